@@ -1,0 +1,88 @@
+"""A read-only look at one system: health on an interval, deeper diagnosis on demand."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from opsteward.contracts.connector import Connector, SystemRef
+
+Domain = Literal["web", "database", "network"]
+
+
+class CheckStatus(StrEnum):
+    """`unknown` means the check could not look; it is never a failure of the system."""
+
+    PASS = "pass"  # noqa: S105 - a check's outcome
+    WARN = "warn"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+class Severity(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProposedFix:
+    """An action that may mend a finding: plain data, so that a check can't cause an effect itself.
+
+    `params` must fit the action's `params_model` and name the exact thing (a session with its start
+    time, a process with its start time), not "whatever is there when we arrive".
+    """
+
+    action: str
+    params: Mapping[str, Any]
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that is wrong, with its proof. `cause_rank`: 0 is a root cause; higher is more of a symptom."""
+
+    type: str
+    severity: Severity
+    title: str
+    description: str
+    component: str
+    evidence: Mapping[str, Any]
+    confidence: float
+    cause_rank: int = 5
+    fixes: Sequence[ProposedFix] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckResult:
+    """What one look showed. `seconds` is the system's response time, not the check's overhead."""
+
+    status: CheckStatus
+    summary: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    findings: Sequence[Finding] = ()
+    seconds: float | None = None
+
+
+ConnectorT = TypeVar("ConnectorT", bound=Connector[Any])
+
+
+class Check(ABC, Generic[ConnectorT]):
+    """Read-only. `health` checks run on the system's interval; all checks of a domain run in a diagnosis.
+
+    A check that can't look (no permission, connector down for another reason) answers UNKNOWN. One whose
+    very subject is reachability (HTTP status, database connect, TCP) answers FAIL when it can't reach.
+    """
+
+    slug: ClassVar[str]
+    title: ClassVar[str]
+    domain: ClassVar[Domain]
+    health: ClassVar[bool] = False
+    timeout: ClassVar[float] = 10.0  # seconds
+
+    @abstractmethod
+    async def run(self, via: ConnectorT, target: SystemRef) -> CheckResult:
+        """Look once. May raise only ConnectorError (the caller maps it to UNKNOWN)."""

@@ -1,0 +1,23 @@
+"""What one integration folder offers to the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opsteward.contracts.action import Action
+from opsteward.contracts.check import Check
+from opsteward.contracts.connector import Connector
+
+
+@dataclass(frozen=True, kw_only=True)
+class Integration:
+    """`schemes` are the endpoint schemes it serves ("postgresql", "http"); none for one without a target."""
+
+    slug: str
+    title: str
+    schemes: frozenset[str] = frozenset()
+    connector: type[Connector[Any]] | None = None
+    checks: Sequence[Check[Any]] = ()
+    actions: Sequence[Action[Any, Any, Any]] = ()

@@ -1,0 +1,1 @@
+"""The ground: settings, database, durable execution, errors, HTTP, crypto, logs, bus, clock, ids."""
