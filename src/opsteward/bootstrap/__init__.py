@@ -1,0 +1,1 @@
+"""Wires all rooms into one running application."""

@@ -1,0 +1,31 @@
+"""Typed bus: the low rooms tell the high ones, inside the publisher's own transaction.
+
+A subscriber that fails fails the publisher: what must be atomic is. Subscribers are added in `bootstrap` only.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+MessageT = TypeVar("MessageT")
+Handler = Callable[[AsyncSession, MessageT], Awaitable[None]]
+
+
+class Bus:
+    """Messages are frozen dataclasses; one handler list for each class."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[type[Any], list[Handler[Any]]] = defaultdict(list)
+
+    def subscribe(self, message_type: type[MessageT], handler: Handler[MessageT]) -> None:
+        """Call `handler(session, message)` for every message of exactly this type."""
+        self._handlers[message_type].append(handler)
+
+    async def publish(self, session: AsyncSession, message: object) -> None:
+        """Tell all subscribers, in the order they were added, in this transaction."""
+        for handler in self._handlers[type(message)]:
+            await handler(session, message)

@@ -1,0 +1,100 @@
+"""Secrets: encryption at rest, token hashes, and passwords derived for our own database roles.
+
+All of it hangs on one key of 32 bytes (`OPSTEWARD_SECRET_KEY`, or `$OPSTEWARD_HOME/secret.key`, made at the first start).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from opsteward.core.errors import Invalid
+
+TOKEN_PREFIX = "ops_"  # noqa: S105 - how our tokens start, so that scanners and redaction find them
+
+
+def new_token() -> str:
+    """A new secret token of 256 random bits; only its hash is stored."""
+    return TOKEN_PREFIX + secrets.token_urlsafe(32)
+
+
+def token_hash(token: str) -> bytes:
+    """SHA-256 is enough: the token has full entropy, so there is nothing to guess."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def canonical_json(value: Any) -> str:
+    """One text for one value: sorted keys, no spaces. What is hashed or signed passes through here."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (hex) of the canonical JSON of a value."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+class SecretBox:
+    """Encrypts with AES-256-GCM under a key derived from the installation's secret."""
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) < 32:
+            raise Invalid.field("OPSTEWARD_SECRET_KEY", "shorter than 32 bytes", "use 32 random bytes, base64")
+        self._secret = secret
+
+    def _derive(self, purpose: str) -> bytes:
+        return hmac.new(self._secret, purpose.encode(), hashlib.sha256).digest()
+
+    def role_password(self, role: str) -> str:
+        """The password of one of our own database roles: the same in every process that has the secret."""
+        return base64.urlsafe_b64encode(self._derive(f"database role {role}")).decode().rstrip("=")
+
+    def session_secret(self) -> str:
+        """Signs the console's browser storage."""
+        return self._derive("console storage").hex()
+
+    def encrypt(self, value: Any, *, bound_to: str) -> bytes:
+        """`bound_to` (say, tenant and system) must be given again to decrypt: a copied cell opens nothing."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        nonce = os.urandom(12)
+        sealed = AESGCM(self._derive("credentials")).encrypt(nonce, canonical_json(value).encode(), bound_to.encode())
+        return b"\x01" + nonce + sealed
+
+    def decrypt(self, sealed: bytes, *, bound_to: str) -> Any:
+        """Raises Invalid when the key or the binding is another one."""
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        try:
+            plain = AESGCM(self._derive("credentials")).decrypt(sealed[1:13], sealed[13:], bound_to.encode())
+        except InvalidTag:
+            raise Invalid.field(
+                "credentials",
+                "can't be decrypted with this secret key",
+                "set OPSTEWARD_SECRET_KEY to the key they were stored with, or store them again",
+            ) from None
+        return json.loads(plain)
+
+
+def load_secret(configured: str | None, home: Path) -> bytes:
+    """The installation's secret: from the setting, else from the file in the home, which is made when absent."""
+    if configured:
+        try:
+            return base64.b64decode(configured, validate=True)
+        except ValueError:
+            raise Invalid.field("OPSTEWARD_SECRET_KEY", "is not base64", "use 32 random bytes, base64") from None
+    path = home / "secret.key"
+    try:
+        return base64.b64decode(path.read_text())
+    except FileNotFoundError:
+        secret = os.urandom(32)
+        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(fd, "w") as file:
+            file.write(base64.b64encode(secret).decode())
+        return secret

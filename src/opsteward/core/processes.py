@@ -1,0 +1,183 @@
+"""The processes of this installation: heartbeat, one leader, takeover of a dead process's work.
+
+A process that beats is alive. The leader (holder of one advisory lock) puts the unfinished workflows of a process
+that fell silent back on the queue, once that process is surely gone: its row is marked lost first, and a process
+that finds itself marked lost (it was frozen and thawed) exits at once, before it can touch the world again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+import psutil
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from opsteward.core.clock import now
+from opsteward.core.db import Base, Database
+from opsteward.core.durable import ENGINE_VERSION, Engine
+from opsteward.core.errors import Unavailable
+from opsteward.core.ids import uuid7
+from opsteward.core.log import get_logger
+
+log = get_logger(__name__)
+
+BEAT_SECONDS = 1.5
+_LEADER_LOCK = 0x0F57E4A2D
+ZOMBIE_EXIT = 75
+
+
+class Process(Base):
+    """One running (or lost) process; belongs to no tenant and holds nothing private."""
+
+    __tablename__ = "processes"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    pid: Mapped[int]
+    pid_started: Mapped[float]
+    kind: Mapped[str]
+    version: Mapped[str]
+    started_at: Mapped[datetime] = mapped_column(default=now)
+    beat_at: Mapped[datetime] = mapped_column(default=now)
+    lost_at: Mapped[datetime | None]
+
+
+def host_key() -> str:
+    """This machine, this boot, this process-id namespace: within it a pid can be asked for directly."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    space = ""
+    with suppress(OSError):
+        space = str(Path("/proc/self/ns/pid").readlink())
+    return f"{socket.gethostname()}|{boot.read_text().strip() if boot.exists() else ''}|{space}"
+
+
+class Membership:
+    """This process's place among the others. `run()` until cancelled; `leave()` on an orderly end."""
+
+    def __init__(self, db: Database, engine: Engine, *, executor_id: UUID, kind: str, lost_after: float) -> None:
+        self._db = db
+        self._engine = engine
+        self._id = executor_id
+        self._kind = kind
+        self._lost_after = lost_after
+        self.is_leader = asyncio.Event()
+
+    async def join(self) -> None:
+        """Register; from now on the heart must beat."""
+        async with self._db.unit_of_work(None) as session:
+            session.add(
+                Process(
+                    id=self._id,
+                    host=host_key(),
+                    pid=os.getpid(),
+                    pid_started=psutil.Process().create_time(),
+                    kind=self._kind,
+                    version=ENGINE_VERSION,
+                )
+            )
+
+    async def run(self, on_leader: Callable[[], Awaitable[None]]) -> None:
+        """Beat, try to lead, and as leader take over the lost. `on_leader` runs while we lead."""
+        leading = asyncio.create_task(self._lead(on_leader))
+        try:
+            while True:
+                with suppress(Unavailable):
+                    await self._beat()
+                await asyncio.sleep(BEAT_SECONDS)
+        finally:
+            leading.cancel()
+            with suppress(asyncio.CancelledError):
+                await leading
+
+    async def leave(self) -> None:
+        """Say goodbye: what is left unfinished is taken over without waiting for silence."""
+        with suppress(Unavailable):
+            async with self._db.unit_of_work(None) as session:
+                await session.execute(sa.update(Process).where(Process.id == self._id).values(lost_at=now()))
+
+    async def _beat(self) -> None:
+        async with self._db.unit_of_work(None) as session:
+            alive = await session.scalar(
+                sa.update(Process)
+                .where(Process.id == self._id, Process.lost_at.is_(None))
+                .values(beat_at=sa.func.now())
+                .returning(Process.id)
+            )
+        if alive is None:
+            # Others took our work over while we were frozen: go before a step of ours runs beside theirs.
+            log.error("core.process.found_itself_lost", process_id=str(self._id))
+            os._exit(ZOMBIE_EXIT)
+
+    async def _lead(self, on_leader: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            with suppress(Unavailable):
+                async with self._db.leadership(_LEADER_LOCK) as held:
+                    if held:
+                        await self._reign(on_leader, held)
+            self.is_leader.clear()
+            await asyncio.sleep(2.0)
+
+    async def _reign(self, on_leader: Callable[[], Awaitable[None]], held: Callable[[], Awaitable[None]]) -> None:
+        log.info("core.leader.elected", process_id=str(self._id))
+        self.is_leader.set()
+        duties = asyncio.create_task(on_leader())
+        try:
+            while True:
+                await self._take_over_lost()
+                await held()  # raises Unavailable when the lock's connection is gone
+                await asyncio.wait({duties}, timeout=self._lost_after / 2)
+                if duties.done():
+                    await duties
+                    return
+        finally:
+            duties.cancel()
+            with suppress(asyncio.CancelledError):
+                await duties
+
+    async def _take_over_lost(self) -> None:
+        async with self._db.unit_of_work(None) as session:
+            silence = sa.extract("epoch", sa.func.now() - Process.beat_at)  # by the database's clock alone
+            rows = (await session.execute(sa.select(Process, silence).where(Process.id != self._id))).all()
+            lost = [
+                row.id for row, silent in rows if row.version == ENGINE_VERSION and self._is_lost(row, float(silent))
+            ]
+            if lost:
+                await session.execute(
+                    sa.update(Process)
+                    .where(Process.id.in_(lost), Process.lost_at.is_(None))
+                    .values(lost_at=sa.func.now())
+                )
+        for dead in lost:
+            count = await asyncio.to_thread(self._engine.recover, dead)
+            log.warning("core.process.taken_over", process_id=str(dead), workflows=count)
+        async with self._db.unit_of_work(None) as session:
+            # The row goes only when nothing pending bears its id, so that a takeover cut short is done again.
+            await session.execute(
+                sa.text(
+                    "delete from opsteward.processes p where lost_at is not null and not exists (select 1 from "
+                    "dbos.workflow_status w where w.executor_id = p.id::text and w.status = 'PENDING')"
+                )
+            )
+
+    def _is_lost(self, row: Process, silent: float) -> bool:
+        if row.lost_at is not None or silent > self._lost_after:
+            return True
+        if row.host != host_key():
+            return False
+        # On our own machine we need not wait for silence: the kernel knows.
+        with suppress(psutil.NoSuchProcess):
+            return abs(psutil.Process(row.pid).create_time() - row.pid_started) > 1.0
+        return True
+
+
+def new_executor_id() -> UUID:
+    """One for each start of a process: work of the previous start is never mistaken for our own."""
+    return uuid7()

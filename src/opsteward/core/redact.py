@@ -1,0 +1,41 @@
+"""Secrets are cut out of text and structures before they reach a log, an error or a screen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+MASK = "[redacted]"
+
+_SECRET_KEY = re.compile(
+    r"passw(or)?d|passphrase|secret|token|api[_-]?key|authorization|cookie|credential|private[_-]?key|dsn$",
+    re.IGNORECASE,
+)
+_IN_TEXT = (
+    re.compile(r"(?P<keep>[a-z][a-z0-9+.-]{1,30}://[^\s:/@]{0,200}:)[^\s@]{1,500}(?=@)", re.IGNORECASE),
+    re.compile(r"(?P<keep>\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE),
+    re.compile(
+        r"(?P<keep>\b(?:password|passwd|secret|token|api[_-]?key)\b\s{0,5}[=:]\s{0,5}[\"']?)[^\s\"'&,;]{1,500}",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(?P<keep>\bops_)[A-Za-z0-9_-]{16,}"),
+)
+
+
+def redact_text(text: str) -> str:
+    """The text with passwords in URLs, bearer tokens and `password=...` masked."""
+    for pattern in _IN_TEXT:
+        text = pattern.sub(rf"\g<keep>{MASK}", text)
+    return text
+
+
+def redact(value: Any) -> Any:
+    """A copy in which values under secret-looking keys, and secrets within strings, are masked."""
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, Mapping):
+        return {k: MASK if _SECRET_KEY.search(str(k)) and v else redact(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact(v) for v in value]
+    return value

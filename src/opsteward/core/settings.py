@@ -1,0 +1,137 @@
+"""Every setting, in one typed place: environment `OPSTEWARD_*` > `opsteward.toml` > default.
+
+A wrong setting stops the start with the setting's name. `docs/reference/settings.md` is generated from here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from opsteward.core.errors import FieldProblem, Invalid
+
+
+def default_home() -> Path:
+    """`/var/lib/opsteward` for root, else the platform's user data folder."""
+    if sys.platform != "win32" and os.geteuid() == 0:
+        return Path("/var/lib/opsteward")
+    from platformdirs import user_data_path
+
+    return user_data_path("opsteward")
+
+
+class Settings(BaseSettings):
+    """The settings of one installation. Times are seconds, sizes are bytes unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="OPSTEWARD_", extra="forbid", validate_default=True)
+
+    home: Path = Field(default_factory=default_home, description="Folder of all files: embedded database, keys, token.")
+    database_url: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("DATABASE_URL", "database_url"),
+        description="Your own PostgreSQL >= 15 (postgresql://user:password@host/db). Unset: the embedded one.",
+    )
+    secret_key: SecretStr | None = Field(
+        default=None, description="32 random bytes, base64. Unset: made in the home. All processes need the same."
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    public_url: str | None = Field(default=None, description="How browsers reach us; unset: http://host:port.")
+    log_level: str = Field(
+        default="INFO",
+        validation_alias=AliasChoices("LOG_LEVEL", "log_level"),
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="DEBUG, INFO, WARNING or ERROR.",
+    )
+    log_format: str = Field(default="auto", pattern="^(auto|json|text)$", description="json, text, or auto (terminal).")
+
+    database_pool_size: int = Field(default=5, ge=1, le=200, description="Connections kept open per role.")
+    database_pool_max: int = Field(default=20, ge=1, le=500, description="Most connections per role.")
+    workers: int = Field(default=20, ge=1, le=1000, description="Workflows that one process runs at once.")
+    process_lost_after: float = Field(default=5.0, gt=0.5, description="A silent process is taken for dead after this.")
+
+    max_body_bytes: int = Field(default=1_048_576, ge=1024, description="Largest body of an ordinary request.")
+    max_ingest_bytes: int = Field(default=16_777_216, ge=1024, description="Largest body of POST /api/v1/events.")
+    max_json_depth: int = Field(default=64, ge=4, le=200, description="Deepest nesting of a JSON body.")
+    max_events_per_request: int = Field(default=10_000, ge=1, description="Most events in one request.")
+
+    check_interval_critical: float = Field(default=30.0, gt=0, description="Seconds between checks, critical systems.")
+    check_interval_standard: float = Field(default=60.0, gt=0, description="Seconds between checks, standard systems.")
+    check_interval_backup: float = Field(default=300.0, gt=0, description="Seconds between checks, backup systems.")
+    response_time_threshold: float = Field(default=2.0, gt=0, description="Slower answers degrade a system.")
+    recovery_passes: int = Field(default=2, ge=1, le=20, description="Passing checks in a row that end an alert.")
+
+    diagnosis_timeout: float = Field(default=30.0, gt=0, description="Longest diagnosis of one domain.")
+    action_timeout: float = Field(default=60.0, gt=0, description="Longest execution of one action.")
+    verify_timeout: float = Field(default=30.0, gt=0, description="How long a repaired system may take to be healthy.")
+    approval_ttl: float = Field(default=86_400.0, gt=0, description="An approval not given in this time expires.")
+    freeze_seconds: float = Field(
+        default=3600.0, ge=0, description="After an action did not help, it is not tried on that target for this long."
+    )
+    max_attempts_per_session: int = Field(default=3, ge=1, le=20, description="Different fixes one session may try.")
+
+    notify_security: list[str] = Field(default_factory=list, description="Apprise URLs for alert_security_team.")
+    notify_oncall: list[str] = Field(default_factory=list, description="Apprise URLs for escalate.")
+    notify_admin: list[str] = Field(default_factory=list, description="Apprise URLs for notify_admin.")
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=_toml_file())
+
+    @property
+    def url(self) -> str:
+        """How a browser or the CLI on this machine reaches us."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+
+def _toml_file() -> Path:
+    """`opsteward.toml` in the working folder, else in `OPSTEWARD_HOME`."""
+    here = Path("opsteward.toml")
+    home = os.environ.get("OPSTEWARD_HOME")
+    return here if here.exists() or not home else Path(home) / "opsteward.toml"
+
+
+#: Variables under our prefix that are not settings of the server: the CLI's, and the tests' and benchmarks'.
+CLIENT_VARIABLES = frozenset({"OPSTEWARD_URL", "OPSTEWARD_TOKEN", "OPSTEWARD_MEASURING_DATA"})
+
+
+def env_name(field: str) -> str:
+    """The environment variable of a setting."""
+    return {"database_url": "DATABASE_URL", "log_level": "LOG_LEVEL"}.get(field, f"OPSTEWARD_{field.upper()}")
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings. Raises Invalid that names each wrong or unknown setting."""
+    known = {env_name(name) for name in Settings.model_fields} | CLIENT_VARIABLES
+    problems = [
+        FieldProblem(field=name, problem="is not a setting", remedy="see docs/reference/settings.md")
+        for name in os.environ
+        if name.startswith("OPSTEWARD_") and name not in known
+    ]
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        problems += [
+            FieldProblem(field=env_name(str(e["loc"][0]) if e["loc"] else "?"), problem=e["msg"])
+            for e in error.errors(include_input=False)
+        ]
+    if problems:
+        raise Invalid(problems=problems)
+    return settings

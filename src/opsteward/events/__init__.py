@@ -1,0 +1,1 @@
+"""Intake, fingerprint, classification, incidents and standing orders."""

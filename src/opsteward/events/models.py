@@ -1,0 +1,101 @@
+"""Tables of events, incidents and standing orders. Private to this room."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from opsteward.core.clock import now
+from opsteward.core.db import Base, TenantRow
+
+
+class Event(TenantRow, Base):
+    """One thing that happened, exactly as it was told, with what we made of it."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        sa.Index("ix_events_tenant_incident", "tenant_id", "incident_id", "received_at"),
+        sa.Index("ix_events_tenant_received", "tenant_id", "received_at"),
+    )
+
+    received_at: Mapped[datetime] = mapped_column(default=now)
+    occurred_at: Mapped[datetime]
+    source: Mapped[str]
+    error_type: Mapped[str | None]
+    message: Mapped[str]
+    stack_trace: Mapped[str | None]
+    context: Mapped[dict[str, Any]]
+    resolved: Mapped[bool] = mapped_column(default=False)
+    category: Mapped[str]
+    severity: Mapped[str]
+    action: Mapped[str]
+    priority: Mapped[int]
+    confidence: Mapped[float]
+    rule_id: Mapped[str]
+    fingerprint: Mapped[str]
+    incident_id: Mapped[UUID | None]
+
+
+class Incident(TenantRow, Base):
+    """One cause, one page: what many events have in common until it is over."""
+
+    __tablename__ = "incidents"
+    __table_args__ = (
+        sa.UniqueConstraint("tenant_id", "number"),
+        sa.Index("ix_incidents_tenant_status", "tenant_id", "status", "opened_at"),
+        sa.Index("ix_incidents_tenant_system", "tenant_id", "system_id", "status"),
+    )
+
+    number: Mapped[int]
+    title: Mapped[str]
+    status: Mapped[str]
+    category: Mapped[str]
+    severity: Mapped[str]
+    source: Mapped[str]
+    system_id: Mapped[UUID | None]
+    event_count: Mapped[int]
+    opened_at: Mapped[datetime]
+    last_event_at: Mapped[datetime]
+    acknowledged_at: Mapped[datetime | None]
+    acknowledged_by: Mapped[str | None]
+    resolved_at: Mapped[datetime | None]
+    resolution: Mapped[str | None]
+
+
+class IncidentFingerprint(Base):
+    """Which open incident takes events of a fingerprint; the row goes when the incident ends."""
+
+    __tablename__ = "incident_fingerprints"
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    incident_id: Mapped[UUID] = mapped_column(sa.ForeignKey("opsteward.incidents.id"))
+
+
+class TimelineEntry(TenantRow, Base):
+    """One line of an incident's story."""
+
+    __tablename__ = "timeline_entries"
+    __table_args__ = (sa.Index("ix_timeline_entries_tenant_incident", "tenant_id", "incident_id", "at"),)
+
+    incident_id: Mapped[UUID] = mapped_column(sa.ForeignKey("opsteward.incidents.id"))
+    at: Mapped[datetime] = mapped_column(default=now)
+    kind: Mapped[str]
+    title: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+
+
+class StandingOrderVersion(TenantRow, Base):
+    """The standing orders of a tenant as they were applied; the highest version is in force."""
+
+    __tablename__ = "standing_order_versions"
+    __table_args__ = (sa.UniqueConstraint("tenant_id", "version"),)
+
+    version: Mapped[int]
+    text: Mapped[str]
+    applied_by: Mapped[str]
+    applied_at: Mapped[datetime] = mapped_column(default=now)

@@ -1,0 +1,1 @@
+"""The inventory of outside systems, their connections and their health."""

@@ -1,0 +1,42 @@
+"""Tables of the inventory. Private to this room."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from opsteward.core.clock import now
+from opsteward.core.db import Base, TenantRow
+
+
+class System(TenantRow, Base):
+    """One registered outside system, with its present health."""
+
+    __tablename__ = "systems"
+    __table_args__ = (sa.UniqueConstraint("tenant_id", "name_key"),)
+
+    name: Mapped[str]
+    name_key: Mapped[str]
+    type: Mapped[str]
+    endpoint: Mapped[str]
+    health_check_url: Mapped[str | None]
+    sync_frequency: Mapped[int | None]
+    criticality: Mapped[str]
+    credentials_sealed: Mapped[bytes | None]
+    settings: Mapped[dict[str, Any]]
+    depends_on: Mapped[list[UUID]]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+
+    health: Mapped[str] = mapped_column(default="unknown")
+    health_since: Mapped[datetime] = mapped_column(default=now)
+    checked_at: Mapped[datetime | None]
+    response_time: Mapped[float | None]
+    checks_total: Mapped[int] = mapped_column(default=0)
+    checks_failed: Mapped[int] = mapped_column(default=0)
+    passes_in_a_row: Mapped[int] = mapped_column(default=0)
+    evidence: Mapped[list[dict[str, Any]]] = mapped_column(default=list)

@@ -1,0 +1,63 @@
+"""Tables of the audit log. Private to this room."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from opsteward.core.clock import now
+from opsteward.core.db import Base, TenantRow
+
+
+class AuditEntry(TenantRow, Base):
+    """One thing that was done or decided. Rows are only ever added."""
+
+    __tablename__ = "audit_entries"
+    __table_args__ = (
+        sa.Index("ix_audit_entries_tenant_at", "tenant_id", "at"),
+        sa.Index("ix_audit_entries_tenant_object", "tenant_id", "object_id"),
+    )
+
+    at: Mapped[datetime] = mapped_column(default=now)
+    actor: Mapped[str]
+    verb: Mapped[str]
+    object_type: Mapped[str]
+    object_id: Mapped[str]
+    correlation_id: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+
+
+class AuditSeal(Base):
+    """The chain: entry number `seq` of a tenant, bound to the one before it. Rows are only ever added."""
+
+    __tablename__ = "audit_seals"
+    __table_args__ = (sa.UniqueConstraint("tenant_id", "entry_id"),)
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    entry_id: Mapped[UUID]
+    hash: Mapped[str]
+    sealed_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class AuditHead(Base):
+    """Where a tenant's chain ends, so that a cut-off tail is noticed."""
+
+    __tablename__ = "audit_heads"
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(sa.BigInteger)
+    hash: Mapped[str]
+
+
+class AuditPending(Base):
+    """Entries that wait for their seal; a trigger adds them, the sealer takes them."""
+
+    __tablename__ = "audit_pending"
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    entry_id: Mapped[UUID] = mapped_column(primary_key=True)

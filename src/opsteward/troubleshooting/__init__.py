@@ -1,0 +1,1 @@
+"""The seven-phase session that finds causes and gets them mended."""
