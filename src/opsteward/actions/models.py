@@ -39,6 +39,7 @@ class ActionRun(TenantRow, Base):
     correlation_id: Mapped[str]
 
     status: Mapped[str]
+    claimed_by: Mapped[str | None]
     plan: Mapped[dict[str, Any] | None]
     plan_hash: Mapped[str | None]
     result: Mapped[dict[str, Any] | None]

@@ -1,4 +1,4 @@
-"""A connection to one outside system."""
+"""A connection to one outside system, and how its registration becomes a typed configuration."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
+from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
+
+from opsteward.core.errors import FieldProblem, Invalid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,39 @@ class ProbeReport:
 
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
+FieldsT = TypeVar("FieldsT", bound=BaseModel)
+
+
+def parse_fields(model: type[FieldsT], values: Mapping[str, Any], *, prefix: str) -> FieldsT:
+    """The part of free-form `values` that `model` knows, typed; other keys belong to other plug-ins.
+
+    Raises `Invalid` naming each field as `prefix.key`, never showing a value (it may be a secret).
+    """
+    try:
+        return model.model_validate({key: values[key] for key in model.model_fields if key in values})
+    except ValidationError as exc:
+        raise Invalid(
+            problems=[
+                FieldProblem(field=".".join([prefix, *(str(part) for part in e["loc"])]), problem=e["msg"])
+                for e in exc.errors(include_url=False, include_context=False, include_input=False)
+            ]
+        ) from None
+
+
+def split_endpoint(endpoint: str, *, field_name: str = "endpoint") -> SplitResult:
+    """The parts of an endpoint URL. Raises `Invalid` naming `field_name`, never showing the endpoint."""
+    if any(ord(char) <= 32 or ord(char) == 127 for char in endpoint):
+        raise Invalid.field(field_name, "holds spaces or control characters", "percent-encode them")
+    try:
+        parts = urlsplit(endpoint)
+        port_is_usable = parts.port is None or parts.port > 0
+    except ValueError:
+        raise Invalid.field(field_name, "is not a usable URL") from None
+    if not port_is_usable:
+        raise Invalid.field(field_name, "has a port outside 1-65535")
+    if parts.password:
+        raise Invalid.field(field_name, "holds a password", "put it into the system's credentials")
+    return parts
 
 
 class Connector(ABC, Generic[ConfigT]):

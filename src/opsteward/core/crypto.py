@@ -1,6 +1,6 @@
 """Secrets: encryption at rest, token hashes, and passwords derived for our own database roles.
 
-All of it hangs on one key of 32 bytes (`OPSTEWARD_SECRET_KEY`, or `$OPSTEWARD_HOME/secret.key`, made at the first start).
+All of it hangs on one key of 32 bytes: `OPSTEWARD_SECRET_KEY`, or `$OPSTEWARD_HOME/secret.key`, made at first start.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 from uuid import UUID
@@ -28,7 +28,8 @@ APP_NAME = "opsteward"
 QUEUE = "_dbos_internal_queue"
 
 T = TypeVar("T")
-WorkflowFunction = Callable[..., Awaitable[Any]]
+WorkflowFunction = Callable[..., Coroutine[Any, Any, Any]]
+StepFunction = Callable[[], Coroutine[Any, Any, T]]
 Moment = Literal["begin", "effect", "checkpoint"]
 StepObserver = Callable[[str, Moment], None]
 
@@ -143,7 +144,7 @@ def observe_steps(observer: StepObserver | None) -> None:
     _observer = observer
 
 
-async def step(name: str, function: Callable[[], Awaitable[T]]) -> T:
+async def step(name: str, function: StepFunction[T]) -> T:
     """Run one step of the current workflow: its result is recorded, and given back instead on a re-run."""
     from dbos import DBOS
 
@@ -153,7 +154,7 @@ async def step(name: str, function: Callable[[], Awaitable[T]]) -> T:
     return result
 
 
-async def steps_together(*named: tuple[str, Callable[[], Awaitable[T]]]) -> list[T]:
+async def steps_together(*named: tuple[str, StepFunction[T]]) -> list[T]:
     """Run several steps side by side, each recorded on its own, in a fixed order of step numbers."""
     from dbos import DBOS
 
@@ -168,7 +169,7 @@ async def steps_together(*named: tuple[str, Callable[[], Awaitable[T]]]) -> list
     return results
 
 
-def _observed(name: str, function: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
+def _observed(name: str, function: StepFunction[T]) -> StepFunction[T]:
     async def run() -> T:
         if _observer:
             _observer(name, "begin")
@@ -178,6 +179,13 @@ def _observed(name: str, function: Callable[[], Awaitable[T]]) -> Callable[[], A
         return result
 
     return run
+
+
+def current_workflow_id() -> str:
+    """The id of the workflow that is running; the same after a restart."""
+    from dbos import DBOS
+
+    return DBOS.workflow_id or ""
 
 
 async def send(workflow_id: str, topic: str, message: Any) -> None:

@@ -15,7 +15,7 @@ import base64
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -70,10 +70,10 @@ class NetworkPolicy:
     def refusal(self, host: str, address: str) -> str | None:
         """Why this address of this host may not be used; None when it may."""
         for ip in _meant_addresses(ip_address(address)):
-            # An unspecified address connects to this very machine, so it counts as loopback, not as reserved.
             if any(ip in block for block in _METADATA if block.version == ip.version):
                 return "link-local and metadata addresses are never allowed"
-            if ip.is_multicast or (ip.is_reserved and not ip.is_unspecified):
+            # ::1 lies in a reserved block, and an unspecified address connects to this very machine.
+            if ip.is_multicast or (ip.is_reserved and not (ip.is_loopback or ip.is_unspecified)):
                 return "multicast and reserved addresses are never allowed"
             private = not ip.is_global
             if private and not (self.allow_private or host.lower().rstrip(".") in self.allowed_hosts):
@@ -101,9 +101,7 @@ def _meant_addresses(ip: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Ad
     return inner
 
 
-async def resolve_host(
-    host: str, port: int, policy: NetworkPolicy
-) -> list[tuple[socket.AddressFamily, str]]:
+async def resolve_host(host: str, port: int, policy: NetworkPolicy) -> list[tuple[socket.AddressFamily, str]]:
     """The addresses of `host` that the policy lets us use, in the resolver's order, never empty.
 
     Raises Unreachable with kind `dns` (no such name, no resolver) or `policy` (all addresses refused).
@@ -114,16 +112,16 @@ async def resolve_host(
         reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "not a valid name"
         raise unreachable("dns", f"The name {host} can't be resolved: {reason}") from exc
     addresses: list[tuple[socket.AddressFamily, str]] = []
-    refused = ""
+    refused = "it has no usable address"
     for family, _, _, _, sockaddr in found:
         address = str(sockaddr[0])
-        reason = policy.refusal(host, address)
-        if reason:
-            refused = reason
+        refusal = policy.refusal(host, address)
+        if refusal:
+            refused = refusal
         elif (family, address) not in addresses:
             addresses.append((family, address))
     if not addresses:
-        raise unreachable("policy", f"{host} is refused: {refused or 'it has no usable address'}")
+        raise unreachable("policy", f"{host} is refused: {refused}")
     return addresses
 
 
@@ -139,14 +137,14 @@ def safe_url(url: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class HttpReply:
-    """What came back. `seconds` runs from the first hop to the last byte read; `url` is the final one, safe."""
+    """What came back. `seconds` runs from the first hop to the last byte; `url` is the final one, safe."""
 
     url: str
     status: int
     headers: Mapping[str, str]  # lower-case names; of repeated headers the first
     body: bytes
     truncated: bool
-    seconds: float
+    seconds: float = 0.0
     redirects: Sequence[str] = ()
 
     def text(self, limit: int = 100_000) -> str:
@@ -189,19 +187,18 @@ class HttpClient:
     ) -> HttpReply:
         """The reply to one request, whatever its status. GET and HEAD follow redirects, hop by hop.
 
-        User info in the URL becomes an Authorization header; such headers never go to another origin.
+        User info in the URL becomes an Authorization header; no header of ours goes to another origin.
         Raises Timeout, Unreachable (kind dns | tcp | tls | policy) or BadReply (not HTTP, redirect loop).
         """
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._follow(url, method, dict(headers or {}), body, started)
+                reply = await self._follow(url, method, dict(headers or {}), body)
+                return replace(reply, seconds=time.monotonic() - started)
         except TimeoutError as exc:
             raise Timeout(f"{safe_url(url)} did not answer within {self._timeout:g} s") from exc
 
-    async def _follow(
-        self, url: str, method: str, headers: dict[str, str], body: bytes | None, started: float
-    ) -> HttpReply:
+    async def _follow(self, url: str, method: str, headers: dict[str, str], body: bytes | None) -> HttpReply:
         from yarl import URL
 
         current = _parsed(URL, url)
@@ -212,23 +209,21 @@ class HttpClient:
         hops: list[str] = []
         while True:
             current = current.with_user(None).with_fragment(None)
-            reply = await self._hop(current, method, headers, body, started, hops)
+            reply = await self._hop(current, method, headers, body)
             location = reply.headers.get("location")
             if method not in _REDIRECTABLE_METHODS or reply.status not in _REDIRECTS or not location:
-                return reply
+                return replace(reply, redirects=tuple(hops))
             if len(hops) >= self._max_redirects:
                 raise BadReply(f"{safe_url(url)} redirects more than {self._max_redirects} times")
             try:
                 current = _parsed(URL, str(current.join(URL(location))))
-            except ValueError as exc:
-                raise BadReply(f"{safe_url(str(current))} redirects to something that is no URL") from exc
+            except ValueError:
+                raise BadReply(f"{safe_url(str(current))} redirects to something that is no URL") from None
             if current.origin() != origin:
-                headers = {k: v for k, v in headers.items() if k.lower() not in {"authorization", "cookie"}}
+                headers = {}
             hops.append(safe_url(str(current)))
 
-    async def _hop(
-        self, url: URL, method: str, headers: dict[str, str], body: bytes | None, started: float, hops: list[str]
-    ) -> HttpReply:
+    async def _hop(self, url: URL, method: str, headers: dict[str, str], body: bytes | None) -> HttpReply:
         import aiohttp
 
         host, port = str(url.host), int(url.port or 0)
@@ -260,13 +255,12 @@ class HttpClient:
                     headers=seen,
                     body=content,
                     truncated=truncated,
-                    seconds=time.monotonic() - started,
-                    redirects=tuple(hops),
                 )
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             if isinstance(exc, TimeoutError):
                 raise
-            raise _mapped(exc, safe_url(str(url))) from exc
+            # Not chained: aiohttp's own text can hold the whole URL, and with it a token.
+            raise _mapped(exc, safe_url(str(url))) from None
 
 
 class _PinnedAddresses:
@@ -289,8 +283,8 @@ class _PinnedAddresses:
 def _parsed(url_class: type[URL], url: str) -> URL:
     try:
         parsed = url_class(url)
-    except ValueError as exc:
-        raise BadReply(f"{safe_url(url)} is not a usable URL") from exc
+    except ValueError:
+        raise BadReply(f"{safe_url(url)} is not a usable URL") from None
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise BadReply(f"{safe_url(url)} is not an http or https URL")
     return parsed
@@ -309,7 +303,7 @@ async def _read_bounded(content: aiohttp.StreamReader, max_bytes: int) -> tuple[
 
 
 def _mapped(exc: Exception, where: str) -> ConnectorError:
-    """Our error for one of aiohttp's. Its own text is left out: it can hold the full URL."""
+    """Our error for one of aiohttp's."""
     import aiohttp
 
     if isinstance(exc, aiohttp.ClientConnectorCertificateError):

@@ -65,7 +65,7 @@ def configure(*, level: str = "INFO", as_json: bool = True) -> None:
 
 def get_logger(name: str) -> Logger:
     """A logger; name its events `domain.object.past_verb`."""
-    return cast("Logger", structlog.stdlib.get_logger(name))
+    return structlog.stdlib.get_logger(name)
 
 
 @contextmanager

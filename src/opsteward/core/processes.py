@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import psutil
@@ -84,7 +85,7 @@ class Membership:
                 )
             )
 
-    async def run(self, on_leader: Callable[[], Awaitable[None]]) -> None:
+    async def run(self, on_leader: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Beat, try to lead, and as leader take over the lost. `on_leader` runs while we lead."""
         leading = asyncio.create_task(self._lead(on_leader))
         try:
@@ -116,7 +117,7 @@ class Membership:
             log.error("core.process.found_itself_lost", process_id=str(self._id))
             os._exit(ZOMBIE_EXIT)
 
-    async def _lead(self, on_leader: Callable[[], Awaitable[None]]) -> None:
+    async def _lead(self, on_leader: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while True:
             with suppress(Unavailable):
                 async with self._db.leadership(_LEADER_LOCK) as held:
@@ -125,7 +126,9 @@ class Membership:
             self.is_leader.clear()
             await asyncio.sleep(2.0)
 
-    async def _reign(self, on_leader: Callable[[], Awaitable[None]], held: Callable[[], Awaitable[None]]) -> None:
+    async def _reign(
+        self, on_leader: Callable[[], Coroutine[Any, Any, None]], held: Callable[[], Awaitable[None]]
+    ) -> None:
         log.info("core.leader.elected", process_id=str(self._id))
         self.is_leader.set()
         duties = asyncio.create_task(on_leader())

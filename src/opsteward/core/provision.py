@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import URL, make_url
 
 from opsteward.core.crypto import SecretBox
@@ -60,7 +60,9 @@ def urls_for(settings: Settings, box: SecretBox) -> DatabaseUrls:
         role = names[kind]
         return url.set(username=role, password=box.role_password(role)).render_as_string(hide_password=False)
 
-    return DatabaseUrls(admin=url.render_as_string(hide_password=False), owner=of("owner"), app=of("app"), web=of("web"))
+    return DatabaseUrls(
+        admin=url.render_as_string(hide_password=False), owner=of("owner"), app=of("app"), web=of("web")
+    )
 
 
 def _checked_url(text: str) -> URL:
@@ -166,9 +168,10 @@ def _role_statements(conn: psycopg.Connection[Any], database: str, box: SecretBo
     owner = sql.Identifier(f"{database}_owner")
     name = sql.Identifier(database)
     row = conn.execute("select 1 from pg_roles where rolname = %s", [f"{database}_owner"]).fetchone()
-    granted = row and conn.execute(
-        "select has_database_privilege(%s, %s, 'create')", [f"{database}_owner", database]
-    ).fetchone()
+    granted = (
+        row
+        and conn.execute("select has_database_privilege(%s, %s, 'create')", [f"{database}_owner", database]).fetchone()
+    )
     if not (granted and granted[0]):
         statements.append(sql.SQL("grant connect, create on database {} to {}").format(name, owner))
     roles = [sql.Identifier(f"{database}_{kind}") for kind in ("app", "web")]
@@ -178,9 +181,9 @@ def _role_statements(conn: psycopg.Connection[Any], database: str, box: SecretBo
 
 
 def _may_connect(conn: psycopg.Connection[Any], role: str, box: SecretBox) -> bool:
-    parameters = {**conn.info.get_parameters(), "user": role, "password": box.role_password(role)}
+    url = make_conninfo(conn.info.dsn, user=role, password=box.role_password(role))
     try:
-        psycopg.connect(**parameters).close()
+        psycopg.connect(url, connect_timeout=5).close()
     except psycopg.Error:
         return False
     return True

@@ -37,6 +37,8 @@ class Session(TenantRow, Base):
     issues: Mapped[list[dict[str, Any]]]
     diagnostics: Mapped[list[dict[str, Any]]]
     resolutions: Mapped[list[dict[str, Any]]]
+    choice: Mapped[dict[str, Any]]
+    tried: Mapped[list[dict[str, Any]]]
     started_at: Mapped[datetime] = mapped_column(default=now)
     ended_at: Mapped[datetime | None]
     correlation_id: Mapped[str]

@@ -36,8 +36,8 @@ begin
         raise insufficient_privilege using message = 'a workflow can only be enqueued for the own tenant';
     end if;
     return dbos.enqueue_workflow(
-        workflow_name => workflow, queue_name => '_dbos_internal_queue', named_args => arguments, workflow_id => workflow_id,
-        app_version => version, priority => priority, delay_until_epoch_ms => not_before,
+        workflow_name => workflow, queue_name => '_dbos_internal_queue', named_args => arguments,
+        workflow_id => workflow_id, app_version => version, priority => priority, delay_until_epoch_ms => not_before,
         application_name => 'opsteward');
 end $$;
 

@@ -1,0 +1,5 @@
+"""`python -m opsteward`."""
+
+from opsteward.cli.main import main
+
+main()

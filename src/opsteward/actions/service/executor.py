@@ -1,0 +1,330 @@
+"""Behind the one door: policy, plan, approval, execute, verify, undo, freeze, audit. The only caller of `execute`.
+
+Two workflows. `actions.plan` looks and plans; without need of approval it goes straight on. `actions.execute`
+runs when an approval was given, refused, or has expired. Waiting costs nothing: no workflow hangs meanwhile.
+Each step may be repeated after a crash, so each writes under a condition or a derived id, and the effect itself
+is keyed by the exact identity of what it touches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.actions import repository
+from opsteward.actions.models import ActionRun, Approval
+from opsteward.actions.service.door import EXECUTE_WORKFLOW, PLAN_WORKFLOW, Door, note
+from opsteward.actions.types import ENDS, RunStatus, reply_topic
+from opsteward.contracts.action import Action, ActionContext, Plan, Proof
+from opsteward.contracts.registry import OfferedAction, Registry
+from opsteward.core import durable
+from opsteward.core.bus import Bus
+from opsteward.core.clock import now
+from opsteward.core.db import Database
+from opsteward.core.errors import OpsError, Timeout
+from opsteward.core.ids import derived_id
+from opsteward.core.log import correlated, get_logger
+from opsteward.core.redact import redact, redact_text
+from opsteward.core.settings import Settings
+from opsteward.systems.service.inventory import Inventory, connected
+
+log = get_logger(__name__)
+
+_TRIES = 3
+ACTOR = "system:executor"
+UNDONE = "undone"
+
+
+class Executor:
+    """Runs on workers, as the app role."""
+
+    def __init__(
+        self, db: Database, door: Door, inventory: Inventory, registry: Registry, bus: Bus, settings: Settings
+    ) -> None:
+        self._db = db
+        self._door = door
+        self._inventory = inventory
+        self._registry = registry
+        self._bus = bus
+        self._settings = settings
+
+    def register(self, workflows: durable.Workflows) -> None:
+        workflows.register(PLAN_WORKFLOW, self.plan_action)
+        workflows.register(EXECUTE_WORKFLOW, self.execute_action)
+
+    async def plan_action(self, *, tenant_id: str, run_id: str) -> str:
+        """Workflow: plan, and go on when nobody needs to be asked. Returns the run's status."""
+        tenant, run = UUID(tenant_id), UUID(run_id)
+        status = await durable.step("action.plan", partial(self._plan, tenant, run))
+        if status == RunStatus.APPROVED:
+            return await self._perform(tenant, run)
+        if status in ENDS:
+            await self._reply(tenant, run)
+        return status
+
+    async def execute_action(self, *, tenant_id: str, run_id: str) -> str:
+        """Workflow: an approval was decided or has run out. Returns the run's status."""
+        return await self._perform(UUID(tenant_id), UUID(run_id))
+
+    async def _perform(self, tenant: UUID, run: UUID) -> str:
+        claim = durable.current_workflow_id()
+        admitted = await durable.step("action.admit", partial(self._admit, tenant, run, claim))
+        if admitted == RunStatus.EXECUTING:
+            await durable.step("action.execute", partial(self._execute, tenant, run))
+            proven = await durable.step("action.verify", partial(self._verify, tenant, run))
+            undo = "" if proven else await durable.step("action.undo", partial(self._undo, tenant, run))
+            await durable.step("action.finish", partial(self._finish, tenant, run, undo))
+        elif admitted not in ENDS:
+            return admitted  # another workflow has it, or it waits still
+        return await self._reply(tenant, run)
+
+    # -- steps -------------------------------------------------------------------------------------------------
+
+    async def _plan(self, tenant: UUID, run_id: UUID) -> str:
+        async with self._db.unit_of_work(tenant) as session:
+            run = await repository.get_run(session, run_id)
+            if run.status != RunStatus.REQUESTED:
+                return run.status
+            if why := await repository.refusal(session, run):
+                run.status, run.error, run.ended_at = RunStatus.DENIED, why, now()
+                await self._note(session, run, "denied", extra={"why": why})
+                return run.status
+        try:
+            plan = await self._make_plan(tenant, run_id)
+        except OpsError as error:
+            return await self._end_before_effect(tenant, run_id, RunStatus.FAILED, f"can't plan: {error.detail}")
+        async with self._db.unit_of_work(tenant) as session:
+            run = await repository.get_run(session, run_id, lock=True)
+            if run.status != RunStatus.REQUESTED:
+                return run.status
+            run.plan, run.plan_hash = _plan_data(plan, self._registry.action(run.action)), repository.plan_hash(run)
+            if not plan.needed:
+                run.status, run.ended_at = RunStatus.NOT_NEEDED, now()
+            elif run.approval == "required":
+                run.status = RunStatus.AWAITING_APPROVAL
+                await self._ask(session, run)
+            else:
+                run.status = RunStatus.APPROVED
+            await self._note(session, run, f"planned.{run.status}", key=f"planned {run.plan_hash} {run.status}")
+            return run.status
+
+    async def _ask(self, session: AsyncSession, run: ActionRun) -> None:
+        expires_at = now() + timedelta(seconds=self._settings.approval_ttl)
+        fresh = {"plan_hash": run.plan_hash, "status": "pending", "requested_at": now(), "expires_at": expires_at}
+        await session.execute(
+            insert(Approval)
+            .values(
+                id=derived_id(run.id, "approval"),
+                tenant_id=run.tenant_id,
+                action_run_id=run.id,
+                requested_by=run.requested_by,
+                **fresh,
+            )
+            .on_conflict_do_update(index_elements=["id"], set_={**fresh, "requested_by": run.requested_by})
+        )
+        await durable.enqueue(
+            session,
+            workflow=EXECUTE_WORKFLOW,
+            workflow_id=f"action:{run.id}:expires {expires_at.timestamp()}",
+            arguments={"tenant_id": str(run.tenant_id), "run_id": str(run.id)},
+            not_before=expires_at,
+        )
+
+    async def _admit(self, tenant: UUID, run_id: UUID, claim: str) -> str:
+        """The last gate before the effect: approval still fits, nothing is frozen, the world is as planned."""
+        async with self._db.unit_of_work(tenant) as session:
+            run = await repository.get_run(session, run_id, lock=True)
+            if run.status == RunStatus.EXECUTING:
+                # ours, when the previous try of this very step was cut off; else another workflow's
+                return RunStatus.EXECUTING if run.claimed_by == claim else "claimed"
+            approval = await repository.get_approval(session, run_id=run_id)
+            if run.status == RunStatus.AWAITING_APPROVAL and approval is not None:
+                if verdict := _verdict(approval):
+                    run.status, run.ended_at = verdict, now()
+                    if verdict == RunStatus.EXPIRED:
+                        approval.status = "expired"
+                    await self._note(session, run, verdict.value)
+                return run.status
+            if run.status != RunStatus.APPROVED:
+                return run.status
+            if run.approval == "required" and (
+                approval is None or approval.status != "approved" or approval.plan_hash != repository.plan_hash(run)
+            ):
+                run.status, run.ended_at = RunStatus.SUPERSEDED, now()
+                run.error = "the approval is not for this plan"
+                await self._note(session, run, "superseded")
+                return run.status
+        try:
+            plan = await self._make_plan(tenant, run_id)
+        except OpsError as error:
+            return await self._end_before_effect(tenant, run_id, RunStatus.FAILED, f"can't plan: {error.detail}")
+        async with self._db.unit_of_work(tenant) as session:
+            run = await repository.get_run(session, run_id, lock=True)
+            if run.status != RunStatus.APPROVED:
+                return run.status
+            await repository.lock_target(session, run.target_key)
+            why = await repository.refusal(session, run)
+            run.plan = _plan_data(plan, self._registry.action(run.action))
+            if why:
+                run.status, run.error, run.ended_at = RunStatus.DENIED, why, now()
+            elif not plan.needed:
+                run.status, run.ended_at = RunStatus.NOT_NEEDED, now()
+            else:
+                run.status, run.claimed_by, run.executed_at = RunStatus.EXECUTING, claim, now()
+            await self._note(session, run, run.status, extra={"why": why} if why else None)
+            return run.status
+
+    async def _execute(self, tenant: UUID, run_id: UUID) -> None:
+        """The effect. Its key is the run's id; a failure is written down and left to the verification to judge."""
+        result, error = None, ""
+        async with self._working(tenant, run_id) as (action, ctx, params, _):
+            for attempt in range(_TRIES):
+                try:
+                    async with asyncio.timeout(min(action.timeout, self._settings.action_timeout)):
+                        result = (await action.execute(ctx, params)).model_dump(mode="json")
+                    break
+                except TimeoutError:
+                    error = Timeout.title
+                except OpsError as failure:
+                    error = redact_text(failure.detail)
+                    if not failure.retryable:
+                        break
+                await asyncio.sleep(0.5 * 2**attempt)
+        async with self._db.unit_of_work(tenant) as session:
+            run = await repository.get_run(session, run_id, lock=True)
+            run.result, run.error = result, error if result is None else None
+        log.info("actions.action.executed", action=run.action, run_id=str(run_id), error=error)
+
+    async def _verify(self, tenant: UUID, run_id: UUID) -> bool:
+        """Measure the target and write the proof down. What can't be measured is not proven."""
+        async with self._working(tenant, run_id) as (action, ctx, params, run):
+            if run.result is None:
+                proof = Proof(ok=False, summary="it was not done")
+            else:
+                try:
+                    async with asyncio.timeout(self._settings.verify_timeout):
+                        proof = await action.verify(ctx, params, action.result_model.model_validate(run.result))
+                except TimeoutError:
+                    proof = Proof(ok=False, summary="the verification did not finish in time")
+                except OpsError as error:
+                    proof = Proof(ok=False, summary=f"can't verify: {redact_text(error.detail)}")
+        async with self._db.unit_of_work(tenant) as session:
+            run = await repository.get_run(session, run_id, lock=True)
+            run.proof = {"ok": proof.ok, "summary": proof.summary, "evidence": redact(dict(proof.evidence))}
+        return proof.ok
+
+    async def _undo(self, tenant: UUID, run_id: UUID) -> str:
+        """Take the effect back where that is possible; says what came of it."""
+        async with self._working(tenant, run_id) as (action, ctx, params, run):
+            if run.result is None:
+                return ""
+            if not action.undoable:
+                return "this action can't be undone"
+            try:
+                async with asyncio.timeout(self._settings.action_timeout):
+                    await action.undo(ctx, params, action.result_model.model_validate(run.result))
+            except TimeoutError:
+                return "the undo did not finish in time"
+            except OpsError as error:
+                return f"the undo failed: {redact_text(error.detail)}"
+            return UNDONE
+
+    async def _finish(self, tenant: UUID, run_id: UUID, undo: str) -> None:
+        async with self._db.unit_of_work(tenant) as session:
+            run = await repository.get_run(session, run_id, lock=True)
+            proof = run.proof or {"ok": False, "summary": ""}
+            run.ended_at = now()
+            if proof["ok"]:
+                run.status = RunStatus.SUCCEEDED
+            else:
+                run.status = RunStatus.UNDONE if undo == UNDONE else RunStatus.FAILED
+                run.error = "; ".join(part for part in (run.error, proof["summary"], undo) if part)
+                await self._door.freeze(
+                    session, run_id=run_id, seconds=self._settings.freeze_seconds, reason=f"did not help: {run.error}"
+                )
+            await self._note(session, run, run.status, extra={"proof": proof["summary"], "undo": undo})
+
+    async def _reply(self, tenant: UUID, run_id: UUID) -> str:
+        status, reply_to = await durable.step("action.read", partial(self._read, tenant, run_id))
+        if reply_to:
+            await durable.send(reply_to, reply_topic(run_id), status)
+        return status
+
+    async def _read(self, tenant: UUID, run_id: UUID) -> tuple[str, str | None]:
+        async with self._db.unit_of_work(tenant) as session:
+            run = await repository.get_run(session, run_id)
+            return run.status, run.reply_to
+
+    # -- pieces ------------------------------------------------------------------------------------------------
+
+    async def _make_plan(self, tenant: UUID, run_id: UUID) -> Plan:
+        async with self._working(tenant, run_id) as (action, ctx, params, _):
+            try:
+                async with asyncio.timeout(self._settings.diagnosis_timeout):
+                    return await action.plan(ctx, params)
+            except TimeoutError:
+                raise Timeout("planning did not finish in time") from None
+
+    @asynccontextmanager
+    async def _working(
+        self, tenant: UUID, run_id: UUID
+    ) -> AsyncIterator[tuple[Action[Any, Any, Any], ActionContext[Any], Any, ActionRun]]:
+        """The action, its context with an open connector, and its typed parameters."""
+        async with self._db.unit_of_work(tenant) as session:
+            run = await repository.get_run(session, run_id)
+            offered = self._registry.action(run.action)
+            params = offered.action.params_model.model_validate(run.params)
+            target = None
+            if run.system_id is not None:
+                target = await self._inventory.ref_with_secret(session, system_id=run.system_id)
+        with correlated(run.correlation_id):
+            if target is None or offered.connector is None:
+                yield offered.action, ActionContext(via=None, target=None, idempotency_key=str(run.id)), params, run
+                return
+            ref, secret = target
+            async with connected(offered.connector, ref, secret) as via:
+                yield offered.action, ActionContext(via=via, target=ref, idempotency_key=str(run.id)), params, run
+
+    async def _end_before_effect(self, tenant: UUID, run_id: UUID, status: RunStatus, error: str) -> str:
+        async with self._db.unit_of_work(tenant) as session:
+            run = await repository.get_run(session, run_id, lock=True)
+            if run.status in ENDS:
+                return run.status
+            run.status, run.error, run.ended_at = status, redact_text(error), now()
+            await self._note(session, run, status, extra={"why": run.error})
+            return run.status
+
+    async def _note(
+        self, session: AsyncSession, run: ActionRun, what: str, *, key: str = "", extra: dict[str, Any] | None = None
+    ) -> None:
+        with correlated(run.correlation_id):
+            await note(session, self._bus, run, what, actor=ACTOR, key=key or what, extra=extra)
+
+
+def _verdict(approval: Approval) -> RunStatus | None:
+    """How a pending run ends without an approval, or None while it may wait."""
+    if approval.status == "refused":
+        return RunStatus.REFUSED
+    if approval.status == "pending" and approval.expires_at <= now():
+        return RunStatus.EXPIRED
+    return None
+
+
+def _plan_data(plan: Plan, offered: OfferedAction) -> dict[str, Any]:
+    return {
+        "needed": plan.needed,
+        "summary": plan.summary,
+        "steps": list(plan.steps),
+        "objects": list(plan.objects),
+        "risk": offered.action.risk.value,
+        "undo": "can be undone" if offered.action.undoable else "can't be undone",
+        "evidence": redact(dict(plan.evidence)),
+    }

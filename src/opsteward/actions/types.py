@@ -1,0 +1,136 @@
+"""What other rooms see of actions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class RunStatus(StrEnum):
+    """Where a run stands. The last eight are ends."""
+
+    REQUESTED = "requested"
+    AWAITING_APPROVAL = "awaiting_approval"
+    APPROVED = "approved"
+    EXECUTING = "executing"
+    SUCCEEDED = "succeeded"
+    NOT_NEEDED = "not_needed"
+    FAILED = "failed"
+    UNDONE = "undone"
+    DENIED = "denied"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+
+
+ENDS = frozenset(RunStatus) - {
+    RunStatus.REQUESTED,
+    RunStatus.AWAITING_APPROVAL,
+    RunStatus.APPROVED,
+    RunStatus.EXECUTING,
+}
+HELPED = frozenset({RunStatus.SUCCEEDED, RunStatus.NOT_NEEDED})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a standing order allows: seconds between two runs on a target, runs per target and day, runs per hour."""
+
+    cooldown: float = 0.0
+    per_target: int | None = None
+    per_hour: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"cooldown": self.cooldown, "per_target": self.per_target, "per_hour": self.per_hour}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewAction:
+    """A request to the door. `reply_to` is a workflow that waits for the end on the topic `action:<run id>`."""
+
+    action: str
+    params: Mapping[str, Any]
+    reason: str
+    requested_by: str
+    idempotency_key: str
+    system_id: UUID | None = None
+    incident_id: UUID | None = None
+    standing_order: str | None = None
+    approval: str = "by_risk"
+    limits: Limits = field(default_factory=Limits)
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionView:
+    """A run as it is shown."""
+
+    id: UUID
+    action: str
+    system_id: UUID | None
+    params: dict[str, Any]
+    reason: str
+    requested_by: str
+    incident_id: UUID | None
+    standing_order: str | None
+    approval: str
+    status: str
+    plan: dict[str, Any] | None
+    plan_hash: str | None
+    result: dict[str, Any] | None
+    proof: dict[str, Any] | None
+    error: str | None
+    created_at: datetime
+    executed_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApprovalView:
+    """An approval with the plan that it is for."""
+
+    id: UUID
+    action_id: UUID
+    action: str
+    system_id: UUID | None
+    incident_id: UUID | None
+    params: dict[str, Any]
+    plan: dict[str, Any] | None
+    reason: str
+    plan_hash: str
+    status: str
+    requested_by: str
+    requested_at: datetime
+    expires_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+    decision_reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreezeView:
+    id: UUID
+    action: str
+    system_id: UUID | None
+    action_id: UUID
+    reason: str
+    frozen_at: datetime
+    until: datetime
+    lifted_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionChanged:
+    """Published in the transaction of each step of a run. `key` is the same when the step is repeated."""
+
+    run: ActionView
+    key: str
+
+
+def reply_topic(run_id: UUID | str) -> str:
+    """The topic on which the end of a run is told to the workflow that waits for it."""
+    return f"action:{run_id}"

@@ -1,0 +1,96 @@
+"""The HTTP application: routes, guard, problems, and the API's own description."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+
+import opsteward
+from opsteward.api import problems
+from opsteward.api.guard import Guard
+from opsteward.api.rest import actions, admin, agent, events, front, standing_orders, systems, troubleshooting
+from opsteward.api.rooms import Rooms
+
+SCHEMA_URL = "/api/schema/"
+_PROBLEMS = {
+    "4XX": {
+        "description": "The request can't be taken: problem+json that names what and why",
+        "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    },
+    "503": {
+        "description": "The database is away for a moment; nothing was taken",
+        "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    },
+}
+_PROBLEM_SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "remedy": {"type": "string"},
+        "correlation_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {k: {"type": "string"} for k in ("field", "problem", "remedy")},
+            },
+        },
+    },
+}
+
+
+def build_app(rooms: Rooms, *, lifespan: Any = None) -> FastAPI:
+    """The application for these rooms; the console is mounted later, by `bootstrap`."""
+    app = FastAPI(
+        title="Opsteward",
+        version=opsteward.__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        responses=_PROBLEMS,  # type: ignore[arg-type]  # FastAPI's own docs show status ranges as string keys
+    )
+    app.state.rooms = rooms
+    problems.install(app)
+    for module in (front, agent, events, systems, actions, standing_orders, troubleshooting, admin):
+        app.include_router(module.router)
+    _describe(app)
+    app.add_middleware(Guard, settings=rooms.settings)
+    return app
+
+
+def _describe(app: FastAPI) -> None:
+    """The OpenAPI document and Swagger UI, all from our own address."""
+    import fastapi_offline
+
+    static = Path(fastapi_offline.__file__).parent / "static"
+
+    @app.get(SCHEMA_URL, include_in_schema=False)
+    async def schema() -> dict[str, Any]:
+        document = app.openapi()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas["Problem"] = _PROBLEM_SCHEMA
+        schemas["EventIn"] = events.EventIn.model_json_schema()
+        return document
+
+    @app.get(f"{SCHEMA_URL}swagger-ui/", include_in_schema=False)
+    async def swagger_ui() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url=SCHEMA_URL,
+            title="Opsteward API",
+            swagger_js_url=f"{SCHEMA_URL}static/swagger-ui-bundle.js",
+            swagger_css_url=f"{SCHEMA_URL}static/swagger-ui.css",
+            swagger_favicon_url=f"{SCHEMA_URL}static/favicon.png",
+        )
+
+    app.mount(f"{SCHEMA_URL}static", StaticFiles(directory=static), name="swagger static")

@@ -1,0 +1,76 @@
+"""Who asks, and may they: every route names its permission with `needs(...)`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.params import Depends as DependsMarker
+from fastapi.security import HTTPBearer
+
+from opsteward.api.rooms import Rooms
+from opsteward.core.errors import Denied, Unauthenticated
+from opsteward.identity.service import access
+from opsteward.identity.types import Identity
+
+SESSION_COOKIE = "opsteward_session"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+bearer = HTTPBearer(auto_error=False, description="An API token: `opsteward tokens create`, or $OPSTEWARD_HOME/token.")
+
+
+def rooms_of(request: Request) -> Rooms:
+    """The rooms of this application."""
+    rooms: Rooms = request.app.state.rooms
+    return rooms
+
+
+RoomsDep = Annotated[Rooms, Depends(rooms_of)]
+
+
+async def identify(request: Request, rooms: Rooms) -> Identity:
+    """By bearer token, else by session cookie (for changes only from our own pages). Raises Unauthenticated, Denied."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    kind = "api"
+    if scheme:
+        if scheme.lower() != "bearer" or not secret.strip():
+            raise Unauthenticated("the Authorization header is not 'Bearer <token>'")
+    else:
+        secret, kind = request.cookies.get(SESSION_COOKIE, ""), "session"
+        if not secret:
+            raise Unauthenticated("no token and no session")
+        if request.method not in _SAFE and not same_origin(request):
+            raise Denied("a session may change things only from the console's own pages")
+    async with rooms.db.unit_of_work(None) as session:
+        identity = await access.authenticate(session, secret=secret.strip())
+    if identity.kind != kind:
+        raise Unauthenticated("this credential is not for that use")
+    return identity
+
+
+def same_origin(request: Request) -> bool:
+    """Whether a browser says that the request comes from a page of ours."""
+    origin = request.headers.get("origin")
+    return origin is not None and origin.partition("://")[2] == request.headers.get("host")
+
+
+class _Needs:
+    """A callable dependency that carries its permission, so that a test can read it off every route."""
+
+    def __init__(self, permission: str) -> None:
+        self.permission = permission
+
+    async def __call__(self, request: Request, rooms: RoomsDep, _: Annotated[Any, Depends(bearer)]) -> Identity:
+        identity = await identify(request, rooms)
+        identity.require(self.permission)
+        return identity
+
+
+def needs(permission: str) -> Any:
+    """`identity: Annotated[Identity, needs("incidents.read")]` in a route's signature."""
+    return Depends(_Needs(permission))
+
+
+def permission_of(dependency: DependsMarker) -> str | None:
+    """The permission that a dependency demands, if it is one of ours."""
+    return dependency.dependency.permission if isinstance(dependency.dependency, _Needs) else None

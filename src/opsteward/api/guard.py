@@ -1,0 +1,175 @@
+"""The first thing a request meets: size, encoding and shape of its body, and its correlation id.
+
+What passes here can be stored in PostgreSQL: valid UTF-8, no NUL, no lone surrogate, no NaN, bounded depth and
+size. So a hostile body is a clear 4xx that names the field, and never a failure further in.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from opsteward.api import problems
+from opsteward.core.errors import FieldProblem, Invalid, Malformed, OpsError, TooLarge
+from opsteward.core.ids import uuid7
+from opsteward.core.log import correlated, get_logger
+from opsteward.core.settings import Settings
+
+log = get_logger(__name__)
+
+_CORRELATION = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+_INGEST = "/api/v1/events"
+_SUSPICIOUS = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|[0-9][eE]\+?[0-9]{3}")
+_NUMBER_DIGITS = re.compile(rb"[0-9]{400}")
+
+
+class Guard:
+    """Pure ASGI: it reads the body once, within the route's limit, and hands it on."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        given = request.headers.get("x-correlation-id", "")
+        with correlated(given if _CORRELATION.fullmatch(given) else str(uuid7())) as _:
+            try:
+                body = await self._admitted_body(request)
+            except OpsError as error:
+                await problems.of_error(error)(scope, receive, send)
+                return
+            await self._app(scope, _replay(body, receive), send)
+
+    async def _admitted_body(self, request: Request) -> bytes:
+        _check_query(request)
+        if request.method in ("GET", "HEAD", "OPTIONS"):
+            return b""
+        ingest = request.url.path.rstrip("/") == _INGEST
+        limit = self._settings.max_ingest_bytes if ingest else self._settings.max_body_bytes
+        body = await _read(request, limit)
+        kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
+        if body and (kind == "application/json" or kind.endswith("+json")):
+            check_json(body, max_depth=self._settings.max_json_depth)
+        return body
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    declared = request.headers.get("content-length", "")
+    too_large = TooLarge(f"the body is larger than {limit} bytes", remedy="send less at once")
+    if declared.isdigit() and int(declared) > limit:
+        raise too_large
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise too_large
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _check_query(request: Request) -> None:
+    query = request.scope.get("query_string", b"")
+    for key, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="utf-8", errors="replace"):
+        if "\x00" in key or "\x00" in value:
+            raise Invalid.field(key.replace("\x00", "") or "query", "holds a NUL character", "remove it")
+    if "\x00" in request.scope.get("path", ""):
+        raise Invalid.field("path", "holds a NUL character", "remove it")
+
+
+def check_json(body: bytes, *, max_depth: int) -> Any:
+    """The parsed body. Raises Malformed for what is no JSON, Invalid naming the field for what can't be stored."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed(problems=[_body_problem(f"is not UTF-8 at byte {error.start}", "encode it as UTF-8")]) from None
+    if "\x00" in text:
+        raise Malformed(problems=[_body_problem("holds a NUL byte", "remove it")])
+    if _NUMBER_DIGITS.search(body):
+        raise Malformed(problems=[_body_problem("holds a number of over 400 digits", "send it as a string")])
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise Malformed(problems=[_body_problem(f"is nested deeper than {max_depth}", "flatten it")]) from None
+    except ValueError as error:
+        raise Malformed(problems=[_body_problem(f"is not JSON: {error}", "send valid JSON")]) from None
+    if _SUSPICIOUS.search(body) or body.count(b"[") + body.count(b"{") > max_depth:
+        found = list(_unstorable(value, max_depth))
+        if found:
+            raise Invalid(problems=found[:20])
+    return value
+
+
+def _body_problem(problem: str, remedy: str) -> FieldProblem:
+    return FieldProblem(field="body", problem=problem, remedy=remedy)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _unstorable(root: Any, max_depth: int) -> Iterator[FieldProblem]:
+    """What PostgreSQL could not store, wherever it stands; without recursion, the depth being the caller's."""
+    stack: list[tuple[str, int, Any]] = [("", 1, root)]
+    while stack:
+        path, depth, value = stack.pop()
+        if isinstance(value, str):
+            if why := _bad_text(value):
+                yield FieldProblem(field=path or "body", problem=why, remedy="remove it")
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield FieldProblem(field=path or "body", problem="is no finite number", remedy="send it as a string")
+        elif isinstance(value, dict | list):
+            if depth > max_depth:
+                yield FieldProblem(
+                    field=path[:200] or "body", problem=f"is nested deeper than {max_depth}", remedy="flatten it"
+                )
+                return
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            for key, inner in items:
+                name = f"{path}.{key}" if path else str(key)
+                if isinstance(key, str) and (why := _bad_text(key)):
+                    yield FieldProblem(field=path or "body", problem=f"has a key that {why}", remedy="rename it")
+                    continue
+                stack.append((name, depth + 1, inner))
+
+
+def _bad_text(text: str) -> str:
+    if "\x00" in text:
+        return "holds a NUL character"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "holds half of a surrogate pair"
+    return ""
+
+
+def security_headers(response: Response) -> Response:
+    """For the pages we write ourselves."""
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "same-origin"
+    return response

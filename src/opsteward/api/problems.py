@@ -1,0 +1,106 @@
+"""Errors to RFC 9457 problem+json, in one place. Nothing private leaves: an unexpected error says only its id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from opsteward.core.errors import FieldProblem, Invalid, OpsError
+from opsteward.core.log import correlation_id, get_logger
+from opsteward.core.redact import redact_text
+
+log = get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER = "2"  # seconds
+
+
+def problem(
+    *, status: int, code: str, title: str, detail: str, remedy: str = "", errors: Sequence[FieldProblem] = ()
+) -> JSONResponse:
+    """One problem document."""
+    body: dict[str, Any] = {
+        "type": f"/docs/reference/errors#{code}",
+        "title": title,
+        "status": status,
+        "detail": redact_text(detail),
+        "code": code,
+        "correlation_id": correlation_id.get(),
+    }
+    if remedy:
+        body["remedy"] = remedy
+    if errors:
+        body["errors"] = [error.as_dict() for error in errors]
+    headers = {"Retry-After": RETRY_AFTER} if status in (429, 503) else {}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def of_error(error: OpsError) -> JSONResponse:
+    """The problem document of one of our own errors."""
+    return problem(
+        status=error.http_status,
+        code=error.code,
+        title=error.title,
+        detail=error.detail,
+        remedy=error.remedy,
+        errors=error.problems if isinstance(error, Invalid) else (),
+    )
+
+
+def field_path(location: Sequence[int | str]) -> str:
+    """A validator's location as a dotted field name: without the part that says where in the request it stood."""
+    parts = list(location)
+    if parts and parts[0] in ("body", "query", "path", "header", "cookie"):
+        parts = parts[1:]
+    return ".".join(str(part) for part in parts) or "body"
+
+
+def field_problems(errors: Sequence[Any]) -> list[FieldProblem]:
+    """A validator's errors as field problems; the refused value itself is not repeated."""
+    return [
+        FieldProblem(
+            field=field_path(error["loc"]),
+            problem=str(error["msg"]),
+            remedy="leave it out" if error["type"] == "extra_forbidden" else "",
+        )
+        for error in errors[:100]
+    ]
+
+
+def install(app: FastAPI) -> None:
+    """Map every error of the app."""
+
+    @app.exception_handler(OpsError)
+    async def _ours(_: Request, error: OpsError) -> JSONResponse:
+        return of_error(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(_: Request, error: RequestValidationError) -> JSONResponse:
+        return of_error(Invalid(problems=field_problems(error.errors())))
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, error: HTTPException) -> JSONResponse:
+        codes = {404: "not_found", 405: "method_not_allowed"}
+        return problem(
+            status=error.status_code,
+            code=codes.get(error.status_code, "http_error"),
+            title=str(error.detail),
+            detail=str(error.detail),
+        )
+
+    @app.exception_handler(Exception)
+    async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+        log.exception("api.request.crashed", path=request.url.path, error=type(error).__name__)
+        return problem(
+            status=500,
+            code="ops_error",
+            title="Something went wrong here",
+            detail="the error is in our log under this correlation id",
+        )

@@ -1,0 +1,176 @@
+"""`/api/v1/actions`, `/approvals` and `/freezes`: the one door, seen from outside."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import Field
+
+from opsteward.actions.types import NewAction
+from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.rest.shapes import Input, Page, page_of
+from opsteward.core.ids import uuid7
+from opsteward.identity.types import Identity
+
+router = APIRouter(prefix="/api/v1", tags=["actions"])
+
+
+class ActionIn(Input):
+    """An action to request. What may interrupt somebody needs another operator's approval."""
+
+    action: Annotated[str, Field(min_length=1, max_length=100)]
+    system_id: UUID | None = None
+    params: dict[str, Any] = {}
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class AmendIn(Input):
+    params: dict[str, Any]
+
+
+class ApproveIn(Input):
+    """`plan_hash` is that of the plan you have read: a plan that has changed meanwhile is not approved."""
+
+    plan_hash: Annotated[str, Field(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$")]
+    reason: Annotated[str | None, Field(max_length=2000)] = None
+
+
+class RefuseIn(Input):
+    reason: Annotated[str | None, Field(max_length=2000)] = None
+
+
+@router.get("/actions/catalogue")
+async def catalogue(rooms: RoomsDep, identity: Annotated[Identity, needs("actions.read")]) -> Page:
+    """Every action there is, with its risk and the JSON Schema of its parameters."""
+    items = [
+        {
+            "action": slug,
+            "title": offered.action.title,
+            "risk": offered.action.risk.value,
+            "undoable": offered.action.undoable,
+            "schemes": sorted(offered.schemes),
+            "params": offered.action.params_model.model_json_schema(),
+        }
+        for slug, offered in sorted(rooms.registry.actions.items())
+    ]
+    return Page(items=items)
+
+
+@router.post("/actions", status_code=202)
+async def request_action(
+    body: ActionIn,
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("actions.request")],
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+) -> dict[str, Any]:
+    """Ask for an action; it is planned, approved where needed, executed, verified."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        run = await rooms.door.request(
+            session,
+            new=NewAction(
+                action=body.action,
+                params=body.params,
+                reason=body.reason,
+                requested_by=identity.actor,
+                idempotency_key=f"request:{identity.operator_id}:{idempotency_key or uuid7()}",
+                system_id=body.system_id,
+            ),
+        )
+    return asdict(run)
+
+
+@router.get("/actions")
+async def list_actions(
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("actions.read")],
+    incident_id: UUID | None = None,
+    before: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> Page:
+    """Newest first."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        found = await rooms.door.list_runs(session, incident_id=incident_id, before=before, limit=limit)
+    return page_of(found, limit=limit)
+
+
+@router.get("/actions/{action_id}")
+async def get_action(
+    action_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("actions.read")]
+) -> dict[str, Any]:
+    """One action with its plan, result and proof."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await rooms.door.get(session, run_id=action_id))
+
+
+@router.put("/actions/{action_id}/params")
+async def amend_action(
+    action_id: UUID, body: AmendIn, rooms: RoomsDep, identity: Annotated[Identity, needs("actions.request")]
+) -> dict[str, Any]:
+    """Change an action that waits for approval: it is planned anew, and what was shown before can't be approved."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await rooms.door.amend(session, run_id=action_id, params=body.params, by=identity))
+
+
+@router.get("/approvals")
+async def list_approvals(
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("approvals.read")],
+    status: Literal["pending", "approved", "refused", "expired", "withdrawn", "all"] = "pending",
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> Page:
+    """Oldest first, each with the plan that it is for."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        wanted = None if status == "all" else status
+        found = await rooms.door.list_approvals(session, status=wanted, limit=limit)
+    return Page(items=[asdict(approval) for approval in found])
+
+
+@router.get("/approvals/{approval_id}")
+async def get_approval(
+    approval_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("approvals.read")]
+) -> dict[str, Any]:
+    """One approval."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await rooms.door.get_approval(session, approval_id=approval_id))
+
+
+@router.post("/approvals/{approval_id}/approve")
+async def approve(
+    approval_id: UUID, body: ApproveIn, rooms: RoomsDep, identity: Annotated[Identity, needs("approvals.decide")]
+) -> dict[str, Any]:
+    """Say yes to exactly the plan with this hash. Who requested it can't."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(
+            await rooms.door.approve(
+                session, approval_id=approval_id, plan_hash=body.plan_hash, by=identity, reason=body.reason
+            )
+        )
+
+
+@router.post("/approvals/{approval_id}/refuse")
+async def refuse(
+    approval_id: UUID, body: RefuseIn, rooms: RoomsDep, identity: Annotated[Identity, needs("approvals.decide")]
+) -> dict[str, Any]:
+    """Say no."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await rooms.door.refuse(session, approval_id=approval_id, by=identity, reason=body.reason))
+
+
+@router.get("/freezes")
+async def list_freezes(rooms: RoomsDep, identity: Annotated[Identity, needs("actions.read")]) -> Page:
+    """What is not tried at present, because it did not help."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return Page(items=[asdict(freeze) for freeze in await rooms.door.list_freezes(session)])
+
+
+@router.post("/freezes/{freeze_id}/lift", status_code=204)
+async def lift_freeze(
+    freeze_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("freezes.lift")]
+) -> Response:
+    """Allow the action on that target again."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        await rooms.door.lift_freeze(session, freeze_id=freeze_id, by=identity)
+    return Response(status_code=204)

@@ -1,0 +1,220 @@
+"""`/api/v1/events` and `/api/v1/incidents`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
+
+from opsteward.api import problems
+from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.guard import check_json
+from opsteward.api.rest.shapes import Input, Page, page_of
+from opsteward.core.errors import FieldProblem, Invalid, Malformed
+from opsteward.events.classify import severity_of
+from opsteward.events.service import timeline
+from opsteward.events.types import IncidentStatus, NewEvent
+from opsteward.identity.types import Identity
+
+router = APIRouter(prefix="/api/v1", tags=["events"])
+
+_NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
+
+
+def _known_severity(value: str) -> str:
+    try:
+        severity_of(value)
+    except Invalid as error:
+        raise ValueError("; ".join(p.problem for p in error.problems)) from None
+    return value
+
+
+class EventIn(Input):
+    """One thing that happened."""
+
+    message: Annotated[str, Field(max_length=200_000)]
+    source: Annotated[str, Field(max_length=200)] = ""
+    error_type: Annotated[str | None, Field(max_length=200)] = None
+    stack_trace: Annotated[str | None, Field(max_length=200_000)] = None
+    context: dict[str, Any] = {}
+    severity: Annotated[
+        str | None, Field(max_length=40), AfterValidator(lambda v: v if v is None else _known_severity(v))
+    ] = None
+    occurred_at: AwareDatetime | None = None
+    resolved: bool = False
+
+
+@router.post(
+    "/events",
+    status_code=202,
+    summary="Take one event, a JSON array of them, or NDJSON",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "oneOf": [
+                            {"$ref": "#/components/schemas/EventIn"},
+                            {"type": "array", "items": {"$ref": "#/components/schemas/EventIn"}},
+                        ]
+                    }
+                },
+                "application/x-ndjson": {"schema": {"type": "string"}},
+            },
+        }
+    },
+)
+async def take_events(
+    request: Request,
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("events.write")],
+    detail: Literal["full", "none"] = "full",
+) -> dict[str, Any]:
+    """Good rows are taken and committed before the answer; each bad one is listed with its row, field and reason.
+
+    When no row is good, it is a 422 that names the fields.
+    """
+    rows = await _rows(request, rooms.settings.max_json_depth)
+    if len(rows) > rooms.settings.max_events_per_request:
+        raise Invalid.field(
+            "body", f"holds {len(rows)} events", f"send at most {rooms.settings.max_events_per_request} at once"
+        )
+    good, rejected = await asyncio.to_thread(_sorted_out, rows)
+    if not good:
+        raise Invalid(
+            problems=[
+                FieldProblem(field=f"{r['row']}.{r['field']}" if len(rows) > 1 else r["field"], problem=r["reason"])
+                for r in rejected[:100]
+            ]
+            or [FieldProblem(field="body", problem="holds no event", remedy="send at least one")]
+        )
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        taken = await rooms.intake.take(session, events=good, actor=identity.actor)
+    answer: dict[str, Any] = {"accepted": len(taken), "rejected": rejected}
+    if detail == "full":
+        answer["events"] = [asdict(event) for event in taken]
+    return answer
+
+
+async def _rows(request: Request, max_depth: int) -> list[Any]:
+    body = await request.body()
+    kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
+    if kind in _NDJSON:
+        return [_line(line, max_depth) for line in body.split(b"\n") if line.strip()]
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise Malformed.field("content-type", f"{kind[:60]!r} is not taken here", "use application/json or NDJSON")
+    try:
+        value = json.loads(body)
+    except ValueError:
+        raise Malformed.field("body", "is empty or no JSON", "send one event, an array, or NDJSON") from None
+    return value if isinstance(value, list) else [value]
+
+
+def _line(line: bytes, max_depth: int) -> Any:
+    """A parsed NDJSON line, or the error that it is rejected with."""
+    try:
+        return check_json(line, max_depth=max_depth)
+    except Invalid as error:
+        return error
+
+
+def _sorted_out(rows: list[Any]) -> tuple[list[NewEvent], list[dict[str, Any]]]:
+    good: list[NewEvent] = []
+    rejected: list[dict[str, Any]] = []
+    for number, row in enumerate(rows, start=1):
+        if isinstance(row, Invalid):
+            rejected += [{"row": number, "field": p.field, "reason": p.problem} for p in row.problems]
+            continue
+        try:
+            event = EventIn.model_validate(row)
+        except ValidationError as error:
+            rejected += [
+                {"row": number, "field": p.field, "reason": p.problem}
+                for p in problems.field_problems(error.errors(include_input=False, include_url=False))
+            ]
+            continue
+        good.append(NewEvent(**event.model_dump()))
+    return good, rejected
+
+
+class Reason(Input):
+    reason: Annotated[str, Field(max_length=2000)] = ""
+
+
+@router.get("/incidents")
+async def list_incidents(
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("incidents.read")],
+    status: Annotated[list[IncidentStatus] | None, Query()] = None,
+    before: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> Page:
+    """Newest first; `before` takes the `next` of the previous page."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        found = await rooms.incidents.page(
+            session, status=[s.value for s in status or []] or None, before=before, limit=limit
+        )
+    return page_of(found, limit=limit, cursor="number")
+
+
+@router.get("/incidents/{incident_id}")
+async def get_incident(
+    incident_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("incidents.read")]
+) -> dict[str, Any]:
+    """The incident with its timeline, its newest events, its actions and its sessions."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        incident = await rooms.incidents.get(session, incident_id=incident_id)
+        lines = await timeline.read(session, incident_id=incident_id)
+        events = await rooms.incidents.events(session, incident_id=incident_id)
+        actions = await rooms.door.list_runs(session, incident_id=incident_id)
+        sessions = await rooms.sessions.page(session, incident_id=incident_id)
+    return asdict(incident) | {
+        "timeline": [asdict(line) for line in lines],
+        "events": [asdict(event) for event in events],
+        "actions": [asdict(action) for action in actions],
+        "sessions": [s.model_dump() for s in sessions],
+    }
+
+
+@router.post("/incidents/{incident_id}/acknowledge")
+async def acknowledge(
+    incident_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("incidents.write")]
+) -> dict[str, Any]:
+    """Somebody has seen it."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await rooms.incidents.acknowledge(session, incident_id=incident_id, by=identity))
+
+
+@router.post("/incidents/{incident_id}/resolve")
+async def resolve(
+    incident_id: UUID, body: Reason, rooms: RoomsDep, identity: Annotated[Identity, needs("incidents.write")]
+) -> dict[str, Any]:
+    """Close it by hand."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(
+            await rooms.incidents.resolve_by_hand(session, incident_id=incident_id, by=identity, reason=body.reason)
+        )
+
+
+@router.post("/incidents/{incident_id}/troubleshoot", status_code=202)
+async def troubleshoot(
+    incident_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("troubleshooting.run")]
+) -> dict[str, Any]:
+    """Start a session for it."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        incident = await rooms.incidents.get(session, incident_id=incident_id)
+        started = await rooms.sessions.start(
+            session,
+            trigger="operator",
+            requested_by=identity.actor,
+            system_id=incident.system_id,
+            incident_id=incident_id,
+            complaint=incident.title,
+        )
+    return started.model_dump()

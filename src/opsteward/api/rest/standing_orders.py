@@ -1,0 +1,52 @@
+"""`/api/v1/standing-orders`: check, apply, export."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.rest.shapes import Input
+from opsteward.events.service.orders import InForce
+from opsteward.identity.types import Identity
+
+router = APIRouter(prefix="/api/v1/standing-orders", tags=["standing orders"])
+
+
+class OrdersIn(Input):
+    """The text of a `standing_orders.yaml`."""
+
+    text: Annotated[str, Field(max_length=262_144)]
+
+
+@router.get("")
+async def export(rooms: RoomsDep, identity: Annotated[Identity, needs("standing_orders.read")]) -> dict[str, Any]:
+    """The version in force, as its text. Version 0 is what ships."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return _as_answer(await rooms.orders.in_force(session))
+
+
+@router.post("/check")
+async def check(
+    body: OrdersIn, rooms: RoomsDep, identity: Annotated[Identity, needs("standing_orders.read")]
+) -> dict[str, Any]:
+    """Whether the text is sound; a 422 names each problem with its line and remedy."""
+    return {"ok": True, "orders": [order.name for order in rooms.orders.check(body.text)]}
+
+
+@router.put("")
+async def apply(
+    body: OrdersIn, rooms: RoomsDep, identity: Annotated[Identity, needs("standing_orders.write")]
+) -> dict[str, Any]:
+    """Put a new version in force."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return _as_answer(await rooms.orders.apply(session, text=body.text, actor=identity.actor))
+
+
+def _as_answer(found: InForce) -> dict[str, Any]:
+    answer = asdict(found)
+    answer["orders"] = [order.name for order in found.orders]
+    return answer

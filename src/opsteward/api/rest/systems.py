@@ -1,0 +1,77 @@
+"""`/api/v1/systems`: the inventory and its health."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from pydantic import AliasChoices, Field
+
+from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.rest.shapes import Input, Page
+from opsteward.identity.types import Identity
+from opsteward.systems.service.inventory import NewSystem
+
+router = APIRouter(prefix="/api/v1/systems", tags=["systems"])
+
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class SystemIn(Input):
+    """A system to register. `credentials` can be written, never read."""
+
+    name: Name
+    type: Annotated[str, Field(max_length=40, validation_alias=AliasChoices("type", "system_type"))]
+    endpoint: Annotated[str, Field(min_length=1, max_length=2000)]
+    health_check_url: Annotated[str | None, Field(max_length=2000)] = None
+    sync_frequency: Annotated[int | None, Field(ge=1, le=31_536_000, description="seconds")] = None
+    criticality: str = "standard"
+    credentials: Annotated[dict[str, Annotated[str, Field(max_length=10_000)]], Field(max_length=50)] = {}
+    settings: dict[str, Any] = {}
+    depends_on: Annotated[list[Name], Field(max_length=100)] = []
+
+
+@router.post("", status_code=201)
+async def register_system(
+    body: SystemIn, rooms: RoomsDep, identity: Annotated[Identity, needs("systems.write")]
+) -> dict[str, Any]:
+    """Register a system; it is watched from now on."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await rooms.inventory.register(session, new=NewSystem(**body.model_dump()), actor=identity.actor))
+
+
+@router.get("")
+async def list_systems(rooms: RoomsDep, identity: Annotated[Identity, needs("systems.read")]) -> Page:
+    """All systems with their present health, by name."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return Page(items=[asdict(system) for system in await rooms.inventory.all(session)])
+
+
+@router.get("/{system_id}")
+async def get_system(
+    system_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("systems.read")]
+) -> dict[str, Any]:
+    """One system."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await rooms.inventory.get(session, system_id=system_id))
+
+
+@router.get("/{system_id}/health")
+async def system_health(
+    system_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("systems.read")]
+) -> dict[str, Any]:
+    """Its health as last measured."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict((await rooms.inventory.get(session, system_id=system_id)).health)
+
+
+@router.delete("/{system_id}", status_code=204)
+async def remove_system(
+    system_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("systems.write")]
+) -> Response:
+    """Forget a system and its credentials."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        await rooms.inventory.remove(session, system_id=system_id, actor=identity.actor)
+    return Response(status_code=204)

@@ -1,0 +1,32 @@
+"""What the routes work with; `bootstrap` fills it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from opsteward.actions.service.door import Door
+from opsteward.contracts.registry import Registry
+from opsteward.core.db import Database
+from opsteward.core.settings import Settings
+from opsteward.events.service.incidents import Incidents
+from opsteward.events.service.intake import Intake
+from opsteward.events.service.orders import StandingOrders
+from opsteward.systems.service.inventory import Inventory
+from opsteward.troubleshooting.service.sessions import Sessions
+
+
+@dataclass(kw_only=True)
+class Rooms:
+    """`readiness` gives the parts of the process that are up, by name."""
+
+    settings: Settings
+    db: Database
+    registry: Registry
+    inventory: Inventory
+    door: Door
+    incidents: Incidents
+    intake: Intake
+    orders: StandingOrders
+    sessions: Sessions
+    readiness: Callable[[], dict[str, bool]] = field(default=lambda: {})

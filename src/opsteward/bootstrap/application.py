@@ -1,0 +1,278 @@
+"""One running Opsteward process: what is built, in which order it comes up and goes down.
+
+`up` is everything in one process. The API answers first; the engine and the console, which take seconds to
+import, come up behind it on the same event loop. `worker` is the same without the API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from opsteward.actions.service.door import Door
+from opsteward.actions.service.executor import Executor
+from opsteward.api.rooms import Rooms
+from opsteward.bootstrap.registry import build_registry, known_actions
+from opsteward.bootstrap.subscriptions import Subscriptions
+from opsteward.contracts.registry import Registry
+from opsteward.core.bus import Bus
+from opsteward.core.crypto import SecretBox, load_secret
+from opsteward.core.db import APPLICATION_NAME, Database
+from opsteward.core.durable import Engine, Workflows
+from opsteward.core.embedded import EmbeddedPostgres, prepare_home
+from opsteward.core.errors import OpsError, Unavailable
+from opsteward.core.feed import RECONNECTED, Feed, Notice
+from opsteward.core.log import get_logger
+from opsteward.core.processes import Membership, new_executor_id
+from opsteward.core.provision import DatabaseUrls, provision
+from opsteward.core.settings import Settings
+from opsteward.events.service.incidents import Incidents
+from opsteward.events.service.intake import Intake
+from opsteward.events.service.orders import StandingOrders
+from opsteward.identity.service import access, tenants
+from opsteward.systems.service.inventory import Inventory
+from opsteward.systems.service.monitor import Monitor
+from opsteward.telemetry.service import audit
+from opsteward.troubleshooting.service.coordinator import Coordinator
+from opsteward.troubleshooting.service.sessions import Sessions
+
+log = get_logger(__name__)
+
+_SEAL_EVERY = 2.0  # seconds; how long an audit entry may wait for its seal
+_WATCH_EVERY = 1.0
+_DRAIN_SECONDS = 5.0
+#: Rooms whose tables must be known before the first migration.
+TABLES = ("core.processes", *(f"{r}.models" for r in (
+    "identity", "telemetry", "systems", "actions", "events", "troubleshooting")))  # fmt: skip
+
+
+@dataclass(kw_only=True)
+class House:
+    """All rooms of a process, built but not started. One bus; a database engine for each role."""
+
+    settings: Settings
+    urls: DatabaseUrls
+    box: SecretBox
+    registry: Registry
+    bus: Bus
+    web: Database
+    app: Database
+    inventory: Inventory
+    door: Door
+    incidents: Incidents
+    orders: StandingOrders
+    intake: Intake
+    sessions: Sessions
+    feed: Feed
+
+
+def build_house(settings: Settings) -> House:
+    """Make the database ready and wire the rooms. Raises OpsError with a remedy."""
+    prepare_home(settings.home)
+    for room in TABLES:
+        importlib.import_module(f"opsteward.{room}")
+    box = SecretBox(load_secret(settings.secret_key.get_secret_value() if settings.secret_key else None, settings.home))
+    urls = provision(settings, box)
+    registry = build_registry(settings)
+    bus = Bus()
+    inventory = Inventory(registry, box, bus)
+    door = Door(registry, inventory, bus)
+    incidents = Incidents(bus)
+    orders = StandingOrders(known_actions(registry))
+    intake = Intake(bus, incidents, orders, inventory)
+    sessions = Sessions(inventory)
+    Subscriptions(intake=intake, incidents=incidents, door=door, sessions=sessions).connect(bus)
+    pool = {"pool_size": settings.database_pool_size, "pool_max": settings.database_pool_max}
+    return House(
+        settings=settings,
+        urls=urls,
+        box=box,
+        registry=registry,
+        bus=bus,
+        web=Database(urls.web, name="web", **pool),
+        app=Database(urls.app, name="app", **pool),
+        inventory=inventory,
+        door=door,
+        incidents=incidents,
+        orders=orders,
+        intake=intake,
+        sessions=sessions,
+        feed=Feed(urls.web),
+    )
+
+
+class Worker:
+    """The part of a process that works: engine, membership, and the leader's duties."""
+
+    def __init__(self, house: House, *, kind: str) -> None:
+        self._house = house
+        self._executor_id = new_executor_id()
+        self._engine = Engine(house.urls.app, executor_id=self._executor_id, concurrency=house.settings.workers)
+        self._membership = Membership(
+            house.app,
+            self._engine,
+            executor_id=self._executor_id,
+            kind=kind,
+            lost_after=house.settings.process_lost_after,
+        )
+        self._monitor = Monitor(house.app, house.inventory, house.registry, house.bus, house.settings)
+        self.ready = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until cancelled, then drain."""
+        await asyncio.to_thread(importlib.import_module, "dbos")
+        await self._membership.join()
+        await self._engine.launch(self._workflows())
+        stop_listening = self._house.feed.listen(self._hear)
+        self.ready.set()
+        log.info("bootstrap.worker.started", process_id=str(self._executor_id))
+        try:
+            await self._membership.run(self._lead)
+        finally:
+            stop_listening()
+            await asyncio.to_thread(self._engine.shutdown, grace=_DRAIN_SECONDS)
+            await self._membership.leave()
+
+    def _workflows(self) -> Workflows:
+        house, workflows = self._house, Workflows()
+        Executor(house.app, house.door, house.inventory, house.registry, house.bus, house.settings).register(workflows)
+        Coordinator(
+            db=house.app,
+            inventory=house.inventory,
+            registry=house.registry,
+            door=house.door,
+            incidents=house.incidents,
+            orders=house.orders,
+            settings=house.settings,
+        ).register(workflows)
+        return workflows
+
+    def _hear(self, notice: Notice) -> None:
+        if notice.kind in ("inventory", RECONNECTED):
+            self._monitor.refresh()
+
+    async def _lead(self) -> None:
+        await asyncio.gather(self._monitor.run(), self._seal())
+
+    async def _seal(self) -> None:
+        while True:
+            with suppress(Unavailable):
+                async with self._house.app.unit_of_work(None) as session:
+                    waiting = await audit.tenants_to_seal(session)
+                for tenant_id in waiting:
+                    async with self._house.app.unit_of_work(tenant_id) as session:
+                        await audit.seal(session)
+            await asyncio.sleep(_SEAL_EVERY)
+
+
+class Process:
+    """Tasks of one process, started and stopped in order."""
+
+    def __init__(self, house: House, *, kind: str) -> None:
+        self.house = house
+        self.worker = Worker(house, kind=kind)
+        self.parts = {"database": True, "worker": False}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, *extra: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Begin everything; `extra` are coroutines to run beside the rest."""
+        duties = [self._work, self.house.feed.run, *extra]
+        if self.house.settings.database_url is None:
+            duties.append(self._watch_postgres)
+        self._tasks = [asyncio.create_task(_logged(duty)) for duty in duties]
+
+    async def stop(self) -> None:
+        """Drain, give back connections, and stop the embedded server if nobody else needs it."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.house.web.close()
+        await self.house.app.close()
+        if self.house.settings.database_url is None:
+            server = EmbeddedPostgres(self.house.settings.home)
+            await asyncio.to_thread(server.stop_if_last, APPLICATION_NAME)
+
+    async def _work(self) -> None:
+        async def note_ready() -> None:
+            await self.worker.ready.wait()
+            self.parts["worker"] = True
+
+        noting = asyncio.create_task(note_ready())
+        try:
+            await self.worker.run()
+        finally:
+            noting.cancel()
+
+    async def _watch_postgres(self) -> None:
+        server = EmbeddedPostgres(self.house.settings.home)
+        while True:
+            await asyncio.sleep(_WATCH_EVERY)
+            self.parts["database"] = server.pid() is not None
+            if not self.parts["database"]:
+                log.warning("bootstrap.postgres.found_dead")
+                with suppress(OpsError):
+                    await asyncio.to_thread(server.ensure_running)
+
+
+async def _logged(duty: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """A part that dies takes the process with it, said in the log: a half-alive process helps nobody."""
+    try:
+        await duty()
+    except asyncio.CancelledError:
+        raise
+    except BaseException:
+        log.exception("bootstrap.part.died", part=duty.__qualname__)
+        import os
+        import signal
+
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise
+
+
+def rooms_of(house: House, readiness: Callable[[], dict[str, bool]]) -> Rooms:
+    """What the API's routes work with."""
+    return Rooms(
+        settings=house.settings,
+        db=house.web,
+        registry=house.registry,
+        inventory=house.inventory,
+        door=house.door,
+        incidents=house.incidents,
+        intake=house.intake,
+        orders=house.orders,
+        sessions=house.sessions,
+        readiness=readiness,
+    )
+
+
+async def first_start(house: House) -> str | None:
+    """Make the first tenant if there is none; returns a one-time sign-in link for its owner then."""
+    tenant_id = await tenants.ensure_first_tenant(house.web, house.settings.home)
+    if tenant_id is None:
+        return None
+    async with house.web.unit_of_work(tenant_id) as session:
+        admin = await access.find_operator(session, name="admin")
+        link = await access.issue_token(
+            session,
+            operator_id=admin.id,
+            kind="link",
+            name="first sign-in",
+            actor="system:setup",
+            ttl=timedelta(minutes=access.LINK_MINUTES),
+        )
+    return link.secret
+
+
+@asynccontextmanager
+async def running(process: Process, *extra: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """The process's parts run inside this context."""
+    process.start(*extra)
+    try:
+        yield
+    finally:
+        await process.stop()

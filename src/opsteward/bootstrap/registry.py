@@ -1,0 +1,40 @@
+"""Which integrations this installation has, and what the rule files may name of them."""
+
+from __future__ import annotations
+
+from opsteward.contracts.registry import Registry
+from opsteward.core.settings import Settings
+from opsteward.events.standing_orders import ActionInfo
+from opsteward.integrations import network, postgresql, supervisor, web
+from opsteward.integrations.apprise import build as build_notifications
+
+
+def build_registry(settings: Settings) -> Registry:
+    """All integrations, the more specific first: the first connector of a scheme is the one that tells the version."""
+    routes = {
+        "security": settings.notify_security,
+        "oncall": settings.notify_oncall,
+        "admin": settings.notify_admin,
+    }
+    return Registry(
+        [
+            postgresql.INTEGRATION,
+            supervisor.INTEGRATION,
+            web.INTEGRATION,
+            network.INTEGRATION,
+            build_notifications(routes),
+        ]
+    )
+
+
+def known_actions(registry: Registry) -> dict[str, ActionInfo]:
+    """The actions that a standing order may name."""
+    return {
+        slug: ActionInfo(
+            slug=slug,
+            risk=offered.action.risk.value,
+            needs_target=offered.connector is not None,
+            params=tuple(offered.action.params_model.model_fields),
+        )
+        for slug, offered in registry.actions.items()
+    }

@@ -1,0 +1,172 @@
+"""Who hears what on the bus: how the rooms work together without knowing each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.actions.service.door import Door
+from opsteward.actions.types import ActionChanged, NewAction, RunStatus
+from opsteward.contracts.check import CheckStatus
+from opsteward.core import feed
+from opsteward.core.bus import Bus
+from opsteward.core.redact import redact
+from opsteward.events.service import timeline
+from opsteward.events.service.incidents import Incidents
+from opsteward.events.service.intake import QUIET_ACTIONS, Intake
+from opsteward.events.types import IncidentChanged, IncidentOpened, IncidentStatus, NewEvent
+from opsteward.systems.types import HealthChanged, SystemsChanged
+from opsteward.troubleshooting.service.sessions import Sessions
+
+MONITOR = "system:monitor"
+TRIAGE = "system:triage"
+
+_ACTION_WORDS = {
+    RunStatus.REQUESTED: "requested",
+    RunStatus.AWAITING_APPROVAL: "waits for approval",
+    RunStatus.APPROVED: "may go ahead",
+    RunStatus.EXECUTING: "is being done",
+    RunStatus.SUCCEEDED: "done and verified",
+    RunStatus.NOT_NEEDED: "was not needed any more",
+    RunStatus.FAILED: "did not help",
+    RunStatus.UNDONE: "did not help and was undone",
+    RunStatus.DENIED: "denied",
+    RunStatus.REFUSED: "refused",
+    RunStatus.EXPIRED: "expired without an approval",
+    RunStatus.SUPERSEDED: "was changed after its approval",
+}
+
+
+class Subscriptions:
+    """Connects the rooms; `connect` is called once."""
+
+    def __init__(self, *, intake: Intake, incidents: Incidents, door: Door, sessions: Sessions) -> None:
+        self._intake = intake
+        self._incidents = incidents
+        self._door = door
+        self._sessions = sessions
+
+    def connect(self, bus: Bus) -> None:
+        bus.subscribe(HealthChanged, self.health_becomes_event)
+        bus.subscribe(IncidentOpened, self.incident_is_worked_on)
+        bus.subscribe(ActionChanged, self.action_is_told)
+        bus.subscribe(IncidentChanged, self.incident_is_announced)
+        bus.subscribe(SystemsChanged, self.systems_are_announced)
+
+    async def health_becomes_event(self, session: AsyncSession, message: HealthChanged) -> None:
+        """A failing system is an event like any other; a recovered one ends what nobody works on."""
+        await feed.announce(session, kind="system", object_id=str(message.system.id))
+        if message.now in ("down", "degraded"):
+            await self._intake.take(session, events=_events_of(message), actor=MONITOR)
+        elif message.now == "healthy" and message.was in ("down", "degraded"):
+            for incident_id in await self._incidents.waiting_of_system(session, system_id=message.system.id):
+                await self._incidents.move(
+                    session,
+                    incident_id=incident_id,
+                    status=IncidentStatus.RESOLVED,
+                    actor=MONITOR,
+                    title=f"{message.system.name} is healthy again",
+                    key="recovered",
+                )
+
+    async def incident_is_worked_on(self, session: AsyncSession, message: IncidentOpened) -> None:
+        """What was decided is done through the door; a failing system is looked into at once."""
+        incident = message.incident
+        await feed.announce(session, kind="incident", object_id=str(incident.id))
+        if message.action not in QUIET_ACTIONS:
+            await self._door.request(
+                session,
+                new=NewAction(
+                    action=message.action,
+                    params={
+                        "title": f"Incident {incident.number}: {incident.title}"[:200],
+                        "body": message.message[:4000],
+                        "severity": incident.severity,
+                        "incident_id": str(incident.id),
+                    },
+                    reason=message.decided_by,
+                    requested_by=f"standing-order:{message.standing_order}" if message.standing_order else TRIAGE,
+                    idempotency_key=f"{incident.id}:decision",
+                    incident_id=incident.id,
+                    standing_order=message.standing_order,
+                    approval=message.approval,
+                ),
+            )
+        if incident.system_id is not None and incident.category == "system_error":
+            await self._sessions.start(
+                session,
+                trigger="incident",
+                requested_by=TRIAGE,
+                system_id=incident.system_id,
+                incident_id=incident.id,
+                complaint=incident.title,
+            )
+
+    async def action_is_told(self, session: AsyncSession, message: ActionChanged) -> None:
+        """Each step of an action is a line in its incident's timeline."""
+        run = message.run
+        await feed.announce(session, kind="action", object_id=str(run.id))
+        if run.incident_id is None:
+            return
+        frozen = message.key == "frozen"
+        words = "is frozen for this target" if frozen else _ACTION_WORDS[RunStatus(run.status)]
+        await timeline.tell(
+            session,
+            incident_id=run.incident_id,
+            kind="action",
+            title=f"Action {run.action} {words}",
+            detail=redact(_told(run.plan, run.proof, run.error)) | {"action_id": str(run.id), "status": run.status},
+            key=f"{run.id} {message.key}",
+        )
+        await feed.announce(session, kind="incident", object_id=str(run.incident_id))
+
+    async def incident_is_announced(self, session: AsyncSession, message: IncidentChanged) -> None:
+        await feed.announce(session, kind="incident", object_id=str(message.incident_id))
+
+    async def systems_are_announced(self, session: AsyncSession, message: SystemsChanged) -> None:
+        await feed.announce(session, kind="inventory", object_id=str(message.system_id))
+
+
+def _told(plan: dict[str, Any] | None, proof: dict[str, Any] | None, error: str | None) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    if plan:
+        told["plan"] = {k: plan[k] for k in ("summary", "steps", "objects", "undo")}
+    if proof:
+        told["proof"] = proof
+    if error:
+        told["error"] = error
+    return told
+
+
+def _events_of(message: HealthChanged) -> list[NewEvent]:
+    """One event for each finding; when a check failed without one, an event for the system as a whole."""
+    worst = CheckStatus.FAIL if message.now == "down" else CheckStatus.WARN
+    failing = [o for o in message.outcomes if o.result.status is worst]
+    found = [
+        NewEvent(
+            message=finding.title,
+            source=message.system.name,
+            error_type=finding.type,
+            context={
+                "check": outcome.check,
+                "component": finding.component,
+                "evidence": redact(dict(finding.evidence)),
+            },
+            severity="high" if message.criticality == "critical" and message.now == "down" else finding.severity.value,
+            category="system_error",
+            system_id=message.system.id,
+        )
+        for outcome in failing
+        for finding in outcome.result.findings
+    ]
+    return found or [
+        NewEvent(
+            message=f"{message.system.name} is {message.now}: " + "; ".join(o.result.summary for o in failing)[:500],
+            source=message.system.name,
+            error_type="unhealthy",
+            severity="high" if message.now == "down" else "medium",
+            category="system_error",
+            system_id=message.system.id,
+        )
+    ]

@@ -1,0 +1,159 @@
+"""`opsteward systems | tenants | operators | tokens | audit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+systems = typer.Typer(help="The systems that are watched.", no_args_is_help=True)
+tenants = typer.Typer(help="Tenants of this installation (platform operators).", no_args_is_help=True)
+operators = typer.Typer(help="Who works with Opsteward in this tenant.", no_args_is_help=True)
+tokens = typer.Typer(help="API tokens.", no_args_is_help=True)
+audit = typer.Typer(help="The audit log.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+
+
+@systems.command("list")
+def list_systems(as_json: Json = False) -> None:
+    """All systems with their health."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    page = Client().get("/api/v1/systems")
+    if as_json:
+        show.as_json(page)
+        return
+    rows = [{**s, "health": s["health"]["status"], "checked_at": s["health"]["checked_at"]} for s in page["items"]]
+    show.table(
+        rows,
+        ["name", "type", "health", "criticality", "endpoint", "checked_at", "id"],
+        empty="No system is registered yet: opsteward systems register FILE",
+    )
+
+
+@systems.command("register")
+def register_system(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A JSON file with one system or a list.")],
+) -> None:
+    """Register systems from a file; credentials stay out of the command line."""
+    import json
+
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    found = json.loads(file.read_text(encoding="utf-8"))
+    client = Client()
+    for system in found if isinstance(found, list) else [found]:
+        added = client.post("/api/v1/systems", system)
+        show.say(f"Registered {added['name']} as {added['id']}")
+
+
+@tenants.command("list")
+def list_tenants(as_json: Json = False) -> None:
+    """All tenants."""
+    _list("/api/v1/tenants", ["name", "status", "created_at", "id"], as_json)
+
+
+@tenants.command("create")
+def create_tenant(
+    name: Annotated[str, typer.Argument(help="a-z, 0-9 and -")],
+    operator: Annotated[str, typer.Option(help="Name of its first operator, an owner.")] = "admin",
+    as_json: Json = False,
+) -> None:
+    """Add a tenant with its first operator; the token is printed this once."""
+    _create("/api/v1/tenants", {"name": name, "operator": operator}, as_json)
+
+
+@operators.command("list")
+def list_operators(as_json: Json = False) -> None:
+    """All operators of the tenant."""
+    _list("/api/v1/operators", ["name", "roles", "status", "created_at", "id"], as_json)
+
+
+@operators.command("create")
+def create_operator(
+    name: Annotated[str, typer.Argument(help="How the operator is called.")],
+    role: Annotated[list[str], typer.Option(help="owner, admin, operator, approver, auditor, viewer; repeatable.")],
+    as_json: Json = False,
+) -> None:
+    """Add an operator; then: opsteward tokens create --operator NAME."""
+    _create("/api/v1/operators", {"name": name, "roles": role}, as_json)
+
+
+@tokens.command("list")
+def list_tokens(as_json: Json = False) -> None:
+    """API tokens, without their secrets."""
+    _list("/api/v1/tokens", ["name", "operator_id", "created_at", "expires_at", "revoked_at", "id"], as_json)
+
+
+@tokens.command("create")
+def create_token(
+    operator: Annotated[str | None, typer.Option(help="For another operator, by name.")] = None,
+    name: Annotated[str, typer.Option(help="What it is for.")] = "api",
+    days: Annotated[int | None, typer.Option(help="Days until it expires.")] = None,
+    as_json: Json = False,
+) -> None:
+    """A new API token, printed this once."""
+    body = {"operator": operator, "name": name, "days": days}
+    _create("/api/v1/tokens", {k: v for k, v in body.items() if v is not None}, as_json)
+
+
+@tokens.command("revoke")
+def revoke_token(token_id: Annotated[str, typer.Argument(help="Its id.")]) -> None:
+    """End a token at once."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    Client().delete(f"/api/v1/tokens/{token_id}")
+    show.say("Revoked")
+
+
+@audit.command("list")
+def list_audit(limit: Annotated[int, typer.Option(min=1, max=1000)] = 50, as_json: Json = False) -> None:
+    """Newest first."""
+    columns = ["seq", "at", "actor", "verb", "object_type", "object_id"]
+    _list("/api/v1/audit", columns, as_json, limit=limit)
+
+
+@audit.command("verify")
+def verify_audit(as_json: Json = False) -> None:
+    """Walk the whole chain; exit code 1 when an entry was altered or is missing."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    verdict = Client(timeout=600).get("/api/v1/audit/verify")
+    if as_json:
+        show.as_json(verdict)
+    else:
+        for problem in verdict["problems"]:
+            show.say(f"BROKEN  {show.plain(problem)}")
+        word = "intact" if verdict["ok"] else "NOT intact"
+        show.say(f"The audit log is {word}: {verdict['sealed']} sealed, {verdict['pending']} waiting for their seal")
+    if not verdict["ok"]:
+        raise typer.Exit(1)
+
+
+def _list(path: str, columns: list[str], as_json: bool, **params: Any) -> None:
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    page = Client().get(path, **params)
+    if as_json:
+        show.as_json(page)
+    else:
+        show.table(page["items"], columns, empty="None yet.")
+
+
+def _create(path: str, body: dict[str, Any], as_json: bool) -> None:
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    answer = Client().post(path, body)
+    if as_json:
+        show.as_json(answer)
+        return
+    for key, value in answer.items():
+        show.say(f"{key:14} {show.plain(value)}")

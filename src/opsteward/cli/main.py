@@ -1,0 +1,90 @@
+"""The command `opsteward`: parses arguments, calls the rest.
+
+Only typer is imported here; each command imports what it needs when it runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from opsteward.cli import admin, approvals, incidents, lab, orders
+
+app = typer.Typer(
+    name="opsteward",
+    help="An always-on operations agent: it notices, decides under your rules, acts, verifies and explains.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(incidents.events, name="events")
+app.add_typer(incidents.incidents, name="incidents")
+app.add_typer(approvals.app, name="approvals")
+app.add_typer(orders.app, name="standing-orders")
+app.add_typer(admin.systems, name="systems")
+app.add_typer(admin.tenants, name="tenants")
+app.add_typer(admin.operators, name="operators")
+app.add_typer(admin.tokens, name="tokens")
+app.add_typer(admin.audit, name="audit")
+app.add_typer(lab.app, name="lab")
+
+
+@app.command()
+def up(
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+) -> None:
+    """Run everything in one process: API, console and worker."""
+    from opsteward.cli.running import run_up
+
+    run_up(port=port, host=host)
+
+
+@app.command()
+def worker() -> None:
+    """Run a worker beside others, on any machine that reaches the database."""
+    from opsteward.cli.running import run_worker
+
+    run_worker()
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards, with the console.")] = False,
+    home: Annotated[Path | None, typer.Option(help="Folder to work in; a temporary one by default.")] = None,
+) -> None:
+    """Show the whole loop: break a real shop four times, watch it repaired and proven."""
+    from opsteward.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(keep=keep, home=home))
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="JSON for programs.")] = False) -> None:
+    """Check this installation; each trouble with its remedy."""
+    from opsteward.cli.doctor import run_doctor
+
+    raise typer.Exit(run_doctor(as_json=as_json))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    import opsteward
+
+    typer.echo(opsteward.__version__)
+
+
+def main() -> None:
+    """Entry point; an expected failure is one clear line, not a traceback."""
+    try:
+        app()
+    except Exception as error:
+        from opsteward.cli.show import explain
+
+        if not explain(error):
+            raise
+        sys.exit(1)

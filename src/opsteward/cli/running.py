@@ -1,0 +1,44 @@
+"""`up` and `worker`: settings, logs, a word to the person at the terminal, then serve."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from opsteward.core import log
+from opsteward.core.settings import Settings, load_settings
+
+
+def prepare(**overrides: Any) -> Settings:
+    """The settings, with logging set up for them."""
+    settings = load_settings(**{k: v for k, v in overrides.items() if v is not None})
+    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+    log.configure(level=settings.log_level, as_json=as_json)
+    return settings
+
+
+def run_up(*, port: int | None, host: str | None) -> None:
+    """Serve until told to stop."""
+    settings = prepare(port=port, host=host)
+    from opsteward.bootstrap.serve import serve
+
+    def announce(url: str, link: str | None) -> None:
+        sys.stdout.write(f"Opsteward is up at {url}\n")
+        if link:
+            sys.stdout.write(f"Sign in (once, within 15 minutes): {link}\n")
+            sys.stdout.write(f"Admin token: {settings.home / 'token'}\n")
+        sys.stdout.flush()
+
+    serve(settings, announce)
+
+
+def run_worker() -> None:
+    """Work until told to stop."""
+    settings = prepare()
+    from opsteward.bootstrap.serve import work
+
+    def announce() -> None:
+        sys.stdout.write("Opsteward worker is up\n")
+        sys.stdout.flush()
+
+    work(settings, announce)

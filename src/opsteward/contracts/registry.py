@@ -1,0 +1,95 @@
+"""Which integration serves what: looked up by endpoint scheme, check domain or action slug."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from opsteward.contracts.action import Action
+from opsteward.contracts.check import Check, Domain
+from opsteward.contracts.connector import Connector
+from opsteward.contracts.integration import Integration
+from opsteward.core.errors import Invalid, NotFound
+
+
+@dataclass(frozen=True)
+class OfferedCheck:
+    """A check with the connector class it looks through."""
+
+    check: Check[Any]
+    connector: type[Connector[Any]]
+
+
+@dataclass(frozen=True)
+class OfferedAction:
+    """An action with the connector class it works through (None: it needs no target) and the schemes it fits."""
+
+    action: Action[Any, Any, Any]
+    connector: type[Connector[Any]] | None
+    schemes: frozenset[str]
+
+
+def scheme_of(endpoint: str) -> str:
+    """The scheme of an endpoint URL, lower case; empty when there is none."""
+    return urlsplit(endpoint).scheme.lower()
+
+
+class Registry:
+    """All integrations of this process. Raises ValueError at start when two claim one slug."""
+
+    def __init__(self, integrations: Sequence[Integration]) -> None:
+        self.integrations = tuple(integrations)
+        self._actions: dict[str, OfferedAction] = {}
+        checks: set[str] = set()
+        for integration in integrations:
+            for action in integration.actions:
+                if action.slug in self._actions:
+                    raise ValueError(f"two integrations offer the action {action.slug}")
+                self._actions[action.slug] = OfferedAction(action, integration.connector, integration.schemes)
+            for check in integration.checks:
+                if check.slug in checks:
+                    raise ValueError(f"two integrations offer the check {check.slug}")
+                checks.add(check.slug)
+
+    @property
+    def schemes(self) -> frozenset[str]:
+        """Every endpoint scheme that somebody serves."""
+        return frozenset().union(*(i.schemes for i in self.integrations))
+
+    @property
+    def actions(self) -> Mapping[str, OfferedAction]:
+        return self._actions
+
+    def action(self, slug: str) -> OfferedAction:
+        """Raises NotFound."""
+        try:
+            return self._actions[slug]
+        except KeyError:
+            raise NotFound(f"there is no action {slug[:80]!r}", remedy="see GET /api/v1/actions/catalogue") from None
+
+    def connectors_for(self, endpoint: str) -> list[type[Connector[Any]]]:
+        """Every connector class for this endpoint. Raises Invalid for a scheme that nobody serves."""
+        scheme = scheme_of(endpoint)
+        found = [i.connector for i in self.integrations if scheme in i.schemes and i.connector is not None]
+        if not found:
+            raise Invalid.field(
+                "endpoint",
+                f"nothing here connects to {scheme[:40] or 'an endpoint without a scheme'}",
+                f"use one of {', '.join(sorted(self.schemes))}",
+            )
+        return found
+
+    def checks_for(
+        self, endpoint: str, *, domain: Domain | None = None, health_only: bool = False
+    ) -> list[OfferedCheck]:
+        """The checks that fit a system's endpoint, of one domain or all, in the order of registration."""
+        scheme = scheme_of(endpoint)
+        return [
+            OfferedCheck(check, integration.connector)
+            for integration in self.integrations
+            if scheme in integration.schemes and integration.connector is not None
+            for check in integration.checks
+            if (domain is None or check.domain == domain) and (check.health or not health_only)
+        ]

@@ -1,0 +1,254 @@
+"""What kind of event it is, how bad, and how sure that is: a rule engine over `rules/classification.yaml`.
+
+The rules are data that a person can read and change; this module reads them, looks at an event and says which
+rule decided. Sender's severities are mapped by `rules/severity.yaml`. What is done about an event is decided
+in `decide`.
+
+Any text is safe: at most `MESSAGE_LIMIT` characters of the message and the unindented lines at both ends of
+the stack trace are looked at, and all patterns are bounded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from opsteward.contracts.check import Severity
+from opsteward.core.errors import Invalid
+from opsteward.events.phrases import PhraseIndex, words_of
+
+MESSAGE_LIMIT = 8_192  # characters of a message that are looked at
+STACK_LIMIT = 2_048  # characters of each end of a stack trace whose unindented lines are looked at
+_RULES = Path(__file__).with_name("rules")
+
+
+class Category(StrEnum):
+    VALIDATION_ERROR = "validation_error"
+    SYSTEM_ERROR = "system_error"
+    SECURITY_ISSUE = "security_issue"
+    IGNORABLE = "ignorable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classification:
+    """`confidence` 0-1; `rule_id` names the rule that decided, `reason` says its meaning to people."""
+
+    category: Category
+    severity: Severity
+    confidence: float
+    rule_id: str
+    reason: str
+    engine: str = "rules"
+
+    @property
+    def user_facing(self) -> bool:
+        """Whether the one who caused it can mend it by sending something else."""
+        return self.category is Category.VALIDATION_ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    id: str
+    category: Category
+    severity: Severity
+    weight: int
+    why: str
+
+
+_UNKNOWN = _Rule(
+    "default.unknown_error",
+    Category.SYSTEM_ERROR,
+    Severity.MEDIUM,
+    20,
+    "No rule knows this error; it is kept in view until somebody does.",
+)
+_PLAIN = _Rule(
+    "default.no_trouble", Category.IGNORABLE, Severity.LOW, 20, "No rule knows it, and it tells of no trouble."
+)
+
+
+def classify(
+    *,
+    error_type: str | None,
+    message: str,
+    stack_trace: str | None = None,
+    context: Mapping[str, Any] | None = None,
+    severity: str | None = None,
+) -> Classification:
+    """Category, severity and confidence of one event. Pure and deterministic.
+
+    `severity` is the sender's own word or number, on any scale of `rules/severity.yaml`; it overrides the
+    rule's. Raises `Invalid` (field `severity`) for one that no scale knows.
+    """
+    given = severity_of(severity) if severity not in (None, "") else None
+    rules = _rule_set()
+    text = message[:MESSAGE_LIMIT]
+    fired = rules.fire(error_type or _leading_type(text), text, context or {})
+    if stack_trace and (not fired or fired[0].weight < rules.weak):
+        lines = _unindented(stack_trace)
+        fired = sorted({*fired, *rules.fire(_last_type(lines), lines, {})}, key=rules.order)
+    trouble = error_type or stack_trace or given in (Severity.MEDIUM, Severity.HIGH)
+    winner = fired[0] if fired else _UNKNOWN if trouble else _PLAIN
+    rival = next((rule.weight for rule in fired if rule.category is not winner.category), 0)
+    doubt = max(0, rival - winner.weight + 20) / 100  # a rule of another category within 20 points
+    return Classification(
+        category=winner.category,
+        severity=given or winner.severity,
+        confidence=round(winner.weight / 100 - doubt, 2),
+        rule_id=winner.id,
+        reason=winner.why,
+    )
+
+
+def severity_of(value: str | int) -> Severity:
+    """Our severity for a sender's word or number. Raises `Invalid` naming field `severity`."""
+    found = _severity_table().get(str(value).strip().lower()[:40])
+    if found is None:
+        raise Invalid.field(
+            "severity",
+            f"{str(value)[:40]!r} is on no known scale",
+            f"use one of: {', '.join(Severity)} (or a vendor's word: {', '.join(list(_severity_table())[3:12])}, ...)",
+        )
+    return found
+
+
+# ---------------------------------------------------------------- the rules, compiled
+
+
+_HTTP_STATUS = re.compile(
+    r"(?:http(?:/[0-9.]{1,3})?|status(?:[ _-]?code)?|returned|responded(?: with)?)[\"' :=]{1,4}([1-5][0-9]{2})\b"
+    r"|\" ([1-5][0-9]{2}) (?:[0-9]|-)"
+)
+_SQLSTATE = re.compile(r"sqlstate[\[( :=\"']{1,4}([0-9a-z]{5})\b")
+_LEVEL = re.compile(r"\b(?:[a-z]{1,12}:)?([a-z]{2,12})\]|^\W{0,3}([a-z]{2,12})(?=[:\s]{1,2})|\s([a-z]{3,9}):\s")
+_ENDINGS = ("Error", "Exception", "Warning", "Violation", "Interrupt", "Failure", "Fault")
+_TYPE = re.compile(rf"\b[A-Za-z_]\w{{0,80}}(?:{'|'.join(_ENDINGS)})\b")
+_STATUS_KEYS = ("status", "status_code", "http_status", "statusCode", "response_code")
+_SQLSTATE_KEYS = ("sqlstate", "pgcode", "sql_state", "code")
+
+
+class _RuleSet:
+    """The rules of the file, compiled once. `fire` gives those that fire, best first."""
+
+    weak = 50  # below this weight a look at the stack trace is worth its time
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self.rules: list[_Rule] = []
+        self._patterns: list[tuple[tuple[str, ...], re.Pattern[str], int]] = []
+        self._by_status: dict[str, set[int]] = {}
+        self._by_sqlstate: dict[str, set[int]] = {}
+        self._by_level: dict[str, set[int]] = {}
+        self._by_context: dict[str, set[int]] = {}
+        phrases: list[tuple[int, str]] = []
+        types: list[tuple[int, str]] = []
+        ordered = sorted(document["rules"], key=lambda rule: -int(rule["weight"]))  # stable: file order decides
+        for rank, raw in enumerate(ordered):
+            self.rules.append(
+                _Rule(raw["id"], Category(raw["category"]), Severity(raw["severity"]), raw["weight"], raw["why"])
+            )
+            phrases += ((rank, phrase) for phrase in raw.get("phrases", ()))
+            types += ((rank, phrase) for phrase in raw.get("types", ()))
+            for item in raw.get("patterns", ()):
+                self._patterns.append((tuple(item["hint"]), re.compile(item["regex"]), rank))
+            for name, table in (
+                ("status", self._by_status),
+                ("sqlstate", self._by_sqlstate),
+                ("level", self._by_level),
+                ("context", self._by_context),
+            ):
+                for value in raw.get(name, ()):
+                    table.setdefault(str(value).lower(), set()).add(rank)
+        self._phrases = PhraseIndex(phrases)
+        self._types = PhraseIndex(types)
+        self._ranks = {rule: rank for rank, rule in enumerate(self.rules)}
+
+    def order(self, rule: _Rule) -> int:
+        return self._ranks[rule]
+
+    def fire(self, error_type: str | None, text: str, context: Mapping[str, Any]) -> list[_Rule]:
+        ranks = self._phrases.ranks(words_of(f"{error_type[:200]} {text}" if error_type else text))
+        if error_type:
+            ranks |= self._types.ranks(words_of(error_type[:200]))
+        lower = text.lower()
+        if "%" in lower:
+            lower = unquote(lower, errors="replace").lower()
+        for hints, pattern, rank in self._patterns:
+            if any(hint in lower for hint in hints) and pattern.search(lower):
+                ranks.add(rank)
+        for status in _values(context, _STATUS_KEYS) or _statuses_in(lower):
+            ranks |= self._by_status.get(status, set()) | self._by_status.get(status[:1] + "xx", set())
+        for state in _values(context, _SQLSTATE_KEYS) or (_SQLSTATE.findall(lower) if "sqlstate" in lower else ()):
+            if len(state) == 5:
+                ranks |= self._by_sqlstate.get(state, set()) | self._by_sqlstate.get(state[:2], set())
+        for groups in _LEVEL.findall(lower[:100]):
+            for level in filter(None, groups):
+                ranks |= self._by_level.get(level, set())
+        for key in self._by_context.keys() & context.keys():
+            if context[key]:
+                ranks |= self._by_context[key]
+        return [self.rules[rank] for rank in sorted(ranks)]
+
+
+def _values(context: Mapping[str, Any], keys: tuple[str, ...]) -> list[str]:
+    """The context's values under the given keys, as short lower-case text."""
+    found = (context.get(key) for key in keys)
+    return [str(value).lower() for value in found if isinstance(value, (str, int)) and len(str(value)) <= 8]
+
+
+def _statuses_in(lower: str) -> list[str]:
+    if '" ' not in lower and "http" not in lower and "status" not in lower and "re" not in lower:
+        return []
+    return ["".join(groups) for groups in _HTTP_STATUS.findall(lower)[:4]]
+
+
+def _leading_type(text: str) -> str | None:
+    """The error a message begins with ("django.db.IntegrityError: ...")."""
+    head = text[:300]
+    found = _TYPE.search(head) if any(ending in head for ending in _ENDINGS) else None
+    return found.group() if found else None
+
+
+def _last_type(lines: str) -> str | None:
+    """The innermost error of a stack trace: the last one named at the start of a line."""
+    for line in reversed(lines.splitlines()):
+        found = _leading_type(line.partition(":")[0] if ":" in line else line)
+        if found:
+            return found
+    return None
+
+
+def _unindented(stack: str) -> str:
+    """The lines of a stack trace that are no frames: the errors themselves and what they say."""
+    ends = stack if len(stack) <= 2 * STACK_LIMIT else stack[:STACK_LIMIT] + "\n" + stack[-STACK_LIMIT:]
+    kept = (line for line in ends.splitlines() if line and not line[0].isspace() and line[0] != "#")
+    return "\n".join(kept)
+
+
+def load_rules(name: str) -> Any:
+    """One of the rule files that ship with this package, read."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is ten times as fast where it is built
+    return yaml.load(_RULES.joinpath(name).read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - both are safe
+
+
+@cache
+def _rule_set() -> _RuleSet:
+    return _RuleSet(load_rules("classification.yaml"))
+
+
+@cache
+def _severity_table() -> Mapping[str, Severity]:
+    """Word or number -> our severity, ours first."""
+    table: dict[str, Severity] = {severity.value: severity for severity in Severity}
+    for scale in load_rules("severity.yaml")["scales"]:
+        for name, values in scale["maps"].items():
+            for value in values:
+                table.setdefault(str(value).lower(), Severity(name))
+    return table

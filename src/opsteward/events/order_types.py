@@ -1,0 +1,126 @@
+"""A standing order and what it is matched against: plain values, and which order covers which. No reading."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from opsteward.contracts.check import Severity
+
+Kind = Literal["finding", "event"]
+Approval = Literal["auto", "required"]
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+END_OF_DAY = 24 * 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionInfo:
+    """What the check of an order must know about an action. `risk` is low, medium or high."""
+
+    slug: str
+    risk: str = "medium"
+    needs_target: bool = True
+    params: Collection[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """`per_target`: runs on one target in 24 hours. `per_hour`: runs of the order in an hour, on all targets."""
+
+    per_target: int = 3
+    per_hour: int = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """When an order holds. `start` and `end` are minutes after midnight in `timezone`; where `end` is not after
+    `start` the window lasts into the next day. `days` are those on which it begins."""
+
+    days: tuple[str, ...] = DAYS
+    start: int = 0
+    end: int = END_OF_DAY
+    timezone: str = "UTC"
+
+    def holds(self, at: datetime) -> bool:
+        """Whether an aware instant lies in the window. Raises ValueError for a naive one."""
+        if at.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        local = at.astimezone(ZoneInfo(self.timezone))
+        minute = local.hour * 60 + local.minute
+        today, yesterday = DAYS[local.weekday()] in self.days, DAYS[local.weekday() - 1] in self.days
+        if self.start < self.end:
+            return today and self.start <= minute < self.end
+        return (today and minute >= self.start) or (yesterday and minute < self.end)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandingOrder:
+    """One rule of policy. `match`: field -> what it may be (any of them; `*` and `?` stand for other text); all
+    fields must hold. `cooldown`: the shortest time between two runs on the same target."""
+
+    name: str
+    kind: Kind
+    match: Mapping[str, tuple[str, ...]]
+    action: str
+    approval: Approval = "required"
+    cooldown: timedelta = timedelta(minutes=5)
+    limits: Limits = Limits()
+    window: Window | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What an order is looked up for: a finding of a diagnosis or an event. `fields` are named as in `match`;
+    one that is missing is empty. `proposed_actions` are the fixes that a finding carries."""
+
+    kind: Kind
+    fields: Mapping[str, str] = field(default_factory=dict)
+    proposed_actions: Collection[str] = ()
+
+
+def covers(first: StandingOrder, second: StandingOrder) -> bool:
+    """Whether the first order holds whenever the second does, so that the second never decides.
+
+    For findings only where both name the same action: another one may be what a finding proposes.
+    """
+    if first.kind != second.kind or first.window is not None:
+        return False
+    if first.kind == "finding" and first.action != second.action:
+        return False
+    return all(
+        _matches_all(name, choices)
+        or (
+            name in second.match
+            and all(any(_includes(wide, narrow) for wide in choices) for narrow in second.match[name])
+        )
+        for name, choices in first.match.items()
+    )
+
+
+def _matches_all(name: str, choices: Sequence[str]) -> bool:
+    return "*" in choices or (name == "severity" and set(choices) == set(Severity))
+
+
+def _includes(wide: str, narrow: str) -> bool:
+    """Whether all that `narrow` stands for is also meant by `wide`. In doubt (sets in brackets) no.
+
+    The narrow one is read as a text whose own signs only the wide one's signs can stand for; `states` holds the
+    places of the wide one that can have been reached, as bits.
+    """
+    wide, narrow = re.sub(r"\*+", "*", wide.lower()), narrow.lower()
+    if wide == narrow or "[" in wide or "[" in narrow or not ("*" in wide or "?" in wide):
+        return wide == narrow
+    places = {char: sum(1 << at for at, each in enumerate(wide) if each == char) for char in set(wide)}
+    stars, marks = places.get("*", 0), places.get("?", 0)
+    states = 1 | (1 & stars) << 1
+    for char in narrow:
+        steps = 0 if char == "*" else places.get(char, 0) | marks
+        states = (states & stars) | (states & steps) << 1
+        states |= (states & stars) << 1
+    return bool(states >> len(wide) & 1)

@@ -1,0 +1,100 @@
+"""Standing orders in force: versions per tenant in the database, parsed once and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.core.clock import now
+from opsteward.core.db import tenant_of
+from opsteward.events import standing_orders
+from opsteward.events.models import StandingOrderVersion
+from opsteward.events.standing_orders import ActionInfo, StandingOrder, Subject
+from opsteward.telemetry.service import audit
+
+
+@dataclass(frozen=True, kw_only=True)
+class InForce:
+    """`version` 0 with the text that ships means that nobody applied any yet."""
+
+    version: int
+    text: str
+    applied_by: str
+    applied_at: datetime | None
+    orders: Sequence[StandingOrder]
+
+
+class StandingOrders:
+    """One per process. `known_actions` is what an order may name."""
+
+    def __init__(self, known_actions: Mapping[str, ActionInfo]) -> None:
+        self._known_actions = known_actions
+        self._parsed: dict[tuple[UUID, int], InForce] = {}
+
+    def check(self, text: str) -> Sequence[StandingOrder]:
+        """Parse without applying. Raises StandingOrderErrors with line, problem and remedy of each."""
+        return standing_orders.parse(text, known_actions=self._known_actions)
+
+    async def apply(self, session: AsyncSession, *, text: str, actor: str) -> InForce:
+        """Put a new version in force for this tenant. The same text again changes nothing."""
+        orders = self.check(text)
+        current = await self.in_force(session)
+        if current.version and current.text == text:
+            return current
+        # Two appliers at once: the unique constraint on the version lets one through.
+        row = StandingOrderVersion(
+            tenant_id=tenant_of(session), version=current.version + 1, text=text, applied_by=actor, applied_at=now()
+        )
+        session.add(row)
+        await session.flush()
+        await audit.record(
+            session,
+            actor=actor,
+            verb="standing_orders.applied",
+            object_type="standing_orders",
+            object_id=str(row.version),
+            detail={"orders": [order.name for order in orders]},
+        )
+        return InForce(version=row.version, text=text, applied_by=actor, applied_at=row.applied_at, orders=orders)
+
+    async def in_force(self, session: AsyncSession) -> InForce:
+        """The newest version of this tenant, or what ships when there is none."""
+        tenant_id = tenant_of(session)
+        version = (
+            await session.scalar(
+                sa.select(sa.func.max(StandingOrderVersion.version)).where(StandingOrderVersion.tenant_id == tenant_id)
+            )
+        ) or 0
+        known = self._parsed.get((tenant_id, version))
+        if known is None:
+            known = await self._load(session, tenant_id, version)
+            self._parsed = {k: v for k, v in self._parsed.items() if k[0] != tenant_id} | {(tenant_id, version): known}
+        return known
+
+    async def _load(self, session: AsyncSession, tenant_id: UUID, version: int) -> InForce:
+        if version == 0:
+            text = standing_orders.shipped("default")
+            return InForce(version=0, text=text, applied_by="shipped", applied_at=None, orders=self.check(text))
+        row = (
+            await session.scalars(
+                sa.select(StandingOrderVersion).where(
+                    StandingOrderVersion.tenant_id == tenant_id, StandingOrderVersion.version == version
+                )
+            )
+        ).one()
+        return InForce(
+            version=row.version,
+            text=row.text,
+            applied_by=row.applied_by,
+            applied_at=row.applied_at,
+            orders=self.check(row.text),
+        )
+
+    async def match(self, session: AsyncSession, subject: Subject) -> StandingOrder | None:
+        """The first order in force that covers this, now."""
+        return standing_orders.first_match((await self.in_force(session)).orders, subject, now())

@@ -1,0 +1,118 @@
+"""What other rooms see of events and incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class IncidentStatus(StrEnum):
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    DIAGNOSING = "diagnosing"
+    REMEDIATING = "remediating"
+    VERIFYING = "verifying"
+    RESOLVED = "resolved"
+    ESCALATED = "escalated"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewEvent:
+    """One thing that happened. `category` is given only by our own checks, which know what they saw."""
+
+    message: str
+    source: str = ""
+    error_type: str | None = None
+    stack_trace: str | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
+    severity: str | None = None
+    occurred_at: datetime | None = None
+    resolved: bool = False
+    category: str | None = None
+    system_id: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakenEvent:
+    """What became of an event."""
+
+    id: UUID
+    fingerprint: str
+    incident_id: UUID | None
+    category: str
+    severity: str
+    action: str
+    priority: int
+    confidence: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentView:
+    id: UUID
+    number: int
+    title: str
+    status: str
+    category: str
+    severity: str
+    source: str
+    system_id: UUID | None
+    event_count: int
+    opened_at: datetime
+    last_event_at: datetime
+    acknowledged_at: datetime | None
+    resolved_at: datetime | None
+    resolution: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimelineView:
+    id: UUID
+    at: datetime
+    kind: str
+    title: str
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventView:
+    id: UUID
+    received_at: datetime
+    occurred_at: datetime
+    source: str
+    error_type: str | None
+    message: str
+    stack_trace: str | None
+    context: dict[str, Any]
+    resolved: bool
+    category: str
+    severity: str
+    action: str
+    priority: int
+    confidence: float
+    fingerprint: str
+    incident_id: UUID | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentOpened:
+    """Published in the transaction that opens it. `action` is what was decided, by which rule or order."""
+
+    incident: IncidentView
+    action: str
+    priority: int
+    decided_by: str
+    message: str
+    standing_order: str | None = None
+    approval: str = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentChanged:
+    """Published in the transaction of every later change of an incident or its timeline."""
+
+    incident_id: UUID
+    status: str

@@ -1,0 +1,41 @@
+"""What each operator role may do. This page is the whole of it: every route names one permission."""
+
+from __future__ import annotations
+
+READ = frozenset(
+    {
+        "events.read",
+        "incidents.read",
+        "systems.read",
+        "actions.read",
+        "approvals.read",
+        "standing_orders.read",
+        "troubleshooting.read",
+    }
+)
+AUDIT = frozenset({"audit.read", "operators.read"})
+OPERATE = frozenset(
+    {"events.write", "incidents.write", "systems.write", "actions.request", "troubleshooting.run", "freezes.lift"}
+)
+APPROVE = frozenset({"approvals.decide"})
+ADMINISTER = frozenset({"standing_orders.write", "operators.write", "tokens.write"})
+
+#: Names a permission needs nothing more than a valid credential for.
+SIGNED_IN = "signed_in"
+
+ROLES: dict[str, frozenset[str]] = {
+    "owner": READ | AUDIT | OPERATE | APPROVE | ADMINISTER,
+    "admin": READ | AUDIT | OPERATE | APPROVE | ADMINISTER,
+    "operator": READ | OPERATE,
+    "approver": READ | APPROVE,
+    "auditor": READ | AUDIT,
+    "viewer": READ,
+    "platform": frozenset({"tenants.manage"}),
+}
+
+ALL: frozenset[str] = frozenset().union(*ROLES.values())
+
+
+def permissions_of(roles: list[str]) -> frozenset[str]:
+    """All that these roles may do together; an unknown role gives nothing."""
+    return frozenset({SIGNED_IN}).union(*(ROLES.get(role, frozenset()) for role in roles))

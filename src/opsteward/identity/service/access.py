@@ -1,0 +1,226 @@
+"""Operators and their credentials: create, authenticate, revoke."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.core.clock import now
+from opsteward.core.crypto import new_token, token_hash
+from opsteward.core.db import tenant_of
+from opsteward.core.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
+from opsteward.core.ids import uuid7
+from opsteward.identity.models import Operator, Token
+from opsteward.identity.permissions import ROLES
+from opsteward.identity.types import Identity, NewToken, OperatorInfo, TokenInfo
+from opsteward.telemetry.service import audit
+
+SESSION_DAYS = 14
+LINK_MINUTES = 15
+_NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7f])?")
+_USE_RESOLUTION = timedelta(minutes=1)
+
+
+async def create_operator(
+    session: AsyncSession, *, name: str, roles: Sequence[str], actor: str, by: Identity | None = None
+) -> OperatorInfo:
+    """Add an operator to this tenant. Raises Invalid for a bad name or role, Conflict for a taken name,
+    Denied for giving a role that grants more than one has oneself."""
+    if not _NAME.fullmatch(name):
+        raise Invalid.field(
+            "name", "is empty, too long or holds control characters", "use 1 to 100 printable characters"
+        )
+    if unknown := [role for role in roles if role not in ROLES]:
+        raise Invalid.field("roles", f"{unknown[0]!r:.40} is no role", f"use some of {', '.join(ROLES)}")
+    if not roles:
+        raise Invalid.field("roles", "is empty", f"use some of {', '.join(ROLES)}")
+    if by is not None and "platform" in roles and not by.may("tenants.manage"):
+        raise Denied("only a platform operator gives the role platform")
+    row = {
+        "id": uuid7(),
+        "tenant_id": tenant_of(session),
+        "name": name,
+        "name_key": name.casefold(),
+        "roles": sorted(set(roles)),
+        "status": "active",
+        "created_at": now(),
+    }
+    added = await session.scalar(insert(Operator).values(row).on_conflict_do_nothing().returning(Operator.id))
+    if added is None:
+        raise Conflict("an operator of this name exists already", remedy="choose another name")
+    await audit.record(
+        session,
+        actor=actor,
+        verb="operator.created",
+        object_type="operator",
+        object_id=str(row["id"]),
+        detail={"roles": row["roles"]},
+    )
+    return await get_operator(session, operator_id=added)
+
+
+async def get_operator(session: AsyncSession, *, operator_id: UUID) -> OperatorInfo:
+    """Raises NotFound."""
+    row = await session.scalar(
+        sa.select(Operator).where(Operator.tenant_id == tenant_of(session), Operator.id == operator_id)
+    )
+    if row is None:
+        raise NotFound("no operator of this id")
+    return _operator_info(row)
+
+
+async def find_operator(session: AsyncSession, *, name: str) -> OperatorInfo:
+    """By name, whatever its case. Raises NotFound."""
+    row = await session.scalar(
+        sa.select(Operator).where(Operator.tenant_id == tenant_of(session), Operator.name_key == name.casefold())
+    )
+    if row is None:
+        raise NotFound("no operator of this name")
+    return _operator_info(row)
+
+
+async def list_operators(session: AsyncSession) -> list[OperatorInfo]:
+    rows = await session.scalars(
+        sa.select(Operator).where(Operator.tenant_id == tenant_of(session)).order_by(Operator.name_key)
+    )
+    return [_operator_info(row) for row in rows]
+
+
+async def issue_token(
+    session: AsyncSession,
+    *,
+    operator_id: UUID,
+    kind: str,
+    name: str,
+    actor: str,
+    ttl: timedelta | None = None,
+) -> NewToken:
+    """A new credential of kind `api`, `session` or `link` (one use, for signing in). Only its hash is stored."""
+    operator = await get_operator(session, operator_id=operator_id)
+    secret = new_token()
+    token = Token(
+        id=uuid7(),
+        tenant_id=tenant_of(session),
+        operator_id=operator.id,
+        kind=kind,
+        name=name,
+        secret_hash=token_hash(secret),
+        expires_at=now() + ttl if ttl else None,
+    )
+    session.add(token)
+    await session.flush()
+    await audit.record(
+        session,
+        actor=actor,
+        verb="token.issued",
+        object_type="token",
+        object_id=str(token.id),
+        detail={"kind": kind, "operator": str(operator.id)},
+    )
+    return NewToken(id=token.id, secret=secret)
+
+
+async def authenticate(session: AsyncSession, *, secret: str) -> Identity:
+    """Who bears this secret. Needs no tenant. Raises Unauthenticated without saying why."""
+    row = (
+        await session.execute(sa.text("select * from opsteward.token_owner(:hash)"), {"hash": token_hash(secret)})
+    ).first()
+    if row is None:
+        raise Unauthenticated("the credential is unknown, expired or revoked")
+    return Identity(
+        tenant_id=row.tenant_id,
+        tenant_name=row.tenant_name,
+        operator_id=row.operator_id,
+        operator_name=row.operator_name,
+        roles=tuple(row.roles),
+        token_id=row.token_id,
+        kind=row.kind,
+    )
+
+
+async def note_use(session: AsyncSession, *, token_id: UUID) -> None:
+    """Remember that a token was used, at most once a minute."""
+    await session.execute(
+        sa.update(Token)
+        .where(
+            Token.tenant_id == tenant_of(session),
+            Token.id == token_id,
+            sa.or_(Token.last_used_at.is_(None), Token.last_used_at < now() - _USE_RESOLUTION),
+        )
+        .values(last_used_at=now())
+    )
+
+
+async def redeem_link(session: AsyncSession, *, link: Identity) -> NewToken:
+    """Trade a sign-in link for a browser session; the link is used up. Raises Unauthenticated the second time."""
+    used = await session.scalar(
+        sa.update(Token)
+        .where(Token.tenant_id == link.tenant_id, Token.id == link.token_id, Token.revoked_at.is_(None))
+        .values(revoked_at=now())
+        .returning(Token.id)
+    )
+    if link.kind != "link" or used is None:
+        raise Unauthenticated("this sign-in link was used or has expired")
+    return await open_session(session, owner=link)
+
+
+async def open_session(session: AsyncSession, *, owner: Identity) -> NewToken:
+    """A browser session for who has shown a credential. Raises Unauthenticated for one that opens none."""
+    if owner.kind not in ("api", "link"):
+        raise Unauthenticated("this credential opens no session")
+    return await issue_token(
+        session,
+        operator_id=owner.operator_id,
+        kind="session",
+        name="browser",
+        actor=owner.actor,
+        ttl=timedelta(days=SESSION_DAYS),
+    )
+
+
+async def revoke_token(session: AsyncSession, *, token_id: UUID, actor: str) -> None:
+    """Raises NotFound for an unknown or already revoked token."""
+    found = await session.scalar(
+        sa.update(Token)
+        .where(Token.tenant_id == tenant_of(session), Token.id == token_id, Token.revoked_at.is_(None))
+        .values(revoked_at=now())
+        .returning(Token.id)
+    )
+    if found is None:
+        raise NotFound("no valid token of this id")
+    await audit.record(session, actor=actor, verb="token.revoked", object_type="token", object_id=str(token_id))
+
+
+async def list_tokens(session: AsyncSession, *, operator_id: UUID | None = None) -> list[TokenInfo]:
+    """API tokens, newest first, without their secrets."""
+    query = (
+        sa.select(Token)
+        .where(Token.tenant_id == tenant_of(session), Token.kind == "api")
+        .order_by(Token.created_at.desc())
+        .limit(1000)
+    )
+    if operator_id is not None:
+        query = query.where(Token.operator_id == operator_id)
+    return [
+        TokenInfo(
+            id=t.id,
+            operator_id=t.operator_id,
+            kind=t.kind,
+            name=t.name,
+            created_at=t.created_at,
+            expires_at=t.expires_at,
+            revoked_at=t.revoked_at,
+            last_used_at=t.last_used_at,
+        )
+        for t in await session.scalars(query)
+    ]
+
+
+def _operator_info(row: Operator) -> OperatorInfo:
+    return OperatorInfo(id=row.id, name=row.name, roles=row.roles, status=row.status, created_at=row.created_at)

@@ -1,0 +1,135 @@
+"""Sends messages to people through Apprise, or to the console and log where no service is configured."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+from opsteward.core.errors import ConnectorError
+from opsteward.integrations.apprise.config import NoticeParams, NoticeResult, Route
+
+if TYPE_CHECKING:
+    import apprise
+
+SEND_TIMEOUT = 20.0  # seconds for all services of a route together
+_ZERO_WIDTH_SPACE = "\u200b"
+# C0 and C1 controls (but tab and newline) and the marks that reverse or hide text. The zero-width joiners
+# stay: several scripts need them.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]")
+# @name, Slack's <!here> <@U1> <#C1> and Discord's <@&1>, and [text](url) links.
+_MENTION = re.compile(r"@(?=[\w&!*])|<(?=[!@#/:])|\](?=\()")
+
+
+def inert(text: str, *, one_line: bool = False) -> str:
+    """Text from outside, made harmless in chats: no control characters, no mentions, no hidden links.
+
+    Readers see the same characters; a zero-width space after `@`, `<` or `]` takes away their power.
+    """
+    text = " ".join(text.split()) if one_line else text.replace("\r\n", "\n")
+    return _MENTION.sub(lambda m: m.group(0) + _ZERO_WIDTH_SPACE, _CONTROLS.sub("\ufffd", text))
+
+
+def log_notice(event: str, params: NoticeParams, *, level: Literal["info", "warning"], **extra: Any) -> None:
+    """One structured log line with the notice as it came; the log's renderer escapes it."""
+    import structlog
+
+    line = structlog.get_logger("opsteward.notices")
+    write = line.warning if level == "warning" else line.info
+    write(event, **params.model_dump(exclude_none=True), **extra)
+
+
+class ConsoleNotifier:
+    """Writes a message as one clear line to a stream, standard error unless told otherwise."""
+
+    name = "console"
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+
+    def send(self, route: Route, title: str, body: str, reference: str) -> None:
+        """Raises ConnectorError when the stream is closed."""
+        text = " ".join(body.split())[:500]
+        stream = self._stream or sys.stderr
+        line = f"[opsteward -> {route}] {title}{': ' + text if text else ''} (reference {reference})\n"
+        try:
+            stream.write(line.encode(stream.encoding or "utf-8", "replace").decode(stream.encoding or "utf-8"))
+            stream.flush()
+        except (OSError, ValueError) as exc:
+            raise ConnectorError("The console can't be written to") from exc
+
+
+class RouteNotifier:
+    """Knows the services of each route."""
+
+    def __init__(self, routes: Mapping[Route, Sequence[str]], console: ConsoleNotifier) -> None:
+        self._routes = routes
+        self._console = console
+
+    def channels(self, route: Route) -> str:
+        """Where a message of this route would go, for people, without a URL."""
+        count = len(self._routes.get(route, ()))
+        return f"{count} configured service(s)" if count else "the console and the log"
+
+    async def send(self, route: Route, params: NoticeParams, reference: str) -> NoticeResult:
+        """Send once. Some services failing is in the result; ConnectorError is raised when all fail."""
+        title = inert(params.title, one_line=True)
+        log_notice(f"event.notice.sent_to_{route}", params, level="warning", reference=reference)
+        urls = self._routes.get(route, ())
+        if not urls:
+            self._console.send(route, title, inert(params.body), reference)
+            return NoticeResult(reference=reference, channels=[self._console.name, "log"])
+        sent, failed = await _send_by_apprise(route, urls, title, _body(params, reference), params.severity)
+        return NoticeResult(reference=reference, channels=sent, failed=failed)
+
+
+def _body(params: NoticeParams, reference: str) -> str:
+    """The text, then what it is about. The same reference in two messages means: one message, sent again."""
+    about = [("Incident", params.incident_id), ("Event", params.event_id), ("Reference", reference)]
+    lines = [f"{name}: {inert(value, one_line=True)}" for name, value in about if value]
+    return "\n".join([inert(params.body), "", *lines]).strip()
+
+
+async def _send_by_apprise(
+    route: Route, urls: Sequence[str], title: str, body: str, severity: str
+) -> tuple[list[str], list[str]]:
+    """Names of the services that took the message and of those that did not. Raises when none did."""
+    import apprise
+
+    kinds = {"low": apprise.NotifyType.INFO, "medium": apprise.NotifyType.WARNING}
+    outcome = await _services(route, urls).async_notify(
+        body=body,
+        title=title,
+        notify_type=kinds.get(severity, apprise.NotifyType.FAILURE),
+        body_format=apprise.NotifyFormat.TEXT,
+        interpret_escapes=False,
+        timeout=SEND_TIMEOUT,
+    )
+    sent: list[str] = []
+    failed: list[str] = []
+    for result in outcome.results:
+        taken = result.status == apprise.AppriseResultStatus.SUCCESS
+        (sent if taken else failed).append(str(result.name))
+    if not sent:
+        raise ConnectorError(
+            f"None of the {len(urls)} service(s) of route {route} took the message",
+            remedy="Try the route's URLs with the apprise command",
+        )
+    return sent, failed
+
+
+def _services(route: Route, urls: Sequence[str]) -> apprise.Apprise:
+    """Raises ConnectorError naming the place of an unusable URL, never the URL: it holds tokens."""
+    import apprise
+
+    services = apprise.Apprise(asset=apprise.AppriseAsset(app_id="Opsteward", app_desc="Opsteward"))
+    for place, url in enumerate(urls, start=1):
+        service = apprise.Apprise.instantiate(url, asset=services.asset, suppress_exceptions=True)
+        if service is None:
+            raise ConnectorError(
+                f"URL {place} of route {route} is none that Apprise can use",
+                remedy="See the Apprise manual for the service's URL",
+            )
+        services.add(service)
+    return services

@@ -1,0 +1,25 @@
+"""PostgreSQL servers: who is connected, who waits for whom, and ending the session that holds others up."""
+
+from __future__ import annotations
+
+from opsteward.contracts.integration import Integration
+from opsteward.integrations.postgresql.actions import TerminateSession
+from opsteward.integrations.postgresql.checks import ConnectCheck, IdleInTransactionCheck, LongQueriesCheck
+from opsteward.integrations.postgresql.connections import ConnectionsCheck
+from opsteward.integrations.postgresql.connector import PostgresConnector
+from opsteward.integrations.postgresql.lock_chains import LockChainsCheck
+
+INTEGRATION = Integration(
+    slug="postgresql",
+    title="PostgreSQL",
+    schemes=frozenset({"postgresql", "postgres"}),
+    connector=PostgresConnector,
+    checks=(
+        ConnectCheck(),
+        LockChainsCheck(),
+        ConnectionsCheck(),
+        IdleInTransactionCheck(),
+        LongQueriesCheck(),
+    ),
+    actions=(TerminateSession(),),
+)

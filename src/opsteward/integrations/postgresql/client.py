@@ -1,0 +1,148 @@
+"""One short, read-only session on a PostgreSQL server; the only user of psycopg here.
+
+The session is called `opsteward`, so that checks and actions know their own kind, can't write
+(`default_transaction_read_only`; ending a session is no write) and can't hang (`statement_timeout`).
+Each statement is its own transaction: pg_stat_activity is frozen inside one, and we want to see it move.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, LiteralString
+
+from opsteward.core.errors import AuthFailed, BadReply, ConnectorError, Timeout
+from opsteward.core.http import REGISTERED_SYSTEMS, resolve_host, unreachable
+from opsteward.integrations.postgresql.config import PostgresConfig
+
+if TYPE_CHECKING:
+    import psycopg
+
+STATEMENT_TIMEOUT = 4.0  # seconds
+_GRACE = 1.0  # seconds that the server gets to report its own timeout before we give up on it
+
+# libpq gives no SQLSTATE for a refused connection, only the server's words (in English, else `refused`).
+_REFUSALS = (
+    ("too_many_connections", ("too many connections", "too many clients", "connection slots are reserved")),
+    ("starting", ("database system is", "not yet accepting connections")),
+    ("no_database", ('database "',)),
+)
+_AUTH_WORDS = (
+    "authentication failed",
+    "no password supplied",
+    "pg_hba.conf",
+    'role "',
+    "is not permitted to log in",
+)
+
+
+class PostgresClient:
+    """Connects with the first statement. Raises only ConnectorError subclasses."""
+
+    def __init__(self, config: PostgresConfig) -> None:
+        self._config = config
+        self._connection: psycopg.AsyncConnection[dict[str, Any]] | None = None
+
+    async def rows(self, query: LiteralString, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The rows of one statement as dicts by column name."""
+        import psycopg
+
+        connection = await self._open()
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(STATEMENT_TIMEOUT + _GRACE):
+                cursor = await connection.execute(query, params)
+                return await cursor.fetchall()
+        except TimeoutError as exc:
+            raise Timeout(f"PostgreSQL did not answer within {time.monotonic() - started:.1f} s") from exc
+        except psycopg.errors.QueryCanceled as exc:
+            raise Timeout("PostgreSQL cancelled our statement: it took too long") from exc
+        except psycopg.errors.InsufficientPrivilege as exc:
+            raise AuthFailed(f"PostgreSQL does not permit it: {_primary(exc)}") from exc
+        except psycopg.Error as exc:
+            if connection.closed:
+                raise unreachable("tcp", "PostgreSQL closed the connection") from exc
+            raise BadReply(f"PostgreSQL refused our statement ({exc.sqlstate}): {_primary(exc)}") from exc
+
+    async def close(self) -> None:
+        """Give the connection back; a server that is gone is no trouble any more."""
+        import psycopg
+
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                await connection.close()
+            except (psycopg.Error, OSError):
+                return
+
+    async def _open(self) -> psycopg.AsyncConnection[dict[str, Any]]:
+        if self._connection is not None:
+            return self._connection
+        import psycopg
+        from psycopg.rows import dict_row
+
+        limit = self._config.settings.connect_timeout_seconds
+        try:
+            async with asyncio.timeout(limit):
+                self._connection = await psycopg.AsyncConnection.connect(
+                    **await self._parameters(), autocommit=True, row_factory=dict_row
+                )
+        except (TimeoutError, psycopg.errors.ConnectionTimeout) as exc:
+            raise Timeout(f"PostgreSQL did not accept us within {limit:g} s") from exc
+        except psycopg.Error as exc:
+            # Not chained: the cause's text is the server's, and is kept scrubbed in ours.
+            raise _refusal(exc, self._config.password.get_secret_value()) from None
+        return self._connection
+
+    async def _parameters(self) -> dict[str, Any]:
+        config = self._config
+        host = addresses = config.host
+        if not host.startswith("/"):
+            allowed = await resolve_host(host, config.port, REGISTERED_SYSTEMS)
+            addresses = ",".join(address for _, address in allowed)
+            host = ",".join([host] * len(allowed))
+        parameters: dict[str, Any] = {
+            "host": host,
+            "hostaddr": "" if config.host.startswith("/") else addresses,
+            "port": config.port,
+            "dbname": config.dbname,
+            "user": config.username,
+            # Said even when empty, and no password file: else libpq would send the server of a tenant our own
+            # database's PGPASSWORD or .pgpass entry.
+            "password": config.password.get_secret_value(),
+            "passfile": f"{os.devnull}/none",
+            "sslmode": config.sslmode,
+            "gssencmode": "disable",
+            "application_name": "opsteward",
+            "options": "-c default_transaction_read_only=on -c TimeZone=UTC"
+            f" -c statement_timeout={int(STATEMENT_TIMEOUT * 1000)}",
+        }
+        if config.sslrootcert:
+            parameters["sslrootcert"] = config.sslrootcert
+        return parameters
+
+
+def _primary(exc: psycopg.Error) -> str:
+    return (exc.diag.message_primary or "no reason given")[:300]
+
+
+def _refusal(exc: psycopg.Error, password: str) -> ConnectorError:
+    """Our error for a connection that was not made, by what the server or the network said."""
+    text = str(exc).strip()
+    if password:
+        text = text.replace(password, "***")
+    text = text.rpartition("failed: ")[2].split("\n")[0][:300] or "connection failed"
+    low = text.lower()
+    # The order counts: a pg_hba.conf refusal names user and database in one sentence.
+    if any(word in low for word in _AUTH_WORDS) and "too many" not in low:
+        return AuthFailed(f"PostgreSQL refused our sign-in: {text}", extra={"kind": "auth"})
+    for kind, words in _REFUSALS:
+        if any(word in low for word in words):
+            return unreachable(kind, f"PostgreSQL refused the connection: {text}")
+    if "fatal:" in low:
+        return unreachable("refused", f"PostgreSQL refused the connection: {text}")
+    if "ssl" in low or "certificate" in low:
+        return unreachable("tls", f"TLS to PostgreSQL failed: {text}")
+    return unreachable("tcp", f"No connection to PostgreSQL: {text}")

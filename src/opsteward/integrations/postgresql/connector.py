@@ -1,0 +1,50 @@
+"""A registered PostgreSQL server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar, LiteralString
+
+from pydantic import BaseModel
+
+from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
+from opsteward.core.errors import AuthFailed
+from opsteward.integrations.postgresql.client import PostgresClient
+from opsteward.integrations.postgresql.config import PostgresConfig, config_from
+
+
+class PostgresConnector(Connector[PostgresConfig]):
+    """One session for the life of the connector, opened with the first statement."""
+
+    config_model: ClassVar[type[BaseModel]] = PostgresConfig
+
+    def __init__(self, config: PostgresConfig) -> None:
+        super().__init__(config)
+        self._client = PostgresClient(config)
+
+    @classmethod
+    def config_for(cls, target: SystemRef, credentials: Mapping[str, str]) -> PostgresConfig:
+        return config_from(target, credentials)
+
+    async def rows(self, query: LiteralString, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The rows of one read-only statement. Raises ConnectorError subclasses."""
+        return await self._client.rows(query, params)
+
+    async def require_insight(self) -> None:
+        """Raises AuthFailed unless our role sees other roles' sessions; without that all look idle."""
+        rows = await self.rows("select pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') as sees_all")
+        if not rows[0]["sees_all"]:
+            raise AuthFailed(
+                "Our role can't see what other sessions do",
+                remedy=f"GRANT pg_monitor TO {self.config.username};",
+                extra={"kind": "permission"},
+            )
+
+    async def probe(self) -> ProbeReport:
+        started = time.monotonic()
+        rows = await self.rows("select current_setting('server_version') as version")
+        return ProbeReport(reachable=True, seconds=time.monotonic() - started, version=str(rows[0]["version"]))
+
+    async def close(self) -> None:
+        await self._client.close()

@@ -1,0 +1,171 @@
+"""Do the processes run, and do they move."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from opsteward.contracts.check import (
+    Check,
+    CheckResult,
+    CheckStatus,
+    Domain,
+    Finding,
+    ProposedFix,
+    Severity,
+)
+from opsteward.contracts.connector import SystemRef
+from opsteward.integrations.supervisor.client import ProcessInfo
+from opsteward.integrations.supervisor.connector import SupervisorConnector
+
+RESTART = "supervisor.restart_process"
+_MOVING = frozenset({"STARTING", "STOPPING"})
+_SECOND_LOOK = 0.2  # seconds; a debugger or a shell may hold a process for an instant
+
+
+class ProcessesCheck(Check[SupervisorConnector]):
+    """FAIL for a process that is down or held stopped by the kernel; WARN for one that somebody stopped."""
+
+    slug: ClassVar[str] = "supervisor.processes"
+    title: ClassVar[str] = "Processes"
+    domain: ClassVar[Domain] = "web"
+    health: ClassVar[bool] = True
+
+    async def run(self, via: SupervisorConnector, target: SystemRef) -> CheckResult:
+        known = await via.client.all_processes()
+        wanted = via.config.settings.processes
+        watched = [p for p in known if wanted is None or p.name in wanted or _short(p.name) in wanted]
+        names = {p.name for p in watched} | {_short(p.name) for p in watched}
+        missing = [name for name in wanted or [] if name not in names]
+        findings = [finding for p in watched if (finding := await _judge(via, p)) is not None]
+        findings += [_missing(name) for name in missing]
+        evidence = {"processes": {p.name: p.statename for p in watched[:200]}, "missing": missing[:200]}
+        if not findings:
+            moving = [p.name for p in watched if p.statename in _MOVING]
+            summary = f"{len(watched)} process(es) run"
+            if moving:
+                summary += f", of these starting or stopping: {', '.join(moving[:5])}"
+            return CheckResult(status=CheckStatus.PASS, summary=summary, evidence=evidence)
+        findings.sort(key=lambda f: -f.confidence)
+        failed = any(f.severity is Severity.HIGH for f in findings)
+        return CheckResult(
+            status=CheckStatus.FAIL if failed else CheckStatus.WARN,
+            summary="; ".join(f.description for f in findings[:5]),
+            evidence=evidence,
+            findings=findings,
+        )
+
+
+def _short(name: str) -> str:
+    return name.rpartition(":")[2]
+
+
+async def _judge(via: SupervisorConnector, info: ProcessInfo) -> Finding | None:
+    if info.statename in _MOVING:
+        return None
+    if info.statename == "RUNNING":
+        if not await via.halted(info):
+            return None
+        await asyncio.sleep(_SECOND_LOOK)
+        if not await via.halted(info):
+            return None
+        return await _finding(
+            via,
+            info,
+            kind="process_hung",
+            description=f"{info.name} (pid {info.pid}) is held stopped: it exists but does nothing",
+            confidence=0.95,
+        )
+    if info.statename == "STOPPED":
+        # A person stopped it, or it was never started: to start it is theirs to decide.
+        return await _finding(
+            via,
+            info,
+            kind="process_down",
+            description=f"{info.name} was stopped on purpose or never started",
+            confidence=0.4,
+            deliberate=True,
+        )
+    finished = info.statename == "EXITED" and info.exitstatus == 0
+    if finished and via.config.settings.processes is None:
+        # Nobody said that it must run: a job that ended well looks just like this.
+        return await _finding(
+            via,
+            info,
+            kind="process_down",
+            description=f"{info.name} ended with exit status 0",
+            confidence=0.4,
+            deliberate=True,
+        )
+    return await _finding(
+        via,
+        info,
+        kind="process_down",
+        description=f"{info.name} is down ({info.statename}, {info.spawnerr or f'exit status {info.exitstatus}'})",
+        # In BACKOFF supervisord is still trying by itself.
+        confidence=0.7 if info.statename == "BACKOFF" else 0.95,
+    )
+
+
+async def _finding(
+    via: SupervisorConnector,
+    info: ProcessInfo,
+    *,
+    kind: str,
+    description: str,
+    confidence: float,
+    deliberate: bool = False,
+) -> Finding:
+    evidence: dict[str, Any] = {
+        "name": info.name,
+        "statename": info.statename,
+        "pid": info.pid,
+        "started_at": _instant(info.start),
+        "stopped_at": _instant(info.stop),
+        "exit_status": info.exitstatus,
+        "spawn_error": info.spawnerr,
+        "kernel_state": "stopped" if kind == "process_hung" else None,
+        "stderr_tail": (await via.client.stderr_tail(info.name))[-2000:],
+    }
+    hung = kind == "process_hung"
+    fix = ProposedFix(
+        action=RESTART,
+        params={
+            "name": info.name,
+            "expect_pid": info.pid if hung else None,
+            "expect_start": info.start,
+            "expect": "hung" if hung else "any",
+            "reason": description,
+        },
+        reason=description,
+    )
+    return Finding(
+        type=kind,
+        severity=Severity.LOW if deliberate else Severity.HIGH,
+        title="A process hangs" if hung else "A process does not run",
+        description=description,
+        component=info.name,
+        evidence=evidence,
+        confidence=confidence,
+        cause_rank=1,
+        fixes=[] if deliberate else [fix],
+    )
+
+
+def _missing(name: str) -> Finding:
+    description = f"supervisord knows no process {name}, though settings.processes names it"
+    return Finding(
+        type="process_unknown",
+        severity=Severity.MEDIUM,
+        title="A process is not configured",
+        description=description,
+        component=name,
+        evidence={"name": name},
+        confidence=0.9,
+        cause_rank=1,
+    )
+
+
+def _instant(epoch_seconds: int) -> str | None:
+    return datetime.fromtimestamp(epoch_seconds, UTC).isoformat() if epoch_seconds else None

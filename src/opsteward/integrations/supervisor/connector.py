@@ -1,0 +1,45 @@
+"""A registered supervisord."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
+from opsteward.integrations.supervisor.client import ProcessInfo, SupervisorClient, is_halted
+from opsteward.integrations.supervisor.config import SupervisorConfig, config_from
+
+
+class SupervisorConnector(Connector[SupervisorConfig]):
+    """Holds no connection: every call opens its own."""
+
+    config_model: ClassVar[type[BaseModel]] = SupervisorConfig
+
+    def __init__(self, config: SupervisorConfig) -> None:
+        super().__init__(config)
+        self.client = SupervisorClient(config)
+        self._server_pid: int | None = None
+
+    @classmethod
+    def config_for(cls, target: SystemRef, credentials: Mapping[str, str]) -> SupervisorConfig:
+        return config_from(target, credentials)
+
+    async def halted(self, info: ProcessInfo) -> bool | None:
+        """Whether the kernel holds a running process stopped; None where we can't see (other machine)."""
+        if not self.config.local or info.pid <= 0:
+            return None
+        if self._server_pid is None:
+            self._server_pid = await self.client.server_pid()
+        return await asyncio.to_thread(is_halted, info, parent_pid=self._server_pid)
+
+    async def probe(self) -> ProbeReport:
+        started = time.monotonic()
+        version = await self.client.version()
+        return ProbeReport(reachable=True, seconds=time.monotonic() - started, version=version)
+
+    async def close(self) -> None:
+        return None

@@ -1,0 +1,34 @@
+"""Fetches the health page of a web application through `core.http` and reads what a person would see."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+
+from opsteward.core.http import REGISTERED_SYSTEMS, HttpClient, HttpReply
+from opsteward.integrations.web.config import WebConfig
+
+_MAX_BYTES = 64 * 1024
+_TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,500})", re.IGNORECASE)
+
+
+async def fetch_page(config: WebConfig) -> HttpReply:
+    """One GET over a new connection. Raises Timeout, Unreachable or BadReply."""
+    client = HttpClient(REGISTERED_SYSTEMS, timeout=config.settings.timeout_seconds, max_bytes=_MAX_BYTES)
+    headers: dict[str, str] = {}
+    credentials = config.credentials
+    if credentials.token.get_secret_value():
+        headers["Authorization"] = f"Bearer {credentials.token.get_secret_value()}"
+    elif credentials.username:
+        login = f"{credentials.username}:{credentials.password.get_secret_value()}"
+        headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+    return await client.fetch(config.url, headers=headers)
+
+
+def page_title(reply: HttpReply) -> str:
+    """The title of an HTML page in one line, at most 200 characters; empty for anything else."""
+    if "html" not in reply.headers.get("content-type", ""):
+        return ""
+    found = _TITLE.search(reply.text(16_384))
+    return " ".join(html.unescape(found.group(1)).split())[:200] if found else ""

@@ -1,0 +1,84 @@
+"""What may be set for a web application: the URL to fetch, its thresholds, optional credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import urljoin, urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from opsteward.contracts.connector import SystemRef, parse_fields, split_endpoint
+from opsteward.core.errors import Invalid
+
+
+def _status_ranges(value: Any) -> tuple[tuple[int, int], ...]:
+    """Ranges from 204, "200-399", "200,204,300-399" or a list of such."""
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    if not parts:
+        raise ValueError("expected at least one status code")
+    ranges: list[tuple[int, int]] = []
+    for part in (piece for item in parts for piece in str(item).split(",")):
+        low, _, high = part.strip().partition("-")
+        if not (low.isdigit() and (high or low).isdigit() and 100 <= int(low) <= int(high or low) <= 599):
+            raise ValueError('expected status codes as 204, "200-399" or a list of them')
+        ranges.append((int(low), int(high or low)))
+    return tuple(ranges)
+
+
+StatusRanges = Annotated[tuple[tuple[int, int], ...], BeforeValidator(_status_ranges)]
+
+
+class WebSettings(BaseModel):
+    """A system's own `settings`, as far as they concern its web side. Times in seconds."""
+
+    response_time_seconds: float = Field(default=2.0, gt=0)
+    timeout_seconds: float = Field(default=5.0, gt=0, le=9)
+    expect_status: StatusRanges = ((200, 399),)
+
+    def expects(self, status: int) -> bool:
+        return any(low <= status <= high for low, high in self.expect_status)
+
+
+class WebCredentials(BaseModel):
+    """Either a bearer token or a user name with password; neither is needed for an open page."""
+
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    token: SecretStr = SecretStr("")
+
+
+class WebConfig(BaseModel):
+    """Everything one look at a web application needs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str
+    settings: WebSettings
+    credentials: WebCredentials
+
+
+def config_from(target: SystemRef, credentials: Mapping[str, str]) -> WebConfig:
+    """The health page (else the endpoint) and its thresholds. Raises `Invalid` naming the field at fault."""
+    base = _http_url(target.endpoint, "endpoint")
+    url = base
+    if target.health_check_url:
+        url = _http_url(urljoin(base, target.health_check_url), "health_check_url")
+    same_origin = urlsplit(url)[:2] == urlsplit(base)[:2]
+    return WebConfig(
+        url=url,
+        settings=parse_fields(WebSettings, target.settings, prefix="settings"),
+        # The credentials belong to the endpoint: a health page elsewhere is fetched without them.
+        credentials=parse_fields(WebCredentials, credentials if same_origin else {}, prefix="credentials"),
+    )
+
+
+def _http_url(url: str, field_name: str) -> str:
+    parts = split_endpoint(url, field_name=field_name)
+    if parts.scheme not in {"http", "https"}:
+        raise Invalid.field(field_name, "is not an http or https URL")
+    if not parts.hostname:
+        raise Invalid.field(field_name, "names no host")
+    if parts.username:
+        raise Invalid.field(field_name, "holds a user name", "put it into the system's credentials")
+    return url

@@ -1,0 +1,39 @@
+"""A registered web application."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
+from opsteward.core.http import HttpReply
+from opsteward.integrations.web.client import fetch_page
+from opsteward.integrations.web.config import WebConfig, config_from
+
+
+class WebConnector(Connector[WebConfig]):
+    """Fetches one page; keeps no connection."""
+
+    config_model: ClassVar[type[BaseModel]] = WebConfig
+
+    @classmethod
+    def config_for(cls, target: SystemRef, credentials: Mapping[str, str]) -> WebConfig:
+        return config_from(target, credentials)
+
+    async def fetch(self) -> HttpReply:
+        """The health page as it is now. Raises Timeout, Unreachable or BadReply."""
+        return await fetch_page(self.config)
+
+    async def probe(self) -> ProbeReport:
+        reply = await self.fetch()
+        return ProbeReport(
+            reachable=True,
+            seconds=reply.seconds,
+            version=reply.headers.get("server", "")[:100],
+            detail=f"status {reply.status}",
+        )
+
+    async def close(self) -> None:
+        return None

@@ -1,0 +1,44 @@
+"""The lab's systems in the form in which a caller registers them to be looked after."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opsteward.lab.folder import LabFacts
+from opsteward.lab.supervision import SHOP, USERNAME
+
+
+def systems(facts: LabFacts) -> list[dict[str, Any]]:
+    """The three systems as a caller registers them; the shop's page comes last, as it needs the other two."""
+    return [
+        {
+            "name": "shop-database",
+            "type": "database",
+            "endpoint": f"postgresql://127.0.0.1:{facts.database_port}/shop",
+            "health_check_url": None,
+            "criticality": "critical",
+            "depends_on": [],
+            "credentials": {"username": "shop_monitor", "password": facts.monitor_password},
+            "settings": {},
+        },
+        {
+            "name": "shop-processes",
+            "type": "service",
+            "endpoint": f"supervisor+unix://{facts.supervisor_socket}",
+            "health_check_url": None,
+            "criticality": "critical",
+            "depends_on": [],
+            "credentials": {"username": USERNAME, "password": facts.supervisor_password},
+            "settings": {"processes": [SHOP]},
+        },
+        {
+            "name": "shop-web",
+            "type": "service",
+            "endpoint": facts.shop_url,
+            "health_check_url": f"{facts.shop_url}/health",
+            "criticality": "critical",
+            "depends_on": ["shop-database", "shop-processes"],
+            "credentials": {},
+            "settings": {},
+        },
+    ]

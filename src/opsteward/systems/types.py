@@ -1,0 +1,74 @@
+"""What other rooms see of systems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from opsteward.contracts.check import CheckResult
+from opsteward.contracts.connector import SystemRef
+
+TYPES = ("database", "api", "ldap", "scim", "file_system", "webhook", "service")
+CRITICALITIES = ("critical", "standard", "backup")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemInfo:
+    """A registered system; credentials are never part of it."""
+
+    id: UUID
+    name: str
+    type: str
+    endpoint: str
+    health_check_url: str | None
+    sync_frequency: int | None
+    criticality: str
+    settings: dict[str, Any]
+    depends_on: list[UUID]
+    has_credentials: bool
+    created_at: datetime
+    updated_at: datetime
+    health: SystemHealth
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemHealth:
+    """The present health: unknown, healthy, degraded or down; `response_time` in seconds, `error_rate` from 0 to 1."""
+
+    healthy: bool
+    status: str
+    response_time: float | None
+    error_rate: float
+    checked_at: datetime | None
+    since: datetime
+    evidence: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOutcome:
+    """One check of one system, done."""
+
+    system: SystemRef
+    check: str
+    title: str
+    result: CheckResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthChanged:
+    """Published in the transaction that stores the change. `outcomes` are those that led to it."""
+
+    system: SystemRef
+    criticality: str
+    was: str
+    now: str
+    outcomes: list[CheckOutcome] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemsChanged:
+    """A system was registered, changed or removed: schedules are to be read again."""
+
+    system_id: UUID

@@ -1,0 +1,223 @@
+"""The audit log: written in the caller's transaction, sealed into a hash chain in batches, verified on demand.
+
+Writers never wait for each other: an entry is a plain insert, and the sealer (one, on the leader) gives it its
+number and hash about a second later. Until then an entry is listed as pending, so a removal in that short window
+shows as well. Entries hold references to people, never their names, so that erasing a person leaves the proof whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.core.clock import iso, now
+from opsteward.core.crypto import digest
+from opsteward.core.db import tenant_of
+from opsteward.core.ids import uuid7
+from opsteward.core.log import correlation_id
+from opsteward.telemetry.models import AuditEntry, AuditHead, AuditPending, AuditSeal
+
+GENESIS = "0" * 64
+_BATCH = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditRecord:
+    """An entry as it is read back; `seq` is None while it waits for its seal."""
+
+    id: UUID
+    seq: int | None
+    at: datetime
+    actor: str
+    verb: str
+    object_type: str
+    object_id: str
+    correlation_id: str
+    detail: dict[str, Any]
+
+
+@dataclass
+class Verdict:
+    """What a verification found. `problems` names each altered or missing entry."""
+
+    sealed: int = 0
+    pending: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
+async def record(
+    session: AsyncSession,
+    *,
+    actor: str,
+    verb: str,
+    object_type: str,
+    object_id: str,
+    detail: dict[str, Any] | None = None,
+    entry_id: UUID | None = None,
+) -> None:
+    """Add one entry in this transaction. With an `entry_id` (a repeated step) the second time does nothing."""
+    row = {
+        "id": entry_id or uuid7(),
+        "tenant_id": tenant_of(session),
+        "at": now(),
+        "actor": actor,
+        "verb": verb,
+        "object_type": object_type,
+        "object_id": object_id,
+        "correlation_id": correlation_id.get(),
+        "detail": detail or {},
+    }
+    await session.execute(insert(AuditEntry).values(row).on_conflict_do_nothing())
+
+
+async def seal(session: AsyncSession) -> int:
+    """Give the waiting entries of this tenant their place in the chain. Returns how many; call until 0."""
+    tenant_id = tenant_of(session)
+    await session.execute(insert(AuditHead).values(tenant_id=tenant_id, seq=0, hash=GENESIS).on_conflict_do_nothing())
+    head = (await session.scalars(sa.select(AuditHead).where(AuditHead.tenant_id == tenant_id).with_for_update())).one()
+    entries = (
+        await session.scalars(
+            sa.select(AuditEntry)
+            .join(AuditPending, (AuditPending.tenant_id == tenant_id) & (AuditPending.entry_id == AuditEntry.id))
+            .where(AuditEntry.tenant_id == tenant_id)
+            .order_by(AuditEntry.at, AuditEntry.id)
+            .limit(_BATCH)
+        )
+    ).all()
+    if not entries:
+        return 0
+    seals = []
+    for entry in entries:
+        head.seq += 1
+        head.hash = _entry_hash(entry, seq=head.seq, previous=head.hash)
+        seals.append({"tenant_id": tenant_id, "seq": head.seq, "entry_id": entry.id, "hash": head.hash})
+    await session.execute(sa.insert(AuditSeal), seals)
+    await session.execute(
+        sa.delete(AuditPending).where(
+            AuditPending.tenant_id == tenant_id, AuditPending.entry_id.in_([e.id for e in entries])
+        )
+    )
+    return len(entries)
+
+
+async def verify(session: AsyncSession) -> Verdict:
+    """Walk the tenant's whole chain and compare every entry with its seal."""
+    tenant_id = tenant_of(session)
+    verdict = Verdict()
+    seq, previous = 0, GENESIS
+    while rows := await _sealed_after(session, tenant_id, seq):
+        for seal_row, entry in rows:
+            if seal_row.seq != seq + 1:
+                verdict.problems.append(f"entries {seq + 1} to {seal_row.seq - 1}: their seals are missing")
+            elif entry is None:
+                verdict.problems.append(f"entry {seal_row.seq} ({seal_row.entry_id}): removed")
+            elif _entry_hash(entry, seq=seal_row.seq, previous=previous) != seal_row.hash:
+                verdict.problems.append(
+                    f"entry {seal_row.seq} ({seal_row.entry_id}, {entry.verb}): altered after it was sealed"
+                )
+            seq, previous = seal_row.seq, seal_row.hash
+            verdict.sealed += 1
+    await _check_end(session, tenant_id, seq, previous, verdict)
+    return verdict
+
+
+async def _sealed_after(session: AsyncSession, tenant_id: UUID, seq: int) -> list[tuple[AuditSeal, AuditEntry | None]]:
+    rows = await session.execute(
+        sa.select(AuditSeal, AuditEntry)
+        .outerjoin(AuditEntry, (AuditEntry.id == AuditSeal.entry_id) & (AuditEntry.tenant_id == tenant_id))
+        .where(AuditSeal.tenant_id == tenant_id, AuditSeal.seq > seq)
+        .order_by(AuditSeal.seq)
+        .limit(_BATCH)
+    )
+    return [(seal_row, entry) for seal_row, entry in rows.all()]
+
+
+async def _check_end(session: AsyncSession, tenant_id: UUID, seq: int, last: str, verdict: Verdict) -> None:
+    head = await session.get(AuditHead, tenant_id)
+    if head and (head.seq > seq or (head.seq == seq and head.hash != last)):
+        verdict.problems.append(f"entries {seq + 1} to {head.seq}: cut off the end of the chain")
+    pending = (
+        await session.execute(
+            sa.select(AuditPending.entry_id, AuditEntry.id)
+            .outerjoin(AuditEntry, (AuditEntry.id == AuditPending.entry_id) & (AuditEntry.tenant_id == tenant_id))
+            .where(AuditPending.tenant_id == tenant_id)
+        )
+    ).all()
+    verdict.pending = len(pending)
+    verdict.problems += [
+        f"entry {waiting}: removed before it was sealed" for waiting, found in pending if found is None
+    ]
+    orphans = await session.scalars(
+        sa.select(AuditEntry.id)
+        .outerjoin(AuditSeal, (AuditSeal.entry_id == AuditEntry.id) & (AuditSeal.tenant_id == tenant_id))
+        .outerjoin(AuditPending, (AuditPending.entry_id == AuditEntry.id) & (AuditPending.tenant_id == tenant_id))
+        .where(AuditEntry.tenant_id == tenant_id, AuditSeal.seq.is_(None), AuditPending.entry_id.is_(None))
+    )
+    verdict.problems += [f"entry {orphan}: has no seal and does not wait for one" for orphan in orphans]
+
+
+def _entry_hash(entry: AuditEntry, *, seq: int, previous: str) -> str:
+    return digest(
+        {
+            "previous": previous,
+            "seq": seq,
+            "id": str(entry.id),
+            "tenant": str(entry.tenant_id),
+            "at": iso(entry.at),
+            "actor": entry.actor,
+            "verb": entry.verb,
+            "object": [entry.object_type, entry.object_id],
+            "correlation": entry.correlation_id,
+            "detail": entry.detail,
+        }
+    )
+
+
+async def list_entries(
+    session: AsyncSession, *, object_id: str | None = None, before: UUID | None = None, limit: int = 100
+) -> list[AuditRecord]:
+    """The newest entries first; `before` is the last id of the previous page."""
+    tenant_id = tenant_of(session)
+    query = (
+        sa.select(AuditEntry, AuditSeal.seq)
+        .outerjoin(AuditSeal, (AuditSeal.entry_id == AuditEntry.id) & (AuditSeal.tenant_id == tenant_id))
+        .where(AuditEntry.tenant_id == tenant_id)
+        .order_by(AuditEntry.at.desc(), AuditEntry.id.desc())
+        .limit(limit)
+    )
+    if object_id is not None:
+        query = query.where(AuditEntry.object_id == object_id)
+    if before is not None:
+        edge = sa.select(AuditEntry.at, AuditEntry.id).where(AuditEntry.tenant_id == tenant_id, AuditEntry.id == before)
+        query = query.where(sa.tuple_(AuditEntry.at, AuditEntry.id) < edge.scalar_subquery())
+    return [_as_record(entry, seq) for entry, seq in (await session.execute(query)).all()]
+
+
+def _as_record(entry: AuditEntry, seq: int | None) -> AuditRecord:
+    return AuditRecord(
+        id=entry.id,
+        seq=seq,
+        at=entry.at,
+        actor=entry.actor,
+        verb=entry.verb,
+        object_type=entry.object_type,
+        object_id=entry.object_id,
+        correlation_id=entry.correlation_id,
+        detail=entry.detail,
+    )
+
+
+async def tenants_to_seal(session: AsyncSession) -> Iterable[UUID]:
+    """Tenants with waiting entries, seen across tenants by a look-up function of the owner."""
+    return list(await session.scalars(sa.text("select opsteward.tenants_with_unsealed_audit()")))

@@ -1,0 +1,110 @@
+"""What other rooms see of troubleshooting: the documented shapes, plain and JSON-ready."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+PHASES = ("initialise", "assess", "diagnose", "prioritise", "resolve", "verify", "report")
+Outcome = Literal["resolved", "healthy", "inconclusive", "escalated"]
+
+
+class Shape(BaseModel):
+    """Base of the shapes; they cross the engine's records as JSON."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Fix(Shape):
+    """A fix that a diagnosis proposes."""
+
+    action: str
+    params: dict[str, Any]
+    reason: str
+
+
+class Issue(Shape):
+    """One thing that is wrong, with its proof. `cause_rank` 0 is a root cause, higher is more of a symptom."""
+
+    id: str
+    type: str
+    severity: str
+    title: str
+    description: str
+    detected_by: str
+    evidence: dict[str, Any]
+    component: str
+    confidence: float
+    cause_rank: int
+    system_id: UUID
+    system: str
+    fixes: list[Fix]
+
+
+class DiagnosticReport(Shape):
+    """What one diagnoser found. `health_status`: healthy, degraded, down or unknown; `duration` in seconds."""
+
+    bot_name: str
+    bot_type: str
+    issues_found: list[Issue]
+    health_status: str
+    recommendations: list[str]
+    duration: float
+    checks: list[dict[str, Any]]
+
+
+class SystemFacts(Shape):
+    """SystemInfo of the API: what the session looks at."""
+
+    base_url: str
+    components: list[str]
+    versions: dict[str, str]
+    health: dict[str, str]
+
+
+class FixAction(Shape):
+    """One fix that was tried, and what became of it."""
+
+    action: str
+    action_id: UUID
+    system: str
+    issue: str
+    standing_order: str
+    status: str
+    summary: str
+
+
+class ResolutionReport(Shape):
+    """What one round of fixing did."""
+
+    bot_name: str
+    bot_type: str
+    actions_attempted: list[FixAction]
+    issues_resolved: list[str]
+    overall_success: bool
+
+
+class SessionView(Shape):
+    """A session as it is shown. `engine` says who reasoned."""
+
+    id: UUID
+    incident_id: UUID | None
+    trigger: str
+    complaint: str
+    requested_by: str
+    status: str
+    phase: str
+    success: bool | None
+    outcome: str | None
+    summary: str
+    health_score: int | None
+    phases: list[dict[str, Any]]
+    issues: list[dict[str, Any]]
+    diagnostics: list[dict[str, Any]]
+    resolutions: list[dict[str, Any]]
+    started_at: datetime
+    ended_at: datetime | None
+    engine: str = "rules"
