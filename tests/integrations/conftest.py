@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from real_parts import FAILING, PROGRAM, SCHEMA, SLEEPER, Postgres, Sessions, Supervisord, free_port, system
+from real_parts import FAILING, PROGRAM, SCHEMA, SLEEPER, Postgres, Sessions, Supervisord, accepts, free_port, system
 
 from opsteward.integrations.postgresql.connector import PostgresConnector
 
@@ -115,7 +115,7 @@ def supervisord() -> Iterator[Supervisord]:
     )
     try:
         deadline = time.monotonic() + 15
-        while not path.exists():
+        while not accepts(path):
             assert process.poll() is None, "supervisord did not start"
             assert time.monotonic() < deadline, "supervisord did not open its socket"
             time.sleep(0.05)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import pytest
-from real_parts import connector_for, free_port, system, tcp_server
+from real_parts import closed_port, connector_for, system, tcp_server
 
 from opsteward.contracts.action import Action
 from opsteward.contracts.check import Check, CheckResult, CheckStatus
@@ -192,7 +192,8 @@ def assert_answer(answer: CheckResult | ConnectorError, expected: CheckStatus | 
 @pytest.mark.parametrize("pair", CHECKS, ids=check_ids)
 async def test_a_closed_port(pair: tuple[Integration, Check[Any]]) -> None:
     integration, check = pair
-    answer = await outcome(integration, check, system(ENDPOINTS[integration.slug].format(port=free_port())))
+    with closed_port() as port:
+        answer = await outcome(integration, check, system(ENDPOINTS[integration.slug].format(port=port)))
     assert_answer(answer, _CLOSED.get(check.slug, Unreachable))
 
 
@@ -225,7 +226,8 @@ async def test_a_server_that_talks_nonsense(pair: tuple[Integration, Check[Any]]
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.write(nonsense)
-        await writer.drain()
+        writer.write_eof()
+        await reader.read()  # not closed before the client does, else it may see a reset instead
 
     async with tcp_server(answer) as port:
         result = await outcome(integration, check, system(ENDPOINTS[integration.slug].format(port=port)))
@@ -262,7 +264,7 @@ async def test_network_checks_leave_unix_sockets_alone() -> None:
 
 
 async def test_a_name_that_does_not_resolve() -> None:
-    target = system("http://nonesuch.invalid/")
+    target = system("http://a..b/")  # refused by the resolver here, no server is asked
     dns, tcp = [await outcome(network.INTEGRATION, check, target) for check in network.INTEGRATION.checks]
     assert isinstance(dns, CheckResult)
     assert [f.type for f in dns.findings] == ["dns_failure"]

@@ -215,7 +215,7 @@ async def test_other_spellings_of_loopback_are_refused_too(host: str) -> None:
     assert failure_kind(caught.value) == "policy"
 
 
-@pytest.mark.parametrize("host", ["nonesuch.invalid", "a..b", "x" * 300])
+@pytest.mark.parametrize("host", ["a..b", "x" * 300])
 async def test_names_that_do_not_resolve(host: str) -> None:
     with pytest.raises(Unreachable) as caught:
         await resolve_host(host, 80, LOOPBACK)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from pydantic import ValidationError
-from real_parts import free_port
+from real_parts import closed_port
 from structlog.testing import capture_logs
 
 from opsteward.contracts.action import Action, ActionContext, Risk
@@ -86,16 +86,18 @@ async def test_a_message_arrives_with_its_reference(inbox: Inbox, slug: str, rou
 
 async def test_a_failing_service_is_an_error_without_its_url(inbox: Inbox) -> None:
     inbox.status = 500
-    for url in (inbox.url, f"json://127.0.0.1:{free_port()}/s3cret-token", "slack://s3cret-token"):
-        with pytest.raises(ConnectorError) as caught:
-            await action(build({"security": [url]}), "alert_security_team").execute(CONTEXT, PARAMS)
-        assert "s3cret" not in f"{caught.value!r} {caught.value.remedy}"
+    with closed_port() as port:
+        for url in (inbox.url, f"json://127.0.0.1:{port}/s3cret-token", "slack://s3cret-token"):
+            with pytest.raises(ConnectorError) as caught:
+                await action(build({"security": [url]}), "alert_security_team").execute(CONTEXT, PARAMS)
+            assert "s3cret" not in f"{caught.value!r} {caught.value.remedy}"
 
 
 async def test_one_of_two_services_failing_is_said(inbox: Inbox) -> None:
-    routes = {"admin": [inbox.url, f"json://127.0.0.1:{free_port()}/s3cret-token"]}
-    notify = action(build(routes), "notify_admin")
-    result = await notify.execute(CONTEXT, PARAMS)
+    with closed_port() as port:
+        routes = {"admin": [inbox.url, f"json://127.0.0.1:{port}/s3cret-token"]}
+        notify = action(build(routes), "notify_admin")
+        result = await notify.execute(CONTEXT, PARAMS)
     assert (len(result.channels), len(result.failed)) == (1, 1)
     proof = await notify.verify(CONTEXT, PARAMS, result)
     assert proof.ok and "refused by" in proof.summary

@@ -153,6 +153,12 @@ async def test_a_short_wait_is_normal(sessions: Sessions, look: Look) -> None:
 async def test_a_root_at_work_is_proposed_with_less_confidence(sessions: Sessions, look: Look) -> None:
     root = await hold_open(sessions)
     busy = sessions.run(root, "select pg_sleep(30)")
+
+    async def at_work() -> bool:
+        query = "select state = 'active' from pg_stat_activity where pid = %s"
+        return bool(await sessions.scalar(query, root.info.backend_pid))
+
+    await eventually(at_work)
     waiter = await sessions.open()
     sessions.run(waiter, HOLD)
     await eventually(lambda: sessions.blocked(waiter.info.backend_pid))

@@ -8,6 +8,7 @@ import signal
 import time
 from typing import Any
 
+import psutil
 import pytest
 from real_parts import Supervisord, eventually, system
 
@@ -47,6 +48,16 @@ async def kill_web(server: Supervisord) -> None:
     await eventually(exited)
 
 
+async def freeze(pid: int) -> None:
+    """SIGSTOP, and wait until the kernel has done it: a signal is delivered when the process is next scheduled."""
+    os.kill(pid, signal.SIGSTOP)
+
+    async def stopped() -> bool:
+        return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+
+    await eventually(stopped)
+
+
 async def test_running_processes_pass(supervisord: Supervisord) -> None:
     for name in ("web", "worker", "other"):
         await supervisord.running(name)
@@ -79,7 +90,7 @@ async def test_a_crash_is_found_and_restarted_once(supervisord: Supervisord) -> 
 
 async def test_a_stopped_process_is_hung_and_restarted(supervisord: Supervisord) -> None:
     info = await supervisord.running("worker")
-    os.kill(info.pid, signal.SIGSTOP)
+    await freeze(info.pid)
     result = await check(supervisord, "worker")
     (finding,) = result.findings
     assert (result.status, finding.type) == (CheckStatus.FAIL, "process_hung")
@@ -95,7 +106,7 @@ async def test_a_stopped_process_is_hung_and_restarted(supervisord: Supervisord)
 
 async def test_a_process_that_moves_again_is_left_alone(supervisord: Supervisord) -> None:
     info = await supervisord.running("other")
-    os.kill(info.pid, signal.SIGSTOP)
+    await freeze(info.pid)
     (finding,) = (await check(supervisord, "other")).findings
     os.kill(info.pid, signal.SIGCONT)
     params, ctx = proposed(finding), context(supervisord)
@@ -111,7 +122,7 @@ async def test_a_process_that_moves_again_is_left_alone(supervisord: Supervisord
 
 async def test_killed_between_stop_and_start_a_second_run_finishes(supervisord: Supervisord) -> None:
     info = await supervisord.running("web")
-    os.kill(info.pid, signal.SIGSTOP)
+    await freeze(info.pid)
     (finding,) = (await check(supervisord, "web")).findings
     params, ctx = proposed(finding), context(supervisord)
     # What a killed worker leaves behind: the stop was asked for, the start was not.
@@ -124,7 +135,7 @@ async def test_killed_between_stop_and_start_a_second_run_finishes(supervisord: 
 
 async def test_killed_in_the_middle_of_execute_a_second_run_finishes(supervisord: Supervisord) -> None:
     info = await supervisord.running("worker")
-    os.kill(info.pid, signal.SIGSTOP)
+    await freeze(info.pid)
     (finding,) = (await check(supervisord, "worker")).findings
     params, ctx = proposed(finding), context(supervisord)
     first = asyncio.create_task(ACTION.execute(ctx, params))

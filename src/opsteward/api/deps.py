@@ -11,9 +11,9 @@ from fastapi.security import HTTPBearer
 from opsteward.api.rooms import Rooms
 from opsteward.core.errors import Denied, Unauthenticated
 from opsteward.identity.service import access
+from opsteward.identity.service.browser import SESSION_COOKIE, is_same_origin
 from opsteward.identity.types import Identity
 
-SESSION_COOKIE = "opsteward_session"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 bearer = HTTPBearer(auto_error=False, description="An API token: `opsteward tokens create`, or $OPSTEWARD_HOME/token.")
@@ -50,8 +50,7 @@ async def identify(request: Request, rooms: Rooms) -> Identity:
 
 def same_origin(request: Request) -> bool:
     """Whether a browser says that the request comes from a page of ours."""
-    origin = request.headers.get("origin")
-    return origin is not None and origin.partition("://")[2] == request.headers.get("host")
+    return is_same_origin(request.headers.get("origin"), request.headers.get("host"))
 
 
 class _Needs:

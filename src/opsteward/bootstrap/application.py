@@ -20,6 +20,7 @@ from opsteward.api.rooms import Rooms
 from opsteward.bootstrap.registry import build_registry, known_actions
 from opsteward.bootstrap.subscriptions import Subscriptions
 from opsteward.contracts.registry import Registry
+from opsteward.core.blocking import in_thread
 from opsteward.core.bus import Bus
 from opsteward.core.crypto import SecretBox, load_secret
 from opsteward.core.db import APPLICATION_NAME, Database
@@ -125,7 +126,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until cancelled, then drain."""
-        await asyncio.to_thread(importlib.import_module, "dbos")
+        await in_thread(importlib.import_module, "dbos")
         await self._membership.join()
         await self._engine.launch(self._workflows())
         stop_listening = self._house.feed.listen(self._hear)
@@ -135,7 +136,7 @@ class Worker:
             await self._membership.run(self._lead)
         finally:
             stop_listening()
-            await asyncio.to_thread(self._engine.shutdown, grace=_DRAIN_SECONDS)
+            await in_thread(self._engine.shutdown, grace=_DRAIN_SECONDS)
             await self._membership.leave()
 
     def _workflows(self) -> Workflows:
@@ -195,7 +196,7 @@ class Process:
         await self.house.app.close()
         if self.house.settings.database_url is None:
             server = EmbeddedPostgres(self.house.settings.home)
-            await asyncio.to_thread(server.stop_if_last, APPLICATION_NAME)
+            await in_thread(server.stop_if_last, APPLICATION_NAME)
 
     async def _work(self) -> None:
         async def note_ready() -> None:
@@ -216,7 +217,7 @@ class Process:
             if not self.parts["database"]:
                 log.warning("bootstrap.postgres.found_dead")
                 with suppress(OpsError):
-                    await asyncio.to_thread(server.ensure_running)
+                    await in_thread(server.ensure_running)
 
 
 async def _logged(duty: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -31,7 +31,7 @@ from opsteward.lab.scoring import SETTLED_AFTER, WINDOW, Recovery, recovered
 
 FAULTS = ("lock_chain", "process_crash", "connection_leak")
 _CHECK_INTERVAL = 1.0  # seconds
-_BASELINE = 4.0  # seconds of ordinary traffic before the first fault
+_BASELINE = 1.5  # seconds of ordinary traffic before the first fault
 _REPAIR_WITHIN = 60.0
 _READY_WITHIN = 90.0
 _CONTROL_SECONDS = 8.0
@@ -89,7 +89,7 @@ class Demo:
         self._console.rule("[bold]control: more load, nothing wrong", align="left")
         before = {a["id"] for a in self._target_actions()}
         injection = self._lab.inject("none", rush_seconds=_CONTROL_SECONDS)
-        round_ = Round(fault="none (control)", injected_at=injection.in_force_at)
+        round_ = Round(fault="control", injected_at=injection.in_force_at)
         self._line(0.0, "injected", f"Orders come 2.5 times as fast for {_CONTROL_SECONDS:g} s.")
         time.sleep(_CONTROL_SECONDS + 3 * _CHECK_INTERVAL)
         acted = [a for a in self._target_actions() if a["id"] not in before]
@@ -108,7 +108,7 @@ class Demo:
         resolved = round_.incident.get("status") == "resolved"
         round_.ok = resolved and round_.recovery.recovered
         if round_.ok:
-            round_.verdict = "repaired and proven"
+            round_.verdict = "repaired, proven"
         elif round_.incident:
             round_.verdict = f"incident {round_.incident['status']}, orders {round_.recovery.after.share:.1%}"
 
@@ -125,9 +125,11 @@ class Demo:
             if line["id"] in shown:
                 continue
             shown.add(line["id"])
+            if line["kind"] == "action" and not line["detail"].get("plan", {}).get("objects"):
+                continue  # messages to people; here we watch the shop
             after = _epoch(line["at"]) - round_.injected_at
             self._line(after, line["kind"], line["title"])
-            for thing in line["detail"].get("plan", {}).get("objects", [])[:3] if line["kind"] == "action" else []:
+            for thing in line["detail"]["plan"]["objects"][:3] if line["title"].endswith("being done") else []:
                 self._line(None, "", f"    {thing}")
 
     def _line(self, after: float | None, kind: str, words: str) -> None:
@@ -145,7 +147,8 @@ def run_demo(*, keep: bool, home: Path | None) -> int:
     base.chmod(0o711)
     try:
         with _running(base, console) as (client, lab):
-            console.print(f"Console: {client.url}   (sign in with the token in {base / 'ops' / 'token'})", markup=False)
+            console.print(f"Console: {client.url}", markup=False, highlight=False)
+            console.print(f"Token:   {base / 'ops' / 'token'}", markup=False, highlight=False)
             rounds = _play(Demo(client, lab, console))
             ok = _summary(console, rounds)
             console.print(f"Console: {client.url}", markup=False)
@@ -180,9 +183,11 @@ def _wait_until(instant: float) -> None:
 
 
 def _summary(console: Console, rounds: list[Round]) -> bool:
-    table = Table(title="What happened", title_justify="left")
-    for column in ("fault", "detected", "diagnosed", "acted", "verified", "orders before", "20 s after", "verdict"):
-        table.add_column(column, justify="right" if column not in ("fault", "verdict") else "left")
+    console.rule("[bold]summary", align="left")
+    console.print("Seconds from the fault; share of orders that succeeded before it and in the 20 s after its repair.")
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for column in ("fault", "detect", "diagnose", "act", "verify", "before", "after", "verdict"):
+        table.add_column(column, justify="right" if column not in ("fault", "verdict") else "left", no_wrap=True)
     for round_ in rounds:
         times = _times(round_)
         shares = (
@@ -208,8 +213,8 @@ def _times(round_: Round) -> list[str]:
 
     def first(*kinds: str, containing: str = "") -> str:
         for line in round_.incident.get("timeline", []):
-            if line["kind"] in kinds and containing in line["title"]:
-                return f"{_epoch(line['at']) - round_.injected_at:.1f} s"
+            if line["kind"] in kinds and line["title"].endswith(containing) and "log_and_monitor" not in line["title"]:
+                return f"{_epoch(line['at']) - round_.injected_at:.1f}"
         return "-"
 
     return [first("detected"), first("diagnosed"), first("action", containing="done and verified"), first("verified")]

@@ -81,7 +81,7 @@ def list_incidents(
         return
     show.table(
         page["items"],
-        ["number", "status", "severity", "title", "source", "event_count", "opened_at", "id"],
+        ["number", "status", "severity", "title", "source", "event_count", "opened_at"],
         empty="No incident: nothing is wrong, or nothing was reported yet (opsteward events send)",
     )
 

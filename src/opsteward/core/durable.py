@@ -24,6 +24,8 @@ from opsteward.core.crypto import canonical_json
 #: Our own compatibility number. Raise it when a running workflow of the previous code can't go on with the new.
 ENGINE_VERSION = "1"
 APP_NAME = "opsteward"
+_POLL_IDLE = 1.0  # seconds between looks at the queue
+_POLL_BUSY = 0.1
 #: The engine's own queue serves everything: each further queue costs four statements a second when idle.
 QUEUE = "_dbos_internal_queue"
 
@@ -90,6 +92,7 @@ class Engine:
         self._app_url = app_url
         self._executor_id = str(executor_id)
         self._concurrency = concurrency
+        self._running = 0
 
     async def launch(self, workflows: Workflows) -> None:
         """Start working, on the running event loop: workflows run there too."""
@@ -116,10 +119,25 @@ class Engine:
             }
         )
         for name, function in workflows.items():
-            DBOS.workflow(name=name)(function)
+            DBOS.workflow(name=name)(self._counted(function))
         registry = _get_or_create_dbos_registry()
-        registry._register_internal_queue(QUEUE, worker_concurrency=self._concurrency)
+        self._queue = registry._register_internal_queue(QUEUE, worker_concurrency=self._concurrency)
         DBOS.launch()
+
+    def _counted(self, function: WorkflowFunction) -> WorkflowFunction:
+        """The function, and while it runs the queue is polled often: work begets work, and idling costs little."""
+
+        async def run(**arguments: Any) -> Any:
+            self._running += 1
+            self._queue._polling_interval_sec = _POLL_BUSY
+            try:
+                return await function(**arguments)
+            finally:
+                self._running -= 1
+                if not self._running:
+                    self._queue._polling_interval_sec = _POLL_IDLE
+
+        return run
 
     def recover(self, dead_executor_id: UUID) -> int:
         """Put a dead process's unfinished workflows back on the queue; idempotent. Returns how many."""

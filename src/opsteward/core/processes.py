@@ -21,6 +21,7 @@ import psutil
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from opsteward.core.blocking import in_thread
 from opsteward.core.clock import now
 from opsteward.core.db import Base, Database
 from opsteward.core.durable import ENGINE_VERSION, Engine
@@ -159,7 +160,7 @@ class Membership:
                     .values(lost_at=sa.func.now())
                 )
         for dead in lost:
-            count = await asyncio.to_thread(self._engine.recover, dead)
+            count = await in_thread(self._engine.recover, dead)
             log.warning("core.process.taken_over", process_id=str(dead), workflows=count)
         async with self._db.unit_of_work(None) as session:
             # The row goes only when nothing pending bears its id, so that a takeover cut short is done again.

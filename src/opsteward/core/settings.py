@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     freeze_seconds: float = Field(
         default=3600.0, ge=0, description="After an action did not help, it is not tried on that target for this long."
     )
+    further_looks: int = Field(default=3, ge=0, le=20, description="Looks a session takes again before it gives up.")
+    look_again_after: float = Field(default=2.0, gt=0, description="Seconds between such looks.")
     max_attempts_per_session: int = Field(default=3, ge=1, le=20, description="Different fixes one session may try.")
 
     notify_security: list[str] = Field(default_factory=list, description="Apprise URLs for alert_security_team.")

@@ -1,1 +1,1 @@
-"""Intake, fingerprint, classification, incidents and standing orders."""
+"""Intake, fingerprint, classification, decision, incidents and standing orders."""

@@ -198,11 +198,15 @@ class _RuleSet:
 def _values(context: Mapping[str, Any], keys: tuple[str, ...]) -> list[str]:
     """The context's values under the given keys, as short lower-case text."""
     found = (context.get(key) for key in keys)
-    return [str(value).lower() for value in found if isinstance(value, (str, int)) and len(str(value)) <= 8]
+    return [
+        str(value).lower()
+        for value in found
+        if (isinstance(value, str) and len(value) <= 8) or (isinstance(value, int) and 0 <= value < 10**8)
+    ]
 
 
 def _statuses_in(lower: str) -> list[str]:
-    if '" ' not in lower and "http" not in lower and "status" not in lower and "re" not in lower:
+    if '" ' not in lower and not any(word in lower for word in ("http", "status", "returned", "responded")):
         return []
     return ["".join(groups) for groups in _HTTP_STATUS.findall(lower)[:4]]
 

@@ -67,8 +67,10 @@ _AMOUNT = re.compile(
     r"(?:[Bb]ytes?|[KMGTkmgt]i?[Bb]|secs?|seconds?|ms|msecs?|mins?|minutes?|hours?|days?|%)(?![A-Za-z0-9])"
 )
 
-# One token, with a port, a clock's minutes or an index in brackets if it has one.
-_TOKEN = re.compile(r"[A-Za-z0-9_./\\@$%&#+~!?-]+(?:\([0-9]+\)|(?::[0-9]+\b){1,3})?|[^\x00-\x7f]+")
+# One token, with a drive before it, and a port, a clock's minutes or an index in brackets after it.
+_TOKEN = re.compile(
+    r"(?:[A-Za-z]:(?=\\))?[A-Za-z0-9_./\\@$%&#+~!?-]+(?:\([0-9]+\)|(?::[0-9]+Z?\b){1,3})?|[^\x00-\x7f]+"
+)
 _HAS_DIGIT = re.compile(r"[0-9]").search
 _NUMBERS = re.compile(r"[0-9]+")
 _HAS_WORD = re.compile(r"[^\W\d_]{2}|[０-９]").search  # a kept status says something too

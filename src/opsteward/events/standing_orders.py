@@ -114,7 +114,7 @@ def _as_fields(order: StandingOrder) -> dict[str, Any]:
         name: choices[0] if len(choices) == 1 else list(choices) for name, choices in order.match.items()
     }
     fields |= {
-        "action": order.action,
+        "action": str(order.action),
         "approval": order.approval,
         "cooldown": _duration(order.cooldown),
         "limits": {"per_target": order.limits.per_target, "per_hour": order.limits.per_hour},

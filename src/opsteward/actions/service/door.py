@@ -63,7 +63,8 @@ class Door:
             "tenant_id": tenant_of(session),
             "action": new.action,
             "system_id": new.system_id,
-            "target_key": str(new.system_id or "-"),
+            # a message has no target: its cooldown is per incident, so that no other incident stays untold
+            "target_key": str(new.system_id or new.incident_id or new.idempotency_key),
             "params": params,
             "reason": new.reason,
             "requested_by": new.requested_by,

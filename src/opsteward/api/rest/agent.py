@@ -14,11 +14,12 @@ from opsteward.actions.types import ENDS, HELPED, ActionView, NewAction, RunStat
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.shapes import Input
 from opsteward.api.rooms import Rooms
+from opsteward.core.blocking import in_thread
 from opsteward.core.clock import iso, now
 from opsteward.core.errors import Invalid, NotFound
 from opsteward.core.ids import uuid7
 from opsteward.events.classify import classify, severity_of
-from opsteward.events.decide import EventAction, decide, default_action
+from opsteward.events.decide import EventAction, decide, default_action, usual_priority
 from opsteward.events.payload import validate_payload
 from opsteward.events.standing_orders import Subject
 from opsteward.identity.types import Identity
@@ -107,7 +108,7 @@ async def decide_action(
         order = await rooms.orders.match(session, Subject(kind="event", fields=fields))
     if order is not None:
         action, reason = order.action, f"standing order {order.name}"
-        priority = 2 if action == EventAction.NOTIFY_ADMIN else priority
+        priority = usual_priority(action) if action in set(EventAction) else priority
     return {
         "action": action,
         "priority": priority,
@@ -124,7 +125,7 @@ async def decide_action(
 @router.post("/validate-payload/")
 async def validate(body: ValidatePayload, identity: Annotated[Identity, needs("events.read")]) -> dict[str, Any]:
     """Whether a payload has its required fields and fits its JSON Schema."""
-    report = await asyncio.to_thread(validate_payload, body.payload, body.required_fields, body.schema_)
+    report = await in_thread(validate_payload, body.payload, body.required_fields, body.schema_)
     return {
         "is_valid": report.is_valid,
         "missing_fields": report.missing_fields,

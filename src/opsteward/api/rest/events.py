@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
@@ -15,6 +14,7 @@ from opsteward.api import problems
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.guard import check_json
 from opsteward.api.rest.shapes import Input, Page, page_of
+from opsteward.core.blocking import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed
 from opsteward.events.classify import severity_of
 from opsteward.events.service import timeline
@@ -85,7 +85,7 @@ async def take_events(
         raise Invalid.field(
             "body", f"holds {len(rows)} events", f"send at most {rooms.settings.max_events_per_request} at once"
         )
-    good, rejected = await asyncio.to_thread(_sorted_out, rows)
+    good, rejected = await in_thread(_sorted_out, rows)
     if not good:
         raise Invalid(
             problems=[

@@ -9,11 +9,12 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-from opsteward.api.deps import SESSION_COOKIE, RoomsDep, needs, same_origin
+from opsteward.api.deps import RoomsDep, needs, same_origin
 from opsteward.api.guard import security_headers
 from opsteward.core.errors import Denied, Unauthenticated
 from opsteward.identity.permissions import SIGNED_IN
 from opsteward.identity.service import access
+from opsteward.identity.service.browser import SESSION_COOKIE
 from opsteward.identity.types import Identity
 
 router = APIRouter(tags=["front"])

@@ -24,7 +24,7 @@ from opsteward.core.crypto import digest
 from opsteward.core.db import tenant_of
 from opsteward.core.ids import uuid7
 from opsteward.events.classify import classify
-from opsteward.events.decide import decide
+from opsteward.events.decide import EventAction, decide, usual_priority
 from opsteward.events.fingerprint import fingerprint
 from opsteward.events.models import Event, Incident, IncidentFingerprint
 from opsteward.events.service import timeline
@@ -278,7 +278,7 @@ def _draft(
     action, priority, reason = str(decision.action), decision.priority, f"rule {decision.rule_id}: {decision.reason}"
     if order is not None:
         action, reason = order.action, f"standing order {order.name}"
-        priority = 2 if action == "notify_admin" else priority
+        priority = usual_priority(action) if action in set(EventAction) else priority
     row = {
         "id": uuid7(),
         "tenant_id": tenant_id,
@@ -315,7 +315,8 @@ def _subject(event: NewEvent, category: str, severity: str) -> Subject:
 
 def _title(draft: _Draft) -> str:
     first_line = draft.event.message.strip().splitlines()[0] if draft.event.message.strip() else "(no message)"
-    prefix = f"{draft.event.error_type}: " if draft.event.error_type and not draft.event.category else ""
+    kind = draft.event.error_type
+    prefix = f"{kind}: " if kind and not draft.event.category and not first_line.startswith(kind) else ""
     text = prefix + first_line
     return text if len(text) <= _TITLE_LENGTH else text[: _TITLE_LENGTH - 1] + "…"
 

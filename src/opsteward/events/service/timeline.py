@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.core import feed
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.ids import derived_id, uuid7
@@ -27,7 +28,7 @@ async def tell(
     key: str | None = None,
     at: datetime | None = None,
 ) -> None:
-    """Add a line. With a `key` (a repeated step) the second time does nothing."""
+    """Add a line, and tell who watches. With a `key` (a repeated step) the second time does nothing."""
     await session.execute(
         insert(TimelineEntry)
         .values(
@@ -41,6 +42,7 @@ async def tell(
         )
         .on_conflict_do_nothing()
     )
+    await feed.announce(session, kind="incident", object_id=str(incident_id))
 
 
 async def read(session: AsyncSession, *, incident_id: UUID, limit: int = 1000) -> list[TimelineView]:

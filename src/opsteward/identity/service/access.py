@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.core import feed
 from opsteward.core.clock import now
 from opsteward.core.crypto import new_token, token_hash
 from opsteward.core.db import tenant_of
@@ -185,7 +186,7 @@ async def open_session(session: AsyncSession, *, owner: Identity) -> NewToken:
 
 
 async def revoke_token(session: AsyncSession, *, token_id: UUID, actor: str) -> None:
-    """Raises NotFound for an unknown or already revoked token."""
+    """Raises NotFound for an unknown or already revoked token. Who holds connections open for it hears of it."""
     found = await session.scalar(
         sa.update(Token)
         .where(Token.tenant_id == tenant_of(session), Token.id == token_id, Token.revoked_at.is_(None))
@@ -195,6 +196,7 @@ async def revoke_token(session: AsyncSession, *, token_id: UUID, actor: str) -> 
     if found is None:
         raise NotFound("no valid token of this id")
     await audit.record(session, actor=actor, verb="token.revoked", object_type="token", object_id=str(token_id))
+    await feed.announce(session, kind="token", object_id=str(token_id))
 
 
 async def list_tokens(session: AsyncSession, *, operator_id: UUID | None = None) -> list[TokenInfo]:

@@ -24,6 +24,7 @@ _TAIL_BYTES = 4096
 
 # supervisord's own fault codes that we tell apart
 BAD_NAME = 10
+SPAWN_ERROR = 50  # it ended at once: its state tells the rest
 ALREADY_STARTED = 60
 NOT_RUNNING = 70
 
@@ -61,11 +62,11 @@ class SupervisorClient:
 
     async def begin_stop(self, name: str) -> None:
         """Ask for the stop and don't wait; one that does not run (any more) is fine."""
-        await self._tolerating(NOT_RUNNING, "supervisor.stopProcess", name, False)
+        await self._tolerating({NOT_RUNNING}, "supervisor.stopProcess", name, False)
 
     async def begin_start(self, name: str) -> None:
-        """Ask for the start and don't wait; one that runs already is fine."""
-        await self._tolerating(ALREADY_STARTED, "supervisor.startProcess", name, False)
+        """Ask for the start and don't wait; one that runs already is fine, and one that fails shows in its state."""
+        await self._tolerating({ALREADY_STARTED, SPAWN_ERROR}, "supervisor.startProcess", name, False)
 
     async def stderr_tail(self, name: str) -> str:
         """The last 4 KB of its stderr; empty where it has no such log, or one that XML can't carry."""
@@ -83,11 +84,11 @@ class SupervisorClient:
         """supervisord's version, e.g. "4.3.0"."""
         return str(await self._call("supervisor.getSupervisorVersion"))
 
-    async def _tolerating(self, fault: int, method: str, *params: Any) -> None:
+    async def _tolerating(self, faults: set[int], method: str, *params: Any) -> None:
         try:
             await self._call(method, *params)
         except BadReply as exc:
-            if exc.extra.get("fault") != fault:
+            if exc.extra.get("fault") not in faults:
                 raise
 
     async def _call(self, method: str, *params: Any) -> Any:

@@ -49,10 +49,12 @@ log = get_logger(__name__)
 ACTOR = "system:coordinator"
 DOMAINS: tuple[Domain, ...] = ("web", "database", "network")
 _PASSES_TO_BE_HEALTHY = 2
+_VERSION_WITHIN = 1.0  # seconds; a system that does not tell its version now will be looked at all the same
 _LOOK_EVERY = 0.7  # seconds between looks while a repair is verified
 
 Data = dict[str, Any]
 FIX = "fix"
+_PAST = {"assess": "assessed", "prioritise": "prioritised"}
 
 
 @dataclass(frozen=True)
@@ -93,15 +95,22 @@ class Coordinator:
         case = _Case(UUID(tenant_id), UUID(session_id))
         await durable.step("session.initialise", partial(self._initialise, case))
         await durable.step("session.assess", partial(self._assess, case))
-        outcome = "inconclusive"
-        for number in range(1, self._settings.max_attempts_per_session + 1):
+        outcome, number, attempts, looks = "inconclusive", 0, 0, 0
+        while attempts < self._settings.max_attempts_per_session:
+            number += 1
             await durable.steps_together(
                 *((f"session.diagnose.{domain}", partial(self._diagnose, case, domain)) for domain in DOMAINS)
             )
             await durable.step("session.diagnosed", partial(self._note_diagnosis, case, number))
             outcome = await durable.step("session.prioritise", partial(self._choose, case, number))
+            if outcome in ("inconclusive", "escalated") and not attempts and looks < self._settings.further_looks:
+                # Some causes show only after a while: a leak is one once its connections stay idle.
+                looks += 1
+                await durable.sleep(self._settings.look_again_after)
+                continue
             if outcome != FIX:
                 break
+            attempts += 1
             run_id = await durable.step("session.resolve", partial(self._request_fix, case, number))
             await durable.receive(reply_topic(run_id), self._settings.approval_ttl + 300)
             await durable.step("session.resolved", partial(self._note_fix, case, number, run_id))
@@ -141,7 +150,9 @@ class Coordinator:
         started = time.time()
         systems = await self._systems(case)
         versions = dict(await asyncio.gather(*(self._version(ref, secret) for ref, secret in systems)))
-        health = {ref.name: await self._health(ref, secret) for ref, secret in systems}
+        async with self._db.unit_of_work(case.tenant_id) as session:
+            known = {system.id: system.health.status for system in await self._inventory.all(session)}
+        health = {ref.name: known.get(ref.id, "unknown") for ref, _ in systems}
         web = next((ref.endpoint for ref, _ in systems if ref.endpoint.startswith("http")), "")
         facts = SystemFacts(base_url=web, components=[ref.name for ref, _ in systems], versions=versions, health=health)
         unwell = [name for name, status in health.items() if status in ("down", "degraded")]
@@ -396,7 +407,7 @@ class Coordinator:
     async def _version(self, ref: SystemRef, secret: dict[str, str]) -> tuple[str, str]:
         try:
             async with (
-                asyncio.timeout(self._settings.diagnosis_timeout / 3),
+                asyncio.timeout(_VERSION_WITHIN),
                 connected(self._registry.connectors_for(ref.endpoint)[0], ref, secret) as via,
             ):
                 return ref.name, (await via.probe()).version
@@ -447,7 +458,7 @@ class Coordinator:
                 await timeline.tell(
                     session,
                     incident_id=row.incident_id,
-                    kind=kind or f"{name}d",
+                    kind=kind or _PAST[name],
                     title=f"{name.capitalize()}: {redact_text(summary)}",
                     detail=detail,
                     key=f"{row.id} {name} {number}",

@@ -1,0 +1,145 @@
+"""The few elements that pages are made of. Whatever text they are given is shown as text, never as markup.
+
+Everything that is shown passes through here, so that nothing from outside can reach a browser as HTML, as
+Markdown, as a template, or inside an attribute that is run. The one place where markup is written is `frame`, and
+it is constant.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from nicegui import ui
+from nicegui.element import Element
+from nicegui.elements.mixins.text_element import TextElement
+
+from opsteward.console.wording import Look, ago_in_words
+from opsteward.core.clock import iso, now
+
+#: Characters of one piece of data that a page shows; the API gives the whole.
+MOST_SHOWN = 20_000
+_DOUBLE_TAP = 1.0  # seconds in which a second press of the same button is none
+
+
+def tag(name: str, classes: str = "") -> Element:
+    """An empty element, to be filled in a `with`."""
+    return ui.element(name).classes(classes)
+
+
+def text(content: str, classes: str = "", *, name: str = "span") -> TextElement:
+    """An element that shows this text, exactly."""
+    return TextElement(tag=name, text=shortened(content)).classes(classes)
+
+
+def shortened(content: str) -> str:
+    """At most MOST_SHOWN characters, and a word about the rest."""
+    if len(content) <= MOST_SHOWN:
+        return content
+    return f"{content[:MOST_SHOWN]}\n… ({len(content) - MOST_SHOWN} more characters: see the API)"
+
+
+def icon(name: str) -> Element:
+    """A picture beside words that say the same, so it is hidden from screen readers."""
+    drawn = ui.icon(name)
+    drawn.props["aria-hidden"] = "true"
+    return drawn
+
+
+def chip(look: Look) -> Element:
+    """A status: icon, word and tone, so that the colour is never the only sign."""
+    with tag("span", f"chip tone-{look.tone}") as drawn:
+        icon(look.icon)
+        text(look.word)
+    return drawn
+
+
+def at(instant: datetime) -> TextElement:
+    """The time of day, with the full instant as its title."""
+    return _time(instant, f"{instant:%H:%M:%S} UTC")
+
+
+def ago(instant: datetime) -> TextElement:
+    """How long ago; the page's own script keeps it true."""
+    return _time(instant, ago_in_words((now() - instant).total_seconds())).classes("ago")
+
+
+def _time(instant: datetime, words: str) -> TextElement:
+    drawn = text(words, name="time")
+    drawn.props["datetime"] = drawn.props["title"] = iso(instant)
+    return drawn
+
+
+def link(content: str, path: str, classes: str = "") -> TextElement:
+    """A link inside the console; `path` is our own."""
+    drawn = text(content, classes, name="a")
+    drawn.props["href"] = path
+    return drawn
+
+
+def button(
+    words: str, act: Callable[[], Awaitable[None]], *, picture: str, kind: str = "", why_not: str = ""
+) -> Element:
+    """A button of touch size; with `why_not` it can't be pressed and says why."""
+    with tag("button", f"button {kind}") as drawn:
+        icon(picture)
+        text(words)
+    drawn.props["type"] = "button"
+    if why_not:
+        drawn.props["disabled"] = True
+        drawn.props["title"] = why_not
+    else:
+        drawn.on("click", act, args=[], throttle=_DOUBLE_TAP, trailing_events=False)
+    return drawn
+
+
+def more(words: str, value: Any) -> None:
+    """Data that opens on demand: text as it is, anything else as JSON. Nothing is drawn for nothing."""
+    if not value:
+        return
+    written = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    with tag("details", "more"):
+        text(words, name="summary")
+        text(written, "data", name="pre")
+
+
+def facts(pairs: Mapping[str, str | Callable[[], object]]) -> None:
+    """Names and values; a value is text, or draws itself."""
+    with tag("dl", "facts"):
+        for name, value in pairs.items():
+            with tag("div"):
+                text(name, name="dt")
+                with tag("dd"):
+                    if isinstance(value, str):
+                        text(value)
+                    else:
+                        value()
+
+
+def section(title: str, picture: str) -> Element:
+    """A card with a heading, to be filled in a `with`."""
+    card = tag("section", "card")
+    with card, tag("h2"):
+        icon(picture)
+        text(title)
+    return card
+
+
+def lines(words: str, items: Sequence[str], *, name: str = "ul") -> None:
+    """A short list under a heading of its own; nothing is drawn for nothing."""
+    if not items:
+        return
+    text(words, "label", name="p")
+    with tag(name, "lines"):
+        for item in items:
+            text(str(item), name="li")
+
+
+def advice(words: str, command: str = "") -> None:
+    """What to do where there is nothing to see yet."""
+    with tag("div", "advice"):
+        text(words, name="p")
+        if command:
+            text(command, name="code")

@@ -1,0 +1,73 @@
+"""What all pages share: style, top bar with tenant, operator and sign-out, and the page that says why there is none.
+
+The only markup that the console writes itself is here: its style sheet, its script and its icon, all constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nicegui import ui
+from nicegui.element import Element
+
+from opsteward.console.elements import icon, link, tag, text
+from opsteward.core.errors import Invalid, OpsError
+from opsteward.identity.types import Identity
+
+#: A shield, drawn by us.
+FAVICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path fill="#1d5f8f" d="M12 1 3 5v6c0 5.5 3.8 10.7 '
+    '9 12 5.2-1.3 9-6.5 9-12V5z"/><path fill="#fff" d="m10.6 16.6-4-4 1.5-1.5 2.5 2.5 5.4-5.4 1.5 1.5z"/></svg>'
+)
+
+
+def share_style() -> None:
+    """Put the style sheet and the script into the head of every page. Once."""
+    here = Path(__file__).parent
+    style = (here / "console.css").read_text(encoding="utf-8")
+    script = (here / "console.js").read_text(encoding="utf-8")
+    ui.add_head_html(f"<style>{style}</style><script>{script}</script>", shared=True)
+
+
+@contextmanager
+def page(identity: Identity) -> Iterator[Element]:
+    """The frame, open for its content; gives the banner that is shown while what one sees is not up to date."""
+    with tag("header", "bar"), tag("div", "bar-inside"):
+        with tag("a", "brand") as home:
+            icon("verified_user")
+            text("Opsteward")
+        home.props["href"] = "/"
+        with tag("div", "who"):
+            text(identity.tenant_name, "tenant")
+            text(identity.operator_name, "operator")
+        with tag("form") as leave:
+            with tag("button", "button small") as press:
+                icon("logout")
+                text("Sign out", "words")
+            press.props["type"] = "submit"
+            press.props["aria-label"] = "Sign out"
+        leave.props["method"], leave.props["action"] = "post", "/sign-out"
+    with tag("div", "stale") as stale:
+        icon("cloud_off")
+        text("The database is away for a moment. What you see is not up to date; trying again.")
+    stale.props["role"] = "status"
+    stale.set_visibility(False)
+    with tag("main"):
+        yield stale
+
+
+def apologise(error: OpsError) -> None:
+    """Say why there is no page, and what to do."""
+    ui.page_title("Opsteward")
+    with tag("section", "card apology"):
+        text(error.title, name="h1")
+        text(in_words(error), name="p")
+        link("To the overview", "/", "button")
+
+
+def in_words(error: OpsError) -> str:
+    """An error for a person: what, and the remedy."""
+    remedies = [p.remedy for p in error.problems if p.remedy] if isinstance(error, Invalid) else []
+    return ". ".join(part.rstrip(".") for part in (error.detail, error.remedy, *remedies) if part) + "."

@@ -1,0 +1,187 @@
+"""A page that stays true: read once, shown, and read again when the feed says that something of it has changed.
+
+No page asks on a timer. A burst of changes is one reading, and a page that is slow to read is read less often.
+Each reading and each press of a button looks the session up again: one that is over shows nothing and does nothing
+more, and rights that were taken away are gone at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import ClassVar, Generic, TypeVar
+
+from nicegui import ui
+from nicegui.element import Element
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import Request
+
+from opsteward.console import frame
+from opsteward.console.gate import IDENTITY, identity_of
+from opsteward.console.rooms import ConsoleRooms
+from opsteward.core.errors import OpsError, Unauthenticated
+from opsteward.core.feed import RECONNECTED, Notice
+from opsteward.core.ids import uuid7
+from opsteward.core.log import correlated, get_logger
+from opsteward.identity.service import browser
+from opsteward.identity.types import Identity
+
+log = get_logger(__name__)
+
+_DEBOUNCE = 0.15  # seconds in which changes are gathered
+_REST = 4.0  # a page rests this many times as long as its last reading took
+_RETRY = 1.0
+
+T = TypeVar("T")
+Work = Callable[[AsyncSession, Identity], Awaitable[object]]
+
+
+class LivePage(ABC, Generic[T]):
+    """One open page of one browser tab. `T` is all that is read for it."""
+
+    needs: ClassVar[tuple[str, ...]]
+
+    def __init__(self, rooms: ConsoleRooms, request: Request) -> None:
+        self.rooms = rooms
+        self.identity = identity_of(request.scope)
+        self._path = request.url.path
+        self._secret = request.cookies.get(browser.SESSION_COOKIE, "")
+        self._client = ui.context.client
+        self._wanted = asyncio.Event()
+        self._following: asyncio.Task[None] | None = None
+        self._stop_listening: Callable[[], None] | None = None
+        self._stale: Element | None = None
+
+    @abstractmethod
+    async def read(self, session: AsyncSession) -> T:
+        """Everything that the page shows, in one unit of work of its tenant."""
+
+    @abstractmethod
+    def lay_out(self, data: T) -> None:
+        """Draw what stays."""
+
+    @abstractmethod
+    def show(self, data: T) -> None:
+        """Bring what is drawn up to date."""
+
+    @abstractmethod
+    def concerns(self, notice: Notice) -> bool:
+        """Whether a change of this tenant has to do with this page."""
+
+    async def open(self) -> None:
+        """Read, draw, and stay true while the browser is there. What can't be shown is said on the page."""
+        with frame.page(self.identity) as self._stale:
+            try:
+                data = await self._read()
+            except OpsError as error:
+                self._client.status_code = error.http_status
+                frame.apologise(error)
+                return
+            self.lay_out(data)
+            self.show(data)
+        self._client.on_connect(self._connected)
+        self._client.on_disconnect(self._disconnected)
+        self._client.on_delete(self._leave)
+
+    async def act(self, permission: str, work: Work, *, done: str) -> None:
+        """Do what a button says, in one unit of work with today's rights, and tell how it went."""
+        try:
+            with correlated(str(uuid7())):
+                identity = await self._identify()
+                identity.require(permission)
+                async with self.rooms.db.unit_of_work(identity.tenant_id) as session:
+                    await work(session, identity)
+        except Unauthenticated:
+            self._client.open("/sign-in")
+        except OpsError as error:
+            self._tell(frame.in_words(error), "negative")
+        else:
+            self._tell(done, "positive")
+        self._wanted.set()
+
+    def _tell(self, words: str, kind: str) -> None:
+        if not self._client.is_deleted:
+            with self._client:
+                ui.notify(words, color=kind, multi_line=True, timeout=6000, close_button="Close")
+
+    async def _identify(self) -> Identity:
+        return await browser.identify(self.rooms.db, secret=self._secret)
+
+    async def _read(self) -> T:
+        self.identity = await self._identify()
+        for permission in self.needs:
+            self.identity.require(permission)
+        async with self.rooms.db.unit_of_work(self.identity.tenant_id) as session:
+            return await self.read(session)
+
+    # -- while the browser is there ----------------------------------------------------------------------------
+
+    def _connected(self) -> None:
+        if not self._is_own_socket():
+            log.warning("console.socket.foreign", operator_id=str(self.identity.operator_id))
+            self._client.delete()
+            return
+        if self._following is None:
+            self._stop_listening = self.rooms.feed.listen(self._hear)
+            self._following = asyncio.create_task(self._follow())
+        self._wanted.set()  # what changed between the page's making and now
+
+    def _is_own_socket(self) -> bool:
+        """A page belongs to the session that asked for it: no other may watch it, or press its buttons."""
+        scope = (self._client.environ or {}).get("asgi.scope", {})
+        return IDENTITY in scope and identity_of(scope).token_id == self.identity.token_id
+
+    def _disconnected(self) -> None:
+        if not self._client.has_socket_connection:
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._stop_listening is not None:
+            self._stop_listening()
+        if self._following is not None:
+            self._following.cancel()
+        self._stop_listening = self._following = None
+
+    def _hear(self, notice: Notice) -> None:
+        if notice.kind == "token" and notice.id == str(self.identity.token_id):
+            self._client.open("/sign-in")
+        elif notice.kind == RECONNECTED or (notice.tenant_id == self.identity.tenant_id and self.concerns(notice)):
+            self._wanted.set()
+
+    async def _follow(self) -> None:
+        clock = asyncio.get_running_loop().time
+        pause = _DEBOUNCE
+        while True:
+            await self._wanted.wait()
+            await asyncio.sleep(pause)
+            self._wanted.clear()
+            started = clock()
+            try:
+                await self._refresh()
+            except Exception:  # the page's boundary: one change that can't be shown must not silence it
+                log.exception("console.page.crashed", path=self._path)
+            pause = max(_DEBOUNCE, _REST * (clock() - started))
+
+    async def _refresh(self) -> None:
+        try:
+            data = await self._read()
+        except Unauthenticated:
+            self._client.open("/sign-in")
+            return
+        except OpsError as error:
+            if not error.retryable:
+                self._client.open(self._path)  # made anew, it says why
+                return
+            self._show_stale(True)
+            await asyncio.sleep(_RETRY)
+            self._wanted.set()
+            return
+        if not self._client.is_deleted:
+            with self._client:
+                self.show(data)
+            self._show_stale(False)
+
+    def _show_stale(self, stale: bool) -> None:
+        if self._stale is not None and not self._client.is_deleted:
+            self._stale.set_visibility(stale)

@@ -1,0 +1,68 @@
+"""The console as a part of the application: its addresses, and its coming up behind the rest.
+
+NiceGUI takes more than a second to import, so `run` loads it once the rest of the process is up. Nothing here
+imports it before. It keeps its state in the module, so there is one console in a process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from opsteward.console.gate import Gate, wait_page
+from opsteward.console.rooms import ConsoleRooms
+from opsteward.core.blocking import in_thread
+from opsteward.core.log import get_logger
+
+log = get_logger(__name__)
+
+_FOLDERS = ("/incidents/", "/_nicegui/", "/_nicegui_ws/")
+
+
+class Console:
+    """ASGI: takes the console's addresses, and leaves all others to `otherwise`."""
+
+    def __init__(self, rooms: ConsoleRooms, *, otherwise: ASGIApp) -> None:
+        self._rooms = rooms
+        self._otherwise = otherwise
+        self._gate = Gate(rooms.db, self._page)
+        self._loaded: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request or socket."""
+        owned = scope["type"] in ("http", "websocket") and _is_ours(scope["path"])
+        await (self._gate if owned else self._otherwise)(scope, receive, send)
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._loaded is not None:
+            await self._loaded(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1013})  # try again later
+        else:
+            await wait_page("Opsteward is up; its console is starting.")(scope, receive, send)
+
+    async def run(self) -> None:
+        """Load the pages and serve them until cancelled."""
+        await in_thread(importlib.import_module, "opsteward.console.pages")
+        from opsteward.console import pages
+
+        host = pages.build(self._rooms)
+        # The host comes up and goes down as under a server of its own. NiceGUI's context does not clean up when an
+        # error passes through it, and being cancelled is one; so it is left by hand, without.
+        context = host.router.lifespan_context(host)
+        await context.__aenter__()
+        stop_listening = self._rooms.feed.listen(self._gate.hear)
+        self._loaded = host
+        log.info("console.pages.loaded")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._loaded = None
+            stop_listening()
+            await context.__aexit__(None, None, None)
+
+
+def _is_ours(path: str) -> bool:
+    return path == "/" or path.startswith(_FOLDERS)

@@ -1,0 +1,35 @@
+"""Ids to names: of systems and of who acted, for one reading of one tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.console.wording import actor_in_words
+from opsteward.identity.service import access
+from opsteward.systems.types import SystemInfo
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names by id, as text."""
+
+    systems: Mapping[str, str]
+    operators: Mapping[str, str]
+
+    @classmethod
+    async def read(cls, session: AsyncSession, systems: Sequence[SystemInfo]) -> Names:
+        """The names of these systems, and of the tenant's operators."""
+        operators = await access.list_operators(session)
+        return cls({str(s.id): s.name for s in systems}, {str(o.id): o.name for o in operators})
+
+    def system(self, system_id: UUID | None) -> str:
+        """Empty for no system."""
+        return self.systems.get(str(system_id), "a system that is gone") if system_id else ""
+
+    def actor(self, actor: str) -> str:
+        """An operator by name, a standing order, or a part of Opsteward."""
+        return actor_in_words(actor, self.operators)

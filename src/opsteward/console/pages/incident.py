@@ -1,0 +1,302 @@
+"""One incident: where it stands, its story as it is written, what was found, what was done and proven."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from nicegui import ui
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import Request
+
+from opsteward.console.actions import ApprovalRow, RunRow, draw_approval, draw_run
+from opsteward.console.elements import advice, ago, at, button, chip, icon, link, more, section, tag, text
+from opsteward.console.keyed import KeyedList
+from opsteward.console.live import LivePage
+from opsteward.console.names import Names
+from opsteward.console.rooms import ConsoleRooms
+from opsteward.console.sessions import draw_issue, draw_session
+from opsteward.console.sheet import Sheet, storable
+from opsteward.console.wording import INCIDENT, SEVERITY, counted, duration_in_words, look_of, timeline_look
+from opsteward.core.errors import NotFound
+from opsteward.core.feed import Notice
+from opsteward.events.service import timeline
+from opsteward.events.types import EventView, IncidentStatus, IncidentView, TimelineView
+from opsteward.identity.types import Identity
+from opsteward.troubleshooting.types import SessionView
+
+_NEWEST_EVENTS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Milestone:
+    """When a stage was reached; `after` is seconds since the incident was detected."""
+
+    name: str
+    at: datetime | None
+    after: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """All that the page of an incident shows."""
+
+    incident: IncidentView
+    system: str
+    lines: list[TimelineView]
+    events: list[EventView]
+    runs: list[RunRow]
+    approvals: list[ApprovalRow]
+    sessions: list[SessionView]
+
+
+def install(rooms: ConsoleRooms) -> None:
+    """Serve the page at `/incidents/{id}`."""
+
+    @ui.page("/incidents/{incident_id}")
+    async def incident(request: Request, incident_id: str) -> None:
+        await IncidentPage(rooms, request, incident_id).open()
+
+
+class IncidentPage(LivePage[Story]):
+    needs = ("incidents.read", "events.read", "actions.read", "approvals.read", "troubleshooting.read")
+
+    def __init__(self, rooms: ConsoleRooms, request: Request, incident_id: str) -> None:
+        super().__init__(rooms, request)
+        self._id_given = incident_id
+
+    def concerns(self, notice: Notice) -> bool:
+        return notice.kind == "incident" and notice.id == self._id_given.lower()
+
+    async def read(self, session: AsyncSession) -> Story:
+        rooms, incident_id = self.rooms, _uuid_of(self._id_given)
+        incident = await rooms.incidents.get(session, incident_id=incident_id)
+        names = await Names.read(session, await rooms.inventory.all(session))
+        approvals = await rooms.door.list_approvals(session)
+        runs = await rooms.door.list_runs(session, incident_id=incident_id)
+        return Story(
+            incident=incident,
+            system=names.system(incident.system_id),
+            lines=await timeline.read(session, incident_id=incident_id),
+            events=await rooms.incidents.events(session, incident_id=incident_id, limit=_NEWEST_EVENTS),
+            runs=[RunRow.of(run, names) for run in runs],
+            approvals=[ApprovalRow.of(a, names, self.identity) for a in approvals if a.incident_id == incident_id],
+            sessions=await rooms.sessions.page(session, incident_id=incident_id),
+        )
+
+    def lay_out(self, data: Story) -> None:
+        self._sheet = Sheet()
+        ui.page_title(f"Incident {data.incident.number} - Opsteward")
+        with tag("section", "card head"):
+            link("← Overview", "/", "back")
+            text(f"#{data.incident.number} {data.incident.title}", name="h1")
+            self._state = _one(self._draw_state)
+            self._milestones = _one(_draw_milestones)
+            self._buttons = _one(self._draw_buttons)
+        with tag("div", "columns"):
+            with tag("div", "column"):
+                with section("Waiting for approval", "pan_tool") as self._approval_section:
+                    self._approvals = KeyedList[ApprovalRow](
+                        key=lambda row: row.approval.id,
+                        render=partial(draw_approval, self, self._sheet),
+                        empty=lambda: advice("Nothing waits for an approval."),
+                    )
+                with section("Timeline", "timeline"):
+                    self._lines = KeyedList[TimelineView](
+                        key=lambda line: line.id,
+                        render=_draw_line,
+                        empty=lambda: advice("Nothing has happened yet."),
+                        name="ol",
+                        classes="timeline",
+                    )
+            with tag("div", "column"):
+                self._lay_out_findings()
+
+    def _lay_out_findings(self) -> None:
+        with section("Troubleshooting", "troubleshoot"):
+            self._sessions = KeyedList[SessionView](
+                key=lambda session: session.id,
+                render=draw_session,
+                empty=lambda: advice("Nobody has looked into it yet: press Troubleshoot."),
+            )
+        with section("Issues found", "bug_report"):
+            self._issues = KeyedList[dict[str, Any]](
+                key=lambda issue: str(issue.get("id")),
+                render=draw_issue,
+                empty=lambda: advice("None so far."),
+            )
+        with section("Actions", "build"):
+            self._runs = KeyedList[RunRow](
+                key=lambda row: row.run.id,
+                render=partial(draw_run, whole=True),
+                empty=lambda: advice("No action was taken. Standing orders say which may be."),
+            )
+        with section("Newest events", "sensors"):
+            self._events = KeyedList[EventView](
+                key=lambda event: event.id, render=_draw_event, empty=lambda: advice("None.")
+            )
+
+    def show(self, data: Story) -> None:
+        self._state.show([data])
+        self._milestones.show([milestones(data)])
+        self._buttons.show([(data.incident.status, data.incident.acknowledged_at is not None, _rights(self.identity))])
+        self._approvals.show(data.approvals)
+        self._approval_section.set_visibility(bool(data.approvals))
+        self._lines.show(data.lines)
+        self._sessions.show(data.sessions)
+        self._issues.show(data.sessions[0].issues if data.sessions else [])
+        self._runs.show(data.runs)
+        self._events.show(data.events)
+
+    def _draw_state(self, data: Story) -> None:
+        incident = data.incident
+        with tag("div", "chips"):
+            chip(look_of(INCIDENT, incident.status))
+            chip(look_of(SEVERITY, incident.severity))
+        with tag("p", "why"):
+            text(incident.category.replace("_", " "))
+            if incident.source:
+                text(f"told by {incident.source}")
+            if data.system and data.system != incident.source:
+                text(f"system {data.system}")
+            text(counted(incident.event_count, "event"))
+            text("opened")
+            ago(incident.opened_at)
+        if incident.resolution:
+            text(incident.resolution, "plan", name="p")
+
+    def _draw_buttons(self, state: tuple[str, bool, tuple[bool, bool]]) -> None:
+        status, acknowledged, (may_write, may_run) = state
+        over = status == IncidentStatus.RESOLVED
+        if over:
+            return
+        if not (may_write or may_run):
+            text("You may read this. To act on it you need the role operator, admin or owner.", "quiet", name="p")
+        with tag("div", "buttons"):
+            if may_write and not acknowledged:
+                button("Acknowledge", self._acknowledge, picture="visibility", kind="main")
+            if may_run:
+                button("Troubleshoot", self._troubleshoot, picture="troubleshoot")
+            if may_write:
+                button("Resolve", self._resolve, picture="check_circle")
+
+    async def _acknowledge(self) -> None:
+        async def work(session: AsyncSession, by: Identity) -> object:
+            return await self.rooms.incidents.acknowledge(session, incident_id=_uuid_of(self._id_given), by=by)
+
+        await self.act("incidents.write", work, done="Acknowledged")
+
+    async def _resolve(self) -> None:
+        reason = await self._sheet.ask(
+            "Resolve this incident?",
+            fill=lambda: text("It is closed by hand; new events of the same kind open a new one.", name="p"),
+            yes="Resolve",
+            picture="check_circle",
+            kind="main",
+        )
+        if reason is None:
+            return
+
+        async def work(session: AsyncSession, by: Identity) -> object:
+            return await self.rooms.incidents.resolve_by_hand(
+                session, incident_id=_uuid_of(self._id_given), by=by, reason=storable(reason)
+            )
+
+        await self.act("incidents.write", work, done="Resolved")
+
+    async def _troubleshoot(self) -> None:
+        async def work(session: AsyncSession, by: Identity) -> object:
+            incident = await self.rooms.incidents.get(session, incident_id=_uuid_of(self._id_given))
+            return await self.rooms.sessions.start(
+                session,
+                trigger="operator",
+                requested_by=by.actor,
+                system_id=incident.system_id,
+                incident_id=incident.id,
+                complaint=incident.title,
+            )
+
+        await self.act("troubleshooting.run", work, done="Troubleshooting has begun")
+
+
+def _one(draw: Any) -> KeyedList[Any]:
+    """A place for one thing that is drawn again whenever it changes."""
+    return KeyedList[Any](key=lambda _: 0, render=draw, empty=lambda: None, name="div", item="div", classes="one")
+
+
+def _rights(identity: Identity) -> tuple[bool, bool]:
+    return identity.may("incidents.write"), identity.may("troubleshooting.run")
+
+
+def _uuid_of(given: str) -> UUID:
+    try:
+        return UUID(given)
+    except ValueError:
+        raise NotFound("no incident of this id") from None
+
+
+def milestones(data: Story) -> list[Milestone]:
+    """Detected, diagnosed, acted, verified, and the whole: each with its distance from the first."""
+    start = data.incident.opened_at
+
+    def first(kind: str) -> datetime | None:
+        return next((line.at for line in data.lines if line.kind == kind), None)
+
+    def stage(name: str, when: datetime | None) -> Milestone:
+        return Milestone(name=name, at=when, after=(when - start).total_seconds() if when else None)
+
+    return [
+        stage("Detected", start),
+        stage("Diagnosed", first("diagnosed")),
+        stage("Acted", _first_act(data.runs)),
+        stage("Verified", first("verified")),
+        stage("Total", data.incident.resolved_at),
+    ]
+
+
+def _first_act(runs: Sequence[RunRow]) -> datetime | None:
+    """When the first action on a system began; telling somebody is no repair."""
+    times = [row.run.executed_at for row in runs if row.run.executed_at and row.run.system_id]
+    return min(times, default=None)
+
+
+def _draw_milestones(stages: list[Milestone]) -> None:
+    with tag("ol", "milestones"):
+        for stage in stages:
+            with tag("li", "" if stage.at else "not-yet"):
+                text(stage.name, "label")
+                if stage.at is None or stage.after is None:
+                    text("not yet", "value")
+                elif stage.name == "Detected":
+                    at(stage.at).classes("value")
+                else:
+                    text(("" if stage.name == "Total" else "+") + duration_in_words(stage.after), "value")
+
+
+def _draw_line(line: TimelineView) -> None:
+    look = timeline_look(line.kind)
+    with tag("div", f"mark tone-{look.tone}"):
+        icon(look.icon)
+    with tag("div", "line"):
+        with tag("p", "why"):
+            at(line.at)
+            text(look.word, "kind")
+        text(line.title, name="p")
+        more("Evidence", line.detail)
+
+
+def _draw_event(event: EventView) -> None:
+    with tag("p", "why"):
+        at(event.occurred_at)
+        if event.source:
+            text(event.source)
+        if event.error_type:
+            text(event.error_type)
+        text(f"{event.category.replace('_', ' ')}, {event.severity}")
+    text(event.message, "message", name="p")
+    more("Context", event.context)
+    more("Stack trace", event.stack_trace)

@@ -1,0 +1,26 @@
+"""What the pages work with; `bootstrap` fills it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from opsteward.actions.service.door import Door
+from opsteward.core.db import Database
+from opsteward.core.feed import Feed
+from opsteward.events.service.incidents import Incidents
+from opsteward.systems.service.inventory import Inventory
+from opsteward.troubleshooting.service.sessions import Sessions
+
+
+@dataclass(kw_only=True)
+class ConsoleRooms:
+    """`readiness` gives the parts of the process that are up, by name."""
+
+    db: Database
+    feed: Feed
+    inventory: Inventory
+    door: Door
+    incidents: Incidents
+    sessions: Sessions
+    readiness: Callable[[], dict[str, bool]]

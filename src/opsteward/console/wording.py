@@ -1,0 +1,126 @@
+"""How states and times are put into words, icons and tones. Pure: no I/O, no page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Look:
+    """`icon` is a name of Material's set; `tone` is good, warn, bad, info or calm."""
+
+    icon: str
+    word: str
+    tone: str
+
+
+HEALTH = {
+    "healthy": Look("check_circle", "healthy", "good"),
+    "degraded": Look("warning", "degraded", "warn"),
+    "down": Look("cancel", "down", "bad"),
+}
+INCIDENT = {
+    "open": Look("error", "open", "bad"),
+    "acknowledged": Look("visibility", "acknowledged", "warn"),
+    "diagnosing": Look("search", "diagnosing", "info"),
+    "remediating": Look("build", "remediating", "info"),
+    "verifying": Look("fact_check", "verifying", "info"),
+    "resolved": Look("check_circle", "resolved", "good"),
+    "escalated": Look("campaign", "escalated", "bad"),
+}
+SEVERITY = {
+    "high": Look("keyboard_double_arrow_up", "high", "bad"),
+    "medium": Look("drag_handle", "medium", "warn"),
+    "low": Look("keyboard_arrow_down", "low", "calm"),
+}
+RUN = {
+    "requested": Look("schedule", "requested", "info"),
+    "awaiting_approval": Look("pan_tool", "waits for approval", "warn"),
+    "approved": Look("thumb_up", "approved", "info"),
+    "executing": Look("play_circle", "running", "info"),
+    "succeeded": Look("verified", "done and verified", "good"),
+    "not_needed": Look("done_all", "not needed any more", "calm"),
+    "failed": Look("cancel", "did not help", "bad"),
+    "undone": Look("undo", "did not help, undone", "bad"),
+    "denied": Look("block", "denied", "warn"),
+    "refused": Look("thumb_down", "refused", "calm"),
+    "expired": Look("timer_off", "expired", "calm"),
+    "superseded": Look("published_with_changes", "changed after approval", "calm"),
+}
+OUTCOME = {
+    "resolved": Look("verified", "repaired", "good"),
+    "healthy": Look("check_circle", "nothing to repair", "good"),
+    "inconclusive": Look("help", "inconclusive", "warn"),
+    "escalated": Look("campaign", "escalated", "bad"),
+}
+RUNNING = Look("sync", "running", "info")
+_TIMELINE = {
+    "detected": Look("sensors", "detected", "bad"),
+    "decided": Look("gavel", "decided", "info"),
+    "grouped": Look("merge", "grouped", "calm"),
+    "diagnosed": Look("troubleshoot", "diagnosed", "info"),
+    "prioritised": Look("format_list_numbered", "prioritised", "info"),
+    "action": Look("build", "action", "info"),
+    "verified": Look("verified", "verified", "good"),
+    "not_helped": Look("heart_broken", "not helped", "bad"),
+    "reported": Look("summarize", "reported", "calm"),
+}
+
+
+def look_of(looks: dict[str, Look], word: str) -> Look:
+    """The look of a state; a state that has none is shown by its word."""
+    return looks.get(word, Look("help", word.replace("_", " "), "calm"))
+
+
+def timeline_look(kind: str) -> Look:
+    """The look of a line of an incident's story: its own kinds, and the statuses that it moves through."""
+    if kind.startswith("assess"):
+        return Look("monitor_heart", "assessed", "info")
+    found = _TIMELINE.get(kind) or INCIDENT.get(kind)
+    return found or Look("radio_button_unchecked", kind.replace("_", " "), "calm")
+
+
+def actor_in_words(actor: str, operators: Mapping[str, str]) -> str:
+    """Who did something: an operator by name, a standing order, or a part of Opsteward."""
+    kind, _, rest = actor.partition(":")
+    if kind == "operator":
+        return operators.get(rest, "an operator who is gone")
+    if kind == "standing-order":
+        return f"standing order {rest}"
+    return f"Opsteward ({rest})" if kind == "system" else actor
+
+
+def duration_in_words(seconds: float) -> str:
+    """`0.31 s`, `12.0 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"
+
+
+def ago_in_words(seconds: float) -> str:
+    """`just now`, `12 s ago`, `3 min ago`, `2 h ago`, `5 d ago`; frame's script says the same in the browser."""
+    if seconds < 5:
+        return "just now"
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} ago"
+    return f"{int(seconds)} s ago"
+
+
+def milliseconds_in_words(seconds: float | None) -> str:
+    """A response time as people read it."""
+    if seconds is None:
+        return "not measured"
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def counted(number: int, word: str, many: str = "") -> str:
+    """`1 system`, `3 systems`."""
+    return f"{number} {word if number == 1 else many or word + 's'}"
