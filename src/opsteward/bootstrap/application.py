@@ -19,6 +19,7 @@ from opsteward.actions.service.executor import Executor
 from opsteward.api.rooms import Rooms
 from opsteward.bootstrap.registry import build_registry, known_actions
 from opsteward.bootstrap.subscriptions import Subscriptions
+from opsteward.console.rooms import ConsoleRooms
 from opsteward.contracts.registry import Registry
 from opsteward.core.blocking import in_thread
 from opsteward.core.bus import Bus
@@ -113,7 +114,12 @@ class Worker:
     def __init__(self, house: House, *, kind: str) -> None:
         self._house = house
         self._executor_id = new_executor_id()
-        self._engine = Engine(house.urls.app, executor_id=self._executor_id, concurrency=house.settings.workers)
+        self._engine = Engine(
+            house.urls.app,
+            executor_id=self._executor_id,
+            concurrency=house.settings.workers,
+            poll_idle=house.settings.queue_poll_interval,
+        )
         self._membership = Membership(
             house.app,
             self._engine,
@@ -246,6 +252,19 @@ def rooms_of(house: House, readiness: Callable[[], dict[str, bool]]) -> Rooms:
         incidents=house.incidents,
         intake=house.intake,
         orders=house.orders,
+        sessions=house.sessions,
+        readiness=readiness,
+    )
+
+
+def console_rooms_of(house: House, readiness: Callable[[], dict[str, bool]]) -> ConsoleRooms:
+    """What the console's pages work with."""
+    return ConsoleRooms(
+        db=house.web,
+        feed=house.feed,
+        inventory=house.inventory,
+        door=house.door,
+        incidents=house.incidents,
         sessions=house.sessions,
         readiness=readiness,
     )

@@ -12,7 +12,15 @@ import uvicorn
 from fastapi import FastAPI
 
 from opsteward.api.app import build_app
-from opsteward.bootstrap.application import Process, build_house, first_start, rooms_of, running
+from opsteward.bootstrap.application import (
+    Process,
+    build_house,
+    console_rooms_of,
+    first_start,
+    rooms_of,
+    running,
+)
+from opsteward.console.mount import Console
 from opsteward.core.errors import Invalid
 from opsteward.core.settings import Settings
 
@@ -35,7 +43,12 @@ def serve(settings: Settings, announce: Announce) -> None:
         one = Process(house, kind="up")
         process.append(one)
         code = await first_start(house)
-        async with running(one):
+
+        async def console_behind() -> None:
+            await one.worker.ready.wait()
+            await console.run()
+
+        async with running(one, console_behind):
             announce(settings.url, f"{settings.url}/sign-in?code={code}" if code else None)
             yield
 
@@ -43,6 +56,8 @@ def serve(settings: Settings, announce: Announce) -> None:
         return dict(process[0].parts) if process else {"database": False}
 
     app = build_app(rooms_of(house, readiness), lifespan=lifespan)
+    console = Console(console_rooms_of(house, readiness), otherwise=app.router.default)
+    app.router.default = console
     config = uvicorn.Config(
         app,
         log_config=None,

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.types import ActionView, ApprovalView
-from opsteward.console.elements import ago, at, button, chip, facts, icon, lines, link, more, tag, text
+from opsteward.console.elements import ago, at, button, chip, icon, lines, link, more, tag, text
 from opsteward.console.live import LivePage
 from opsteward.console.names import Names
 from opsteward.console.sheet import Sheet, storable
@@ -113,7 +113,8 @@ def draw_approval(page: LivePage[Any], sheet: Sheet, row: ApprovalRow) -> None:
         ago(approval.requested_at)
     text(approval.reason, "quiet", name="p")
     _draw_plan(approval.plan, approval.params, approval.plan_hash)
-    facts({"Expires": partial(at, approval.expires_at)})
+    with tag("p", "quiet"):
+        at(approval.expires_at, "Expires at")
     if not row.may_decide:
         text("You may look at this, not decide it: that needs the role approver, admin or owner.", "quiet", name="p")
         return
@@ -151,9 +152,7 @@ async def _decide(page: LivePage[Any], sheet: Sheet, approval: ApprovalView, *, 
     async def work(session: AsyncSession, by: Identity) -> object:
         why = storable(reason) or None
         if yes:
-            return await door.approve(
-                session, approval_id=approval.id, plan_hash=approval.plan_hash, by=by, reason=why
-            )
+            return await door.approve(session, approval_id=approval.id, plan_hash=approval.plan_hash, by=by, reason=why)
         return await door.refuse(session, approval_id=approval.id, by=by, reason=why)
 
     await page.act("approvals.decide", work, done="Approved: it goes ahead" if yes else "Refused: it will not be done")

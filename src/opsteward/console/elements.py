@@ -8,7 +8,7 @@ it is constant.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -56,19 +56,22 @@ def chip(look: Look) -> Element:
     return drawn
 
 
-def at(instant: datetime) -> TextElement:
-    """The time of day, with the full instant as its title."""
-    return _time(instant, f"{instant:%H:%M:%S} UTC")
+def at(instant: datetime, before: str = "") -> Element:
+    """The time of day, with the full instant as its title; `before` is a word in front of it."""
+    return _time(instant, f"{instant:%H:%M:%S} UTC", "", before)
 
 
-def ago(instant: datetime) -> TextElement:
-    """How long ago; the page's own script keeps it true."""
-    return _time(instant, ago_in_words((now() - instant).total_seconds())).classes("ago")
+def ago(instant: datetime, before: str = "") -> Element:
+    """How long ago, after a word in front of it; the page's own script keeps it true."""
+    return _time(instant, ago_in_words((now() - instant).total_seconds()), "ago", before)
 
 
-def _time(instant: datetime, words: str) -> TextElement:
-    drawn = text(words, name="time")
-    drawn.props["datetime"] = drawn.props["title"] = iso(instant)
+def _time(instant: datetime, words: str, classes: str, before: str) -> Element:
+    with tag("span") as drawn:
+        if before:
+            text(f"{before} ")
+        time = text(words, classes, name="time")
+        time.props["datetime"] = time.props["title"] = iso(instant)
     return drawn
 
 
@@ -99,23 +102,14 @@ def more(words: str, value: Any) -> None:
     """Data that opens on demand: text as it is, anything else as JSON. Nothing is drawn for nothing."""
     if not value:
         return
-    written = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)
     with tag("details", "more"):
         text(words, name="summary")
-        text(written, "data", name="pre")
+        text(value if isinstance(value, str) else as_json(value), "data", name="pre")
 
 
-def facts(pairs: Mapping[str, str | Callable[[], object]]) -> None:
-    """Names and values; a value is text, or draws itself."""
-    with tag("dl", "facts"):
-        for name, value in pairs.items():
-            with tag("div"):
-                text(name, name="dt")
-                with tag("dd"):
-                    if isinstance(value, str):
-                        text(value)
-                    else:
-                        value()
+def as_json(value: Any) -> str:
+    """Data as people read it."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
 def section(title: str, picture: str) -> Element:

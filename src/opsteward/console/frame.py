@@ -54,7 +54,7 @@ def page(identity: Identity) -> Iterator[Element]:
         text("The database is away for a moment. What you see is not up to date; trying again.")
     stale.props["role"] = "status"
     stale.set_visibility(False)
-    with tag("main"):
+    with tag("div", "content"):
         yield stale
 
 

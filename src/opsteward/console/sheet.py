@@ -18,7 +18,7 @@ class Sheet:
     def __init__(self) -> None:
         self._dialog = ui.dialog()
 
-    async def ask(self, title: str, *, fill: Callable[[], None], yes: str, picture: str, kind: str) -> str | None:
+    async def ask(self, title: str, *, fill: Callable[[], object], yes: str, picture: str, kind: str) -> str | None:
         """The reason given (empty for none), or None when the person thought better of it."""
         self._dialog.clear()
         with self._dialog, tag("div", "sheet"):

@@ -114,10 +114,8 @@ def ago_in_words(seconds: float) -> str:
     return f"{int(seconds)} s ago"
 
 
-def milliseconds_in_words(seconds: float | None) -> str:
-    """A response time as people read it."""
-    if seconds is None:
-        return "not measured"
+def response_time_in_words(seconds: float) -> str:
+    """`12 ms`, `1.25 s`."""
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 

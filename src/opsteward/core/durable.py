@@ -24,8 +24,7 @@ from opsteward.core.crypto import canonical_json
 #: Our own compatibility number. Raise it when a running workflow of the previous code can't go on with the new.
 ENGINE_VERSION = "1"
 APP_NAME = "opsteward"
-_POLL_IDLE = 1.0  # seconds between looks at the queue
-_POLL_BUSY = 0.1
+_POLL_BUSY = 0.1  # seconds between looks at the queue while workflows run here
 #: The engine's own queue serves everything: each further queue costs four statements a second when idle.
 QUEUE = "_dbos_internal_queue"
 
@@ -88,10 +87,11 @@ def migrate_engine(owner_url: str, application_role: str) -> None:
 class Engine:
     """The running engine of this process. One per process: DBOS is a process-wide thing."""
 
-    def __init__(self, app_url: str, *, executor_id: UUID, concurrency: int) -> None:
+    def __init__(self, app_url: str, *, executor_id: UUID, concurrency: int, poll_idle: float = 1.0) -> None:
         self._app_url = app_url
         self._executor_id = str(executor_id)
         self._concurrency = concurrency
+        self._poll_idle = poll_idle
         self._running = 0
 
     async def launch(self, workflows: Workflows) -> None:
@@ -121,7 +121,9 @@ class Engine:
         for name, function in workflows.items():
             DBOS.workflow(name=name)(self._counted(function))
         registry = _get_or_create_dbos_registry()
-        self._queue = registry._register_internal_queue(QUEUE, worker_concurrency=self._concurrency)
+        self._queue = registry._register_internal_queue(
+            QUEUE, worker_concurrency=self._concurrency, polling_interval_sec=self._poll_idle
+        )
         DBOS.launch()
 
     def _counted(self, function: WorkflowFunction) -> WorkflowFunction:
@@ -135,7 +137,7 @@ class Engine:
             finally:
                 self._running -= 1
                 if not self._running:
-                    self._queue._polling_interval_sec = _POLL_IDLE
+                    self._queue._polling_interval_sec = self._poll_idle
 
         return run
 

@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(default=5, ge=1, le=200, description="Connections kept open per role.")
     database_pool_max: int = Field(default=20, ge=1, le=500, description="Most connections per role.")
     workers: int = Field(default=20, ge=1, le=1000, description="Workflows that one process runs at once.")
+    queue_poll_interval: float = Field(
+        default=1.0, ge=0.05, le=60, description="Seconds between looks at the queue while nothing runs."
+    )
     process_lost_after: float = Field(default=5.0, gt=0.5, description="A silent process is taken for dead after this.")
 
     max_body_bytes: int = Field(default=1_048_576, ge=1024, description="Largest body of an ordinary request.")

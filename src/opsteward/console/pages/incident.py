@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
 from opsteward.console.actions import ApprovalRow, RunRow, draw_approval, draw_run
-from opsteward.console.elements import advice, ago, at, button, chip, icon, link, more, section, tag, text
+from opsteward.console.elements import advice, ago, as_json, at, button, chip, icon, link, more, section, tag, text
 from opsteward.console.keyed import KeyedList
 from opsteward.console.live import LivePage
 from opsteward.console.names import Names
@@ -164,8 +164,7 @@ class IncidentPage(LivePage[Story]):
             if data.system and data.system != incident.source:
                 text(f"system {data.system}")
             text(counted(incident.event_count, "event"))
-            text("opened")
-            ago(incident.opened_at)
+            ago(incident.opened_at, "opened")
         if incident.resolution:
             text(incident.resolution, "plan", name="p")
 
@@ -281,12 +280,14 @@ def _draw_line(line: TimelineView) -> None:
     look = timeline_look(line.kind)
     with tag("div", f"mark tone-{look.tone}"):
         icon(look.icon)
-    with tag("div", "line"):
-        with tag("p", "why"):
-            at(line.at)
-            text(look.word, "kind")
-        text(line.title, name="p")
-        more("Evidence", line.detail)
+    with tag("details" if line.detail else "div", "line"):
+        with tag("summary" if line.detail else "div"):
+            with tag("p", "why"):
+                at(line.at)
+                text(look.word, "kind")
+            text(line.title, name="p")
+        if line.detail:
+            text(as_json(line.detail), "data", name="pre")
 
 
 def _draw_event(event: EventView) -> None:

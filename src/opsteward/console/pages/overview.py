@@ -17,7 +17,7 @@ from opsteward.console.live import LivePage
 from opsteward.console.names import Names
 from opsteward.console.rooms import ConsoleRooms
 from opsteward.console.sheet import Sheet
-from opsteward.console.wording import HEALTH, INCIDENT, SEVERITY, Look, counted, look_of, milliseconds_in_words
+from opsteward.console.wording import HEALTH, INCIDENT, SEVERITY, Look, counted, look_of, response_time_in_words
 from opsteward.core.feed import Notice
 from opsteward.events.types import IncidentStatus, IncidentView
 from opsteward.identity.types import Identity
@@ -137,8 +137,7 @@ class OverviewPage(LivePage[Seen]):
         with tag("p", "why"):
             if row.system:
                 text(f"on {row.system}")
-            text("until")
-            at(freeze.until)
+            at(freeze.until, "until")
         text(freeze.reason, "quiet", name="p")
         if row.may_lift:
             with tag("div", "buttons"):
@@ -187,13 +186,11 @@ def _draw_system(system: SystemInfo) -> None:
         chip(look_of(HEALTH, health.status))
     with tag("p", "why"):
         text(f"{system.type}, {system.criticality}")
-        text(milliseconds_in_words(health.response_time))
         if health.checked_at is not None:
-            text("at")
-            at(health.checked_at)
+            seconds = health.response_time
+            at(health.checked_at, "checked at" if seconds is None else f"{response_time_in_words(seconds)} at")
     with tag("p", "why"):
-        text(f"{health.status} since")
-        ago(health.since)
+        ago(health.since, f"{health.status} since")
     if health.status in ("down", "degraded"):
         for seen in health.evidence:
             if seen.get("status") != "pass":
@@ -212,8 +209,7 @@ def _draw_incident(incident: IncidentView) -> None:
             if incident.source:
                 text(incident.source)
             text(counted(incident.event_count, "event"))
-            text("opened")
-            ago(incident.opened_at)
+            ago(incident.opened_at, "opened")
     whole.props["href"] = f"/incidents/{incident.id}"
 
 
@@ -229,9 +225,7 @@ def _no_incident() -> None:
 
 
 def _no_run() -> None:
-    advice(
-        "Nothing has run yet. Standing orders say what may run; read them with:", "opsteward standing-orders export"
-    )
+    advice("Nothing has run yet. Standing orders say what may run; read them with:", "opsteward standing-orders export")
 
 
 def _no_system() -> None:
