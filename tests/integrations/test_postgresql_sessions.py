@@ -392,8 +392,8 @@ async def test_leaked_connections_are_found_and_only_they_are_ended(sessions: Se
     try:
 
         async def found() -> bool:
-            kinds = {f.type for f in (await run("postgresql.connections", via)).findings}
-            return "connection_leak" in kinds
+            findings = (await run("postgresql.connections", via)).findings
+            return any(f.type == "connection_leak" and f.evidence["held"] == 5 for f in findings)
 
         await eventually(found)
         result = await run("postgresql.connections", via)

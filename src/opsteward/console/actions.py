@@ -85,7 +85,9 @@ def _draw_proof(run: ActionView) -> None:
         text(("Proven: " if proven else "Not proven: ") + str(run.proof.get("summary", "")))
 
 
-def _draw_plan(plan: dict[str, Any] | None, params: dict[str, Any], plan_hash: str | None) -> None:
+def _draw_plan(
+    plan: dict[str, Any] | None, params: dict[str, Any], plan_hash: str | None, *, opened: bool = False
+) -> None:
     """The plan as it was made, to the last object, and the hash that an approval is bound to."""
     if plan:
         text(str(plan.get("summary", "")), "plan", name="p")
@@ -93,7 +95,7 @@ def _draw_plan(plan: dict[str, Any] | None, params: dict[str, Any], plan_hash: s
         lines("Touches", plan.get("objects", ()))
         text(f"Risk: {plan.get('risk', 'not known')}; {plan.get('undo', '')}", "quiet", name="p")
         more("Evidence of the plan", plan.get("evidence"))
-    more("Parameters", params)
+    more("Parameters", params, opened=opened)
     if plan_hash:
         with tag("p", "quiet"):
             text("Plan ")
@@ -112,7 +114,7 @@ def draw_approval(page: LivePage[Any], sheet: Sheet, row: ApprovalRow) -> None:
         text(f"asked by {row.requested_by}")
         ago(approval.requested_at)
     text(approval.reason, "quiet", name="p")
-    _draw_plan(approval.plan, approval.params, approval.plan_hash)
+    _draw_plan(approval.plan, approval.params, approval.plan_hash, opened=True)
     with tag("p", "quiet"):
         at(approval.expires_at, "Expires at")
     if not row.may_decide:
@@ -135,7 +137,7 @@ async def _decide(page: LivePage[Any], sheet: Sheet, approval: ApprovalView, *, 
     """Ask once more, with the plan in view; then say yes to exactly the plan whose hash was shown."""
 
     def fill() -> None:
-        _draw_plan(approval.plan, approval.params, approval.plan_hash)
+        _draw_plan(approval.plan, approval.params, approval.plan_hash, opened=True)
 
     words = "Approve" if yes else "Refuse"
     reason = await sheet.ask(

@@ -21,6 +21,7 @@ from opsteward.core.clock import iso, now
 
 #: Characters of one piece of data that a page shows; the API gives the whole.
 MOST_SHOWN = 20_000
+_NEAR = 12 * 3600  # seconds around now in which a time of day needs no date
 _DOUBLE_TAP = 1.0  # seconds in which a second press of the same button is none
 
 
@@ -57,8 +58,9 @@ def chip(look: Look) -> Element:
 
 
 def at(instant: datetime, before: str = "") -> Element:
-    """The time of day, with the full instant as its title; `before` is a word in front of it."""
-    return _time(instant, f"{instant:%H:%M:%S} UTC", "", before)
+    """The time of day, and the date if it is not about today; `before` is a word in front of it."""
+    near = abs((now() - instant).total_seconds()) < _NEAR
+    return _time(instant, f"{instant:%H:%M:%S} UTC" if near else f"{instant:%Y-%m-%d %H:%M} UTC", "", before)
 
 
 def ago(instant: datetime, before: str = "") -> Element:
@@ -98,13 +100,15 @@ def button(
     return drawn
 
 
-def more(words: str, value: Any) -> None:
+def more(words: str, value: Any, *, opened: bool = False) -> None:
     """Data that opens on demand: text as it is, anything else as JSON. Nothing is drawn for nothing."""
     if not value:
         return
-    with tag("details", "more"):
+    with tag("details", "more") as drawn:
         text(words, name="summary")
         text(value if isinstance(value, str) else as_json(value), "data", name="pre")
+    if opened:
+        drawn.props["open"] = True
 
 
 def as_json(value: Any) -> str:
@@ -112,9 +116,9 @@ def as_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
-def section(title: str, picture: str) -> Element:
-    """A card with a heading, to be filled in a `with`."""
-    card = tag("section", "card")
+def section(title: str, picture: str, classes: str = "") -> Element:
+    """A card with a heading, to be filled in a `with`; on a phone `late` ones come after the others."""
+    card = tag("section", f"card {classes}")
     with card, tag("h2"):
         icon(picture)
         text(title)

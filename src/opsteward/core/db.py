@@ -96,9 +96,10 @@ class Database:
             raise Unavailable from error
 
     @asynccontextmanager
-    async def leadership(self, lock: int) -> AsyncIterator[Callable[[], Awaitable[None]] | None]:
+    async def leadership(self, lock: int, *, holder: str) -> AsyncIterator[Callable[[], Awaitable[None]] | None]:
         """Hold a session-wide advisory lock on a connection of its own, or yield None when another has it.
 
+        The session is named `holder` while it holds the lock, so that others can end it when its process is frozen.
         What is yielded raises Unavailable once the connection, and with it the lock, is gone.
         """
         try:
@@ -107,6 +108,9 @@ class Database:
                 if not await connection.scalar(sa.text("select pg_try_advisory_lock(:lock)"), {"lock": lock}):
                     yield None
                     return
+                await connection.execute(
+                    sa.text("select set_config('application_name', :holder, false)"), {"holder": holder}
+                )
 
                 async def held() -> None:
                     try:

@@ -1,8 +1,9 @@
 """The processes of this installation: heartbeat, one leader, takeover of a dead process's work.
 
-A process that beats is alive. The leader (holder of one advisory lock) puts the unfinished workflows of a process
-that fell silent back on the queue, once that process is surely gone: its row is marked lost first, and a process
-that finds itself marked lost (it was frozen and thawed) exits at once, before it can touch the world again.
+A process that beats is alive. When one falls silent, any other marks it lost, ends the database session by which it
+may still lead (a frozen process keeps its lock), and puts its unfinished workflows back on the queue; doing so twice
+is harmless. A process that finds itself marked lost (it was frozen and thawed) exits at once, before it can touch
+the world again. One process leads: the holder of an advisory lock runs what must run once.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime
@@ -23,7 +25,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from opsteward.core.blocking import in_thread
 from opsteward.core.clock import now
-from opsteward.core.db import Base, Database
+from opsteward.core.db import APPLICATION_NAME, Base, Database
 from opsteward.core.durable import ENGINE_VERSION, Engine
 from opsteward.core.errors import Unavailable
 from opsteward.core.ids import uuid7
@@ -62,7 +64,10 @@ def host_key() -> str:
 
 
 class Membership:
-    """This process's place among the others. `run()` until cancelled; `leave()` on an orderly end."""
+    """This process's place among the others. `run()` until cancelled; `leave()` on an orderly end.
+
+    `lost_after` (seconds) should be a few beats.
+    """
 
     def __init__(self, db: Database, engine: Engine, *, executor_id: UUID, kind: str, lost_after: float) -> None:
         self._db = db
@@ -89,10 +94,14 @@ class Membership:
     async def run(self, on_leader: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Beat, try to lead, and as leader take over the lost. `on_leader` runs while we lead."""
         leading = asyncio.create_task(self._lead(on_leader))
+        looked = 0.0
         try:
             while True:
                 with suppress(Unavailable):
                     await self._beat()
+                    if time.monotonic() > looked + self._lost_after / 2:
+                        looked = time.monotonic()
+                        await self._take_over_lost()
                 await asyncio.sleep(BEAT_SECONDS)
         finally:
             leading.cancel()
@@ -121,7 +130,7 @@ class Membership:
     async def _lead(self, on_leader: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while True:
             with suppress(Unavailable):
-                async with self._db.leadership(_LEADER_LOCK) as held:
+                async with self._db.leadership(_LEADER_LOCK, holder=_holder(self._id)) as held:
                     if held:
                         await self._reign(on_leader, held)
             self.is_leader.clear()
@@ -135,7 +144,6 @@ class Membership:
         duties = asyncio.create_task(on_leader())
         try:
             while True:
-                await self._take_over_lost()
                 await held()  # raises Unavailable when the lock's connection is gone
                 await asyncio.wait({duties}, timeout=self._lost_after / 2)
                 if duties.done():
@@ -147,6 +155,7 @@ class Membership:
                 await duties
 
     async def _take_over_lost(self) -> None:
+        """Any process may, and several may at once."""
         async with self._db.unit_of_work(None) as session:
             silence = sa.extract("epoch", sa.func.now() - Process.beat_at)  # by the database's clock alone
             rows = (await session.execute(sa.select(Process, silence).where(Process.id != self._id))).all()
@@ -158,6 +167,11 @@ class Membership:
                     sa.update(Process)
                     .where(Process.id.in_(lost), Process.lost_at.is_(None))
                     .values(lost_at=sa.func.now())
+                )
+            for dead in lost:
+                await session.execute(
+                    sa.text("select pg_terminate_backend(pid) from pg_stat_activity where application_name = :holder"),
+                    {"holder": _holder(dead)},
                 )
         for dead in lost:
             count = await in_thread(self._engine.recover, dead)
@@ -180,6 +194,11 @@ class Membership:
         with suppress(psutil.NoSuchProcess):
             return abs(psutil.Process(row.pid).create_time() - row.pid_started) > 1.0
         return True
+
+
+def _holder(process_id: UUID) -> str:
+    """The name of the database session by which a process leads."""
+    return f"{APPLICATION_NAME} leader {process_id.hex[:24]}"
 
 
 def new_executor_id() -> UUID:

@@ -98,7 +98,7 @@ class OverviewPage(LivePage[Seen]):
                     self._incidents = KeyedList[IncidentView](
                         key=lambda incident: incident.id, render=_draw_incident, empty=_no_incident
                     )
-                with section("What ran, and why", "history"):
+                with section("What ran, and why", "history", "late"):
                     self._runs = KeyedList[RunRow](
                         key=lambda row: row.run.id, render=partial(draw_run, whole=False), empty=_no_run
                     )
@@ -107,13 +107,13 @@ class OverviewPage(LivePage[Seen]):
                     self._systems = KeyedList[SystemInfo](
                         key=lambda system: system.id, render=_draw_system, empty=_no_system
                     )
-                with section("Frozen actions", "ac_unit"):
+                with section("Frozen actions", "ac_unit", "late"):
                     self._freezes = KeyedList[FreezeRow](
                         key=lambda row: row.freeze.id,
                         render=self._draw_freeze,
                         empty=lambda: advice("None: an action that did not help would rest here for a while."),
                     )
-                with section("This process", "memory"):
+                with section("This process", "memory", "late"):
                     self._parts = KeyedList[tuple[str, bool]](
                         key=lambda part: part[0], render=_draw_part, empty=lambda: advice("It tells of no parts.")
                     )

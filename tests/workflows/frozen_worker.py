@@ -1,0 +1,54 @@
+"""A worker with one workflow of three steps; in the second it may freeze itself, as a paused machine would.
+
+Run as a program: `frozen_worker.py HOME NAME [freeze]`. Each step appends `NAME step` to HOME/steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+
+from opsteward.bootstrap.application import build_house
+from opsteward.core import durable, log
+from opsteward.core.processes import Membership, new_executor_id
+from opsteward.core.settings import load_settings
+
+LOST_AFTER = 2.0
+
+
+async def main(home: Path, name: str, freeze: bool) -> None:
+    log.configure(level="WARNING")
+    house = build_house(load_settings(home=home))
+    done = asyncio.Event()
+
+    async def do(step: str) -> None:
+        with (home / "steps").open("a") as file:
+            file.write(f"{name} {step}\n")
+        if freeze and step == "second":
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    async def workflow(*, tenant_id: str) -> None:
+        for step in ("first", "second", "third"):
+            await durable.step(step, partial(do, step))
+        done.set()
+
+    workflows = durable.Workflows()
+    workflows.register("three.steps", workflow)
+    executor_id = new_executor_id()
+    engine = durable.Engine(house.urls.app, executor_id=executor_id, concurrency=5, poll_idle=0.1)
+    membership = Membership(house.app, engine, executor_id=executor_id, kind="test", lost_after=LOST_AFTER)
+    await membership.join()
+    await engine.launch(workflows)
+    beating = asyncio.create_task(membership.run(asyncio.Event().wait))
+    await done.wait()
+    beating.cancel()
+    await membership.leave()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:] == ["freeze"]))

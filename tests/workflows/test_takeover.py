@@ -1,0 +1,60 @@
+"""A process that falls silent loses its work to another, and when it wakes up it goes before it does harm."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from opsteward.bootstrap.application import build_house
+from opsteward.core import durable
+from opsteward.core.processes import ZOMBIE_EXIT
+from opsteward.core.settings import load_settings
+from opsteward.identity.service.tenants import create_tenant
+
+WORKER = Path(__file__).with_name("frozen_worker.py")
+
+
+def _start(home: Path, name: str, *flags: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-W", "ignore", str(WORKER), str(home), name, *flags])
+
+
+def _until_written(path: Path, line: str) -> None:
+    deadline = time.monotonic() + 30
+    while not path.exists() or line not in path.read_text().splitlines():
+        assert time.monotonic() < deadline, f"{line!r} never came; there is {path.read_text() if path.exists() else ''}"
+        time.sleep(0.05)
+
+
+async def test_work_of_a_frozen_process_is_taken_over_and_the_thawed_one_exits(fresh_home: Path) -> None:
+    house = build_house(load_settings(home=fresh_home))
+    tenant = await create_tenant(house.web, name="frozen", operator="admin", actor="test")
+    async with house.web.unit_of_work(tenant.id) as session:
+        await durable.enqueue(
+            session, workflow="three.steps", workflow_id="one", arguments={"tenant_id": str(tenant.id)}
+        )
+    steps = fresh_home / "steps"
+
+    frozen = _start(fresh_home, "frozen", "freeze")
+    try:
+        _until_written(steps, "frozen second")
+        healthy = _start(fresh_home, "healthy")
+        assert healthy.wait(40) == 0, "the other process finishes the work"
+        os.kill(frozen.pid, signal.SIGCONT)
+        assert frozen.wait(20) == ZOMBIE_EXIT, "the thawed one finds itself lost and exits"
+    finally:
+        frozen.kill()
+        frozen.wait()
+
+    # the first step was recorded; the second was in flight and is done again; the third is done once
+    assert steps.read_text().splitlines() == ["frozen first", "frozen second", "healthy second", "healthy third"]
+    async with house.web.unit_of_work(tenant.id) as session:
+        lost = await session.scalar(sa.text("select count(*) from opsteward.processes where lost_at is not null"))
+        assert lost is not None
+    await house.web.close()
+    await house.app.close()
