@@ -42,7 +42,9 @@ _PROBLEM_SCHEMA = {
             "type": "array",
             "items": {
                 "type": "object",
-                "properties": {k: {"type": "string"} for k in ("field", "problem", "remedy")},
+                "required": ["field", "problem"],
+                "properties": {k: {"type": "string"} for k in ("field", "problem", "remedy")}
+                | {"line": {"type": "integer", "description": "of the text that was sent, from 1"}},
             },
         },
     },

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from fastapi.params import Depends as DependsMarker
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
 from opsteward.api.rooms import Rooms
@@ -70,6 +70,7 @@ def needs(permission: str) -> Any:
     return Depends(_Needs(permission))
 
 
-def permission_of(dependency: DependsMarker) -> str | None:
-    """The permission that a dependency demands, if it is one of ours."""
-    return dependency.dependency.permission if isinstance(dependency.dependency, _Needs) else None
+def permission_of(route: APIRoute) -> str | None:
+    """The permission that a route demands, read off its signature; None for a public one."""
+    demanded = [need.call.permission for need in route.dependant.dependencies if isinstance(need.call, _Needs)]
+    return demanded[0] if demanded else None

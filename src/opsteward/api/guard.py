@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,7 +28,9 @@ log = get_logger(__name__)
 _CORRELATION = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 _INGEST = "/api/v1/events"
 _SUSPICIOUS = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|[0-9][eE]\+?[0-9]{3}")
-_NUMBER_DIGITS = re.compile(rb"[0-9]{400}")
+#: Whole numbers of more digits are refused: they fit no float, and what computes with one would fail on them.
+_MOST_DIGITS = 200
+_MANY_DIGITS = re.compile(rb"[0-9]{%d}" % _MOST_DIGITS)
 
 
 class Guard:
@@ -44,9 +46,13 @@ class Guard:
             return
         request = Request(scope, receive)
         given = request.headers.get("x-correlation-id", "")
-        with correlated(given if _CORRELATION.fullmatch(given) else str(uuid7())) as _:
+        # in the scope as well, for whoever handles a crash outside of this block
+        scope["correlation_id"] = given if _CORRELATION.fullmatch(given) else str(uuid7())
+        with correlated(scope["correlation_id"]):
             try:
                 body = await self._admitted_body(request)
+            except ClientDisconnect:
+                return  # nobody is left to answer
             except OpsError as error:
                 await problems.of_error(error)(scope, receive, send)
                 return
@@ -112,15 +118,16 @@ def check_json(body: bytes, *, max_depth: int) -> Any:
         raise Malformed(problems=[_body_problem(f"is not UTF-8 at byte {error.start}", "encode it as UTF-8")]) from None
     if "\x00" in text:
         raise Malformed(problems=[_body_problem("holds a NUL byte", "remove it")])
-    if _NUMBER_DIGITS.search(body):
-        raise Malformed(problems=[_body_problem("holds a number of over 400 digits", "send it as a string")])
+    many_digits = _MANY_DIGITS.search(body) is not None
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(
+            text, parse_constant=_refuse_constant, parse_int=_bounded_integer if many_digits else None
+        )
     except RecursionError:
         raise Malformed(problems=[_body_problem(f"is nested deeper than {max_depth}", "flatten it")]) from None
     except ValueError as error:
         raise Malformed(problems=[_body_problem(f"is not JSON: {error}", "send valid JSON")]) from None
-    if _SUSPICIOUS.search(body) or body.count(b"[") + body.count(b"{") > max_depth:
+    if many_digits or _SUSPICIOUS.search(body) or body.count(b"[") + body.count(b"{") > max_depth:
         found = list(_unstorable(value, max_depth))
         if found:
             raise Invalid(problems=found[:20])
@@ -133,6 +140,12 @@ def _body_problem(problem: str, remedy: str) -> FieldProblem:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _bounded_integer(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"a number of over {_MOST_DIGITS} digits")
+    return int(text)
 
 
 def _unstorable(root: Any, max_depth: int) -> Iterator[FieldProblem]:

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from opsteward.core.errors import FieldProblem, Invalid, OpsError
-from opsteward.core.log import correlation_id, get_logger
+from opsteward.core.log import correlated, correlation_id, get_logger
 from opsteward.core.redact import redact_text
 
 log = get_logger(__name__)
@@ -97,10 +97,12 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-        log.exception("api.request.crashed", path=request.url.path, error=type(error).__name__)
-        return problem(
-            status=500,
-            code="ops_error",
-            title="Something went wrong here",
-            detail="the error is in our log under this correlation id",
-        )
+        # This runs outside of the guard, so the id that it gave the request comes by the scope.
+        with correlated(request.scope.get("correlation_id", "")):
+            log.exception("api.request.crashed", path=request.url.path, error=type(error).__name__)
+            return problem(
+                status=500,
+                code="ops_error",
+                title="Something went wrong here",
+                detail="the error is in our log under this correlation id",
+            )

@@ -141,7 +141,7 @@ async def _decide(page: LivePage[Any], sheet: Sheet, approval: ApprovalView, *, 
 
     words = "Approve" if yes else "Refuse"
     reason = await sheet.ask(
-        f"{words} {approval.action}?",
+        f"{words}: {approval.action}",
         fill=fill,
         yes=words,
         picture="thumb_up" if yes else "thumb_down",

@@ -95,15 +95,15 @@ class LivePage(ABC, Generic[T]):
         except Unauthenticated:
             self._client.open("/sign-in")
         except OpsError as error:
-            self._tell(frame.in_words(error), "negative")
+            self._tell(frame.in_words(error), picture="error")
         else:
-            self._tell(done, "positive")
+            self._tell(done, picture="check_circle")
         self._wanted.set()
 
-    def _tell(self, words: str, kind: str) -> None:
+    def _tell(self, words: str, *, picture: str) -> None:
         if not self._client.is_deleted:
             with self._client:
-                ui.notify(words, color=kind, multi_line=True, timeout=6000, close_button="Close")
+                ui.notify(words, icon=picture, classes="notice", multi_line=True, timeout=6000, close_button="Close")
 
     async def _identify(self) -> Identity:
         return await browser.identify(self.rooms.db, secret=self._secret)

@@ -14,6 +14,13 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class NoFields(Input):
+    """The body of a route that takes none: nothing at all, or `{}`."""
+
+
+NoBody = NoFields | None
+
+
 class Page(BaseModel):
     """One page of a list. `next` goes into the query of the next one; null at the end."""
 

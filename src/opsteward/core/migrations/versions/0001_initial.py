@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 from sqlalchemy import text
 
-from opsteward.core.db import Base
+from opsteward.core.migrations.tables_0001 import create_tables
 
 revision = "0001"
 down_revision = None
@@ -110,7 +110,7 @@ def upgrade() -> None:
     bind = op.get_bind()
     database = bind.scalar(text("select current_database()"))
     role = {kind: f'"{database}_{kind}"' for kind in ("owner", "app", "web")}
-    Base.metadata.create_all(bind)
+    create_tables()
     op.execute("insert into opsteward.installation (migration, engine) values ('', '')")
     for table in (*TENANT_TABLES, "tenants"):
         column = "id" if table == "tenants" else "tenant_id"
