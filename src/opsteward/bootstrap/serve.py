@@ -75,6 +75,7 @@ def _listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(2048)  # from now on who connects waits for us instead of being refused
     except OSError as error:
         listener.close()
         raise Invalid.field(

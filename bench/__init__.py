@@ -1,0 +1,1 @@
+"""Benchmarks: each prints a table with its figures, and the limit or peer that was measured in the same run."""
