@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 _FLAGS = [
@@ -32,6 +32,8 @@ _FLAGS = [
 _START = 40.0  # seconds; a warm start takes two
 DESK = (1440, 900)
 PHONE = (390, 844)
+
+expect.set_options(timeout=15_000)  # a loaded machine is slow, not wrong
 
 
 @dataclass
@@ -74,7 +76,7 @@ class Instance:
 
 @pytest.fixture(scope="session")
 def instance() -> Iterator[Instance]:
-    """Up with its console loaded; at the end it must stop by itself, in order, with pages still open."""
+    """Up with its console loaded; at the end it must stop by itself when asked, and have logged no error."""
     if _CHROMIUM is None:
         pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
     home = Path(tempfile.mkdtemp(prefix="opsteward-e2e-"))  # not tmp_path: the server's own user must pass through

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -208,11 +210,22 @@ def test_public_addresses_are_allowed() -> None:
         assert NetworkPolicy().refusal("shop", address) is None
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1", "2130706433", "0x7f.1"])
-async def test_other_spellings_of_loopback_are_refused_too(host: str) -> None:
-    with pytest.raises(Unreachable) as caught:
-        await resolve_host(host, 80, NetworkPolicy())
-    assert failure_kind(caught.value) == "policy"
+_SPELLINGS = """
+import asyncio
+from opsteward.core.errors import Unreachable
+from opsteward.core.http import NetworkPolicy, resolve_host
+for host in ("localhost", "127.0.0.1", "127.1", "2130706433", "0x7f.1"):
+    try:
+        print(host, asyncio.run(resolve_host(host, 80, NetworkPolicy())))
+    except Unreachable as refused:
+        print(host, refused.extra["kind"])
+"""
+
+
+def test_other_spellings_of_loopback_are_refused_too() -> None:
+    # In a process of its own: here the tests' own guard takes some of these numbers for names.
+    told = subprocess.run([sys.executable, "-c", _SPELLINGS], capture_output=True, text=True, check=True).stdout
+    assert [line.split()[1] for line in told.splitlines()] == ["policy"] * 5
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 300])

@@ -25,7 +25,7 @@ MOST_LIVES = 200
 
 
 class Reaper:
-    """Dies at the first new (step, moment); `begin` is the moment before anything was done, and as good as the one before."""
+    """Dies at the first new (step, moment); before its `begin` a step has done nothing."""
 
     def __init__(self, deaths: Path) -> None:
         self._deaths = deaths

@@ -27,6 +27,7 @@ from opsteward.core.settings import load_settings
 from opsteward.events.types import NewEvent
 from opsteward.identity.service.tenants import create_tenant
 from opsteward.systems.service.inventory import NewSystem
+from opsteward.systems.types import KnownSystem
 
 DYING_WORKER = Path(__file__).with_name("dying_worker.py")
 WITHIN = 240.0
@@ -75,7 +76,7 @@ async def _begin(case: Case, new: NewSystem, *, finding: str, action: str) -> UU
             error_type=finding,
             severity="high",
             category="system_error",
-            system_id=target.id,
+            system=KnownSystem(id=target.id, name=target.name, type=target.type),
         )
         await case.house.intake.take(session, events=[event], actor="test")
         return (await case.house.sessions.page(session))[0].id

@@ -45,6 +45,9 @@ async def identify(request: Request, rooms: Rooms) -> Identity:
         identity = await access.authenticate(session, secret=secret.strip())
     if identity.kind != kind:
         raise Unauthenticated("this credential is not for that use")
+    if access.use_is_news(identity):
+        async with rooms.db.unit_of_work(identity.tenant_id) as session:
+            await access.note_use(session, token_id=identity.token_id)
     return identity
 
 

@@ -120,9 +120,7 @@ def check_json(body: bytes, *, max_depth: int) -> Any:
         raise Malformed(problems=[_body_problem("holds a NUL byte", "remove it")])
     many_digits = _MANY_DIGITS.search(body) is not None
     try:
-        value = json.loads(
-            text, parse_constant=_refuse_constant, parse_int=_bounded_integer if many_digits else None
-        )
+        value = json.loads(text, parse_constant=_refuse_constant, parse_int=_bounded_integer if many_digits else None)
     except RecursionError:
         raise Malformed(problems=[_body_problem(f"is nested deeper than {max_depth}", "flatten it")]) from None
     except ValueError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +20,7 @@ from opsteward.api.rooms import Rooms
 from opsteward.bootstrap.registry import build_registry, known_actions
 from opsteward.bootstrap.subscriptions import Subscriptions
 from opsteward.console.rooms import ConsoleRooms
+from opsteward.contracts.integration import Integration
 from opsteward.contracts.registry import Registry
 from opsteward.core.blocking import in_thread
 from opsteward.core.bus import Bus
@@ -73,14 +74,17 @@ class House:
     feed: Feed
 
 
-def build_house(settings: Settings) -> House:
-    """Make the database ready and wire the rooms. Raises OpsError with a remedy."""
+def build_house(settings: Settings, integrations: Sequence[Integration] = ()) -> House:
+    """Make the database ready and wire the rooms, with further `integrations` beside those that ship.
+
+    Raises OpsError with a remedy.
+    """
     prepare_home(settings.home)
     for room in TABLES:
         importlib.import_module(f"opsteward.{room}")
     box = SecretBox(load_secret(settings.secret_key.get_secret_value() if settings.secret_key else None, settings.home))
     urls = provision(settings, box)
-    registry = build_registry(settings)
+    registry = build_registry(settings, integrations)
     bus = Bus()
     inventory = Inventory(registry, box, bus)
     door = Door(registry, inventory, bus)

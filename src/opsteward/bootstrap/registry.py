@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from opsteward.contracts.integration import Integration
 from opsteward.contracts.registry import Registry
 from opsteward.core.settings import Settings
 from opsteward.events.standing_orders import ActionInfo
@@ -9,7 +12,7 @@ from opsteward.integrations import network, postgresql, supervisor, web
 from opsteward.integrations.apprise import build as build_notifications
 
 
-def build_registry(settings: Settings) -> Registry:
+def build_registry(settings: Settings, extra: Sequence[Integration] = ()) -> Registry:
     """All integrations, the more specific first: the first connector of a scheme is the one that tells the version."""
     routes = {
         "security": settings.notify_security,
@@ -23,6 +26,7 @@ def build_registry(settings: Settings) -> Registry:
             web.INTEGRATION,
             network.INTEGRATION,
             build_notifications(routes),
+            *extra,
         ]
     )
 

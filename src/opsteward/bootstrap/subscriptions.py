@@ -16,7 +16,7 @@ from opsteward.events.service import timeline
 from opsteward.events.service.incidents import Incidents
 from opsteward.events.service.intake import QUIET_ACTIONS, Intake
 from opsteward.events.types import IncidentChanged, IncidentOpened, IncidentStatus, NewEvent
-from opsteward.systems.types import HealthChanged, SystemsChanged
+from opsteward.systems.types import HealthChanged, KnownSystem, SystemsChanged
 from opsteward.troubleshooting.service.sessions import Sessions
 
 MONITOR = "system:monitor"
@@ -141,6 +141,7 @@ def _told(plan: dict[str, Any] | None, proof: dict[str, Any] | None, error: str 
 
 def _events_of(message: HealthChanged) -> list[NewEvent]:
     """One event for each finding; when a check failed without one, an event for the system as a whole."""
+    system = KnownSystem(id=message.system.id, name=message.system.name, type=message.system.type)
     worst = CheckStatus.FAIL if message.now == "down" else CheckStatus.WARN
     failing = [o for o in message.outcomes if o.result.status is worst]
     found = [
@@ -155,7 +156,7 @@ def _events_of(message: HealthChanged) -> list[NewEvent]:
             },
             severity="high" if message.criticality == "critical" and message.now == "down" else finding.severity.value,
             category="system_error",
-            system_id=message.system.id,
+            system=system,
         )
         for outcome in failing
         for finding in outcome.result.findings
@@ -167,6 +168,6 @@ def _events_of(message: HealthChanged) -> list[NewEvent]:
             error_type="unhealthy",
             severity="high" if message.now == "down" else "medium",
             category="system_error",
-            system_id=message.system.id,
+            system=system,
         )
     ]

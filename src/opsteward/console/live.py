@@ -16,9 +16,10 @@ from nicegui import ui
 from nicegui.element import Element
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
+from starlette.responses import Response
 
 from opsteward.console import frame
-from opsteward.console.gate import IDENTITY, identity_of
+from opsteward.console.gate import IDENTITY, identity_of, wait_page
 from opsteward.console.rooms import ConsoleRooms
 from opsteward.core.errors import OpsError, Unauthenticated
 from opsteward.core.feed import RECONNECTED, Notice
@@ -31,6 +32,7 @@ log = get_logger(__name__)
 
 _DEBOUNCE = 0.15  # seconds in which changes are gathered
 _REST = 4.0  # a page rests this many times as long as its last reading took
+_LONGEST_REST = 5.0
 _RETRY = 1.0
 
 T = TypeVar("T")
@@ -69,20 +71,24 @@ class LivePage(ABC, Generic[T]):
     def concerns(self, notice: Notice) -> bool:
         """Whether a change of this tenant has to do with this page."""
 
-    async def open(self) -> None:
+    async def open(self) -> Response | None:
         """Read, draw, and stay true while the browser is there. What can't be shown is said on the page."""
-        with frame.page(self.identity) as self._stale:
-            try:
-                data = await self._read()
-            except OpsError as error:
-                self._client.status_code = error.http_status
+        try:
+            data = await self._read()
+        except OpsError as error:
+            if error.retryable:
+                return wait_page("The database is away for a moment; trying again.")
+            self._client.status_code = error.http_status
+            with frame.page(self.identity):
                 frame.apologise(error)
-                return
+            return None
+        with frame.page(self.identity) as self._stale:
             self.lay_out(data)
             self.show(data)
         self._client.on_connect(self._connected)
         self._client.on_disconnect(self._disconnected)
         self._client.on_delete(self._leave)
+        return None
 
     async def act(self, permission: str, work: Work, *, done: str) -> None:
         """Do what a button says, in one unit of work with today's rights, and tell how it went."""
@@ -159,24 +165,22 @@ class LivePage(ABC, Generic[T]):
             started = clock()
             try:
                 await self._refresh()
+            except Unauthenticated:
+                self._client.open("/sign-in")
+            except OpsError as error:
+                if error.retryable:
+                    self._show_stale(True)
+                    self._wanted.set()
+                    pause = _RETRY
+                else:
+                    self._client.open(self._path)  # made anew, it says why
             except Exception:  # the page's boundary: one change that can't be shown must not silence it
                 log.exception("console.page.crashed", path=self._path)
-            pause = max(_DEBOUNCE, _REST * (clock() - started))
+            else:
+                pause = min(max(_DEBOUNCE, _REST * (clock() - started)), _LONGEST_REST)
 
     async def _refresh(self) -> None:
-        try:
-            data = await self._read()
-        except Unauthenticated:
-            self._client.open("/sign-in")
-            return
-        except OpsError as error:
-            if not error.retryable:
-                self._client.open(self._path)  # made anew, it says why
-                return
-            self._show_stale(True)
-            await asyncio.sleep(_RETRY)
-            self._wanted.set()
-            return
+        data = await self._read()
         if not self._client.is_deleted:
             with self._client:
                 self.show(data)

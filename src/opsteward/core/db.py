@@ -13,17 +13,19 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from opsteward.core.crypto import canonical_json
-from opsteward.core.errors import Unavailable
+from opsteward.core.errors import Conflict, Unavailable
 from opsteward.core.ids import uuid7
 
 SCHEMA = "opsteward"
 APPLICATION_NAME = "opsteward"
+_UNIQUE_VIOLATION = "23505"
 
 
 class Base(DeclarativeBase):
@@ -43,8 +45,8 @@ class Base(DeclarativeBase):
         datetime: sa.DateTime(timezone=True),
         dict[str, Any]: JSONB,
         list[dict[str, Any]]: JSONB,
-        list[str]: sa.ARRAY(sa.Text),
-        list[UUID]: sa.ARRAY(sa.Uuid),
+        list[str]: ARRAY(sa.Text),
+        list[UUID]: ARRAY(sa.Uuid),
         str: sa.Text,
     }
 
@@ -80,7 +82,8 @@ class Database:
         """One transaction for one tenant: committed at the end, rolled back on any error.
 
         `None` is for what belongs to no tenant (process heartbeats, look-up functions): no tenant's row is
-        visible then. Raises Unavailable when the database is away.
+        visible then. Raises Unavailable when the database is away, no connection is free in time or two transactions
+        wait for each other; Conflict when another transaction has just added the same.
         """
         try:
             async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
@@ -90,8 +93,12 @@ class Database:
                     )
                 session.info["tenant_id"] = tenant_id
                 yield session
-        except (OperationalError, InterfaceError, TimeoutError) as error:
-            if isinstance(error, OperationalError) and not _is_connection_loss(error):
+        except IntegrityError as error:
+            if getattr(error.orig, "sqlstate", None) != _UNIQUE_VIOLATION:
+                raise
+            raise Conflict("the same was added at the same moment", remedy="look again, then repeat it") from error
+        except (OperationalError, InterfaceError, PoolTimeout, TimeoutError) as error:
+            if isinstance(error, OperationalError) and not _is_passing(error):
                 raise
             raise Unavailable from error
 
@@ -130,10 +137,11 @@ class Database:
         await self._engine.dispose()
 
 
-def _is_connection_loss(error: OperationalError) -> bool:
-    """Whether the server is away (retry helps), as opposed to a lock or statement timeout."""
+def _is_passing(error: OperationalError) -> bool:
+    """Whether trying again helps: the server is away or full, a statement took too long, transactions got in each
+    other's way. All of it is rolled back."""
     state = getattr(error.orig, "sqlstate", None)
-    return state is None or state[:2] in ("08", "57") or state == "53300"
+    return state is None or state[:2] in ("08", "40", "57") or state in ("53300", "55P03")
 
 
 def tenant_of(session: AsyncSession) -> UUID:

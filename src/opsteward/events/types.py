@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from opsteward.systems.types import KnownSystem
+
 
 class IncidentStatus(StrEnum):
     OPEN = "open"
@@ -33,7 +35,7 @@ class NewEvent:
     occurred_at: datetime | None = None
     resolved: bool = False
     category: str | None = None
-    system_id: UUID | None = None
+    system: KnownSystem | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ class Identity:
     roles: tuple[str, ...]
     token_id: UUID
     kind: str
+    last_used_at: datetime | None = None
 
     @property
     def actor(self) -> str:

@@ -47,6 +47,15 @@ class SystemHealth:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KnownSystem:
+    """Just enough of a system to recognise it by."""
+
+    id: UUID
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckOutcome:
     """One check of one system, done."""
 

@@ -48,6 +48,7 @@ def issues_of(outcome: CheckOutcome) -> list[Issue]:
             cause_rank=finding.cause_rank,
             system_id=outcome.system.id,
             system=outcome.system.name,
+            system_type=outcome.system.type,
             fixes=[Fix(action=f.action, params=dict(f.params), reason=f.reason) for f in finding.fixes],
         )
         for finding in outcome.result.findings

@@ -41,6 +41,7 @@ class Issue(Shape):
     cause_rank: int
     system_id: UUID
     system: str
+    system_type: str
     fixes: list[Fix]
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from opsteward.actions.types import NewAction
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.shapes import Input, Page, page_of
+from opsteward.api.rest.shapes import Input, NoBody, Page, page_of
 from opsteward.core.ids import uuid7
 from opsteward.identity.types import Identity
 
@@ -168,7 +168,7 @@ async def list_freezes(rooms: RoomsDep, identity: Annotated[Identity, needs("act
 
 @router.post("/freezes/{freeze_id}/lift", status_code=204)
 async def lift_freeze(
-    freeze_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("freezes.lift")]
+    freeze_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("freezes.lift")], body: NoBody = None
 ) -> Response:
     """Allow the action on that target again."""
     async with rooms.db.unit_of_work(identity.tenant_id) as session:

@@ -38,7 +38,7 @@ class TokenIn(Input):
 
     operator: Name | None = None
     name: Name = "api"
-    days: Annotated[int | None, Field(ge=1, le=3650)] = None
+    days: Annotated[int, Field(strict=True, ge=1, le=3650)] | None = None
 
 
 @router.get("/me")

@@ -49,7 +49,7 @@ class DecideAction(Input):
 
 class ExecuteAction(Input):
     action: Word
-    priority: Annotated[int, Field(ge=1, le=5)]
+    priority: Annotated[int, Field(strict=True, ge=1, le=5)]
     event_type: Word
     severity: Word
     message: Text

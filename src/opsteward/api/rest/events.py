@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, ValidationError
 
 from opsteward.api import problems
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.guard import check_json
-from opsteward.api.rest.shapes import Input, Page, page_of
+from opsteward.api.rest.shapes import Input, NoBody, Page, page_of
 from opsteward.core.blocking import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed
+from opsteward.core.settings import Settings
 from opsteward.events.classify import severity_of
 from opsteward.events.service import timeline
 from opsteward.events.types import IncidentStatus, NewEvent
@@ -23,6 +27,8 @@ from opsteward.identity.types import Identity
 
 router = APIRouter(prefix="/api/v1", tags=["events"])
 
+_YEARS = range(1900, 3000)
+_PROBLEMS_PER_ROW = 20
 _NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
 
 
@@ -31,6 +37,23 @@ def _known_severity(value: str) -> str:
         severity_of(value)
     except Invalid as error:
         raise ValueError("; ".join(p.problem for p in error.problems)) from None
+    return value
+
+
+def _instant_text(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("is no ISO 8601 text")  # noqa: TRY004 - what pydantic takes from a validator
+    return value
+
+
+def _within_years(value: datetime) -> datetime:
+    """Beyond what every part on the way can hold: in UTC, a day near the first or last year is none at all."""
+    try:
+        known = value.astimezone(UTC).year in _YEARS
+    except OverflowError:
+        known = False
+    if not known:
+        raise ValueError(f"lies outside of the years {_YEARS.start} to {_YEARS.stop - 1}")
     return value
 
 
@@ -45,8 +68,8 @@ class EventIn(Input):
     severity: Annotated[
         str | None, Field(max_length=40), AfterValidator(lambda v: v if v is None else _known_severity(v))
     ] = None
-    occurred_at: AwareDatetime | None = None
-    resolved: bool = False
+    occurred_at: Annotated[AwareDatetime, BeforeValidator(_instant_text), AfterValidator(_within_years)] | None = None
+    resolved: Annotated[bool, Field(strict=True)] = False
 
 
 @router.post(
@@ -80,11 +103,8 @@ async def take_events(
 
     When no row is good, it is a 422 that names the fields.
     """
-    rows = await _rows(request, rooms.settings.max_json_depth)
-    if len(rows) > rooms.settings.max_events_per_request:
-        raise Invalid.field(
-            "body", f"holds {len(rows)} events", f"send at most {rooms.settings.max_events_per_request} at once"
-        )
+    kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
+    rows = await in_thread(_rows, await request.body(), kind, rooms.settings)
     good, rejected = await in_thread(_sorted_out, rows)
     if not good:
         raise Invalid(
@@ -102,18 +122,24 @@ async def take_events(
     return answer
 
 
-async def _rows(request: Request, max_depth: int) -> list[Any]:
-    body = await request.body()
-    kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
+def _rows(body: bytes, kind: str, settings: Settings) -> list[Any]:
+    most = settings.max_events_per_request
+    too_many = Invalid.field("body", f"holds more than {most} events", f"send at most {most} at once")
     if kind in _NDJSON:
-        return [_line(line, max_depth) for line in body.split(b"\n") if line.strip()]
+        lines = list(islice((line for line in io.BytesIO(body) if line.strip()), most + 1))
+        if len(lines) > most:
+            raise too_many
+        return [_line(line, settings.max_json_depth) for line in lines]
     if kind != "application/json" and not kind.endswith("+json"):
         raise Malformed.field("content-type", f"{kind[:60]!r} is not taken here", "use application/json or NDJSON")
     try:
         value = json.loads(body)
     except ValueError:
         raise Malformed.field("body", "is empty or no JSON", "send one event, an array, or NDJSON") from None
-    return value if isinstance(value, list) else [value]
+    rows = value if isinstance(value, list) else [value]
+    if len(rows) > most:
+        raise too_many
+    return rows
 
 
 def _line(line: bytes, max_depth: int) -> Any:
@@ -136,7 +162,9 @@ def _sorted_out(rows: list[Any]) -> tuple[list[NewEvent], list[dict[str, Any]]]:
         except ValidationError as error:
             rejected += [
                 {"row": number, "field": p.field, "reason": p.problem}
-                for p in problems.field_problems(error.errors(include_input=False, include_url=False))
+                for p in problems.field_problems(error.errors(include_input=False, include_url=False))[
+                    :_PROBLEMS_PER_ROW
+                ]
             ]
             continue
         good.append(NewEvent(**event.model_dump()))
@@ -184,7 +212,7 @@ async def get_incident(
 
 @router.post("/incidents/{incident_id}/acknowledge")
 async def acknowledge(
-    incident_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("incidents.write")]
+    incident_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("incidents.write")], body: NoBody = None
 ) -> dict[str, Any]:
     """Somebody has seen it."""
     async with rooms.db.unit_of_work(identity.tenant_id) as session:
@@ -204,7 +232,7 @@ async def resolve(
 
 @router.post("/incidents/{incident_id}/troubleshoot", status_code=202)
 async def troubleshoot(
-    incident_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("troubleshooting.run")]
+    incident_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("troubleshooting.run")], body: NoBody = None
 ) -> dict[str, Any]:
     """Start a session for it."""
     async with rooms.db.unit_of_work(identity.tenant_id) as session:

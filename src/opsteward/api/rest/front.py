@@ -77,6 +77,8 @@ async def sign_in_with_token(request: Request, rooms: RoomsDep) -> Response:
 
 @router.post("/sign-out", include_in_schema=False)
 async def sign_out(rooms: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]) -> Response:
+    if identity.kind != "session":
+        raise Denied("only a browser session is signed out", remedy="a token is revoked with DELETE /api/v1/tokens/ID")
     async with rooms.db.unit_of_work(identity.tenant_id) as session:
         await access.revoke_token(session, token_id=identity.token_id, actor=identity.actor)
     response = RedirectResponse("/sign-in", status_code=303)

@@ -26,7 +26,7 @@ class SystemIn(Input):
     type: Annotated[str, Field(max_length=40, validation_alias=AliasChoices("type", "system_type"))]
     endpoint: Annotated[str, Field(min_length=1, max_length=2000)]
     health_check_url: Annotated[str | None, Field(max_length=2000)] = None
-    sync_frequency: Annotated[int | None, Field(ge=1, le=31_536_000, description="seconds")] = None
+    sync_frequency: Annotated[int, Field(strict=True, ge=1, le=31_536_000, description="seconds")] | None = None
     criticality: str = "standard"
     credentials: Annotated[dict[str, Annotated[str, Field(max_length=10_000)]], Field(max_length=50)] = {}
     settings: dict[str, Any] = {}

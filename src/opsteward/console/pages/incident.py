@@ -12,6 +12,7 @@ from uuid import UUID
 from nicegui import ui
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
+from starlette.responses import Response
 
 from opsteward.console.actions import ApprovalRow, RunRow, draw_approval, draw_run
 from opsteward.console.elements import advice, ago, as_json, at, button, chip, icon, link, more, section, tag, text
@@ -58,8 +59,8 @@ def install(rooms: ConsoleRooms) -> None:
     """Serve the page at `/incidents/{id}`."""
 
     @ui.page("/incidents/{incident_id}")
-    async def incident(request: Request, incident_id: str) -> None:
-        await IncidentPage(rooms, request, incident_id).open()
+    async def incident(request: Request, incident_id: str) -> Response | None:
+        return await IncidentPage(rooms, request, incident_id).open()
 
 
 class IncidentPage(LivePage[Story]):

@@ -8,6 +8,7 @@ from functools import partial
 from nicegui import ui
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
+from starlette.responses import Response
 
 from opsteward.actions.types import FreezeView
 from opsteward.console.actions import ApprovalRow, RunRow, draw_approval, draw_run
@@ -54,8 +55,8 @@ def install(rooms: ConsoleRooms) -> None:
     """Serve the page at `/`."""
 
     @ui.page("/")
-    async def overview(request: Request) -> None:
-        await OverviewPage(rooms, request).open()
+    async def overview(request: Request) -> Response | None:
+        return await OverviewPage(rooms, request).open()
 
 
 class OverviewPage(LivePage[Seen]):

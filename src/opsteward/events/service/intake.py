@@ -33,6 +33,7 @@ from opsteward.events.service.orders import StandingOrders
 from opsteward.events.standing_orders import StandingOrder, Subject, first_match
 from opsteward.events.types import IncidentChanged, IncidentOpened, IncidentStatus, NewEvent, TakenEvent
 from opsteward.systems.service.inventory import Inventory
+from opsteward.systems.types import KnownSystem
 from opsteward.telemetry.service import audit
 
 #: What is only noted or answered opens no incident.
@@ -48,7 +49,7 @@ class _Draft:
 
     event: NewEvent
     row: dict[str, Any]
-    system_id: UUID | None
+    system: KnownSystem | None
     order: StandingOrder | None
     reason: str
 
@@ -80,11 +81,11 @@ class Intake:
         return [_taken(draft) for draft in drafts]
 
     async def _drafts(self, session: AsyncSession, events: Sequence[NewEvent]) -> list[_Draft]:
-        names = {e.source.casefold() for e in events if e.source and e.system_id is None}
-        systems = await self._inventory.ids_by_name(session, names=names) if names else {}
+        names = {e.source.casefold() for e in events if e.source and e.system is None}
+        systems = await self._inventory.by_name(session, names=names) if names else {}
         orders = (await self._orders.in_force(session)).orders
         tenant_id, at = tenant_of(session), now()
-        return [_draft(e, e.system_id or systems.get(e.source.casefold()), orders, tenant_id, at) for e in events]
+        return [_draft(e, e.system or systems.get(e.source.casefold()), orders, tenant_id, at) for e in events]
 
     async def _homes(self, session: AsyncSession, drafts: Sequence[_Draft], actor: str) -> dict[str, UUID]:
         """The incident of each fingerprint; new ones are opened under a lock, so that one cause opens one."""
@@ -131,9 +132,9 @@ class Intake:
         return await self._open(session, draft, actor)
 
     async def _of_related_system(self, session: AsyncSession, draft: _Draft) -> tuple[UUID, bool] | None:
-        if draft.system_id is None:
+        if draft.system is None:
             return None
-        related = await self._inventory.related(session, system_id=draft.system_id)
+        related = await self._inventory.related(session, system_id=draft.system.id)
         row = await session.scalar(
             sa.select(Incident)
             .where(
@@ -161,7 +162,7 @@ class Intake:
             category=draft.row["category"],
             severity=draft.row["severity"],
             source=draft.event.source,
-            system_id=draft.system_id,
+            system_id=draft.system.id if draft.system else None,
             event_count=0,
             opened_at=now(),
             last_event_at=now(),
@@ -252,7 +253,7 @@ class Intake:
 
 
 def _draft(
-    event: NewEvent, system_id: UUID | None, orders: Sequence[StandingOrder], tenant_id: UUID, at: datetime
+    event: NewEvent, system: KnownSystem | None, orders: Sequence[StandingOrder], tenant_id: UUID, at: datetime
 ) -> _Draft:
     verdict = classify(
         error_type=event.error_type,
@@ -264,8 +265,8 @@ def _draft(
     category = event.category or verdict.category
     severity = event.severity if event.category and event.severity else str(verdict.severity)
     key = (
-        digest({"system": str(event.system_id), "finding": event.error_type})[:32]
-        if event.category and event.system_id
+        digest({"system": str(event.system.id), "finding": event.error_type})[:32]
+        if event.category and event.system
         else fingerprint(
             source=event.source,
             error_type=event.error_type,
@@ -274,7 +275,7 @@ def _draft(
         ).key
     )
     decision = decide(event_type=category, severity=severity, message=event.message, context=event.context)
-    order = first_match(orders, _subject(event, category, severity), at)
+    order = first_match(orders, _subject(event, system, category, severity), at)
     action, priority, reason = str(decision.action), decision.priority, f"rule {decision.rule_id}: {decision.reason}"
     if order is not None:
         action, reason = order.action, f"standing order {order.name}"
@@ -299,16 +300,18 @@ def _draft(
         "fingerprint": key,
         "incident_id": None,
     }
-    return _Draft(event=event, row=row, system_id=system_id, order=order, reason=reason)
+    return _Draft(event=event, row=row, system=system, order=order, reason=reason)
 
 
-def _subject(event: NewEvent, category: str, severity: str) -> Subject:
+def _subject(event: NewEvent, system: KnownSystem | None, category: str, severity: str) -> Subject:
     fields: Mapping[str, str] = {
         "category": category,
         "severity": severity,
         "source": event.source,
         "error_type": event.error_type or "",
         "message": event.message,
+        "system": system.name if system else "",
+        "system_type": system.type if system else "",
     }
     return Subject(kind="event", fields=fields)
 

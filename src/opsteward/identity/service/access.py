@@ -33,10 +33,7 @@ async def create_operator(
 ) -> OperatorInfo:
     """Add an operator to this tenant. Raises Invalid for a bad name or role, Conflict for a taken name,
     Denied for giving a role that grants more than one has oneself."""
-    if not _NAME.fullmatch(name):
-        raise Invalid.field(
-            "name", "is empty, too long or holds control characters", "use 1 to 100 printable characters"
-        )
+    check_name(name)
     if unknown := [role for role in roles if role not in ROLES]:
         raise Invalid.field("roles", f"{unknown[0]!r:.40} is no role", f"use some of {', '.join(ROLES)}")
     if not roles:
@@ -64,6 +61,14 @@ async def create_operator(
         detail={"roles": row["roles"]},
     )
     return await get_operator(session, operator_id=added)
+
+
+def check_name(name: str, *, field: str = "name") -> None:
+    """Raises Invalid naming `field` for what can't be an operator's name."""
+    if not _NAME.fullmatch(name):
+        raise Invalid.field(
+            field, "is empty, too long or holds control characters", "use 1 to 100 printable characters"
+        )
 
 
 async def get_operator(session: AsyncSession, *, operator_id: UUID) -> OperatorInfo:
@@ -142,7 +147,13 @@ async def authenticate(session: AsyncSession, *, secret: str) -> Identity:
         roles=tuple(row.roles),
         token_id=row.token_id,
         kind=row.kind,
+        last_used_at=row.last_used_at,
     )
+
+
+def use_is_news(identity: Identity) -> bool:
+    """Whether the use of this credential is to be remembered: at most once a minute, so that reading stays cheap."""
+    return identity.last_used_at is None or identity.last_used_at < now() - _USE_RESOLUTION
 
 
 async def note_use(session: AsyncSession, *, token_id: UUID) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.core.db import Database
 from opsteward.core.errors import Conflict, Invalid
 from opsteward.core.ids import uuid7
-from opsteward.identity.service.access import create_operator, issue_token
+from opsteward.identity.service.access import check_name, create_operator, issue_token
 from opsteward.identity.types import TenantInfo
 from opsteward.telemetry.service import audit
 
@@ -37,10 +37,11 @@ async def create_tenant(
 ) -> NewTenant:
     """Add a tenant and its first operator with an API token, which is written to `home / "token"` if given.
 
-    Raises Invalid, or Conflict for a taken name.
+    Raises Invalid naming `name` or `operator`, or Conflict for a taken name.
     """
     if not _SLUG.fullmatch(name):
         raise Invalid.field("name", "is no tenant name", "use 1 to 63 of a-z, 0-9 and -, not at the ends")
+    check_name(operator, field="operator")
     tenant_id = uuid7()
     async with db.unit_of_work(tenant_id) as session:
         added = await session.scalar(

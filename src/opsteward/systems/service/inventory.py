@@ -23,7 +23,7 @@ from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, FieldProblem, Invalid, NotFound
 from opsteward.core.ids import uuid7
 from opsteward.systems.models import System
-from opsteward.systems.types import CRITICALITIES, TYPES, SystemHealth, SystemInfo, SystemsChanged
+from opsteward.systems.types import CRITICALITIES, TYPES, KnownSystem, SystemHealth, SystemInfo, SystemsChanged
 from opsteward.telemetry.service import audit
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -145,11 +145,11 @@ class Inventory:
     async def _resolve(self, session: AsyncSession, names: Sequence[str]) -> list[UUID]:
         if not names:
             return []
-        known = await self.ids_by_name(session, names={name.casefold() for name in names})
+        known = await self.by_name(session, names={name.casefold() for name in names})
         for index, name in enumerate(names):
             if name.casefold() not in known:
                 raise Invalid.field(f"depends_on.{index}", "is no registered system", "register that system first")
-        return [known[name.casefold()] for name in names]
+        return [known[name.casefold()].id for name in names]
 
     def _seal(self, system_id: UUID, tenant_id: UUID, credentials: Mapping[str, str] | None) -> bytes | None:
         return self._box.encrypt(dict(credentials), bound_to=f"{tenant_id}/{system_id}") if credentials else None
@@ -165,14 +165,14 @@ class Inventory:
         )
         return _info(row) if row else None
 
-    async def ids_by_name(self, session: AsyncSession, *, names: Set[str]) -> dict[str, UUID]:
-        """The ids of the systems of these case-folded names; unknown names are left out."""
+    async def by_name(self, session: AsyncSession, *, names: Set[str]) -> dict[str, KnownSystem]:
+        """The systems of these case-folded names; unknown names are left out."""
         rows = await session.execute(
-            sa.select(System.name_key, System.id).where(
+            sa.select(System.name_key, System.id, System.name, System.type).where(
                 System.tenant_id == tenant_of(session), System.name_key.in_(names)
             )
         )
-        return {row.name_key: row.id for row in rows}
+        return {row.name_key: KnownSystem(id=row.id, name=row.name, type=row.type) for row in rows}
 
     async def all(self, session: AsyncSession) -> list[SystemInfo]:
         """All systems of the tenant, by name."""

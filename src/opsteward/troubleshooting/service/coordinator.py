@@ -28,7 +28,7 @@ from opsteward.contracts.registry import Registry
 from opsteward.core import durable
 from opsteward.core.db import Database
 from opsteward.core.errors import NotFound, OpsError
-from opsteward.core.log import get_logger
+from opsteward.core.log import correlated, get_logger
 from opsteward.core.redact import redact_text
 from opsteward.core.settings import Settings
 from opsteward.events.service import timeline
@@ -93,7 +93,10 @@ class Coordinator:
     async def run(self, *, tenant_id: str, session_id: str) -> str:
         """Workflow: the whole session. Returns its outcome."""
         case = _Case(UUID(tenant_id), UUID(session_id))
-        await durable.step("session.initialise", partial(self._initialise, case))
+        with correlated(await durable.step("session.initialise", partial(self._initialise, case))):
+            return await self._phases(case)
+
+    async def _phases(self, case: _Case) -> str:
         await durable.step("session.assess", partial(self._assess, case))
         outcome, number, attempts, looks = "inconclusive", 0, 0, 0
         while attempts < self._settings.max_attempts_per_session:
@@ -122,7 +125,8 @@ class Coordinator:
 
     # -- steps -------------------------------------------------------------------------------------------------
 
-    async def _initialise(self, case: _Case) -> None:
+    async def _initialise(self, case: _Case) -> str:
+        """Returns the correlation id of what started the session; all later steps bear it."""
         started = time.time()
         async with self._db.unit_of_work(case.tenant_id) as session:
             row = await get_row(session, case.session_id, lock=True)
@@ -144,6 +148,7 @@ class Coordinator:
                     key=f"{row.id} initialise",
                     detail={"session_id": str(row.id), "systems": len(row.system_ids)},
                 )
+            return row.correlation_id
 
     async def _assess(self, case: _Case) -> None:
         """Who is there, in which version, how healthy: before anything is touched."""
@@ -471,6 +476,7 @@ def _subject(issue: Issue) -> Subject:
         fields={
             "finding": issue.type,
             "system": issue.system,
+            "system_type": issue.system_type,
             "severity": issue.severity,
             "component": issue.component,
         },

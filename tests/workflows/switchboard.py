@@ -1,0 +1,124 @@
+"""A working fake integration: switches in memory, which an action turns on and can turn off again.
+
+`memory://board` systems. A switch may be broken (turning it on does nothing) or stuck (it stays on), so that
+verification and undo have something to find out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+from opsteward.contracts.action import Action, ActionContext, Plan, Proof, Risk
+from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Finding, ProposedFix, Severity
+from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
+from opsteward.contracts.integration import Integration
+
+
+class Board:
+    """The world: which switches are on, what was done to them, and which finding the check reports."""
+
+    def __init__(self) -> None:
+        self.on: set[str] = set()
+        self.broken: set[str] = set()
+        self.effects: list[str] = []
+        self.wanted: set[str] = set()
+
+
+class Nothing(BaseModel):
+    """No configuration."""
+
+
+class Switch(BaseModel):
+    name: str
+
+
+class MemoryConnector(Connector[Nothing]):
+    config_model: ClassVar[type[BaseModel]] = Nothing
+
+    @classmethod
+    def config_for(cls, target: SystemRef, credentials: Mapping[str, str]) -> Nothing:
+        return Nothing()
+
+    async def probe(self) -> ProbeReport:
+        return ProbeReport(reachable=True, seconds=0.0, version="1")
+
+    async def close(self) -> None:
+        return
+
+
+class TurnOn(Action[MemoryConnector, Switch, Switch]):
+    """Turns a switch on; undoing turns it off."""
+
+    slug: ClassVar[str] = "memory.turn_on"
+    title: ClassVar[str] = "Turn a switch on"
+    risk: ClassVar[Risk] = Risk.MEDIUM
+    params_model: ClassVar[type[BaseModel]] = Switch
+    result_model: ClassVar[type[BaseModel]] = Switch
+    undoable: ClassVar[bool] = True
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    async def plan(self, ctx: ActionContext[MemoryConnector], params: Switch) -> Plan:
+        return Plan(
+            needed=params.name not in self._board.on,
+            summary=f"turn {params.name} on",
+            objects=[f"switch {params.name}"],
+        )
+
+    async def execute(self, ctx: ActionContext[MemoryConnector], params: Switch) -> Switch:
+        self._board.effects.append(f"on {params.name}")
+        self._board.on.add(params.name)
+        return params
+
+    async def verify(self, ctx: ActionContext[MemoryConnector], params: Switch, result: Switch) -> Proof:
+        works = params.name in self._board.on and params.name not in self._board.broken
+        return Proof(ok=works, summary="it is on" if works else "it does not light")
+
+    async def undo(self, ctx: ActionContext[MemoryConnector], params: Switch, result: Switch) -> None:
+        self._board.effects.append(f"off {params.name}")
+        self._board.on.discard(params.name)
+
+
+class SwitchesCheck(Check[MemoryConnector]):
+    """Fails for each wanted switch that is off."""
+
+    slug: ClassVar[str] = "memory.switches"
+    title: ClassVar[str] = "Switches"
+    domain: ClassVar[Domain] = "database"
+    health: ClassVar[bool] = True
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    async def run(self, via: MemoryConnector, target: SystemRef) -> CheckResult:
+        off = sorted(self._board.wanted - self._board.on)
+        findings = [
+            Finding(
+                type="connection_saturation",
+                severity=Severity.HIGH,
+                title=f"{name} is off",
+                description="",
+                component=name,
+                evidence={},
+                confidence=1.0,
+                fixes=[ProposedFix(action=TurnOn.slug, params={"name": name}, reason="it should be on")],
+            )
+            for name in off
+        ]
+        status = CheckStatus.FAIL if off else CheckStatus.PASS
+        return CheckResult(status=status, summary=f"{len(off)} off", findings=findings)
+
+
+def integration(board: Board) -> Integration:
+    return Integration(
+        slug="memory",
+        title="Switches in memory",
+        schemes=frozenset({"memory"}),
+        connector=MemoryConnector,
+        checks=(SwitchesCheck(board),),
+        actions=(TurnOn(board),),
+    )

@@ -1,0 +1,310 @@
+"""Behind the one door: plan, approval bound to the plan, verification, undo, freeze, limits; and sessions that stop.
+
+One worker runs in this process on a real database; the outside world is a board of switches in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from switchboard import Board, integration
+
+from opsteward.actions.types import ENDS, ActionView, Limits, NewAction, RunStatus
+from opsteward.bootstrap.application import House, Process, build_house, running
+from opsteward.core.embedded import EmbeddedPostgres
+from opsteward.core.errors import Conflict, Denied
+from opsteward.core.settings import load_settings
+from opsteward.events.types import NewEvent
+from opsteward.identity.service import access
+from opsteward.identity.service.tenants import create_tenant
+from opsteward.identity.types import Identity
+from opsteward.systems.service.inventory import NewSystem
+from opsteward.systems.types import KnownSystem
+
+ORDERS = """
+version: 1
+orders:
+  - name: keep-on
+    match: {{finding: [connection_saturation]}}
+    action: memory.turn_on
+    approval: {approval}
+    cooldown: 0s
+    limits: {{per_target: 50, per_hour: 50}}
+"""
+
+
+@pytest.fixture(scope="module")
+def board() -> Board:
+    return Board()
+
+
+@pytest.fixture(scope="module")
+async def house(module_home: Path, board: Board) -> AsyncIterator[House]:
+    settings = load_settings(
+        home=module_home, queue_poll_interval=0.05, verify_timeout=3.0, approval_ttl=30.0, look_again_after=0.1
+    )
+    built = build_house(settings, [integration(board)])
+    process = Process(built, kind="test")
+    async with running(process):
+        await asyncio.wait_for(process.worker.ready.wait(), 30)
+        yield built
+
+
+@dataclass
+class Bench:
+    """A tenant with a board, a requester and a second operator."""
+
+    house: House
+    board: Board
+    tenant_id: UUID
+    system: KnownSystem
+    requester: Identity
+    second: Identity
+
+    async def request(self, name: str, *, approval: str = "auto", **more: object) -> UUID:
+        new = NewAction(
+            action="memory.turn_on",
+            params={"name": name},
+            reason="test",
+            requested_by=self.requester.actor,
+            idempotency_key=str(uuid4()),
+            system_id=self.system.id,
+            approval=approval,
+        )
+        async with self.house.web.unit_of_work(self.tenant_id) as session:
+            return (await self.house.door.request(session, new=replace(new, **more))).id
+
+    async def until(self, run_id: UUID, *statuses: RunStatus) -> ActionView:
+        async with asyncio.timeout(20):
+            while True:
+                async with self.house.web.unit_of_work(self.tenant_id) as session:
+                    run = await self.house.door.get(session, run_id=run_id)
+                if run.status in (statuses or ENDS):
+                    return run
+                await asyncio.sleep(0.03)
+
+
+@pytest.fixture
+async def bench(house: House, board: Board) -> AsyncIterator[Bench]:
+    tenant = await create_tenant(house.web, name=f"door-{uuid4().hex[:12]}", operator="first", actor="test")
+    board.on, board.broken, board.effects, board.wanted = set(), set(), [], set()
+    async with house.web.unit_of_work(tenant.id) as session:
+        first = await access.authenticate(session, secret=tenant.token)
+        other = await access.create_operator(session, name="second", roles=["approver"], actor="test")
+        token = await access.issue_token(session, operator_id=other.id, kind="api", name="t", actor="test")
+        second = await access.authenticate(session, secret=token.secret)
+        new = NewSystem(name="board", type="service", endpoint="memory://board", settings={"check_interval": 3600})
+        system = await house.inventory.register(session, new=new, actor="test")
+    known = KnownSystem(id=system.id, name=system.name, type=system.type)
+    yield Bench(house, board, tenant.id, known, first, second)
+
+
+async def test_what_works_is_verified_and_audited(bench: Bench) -> None:
+    run = await bench.until(await bench.request("lamp"))
+    assert run.status == RunStatus.SUCCEEDED
+    assert run.proof == {"ok": True, "summary": "it is on", "evidence": {}}
+    assert bench.board.effects == ["on lamp"]
+
+
+async def test_what_is_as_wanted_already_is_not_done(bench: Bench) -> None:
+    bench.board.on = {"lamp"}
+    run = await bench.until(await bench.request("lamp"))
+    assert run.status == RunStatus.NOT_NEEDED
+    assert bench.board.effects == []
+
+
+async def test_what_fails_its_verification_is_undone_and_frozen(bench: Bench) -> None:
+    bench.board.broken = {"lamp"}
+    run = await bench.until(await bench.request("lamp"))
+    assert run.status == RunStatus.UNDONE
+    assert "it does not light" in (run.error or "")
+    assert bench.board.effects == ["on lamp", "off lamp"]
+    again = await bench.until(await bench.request("lamp"))
+    assert again.status == RunStatus.DENIED
+    assert "frozen" in (again.error or "")
+    assert bench.board.effects == ["on lamp", "off lamp"]
+
+    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
+        freeze = (await bench.house.door.list_freezes(session))[0]
+        await bench.house.door.lift_freeze(session, freeze_id=freeze.id, by=bench.requester)
+    bench.board.broken = set()
+    assert (await bench.until(await bench.request("lamp"))).status == RunStatus.SUCCEEDED
+
+
+async def test_the_same_request_twice_is_one_action(bench: Bench) -> None:
+    key = str(uuid4())
+    first, second = await asyncio.gather(
+        bench.request("lamp", idempotency_key=key), bench.request("lamp", idempotency_key=key)
+    )
+    assert first == second
+    await bench.until(first)
+    assert bench.board.effects == ["on lamp"]
+
+
+async def test_cooldown_and_limits_of_a_standing_order(bench: Bench) -> None:
+    order = {"standing_order": "keep-on", "requested_by": "standing-order:keep-on"}
+    assert (await bench.until(await bench.request("a", **order))).status == RunStatus.SUCCEEDED
+    cooling = await bench.until(await bench.request("b", limits=Limits(cooldown=60), **order))
+    assert (cooling.status, "cooling down" in (cooling.error or "")) == (RunStatus.DENIED, True)
+    over = await bench.until(await bench.request("c", limits=Limits(per_target=1), **order))
+    assert "over the limit of 1 runs on this target" in (over.error or "")
+    over = await bench.until(await bench.request("d", limits=Limits(per_hour=1), **order))
+    assert "over the limit of 1 runs in an hour" in (over.error or "")
+    assert bench.board.effects == ["on a"]
+
+
+async def _approval(bench: Bench, run_id: UUID) -> tuple[UUID, str]:
+    await bench.until(run_id, RunStatus.AWAITING_APPROVAL)
+    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
+        found = await bench.house.door.approval_of(session, run_id=run_id)
+    assert found is not None
+    return found.id, found.plan_hash
+
+
+async def test_a_second_person_approves_the_exact_plan(bench: Bench) -> None:
+    run_id = await bench.request("lamp", approval="required")
+    approval_id, plan_hash = await _approval(bench, run_id)
+    assert bench.board.effects == []
+    door, web = bench.house.door, bench.house.web
+    with pytest.raises(Denied):
+        async with web.unit_of_work(bench.tenant_id) as session:
+            await door.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=bench.requester)
+    with pytest.raises(Conflict):
+        async with web.unit_of_work(bench.tenant_id) as session:
+            await door.approve(session, approval_id=approval_id, plan_hash="0" * 64, by=bench.second)
+    async with web.unit_of_work(bench.tenant_id) as session:
+        await door.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=bench.second)
+    assert (await bench.until(run_id)).status == RunStatus.SUCCEEDED
+    with pytest.raises(Conflict):
+        async with web.unit_of_work(bench.tenant_id) as session:
+            await door.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=bench.second)
+    assert bench.board.effects == ["on lamp"]
+
+
+async def test_an_amended_plan_needs_a_new_approval(bench: Bench) -> None:
+    run_id = await bench.request("lamp", approval="required")
+    approval_id, old_hash = await _approval(bench, run_id)
+    door, web = bench.house.door, bench.house.web
+    async with web.unit_of_work(bench.tenant_id) as session:
+        await door.amend(session, run_id=run_id, params={"name": "siren"}, by=bench.requester)
+    approval_id, new_hash = await _approval(bench, run_id)
+    assert new_hash != old_hash
+    with pytest.raises(Conflict):
+        async with web.unit_of_work(bench.tenant_id) as session:
+            await door.approve(session, approval_id=approval_id, plan_hash=old_hash, by=bench.second)
+    async with web.unit_of_work(bench.tenant_id) as session:
+        await door.approve(session, approval_id=approval_id, plan_hash=new_hash, by=bench.second)
+    await bench.until(run_id)
+    assert bench.board.effects == ["on siren"]
+
+
+async def test_parameters_changed_behind_the_door_are_not_executed(bench: Bench) -> None:
+    run_id = await bench.request("lamp", approval="required")
+    approval_id, plan_hash = await _approval(bench, run_id)
+    admin = EmbeddedPostgres(bench.house.settings.home).url("opsteward")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute("begin")
+        connection.execute("select 1 from opsteward.action_runs where id = %s for update", [run_id])
+        approving = asyncio.create_task(_approve(bench, approval_id, plan_hash))
+        await asyncio.sleep(0)
+        connection.execute('update opsteward.action_runs set params = \'{"name": "siren"}\' where id = %s', [run_id])
+        connection.execute("commit")
+        with pytest.raises(Conflict):
+            await approving
+    assert bench.board.effects == []
+
+
+async def test_what_was_changed_after_its_approval_is_not_executed(bench: Bench) -> None:
+    run_id = await bench.request("lamp", approval="required")
+    approval_id, plan_hash = await _approval(bench, run_id)
+    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
+        await bench.house.door.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=bench.second)
+        await session.execute(
+            sa.text("update opsteward.action_runs set params = cast(:params as jsonb) where id = :id"),
+            {"params": '{"name": "siren"}', "id": run_id},
+        )
+    assert (await bench.until(run_id)).status == RunStatus.SUPERSEDED
+    assert bench.board.effects == []
+
+
+async def _approve(bench: Bench, approval_id: UUID, plan_hash: str) -> None:
+    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
+        await bench.house.door.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=bench.second)
+
+
+async def test_a_refused_action_ends(bench: Bench) -> None:
+    run_id = await bench.request("lamp", approval="required")
+    approval_id, _ = await _approval(bench, run_id)
+    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
+        await bench.house.door.refuse(session, approval_id=approval_id, by=bench.second, reason="not now")
+    assert (await bench.until(run_id)).status == RunStatus.REFUSED
+    assert bench.board.effects == []
+
+
+async def _incident(bench: Bench, approval: str = "auto") -> UUID:
+    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
+        await bench.house.orders.apply(session, text=ORDERS.format(approval=approval), actor="test")
+        event = NewEvent(message="off", source="board", severity="high", category="system_error", system=bench.system)
+        taken = await bench.house.intake.take(session, events=[event], actor="test")
+    assert taken[0].incident_id is not None
+    return taken[0].incident_id
+
+
+async def _ended(bench: Bench, incident_id: UUID) -> str:
+    async with asyncio.timeout(30):
+        while True:
+            async with bench.house.web.unit_of_work(bench.tenant_id) as session:
+                found = await bench.house.incidents.get(session, incident_id=incident_id)
+            if found.status in ("resolved", "escalated"):
+                return found.status
+            await asyncio.sleep(0.05)
+
+
+async def test_a_session_repairs_and_resolves(bench: Bench) -> None:
+    bench.board.wanted = {"lamp"}
+    assert await _ended(bench, await _incident(bench)) == "resolved"
+    assert bench.board.effects == ["on lamp"]
+
+
+async def test_a_session_stops_instead_of_looping_and_says_what_it_tried(bench: Bench) -> None:
+    bench.board.wanted, bench.board.broken = {"lamp"}, {"lamp"}
+    incident_id = await _incident(bench)
+    assert await _ended(bench, incident_id) == "escalated"
+    assert bench.board.effects == ["on lamp", "off lamp"], "tried once, undone, not tried again"
+    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
+        found = (await bench.house.sessions.page(session, incident_id=incident_id))[0]
+        runs = await bench.house.door.list_runs(session, incident_id=incident_id)
+    assert "memory.turn_on on board: undone" in found.summary
+    assert any(run.action == "escalate" for run in runs)
+
+
+async def test_a_session_without_a_cause_says_inconclusive(bench: Bench) -> None:
+    bench.board.wanted = set()
+    incident_id = await _incident(bench)
+    assert await _ended(bench, incident_id) == "resolved"
+    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
+        found = (await bench.house.sessions.page(session, incident_id=incident_id))[0]
+    assert (found.outcome, found.health_score) == ("healthy", 100)
+
+
+async def test_a_session_waits_for_the_approval(bench: Bench) -> None:
+    bench.board.wanted = {"lamp"}
+    incident_id = await _incident(bench, approval="required")
+    async with asyncio.timeout(20):
+        while True:
+            async with bench.house.web.unit_of_work(bench.tenant_id) as session:
+                waiting = await bench.house.door.list_approvals(session)
+            if waiting:
+                break
+            await asyncio.sleep(0.05)
+    assert bench.board.effects == []
+    await _approve(bench, waiting[0].id, waiting[0].plan_hash)
+    assert await _ended(bench, incident_id) == "resolved"
+    assert bench.board.effects == ["on lamp"]
