@@ -14,7 +14,6 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 import sqlalchemy as sa
-from switchboard import Board, integration
 
 from opsteward.actions.types import ENDS, ActionView, Limits, NewAction, RunStatus
 from opsteward.bootstrap.application import House, Process, build_house, running
@@ -27,6 +26,7 @@ from opsteward.identity.service.tenants import create_tenant
 from opsteward.identity.types import Identity
 from opsteward.systems.service.inventory import NewSystem
 from opsteward.systems.types import KnownSystem
+from support.switchboard import Board, integration
 
 ORDERS = """
 version: 1

@@ -122,6 +122,11 @@ def env_name(field: str) -> str:
     return {"database_url": "DATABASE_URL", "log_level": "LOG_LEVEL"}.get(field, f"OPSTEWARD_{field.upper()}")
 
 
+def _setting_of(location: str) -> str:
+    """The variable to set right; a validator names some settings by their variable already."""
+    return location if location.isupper() else env_name(location)
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings. Raises Invalid that names each wrong or unknown setting."""
     known = {env_name(name) for name in Settings.model_fields} | CLIENT_VARIABLES
@@ -134,7 +139,7 @@ def load_settings(**overrides: Any) -> Settings:
         settings = Settings(**overrides)
     except ValidationError as error:
         problems += [
-            FieldProblem(field=env_name(str(e["loc"][0]) if e["loc"] else "?"), problem=e["msg"])
+            FieldProblem(field=_setting_of(str(e["loc"][0]) if e["loc"] else "?"), problem=e["msg"])
             for e in error.errors(include_input=False)
         ]
     if problems:
