@@ -308,3 +308,24 @@ async def test_a_session_waits_for_the_approval(bench: Bench) -> None:
     await _approve(bench, waiting[0].id, waiting[0].plan_hash)
     assert await _ended(bench, incident_id) == "resolved"
     assert bench.board.effects == ["on lamp"]
+
+
+async def test_a_session_touches_nothing_once_the_incident_is_resolved_by_hand(bench: Bench) -> None:
+    bench.board.wanted = {"lamp"}
+    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
+        await bench.house.orders.apply(session, text=ORDERS.format(approval="auto"), actor="test")
+        event = NewEvent(message="off", source="board", severity="high", category="system_error", system=bench.system)
+        taken = await bench.house.intake.take(session, events=[event], actor="test")
+        assert taken[0].incident_id is not None
+        await bench.house.incidents.resolve_by_hand(
+            session, incident_id=taken[0].incident_id, by=bench.requester, reason="known"
+        )
+    async with asyncio.timeout(20):
+        while True:
+            async with bench.house.web.unit_of_work(bench.tenant_id) as session:
+                found = (await bench.house.sessions.page(session))[0]
+            if found.status == "ended":
+                break
+            await asyncio.sleep(0.05)
+    assert found.outcome == "stopped"
+    assert bench.board.effects == []

@@ -42,6 +42,7 @@ from opsteward.systems.service.inventory import Inventory
 from opsteward.systems.service.monitor import Monitor
 from opsteward.telemetry.service import audit
 from opsteward.troubleshooting.service.coordinator import Coordinator
+from opsteward.troubleshooting.service.desk import Desk
 from opsteward.troubleshooting.service.sessions import Sessions
 
 log = get_logger(__name__)
@@ -152,15 +153,14 @@ class Worker:
     def _workflows(self) -> Workflows:
         house, workflows = self._house, Workflows()
         Executor(house.app, house.door, house.inventory, house.registry, house.bus, house.settings).register(workflows)
-        Coordinator(
+        desk = Desk(
             db=house.app,
             inventory=house.inventory,
             registry=house.registry,
-            door=house.door,
             incidents=house.incidents,
-            orders=house.orders,
             settings=house.settings,
-        ).register(workflows)
+        )
+        Coordinator(desk, house.door, house.orders).register(workflows)
         return workflows
 
     def _hear(self, notice: Notice) -> None:

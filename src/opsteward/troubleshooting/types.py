@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
 PHASES = ("initialise", "assess", "diagnose", "prioritise", "resolve", "verify", "report")
-Outcome = Literal["resolved", "healthy", "inconclusive", "escalated"]
 
 
 class Shape(BaseModel):

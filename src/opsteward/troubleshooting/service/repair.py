@@ -1,0 +1,203 @@
+"""The phases that act: choose a fix that the standing orders cover, put it through the door, verify the systems."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.actions.service.door import Door
+from opsteward.actions.types import HELPED, Limits, NewAction
+from opsteward.core import durable
+from opsteward.events.service.orders import StandingOrders
+from opsteward.events.standing_orders import StandingOrder, Subject
+from opsteward.events.types import IncidentStatus
+from opsteward.troubleshooting.service.desk import ACTOR, Case, Data, Desk
+from opsteward.troubleshooting.service.sessions import get_row, write_phase
+from opsteward.troubleshooting.types import Issue
+
+FIX = "fix"
+
+
+class Repair:
+    """Steps of a session; what is chosen and tried is kept in the session's row."""
+
+    def __init__(self, desk: Desk, door: Door, orders: StandingOrders) -> None:
+        self._desk = desk
+        self._door = door
+        self._orders = orders
+
+    async def choose(self, case: Case, number: int) -> str:
+        """The likeliest cause's least invasive fix that a standing order covers and that was not tried yet.
+
+        Returns FIX with the choice written down, or how the session ends.
+        """
+        started = time.time()
+        async with self._desk.unit_of_work(case) as session:
+            row = await get_row(session, case.session_id)
+            issues = [Issue.model_validate(item) for item in row.issues]
+            choice, proposals = await self._covered_fix(session, issues, row.tried)
+            tried = bool(row.tried)
+            over = await self._is_over(session, row.incident_id)
+        if over:
+            choice, verdict = {}, "stopped"
+        elif choice:
+            verdict = FIX
+        elif issues or tried:
+            verdict = "escalated"
+        else:
+            verdict = "healthy" if await self._desk.all_healthy(case) else "inconclusive"
+        async with self._desk.unit_of_work(case) as session:
+            row = await get_row(session, case.session_id, lock=True)
+            row.choice = choice
+        await self._desk.end_phase(
+            case, "prioritise", number, started, _choice_in_words(verdict, choice, issues, proposals), {}
+        )
+        return verdict
+
+    async def _is_over(self, session: AsyncSession, incident_id: UUID | None) -> bool:
+        """Whether somebody resolved the incident meanwhile: then nothing is to be touched any more."""
+        if incident_id is None:
+            return False
+        incident = await self._desk.incidents.get(session, incident_id=incident_id)
+        return incident.status == IncidentStatus.RESOLVED
+
+    async def _covered_fix(
+        self, session: AsyncSession, issues: Sequence[Issue], tried: Sequence[Data]
+    ) -> tuple[Data, list[str]]:
+        already = {(t["action"], t["system_id"]) for t in tried}
+        proposals: list[str] = []
+        for issue in issues:
+            order = await self._orders.match(session, _subject(issue)) if issue.fixes else None
+            for fix in issue.fixes:
+                if (fix.action, str(issue.system_id)) in already:
+                    continue
+                if order is not None and order.action == fix.action:
+                    choice = {
+                        "issue": issue.model_dump(mode="json"),
+                        "fix": fix.model_dump(mode="json"),
+                        "order": order.name,
+                        "approval": order.approval,
+                        "limits": limits_of(order).as_dict(),
+                    }
+                    return choice, proposals
+                proposals.append(f"{fix.action} on {issue.system}: no standing order allows it ({fix.reason})")
+        return {}, proposals
+
+    async def request(self, case: Case, number: int) -> str:
+        async with self._desk.unit_of_work(case) as session:
+            row = await get_row(session, case.session_id, lock=True)
+            row.phase = "resolve"
+            choice, fix = row.choice, row.choice["fix"]
+            issue = Issue.model_validate(choice["issue"])
+            run = await self._door.request(
+                session,
+                new=NewAction(
+                    action=fix["action"],
+                    params=fix["params"],
+                    reason=f"{issue.title}: {fix['reason']}",
+                    requested_by=f"standing-order:{choice['order']}",
+                    idempotency_key=f"{row.id}:{number}",
+                    system_id=issue.system_id,
+                    incident_id=row.incident_id,
+                    standing_order=choice["order"],
+                    approval=choice["approval"],
+                    limits=Limits(**choice["limits"]),
+                    reply_to=durable.current_workflow_id(),
+                ),
+            )
+            if row.incident_id:
+                await self._desk.incidents.move(
+                    session,
+                    incident_id=row.incident_id,
+                    status=IncidentStatus.REMEDIATING,
+                    actor=ACTOR,
+                    title=f"Decided: {fix['action']} under standing order {choice['order']}",
+                    key=f"{row.id} remediating {number}",
+                    detail={"reason": fix["reason"], "approval": choice["approval"], "action_id": str(run.id)},
+                )
+            return str(run.id)
+
+    async def note_end(self, case: Case, number: int, run_id: str) -> None:
+        async with self._desk.unit_of_work(case) as session:
+            run = await self._door.get(session, run_id=UUID(run_id))
+            row = await get_row(session, case.session_id, lock=True)
+            write_phase(
+                row,
+                "resolve",
+                round_number=number,
+                summary=f"{run.action}: {run.status}",
+                started=run.created_at.timestamp(),
+                ended=(run.ended_at or run.created_at).timestamp(),
+            )
+            attempt = {
+                "action": run.action,
+                "action_id": run_id,
+                "system_id": str(run.system_id),
+                "system": row.choice["issue"]["system"],
+                "issue": row.choice["issue"]["id"],
+                "order": row.choice["order"],
+                "status": run.status,
+                "summary": run.error or (run.proof or {}).get("summary") or (run.plan or {}).get("summary", ""),
+            }
+            row.tried = [*(t for t in row.tried if t["action_id"] != run_id), attempt]
+
+    async def verify(self, case: Case, number: int) -> bool:
+        """Whether every system in scope is healthy, twice in a row; what did not help is frozen."""
+        started = time.time()
+        async with self._desk.unit_of_work(case) as session:
+            attempt = (await get_row(session, case.session_id)).tried[-1]
+        helped = attempt["status"] in {status.value for status in HELPED}
+        if helped:
+            await self._desk.set_status(
+                case, IncidentStatus.VERIFYING, "Verifying that the systems are healthy", number
+            )
+        healthy = helped and await self._desk.becomes_healthy(case)
+        if helped and not healthy:
+            async with self._desk.unit_of_work(case) as session:
+                await self._door.freeze(
+                    session,
+                    run_id=UUID(attempt["action_id"]),
+                    seconds=self._desk.settings.freeze_seconds,
+                    reason="it worked as an action, but the systems did not become healthy",
+                )
+        words = "all systems are healthy" if healthy else "still not healthy"
+        await self._desk.end_phase(
+            case, "verify", number, started, words, {}, kind="verified" if healthy else "not_helped"
+        )
+        return healthy
+
+
+def _subject(issue: Issue) -> Subject:
+    return Subject(
+        kind="finding",
+        fields={
+            "finding": issue.type,
+            "system": issue.system,
+            "system_type": issue.system_type,
+            "severity": issue.severity,
+            "component": issue.component,
+        },
+        proposed_actions=frozenset(fix.action for fix in issue.fixes),
+    )
+
+
+def limits_of(order: StandingOrder) -> Limits:
+    """An order's cooldown and counts as the door takes them."""
+    return Limits(
+        cooldown=order.cooldown.total_seconds(), per_target=order.limits.per_target, per_hour=order.limits.per_hour
+    )
+
+
+def _choice_in_words(verdict: str, choice: Data, issues: Sequence[Issue], proposals: Sequence[str]) -> str:
+    if verdict == FIX:
+        return f"{choice['fix']['action']} for {choice['issue']['title']}, by standing order {choice['order']}"
+    if verdict == "stopped":
+        return "stopped: the incident was resolved meanwhile"
+    if verdict == "healthy":
+        return "nothing to fix: all systems are healthy"
+    if not issues:
+        return "inconclusive: something is wrong, but no cause was found"
+    return "; ".join(proposals) or "no fix is known for what was found"
