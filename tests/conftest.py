@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+
 from support.loopback import loopback_only
 
 if TYPE_CHECKING:
@@ -28,9 +29,10 @@ def no_network() -> Iterator[None]:
 
 @pytest_asyncio.fixture(scope="session")
 async def instance() -> AsyncIterator[Instance]:
-    from support.instance import build_instance, fresh_home
+    from support.homes import temporary_home
+    from support.instance import build_instance
 
-    with fresh_home("ops-test-") as home:
+    with temporary_home() as home:
         one = build_instance(home)
         yield one
         for client in one.clients:

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from support.instance import Instance, Tenant
 from support.problems import named_fields, problem_of
 
@@ -172,7 +173,7 @@ async def test_a_system_bears_any_text_where_it_is_free(tenant: Tenant, text: st
             "type": "api",
             "endpoint": "http://127.0.0.1:9/",
             "settings": {"note": text, text[:200]: [text]},
-            "credentials": {"username": text, "password": text},
+            "credentials": {"username": text[:10_000], "password": text[:10_000]},
         },
     )
     assert answer.status_code == 201, answer.text
@@ -182,9 +183,9 @@ async def test_a_system_bears_any_text_where_it_is_free(tenant: Tenant, text: st
     assert "credentials" not in read
     async with tenant.instance.house.web.unit_of_work(tenant.id) as session:
         _, secret = await tenant.instance.house.inventory.ref_with_secret(session, system_id=answer.json()["id"])
-    assert secret == {"username": text, "password": text}
+    assert secret == {"username": text[:10_000], "password": text[:10_000]}
     sealed = tenant.instance.sql("select credentials_sealed from opsteward.systems where id = %s", read["id"])[0][0]
-    assert text.encode() not in bytes(sealed)
+    assert text[:10_000].encode() not in bytes(sealed)
 
 
 @every_text
@@ -229,21 +230,13 @@ async def test_hostile_headers_are_not_echoed(tenant: Tenant) -> None:
     assert kept.json()["correlation_id"] == "order-4711.a:b_c"
 
 
-async def test_hostile_settings_of_a_system_harm_nobody(tenant: Tenant) -> None:
-    """Numbers that fit into JSON but into nothing else: refused, or of no effect for the others."""
-    for value in (10**150, -(10**150), 1e308, -1, 0, True, None, "soon", [], {}):
-        name = f"s{abs(hash(str(value)))}"
-        answer = await tenant.http.post(
-            "/api/v1/systems",
-            json={
-                "name": name,
-                "type": "api",
-                "endpoint": "http://127.0.0.1:9/",
-                "settings": {"check_interval": value, "timeout_seconds": 1, "response_time_seconds": 2},
-            },
-        )
-        assert answer.status_code in (201, 422), answer.text
-    from opsteward.systems.service.monitor import _interval
-
-    rows = tenant.instance.sql("select settings from opsteward.systems where tenant_id = %s", tenant.id)
-    assert all(_interval(row[0], 60.0) > 0 for row in rows)
+async def test_numbers_of_a_system_fit_into_a_float(tenant: Tenant) -> None:
+    """What watches all systems computes with them: one that breaks it would stop the watch over everybody's."""
+    for number, (value, status) in enumerate([(10**150, 201), (1e308, 201), (-(10**199), 201), (10**250, 400)]):
+        system = {"name": f"s{number}", "type": "api", "endpoint": "http://127.0.0.1:9/"}
+        answer = await tenant.http.post("/api/v1/systems", json={**system, "settings": {"check_interval": value}})
+        assert answer.status_code == status, answer.text
+    rows = tenant.instance.sql(
+        "select settings->'check_interval' from opsteward.systems where tenant_id = %s", tenant.id
+    )
+    assert all(float(row[0]) for row in rows)

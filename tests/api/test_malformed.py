@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+
 from support.instance import Instance, Tenant
 from support.openapi import SPECIMENS, Operation, example, operations, wrong_values
 from support.problems import named_fields, problem_of, why_no_problem

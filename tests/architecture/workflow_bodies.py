@@ -89,6 +89,6 @@ def _problem(node: ast.AST, methods: Mapping[str, Function], names: dict[str, st
         full = meaning(node.func, names)
         if any(full == bad or full.startswith(f"{bad}.") for bad in UNSTEADY):
             return f"calls {full}"
-    if isinstance(node, ast.Attribute) and dotted(node).startswith("self._settings."):
-        return "reads a setting, which may be another after a restart"
+    if isinstance(node, ast.Attribute) and {"settings", "_settings"} & set(dotted(node).split(".")[:-1]):
+        return "reads a setting, which a restart may change"
     return ""

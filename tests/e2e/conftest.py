@@ -37,7 +37,7 @@ expect.set_options(timeout=15_000)  # a loaded machine is slow, not wrong
 
 
 @dataclass
-class Instance:
+class Served:
     """An `opsteward up` of the tests' own, and what its first start told."""
 
     url: str
@@ -75,7 +75,7 @@ class Instance:
 
 
 @pytest.fixture(scope="session")
-def instance() -> Iterator[Instance]:
+def served() -> Iterator[Served]:
     """Up with its console loaded; at the end it must stop by itself when asked, and have logged no error."""
     if _CHROMIUM is None:
         pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
@@ -107,22 +107,22 @@ def instance() -> Iterator[Instance]:
     assert crashes == []
 
 
-def _started(process: subprocess.Popen[str], home: Path) -> Instance:
+def _started(process: subprocess.Popen[str], home: Path) -> Served:
     assert process.stdout is not None
     told = [process.stdout.readline() for _ in range(2)]  # an empty line when it died
     if not all(told):
         pytest.fail(f"the instance did not start: {told}")
-    return Instance(url=told[0].split()[-1], link=told[1].split()[-1], home=home, process=process)
+    return Served(url=told[0].split()[-1], link=told[1].split()[-1], home=home, process=process)
 
 
-def _wait_for_console(instance: Instance) -> None:
-    cookies = {"opsteward_session": instance.session()}
+def _wait_for_console(served: Served) -> None:
+    cookies = {"opsteward_session": served.session()}
     deadline = time.monotonic() + _START
     while time.monotonic() < deadline:
-        answer = httpx.get(f"{instance.url}/", cookies=cookies, timeout=15)
+        answer = httpx.get(f"{served.url}/", cookies=cookies, timeout=15)
         if answer.status_code == 200:
             return
-        instance.answers_while_loading.append((answer.status_code, answer.text))
+        served.answers_while_loading.append((answer.status_code, answer.text))
         time.sleep(0.05)
     pytest.fail("the console did not load")
 
@@ -139,7 +139,7 @@ Visit = Callable[..., Awaitable[Page]]
 
 
 @pytest.fixture
-async def visit(instance: Instance, chromium: Browser) -> AsyncIterator[Visit]:
+async def visit(served: Served, chromium: Browser) -> AsyncIterator[Visit]:
     """`page = await visit(path, token=, size=)`: a browser of its own, signed in.
 
     At the end of each test: no request left for another address, no script failed, no dialog came up.
@@ -148,7 +148,7 @@ async def visit(instance: Instance, chromium: Browser) -> AsyncIterator[Visit]:
     wrong: list[str] = []
 
     def watch(page: Page) -> None:
-        page.on("request", lambda r: None if r.url.startswith((instance.url, "data:")) else wrong.append(r.url))
+        page.on("request", lambda r: None if r.url.startswith((served.url, "data:")) else wrong.append(r.url))
         page.on("pageerror", lambda error: wrong.append(f"script error: {error}"))
         page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
 
@@ -167,10 +167,10 @@ async def visit(instance: Instance, chromium: Browser) -> AsyncIterator[Visit]:
         context.set_default_timeout(10_000)
         context.on("page", watch)
         if signed_in:
-            secret = cookie or instance.session(token)
-            await context.add_cookies([{"name": "opsteward_session", "value": secret, "url": instance.url}])
+            secret = cookie or served.session(token)
+            await context.add_cookies([{"name": "opsteward_session", "value": secret, "url": served.url}])
         page = await context.new_page()
-        await page.goto(path if path.startswith("http") else instance.url + path)
+        await page.goto(path if path.startswith("http") else served.url + path)
         return page
 
     yield open_page
@@ -180,7 +180,7 @@ async def visit(instance: Instance, chromium: Browser) -> AsyncIterator[Visit]:
 
 
 @pytest.fixture(scope="session")
-def standing_orders(instance: Instance) -> None:
+def standing_orders(served: Served) -> None:
     """Paging somebody about `billing` waits for an approval."""
     order = {
         "name": "ask-before-paging",
@@ -189,7 +189,7 @@ def standing_orders(instance: Instance) -> None:
         "approval": "required",
         "cooldown": "0s",
     }
-    with instance.api() as api:
+    with served.api() as api:
         text = json.dumps({"version": 1, "orders": [order]})
         answer = api.put("/api/v1/standing-orders", json={"text": text})
         assert answer.status_code < 300, answer.text

@@ -8,12 +8,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
-import signal
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -28,7 +22,6 @@ from fastapi import FastAPI
 
 from opsteward.api.app import build_app
 from opsteward.bootstrap.application import House, build_house, rooms_of
-from opsteward.core.db import APPLICATION_NAME
 from opsteward.core.embedded import EmbeddedPostgres
 from opsteward.core.provision import EMBEDDED_DATABASE
 from opsteward.core.settings import load_settings
@@ -73,9 +66,7 @@ class Tenant:
             made = await access.create_operator(
                 session, name=name or f"op-{next(_numbers)}", roles=roles, actor="system:test"
             )
-            token = await access.issue_token(
-                session, operator_id=made.id, kind="api", name="test", actor="system:test"
-            )
+            token = await access.issue_token(session, operator_id=made.id, kind="api", name="test", actor="system:test")
         return Operator(id=made.id, name=made.name, token=token.secret, http=self.instance.client(token.secret))
 
     async def credential(self, kind: str, *, ttl: timedelta | None = None) -> access.NewToken:
@@ -126,24 +117,6 @@ def run_sql(home: Path, statement: str, *params: Any) -> list[tuple[Any, ...]]:
     with psycopg.connect(EmbeddedPostgres(home).url(EMBEDDED_DATABASE), autocommit=True) as connection:
         cursor = connection.execute(statement.encode(), params or None)
         return cursor.fetchall() if cursor.description else []
-
-
-@contextmanager
-def fresh_home(prefix: str) -> Iterator[Path]:
-    """A home directly below /tmp, where root's database server can reach it; its server is stopped afterwards."""
-    home = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
-    home.chmod(0o711)
-    try:
-        yield home
-    finally:
-        server = EmbeddedPostgres(home)
-        pid = server.pid()
-        if pid is not None and not server.stop_if_last(APPLICATION_NAME):
-            os.kill(pid, signal.SIGINT)  # PostgreSQL's fast shutdown
-            deadline = time.monotonic() + 20
-            while server.pid() is not None and time.monotonic() < deadline:
-                time.sleep(0.05)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def without_settings(patch: pytest.MonkeyPatch) -> None:

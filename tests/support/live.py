@@ -15,7 +15,9 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from support.instance import fresh_home, run_sql
+
+from support.homes import temporary_home
+from support.instance import run_sql
 
 _READY_WITHIN = 60.0  # seconds
 _UP = "Opsteward is up at "
@@ -85,7 +87,7 @@ def _operator(url: str, name: str, token: str) -> LiveOperator:
 @contextmanager
 def running_instance(settings: Mapping[str, str] | None = None) -> Iterator[Live]:
     """Start `opsteward up` on a home of its own and a free port, wait until all of it is ready, end it at the end."""
-    with fresh_home("ops-live-") as home, (home / "stderr").open("w") as errors:
+    with temporary_home() as home, (home / "stderr").open("w") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "opsteward", "up", "--port", "0"],
             env=_environment({"OPSTEWARD_HOME": str(home), "LOG_LEVEL": "WARNING", **(settings or {})}),

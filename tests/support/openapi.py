@@ -50,9 +50,7 @@ async def operations(client: httpx.AsyncClient) -> list[Operation]:
         Operation(
             method=method.upper(),
             path=path,
-            parameters=[
-                {**p, "schema": _resolved(p["schema"], document)} for p in operation.get("parameters", [])
-            ],
+            parameters=[{**p, "schema": _resolved(p["schema"], document)} for p in operation.get("parameters", [])],
             schema=_body_schema(operation, document),
             body_required=operation.get("requestBody", {}).get("required", False),
         )

@@ -36,7 +36,7 @@ STEPS = {
     "session.initialise", "session.assess", "session.diagnose.web", "session.diagnose.database",
     "session.diagnose.network", "session.diagnosed", "session.prioritise", "session.resolve", "session.resolved",
     "session.verify", "session.report", "action.plan", "action.admit", "action.execute", "action.verify",
-    "action.finish", "action.read",
+    "action.finish",
 }  # fmt: skip
 ORDERS = """
 version: 1

@@ -48,7 +48,12 @@ def board() -> Board:
 @pytest.fixture(scope="module")
 async def house(module_home: Path, board: Board) -> AsyncIterator[House]:
     settings = load_settings(
-        home=module_home, queue_poll_interval=0.05, verify_timeout=3.0, approval_ttl=30.0, look_again_after=0.1
+        home=module_home,
+        queue_poll_interval=0.05,
+        verify_timeout=3.0,
+        approval_ttl=30.0,
+        look_again_after=0.1,
+        workers=1,  # a session and its action must do with one place in the queue
     )
     built = build_house(settings, [integration(board)])
     process = Process(built, kind="test")

@@ -32,7 +32,7 @@ class ActionRun(TenantRow, Base):
     requested_by: Mapped[str]
     idempotency_key: Mapped[str]
     incident_id: Mapped[UUID | None]
-    reply_to: Mapped[str | None]
+    reply_to: Mapped[UUID | None]
     standing_order: Mapped[str | None]
     approval: Mapped[str]
     limits: Mapped[dict[str, Any]]

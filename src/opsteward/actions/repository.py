@@ -73,13 +73,14 @@ async def refusal(session: AsyncSession, run: ActionRun) -> str | None:
     on_target = ActionRun.target_key == run.target_key
     by_order = ActionRun.standing_order == run.standing_order
     day, hour = now() - timedelta(days=1), now() - timedelta(hours=1)
+    far = min(day, now() - timedelta(seconds=run.limits["cooldown"] or 0))
     last, per_target, per_hour = (
         await session.execute(
             sa.select(
                 sa.func.max(ActionRun.executed_at).filter(on_target),
                 sa.func.count().filter(on_target, by_order, ActionRun.executed_at > day),
                 sa.func.count().filter(by_order, ActionRun.executed_at > hour),
-            ).where(*same, ActionRun.executed_at > day)
+            ).where(*same, ActionRun.executed_at > far)
         )
     ).one()
     limits = run.limits
@@ -93,6 +94,7 @@ async def refusal(session: AsyncSession, run: ActionRun) -> str | None:
 
 
 def view_of_run(run: ActionRun) -> ActionView:
+    """A run as it is shown."""
     return ActionView(
         id=run.id,
         action=run.action,
@@ -116,6 +118,7 @@ def view_of_run(run: ActionRun) -> ActionView:
 
 
 def view_of_approval(approval: Approval, run: ActionRun) -> ApprovalView:
+    """An approval with its run, as it is shown."""
     return ApprovalView(
         id=approval.id,
         action_id=run.id,
@@ -137,6 +140,7 @@ def view_of_approval(approval: Approval, run: ActionRun) -> ApprovalView:
 
 
 def view_of_freeze(row: Freeze) -> FreezeView:
+    """A freeze as it is shown."""
     return FreezeView(
         id=row.id,
         action=row.action,

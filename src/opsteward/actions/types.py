@@ -50,7 +50,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class NewAction:
-    """A request to the door. `reply_to` is a workflow that waits for the end on the topic `action:<run id>`."""
+    """A request to the door. `reply_to` is the troubleshooting session that goes on when the run has ended."""
 
     action: str
     params: Mapping[str, Any]
@@ -62,7 +62,7 @@ class NewAction:
     standing_order: str | None = None
     approval: str = "by_risk"
     limits: Limits = field(default_factory=Limits)
-    reply_to: str | None = None
+    reply_to: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +129,4 @@ class ActionChanged:
 
     run: ActionView
     key: str
-
-
-def reply_topic(run_id: UUID | str) -> str:
-    """The topic on which the end of a run is told to the workflow that waits for it."""
-    return f"action:{run_id}"
+    reply_to: UUID | None

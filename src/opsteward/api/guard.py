@@ -141,8 +141,10 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _bounded_integer(text: str) -> int:
-    if len(text) > _MOST_DIGITS:
-        raise ValueError(f"a number of over {_MOST_DIGITS} digits")
+    if len(text.removeprefix("-")) > _MOST_DIGITS:
+        raise Malformed(
+            problems=[_body_problem(f"holds a number of over {_MOST_DIGITS} digits", "send it as a string")]
+        )
     return int(text)
 
 

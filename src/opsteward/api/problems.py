@@ -25,7 +25,7 @@ def problem(
 ) -> JSONResponse:
     """One problem document."""
     body: dict[str, Any] = {
-        "type": f"/docs/reference/errors#{code}",
+        "type": f"urn:opsteward:error:{code}",
         "title": title,
         "status": status,
         "detail": redact_text(detail),

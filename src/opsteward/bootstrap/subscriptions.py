@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.service.door import Door
-from opsteward.actions.types import ActionChanged, NewAction, RunStatus
+from opsteward.actions.types import ENDS, ActionChanged, NewAction, RunStatus
 from opsteward.contracts.check import CheckStatus
 from opsteward.core import feed
 from opsteward.core.bus import Bus
@@ -48,6 +48,7 @@ class Subscriptions:
         self._sessions = sessions
 
     def connect(self, bus: Bus) -> None:
+        """Subscribe everything; once per process."""
         bus.subscribe(HealthChanged, self.health_becomes_event)
         bus.subscribe(IncidentOpened, self.incident_is_worked_on)
         bus.subscribe(ActionChanged, self.action_is_told)
@@ -91,6 +92,7 @@ class Subscriptions:
                     incident_id=incident.id,
                     standing_order=message.standing_order,
                     approval=message.approval,
+                    limits=message.limits,
                 ),
             )
         if incident.system_id is not None and incident.category == "system_error":
@@ -107,6 +109,8 @@ class Subscriptions:
         """Each step of an action is a line in its incident's timeline."""
         run = message.run
         await feed.announce(session, kind="action", object_id=str(run.id))
+        if message.reply_to is not None and run.status in ENDS:
+            await self._sessions.resume(session, session_id=message.reply_to, run_id=run.id)
         if run.incident_id is None:
             return
         frozen = message.key == "frozen"

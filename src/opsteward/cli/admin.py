@@ -51,6 +51,20 @@ def register_system(
         show.say(f"Registered {added['name']} as {added['id']}")
 
 
+@systems.command("remove")
+def remove_system(name: Annotated[str, typer.Argument(help="Its name.")]) -> None:
+    """Forget a system and its credentials; its history stays."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    client = Client()
+    found = [s["id"] for s in client.get("/api/v1/systems")["items"] if s["name"].casefold() == name.casefold()]
+    if not found:
+        raise typer.BadParameter(f"no system is called {name}")
+    client.delete(f"/api/v1/systems/{found[0]}")
+    show.say(f"Removed {name}")
+
+
 @tenants.command("list")
 def list_tenants(as_json: Json = False) -> None:
     """All tenants."""

@@ -1,4 +1,4 @@
-"""`opsteward approvals`: see what waits, say yes to exactly that, or no."""
+"""`opsteward approvals | freezes`: see what waits, say yes to exactly that, or no; allow again what did not help."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 app = typer.Typer(help="Actions that wait for a second person.", no_args_is_help=True)
+freezes = typer.Typer(help="Actions that did not help, and are not tried again for a while.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 
@@ -82,6 +83,29 @@ def refuse(
         show.as_json(answer)
     else:
         show.say(f"Approval {answer['id']} is {answer['status']}")
+
+
+@freezes.command("list")
+def list_freezes(as_json: Json = False) -> None:
+    """What is not tried at present, because it did not help."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    page = Client().get("/api/v1/freezes")
+    if as_json:
+        show.as_json(page)
+    else:
+        show.table(page["items"], ["action", "reason", "until", "id"], empty="Nothing is frozen.")
+
+
+@freezes.command("lift")
+def lift_freeze(freeze: Annotated[str, typer.Argument(help="Its id.")]) -> None:
+    """Allow the action on that target again."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    Client().post(f"/api/v1/freezes/{freeze}/lift")
+    show.say("Lifted")
 
 
 def _tell(found: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ app = typer.Typer(
 app.add_typer(incidents.events, name="events")
 app.add_typer(incidents.incidents, name="incidents")
 app.add_typer(approvals.app, name="approvals")
+app.add_typer(approvals.freezes, name="freezes")
 app.add_typer(orders.app, name="standing-orders")
 app.add_typer(admin.systems, name="systems")
 app.add_typer(admin.tenants, name="tenants")

@@ -29,6 +29,7 @@ class RunRow:
 
     @classmethod
     def of(cls, run: ActionView, names: Names) -> RunRow:
+        """From a run, with the names of its system and of who asked for it."""
         return cls(run=run, system=names.system(run.system_id), requested_by=names.actor(run.requested_by))
 
 
@@ -44,6 +45,7 @@ class ApprovalRow:
 
     @classmethod
     def of(cls, approval: ApprovalView, names: Names, me: Identity) -> ApprovalRow:
+        """From an approval, with the names of its system and of who asked for it."""
         return cls(
             approval=approval,
             system=names.system(approval.system_id),

@@ -109,7 +109,15 @@ class LivePage(ABC, Generic[T]):
     def _tell(self, words: str, *, picture: str) -> None:
         if not self._client.is_deleted:
             with self._client:
-                ui.notify(words, icon=picture, classes="notice", multi_line=True, timeout=6000, close_button="Close")
+                # colours of its own, so that Quasar's do not win over the style sheet
+                ui.notify(
+                    words,
+                    icon=picture,
+                    classes="notice",
+                    textColor="notice",
+                    timeout=6000,
+                    actions=[{"label": "Close", "color": "notice", "noCaps": True}],
+                )
 
     async def _identify(self) -> Identity:
         return await browser.identify(self.rooms.db, secret=self._secret)

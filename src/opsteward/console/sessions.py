@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from opsteward.console.elements import ago, chip, lines, more, tag, text
-from opsteward.console.wording import (
-    OUTCOME,
-    RUNNING,
-    SEVERITY,
-    duration_in_words,
-    look_of,
-)
+from opsteward.console.wording import OUTCOME, RUNNING, SEVERITY, duration_in_words, look_of
 from opsteward.troubleshooting.types import SessionView
 
 _THINNEST = 1.5  # percent: a phase that took no time is still seen
@@ -31,15 +24,16 @@ def draw_session(session: SessionView) -> None:
         text(f"engine {session.engine}")
     if session.complaint:
         text(f"Complaint: {session.complaint}", "quiet", name="p")
-    _draw_phases(session.phases)
+    _draw_phases(session)
     if not session.outcome:
         text(f"Now: {session.phase}", "quiet", name="p")
     if session.summary:
         text(session.summary, "plan", name="p")
 
 
-def _draw_phases(phases: Sequence[dict[str, Any]]) -> None:
+def _draw_phases(session: SessionView) -> None:
     """A bar for each phase, in the order in which they began; the widest is the longest."""
+    phases = session.phases
     longest = max((_seconds(phase) for phase in phases), default=0.0) or 1.0
     with tag("ol", "phases"):
         for phase in sorted(phases, key=lambda p: str(p.get("started_at", ""))):
@@ -49,7 +43,8 @@ def _draw_phases(phases: Sequence[dict[str, Any]]) -> None:
                 with tag("span", "track"):
                     tag("span", "filled").style(f"width: {max(_THINNEST, 100 * seconds / longest):.1f}%")
                 text(duration_in_words(seconds), "seconds")
-                text(str(phase.get("summary", "")), "quiet told")
+                if phase.get("summary") != session.summary:  # which is told below
+                    text(str(phase.get("summary", "")), "quiet told")
 
 
 def _seconds(phase: dict[str, Any]) -> float:

@@ -4,7 +4,7 @@ A workflow is an async function registered under a name; it takes ids only, and 
 is a step. A finished step is never run again; the step in flight when a process dies is, so each step must be
 harmless when repeated. Enqueueing rides in the caller's transaction.
 
-Facts of the engine that this seam rests on are held by tests/workflows/test_engine_contract.py.
+The facts of the engine that this seam rests on are held by tests/workflows.
 """
 
 from __future__ import annotations
@@ -206,20 +206,6 @@ def current_workflow_id() -> str:
     from dbos import DBOS
 
     return DBOS.workflow_id or ""
-
-
-async def send(workflow_id: str, topic: str, message: Any) -> None:
-    """Leave a message for a workflow; from inside a workflow it is sent once."""
-    from dbos import DBOS
-
-    await DBOS.send_async(workflow_id, message, topic=topic)
-
-
-async def receive(topic: str, timeout: float) -> Any:
-    """Wait durably for a message to this workflow; None when `timeout` seconds pass first."""
-    from dbos import DBOS
-
-    return await DBOS.recv_async(topic, timeout_seconds=timeout)
 
 
 async def sleep(seconds: float) -> None:

@@ -14,18 +14,24 @@ import pwd
 import shutil
 import stat
 import subprocess
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from opsteward.core.errors import Invalid, Unavailable
 from opsteward.core.log import get_logger
+
+if TYPE_CHECKING:
+    import psycopg
 
 log = get_logger(__name__)
 
 SYSTEM_USER = "pgserver"
 SUPERUSER = "postgres"
+_CLOSING_WITHIN = 1.0  # seconds that sessions of ours which just ended may still be listed
 _LONGEST_SOCKET_PATH = 100  # bytes; the kernel's limit is 107 with the socket's name
 _CONFIG = {
     "listen_addresses": "''",
@@ -89,12 +95,13 @@ class EmbeddedPostgres:
                 return False
             try:
                 with psycopg.connect(self.url("postgres"), connect_timeout=3, application_name="last-one-out") as conn:
-                    row = conn.execute(
-                        "select count(*) from pg_stat_activity where application_name like %s", [application_name + "%"]
-                    ).fetchone()
+                    conn.autocommit = True
+                    deadline = time.monotonic() + _CLOSING_WITHIN
+                    while _sessions(conn, application_name):
+                        if time.monotonic() > deadline:
+                            return False
+                        time.sleep(0.1)
             except psycopg.Error:
-                return False
-            if row is None or row[0]:
                 return False
             self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop")
             return True
@@ -171,6 +178,13 @@ class EmbeddedPostgres:
                     staging.rename(copy)
                 self._bin = copy / "bin"
         return self._bin
+
+
+def _sessions(conn: psycopg.Connection[Any], application_name: str) -> int:
+    row = conn.execute(
+        "select count(*) from pg_stat_activity where application_name like %s", [application_name + "%"]
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def prepare_home(home: Path) -> None:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from opsteward.actions.types import Limits
 from opsteward.systems.types import KnownSystem
 
 
@@ -110,6 +111,7 @@ class IncidentOpened:
     message: str
     standing_order: str | None = None
     approval: str = "auto"
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,6 +84,7 @@ class Injection:
     truth_file: Path
 
     def as_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
         return {
             "fault": self.fault,
             "injected_at": self.injected_at,

@@ -90,6 +90,7 @@ def _leave(_: int, __: FrameType | None) -> None:
 
 
 def main() -> None:
+    """Hold what the arguments name until it is taken away, or until SIGTERM."""
     signal.signal(signal.SIGTERM, _leave)
     fault, folder = sys.argv[1], LabFolder(Path(sys.argv[2]))
     if fault == "lock_chain":

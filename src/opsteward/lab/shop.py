@@ -94,6 +94,7 @@ class Shop:
         self._looks: set[asyncio.Task[str]] = set()
 
     def app(self) -> Starlette:
+        """The web application."""
         routes = [
             Route("/", self.page),
             Route("/orders", self.order, methods=["POST"]),
@@ -107,6 +108,7 @@ class Shop:
         await self._pool.close()
 
     async def page(self, _: Request) -> Response:
+        """GET /: something to look at."""
         try:
             async with self._pool.connection() as connection:
                 found = await connection.execute("select name, price_cents from products order by id")
@@ -118,6 +120,7 @@ class Shop:
         return HTMLResponse(f"<!doctype html><title>Shop</title><h1>Shop</h1><ul>{products}</ul>")
 
     async def order(self, request: Request) -> Response:
+        """POST /orders: the checkout, one transaction."""
         try:
             form = OrderForm.model_validate_json(await request.body())
         except ValidationError as problem:
@@ -155,6 +158,7 @@ class Shop:
             return int(order[0])
 
     async def health(self, _: Request) -> Response:
+        """GET /health: a real query, and the share of orders that lately succeeded."""
         look = asyncio.create_task(self._look_at_database())
         self._looks.add(look)
         look.add_done_callback(self._looks.discard)
@@ -190,6 +194,7 @@ def _said(problem: BaseException) -> str:
 
 
 def main() -> None:
+    """Serve until SIGTERM."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     folder = LabFolder(Path(sys.argv[1]).resolve())
     leave_mark(folder.run / "shop.json")

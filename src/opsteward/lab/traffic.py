@@ -42,6 +42,7 @@ class Traffic:
         self._open: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
+        """Send orders at the rate in force until stopped."""
         due = time.monotonic()
         while True:
             now = time.monotonic()

@@ -314,7 +314,7 @@ async def note(
         },
         entry_id=derived_id(run.id, key),
     )
-    await bus.publish(session, ActionChanged(run=repository.view_of_run(run), key=key))
+    await bus.publish(session, ActionChanged(run=repository.view_of_run(run), key=key, reply_to=run.reply_to))
 
 
 async def _enqueue(session: AsyncSession, workflow: str, run: ActionRun, *, suffix: str) -> None:

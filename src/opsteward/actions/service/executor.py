@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.actions import repository
 from opsteward.actions.models import ActionRun, Approval
 from opsteward.actions.service.door import EXECUTE_WORKFLOW, PLAN_WORKFLOW, Door, note
-from opsteward.actions.types import ENDS, RunStatus, reply_topic
+from opsteward.actions.types import ENDS, RunStatus
 from opsteward.contracts.action import Action, ActionContext, Plan, Proof
 from opsteward.contracts.registry import OfferedAction, Registry
 from opsteward.core import durable
@@ -64,11 +64,7 @@ class Executor:
         """Workflow: plan, and go on when nobody needs to be asked. Returns the run's status."""
         tenant, run = UUID(tenant_id), UUID(run_id)
         status = await durable.step("action.plan", partial(self._plan, tenant, run))
-        if status == RunStatus.APPROVED:
-            return await self._perform(tenant, run)
-        if status in ENDS:
-            await self._reply(tenant, run)
-        return status
+        return await self._perform(tenant, run) if status == RunStatus.APPROVED else status
 
     async def execute_action(self, *, tenant_id: str, run_id: str) -> str:
         """Workflow: an approval was decided or has run out. Returns the run's status."""
@@ -81,10 +77,8 @@ class Executor:
             await durable.step("action.execute", partial(self._execute, tenant, run))
             proven = await durable.step("action.verify", partial(self._verify, tenant, run))
             undo = "" if proven else await durable.step("action.undo", partial(self._undo, tenant, run))
-            await durable.step("action.finish", partial(self._finish, tenant, run, undo))
-        elif admitted not in ENDS:
-            return admitted  # another workflow has it, or it waits still
-        return await self._reply(tenant, run)
+            return await durable.step("action.finish", partial(self._finish, tenant, run, undo))
+        return admitted  # it has ended without an effect, another workflow has it, or it waits still
 
     # -- steps -------------------------------------------------------------------------------------------------
 
@@ -237,7 +231,7 @@ class Executor:
                 return f"the undo failed: {redact_text(error.detail)}"
             return UNDONE
 
-    async def _finish(self, tenant: UUID, run_id: UUID, undo: str) -> None:
+    async def _finish(self, tenant: UUID, run_id: UUID, undo: str) -> str:
         async with self._db.unit_of_work(tenant) as session:
             run = await repository.get_run(session, run_id, lock=True)
             proof = run.proof or {"ok": False, "summary": ""}
@@ -251,17 +245,7 @@ class Executor:
                     session, run_id=run_id, seconds=self._settings.freeze_seconds, reason=f"did not help: {run.error}"
                 )
             await self._note(session, run, run.status, extra={"proof": proof["summary"], "undo": undo})
-
-    async def _reply(self, tenant: UUID, run_id: UUID) -> str:
-        status, reply_to = await durable.step("action.read", partial(self._read, tenant, run_id))
-        if reply_to:
-            await durable.send(reply_to, reply_topic(run_id), status)
-        return status
-
-    async def _read(self, tenant: UUID, run_id: UUID) -> tuple[str, str | None]:
-        async with self._db.unit_of_work(tenant) as session:
-            run = await repository.get_run(session, run_id)
-            return run.status, run.reply_to
+            return run.status
 
     # -- pieces ------------------------------------------------------------------------------------------------
 

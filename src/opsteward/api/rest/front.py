@@ -61,6 +61,7 @@ async def sign_in(request: Request, rooms: RoomsDep, code: Annotated[str, Query(
 
 @router.post("/sign-in", include_in_schema=False)
 async def sign_in_with_token(request: Request, rooms: RoomsDep) -> Response:
+    """By an API token, from the sign-in page's own form only."""
     if not same_origin(request):
         raise Denied("sign in from the sign-in page")
     fields = parse_qs((await request.body()).decode("utf-8", "replace"))
@@ -77,6 +78,7 @@ async def sign_in_with_token(request: Request, rooms: RoomsDep) -> Response:
 
 @router.post("/sign-out", include_in_schema=False)
 async def sign_out(rooms: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]) -> Response:
+    """End this browser session."""
     if identity.kind != "session":
         raise Denied("only a browser session is signed out", remedy="a token is revoked with DELETE /api/v1/tokens/ID")
     async with rooms.db.unit_of_work(identity.tenant_id) as session:

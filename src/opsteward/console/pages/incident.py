@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -18,11 +16,12 @@ from opsteward.console.actions import ApprovalRow, RunRow, draw_approval, draw_r
 from opsteward.console.elements import advice, ago, as_json, at, button, chip, icon, link, more, section, tag, text
 from opsteward.console.keyed import KeyedList
 from opsteward.console.live import LivePage
+from opsteward.console.milestones import draw_milestones, milestones
 from opsteward.console.names import Names
 from opsteward.console.rooms import ConsoleRooms
 from opsteward.console.sessions import draw_issue, draw_session
 from opsteward.console.sheet import Sheet, storable
-from opsteward.console.wording import INCIDENT, SEVERITY, counted, duration_in_words, look_of, timeline_look
+from opsteward.console.wording import INCIDENT, SEVERITY, counted, look_of, timeline_look
 from opsteward.core.errors import NotFound
 from opsteward.core.feed import Notice
 from opsteward.events.service import timeline
@@ -31,15 +30,6 @@ from opsteward.identity.types import Identity
 from opsteward.troubleshooting.types import SessionView
 
 _NEWEST_EVENTS = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Milestone:
-    """When a stage was reached; `after` is seconds since the incident was detected."""
-
-    name: str
-    at: datetime | None
-    after: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +54,8 @@ def install(rooms: ConsoleRooms) -> None:
 
 
 class IncidentPage(LivePage[Story]):
+    """One incident: its story, its cause, what was done, and what can be done."""
+
     needs = ("incidents.read", "events.read", "actions.read", "approvals.read", "troubleshooting.read")
 
     def __init__(self, rooms: ConsoleRooms, request: Request, incident_id: str) -> None:
@@ -96,10 +88,10 @@ class IncidentPage(LivePage[Story]):
             link("← Overview", "/", "back")
             text(f"#{data.incident.number} {data.incident.title}", name="h1")
             self._state = _one(self._draw_state)
-            self._milestones = _one(_draw_milestones)
+            self._milestones = _one(draw_milestones)
             self._buttons = _one(self._draw_buttons)
-        with tag("div", "columns"):
-            with tag("div", "column"):
+        with tag("div", "panes"):
+            with tag("div", "pane"):
                 with section("Waiting for approval", "pan_tool") as self._approval_section:
                     self._approvals = KeyedList[ApprovalRow](
                         key=lambda row: row.approval.id,
@@ -114,7 +106,7 @@ class IncidentPage(LivePage[Story]):
                         name="ol",
                         classes="timeline",
                     )
-            with tag("div", "column"):
+            with tag("div", "pane"):
                 self._lay_out_findings()
 
     def _lay_out_findings(self) -> None:
@@ -143,7 +135,7 @@ class IncidentPage(LivePage[Story]):
 
     def show(self, data: Story) -> None:
         self._state.show([data])
-        self._milestones.show([milestones(data)])
+        self._milestones.show([milestones(data.incident, data.lines, [row.run for row in data.runs])])
         self._buttons.show([(data.incident.status, data.incident.acknowledged_at is not None, _rights(self.identity))])
         self._approvals.show(data.approvals)
         self._approval_section.set_visibility(bool(data.approvals))
@@ -237,44 +229,6 @@ def _uuid_of(given: str) -> UUID:
         return UUID(given)
     except ValueError:
         raise NotFound("no incident of this id") from None
-
-
-def milestones(data: Story) -> list[Milestone]:
-    """Detected, diagnosed, acted, verified, and the whole: each with its distance from the first."""
-    start = data.incident.opened_at
-
-    def first(kind: str) -> datetime | None:
-        return next((line.at for line in data.lines if line.kind == kind), None)
-
-    def stage(name: str, when: datetime | None) -> Milestone:
-        return Milestone(name=name, at=when, after=(when - start).total_seconds() if when else None)
-
-    return [
-        stage("Detected", start),
-        stage("Diagnosed", first("diagnosed")),
-        stage("Acted", _first_act(data.runs)),
-        stage("Verified", first("verified")),
-        stage("Total", data.incident.resolved_at),
-    ]
-
-
-def _first_act(runs: Sequence[RunRow]) -> datetime | None:
-    """When the first action on a system began; telling somebody is no repair."""
-    times = [row.run.executed_at for row in runs if row.run.executed_at and row.run.system_id]
-    return min(times, default=None)
-
-
-def _draw_milestones(stages: list[Milestone]) -> None:
-    with tag("ol", "milestones"):
-        for stage in stages:
-            with tag("li", "" if stage.at else "not-yet"):
-                text(stage.name, "label")
-                if stage.at is None or stage.after is None:
-                    text("not yet", "value")
-                elif stage.name == "Detected":
-                    at(stage.at).classes("value")
-                else:
-                    text(("" if stage.name == "Total" else "+") + duration_in_words(stage.after), "value")
 
 
 def _draw_line(line: TimelineView) -> None:

@@ -60,6 +60,8 @@ def install(rooms: ConsoleRooms) -> None:
 
 
 class OverviewPage(LivePage[Seen]):
+    """Health, open incidents, waiting approvals, and what ran lately and why."""
+
     needs = ("systems.read", "incidents.read", "approvals.read", "actions.read")
 
     def concerns(self, notice: Notice) -> bool:
@@ -87,8 +89,8 @@ class OverviewPage(LivePage[Seen]):
             self._headline = text("", name="h1")
             self._headline.props["aria-live"] = "polite"
             self._count = text("", "quiet", name="p")
-        with tag("div", "columns"):
-            with tag("div", "column"):
+        with tag("div", "panes"):
+            with tag("div", "pane"):
                 with section("Waiting for approval", "pan_tool") as self._approval_section:
                     self._approvals = KeyedList[ApprovalRow](
                         key=lambda row: row.approval.id,
@@ -103,7 +105,7 @@ class OverviewPage(LivePage[Seen]):
                     self._runs = KeyedList[RunRow](
                         key=lambda row: row.run.id, render=partial(draw_run, whole=False), empty=_no_run
                     )
-            with tag("div", "column"):
+            with tag("div", "pane"):
                 with section("Systems", "dns"):
                     self._systems = KeyedList[SystemInfo](
                         key=lambda system: system.id, render=_draw_system, empty=_no_system

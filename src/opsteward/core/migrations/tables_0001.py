@@ -41,7 +41,7 @@ def _action_runs() -> None:
         sa.Column("requested_by", sa.Text(), nullable=False),
         sa.Column("idempotency_key", sa.Text(), nullable=False),
         sa.Column("incident_id", sa.Uuid(), nullable=True),
-        sa.Column("reply_to", sa.Text(), nullable=True),
+        sa.Column("reply_to", sa.Uuid(), nullable=True),
         sa.Column("standing_order", sa.Text(), nullable=True),
         sa.Column("approval", sa.Text(), nullable=False),
         sa.Column("limits", JSONB(), nullable=False),

@@ -152,6 +152,7 @@ class Incidents:
 
 
 def view_of(row: Incident) -> IncidentView:
+    """An incident as it is shown."""
     return IncidentView(
         id=row.id,
         number=row.number,
@@ -171,6 +172,7 @@ def view_of(row: Incident) -> IncidentView:
 
 
 def view_of_event(row: Event) -> EventView:
+    """An event as it is shown."""
     return EventView(
         id=row.id,
         received_at=row.received_at,

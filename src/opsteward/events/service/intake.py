@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.actions.types import Limits
 from opsteward.core.bus import Bus
 from opsteward.core.clock import now
 from opsteward.core.crypto import digest
@@ -29,7 +30,7 @@ from opsteward.events.fingerprint import fingerprint
 from opsteward.events.models import Event, Incident, IncidentFingerprint
 from opsteward.events.service import timeline
 from opsteward.events.service.incidents import Incidents, view_of
-from opsteward.events.service.orders import StandingOrders
+from opsteward.events.service.orders import StandingOrders, limits_of
 from opsteward.events.standing_orders import StandingOrder, Subject, first_match
 from opsteward.events.types import IncidentChanged, IncidentOpened, IncidentStatus, NewEvent, TakenEvent
 from opsteward.systems.service.inventory import Inventory
@@ -181,6 +182,7 @@ class Intake:
                 message=draft.event.message,
                 standing_order=draft.order.name if draft.order else None,
                 approval=draft.order.approval if draft.order else "auto",
+                limits=limits_of(draft.order) if draft.order else Limits(),
             ),
         )
         return row.id

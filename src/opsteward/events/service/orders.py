@@ -10,12 +10,20 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.actions.types import Limits
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.events import standing_orders
 from opsteward.events.models import StandingOrderVersion
 from opsteward.events.standing_orders import ActionInfo, StandingOrder, Subject
 from opsteward.telemetry.service import audit
+
+
+def limits_of(order: StandingOrder) -> Limits:
+    """An order's cooldown and counts as the door takes them."""
+    return Limits(
+        cooldown=order.cooldown.total_seconds(), per_target=order.limits.per_target, per_hour=order.limits.per_hour
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -179,13 +179,18 @@ async def redeem_link(session: AsyncSession, *, link: Identity) -> NewToken:
     )
     if link.kind != "link" or used is None:
         raise Unauthenticated("this sign-in link was used or has expired")
-    return await open_session(session, owner=link)
+    return await _browser_session(session, link)
 
 
 async def open_session(session: AsyncSession, *, owner: Identity) -> NewToken:
-    """A browser session for who has shown a credential. Raises Unauthenticated for one that opens none."""
-    if owner.kind not in ("api", "link"):
+    """A browser session for who has shown an API token. Raises Unauthenticated for any other credential: a link is
+    used up by `redeem_link`, and a session makes no further one."""
+    if owner.kind != "api":
         raise Unauthenticated("this credential opens no session")
+    return await _browser_session(session, owner)
+
+
+async def _browser_session(session: AsyncSession, owner: Identity) -> NewToken:
     return await issue_token(
         session,
         operator_id=owner.operator_id,

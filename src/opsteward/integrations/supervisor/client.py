@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 from xml.parsers.expat import ExpatError
 
+from opsteward.core.blocking import in_thread
 from opsteward.core.errors import AuthFailed, BadReply, Timeout
 from opsteward.core.http import REGISTERED_SYSTEMS, resolve_host, unreachable
 from opsteward.integrations.supervisor.config import SupervisorConfig
@@ -100,7 +101,7 @@ class SupervisorClient:
                     found = await resolve_host(self._config.host, self._config.port, REGISTERED_SYSTEMS)
                     address = found[0][1]
                 # The thread ends by its socket's timeout even when we stop waiting for it.
-                return await asyncio.to_thread(self._call_blocking, address, method, params)
+                return await in_thread(self._call_blocking, address, method, params)
         except TimeoutError:
             raise Timeout(f"supervisord did not answer {method} within {limit:g} s") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
 from typing import ClassVar
@@ -10,6 +9,7 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
+from opsteward.core.blocking import in_thread
 from opsteward.integrations.supervisor.client import ProcessInfo, SupervisorClient, is_halted
 from opsteward.integrations.supervisor.config import SupervisorConfig, config_from
 
@@ -34,7 +34,7 @@ class SupervisorConnector(Connector[SupervisorConfig]):
             return None
         if self._server_pid is None:
             self._server_pid = await self.client.server_pid()
-        return await asyncio.to_thread(is_halted, info, parent_pid=self._server_pid)
+        return await in_thread(is_halted, info, parent_pid=self._server_pid)
 
     async def probe(self) -> ProbeReport:
         started = time.monotonic()

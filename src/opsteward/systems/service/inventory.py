@@ -47,8 +47,10 @@ class NewSystem:
 class Inventory:
     """All about registered systems; one per process."""
 
-    def __init__(self, registry: Registry, box: SecretBox, bus: Bus) -> None:
+    def __init__(self, registry: Registry, box: SecretBox, bus: Bus, defaults: Mapping[str, Any] | None = None) -> None:
+        """`defaults` are thresholds that a system has unless its own settings say otherwise."""
         self._registry = registry
+        self._defaults = dict(defaults or {})
         self._box = box
         self._bus = bus
 
@@ -225,7 +227,18 @@ class Inventory:
             if row.credentials_sealed
             else {}
         )
-        return _ref(row), secret
+        return self._ref(row), secret
+
+    def _ref(self, row: System) -> SystemRef:
+        return SystemRef(
+            id=row.id,
+            tenant_id=row.tenant_id,
+            name=row.name,
+            type=row.type,
+            endpoint=row.endpoint,
+            health_check_url=row.health_check_url,
+            settings=self._defaults | row.settings,
+        )
 
     async def _row(self, session: AsyncSession, system_id: UUID) -> System:
         row = await session.scalar(
@@ -246,18 +259,6 @@ async def connected(
         yield via
     finally:
         await via.close()
-
-
-def _ref(row: System) -> SystemRef:
-    return SystemRef(
-        id=row.id,
-        tenant_id=row.tenant_id,
-        name=row.name,
-        type=row.type,
-        endpoint=row.endpoint,
-        health_check_url=row.health_check_url,
-        settings=row.settings,
-    )
 
 
 def _info(row: System) -> SystemInfo:

@@ -115,6 +115,8 @@ async def verify(session: AsyncSession) -> Verdict:
     """Walk the tenant's whole chain and compare every entry with its seal."""
     tenant_id = tenant_of(session)
     verdict = Verdict()
+    # Read before the walk: what is sealed meanwhile only adds to the chain, so the walk must come past this end.
+    head = await session.get(AuditHead, tenant_id)
     seq, previous = 0, GENESIS
     while rows := await _sealed_after(session, tenant_id, seq):
         for seal_row, entry in rows:
@@ -126,9 +128,20 @@ async def verify(session: AsyncSession) -> Verdict:
                 verdict.problems.append(
                     f"entry {seal_row.seq} ({seal_row.entry_id}, {entry.verb}): altered after it was sealed"
                 )
+            if head is not None and seal_row.seq == head.seq and seal_row.hash != head.hash:
+                verdict.problems.append(
+                    f"entry {seal_row.seq} ({seal_row.entry_id}): another one was sealed in its place"
+                )
             seq, previous = seal_row.seq, seal_row.hash
             verdict.sealed += 1
-    await _check_end(session, tenant_id, seq, previous, verdict)
+    head = head or await session.get(AuditHead, tenant_id)  # the first seal may have come during the walk
+    if head is None and seq:
+        verdict.problems.append(f"the end of the chain is not on record: entries after {seq} may be missing")
+    elif head is not None and head.seq > seq:
+        verdict.problems.append(f"entries {seq + 1} to {head.seq}: cut off the end of the chain")
+    await _check_unsealed(session, tenant_id, verdict)
+    if not verdict.sealed and not verdict.pending:
+        verdict.problems.append("the log is empty, though every tenant's begins with entry 1, its creation")
     return verdict
 
 
@@ -143,10 +156,7 @@ async def _sealed_after(session: AsyncSession, tenant_id: UUID, seq: int) -> lis
     return [(seal_row, entry) for seal_row, entry in rows.all()]
 
 
-async def _check_end(session: AsyncSession, tenant_id: UUID, seq: int, last: str, verdict: Verdict) -> None:
-    head = await session.get(AuditHead, tenant_id)
-    if head and (head.seq > seq or (head.seq == seq and head.hash != last)):
-        verdict.problems.append(f"entries {seq + 1} to {head.seq}: cut off the end of the chain")
+async def _check_unsealed(session: AsyncSession, tenant_id: UUID, verdict: Verdict) -> None:
     pending = (
         await session.execute(
             sa.select(AuditPending.entry_id, AuditEntry.id)

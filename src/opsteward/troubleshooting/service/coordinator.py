@@ -1,11 +1,12 @@
-"""The coordinator: one durable workflow of seven phases, in rounds, until the system is proven healthy or a person
-is needed.
+"""The coordinator: seven phases, in rounds, until the system is proven healthy or a person is needed.
 
     initialise -> assess -> [ diagnose -> prioritise -> resolve -> verify ] -> report
 
-A fix goes through the one door under a standing order; without an order nothing is done and the proposal goes to
-people. A fix that did not make the system healthy is frozen, and the next round looks again. The health that
-counts is measured by the systems' own checks, not told by the action.
+Two durable workflows: one goes up to the request of a fix, the other goes on when that fix has come to its end, so
+that a session that waits for an approval holds up nobody. A fix goes through the one door under a standing order;
+without an order nothing is done and the proposal goes to people. A fix that did not make the system healthy is
+frozen, and the next round looks again. The health that counts is measured by the systems' own checks, not told by
+the action.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.service.door import Door
-from opsteward.actions.types import NewAction, reply_topic
+from opsteward.actions.types import NewAction
 from opsteward.core import durable
 from opsteward.core.log import correlated
 from opsteward.events.service.orders import StandingOrders
@@ -29,8 +30,10 @@ from opsteward.troubleshooting.models import Session
 from opsteward.troubleshooting.service.desk import ACTOR, Case, Data, Desk
 from opsteward.troubleshooting.service.diagnosis import DOMAINS, Diagnosis
 from opsteward.troubleshooting.service.repair import FIX, Repair
-from opsteward.troubleshooting.service.sessions import SESSION_WORKFLOW, finish, get_row, write_phase
+from opsteward.troubleshooting.service.sessions import RESUME_WORKFLOW, SESSION_WORKFLOW, finish, get_row, write_phase
 from opsteward.troubleshooting.types import FixAction, Issue, ResolutionReport
+
+WAITING = "waiting"
 
 
 class Coordinator:
@@ -44,38 +47,45 @@ class Coordinator:
 
     def register(self, workflows: durable.Workflows) -> None:
         workflows.register(SESSION_WORKFLOW, self.run)
+        workflows.register(RESUME_WORKFLOW, self.resume)
 
     async def run(self, *, tenant_id: str, session_id: str) -> str:
-        """Workflow: the whole session. Returns its outcome."""
+        """Workflow: from the beginning to the first fix, or to the end. Returns the outcome, or `waiting`."""
         case = Case(UUID(tenant_id), UUID(session_id))
-        with correlated(await durable.step("session.initialise", partial(self._diagnosis.initialise, case))):
-            return await self._phases(case)
+        pace = await durable.step("session.initialise", partial(self._diagnosis.initialise, case))
+        with correlated(pace["correlation"]):
+            await durable.step("session.assess", partial(self._diagnosis.assess, case))
+            return await self._look_and_act(case, pace)
 
-    async def _phases(self, case: Case) -> str:
-        await durable.step("session.assess", partial(self._diagnosis.assess, case))
-        outcome, number, attempts, looks = "inconclusive", 0, 0, 0
-        while attempts < self._desk.settings.max_attempts_per_session:
-            number += 1
+    async def resume(self, *, tenant_id: str, session_id: str, run_id: str) -> str:
+        """Workflow: the fix that the session asked for has come to its end, however that was."""
+        case = Case(UUID(tenant_id), UUID(session_id))
+        pace = await durable.step("session.resolved", partial(self._repair.note_end, case, run_id))
+        with correlated(pace["correlation"]):
+            if await durable.step("session.verify", partial(self._repair.verify, case)):
+                return await durable.step("session.report", partial(self._report, case, "resolved"))
+            if pace["tried"] >= pace["attempts"]:
+                return await durable.step("session.report", partial(self._report, case, "escalated"))
+            return await self._look_and_act(case, pace)
+
+    async def _look_and_act(self, case: Case, pace: Data) -> str:
+        outcome = "inconclusive"
+        for look in range(pace["looks"] + 1):
+            number = pace["tried"] * (pace["looks"] + 1) + look + 1
             await durable.steps_together(
                 *((f"session.diagnose.{domain}", partial(self._diagnosis.diagnose, case, domain)) for domain in DOMAINS)
             )
             await durable.step("session.diagnosed", partial(self._diagnosis.conclude, case, number))
             outcome = await durable.step("session.prioritise", partial(self._repair.choose, case, number))
-            if outcome in ("inconclusive", "escalated") and not attempts and looks < self._desk.settings.further_looks:
+            if outcome == FIX:
+                # Nothing hangs while the fix waits for its turn or its approval: its end starts `resume`.
+                await durable.step("session.resolve", partial(self._repair.request, case, number))
+                return WAITING
+            if outcome not in ("inconclusive", "escalated") or pace["tried"]:
+                break
+            if look < pace["looks"]:
                 # Some causes show only after a while: a leak is one once its connections stay idle.
-                looks += 1
-                await durable.sleep(self._desk.settings.look_again_after)
-                continue
-            if outcome != FIX:
-                break
-            attempts += 1
-            run_id = await durable.step("session.resolve", partial(self._repair.request, case, number))
-            await durable.receive(reply_topic(run_id), self._desk.settings.approval_ttl + 300)
-            await durable.step("session.resolved", partial(self._repair.note_end, case, number, run_id))
-            if await durable.step("session.verify", partial(self._repair.verify, case, number)):
-                outcome = "resolved"
-                break
-            outcome = "escalated"
+                await durable.sleep(pace["pause"])
         return await durable.step("session.report", partial(self._report, case, outcome))
 
     async def _report(self, case: Case, outcome: str) -> str:

@@ -23,6 +23,7 @@ from opsteward.events.service.incidents import Incidents
 from opsteward.events.types import IncidentStatus
 from opsteward.systems.service.inventory import Inventory
 from opsteward.systems.service.looking import health_of, look
+from opsteward.troubleshooting.models import Session
 from opsteward.troubleshooting.service.sessions import get_row, write_phase
 
 ACTOR = "system:coordinator"
@@ -57,6 +58,16 @@ class Desk:
         async with self.db.unit_of_work(case.tenant_id) as session:
             yield session
 
+    def pace(self, row: Session) -> Data:
+        """What a workflow must know from the start, recorded so that a replay decides the same."""
+        return {
+            "correlation": row.correlation_id,
+            "tried": len(row.tried),
+            "attempts": self.settings.max_attempts_per_session,
+            "looks": self.settings.further_looks,
+            "pause": self.settings.look_again_after,
+        }
+
     async def systems(self, case: Case) -> list[tuple[SystemRef, dict[str, str]]]:
         """The systems in scope with their credentials, read anew in each step: never part of a record."""
         found = []
@@ -78,6 +89,7 @@ class Desk:
         return all(health == "healthy" for health in await asyncio.gather(*(self.health(ref, s) for ref, s in systems)))
 
     async def becomes_healthy(self, case: Case) -> bool:
+        """Whether all systems in scope pass twice in a row within the verification's time."""
         deadline = time.monotonic() + self.settings.verify_timeout
         passes = 0
         while time.monotonic() < deadline:
@@ -88,6 +100,7 @@ class Desk:
         return False
 
     async def set_status(self, case: Case, status: IncidentStatus, title: str, number: int) -> None:
+        """Move the incident along, if the session has one."""
         async with self.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
             row.phase = "verify"
@@ -104,6 +117,7 @@ class Desk:
     async def end_phase(
         self, case: Case, name: str, number: int, started: float, summary: str, detail: Data, kind: str | None = None
     ) -> None:
+        """Write a finished phase into the session and its line into the incident's timeline."""
         async with self.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
             write_phase(row, name, round_number=number, summary=summary, started=started, ended=time.time())

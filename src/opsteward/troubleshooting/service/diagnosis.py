@@ -13,7 +13,7 @@ from opsteward.events.types import IncidentStatus
 from opsteward.systems.service.inventory import connected
 from opsteward.systems.service.looking import look
 from opsteward.troubleshooting.judgement import diagnostic_report, findings_in_words, health_score, prioritised
-from opsteward.troubleshooting.service.desk import ACTOR, Case, Desk
+from opsteward.troubleshooting.service.desk import ACTOR, Case, Data, Desk
 from opsteward.troubleshooting.service.sessions import get_row, write_phase
 from opsteward.troubleshooting.types import DiagnosticReport, SystemFacts
 
@@ -27,8 +27,8 @@ class Diagnosis:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def initialise(self, case: Case) -> str:
-        """Returns the correlation id of what started the session; all later steps bear it."""
+    async def initialise(self, case: Case) -> Data:
+        """Returns the session's pace: with which patience it works, whatever the settings become meanwhile."""
         started = time.time()
         async with self._desk.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
@@ -50,7 +50,7 @@ class Diagnosis:
                     key=f"{row.id} initialise",
                     detail={"session_id": str(row.id), "systems": len(row.system_ids)},
                 )
-            return row.correlation_id
+            return self._desk.pace(row)
 
     async def assess(self, case: Case) -> None:
         """Who is there, in which version, how healthy: before anything is touched."""
@@ -89,6 +89,7 @@ class Diagnosis:
             row.diagnostics = sorted([*others, report | {"started": started}], key=lambda r: str(r["bot_type"]))
 
     async def conclude(self, case: Case, number: int) -> None:
+        """Put the diagnosers' reports together: the issues, root causes first, and the health score."""
         async with self._desk.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
             reports = [DiagnosticReport.model_validate(report) for report in row.diagnostics]

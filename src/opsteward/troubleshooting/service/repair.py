@@ -10,9 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.service.door import Door
 from opsteward.actions.types import HELPED, Limits, NewAction
-from opsteward.core import durable
-from opsteward.events.service.orders import StandingOrders
-from opsteward.events.standing_orders import StandingOrder, Subject
+from opsteward.events.service.orders import StandingOrders, limits_of
+from opsteward.events.standing_orders import Subject
 from opsteward.events.types import IncidentStatus
 from opsteward.troubleshooting.service.desk import ACTOR, Case, Data, Desk
 from opsteward.troubleshooting.service.sessions import get_row, write_phase
@@ -51,7 +50,7 @@ class Repair:
             verdict = "healthy" if await self._desk.all_healthy(case) else "inconclusive"
         async with self._desk.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
-            row.choice = choice
+            row.choice = choice | {"round": number}
         await self._desk.end_phase(
             case, "prioritise", number, started, _choice_in_words(verdict, choice, issues, proposals), {}
         )
@@ -87,6 +86,7 @@ class Repair:
         return {}, proposals
 
     async def request(self, case: Case, number: int) -> str:
+        """Put the chosen fix through the one door. Returns the run's id; repeating gives the same run."""
         async with self._desk.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
             row.phase = "resolve"
@@ -105,7 +105,7 @@ class Repair:
                     standing_order=choice["order"],
                     approval=choice["approval"],
                     limits=Limits(**choice["limits"]),
-                    reply_to=durable.current_workflow_id(),
+                    reply_to=row.id,
                 ),
             )
             if row.incident_id:
@@ -120,19 +120,21 @@ class Repair:
                 )
             return str(run.id)
 
-    async def note_end(self, case: Case, number: int, run_id: str) -> None:
+    async def note_end(self, case: Case, run_id: str) -> Data:
+        """Write down what became of the fix. Returns the session's pace."""
         async with self._desk.unit_of_work(case) as session:
             run = await self._door.get(session, run_id=UUID(run_id))
             row = await get_row(session, case.session_id, lock=True)
             write_phase(
                 row,
                 "resolve",
-                round_number=number,
+                round_number=row.choice["round"],
                 summary=f"{run.action}: {run.status}",
                 started=run.created_at.timestamp(),
                 ended=(run.ended_at or run.created_at).timestamp(),
             )
             attempt = {
+                "round": row.choice["round"],
                 "action": run.action,
                 "action_id": run_id,
                 "system_id": str(run.system_id),
@@ -143,12 +145,14 @@ class Repair:
                 "summary": run.error or (run.proof or {}).get("summary") or (run.plan or {}).get("summary", ""),
             }
             row.tried = [*(t for t in row.tried if t["action_id"] != run_id), attempt]
+            return self._desk.pace(row)
 
-    async def verify(self, case: Case, number: int) -> bool:
+    async def verify(self, case: Case) -> bool:
         """Whether every system in scope is healthy, twice in a row; what did not help is frozen."""
         started = time.time()
         async with self._desk.unit_of_work(case) as session:
             attempt = (await get_row(session, case.session_id)).tried[-1]
+        number = attempt["round"]
         helped = attempt["status"] in {status.value for status in HELPED}
         if helped:
             await self._desk.set_status(
@@ -181,13 +185,6 @@ def _subject(issue: Issue) -> Subject:
             "component": issue.component,
         },
         proposed_actions=frozenset(fix.action for fix in issue.fixes),
-    )
-
-
-def limits_of(order: StandingOrder) -> Limits:
-    """An order's cooldown and counts as the door takes them."""
-    return Limits(
-        cooldown=order.cooldown.total_seconds(), per_target=order.limits.per_target, per_hour=order.limits.per_hour
     )
 
 

@@ -21,6 +21,7 @@ from opsteward.troubleshooting.models import Session
 from opsteward.troubleshooting.types import PHASES, SessionView
 
 SESSION_WORKFLOW = "troubleshooting.session"
+RESUME_WORKFLOW = "troubleshooting.resume"
 _MOST_SYSTEMS = 50
 
 
@@ -91,6 +92,16 @@ class Sessions:
         )
         return view_of(row)
 
+    async def resume(self, session: AsyncSession, *, session_id: UUID, run_id: UUID) -> None:
+        """Go on: the fix has come to its end. Saying so twice is saying so once."""
+        await durable.enqueue(
+            session,
+            workflow=RESUME_WORKFLOW,
+            workflow_id=f"session:{session_id}:after:{run_id}",
+            arguments={"tenant_id": str(tenant_of(session)), "session_id": str(session_id), "run_id": str(run_id)},
+            priority=1,
+        )
+
     async def _running(self, session: AsyncSession, incident_id: UUID) -> bool:
         found = await session.scalar(
             sa.select(Session.id)
@@ -159,6 +170,7 @@ def finish(row: Session, *, outcome: str, success: bool, summary: str) -> None:
 
 
 def view_of(row: Session) -> SessionView:
+    """A session as it is shown."""
     return SessionView(
         id=row.id,
         incident_id=row.incident_id,

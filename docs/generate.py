@@ -1,0 +1,331 @@
+"""Writes the parts of the reference pages that the code knows best: `make docs`, or `--check` to compare only.
+
+A page in `docs/reference` is written by hand but for its marked parts:
+
+    <!-- begin generated: settings -->
+    ... replaced at each run ...
+    <!-- end generated -->
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args
+
+PAGES = Path(__file__).parent / "reference"
+PACKAGE = Path(__file__).parents[1] / "src" / "opsteward"
+_PART = re.compile(r"(<!-- begin generated: ([a-z-]+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
+
+
+def rendered(page: str) -> str:
+    """A page with its marked parts written anew. Raises KeyError for a part that nobody writes."""
+    return _PART.sub(lambda found: found[1] + PARTS[found[2]]().rstrip("\n") + "\n" + found[3], page)
+
+
+def stale_pages() -> Iterator[tuple[Path, str]]:
+    """Pages that are not as they should be, with their right text."""
+    for path in sorted(PAGES.glob("*.md")):
+        page = path.read_text(encoding="utf-8")
+        if rendered(page) != page:
+            yield path, rendered(page)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the stale pages, or with `--check` only name them: exit code 1 then."""
+    stale = list(stale_pages())
+    for path, text in stale:
+        if "--check" not in arguments:
+            path.write_text(text, encoding="utf-8")
+        print(f"{'stale' if '--check' in arguments else 'written'}: {path}")
+    return 1 if stale and "--check" in arguments else 0
+
+
+# ---------------------------------------------------------------- the parts
+
+
+def settings() -> str:
+    """Every setting with its default and bounds."""
+    from opsteward.core.settings import Settings, env_name
+
+    rows = [
+        (f"`{env_name(name)}`", _default(name, field), _bounds(field), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+    return _table(("setting", "default", "may be", "meaning"), rows)
+
+
+def _default(name: str, field: Any) -> str:
+    if name == "home":
+        return "`/var/lib/opsteward` for root, else the user's data folder"
+    value = field.get_default(call_default_factory=True)
+    return "not set" if value is None else "none" if value == [] else f"`{value}`"
+
+
+def _bounds(field: Any) -> str:
+    kind = field.annotation
+    if isinstance(kind, UnionType):
+        kind = next(one for one in get_args(kind) if one is not type(None))
+    signs = {"gt": "over", "ge": "from", "lt": "under", "le": "to"}
+    bounds = [
+        f"{word} {getattr(m, sign):g}" for m in field.metadata for sign, word in signs.items() if hasattr(m, sign)
+    ]
+    names = {"SecretStr": "secret text", "str": "text", "Path": "path", "int": "whole number", "float": "number"}
+    word = "list" if str(kind).startswith("list") else names.get(kind.__name__, kind.__name__)
+    return " ".join([word, *bounds])
+
+
+def errors() -> str:
+    """Every error class, by its code."""
+    for module in _modules_with_errors():
+        importlib.import_module(module)
+    from opsteward.core.errors import OpsError, all_errors
+
+    entries = []
+    for cls in sorted(set(all_errors()) - {OpsError}, key=lambda cls: cls.code):
+        again = "The same request may succeed later." if cls.retryable else "Repeating it unchanged does not help."
+        entries.append(f"## {cls.code}\n\nStatus {cls.http_status}: {cls.title}. {_said(cls)} {again}\n")
+    return "\n".join(entries)
+
+
+def _modules_with_errors() -> Iterator[str]:
+    """Modules that declare a subclass of our errors, found without importing everything."""
+    known, found, trees = {"OpsError"}, set[str](), {p: ast.parse(p.read_text()) for p in PACKAGE.rglob("*.py")}
+    while True:
+        before = len(known)
+        for path, tree in trees.items():
+            for node in ast.walk(tree):
+                if isinstance(node, ast.ClassDef) and known & {ast.unparse(b).rpartition(".")[2] for b in node.bases}:
+                    known.add(node.name)
+                    found.add(".".join(("opsteward", *path.relative_to(PACKAGE).with_suffix("").parts)))
+        if len(known) == before:
+            yield from sorted(found)
+            return
+
+
+def actions() -> str:
+    """Every action with its parameters; those that share them are told once."""
+    entries = []
+    told: dict[type, str] = {}
+    for slug, offered in sorted(_registry().actions.items()):
+        action = offered.action
+        facts = [
+            ("acts on", ", ".join(f"`{scheme}://`" for scheme in sorted(offered.schemes)) or "nothing registered"),
+            ("risk", action.risk.value),
+            ("asked for by hand", "runs at once" if action.risk.value == "low" else "waits for another operator"),
+            ("can be undone", "yes" if action.undoable else "no"),
+            ("longest execution", f"{action.timeout:g} s"),
+        ]
+        first = told.setdefault(action.params_model, slug)
+        params = f"Its parameters are those of [{first}](#{first}).\n"
+        if first == slug:
+            params = _table(("parameter", "type", "default"), _params(action.params_model.model_json_schema()))
+        entries.append(f"## {slug}\n\n{action.title}. {_said(type(action))}\n\n{_table(('', ''), facts)}\n{params}")
+    return "\n".join(entries)
+
+
+def _params(schema: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    required = schema.get("required", [])
+    for name, field in schema["properties"].items():
+        default = (
+            "required" if name in required else "none" if field.get("default") is None else f"`{field['default']!r}`"
+        )
+        yield f"`{name}`", _type(field, schema.get("$defs", {})), default
+
+
+def _type(field: Mapping[str, Any], parts: Mapping[str, Any]) -> str:
+    if "anyOf" in field:
+        return " or ".join(_type(one, parts) for one in field["anyOf"] if one.get("type") != "null")
+    if "enum" in field:
+        return "one of " + ", ".join(f"`{one}`" for one in field["enum"])
+    if "$ref" in field:
+        part = parts[field["$ref"].rpartition("/")[2]]
+        return "{" + ", ".join(name for name in part["properties"]) + "}"
+    if field.get("type") == "array":
+        return f"list of {_type(field['items'], parts)}"
+    words = {"integer": "whole number", "string": "instant" if field.get("format") == "date-time" else "text"}
+    return str(words.get(field["type"], field["type"]))
+
+
+def checks() -> str:
+    """Every check."""
+    rows = [
+        (
+            f"`{check.slug}`",
+            check.domain,
+            "yes" if check.health else "no",
+            f"{check.timeout:g} s",
+            ", ".join(f"`{scheme}`" for scheme in sorted(integration.schemes)),
+            _said(type(check)),
+        )
+        for integration in _registry().integrations
+        for check in integration.checks
+    ]
+    return _table(("check", "domain", "health", "at most", "endpoints", "says"), sorted(rows))
+
+
+def system_settings() -> str:
+    """What may stand in the `settings` of a registered system."""
+    from opsteward.integrations.postgresql.config import PostgresSettings
+    from opsteward.integrations.supervisor.config import SupervisorSettings
+    from opsteward.integrations.web.config import WebSettings
+
+    rows = [("any", "`check_interval`", "by criticality")]
+    for kind, model in (("PostgreSQL", PostgresSettings), ("supervisord", SupervisorSettings), ("web", WebSettings)):
+        for name, field in model.model_fields.items():
+            value = '"200-399"' if name == "expect_status" else field.default
+            rows.append((kind, f"`{name}`", "all processes" if value is None else f"`{value}`"))
+    return _table(("system", "setting", "default"), rows)
+
+
+def roles() -> str:
+    """Which role has which permission."""
+    from opsteward.identity.permissions import ALL, ROLES
+
+    rows = [
+        (f"`{permission}`", *("yes" if permission in granted else "" for granted in ROLES.values()))
+        for permission in sorted(ALL)
+    ]
+    return _table(("permission", *ROLES), rows)
+
+
+def routes() -> str:
+    """Every route of the API with the permission that it needs."""
+    from opsteward.api.rest import actions, admin, agent, events, front, standing_orders, systems, troubleshooting
+
+    rows = []
+    for module in (front, agent, events, systems, actions, standing_orders, troubleshooting, admin):
+        for route in module.router.routes:
+            needed = [d.call.permission for d in route.dependant.dependencies if hasattr(d.call, "permission")]
+            needs = {"signed_in": "any credential", "": "no credential"}.get("".join(needed), f"`{''.join(needed)}`")
+            told = route.summary or _first_line(route.endpoint)
+            rows += [(f"`{method} {route.path}`", needs, told) for method in sorted(route.methods)]
+    return _table(("route", "needs", "what it does"), rows)
+
+
+def cli() -> str:
+    """Every command with its arguments and options."""
+    import typer
+
+    from opsteward.cli.main import app
+
+    return "\n".join(_commands(typer.main.get_command(app), "opsteward"))
+
+
+def _commands(command: Any, name: str) -> Iterator[str]:
+    if hasattr(command, "commands"):
+        for sub in command.commands.values():
+            yield from _commands(sub, f"{name} {sub.name}")
+        return
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    options = [p for p in command.params if p.param_type_name == "option"]
+    usage = " ".join([name, *(p.name.upper() for p in arguments), *(["[options]"] if options else [])])
+    rows = [(f"`{p.name.upper()}`", "", p.help or "") for p in arguments]
+    rows += [
+        (", ".join(f"`{o}`" for o in (*p.opts, *p.secondary_opts)), _option_default(p), p.help or "") for p in options
+    ]
+    yield f"## {name}\n\n{' '.join((command.help or '').split())}\n\n    {usage}\n"
+    if rows:
+        yield _table(("", "default", ""), rows)
+
+
+def _option_default(option: Any) -> str:
+    if option.required:
+        return "required"
+    return "" if option.is_flag or option.default in (None, "") else f"`{option.default}`"
+
+
+def severity() -> str:
+    """Senders' words to our severities."""
+    from opsteward.events.classify import load_rules
+
+    rows = [
+        (
+            scale["name"],
+            *(", ".join(str(word) for word in scale["maps"].get(ours, ())) for ours in ("high", "medium", "low")),
+        )
+        for scale in load_rules("severity.yaml")["scales"]
+    ]
+    return _table(("scale", "high", "medium", "low"), rows)
+
+
+def decisions() -> str:
+    """The decision table."""
+    from opsteward.contracts.check import Severity
+    from opsteward.events.classify import Category
+    from opsteward.events.decide import decide, default_action
+
+    rows = []
+    for category in Category:
+        usual, priority = default_action(category)
+        for level in reversed(Severity):
+            made = decide(event_type=category, severity=level)
+            said = f"`{made.action}`", str(made.priority), f"`{usual}` {priority}", f"`{made.rule_id}`"
+            rows.append((f"`{category}`", level.value, *said))
+    return _table(("category", "severity", "decided", "priority", "category's default", "rule"), rows)
+
+
+def finding_types() -> str:
+    """The findings that a standing order may name."""
+    from opsteward.events.standing_orders import FINDING_TYPES
+
+    return ", ".join(f"`{one}`" for one in sorted(FINDING_TYPES)) + ".\n"
+
+
+def lab_faults() -> str:
+    """What can be broken in the lab."""
+    from opsteward.lab.faults import FAULTS
+
+    rows = [(f"`{name}`", t.system or "none", t.component or "none", t.description) for name, t in FAULTS.items()]
+    return _table(("fault", "system", "part", "what is really wrong"), rows)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "errors": errors,
+    "actions": actions,
+    "checks": checks,
+    "system-settings": system_settings,
+    "roles": roles,
+    "routes": routes,
+    "cli": cli,
+    "severity": severity,
+    "decisions": decisions,
+    "finding-types": finding_types,
+    "lab-faults": lab_faults,
+}
+
+
+# ---------------------------------------------------------------- Markdown
+
+
+def _registry() -> Any:
+    from opsteward.bootstrap.registry import build_registry
+    from opsteward.core.settings import Settings
+
+    return build_registry(Settings.model_construct(notify_security=[], notify_oncall=[], notify_admin=[]))
+
+
+def _said(thing: Any) -> str:
+    """A docstring in one line, without what it says of arguments."""
+    return " ".join((inspect.getdoc(thing) or "").split())
+
+
+def _first_line(thing: Any) -> str:
+    return (inspect.getdoc(thing) or "").partition("\n")[0]
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = list(head)
+    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,56 @@
+"""How long an incident took, stage by stage: detected, diagnosed, acted, verified, and the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from opsteward.actions.types import ActionView
+from opsteward.console.elements import at, tag, text
+from opsteward.console.wording import duration_in_words
+from opsteward.events.types import IncidentView, TimelineView
+
+
+@dataclass(frozen=True, kw_only=True)
+class Milestone:
+    """When a stage was reached; `after` is seconds since the incident was detected."""
+
+    name: str
+    at: datetime | None
+    after: float | None
+
+
+def milestones(incident: IncidentView, story: Sequence[TimelineView], runs: Sequence[ActionView]) -> list[Milestone]:
+    """The stages in order; one that was not reached has no time."""
+    start = incident.opened_at
+
+    def stage(name: str, when: datetime | None) -> Milestone:
+        return Milestone(name=name, at=when, after=(when - start).total_seconds() if when else None)
+
+    def first(kind: str) -> datetime | None:
+        return next((line.at for line in story if line.kind == kind), None)
+
+    # Only an action on a system counts: telling somebody is no repair.
+    acted = min((run.executed_at for run in runs if run.executed_at and run.system_id), default=None)
+    return [
+        stage("Detected", start),
+        stage("Diagnosed", first("diagnosed")),
+        stage("Acted", acted),
+        stage("Verified", first("verified")),
+        stage("Total", incident.resolved_at),
+    ]
+
+
+def draw_milestones(stages: list[Milestone]) -> None:
+    """The first by its time, the others by their distance from it."""
+    with tag("ol", "milestones"):
+        for stage in stages:
+            with tag("li", "" if stage.at else "not-yet"):
+                text(stage.name, "label")
+                if stage.at is None or stage.after is None:
+                    text("not yet", "value")
+                elif stage.name == "Detected":
+                    at(stage.at).classes("value")
+                else:
+                    text(("" if stage.name == "Total" else "+") + duration_in_words(stage.after), "value")

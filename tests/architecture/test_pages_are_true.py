@@ -1,0 +1,120 @@
+"""The hand-written pages: links lead somewhere, and examples are what the code takes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from source_tree import ROOT
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+INTEGRATION_PAGES = sorted((ROOT / "src" / "opsteward" / "integrations").rglob("README.md"))
+
+
+def blocks(language: str) -> list[Any]:
+    """Every fenced block of a language, named by page."""
+    found = []
+    for path in PAGES:
+        for number, text in enumerate(re.findall(rf"```{language}\n(.*?)```", path.read_text(), re.DOTALL)):
+            found.append(pytest.param(text, id=f"{path.relative_to(ROOT)}:{number}"))
+    return found
+
+
+def anchor(heading: str) -> str:
+    """A heading's anchor, as the usual renderers make it."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("path", [*PAGES, *INTEGRATION_PAGES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if "://" in link:
+            continue
+        file, _, section = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        assert target.exists(), link
+        if section:
+            headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert section in {anchor(heading) for heading in headings} | set(headings), link
+
+
+def test_every_page_is_linked_from_another() -> None:
+    linked = {
+        (path.parent / link.partition("#")[0]).resolve()
+        for path in PAGES
+        for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8"))
+        if "://" not in link
+    }
+    assert set(PAGES) - linked == {ROOT / "README.md"}
+
+
+@pytest.mark.parametrize("text", blocks("yaml"))
+def test_standing_orders_in_the_pages_are_sound(text: str) -> None:
+    from opsteward.bootstrap.registry import build_registry, known_actions
+    from opsteward.core.settings import Settings
+    from opsteward.events.standing_orders import parse
+
+    settings = Settings.model_construct(notify_security=[], notify_oncall=[], notify_admin=[])
+    assert parse(text, known_actions=known_actions(build_registry(settings)))
+
+
+@pytest.mark.parametrize("text", blocks("json"))
+def test_systems_in_the_pages_are_taken(text: str) -> None:
+    from opsteward.api.rest.systems import SystemIn
+    from opsteward.bootstrap.registry import build_registry
+    from opsteward.contracts.connector import SystemRef
+    from opsteward.core.settings import Settings
+
+    value = json.loads(text)
+    if "endpoint" not in value:
+        return
+    system = SystemIn.model_validate(value)
+    settings = Settings.model_construct(notify_security=[], notify_oncall=[], notify_admin=[])
+    target = SystemRef(
+        id=UUID(int=1),
+        tenant_id=UUID(int=2),
+        name=system.name,
+        type=system.type,
+        endpoint=system.endpoint,
+        health_check_url=system.health_check_url,
+        settings=system.settings,
+    )
+    for connector in build_registry(settings).connectors_for(system.endpoint):
+        connector.config_for(target, system.credentials)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_in_the_pages_exist(path: Path) -> None:
+    import typer
+
+    from opsteward.cli.main import app
+
+    for line in re.findall(r"^ {4}(?:[A-Z_]+=\S+ )*opsteward (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE):
+        command: Any = typer.main.get_command(app)
+        for word in line.split():
+            if not hasattr(command, "commands"):
+                break
+            assert word in command.commands, line
+            command = command.commands[word]
+        options = {option for param in command.params for option in param.opts}
+        for word in line.partition(" # ")[0].split():
+            assert not word.startswith("--") or word in options, line
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_variables_in_the_pages_are_settings(path: Path) -> None:
+    from opsteward.core.settings import CLIENT_VARIABLES, Settings, env_name
+
+    known = {env_name(name) for name in Settings.model_fields} | CLIENT_VARIABLES
+    assert set(re.findall(r"OPSTEWARD_[A-Z_]*[A-Z]", path.read_text(encoding="utf-8"))) <= known
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_make_targets_in_the_pages_exist(path: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for line in re.findall(r"(?:^ {4}|`|&& )make ([^`\n#&)]+)", path.read_text(encoding="utf-8"), re.MULTILINE):
+        assert {word for word in line.split() if "=" not in word} <= targets, line

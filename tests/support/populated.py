@@ -1,0 +1,132 @@
+"""A tenant with something of everything, each thing bearing a mark that nobody else's has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+
+from opsteward.telemetry.service import audit
+from support.instance import Instance, Operator, Tenant
+
+ORDERS = """version: 1
+orders:
+  - name: {mark}-order
+    match: {{category: system_error, source: "{mark}*"}}
+    action: log_only
+    approval: auto
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Populated:
+    """`ids` are by the name that paths give them; `all_ids` are those of every row of the tenant."""
+
+    tenant: Tenant
+    mark: str
+    ids: dict[str, str]
+    plan_hash: str
+    approver: Operator
+    all_ids: set[str]
+
+
+async def populate(instance: Instance) -> Populated:
+    """Make one through the API; what only a worker makes (approvals, freezes) is added as it would."""
+    mark = f"mark{uuid4().hex[:10]}"
+    tenant = await instance.tenant(name=mark)
+    approver = await tenant.operator("approver", name=f"{mark}-approver")
+    http = tenant.http
+
+    async def post(path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = await http.post(path, json=body)
+        assert answer.is_success, answer.text
+        return dict(answer.json())
+
+    system = await post(
+        "/api/v1/systems",
+        {
+            "name": f"{mark}-shop",
+            "type": "api",
+            "endpoint": "http://127.0.0.1:9/",
+            "credentials": {"username": f"{mark}-secret"},
+            "settings": {"note": f"{mark} note"},
+        },
+    )
+    applied = await http.put("/api/v1/standing-orders", json={"text": ORDERS.format(mark=mark)})
+    assert applied.status_code == 200, applied.text
+    taken = await post(
+        "/api/v1/events",
+        {"message": f"Out of memory in {mark}", "source": f"{mark}-host", "severity": "high", "error_type": mark},
+    )
+    log = {"title": mark, "severity": "low"}
+    action = await post("/api/v1/actions", {"action": "log_only", "params": log, "reason": f"{mark} why"})
+    session = await post("/api/v1/troubleshooting/sessions", {"complaint": f"{mark} is slow"})
+    token = await post("/api/v1/tokens", {"name": f"{mark}-token"})
+    approval_id, freeze_id = await _as_a_worker_would(tenant, UUID(action["id"]), mark)
+    ids = {
+        "incident_id": taken["events"][0]["incident_id"] or await _any_incident(tenant, mark),
+        "system_id": system["id"],
+        "action_id": action["id"],
+        "approval_id": str(approval_id),
+        "freeze_id": str(freeze_id),
+        "session_id": session["id"],
+        "token_id": token["id"],
+    }
+    return Populated(
+        tenant=tenant,
+        mark=mark,
+        ids=ids,
+        plan_hash="ab" * 32,
+        approver=approver,
+        all_ids=_all_ids(tenant),
+    )
+
+
+async def _any_incident(tenant: Tenant, mark: str) -> str:
+    event = {"message": f"Permission denied for {mark}", "error_type": "BruteForce", "severity": "high"}
+    taken = (await tenant.http.post("/api/v1/events", json=event)).json()["events"][0]
+    assert taken["incident_id"], taken
+    return str(taken["incident_id"])
+
+
+async def _as_a_worker_would(tenant: Tenant, run_id: UUID, mark: str) -> tuple[UUID, UUID]:
+    """A pending approval of the run, and a freeze; the audit log sealed so far."""
+    house, approval_id = tenant.instance.house, uuid4()
+    async with house.app.unit_of_work(tenant.id) as session:
+        await audit.seal(session)
+    async with house.app.unit_of_work(tenant.id) as session:
+        await session.execute(
+            sa.text(
+                "update opsteward.action_runs set status = 'awaiting_approval', plan_hash = :hash,"
+                " plan = jsonb_build_object('summary', cast(:mark as text)) where id = :run"
+            ),
+            {"run": run_id, "hash": "ab" * 32, "mark": mark},
+        )
+        await session.execute(
+            sa.text(
+                "insert into opsteward.approvals (id, tenant_id, action_run_id, plan_hash, status, requested_by,"
+                " requested_at, expires_at)"
+                " values (:id, :tenant, :run, :hash, 'pending', 'system:test', now(), now() + interval '1 hour')"
+            ),
+            {"id": approval_id, "tenant": tenant.id, "run": run_id, "hash": "ab" * 32},
+        )
+        await house.door.freeze(session, run_id=run_id, seconds=3600, reason=f"{mark} did not help")
+        freeze = (await house.door.list_freezes(session))[0]
+    return approval_id, freeze.id
+
+
+def _all_ids(tenant: Tenant) -> set[str]:
+    instance = tenant.instance
+    tables = instance.sql(
+        "select table_name from information_schema.columns where table_schema = 'opsteward' and column_name = 'id'"
+        " intersect select table_name from information_schema.columns"
+        " where table_schema = 'opsteward' and column_name = 'tenant_id'"
+    )
+    found = {str(tenant.id)}
+    for (table,) in tables:
+        rows = instance.sql(f"select id from opsteward.{table} where tenant_id = %s", tenant.id)
+        assert rows, f"the populated tenant has no row in {table}: populate it"
+        found |= {str(row[0]) for row in rows}
+    return found
