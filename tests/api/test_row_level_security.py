@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
@@ -43,8 +44,11 @@ async def state_of(database: Database, tenant_id: UUID | None, statement: str, *
     """How many rows a statement touched, or the SQLSTATE that it was refused with."""
     try:
         async with database.unit_of_work(tenant_id) as session:
-            return int((await session.execute(sa.text(statement), params)).rowcount)
+            result = await session.execute(sa.text(statement), params)
+            assert isinstance(result, sa.CursorResult)
+            return result.rowcount
     except sa.exc.DBAPIError as error:
+        assert isinstance(error.orig, psycopg.Error)
         return str(error.orig.sqlstate)
 
 

@@ -27,6 +27,7 @@ from opsteward.core.provision import EMBEDDED_DATABASE
 from opsteward.core.settings import load_settings
 from opsteward.identity.service import access
 from opsteward.identity.service.tenants import create_tenant
+from opsteward.identity.types import NewToken
 
 ORIGIN = "http://instance.test"
 _numbers = itertools.count(1)
@@ -69,7 +70,7 @@ class Tenant:
             token = await access.issue_token(session, operator_id=made.id, kind="api", name="test", actor="system:test")
         return Operator(id=made.id, name=made.name, token=token.secret, http=self.instance.client(token.secret))
 
-    async def credential(self, kind: str, *, ttl: timedelta | None = None) -> access.NewToken:
+    async def credential(self, kind: str, *, ttl: timedelta | None = None) -> NewToken:
         """A further credential of the owner: `api`, `session` or `link`."""
         async with self.instance.house.web.unit_of_work(self.id) as session:
             return await access.issue_token(

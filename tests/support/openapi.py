@@ -23,12 +23,12 @@ SPECIMENS: dict[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One method of one path. `schema` is that of its JSON body, without references; None for none."""
+    """One method of one path. `schema` is that of its JSON body, without references; empty for none."""
 
     method: str
     path: str
     parameters: list[dict[str, Any]]
-    schema: dict[str, Any] | None
+    schema: dict[str, Any]
     body_required: bool
 
     def __str__(self) -> str:
@@ -59,11 +59,11 @@ async def operations(client: httpx.AsyncClient) -> list[Operation]:
     ]
 
 
-def _body_schema(operation: dict[str, Any], document: dict[str, Any]) -> dict[str, Any] | None:
+def _body_schema(operation: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
     content = operation.get("requestBody", {}).get("content", {}).get("application/json")
     if content is None:
-        return None
-    schema = _resolved(content["schema"], document)
+        return {}
+    schema: dict[str, Any] = _resolved(content["schema"], document)
     # a body that may be missing, and one that may be a list: the object is what has fields
     for choice in schema.get("anyOf", []) + schema.get("oneOf", []):
         if choice.get("type") == "object":

@@ -1,14 +1,16 @@
-"""A real target for actions: sessions of a visitor on the live instance's own PostgreSQL server."""
+"""Actions of a live instance on a real target: sessions of a visitor on its own PostgreSQL server."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import psycopg
 
 from opsteward.core.embedded import EmbeddedPostgres
-from support.live import Live, LiveTenant
+from support.live import Live, LiveOperator, LiveTenant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +20,8 @@ class Visitor:
     connection: psycopg.Connection[Any]
     identity: dict[str, Any]
 
-    @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
+        """Whether the session answers still."""
         try:
             self.connection.execute("select 1")
         except psycopg.Error:
@@ -45,6 +47,7 @@ def visited_database(live: Live) -> str:
 
 
 def register_target(live: Live, tenant: LiveTenant) -> None:
+    """Make it a system of the tenant, `visited`."""
     visited_database(live)
     system = {
         "name": "visited",
@@ -58,3 +61,43 @@ def register_target(live: Live, tenant: LiveTenant) -> None:
 def terminate(*visitors: Visitor, why: str = "it holds everybody up") -> dict[str, Any]:
     """The parameters of the action that ends these sessions."""
     return {"sessions": [v.identity for v in visitors], "reason": why}
+
+
+def execute(operator: LiveOperator, action: str, priority: int = 1, **context: Any) -> httpx.Response:
+    """POST /agent/execute-action/ for a severe system error."""
+    return operator.http.post(
+        "/agent/execute-action/",
+        json={
+            "action": action,
+            "priority": priority,
+            "event_type": "system_error",
+            "severity": "high",
+            "message": "Checkout hangs",
+            "context": context,
+        },
+    )
+
+
+def ask_to_terminate(operator: LiveOperator, visitor: Visitor) -> dict[str, Any]:
+    """Request the action; returns its approval, pending."""
+    answer = execute(operator, "postgresql.terminate_session", system="visited", params=terminate(visitor))
+    assert answer.status_code == 202, answer.text
+    return dict(operator.http.get(f"/api/v1/approvals/{answer.json()['approval_id']}").raise_for_status().json())
+
+
+def approve(operator: LiveOperator, approval: dict[str, Any], plan_hash: str | None = None) -> httpx.Response:
+    """Say yes, to the plan that was read unless another hash is given."""
+    return operator.http.post(
+        f"/api/v1/approvals/{approval['id']}/approve", json={"plan_hash": plan_hash or approval["plan_hash"]}
+    )
+
+
+def settled(operator: LiveOperator, action_id: str, *statuses: str) -> dict[str, Any]:
+    """The action once it has one of these statuses."""
+    deadline = time.monotonic() + 20
+    while True:
+        run = dict(operator.http.get(f"/api/v1/actions/{action_id}").raise_for_status().json())
+        if run["status"] in statuses:
+            return run
+        assert time.monotonic() < deadline, f"it is {run['status']}: {run['error']}"
+        time.sleep(0.05)

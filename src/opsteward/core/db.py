@@ -61,13 +61,16 @@ class TenantRow:
 class Database:
     """The engine of one role in one event loop."""
 
-    def __init__(self, url: str, *, name: str, pool_size: int = 5, pool_max: int = 20) -> None:
+    def __init__(
+        self, url: str, *, name: str, pool_size: int = 5, pool_max: int = 20, pool_timeout: float = 10.0
+    ) -> None:
+        """`pool_timeout`: seconds to wait for a free connection."""
         self.name = name
         self._engine: AsyncEngine = create_async_engine(
             sa.make_url(url).set(drivername="postgresql+psycopg"),
             pool_size=pool_size,
             max_overflow=max(0, pool_max - pool_size),
-            pool_timeout=10,
+            pool_timeout=pool_timeout,
             pool_recycle=1800,
             json_serializer=canonical_json,
             connect_args={

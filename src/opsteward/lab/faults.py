@@ -25,6 +25,7 @@ from opsteward.lab.injector import EXPORT, REPORT
 from opsteward.lab.marks import end_marked, leave_mark
 from opsteward.lab.supervision import SHOP, Supervisor
 
+_SIGNALLED_WITHIN = 2.0  # seconds
 _IN_FORCE_WITHIN = 20.0  # seconds; the leak takes up to 8
 
 
@@ -155,7 +156,11 @@ def _signal_shop(supervisor: Supervisor, number: signal.Signals) -> dict[str, An
         raise Conflict(f"the shop does not run ({info['statename']})", remedy="clear the earlier fault first")
     now = time.time()
     os.kill(info["pid"], number)
-    return {"injected_at": now, "in_force_at": now, "pid": info["pid"], "process_started": info["start"]}
+    # A signal takes its moment: whoever looked in it would find the shop at work.
+    deadline = now + _SIGNALLED_WITHIN
+    while _works(info["pid"]) and time.time() < deadline:
+        time.sleep(0.001)
+    return {"injected_at": now, "in_force_at": time.time(), "pid": info["pid"], "process_started": info["start"]}
 
 
 def _start_injector(folder: LabFolder, name: str, fault: str, rush_seconds: float) -> dict[str, Any]:

@@ -1,0 +1,107 @@
+"""Malformed bodies to every route of the OpenAPI document: a clear 4xx that names the field, and nothing done.
+
+The routes and their fields are taken from the document itself, so a new one is covered by being there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from support.instance import Tenant
+from support.malformed import JSON, Complaints, broken_bodies, encoded, send
+from support.openapi import SPECIMENS, Operation, example, wrong_values
+from support.problems import named_fields, problem_of
+
+
+async def test_each_missing_field_is_named(asker: Tenant, with_bodies: list[Operation]) -> None:
+    complaints = Complaints()
+    for operation in with_bodies:
+        whole = example(operation.schema)
+        for name in operation.schema.get("required", []):
+            body = {key: value for key, value in whole.items() if key != name}
+            complaints.judge(f"{operation} without {name}", await send(asker, operation, encoded(body)), field=name)
+    complaints.settle(at_least=20)
+
+
+async def test_each_unknown_field_is_named(asker: Tenant, with_bodies: list[Operation]) -> None:
+    complaints = Complaints()
+    for operation in with_bodies:
+        for name in ("surprise", "tenant_id", "__proto__", "\x1b[2J", "ж" * 300, ""):
+            body = {**example(operation.schema), name: "x"}
+            response = await send(asker, operation, encoded(body))
+            complaints.judge(f"{operation} with {name!r}", response, field=name or "body")
+    complaints.settle(at_least=100)
+
+
+async def test_each_wrong_value_is_named(asker: Tenant, with_bodies: list[Operation]) -> None:
+    complaints = Complaints()
+    for operation in with_bodies:
+        fits = example(operation.schema)
+        for name, schema in operation.schema["properties"].items():
+            for wrong in wrong_values(schema):
+                response = await send(asker, operation, encoded({**fits, name: wrong}))
+                complaints.judge(f"{operation} with {name}={repr(wrong)[:60]}", response, field=name)
+    complaints.settle(at_least=300)
+
+
+async def test_no_broken_body_is_taken_anywhere(asker: Tenant, everything: list[Operation]) -> None:
+    complaints = Complaints()
+    for operation in everything:
+        if operation.method == "GET":
+            continue
+        for name, body in broken_bodies().items():
+            response = await send(asker, operation, body)
+            complaints.judge(f"{operation} with {name}", response)
+            if response.status_code < 500 and not named_fields(response):
+                complaints.judge(f"{operation} with {name} names nothing", response, field="any")
+    complaints.settle(at_least=600)
+
+
+async def test_a_body_must_be_an_object(asker: Tenant, with_bodies: list[Operation]) -> None:
+    complaints = Complaints()
+    for operation in with_bodies:
+        for kind, value in {**SPECIMENS, "array": [1], "long": "x" * 10_000}.items():
+            if kind == "object" or (kind == "null" and not operation.body_required):
+                continue
+            complaints.judge(f"{operation} with a {kind}", await send(asker, operation, encoded(value)))
+        if operation.body_required:
+            complaints.judge(f"{operation} with nothing", await send(asker, operation, b""))
+            complaints.judge(f"{operation} with nothing of no kind", await send(asker, operation, b"", None))
+    complaints.settle(at_least=100)
+
+
+async def test_only_json_is_taken(asker: Tenant, with_bodies: list[Operation]) -> None:
+    complaints = Complaints()
+    kinds = (
+        "text/plain", "text/json", "application/xml", "application/x-www-form-urlencoded", "application/jsonx",
+        "multipart/form-data", "multipart/form-data; boundary=x", "application/octet-stream", "nonsense", "", ";", "/",
+    )  # fmt: skip
+    for operation in with_bodies:
+        fits = encoded(example(operation.schema, whole=True) or {"reason": "x"})
+        for kind in kinds:
+            complaints.judge(f"{operation} as {kind!r}", await send(asker, operation, fits, kind))
+        for kind in ("text/plain", "", "application/xml"):  # the guard looks at JSON only: nothing may slip past it
+            for name in ("an escaped NUL", "10,000 lists deep", "bad UTF-8", "1e999"):
+                response = await send(asker, operation, broken_bodies()[name], kind)
+                complaints.judge(f"{operation} with {name} as {kind!r}", response)
+    complaints.settle(at_least=200)
+
+
+async def test_a_body_over_the_limit_is_refused(asker: Tenant, everything: list[Operation]) -> None:
+    settings = asker.instance.house.settings
+    big = {"/api/v1/events": settings.max_ingest_bytes}
+    for operation in everything:
+        if operation.method == "GET":
+            continue
+        limit = big.get(operation.path, settings.max_body_bytes)
+        body = b'{"message": "' + b"x" * limit + b'"}'
+        problem_of(await send(asker, operation, body), 413)
+
+        async def in_parts(body: bytes = body) -> AsyncIterator[bytes]:
+            for start in range(0, len(body), 65_536):
+                yield body[start : start + 65_536]
+
+        declared_nothing = await asker.http.request(
+            operation.method, operation.url(), content=in_parts(), headers={"Content-Type": JSON}
+        )
+        problem_of(declared_nothing, 413)
