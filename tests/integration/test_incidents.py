@@ -18,18 +18,13 @@ from opsteward.identity.service.tenants import create_tenant
 from opsteward.systems.service.inventory import NewSystem
 from opsteward.systems.service.monitor import Monitor
 from support.homes import temporary_home
-from support.switchboard import Board, integration
+from support.switchboard import BOARDS, Board, integration
 
 
 @pytest.fixture(scope="module")
-def board() -> Board:
-    return Board()
-
-
-@pytest.fixture(scope="module")
-async def house(board: Board) -> AsyncIterator[House]:
+async def house() -> AsyncIterator[House]:
     with temporary_home() as home:
-        built = build_house(load_settings(home=home), [integration(board)])
+        built = build_house(load_settings(home=home), [integration()])
         yield built
         await built.web.close()
         await built.app.close()
@@ -42,6 +37,7 @@ class Shop:
     house: House
     tenant_id: UUID
     ids: dict[str, UUID]
+    board: Board
 
     async def tell(self, *events: NewEvent) -> list[UUID | None]:
         async with self.house.web.unit_of_work(self.tenant_id) as session:
@@ -65,15 +61,15 @@ class Shop:
 
 
 @pytest.fixture
-async def shop(house: House, board: Board) -> AsyncIterator[Shop]:
-    board.on, board.broken, board.effects, board.wanted = set(), set(), [], set()
+async def shop(house: House) -> AsyncIterator[Shop]:
+    board = uuid4().hex
     tenant = await create_tenant(house.web, name=f"shop-{uuid4().hex[:12]}", operator="first", actor="test")
     ids = {}
     async with house.web.unit_of_work(tenant.id) as session:
         for name, needs in (("database", []), ("web", ["database"]), ("mail", [])):
-            new = NewSystem(name=name, type="service", endpoint="memory://board", depends_on=needs)
+            new = NewSystem(name=name, type="service", endpoint=f"memory://{board}", depends_on=needs)
             ids[name] = (await house.inventory.register(session, new=new, actor="test")).id
-    yield Shop(house, tenant.id, ids)
+    yield Shop(house, tenant.id, ids, BOARDS[board])
 
 
 def broken(source: str, message: str = "TimeoutError: no answer") -> NewEvent:
@@ -125,7 +121,7 @@ async def test_its_source_can_say_that_it_is_over(shop: Shop) -> None:
     assert (found.id, found.status) == (incident, "resolved")
 
 
-async def test_a_failure_counts_at_once_and_recovery_is_damped(shop: Shop, board: Board) -> None:
+async def test_a_failure_counts_at_once_and_recovery_is_damped(shop: Shop) -> None:
     house = shop.house
     monitor = Monitor(house.app, house.inventory, house.registry, house.bus, house.settings)
 
@@ -133,12 +129,12 @@ async def test_a_failure_counts_at_once_and_recovery_is_damped(shop: Shop, board
         return await monitor.check_now(shop.tenant_id, shop.ids[name])
 
     assert await look("mail") == "healthy"
-    board.wanted = {"lamp"}
+    shop.board.wanted = {"lamp"}
     assert await look("mail") == "down"
     assert await look("mail") == "down"
     incidents = await shop.incidents()
     assert [(i.title, i.severity, i.event_count) for i in incidents] == [("lamp is off", "high", 1)], "told once"
-    board.on = {"lamp"}
+    shop.board.on = {"lamp"}
     assert await look("mail") == "down", "one pass is not yet a recovery"
     assert await look("mail") == "healthy"
     async with house.web.unit_of_work(shop.tenant_id) as session:
@@ -152,11 +148,11 @@ def flapping() -> Iterator[list[bool]]:
     yield [True, False] * 3
 
 
-async def test_flapping_is_one_incident(shop: Shop, board: Board, flapping: list[bool]) -> None:
+async def test_flapping_is_one_incident(shop: Shop, flapping: list[bool]) -> None:
     house = shop.house
     monitor = Monitor(house.app, house.inventory, house.registry, house.bus, house.settings)
-    board.wanted = {"lamp"}
+    shop.board.wanted = {"lamp"}
     for works in flapping:
-        board.on = {"lamp"} if works else set()
+        shop.board.on = {"lamp"} if works else set()
         await monitor.check_now(shop.tenant_id, shop.ids["mail"])
     assert len(await shop.incidents()) == 1

@@ -1,7 +1,7 @@
 """A working fake integration: switches in memory, which an action turns on and can turn off again.
 
-`memory://board` systems. A switch may be broken (turning it on does nothing) or stuck (it stays on), so that
-verification and undo have something to find out.
+`memory://NAME` systems, a board for each name. A switch may be broken: turning it on does nothing, so that verification
+and undo have something to find out.
 """
 
 from __future__ import annotations
@@ -27,20 +27,34 @@ class Board:
         self.wanted: set[str] = set()
 
 
-class Nothing(BaseModel):
-    """No configuration."""
+class Boards(dict[str, Board]):
+    """Every board by its name, made when it is first asked for."""
+
+    def __missing__(self, name: str) -> Board:
+        return self.setdefault(name, Board())
+
+
+BOARDS = Boards()
+
+
+class Which(BaseModel):
+    board: str
 
 
 class Switch(BaseModel):
     name: str
 
 
-class MemoryConnector(Connector[Nothing]):
-    config_model: ClassVar[type[BaseModel]] = Nothing
+class MemoryConnector(Connector[Which]):
+    config_model: ClassVar[type[BaseModel]] = Which
+
+    @property
+    def board(self) -> Board:
+        return BOARDS[self.config.board]
 
     @classmethod
-    def config_for(cls, target: SystemRef, credentials: Mapping[str, str]) -> Nothing:
-        return Nothing()
+    def config_for(cls, target: SystemRef, credentials: Mapping[str, str]) -> Which:
+        return Which(board=target.endpoint.removeprefix("memory://"))
 
     async def probe(self) -> ProbeReport:
         return ProbeReport(reachable=True, seconds=0.0, version="1")
@@ -59,28 +73,25 @@ class TurnOn(Action[MemoryConnector, Switch, Switch]):
     result_model: ClassVar[type[BaseModel]] = Switch
     undoable: ClassVar[bool] = True
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
-
     async def plan(self, ctx: ActionContext[MemoryConnector], params: Switch) -> Plan:
         return Plan(
-            needed=params.name not in self._board.on,
+            needed=params.name not in ctx.via.board.on,
             summary=f"turn {params.name} on",
             objects=[f"switch {params.name}"],
         )
 
     async def execute(self, ctx: ActionContext[MemoryConnector], params: Switch) -> Switch:
-        self._board.effects.append(f"on {params.name}")
-        self._board.on.add(params.name)
+        ctx.via.board.effects.append(f"on {params.name}")
+        ctx.via.board.on.add(params.name)
         return params
 
     async def verify(self, ctx: ActionContext[MemoryConnector], params: Switch, result: Switch) -> Proof:
-        works = params.name in self._board.on and params.name not in self._board.broken
+        works = params.name in ctx.via.board.on and params.name not in ctx.via.board.broken
         return Proof(ok=works, summary="it is on" if works else "it does not light")
 
     async def undo(self, ctx: ActionContext[MemoryConnector], params: Switch, result: Switch) -> None:
-        self._board.effects.append(f"off {params.name}")
-        self._board.on.discard(params.name)
+        ctx.via.board.effects.append(f"off {params.name}")
+        ctx.via.board.on.discard(params.name)
 
 
 class SwitchesCheck(Check[MemoryConnector]):
@@ -91,11 +102,8 @@ class SwitchesCheck(Check[MemoryConnector]):
     domain: ClassVar[Domain] = "database"
     health: ClassVar[bool] = True
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
-
     async def run(self, via: MemoryConnector, target: SystemRef) -> CheckResult:
-        off = sorted(self._board.wanted - self._board.on)
+        off = sorted(via.board.wanted - via.board.on)
         findings = [
             Finding(
                 type="connection_saturation",
@@ -113,12 +121,12 @@ class SwitchesCheck(Check[MemoryConnector]):
         return CheckResult(status=status, summary=f"{len(off)} off", findings=findings)
 
 
-def integration(board: Board) -> Integration:
+def integration() -> Integration:
     return Integration(
         slug="memory",
         title="Switches in memory",
         schemes=frozenset({"memory"}),
         connector=MemoryConnector,
-        checks=(SwitchesCheck(board),),
-        actions=(TurnOn(board),),
+        checks=(SwitchesCheck(),),
+        actions=(TurnOn(),),
     )

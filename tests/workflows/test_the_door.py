@@ -26,7 +26,7 @@ from opsteward.identity.service.tenants import create_tenant
 from opsteward.identity.types import Identity
 from opsteward.systems.service.inventory import NewSystem
 from opsteward.systems.types import KnownSystem
-from support.switchboard import Board, integration
+from support.switchboard import BOARDS, Board, integration
 
 ORDERS = """
 version: 1
@@ -41,12 +41,7 @@ orders:
 
 
 @pytest.fixture(scope="module")
-def board() -> Board:
-    return Board()
-
-
-@pytest.fixture(scope="module")
-async def house(module_home: Path, board: Board) -> AsyncIterator[House]:
+async def house(module_home: Path) -> AsyncIterator[House]:
     settings = load_settings(
         home=module_home,
         queue_poll_interval=0.05,
@@ -55,7 +50,7 @@ async def house(module_home: Path, board: Board) -> AsyncIterator[House]:
         look_again_after=0.1,
         workers=1,  # a session and its action must do with one place in the queue
     )
-    built = build_house(settings, [integration(board)])
+    built = build_house(settings, [integration()])
     process = Process(built, kind="test")
     async with running(process):
         await asyncio.wait_for(process.worker.ready.wait(), 30)
@@ -97,18 +92,18 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(house: House, board: Board) -> AsyncIterator[Bench]:
+async def bench(house: House) -> AsyncIterator[Bench]:
     tenant = await create_tenant(house.web, name=f"door-{uuid4().hex[:12]}", operator="first", actor="test")
-    board.on, board.broken, board.effects, board.wanted = set(), set(), [], set()
+    name = uuid4().hex
     async with house.web.unit_of_work(tenant.id) as session:
         first = await access.authenticate(session, secret=tenant.token)
         other = await access.create_operator(session, name="second", roles=["approver"], actor="test")
         token = await access.issue_token(session, operator_id=other.id, kind="api", name="t", actor="test")
         second = await access.authenticate(session, secret=token.secret)
-        new = NewSystem(name="board", type="service", endpoint="memory://board", settings={"check_interval": 3600})
+        new = NewSystem(name="board", type="service", endpoint=f"memory://{name}", settings={"check_interval": 3600})
         system = await house.inventory.register(session, new=new, actor="test")
     known = KnownSystem(id=system.id, name=system.name, type=system.type)
-    yield Bench(house, board, tenant.id, known, first, second)
+    yield Bench(house, BOARDS[name], tenant.id, known, first, second)
 
 
 async def test_what_works_is_verified_and_audited(bench: Bench) -> None:
@@ -150,6 +145,14 @@ async def test_the_same_request_twice_is_one_action(bench: Bench) -> None:
     )
     assert first == second
     await bench.until(first)
+    assert bench.board.effects == ["on lamp"]
+
+
+async def test_a_used_key_is_no_other_request(bench: Bench) -> None:
+    key = str(uuid4())
+    await bench.until(await bench.request("lamp", idempotency_key=key))
+    with pytest.raises(Conflict):
+        await bench.request("siren", idempotency_key=key)
     assert bench.board.effects == ["on lamp"]
 
 

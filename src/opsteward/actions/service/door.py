@@ -80,7 +80,7 @@ class Door:
         }
         added = await session.scalar(insert(ActionRun).values(row).on_conflict_do_nothing().returning(ActionRun.id))
         if added is None:
-            return await self._earlier(session, new)
+            return await self._earlier(session, new, params)
         run = await repository.get_run(session, added)
         await self._note(session, run, "requested", actor=new.requested_by)
         await _enqueue(session, PLAN_WORKFLOW, run, suffix="plan")
@@ -98,13 +98,14 @@ class Door:
                 "system_id", f"{new.action} does not fit {system.name}", f"it fits {', '.join(sorted(schemes))} systems"
             )
 
-    async def _earlier(self, session: AsyncSession, new: NewAction) -> ActionView:
+    async def _earlier(self, session: AsyncSession, new: NewAction, params: dict[str, Any]) -> ActionView:
         run = await session.scalar(
             sa.select(ActionRun).where(
                 ActionRun.tenant_id == tenant_of(session), ActionRun.idempotency_key == new.idempotency_key
             )
         )
-        if run is None or run.action != new.action:
+        same = run is not None and (run.action, run.system_id, run.params) == (new.action, new.system_id, params)
+        if run is None or not same:
             raise Conflict("this idempotency key was used for another request", remedy="use a new key")
         return repository.view_of_run(run)
 

@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.types import Limits
+from opsteward.core.blocking import in_thread
 from opsteward.core.bus import Bus
 from opsteward.core.clock import now
 from opsteward.core.crypto import digest
@@ -42,6 +43,7 @@ QUIET_ACTIONS = frozenset({"log_only", "return_validation_error"})
 #: An echo that arrives this long after the end of an incident, of something that happened before it, belongs to it.
 _ECHO = timedelta(minutes=5)
 _TITLE_LENGTH = 200
+_AT_ONCE = 50
 
 
 @dataclass
@@ -86,7 +88,12 @@ class Intake:
         systems = await self._inventory.by_name(session, names=names) if names else {}
         orders = (await self._orders.in_force(session)).orders
         tenant_id, at = tenant_of(session), now()
-        return [_draft(e, e.system or systems.get(e.source.casefold()), orders, tenant_id, at) for e in events]
+
+        def draft_all() -> list[_Draft]:
+            return [_draft(e, e.system or systems.get(e.source.casefold()), orders, tenant_id, at) for e in events]
+
+        # Many events take a while to classify: the event loop goes on meanwhile.
+        return draft_all() if len(events) <= _AT_ONCE else await in_thread(draft_all)
 
     async def _homes(self, session: AsyncSession, drafts: Sequence[_Draft], actor: str) -> dict[str, UUID]:
         """The incident of each fingerprint; new ones are opened under a lock, so that one cause opens one."""
