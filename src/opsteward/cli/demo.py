@@ -27,11 +27,11 @@ from opsteward.cli.client import Client
 from opsteward.cli.shop import look_after
 from opsteward.cli.show import plain
 from opsteward.lab.lab import Lab
-from opsteward.lab.scoring import SETTLED_AFTER, WINDOW, Recovery, recovered
+from opsteward.lab.scoring import SETTLED_AFTER, WINDOW, Recovery, first_order, recovered
 
 FAULTS = ("lock_chain", "process_crash", "connection_leak")
 _CHECK_INTERVAL = 1.0  # seconds
-_BASELINE = 1.5  # seconds of ordinary traffic before the first fault
+_BASELINE = 3.0  # seconds of ordinary traffic before the first fault
 _REPAIR_WITHIN = 60.0
 _READY_WITHIN = 90.0
 _CONTROL_SECONDS = 8.0
@@ -63,6 +63,7 @@ class Demo:
         self._lab = lab
         self._console = console
         self._incidents_before: set[str] = set()
+        self.open_since = first_order(lab.traffic)
 
     def show_fault(self, fault: str) -> Round:
         """Inject, follow the timeline live until the incident is over."""
@@ -163,7 +164,7 @@ def run_demo(*, keep: bool, home: Path | None) -> int:
 
 
 def _play(demo: Demo) -> list[Round]:
-    time.sleep(_BASELINE)
+    _wait_until(demo.open_since + _BASELINE)
     rounds = []
     for fault in FAULTS:
         round_ = demo.show_fault(fault)
@@ -231,7 +232,11 @@ def _running(base: Path, console: Console) -> Iterator[tuple[Client, Lab]]:
     """An instance and a lab, side by side, stopped afterwards."""
     ops_home = base / "ops"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("OPSTEWARD_") and k != "DATABASE_URL"}
-    environment |= {"OPSTEWARD_HOME": str(ops_home), "OPSTEWARD_LOG_FORMAT": "json"}
+    environment |= {
+        "OPSTEWARD_HOME": str(ops_home),
+        "OPSTEWARD_LOG_FORMAT": "json",
+        "OPSTEWARD_QUEUE_POLL_INTERVAL": "0.25",  # somebody is watching
+    }
     lab = Lab(base / "lab")
     log = (base / "opsteward.log").open("wb")
     with console.status("Starting Opsteward and the shop"):

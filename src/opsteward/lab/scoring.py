@@ -38,6 +38,11 @@ class Recovery:
     recovered: bool
 
 
+def first_order(traffic: Path) -> float:
+    """When the first order was sent, epoch seconds; infinite when there is none."""
+    return min((at for at, _ in _lines(traffic)), default=math.inf)
+
+
 def order_success(traffic: Path, start: float, end: float, *, rate: float = 0.0) -> OrderSuccess:
     """Success of the orders sent in [start, end), epoch seconds.
 
@@ -61,8 +66,7 @@ def recovered(traffic: Path, *, rate: float, fault_at: float, repaired_at: float
     logged before the fault: without a level before there is nothing to be back to.
     """
     end = fault_at - _MARGIN
-    first = min((at for at, _ in _lines(traffic)), default=math.inf)
-    start = max(first, end - window)
+    start = max(first_order(traffic), end - window)
     if start >= end:
         raise Invalid.field("fault_at", "no orders were logged before the fault")
     before = order_success(traffic, start, end, rate=rate)

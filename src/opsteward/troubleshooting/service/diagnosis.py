@@ -18,7 +18,7 @@ from opsteward.troubleshooting.service.sessions import get_row, write_phase
 from opsteward.troubleshooting.types import DiagnosticReport, SystemFacts
 
 DOMAINS: tuple[Domain, ...] = ("web", "database", "network")
-_VERSION_WITHIN = 1.0  # seconds; a system that does not tell its version now will be looked at all the same
+_VERSION_WITHIN = 0.5  # seconds; a system that does not tell its version now will be looked at all the same
 
 
 class Diagnosis:
