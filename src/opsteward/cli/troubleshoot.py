@@ -1,0 +1,45 @@
+"""`opsteward troubleshoot`: have the systems looked at now, and see what was found."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+_LOOK_EVERY = 0.3  # seconds
+
+
+def troubleshoot(
+    complaint: Annotated[str, typer.Argument(help='What seems to be wrong, such as "pages are slow".')] = "",
+    system: Annotated[str | None, typer.Option(help="Begin at this system; all are looked at without it.")] = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the end; 0 only starts it.")] = 120.0,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON for programs.")] = False,
+) -> None:
+    """Start a troubleshooting session and show what it found; standing orders decide what it may do."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    client = Client()
+    body = {"complaint": complaint} | ({"system": system} if system else {})
+    found = client.post("/api/v1/troubleshooting/sessions", body)
+    deadline = time.monotonic() + wait
+    while found["status"] != "ended" and time.monotonic() < deadline:
+        time.sleep(_LOOK_EVERY)
+        found = client.get(f"/api/v1/troubleshooting/sessions/{found['id']}")
+    if as_json:
+        show.as_json(found)
+        return
+    _tell(found)
+
+
+def _tell(found: dict[str, Any]) -> None:
+    from opsteward.cli import show
+
+    show.table(found["phases"], ["name", "round", "seconds", "summary"], empty="The session has not begun yet.")
+    if found["issues"]:
+        show.table(found["issues"], ["severity", "type", "system", "title", "confidence"], empty="")
+    if found["status"] == "ended":
+        show.say(f"{found['outcome']}: {show.plain(found['summary'])}. Health {found['health_score']} of 100.")
+    else:
+        show.say(f"It goes on (phase {found['phase']}); see GET /api/v1/troubleshooting/sessions/{found['id']}")
