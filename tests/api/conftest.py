@@ -50,8 +50,16 @@ def company(live: Live) -> LiveTenant:
 
 @pytest.fixture
 def second(live: Live, company: LiveTenant) -> LiveOperator:
-    """Another operator, who may approve."""
-    return live.operator(company, "grace", "approver")
+    """Another operator, who may approve what the owner requests: somebody else made them."""
+    other = live.operator(company, "grace", "approver")
+    of_grace = "tenant_id = %s and name_key = 'grace'"
+    live.sql(f"update opsteward.operators set created_by = 'system:test' where {of_grace}", company.id)
+    live.sql(
+        "update opsteward.tokens set issued_by = 'system:test'"
+        f" where operator_id = (select id from opsteward.operators where {of_grace})",
+        company.id,
+    )
+    return other
 
 
 @pytest.fixture

@@ -126,6 +126,18 @@ def test_who_changed_it_cannot_approve_it(live: Live, company: LiveTenant, visit
     assert visitor.is_alive()
 
 
+def test_an_approver_of_the_requesters_making_shows_in_the_audit_log(
+    live: Live, company: LiveTenant, visit: Callable[[], Visitor]
+) -> None:
+    visitor = visit()
+    approval = ask_to_terminate(company.owner, visitor)
+    assert approve(live.operator(company, "sock", "approver"), approval).status_code == 200
+    settled(company.owner, approval["action_id"], "succeeded")
+    entries = company.owner.http.get("/api/v1/audit", params={"object_id": approval["action_id"]}).json()["items"]
+    approved = next(entry for entry in entries if entry["verb"] == "action.approval.approved")
+    assert approved["detail"]["decided_by_an_operator_of_the_requesters_making"] is True
+
+
 def test_a_refusal_ends_it(company: LiveTenant, second: LiveOperator, visit: Callable[[], Visitor]) -> None:
     visitor = visit()
     approval = ask_to_terminate(company.owner, visitor)

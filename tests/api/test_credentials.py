@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from opsteward.identity.service import access
 from opsteward.identity.service.browser import SESSION_COOKIE
 from support.instance import ORIGIN, Instance, Tenant
 from support.problems import problem_of
@@ -132,6 +133,75 @@ async def test_nobody_gives_more_than_they_have(tenant: Tenant) -> None:
     assert given.status_code == 201
     problem_of(await admin.http.post("/api/v1/operators", json={"name": "X", "roles": ["viewer"]}), 409)
     problem_of(await admin.http.post("/api/v1/operators", json={"name": "y", "roles": ["king"]}), 422)
+
+
+async def made_by(instance: Instance, secret: str) -> set[str]:
+    """The others who made this credential or its operator."""
+    async with instance.house.web.unit_of_work(None) as session:
+        return set((await access.authenticate(session, secret=secret)).made_by)
+
+
+async def test_who_made_a_credential_is_known_by_it(instance: Instance, tenant: Tenant) -> None:
+    """Also of what is made out of it: a further token, and a session."""
+    boss = await tenant.operator("owner", name="boss")
+    other = await tenant.operator("approver", name="other")
+    assert await made_by(instance, tenant.owner.token) == await made_by(instance, other.token) == set()
+    await tenant.http.post("/api/v1/operators", json={"name": "sock", "roles": ["approver"]})
+    sock = (await boss.http.post("/api/v1/tokens", json={"operator": "sock"})).json()["token"]
+    assert await made_by(instance, sock) == {tenant.owner.actor, boss.actor}
+    borrowed = (await tenant.http.post("/api/v1/tokens", json={"operator": "other"})).json()["token"]
+    own = (await other.http.post("/api/v1/tokens", json={})).json()["token"]
+    assert await made_by(instance, own) == set()
+    further = (await instance.client(borrowed).post("/api/v1/tokens", json={"operator": "OTHER"})).json()["token"]
+    client = instance.client(Origin=ORIGIN)
+    assert (await client.post("/sign-in", data={"token": further})).status_code == 303
+    for secret in (borrowed, further, client.cookies[SESSION_COOKIE]):
+        assert await made_by(instance, secret) == {tenant.owner.actor}
+    async with instance.house.web.unit_of_work(tenant.id) as session:
+        link = await access.issue_token(
+            session, operator_id=other.id, kind="link", name="l", actor=boss.actor, ttl=timedelta(minutes=1)
+        )
+    client = instance.client()
+    assert (await client.get("/sign-in", params={"code": link.secret})).status_code == 303
+    assert await made_by(instance, client.cookies[SESSION_COOKIE]) == {boss.actor}
+
+
+async def test_a_new_tenants_first_operator_is_made_by_the_platforms(instance: Instance) -> None:
+    platform = await instance.tenant(roles=("platform",))
+    made = (await platform.http.post("/api/v1/tenants", json={"name": f"{platform.name}-made"})).json()
+    assert await made_by(instance, made["token"]) == {platform.owner.actor}
+
+
+async def refused(tenant: Tenant, verb: str) -> list[dict[str, Any]]:
+    """What the audit log says of refusals; at most one of a kind a minute."""
+    items = (await tenant.http.get("/api/v1/audit")).json()["items"]
+    found: list[dict[str, Any]] = []
+    for entry in (e for e in items if e["verb"] == verb):
+        if (entry["actor"], entry["detail"]) not in [(f["actor"], f["detail"]) for f in found]:
+            found.append(entry)
+    return found
+
+
+async def test_what_was_denied_is_in_the_audit_log(tenant: Tenant) -> None:
+    viewer = await tenant.operator("viewer")
+    for _ in range(3):
+        problem_of(await viewer.http.post("/api/v1/operators", json={"name": "x", "roles": ["viewer"]}), 403)
+    [entry] = await refused(tenant, "access.denied")
+    assert (entry["actor"], entry["detail"]) == (viewer.actor, {"permission": "operators.write"})
+
+
+async def test_a_refused_sign_in_is_in_the_audit_log(instance: Instance, tenant: Tenant) -> None:
+    for kind in ("link", "session"):
+        credential = await tenant.credential(kind)
+        await instance.client(Origin=ORIGIN).post("/sign-in", data={"token": credential.secret})
+    await instance.client().get("/sign-in", params={"code": tenant.owner.token})
+    await instance.client((await tenant.credential("session")).secret).get("/api/v1/me")
+    details = [e["detail"] for e in await refused(tenant, "sign_in.refused")]
+    assert sorted((d["credential"], d["used_as"]) for d in details) == [
+        ("api", "link"), ("link", "api"), ("session", "api")
+    ]  # fmt: skip
+    await instance.client().get("/sign-in", params={"code": "ops_unknown"})
+    assert len(await refused(tenant, "sign_in.refused")) == 3
 
 
 async def test_the_use_of_a_token_is_remembered(tenant: Tenant) -> None:

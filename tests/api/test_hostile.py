@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from opsteward.core.embedded import EmbeddedPostgres
 from support.instance import Instance, Tenant
 from support.problems import named_fields, problem_of
 
@@ -234,9 +235,36 @@ async def test_numbers_of_a_system_fit_into_a_float(tenant: Tenant) -> None:
     """What watches all systems computes with them: one that breaks it would stop the watch over everybody's."""
     for number, (value, status) in enumerate([(10**150, 201), (1e308, 201), (-(10**199), 201), (10**250, 400)]):
         system = {"name": f"s{number}", "type": "api", "endpoint": "http://127.0.0.1:9/"}
-        answer = await tenant.http.post("/api/v1/systems", json={**system, "settings": {"check_interval": value}})
+        answer = await tenant.http.post("/api/v1/systems", json={**system, "settings": {"threshold": value}})
         assert answer.status_code == status, answer.text
-    rows = tenant.instance.sql(
-        "select settings->'check_interval' from opsteward.systems where tenant_id = %s", tenant.id
-    )
+    rows = tenant.instance.sql("select settings->'threshold' from opsteward.systems where tenant_id = %s", tenant.id)
     assert all(float(row[0]) for row in rows)
+
+
+async def test_opstewards_own_database_is_no_system(tenant: Tenant) -> None:
+    """Its private socket asks for no password."""
+    sockets = EmbeddedPostgres(tenant.instance.home).sockets
+    for database, username, field in (
+        ("opsteward", "postgres", "endpoint"), ("opsteward", "watcher", "endpoint"),
+        ("template1", "postgres", "credentials.username"), ("template1", "opsteward_app", "credentials.username"),
+    ):  # fmt: skip
+        system = {
+            "name": "own",
+            "type": "database",
+            "endpoint": f"postgresql:///{database}?host={sockets}",
+            "credentials": {"username": username},
+        }
+        answer = await tenant.http.post("/api/v1/systems", json=system)
+        assert problem_of(answer, 422)["errors"][0]["field"] == field
+    assert tenant.count("systems") == 0
+
+
+async def test_the_time_between_checks_is_a_usable_one(tenant: Tenant) -> None:
+    system = {"name": "s", "type": "api", "endpoint": "http://127.0.0.1:9/"}
+    for value in ("5", {}, [], True, None, 0, 0.49, -1, 86_401, 1e308, 10**150):
+        answer = await tenant.http.post("/api/v1/systems", json={**system, "settings": {"check_interval": value}})
+        assert problem_of(answer, 422)["errors"][0]["field"] == "settings.check_interval", value
+    assert tenant.count("systems") == 0
+    for number, value in enumerate((0.5, 60, 86_400)):
+        named = {**system, "name": f"s{number}", "settings": {"check_interval": value}}
+        assert (await tenant.http.post("/api/v1/systems", json=named)).status_code == 201

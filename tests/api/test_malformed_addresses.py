@@ -12,7 +12,7 @@ from opsteward.bootstrap.application import rooms_of
 from support.instance import Instance, Tenant
 from support.malformed import JSON, Complaints, encoded
 from support.openapi import Operation, example
-from support.problems import problem_of
+from support.problems import named_fields, problem_of
 
 
 async def test_bad_ids_in_the_path_are_named(asker: Tenant, everything: list[Operation]) -> None:
@@ -143,8 +143,25 @@ async def test_a_client_that_leaves_is_no_crash(instance: Instance) -> None:
 
     scope = {
         "type": "http", "method": "POST", "path": "/api/v1/events", "raw_path": b"/api/v1/events", "query_string": b"",
-        "headers": [(b"content-type", b"application/json")], "scheme": "http", "server": ("instance.test", 80),
+        "headers": [(b"content-type", b"application/json"), (b"authorization", b"Bearer x")],
+        "scheme": "http", "server": ("instance.test", 80),
         "client": ("127.0.0.1", 1), "http_version": "1.1", "root_path": "",
     }  # fmt: skip
     await instance.app(scope, receive, send)
     assert sent == []
+
+
+async def test_an_endpoint_that_is_none_is_refused_by_name(asker: Tenant) -> None:
+    web, database = {"type": "api", "endpoint": "http://127.0.0.1:9/"}, {"type": "database", "endpoint": ""}
+    for system, field, value in (
+        (web, "health_check_url", "http://[::1"),
+        (web, "health_check_url", "http://\u2100/"),
+        (database, "endpoint", "postgresql://h/db?port=%C2%B2"),
+        (database, "endpoint", "postgresql://h/db?port=%D9%A1%D9%A2"),
+        (database, "endpoint", "supervisor+unix:///etc/passwd"),
+    ):
+        answer = await asker.http.post(
+            "/api/v1/systems", json={"name": "shop", "credentials": {"username": "u"}, **system, field: value}
+        )
+        problem_of(answer, 422)
+        assert named_fields(answer) == {field}, value

@@ -19,6 +19,7 @@ from support.problems import problem_of
 #: Whatever is open to everybody, and why.
 PUBLIC = {
     ("GET", "/livez"): "says only that the process runs",
+    ("HEAD", "/livez"): "says only that the process runs",
     ("GET", "/readyz"): "says only which parts are up",
     ("GET", "/agent/health/"): "says only whether it is up",
     ("GET", "/sign-in"): "the way in",

@@ -17,8 +17,15 @@ from source_tree import modules, snippet
 
 #: The only places that may catch every error, and why. Whatever they catch is logged or told, and nothing is lost.
 BOUNDARIES = {
+    "bootstrap/application.py: Process._watched": "a part that dies is said, and ends the process in order",
+    "bootstrap/application.py: seal_waiting": "one tenant's trouble must not leave the others unsealed",
     "cli/main.py: main": "the last one: says an expected failure in one line, and lets any other through",
     "console/live.py: LivePage._follow": "one change that can't be shown must not silence an open page",
+    "core/durable.py: Engine._sweep": "the sweep must outlive a round in which the database is away",
+    "core/durable.py: _patiently": "a step's error ends its workflow in order instead of leaving it hanging",
+    "core/processes.py: Membership._lead": "an unexpected error gives the lead up for another try",
+    "core/processes.py: Membership._look_after_others": "a takeover that failed is tried again",
+    "core/processes.py: Membership.beat": "a heart that stumbles must go on",
     "core/provision.py: _checked_url": "any failure to read DATABASE_URL is told without repeating the password",
     "systems/service/looking.py: _look_once": "a plug-in's bug is no failure of the system it looks at",
     "systems/service/monitor.py: Monitor._watch": "the watch over a system must not die of one bad round",

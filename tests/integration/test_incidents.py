@@ -6,14 +6,23 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
+import sqlalchemy as sa
+from sqlalchemy import Engine
+from structlog.testing import capture_logs
 
 from opsteward.bootstrap.application import House, build_house
+from opsteward.core import feed
 from opsteward.core.clock import now
 from opsteward.core.settings import load_settings
-from opsteward.events.types import IncidentStatus, IncidentView, NewEvent
+from opsteward.events.models import StandingOrderVersion
+from opsteward.events.service import timeline
+from opsteward.events.standing_orders import StandingOrderErrors
+from opsteward.events.types import IncidentStatus, IncidentView, NewEvent, TimelineView
 from opsteward.identity.service.tenants import create_tenant
 from opsteward.systems.service.inventory import NewSystem
 from opsteward.systems.service.monitor import Monitor
@@ -47,6 +56,14 @@ class Shop:
     async def incidents(self) -> list[IncidentView]:
         async with self.house.web.unit_of_work(self.tenant_id) as session:
             return await self.house.incidents.page(session)
+
+    async def actions(self, incident_id: UUID) -> list[str]:
+        async with self.house.web.unit_of_work(self.tenant_id) as session:
+            return sorted(run.action for run in await self.house.door.list_runs(session, incident_id=incident_id))
+
+    async def story(self, incident_id: UUID) -> list[TimelineView]:
+        async with self.house.web.unit_of_work(self.tenant_id) as session:
+            return await timeline.read(session, incident_id=incident_id)
 
     async def end(self, incident_id: UUID) -> None:
         async with self.house.web.unit_of_work(self.tenant_id) as session:
@@ -156,3 +173,139 @@ async def test_flapping_is_one_incident(shop: Shop, flapping: list[bool]) -> Non
         shop.board.on = {"lamp"} if works else set()
         await monitor.check_now(shop.tenant_id, shop.ids["mail"])
     assert len(await shop.incidents()) == 1
+
+
+def attack(source: str, severity: str) -> NewEvent:
+    return NewEvent(message="SQL injection attempt", source=source, severity=severity)
+
+
+def kinds_of_trouble(count: int, source: str) -> list[NewEvent]:
+    """Errors whose words differ: each has a fingerprint of its own."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    return [broken(source, f"part q{letters[n // 26]}{letters[n % 26]}z failed") for n in range(count)]
+
+
+async def test_an_attack_on_a_sick_system_is_no_part_of_its_illness(shop: Shop) -> None:
+    (illness,) = await shop.tell(broken("web", "HTTP 503"))
+    (raid,) = await shop.tell(attack("web", "high"))
+    assert raid is not None and raid != illness
+    assert await shop.actions(raid) == ["escalate"]
+
+
+async def test_a_rise_is_answered_once(shop: Shop) -> None:
+    (incident,) = await shop.tell(attack("gate", "low"))
+    assert incident is not None
+    assert await shop.actions(incident) == ["alert_security_team"]
+    for _ in range(2):
+        assert await shop.tell(attack("gate", "high"), attack("gate", "low"), attack("gate", "high")) == [incident] * 3
+    assert await shop.actions(incident) == ["alert_security_team", "escalate"]
+    assert (await shop.incidents())[0].severity == "high"
+    story = await shop.story(incident)
+    assert [line.kind for line in story] == ["detected", "decided", "action", "raised", "action"]
+    raised = [line.title for line in story if line.kind == "raised"]
+    assert raised == ["Raised: high, escalate (priority 1): SQL injection attempt"]
+
+
+async def test_a_rise_starts_no_second_session_and_repeats_no_action(shop: Shop) -> None:
+    (incident,) = await shop.tell(broken("web", "HTTP 503"))
+    assert incident is not None
+    worse = NewEvent(message="pool exhausted", source="database", severity="high")
+    assert await shop.tell(worse) == [incident]
+    assert await shop.actions(incident) == ["log_and_monitor"]
+    assert (await shop.incidents())[0].severity == "high"
+    async with shop.house.web.unit_of_work(shop.tenant_id) as session:
+        sessions = await shop.house.sessions.page(session)
+    assert len(sessions) == 1
+
+
+async def test_what_comes_worst_in_a_batch_decides(shop: Shop) -> None:
+    (incident, *_) = await shop.tell(attack("gate", "low"), attack("gate", "high"))
+    assert incident is not None
+    assert await shop.actions(incident) == ["escalate"]
+    assert (await shop.incidents())[0].severity == "high"
+
+
+async def test_one_request_cannot_queue_thousands_of_actions(shop: Shop) -> None:
+    found = await shop.tell(*kinds_of_trouble(150, "mill"), attack("mill", "low"))
+    (incident,) = set(found)
+    assert incident is not None
+    assert [(i.title, i.event_count) for i in await shop.incidents()] == [("151 different errors from mill", 151)]
+    assert await shop.actions(incident) == ["alert_security_team", "log_and_monitor"], "each decided action, once"
+    assert set(await shop.tell(*kinds_of_trouble(150, "mill"))) == {incident}, "every fingerprint has its home"
+
+
+async def test_nor_can_it_from_many_sources(shop: Shop) -> None:
+    await shop.tell(*(broken(f"host{n}", f"{event.message}") for n, event in enumerate(kinds_of_trouble(120, ""))))
+    incidents = await shop.incidents()
+    assert len(incidents) == 100
+    assert incidents[0].title == "21 different errors from 21 sources"
+
+
+async def test_the_number_of_statements_does_not_grow(shop: Shop) -> None:
+    await shop.tell(broken("web", "HTTP 503"))
+    counted: list[int] = []
+    for count in (30, 300):
+        statements: list[str] = []
+
+        def note(_: Any, __: Any, text: str, *___: Any, into: list[str] = statements) -> None:
+            into.append(text)
+
+        sa.event.listen(Engine, "before_cursor_execute", note)
+        try:
+            await shop.tell(*kinds_of_trouble(count, "web" if count == 30 else "database"))
+        finally:
+            sa.event.remove(Engine, "before_cursor_execute", note)
+        counted.append(len(statements))
+    assert counted[0] == counted[1]
+    assert len(await shop.incidents()) == 1
+
+
+async def test_an_incident_is_announced_once_in_a_transaction(shop: Shop) -> None:
+    told: list[str] = []
+    async with await psycopg.AsyncConnection.connect(shop.house.urls.web, autocommit=True) as listener:
+        listener.add_notify_handler(lambda note: told.append(note.payload))
+        await listener.execute(f"listen {feed.CHANNEL}")
+        incident, *_ = await shop.tell(attack("gate", "low"), *(attack("gate", "high") for _ in range(5)))
+        await listener.execute("select 1")  # what was notified before comes with the answer
+    assert sum(f'"id": "{incident}"' in payload for payload in told) == 1
+
+
+async def test_a_long_story_keeps_its_end(shop: Shop) -> None:
+    (incident,) = await shop.tell(broken("cron"))
+    assert incident is not None
+    async with shop.house.web.unit_of_work(shop.tenant_id) as session:
+        for n in range(20):
+            at = now() + timedelta(seconds=n)
+            await timeline.tell(session, incident_id=incident, kind="note", title=f"step {n}", at=at)
+        told = await timeline.read(session, incident_id=incident, limit=10)
+    assert [line.title for line in told] == [f"step {n}" for n in range(10, 20)]
+
+
+async def test_an_order_that_an_upgrade_broke_does_not_blind(shop: Shop) -> None:
+    text = """\
+version: 1
+orders:
+  - name: gone
+    match: {category: system_error}
+    action: vanished.action
+    approval: auto
+  - name: tell-admin
+    match: {category: system_error, source: cron}
+    action: notify_admin
+    approval: auto
+    cooldown: 1m
+    window: {days: daily, from: 00:00, to: 24:00, timezone: UTC}
+"""
+    async with shop.house.web.unit_of_work(shop.tenant_id) as session:
+        session.add(
+            StandingOrderVersion(tenant_id=shop.tenant_id, version=1, text=text, applied_by="test", applied_at=now())
+        )
+    with pytest.raises(StandingOrderErrors, match="vanished"):
+        shop.house.orders.check(text)
+    with capture_logs() as logs:
+        (incident,) = await shop.tell(broken("cron"))
+        await shop.tell(broken("cron"))
+    assert incident is not None
+    assert await shop.actions(incident) == ["notify_admin"], "the rest stays in force"
+    faulty = [line for line in logs if line["event"] == "events.standing_orders.faulty"]
+    assert [(line["faulty"], line["left"]) for line in faulty] == [(["gone"], ["tell-admin"])], "told once"

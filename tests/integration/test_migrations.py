@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,6 +96,58 @@ def test_where_roles_may_not_be_made_the_sql_to_run_is_said(
     made = provision(load_settings(home=home), box)
     with psycopg.connect(made.app) as app:
         assert app.execute("select migration from opsteward.installation").fetchone() == ("0001",)
+
+
+@pytest.fixture
+def guarded(home: Path, urls: DatabaseUrls) -> str:
+    """The URL of a superuser's login for a database whose three roles must give their passwords."""
+    rules = EmbeddedPostgres(home).data / "pg_hba.conf"
+    rules.write_text(
+        "local guarded guarded_owner,guarded_app,guarded_web scram-sha-256\n" + rules.read_text(encoding="utf-8"),
+        encoding="utf-8",
+    )
+    with psycopg.connect(EmbeddedPostgres(home).url("postgres"), autocommit=True) as admin:
+        admin.execute("select pg_reload_conf()")
+        admin.execute("drop database if exists guarded with (force)")
+        admin.execute("create database guarded")
+    deadline = time.monotonic() + 20
+    while "password" not in _refused(_external(home, "guarded_app", "guarded")):  # until the rules are read again
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return _external(home, "postgres", "guarded")
+
+
+def _refused(url: str) -> str:
+    try:
+        psycopg.connect(url).close()
+    except psycopg.Error as error:
+        return str(error)
+    return ""
+
+
+def test_another_secret_key_does_not_lock_out_a_living_installation(
+    home: Path, guarded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", guarded)
+    settings = load_settings(home=home)
+    first, second = SecretBox(bytes(range(32))), SecretBox(bytes(range(1, 33)))
+    made = provision(settings, first)
+
+    with pytest.raises(Invalid) as refused:
+        provision(settings, second)
+
+    (problem,) = refused.value.problems
+    assert problem.field == "OPSTEWARD_SECRET_KEY"
+    assert "belongs to an installation with another secret key" in problem.problem
+    assert "the same key" in problem.remedy
+    for url in (made.owner, made.app, made.web):
+        psycopg.connect(url).close()  # the first one's passwords still hold
+
+    # roles that outlived their database belong to nobody: they get the new key's passwords
+    with psycopg.connect(EmbeddedPostgres(home).url("postgres"), autocommit=True) as admin:
+        admin.execute("drop database guarded with (force)")
+        admin.execute("create database guarded")
+    provision(settings, second)
 
 
 @pytest.mark.parametrize(

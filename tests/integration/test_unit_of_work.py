@@ -26,8 +26,8 @@ async def add_operator(database: Database, tenant: Tenant, name: str, *, meeting
         await meeting.wait()
         await session.execute(
             sa.text(
-                "insert into opsteward.operators (id, tenant_id, name, name_key, roles, status, created_at)"
-                " values (gen_random_uuid(), :tenant, :name, :name, '{viewer}', 'active', now())"
+                "insert into opsteward.operators (id, tenant_id, name, name_key, roles, created_by, status, created_at)"
+                " values (gen_random_uuid(), :tenant, :name, :name, '{viewer}', 'system:test', 'active', now())"
             ),
             {"tenant": tenant.id, "name": name},
         )

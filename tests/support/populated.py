@@ -95,7 +95,7 @@ async def _as_a_worker_would(tenant: Tenant, run_id: UUID, mark: str) -> tuple[U
     """A pending approval of the run, and a freeze; the audit log sealed so far."""
     house, approval_id = tenant.instance.house, uuid4()
     async with house.app.unit_of_work(tenant.id) as session:
-        await audit.seal(session)
+        await audit.seal(session, key=house.box.audit_key())
     async with house.app.unit_of_work(tenant.id) as session:
         await session.execute(
             sa.text(

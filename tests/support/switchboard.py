@@ -6,7 +6,7 @@ and undo have something to find out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from pydantic import BaseModel
@@ -15,16 +15,20 @@ from opsteward.contracts.action import Action, ActionContext, Plan, Proof, Risk
 from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Finding, ProposedFix, Severity
 from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
 from opsteward.contracts.integration import Integration
+from opsteward.core.errors import Unreachable
 
 
 class Board:
-    """The world: which switches are on, what was done to them, and which finding the check reports."""
+    """The world: which switches are on, what was done to them, which finding the check reports, and what goes wrong."""
 
     def __init__(self) -> None:
         self.on: set[str] = set()
         self.broken: set[str] = set()
         self.effects: list[str] = []
         self.wanted: set[str] = set()
+        self.crashing: set[str] = set()
+        self.away: dict[str, int] = {}
+        self.before_effect: Callable[[], None] = lambda: None
 
 
 class Boards(dict[str, Board]):
@@ -81,7 +85,14 @@ class TurnOn(Action[MemoryConnector, Switch, Switch]):
         )
 
     async def execute(self, ctx: ActionContext[MemoryConnector], params: Switch) -> Switch:
-        ctx.via.board.effects.append(f"on {params.name}")
+        board = ctx.via.board
+        board.before_effect()
+        if params.name in board.crashing:
+            raise ValueError("a bug in the plug-in")
+        if board.away.get(params.name, 0) > 0:
+            board.away[params.name] -= 1
+            raise Unreachable("the board is away")
+        board.effects.append(f"on {params.name}")
         ctx.via.board.on.add(params.name)
         return params
 

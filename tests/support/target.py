@@ -42,6 +42,7 @@ def visited_database(live: Live) -> str:
     with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
         if admin.execute("select 1 from pg_roles where rolname = 'visitor'").fetchone() is None:
             admin.execute("create role visitor login")
+            admin.execute("create role watcher login in role pg_monitor, pg_signal_backend")
             admin.execute("create database visited owner visitor")
     return server.url("visited", user="visitor")
 
@@ -53,7 +54,7 @@ def register_target(live: Live, tenant: LiveTenant) -> None:
         "name": "visited",
         "type": "database",
         "endpoint": f"postgresql:///visited?host={EmbeddedPostgres(live.home).sockets}",
-        "credentials": {"username": "postgres"},
+        "credentials": {"username": "watcher"},
     }
     tenant.owner.http.post("/api/v1/systems", json=system).raise_for_status()
 

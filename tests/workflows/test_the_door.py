@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from opsteward.actions.types import ENDS, ActionView, Limits, NewAction, RunStatus
+from opsteward.actions.types import ENDS, ActionView, ApprovalView, Limits, NewAction, RunStatus
 from opsteward.bootstrap.application import House, Process, build_house, running
 from opsteward.core.embedded import EmbeddedPostgres
 from opsteward.core.errors import Conflict, Denied
@@ -26,6 +26,7 @@ from opsteward.identity.service.tenants import create_tenant
 from opsteward.identity.types import Identity
 from opsteward.systems.service.inventory import NewSystem
 from opsteward.systems.types import KnownSystem
+from opsteward.telemetry.service import audit
 from support.switchboard import BOARDS, Board, integration
 
 ORDERS = """
@@ -48,6 +49,7 @@ async def house(module_home: Path) -> AsyncIterator[House]:
         verify_timeout=3.0,
         approval_ttl=30.0,
         look_again_after=0.1,
+        backoff_factor=1.0,
         workers=1,  # a session and its action must do with one place in the queue
     )
     built = build_house(settings, [integration()])
@@ -302,18 +304,22 @@ async def test_a_session_without_a_cause_says_inconclusive(bench: Bench) -> None
     assert (found.outcome, found.health_score) == ("healthy", 100)
 
 
-async def test_a_session_waits_for_the_approval(bench: Bench) -> None:
-    bench.board.wanted = {"lamp"}
-    incident_id = await _incident(bench, approval="required")
+async def _waiting(bench: Bench) -> ApprovalView:
     async with asyncio.timeout(20):
         while True:
             async with bench.house.web.unit_of_work(bench.tenant_id) as session:
-                waiting = await bench.house.door.list_approvals(session)
-            if waiting:
-                break
+                found = await bench.house.door.list_approvals(session)
+            if found:
+                return found[0]
             await asyncio.sleep(0.05)
+
+
+async def test_a_session_waits_for_the_approval(bench: Bench) -> None:
+    bench.board.wanted = {"lamp"}
+    incident_id = await _incident(bench, approval="required")
+    waiting = await _waiting(bench)
     assert bench.board.effects == []
-    await _approve(bench, waiting[0].id, waiting[0].plan_hash)
+    await _approve(bench, waiting.id, waiting.plan_hash)
     assert await _ended(bench, incident_id) == "resolved"
     assert bench.board.effects == ["on lamp"]
 
@@ -337,3 +343,107 @@ async def test_a_session_touches_nothing_once_the_incident_is_resolved_by_hand(b
             await asyncio.sleep(0.05)
     assert found.outcome == "stopped"
     assert bench.board.effects == []
+
+
+async def test_what_may_yet_work_is_tried_again(bench: Bench) -> None:
+    bench.board.away = {"lamp": 2}
+    run = await bench.until(await bench.request("lamp"))
+    assert run.status == RunStatus.SUCCEEDED
+    assert bench.board.effects == ["on lamp"]
+
+
+async def test_a_bug_in_a_plug_in_ends_the_run_the_session_and_goes_to_people(bench: Bench) -> None:
+    bench.board.wanted, bench.board.crashing = {"lamp"}, {"lamp"}
+    incident_id = await _incident(bench)
+    assert await _ended(bench, incident_id) == "escalated"
+    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
+        runs = await bench.house.door.list_runs(session, incident_id=incident_id)
+        found = (await bench.house.sessions.page(session, incident_id=incident_id))[0]
+    failed = next(run for run in runs if run.action == "memory.turn_on")
+    assert failed.status == RunStatus.FAILED
+    assert "ValueError: a bug in the plug-in" in (failed.error or "")
+    assert found.status == "ended"
+    assert any(run.action == "escalate" for run in runs)
+
+
+async def test_a_system_removed_in_the_middle_ends_the_run(bench: Bench) -> None:
+    run_id = await bench.request("lamp", approval="required")
+    approval_id, plan_hash = await _approval(bench, run_id)
+    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
+        await bench.house.inventory.remove(session, system_id=bench.system.id, actor="test")
+    await _approve(bench, approval_id, plan_hash)
+    assert (await bench.until(run_id)).status == RunStatus.FAILED
+    assert bench.board.effects == []
+
+
+async def test_our_database_going_away_in_a_step_is_waited_for(bench: Bench) -> None:
+    def cut_off() -> None:
+        bench.board.before_effect = lambda: None
+        with psycopg.connect(EmbeddedPostgres(bench.house.settings.home).url("opsteward"), autocommit=True) as admin:
+            admin.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where application_name in ('opsteward app', 'opsteward engine')"
+            )
+
+    bench.board.before_effect = cut_off
+    run = await bench.until(await bench.request("lamp"))
+    assert run.status == RunStatus.SUCCEEDED
+    assert set(bench.board.effects) == {"on lamp"}
+
+
+async def test_what_waits_for_an_approval_is_withdrawn_with_its_incident(bench: Bench) -> None:
+    bench.board.wanted = {"lamp"}
+    incident_id = await _incident(bench, approval="required")
+    waiting = await _waiting(bench)
+    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
+        await bench.house.incidents.resolve_by_hand(session, incident_id=incident_id, by=bench.requester, reason="ok")
+    with pytest.raises(Conflict):
+        await _approve(bench, waiting.id, waiting.plan_hash)
+    assert (await bench.until(waiting.action_id)).status == RunStatus.REFUSED
+    assert bench.board.effects == []
+
+
+async def test_a_system_that_recovers_while_its_approval_waits_bothers_nobody(bench: Bench) -> None:
+    bench.board.wanted = {"lamp"}
+    incident_id = await _incident(bench, approval="required")
+    waiting = await _waiting(bench)
+    bench.board.on = {"lamp"}
+    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
+        await bench.house.door.refuse(session, approval_id=waiting.id, by=bench.second, reason="it is well again")
+    assert await _ended(bench, incident_id) == "resolved"
+
+
+async def test_neither_requester_nor_amender_approves(bench: Bench) -> None:
+    run_id = await bench.request("lamp", approval="required")
+    await _approval(bench, run_id)
+    door, web = bench.house.door, bench.house.web
+    async with web.unit_of_work(bench.tenant_id) as session:
+        await door.amend(session, run_id=run_id, params={"name": "lamp"}, by=bench.second)
+    approval_id, plan_hash = await _approval(bench, run_id)
+    for operator in (bench.requester, bench.second):
+        with pytest.raises(Denied):
+            async with web.unit_of_work(bench.tenant_id) as session:
+                await door.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=operator)
+
+
+async def test_an_approver_of_the_requesters_making_shows_in_the_audit_log(bench: Bench) -> None:
+    run_id = await bench.request("lamp", approval="required")
+    approval_id, plan_hash = await _approval(bench, run_id)
+    puppet = replace(bench.second, made_by=frozenset({bench.requester.actor}))
+    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
+        await bench.house.door.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=puppet)
+        entries = await audit.list_entries(session, object_id=str(run_id))
+    approved = next(entry for entry in entries if entry.verb == "action.approval.approved")
+    assert approved.detail["decided_by_an_operator_of_the_requesters_making"] is True
+
+
+async def test_a_limit_per_hour_holds_for_many_at_once(bench: Bench) -> None:
+    order = {
+        "standing_order": "keep-on",
+        "requested_by": "standing-order:keep-on",
+        "limits": Limits(per_hour=1),
+        "system_id": bench.system.id,
+    }
+    runs = await asyncio.gather(*(bench.request(f"lamp-{n}", **order) for n in range(5)))
+    ends = [(await bench.until(run)).status for run in runs]
+    assert sorted(ends) == ["denied"] * 4 + ["succeeded"]

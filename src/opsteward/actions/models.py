@@ -30,6 +30,7 @@ class ActionRun(TenantRow, Base):
     params: Mapped[dict[str, Any]]
     reason: Mapped[str]
     requested_by: Mapped[str]
+    requesters: Mapped[list[str]]
     idempotency_key: Mapped[str]
     incident_id: Mapped[UUID | None]
     reply_to: Mapped[UUID | None]

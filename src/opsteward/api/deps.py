@@ -10,7 +10,7 @@ from fastapi.security import HTTPBearer
 
 from opsteward.api.rooms import Rooms
 from opsteward.core.errors import Denied, Unauthenticated
-from opsteward.identity.service import access
+from opsteward.identity.service import access, refusals
 from opsteward.identity.service.browser import SESSION_COOKIE, is_same_origin
 from opsteward.identity.types import Identity
 
@@ -44,6 +44,7 @@ async def identify(request: Request, rooms: Rooms) -> Identity:
     async with rooms.db.unit_of_work(None) as session:
         identity = await access.authenticate(session, secret=secret.strip())
     if identity.kind != kind:
+        await refusals.note_refused_sign_in(rooms.db, identity, used_as=kind)
         raise Unauthenticated("this credential is not for that use")
     if access.use_is_news(identity):
         async with rooms.db.unit_of_work(identity.tenant_id) as session:
@@ -64,6 +65,8 @@ class _Needs:
 
     async def __call__(self, request: Request, rooms: RoomsDep, _: Annotated[Any, Depends(bearer)]) -> Identity:
         identity = await identify(request, rooms)
+        if not identity.may(self.permission):
+            await refusals.note_denied(rooms.db, identity, permission=self.permission)
         identity.require(self.permission)
         return identity
 

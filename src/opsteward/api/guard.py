@@ -1,4 +1,5 @@
-"""The first thing a request meets: size, encoding and shape of its body, and its correlation id.
+"""The first thing a request meets: is there a credential at all, size, encoding and shape of its body, and its
+correlation id.
 
 What passes here can be stored in PostgreSQL: valid UTF-8, no NUL, no lone surrogate, no NaN, bounded depth and
 size. So a hostile body is a clear 4xx that names the field, and never a failure further in.
@@ -10,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -18,19 +20,32 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from opsteward.api import problems
-from opsteward.core.errors import FieldProblem, Invalid, Malformed, OpsError, TooLarge
+from opsteward.core.blocking import in_thread
+from opsteward.core.errors import FieldProblem, Invalid, Malformed, OpsError, TooLarge, Unauthenticated
 from opsteward.core.ids import uuid7
 from opsteward.core.log import correlated, get_logger
 from opsteward.core.settings import Settings
+from opsteward.identity.service.browser import SESSION_COOKIE
 
 log = get_logger(__name__)
 
 _CORRELATION = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 _INGEST = "/api/v1/events"
+_GUARDED = ("/api/v1/", "/agent/")
+_OPEN = "/agent/health"
+#: Larger bodies are parsed on a thread: the event loop also renews this process's hold on its work.
+_LOOP_BYTES = 64 * 1024
+#: Most values a body may hold: each costs memory many times its bytes, and this process has other callers too.
+MOST_VALUES = 200_000
+#: A string, or what begins a container or sets off a value. It never goes back over a byte that it has passed.
+_STRING_OR_VALUE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|([\[{,])', re.DOTALL)
 _SUSPICIOUS = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|[0-9][eE]\+?[0-9]{3}")
 #: Whole numbers of more digits are refused: they fit no float, and what computes with one would fail on them.
 _MOST_DIGITS = 200
-_MANY_DIGITS = re.compile(rb"[0-9]{%d}" % _MOST_DIGITS)
+_MANY_DIGITS = re.compile(rb"(?<![0-9])[0-9]{%d}" % _MOST_DIGITS)
+#: Most problems of one body that are told, and most of a field's path that is.
+_MOST_PROBLEMS = 20
+_MOST_PATH = 200
 
 
 class Guard:
@@ -59,22 +74,35 @@ class Guard:
             await self._app(scope, _replay(body, receive), send)
 
     async def _admitted_body(self, request: Request) -> bytes:
+        _check_credential(request)
         _check_query(request)
         if request.method in ("GET", "HEAD", "OPTIONS"):
             return b""
-        ingest = request.url.path.rstrip("/") == _INGEST
+        ingest = request.scope["path"].rstrip("/") == _INGEST
         limit = self._settings.max_ingest_bytes if ingest else self._settings.max_body_bytes
         body = await _read(request, limit)
         kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
         if body and (kind == "application/json" or kind.endswith("+json")):
-            check_json(body, max_depth=self._settings.max_json_depth)
+            if len(body) > _LOOP_BYTES:
+                await in_thread(check_json, body, max_depth=self._settings.max_json_depth)
+            else:
+                check_json(body, max_depth=self._settings.max_json_depth)
         return body
+
+
+def _check_credential(request: Request) -> None:
+    """Nobody's body is read who bears no credential; whether the one borne is good, the route's own check tells."""
+    path = request.scope["path"]  # not request.url's, which depends on what the Host header says
+    if not f"{path}/".startswith(_GUARDED) or path.rstrip("/") == _OPEN:
+        return
+    if not request.headers.get("authorization") and not request.cookies.get(SESSION_COOKIE):
+        raise Unauthenticated("no token and no session")
 
 
 async def _read(request: Request, limit: int) -> bytes:
     declared = request.headers.get("content-length", "")
     too_large = TooLarge(f"the body is larger than {limit} bytes", remedy="send less at once")
-    if declared.isdigit() and int(declared) > limit:
+    if declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
         raise too_large
     parts: list[bytes] = []
     size = 0
@@ -111,7 +139,11 @@ def _check_query(request: Request) -> None:
 
 
 def check_json(body: bytes, *, max_depth: int) -> Any:
-    """The parsed body. Raises Malformed for what is no JSON, Invalid naming the field for what can't be stored."""
+    """The parsed body. Raises Malformed for what is no JSON, Invalid naming the field for what can't be stored.
+
+    Its time and memory are bounded by `MOST_VALUES` and the body's length; it blocks, so give it a thread when large.
+    """
+    _check_values(body)
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -126,10 +158,22 @@ def check_json(body: bytes, *, max_depth: int) -> Any:
     except ValueError as error:
         raise Malformed(problems=[_body_problem(f"is not JSON: {error}", "send valid JSON")]) from None
     if many_digits or _SUSPICIOUS.search(body) or body.count(b"[") + body.count(b"{") > max_depth:
-        found = list(_unstorable(value, max_depth))
+        found = list(islice(_unstorable(value, max_depth), _MOST_PROBLEMS))
         if found:
-            raise Invalid(problems=found[:20])
+            raise Invalid(problems=found)
     return value
+
+
+def _check_values(body: bytes) -> None:
+    """Before anything is made of it: few commas and brackets are few values; of many, those within strings are none."""
+    if body.count(b",") + body.count(b"[") + body.count(b"{") <= MOST_VALUES:
+        return
+    values = 0
+    for number, found in enumerate(_STRING_OR_VALUE.finditer(body)):
+        values += found.lastindex is not None
+        # JSON has at most a key and a text to each value; what has more strings is none, and ends here too.
+        if values > MOST_VALUES or number > 4 * MOST_VALUES:
+            raise Invalid.field("body", f"holds more than {MOST_VALUES} values", "send less at once")
 
 
 def _body_problem(problem: str, remedy: str) -> FieldProblem:
@@ -148,29 +192,40 @@ def _bounded_integer(text: str) -> int:
     return int(text)
 
 
+#: Where a value stands: its container's own link, and the key or the index in it. A path is built only to be told.
+_Link = tuple["_Link", str | int] | None
+
+
 def _unstorable(root: Any, max_depth: int) -> Iterator[FieldProblem]:
     """What PostgreSQL could not store, wherever it stands; without recursion, the depth being the caller's."""
-    stack: list[tuple[str, int, Any]] = [("", 1, root)]
+    stack: list[tuple[_Link, int, Any]] = [(None, 1, root)]
     while stack:
-        path, depth, value = stack.pop()
+        link, depth, value = stack.pop()
         if isinstance(value, str):
             if why := _bad_text(value):
-                yield FieldProblem(field=path or "body", problem=why, remedy="remove it")
-        elif isinstance(value, float) and not math.isfinite(value):
-            yield FieldProblem(field=path or "body", problem="is no finite number", remedy="send it as a string")
+                yield FieldProblem(field=_path(link), problem=why, remedy="remove it")
+        elif isinstance(value, float):
+            if not math.isfinite(value):
+                yield FieldProblem(field=_path(link), problem="is no finite number", remedy="send it as a string")
         elif isinstance(value, dict | list):
             if depth > max_depth:
-                yield FieldProblem(
-                    field=path[:200] or "body", problem=f"is nested deeper than {max_depth}", remedy="flatten it"
-                )
+                yield FieldProblem(field=_path(link), problem=f"is nested deeper than {max_depth}", remedy="flatten it")
                 return
             items = value.items() if isinstance(value, dict) else enumerate(value)
             for key, inner in items:
-                name = f"{path}.{key}" if path else str(key)
                 if isinstance(key, str) and (why := _bad_text(key)):
-                    yield FieldProblem(field=path or "body", problem=f"has a key that {why}", remedy="rename it")
-                    continue
-                stack.append((name, depth + 1, inner))
+                    yield FieldProblem(field=_path(link), problem=f"has a key that {why}", remedy="rename it")
+                elif isinstance(inner, str | float | dict | list):
+                    stack.append(((link, key), depth + 1, inner))
+
+
+def _path(link: _Link) -> str:
+    """The dotted name of a place, cut where it is too long to tell."""
+    keys: list[str] = []
+    while link is not None:
+        link, key = link
+        keys.append(str(key)[:_MOST_PATH])
+    return ".".join(reversed(keys))[:_MOST_PATH] or "body"
 
 
 def _bad_text(text: str) -> str:

@@ -8,7 +8,9 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from opsteward.core.errors import FieldProblem, Invalid, OpsError
 from opsteward.core.log import correlated, correlation_id, get_logger
@@ -74,6 +76,16 @@ def field_problems(errors: Sequence[Any]) -> list[FieldProblem]:
     ]
 
 
+def allowed_methods(request: Request) -> set[str]:
+    """What may be asked of the request's path, by all routes that have it."""
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            found |= route.methods or set()
+    return found or {"GET", "HEAD"}  # in a mounted folder, which is only read
+
+
 def install(app: FastAPI) -> None:
     """Map every error of the app."""
 
@@ -86,14 +98,17 @@ def install(app: FastAPI) -> None:
         return of_error(Invalid(problems=field_problems(error.errors())))
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
         codes = {404: "not_found", 405: "method_not_allowed"}
-        return problem(
+        answer = problem(
             status=error.status_code,
             code=codes.get(error.status_code, "http_error"),
             title=str(error.detail),
             detail=str(error.detail),
         )
+        if error.status_code == 405:
+            answer.headers["Allow"] = ", ".join(sorted(allowed_methods(request)))
+        return answer
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:

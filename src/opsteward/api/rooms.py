@@ -18,7 +18,7 @@ from opsteward.troubleshooting.service.sessions import Sessions
 
 @dataclass(kw_only=True)
 class Rooms:
-    """`readiness` gives the parts of the process that are up, by name."""
+    """`readiness` gives the parts of the process that are up, by name; `audit_key` keys the audit log's chain."""
 
     settings: Settings
     db: Database
@@ -29,4 +29,5 @@ class Rooms:
     intake: Intake
     orders: StandingOrders
     sessions: Sessions
+    audit_key: bytes
     readiness: Callable[[], dict[str, bool]] = field(default=lambda: {})

@@ -38,6 +38,7 @@ from opsteward.events.service.incidents import Incidents
 from opsteward.events.service.intake import Intake
 from opsteward.events.service.orders import StandingOrders
 from opsteward.identity.service import access, tenants
+from opsteward.systems.own_database import OwnDatabase
 from opsteward.systems.service.inventory import Inventory
 from opsteward.systems.service.monitor import Monitor
 from opsteward.telemetry.service import audit
@@ -84,11 +85,24 @@ def build_house(settings: Settings, integrations: Sequence[Integration] = ()) ->
     for room in TABLES:
         importlib.import_module(f"opsteward.{room}")
     box = SecretBox(load_secret(settings.secret_key.get_secret_value() if settings.secret_key else None, settings.home))
-    urls = provision(settings, box)
-    registry = build_registry(settings, integrations)
+    try:
+        urls = provision(settings, box)
+        return _wire(settings, box, urls, build_registry(settings, integrations))
+    except BaseException:
+        _leave_server(settings)
+        raise
+
+
+def _leave_server(settings: Settings) -> None:
+    """Stop the embedded server, if there is one and nobody else needs it."""
+    if settings.database_url is None:
+        EmbeddedPostgres(settings.home).stop_if_last(APPLICATION_NAME)
+
+
+def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Registry) -> House:
     bus = Bus()
     defaults = {"response_time_seconds": settings.response_time_threshold}
-    inventory = Inventory(registry, box, bus, defaults)
+    inventory = Inventory(registry, box, bus, defaults, OwnDatabase(urls.admin).refusal)
     door = Door(registry, inventory, bus)
     incidents = Incidents(bus)
     orders = StandingOrders(known_actions(registry))
@@ -117,7 +131,8 @@ def build_house(settings: Settings, integrations: Sequence[Integration] = ()) ->
 class Worker:
     """The part of a process that works: engine, membership, and the leader's duties."""
 
-    def __init__(self, house: House, *, kind: str) -> None:
+    def __init__(self, house: House, *, kind: str, on_beat: Callable[[bool], None]) -> None:
+        """`on_beat(ok)`: see Membership."""
         self._house = house
         self._executor_id = new_executor_id()
         self._engine = Engine(
@@ -132,6 +147,7 @@ class Worker:
             executor_id=self._executor_id,
             kind=kind,
             lost_after=house.settings.process_lost_after,
+            on_beat=on_beat,
         )
         self._monitor = Monitor(house.app, house.inventory, house.registry, house.bus, house.settings)
         self.ready = asyncio.Event()
@@ -140,16 +156,30 @@ class Worker:
         """Work until cancelled, then drain."""
         await in_thread(importlib.import_module, "dbos")
         await self._membership.join()
-        await self._engine.launch(self._workflows())
-        stop_listening = self._house.feed.listen(self._hear)
-        self.ready.set()
-        log.info("bootstrap.worker.started", process_id=str(self._executor_id))
         try:
+            await self._work()
+        finally:
+            await self._membership.leave()
+
+    async def _work(self) -> None:
+        stop_listening = self._house.feed.listen(self._hear)
+        try:
+            await self._engine.launch(self._workflows())
+            self.ready.set()
+            log.info("bootstrap.worker.started", process_id=str(self._executor_id))
             await self._membership.run(self._lead)
         finally:
             stop_listening()
+            await self._drain()
+
+    async def _drain(self) -> None:
+        """The heart beats on meanwhile, or others would take over what we are about to finish."""
+        beating = asyncio.create_task(self._membership.beat())
+        try:
             await in_thread(self._engine.shutdown, grace=_DRAIN_SECONDS)
-            await self._membership.leave()
+        finally:
+            beating.cancel()
+            await asyncio.wait({beating})
 
     def _workflows(self) -> Workflows:
         house, workflows = self._house, Workflows()
@@ -169,26 +199,55 @@ class Worker:
             self._monitor.refresh()
 
     async def _lead(self) -> None:
-        await asyncio.gather(self._monitor.run(), self._seal())
+        async with asyncio.TaskGroup() as duties:
+            duties.create_task(self._monitor.run())
+            duties.create_task(self._seal())
 
     async def _seal(self) -> None:
         while True:
-            with suppress(Unavailable):
-                async with self._house.app.unit_of_work(None) as session:
-                    waiting = await audit.tenants_to_seal(session)
-                for tenant_id in waiting:
-                    async with self._house.app.unit_of_work(tenant_id) as session:
-                        await audit.seal(session)
+            await seal_waiting(self._house.app, self._house.box.audit_key())
             await asyncio.sleep(_SEAL_EVERY)
 
 
-class Process:
-    """Tasks of one process, started and stopped in order."""
+async def seal_waiting(db: Database, key: bytes) -> None:
+    """Seal all audit entries that wait, tenant by tenant. What goes wrong is logged and waits for the next round."""
+    try:
+        async with db.unit_of_work(None) as session:
+            waiting = await audit.tenants_to_seal(session)
+    except Unavailable:
+        return
+    except Exception:  # a boundary: sealing must not end with one bad round
+        log.exception("bootstrap.seal.failed")
+        return
+    for tenant_id in waiting:
+        try:
+            sealed = 1
+            while sealed:
+                async with db.unit_of_work(tenant_id) as session:
+                    sealed = await audit.seal(session, key=key)
+        except Unavailable:
+            return
+        except Exception:  # a boundary: nor one tenant hold up the others
+            log.exception("bootstrap.seal.failed", tenant_id=str(tenant_id))
 
-    def __init__(self, house: House, *, kind: str) -> None:
+
+class PartDied(Exception):
+    """A part of the process came to an unexpected end, and the process with it; the log has it in full."""
+
+
+class Process:
+    """Tasks of one process, started and stopped in order.
+
+    A part that dies takes the process with it, for a half-alive one helps nobody: `on_death` is called, and has to
+    bring about an orderly stop; `failure` is what it died of.
+    """
+
+    def __init__(self, house: House, *, kind: str, on_death: Callable[[], None] = lambda: None) -> None:
         self.house = house
-        self.worker = Worker(house, kind=kind)
+        self.worker = Worker(house, kind=kind, on_beat=self._note_beat)
         self.parts = {"database": True, "worker": False}
+        self.failure: BaseException | None = None
+        self._on_death = on_death
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, *extra: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -196,7 +255,7 @@ class Process:
         duties = [self._work, self.house.feed.run, *extra]
         if self.house.settings.database_url is None:
             duties.append(self._watch_postgres)
-        self._tasks = [asyncio.create_task(_logged(duty)) for duty in duties]
+        self._tasks = [asyncio.create_task(self._watched(duty)) for duty in duties]
 
     async def stop(self) -> None:
         """Drain, give back connections, and stop the embedded server if nobody else needs it."""
@@ -205,9 +264,26 @@ class Process:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.house.web.close()
         await self.house.app.close()
-        if self.house.settings.database_url is None:
-            server = EmbeddedPostgres(self.house.settings.home)
-            await in_thread(server.stop_if_last, APPLICATION_NAME)
+        await in_thread(_leave_server, self.house.settings)
+
+    def raise_failure(self) -> None:
+        """After the stop: raises PartDied if it was for a part's death."""
+        if self.failure is not None:
+            said = self.failure.detail if isinstance(self.failure, OpsError) else type(self.failure).__name__
+            raise PartDied(said) from self.failure
+
+    async def _watched(self, duty: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await duty()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            log.exception("bootstrap.part.died", part=duty.__qualname__)
+            self.failure = self.failure or error
+            self._on_death()
+
+    def _note_beat(self, taken: bool) -> None:
+        self.parts["database"] = taken
 
     async def _work(self) -> None:
         async def note_ready() -> None:
@@ -224,26 +300,11 @@ class Process:
         server = EmbeddedPostgres(self.house.settings.home)
         while True:
             await asyncio.sleep(_WATCH_EVERY)
-            self.parts["database"] = server.pid() is not None
-            if not self.parts["database"]:
+            if server.pid() is None:
+                self.parts["database"] = False  # until a beat is taken again
                 log.warning("bootstrap.postgres.found_dead")
                 with suppress(OpsError):
                     await in_thread(server.ensure_running)
-
-
-async def _logged(duty: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """A part that dies takes the process with it, said in the log: a half-alive process helps nobody."""
-    try:
-        await duty()
-    except asyncio.CancelledError:
-        raise
-    except BaseException:
-        log.exception("bootstrap.part.died", part=duty.__qualname__)
-        import os
-        import signal
-
-        os.kill(os.getpid(), signal.SIGTERM)
-        raise
 
 
 def rooms_of(house: House, readiness: Callable[[], dict[str, bool]]) -> Rooms:
@@ -258,6 +319,7 @@ def rooms_of(house: House, readiness: Callable[[], dict[str, bool]]) -> Rooms:
         intake=house.intake,
         orders=house.orders,
         sessions=house.sessions,
+        audit_key=house.box.audit_key(),
         readiness=readiness,
     )
 

@@ -30,7 +30,8 @@ Announce = Callable[[str, str | None], None]
 def serve(settings: Settings, announce: Announce) -> None:
     """Everything in one process. `announce(url, link)` is called once requests are taken.
 
-    Raises Invalid when the port is taken; OpsError when the database can't be made ready.
+    Raises Invalid when the port is taken; OpsError when the database can't be made ready; PartDied after an orderly
+    stop for a part's death.
     """
     listener = _listen(settings)
     port = listener.getsockname()[1]
@@ -40,9 +41,14 @@ def serve(settings: Settings, announce: Announce) -> None:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        one = Process(house, kind="up")
+        one = Process(house, kind="up", on_death=end)
         process.append(one)
-        code = await first_start(house)
+        try:
+            code = await first_start(house)
+        except BaseException as error:
+            one.failure = error
+            await one.stop()
+            raise
 
         async def console_behind() -> None:
             await one.worker.ready.wait()
@@ -51,6 +57,9 @@ def serve(settings: Settings, announce: Announce) -> None:
         async with running(one, console_behind):
             announce(settings.url, f"{settings.url}/sign-in?code={code}" if code else None)
             yield
+
+    def end() -> None:
+        server.should_exit = True
 
     def readiness() -> dict[str, bool]:
         return dict(process[0].parts) if process else {"database": False}
@@ -66,7 +75,10 @@ def serve(settings: Settings, announce: Announce) -> None:
         server_header=False,
         ws="websockets-sansio",
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    server = uvicorn.Server(config)
+    server.run(sockets=[listener])
+    for one in process:
+        one.raise_failure()
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -87,17 +99,25 @@ def _listen(settings: Settings) -> socket.socket:
 
 
 def work(settings: Settings, announce: Callable[[], None]) -> None:
-    """Work only, without the API, beside any number of others."""
+    """Work only, without the API, beside any number of others. `announce()` is called once it works.
+
+    Raises OpsError when the database can't be made ready; PartDied after an orderly stop for a part's death.
+    """
     house = build_house(settings)
 
     async def main() -> None:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        process = Process(house, kind="worker")
+        process = Process(house, kind="worker", on_death=stop.set)
         async with running(process):
-            await process.worker.ready.wait()
-            announce()
-            await stop.wait()
+            stopped = asyncio.create_task(stop.wait())
+            ready = asyncio.create_task(process.worker.ready.wait())
+            await asyncio.wait({stopped, ready}, return_when=asyncio.FIRST_COMPLETED)
+            if not stop.is_set():
+                announce()
+            await stopped
+            ready.cancel()
+        process.raise_failure()
 
     asyncio.run(main())

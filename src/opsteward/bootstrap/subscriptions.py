@@ -15,7 +15,14 @@ from opsteward.core.redact import redact
 from opsteward.events.service import timeline
 from opsteward.events.service.incidents import Incidents
 from opsteward.events.service.intake import QUIET_ACTIONS, Intake
-from opsteward.events.types import IncidentChanged, IncidentOpened, IncidentStatus, NewEvent
+from opsteward.events.types import (
+    IncidentChanged,
+    IncidentDecided,
+    IncidentOpened,
+    IncidentRaised,
+    IncidentStatus,
+    NewEvent,
+)
 from opsteward.systems.types import HealthChanged, KnownSystem, SystemsChanged
 from opsteward.troubleshooting.service.sessions import Sessions
 
@@ -51,6 +58,7 @@ class Subscriptions:
         """Subscribe everything; once per process."""
         bus.subscribe(HealthChanged, self.health_becomes_event)
         bus.subscribe(IncidentOpened, self.incident_is_worked_on)
+        bus.subscribe(IncidentRaised, self.decision_is_done)
         bus.subscribe(ActionChanged, self.action_is_told)
         bus.subscribe(IncidentChanged, self.incident_is_announced)
         bus.subscribe(SystemsChanged, self.systems_are_announced)
@@ -73,28 +81,8 @@ class Subscriptions:
 
     async def incident_is_worked_on(self, session: AsyncSession, message: IncidentOpened) -> None:
         """What was decided is done through the door; a failing system is looked into at once."""
+        await self.decision_is_done(session, message)
         incident = message.incident
-        await feed.announce(session, kind="incident", object_id=str(incident.id))
-        if message.action not in QUIET_ACTIONS:
-            await self._door.request(
-                session,
-                new=NewAction(
-                    action=message.action,
-                    params={
-                        "title": f"Incident {incident.number}: {incident.title}"[:200],
-                        "body": message.message[:4000],
-                        "severity": incident.severity,
-                        "incident_id": str(incident.id),
-                    },
-                    reason=message.decided_by,
-                    requested_by=f"standing-order:{message.standing_order}" if message.standing_order else TRIAGE,
-                    idempotency_key=f"{incident.id}:decision",
-                    incident_id=incident.id,
-                    standing_order=message.standing_order,
-                    approval=message.approval,
-                    limits=message.limits,
-                ),
-            )
         if incident.system_id is not None and incident.category == "system_error":
             await self._sessions.start(
                 session,
@@ -104,6 +92,32 @@ class Subscriptions:
                 incident_id=incident.id,
                 complaint=incident.title,
             )
+
+    async def decision_is_done(self, session: AsyncSession, message: IncidentDecided) -> None:
+        """Each action that is decided for an incident runs once; a session that was started goes on."""
+        incident = message.incident
+        await feed.announce(session, kind="incident", object_id=str(incident.id))
+        if message.action in QUIET_ACTIONS:
+            return
+        await self._door.request(
+            session,
+            new=NewAction(
+                action=message.action,
+                params={
+                    "title": f"Incident {incident.number}: {incident.title}"[:200],
+                    "body": message.message[:4000],
+                    "severity": incident.severity,
+                    "incident_id": str(incident.id),
+                },
+                reason=message.decided_by,
+                requested_by=f"standing-order:{message.standing_order}" if message.standing_order else TRIAGE,
+                idempotency_key=f"{incident.id}:{message.action}",
+                incident_id=incident.id,
+                standing_order=message.standing_order,
+                approval=message.approval,
+                limits=message.limits,
+            ),
+        )
 
     async def action_is_told(self, session: AsyncSession, message: ActionChanged) -> None:
         """Each step of an action is a line in its incident's timeline."""
@@ -126,6 +140,8 @@ class Subscriptions:
         await feed.announce(session, kind="incident", object_id=str(run.incident_id))
 
     async def incident_is_announced(self, session: AsyncSession, message: IncidentChanged) -> None:
+        if message.status == IncidentStatus.RESOLVED:
+            await self._door.withdraw(session, incident_id=message.incident_id)
         await feed.announce(session, kind="incident", object_id=str(message.incident_id))
 
     async def systems_are_announced(self, session: AsyncSession, message: SystemsChanged) -> None:
@@ -161,6 +177,7 @@ def _events_of(message: HealthChanged) -> list[NewEvent]:
             severity="high" if message.criticality == "critical" and message.now == "down" else finding.severity.value,
             category="system_error",
             system=system,
+            occurred_at=message.seen_at,
         )
         for outcome in failing
         for finding in outcome.result.findings
@@ -173,5 +190,6 @@ def _events_of(message: HealthChanged) -> list[NewEvent]:
             severity="high" if message.now == "down" else "medium",
             category="system_error",
             system=system,
+            occurred_at=message.seen_at,
         )
     ]

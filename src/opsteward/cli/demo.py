@@ -37,8 +37,8 @@ _READY_WITHIN = 90.0
 _CONTROL_SECONDS = 8.0
 _OVER = ("resolved", "escalated")
 _KINDS = {
-    "detected": "bold red", "grouped": "red", "decided": "yellow", "diagnosed": "cyan", "action": "magenta",
-    "verified": "green", "resolved": "bold green", "escalated": "bold red",
+    "detected": "bold red", "grouped": "red", "raised": "bold red", "decided": "yellow", "diagnosed": "cyan",
+    "action": "magenta", "verified": "green", "resolved": "bold green", "escalated": "bold red",
 }  # fmt: skip
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from opsteward.core import log
 from opsteward.core.settings import Settings, load_settings
+
+#: What a service manager takes for a failure and starts again (EX_SOFTWARE); a told stop is none.
+PART_DIED = 70
 
 
 def prepare(**overrides: Any) -> Settings:
@@ -18,7 +23,7 @@ def prepare(**overrides: Any) -> Settings:
 
 
 def run_up(*, port: int | None, host: str | None) -> None:
-    """Serve until told to stop."""
+    """Serve until told to stop. Exits with PART_DIED when a part of the process dies."""
     settings = prepare(port=port, host=host)
     from opsteward.bootstrap.serve import serve
 
@@ -29,11 +34,12 @@ def run_up(*, port: int | None, host: str | None) -> None:
             sys.stdout.write(f"Admin token: {settings.home / 'token'}\n")
         sys.stdout.flush()
 
-    serve(settings, announce)
+    with _told_death():
+        serve(settings, announce)
 
 
 def run_worker() -> None:
-    """Work until told to stop."""
+    """Work until told to stop. Exits with PART_DIED when a part of the process dies."""
     settings = prepare()
     from opsteward.bootstrap.serve import work
 
@@ -41,4 +47,16 @@ def run_worker() -> None:
         sys.stdout.write("Opsteward worker is up\n")
         sys.stdout.flush()
 
-    work(settings, announce)
+    with _told_death():
+        work(settings, announce)
+
+
+@contextmanager
+def _told_death() -> Iterator[None]:
+    from opsteward.bootstrap.application import PartDied
+
+    try:
+        yield
+    except PartDied as error:
+        sys.stderr.write(f"Opsteward ended because a part of it died: {error}\n")
+        sys.exit(PART_DIED)

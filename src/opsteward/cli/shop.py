@@ -6,6 +6,9 @@ from opsteward.cli.client import Client
 from opsteward.events.standing_orders import shipped
 from opsteward.lab.lab import Lab
 
+#: A shop whose customers wait two seconds wants a steward who does not wait much longer.
+_PATIENCE = {"leak_idle_seconds": 2, "lock_wait_seconds": 1, "timeout_seconds": 2}
+
 
 def look_after(client: Client, lab: Lab, *, check_interval: float, orders: str | None = None) -> list[str]:
     """Register the shop's systems anew and apply its standing orders; returns the names."""
@@ -16,7 +19,7 @@ def look_after(client: Client, lab: Lab, *, check_interval: float, orders: str |
         if name in known:
             client.delete(f"/api/v1/systems/{known[name]}")
     for system in systems:
-        system["settings"] |= {"check_interval": check_interval, "leak_idle_seconds": 2, "lock_wait_seconds": 1}
+        system["settings"] |= _PATIENCE | {"check_interval": check_interval}
         client.post("/api/v1/systems", system)
     client.put("/api/v1/standing-orders", {"text": orders or shipped("lab")})
     return names

@@ -39,6 +39,11 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
+def keyed_digest(value: Any, key: bytes) -> str:
+    """HMAC-SHA256 (hex) of the canonical JSON of a value: nobody without the key can make or check it."""
+    return hmac.new(key, canonical_json(value).encode(), hashlib.sha256).hexdigest()
+
+
 class SecretBox:
     """Encrypts with AES-256-GCM under a key derived from the installation's secret."""
 
@@ -57,6 +62,10 @@ class SecretBox:
     def session_secret(self) -> str:
         """Signs the console's browser storage."""
         return self._derive("console storage").hex()
+
+    def audit_key(self) -> bytes:
+        """Keys the audit log's chain (32 bytes), so that who may write to the database can't make it anew."""
+        return self._derive("audit chain")
 
     def encrypt(self, value: Any, *, bound_to: str) -> bytes:
         """`bound_to` (say, tenant and system) must be given again to decrypt: a copied cell opens nothing."""

@@ -4,6 +4,10 @@ A workflow is an async function registered under a name; it takes ids only, and 
 is a step. A finished step is never run again; the step in flight when a process dies is, so each step must be
 harmless when repeated. Enqueueing rides in the caller's transaction.
 
+Nothing hangs for ever. While our database is away a step waits and tries again. When the engine can't record, the
+workflow is abandoned and picked up anew by a sweep. Any other exception ends the workflow by its `give_up`, which
+tells the world of rows that it has failed.
+
 The facts of the engine that this seam rests on are held by tests/workflows.
 """
 
@@ -11,44 +15,61 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.core.blocking import in_thread
 from opsteward.core.crypto import canonical_json
+from opsteward.core.errors import Unavailable
+from opsteward.core.log import get_logger
+from opsteward.core.redact import redact_text
+
+log = get_logger(__name__)
 
 #: Our own compatibility number. Raise it when a running workflow of the previous code can't go on with the new.
 ENGINE_VERSION = "1"
 APP_NAME = "opsteward"
 _POLL_BUSY = 0.1  # seconds between looks at the queue while workflows run here
+_SWEEP_EVERY = 5.0
+_LONGEST_PAUSE = 5.0  # seconds between tries while the database is away
 #: The engine's own queue serves everything: each further queue costs four statements a second when idle.
 QUEUE = "_dbos_internal_queue"
 
 T = TypeVar("T")
 WorkflowFunction = Callable[..., Coroutine[Any, Any, Any]]
 StepFunction = Callable[[], Coroutine[Any, Any, T]]
+#: Called with the workflow's ids and `reason`, as a step, when the workflow can't go on.
+GiveUp = Callable[..., Coroutine[Any, Any, None]]
 Moment = Literal["begin", "effect", "checkpoint"]
 StepObserver = Callable[[str, Moment], None]
+
+
+class StepFailed(Exception):
+    """A step raised what it should not: the workflow can't go on. Says the step and the error, redacted."""
 
 
 class Workflows:
     """The registered workflows of a process, before the engine starts."""
 
     def __init__(self) -> None:
-        self._functions: dict[str, WorkflowFunction] = {}
+        self._functions: dict[str, tuple[WorkflowFunction, GiveUp | None]] = {}
 
-    def register(self, name: str, function: WorkflowFunction) -> None:
+    def register(self, name: str, function: WorkflowFunction, *, give_up: GiveUp | None = None) -> None:
         """`name` is stored with every run: never rename one. `function(**ids)` must be deterministic outside steps."""
         if name in self._functions:
             raise ValueError(f"workflow {name} is registered twice")
-        self._functions[name] = function
+        self._functions[name] = (function, give_up)
 
-    def items(self) -> Sequence[tuple[str, WorkflowFunction]]:
-        return list(self._functions.items())
+    def items(self) -> Sequence[tuple[str, WorkflowFunction, GiveUp | None]]:
+        return [(name, function, give_up) for name, (function, give_up) in self._functions.items()]
 
 
 async def enqueue(
@@ -93,6 +114,7 @@ class Engine:
         self._concurrency = concurrency
         self._poll_idle = poll_idle
         self._running = 0
+        self._sweeping: asyncio.Task[None] | None = None
 
     async def launch(self, workflows: Workflows) -> None:
         """Start working, on the running event loop: workflows run there too."""
@@ -118,28 +140,61 @@ class Engine:
                 "scheduler_polling_interval_sec": 3600.0,  # we use none of the engine's schedules
             }
         )
-        for name, function in workflows.items():
-            DBOS.workflow(name=name)(self._counted(function))
+        for name, function, give_up in workflows.items():
+            DBOS.workflow(name=name)(self._guarded(name, function, give_up))
         registry = _get_or_create_dbos_registry()
         self._queue = registry._register_internal_queue(
             QUEUE, worker_concurrency=self._concurrency, polling_interval_sec=self._poll_idle
         )
         DBOS.launch()
+        self._sweeping = asyncio.create_task(self._sweep())
 
-    def _counted(self, function: WorkflowFunction) -> WorkflowFunction:
-        """The function, and while it runs the queue is polled often: work begets work, and idling costs little."""
+    def _guarded(self, name: str, function: WorkflowFunction, give_up: GiveUp | None) -> WorkflowFunction:
+        """The function, which ends by `give_up` when it can't go on.
+
+        While it runs the queue is polled often: work begets work, and idling costs little.
+        """
 
         async def run(**arguments: Any) -> Any:
             self._running += 1
             self._queue._polling_interval_sec = _POLL_BUSY
             try:
                 return await function(**arguments)
+            except StepFailed as failure:
+                log.error("core.workflow.gave_up", workflow=name, reason=str(failure), **arguments)
+                if give_up is not None:
+                    await step("give up", partial(give_up, **arguments, reason=str(failure)))
+                return "failed"
             finally:
                 self._running -= 1
                 if not self._running:
                     self._queue._polling_interval_sec = self._poll_idle
 
         return run
+
+    async def _sweep(self) -> None:
+        """Put back what is ours by the books and runs nowhere: the engine could not record its end or a step."""
+        stranded: set[str] = set()
+        while True:
+            await asyncio.sleep(_SWEEP_EVERY)
+            try:
+                # twice in a row, so that what was claimed just now is not taken for stranded
+                stranded = await in_thread(self._put_back, stranded)
+            except Exception as error:  # the database is away: the next round sees
+                log.warning("core.workflow.sweep_failed", error=type(error).__name__)
+
+    def _put_back(self, before: set[str]) -> set[str]:
+        from dbos._dbos import _get_dbos_instance
+        from dbos._recovery import _recover_workflow
+
+        dbos = _get_dbos_instance()
+        pending = dbos._sys_db.get_pending_workflows(self._executor_id, ENGINE_VERSION)
+        running = set(dbos._active_workflows_set.activeList())
+        idle = {one.workflow_id: one for one in pending if one.workflow_id not in running}
+        for workflow_id in before & idle.keys():
+            _recover_workflow(dbos, idle[workflow_id], [self._executor_id])
+            log.warning("core.workflow.put_back", workflow_id=workflow_id)
+        return set(idle) - before
 
     def recover(self, dead_executor_id: UUID) -> int:
         """Put a dead process's unfinished workflows back on the queue; idempotent. Returns how many."""
@@ -152,6 +207,8 @@ class Engine:
         """Let running workflows come to a step's end for `grace` seconds, then stop; the rest is resumed later."""
         from dbos import DBOS
 
+        if self._sweeping is not None:  # it is not, when the launch failed
+            self._sweeping.get_loop().call_soon_threadsafe(self._sweeping.cancel)
         DBOS.destroy(workflow_completion_timeout_sec=int(grace))
 
 
@@ -168,7 +225,8 @@ async def step(name: str, function: StepFunction[T]) -> T:
     """Run one step of the current workflow: its result is recorded, and given back instead on a re-run."""
     from dbos import DBOS
 
-    result = await DBOS.run_step_async({"name": name}, _observed(name, function))
+    with _abandoning():
+        result = await DBOS.run_step_async({"name": name}, _observed(name, function))
     if _observer:
         _observer(name, "checkpoint")
     return result
@@ -183,7 +241,8 @@ async def steps_together(*named: tuple[str, StepFunction[T]]) -> list[T]:
         slot.run_async({"name": name}, _observed(name, function))
         for slot, (name, function) in zip(reserved, named, strict=True)
     ]
-    results = list(await asyncio.gather(*runs))
+    with _abandoning():
+        results = list(await asyncio.gather(*runs))
     if _observer:
         _observer("+".join(name for name, _ in named), "checkpoint")
     return results
@@ -193,12 +252,37 @@ def _observed(name: str, function: StepFunction[T]) -> StepFunction[T]:
     async def run() -> T:
         if _observer:
             _observer(name, "begin")
-        result = await function()
+        result = await _patiently(name, function)
         if _observer:
             _observer(name, "effect")
         return result
 
     return run
+
+
+async def _patiently(name: str, function: StepFunction[T]) -> T:
+    """Again and again while our database is away; other failures as StepFailed, which any version can read."""
+    pause = 0.1
+    while True:
+        try:
+            return await function()
+        except Unavailable:
+            log.warning("core.step.waits_for_database", step=name)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        except Exception as error:
+            log.exception("core.step.failed", step=name)
+            raise StepFailed(f"{name}: {type(error).__name__}: {redact_text(str(error))[:300]}") from None
+
+
+@contextmanager
+def _abandoning() -> Iterator[None]:
+    """When the engine itself can't reach its tables, leave the workflow as it stands in them: the sweep resumes it."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        log.warning("core.workflow.abandoned", workflow_id=current_workflow_id(), error=type(error).__name__)
+        raise asyncio.CancelledError from error
 
 
 def current_workflow_id() -> str:
@@ -212,4 +296,5 @@ async def sleep(seconds: float) -> None:
     """A pause that survives a restart with its deadline."""
     from dbos import DBOS
 
-    await DBOS.sleep_async(seconds)
+    with _abandoning():
+        await DBOS.sleep_async(seconds)

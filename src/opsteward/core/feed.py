@@ -67,7 +67,8 @@ class Feed:
                     await connection.execute(f"listen {CHANNEL}")
                     self._tell(Notice(None, RECONNECTED, ""))
                     async for note in connection.notifies():
-                        self._tell(_parse(note.payload))
+                        if notice := _parse(note.payload):
+                            self._tell(notice)
             await asyncio.sleep(1.0)
 
     def _tell(self, notice: Notice) -> None:
@@ -75,6 +76,11 @@ class Feed:
             listener(notice)
 
 
-def _parse(payload: str) -> Notice:
-    data = json.loads(payload)
-    return Notice(UUID(data["tenant"]), str(data["kind"]), str(data["id"]))
+def _parse(payload: str) -> Notice | None:
+    """None for what is no notice of ours: anybody who may sign in to the database may notify on any channel."""
+    try:
+        data = json.loads(payload)
+        return Notice(UUID(str(data["tenant"])), str(data["kind"]), str(data["id"]))
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        log.warning("core.feed.notice_ignored", characters=len(payload), error=type(error).__name__)
+        return None

@@ -20,6 +20,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
+from opsteward.core.blocking import in_thread
 from opsteward.core.errors import BadReply, ConnectorError, Timeout, Unreachable
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ async def resolve_host(host: str, port: int, policy: NetworkPolicy) -> list[tupl
     Raises Unreachable with kind `dns` (no such name, no resolver) or `policy` (all addresses refused).
     """
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        # not by the loop: its default executor is the engine's small pool
+        found = await in_thread(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "not a valid name"
         raise unreachable("dns", f"The name {host} can't be resolved: {reason}") from exc

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime
@@ -34,6 +33,7 @@ from opsteward.core.log import get_logger
 log = get_logger(__name__)
 
 BEAT_SECONDS = 1.5
+_RETRY_SECONDS = 2.0  # between two attempts to lead
 _LEADER_LOCK = 0x0F57E4A2D
 ZOMBIE_EXIT = 75
 
@@ -46,7 +46,7 @@ class Process(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     host: Mapped[str]
     pid: Mapped[int]
-    pid_started: Mapped[float]
+    pid_started: Mapped[float]  # see `started_mark`
     kind: Mapped[str]
     version: Mapped[str]
     started_at: Mapped[datetime] = mapped_column(default=now)
@@ -63,19 +63,48 @@ def host_key() -> str:
     return f"{socket.gethostname()}|{boot.read_text().strip() if boot.exists() else ''}|{space}"
 
 
+def started_mark(pid: int) -> float | None:
+    """When a process of this machine began, for telling it from a later one with the same number; None: it is gone.
+
+    Clock ticks since the boot, which no step of the clock moves; where there is no /proc, seconds since 1970.
+    """
+    if not Path("/proc/self/stat").exists():
+        try:
+            return float(psutil.Process(pid).create_time())
+        except psutil.NoSuchProcess:
+            return None
+    try:
+        # The program's name, in parentheses, may hold anything: what counts comes behind it.
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    state, ticks = fields[0], fields[19]
+    return None if state in "ZX" else float(ticks)
+
+
 class Membership:
     """This process's place among the others. `run()` until cancelled; `leave()` on an orderly end.
 
-    `lost_after` (seconds) should be a few beats.
+    `lost_after` (seconds) should be a few beats. `on_beat(ok)` is told of every beat whether the database took it,
+    and False as soon as one takes longer than `lost_after`.
     """
 
-    def __init__(self, db: Database, engine: Engine, *, executor_id: UUID, kind: str, lost_after: float) -> None:
+    def __init__(
+        self,
+        db: Database,
+        engine: Engine,
+        *,
+        executor_id: UUID,
+        kind: str,
+        lost_after: float,
+        on_beat: Callable[[bool], None] = lambda _: None,
+    ) -> None:
         self._db = db
         self._engine = engine
         self._id = executor_id
         self._kind = kind
         self._lost_after = lost_after
-        self.is_leader = asyncio.Event()
+        self._on_beat = on_beat
 
     async def join(self) -> None:
         """Register; from now on the heart must beat."""
@@ -85,28 +114,36 @@ class Membership:
                     id=self._id,
                     host=host_key(),
                     pid=os.getpid(),
-                    pid_started=psutil.Process().create_time(),
+                    pid_started=started_mark(os.getpid()),
                     kind=self._kind,
                     version=ENGINE_VERSION,
                 )
             )
 
     async def run(self, on_leader: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Beat, try to lead, and as leader take over the lost. `on_leader` runs while we lead."""
-        leading = asyncio.create_task(self._lead(on_leader))
-        looked = 0.0
-        try:
-            while True:
-                with suppress(Unavailable):
-                    await self._beat()
-                    if time.monotonic() > looked + self._lost_after / 2:
-                        looked = time.monotonic()
-                        await self._take_over_lost()
-                await asyncio.sleep(BEAT_SECONDS)
-        finally:
-            leading.cancel()
-            with suppress(asyncio.CancelledError):
-                await leading
+        """Beat, try to lead, and take over the lost. `on_leader` runs while we lead; an error of it is logged, the
+        lead given up, and tried for again."""
+        async with asyncio.TaskGroup() as parts:
+            parts.create_task(self.beat())
+            parts.create_task(self._lead(on_leader))
+            parts.create_task(self._look_after_others())
+
+    async def beat(self) -> None:
+        """Only beat, until cancelled: for the time in which work is brought to an end."""
+        while True:
+            late = asyncio.get_running_loop().call_later(self._lost_after, self._on_beat, False)
+            taken = False
+            try:
+                await self._beat()
+                taken = True
+            except Unavailable:
+                pass
+            except Exception:  # a boundary: whatever it is, the next beat may pass; until then we are not ready
+                log.exception("core.process.beat_failed")
+            finally:
+                late.cancel()
+            self._on_beat(taken)
+            await asyncio.sleep(BEAT_SECONDS)
 
     async def leave(self) -> None:
         """Say goodbye: what is left unfinished is taken over without waiting for silence."""
@@ -127,32 +164,44 @@ class Membership:
             log.error("core.process.found_itself_lost", process_id=str(self._id))
             os._exit(ZOMBIE_EXIT)
 
+    async def _look_after_others(self) -> None:
+        while True:
+            try:
+                await self._take_over_lost()
+            except Unavailable:
+                pass
+            except Exception:  # a boundary: one dead process that can't be taken over must not end the living
+                log.exception("core.process.takeover_failed")
+            await asyncio.sleep(self._lost_after / 2)
+
     async def _lead(self, on_leader: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while True:
-            with suppress(Unavailable):
+            try:
                 async with self._db.leadership(_LEADER_LOCK, holder=_holder(self._id)) as held:
                     if held:
                         await self._reign(on_leader, held)
-            self.is_leader.clear()
-            await asyncio.sleep(2.0)
+            except Unavailable:
+                pass
+            except Exception:  # a boundary: the lock is given up by now; we or another try again
+                log.exception("core.leader.failed", process_id=str(self._id))
+            await asyncio.sleep(_RETRY_SECONDS)
 
     async def _reign(
         self, on_leader: Callable[[], Coroutine[Any, Any, None]], held: Callable[[], Awaitable[None]]
     ) -> None:
         log.info("core.leader.elected", process_id=str(self._id))
-        self.is_leader.set()
         duties = asyncio.create_task(on_leader())
         try:
             while True:
                 await held()  # raises Unavailable when the lock's connection is gone
                 await asyncio.wait({duties}, timeout=self._lost_after / 2)
+                if duties.cancelled():  # by somebody else than us: awaiting it would end our own task in silence
+                    raise RuntimeError("the leader's duties were cancelled")
                 if duties.done():
-                    await duties
-                    return
+                    return duties.result()
         finally:
             duties.cancel()
-            with suppress(asyncio.CancelledError):
-                await duties
+            await asyncio.wait({duties})
 
     async def _take_over_lost(self) -> None:
         """Any process may, and several may at once."""
@@ -191,9 +240,7 @@ class Membership:
         if row.host != host_key():
             return False
         # On our own machine we need not wait for silence: the kernel knows.
-        with suppress(psutil.NoSuchProcess):
-            return abs(psutil.Process(row.pid).create_time() - row.pid_started) > 1.0
-        return True
+        return started_mark(row.pid) != row.pid_started
 
 
 def _holder(process_id: UUID) -> str:

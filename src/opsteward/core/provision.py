@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import URL, make_url
 
 from opsteward.core.crypto import SecretBox
-from opsteward.core.db import APPLICATION_NAME
+from opsteward.core.db import APPLICATION_NAME, SCHEMA
 from opsteward.core.embedded import EmbeddedPostgres
 from opsteward.core.errors import Invalid, OpsError, Unavailable
 from opsteward.core.settings import Settings
@@ -158,7 +158,10 @@ def _role_statements(conn: psycopg.Connection[Any], database: str, box: SecretBo
     for kind in ("owner", "app", "web"):
         role = f"{database}_{kind}"
         known = conn.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone()
-        if not known or not _may_connect(conn, role, box):
+        refusal = _refusal(conn, role, box) if known else None
+        if refusal:
+            _keep_living_installation(conn, refusal)
+        if not known or refusal:
             verb = sql.SQL("alter" if known else "create")
             statements.append(
                 sql.SQL("{} role {} with login nosuperuser nobypassrls nocreatedb nocreaterole password {}").format(
@@ -180,13 +183,30 @@ def _role_statements(conn: psycopg.Connection[Any], database: str, box: SecretBo
     return statements
 
 
-def _may_connect(conn: psycopg.Connection[Any], role: str, box: SecretBox) -> bool:
+def _keep_living_installation(conn: psycopg.Connection[Any], refusal: str) -> None:
+    """A new password for the roles of a living installation would lock its processes out, and what they encrypted
+    could not be read with our key anyway. Asked of the catalogue, which every login may read.
+
+    Raises Invalid.
+    """
+    if conn.execute(
+        "select 1 from pg_tables where schemaname = %s and tablename = 'installation'", [SCHEMA]
+    ).fetchone():
+        raise Invalid.field(
+            "OPSTEWARD_SECRET_KEY",
+            f"this database belongs to an installation with another secret key ({refusal})",
+            "give this process the same key: it is in the file secret.key of the first one's home",
+        )
+
+
+def _refusal(conn: psycopg.Connection[Any], role: str, box: SecretBox) -> str | None:
+    """Why the role can't log in with our password, in the server's words; None when it can."""
     url = make_conninfo(conn.info.dsn, user=role, password=box.role_password(role))
     try:
         psycopg.connect(url, connect_timeout=5).close()
-    except psycopg.Error:
-        return False
-    return True
+    except psycopg.Error as error:
+        return str(error).strip() or type(error).__name__
+    return None
 
 
 def _migrate(urls: DatabaseUrls) -> None:

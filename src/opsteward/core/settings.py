@@ -71,6 +71,11 @@ class Settings(BaseSettings):
 
     diagnosis_timeout: float = Field(default=30.0, gt=0, description="Longest diagnosis of one domain.")
     action_timeout: float = Field(default=60.0, gt=0, description="Longest execution of one action.")
+    max_retries: int = Field(
+        default=5, ge=0, le=100, description="Tries after the first of an action that may yet work."
+    )
+    backoff_factor: float = Field(default=2.0, ge=1, le=10, description="Each wait between tries is so much longer.")
+    max_backoff: float = Field(default=300.0, gt=0, description="Longest wait between tries.")
     verify_timeout: float = Field(default=30.0, gt=0, description="How long a repaired system may take to be healthy.")
     approval_ttl: float = Field(default=86_400.0, gt=0, description="An approval not given in this time expires.")
     freeze_seconds: float = Field(

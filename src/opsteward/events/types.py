@@ -101,8 +101,8 @@ class EventView:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IncidentOpened:
-    """Published in the transaction that opens it. `action` is what was decided, by which rule or order."""
+class IncidentDecided:
+    """What was decided about an incident, by which rule or order. Published as one of the two below."""
 
     incident: IncidentView
     action: str
@@ -112,6 +112,16 @@ class IncidentOpened:
     standing_order: str | None = None
     approval: str = "auto"
     limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentOpened(IncidentDecided):
+    """Published in the transaction that opens it, once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentRaised(IncidentDecided):
+    """Published when a further action was decided for it: something more urgent joined. Once for each action."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,7 @@ class Operator(TenantRow, Base):
     name: Mapped[str]
     name_key: Mapped[str]
     roles: Mapped[list[str]]
+    created_by: Mapped[str]
     status: Mapped[str] = mapped_column(default="active")
     created_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -47,6 +48,7 @@ class Token(TenantRow, Base):
     kind: Mapped[str]
     name: Mapped[str]
     secret_hash: Mapped[bytes] = mapped_column(unique=True)
+    issued_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]

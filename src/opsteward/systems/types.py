@@ -67,12 +67,14 @@ class CheckOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class HealthChanged:
-    """Published in the transaction that stores the change. `outcomes` are those that led to it."""
+    """Published in the transaction that stores the change. `outcomes` are those that led to it, looked at from
+    `seen_at` on: what was seen before a repair was finished is its echo, not news."""
 
     system: SystemRef
     criticality: str
     was: str
     now: str
+    seen_at: datetime
     outcomes: list[CheckOutcome] = field(default_factory=list)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import stat
+import time
 from pathlib import Path
 from uuid import UUID
 
@@ -82,11 +83,50 @@ def test_uuid7_is_ordered_by_time_and_derived_ids_repeat() -> None:
         "password=hunter2 host=db",
         "token: 'hunter2'",
         "the link is http://h/sign-in?code=ops_hunter2hunter2hunter2",
+        '{"password": "hunter2", "user": "u"}',
+        '{"password": "a \\"quoted\\" hunter2"}',
+        r"{\"client_secret\": \"hunter2\"}",
+        "'password': 'x hunter2'",
+        "DB_PASSWORD=hunter2",
+        "PGPASSWORD=hunter2 psql",
+        "AWS_SECRET_ACCESS_KEY=hunter2/a+b",
+        "grant_type=x&client_secret=hunter2&scope=y",
+        "accessToken: hunter2",
+        "Authorization: Basic hunter2==",
+        '"authorization": "Basic hunter2=="',
+        "Authorization: hunter2",
     ],
 )
 def test_secrets_in_text_are_masked(text: str) -> None:
     assert "hunter2" not in redact_text(text)
     assert MASK in redact_text(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the token is old, and the password was changed",
+        "tokens: 5, a secretary: Bob",
+        "basic authentication failed: 401",
+        "the Authorization header is not 'Bearer <token>'",
+        "passwords: none",
+    ],
+)
+def test_prose_stays_readable(text: str) -> None:
+    assert redact_text(text) == text
+
+
+def test_what_stands_around_a_secret_stays() -> None:
+    assert redact_text('{"password": "hunter2", "user": "u"}') == f'{{"password": "{MASK}", "user": "u"}}'
+    assert redact_text("PGPASSWORD=hunter2 psql") == f"PGPASSWORD={MASK} psql"
+    assert redact_text("Authorization: Basic aHVudGVyMg== x") == f"Authorization: Basic {MASK} x"
+
+
+@pytest.mark.parametrize("part", ["password", "secret_", 'token="', "authorization: ", "token\\", "api-key ", "x://"])
+def test_long_text_takes_linear_time(part: str) -> None:
+    started = time.process_time()
+    redact_text(part * (400_000 // len(part)))
+    assert time.process_time() - started < 3
 
 
 def test_secrets_under_telling_keys_are_masked() -> None:

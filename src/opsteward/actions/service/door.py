@@ -68,6 +68,7 @@ class Door:
             "params": params,
             "reason": new.reason,
             "requested_by": new.requested_by,
+            "requesters": [new.requested_by],
             "idempotency_key": new.idempotency_key,
             "incident_id": new.incident_id,
             "reply_to": new.reply_to,
@@ -119,6 +120,7 @@ class Door:
         run.params = check_params(self._registry.action(run.action).action.params_model, params)
         run.status = RunStatus.REQUESTED
         run.requested_by = by.actor
+        run.requesters = sorted({*run.requesters, by.actor})
         await session.execute(
             sa.update(Approval)
             .where(Approval.tenant_id == run.tenant_id, Approval.action_run_id == run.id)
@@ -136,7 +138,9 @@ class Door:
         Raises Denied for the requester, Conflict for a plan that has changed or an approval that is over.
         """
         approval, run = await self._pending(session, approval_id)
-        if by.actor in (run.requested_by, approval.requested_by):
+        if approval.expires_at <= now():
+            raise Conflict("this approval has expired", remedy="request the action again")
+        if by.actor in run.requesters:
             raise Denied("who requested an action can't approve it", remedy="ask another operator")
         if plan_hash != approval.plan_hash or plan_hash != repository.plan_hash(run):
             raise Conflict("the plan is not the one you approve: it has changed", remedy="read it again, then decide")
@@ -149,6 +153,23 @@ class Door:
         approval, run = await self._pending(session, approval_id)
         return await self._decide(session, approval, run, "refused", by, reason)
 
+    async def withdraw(self, session: AsyncSession, *, incident_id: UUID) -> None:
+        """The incident is over: what still waits for an approval because of it is not wanted any more."""
+        waiting = await session.scalars(
+            sa.select(Approval)
+            .join(ActionRun, (ActionRun.id == Approval.action_run_id) & (ActionRun.tenant_id == Approval.tenant_id))
+            .where(
+                Approval.tenant_id == tenant_of(session),
+                Approval.status == "pending",
+                ActionRun.incident_id == incident_id,
+            )
+        )
+        for approval in waiting.all():
+            approval.status, approval.decided_at, approval.reason = "withdrawn", now(), "the incident is over"
+            run = await repository.get_run(session, approval.action_run_id)
+            await self._note(session, run, "approval.withdrawn", actor="system:incidents")
+            await _enqueue(session, EXECUTE_WORKFLOW, run, suffix="withdrawn")
+
     async def _pending(self, session: AsyncSession, approval_id: UUID) -> tuple[Approval, ActionRun]:
         found = await repository.get_approval(session, approval_id=approval_id)
         if found is None:
@@ -158,8 +179,6 @@ class Door:
         assert approval is not None
         if approval.status != "pending" or run.status != RunStatus.AWAITING_APPROVAL:
             raise Conflict(f"this approval is {approval.status} already")
-        if approval.expires_at <= now():
-            raise Conflict("this approval has expired", remedy="request the action again")
         return approval, run
 
     async def _decide(
@@ -172,7 +191,10 @@ class Door:
         if verdict == "approved":
             run.status = RunStatus.APPROVED
         await session.flush()
-        await self._note(session, run, f"approval.{verdict}", actor=by.actor, extra={"plan_hash": approval.plan_hash})
+        # A first owner makes everybody, so this can't be forbidden; but an auditor can ask for it.
+        own_making = bool(by.made_by & set(run.requesters))
+        extra = {"plan_hash": approval.plan_hash, "decided_by_an_operator_of_the_requesters_making": own_making}
+        await self._note(session, run, f"approval.{verdict}", actor=by.actor, extra=extra)
         await _enqueue(session, EXECUTE_WORKFLOW, run, suffix=f"decided {approval.plan_hash[:16]}")
         return repository.view_of_approval(approval, run)
 

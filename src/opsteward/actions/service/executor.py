@@ -29,8 +29,8 @@ from opsteward.core import durable
 from opsteward.core.bus import Bus
 from opsteward.core.clock import now
 from opsteward.core.db import Database
-from opsteward.core.errors import OpsError, Timeout
-from opsteward.core.ids import derived_id
+from opsteward.core.errors import ConnectorError, Invalid, NotFound, OpsError, Timeout
+from opsteward.core.ids import derived_id, uuid7
 from opsteward.core.log import correlated, get_logger
 from opsteward.core.redact import redact, redact_text
 from opsteward.core.settings import Settings
@@ -38,9 +38,10 @@ from opsteward.systems.service.inventory import Inventory, connected
 
 log = get_logger(__name__)
 
-_TRIES = 3
 ACTOR = "system:executor"
 UNDONE = "undone"
+#: Why a plan can't be made; our own database being away is none of them, that is waited for.
+_UNPLANNABLE = (ConnectorError, NotFound, Invalid)
 
 
 class Executor:
@@ -57,8 +58,8 @@ class Executor:
         self._settings = settings
 
     def register(self, workflows: durable.Workflows) -> None:
-        workflows.register(PLAN_WORKFLOW, self.plan_action)
-        workflows.register(EXECUTE_WORKFLOW, self.execute_action)
+        workflows.register(PLAN_WORKFLOW, self.plan_action, give_up=self._give_up)
+        workflows.register(EXECUTE_WORKFLOW, self.execute_action, give_up=self._give_up)
 
     async def plan_action(self, *, tenant_id: str, run_id: str) -> str:
         """Workflow: plan, and go on when nobody needs to be asked. Returns the run's status."""
@@ -74,7 +75,10 @@ class Executor:
         claim = durable.current_workflow_id()
         admitted = await durable.step("action.admit", partial(self._admit, tenant, run, claim))
         if admitted == RunStatus.EXECUTING:
-            await durable.step("action.execute", partial(self._execute, tenant, run))
+            attempt = 0
+            while pause := await durable.step("action.execute", partial(self._execute, tenant, run, attempt)):
+                attempt += 1
+                await durable.sleep(pause)
             proven = await durable.step("action.verify", partial(self._verify, tenant, run))
             undo = "" if proven else await durable.step("action.undo", partial(self._undo, tenant, run))
             return await durable.step("action.finish", partial(self._finish, tenant, run, undo))
@@ -86,19 +90,19 @@ class Executor:
         async with self._db.unit_of_work(tenant) as session:
             run = await repository.get_run(session, run_id)
             if run.status != RunStatus.REQUESTED:
-                return run.status
+                return str(run.status)
             if why := await repository.refusal(session, run):
                 run.status, run.error, run.ended_at = RunStatus.DENIED, why, now()
                 await self._note(session, run, "denied", extra={"why": why})
-                return run.status
+                return str(run.status)
         try:
             plan = await self._make_plan(tenant, run_id)
-        except OpsError as error:
+        except _UNPLANNABLE as error:
             return await self._end_before_effect(tenant, run_id, RunStatus.FAILED, f"can't plan: {error.detail}")
         async with self._db.unit_of_work(tenant) as session:
             run = await repository.get_run(session, run_id, lock=True)
             if run.status != RunStatus.REQUESTED:
-                return run.status
+                return str(run.status)
             run.plan, run.plan_hash = _plan_data(plan, self._registry.action(run.action)), repository.plan_hash(run)
             if not plan.needed:
                 run.status, run.ended_at = RunStatus.NOT_NEEDED, now()
@@ -107,8 +111,19 @@ class Executor:
                 await self._ask(session, run)
             else:
                 run.status = RunStatus.APPROVED
-            await self._note(session, run, f"planned.{run.status}", key=f"planned {run.plan_hash} {run.status}")
-            return run.status
+            # this transaction commits once: the status guards it, so the key may be a new one for each plan
+            await self._note(session, run, f"planned.{run.status}", key=f"planned {uuid7()}")
+            return str(run.status)
+
+    async def _look_again_at_expiry(self, session: AsyncSession, approval: Approval, claim: str) -> None:
+        """We were called before its time (another clock woke us): be called again, or it would never expire."""
+        await durable.enqueue(
+            session,
+            workflow=EXECUTE_WORKFLOW,
+            workflow_id=f"{claim}+",
+            arguments={"tenant_id": str(approval.tenant_id), "run_id": str(approval.action_run_id)},
+            not_before=max(approval.expires_at, now()) + timedelta(seconds=1),
+        )
 
     async def _ask(self, session: AsyncSession, run: ActionRun) -> None:
         expires_at = now() + timedelta(seconds=self._settings.approval_ttl)
@@ -136,35 +151,19 @@ class Executor:
         """The last gate before the effect: approval still fits, nothing is frozen, the world is as planned."""
         async with self._db.unit_of_work(tenant) as session:
             run = await repository.get_run(session, run_id, lock=True)
-            if run.status == RunStatus.EXECUTING:
-                # ours, when the previous try of this very step was cut off; else another workflow's
-                return RunStatus.EXECUTING if run.claimed_by == claim else "claimed"
-            approval = await repository.get_approval(session, run_id=run_id)
-            if run.status == RunStatus.AWAITING_APPROVAL and approval is not None:
-                if verdict := _verdict(approval):
-                    run.status, run.ended_at = verdict, now()
-                    if verdict == RunStatus.EXPIRED:
-                        approval.status = "expired"
-                    await self._note(session, run, verdict.value)
-                return run.status
-            if run.status != RunStatus.APPROVED:
-                return run.status
-            if run.approval == "required" and (
-                approval is None or approval.status != "approved" or approval.plan_hash != repository.plan_hash(run)
-            ):
-                run.status, run.ended_at = RunStatus.SUPERSEDED, now()
-                run.error = "the approval is not for this plan"
-                await self._note(session, run, "superseded")
-                return run.status
+            if (status := await self._status_at_the_gate(session, run, claim)) != RunStatus.APPROVED:
+                return status
         try:
             plan = await self._make_plan(tenant, run_id)
-        except OpsError as error:
+        except _UNPLANNABLE as error:
             return await self._end_before_effect(tenant, run_id, RunStatus.FAILED, f"can't plan: {error.detail}")
         async with self._db.unit_of_work(tenant) as session:
             run = await repository.get_run(session, run_id, lock=True)
             if run.status != RunStatus.APPROVED:
-                return run.status
+                return str(run.status)
             await repository.lock_target(session, run.target_key)
+            if run.standing_order:
+                await repository.lock_target(session, f"standing order {run.standing_order}")
             why = await repository.refusal(session, run)
             run.plan = _plan_data(plan, self._registry.action(run.action))
             if why:
@@ -174,28 +173,51 @@ class Executor:
             else:
                 run.status, run.claimed_by, run.executed_at = RunStatus.EXECUTING, claim, now()
             await self._note(session, run, run.status, extra={"why": why} if why else None)
-            return run.status
+            return str(run.status)
 
-    async def _execute(self, tenant: UUID, run_id: UUID) -> None:
-        """The effect. Its key is the run's id; a failure is written down and left to the verification to judge."""
-        result, error = None, ""
+    async def _status_at_the_gate(self, session: AsyncSession, run: ActionRun, claim: str) -> str:
+        """APPROVED if the run may be looked at once more; else how it ends, stands, or who has it."""
+        if run.status == RunStatus.EXECUTING:
+            # ours, when the previous try of this very step was cut off; else another workflow's
+            return str(RunStatus.EXECUTING) if run.claimed_by == claim else "claimed"
+        approval = await repository.get_approval(session, run_id=run.id)
+        if run.status == RunStatus.AWAITING_APPROVAL and approval is not None:
+            if verdict := _verdict(approval):
+                run.status, run.ended_at = verdict, now()
+                if verdict == RunStatus.EXPIRED:
+                    approval.status = "expired"
+                await self._note(session, run, verdict.value)
+            else:
+                await self._look_again_at_expiry(session, approval, claim)
+        elif run.status == RunStatus.APPROVED and run.approval == "required":
+            fits = approval and approval.status == "approved" and approval.plan_hash == repository.plan_hash(run)
+            if not fits:
+                run.status, run.ended_at = RunStatus.SUPERSEDED, now()
+                run.error = "the approval is not for this plan"
+                await self._note(session, run, "superseded")
+        return str(run.status)
+
+    async def _execute(self, tenant: UUID, run_id: UUID, attempt: int) -> float | None:
+        """The effect. Its key is the run's id; a failure is written down and left to the verification to judge.
+
+        Returns the seconds after which it is to be tried again, None when it was done or there is no hope.
+        """
+        result, error, hope = None, "", False
         async with self._working(tenant, run_id) as (action, ctx, params, _):
-            for attempt in range(_TRIES):
-                try:
-                    async with asyncio.timeout(min(action.timeout, self._settings.action_timeout)):
-                        result = (await action.execute(ctx, params)).model_dump(mode="json")
-                    break
-                except TimeoutError:
-                    error = Timeout.title
-                except OpsError as failure:
-                    error = redact_text(failure.detail)
-                    if not failure.retryable:
-                        break
-                await asyncio.sleep(0.5 * 2**attempt)
+            try:
+                async with asyncio.timeout(min(action.timeout, self._settings.action_timeout)):
+                    result = (await action.execute(ctx, params)).model_dump(mode="json")
+            except TimeoutError:
+                error, hope = Timeout.title, True
+            except OpsError as failure:
+                error, hope = redact_text(failure.detail), failure.retryable
         async with self._db.unit_of_work(tenant) as session:
             run = await repository.get_run(session, run_id, lock=True)
             run.result, run.error = result, error if result is None else None
-        log.info("actions.action.executed", action=run.action, run_id=str(run_id), error=error)
+        log.info("actions.action.executed", action=run.action, run_id=str(run_id), attempt=attempt, error=error)
+        if not hope or attempt >= self._settings.max_retries:
+            return None
+        return float(min(self._settings.max_backoff, self._settings.backoff_factor**attempt))
 
     async def _verify(self, tenant: UUID, run_id: UUID) -> bool:
         """Measure the target and write the proof down. What can't be measured is not proven."""
@@ -241,11 +263,31 @@ class Executor:
             else:
                 run.status = RunStatus.UNDONE if undo == UNDONE else RunStatus.FAILED
                 run.error = "; ".join(part for part in (run.error, proof["summary"], undo) if part)
-                await self._door.freeze(
-                    session, run_id=run_id, seconds=self._settings.freeze_seconds, reason=f"did not help: {run.error}"
-                )
+                if run.system_id is not None:
+                    await self._freeze(session, run)
             await self._note(session, run, run.status, extra={"proof": proof["summary"], "undo": undo})
-            return run.status
+            return str(run.status)
+
+    async def _give_up(self, *, tenant_id: str, run_id: str, reason: str) -> None:
+        """Something broke that should not: the run has failed, and what may be half done is not tried again."""
+        async with self._db.unit_of_work(UUID(tenant_id)) as session:
+            run = await repository.get_run(session, UUID(run_id), lock=True)
+            if run.status in ENDS:
+                return
+            half_done = run.status == RunStatus.EXECUTING
+            run.status, run.ended_at = RunStatus.FAILED, now()
+            run.error = f"stopped by an unexpected error ({reason})"
+            if half_done and run.system_id is not None:
+                await self._freeze(session, run)
+            await self._note(session, run, run.status, extra={"why": run.error})
+
+    async def _freeze(self, session: AsyncSession, run: ActionRun) -> None:
+        await self._door.freeze(
+            session,
+            run_id=run.id,
+            seconds=self._settings.freeze_seconds,
+            reason=f"did not help: {run.error}",
+        )
 
     # -- pieces ------------------------------------------------------------------------------------------------
 
@@ -281,10 +323,10 @@ class Executor:
         async with self._db.unit_of_work(tenant) as session:
             run = await repository.get_run(session, run_id, lock=True)
             if run.status in ENDS:
-                return run.status
+                return str(run.status)
             run.status, run.error, run.ended_at = status, redact_text(error), now()
             await self._note(session, run, status, extra={"why": run.error})
-            return run.status
+            return str(run.status)
 
     async def _note(
         self, session: AsyncSession, run: ActionRun, what: str, *, key: str = "", extra: dict[str, Any] | None = None
@@ -295,7 +337,7 @@ class Executor:
 
 def _verdict(approval: Approval) -> RunStatus | None:
     """How a pending run ends without an approval, or None while it may wait."""
-    if approval.status == "refused":
+    if approval.status in ("refused", "withdrawn"):
         return RunStatus.REFUSED
     if approval.status == "pending" and approval.expires_at <= now():
         return RunStatus.EXPIRED

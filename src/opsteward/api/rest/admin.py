@@ -111,6 +111,7 @@ async def create_token(
             name=body.name,
             actor=identity.actor,
             ttl=timedelta(days=body.days) if body.days else None,
+            by=identity,
         )
     return {"id": token.id, "token": token.secret}
 
@@ -156,5 +157,5 @@ async def list_audit(
 async def verify_audit(rooms: RoomsDep, identity: Annotated[Identity, needs("audit.read")]) -> dict[str, Any]:
     """Walk the whole chain; every altered or missing entry is named."""
     async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        verdict = await audit.verify(session)
+        verdict = await audit.verify(session, key=rooms.audit_key)
     return asdict(verdict) | {"ok": verdict.ok}

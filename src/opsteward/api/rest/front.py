@@ -13,7 +13,7 @@ from opsteward.api.deps import RoomsDep, needs, same_origin
 from opsteward.api.guard import security_headers
 from opsteward.core.errors import Denied, Unauthenticated
 from opsteward.identity.permissions import SIGNED_IN
-from opsteward.identity.service import access
+from opsteward.identity.service import access, refusals
 from opsteward.identity.service.browser import SESSION_COOKIE
 from opsteward.identity.types import Identity
 
@@ -32,6 +32,7 @@ required autofocus><button>Sign in</button><p><small>The first token is in <code
 others: <code>opsteward tokens create</code>.</small></p></form></body></html>"""
 
 
+@router.head("/livez", include_in_schema=False)
 @router.get("/livez", summary="The process runs")
 async def livez() -> dict[str, str]:
     return {"status": "ok"}
@@ -52,6 +53,8 @@ async def sign_in(request: Request, rooms: RoomsDep, code: Annotated[str, Query(
     try:
         async with rooms.db.unit_of_work(None) as session:
             link = await access.authenticate(session, secret=code)
+        if link.kind != "link":
+            await refusals.note_refused_sign_in(rooms.db, link, used_as="link")
         async with rooms.db.unit_of_work(link.tenant_id) as session:
             token = await access.redeem_link(session, link=link)
     except Unauthenticated:
@@ -69,6 +72,8 @@ async def sign_in_with_token(request: Request, rooms: RoomsDep) -> Response:
     try:
         async with rooms.db.unit_of_work(None) as session:
             owner = await access.authenticate(session, secret=secret)
+        if owner.kind != "api":
+            await refusals.note_refused_sign_in(rooms.db, owner, used_as="api")
         async with rooms.db.unit_of_work(owner.tenant_id) as session:
             token = await access.open_session(session, owner=owner)
     except Unauthenticated:

@@ -60,7 +60,7 @@ class Incidents:
         )
 
     async def count_open(self, session: AsyncSession) -> int:
-        """Incidents that are neither resolved nor escalated away: what still needs somebody."""
+        """Incidents that are not resolved, the escalated ones among them."""
         return (
             await session.scalar(
                 sa.select(sa.func.count()).where(
@@ -108,6 +108,8 @@ class Incidents:
         row = await self._row(session, incident_id, lock=True)
         if row.status == IncidentStatus.RESOLVED:
             return False
+        if not await timeline.tell(session, incident_id=row.id, kind=status.value, title=title, detail=detail, key=key):
+            return True  # a step that is run again: what came after it stands
         row.status = status
         if status == IncidentStatus.RESOLVED:
             row.resolved_at, row.resolution = now(), resolution or title
@@ -116,7 +118,6 @@ class Incidents:
                     IncidentFingerprint.tenant_id == row.tenant_id, IncidentFingerprint.incident_id == row.id
                 )
             )
-        await timeline.tell(session, incident_id=row.id, kind=status.value, title=title, detail=detail, key=key)
         await self._changed(session, row, actor, status.value)
         return True
 
@@ -145,7 +146,7 @@ class Incidents:
 
     async def _row(self, session: AsyncSession, incident_id: UUID, *, lock: bool = False) -> Incident:
         query = sa.select(Incident).where(Incident.tenant_id == tenant_of(session), Incident.id == incident_id)
-        row = await session.scalar(query.with_for_update() if lock else query)
+        row = await session.scalar(query.with_for_update(key_share=True) if lock else query)
         if row is None:
             raise NotFound("no incident of this id")
         return row

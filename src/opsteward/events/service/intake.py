@@ -1,64 +1,42 @@
 """Intake: events are classified, decided on, grouped by fingerprint into incidents and stored, in one transaction.
 
-One cause, one page: an event joins the open incident of its fingerprint; failing that, the open incident of a
-system that hangs together with its own; only then a new one is opened. Set-based: the number of statements does
-not grow with the number of events.
+One cause, one page: an event joins the open incident of its fingerprint; failing that, a system's error joins the
+open incident of a system that hangs together with its own; only then a new one is opened. Set-based: the number of
+statements does not grow with the number of events.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.actions.types import Limits
 from opsteward.core.blocking import in_thread
 from opsteward.core.bus import Bus
 from opsteward.core.clock import now
-from opsteward.core.crypto import digest
 from opsteward.core.db import tenant_of
-from opsteward.core.ids import uuid7
-from opsteward.events.classify import classify
-from opsteward.events.decide import EventAction, decide, usual_priority
-from opsteward.events.fingerprint import fingerprint
+from opsteward.events.classify import Category
 from opsteward.events.models import Event, Incident, IncidentFingerprint
 from opsteward.events.service import timeline
-from opsteward.events.service.incidents import Incidents, view_of
-from opsteward.events.service.orders import StandingOrders, limits_of
-from opsteward.events.standing_orders import StandingOrder, Subject, first_match
-from opsteward.events.types import IncidentChanged, IncidentOpened, IncidentStatus, NewEvent, TakenEvent
+from opsteward.events.service.drafts import Draft, draft_of, taken
+from opsteward.events.service.incidents import Incidents
+from opsteward.events.service.openings import Opening, open_all, put_together, raise_all
+from opsteward.events.service.orders import StandingOrders
+from opsteward.events.types import IncidentChanged, IncidentStatus, NewEvent, TakenEvent
 from opsteward.systems.service.inventory import Inventory
-from opsteward.systems.types import KnownSystem
-from opsteward.telemetry.service import audit
 
 #: What is only noted or answered opens no incident.
 QUIET_ACTIONS = frozenset({"log_only", "return_validation_error"})
 #: An echo that arrives this long after the end of an incident, of something that happened before it, belongs to it.
 _ECHO = timedelta(minutes=5)
-_TITLE_LENGTH = 200
 _AT_ONCE = 50
-
-
-@dataclass
-class _Draft:
-    """An event on its way in."""
-
-    event: NewEvent
-    row: dict[str, Any]
-    system: KnownSystem | None
-    order: StandingOrder | None
-    reason: str
-
-    @property
-    def fingerprint(self) -> str:
-        return str(self.row["fingerprint"])
+#: More fingerprints than these that join an incident in one request are one line of its timeline.
+_LINES_APART = 20
 
 
 class Intake:
@@ -79,23 +57,23 @@ class Intake:
         for draft in drafts:
             draft.row["incident_id"] = homes.get(draft.fingerprint)
         await session.execute(sa.insert(Event), [draft.row for draft in drafts])
-        await self._count(session, drafts)
+        await self._count_and_raise(session, drafts)
         await self._end_resolved(session, drafts, actor)
-        return [_taken(draft) for draft in drafts]
+        return [taken(draft) for draft in drafts]
 
-    async def _drafts(self, session: AsyncSession, events: Sequence[NewEvent]) -> list[_Draft]:
+    async def _drafts(self, session: AsyncSession, events: Sequence[NewEvent]) -> list[Draft]:
         names = {e.source.casefold() for e in events if e.source and e.system is None}
         systems = await self._inventory.by_name(session, names=names) if names else {}
         orders = (await self._orders.in_force(session)).orders
         tenant_id, at = tenant_of(session), now()
 
-        def draft_all() -> list[_Draft]:
-            return [_draft(e, e.system or systems.get(e.source.casefold()), orders, tenant_id, at) for e in events]
+        def draft_all() -> list[Draft]:
+            return [draft_of(e, e.system or systems.get(e.source.casefold()), orders, tenant_id, at) for e in events]
 
         # Many events take a while to classify: the event loop goes on meanwhile.
         return draft_all() if len(events) <= _AT_ONCE else await in_thread(draft_all)
 
-    async def _homes(self, session: AsyncSession, drafts: Sequence[_Draft], actor: str) -> dict[str, UUID]:
+    async def _homes(self, session: AsyncSession, drafts: Sequence[Draft], actor: str) -> dict[str, UUID]:
         """The incident of each fingerprint; new ones are opened under a lock, so that one cause opens one."""
         homes = await self._known_homes(session, {d.fingerprint for d in drafts})
         if not any(self._opens(d) and d.fingerprint not in homes for d in drafts):
@@ -104,149 +82,123 @@ class Intake:
             sa.text("select pg_advisory_xact_lock(hashtextextended(:key, 1))"), {"key": f"open {tenant_of(session)}"}
         )
         homes = await self._known_homes(session, {d.fingerprint for d in drafts})
+        without: dict[str, list[Draft]] = defaultdict(list)
         for draft in drafts:
             if self._opens(draft) and draft.fingerprint not in homes:
-                homes[draft.fingerprint] = await self._find_or_open(session, draft, actor)
-        return homes
+                without[draft.fingerprint].append(draft)
+        return homes | await self._find_or_open(session, list(without.values()), actor)
 
     @staticmethod
-    def _opens(draft: _Draft) -> bool:
+    def _opens(draft: Draft) -> bool:
         return not draft.event.resolved and draft.row["action"] not in QUIET_ACTIONS
 
     async def _known_homes(self, session: AsyncSession, keys: set[str]) -> dict[str, UUID]:
         rows = await session.execute(
             sa.select(IncidentFingerprint.fingerprint, IncidentFingerprint.incident_id).where(
-                IncidentFingerprint.tenant_id == tenant_of(session), IncidentFingerprint.fingerprint.in_(keys)
+                IncidentFingerprint.tenant_id == tenant_of(session),
+                IncidentFingerprint.fingerprint == sa.any_(sa.literal(sorted(keys), ARRAY(sa.Text))),
             )
         )
         return {row.fingerprint: row.incident_id for row in rows}
 
-    async def _find_or_open(self, session: AsyncSession, draft: _Draft, actor: str) -> UUID:
-        """Called once for each new fingerprint, under the lock."""
-        found = await self._of_related_system(session, draft)
-        if found is not None:
-            incident_id, is_open = found
-            if is_open:
-                await self._bind(session, draft.fingerprint, incident_id)
-                await timeline.tell(
-                    session,
-                    incident_id=incident_id,
-                    kind="grouped",
-                    title=f"Same cause: {_title(draft)}",
-                    detail={"source": draft.event.source, "fingerprint": draft.fingerprint},
-                    key=f"grouped {draft.fingerprint}",
-                )
-            return incident_id
-        return await self._open(session, draft, actor)
+    async def _find_or_open(
+        self, session: AsyncSession, groups: Sequence[Sequence[Draft]], actor: str
+    ) -> dict[str, UUID]:
+        """The incidents of new fingerprints, under the lock; a group is the events of one fingerprint."""
+        cluster = await self._clusters(session, [group[0] for group in groups])
+        living = await self._living(session, cluster)
+        homes: dict[str, UUID] = {}
+        joined: list[tuple[Draft, UUID]] = []
+        openings: list[Opening] = []
+        opening_in: dict[UUID, Opening] = {}
+        for group in groups:
+            draft = group[0]
+            where = cluster.get(draft.system.id) if draft.system and _spreads(draft) else None
+            row = _newest(living[where], draft) if where else None
+            if row is not None:
+                homes[draft.fingerprint] = row.id
+                if row.status != IncidentStatus.RESOLVED:
+                    joined.append((draft, row.id))
+            elif where in opening_in:
+                opening_in[where].members += group
+                opening_in[where].grouped.append(draft)
+            else:
+                openings.append(Opening(list(group)))
+                if where:
+                    opening_in[where] = openings[-1]
+        openings = put_together(openings)
+        await open_all(session, self._bus, openings, actor=actor)
+        joined += [(draft, opening.id) for opening in openings for draft in opening.grouped]
+        await timeline.tell_all(session, _grouped(joined))
+        opened = {draft.fingerprint: opening.id for opening in openings for draft in opening.members}
+        await self._bind(session, opened | {draft.fingerprint: incident_id for draft, incident_id in joined})
+        return homes | opened
 
-    async def _of_related_system(self, session: AsyncSession, draft: _Draft) -> tuple[UUID, bool] | None:
-        if draft.system is None:
-            return None
-        related = await self._inventory.related(session, system_id=draft.system.id)
-        row = await session.scalar(
+    async def _clusters(self, session: AsyncSession, drafts: Sequence[Draft]) -> dict[UUID, UUID]:
+        """For each system that hangs together with one of these events', the system that stands for all of those."""
+        systems = {draft.system.id for draft in drafts if draft.system and _spreads(draft)}
+        cluster: dict[UUID, UUID] = {}
+        for others in (await self._inventory.related_of_each(session, system_ids=systems)).values():
+            first = min(others)
+            cluster |= dict.fromkeys(others, first)
+        return cluster
+
+    async def _living(self, session: AsyncSession, cluster: Mapping[UUID, UUID]) -> dict[UUID | None, list[Incident]]:
+        """By cluster, the incidents of errors that can take more, the newest first; some are over, for echoes."""
+        living: dict[UUID | None, list[Incident]] = defaultdict(list)
+        if not cluster:
+            return living
+        rows = await session.scalars(
             sa.select(Incident)
             .where(
                 Incident.tenant_id == tenant_of(session),
-                Incident.system_id.in_(related),
+                Incident.system_id.in_(cluster),
+                Incident.category == Category.SYSTEM_ERROR,
                 Incident.status.not_in([IncidentStatus.RESOLVED, IncidentStatus.ESCALATED])
-                | (Incident.resolved_at > sa.func.greatest(now() - _ECHO, draft.row["occurred_at"])),
+                | (Incident.resolved_at > now() - _ECHO),
             )
             .order_by(Incident.number.desc())
-            .limit(1)
         )
-        return (row.id, row.status != IncidentStatus.RESOLVED) if row else None
+        for row in rows:
+            living[cluster[row.system_id] if row.system_id else None].append(row)
+        return living
 
-    async def _open(self, session: AsyncSession, draft: _Draft, actor: str) -> UUID:
-        tenant_id = tenant_of(session)
-        number = (
-            await session.scalar(sa.select(sa.func.max(Incident.number)).where(Incident.tenant_id == tenant_id))
-        ) or 0
-        row = Incident(
-            id=uuid7(),
-            tenant_id=tenant_id,
-            number=number + 1,
-            title=_title(draft),
-            status=IncidentStatus.OPEN.value,
-            category=draft.row["category"],
-            severity=draft.row["severity"],
-            source=draft.event.source,
-            system_id=draft.system.id if draft.system else None,
-            event_count=0,
-            opened_at=now(),
-            last_event_at=now(),
-        )
-        session.add(row)
-        await session.flush()
-        await self._bind(session, draft.fingerprint, row.id)
-        await self._tell_opening(session, draft, row, actor)
-        await self._bus.publish(
-            session,
-            IncidentOpened(
-                incident=view_of(row),
-                action=draft.row["action"],
-                priority=draft.row["priority"],
-                decided_by=draft.reason,
-                message=draft.event.message,
-                standing_order=draft.order.name if draft.order else None,
-                approval=draft.order.approval if draft.order else "auto",
-                limits=limits_of(draft.order) if draft.order else Limits(),
-            ),
-        )
-        return row.id
-
-    async def _tell_opening(self, session: AsyncSession, draft: _Draft, row: Incident, actor: str) -> None:
-        await timeline.tell(
-            session,
-            incident_id=row.id,
-            kind="detected",
-            title=f"Detected: {row.title}",
-            detail={
-                "source": draft.event.source,
-                "category": row.category,
-                "severity": row.severity,
-                "rule": draft.row["rule_id"],
-                "confidence": draft.row["confidence"],
-                "occurred_at": draft.row["occurred_at"].isoformat(),
-            },
-            key="detected",
-        )
-        await timeline.tell(
-            session,
-            incident_id=row.id,
-            kind="decided",
-            title=f"Decided: {draft.row['action']} (priority {draft.row['priority']})",
-            detail={"reason": draft.reason},
-            key="decided",
-        )
-        await audit.record(
-            session,
-            actor=actor,
-            verb="incident.opened",
-            object_type="incident",
-            object_id=str(row.id),
-            detail={"fingerprint": draft.fingerprint, "action": draft.row["action"], "reason": draft.reason},
-        )
-
-    async def _bind(self, session: AsyncSession, key: str, incident_id: UUID) -> None:
-        await session.execute(
-            insert(IncidentFingerprint)
-            .values(tenant_id=tenant_of(session), fingerprint=key, incident_id=incident_id)
-            .on_conflict_do_nothing()
-        )
-
-    async def _count(self, session: AsyncSession, drafts: Sequence[_Draft]) -> None:
-        counts = Counter(d.row["incident_id"] for d in drafts if d.row["incident_id"])
-        # in one order everywhere, so that two batches never wait for each other in a circle
-        for incident_id in sorted(counts):
+    async def _bind(self, session: AsyncSession, homes: Mapping[str, UUID]) -> None:
+        if homes:
+            tenant_id = tenant_of(session)
             await session.execute(
-                sa.update(Incident)
-                .where(Incident.tenant_id == tenant_of(session), Incident.id == incident_id)
-                .values(event_count=Incident.event_count + counts[incident_id], last_event_at=now())
+                insert(IncidentFingerprint).on_conflict_do_nothing(),
+                [{"tenant_id": tenant_id, "fingerprint": key, "incident_id": home} for key, home in homes.items()],
             )
+
+    async def _count_and_raise(self, session: AsyncSession, drafts: Sequence[Draft]) -> None:
+        members: dict[UUID, list[Draft]] = defaultdict(list)
+        for draft in drafts:
+            if draft.row["incident_id"]:
+                members[draft.row["incident_id"]].append(draft)
+        if not members:
+            return
+        found = await session.scalars(
+            sa.select(Incident)
+            .where(Incident.tenant_id == tenant_of(session), Incident.id.in_(members))
+            # in one order everywhere, so that two batches never wait for each other in a circle
+            .order_by(Incident.id)
+            .with_for_update(key_share=True)  # as an update locks: lines may be told meanwhile
+            .execution_options(populate_existing=True)
+        )
+        rows = {row.id: row for row in found}
+        at = now()
+        for row in rows.values():
+            row.event_count += len(members[row.id])
+            row.last_event_at = at
+        await session.flush()
+        loud = {i: [d for d in group if self._opens(d)] for i, group in members.items()}
+        await raise_all(session, self._bus, {i: group for i, group in loud.items() if group}, rows)
+        for incident_id in rows:
             await self._bus.publish(session, IncidentChanged(incident_id=incident_id, status=""))
 
-    async def _end_resolved(self, session: AsyncSession, drafts: Sequence[_Draft], actor: str) -> None:
-        ends: dict[UUID, list[_Draft]] = defaultdict(list)
+    async def _end_resolved(self, session: AsyncSession, drafts: Sequence[Draft], actor: str) -> None:
+        ends: dict[UUID, list[Draft]] = defaultdict(list)
         for draft in drafts:
             if draft.event.resolved and draft.row["incident_id"]:
                 ends[draft.row["incident_id"]].append(draft)
@@ -261,87 +213,47 @@ class Intake:
             )
 
 
-def _draft(
-    event: NewEvent, system: KnownSystem | None, orders: Sequence[StandingOrder], tenant_id: UUID, at: datetime
-) -> _Draft:
-    verdict = classify(
-        error_type=event.error_type,
-        message=event.message,
-        stack_trace=event.stack_trace,
-        context=event.context,
-        severity=event.severity,
+def _spreads(draft: Draft) -> bool:
+    """Only errors of systems have causes that spread; an attack on a sick system is another matter."""
+    return draft.category == Category.SYSTEM_ERROR
+
+
+def _newest(living: Sequence[Incident], draft: Draft) -> Incident | None:
+    """The newest of them that takes the event: one that goes on, or whose echo this is."""
+    since = max(now() - _ECHO, draft.row["occurred_at"])
+    return next((row for row in living if row.resolved_at is None or row.resolved_at > since), None)
+
+
+def _grouped(joined: Sequence[tuple[Draft, UUID]]) -> list[timeline.Line]:
+    """A line for each fingerprint that joined; a crowd is one line, or the story would get lost in it."""
+    by_incident: dict[UUID, list[Draft]] = defaultdict(list)
+    for draft, incident_id in joined:
+        by_incident[incident_id].append(draft)
+    return [
+        line
+        for incident_id, drafts in by_incident.items()
+        for line in (
+            [_crowd(drafts, incident_id)]
+            if len(drafts) > _LINES_APART
+            else [_same_cause(draft, incident_id) for draft in drafts]
+        )
+    ]
+
+
+def _crowd(drafts: Sequence[Draft], incident_id: UUID) -> timeline.Line:
+    return timeline.Line(
+        incident_id=incident_id,
+        kind="grouped",
+        title=f"Same cause: {len(drafts)} different errors",
+        detail={"first": [draft.title for draft in drafts[:_LINES_APART]]},
     )
-    category = event.category or verdict.category
-    severity = event.severity if event.category and event.severity else str(verdict.severity)
-    key = (
-        digest({"system": str(event.system.id), "finding": event.error_type})[:32]
-        if event.category and event.system
-        else fingerprint(
-            source=event.source,
-            error_type=event.error_type,
-            message=event.message,
-            stack_trace=event.stack_trace,
-        ).key
-    )
-    decision = decide(event_type=category, severity=severity, message=event.message, context=event.context)
-    order = first_match(orders, _subject(event, system, category, severity), at)
-    action, priority, reason = str(decision.action), decision.priority, f"rule {decision.rule_id}: {decision.reason}"
-    if order is not None:
-        action, reason = order.action, f"standing order {order.name}"
-        priority = usual_priority(action) if action in set(EventAction) else priority
-    row = {
-        "id": uuid7(),
-        "tenant_id": tenant_id,
-        "received_at": at,
-        "occurred_at": event.occurred_at or at,
-        "source": event.source,
-        "error_type": event.error_type,
-        "message": event.message,
-        "stack_trace": event.stack_trace,
-        "context": dict(event.context),
-        "resolved": event.resolved,
-        "category": category,
-        "severity": severity,
-        "action": action,
-        "priority": priority,
-        "confidence": 1.0 if event.category else verdict.confidence,
-        "rule_id": "health check" if event.category else verdict.rule_id,
-        "fingerprint": key,
-        "incident_id": None,
-    }
-    return _Draft(event=event, row=row, system=system, order=order, reason=reason)
 
 
-def _subject(event: NewEvent, system: KnownSystem | None, category: str, severity: str) -> Subject:
-    fields: Mapping[str, str] = {
-        "category": category,
-        "severity": severity,
-        "source": event.source,
-        "error_type": event.error_type or "",
-        "message": event.message,
-        "system": system.name if system else "",
-        "system_type": system.type if system else "",
-    }
-    return Subject(kind="event", fields=fields)
-
-
-def _title(draft: _Draft) -> str:
-    first_line = draft.event.message.strip().splitlines()[0] if draft.event.message.strip() else "(no message)"
-    kind = draft.event.error_type
-    prefix = f"{kind}: " if kind and not draft.event.category and not first_line.startswith(kind) else ""
-    text = prefix + first_line
-    return text if len(text) <= _TITLE_LENGTH else text[: _TITLE_LENGTH - 1] + "…"
-
-
-def _taken(draft: _Draft) -> TakenEvent:
-    row = draft.row
-    return TakenEvent(
-        id=row["id"],
-        fingerprint=row["fingerprint"],
-        incident_id=row["incident_id"],
-        category=row["category"],
-        severity=row["severity"],
-        action=row["action"],
-        priority=row["priority"],
-        confidence=row["confidence"],
+def _same_cause(draft: Draft, incident_id: UUID) -> timeline.Line:
+    return timeline.Line(
+        incident_id=incident_id,
+        kind="grouped",
+        title=f"Same cause: {draft.title}",
+        detail={"source": draft.event.source, "fingerprint": draft.fingerprint},
+        key=f"grouped {draft.fingerprint}",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,10 +14,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.actions.types import Limits
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
+from opsteward.core.errors import FieldProblem
+from opsteward.core.log import get_logger
 from opsteward.events import standing_orders
 from opsteward.events.models import StandingOrderVersion
-from opsteward.events.standing_orders import ActionInfo, StandingOrder, Subject
+from opsteward.events.standing_orders import ActionInfo, StandingOrder, StandingOrderErrors, Subject
 from opsteward.telemetry.service import audit
+
+log = get_logger(__name__)
+
+#: The field of a problem that lies in one order: its place in the list.
+_ORDER = re.compile(r"orders\.([0-9]+)(?:\.|\Z)")
 
 
 def limits_of(order: StandingOrder) -> Limits:
@@ -24,6 +32,11 @@ def limits_of(order: StandingOrder) -> Limits:
     return Limits(
         cooldown=order.cooldown.total_seconds(), per_target=order.limits.per_target, per_hour=order.limits.per_hour
     )
+
+
+def _name_of(item: object, number: int) -> str:
+    name = item.get("name") if isinstance(item, dict) else None
+    return str(name or f"number {number + 1}")[:63]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +113,49 @@ class StandingOrders:
             text=row.text,
             applied_by=row.applied_by,
             applied_at=row.applied_at,
-            orders=self.check(row.text),
+            orders=self._still_valid(row.text, version),
         )
+
+    def _still_valid(self, text: str, version: int) -> Sequence[StandingOrder]:
+        """The orders of a text in force that hold up. An upgrade may have removed what one of them names: that must
+        not take the others out of force, nor keep events from being taken in."""
+        try:
+            return self.check(text)
+        except StandingOrderErrors as error:
+            problems = error.problems
+        orders, faulty = self._without_faulty(text, problems)
+        log.warning(
+            "events.standing_orders.faulty",
+            version=version,
+            faulty=faulty,
+            left=[order.name for order in orders],
+            problems=[problem.as_dict() for problem in problems[:20]],
+        )
+        return orders
+
+    def _without_faulty(
+        self, text: str, problems: Sequence[FieldProblem]
+    ) -> tuple[Sequence[StandingOrder], Sequence[str]]:
+        """What is left when each faulty order is taken out, and the names of those; nothing where the file as a whole
+        is at fault."""
+        import yaml
+
+        if any(_ORDER.match(problem.field) is None for problem in problems):
+            return [], ["all"]
+        # BaseLoader takes every value as text, as our own reader does; sound YAML it is, or the file were at fault
+        document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 -- BaseLoader builds nothing but text
+        names: list[str] = []
+        while True:
+            bad = {int(found[1]) for problem in problems if (found := _ORDER.match(problem.field))}
+            if not bad:
+                return [], ["all"]
+            items = document["orders"]
+            names += [_name_of(items[number], number) for number in sorted(bad)]
+            document["orders"] = [item for number, item in enumerate(items) if number not in bad]
+            try:
+                return self.check(yaml.safe_dump(document, sort_keys=False, allow_unicode=True)), names
+            except StandingOrderErrors as error:
+                problems = error.problems
 
     async def match(self, session: AsyncSession, subject: Subject) -> StandingOrder | None:
         """The first order in force that covers this, now."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +20,18 @@ from opsteward.events.models import TimelineEntry
 from opsteward.events.types import TimelineView
 
 
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A line to add. With a `key` (a repeated step) the second time does nothing; `at` is now unless told."""
+
+    incident_id: UUID
+    kind: str
+    title: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    key: str | None = None
+    at: datetime | None = None
+
+
 async def tell(
     session: AsyncSession,
     *,
@@ -27,30 +41,44 @@ async def tell(
     detail: dict[str, Any] | None = None,
     key: str | None = None,
     at: datetime | None = None,
-) -> None:
-    """Add a line, and tell who watches. With a `key` (a repeated step) the second time does nothing."""
-    await session.execute(
-        insert(TimelineEntry)
-        .values(
-            id=derived_id(incident_id, key) if key else uuid7(),
-            tenant_id=tenant_of(session),
-            incident_id=incident_id,
-            at=at or now(),
-            kind=kind,
-            title=title,
-            detail=detail or {},
-        )
-        .on_conflict_do_nothing()
+) -> bool:
+    """Add a line, and tell who watches. With a `key` (a repeated step) the second time does nothing: False then."""
+    line = Line(incident_id=incident_id, kind=kind, title=title, detail=detail or {}, key=key, at=at)
+    return await tell_all(session, [line]) == 1
+
+
+async def tell_all(session: AsyncSession, lines: Sequence[Line]) -> int:
+    """Add many lines at once, in this order, and tell who watches, once per incident. Returns how many were new."""
+    if not lines:
+        return 0
+    tenant_id, at = tenant_of(session), now()
+    added = await session.scalars(
+        insert(TimelineEntry).on_conflict_do_nothing().returning(TimelineEntry.id),
+        [
+            {
+                "id": derived_id(line.incident_id, line.key) if line.key else uuid7(),
+                "tenant_id": tenant_id,
+                "incident_id": line.incident_id,
+                "at": line.at or at + timedelta(microseconds=place),  # so that they are read in this order
+                "kind": line.kind,
+                "title": line.title,
+                "detail": dict(line.detail),
+            }
+            for place, line in enumerate(lines)
+        ],
     )
-    await feed.announce(session, kind="incident", object_id=str(incident_id))
+    for incident_id in dict.fromkeys(line.incident_id for line in lines):
+        await feed.announce(session, kind="incident", object_id=str(incident_id))
+    return len(added.all())
 
 
 async def read(session: AsyncSession, *, incident_id: UUID, limit: int = 1000) -> list[TimelineView]:
-    """The lines in order of time."""
+    """The newest `limit` lines, in order of time."""
     rows = await session.scalars(
         sa.select(TimelineEntry)
         .where(TimelineEntry.tenant_id == tenant_of(session), TimelineEntry.incident_id == incident_id)
-        .order_by(TimelineEntry.at, TimelineEntry.id)
+        .order_by(TimelineEntry.at.desc(), TimelineEntry.id.desc())
         .limit(limit)
     )
-    return [TimelineView(id=r.id, at=r.at, kind=r.kind, title=r.title, detail=r.detail) for r in rows]
+    newest_first = rows.all()
+    return [TimelineView(id=r.id, at=r.at, kind=r.kind, title=r.title, detail=r.detail) for r in reversed(newest_first)]

@@ -46,6 +46,7 @@ async def create_operator(
         "name": name,
         "name_key": name.casefold(),
         "roles": sorted(set(roles)),
+        "created_by": actor,
         "status": "active",
         "created_at": now(),
     }
@@ -106,8 +107,13 @@ async def issue_token(
     name: str,
     actor: str,
     ttl: timedelta | None = None,
+    by: Identity | None = None,
 ) -> NewToken:
-    """A new credential of kind `api`, `session` or `link` (one use, for signing in). Only its hash is stored."""
+    """A new credential of kind `api`, `session` or `link` (one use, for signing in). Only its hash is stored.
+
+    With the credential that asks for it (`by`), one for oneself keeps that one's issuer: who was given another's
+    token can't make a further one out of it that looks like the other's own.
+    """
     operator = await get_operator(session, operator_id=operator_id)
     secret = new_token()
     token = Token(
@@ -117,6 +123,7 @@ async def issue_token(
         kind=kind,
         name=name,
         secret_hash=token_hash(secret),
+        issued_by=by.issued_by if by is not None and by.operator_id == operator.id else actor,
         expires_at=now() + ttl if ttl else None,
     )
     session.add(token)
@@ -139,6 +146,7 @@ async def authenticate(session: AsyncSession, *, secret: str) -> Identity:
     ).first()
     if row is None:
         raise Unauthenticated("the credential is unknown, expired or revoked")
+    own = f"operator:{row.operator_id}"
     return Identity(
         tenant_id=row.tenant_id,
         tenant_name=row.tenant_name,
@@ -148,6 +156,10 @@ async def authenticate(session: AsyncSession, *, secret: str) -> Identity:
         token_id=row.token_id,
         kind=row.kind,
         last_used_at=row.last_used_at,
+        issued_by=row.issued_by,
+        made_by=frozenset(
+            maker for maker in (row.created_by, row.issued_by) if maker != own and not maker.startswith("system:")
+        ),
     )
 
 
@@ -198,6 +210,7 @@ async def _browser_session(session: AsyncSession, owner: Identity) -> NewToken:
         name="browser",
         actor=owner.actor,
         ttl=timedelta(days=SESSION_DAYS),
+        by=owner,
     )
 
 

@@ -33,8 +33,9 @@ def config_from(target: SystemRef) -> NetworkConfig:
         # PostgreSQL's own URL form: host (or the socket's folder) and port may also stand in the query.
         query = parse_qs(parts.query)
         host = query.get("host", [host or ""])[-1] or None
-        if port is None and query.get("port", [""])[-1].isdigit():
-            port = int(query["port"][-1])
+        if "port" in query:
+            given = query["port"][-1]
+            port = int(given) if given.isascii() and given.isdigit() and len(given) <= 5 else 0
         if host is None or host.startswith("/"):
             host = None
     elif not host:

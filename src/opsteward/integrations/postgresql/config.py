@@ -68,7 +68,7 @@ def config_from(target: SystemRef, credentials: Mapping[str, str]) -> PostgresCo
     if "," in host or "," in parts.netloc:
         raise Invalid.field("endpoint", "names several hosts", "register each server by itself")
     port = query.get("port") or str(parts.port or 5432)
-    if not (port.isdigit() and 1 <= int(port) <= 65535):
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
         raise Invalid.field("endpoint", "has a port outside 1-65535")
     sslmode = query.get("sslmode", "prefer")
     if sslmode not in get_args(SslMode):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote
 
@@ -56,6 +58,8 @@ def config_from(target: SystemRef, credentials: Mapping[str, str]) -> Supervisor
         path = unquote(parts.path)
         if parts.netloc or not path.startswith("/") or "\x00" in path:
             raise Invalid.field("endpoint", "names no socket", "write supervisor+unix:///path/to.sock")
+        if _is_no_socket(path):
+            raise Invalid.field("endpoint", "is there, and no socket", "name the file of its [unix_http_server]")
         return SupervisorConfig(socket_path=path, local=True, settings=settings, credentials=login)
     if parts.scheme != "supervisor+http":
         raise Invalid.field("endpoint", "is not a supervisor+unix:// or supervisor+http:// URL")
@@ -68,3 +72,11 @@ def config_from(target: SystemRef, credentials: Mapping[str, str]) -> Supervisor
         settings=settings,
         credentials=login,
     )
+
+
+def _is_no_socket(path: str) -> bool:
+    """Whether something else stands there; what is not there, or not for us to see, may be a socket later."""
+    try:
+        return not stat.S_ISSOCK(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return False

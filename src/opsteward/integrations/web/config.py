@@ -20,7 +20,9 @@ def _status_ranges(value: Any) -> tuple[tuple[int, int], ...]:
     ranges: list[tuple[int, int]] = []
     for part in (piece for item in parts for piece in str(item).split(",")):
         low, _, high = part.strip().partition("-")
-        if not (low.isdigit() and (high or low).isdigit() and 100 <= int(low) <= int(high or low) <= 599):
+        if not (
+            part.isascii() and low.isdigit() and (high or low).isdigit() and 100 <= int(low) <= int(high or low) <= 599
+        ):
             raise ValueError('expected status codes as 204, "200-399" or a list of them')
         ranges.append((int(low), int(high or low)))
     return tuple(ranges)
@@ -63,6 +65,7 @@ def config_from(target: SystemRef, credentials: Mapping[str, str]) -> WebConfig:
     base = _http_url(target.endpoint, "endpoint")
     url = base
     if target.health_check_url:
+        split_endpoint(target.health_check_url, field_name="health_check_url")  # urljoin raises on what is no URL
         url = _http_url(urljoin(base, target.health_check_url), "health_check_url")
     same_origin = urlsplit(url)[:2] == urlsplit(base)[:2]
     return WebConfig(

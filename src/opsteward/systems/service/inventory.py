@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,37 +16,32 @@ from opsteward.contracts.connector import Connector, SystemRef
 from opsteward.contracts.registry import Registry
 from opsteward.core.bus import Bus
 from opsteward.core.clock import now
-from opsteward.core.crypto import SecretBox
+from opsteward.core.crypto import SecretBox, digest
 from opsteward.core.db import tenant_of
-from opsteward.core.errors import Conflict, FieldProblem, Invalid, NotFound
+from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.ids import uuid7
 from opsteward.systems.models import System
-from opsteward.systems.types import CRITICALITIES, TYPES, KnownSystem, SystemHealth, SystemInfo, SystemsChanged
+from opsteward.systems.registration import NewSystem, Refusal, check_new
+from opsteward.systems.types import KnownSystem, SystemHealth, SystemInfo, SystemsChanged
 from opsteward.telemetry.service import audit
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewSystem:
-    """What is needed to register a system. `depends_on` are names of registered systems."""
-
-    name: str
-    type: str
-    endpoint: str
-    health_check_url: str | None = None
-    sync_frequency: int | None = None
-    criticality: str = "standard"
-    credentials: Mapping[str, str] | None = None
-    settings: Mapping[str, Any] | None = None
-    depends_on: Sequence[str] = ()
+__all__ = ["Inventory", "NewSystem", "connected"]
 
 
 class Inventory:
     """All about registered systems; one per process."""
 
-    def __init__(self, registry: Registry, box: SecretBox, bus: Bus, defaults: Mapping[str, Any] | None = None) -> None:
-        """`defaults` are thresholds that a system has unless its own settings say otherwise."""
+    def __init__(
+        self,
+        registry: Registry,
+        box: SecretBox,
+        bus: Bus,
+        defaults: Mapping[str, Any] | None = None,
+        refusal: Refusal | None = None,
+    ) -> None:
+        """`defaults` are thresholds that a system has unless its own settings say otherwise; `refusal` says which
+        configurations nobody may register (`OwnDatabase.refusal`)."""
+        self._refusal = refusal
         self._registry = registry
         self._defaults = dict(defaults or {})
         self._box = box
@@ -58,7 +51,16 @@ class Inventory:
         """Add a system. Raises Invalid that names each bad field, Conflict for a taken name."""
         system_id = uuid7()
         depends_on = await self._resolve(session, new.depends_on)
-        self._check(new, system_id, tenant_of(session))
+        target = SystemRef(
+            id=system_id,
+            tenant_id=tenant_of(session),
+            name=new.name,
+            type=new.type,
+            endpoint=new.endpoint,
+            health_check_url=new.health_check_url,
+            settings=dict(new.settings or {}),
+        )
+        check_new(new, target, self._registry, self._refusal)
         row = {
             "id": system_id,
             "tenant_id": tenant_of(session),
@@ -90,59 +92,15 @@ class Inventory:
             verb="system.registered",
             object_type="system",
             object_id=str(system_id),
-            detail={"name": new.name, "type": new.type},
+            # as a digest: an endpoint may tell more than the log should keep after the system is removed
+            detail={
+                "name": new.name,
+                "type": new.type,
+                "digest": digest([new.endpoint, new.health_check_url, dict(new.settings or {})]),
+            },
         )
         await self._bus.publish(session, SystemsChanged(system_id=system_id))
         return await self.get(session, system_id=system_id)
-
-    def _check(self, new: NewSystem, system_id: UUID, tenant_id: UUID) -> None:
-        problems: list[FieldProblem] = []
-        if not _NAME.fullmatch(new.name):
-            problems.append(
-                FieldProblem(
-                    field="name", problem="is no system name", remedy="use 1 to 100 letters, digits, '.', '_' and '-'"
-                )
-            )
-        if new.type not in TYPES:
-            problems.append(
-                FieldProblem(field="type", problem=f"{new.type!r:.40} is no type", remedy=f"use {', '.join(TYPES)}")
-            )
-        if new.criticality not in CRITICALITIES:
-            problems.append(
-                FieldProblem(
-                    field="criticality",
-                    problem=f"{new.criticality!r:.40} is no criticality",
-                    remedy=f"use {', '.join(CRITICALITIES)}",
-                )
-            )
-        try:
-            parts = urlsplit(new.endpoint)
-            if parts.password is not None:
-                problems.append(
-                    FieldProblem(
-                        field="endpoint",
-                        problem="holds a password",
-                        remedy="put it into credentials: {username, password}",
-                    )
-                )
-        except ValueError:
-            problems.append(
-                FieldProblem(field="endpoint", problem="is not a URL", remedy="use scheme://host[:port]/...")
-            )
-        if problems:
-            raise Invalid(problems=problems)
-        # Every connector that serves the scheme checks its own part, so a wrong setting shows now, not at night.
-        target = SystemRef(
-            id=system_id,
-            tenant_id=tenant_id,
-            name=new.name,
-            type=new.type,
-            endpoint=new.endpoint,
-            health_check_url=new.health_check_url,
-            settings=dict(new.settings or {}),
-        )
-        for connector in self._registry.connectors_for(new.endpoint):
-            connector.config_for(target, dict(new.credentials or {}))
 
     async def _resolve(self, session: AsyncSession, names: Sequence[str]) -> list[UUID]:
         if not names:
@@ -151,7 +109,7 @@ class Inventory:
         for index, name in enumerate(names):
             if name.casefold() not in known:
                 raise Invalid.field(f"depends_on.{index}", "is no registered system", "register that system first")
-        return [known[name.casefold()].id for name in names]
+        return list(dict.fromkeys(known[name.casefold()].id for name in names))
 
     def _seal(self, system_id: UUID, tenant_id: UUID, credentials: Mapping[str, str] | None) -> bytes | None:
         return self._box.encrypt(dict(credentials), bound_to=f"{tenant_id}/{system_id}") if credentials else None
@@ -203,6 +161,12 @@ class Inventory:
 
     async def related(self, session: AsyncSession, *, system_id: UUID) -> list[UUID]:
         """The system and all that hang together with it by `depends_on`, in either direction, itself first."""
+        return (await self.related_of_each(session, system_ids={system_id}))[system_id]
+
+    async def related_of_each(self, session: AsyncSession, *, system_ids: Set[UUID]) -> dict[UUID, list[UUID]]:
+        """What `related` gives, for each of them, in one statement."""
+        if not system_ids:
+            return {}
         rows = (
             await session.execute(sa.select(System.id, System.depends_on).where(System.tenant_id == tenant_of(session)))
         ).all()
@@ -211,13 +175,7 @@ class Inventory:
             for other in needs:
                 neighbours.setdefault(one, set()).add(other)
                 neighbours.setdefault(other, set()).add(one)
-        found, queue = [system_id], [system_id]
-        while queue:
-            for other in sorted(neighbours.get(queue.pop(0), ())):
-                if other not in found:
-                    found.append(other)
-                    queue.append(other)
-        return found
+        return {system_id: _reached(system_id, neighbours) for system_id in system_ids}
 
     async def ref_with_secret(self, session: AsyncSession, *, system_id: UUID) -> tuple[SystemRef, dict[str, str]]:
         """A system as plug-ins see it, and its decrypted credentials: keep them out of logs and records."""
@@ -247,6 +205,17 @@ class Inventory:
         if row is None:
             raise NotFound("no system of this id")
         return row
+
+
+def _reached(start: UUID, neighbours: Mapping[UUID, Set[UUID]]) -> list[UUID]:
+    found = {start: None}
+    queue = deque(found)
+    while queue:
+        for other in sorted(neighbours.get(queue.popleft(), ())):
+            if other not in found:
+                found[other] = None
+                queue.append(other)
+    return list(found)
 
 
 @asynccontextmanager

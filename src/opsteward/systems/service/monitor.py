@@ -11,6 +11,7 @@ import random
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -116,14 +117,18 @@ class Monitor:
             async with self._db.unit_of_work(tenant_id) as session:
                 target, secret = await self._inventory.ref_with_secret(session, system_id=system_id)
             checks = self._registry.checks_for(target.endpoint, health_only=True)
+            seen_at = now()
             outcomes = await look(target, secret, checks, timeout=self._settings.diagnosis_timeout)
             if health_of(outcomes) == "down":
                 await asyncio.sleep(_CONFIRM_AFTER)
+                seen_at = now()
                 outcomes = await look(target, secret, checks, timeout=self._settings.diagnosis_timeout)
             async with self._db.unit_of_work(tenant_id) as session:
-                return await self._store(session, target, outcomes)
+                return await self._store(session, target, outcomes, seen_at)
 
-    async def _store(self, session: AsyncSession, target: SystemRef, outcomes: Sequence[CheckOutcome]) -> str:
+    async def _store(
+        self, session: AsyncSession, target: SystemRef, outcomes: Sequence[CheckOutcome], seen_at: datetime
+    ) -> str:
         row = await session.scalar(
             sa.select(System).where(System.tenant_id == tenant_of(session), System.id == target.id).with_for_update()
         )
@@ -151,7 +156,14 @@ class Monitor:
             log.info("systems.health.changed", system=target.name, was=was, now=health)
             await self._bus.publish(
                 session,
-                HealthChanged(system=target, criticality=row.criticality, was=was, now=health, outcomes=list(outcomes)),
+                HealthChanged(
+                    system=target,
+                    criticality=row.criticality,
+                    was=was,
+                    now=health,
+                    seen_at=seen_at,
+                    outcomes=list(outcomes),
+                ),
             )
         return health
 

@@ -3,11 +3,13 @@
 Writers never wait for each other: an entry is a plain insert, and the sealer (one, on the leader) gives it its
 number and hash about a second later. Until then an entry is listed as pending, so a removal in that short window
 shows as well. Entries hold references to people, never their names, so that erasing a person leaves the proof whole.
+
+Every hash is keyed with a key that is not in the database, so that who owns the database can't make the chain anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,14 +19,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.core.clock import iso, now
-from opsteward.core.crypto import digest
+from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.ids import uuid7
 from opsteward.core.log import correlation_id
+from opsteward.telemetry.chain import GENESIS, end_hash, entry_hash
 from opsteward.telemetry.models import AuditEntry, AuditHead, AuditPending, AuditSeal
 
-GENESIS = "0" * 64
 _BATCH = 1000
 
 
@@ -81,8 +82,19 @@ async def record(
     await session.execute(insert(AuditEntry).values(row).on_conflict_do_nothing())
 
 
-async def seal(session: AsyncSession) -> int:
-    """Give the waiting entries of this tenant their place in the chain. Returns how many; call until 0."""
+async def record_all(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add many entries in one statement; each row gives actor, verb, object_type, object_id and detail."""
+    if not rows:
+        return
+    common = {"tenant_id": tenant_of(session), "at": now(), "correlation_id": correlation_id.get()}
+    await session.execute(insert(AuditEntry), [{"id": uuid7(), **common, **row} for row in rows])
+
+
+async def seal(session: AsyncSession, *, key: bytes) -> int:
+    """Give the waiting entries of this tenant their place in the chain. Returns how many; call until 0.
+
+    `key` is `SecretBox.audit_key()`, the same for every seal and verification of an installation.
+    """
     tenant_id = tenant_of(session)
     await session.execute(insert(AuditHead).values(tenant_id=tenant_id, seq=0, hash=GENESIS).on_conflict_do_nothing())
     head = (await session.scalars(sa.select(AuditHead).where(AuditHead.tenant_id == tenant_id).with_for_update())).one()
@@ -97,11 +109,12 @@ async def seal(session: AsyncSession) -> int:
     ).all()
     if not entries:
         return 0
-    seals = []
+    seals, seq, previous = [], head.seq, await _last_hash(session, head, key)
     for entry in entries:
-        head.seq += 1
-        head.hash = _entry_hash(entry, seq=head.seq, previous=head.hash)
-        seals.append({"tenant_id": tenant_id, "seq": head.seq, "entry_id": entry.id, "hash": head.hash})
+        seq += 1
+        previous = entry_hash(entry, seq=seq, previous=previous, key=key)
+        seals.append({"tenant_id": tenant_id, "seq": seq, "entry_id": entry.id, "hash": previous})
+    head.seq, head.hash = seq, end_hash(tenant_id, seq=seq, last=previous, key=key)
     await session.execute(sa.insert(AuditSeal), seals)
     await session.execute(
         sa.delete(AuditPending).where(
@@ -111,8 +124,21 @@ async def seal(session: AsyncSession) -> int:
     return len(entries)
 
 
-async def verify(session: AsyncSession) -> Verdict:
-    """Walk the tenant's whole chain and compare every entry with its seal."""
+async def _last_hash(session: AsyncSession, head: AuditHead, key: bytes) -> str:
+    """What the next entry is bound to: the hash of the last one. Where that is not the one that we left at the end,
+    it is bound to something else, so that verification names the break for ever."""
+    if head.seq == 0:
+        return GENESIS
+    last = await session.scalar(
+        sa.select(AuditSeal.hash).where(AuditSeal.tenant_id == head.tenant_id, AuditSeal.seq == head.seq)
+    )
+    if last is None or end_hash(head.tenant_id, seq=head.seq, last=last, key=key) != head.hash:
+        return f"not the end that was left: {head.hash}"
+    return last
+
+
+async def verify(session: AsyncSession, *, key: bytes) -> Verdict:
+    """Walk the tenant's whole chain and compare every entry with its seal, made with the same `key`."""
     tenant_id = tenant_of(session)
     verdict = Verdict()
     # Read before the walk: what is sealed meanwhile only adds to the chain, so the walk must come past this end.
@@ -124,11 +150,12 @@ async def verify(session: AsyncSession) -> Verdict:
                 verdict.problems.append(f"entries {seq + 1} to {seal_row.seq - 1}: their seals are missing")
             elif entry is None:
                 verdict.problems.append(f"entry {seal_row.seq} ({seal_row.entry_id}): removed")
-            elif _entry_hash(entry, seq=seal_row.seq, previous=previous) != seal_row.hash:
+            elif entry_hash(entry, seq=seal_row.seq, previous=previous, key=key) != seal_row.hash:
                 verdict.problems.append(
                     f"entry {seal_row.seq} ({seal_row.entry_id}, {entry.verb}): altered after it was sealed"
                 )
-            if head is not None and seal_row.seq == head.seq and seal_row.hash != head.hash:
+            end = end_hash(tenant_id, seq=seal_row.seq, last=seal_row.hash, key=key)
+            if head is not None and seal_row.seq == head.seq and end != head.hash:
                 verdict.problems.append(
                     f"entry {seal_row.seq} ({seal_row.entry_id}): another one was sealed in its place"
                 )
@@ -175,23 +202,6 @@ async def _check_unsealed(session: AsyncSession, tenant_id: UUID, verdict: Verdi
         .where(AuditEntry.tenant_id == tenant_id, AuditSeal.seq.is_(None), AuditPending.entry_id.is_(None))
     )
     verdict.problems += [f"entry {orphan}: has no seal and does not wait for one" for orphan in orphans]
-
-
-def _entry_hash(entry: AuditEntry, *, seq: int, previous: str) -> str:
-    return digest(
-        {
-            "previous": previous,
-            "seq": seq,
-            "id": str(entry.id),
-            "tenant": str(entry.tenant_id),
-            "at": iso(entry.at),
-            "actor": entry.actor,
-            "verb": entry.verb,
-            "object": [entry.object_type, entry.object_id],
-            "correlation": entry.correlation_id,
-            "detail": entry.detail,
-        }
-    )
 
 
 async def list_entries(

@@ -46,8 +46,8 @@ class Coordinator:
         self._repair = Repair(desk, door, orders)
 
     def register(self, workflows: durable.Workflows) -> None:
-        workflows.register(SESSION_WORKFLOW, self.run)
-        workflows.register(RESUME_WORKFLOW, self.resume)
+        workflows.register(SESSION_WORKFLOW, self.run, give_up=self._give_up)
+        workflows.register(RESUME_WORKFLOW, self.resume, give_up=self._give_up)
 
     async def run(self, *, tenant_id: str, session_id: str) -> str:
         """Workflow: from the beginning to the first fix, or to the end. Returns the outcome, or `waiting`."""
@@ -62,8 +62,8 @@ class Coordinator:
         case = Case(UUID(tenant_id), UUID(session_id))
         pace = await durable.step("session.resolved", partial(self._repair.note_end, case, run_id))
         with correlated(pace["correlation"]):
-            if await durable.step("session.verify", partial(self._repair.verify, case)):
-                return await durable.step("session.report", partial(self._report, case, "resolved"))
+            if outcome := await durable.step("session.verify", partial(self._repair.verify, case)):
+                return await durable.step("session.report", partial(self._report, case, outcome))
             if pace["tried"] >= pace["attempts"]:
                 return await durable.step("session.report", partial(self._report, case, "escalated"))
             return await self._look_and_act(case, pace)
@@ -87,6 +87,26 @@ class Coordinator:
                 # Some causes show only after a while: a leak is one once its connections stay idle.
                 await durable.sleep(pace["pause"])
         return await durable.step("session.report", partial(self._report, case, outcome))
+
+    async def _give_up(self, *, tenant_id: str, session_id: str, reason: str, run_id: str = "") -> None:
+        """Something broke that should not: the session ends, and people are told."""
+        case = Case(UUID(tenant_id), UUID(session_id))
+        async with self._desk.unit_of_work(case) as session:
+            row = await get_row(session, case.session_id, lock=True)
+            if row.status == "ended":
+                return
+            summary = f"troubleshooting was stopped by an unexpected error ({reason})"
+            finish(row, outcome="escalated", success=False, summary=summary)
+            await audit.record(
+                session,
+                actor=ACTOR,
+                verb="troubleshooting.failed",
+                object_type="troubleshooting_session",
+                object_id=str(row.id),
+                detail={"reason": reason},
+            )
+            if row.incident_id:
+                await self._close_incident(session, row, False, summary)
 
     async def _report(self, case: Case, outcome: str) -> str:
         started = time.time()
@@ -152,6 +172,8 @@ def _summary(outcome: str, issues: Sequence[Issue], tried: Sequence[Data]) -> st
         return f"repaired by {tried[-1]['action']} on {tried[-1]['system']} and proven healthy"
     if outcome == "stopped":
         return f"stopped: the incident was resolved meanwhile. Tried: {attempts or 'nothing'}"
+    if outcome == "healthy" and tried:
+        return f"all systems are healthy again by themselves. Tried: {attempts}"
     if outcome == "healthy":
         return "no fault found: all systems are healthy"
     found = findings_in_words(issues)

@@ -44,10 +44,10 @@ class Repair:
             choice, verdict = {}, "stopped"
         elif choice:
             verdict = FIX
-        elif issues or tried:
-            verdict = "escalated"
+        elif not issues and await self._desk.all_healthy(case):
+            verdict = "healthy"
         else:
-            verdict = "healthy" if await self._desk.all_healthy(case) else "inconclusive"
+            verdict = "escalated" if issues or tried else "inconclusive"
         async with self._desk.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
             row.choice = choice | {"round": number}
@@ -89,6 +89,8 @@ class Repair:
         """Put the chosen fix through the one door. Returns the run's id; repeating gives the same run."""
         async with self._desk.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
+            if row.status == "ended" or row.choice.get("round") != number or "fix" not in row.choice:
+                return ""  # run again after the session has gone on
             row.phase = "resolve"
             choice, fix = row.choice, row.choice["fix"]
             issue = Issue.model_validate(choice["issue"])
@@ -147,8 +149,9 @@ class Repair:
             row.tried = [*(t for t in row.tried if t["action_id"] != run_id), attempt]
             return self._desk.pace(row)
 
-    async def verify(self, case: Case) -> bool:
-        """Whether every system in scope is healthy, twice in a row; what did not help is frozen."""
+    async def verify(self, case: Case) -> str:
+        """`resolved` when the fix was done and every system in scope is healthy, twice in a row; `healthy` when they
+        are without it; else empty, and a fix that did not help is frozen."""
         started = time.time()
         async with self._desk.unit_of_work(case) as session:
             attempt = (await get_row(session, case.session_id)).tried[-1]
@@ -158,7 +161,7 @@ class Repair:
             await self._desk.set_status(
                 case, IncidentStatus.VERIFYING, "Verifying that the systems are healthy", number
             )
-        healthy = helped and await self._desk.becomes_healthy(case)
+        healthy = await (self._desk.becomes_healthy(case) if helped else self._desk.all_healthy(case))
         if helped and not healthy:
             async with self._desk.unit_of_work(case) as session:
                 await self._door.freeze(
@@ -171,7 +174,9 @@ class Repair:
         await self._desk.end_phase(
             case, "verify", number, started, words, {}, kind="verified" if healthy else "not_helped"
         )
-        return healthy
+        if not healthy:
+            return ""
+        return "resolved" if helped else "healthy"
 
 
 def _subject(issue: Issue) -> Subject:

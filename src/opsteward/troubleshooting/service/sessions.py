@@ -52,6 +52,11 @@ class Sessions:
             systems = await self._inventory.related(session, system_id=system_id)
         if not systems:
             raise Invalid.field("system_id", "there is no registered system", "register one first")
+        if incident_id is not None:
+            # two at once would both find none running
+            await session.execute(
+                sa.text("select pg_advisory_xact_lock(hashtextextended(:key, 2))"), {"key": f"session {incident_id}"}
+            )
         if incident_id is not None and await self._running(session, incident_id):
             raise Conflict("a session of this incident is running already")
         row = Session(

@@ -43,9 +43,9 @@ end $$;
 
 create function opsteward.token_owner(hash bytea)
 returns table (token_id uuid, tenant_id uuid, tenant_name text, operator_id uuid, operator_name text, roles text[],
-               kind text, last_used_at timestamptz)
+               kind text, last_used_at timestamptz, created_by text, issued_by text)
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-    select t.id, t.tenant_id, n.name, o.id, o.name, o.roles, t.kind, t.last_used_at
+    select t.id, t.tenant_id, n.name, o.id, o.name, o.roles, t.kind, t.last_used_at, o.created_by, t.issued_by
     from opsteward.tokens t
     join opsteward.operators o on o.id = t.operator_id and o.tenant_id = t.tenant_id and o.status = 'active'
     join opsteward.tenants n on n.id = t.tenant_id and n.status = 'active'

@@ -1,0 +1,42 @@
+"""What was refused to an operator goes into the audit log: once a minute for each thing, so that no flood fills it.
+
+An entry says who and what, never a secret. Where nobody is known by the credential there is no tenant to tell.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid5
+
+from opsteward.core.clock import now
+from opsteward.core.db import Database
+from opsteward.identity.types import Identity
+from opsteward.telemetry.service import audit
+
+_PER_OPERATOR = UUID("5d0c6a34-6f0c-4b53-9c5e-0a3ea1f0c8d7")
+
+
+async def note_denied(db: Database, identity: Identity, *, permission: str) -> None:
+    """`access.denied`: the operator asked for something that needs this permission."""
+    await _note(db, identity, verb="access.denied", what={"permission": permission})
+
+
+async def note_refused_sign_in(db: Database, identity: Identity, *, used_as: str) -> None:
+    """`sign_in.refused`: a valid credential was used as another kind than it is (`api`, `session` or `link`)."""
+    await _note(db, identity, verb="sign_in.refused", what={"credential": identity.kind, "used_as": used_as})
+
+
+async def _note(db: Database, identity: Identity, *, verb: str, what: dict[str, str]) -> None:
+    """In a transaction of its own, since what was refused has none that lasts. The entry's id says the minute, so the
+    same refusal in it, by whatever process, is no second one."""
+    minute = now().strftime("%Y-%m-%dT%H:%M")
+    entry_id = uuid5(_PER_OPERATOR, " ".join([str(identity.operator_id), verb, *what.values(), minute]))
+    async with db.unit_of_work(identity.tenant_id) as session:
+        await audit.record(
+            session,
+            actor=identity.actor,
+            verb=verb,
+            object_type="operator",
+            object_id=str(identity.operator_id),
+            detail=what,
+            entry_id=entry_id,
+        )

@@ -1,0 +1,116 @@
+"""What is asked of a new system before it is registered: each bad field is named, and nothing is connected to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel
+
+from opsteward.contracts.connector import SystemRef
+from opsteward.contracts.registry import Registry
+from opsteward.core.errors import FieldProblem, Invalid
+from opsteward.systems.types import CRITICALITIES, TYPES
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.5, 86_400.0  # seconds between checks
+
+#: Says why a connector's configuration can't be registered, or None.
+Refusal = Callable[[BaseModel], FieldProblem | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewSystem:
+    """What is needed to register a system. `depends_on` are names of registered systems."""
+
+    name: str
+    type: str
+    endpoint: str
+    health_check_url: str | None = None
+    sync_frequency: int | None = None
+    criticality: str = "standard"
+    credentials: Mapping[str, str] | None = None
+    settings: Mapping[str, Any] | None = None
+    depends_on: Sequence[str] = ()
+
+
+class _Noted(Mapping[str, str]):
+    """Credentials that note which of them were looked at."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+        self.read: set[str] = set()
+
+    def __getitem__(self, key: str) -> str:
+        value = self._values[key]
+        self.read.add(key)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        self.read |= self._values.keys()
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def check_new(new: NewSystem, target: SystemRef, registry: Registry, refusal: Refusal | None) -> None:
+    """Raises Invalid that names each bad field. `target` is the system as its connectors will see it."""
+    problems = [*_own_problems(new)]
+    if problems:
+        raise Invalid(problems=problems)
+    # Every connector that serves the scheme checks its own part, so a wrong setting shows now, not at night.
+    credentials = dict(new.credentials or {})
+    noted = _Noted(credentials)
+    for connector in registry.connectors_for(new.endpoint):
+        config = connector.config_for(target, credentials)
+        if refusal is not None and (problem := refusal(config)):
+            raise Invalid(problems=[problem])
+        # once more without the health page: one elsewhere is fetched without the credentials
+        connector.config_for(replace(target, health_check_url=None), noted)
+    if unread := sorted(credentials.keys() - noted.read):
+        raise Invalid(
+            problems=[
+                FieldProblem(
+                    field=f"credentials.{key[:40]}",
+                    problem="is nothing that a connector of this endpoint reads",
+                    remedy="leave it out; most take username and password",
+                )
+                for key in unread[:20]
+            ]
+        )
+
+
+def _own_problems(new: NewSystem) -> Iterator[FieldProblem]:
+    if not _NAME.fullmatch(new.name):
+        yield FieldProblem(
+            field="name", problem="is no system name", remedy="use 1 to 100 letters, digits, '.', '_' and '-'"
+        )
+    if new.type not in TYPES:
+        yield FieldProblem(field="type", problem=f"{new.type!r:.40} is no type", remedy=f"use {', '.join(TYPES)}")
+    if new.criticality not in CRITICALITIES:
+        yield FieldProblem(
+            field="criticality",
+            problem=f"{new.criticality!r:.40} is no criticality",
+            remedy=f"use {', '.join(CRITICALITIES)}",
+        )
+    try:
+        if urlsplit(new.endpoint).password is not None:
+            yield FieldProblem(
+                field="endpoint",
+                problem="holds a password",
+                remedy="put it into credentials: {username, password}",
+            )
+    except ValueError:
+        yield FieldProblem(field="endpoint", problem="is not a URL", remedy="use scheme://host[:port]/...")
+    interval = (new.settings or {}).get("check_interval", SHORTEST_INTERVAL)
+    is_number = isinstance(interval, int | float) and not isinstance(interval, bool)
+    if not (is_number and SHORTEST_INTERVAL <= interval <= LONGEST_INTERVAL):  # not-a-number is in no range
+        yield FieldProblem(
+            field="settings.check_interval",
+            problem="is no usable time between checks",
+            remedy=f"use a number of seconds from {SHORTEST_INTERVAL:g} to {LONGEST_INTERVAL:g}",
+        )

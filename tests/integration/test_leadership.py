@@ -1,0 +1,84 @@
+"""Who leads goes on leading: an error in a duty is logged and tried again, and does not end it in silence."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+from opsteward.bootstrap.application import seal_waiting
+from opsteward.core.durable import Engine
+from opsteward.core.ids import uuid7
+from opsteward.core.processes import Membership, Process, host_key, started_mark
+from opsteward.telemetry.service import audit
+from support.instance import Instance, Tenant
+
+
+def member(instance: Instance) -> tuple[UUID, Membership]:
+    executor_id = uuid7()
+    engine = Engine(instance.house.urls.app, executor_id=executor_id, concurrency=1)
+    return executor_id, Membership(instance.house.app, engine, executor_id=executor_id, kind="test", lost_after=60.0)
+
+
+async def test_a_leader_whose_duties_fail_leads_again(instance: Instance) -> None:
+    _, membership = member(instance)
+    await membership.join()
+    terms: list[str] = []
+    again = asyncio.Event()
+
+    async def duties() -> None:
+        terms.append("begun")
+        if len(terms) == 1:
+            raise RuntimeError("a right was revoked")
+        if len(terms) == 2:
+            raise asyncio.CancelledError
+        again.set()
+        await asyncio.Event().wait()
+
+    running = asyncio.create_task(membership.run(duties))
+    try:
+        async with asyncio.timeout(20):
+            await again.wait()
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+        await membership.leave()
+    assert len(terms) == 3
+
+
+async def test_sealing_survives_a_revoked_right_and_goes_on_until_nothing_waits(
+    instance: Instance, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "_BATCH", 3)  # more than one batch, without thousands of entries
+    async with instance.house.web.unit_of_work(tenant.id) as session:
+        for number in range(10):
+            await audit.record(session, actor="system:test", verb="test", object_type="test", object_id=str(number))
+    app = sa.make_url(instance.house.urls.app).username
+    instance.sql(f"revoke insert on opsteward.audit_seals from {app}")
+    try:
+        await seal_waiting(instance.house.app, instance.house.box.audit_key())
+        assert tenant.count("audit_pending") >= 10
+    finally:
+        instance.sql(f"grant insert on opsteward.audit_seals to {app}")
+
+    await seal_waiting(instance.house.app, instance.house.box.audit_key())
+    assert tenant.count("audit_pending") == 0
+
+
+async def test_a_process_is_known_by_what_no_clock_moves(instance: Instance) -> None:
+    executor_id, membership = member(instance)
+    await membership.join()
+    async with instance.house.app.unit_of_work(None) as session:
+        row = (await session.scalars(sa.select(Process).where(Process.id == executor_id))).one()
+    await membership.leave()
+
+    stat = Path(f"/proc/{row.pid}/stat").read_text().rpartition(")")[2].split()
+    assert row.host == host_key()
+    assert row.pid_started == float(stat[19]) == started_mark(row.pid)
+
+
+def test_who_is_gone_has_no_mark() -> None:
+    assert started_mark(2**22 + 1) is None, "above the highest process id there can be"
