@@ -67,7 +67,8 @@ def test_without_a_session_every_address_leads_to_sign_in(served: Served, path: 
 
 
 def test_addresses_that_are_not_the_consoles_stay_the_apis(served: Served) -> None:
-    answer = httpx.get(f"{served.url}/api/v1/nothing", timeout=15)
+    signed = {"Authorization": f"Bearer {served.token}"}
+    answer = httpx.get(f"{served.url}/api/v1/nothing", headers=signed, timeout=15)
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
 

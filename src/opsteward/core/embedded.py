@@ -27,6 +27,7 @@ log = get_logger(__name__)
 
 SUPERUSER = "postgres"
 _CLOSING_WITHIN = 1.0  # seconds that sessions of ours which just ended may still be listed
+_GOING_DOWN_WITHIN = 20.0
 _LONGEST_SOCKET_PATH = 100  # bytes; the kernel's limit is 107 with the socket's name
 _CONFIG = {
     "listen_addresses": "''",
@@ -67,17 +68,22 @@ class EmbeddedPostgres:
             self._start()
 
     def pid(self) -> int | None:
-        """The running server's process id, or None; reads a file, asks no server."""
+        """The serving server's process id, or None; reads a file, asks no server."""
+        pid, state = self._postmaster()
+        return pid if state in ("ready", "starting") else None
+
+    def _postmaster(self) -> tuple[int | None, str]:
+        """The server's process id, also of one that is going down, and its state in its own word."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
             pid = int(lines[0])
             os.kill(pid, 0)
             with Path(f"/proc/{pid}/comm").open() as comm:
                 if "postgres" not in comm.read():  # the number was given to another program since
-                    return None
+                    return None, ""
         except (OSError, ValueError, IndexError):
-            return None
-        return pid if len(lines) >= 8 and lines[7].strip() in ("ready", "starting") else None
+            return None, ""
+        return pid, lines[7].strip() if len(lines) >= 8 else ""
 
     def stop_if_last(self, application_name: str) -> bool:
         """Stop the server unless another session whose name starts so is connected. Returns whether it stopped."""
@@ -118,6 +124,9 @@ class EmbeddedPostgres:
             config.writelines(f"{key} = {value}\n" for key, value in _CONFIG.items())
 
     def _start(self) -> None:
+        deadline = time.monotonic() + _GOING_DOWN_WITHIN
+        while self._postmaster()[0] is not None and time.monotonic() < deadline:
+            time.sleep(0.05)  # one that is going down holds the data until it is gone
         # Said at each start, so that a copied home runs in its new place; pg_ctl hands it to a shell.
         sockets = f"-k {shlex.quote(str(self.sockets))}"
         log_file = str(self.data / "server.log")
