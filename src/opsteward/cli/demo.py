@@ -70,7 +70,7 @@ class Demo:
         self._incidents_before = {i["id"] for i in self._incidents()}
         self._console.rule(f"[bold]{fault}", align="left")
         injection = self._lab.inject(fault)
-        round_ = Round(fault=fault, injected_at=injection.in_force_at)
+        round_ = Round(fault=fault, injected_at=injection.injected_at)
         self._line(0.0, "injected", "The fault is in force. Opsteward has not been told.")
         deadline = time.time() + _REPAIR_WITHIN
         shown: set[str] = set()
