@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel
 
 from opsteward.contracts.connector import Connector, SystemRef
+from opsteward.core.errors import Conflict
 
 
 class Risk(StrEnum):
@@ -89,4 +90,4 @@ class Action(ABC, Generic[ConnectorT, ParamsT, ResultT]):
 
     async def undo(self, ctx: ActionContext[ConnectorT], params: ParamsT, result: ResultT) -> None:
         """Take the effect back; idempotent. Only called when `undoable`."""
-        raise NotImplementedError(f"{self.slug} can't be undone")
+        raise Conflict(f"{self.slug} can't be undone")
