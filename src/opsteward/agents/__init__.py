@@ -1,0 +1,1 @@
+"""Background agents: what always runs, where it runs, and how it is kept running."""
