@@ -197,10 +197,10 @@ def roles() -> str:
 
 def routes() -> str:
     """Every route of the API with the permission that it needs."""
-    from opsteward.api.rest import actions, admin, agent, events, front, standing_orders, systems, troubleshooting
+    from opsteward.api.app import ROUTES
 
     rows = []
-    for module in (front, agent, events, systems, actions, standing_orders, troubleshooting, admin):
+    for module in ROUTES:
         for route in module.router.routes:
             needed = [d.call.permission for d in route.dependant.dependencies if hasattr(d.call, "permission")]
             needs = {"signed_in": "any credential", "": "no credential"}.get("".join(needed), f"`{''.join(needed)}`")

@@ -29,6 +29,9 @@ BOUNDARIES = {
     "core/provision.py: _checked_url": "any failure to read DATABASE_URL is told without repeating the password",
     "systems/service/looking.py: _look_once": "a plug-in's bug is no failure of the system it looks at",
     "systems/service/monitor.py: Monitor._watch": "the watch over a system must not die of one bad round",
+    "tasks/service/ledger.py: Ledger._write_surely": "a result that can't be stored fails its task and no other",
+    "tasks/service/runner.py: Runner._body": "whatever a task raises is its own failure, recorded with its steps",
+    "tasks/service/runner.py: Runner._outcome": "whatever a task raises is its own failure",
 }
 
 

@@ -20,7 +20,7 @@ from opsteward.core.crypto import SecretBox, load_secret
 from opsteward.core.db import APPLICATION_NAME, SCHEMA, Base
 from opsteward.core.embedded import EmbeddedPostgres, prepare_home
 from opsteward.core.errors import Invalid
-from opsteward.core.provision import DatabaseUrls, RolesMissing, provision
+from opsteward.core.provision import HEAD, DatabaseUrls, RolesMissing, provision
 from opsteward.core.settings import load_settings
 
 
@@ -95,7 +95,7 @@ def test_where_roles_may_not_be_made_the_sql_to_run_is_said(
         admin.execute(script)
     made = provision(load_settings(home=home), box)
     with psycopg.connect(made.app) as app:
-        assert app.execute("select migration from opsteward.installation").fetchone() == ("0001",)
+        assert app.execute("select migration from opsteward.installation").fetchone() == (HEAD,)
 
 
 @pytest.fixture

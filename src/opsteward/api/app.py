@@ -13,9 +13,22 @@ from fastapi.staticfiles import StaticFiles
 import opsteward
 from opsteward.api import problems
 from opsteward.api.guard import Guard
-from opsteward.api.rest import actions, admin, agent, events, front, standing_orders, systems, troubleshooting
+from opsteward.api.rest import (
+    actions,
+    admin,
+    agent,
+    controls,
+    events,
+    front,
+    standing_orders,
+    systems,
+    tasks,
+    troubleshooting,
+)
 from opsteward.api.rooms import Rooms
 
+#: All routes, in the order in which the description shows them.
+ROUTES = (front, agent, events, systems, actions, standing_orders, troubleshooting, tasks, controls, admin)
 SCHEMA_URL = "/api/schema/"
 _PROBLEMS = {
     "4XX": {
@@ -64,7 +77,7 @@ def build_app(rooms: Rooms, *, lifespan: Any = None) -> FastAPI:
     )
     app.state.rooms = rooms
     problems.install(app)
-    for module in (front, agent, events, systems, actions, standing_orders, troubleshooting, admin):
+    for module in ROUTES:
         app.include_router(module.router)
     _describe(app)
     app.add_middleware(Guard, settings=rooms.settings)

@@ -30,7 +30,8 @@ from opsteward.identity.service.browser import SESSION_COOKIE
 log = get_logger(__name__)
 
 _CORRELATION = re.compile(r"[A-Za-z0-9._:-]{1,100}")
-_INGEST = "/api/v1/events"
+#: Routes that take many things at once, within the larger limit.
+_INGEST = frozenset({"/api/v1/events", "/api/v1/tasks/bulk"})
 _GUARDED = ("/api/v1/", "/agent/")
 _OPEN = "/agent/health"
 #: Larger bodies are parsed on a thread: the event loop also renews this process's hold on its work.
@@ -78,7 +79,7 @@ class Guard:
         _check_query(request)
         if request.method in ("GET", "HEAD", "OPTIONS"):
             return b""
-        ingest = request.scope["path"].rstrip("/") == _INGEST
+        ingest = request.scope["path"].rstrip("/") in _INGEST
         limit = self._settings.max_ingest_bytes if ingest else self._settings.max_body_bytes
         body = await _read(request, limit)
         kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 
 from opsteward.actions.service.door import Door
 from opsteward.contracts.registry import Registry
+from opsteward.core.bus import Bus
 from opsteward.core.db import Database
 from opsteward.core.settings import Settings
 from opsteward.events.service.incidents import Incidents
 from opsteward.events.service.intake import Intake
 from opsteward.events.service.orders import StandingOrders
 from opsteward.systems.service.inventory import Inventory
+from opsteward.tasks.service.catalogue import Catalogue
+from opsteward.tasks.service.schedules import Schedules
+from opsteward.tasks.service.submission import Submission
 from opsteward.troubleshooting.service.sessions import Sessions
 
 
@@ -29,5 +33,9 @@ class Rooms:
     intake: Intake
     orders: StandingOrders
     sessions: Sessions
+    task_types: Catalogue
+    submission: Submission
+    schedules: Schedules
+    bus: Bus
     audit_key: bytes
     readiness: Callable[[], dict[str, bool]] = field(default=lambda: {})

@@ -19,6 +19,7 @@ from opsteward.actions.service.executor import Executor
 from opsteward.api.rooms import Rooms
 from opsteward.bootstrap.registry import build_registry, known_actions
 from opsteward.bootstrap.subscriptions import Subscriptions
+from opsteward.bootstrap.task_types import shipped_task_types
 from opsteward.console.rooms import ConsoleRooms
 from opsteward.contracts.integration import Integration
 from opsteward.contracts.registry import Registry
@@ -41,6 +42,12 @@ from opsteward.identity.service import access, tenants
 from opsteward.systems.own_database import OwnDatabase
 from opsteward.systems.service.inventory import Inventory
 from opsteward.systems.service.monitor import Monitor
+from opsteward.tasks.service.catalogue import Catalogue
+from opsteward.tasks.service.controls import Gate
+from opsteward.tasks.service.runner import Runner
+from opsteward.tasks.service.schedules import Schedules
+from opsteward.tasks.service.submission import Submission
+from opsteward.tasks.types import SCHEDULES
 from opsteward.telemetry.service import audit
 from opsteward.troubleshooting.service.coordinator import Coordinator
 from opsteward.troubleshooting.service.desk import Desk
@@ -50,10 +57,9 @@ log = get_logger(__name__)
 
 _SEAL_EVERY = 2.0  # seconds; how long an audit entry may wait for its seal
 _WATCH_EVERY = 1.0
-_DRAIN_SECONDS = 5.0
 #: Rooms whose tables must be known before the first migration.
 TABLES = ("core.processes", *(f"{r}.models" for r in (
-    "identity", "telemetry", "systems", "actions", "events", "troubleshooting")))  # fmt: skip
+    "identity", "telemetry", "tasks", "systems", "actions", "events", "troubleshooting")))  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -73,6 +79,9 @@ class House:
     orders: StandingOrders
     intake: Intake
     sessions: Sessions
+    task_types: Catalogue
+    submission: Submission
+    schedules: Schedules
     feed: Feed
 
 
@@ -110,6 +119,10 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
     sessions = Sessions(inventory)
     Subscriptions(intake=intake, incidents=incidents, door=door, sessions=sessions).connect(bus)
     pool = {"pool_size": settings.database_pool_size, "pool_max": settings.database_pool_max}
+    app = Database(urls.app, name="app", **pool)
+    shipped = shipped_task_types(app, inventory, registry, settings)
+    task_types = Catalogue([*shipped, *registry.task_types], max_params_bytes=settings.max_task_params_bytes)
+    submission = Submission(task_types, settings)
     return House(
         settings=settings,
         urls=urls,
@@ -117,13 +130,16 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
         registry=registry,
         bus=bus,
         web=Database(urls.web, name="web", **pool),
-        app=Database(urls.app, name="app", **pool),
+        app=app,
         inventory=inventory,
         door=door,
         incidents=incidents,
         orders=orders,
         intake=intake,
         sessions=sessions,
+        task_types=task_types,
+        submission=submission,
+        schedules=Schedules(submission),
         feed=Feed(urls.web),
     )
 
@@ -148,6 +164,16 @@ class Worker:
             kind=kind,
             lost_after=house.settings.process_lost_after,
             on_beat=on_beat,
+            on_lost=self._take_over,
+        )
+        self._gate = Gate(house.app)
+        self._runner = Runner(
+            house.app,
+            house.task_types,
+            self._gate,
+            process_id=self._executor_id,
+            slots=house.settings.task_slots,
+            spare=min(house.settings.task_slots_spare, house.settings.task_slots - 1),
         )
         self._monitor = Monitor(house.app, house.inventory, house.registry, house.bus, house.settings)
         self.ready = asyncio.Event()
@@ -167,19 +193,29 @@ class Worker:
             await self._engine.launch(self._workflows())
             self.ready.set()
             log.info("bootstrap.worker.started", process_id=str(self._executor_id))
-            await self._membership.run(self._lead)
+            async with asyncio.TaskGroup() as parts:
+                parts.create_task(self._runner.run())
+                parts.create_task(self._membership.run(self._lead))
         finally:
-            stop_listening()
             await self._drain()
+            stop_listening()
 
     async def _drain(self) -> None:
         """The heart beats on meanwhile, or others would take over what we are about to finish."""
         beating = asyncio.create_task(self._membership.beat())
         try:
-            await in_thread(self._engine.shutdown, grace=_DRAIN_SECONDS)
+            grace = self._house.settings.drain_seconds
+            began = asyncio.get_running_loop().time()
+            await self._runner.drain(grace=grace)
+            left = grace - (asyncio.get_running_loop().time() - began)
+            await in_thread(self._engine.shutdown, grace=max(1.0, left))
         finally:
             beating.cancel()
             await asyncio.wait({beating})
+
+    async def _take_over(self) -> None:
+        """Processes were lost: what they had besides workflows goes on elsewhere."""
+        await self._runner.release_lost()
 
     def _workflows(self) -> Workflows:
         house, workflows = self._house, Workflows()
@@ -192,16 +228,21 @@ class Worker:
             settings=house.settings,
         )
         Coordinator(desk, house.door, house.orders).register(workflows)
+        self._runner.register(workflows)
         return workflows
 
     def _hear(self, notice: Notice) -> None:
+        self._runner.hear(notice)
         if notice.kind in ("inventory", RECONNECTED):
             self._monitor.refresh()
+        if notice.kind in (SCHEDULES, RECONNECTED):
+            self._house.schedules.refresh()
 
     async def _lead(self) -> None:
         async with asyncio.TaskGroup() as duties:
             duties.create_task(self._monitor.run())
             duties.create_task(self._seal())
+            duties.create_task(self._house.schedules.run(self._house.app))
 
     async def _seal(self) -> None:
         while True:
@@ -319,6 +360,10 @@ def rooms_of(house: House, readiness: Callable[[], dict[str, bool]]) -> Rooms:
         intake=house.intake,
         orders=house.orders,
         sessions=house.sessions,
+        task_types=house.task_types,
+        submission=house.submission,
+        schedules=house.schedules,
+        bus=house.bus,
         audit_key=house.box.audit_key(),
         readiness=readiness,
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 
 from opsteward.contracts.integration import Integration
 from opsteward.contracts.registry import Registry
+from opsteward.core.errors import Invalid
 from opsteward.core.settings import Settings
 from opsteward.events.standing_orders import ActionInfo
 from opsteward.integrations import network, postgresql, supervisor, web
@@ -26,9 +28,24 @@ def build_registry(settings: Settings, extra: Sequence[Integration] = ()) -> Reg
             web.INTEGRATION,
             network.INTEGRATION,
             build_notifications(routes),
+            *(load_plugin(name) for name in settings.plugins),
             *extra,
         ]
     )
+
+
+def load_plugin(name: str) -> Integration:
+    """The integration that `module:attribute` names. Raises Invalid that names the setting."""
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise Invalid.field(
+            "OPSTEWARD_PLUGINS", f"can't load {name!r}: {error}", "name an Integration as module:attribute"
+        ) from error
+    if not isinstance(found, Integration):
+        raise Invalid.field("OPSTEWARD_PLUGINS", f"{name!r} is no Integration", "name one as module:attribute")
+    return found
 
 
 def known_actions(registry: Registry) -> dict[str, ActionInfo]:

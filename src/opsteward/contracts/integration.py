@@ -9,6 +9,7 @@ from typing import Any
 from opsteward.contracts.action import Action
 from opsteward.contracts.check import Check
 from opsteward.contracts.connector import Connector
+from opsteward.contracts.task import TaskType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,3 +22,4 @@ class Integration:
     connector: type[Connector[Any]] | None = None
     checks: Sequence[Check[Any]] = ()
     actions: Sequence[Action[Any, Any, Any]] = ()
+    task_types: Sequence[TaskType] = ()

@@ -11,6 +11,7 @@ from opsteward.contracts.action import Action
 from opsteward.contracts.check import Check, Domain
 from opsteward.contracts.connector import Connector
 from opsteward.contracts.integration import Integration
+from opsteward.contracts.task import TaskType
 from opsteward.core.errors import Invalid, NotFound
 
 
@@ -57,6 +58,11 @@ class Registry:
     def schemes(self) -> frozenset[str]:
         """Every endpoint scheme that somebody serves."""
         return frozenset().union(*(i.schemes for i in self.integrations))
+
+    @property
+    def task_types(self) -> list[TaskType]:
+        """Every task type that an integration offers."""
+        return [kind for integration in self.integrations for kind in integration.task_types]
 
     @property
     def actions(self) -> Mapping[str, OfferedAction]:

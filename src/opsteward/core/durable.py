@@ -39,6 +39,7 @@ ENGINE_VERSION = "1"
 APP_NAME = "opsteward"
 _POLL_BUSY = 0.1  # seconds between looks at the queue while workflows run here
 _SWEEP_EVERY = 5.0
+_POLL_RESULT = 0.25  # seconds between looks for the end of a workflow that runs elsewhere
 _LONGEST_PAUSE = 5.0  # seconds between tries while the database is away
 #: The engine's own queue serves everything: each further queue costs four statements a second when idle.
 QUEUE = "_dbos_internal_queue"
@@ -50,6 +51,8 @@ StepFunction = Callable[[], Coroutine[Any, Any, T]]
 GiveUp = Callable[..., Coroutine[Any, Any, None]]
 Moment = Literal["begin", "effect", "checkpoint"]
 StepObserver = Callable[[str, Moment], None]
+#: The workflows that the engine of this process has registered, by name.
+_workflow_functions: dict[str, Callable[..., Coroutine[Any, Any, Any]]] = {}
 
 
 class StepFailed(Exception):
@@ -105,6 +108,25 @@ def migrate_engine(owner_url: str, application_role: str) -> None:
     DBOS.migrate(owner_url, application_role=application_role)
 
 
+async def run_workflow(name: str, workflow_id: str, arguments: dict[str, Any]) -> Any:
+    """Run a registered workflow here and give its result; if that id runs or ran elsewhere, wait for it there.
+
+    Cancelling the wait does not end the workflow: see `cancel_workflow`.
+    """
+    from dbos import DBOS, SetWorkflowID
+
+    with SetWorkflowID(workflow_id):
+        handle = await DBOS.start_workflow_async(_workflow_functions[name], **arguments)
+    return await handle.get_result(polling_interval_sec=_POLL_RESULT)
+
+
+async def cancel_workflow(workflow_id: str) -> None:
+    """It begins no further step, here or elsewhere, and nobody takes it up again; a finished one stays as it is."""
+    from dbos import DBOS
+
+    await DBOS.cancel_workflow_async(workflow_id)
+
+
 class Engine:
     """The running engine of this process. One per process: DBOS is a process-wide thing."""
 
@@ -141,7 +163,7 @@ class Engine:
             }
         )
         for name, function, give_up in workflows.items():
-            DBOS.workflow(name=name)(self._guarded(name, function, give_up))
+            _workflow_functions[name] = DBOS.workflow(name=name)(self._guarded(name, function, give_up))
         registry = _get_or_create_dbos_registry()
         self._queue = registry._register_internal_queue(
             QUEUE, worker_concurrency=self._concurrency, polling_interval_sec=self._poll_idle

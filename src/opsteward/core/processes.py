@@ -86,7 +86,8 @@ class Membership:
     """This process's place among the others. `run()` until cancelled; `leave()` on an orderly end.
 
     `lost_after` (seconds) should be a few beats. `on_beat(ok)` is told of every beat whether the database took it,
-    and False as soon as one takes longer than `lost_after`.
+    and False as soon as one takes longer than `lost_after`. `on_lost` is called by every process
+    that finds others lost: it takes over what else they had, and may be repeated.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Membership:
         kind: str,
         lost_after: float,
         on_beat: Callable[[bool], None] = lambda _: None,
+        on_lost: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._db = db
         self._engine = engine
@@ -105,6 +107,7 @@ class Membership:
         self._kind = kind
         self._lost_after = lost_after
         self._on_beat = on_beat
+        self._on_lost = on_lost
 
     async def join(self) -> None:
         """Register; from now on the heart must beat."""
@@ -225,6 +228,8 @@ class Membership:
         for dead in lost:
             count = await in_thread(self._engine.recover, dead)
             log.warning("core.process.taken_over", process_id=str(dead), workflows=count)
+        if lost and self._on_lost is not None:
+            await self._on_lost()
         async with self._db.unit_of_work(None) as session:
             # The row goes only when nothing pending bears its id, so that a takeover cut short is done again.
             await session.execute(

@@ -53,6 +53,21 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(default=5, ge=1, le=200, description="Connections kept open per role.")
     database_pool_max: int = Field(default=20, ge=1, le=500, description="Most connections per role.")
     workers: int = Field(default=20, ge=1, le=1000, description="Workflows that one process runs at once.")
+    task_slots: int = Field(default=100, ge=1, le=10_000, description="Tasks that one process runs at once.")
+    task_slots_spare: int = Field(
+        default=10, ge=0, le=1000, description="Of these, slots kept free for critical and high tasks."
+    )
+    drain_seconds: float = Field(
+        default=10.0, ge=0, le=3600, description="How long an ending process lets running tasks come to their end."
+    )
+    max_tasks_per_request: int = Field(default=10_000, ge=1, le=100_000, description="Most tasks in one submission.")
+    max_task_params_bytes: int = Field(default=65_536, ge=1024, description="Largest parameters of one task.")
+    task_retention: float = Field(
+        default=30 * 86_400.0, gt=0, description="Ended tasks and workflows are forgotten after this."
+    )
+    plugins: list[str] = Field(
+        default_factory=list, description="Further integrations to load, each as module:attribute."
+    )
     queue_poll_interval: float = Field(
         default=1.0, ge=0.05, le=60, description="Seconds between looks at the queue while nothing runs."
     )

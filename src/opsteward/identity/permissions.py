@@ -11,11 +11,22 @@ READ = frozenset(
         "approvals.read",
         "standing_orders.read",
         "troubleshooting.read",
+        "tasks.read",
+        "controls.read",
     }
 )
 AUDIT = frozenset({"audit.read", "operators.read"})
 OPERATE = frozenset(
-    {"events.write", "incidents.write", "systems.write", "actions.request", "troubleshooting.run", "freezes.lift"}
+    {
+        "events.write",
+        "incidents.write",
+        "systems.write",
+        "actions.request",
+        "troubleshooting.run",
+        "freezes.lift",
+        "tasks.write",
+        "controls.write",
+    }
 )
 APPROVE = frozenset({"approvals.decide"})
 ADMINISTER = frozenset({"standing_orders.write", "operators.write", "tokens.write"})
@@ -30,7 +41,7 @@ ROLES: dict[str, frozenset[str]] = {
     "approver": READ | APPROVE,
     "auditor": READ | AUDIT,
     "viewer": READ,
-    "platform": frozenset({"tenants.manage"}),
+    "platform": frozenset({"tenants.manage", "controls.everything", "controls.read"}),
 }
 
 ALL: frozenset[str] = frozenset().union(*ROLES.values())

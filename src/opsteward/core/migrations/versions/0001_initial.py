@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from alembic import op
-from sqlalchemy import text
 
 from opsteward.core.migrations.tables_0001 import create_tables
+from opsteward.core.migrations.tenancy import isolate, roles
 
 revision = "0001"
 down_revision = None
@@ -16,15 +16,6 @@ TENANT_TABLES = (
     "standing_order_versions", "troubleshooting_sessions",
 )  # fmt: skip
 APPEND_ONLY = ("audit_entries", "audit_seals", "events", "timeline_entries", "standing_order_versions")
-
-POLICIES = """
-alter table opsteward.{table} enable row level security;
-alter table opsteward.{table} force row level security;
-create policy tenant on opsteward.{table}
-    using ({column} = (select nullif(current_setting('opsteward.tenant', true), '')::uuid));
--- look-up functions and backups run as the owner, which serves nobody
-create policy owner on opsteward.{table} to {owner} using (true) with check (true);
-"""
 
 FUNCTIONS = """
 create function opsteward.enqueue(
@@ -107,16 +98,10 @@ revoke insert, update on opsteward.audit_pending, opsteward.audit_seals, opstewa
 
 def upgrade() -> None:
     """Runs as the owner; the other roles exist already."""
-    bind = op.get_bind()
-    database = bind.scalar(text("select current_database()"))
-    role = {kind: f'"{database}_{kind}"' for kind in ("owner", "app", "web")}
     create_tables()
     op.execute("insert into opsteward.installation (migration, engine) values ('', '')")
-    for table in (*TENANT_TABLES, "tenants"):
-        column = "id" if table == "tenants" else "tenant_id"
-        op.execute(POLICIES.format(table=table, column=column, owner=role["owner"]))
-    for table in TENANT_TABLES:
-        rights = "select, insert" if table in APPEND_ONLY else "select, insert, update"
-        op.execute(f"grant {rights} on opsteward.{table} to {role['app']}, {role['web']}")
+    isolate("tenants", column="id")
+    isolate(*APPEND_ONLY, rights="select, insert")
+    isolate(*(table for table in TENANT_TABLES if table not in APPEND_ONLY), rights="select, insert, update")
     op.execute(FUNCTIONS)
-    op.execute(GRANTS.format(**role))
+    op.execute(GRANTS.format(**roles()))

@@ -1,0 +1,104 @@
+"""`/api/v1/controls`: pause and resume everything, one tenant, one task type or one action."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+
+from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.rest.shapes import Input
+from opsteward.core.errors import Invalid
+from opsteward.identity.types import Identity
+from opsteward.tasks.service import controls
+from opsteward.telemetry.service import audit
+
+router = APIRouter(prefix="/api/v1/controls", tags=["controls"])
+
+
+class EverythingIn(Input):
+    """Why the whole installation is stopped, or goes on."""
+
+    reason: Annotated[str, Field(max_length=2000)] = ""
+
+
+class ControlIn(EverythingIn):
+    """What to pause or resume in this tenant; `target` names the task type or the action."""
+
+    scope: Literal["tenant", "task_type", "action"]
+    target: Annotated[str, Field(max_length=100)] = ""
+
+
+@router.get("")
+async def list_pauses(rooms: RoomsDep, identity: Annotated[Identity, needs("controls.read")]) -> dict[str, Any]:
+    """The pauses in force for this tenant."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        pauses = await controls.in_force(session)
+    return {"paused": bool(pauses), "pauses": [asdict(one) for one in pauses]}
+
+
+@router.post("/pause")
+async def pause(
+    body: ControlIn, rooms: RoomsDep, identity: Annotated[Identity, needs("controls.write")]
+) -> dict[str, Any]:
+    """Begin nothing new of this from now on; what runs waits before its next step."""
+    _check(rooms, body)
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        made = await controls.pause(
+            session, scope=body.scope, target=body.target, reason=body.reason, actor=identity.actor
+        )
+    return asdict(made)
+
+
+@router.post("/resume", status_code=204)
+async def resume(body: ControlIn, rooms: RoomsDep, identity: Annotated[Identity, needs("controls.write")]) -> Response:
+    """Go on where it was paused."""
+    _check(rooms, body)
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        await controls.resume(session, rooms.bus, scope=body.scope, target=body.target, actor=identity.actor)
+    return Response(status_code=204)
+
+
+@router.post("/everything/pause")
+async def pause_everything(
+    rooms: RoomsDep, identity: Annotated[Identity, needs("controls.everything")], body: EverythingIn | None = None
+) -> dict[str, Any]:
+    """Stop the whole installation, all tenants: for platform operators."""
+    reason = body.reason if body else ""
+    async with rooms.db.unit_of_work(controls.EVERYBODY) as session:
+        made = await controls.pause(session, scope="everything", reason=reason, actor=identity.actor)
+    await _note_at_home(rooms, identity, "paused", reason)
+    return asdict(made)
+
+
+@router.post("/everything/resume", status_code=204)
+async def resume_everything(
+    rooms: RoomsDep, identity: Annotated[Identity, needs("controls.everything")], body: EverythingIn | None = None
+) -> Response:
+    """The whole installation goes on, but for what is paused by itself."""
+    async with rooms.db.unit_of_work(controls.EVERYBODY) as session:
+        await controls.resume(session, rooms.bus, scope="everything", actor=identity.actor)
+    await _note_at_home(rooms, identity, "resumed", body.reason if body else "")
+    return Response(status_code=204)
+
+
+def _check(rooms: RoomsDep, body: ControlIn) -> None:
+    if body.scope == "task_type" and body.target and rooms.task_types.get(body.target) is None:
+        raise Invalid.field("target", "is no task type", "see GET /api/v1/tasks/types")
+    if body.scope == "action" and body.target and body.target not in rooms.registry.actions:
+        raise Invalid.field("target", "is no action", "see GET /api/v1/actions/catalogue")
+
+
+async def _note_at_home(rooms: RoomsDep, identity: Identity, what: str, reason: str) -> None:
+    """Who stopped or started everything is in the log of their own tenant too, where people look."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        await audit.record(
+            session,
+            actor=identity.actor,
+            verb=f"controls.{what}",
+            object_type="everything",
+            object_id="everything",
+            detail={"reason": reason},
+        )

@@ -1,0 +1,333 @@
+"""`/api/v1/tasks` and `/api/v1/schedules`: durable work, asked for and looked after."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import AwareDatetime, Field
+
+from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.rest.shapes import Input, NoBody, Page, page_of
+from opsteward.core.errors import Invalid
+from opsteward.core.ids import derived_id
+from opsteward.identity.types import Identity
+from opsteward.tasks.service import desk
+from opsteward.tasks.service.schedules import next_time
+from opsteward.tasks.service.submission import LONGEST_DELAY, MOST_DEPENDENCIES
+from opsteward.tasks.types import NewTask, TaskStatus
+
+router = APIRouter(prefix="/api/v1", tags=["tasks"])
+
+Priority = Literal["critical", "high", "normal", "low", "background"]
+Ref = Annotated[str, Field(min_length=1, max_length=200)]
+Key = Annotated[str | None, Header(min_length=1, max_length=200)]
+
+
+class TaskBase(Input):
+    """What a task and a schedule have in common. Times are seconds."""
+
+    task_type: Annotated[str, Field(min_length=1, max_length=100)]
+    name: Annotated[str, Field(max_length=200)] = ""
+    description: Annotated[str, Field(max_length=2000)] = ""
+    parameters: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
+    priority: Priority = "normal"
+    dedup_key: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    max_retries: Annotated[int | None, Field(strict=True, ge=0, le=100)] = None
+    backoff_factor: Annotated[float | None, Field(ge=1, le=10, allow_inf_nan=False)] = None
+    max_backoff: Annotated[float | None, Field(gt=0, le=86_400, allow_inf_nan=False)] = None
+    timeout: Annotated[float | None, Field(gt=0, le=604_800, allow_inf_nan=False)] = None
+
+    def common(self) -> dict[str, Any]:
+        """As NewTask names them."""
+        values = {name: getattr(self, name) for name in TaskBase.model_fields if name != "parameters"}
+        return {"params": self.parameters, **values}
+
+
+class TaskIn(TaskBase):
+    """A task. `dependencies`: tasks that must complete first, by id or by the `ref` of another in the same request."""
+
+    dependencies: Annotated[list[Ref], Field(max_length=MOST_DEPENDENCIES)] = []
+    ref: Ref | None = None
+    delay: Annotated[float | None, Field(ge=0, le=LONGEST_DELAY, allow_inf_nan=False)] = None
+    run_at: AwareDatetime | None = None
+
+    def as_new(self, *, task_id: UUID | None) -> NewTask:
+        """What the room takes."""
+        return NewTask(
+            **self.common(),
+            dependencies=tuple(self.dependencies),
+            ref=self.ref,
+            delay=self.delay,
+            run_at=self.run_at,
+            id=task_id,
+        )
+
+
+class TasksIn(Input):
+    """Many tasks, submitted together or not at all."""
+
+    tasks: Annotated[list[TaskIn], Field(min_length=1)]
+
+
+class CancelIn(Input):
+    reason: Annotated[str, Field(max_length=2000)] = ""
+
+
+class RedriveIn(Input):
+    """Which ended tasks to run anew."""
+
+    status: Literal["dead_letter", "failed", "cancelled"] = "dead_letter"
+    task_type: Annotated[str | None, Field(max_length=100)] = None
+
+
+class LimitIn(Input):
+    """The most tasks that run at once; of all types together when none is named. null lifts the limit."""
+
+    task_type: Annotated[str, Field(max_length=100)] = ""
+    max_running: Annotated[int | None, Field(strict=True, ge=0, le=100_000)]
+
+
+class ScheduleIn(Input):
+    """A task to be submitted at the times of a cron expression (minute hour day month weekday)."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    cron: Annotated[str, Field(min_length=1, max_length=200)]
+    timezone: Annotated[str, Field(max_length=60)] = "UTC"
+    task: TaskBase
+
+
+@router.post("/tasks", status_code=202)
+async def submit_task(
+    body: TaskIn,
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("tasks.write")],
+    idempotency_key: Key = None,
+) -> dict[str, Any]:
+    """Submit a task; sent again with the same `Idempotency-Key`, it is the same task."""
+    task_id = derived_id(identity.operator_id, f"task {idempotency_key}") if idempotency_key else None
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        told = (await rooms.submission.submit(session, tasks=[body.as_new(task_id=task_id)], actor=identity.actor))[0]
+        task = await desk.get(session, task_id=told.id)
+    return {**asdict(task), "deduplicated": told.deduplicated}
+
+
+@router.post("/tasks/bulk", status_code=202)
+async def submit_tasks(
+    body: TasksIn,
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("tasks.write")],
+    idempotency_key: Key = None,
+) -> dict[str, Any]:
+    """Submit many tasks in one transaction, all or none; they may depend on each other by `ref`."""
+    most = rooms.settings.max_tasks_per_request
+    if len(body.tasks) > most:
+        raise Invalid.field("tasks", f"are {len(body.tasks)}, the most is {most}", "send them in parts")
+    parent = identity.operator_id
+    new = [
+        one.as_new(task_id=derived_id(parent, f"tasks {idempotency_key} {number}") if idempotency_key else None)
+        for number, one in enumerate(body.tasks)
+    ]
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        told = await rooms.submission.submit(session, tasks=new, actor=identity.actor)
+    return {
+        "submitted": sum(not one.deduplicated for one in told),
+        "deduplicated": sum(one.deduplicated for one in told),
+        "ids": [one.id for one in told],
+    }
+
+
+@router.get("/tasks")
+async def list_tasks(
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("tasks.read")],
+    status: TaskStatus | None = None,
+    task_type: Annotated[str | None, Query(max_length=100)] = None,
+    priority: Priority | None = None,
+    schedule_id: UUID | None = None,
+    before: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Page:
+    """Newest first."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        found = await desk.page(
+            session,
+            status=status,
+            task_type=task_type,
+            priority=priority,
+            schedule_id=schedule_id,
+            before=before,
+            limit=limit,
+        )
+    return page_of(found, limit=limit)
+
+
+@router.get("/tasks/types")
+async def list_task_types(rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> Page:
+    """Every task type there is, with the JSON Schema of its parameters."""
+    items = [
+        {
+            "task_type": slug,
+            "purpose": kind.purpose,
+            "durable": kind.durable,
+            "concurrency": kind.concurrency,
+            "timeout": kind.timeout,
+            "parameters": kind.params.model_json_schema(),
+        }
+        for slug, kind in sorted(rooms.task_types.types.items())
+    ]
+    return Page(items=items)
+
+
+@router.get("/tasks/counts")
+async def count_tasks(rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> dict[str, int]:
+    """How many tasks of this tenant stand in each status."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return await desk.counts(session)
+
+
+@router.get("/tasks/limits")
+async def list_limits(rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> dict[str, int]:
+    """The tenant's limits by task type; the empty name is that of all together."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return await desk.limits(session)
+
+
+@router.put("/tasks/limits")
+async def set_limit(
+    body: LimitIn, rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.write")]
+) -> dict[str, int]:
+    """Set or lift a limit; returns all of them."""
+    if body.task_type and rooms.task_types.get(body.task_type) is None:
+        raise Invalid.field("task_type", "is no task type", "see GET /api/v1/tasks/types")
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return await desk.set_limit(
+            session, task_type=body.task_type, max_running=body.max_running, actor=identity.actor
+        )
+
+
+@router.post("/tasks/redrive")
+async def redrive_tasks(
+    rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: RedriveIn | None = None
+) -> dict[str, Any]:
+    """Run the dead letters (or other ended tasks) anew, up to 10,000 at once."""
+    wanted = body or RedriveIn()
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        done = await desk.redrive_all(session, status=wanted.status, task_type=wanted.task_type, actor=identity.actor)
+    return asdict(done)
+
+
+@router.get("/tasks/{task_id}")
+async def get_task(
+    task_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]
+) -> dict[str, Any]:
+    """One task, with those that it depends on and those that wait for it."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        task = await desk.get(session, task_id=task_id)
+        above = await desk.several(session, ids=task.dependencies)
+        below = await desk.dependents_of(session, task_id=task_id)
+    shown = ("id", "name", "task_type", "status")
+    return {
+        **asdict(task),
+        "depends_on": [{key: getattr(one, key) for key in shown} for one in above],
+        "dependents": [{key: getattr(one, key) for key in shown} for one in below],
+    }
+
+
+@router.put("/tasks/{task_id}/cancel")
+async def cancel_task(
+    task_id: UUID,
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("tasks.write")],
+    body: CancelIn | None = None,
+) -> dict[str, Any]:
+    """Cancel a waiting task at once, a running one as soon as its process hears of it."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        task = await desk.cancel(session, task_id=task_id, actor=identity.actor, reason=body.reason if body else "")
+    return asdict(task)
+
+
+@router.post("/tasks/{task_id}/redrive", status_code=202)
+async def redrive_task(
+    task_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
+) -> dict[str, Any]:
+    """Run a failed, dead or cancelled task anew, with all its tries."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await desk.redrive(session, task_id=task_id, actor=identity.actor))
+
+
+@router.post("/schedules", status_code=201)
+async def create_schedule(
+    body: ScheduleIn, rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.write")]
+) -> dict[str, Any]:
+    """Submit a task again and again."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        made = await rooms.schedules.create(
+            session,
+            name=body.name,
+            cron=body.cron,
+            timezone=body.timezone,
+            task=body.task.common(),
+            actor=identity.actor,
+        )
+    return asdict(made)
+
+
+@router.get("/schedules")
+async def list_schedules(rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> Page:
+    """All schedules, by name."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return Page(items=[asdict(one) for one in await rooms.schedules.page(session)])
+
+
+@router.get("/schedules/preview")
+async def preview_schedule(
+    identity: Annotated[Identity, needs("tasks.read")],
+    after: AwareDatetime,
+    cron: Annotated[str, Query(max_length=200)],
+    timezone: Annotated[str, Query(max_length=60)] = "UTC",
+) -> dict[str, list[datetime]]:
+    """The next five times of a cron expression."""
+    times: list[datetime] = []
+    for _ in range(5):
+        times.append(next_time(cron, timezone, after=times[-1] if times else after))
+    return {"times": times}
+
+
+@router.get("/schedules/{schedule_id}")
+async def get_schedule(
+    schedule_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]
+) -> dict[str, Any]:
+    """One schedule and when it fires next."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await rooms.schedules.get(session, schedule_id=schedule_id))
+
+
+@router.put("/schedules/{schedule_id}/{change}")
+async def change_schedule(
+    schedule_id: UUID,
+    change: Literal["pause", "resume"],
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("tasks.write")],
+    body: NoBody = None,
+) -> dict[str, Any]:
+    """Pause or resume a schedule; what was missed while it was paused stays missed."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        paused = change == "pause"
+        return asdict(
+            await rooms.schedules.set_paused(session, schedule_id=schedule_id, paused=paused, actor=identity.actor)
+        )
+
+
+@router.delete("/schedules/{schedule_id}", status_code=204)
+async def remove_schedule(
+    schedule_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.write")]
+) -> Response:
+    """Remove a schedule; the tasks that it submitted stay."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        await rooms.schedules.remove(session, schedule_id=schedule_id, actor=identity.actor)
+    return Response(status_code=204)

@@ -1,0 +1,418 @@
+"""Runs tasks: each process claims as many as it has free slots, runs them, and writes down what came of them.
+
+A claim is one call of the database, which keeps to priorities, fair shares, limits and pauses. Nothing is polled: a
+notice says that something may be claimed, a timer that something falls due. A process that dies leaves its tasks
+behind `in_progress`; when it is found lost they wait again. A durable type runs as a workflow of the engine under
+an id that another process knows too: whoever claims such a task next goes on with it, or finds its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import copy_context
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.dialects.postgresql import JSONB
+
+from opsteward.contracts.task import TaskContext, TaskType
+from opsteward.core import durable
+from opsteward.core.changes import record_changes
+from opsteward.core.db import Database
+from opsteward.core.errors import NotFound, OpsError, Unavailable
+from opsteward.core.feed import RECONNECTED, Notice
+from opsteward.core.log import correlated, get_logger
+from opsteward.core.redact import redact_text
+from opsteward.tasks.models import Task
+from opsteward.tasks.service.catalogue import Catalogue, validated
+from opsteward.tasks.service.controls import Gate
+from opsteward.tasks.service.ledger import Ledger, Outcome, change_of
+from opsteward.tasks.types import CANCEL, CONTROLS, READY, TaskStatus
+
+log = get_logger(__name__)
+
+WORKFLOW = "tasks.run"
+#: A task under which so many processes have died is put aside: it may be what kills them.
+MOST_TAKEOVERS = 10
+_LOOK_ANYWAY = 60.0  # seconds; a notice can be lost with its connection, which tells us, so this is a safety net
+_MOST_THREADS = 32
+_MOST_ERROR = 2000
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Run:
+    """One claimed task on its way."""
+
+    row: Any
+    kind: TaskType
+    process: asyncio.Task[None] | None = None
+    body: asyncio.Task[Any] | None = None  # of a durable one: the workflow, which has an asyncio task of its own
+    deadline: asyncio.Timeout | None = None
+    cancelled: bool = False
+    writing: bool = False  # it has ended, and its end is being written down
+
+
+class Held(Exception):
+    """A pause came between the claim and the start."""
+
+
+class Refused(OpsError):
+    """A step of a task was refused for good: trying again can't mend it."""
+
+    code = "task_refused"
+    http_status = 409
+    title = "A step of the task was refused"
+
+
+class Runner:
+    """One per worker process. `run()` until cancelled, then `drain()`."""
+
+    def __init__(
+        self, db: Database, catalogue: Catalogue, gate: Gate, *, process_id: UUID, slots: int, spare: int
+    ) -> None:
+        """`slots`: tasks that run at once here; `spare` of them are kept free for critical and high ones."""
+        self._db = db
+        self._catalogue = catalogue
+        self._gate = gate
+        self._process_id = process_id
+        self._slots = slots
+        self._spare = spare
+        self._ledger = Ledger(db, process_id=process_id)
+        self._runs: dict[UUID, _Run] = {}
+        self._wake = asyncio.Event()
+        self._more = False  # the last claim took all that it could: there may be more
+        self._due: asyncio.TimerHandle | None = None
+        self._threads = ThreadPoolExecutor(max_workers=min(slots, _MOST_THREADS), thread_name_prefix="task")
+
+    def register(self, workflows: durable.Workflows) -> None:
+        workflows.register(WORKFLOW, self.run_durable)
+
+    def hear(self, notice: Notice) -> None:
+        """A notice of the feed."""
+        if notice.kind in (CONTROLS, RECONNECTED):
+            self._refreshing = asyncio.create_task(self._refresh())
+        elif notice.kind == READY:
+            self._wake.set()
+        elif notice.kind == CANCEL and notice.id:
+            self._cancel(UUID(notice.id))
+
+    async def run(self) -> None:
+        """Claim and run until cancelled."""
+        writing = asyncio.create_task(self._ledger.run())
+        try:
+            await self._refresh()
+            await self._release_at_start()
+            while True:
+                self._wake.clear()
+                try:
+                    await self._claim()
+                except Unavailable:
+                    asyncio.get_running_loop().call_later(1.0, self._wake.set)
+                try:
+                    async with asyncio.timeout(_LOOK_ANYWAY):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            self._writing = writing  # what runs has yet to be written down: `drain` ends it
+            if self._due is not None:
+                self._due.cancel()
+
+    async def drain(self, *, grace: float) -> None:
+        """Let what runs come to its end for `grace` seconds; the rest is given back, to be run elsewhere."""
+        running = [run.process for run in self._runs.values() if run.process is not None]
+        if running:
+            await asyncio.wait(running, timeout=grace)
+        for run in list(self._runs.values()):
+            if run.process is not None and not run.writing:
+                run.process.cancel()
+        left = [run.process for run in self._runs.values() if run.process is not None]
+        if left:
+            await asyncio.wait(left, timeout=grace)
+        self._writing.cancel()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _release_at_start(self) -> None:
+        with suppress(Unavailable):  # a process that is found lost later releases them too
+            await self.release_lost()
+
+    @property
+    def running(self) -> int:
+        """How many tasks run here."""
+        return len(self._runs)
+
+    async def release_lost(self) -> int:
+        """Let the tasks of processes that are gone wait again; idempotent. Raises Unavailable."""
+        async with self._db.unit_of_work(None) as session:
+            rows = await session.execute(
+                sa.text("select * from opsteward.release_tasks(:most)"), {"most": MOST_TAKEOVERS}
+            )
+            released = rows.all()
+        ended: dict[UUID, list[Any]] = {}
+        for row in released:
+            if row.status != TaskStatus.PENDING:
+                ended.setdefault(row.tenant_id, []).append(row)
+        for tenant_id, rows_of in ended.items():
+            async with self._db.unit_of_work(tenant_id) as session:
+                await record_changes(session, [change_of(row.id, row.status, "") for row in rows_of])
+        if released:
+            log.warning("tasks.runner.released", tasks=len(released))
+            self._wake.set()
+        return len(released)
+
+    # -- claiming ----------------------------------------------------------------------------------------------
+
+    async def _refresh(self) -> None:
+        try:
+            await self._gate.refresh()
+        except Unavailable:
+            asyncio.get_running_loop().call_later(1.0, self._again)
+        self._wake.set()
+
+    def _again(self) -> None:
+        self._refreshing = asyncio.create_task(self._refresh())
+
+    async def _claim(self) -> None:
+        free = self._slots - len(self._runs)
+        if free <= 0:
+            self._more = True
+            return
+        async with self._db.unit_of_work(None) as session:
+            claimed = (
+                await session.execute(
+                    _CLAIM,
+                    {
+                        "claimer": self._process_id,
+                        "free": free,
+                        "spare": self._spare,
+                        "types": self._catalogue.limits(),
+                    },
+                )
+            ).all()
+            self._more = len(claimed) >= free - self._spare
+            due = None if self._more else await session.scalar(sa.text("select opsteward.next_task_due()"))
+        if due is not None:
+            self._wake_at(due)
+        for row in claimed:
+            run = _Run(row, self._catalogue.types[row.task_type])
+            self._runs[row.id] = run
+            run.process = asyncio.create_task(self._run_one(run))
+
+    def _wake_at(self, due: datetime) -> None:
+        if self._due is not None:
+            self._due.cancel()
+        seconds = (due - datetime.now(UTC)).total_seconds()
+        self._due = asyncio.get_running_loop().call_later(max(0.01, seconds), self._wake.set)
+
+    # -- running -----------------------------------------------------------------------------------------------
+
+    async def _run_one(self, run: _Run) -> None:
+        row = run.row
+        try:
+            with correlated(row.correlation_id):
+                outcome = await self._outcome(run)
+            run.writing = True
+            await self._ledger.write(outcome)
+        finally:
+            if self._runs.get(row.id) is run:  # given back, it may have been claimed anew
+                del self._runs[row.id]
+            if self._more:
+                self._wake.set()
+
+    async def _outcome(self, run: _Run) -> Outcome:
+        row, kind = run.row, run.kind
+        end = partial(Outcome, row.tenant_id, row.id, limited=kind.concurrency is not None)
+        if row.cancel_requested:
+            return end(TaskStatus.CANCELLED)
+        try:
+            self._check_gate(run)
+            params = validated(kind, row.params)
+            async with asyncio.timeout(row.timeout) as run.deadline:
+                if kind.durable:
+                    return await self._through_the_engine(run, end)
+                result = await self._call(run, params)
+            return end(TaskStatus.COMPLETED, _as_result(result))
+        except Held:
+            return end(TaskStatus.PENDING)
+        except TimeoutError:
+            if kind.durable:
+                await self._stop_workflow(run)
+            return _tried(end, row, f"did not finish within {row.timeout:g} s")
+        except asyncio.CancelledError:
+            if run.cancelled:
+                return end(TaskStatus.CANCELLED)
+            return end(TaskStatus.PENDING)  # this process ends: another goes on
+        except ValidationError as error:
+            return end(TaskStatus.FAILED, error=f"its parameters fit the type no more: {error.error_count()} problems")
+        except Exception as error:  # a boundary: whatever a task raises is its own failure
+            return _failure(end, row, error)
+
+    async def _call(self, run: _Run, params: BaseModel) -> Any:
+        """The function itself: an async one here, a plain one on a thread."""
+        context = self._context(run, recorded=False)
+        if inspect.iscoroutinefunction(run.kind.run):
+            return await run.kind.run(context, params)
+
+        def start() -> Any:
+            self._check_gate(run)  # it may have waited for a thread
+            return run.kind.run(context, params)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(copy_context().run, start))
+
+    def _check_gate(self, run: _Run) -> None:
+        if self._gate.closed_for(run.row.tenant_id, task_type=run.row.task_type):
+            raise Held
+
+    def _context(self, run: _Run, *, recorded: bool) -> TaskContext:
+        row, loop = run.row, asyncio.get_running_loop()
+
+        async def step(name: str, function: Callable[[], Awaitable[T]]) -> T:
+            async def gated() -> T:
+                await self._pass_gate(run)
+                return await function()
+
+            return await _recorded(name, gated) if recorded else await gated()
+
+        def progress(percent: int, message: str = "") -> None:
+            loop.call_soon_threadsafe(self._ledger.note_progress, row.tenant_id, row.id, percent, message)
+
+        return TaskContext(
+            task_id=row.id, tenant_id=row.tenant_id, attempt=row.retry_count, progress=progress, step=step
+        )
+
+    async def _pass_gate(self, run: _Run) -> None:
+        """Wait while paused, with the task's own clock stopped."""
+        row = run.row
+        if self._gate.closed_for(row.tenant_id, task_type=row.task_type) is None:
+            return
+        clock, left = run.deadline, None
+        if clock is not None and (when := clock.when()) is not None:
+            left = when - asyncio.get_running_loop().time()
+            clock.reschedule(None)
+        await self._gate.passed(row.tenant_id, task_type=row.task_type)
+        if clock is not None and left is not None:
+            clock.reschedule(asyncio.get_running_loop().time() + left)
+
+    # -- durable types -----------------------------------------------------------------------------------------
+
+    async def _through_the_engine(self, run: _Run, end: Callable[..., Outcome]) -> Outcome:
+        row = run.row
+        arguments = {"tenant_id": str(row.tenant_id), "task_id": str(row.id), "attempt": row.retry_count}
+        ended = await durable.run_workflow(WORKFLOW, _workflow_id(row), arguments)
+        if "result" in ended:
+            return end(TaskStatus.COMPLETED, ended["result"])
+        if ended["final"]:
+            return end(TaskStatus.FAILED, error=ended["error"])
+        return _tried(end, row, ended["error"])
+
+    async def run_durable(self, *, tenant_id: str, task_id: str, attempt: int) -> dict[str, Any]:
+        """Workflow: the task's function, whose steps are recorded. Gives {result} or {error, final}."""
+        return await self._body(tenant_id, task_id, attempt)
+
+    async def _body(self, tenant_id: str, task_id: str, attempt: int) -> dict[str, Any]:
+        run = self._runs.get(UUID(task_id)) or await self._load(UUID(tenant_id), UUID(task_id), attempt)
+        run.body = asyncio.current_task()
+        try:
+            params = validated(run.kind, run.row.params)
+            return {"result": _as_result(await run.kind.run(self._context(run, recorded=True), params))}
+        except ValidationError as error:
+            return {"error": f"its parameters fit the type no more: {error.error_count()} problems", "final": True}
+        except Exception as error:  # a boundary: whatever a task raises is its own failure
+            return {"error": _said(error), "final": _is_final(error)}
+
+    async def _load(self, tenant_id: UUID, task_id: UUID, attempt: int) -> _Run:
+        """A task that another process had begun: its parameters never change, so reading them again is no harm."""
+        async with self._db.unit_of_work(tenant_id) as session:
+            row = await session.scalar(sa.select(Task).where(Task.tenant_id == tenant_id, Task.id == task_id))
+        kind = self._catalogue.get(row.task_type) if row is not None else None
+        if row is None or kind is None:
+            raise NotFound("this task, or its type, is gone")
+        row.retry_count = attempt
+        return _Run(row, kind)
+
+    async def _stop_workflow(self, run: _Run) -> None:
+        try:
+            await durable.cancel_workflow(_workflow_id(run.row))
+        except Unavailable:
+            log.warning("tasks.runner.workflow_not_cancelled", task_id=str(run.row.id))
+        if run.body is not None:
+            run.body.cancel()
+
+    def _cancel(self, task_id: UUID) -> None:
+        run = self._runs.get(task_id)
+        if run is not None and run.process is not None and not run.writing:
+            run.cancelled = True
+            run.process.cancel()
+            if run.kind.durable:
+                self._stopping = asyncio.create_task(self._stop_workflow(run))
+
+
+_CLAIM = sa.text("select * from opsteward.claim_tasks(:claimer, :free, :spare, :types)").bindparams(
+    sa.bindparam("types", type_=JSONB)
+)
+
+
+async def _recorded(name: str, function: Callable[[], Awaitable[T]]) -> T:
+    """A step of the engine; an error that trying again can't mend comes out as what it is, after a crash too."""
+
+    async def run() -> Any:
+        try:
+            return {"gave": await function()}
+        except OpsError as error:
+            if _is_final(error):
+                return {"refused": error.detail}
+            raise
+
+    ended = await durable.step(name, run)
+    if "refused" in ended:
+        raise Refused(ended["refused"])
+    result: T = ended["gave"]
+    return result
+
+
+def _workflow_id(row: Any) -> str:
+    """One workflow for each try: who claims the task after a crash goes on with the same."""
+    return f"task:{row.id}:{row.retry_count}"
+
+
+def _as_result(value: Any) -> dict[str, Any] | None:
+    if value is None or isinstance(value, dict):
+        return value
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return {"value": value}
+
+
+def _failure(end: Callable[..., Outcome], row: Any, error: Exception) -> Outcome:
+    if _is_final(error):
+        return end(TaskStatus.FAILED, error=_said(error))
+    return _tried(end, row, _said(error))
+
+
+def _tried(end: Callable[..., Outcome], row: Any, error: str) -> Outcome:
+    """Once more, later each time and never all at once; or to the dead letters."""
+    if row.retry_count >= row.max_retries:
+        return end(TaskStatus.DEAD_LETTER, error=error)
+    wait = min(row.max_backoff, row.backoff_factor**row.retry_count)
+    return end(TaskStatus.PENDING, error=error, tried=1, delay=wait * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+
+
+def _is_final(error: Exception) -> bool:
+    return isinstance(error, OpsError) and not error.retryable
+
+
+def _said(error: Exception) -> str:
+    detail = error.detail if isinstance(error, OpsError) else f"{type(error).__name__}: {error}"
+    return redact_text(detail)[:_MOST_ERROR].replace("\x00", "")
