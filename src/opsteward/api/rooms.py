@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from opsteward.actions.service.door import Door
 from opsteward.contracts.registry import Registry
-from opsteward.core.bus import Bus
 from opsteward.core.db import Database
 from opsteward.core.settings import Settings
 from opsteward.events.service.incidents import Incidents
@@ -36,6 +35,5 @@ class Rooms:
     task_types: Catalogue
     submission: Submission
     schedules: Schedules
-    bus: Bus
     audit_key: bytes
     readiness: Callable[[], dict[str, bool]] = field(default=lambda: {})

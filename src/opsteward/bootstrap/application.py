@@ -17,6 +17,7 @@ from typing import Any
 from opsteward.actions.service.door import Door
 from opsteward.actions.service.executor import Executor
 from opsteward.api.rooms import Rooms
+from opsteward.bootstrap.housekeeping import keep_house
 from opsteward.bootstrap.registry import build_registry, known_actions
 from opsteward.bootstrap.subscriptions import Subscriptions
 from opsteward.bootstrap.task_types import shipped_task_types
@@ -47,7 +48,7 @@ from opsteward.tasks.service.controls import Gate
 from opsteward.tasks.service.runner import Runner
 from opsteward.tasks.service.schedules import Schedules
 from opsteward.tasks.service.submission import Submission
-from opsteward.tasks.types import SCHEDULES
+from opsteward.tasks.types import CONTROLS, SCHEDULES
 from opsteward.telemetry.service import audit
 from opsteward.troubleshooting.service.coordinator import Coordinator
 from opsteward.troubleshooting.service.desk import Desk
@@ -166,6 +167,8 @@ class Worker:
             on_beat=on_beat,
             on_lost=self._take_over,
         )
+        self._executor = Executor(house.app, house.door, house.inventory, house.registry, house.bus, house.settings)
+        self._controls_changed = asyncio.Event()
         self._gate = Gate(house.app)
         self._runner = Runner(
             house.app,
@@ -219,7 +222,7 @@ class Worker:
 
     def _workflows(self) -> Workflows:
         house, workflows = self._house, Workflows()
-        Executor(house.app, house.door, house.inventory, house.registry, house.bus, house.settings).register(workflows)
+        self._executor.register(workflows)
         desk = Desk(
             db=house.app,
             inventory=house.inventory,
@@ -235,6 +238,8 @@ class Worker:
         self._runner.hear(notice)
         if notice.kind in ("inventory", RECONNECTED):
             self._monitor.refresh()
+        if notice.kind in (CONTROLS, RECONNECTED):
+            self._controls_changed.set()
         if notice.kind in (SCHEDULES, RECONNECTED):
             self._house.schedules.refresh()
 
@@ -243,6 +248,16 @@ class Worker:
             duties.create_task(self._monitor.run())
             duties.create_task(self._seal())
             duties.create_task(self._house.schedules.run(self._house.app))
+            duties.create_task(self._release_held())
+            duties.create_task(keep_house(self._house.app, self._house.settings))
+
+    async def _release_held(self) -> None:
+        """What a pause held back goes on when it is lifted; also what was lifted while nobody led."""
+        while True:
+            self._controls_changed.clear()
+            with suppress(Unavailable):
+                await self._executor.release_held()
+            await self._controls_changed.wait()
 
     async def _seal(self) -> None:
         while True:
@@ -363,7 +378,6 @@ def rooms_of(house: House, readiness: Callable[[], dict[str, bool]]) -> Rooms:
         task_types=house.task_types,
         submission=house.submission,
         schedules=house.schedules,
-        bus=house.bus,
         audit_key=house.box.audit_key(),
         readiness=readiness,
     )

@@ -120,6 +120,26 @@ async def run_workflow(name: str, workflow_id: str, arguments: dict[str, Any]) -
     return await handle.get_result(polling_interval_sec=_POLL_RESULT)
 
 
+async def repeat_workflow(workflow_id: str, *, of: str) -> None:
+    """Make a new workflow out of one that failed: its finished steps keep their results, the failed one runs again.
+
+    Nothing happens when there is one of this id already, or the other has no finished step. Run it, or wait for it,
+    by `run_workflow`.
+    """
+    from dbos import DBOS, SetWorkflowID
+
+    if await DBOS.get_workflow_status_async(workflow_id) is not None:
+        return
+    finished = 0
+    for taken in await DBOS.list_workflow_steps_async(of):
+        if taken["error"] is not None or taken["function_id"] != finished + 1:
+            break
+        finished = taken["function_id"]
+    if finished:
+        with SetWorkflowID(workflow_id):
+            await DBOS.fork_workflow_async(of, finished + 1, application_version=ENGINE_VERSION)
+
+
 async def cancel_workflow(workflow_id: str) -> None:
     """It begins no further step, here or elsewhere, and nobody takes it up again; a finished one stays as it is."""
     from dbos import DBOS

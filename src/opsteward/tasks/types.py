@@ -149,11 +149,3 @@ class TaskFigures:
     finished: int = 0
     failed: int = 0
     average_seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Lifted:
-    """On the bus: a pause was lifted; who held something back for it goes on."""
-
-    scope: str
-    target: str

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,11 +36,14 @@ from opsteward.core.log import correlated, get_logger
 from opsteward.core.redact import redact, redact_text
 from opsteward.core.settings import Settings
 from opsteward.systems.service.inventory import Inventory, connected
+from opsteward.tasks.service import controls
 
 log = get_logger(__name__)
 
 ACTOR = "system:executor"
 UNDONE = "undone"
+#: A pause is in force: the run stays approved, and goes on when the pause is lifted.
+HELD = "held"
 #: Why a plan can't be made; our own database being away is none of them, that is waited for.
 _UNPLANNABLE = (ConnectorError, NotFound, Invalid)
 
@@ -77,12 +81,34 @@ class Executor:
         if admitted == RunStatus.EXECUTING:
             attempt = 0
             while pause := await durable.step("action.execute", partial(self._execute, tenant, run, attempt)):
+                if isinstance(pause, str):
+                    return pause  # held: this workflow ends, another goes on when the pause is lifted
                 attempt += 1
                 await durable.sleep(pause)
             proven = await durable.step("action.verify", partial(self._verify, tenant, run))
             undo = "" if proven else await durable.step("action.undo", partial(self._undo, tenant, run))
             return await durable.step("action.finish", partial(self._finish, tenant, run, undo))
-        return admitted  # it has ended without an effect, another workflow has it, or it waits still
+        return admitted  # it has ended without an effect, another workflow has it, it is held, or it waits still
+
+    async def release_held(self) -> None:
+        """A pause was lifted, or we have just begun to lead: what is approved and no longer held goes on.
+
+        What is in flight anyway is not disturbed: a run has one workflow that claims it. Raises Unavailable.
+        """
+        async with self._db.unit_of_work(None) as session:
+            waiting = (await session.execute(sa.text("select * from opsteward.approved_runs()"))).all()
+        for tenant_id in {row.tenant_id for row in waiting}:
+            async with self._db.unit_of_work(tenant_id) as session:
+                pauses = await controls.in_force(session)
+                for row in waiting:
+                    if row.tenant_id != tenant_id or controls.pause_of(pauses, action=row.action):
+                        continue
+                    await durable.enqueue(
+                        session,
+                        workflow=EXECUTE_WORKFLOW,
+                        workflow_id=f"action:{row.id}:released {uuid7()}",
+                        arguments={"tenant_id": str(tenant_id), "run_id": str(row.id)},
+                    )
 
     # -- steps -------------------------------------------------------------------------------------------------
 
@@ -153,6 +179,8 @@ class Executor:
             run = await repository.get_run(session, run_id, lock=True)
             if (status := await self._status_at_the_gate(session, run, claim)) != RunStatus.APPROVED:
                 return status
+            if await _is_paused(session, run):
+                return HELD
         try:
             plan = await self._make_plan(tenant, run_id)
         except _UNPLANNABLE as error:
@@ -197,12 +225,18 @@ class Executor:
                 await self._note(session, run, "superseded")
         return str(run.status)
 
-    async def _execute(self, tenant: UUID, run_id: UUID, attempt: int) -> float | None:
+    async def _execute(self, tenant: UUID, run_id: UUID, attempt: int) -> float | str | None:
         """The effect. Its key is the run's id; a failure is written down and left to the verification to judge.
 
-        Returns the seconds after which it is to be tried again, None when it was done or there is no hope.
+        Returns the seconds after which it is to be tried again, None when it was done or there is no hope, HELD when
+        a pause came before it.
         """
         result, error, hope = None, "", False
+        async with self._db.unit_of_work(tenant) as session:
+            run = await repository.get_run(session, run_id, lock=True)
+            if await _is_paused(session, run):
+                run.status, run.claimed_by = RunStatus.APPROVED, None
+                return HELD
         async with self._working(tenant, run_id) as (action, ctx, params, _):
             try:
                 async with asyncio.timeout(min(action.timeout, self._settings.action_timeout)):
@@ -333,6 +367,11 @@ class Executor:
     ) -> None:
         with correlated(run.correlation_id):
             await note(session, self._bus, run, what, actor=ACTOR, key=key or what, extra=extra)
+
+
+async def _is_paused(session: AsyncSession, run: ActionRun) -> bool:
+    """Whether an emergency pause holds this action back now."""
+    return controls.pause_of(await controls.in_force(session), action=run.action) is not None
 
 
 def _verdict(approval: Approval) -> RunStatus | None:

@@ -57,7 +57,7 @@ async def resume(body: ControlIn, rooms: RoomsDep, identity: Annotated[Identity,
     """Go on where it was paused."""
     _check(rooms, body)
     async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        await controls.resume(session, rooms.bus, scope=body.scope, target=body.target, actor=identity.actor)
+        await controls.resume(session, scope=body.scope, target=body.target, actor=identity.actor)
     return Response(status_code=204)
 
 
@@ -79,7 +79,7 @@ async def resume_everything(
 ) -> Response:
     """The whole installation goes on, but for what is paused by itself."""
     async with rooms.db.unit_of_work(controls.EVERYBODY) as session:
-        await controls.resume(session, rooms.bus, scope="everything", actor=identity.actor)
+        await controls.resume(session, scope="everything", actor=identity.actor)
     await _note_at_home(rooms, identity, "resumed", body.reason if body else "")
     return Response(status_code=204)
 

@@ -17,14 +17,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core import feed
-from opsteward.core.bus import Bus
 from opsteward.core.changes import Change, record_changes
 from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import Invalid, NotFound
 from opsteward.core.ids import uuid7
 from opsteward.core.log import get_logger
 from opsteward.tasks.models import Pause
-from opsteward.tasks.types import CONTROLS, READY, Lifted, PauseInfo
+from opsteward.tasks.types import CONTROLS, READY, PauseInfo
 from opsteward.telemetry.service import audit
 
 log = get_logger(__name__)
@@ -50,7 +49,7 @@ async def pause(session: AsyncSession, *, scope: str, target: str = "", reason: 
     return next(one for one in await in_force(session) if (one.scope, one.target) == (scope, target))
 
 
-async def resume(session: AsyncSession, bus: Bus, *, scope: str, target: str = "", actor: str) -> None:
+async def resume(session: AsyncSession, *, scope: str, target: str = "", actor: str) -> None:
     """Lift a pause. Raises NotFound when there is none."""
     _check(scope, target)
     lifted = await session.scalar(
@@ -62,7 +61,6 @@ async def resume(session: AsyncSession, bus: Bus, *, scope: str, target: str = "
         raise NotFound(f"nothing is paused: {scope} {target}".strip(), remedy="see GET /api/v1/controls")
     await _tell(session, "resumed", scope=scope, target=target, actor=actor, detail={})
     await feed.announce(session, kind=READY, object_id="")
-    await bus.publish(session, Lifted(scope=scope, target=target))
 
 
 async def in_force(session: AsyncSession) -> list[PauseInfo]:

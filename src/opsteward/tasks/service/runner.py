@@ -94,6 +94,7 @@ class Runner:
         self._wake = asyncio.Event()
         self._more = False  # the last claim took all that it could: there may be more
         self._due: asyncio.TimerHandle | None = None
+        self._writing: asyncio.Task[None] | None = None
         self._threads = ThreadPoolExecutor(max_workers=min(slots, _MOST_THREADS), thread_name_prefix="task")
 
     def register(self, workflows: durable.Workflows) -> None:
@@ -141,7 +142,8 @@ class Runner:
         left = [run.process for run in self._runs.values() if run.process is not None]
         if left:
             await asyncio.wait(left, timeout=grace)
-        self._writing.cancel()
+        if self._writing is not None:
+            self._writing.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _release_at_start(self) -> None:
@@ -310,6 +312,8 @@ class Runner:
     async def _through_the_engine(self, run: _Run, end: Callable[..., Outcome]) -> Outcome:
         row = run.row
         arguments = {"tenant_id": str(row.tenant_id), "task_id": str(row.id), "attempt": row.retry_count}
+        if row.retry_count:
+            await durable.repeat_workflow(_workflow_id(row), of=_workflow_id(row, before=1))
         ended = await durable.run_workflow(WORKFLOW, _workflow_id(row), arguments)
         if "result" in ended:
             return end(TaskStatus.COMPLETED, ended["result"])
@@ -382,9 +386,9 @@ async def _recorded(name: str, function: Callable[[], Awaitable[T]]) -> T:
     return result
 
 
-def _workflow_id(row: Any) -> str:
+def _workflow_id(row: Any, *, before: int = 0) -> str:
     """One workflow for each try: who claims the task after a crash goes on with the same."""
-    return f"task:{row.id}:{row.retry_count}"
+    return f"task:{row.id}:{row.retry_count - before}"
 
 
 def _as_result(value: Any) -> dict[str, Any] | None:

@@ -153,6 +153,29 @@ language sql security definer set search_path = pg_catalog, pg_temp as $$
     select count(*) from gone
 $$;
 
+-- Actions that may go ahead: in flight just now, or held back by a pause until it is lifted.
+create function opsteward.approved_runs() returns table (tenant_id uuid, id uuid, action text)
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select r.tenant_id, r.id, r.action from opsteward.action_runs r where r.status = 'approved'
+$$;
+
+-- The engine has no end of its own for what it has done: its finished workflows go with all that hangs on them.
+create function opsteward.forget_workflows(before timestamptz, most int) returns bigint
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    gone text[];
+begin
+    select array_agg(w.workflow_uuid) into gone from (
+        select workflow_uuid from dbos.workflow_status
+        where completed_at < extract(epoch from before) * 1000 and status in ('SUCCESS', 'ERROR', 'CANCELLED')
+        order by completed_at limit most) w;
+    delete from dbos.operation_outputs where workflow_uuid = any(gone);
+    delete from dbos.workflow_input where workflow_uuid = any(gone);
+    delete from dbos.workflow_output where workflow_uuid = any(gone);
+    delete from dbos.workflow_status where workflow_uuid = any(gone);
+    return coalesce(array_length(gone, 1), 0);
+end $$;
+
 -- The own tenant's pauses and those of the installation; the workers see all of them.
 create function opsteward.pauses_in_force() returns setof opsteward.pauses
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
@@ -168,9 +191,12 @@ $$;
 GRANTS = """
 revoke execute on function opsteward.claim_tasks, opsteward.next_task_due, opsteward.release_tasks,
     opsteward.task_figures, opsteward.task_counts, opsteward.due_schedules, opsteward.next_schedule_due,
-    opsteward.forget_tasks, opsteward.pauses_in_force, opsteward.all_pauses from public;
+    opsteward.forget_tasks, opsteward.pauses_in_force, opsteward.all_pauses, opsteward.approved_runs,
+    opsteward.forget_workflows
+    from public;
 grant execute on function opsteward.claim_tasks, opsteward.next_task_due, opsteward.release_tasks,
-    opsteward.due_schedules, opsteward.next_schedule_due, opsteward.forget_tasks, opsteward.all_pauses to {app};
+    opsteward.due_schedules, opsteward.next_schedule_due, opsteward.forget_tasks, opsteward.all_pauses,
+    opsteward.approved_runs, opsteward.forget_workflows to {app};
 grant execute on function opsteward.pauses_in_force, opsteward.task_figures, opsteward.task_counts to {app}, {web};
 grant delete on opsteward.task_schedules, opsteward.task_limits, opsteward.pauses to {web};
 grant delete on opsteward.task_dependencies to {app};

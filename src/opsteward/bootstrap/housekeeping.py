@@ -1,0 +1,50 @@
+"""No table grows without end: what has ended long ago is forgotten, by the leader, in small bites."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from opsteward.core.clock import now
+from opsteward.core.db import Database
+from opsteward.core.errors import Unavailable
+from opsteward.core.log import get_logger
+from opsteward.core.settings import Settings
+
+log = get_logger(__name__)
+
+_EVERY = 600.0  # seconds
+_BITE = 5_000
+
+
+async def keep_house(db: Database, settings: Settings) -> None:
+    """Forget what is older than its retention, every ten minutes, until cancelled."""
+    while True:
+        try:
+            for function, seconds in (
+                ("forget_tasks", settings.task_retention),
+                ("forget_workflows", settings.task_retention),
+            ):
+                gone = await forget(db, function, seconds)
+                if gone:
+                    log.info("bootstrap.housekeeping.forgot", what=function, rows=gone)
+        except Unavailable:
+            pass  # the next round comes
+        await asyncio.sleep(_EVERY)
+
+
+async def forget(db: Database, function: str, seconds: float) -> int:
+    """Call one of the database's `forget_*(before, most)` functions until nothing that old is left."""
+    total = 0
+    before = now() - timedelta(seconds=seconds)
+    while True:
+        async with db.unit_of_work(None) as session:
+            gone = await session.scalar(
+                sa.text(f"select opsteward.{function}(:before, :most)"),
+                {"before": before, "most": _BITE},
+            )
+        total += int(gone or 0)
+        if not gone or gone < _BITE:
+            return total
