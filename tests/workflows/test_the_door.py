@@ -26,6 +26,7 @@ from opsteward.identity.service.tenants import create_tenant
 from opsteward.identity.types import Identity
 from opsteward.systems.service.inventory import NewSystem
 from opsteward.systems.types import KnownSystem
+from opsteward.tasks.service import controls
 from opsteward.telemetry.service import audit
 from support.switchboard import BOARDS, Board, integration
 
@@ -447,3 +448,39 @@ async def test_a_limit_per_hour_holds_for_many_at_once(bench: Bench) -> None:
     runs = await asyncio.gather(*(bench.request(f"lamp-{n}", **order) for n in range(5)))
     ends = [(await bench.until(run)).status for run in runs]
     assert sorted(ends) == ["denied"] * 4 + ["succeeded"]
+
+
+@pytest.mark.parametrize(
+    "stop", [{"scope": "tenant"}, {"scope": "action", "target": "memory.turn_on"}, {"scope": "everything"}], ids=str
+)
+async def test_a_paused_action_waits_and_goes_on_when_the_pause_is_lifted(bench: Bench, stop: dict[str, str]) -> None:
+    tenant = controls.EVERYBODY if stop["scope"] == "everything" else bench.tenant_id
+    async with bench.house.web.unit_of_work(tenant) as session:
+        await controls.pause(session, **stop, reason="maintenance", actor="test")
+    run_id = await bench.request("lamp")
+    await bench.until(run_id, RunStatus.APPROVED)
+    async with asyncio.timeout(20):
+        # its workflow has ended without an effect, and not only not begun
+        while not _ended_workflows(bench, run_id):
+            await asyncio.sleep(0.03)
+    assert bench.board.effects == []
+    async with bench.house.web.unit_of_work(tenant) as session:
+        await controls.resume(session, **stop, actor="test")
+    assert (await bench.until(run_id)).status == RunStatus.SUCCEEDED
+    assert bench.board.effects == ["on lamp"]
+
+
+def _ended_workflows(bench: Bench, run_id: UUID) -> int:
+    """How many workflows of this run the engine has done with."""
+    with psycopg.connect(EmbeddedPostgres(bench.house.settings.home).url("opsteward")) as admin:
+        found = admin.execute(
+            "select count(*) from dbos.workflow_status where status = 'SUCCESS' and workflow_uuid like %s",
+            [f"%{run_id}%"],
+        ).fetchone()
+    return found[0] if found else 0
+
+
+async def test_a_pause_of_another_action_holds_nothing(bench: Bench) -> None:
+    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
+        await controls.pause(session, scope="action", target="notify_admin", actor="test")
+    assert (await bench.until(await bench.request("lamp"))).status == RunStatus.SUCCEEDED
