@@ -18,7 +18,7 @@ from source_tree import modules, snippet
 #: The only places that may catch every error, and why. Whatever they catch is logged or told, and nothing is lost.
 BOUNDARIES = {
     "bootstrap/application.py: Process._watched": "a part that dies is said, and ends the process in order",
-    "bootstrap/application.py: seal_waiting": "one tenant's trouble must not leave the others unsealed",
+    "bootstrap/worker.py: seal_waiting": "one tenant's trouble must not leave the others unsealed",
     "cli/main.py: main": "the last one: says an expected failure in one line, and lets any other through",
     "console/live.py: LivePage._follow": "one change that can't be shown must not silence an open page",
     "core/durable.py: Engine._sweep": "the sweep must outlive a round in which the database is away",

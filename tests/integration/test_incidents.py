@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 from structlog.testing import capture_logs
 
-from opsteward.bootstrap.application import House, build_house
+from opsteward.bootstrap.house import House, build_house
 from opsteward.core import feed
 from opsteward.core.clock import now
 from opsteward.core.settings import load_settings

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from opsteward.bootstrap.application import seal_waiting
+from opsteward.bootstrap.worker import seal_waiting
 from opsteward.core.durable import Engine
 from opsteward.core.ids import uuid7
 from opsteward.core.processes import Membership, Process, host_key, started_mark

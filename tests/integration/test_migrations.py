@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from opsteward.bootstrap.application import TABLES
+from opsteward.bootstrap.house import TABLES
 from opsteward.core.crypto import SecretBox, load_secret
 from opsteward.core.db import APPLICATION_NAME, SCHEMA, Base
 from opsteward.core.embedded import EmbeddedPostgres, prepare_home

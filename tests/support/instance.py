@@ -21,7 +21,8 @@ import structlog
 from fastapi import FastAPI
 
 from opsteward.api.app import build_app
-from opsteward.bootstrap.application import House, build_house, rooms_of
+from opsteward.bootstrap.application import rooms_of
+from opsteward.bootstrap.house import House, build_house
 from opsteward.core.embedded import EmbeddedPostgres
 from opsteward.core.provision import EMBEDDED_DATABASE
 from opsteward.core.settings import load_settings

@@ -17,7 +17,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from opsteward.bootstrap.application import Process, build_house, running
+from opsteward.bootstrap.application import Process, running
+from opsteward.bootstrap.house import build_house
 from opsteward.core import durable, log
 from opsteward.core.settings import Settings, load_settings
 

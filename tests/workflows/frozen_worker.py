@@ -12,7 +12,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from opsteward.bootstrap.application import build_house
+from opsteward.bootstrap.house import build_house
 from opsteward.core import durable, log
 from opsteward.core.processes import Membership, new_executor_id
 from opsteward.core.settings import load_settings

@@ -16,7 +16,7 @@ import httpx
 import psycopg
 import pytest
 
-from opsteward.bootstrap.application import build_house
+from opsteward.bootstrap.house import build_house
 from opsteward.cli.running import PART_DIED
 from opsteward.core.embedded import EmbeddedPostgres
 from opsteward.core.provision import EMBEDDED_DATABASE

@@ -21,7 +21,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from opsteward.bootstrap.application import House, build_house
+from opsteward.bootstrap.house import House, build_house
 from opsteward.core.embedded import EmbeddedPostgres
 from opsteward.core.settings import load_settings
 from opsteward.events.types import NewEvent

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from opsteward.bootstrap.application import build_house
+from opsteward.bootstrap.house import build_house
 from opsteward.core import durable
 from opsteward.core.processes import ZOMBIE_EXIT
 from opsteward.core.settings import load_settings

@@ -16,7 +16,8 @@ import pytest
 import sqlalchemy as sa
 
 from opsteward.actions.types import ENDS, ActionView, ApprovalView, Limits, NewAction, RunStatus
-from opsteward.bootstrap.application import House, Process, build_house, running
+from opsteward.bootstrap.application import Process, running
+from opsteward.bootstrap.house import House, build_house
 from opsteward.core.embedded import EmbeddedPostgres
 from opsteward.core.errors import Conflict, Denied
 from opsteward.core.settings import load_settings

@@ -14,12 +14,12 @@ from fastapi import FastAPI
 from opsteward.api.app import build_app
 from opsteward.bootstrap.application import (
     Process,
-    build_house,
     console_rooms_of,
     first_start,
     rooms_of,
     running,
 )
+from opsteward.bootstrap.house import build_house
 from opsteward.console.mount import Console
 from opsteward.core.errors import Invalid
 from opsteward.core.settings import Settings
