@@ -11,8 +11,9 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 import opsteward
-from opsteward.api import problems
+from opsteward.api import problems, ws
 from opsteward.api.guard import Guard
+from opsteward.api.measured import Measured
 from opsteward.api.rest import (
     actions,
     admin,
@@ -20,15 +21,18 @@ from opsteward.api.rest import (
     controls,
     events,
     front,
+    metrics,
     standing_orders,
     systems,
     tasks,
     troubleshooting,
 )
 from opsteward.api.rooms import Rooms
+from opsteward.api.traced import Traced
+from opsteward.telemetry import traces
 
 #: All routes, in the order in which the description shows them.
-ROUTES = (front, agent, events, systems, actions, standing_orders, troubleshooting, tasks, controls, admin)
+ROUTES = (front, agent, events, systems, actions, standing_orders, troubleshooting, tasks, controls, admin, metrics)
 SCHEMA_URL = "/api/schema/"
 _PROBLEMS = {
     "4XX": {
@@ -79,8 +83,13 @@ def build_app(rooms: Rooms, *, lifespan: Any = None) -> FastAPI:
     problems.install(app)
     for module in ROUTES:
         app.include_router(module.router)
+    app.include_router(ws.router)
+    app.state.live_feed = ws.LiveFeed(rooms)
     _describe(app)
+    if traces.on():
+        app.add_middleware(Traced)
     app.add_middleware(Guard, settings=rooms.settings)
+    app.add_middleware(Measured)
     return app
 
 

@@ -57,7 +57,7 @@ def same_origin(request: Request) -> bool:
     return is_same_origin(request.headers.get("origin"), request.headers.get("host"))
 
 
-class _Needs:
+class Needs:
     """A callable dependency that carries its permission, so that a test can read it off every route."""
 
     def __init__(self, permission: str) -> None:
@@ -73,10 +73,10 @@ class _Needs:
 
 def needs(permission: str) -> Any:
     """`identity: Annotated[Identity, needs("incidents.read")]` in a route's signature."""
-    return Depends(_Needs(permission))
+    return Depends(Needs(permission))
 
 
 def permission_of(route: APIRoute) -> str | None:
     """The permission that a route demands, read off its signature; None for a public one."""
-    demanded = [need.call.permission for need in route.dependant.dependencies if isinstance(need.call, _Needs)]
+    demanded = [need.call.permission for need in route.dependant.dependencies if isinstance(need.call, Needs)]
     return demanded[0] if demanded else None

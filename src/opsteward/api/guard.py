@@ -26,6 +26,7 @@ from opsteward.core.ids import uuid7
 from opsteward.core.log import correlated, get_logger
 from opsteward.core.settings import Settings
 from opsteward.identity.service.browser import SESSION_COOKIE
+from opsteward.telemetry import traces
 
 log = get_logger(__name__)
 
@@ -61,7 +62,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
-        given = request.headers.get("x-correlation-id", "")
+        given = request.headers.get("x-correlation-id", "") or traces.correlation_of(request.headers.get("traceparent"))
         # in the scope as well, for whoever handles a crash outside of this block
         scope["correlation_id"] = given if _CORRELATION.fullmatch(given) else str(uuid7())
         with correlated(scope["correlation_id"]):

@@ -16,12 +16,14 @@ from opsteward.systems.service.inventory import Inventory
 from opsteward.tasks.service.catalogue import Catalogue
 from opsteward.tasks.service.schedules import Schedules
 from opsteward.tasks.service.submission import Submission
+from opsteward.telemetry.service.figures import Figures
 from opsteward.troubleshooting.service.sessions import Sessions
 
 
 @dataclass(kw_only=True)
 class Rooms:
-    """`readiness` gives the parts of the process that are up, by name; `audit_key` keys the audit log's chain."""
+    """`readiness` gives the parts of the process that are up, by name; `audit_key` keys the audit log's chain;
+    `figures` is None where only this process's own metrics are shown."""
 
     settings: Settings
     db: Database
@@ -36,4 +38,5 @@ class Rooms:
     submission: Submission
     schedules: Schedules
     audit_key: bytes
+    figures: Figures | None = None
     readiness: Callable[[], dict[str, bool]] = field(default=lambda: {})

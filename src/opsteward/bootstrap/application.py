@@ -21,6 +21,8 @@ from opsteward.core.embedded import EmbeddedPostgres
 from opsteward.core.errors import OpsError
 from opsteward.core.log import get_logger
 from opsteward.identity.service import access, tenants
+from opsteward.telemetry import traces
+from opsteward.telemetry.loop_lag import watch_loop
 
 log = get_logger(__name__)
 
@@ -48,16 +50,18 @@ class Process:
 
     def start(self, *extra: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Begin everything; `extra` are coroutines to run beside the rest."""
-        duties = [self._work, self.house.feed.run, *extra]
+        duties = [self._work, self.house.feed.run, watch_loop, *extra]
         if self.house.settings.database_url is None:
             duties.append(self._watch_postgres)
         self._tasks = [asyncio.create_task(self._watched(duty)) for duty in duties]
 
     async def stop(self) -> None:
         """Drain, give back connections, and stop the embedded server if nobody else needs it."""
+        self.parts["worker"] = False  # from now on we are not ready: nobody should send us anything new
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await in_thread(traces.stop)
         await self.house.web.close()
         await self.house.app.close()
         await in_thread(leave_server, self.house.settings)
@@ -74,7 +78,7 @@ class Process:
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            log.exception("bootstrap.part.died", part=duty.__qualname__)
+            log.exception("bootstrap.part.died", part=getattr(duty, "__qualname__", repr(duty)))
             self.failure = self.failure or error
             self._on_death()
 
@@ -119,6 +123,7 @@ def rooms_of(house: House, readiness: Callable[[], dict[str, bool]]) -> Rooms:
         submission=house.submission,
         schedules=house.schedules,
         audit_key=house.box.audit_key(),
+        figures=house.figures,
         readiness=readiness,
     )
 

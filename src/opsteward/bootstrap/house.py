@@ -27,11 +27,12 @@ from opsteward.systems.service.inventory import Inventory
 from opsteward.tasks.service.catalogue import Catalogue
 from opsteward.tasks.service.schedules import Schedules
 from opsteward.tasks.service.submission import Submission
+from opsteward.telemetry.service.figures import Figures
 from opsteward.troubleshooting.service.sessions import Sessions
 
 #: Rooms whose tables must be known before the first migration.
-TABLES = ("core.processes", *(f"{r}.models" for r in (
-    "identity", "telemetry", "tasks", "systems", "actions", "events", "troubleshooting")))  # fmt: skip
+TABLES = ("core.processes", "core.changes", *(f"{r}.models" for r in (
+    "identity", "telemetry", "tasks", "systems", "actions", "agents", "events", "troubleshooting")))  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -54,6 +55,7 @@ class House:
     task_types: Catalogue
     submission: Submission
     schedules: Schedules
+    figures: Figures
     feed: Feed
 
 
@@ -95,13 +97,14 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
     shipped = shipped_task_types(app, inventory, registry, settings)
     task_types = Catalogue([*shipped, *registry.task_types], max_params_bytes=settings.max_task_params_bytes)
     submission = Submission(task_types, settings)
+    web = Database(urls.web, name="web", **pool)
     return House(
         settings=settings,
         urls=urls,
         box=box,
         registry=registry,
         bus=bus,
-        web=Database(urls.web, name="web", **pool),
+        web=web,
         app=app,
         inventory=inventory,
         door=door,
@@ -112,5 +115,6 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
         task_types=task_types,
         submission=submission,
         schedules=Schedules(submission),
+        figures=Figures(web),
         feed=Feed(urls.web),
     )

@@ -26,6 +26,7 @@ async def keep_house(db: Database, settings: Settings) -> None:
             for function, seconds in (
                 ("forget_tasks", settings.task_retention),
                 ("forget_workflows", settings.task_retention),
+                ("forget_changes", settings.changes_retention),
             ):
                 gone = await forget(db, function, seconds)
                 if gone:

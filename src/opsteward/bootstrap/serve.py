@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
@@ -20,9 +21,11 @@ from opsteward.bootstrap.application import (
     running,
 )
 from opsteward.bootstrap.house import build_house
+from opsteward.bootstrap.worker_metrics import show_metrics
 from opsteward.console.mount import Console
 from opsteward.core.errors import Invalid
-from opsteward.core.settings import Settings
+from opsteward.core.settings import Settings, env_name
+from opsteward.telemetry import traces
 
 Announce = Callable[[str, str | None], None]
 
@@ -36,6 +39,7 @@ def serve(settings: Settings, announce: Announce) -> None:
     listener = _listen(settings)
     port = listener.getsockname()[1]
     settings = settings.model_copy(update={"port": port})
+    traces.start()
     house = build_house(settings)
     process: list[Process] = []
 
@@ -54,9 +58,11 @@ def serve(settings: Settings, announce: Announce) -> None:
             await one.worker.ready.wait()
             await console.run()
 
-        async with running(one, console_behind):
+        stop_listening = house.feed.listen(app.state.live_feed.hear)
+        async with running(one, console_behind, app.state.live_feed.run):
             announce(settings.url, f"{settings.url}/sign-in?code={code}" if code else None)
             yield
+        stop_listening()
 
     def end() -> None:
         server.should_exit = True
@@ -74,6 +80,7 @@ def serve(settings: Settings, announce: Announce) -> None:
         timeout_graceful_shutdown=5,
         server_header=False,
         ws="websockets-sansio",
+        ws_max_size=1_048_576,
     )
     server = uvicorn.Server(config)
     server.run(sockets=[listener])
@@ -81,19 +88,21 @@ def serve(settings: Settings, announce: Announce) -> None:
         one.raise_failure()
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _listen(settings: Settings, setting: str = "port") -> socket.socket:
+    """A socket on the port of this setting. Raises Invalid that names it when it is taken."""
+    port = getattr(settings, setting)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
+        listener.bind((settings.host, port))
         listener.listen(2048)  # from now on who connects waits for us instead of being refused
     except OSError as error:
         listener.close()
         raise Invalid.field(
-            "OPSTEWARD_PORT",
-            f"can't listen on {settings.host}:{settings.port}: {error.strerror}",
-            "choose another with --port, or 0 for a free one",
+            env_name(setting),
+            f"can't listen on {settings.host}:{port}: {error.strerror}",
+            "choose another one, or 0 for a free one",
         ) from None
     return listener
 
@@ -103,6 +112,8 @@ def work(settings: Settings, announce: Callable[[], None]) -> None:
 
     Raises OpsError when the database can't be made ready; PartDied after an orderly stop for a part's death.
     """
+    listener = None if settings.metrics_port is None else _listen(settings, "metrics_port")
+    traces.start()
     house = build_house(settings)
 
     async def main() -> None:
@@ -110,7 +121,8 @@ def work(settings: Settings, announce: Callable[[], None]) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         process = Process(house, kind="worker", on_death=stop.set)
-        async with running(process):
+        showing = [] if listener is None else [partial(show_metrics, process, listener)]
+        async with running(process, *showing):
             stopped = asyncio.create_task(stop.wait())
             ready = asyncio.create_task(process.worker.ready.wait())
             await asyncio.wait({stopped, ready}, return_when=asyncio.FIRST_COMPLETED)

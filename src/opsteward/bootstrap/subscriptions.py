@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.service.door import Door
-from opsteward.actions.types import ENDS, ActionChanged, NewAction, RunStatus
+from opsteward.actions.types import ENDS, ActionChanged, ActionView, NewAction, RunStatus
 from opsteward.contracts.check import CheckStatus
 from opsteward.core import feed
 from opsteward.core.bus import Bus
+from opsteward.core.changes import Change, record_changes
 from opsteward.core.redact import redact
 from opsteward.events.service import timeline
 from opsteward.events.service.incidents import Incidents
@@ -66,6 +68,8 @@ class Subscriptions:
     async def health_becomes_event(self, session: AsyncSession, message: HealthChanged) -> None:
         """A failing system is an event like any other; a recovered one ends what nobody works on."""
         await feed.announce(session, kind="system", object_id=str(message.system.id))
+        told = {"system_id": str(message.system.id), "system_name": message.system.name, "status": message.now}
+        await record_changes(session, [Change("system_health_alert", told | {"was": message.was})])
         if message.now in ("down", "degraded"):
             await self._intake.take(session, events=_events_of(message), actor=MONITOR)
         elif message.now == "healthy" and message.was in ("down", "degraded"):
@@ -97,6 +101,7 @@ class Subscriptions:
         """Each action that is decided for an incident runs once; a session that was started goes on."""
         incident = message.incident
         await feed.announce(session, kind="incident", object_id=str(incident.id))
+        await record_changes(session, [_incident_change(incident.id, incident.status)])
         if message.action in QUIET_ACTIONS:
             return
         await self._door.request(
@@ -123,6 +128,8 @@ class Subscriptions:
         """Each step of an action is a line in its incident's timeline."""
         run = message.run
         await feed.announce(session, kind="action", object_id=str(run.id))
+        told = {"action_id": str(run.id), "action": run.action, "status": str(run.status)}
+        await record_changes(session, [Change("action_changed", told), *_of_approval(run)])
         if message.reply_to is not None and run.status in ENDS:
             await self._sessions.resume(session, session_id=message.reply_to, run_id=run.id)
         if run.incident_id is None:
@@ -143,9 +150,24 @@ class Subscriptions:
         if message.status == IncidentStatus.RESOLVED:
             await self._door.withdraw(session, incident_id=message.incident_id)
         await feed.announce(session, kind="incident", object_id=str(message.incident_id))
+        await record_changes(session, [_incident_change(message.incident_id, message.status)])
 
     async def systems_are_announced(self, session: AsyncSession, message: SystemsChanged) -> None:
+        await record_changes(session, [Change("system_changed", {"system_id": str(message.system_id)})])
         await feed.announce(session, kind="inventory", object_id=str(message.system_id))
+
+
+def _of_approval(run: ActionView) -> list[Change]:
+    told = {"action_id": str(run.id), "action": run.action}
+    if run.status == RunStatus.AWAITING_APPROVAL:
+        return [Change("approval_requested", told)]
+    if run.approval == "required" and run.status in (RunStatus.APPROVED, RunStatus.REFUSED, RunStatus.EXPIRED):
+        return [Change("approval_decided", told | {"status": str(run.status)})]
+    return []
+
+
+def _incident_change(incident_id: UUID, status: str) -> Change:
+    return Change("incident_changed", {"incident_id": str(incident_id), "status": str(status)})
 
 
 def _told(plan: dict[str, Any] | None, proof: dict[str, Any] | None, error: str | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opsteward.contracts.action import Action
+from opsteward.contracts.agent import BackgroundAgent
 from opsteward.contracts.check import Check
 from opsteward.contracts.connector import Connector
 from opsteward.contracts.task import TaskType
@@ -23,3 +24,4 @@ class Integration:
     checks: Sequence[Check[Any]] = ()
     actions: Sequence[Action[Any, Any, Any]] = ()
     task_types: Sequence[TaskType] = ()
+    agents: Sequence[type[BackgroundAgent[Any]]] = ()

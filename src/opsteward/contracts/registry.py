@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from opsteward.contracts.action import Action
+from opsteward.contracts.agent import BackgroundAgent
 from opsteward.contracts.check import Check, Domain
 from opsteward.contracts.connector import Connector
 from opsteward.contracts.integration import Integration
@@ -63,6 +64,11 @@ class Registry:
     def task_types(self) -> list[TaskType]:
         """Every task type that an integration offers."""
         return [kind for integration in self.integrations for kind in integration.task_types]
+
+    @property
+    def agents(self) -> list[type[BackgroundAgent[Any]]]:
+        """Every kind of background agent that an integration offers."""
+        return [kind for integration in self.integrations for kind in integration.agents]
 
     @property
     def actions(self) -> Mapping[str, OfferedAction]:

@@ -1,19 +1,140 @@
-"""PROVISIONAL, to be overwritten by whoever builds the live feed: same names, same signature."""
+"""What has changed, kept for those who follow it: the live feed's own record.
+
+A change is written in the transaction that makes it, as a plain insert, so that writers never wait for each other.
+Its number comes afterwards, when somebody follows: `sequence` numbers what is committed, tenant by tenant, without
+gaps. So a follower that comes back with its last number gets everything after it, in order, or is told what is gone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from opsteward.core import feed
+from opsteward.core.clock import now
+from opsteward.core.crypto import canonical_json
+from opsteward.core.db import Base, TenantRow, at_the_end, tenant_of
+from opsteward.core.ids import uuid7
+
+#: The kind of the notice that says that changes were recorded.
+RECORDED = "change"
+
+#: Every type of change, and the permission that one needs to be told of it.
+TYPES: dict[str, str] = {
+    "incident_changed": "incidents.read",
+    "action_changed": "actions.read",
+    "approval_requested": "approvals.read",
+    "approval_decided": "approvals.read",
+    "system_changed": "systems.read",
+    "system_health_alert": "systems.read",
+    "standing_orders_changed": "standing_orders.read",
+    "troubleshooting_session_changed": "troubleshooting.read",
+    "task_submitted": "tasks.read",
+    "tasks_submitted": "tasks.read",
+    "task_completed": "tasks.read",
+    "task_failed": "tasks.read",
+    "task_dead_letter": "tasks.read",
+    "task_cancelled": "tasks.read",
+    "schedule_changed": "tasks.read",
+    "controls_changed": "controls.read",
+    "agent_changed": "agents.read",
+    "operator_changed": "operators.read",
+}
+
+
+class ChangeRow(TenantRow, Base):
+    """One recorded change; `seq` is null until somebody follows."""
+
+    __tablename__ = "changes"
+    __table_args__ = (
+        sa.UniqueConstraint("tenant_id", "seq"),
+        sa.Index("ix_changes_unsequenced", "tenant_id", "at", "id", postgresql_where=sa.text("seq is null")),
+        sa.Index("ix_changes_at", "at"),
+    )
+
+    seq: Mapped[int | None] = mapped_column(sa.BigInteger)
+    type: Mapped[str]
+    at: Mapped[datetime]
+    data: Mapped[dict[str, Any]]
+
+
+class ChangeHead(Base):
+    """The last number that a tenant's changes have got: numbers are never used again."""
+
+    __tablename__ = "change_heads"
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(sa.BigInteger)
 
 
 @dataclass(frozen=True)
 class Change:
+    """`data` holds ids and states, never text from outside: it goes to everybody who may read this type."""
+
     type: str
     data: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A change as it is told."""
+
+    id: int
+    type: str
+    at: datetime
+    data: dict[str, Any]
+
+
+_INSERT = sa.text("""
+insert into opsteward.changes (id, tenant_id, type, at, data)
+select r.id, :tenant_id, r.type, :at, r.data
+from jsonb_to_recordset(:rows) as r(id uuid, type text, data jsonb)
+""").bindparams(sa.bindparam("rows", type_=JSONB))
+
+
 async def record_changes(session: AsyncSession, changes: Sequence[Change]) -> None:
-    """Nothing yet."""
+    """Keep these for who follows: written together at the end of this unit of work, the same twice but once.
+
+    Raises ValueError for an unknown type.
+    """
+    for change in changes:
+        if change.type not in TYPES:
+            raise ValueError(f"{change.type} is no type of change")
+    if not changes:
+        return
+    session.info.setdefault("changes", []).extend(changes)
+    await feed.announce(session, kind=RECORDED, object_id="")
+    at_the_end(session, "changes", _write)
+
+
+async def _write(session: AsyncSession) -> None:
+    changes = list({canonical_json([one.type, one.data]): one for one in session.info["changes"]}.values())
+    ids = sorted(uuid7() for _ in changes)
+    rows = [
+        {"id": str(one), "type": change.type, "data": change.data} for one, change in zip(ids, changes, strict=True)
+    ]
+    await session.execute(_INSERT, {"tenant_id": tenant_of(session), "at": now(), "rows": rows})
+
+
+async def sequence(session: AsyncSession) -> int:
+    """Number what is committed and has no number, in this tenant; returns the last number there is."""
+    return int(await session.scalar(sa.text("select opsteward.sequence_changes()")) or 0)
+
+
+async def changes_after(session: AsyncSession, seq: int, *, limit: int) -> list[Told]:
+    """The numbered changes of this tenant after `seq`, in order."""
+    rows = await session.execute(
+        sa.select(ChangeRow.seq, ChangeRow.type, ChangeRow.at, ChangeRow.data)
+        .where(ChangeRow.tenant_id == tenant_of(session), ChangeRow.seq > seq)
+        .order_by(ChangeRow.seq)
+        .limit(limit)
+    )
+    return [Told(*row) for row in rows.tuples() if row[0] is not None]

@@ -96,6 +96,8 @@ class Database:
                     )
                 session.info["tenant_id"] = tenant_id
                 yield session
+                for finish in session.info.get("at_the_end", {}).values():
+                    await finish(session)
         except IntegrityError as error:
             if getattr(error.orig, "sqlstate", None) != _UNIQUE_VIOLATION:
                 raise
@@ -145,6 +147,16 @@ def _is_passing(error: OperationalError) -> bool:
     other's way. All of it is rolled back."""
     state = getattr(error.orig, "sqlstate", None)
     return state is None or state[:2] in ("08", "40", "57") or state in ("53300", "55P03")
+
+
+def at_the_end(session: AsyncSession, name: str, finish: Callable[[AsyncSession], Awaitable[None]]) -> None:
+    """Do `finish(session)` once, as the last thing in this unit of work: what was gathered is written at once."""
+    session.info.setdefault("at_the_end", {})[name] = finish
+
+
+def when_committed(session: AsyncSession, do: Callable[[], None]) -> None:
+    """Call `do` once this unit of work is committed, and never when it is rolled back; it must be quick."""
+    sa.event.listen(session.sync_session, "after_commit", lambda _: do(), once=True)
 
 
 def tenant_of(session: AsyncSession) -> UUID:

@@ -18,7 +18,7 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.core.db import APPLICATION_NAME, tenant_of
+from opsteward.core.db import APPLICATION_NAME, at_the_end, tenant_of
 from opsteward.core.log import get_logger
 
 log = get_logger(__name__)
@@ -40,9 +40,17 @@ Listener = Callable[[Notice], None]
 
 
 async def announce(session: AsyncSession, *, kind: str, object_id: str) -> None:
-    """Tell all processes once this transaction is committed; the same notice twice in it is sent once."""
+    """Tell all processes once this unit of work is committed; the same notice twice in it is sent once."""
     payload = json.dumps({"tenant": str(tenant_of(session)), "kind": kind, "id": object_id})
-    await session.execute(sa.text("select pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": payload})
+    session.info.setdefault("notices", {})[payload] = None
+    at_the_end(session, "notices", _notify)
+
+
+async def _notify(session: AsyncSession) -> None:
+    await session.execute(
+        sa.text("select pg_notify(:channel, payload) from unnest(cast(:payloads as text[])) as payload"),
+        {"channel": CHANNEL, "payloads": list(session.info["notices"])},
+    )
 
 
 class Feed:

@@ -65,6 +65,21 @@ class Settings(BaseSettings):
     task_retention: float = Field(
         default=30 * 86_400.0, gt=0, description="Ended tasks and workflows are forgotten after this."
     )
+    changes_retention: float = Field(
+        default=86_400.0, gt=0, description="Who follows the live feed can come back within this and miss nothing."
+    )
+    ws_buffer: int = Field(
+        default=1000, ge=10, le=100_000, description="Changes kept in memory for one slow follower of the live feed."
+    )
+    ws_stall_timeout: float = Field(
+        default=60.0, gt=0, description="A follower that takes nothing for so long is let go."
+    )
+    metrics_public: bool = Field(
+        default=False, description="Let programs of this machine read /metrics without a token."
+    )
+    metrics_port: int | None = Field(
+        default=None, ge=0, le=65535, description="Where a worker serves its own /metrics; 0 picks a free port."
+    )
     plugins: list[str] = Field(
         default_factory=list, description="Further integrations to load, each as module:attribute."
     )

@@ -13,6 +13,7 @@ READ = frozenset(
         "troubleshooting.read",
         "tasks.read",
         "controls.read",
+        "metrics.read",
     }
 )
 AUDIT = frozenset({"audit.read", "operators.read"})
@@ -31,6 +32,11 @@ OPERATE = frozenset(
 APPROVE = frozenset({"approvals.decide"})
 ADMINISTER = frozenset({"standing_orders.write", "operators.write", "tokens.write"})
 
+#: The figures of all tenants together, and of the processes: for the token of a monitoring system.
+METRICS = frozenset({"metrics.read", "metrics.installation"})
+#: Roles that reach beyond their tenant: only a platform operator gives them.
+INSTALLATION = frozenset({"platform", "metrics"})
+
 #: Names a permission needs nothing more than a valid credential for.
 SIGNED_IN = "signed_in"
 
@@ -41,7 +47,8 @@ ROLES: dict[str, frozenset[str]] = {
     "approver": READ | APPROVE,
     "auditor": READ | AUDIT,
     "viewer": READ,
-    "platform": frozenset({"tenants.manage", "controls.everything", "controls.read"}),
+    "platform": frozenset({"tenants.manage", "controls.everything", "controls.read"}) | METRICS,
+    "metrics": METRICS,
 }
 
 ALL: frozenset[str] = frozenset().union(*ROLES.values())

@@ -37,6 +37,7 @@ from opsteward.core.redact import redact, redact_text
 from opsteward.core.settings import Settings
 from opsteward.systems.service.inventory import Inventory, connected
 from opsteward.tasks.service import controls
+from opsteward.telemetry import traces
 
 log = get_logger(__name__)
 
@@ -237,7 +238,7 @@ class Executor:
             if await _is_paused(session, run):
                 run.status, run.claimed_by = RunStatus.APPROVED, None
                 return HELD
-        async with self._working(tenant, run_id) as (action, ctx, params, _):
+        async with self._working(tenant, run_id, "execute") as (action, ctx, params, _):
             try:
                 async with asyncio.timeout(min(action.timeout, self._settings.action_timeout)):
                     result = (await action.execute(ctx, params)).model_dump(mode="json")
@@ -245,6 +246,8 @@ class Executor:
                 error, hope = Timeout.title, True
             except OpsError as failure:
                 error, hope = redact_text(failure.detail), failure.retryable
+            if error:
+                traces.fail(error)
         async with self._db.unit_of_work(tenant) as session:
             run = await repository.get_run(session, run_id, lock=True)
             run.result, run.error = result, error if result is None else None
@@ -255,7 +258,7 @@ class Executor:
 
     async def _verify(self, tenant: UUID, run_id: UUID) -> bool:
         """Measure the target and write the proof down. What can't be measured is not proven."""
-        async with self._working(tenant, run_id) as (action, ctx, params, run):
+        async with self._working(tenant, run_id, "verify") as (action, ctx, params, run):
             if run.result is None:
                 proof = Proof(ok=False, summary="it was not done")
             else:
@@ -266,6 +269,8 @@ class Executor:
                     proof = Proof(ok=False, summary="the verification did not finish in time")
                 except OpsError as error:
                     proof = Proof(ok=False, summary=f"can't verify: {redact_text(error.detail)}")
+            if not proof.ok:
+                traces.fail(proof.summary)
         async with self._db.unit_of_work(tenant) as session:
             run = await repository.get_run(session, run_id, lock=True)
             run.proof = {"ok": proof.ok, "summary": proof.summary, "evidence": redact(dict(proof.evidence))}
@@ -273,7 +278,7 @@ class Executor:
 
     async def _undo(self, tenant: UUID, run_id: UUID) -> str:
         """Take the effect back where that is possible; says what came of it."""
-        async with self._working(tenant, run_id) as (action, ctx, params, run):
+        async with self._working(tenant, run_id, "undo") as (action, ctx, params, run):
             if run.result is None:
                 return ""
             if not action.undoable:
@@ -326,7 +331,7 @@ class Executor:
     # -- pieces ------------------------------------------------------------------------------------------------
 
     async def _make_plan(self, tenant: UUID, run_id: UUID) -> Plan:
-        async with self._working(tenant, run_id) as (action, ctx, params, _):
+        async with self._working(tenant, run_id, "plan") as (action, ctx, params, _):
             try:
                 async with asyncio.timeout(self._settings.diagnosis_timeout):
                     return await action.plan(ctx, params)
@@ -335,9 +340,9 @@ class Executor:
 
     @asynccontextmanager
     async def _working(
-        self, tenant: UUID, run_id: UUID
+        self, tenant: UUID, run_id: UUID, step: str
     ) -> AsyncIterator[tuple[Action[Any, Any, Any], ActionContext[Any], Any, ActionRun]]:
-        """The action, its context with an open connector, and its typed parameters."""
+        """The action, its context with an open connector, and its typed parameters; traced as this step of it."""
         async with self._db.unit_of_work(tenant) as session:
             run = await repository.get_run(session, run_id)
             offered = self._registry.action(run.action)
@@ -345,7 +350,8 @@ class Executor:
             target = None
             if run.system_id is not None:
                 target = await self._inventory.ref_with_secret(session, system_id=run.system_id)
-        with correlated(run.correlation_id):
+        about = {"opsteward.action": run.action, "opsteward.action.run_id": str(run_id)}
+        with correlated(run.correlation_id), traces.span(f"action {step} {run.action}", about):
             if target is None or offered.connector is None:
                 yield offered.action, ActionContext(via=None, target=None, idempotency_key=str(run.id)), params, run
                 return

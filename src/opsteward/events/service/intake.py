@@ -7,9 +7,10 @@ statements does not grow with the number of events.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.core.blocking import in_thread
 from opsteward.core.bus import Bus
 from opsteward.core.clock import now
-from opsteward.core.db import tenant_of
+from opsteward.core.db import tenant_of, when_committed
 from opsteward.events.classify import Category
 from opsteward.events.models import Event, Incident, IncidentFingerprint
 from opsteward.events.service import timeline
@@ -29,6 +30,7 @@ from opsteward.events.service.openings import Opening, open_all, put_together, r
 from opsteward.events.service.orders import StandingOrders
 from opsteward.events.types import IncidentChanged, IncidentStatus, NewEvent, TakenEvent
 from opsteward.systems.service.inventory import Inventory
+from opsteward.telemetry.metrics import EVENTS
 
 #: What is only noted or answered opens no incident.
 QUIET_ACTIONS = frozenset({"log_only", "return_validation_error"})
@@ -57,6 +59,7 @@ class Intake:
         for draft in drafts:
             draft.row["incident_id"] = homes.get(draft.fingerprint)
         await session.execute(sa.insert(Event), [draft.row for draft in drafts])
+        when_committed(session, partial(_count, Counter(draft.row["category"] for draft in drafts)))
         await self._count_and_raise(session, drafts)
         await self._end_resolved(session, drafts, actor)
         return [taken(draft) for draft in drafts]
@@ -257,3 +260,8 @@ def _same_cause(draft: Draft, incident_id: UUID) -> timeline.Line:
         detail={"source": draft.event.source, "fingerprint": draft.fingerprint},
         key=f"grouped {draft.fingerprint}",
     )
+
+
+def _count(categories: Counter[str]) -> None:
+    for category, events in categories.items():
+        EVENTS.labels(category).inc(events)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.types import Limits
+from opsteward.core.changes import Change, record_changes
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import FieldProblem
@@ -81,6 +82,7 @@ class StandingOrders:
             object_id=str(row.version),
             detail={"orders": [order.name for order in orders]},
         )
+        await record_changes(session, [Change("standing_orders_changed", {"version": row.version})])
         return InForce(version=row.version, text=text, applied_by=actor, applied_at=row.applied_at, orders=orders)
 
     async def in_force(self, session: AsyncSession) -> InForce:

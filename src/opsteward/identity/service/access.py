@@ -12,13 +12,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core import feed
+from opsteward.core.changes import Change, record_changes
 from opsteward.core.clock import now
 from opsteward.core.crypto import new_token, token_hash
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
 from opsteward.core.ids import uuid7
 from opsteward.identity.models import Operator, Token
-from opsteward.identity.permissions import ROLES
+from opsteward.identity.permissions import INSTALLATION, ROLES
 from opsteward.identity.types import Identity, NewToken, OperatorInfo, TokenInfo
 from opsteward.telemetry.service import audit
 
@@ -38,8 +39,9 @@ async def create_operator(
         raise Invalid.field("roles", f"{unknown[0]!r:.40} is no role", f"use some of {', '.join(ROLES)}")
     if not roles:
         raise Invalid.field("roles", "is empty", f"use some of {', '.join(ROLES)}")
-    if by is not None and "platform" in roles and not by.may("tenants.manage"):
-        raise Denied("only a platform operator gives the role platform")
+    beyond = sorted(INSTALLATION.intersection(roles))
+    if by is not None and beyond and not by.may("tenants.manage"):
+        raise Denied(f"only a platform operator gives the role {beyond[0]}")
     row = {
         "id": uuid7(),
         "tenant_id": tenant_of(session),
@@ -61,6 +63,7 @@ async def create_operator(
         object_id=str(row["id"]),
         detail={"roles": row["roles"]},
     )
+    await record_changes(session, [Change("operator_changed", {"operator_id": str(row["id"])})])
     return await get_operator(session, operator_id=added)
 
 

@@ -18,6 +18,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from time import perf_counter
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -38,6 +39,8 @@ from opsteward.tasks.service.catalogue import Catalogue, validated
 from opsteward.tasks.service.controls import Gate
 from opsteward.tasks.service.ledger import Ledger, Outcome, change_of
 from opsteward.tasks.types import CANCEL, CONTROLS, READY, TaskStatus
+from opsteward.telemetry import traces
+from opsteward.telemetry.metrics import TASK_CLAIMS, TASK_RUNS, TASK_SECONDS, TASKS_CLAIMED
 
 log = get_logger(__name__)
 
@@ -205,11 +208,13 @@ class Runner:
             ).all()
             self._more = len(claimed) >= free - self._spare
             due = None if self._more else await session.scalar(sa.text("select opsteward.next_task_due()"))
+        TASK_CLAIMS.inc()
         if due is not None:
             self._wake_at(due)
         for row in claimed:
             run = _Run(row, self._catalogue.types[row.task_type])
             self._runs[row.id] = run
+            TASKS_CLAIMED.labels(row.task_type).inc()
             run.process = asyncio.create_task(self._run_one(run))
 
     def _wake_at(self, due: datetime) -> None:
@@ -224,7 +229,7 @@ class Runner:
         row = run.row
         try:
             with correlated(row.correlation_id):
-                outcome = await self._outcome(run)
+                outcome = await self._measured(run)
             run.writing = True
             await self._ledger.write(outcome)
         finally:
@@ -232,6 +237,19 @@ class Runner:
                 del self._runs[row.id]
             if self._more:
                 self._wake.set()
+
+    async def _measured(self, run: _Run) -> Outcome:
+        row, began = run.row, perf_counter()
+        about = {"opsteward.task.type": row.task_type, "opsteward.task.id": str(row.id)}
+        with traces.span(f"task {row.task_type}", {**about, "opsteward.task.attempt": row.retry_count}) as span:
+            outcome = await self._outcome(run)
+            ended = _ended(outcome)
+            span.note({"opsteward.task.status": ended})
+            if outcome.error:
+                span.fail(outcome.error)
+        TASK_RUNS.labels(row.task_type, ended).inc()
+        TASK_SECONDS.labels(row.task_type).observe(perf_counter() - began)
+        return outcome
 
     async def _outcome(self, run: _Run) -> Outcome:
         row, kind = run.row, run.kind
@@ -283,7 +301,8 @@ class Runner:
         async def step(name: str, function: Callable[[], Awaitable[T]]) -> T:
             async def gated() -> T:
                 await self._pass_gate(run)
-                return await function()
+                with traces.span(f"step {name}", {"opsteward.task.id": str(row.id)}):
+                    return await function()
 
             return await _recorded(name, gated) if recorded else await gated()
 
@@ -330,7 +349,8 @@ class Runner:
         run.body = asyncio.current_task()
         try:
             params = validated(run.kind, run.row.params)
-            return {"result": _as_result(await run.kind.run(self._context(run, recorded=True), params))}
+            with correlated(run.row.correlation_id):  # another process may have begun it
+                return {"result": _as_result(await run.kind.run(self._context(run, recorded=True), params))}
         except ValidationError as error:
             return {"error": f"its parameters fit the type no more: {error.error_count()} problems", "final": True}
         except Exception as error:  # a boundary: whatever a task raises is its own failure
@@ -384,6 +404,13 @@ async def _recorded(name: str, function: Callable[[], Awaitable[T]]) -> T:
         raise Refused(ended["refused"])
     result: T = ended["gave"]
     return result
+
+
+def _ended(outcome: Outcome) -> str:
+    """How a run ended, in the words of the metric: one that is to run again was tried, or given back untried."""
+    if outcome.status != TaskStatus.PENDING:
+        return outcome.status.value
+    return "retried" if outcome.tried else "returned"
 
 
 def _workflow_id(row: Any, *, before: int = 0) -> str:

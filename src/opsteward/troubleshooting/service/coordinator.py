@@ -96,7 +96,7 @@ class Coordinator:
             if row.status == "ended":
                 return
             summary = f"troubleshooting was stopped by an unexpected error ({reason})"
-            finish(row, outcome="escalated", success=False, summary=summary)
+            await finish(session, row, outcome="escalated", success=False, summary=summary)
             await audit.record(
                 session,
                 actor=ACTOR,
@@ -119,7 +119,7 @@ class Coordinator:
             row.resolutions = [_resolution(outcome, row.tried).model_dump(mode="json")] if row.tried else []
             row.health_score = 100 if over else row.health_score
             write_phase(row, "report", round_number=0, summary=summary, started=started, ended=time.time())
-            finish(row, outcome=outcome, success=over, summary=summary)
+            await finish(session, row, outcome=outcome, success=over, summary=summary)
             await audit.record(
                 session,
                 actor=ACTOR,

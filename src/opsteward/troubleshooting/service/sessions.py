@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core import durable
+from opsteward.core.changes import Change, record_changes
 from opsteward.core.clock import iso, now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound
@@ -88,6 +89,7 @@ class Sessions:
             object_id=str(row.id),
             detail={"trigger": trigger, "incident": str(incident_id or "")},
         )
+        await record_changes(session, [_change(row)])
         await durable.enqueue(
             session,
             workflow=SESSION_WORKFLOW,
@@ -169,9 +171,15 @@ def _instant(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def finish(row: Session, *, outcome: str, success: bool, summary: str) -> None:
+async def finish(session: AsyncSession, row: Session, *, outcome: str, success: bool, summary: str) -> None:
     """The session is over."""
     row.status, row.outcome, row.success, row.summary, row.ended_at = "ended", outcome, success, summary, now()
+    await record_changes(session, [_change(row)])
+
+
+def _change(row: Session) -> Change:
+    told = {"session_id": str(row.id), "status": row.status, "outcome": row.outcome}
+    return Change("troubleshooting_session_changed", told)
 
 
 def view_of(row: Session) -> SessionView:

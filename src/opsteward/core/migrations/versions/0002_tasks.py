@@ -123,11 +123,6 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     where ended_at > now() - make_interval(secs => window_seconds) and status <> 'cancelled'
 $$;
 
-create function opsteward.task_counts() returns table (task_type text, status text, n bigint)
-language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-    select task_type, status, count(*) from opsteward.tasks group by 1, 2
-$$;
-
 create function opsteward.due_schedules() returns table (tenant_id uuid, id uuid)
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select s.tenant_id, s.id from opsteward.task_schedules s
@@ -190,14 +185,14 @@ $$;
 
 GRANTS = """
 revoke execute on function opsteward.claim_tasks, opsteward.next_task_due, opsteward.release_tasks,
-    opsteward.task_figures, opsteward.task_counts, opsteward.due_schedules, opsteward.next_schedule_due,
+    opsteward.task_figures, opsteward.due_schedules, opsteward.next_schedule_due,
     opsteward.forget_tasks, opsteward.pauses_in_force, opsteward.all_pauses, opsteward.approved_runs,
     opsteward.forget_workflows
     from public;
 grant execute on function opsteward.claim_tasks, opsteward.next_task_due, opsteward.release_tasks,
     opsteward.due_schedules, opsteward.next_schedule_due, opsteward.forget_tasks, opsteward.all_pauses,
     opsteward.approved_runs, opsteward.forget_workflows to {app};
-grant execute on function opsteward.pauses_in_force, opsteward.task_figures, opsteward.task_counts to {app}, {web};
+grant execute on function opsteward.pauses_in_force, opsteward.task_figures to {app}, {web};
 grant delete on opsteward.task_schedules, opsteward.task_limits, opsteward.pauses to {web};
 grant delete on opsteward.task_dependencies to {app};
 """

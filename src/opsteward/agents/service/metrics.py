@@ -1,0 +1,101 @@
+"""The history of figures: written in batches, read with percentiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.agents.models import AgentMetric
+from opsteward.agents.types import MetricHistory, MetricPoint
+from opsteward.core.db import tenant_of
+
+#: Into so many stretches a window is cut.
+POINTS = 60
+
+_HISTORY = sa.text("""
+with chosen as materialized (
+    select name, at, value from opsteward.agent_metrics
+    where tenant_id = :tenant_id and at > now() - make_interval(secs => :window) and (:name = '' or name = :name)
+), points as (
+    select name, jsonb_agg(jsonb_build_array(extract(epoch from stretch), average, highest) order by stretch) as points
+    from (select name, date_bin(make_interval(secs => :step), at, timestamptz '2000-01-01') as stretch,
+                 avg(value) as average, max(value) as highest
+          from chosen where :name <> '' group by 1, 2) s group by name
+)
+select c.name, count(*) as count, min(value) as lowest, avg(value) as average, max(value) as highest,
+       (array_agg(value order by at desc))[1] as latest,
+       percentile_cont(array[0.5, 0.95, 0.99]) within group (order by value) as percentiles,
+       (select p.points from points p where p.name = c.name) as points
+from chosen c group by c.name order by c.name
+""")
+
+
+async def record(
+    session: AsyncSession, *, process_id: UUID, at: datetime, figures: Sequence[tuple[str, float]]
+) -> None:
+    """Keep these figures of one process, in one statement."""
+    if figures:
+        tenant_id = tenant_of(session)
+        rows = [
+            {"tenant_id": tenant_id, "name": name, "at": at, "process_id": process_id, "value": value}
+            for name, value in dict(figures).items()
+        ]
+        await session.execute(insert(AgentMetric).values(rows).on_conflict_do_nothing())
+
+
+async def history(session: AsyncSession, *, name: str = "", window: float) -> list[MetricHistory]:
+    """Every figure of the tenant over the last `window` seconds; of a named one its course as well."""
+    found = await session.execute(
+        _HISTORY,
+        {"tenant_id": tenant_of(session), "name": name, "window": window, "step": max(window / POINTS, 1.0)},
+    )
+    return [
+        MetricHistory(
+            name=row.name,
+            count=row.count,
+            latest=row.latest,
+            lowest=row.lowest,
+            average=row.average,
+            highest=row.highest,
+            p50=row.percentiles[0],
+            p95=row.percentiles[1],
+            p99=row.percentiles[2],
+            points=[_point(*point) for point in row.points or []],
+        )
+        for row in found
+    ]
+
+
+async def latest(session: AsyncSession, *, prefix: str, window: float) -> Mapping[str, float]:
+    """The last value of every figure whose name begins so, of the last `window` seconds."""
+    found = await session.execute(
+        sa.select(AgentMetric.name, AgentMetric.value)
+        .distinct(AgentMetric.name)
+        .where(
+            AgentMetric.tenant_id == tenant_of(session),
+            AgentMetric.name.startswith(prefix, autoescape=True),
+            AgentMetric.at > sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, window),
+        )
+        .order_by(AgentMetric.name, AgentMetric.at.desc())
+    )
+    return {row.name: row.value for row in found}
+
+
+async def highest(session: AsyncSession, *, name: str, window: float) -> float | None:
+    """The highest value of a figure in the last `window` seconds, over all processes."""
+    return await session.scalar(
+        sa.select(sa.func.max(AgentMetric.value)).where(
+            AgentMetric.tenant_id == tenant_of(session),
+            AgentMetric.name == name,
+            AgentMetric.at > sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, window),
+        )
+    )
+
+
+def _point(epoch: float, average: float, peak: float) -> MetricPoint:
+    return MetricPoint(at=datetime.fromtimestamp(float(epoch), UTC), average=average, highest=peak)

@@ -1,0 +1,97 @@
+"""The commands of the live feed: each is a route of the API under another name, with the same permission."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from opsteward.api.rest import actions, events, tasks
+from opsteward.api.rest.shapes import Input
+from opsteward.api.rooms import Rooms
+from opsteward.identity.types import Identity
+
+
+@dataclass(frozen=True)
+class Command:
+    """`run(rooms, identity, body)` gives the result; it raises what the route raises."""
+
+    permission: str
+    model: type[BaseModel]
+    run: Callable[[Rooms, Identity, Any], Awaitable[Any]]
+
+
+class Approve(actions.ApproveIn):
+    approval_id: UUID
+
+
+class Refuse(actions.RefuseIn):
+    approval_id: UUID
+
+
+class OfIncident(Input):
+    incident_id: UUID
+
+
+class Resolve(events.Reason):
+    incident_id: UUID
+
+
+class OfTask(Input):
+    task_id: UUID
+
+
+class CancelTask(tasks.CancelIn):
+    task_id: UUID
+
+
+class SubmitTask(tasks.TaskIn):
+    idempotency_key: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+
+
+async def _approve(rooms: Rooms, identity: Identity, body: Approve) -> Any:
+    return await actions.approve(body.approval_id, body, rooms, identity)
+
+
+async def _refuse(rooms: Rooms, identity: Identity, body: Refuse) -> Any:
+    return await actions.refuse(body.approval_id, body, rooms, identity)
+
+
+async def _acknowledge(rooms: Rooms, identity: Identity, body: OfIncident) -> Any:
+    return await events.acknowledge(body.incident_id, rooms, identity)
+
+
+async def _resolve(rooms: Rooms, identity: Identity, body: Resolve) -> Any:
+    return await events.resolve(body.incident_id, body, rooms, identity)
+
+
+async def _troubleshoot(rooms: Rooms, identity: Identity, body: OfIncident) -> Any:
+    return await events.troubleshoot(body.incident_id, rooms, identity)
+
+
+async def _submit_task(rooms: Rooms, identity: Identity, body: SubmitTask) -> Any:
+    task = tasks.TaskIn.model_validate(body.model_dump(exclude={"idempotency_key"}))
+    return await tasks.submit_task(task, rooms, identity, body.idempotency_key)
+
+
+async def _cancel_task(rooms: Rooms, identity: Identity, body: CancelTask) -> Any:
+    return await tasks.cancel_task(body.task_id, rooms, identity, body)
+
+
+async def _redrive_task(rooms: Rooms, identity: Identity, body: OfTask) -> Any:
+    return await tasks.redrive_task(body.task_id, rooms, identity)
+
+
+COMMANDS: dict[str, Command] = {
+    "approve": Command("approvals.decide", Approve, _approve),
+    "refuse": Command("approvals.decide", Refuse, _refuse),
+    "acknowledge_incident": Command("incidents.write", OfIncident, _acknowledge),
+    "resolve_incident": Command("incidents.write", Resolve, _resolve),
+    "troubleshoot_incident": Command("troubleshooting.run", OfIncident, _troubleshoot),
+    "submit_task": Command("tasks.write", SubmitTask, _submit_task),
+    "cancel_task": Command("tasks.write", CancelTask, _cancel_task),
+    "redrive_task": Command("tasks.write", OfTask, _redrive_task),
+}

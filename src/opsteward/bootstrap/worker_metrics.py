@@ -1,0 +1,50 @@
+"""What a worker serves besides its work, where `metrics_port` says so: `/metrics`, `/livez` and `/readyz`."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from opsteward.api import problems
+from opsteward.api.guard import Guard
+from opsteward.api.rest import front, metrics
+from opsteward.bootstrap.application import Process, rooms_of
+from opsteward.core.log import get_logger
+
+log = get_logger(__name__)
+
+_SHOWN = ("/livez", "/readyz")
+
+
+class _Server(uvicorn.Server):
+    """The process has its own way of taking signals."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def show_metrics(process: Process, listener: socket.socket) -> None:
+    """Serve until cancelled."""
+    rooms = rooms_of(process.house, lambda: dict(process.parts))
+    rooms.figures = None  # those of the database are told by `up`: told twice they would add up
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.rooms = rooms
+    problems.install(app)
+    app.include_router(metrics.router)
+    app.router.routes.extend(route for route in front.router.routes if getattr(route, "path", "") in _SHOWN)
+    app.add_middleware(Guard, settings=rooms.settings)
+    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off"))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    host, port = listener.getsockname()[:2]
+    log.info("bootstrap.metrics.served", host=host, port=port)
+    try:
+        await asyncio.shield(serving)
+    finally:
+        server.should_exit = True
+        await serving

@@ -1,0 +1,106 @@
+"""Worker processes for tests that kill them: forked from one parent that has imported everything, so they start fast.
+
+Run as a program it is that parent: `nursery.py HOME`, commands as JSON lines on its standard input, answers on its
+output. Every child is a real process with an engine of its own. Their tasks are `support.survival`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+class Nursery:
+    """The parent process, seen from the test. `close()` kills all children that still live."""
+
+    def __init__(self, home: Path) -> None:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("OPSTEWARD_") and k != "DATABASE_URL"}
+        self._parent = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "support.nursery", str(home)],
+            env=inherited | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._living: set[int] = set()
+
+    def start(self, name: str, **settings: Any) -> int:
+        """A worker with these settings; its tasks sign with `name`. Gives its pid; it has yet to come up."""
+        pid = self._ask({"start": name, "settings": settings})
+        self._living.add(pid)
+        return pid
+
+    def kill(self, pid: int) -> None:
+        """With SIGKILL, and wait for its end."""
+        os.kill(pid, signal.SIGKILL)
+        self.wait(pid)
+
+    def wait(self, pid: int) -> int:
+        """Its exit code; negative for a signal."""
+        self._living.discard(pid)
+        return self._ask({"wait": pid})
+
+    def kill_all(self) -> None:
+        for pid in list(self._living):
+            self.kill(pid)
+
+    def close(self) -> None:
+        self.kill_all()
+        assert self._parent.stdin is not None
+        assert self._parent.stdout is not None
+        self._parent.stdin.close()
+        self._parent.wait(10)
+        self._parent.stdout.close()
+
+    def _ask(self, command: dict[str, Any]) -> int:
+        assert self._parent.stdin is not None
+        assert self._parent.stdout is not None
+        self._parent.stdin.write(json.dumps(command) + "\n")
+        self._parent.stdin.flush()
+        return int(self._parent.stdout.readline())
+
+
+async def _work(home: Path, settings: dict[str, Any]) -> None:
+    from opsteward.bootstrap.application import Process, running
+    from opsteward.bootstrap.house import build_house
+    from opsteward.core.settings import load_settings
+    from support.survival import INTEGRATION
+
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    house = build_house(load_settings(home=home, **settings), [INTEGRATION])
+    async with running(Process(house, kind="worker")):
+        await stop.wait()
+
+
+def main() -> None:
+    import importlib
+
+    from opsteward.core import log
+
+    for module in ("dbos", "opsteward.bootstrap.application", "support.survival"):
+        importlib.import_module(module)
+    log.configure(level="ERROR")
+    home = Path(sys.argv[1])
+    for line in sys.stdin:
+        command = json.loads(line)
+        if "wait" in command:
+            _, status = os.waitpid(command["wait"], 0)
+            print(os.waitstatus_to_exitcode(status), flush=True)
+            continue
+        child = os.fork()
+        if child == 0:
+            os.environ["WORKER_NAME"] = command["start"]
+            asyncio.run(_work(home, command["settings"]))
+            os._exit(0)
+        print(child, flush=True)
+
+
+if __name__ == "__main__":
+    main()

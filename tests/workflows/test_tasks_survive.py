@@ -1,0 +1,228 @@
+"""Tasks under violence: what kills, stops, drains or pauses their processes neither loses them nor repeats what is done."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+
+from opsteward.bootstrap.house import House, build_house
+from opsteward.core.embedded import EmbeddedPostgres
+from opsteward.core.settings import load_settings
+from opsteward.identity.service.tenants import create_tenant
+from opsteward.tasks.service import controls, desk
+from opsteward.tasks.service.runner import MOST_TAKEOVERS
+from opsteward.tasks.types import NewTask, TaskInfo
+from support.homes import temporary_home
+from support.instance import run_sql
+from support.nursery import Nursery
+from support.survival import DURABLE, INTEGRATION, PLAIN, POISON, THREAD, Effect, effects
+
+LOST_AFTER = 4.0
+
+
+@dataclass(kw_only=True)
+class World:
+    """A house without a worker, workers to be started beside it, and the file of effects of one test."""
+
+    house: House
+    nursery: Nursery
+    folder: Path
+    tenant: UUID
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "effects"
+
+    def effects(self, label: str | None = None) -> list[Effect]:
+        return [one for one in effects(self.file) if label in (None, one.task)]
+
+    def steps(self, label: str) -> list[tuple[str, str]]:
+        """(worker, step) in the order in which they began."""
+        return [(one.worker, one.step) for one in self.effects(label)]
+
+    def start(self, name: str, **settings: Any) -> int:
+        fast = {"queue_poll_interval": 0.05, "process_lost_after": LOST_AFTER, "task_slots": 20}
+        return self.nursery.start(name, **(fast | settings))
+
+    async def submit(self, task_type: str, label: str, *, tenant: UUID | None = None, **params: Any) -> UUID:
+        task = NewTask(task_type=task_type, name=label, params={"file": str(self.file), "label": label, **params})
+        async with self.house.web.unit_of_work(tenant or self.tenant) as session:
+            return (await self.house.submission.submit(session, tasks=[task], actor="system:test"))[0].id
+
+    async def task(self, task_id: UUID, tenant: UUID | None = None) -> TaskInfo:
+        async with self.house.web.unit_of_work(tenant or self.tenant) as session:
+            return await desk.get(session, task_id=task_id)
+
+    async def ended(self, *task_ids: UUID, tenant: UUID | None = None) -> list[TaskInfo]:
+        """These tasks, once all of them have ended."""
+        async with asyncio.timeout(30):
+            while True:
+                async with self.house.web.unit_of_work(tenant or self.tenant) as session:
+                    found = await desk.several(session, ids=task_ids)
+                if all(one.ended_at for one in found):
+                    by_id = {one.id: one for one in found}
+                    return [by_id[one] for one in task_ids]
+                await asyncio.sleep(0.05)
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        async with asyncio.timeout(30):
+            while not holds():
+                await asyncio.sleep(0.02)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def place() -> AsyncIterator[tuple[House, Nursery]]:
+    with temporary_home() as home:
+        house = build_house(load_settings(home=home), [INTEGRATION])
+        nursery = Nursery(home)
+        yield house, nursery
+        nursery.close()
+        await house.web.close()
+        await house.app.close()
+
+
+@pytest.fixture
+async def world(place: tuple[House, Nursery], tmp_path: Path) -> AsyncIterator[World]:
+    house, nursery = place
+    tenant = await create_tenant(house.web, name=f"t-{uuid4().hex}", operator="ada", actor="system:test")
+    yield World(house=house, nursery=nursery, folder=tmp_path, tenant=tenant.id)
+    nursery.kill_all()
+
+
+async def test_a_killed_process_loses_no_task_and_repeats_no_finished_step(world: World) -> None:
+    go = world.folder / "go"
+    first = world.start("first")
+    in_steps = await world.submit(DURABLE, "in-steps", held="second", until=str(go))
+    at_once = await world.submit(PLAIN, "at-once", held="second", until=str(go))
+    await world.until(lambda: len([one for one in world.effects() if one.step == "second"]) == 2)
+    world.nursery.kill(first)
+    go.touch()
+    world.start("other")
+
+    for task in await world.ended(in_steps, at_once):
+        assert (task.status, task.retry_count) == ("completed", 0), "a death is no failed try"
+        assert task.result_data == {"done": ["first", "second", "third"]}
+    assert world.steps("in-steps") == [
+        ("first", "first"),
+        ("first", "second"),  # it was in flight: it runs again
+        ("other", "second"),
+        ("other", "third"),
+    ]
+    assert [step for worker, step in world.steps("at-once") if worker == "other"] == ["first", "second", "third"]
+
+
+async def test_a_task_that_kills_its_processes_is_put_aside(world: World) -> None:
+    innocent = await world.submit(DURABLE, "innocent", held="second", until=str(world.folder / "go"))
+    poison = await world.submit(POISON, "poison")
+    home = world.house.settings.home
+    run_sql(home, "update opsteward.tasks set takeovers = %s where id = %s", MOST_TAKEOVERS - 1, poison)
+    for number in (1, 2):
+        assert world.nursery.wait(world.start(f"victim-{number}")) == -signal.SIGKILL
+    (world.folder / "go").touch()
+    world.start("survivor")
+
+    dead, well = await world.ended(poison, innocent)
+    assert dead.status == "dead_letter"
+    assert f"died {MOST_TAKEOVERS + 1} times" in (dead.error or "")
+    assert well.status == "completed"
+
+
+async def test_the_database_dies_under_running_tasks(world: World) -> None:
+    steps = [f"s{n}" for n in range(12)]
+    workers = {world.start("one"), world.start("two")}
+    tasks = [
+        await world.submit(kind, f"{kind}-{n}", steps=steps, pace=0.1) for n in range(10) for kind in (DURABLE, PLAIN)
+    ]
+    server = EmbeddedPostgres(world.house.settings.home)
+    for enough in (20, 120):
+        await world.until(lambda n=enough: len(world.effects()) >= n)  # type: ignore[misc]
+        pid = server.pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGQUIT)
+        await world.until(lambda pid=pid: server.pid() not in (None, pid))  # type: ignore[misc]
+        server.ensure_running()
+
+    for task in await _patiently(world, tasks):
+        assert (task.status, task.retry_count) == ("completed", 0), task.error
+        assert task.result_data == {"done": steps}
+    assert {one.step for one in world.effects(f"{DURABLE}-0")} == set(steps)
+    for pid in workers:
+        os.kill(pid, 0)  # raises when it is gone: nobody took the other for dead
+
+
+async def _patiently(world: World, tasks: list[UUID]) -> list[TaskInfo]:
+    from opsteward.core.errors import Unavailable
+
+    while True:
+        try:
+            return await world.ended(*tasks)
+        except Unavailable:
+            await asyncio.sleep(0.1)
+
+
+async def test_sigterm_lets_short_tasks_end_and_gives_long_ones_back(world: World) -> None:
+    soon, late = world.folder / "soon", world.folder / "late"
+    leaving = world.start("leaving", drain_seconds=2.0)
+    short = [await world.submit(kind, f"short-{kind}", held="second", until=str(soon)) for kind in (DURABLE, PLAIN)]
+    short.append(await world.submit(THREAD, "short-thread", until=str(soon)))
+    long = [await world.submit(kind, f"long-{kind}", held="second", until=str(late)) for kind in (DURABLE, PLAIN)]
+    long.append(await world.submit(THREAD, "long-thread", until=str(late)))
+    await world.until(lambda: len([one for one in world.effects() if one.step in ("second", "thread")]) == 6)
+
+    os.kill(leaving, signal.SIGTERM)
+    soon.touch()
+    assert world.nursery.wait(leaving) == 0
+    assert [(await world.task(one)).status for one in short] == ["completed"] * 3
+    assert [(await world.task(one)).status for one in long] == ["pending"] * 3
+    assert [one.worker for one in world.effects()] == ["leaving"] * len(world.effects())
+
+    late.touch()
+    world.start("next")
+    for task in await world.ended(*long):
+        assert (task.status, task.retry_count) == ("completed", 0)
+    assert world.steps(f"long-{DURABLE}")[2:] == [("next", "second"), ("next", "third")]
+
+
+@pytest.mark.parametrize("scope", ["everything", "tenant", "task_type"])
+async def test_a_pause_under_load_stops_every_new_effect_and_loses_nothing(world: World, scope: str) -> None:
+    target = DURABLE if scope == "task_type" else ""
+    paused_tenant = controls.EVERYBODY if scope == "everything" else world.tenant
+    steps = [f"s{n}" for n in range(30)]
+    other = (await create_tenant(world.house.web, name=f"t-{uuid4().hex}", operator="ada", actor="system:test")).id
+    world.start("one")
+    world.start("two")
+    held = [await world.submit(DURABLE, f"held-{n}", steps=steps, pace=0.05) for n in range(20)]
+    # nothing holds these but the pause of everything
+    aside = await world.submit(PLAIN, "aside", tenant=other, steps=[f"s{n}" for n in range(200)], pace=0.05)
+    await world.until(lambda: {one.worker for one in world.effects()} == {"one", "two"})
+
+    async with world.house.web.unit_of_work(paused_tenant) as session:
+        await controls.pause(session, scope=scope, target=target, actor="system:test")
+    paused_at = time.monotonic()
+    late = await world.submit(DURABLE, "submitted-under-the-pause", steps=["only"])
+    await asyncio.sleep(2.5)  # the time in which nothing may happen
+    resumed_at = time.monotonic()
+    within = [one for one in world.effects() if paused_at + 1.0 < one.at < resumed_at]
+    assert not [one for one in within if one.task != "aside"]
+    assert bool([one for one in within if one.task == "aside"]) == (scope != "everything")
+    assert (await world.task(held[0])).status == "in_progress", "what runs waits before its next step"
+    assert (await world.task(late)).status == "pending"
+
+    async with world.house.web.unit_of_work(paused_tenant) as session:
+        await controls.resume(session, scope=scope, target=target, actor="system:test")
+    for task in await world.ended(*held, late):
+        assert (task.status, task.retry_count) == ("completed", 0)
+    assert (await world.ended(aside, tenant=other))[0].status == "completed"
+    for number in range(20):
+        assert Counter(step for _, step in world.steps(f"held-{number}")) == Counter(steps), "no step ran twice"
