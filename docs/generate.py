@@ -286,6 +286,24 @@ def lab_faults() -> str:
     return _table(("fault", "system", "part", "what is really wrong"), rows)
 
 
+def changes() -> str:
+    """Every type of change that the live feed tells."""
+    from opsteward.core.changes import TYPES
+
+    return _table(("type", "needs"), [(f"`{name}`", f"`{permission}`") for name, permission in TYPES.items()])
+
+
+def commands() -> str:
+    """What may be sent to the live feed."""
+    from opsteward.api.commands import COMMANDS
+
+    rows = [
+        (f"`{name}`", f"`{known.permission}`", ", ".join(f"`{field}`" for field in known.model.model_fields))
+        for name, known in COMMANDS.items()
+    ]
+    return _table(("action", "needs", "fields"), rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "errors": errors,
@@ -299,6 +317,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "decisions": decisions,
     "finding-types": finding_types,
     "lab-faults": lab_faults,
+    "changes": changes,
+    "commands": commands,
 }
 
 

@@ -98,7 +98,7 @@ def main() -> None:
         if child == 0:
             os.environ["WORKER_NAME"] = command["start"]
             asyncio.run(_work(home, command["settings"]))
-            os._exit(0)
+            return  # as any program ends, with all that waits for its threads
         print(child, flush=True)
 
 

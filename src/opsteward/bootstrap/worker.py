@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from opsteward.actions.service.executor import Executor
+from opsteward.agents.service.losses import tell_losses
+from opsteward.agents.service.measuring import Measuring
+from opsteward.agents.service.runtime import Runtime
 from opsteward.bootstrap.house import House
-from opsteward.bootstrap.housekeeping import keep_house
+from opsteward.core.retention import keep_house
 from opsteward.core.blocking import in_thread
 from opsteward.core.db import Database
 from opsteward.core.durable import Engine, Workflows
 from opsteward.core.errors import Unavailable
 from opsteward.core.feed import RECONNECTED, Notice
 from opsteward.core.log import get_logger
-from opsteward.core.processes import Membership, new_executor_id
+from opsteward.core.processes import LostProcess, Membership, new_executor_id
 from opsteward.systems.service.monitor import Monitor
 from opsteward.tasks.service.controls import Gate
 from opsteward.tasks.service.runner import Runner
@@ -36,6 +39,7 @@ class Worker:
     def __init__(self, house: House, *, kind: str, on_beat: Callable[[bool], None]) -> None:
         """`on_beat(ok)`: see Membership."""
         self._house = house
+        self._on_beat = on_beat
         self._executor_id = new_executor_id()
         self._engine = Engine(
             house.urls.app,
@@ -49,7 +53,7 @@ class Worker:
             executor_id=self._executor_id,
             kind=kind,
             lost_after=house.settings.process_lost_after,
-            on_beat=on_beat,
+            on_beat=self._note_beat,
             on_lost=self._take_over,
         )
         self._executor = Executor(house.app, house.door, house.inventory, house.registry, house.bus, house.settings)
@@ -63,6 +67,15 @@ class Worker:
             slots=house.settings.task_slots,
             spare=min(house.settings.task_slots_spare, house.settings.task_slots - 1),
         )
+        self._agents = Runtime(
+            house.app,
+            house.agents.kinds,
+            house.bus,
+            house.settings,
+            process_id=self._executor_id,
+            paused=lambda tenant_id: self._gate.closed_for(tenant_id) is not None,
+        )
+        self._measuring = Measuring(house.app, house.settings, process_id=self._executor_id)
         self._monitor = Monitor(house.app, house.inventory, house.registry, house.bus, house.settings)
         self.ready = asyncio.Event()
 
@@ -83,6 +96,8 @@ class Worker:
             log.info("bootstrap.worker.started", process_id=str(self._executor_id))
             async with asyncio.TaskGroup() as parts:
                 parts.create_task(self._runner.run())
+                parts.create_task(self._agents.run())
+                parts.create_task(self._measuring.run())
                 parts.create_task(self._membership.run(self._lead))
         finally:
             await self._drain()
@@ -94,6 +109,7 @@ class Worker:
         try:
             grace = self._house.settings.drain_seconds
             began = asyncio.get_running_loop().time()
+            await self._agents.leave()
             await self._runner.drain(grace=grace)
             left = grace - (asyncio.get_running_loop().time() - began)
             await in_thread(self._engine.shutdown, grace=max(1.0, left))
@@ -101,9 +117,11 @@ class Worker:
             beating.cancel()
             await asyncio.wait({beating})
 
-    async def _take_over(self) -> None:
+    async def _take_over(self, crashed: Sequence[LostProcess]) -> None:
         """Processes were lost: what they had besides workflows goes on elsewhere."""
         await self._runner.release_lost()
+        await self._agents.processes_changed()
+        await tell_losses(self._house.app, self._house.bus, crashed)
 
     def _workflows(self) -> Workflows:
         house, workflows = self._house, Workflows()
@@ -119,8 +137,13 @@ class Worker:
         self._runner.register(workflows)
         return workflows
 
+    def _note_beat(self, taken: bool) -> None:
+        self._agents.note_beat(taken)
+        self._on_beat(taken)
+
     def _hear(self, notice: Notice) -> None:
         self._runner.hear(notice)
+        self._agents.hear(notice)
         if notice.kind in ("inventory", RECONNECTED):
             self._monitor.refresh()
         if notice.kind in (CONTROLS, RECONNECTED):

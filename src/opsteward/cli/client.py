@@ -26,8 +26,8 @@ class Client:
     def __init__(self, url: str | None = None, token: str | None = None, *, timeout: float = 60.0) -> None:
         self.url = (url or os.environ.get("OPSTEWARD_URL") or DEFAULT_URL).rstrip("/")
         self._token = token or os.environ.get("OPSTEWARD_TOKEN") or _token_file()
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
+        self.headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        self._http = httpx.Client(base_url=self.url, headers=self.headers, timeout=timeout)
 
     def get(self, path: str, **params: Any) -> Any:
         return self._call("GET", path, params={k: v for k, v in params.items() if v is not None})

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,16 @@ class Process(Base):
     lost_at: Mapped[datetime | None]
 
 
+@dataclass(frozen=True)
+class LostProcess:
+    """A process that fell silent without having said goodbye."""
+
+    id: UUID
+    host: str
+    pid: int
+    kind: str
+
+
 def host_key() -> str:
     """This machine, this boot, this process-id namespace: within it a pid can be asked for directly."""
     boot = Path("/proc/sys/kernel/random/boot_id")
@@ -86,8 +97,9 @@ class Membership:
     """This process's place among the others. `run()` until cancelled; `leave()` on an orderly end.
 
     `lost_after` (seconds) should be a few beats. `on_beat(ok)` is told of every beat whether the database took it,
-    and False as soon as one takes longer than `lost_after`. `on_lost` is called by every process
-    that finds others lost: it takes over what else they had, and may be repeated.
+    and False as soon as one takes longer than `lost_after`. `on_lost(crashed)` is called by every process that finds
+    others lost: it takes over what else they had, and may be repeated. `crashed` are those that fell silent and that
+    this process was the first to notice.
     """
 
     def __init__(
@@ -99,7 +111,7 @@ class Membership:
         kind: str,
         lost_after: float,
         on_beat: Callable[[bool], None] = lambda _: None,
-        on_lost: Callable[[], Awaitable[None]] | None = None,
+        on_lost: Callable[[Sequence[LostProcess]], Awaitable[None]] | None = None,
     ) -> None:
         self._db = db
         self._engine = engine
@@ -214,12 +226,15 @@ class Membership:
             lost = [
                 row.id for row, silent in rows if row.version == ENGINE_VERSION and self._is_lost(row, float(silent))
             ]
+            crashed: list[LostProcess] = []
             if lost:
-                await session.execute(
+                marked = await session.execute(
                     sa.update(Process)
                     .where(Process.id.in_(lost), Process.lost_at.is_(None))
                     .values(lost_at=sa.func.now())
+                    .returning(Process.id, Process.host, Process.pid, Process.kind)
                 )
+                crashed = [LostProcess(row.id, row.host.partition("|")[0], row.pid, row.kind) for row in marked]
             for dead in lost:
                 await session.execute(
                     sa.text("select pg_terminate_backend(pid) from pg_stat_activity where application_name = :holder"),
@@ -229,7 +244,7 @@ class Membership:
             count = await in_thread(self._engine.recover, dead)
             log.warning("core.process.taken_over", process_id=str(dead), workflows=count)
         if lost and self._on_lost is not None:
-            await self._on_lost()
+            await self._on_lost(crashed)
         async with self._db.unit_of_work(None) as session:
             # The row goes only when nothing pending bears its id, so that a takeover cut short is done again.
             await session.execute(

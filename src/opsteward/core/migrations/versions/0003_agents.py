@@ -74,7 +74,8 @@ language sql security definer set search_path = pg_catalog, pg_temp as $$
     set beat_at = case when b.alive then now() else a.beat_at end,
         status = case when a.generation = b.generation then b.status else a.status end,
         reason = case when a.generation = b.generation then b.reason else a.reason end,
-        last_run_at = to_timestamp(b.last_run_at), run_seconds = b.run_seconds, runs = b.runs,
+        last_run_at = coalesce(to_timestamp(b.last_run_at), a.last_run_at),
+        run_seconds = coalesce(b.run_seconds, a.run_seconds), runs = b.runs,
         failures = b.failures, restarts = b.restarts, next_start_at = to_timestamp(b.next_start_at)
     from jsonb_to_recordset(beats) as b(
         id uuid, generation int, alive boolean, status text, reason text, last_run_at double precision,

@@ -30,7 +30,7 @@ async def keep_house(db: Database, settings: Settings) -> None:
             ):
                 gone = await forget(db, function, seconds)
                 if gone:
-                    log.info("bootstrap.housekeeping.forgot", what=function, rows=gone)
+                    log.info("core.retention.forgot", what=function, rows=gone)
         except Unavailable:
             pass  # the next round comes
         await asyncio.sleep(_EVERY)

@@ -1,0 +1,25 @@
+"""`opsteward bench load | stress` and `opsteward soak`: measure a running instance from outside."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Load a running instance and measure what it holds.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+
+
+@app.command("load")
+def load(
+    users: Annotated[int, typer.Option(min=1, max=20_000, help="Simulated users, each with its connection.")] = 100,
+    tasks: Annotated[int, typer.Option(min=0, max=1_000_000, help="Tasks that they submit together.")] = 500,
+    ramp: Annotated[float, typer.Option(min=0, help="Seconds over which they arrive.")] = 5.0,
+    patience: Annotated[float, typer.Option(min=1, help="Seconds after which an unfinished task is lost.")] = 300.0,
+    as_json: Json = False,
+) -> None:
+    """Many users at once: sign in, read lists, submit tasks, follow each to its end. Fails on errors and lost work."""
+    from opsteward.cli.load import run_load
+
+    raise typer.Exit(run_load(users=users, tasks=tasks, ramp=ramp, patience=patience, as_json=as_json))
