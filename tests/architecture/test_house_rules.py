@@ -21,6 +21,7 @@ BOUNDARIES = {
     "bootstrap/worker.py: seal_waiting": "one tenant's trouble must not leave the others unsealed",
     "cli/main.py: main": "the last one: says an expected failure in one line, and lets any other through",
     "console/live.py: LivePage._follow": "one change that can't be shown must not silence an open page",
+    "core/daemon_threads.py: DaemonThreads._run": "whatever a call raises belongs to who asked for it",
     "core/durable.py: Engine._sweep": "the sweep must outlive a round in which the database is away",
     "core/durable.py: _patiently": "a step's error ends its workflow in order instead of leaving it hanging",
     "core/processes.py: Membership._lead": "an unexpected error gives the lead up for another try",

@@ -12,8 +12,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
+
+_ENDS_WITHIN = 15.0  # seconds
 
 
 class Nursery:
@@ -42,7 +45,7 @@ class Nursery:
         self.wait(pid)
 
     def wait(self, pid: int) -> int:
-        """Its exit code; negative for a signal."""
+        """Its exit code; negative for a signal. A worker that does not end in time fails the test."""
         self._living.discard(pid)
         return self._ask({"wait": pid})
 
@@ -79,6 +82,18 @@ async def _work(home: Path, settings: dict[str, Any]) -> None:
         await stop.wait()
 
 
+def _ended(pid: int) -> int:
+    """Its exit code, or that of SIGKILL, by which it is helped after a while."""
+    deadline = time.monotonic() + _ENDS_WITHIN
+    while True:
+        gone, status = os.waitpid(pid, os.WNOHANG)
+        if gone:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
 def main() -> None:
     import importlib
 
@@ -91,8 +106,7 @@ def main() -> None:
     for line in sys.stdin:
         command = json.loads(line)
         if "wait" in command:
-            _, status = os.waitpid(command["wait"], 0)
-            print(os.waitstatus_to_exitcode(status), flush=True)
+            print(_ended(command["wait"]), flush=True)
             continue
         child = os.fork()
         if child == 0:

@@ -1,4 +1,4 @@
-"""Tasks under violence: what kills, stops, drains or pauses their processes neither loses them nor repeats what is done."""
+"""Tasks under violence: who kills, drains or pauses their processes neither loses them nor repeats what is done."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from opsteward.api.rest import (
     actions,
     admin,
     agent,
+    agents,
     controls,
     events,
     front,
@@ -29,10 +30,24 @@ from opsteward.api.rest import (
 )
 from opsteward.api.rooms import Rooms
 from opsteward.api.traced import Traced
+from opsteward.api.turns import Turns
 from opsteward.telemetry import traces
 
 #: All routes, in the order in which the description shows them.
-ROUTES = (front, agent, events, systems, actions, standing_orders, troubleshooting, tasks, controls, admin, metrics)
+ROUTES = (
+    front,
+    agent,
+    events,
+    systems,
+    actions,
+    standing_orders,
+    troubleshooting,
+    tasks,
+    agents,
+    controls,
+    admin,
+    metrics,
+)
 SCHEMA_URL = "/api/schema/"
 _PROBLEMS = {
     "4XX": {
@@ -86,6 +101,8 @@ def build_app(rooms: Rooms, *, lifespan: Any = None) -> FastAPI:
     app.include_router(ws.router)
     app.state.live_feed = ws.LiveFeed(rooms)
     _describe(app)
+    settings = rooms.settings
+    app.add_middleware(Turns, at_once=settings.api_requests_at_once, patience=settings.api_patience)
     if traces.on():
         app.add_middleware(Traced)
     app.add_middleware(Guard, settings=rooms.settings)

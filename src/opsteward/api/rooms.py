@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from opsteward.actions.service.door import Door
+from opsteward.agents.service.desk import Desk as AgentDesk
 from opsteward.contracts.registry import Registry
 from opsteward.core.db import Database
 from opsteward.core.settings import Settings
@@ -37,6 +38,7 @@ class Rooms:
     task_types: Catalogue
     submission: Submission
     schedules: Schedules
+    agents: AgentDesk
     audit_key: bytes
     figures: Figures | None = None
     readiness: Callable[[], dict[str, bool]] = field(default=lambda: {})

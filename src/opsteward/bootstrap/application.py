@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
+from opsteward.agents.shipped.installing import install
 from opsteward.api.rooms import Rooms
 from opsteward.bootstrap.house import House, leave_server
 from opsteward.bootstrap.worker import Worker
@@ -122,6 +123,7 @@ def rooms_of(house: House, readiness: Callable[[], dict[str, bool]]) -> Rooms:
         task_types=house.task_types,
         submission=house.submission,
         schedules=house.schedules,
+        agents=house.agents,
         audit_key=house.box.audit_key(),
         figures=house.figures,
         readiness=readiness,
@@ -147,6 +149,7 @@ async def first_start(house: House) -> str | None:
     if tenant_id is None:
         return None
     async with house.web.unit_of_work(tenant_id) as session:
+        await install(session, house.agents)
         admin = await access.find_operator(session, name="admin")
         link = await access.issue_token(
             session,

@@ -5,8 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from opsteward.actions.service.door import Door
+from opsteward.agents.service.desk import Desk as AgentDesk
+from opsteward.agents.service.kinds import Kinds
+from opsteward.agents.shipped.installing import add_shipped
 from opsteward.bootstrap.registry import build_registry, known_actions
 from opsteward.bootstrap.subscriptions import Subscriptions
 from opsteward.bootstrap.task_types import shipped_task_types
@@ -24,9 +28,11 @@ from opsteward.events.service.intake import Intake
 from opsteward.events.service.orders import StandingOrders
 from opsteward.systems.own_database import OwnDatabase
 from opsteward.systems.service.inventory import Inventory
+from opsteward.tasks.service import desk
 from opsteward.tasks.service.catalogue import Catalogue
 from opsteward.tasks.service.schedules import Schedules
 from opsteward.tasks.service.submission import Submission
+from opsteward.tasks.types import TaskFigures
 from opsteward.telemetry.service.figures import Figures
 from opsteward.troubleshooting.service.sessions import Sessions
 
@@ -55,6 +61,7 @@ class House:
     task_types: Catalogue
     submission: Submission
     schedules: Schedules
+    agents: AgentDesk
     figures: Figures
     feed: Feed
 
@@ -74,6 +81,12 @@ def build_house(settings: Settings, integrations: Sequence[Integration] = ()) ->
     except BaseException:
         leave_server(settings)
         raise
+
+
+async def task_figures(db: Database) -> TaskFigures:
+    """The installation's tasks as they stand now, over all tenants."""
+    async with db.unit_of_work(None) as session:
+        return await desk.figures(session)
 
 
 def leave_server(settings: Settings) -> None:
@@ -97,6 +110,8 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
     shipped = shipped_task_types(app, inventory, registry, settings)
     task_types = Catalogue([*shipped, *registry.task_types], max_params_bytes=settings.max_task_params_bytes)
     submission = Submission(task_types, settings)
+    kinds = Kinds(registry.agents)
+    add_shipped(kinds, db=app, bus=bus, settings=settings, task_figures=partial(task_figures, app))
     web = Database(urls.web, name="web", **pool)
     return House(
         settings=settings,
@@ -115,6 +130,7 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
         task_types=task_types,
         submission=submission,
         schedules=Schedules(submission),
+        agents=AgentDesk(kinds),
         figures=Figures(web),
         feed=Feed(urls.web),
     )

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.service.door import Door
 from opsteward.actions.types import ENDS, ActionChanged, ActionView, NewAction, RunStatus
+from opsteward.agents.types import AgentReported
 from opsteward.contracts.check import CheckStatus
 from opsteward.core import feed
 from opsteward.core.bus import Bus
@@ -64,6 +65,7 @@ class Subscriptions:
         bus.subscribe(ActionChanged, self.action_is_told)
         bus.subscribe(IncidentChanged, self.incident_is_announced)
         bus.subscribe(SystemsChanged, self.systems_are_announced)
+        bus.subscribe(AgentReported, self.report_becomes_event)
 
     async def health_becomes_event(self, session: AsyncSession, message: HealthChanged) -> None:
         """A failing system is an event like any other; a recovered one ends what nobody works on."""
@@ -155,6 +157,20 @@ class Subscriptions:
     async def systems_are_announced(self, session: AsyncSession, message: SystemsChanged) -> None:
         await record_changes(session, [Change("system_changed", {"system_id": str(message.system_id)})])
         await feed.announce(session, kind="inventory", object_id=str(message.system_id))
+
+    async def report_becomes_event(self, session: AsyncSession, message: AgentReported) -> None:
+        """What an agent tells takes the way of every event."""
+        report = message.report
+        told = NewEvent(
+            message=report.message,
+            source=report.source or f"agent {message.agent}",
+            error_type=report.error_type,
+            context=dict(report.context),
+            severity=report.severity,
+            category="system_error",
+            resolved=report.resolved,
+        )
+        await self._intake.take(session, events=[told], actor=f"agent:{message.agent or 'opsteward'}")
 
 
 def _of_approval(run: ActionView) -> list[Change]:

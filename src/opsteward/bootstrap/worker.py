@@ -12,7 +12,6 @@ from opsteward.agents.service.losses import tell_losses
 from opsteward.agents.service.measuring import Measuring
 from opsteward.agents.service.runtime import Runtime
 from opsteward.bootstrap.house import House
-from opsteward.core.retention import keep_house
 from opsteward.core.blocking import in_thread
 from opsteward.core.db import Database
 from opsteward.core.durable import Engine, Workflows
@@ -20,6 +19,7 @@ from opsteward.core.errors import Unavailable
 from opsteward.core.feed import RECONNECTED, Notice
 from opsteward.core.log import get_logger
 from opsteward.core.processes import LostProcess, Membership, new_executor_id
+from opsteward.core.retention import keep_house
 from opsteward.systems.service.monitor import Monitor
 from opsteward.tasks.service.controls import Gate
 from opsteward.tasks.service.runner import Runner
@@ -75,6 +75,7 @@ class Worker:
             process_id=self._executor_id,
             paused=lambda tenant_id: self._gate.closed_for(tenant_id) is not None,
         )
+        self._gate.on_change = self._agents.pauses_changed
         self._measuring = Measuring(house.app, house.settings, process_id=self._executor_id)
         self._monitor = Monitor(house.app, house.inventory, house.registry, house.bus, house.settings)
         self.ready = asyncio.Event()
@@ -109,8 +110,7 @@ class Worker:
         try:
             grace = self._house.settings.drain_seconds
             began = asyncio.get_running_loop().time()
-            await self._agents.leave()
-            await self._runner.drain(grace=grace)
+            await asyncio.gather(self._agents.leave(), self._runner.drain(grace=grace))
             left = grace - (asyncio.get_running_loop().time() - began)
             await in_thread(self._engine.shutdown, grace=max(1.0, left))
         finally:

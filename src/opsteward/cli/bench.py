@@ -23,3 +23,19 @@ def load(
     from opsteward.cli.load import run_load
 
     raise typer.Exit(run_load(users=users, tasks=tasks, ramp=ramp, patience=patience, as_json=as_json))
+
+
+@app.command("stress")
+def stress(
+    duration: Annotated[float, typer.Option(min=5, help="Seconds of rising load.")] = 60.0,
+    limit: Annotated[float, typer.Option(min=0.001, help="Seconds within which 95 % must be answered.")] = 0.5,
+    errors: Annotated[float, typer.Option(min=0, max=1, help="Share of errors that is borne.")] = 0.01,
+    patience: Annotated[float, typer.Option(min=1, help="Seconds after which an unfinished task is lost.")] = 120.0,
+    as_json: Json = False,
+) -> None:
+    """Rising load of reads, events and tasks up to the limit; tells the highest rate held. Fails on lost work."""
+    from opsteward.cli.stress import run_stress
+
+    raise typer.Exit(
+        run_stress(duration=duration, limit=limit, errors=errors, patience=patience, as_json=as_json)
+    )

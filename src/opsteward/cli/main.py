@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from opsteward.cli import admin, approvals, bench, incidents, lab, orders
+from opsteward.cli import admin, agents, approvals, bench, incidents, lab, orders
 from opsteward.cli.troubleshoot import troubleshoot
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.add_typer(admin.tenants, name="tenants")
 app.add_typer(admin.operators, name="operators")
 app.add_typer(admin.tokens, name="tokens")
 app.add_typer(admin.audit, name="audit")
+app.add_typer(agents.app, name="agents")
 app.add_typer(lab.app, name="lab")
 app.add_typer(bench.app, name="bench")
 app.command()(troubleshoot)

@@ -11,6 +11,7 @@ _STYLES = {
     "resolved": "green", "healthy": "green", "succeeded": "green", "approved": "green", "ok": "green",
     "not_needed": "green", "open": "yellow", "acknowledged": "yellow", "diagnosing": "cyan", "remediating": "cyan",
     "verifying": "cyan", "executing": "cyan", "pending": "yellow", "awaiting_approval": "yellow",
+    "running": "green", "paused": "yellow", "starting": "cyan", "registered": "cyan", "stopped": "yellow",
     "degraded": "yellow", "down": "red", "escalated": "red", "failed": "red", "high": "red", "denied": "red",
 }  # fmt: skip
 

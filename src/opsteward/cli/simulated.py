@@ -74,7 +74,7 @@ class User:
     """One simulated user: a client with one connection and somebody's token."""
 
     def __init__(self, at: Client, recorder: Recorder) -> None:
-        self._recorder = recorder
+        self.recorder = recorder
         self._http = httpx.AsyncClient(
             base_url=at.url,
             headers=at.headers,
@@ -94,9 +94,9 @@ class User:
                 wrong = str(answer.status_code)
         except httpx.HTTPError as error:
             wrong = type(error).__name__
-        self._recorder.seconds[operation].append(perf_counter() - began)
+        self.recorder.seconds[operation].append(perf_counter() - began)
         if wrong:
-            self._recorder.errors[operation][wrong] += 1
+            self.recorder.errors[operation][wrong] += 1
             return None
         return answer.json() if answer.content else {}
 

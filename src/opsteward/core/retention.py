@@ -27,6 +27,8 @@ async def keep_house(db: Database, settings: Settings) -> None:
                 ("forget_tasks", settings.task_retention),
                 ("forget_workflows", settings.task_retention),
                 ("forget_changes", settings.changes_retention),
+                ("forget_agent_metrics", settings.agent_retention),
+                ("forget_agent_messages", settings.agent_retention),
             ):
                 gone = await forget(db, function, seconds)
                 if gone:

@@ -52,6 +52,12 @@ class Settings(BaseSettings):
 
     database_pool_size: int = Field(default=5, ge=1, le=200, description="Connections kept open per role.")
     database_pool_max: int = Field(default=20, ge=1, le=500, description="Most connections per role.")
+    api_requests_at_once: int = Field(
+        default=16, ge=1, le=500, description="Requests that use the database at once; others wait their turn."
+    )
+    api_patience: float = Field(
+        default=30.0, gt=0, le=600, description="Seconds after which a waiting request is told to come back later."
+    )
     workers: int = Field(default=20, ge=1, le=1000, description="Workflows that one process runs at once.")
     task_slots: int = Field(default=100, ge=1, le=10_000, description="Tasks that one process runs at once.")
     task_slots_spare: int = Field(

@@ -14,6 +14,7 @@ READ = frozenset(
         "tasks.read",
         "controls.read",
         "metrics.read",
+        "agents.read",
     }
 )
 AUDIT = frozenset({"audit.read", "operators.read"})
@@ -27,6 +28,7 @@ OPERATE = frozenset(
         "freezes.lift",
         "tasks.write",
         "controls.write",
+        "agents.write",
     }
 )
 APPROVE = frozenset({"approvals.decide"})

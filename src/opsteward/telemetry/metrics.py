@@ -36,6 +36,9 @@ HTTP_SECONDS = Histogram(
     registry=REGISTRY,
 )
 HTTP_OPEN = Gauge("opsteward_http_requests_open", "HTTP requests being answered now", registry=REGISTRY)
+HTTP_WAITING = Gauge(
+    "opsteward_http_requests_waiting", "Those of them that wait for their turn at the database", registry=REGISTRY
+)
 
 WS_CLIENTS = Gauge("opsteward_ws_clients", "Open connections to the live feed", registry=REGISTRY)
 WS_SENT = Counter("opsteward_ws_messages_total", "Messages sent to clients of the live feed", registry=REGISTRY)

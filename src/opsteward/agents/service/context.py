@@ -114,13 +114,15 @@ class Context:
 
     async def finish(self) -> None:
         """The run has ended well: what it read is read, what it measured is kept."""
-        if not self._received and not self._figures:
-            return
-        self._check()
-        async with self._db.unit_of_work(self._tenant_id) as session:
-            if self._received:
+        if self._received:
+            self._check()
+            async with self._db.unit_of_work(self._tenant_id) as session:
                 await mailbox.mark_read(session, agent_id=self._agent_id, ids=self._received)
-            await metrics.record(session, process_id=self._process_id, at=now(), figures=self._figures)
+        if self._figures:
+            self._check()
+            await metrics.record(
+                self._db, self._tenant_id, process_id=self._process_id, at=now(), figures=self._figures
+            )
 
     def close(self) -> None:
         """This agent runs elsewhere from now on, or nowhere."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.agents.models import AgentMetric
 from opsteward.agents.types import MetricHistory, MetricPoint
-from opsteward.core.db import tenant_of
+from opsteward.core.db import Database, tenant_of
 
 #: Into so many stretches a window is cut.
 POINTS = 60
 
+_KEEP = sa.text("select opsteward.keep_figures(:tenant, :process, :at, cast(:figures as jsonb))")
 _HISTORY = sa.text("""
 with chosen as materialized (
     select name, at, value from opsteward.agent_metrics
@@ -27,7 +28,7 @@ with chosen as materialized (
                  avg(value) as average, max(value) as highest
           from chosen where :name <> '' group by 1, 2) s group by name
 )
-select c.name, count(*) as count, min(value) as lowest, avg(value) as average, max(value) as highest,
+select c.name, count(*) as n, min(value) as lowest, avg(value) as average, max(value) as highest,
        (array_agg(value order by at desc))[1] as latest,
        percentile_cont(array[0.5, 0.95, 0.99]) within group (order by value) as percentiles,
        (select p.points from points p where p.name = c.name) as points
@@ -36,16 +37,14 @@ from chosen c group by c.name order by c.name
 
 
 async def record(
-    session: AsyncSession, *, process_id: UUID, at: datetime, figures: Sequence[tuple[str, float]]
+    db: Database, tenant_id: UUID, *, process_id: UUID, at: datetime, figures: Sequence[tuple[str, float]]
 ) -> None:
-    """Keep these figures of one process, in one statement."""
+    """Keep these figures of one process, in one statement. Raises Unavailable."""
     if figures:
-        tenant_id = tenant_of(session)
-        rows = [
-            {"tenant_id": tenant_id, "name": name, "at": at, "process_id": process_id, "value": value}
-            for name, value in dict(figures).items()
-        ]
-        await session.execute(insert(AgentMetric).values(rows).on_conflict_do_nothing())
+        async with db.unit_of_work(None) as session:
+            await session.execute(
+                _KEEP, {"tenant": tenant_id, "process": process_id, "at": at, "figures": json.dumps(dict(figures))}
+            )
 
 
 async def history(session: AsyncSession, *, name: str = "", window: float) -> list[MetricHistory]:
@@ -57,7 +56,7 @@ async def history(session: AsyncSession, *, name: str = "", window: float) -> li
     return [
         MetricHistory(
             name=row.name,
-            count=row.count,
+            count=row.n,
             latest=row.latest,
             lowest=row.lowest,
             average=row.average,
@@ -84,17 +83,6 @@ async def latest(session: AsyncSession, *, prefix: str, window: float) -> Mappin
         .order_by(AgentMetric.name, AgentMetric.at.desc())
     )
     return {row.name: row.value for row in found}
-
-
-async def highest(session: AsyncSession, *, name: str, window: float) -> float | None:
-    """The highest value of a figure in the last `window` seconds, over all processes."""
-    return await session.scalar(
-        sa.select(sa.func.max(AgentMetric.value)).where(
-            AgentMetric.tenant_id == tenant_of(session),
-            AgentMetric.name == name,
-            AgentMetric.at > sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, window),
-        )
-    )
 
 
 def _point(epoch: float, average: float, peak: float) -> MetricPoint:

@@ -101,9 +101,9 @@ class Runtime:
                     life.wake()
         else:
             for one in self._wakes.get(notice.kind, ()):
-                life = self._lives.get(one)
-                if life is not None and notice.tenant_id in (life.assigned.tenant_id, EVERYBODY):
-                    life.wake()
+                woken = self._lives.get(one)
+                if woken is not None and notice.tenant_id in (woken.assigned.tenant_id, EVERYBODY):
+                    woken.wake()
 
     def pauses_changed(self) -> None:
         """An emergency pause was set or lifted."""

@@ -8,7 +8,7 @@ notices, for the gates between steps; what is claimed is judged by the database 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -84,6 +84,8 @@ class Gate:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        #: Called after every refresh.
+        self.on_change: Callable[[], None] = lambda: None
         self._pauses: list[PauseInfo] = []
         self._changed = asyncio.Event()
 
@@ -94,6 +96,7 @@ class Gate:
             self._pauses = [_info(row) for row in rows]
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+        self.on_change()
 
     def closed_for(self, tenant_id: UUID, *, task_type: str = "", action: str = "") -> PauseInfo | None:
         """What stops this now, None when nothing does."""

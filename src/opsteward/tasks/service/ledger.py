@@ -70,7 +70,7 @@ class Outcome:
     error: str | None = None
     tried: int = 0
     delay: float = 0.0
-    limited: bool = False  # its end makes room for others of its kind, on other processes too
+    limited: bool = False  # its end may make room for what a limit holds back, on other processes too
 
 
 class Ledger:

@@ -12,7 +12,6 @@ import asyncio
 import inspect
 import random
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from opsteward.contracts.task import TaskContext, TaskType
 from opsteward.core import durable
 from opsteward.core.changes import record_changes
+from opsteward.core.daemon_threads import DaemonThreads
 from opsteward.core.db import Database
 from opsteward.core.errors import NotFound, OpsError, Unavailable
 from opsteward.core.feed import RECONNECTED, Notice
@@ -96,9 +96,10 @@ class Runner:
         self._runs: dict[UUID, _Run] = {}
         self._wake = asyncio.Event()
         self._more = False  # the last claim took all that it could: there may be more
+        self._held_back = False  # what the last claim left is held back by a limit or a pause
         self._due: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._threads = ThreadPoolExecutor(max_workers=min(slots, _MOST_THREADS), thread_name_prefix="task")
+        self._threads = DaemonThreads(min(slots, _MOST_THREADS), name="task")
 
     def register(self, workflows: durable.Workflows) -> None:
         workflows.register(WORKFLOW, self.run_durable)
@@ -207,10 +208,13 @@ class Runner:
                 )
             ).all()
             self._more = len(claimed) >= free - self._spare
-            due = None if self._more else await session.scalar(sa.text("select opsteward.next_task_due()"))
+            come = None
+            if not self._more:
+                come = (await session.execute(sa.text("select * from opsteward.tasks_to_come()"))).one()
         TASK_CLAIMS.inc()
-        if due is not None:
-            self._wake_at(due)
+        self._held_back = come is not None and come.held_back
+        if come is not None and come.due is not None:
+            self._wake_at(come.due)
         for row in claimed:
             run = _Run(row, self._catalogue.types[row.task_type])
             self._runs[row.id] = run
@@ -253,7 +257,7 @@ class Runner:
 
     async def _outcome(self, run: _Run) -> Outcome:
         row, kind = run.row, run.kind
-        end = partial(Outcome, row.tenant_id, row.id, limited=kind.concurrency is not None)
+        end = partial(Outcome, row.tenant_id, row.id, limited=self._held_back)
         if row.cancel_requested:
             return end(TaskStatus.CANCELLED)
         try:

@@ -87,9 +87,11 @@ end $$;
 """
 
 FUNCTIONS = """
-create function opsteward.next_task_due() returns timestamptz
+-- When the next task falls due, and whether any is ready already (held back by a limit or a pause, then).
+create function opsteward.tasks_to_come() returns table (due timestamptz, held_back boolean)
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-    select min(run_at) from opsteward.tasks where status = 'pending' and not ready and waiting_on = 0
+    select (select min(run_at) from opsteward.tasks where status = 'pending' and not ready and waiting_on = 0),
+           exists (select 1 from opsteward.tasks where ready)
 $$;
 
 -- Tasks whose process is gone wait again; one under which too many processes died is put aside.
@@ -184,12 +186,12 @@ $$;
 """
 
 GRANTS = """
-revoke execute on function opsteward.claim_tasks, opsteward.next_task_due, opsteward.release_tasks,
+revoke execute on function opsteward.claim_tasks, opsteward.tasks_to_come, opsteward.release_tasks,
     opsteward.task_figures, opsteward.due_schedules, opsteward.next_schedule_due,
     opsteward.forget_tasks, opsteward.pauses_in_force, opsteward.all_pauses, opsteward.approved_runs,
     opsteward.forget_workflows
     from public;
-grant execute on function opsteward.claim_tasks, opsteward.next_task_due, opsteward.release_tasks,
+grant execute on function opsteward.claim_tasks, opsteward.tasks_to_come, opsteward.release_tasks,
     opsteward.due_schedules, opsteward.next_schedule_due, opsteward.forget_tasks, opsteward.all_pauses,
     opsteward.approved_runs, opsteward.forget_workflows to {app};
 grant execute on function opsteward.pauses_in_force, opsteward.task_figures to {app}, {web};

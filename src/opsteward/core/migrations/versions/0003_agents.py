@@ -121,8 +121,16 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     from opsteward.processes p order by p.started_at, p.id
 $$;
 
--- The database as a whole, and its largest tables.
-create function opsteward.database_figures() returns table (name text, value double precision)
+-- Figures of one process at one instant, kept in one go.
+create function opsteward.keep_figures(tenant uuid, process uuid, measured timestamptz, figures jsonb) returns void
+language sql security definer set search_path = pg_catalog, pg_temp as $$
+    insert into opsteward.agent_metrics (tenant_id, name, at, process_id, value)
+    select tenant, f.key, measured, process, f.value::float8 from jsonb_each_text(figures) f on conflict do nothing
+$$;
+
+-- The database as a whole, its largest tables, and the fullest memory of a machine that lately told the tenant.
+create function opsteward.database_figures(tenant uuid, lately double precision)
+returns table (name text, value double precision)
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     with tables as materialized (
         select s.relname, pg_total_relation_size(s.relid)::float8 as bytes, s.n_dead_tup::float8 as dead,
@@ -131,8 +139,8 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     base as materialized (select d.* from pg_stat_database d where d.datname = current_database())
     select 'database.bytes', pg_database_size(current_database())::float8
     union all select 'database.connections', numbackends::float8 from base
-    union all select 'database.connections_share', (select count(*) from pg_stat_activity where backend_type =
-        'client backend') / current_setting('max_connections')::float8
+    union all select 'database.connections_share', (select sum(numbackends) from pg_stat_database)
+        / current_setting('max_connections')::float8
     union all select 'database.commits', xact_commit::float8 from base
     union all select 'database.rollbacks', xact_rollback::float8 from base
     union all select 'database.deadlocks', deadlocks::float8 from base
@@ -140,6 +148,8 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     union all select 'database.cache_hits', blks_hit / greatest(blks_hit + blks_read, 1)::float8 from base
     union all select 'database.dead_rows', sum(dead) from tables
     union all select 'database.dead_share', sum(dead) / greatest(sum(dead) + sum(live), 1) from tables
+    union all select 'host.memory', max(m.value) from opsteward.agent_metrics m where m.tenant_id = tenant
+        and m.name = 'host.memory' and m.at > now() - make_interval(secs => lately)
     union all (select 'table.bytes.' || relname, bytes from tables order by bytes desc limit 8)
 $$;
 
@@ -161,11 +171,11 @@ $$;
 GRANTS = """
 revoke execute on function opsteward.living, opsteward.claim_agents, opsteward.free_agents, opsteward.beat_agents,
     opsteward.agent_troubles, opsteward.living_processes, opsteward.database_figures, opsteward.forget_agent_metrics,
-    opsteward.forget_agent_messages
+    opsteward.forget_agent_messages, opsteward.keep_figures
     from public;
 grant execute on function opsteward.claim_agents, opsteward.free_agents, opsteward.beat_agents,
     opsteward.agent_troubles, opsteward.database_figures, opsteward.forget_agent_metrics,
-    opsteward.forget_agent_messages to {app};
+    opsteward.forget_agent_messages, opsteward.keep_figures to {app};
 grant execute on function opsteward.living_processes to {app}, {web};
 grant delete on opsteward.agents, opsteward.agent_messages to {web};
 """

@@ -1,0 +1,1 @@
+"""The agents that every installation has: they look after Opsteward itself."""
