@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import time
@@ -27,7 +28,7 @@ from support.instance import run_sql
 from support.nursery import Nursery
 from support.survival import DURABLE, INTEGRATION, PLAIN, POISON, THREAD, Effect, effects
 
-LOST_AFTER = 4.0
+LOST_AFTER = 2.0
 
 
 @dataclass(kw_only=True)
@@ -143,21 +144,25 @@ async def test_the_database_dies_under_running_tasks(world: World) -> None:
     tasks = [
         await world.submit(kind, f"{kind}-{n}", steps=steps, pace=0.1) for n in range(10) for kind in (DURABLE, PLAIN)
     ]
-    server = EmbeddedPostgres(world.house.settings.home)
-    for enough in (20, 120):
+    home = world.house.settings.home
+    server = EmbeddedPostgres(home)
+    for enough, away in ((20, 0.0), (120, LOST_AFTER + 1.0)):
         await world.until(lambda least=enough: len(world.effects()) >= least)  # type: ignore[misc]
         pid = server.pid()
         assert pid is not None
-        os.kill(pid, signal.SIGQUIT)
-        await world.until(lambda pid=pid: server.pid() not in (None, pid))  # type: ignore[misc]
-        server.ensure_running()
+        with (home / "postgres.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # nobody starts it meanwhile
+            os.kill(pid, signal.SIGQUIT)
+            await asyncio.sleep(away)  # so long that all have been silent for too long when it is back
+        await world.until(lambda old=pid: server.pid() not in (None, old))  # type: ignore[misc]
 
     for task in await _patiently(world, tasks):
         assert (task.status, task.retry_count) == ("completed", 0), task.error
         assert task.result_data == {"done": steps}
     assert {one.step for one in world.effects(f"{DURABLE}-0")} == set(steps)
     for pid in workers:
-        os.kill(pid, 0)  # raises when it is gone: nobody took the other for dead
+        os.kill(pid, signal.SIGTERM)
+        assert world.nursery.wait(pid) == 0, "nobody took the other for dead"
 
 
 async def _patiently(world: World, tasks: list[UUID]) -> list[TaskInfo]:

@@ -10,7 +10,6 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
-import opsteward
 from opsteward.api import problems, ws
 from opsteward.api.guard import Guard
 from opsteward.api.measured import Measured
@@ -31,6 +30,7 @@ from opsteward.api.rest import (
 from opsteward.api.rooms import Rooms
 from opsteward.api.traced import Traced
 from opsteward.api.turns import Turns
+from opsteward.core.version import __version__
 from opsteward.telemetry import traces
 
 #: All routes, in the order in which the description shows them.
@@ -87,7 +87,7 @@ def build_app(rooms: Rooms, *, lifespan: Any = None) -> FastAPI:
     """The application for these rooms; the console is mounted later, by `bootstrap`."""
     app = FastAPI(
         title="Opsteward",
-        version=opsteward.__version__,
+        version=__version__,
         openapi_url=None,
         docs_url=None,
         redoc_url=None,

@@ -36,6 +36,29 @@ def stress(
     """Rising load of reads, events and tasks up to the limit; tells the highest rate held. Fails on lost work."""
     from opsteward.cli.stress import run_stress
 
+    raise typer.Exit(run_stress(duration=duration, limit=limit, errors=errors, patience=patience, as_json=as_json))
+
+
+def soak(
+    duration: Annotated[float, typer.Option(min=1, help="Seconds to go on.")] = 600.0,
+    process: Annotated[
+        list[str] | None, typer.Option(help="A worker's /metrics address, to watch its memory too. Can be repeated.")
+    ] = None,
+    minutes: Annotated[
+        list[str] | None, typer.Option(help="kind=minutes that a person would take, for the hours saved.")
+    ] = None,
+    most_growth: Annotated[float, typer.Option(min=0, help="MB that a process's memory may grow.")] = 100.0,
+    as_json: Json = False,
+) -> None:
+    """Do everything in rounds for a set time: events, incidents, tasks, schedule, pause, agents. For an instance of
+    its own: it pauses a task type of your tenant. Fails on lost work, errors and growing memory."""
+    from opsteward.cli.saved_hours import minutes_of
+    from opsteward.cli.soak import run_soak
+
+    try:
+        assumed = minutes_of(minutes or [])
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--minutes") from None
     raise typer.Exit(
-        run_stress(duration=duration, limit=limit, errors=errors, patience=patience, as_json=as_json)
+        run_soak(duration=duration, processes=process or [], minutes=assumed, most_growth=most_growth, as_json=as_json)
     )

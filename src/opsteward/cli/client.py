@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-DEFAULT_URL = "http://127.0.0.1:8080"
+from opsteward.client.connection import Address, CallFailed, answer_of
 
-
-class CallFailed(Exception):
-    """The instance refused or failed; `problem` is its problem document."""
-
-    def __init__(self, status: int, problem: dict[str, Any]) -> None:
-        super().__init__(problem.get("detail") or problem.get("title") or f"status {status}")
-        self.status = status
-        self.problem = problem
+__all__ = ["CallFailed", "Client"]
 
 
 class Client:
     """A thin client; every method gives the decoded JSON or raises CallFailed."""
 
     def __init__(self, url: str | None = None, token: str | None = None, *, timeout: float = 60.0) -> None:
-        self.url = (url or os.environ.get("OPSTEWARD_URL") or DEFAULT_URL).rstrip("/")
-        self._token = token or os.environ.get("OPSTEWARD_TOKEN") or _token_file()
-        self.headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        address = Address.of(url, token)
+        self.url, self.headers = address.url, address.headers
         self._http = httpx.Client(base_url=self.url, headers=self.headers, timeout=timeout)
 
     def get(self, path: str, **params: Any) -> Any:
@@ -44,22 +34,4 @@ class Client:
         self._call("DELETE", path)
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
-        response = self._http.request(method, path, **options)
-        if response.status_code >= 400:
-            try:
-                problem = response.json()
-            except ValueError:
-                problem = {"title": f"{self.url} answered {response.status_code} without saying why"}
-            raise CallFailed(response.status_code, problem if isinstance(problem, dict) else {})
-        return response.json() if response.content else None
-
-
-def _token_file() -> str:
-    from opsteward.core.settings import default_home
-
-    home = os.environ.get("OPSTEWARD_HOME")
-    path = (Path(home) if home else default_home()) / "token"
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
+        return answer_of(self._http.request(method, path, **options))

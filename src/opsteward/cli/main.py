@@ -35,6 +35,7 @@ app.add_typer(agents.app, name="agents")
 app.add_typer(lab.app, name="lab")
 app.add_typer(bench.app, name="bench")
 app.command()(troubleshoot)
+app.command()(bench.soak)
 
 
 @app.command()
@@ -78,9 +79,9 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="JSON for progra
 @app.command()
 def version() -> None:
     """Print the version."""
-    import opsteward
+    from opsteward.core.version import __version__
 
-    typer.echo(opsteward.__version__)
+    typer.echo(__version__)
 
 
 def main() -> None:

@@ -121,17 +121,15 @@ class _Stress:
         try:
             ended = await ends_of(user, self.tasks, patience=patience)
             incidents = [
-                one
-                for one in await _all_incidents(user)
-                if one["source"].startswith(f"stress-{self.run_id}-")
+                one for one in await _all_incidents(user) if one["source"].startswith(f"stress-{self.run_id}-")
             ]
             for one in incidents:
                 if one["status"] != "resolved":
                     path = f"/api/v1/incidents/{one['id']}/resolve"
                     await user.call("resolve", "POST", path, json={"reason": "a stress test has ended"})
         finally:
-            for one in [user, *self._idle]:
-                await one.close()
+            for open_one in [user, *self._idle]:
+                await open_one.close()
         statuses = Counter(task["status"] for task in ended.values())
         kept = sum(one["event_count"] for one in incidents)
         return {

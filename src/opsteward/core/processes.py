@@ -120,6 +120,7 @@ class Membership:
         self._lost_after = lost_after
         self._on_beat = on_beat
         self._on_lost = on_lost
+        self._beats_since: float | None = None  # on the loop's clock; since when every beat of ours was taken
 
     async def join(self) -> None:
         """Register; from now on the heart must beat."""
@@ -157,6 +158,10 @@ class Membership:
                 log.exception("core.process.beat_failed")
             finally:
                 late.cancel()
+            if not taken:
+                self._beats_since = None
+            elif self._beats_since is None:
+                self._beats_since = asyncio.get_running_loop().time()
             self._on_beat(taken)
             await asyncio.sleep(BEAT_SECONDS)
 
@@ -255,12 +260,17 @@ class Membership:
             )
 
     def _is_lost(self, row: Process, silent: float) -> bool:
-        if row.lost_at is not None or silent > self._lost_after:
+        if row.lost_at is not None or (silent > self._lost_after and self._may_judge_silence()):
             return True
         if row.host != host_key():
             return False
         # On our own machine we need not wait for silence: the kernel knows.
         return started_mark(row.pid) != row.pid_started
+
+    def _may_judge_silence(self) -> bool:
+        """Not while we were cut off ourselves: when the database was away, everybody was silent."""
+        at = asyncio.get_running_loop().time()
+        return self._beats_since is not None and at - self._beats_since > self._lost_after
 
 
 def _holder(process_id: UUID) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
-import opsteward
+from opsteward.core.version import __version__
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -20,7 +20,7 @@ _LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 ProcessCollector(registry=REGISTRY)
 
 BUILD = Gauge("opsteward_build_info", "Always 1; the version is its label", ["version"], registry=REGISTRY)
-BUILD.labels(opsteward.__version__).set(1)
+BUILD.labels(__version__).set(1)
 
 HTTP_REQUESTS = Counter(
     "opsteward_http_requests_total",

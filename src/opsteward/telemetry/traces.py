@@ -15,9 +15,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-import opsteward
 from opsteward.core.log import correlation_id, get_logger
 from opsteward.core.redact import redact_text
+from opsteward.core.version import __version__
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -85,14 +85,14 @@ def start() -> None:
 
     if "grpc" in os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", ""):
         log.warning("telemetry.traces.protocol_ignored", used="http/protobuf")
-    resource = {"service.version": opsteward.__version__}
+    resource = {"service.version": __version__}
     if not os.environ.get("OTEL_SERVICE_NAME") and "service.name=" not in os.environ.get(
         "OTEL_RESOURCE_ATTRIBUTES", ""
     ):
         resource["service.name"] = "opsteward"
     _provider = TracerProvider(resource=Resource.create(resource), id_generator=_ids(), shutdown_on_exit=False)
     _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    _tracer = _provider.get_tracer("opsteward", opsteward.__version__)
+    _tracer = _provider.get_tracer("opsteward", __version__)
 
 
 def stop() -> None:

@@ -257,7 +257,11 @@ class Runner:
 
     async def _outcome(self, run: _Run) -> Outcome:
         row, kind = run.row, run.kind
-        end = partial(Outcome, row.tenant_id, row.id, limited=self._held_back)
+
+        def end(status: TaskStatus, result: dict[str, Any] | None = None, **how: Any) -> Outcome:
+            # by what the latest claim saw: what waits for room may have come after this one began
+            return Outcome(row.tenant_id, row.id, status, result, limited=self._held_back, **how)
+
         if row.cancel_requested:
             return end(TaskStatus.CANCELLED)
         try:

@@ -1,0 +1,63 @@
+"""Opsteward from Python, in both forms, on a running instance."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+import pytest
+
+from opsteward import AsyncOpsteward, CallFailed, Opsteward, Priority
+from support.live import Live, running_instance
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[Live]:
+    with running_instance() as instance:
+        yield instance
+
+
+def test_a_task_is_submitted_followed_and_read(live: Live) -> None:
+    with Opsteward(live.url, live.admin.token) as ops:
+        task = ops.create_task("opsteward.echo", {"message": "hello"}, priority=Priority.HIGH)
+        assert ops.wait_for_task(task["id"])["result_data"] == {"message": "hello"}
+        assert ops.tasks(status="completed")[0]["priority"] == "high"
+
+
+def test_the_same_key_is_the_same_submission(live: Live) -> None:
+    with Opsteward(live.url, live.admin.token) as ops:
+        tasks = [{"task_type": "opsteward.echo"}] * 3
+        first = ops.create_tasks(tasks, idempotency_key="once")
+        assert ops.create_tasks(tasks, idempotency_key="once") == first
+
+
+def test_what_is_refused_says_why(live: Live) -> None:
+    with Opsteward(live.url, live.admin.token) as ops:
+        with pytest.raises(CallFailed) as refused:
+            ops.create_task("no.such_type")
+        assert refused.value.status == 422
+        assert refused.value.problem["errors"][0]["field"] == "task_type"
+        with pytest.raises(TimeoutError):
+            ops.wait_for_task(ops.create_task("opsteward.echo", delay=3600)["id"], timeout=0.2)
+
+
+async def test_the_async_form_does_the_same(live: Live) -> None:
+    async with AsyncOpsteward(live.url, live.admin.token) as ops:
+        waiting = await ops.create_task("opsteward.echo", delay=3600)
+        assert (await ops.cancel_task(waiting["id"], reason="not needed"))["status"] == "cancelled"
+        again = await ops.redrive_task(waiting["id"])
+        assert (await ops.wait_for_task(again["id"]))["status"] == "completed"
+        await ops.pause("tenant", reason="a test")
+        held = await ops.create_task("opsteward.echo")
+        await ops.resume("tenant")
+        assert (await ops.wait_for_task(held["id"]))["status"] == "completed"
+        with pytest.raises(CallFailed):
+            await ops.resume("tenant")
+
+
+def test_both_forms_have_the_same_verbs() -> None:
+    def verbs(form: type) -> dict[str, str]:
+        named = {name: value for name, value in vars(form).items() if callable(value) and not name.startswith("_")}
+        return {name: str(inspect.signature(value)) for name, value in named.items()}
+
+    assert verbs(Opsteward) == verbs(AsyncOpsteward)
