@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 HEAVY = {
-    "aiohttp", "alembic", "apprise", "cryptography", "dbos", "fastapi", "httpx", "nicegui", "psutil", "psycopg",
+    "aiohttp", "alembic", "apprise", "cryptography", "dbos", "fastapi", "httpx", "nicegui", "opentelemetry", "prometheus_client", "psutil", "psycopg",
     "pydantic", "pydantic_settings", "rich", "sqlalchemy", "starlette", "structlog", "uvicorn", "yaml",
 }  # fmt: skip
 HELP = """

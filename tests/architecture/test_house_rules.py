@@ -17,6 +17,9 @@ from source_tree import modules, snippet
 
 #: The only places that may catch every error, and why. Whatever they catch is logged or told, and nothing is lost.
 BOUNDARIES = {
+    "agents/service/life.py: Life._live": "whatever an agent raises is its own failure: it is started anew",
+    "agents/service/life.py: Life._stop": "an agent that can't even stop must not keep its next instance from starting",
+    "agents/service/runtime.py: Runtime._own": "one bad round must not leave the agents without an owner",
     "bootstrap/application.py: Process._watched": "a part that dies is said, and ends the process in order",
     "bootstrap/worker.py: seal_waiting": "one tenant's trouble must not leave the others unsealed",
     "cli/main.py: main": "the last one: says an expected failure in one line, and lets any other through",

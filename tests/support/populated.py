@@ -8,6 +8,8 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
+from opsteward.agents.service import mailbox, metrics
+from opsteward.core.clock import now
 from opsteward.telemetry.service import audit
 from support.instance import Instance, Operator, Tenant
 
@@ -64,6 +66,8 @@ async def populate(instance: Instance) -> Populated:
     action = await post("/api/v1/actions", {"action": "log_only", "params": log, "reason": f"{mark} why"})
     session = await post("/api/v1/troubleshooting/sessions", {"complaint": f"{mark} is slow"})
     token = await post("/api/v1/tokens", {"name": f"{mark}-token"})
+    agent = await post("/api/v1/agents", {"kind": "opsteward.heartbeat", "name": f"{mark}-agent"})
+    await _as_an_agent_would(tenant, f"{mark}-agent", mark)
     approval_id, freeze_id = await _as_a_worker_would(tenant, UUID(action["id"]), mark)
     ids = {
         "incident_id": taken["events"][0]["incident_id"] or await _any_incident(tenant, mark),
@@ -73,6 +77,7 @@ async def populate(instance: Instance) -> Populated:
         "freeze_id": str(freeze_id),
         "session_id": session["id"],
         "token_id": token["id"],
+        "agent_id": agent["id"],
     }
     return Populated(
         tenant=tenant,
@@ -89,6 +94,14 @@ async def _any_incident(tenant: Tenant, mark: str) -> str:
     taken = (await tenant.http.post("/api/v1/events", json=event)).json()["events"][0]
     assert taken["incident_id"], taken
     return str(taken["incident_id"])
+
+
+async def _as_an_agent_would(tenant: Tenant, name: str, mark: str) -> None:
+    """A message to the agent, and a figure that it measured."""
+    house = tenant.instance.house
+    async with house.app.unit_of_work(tenant.id) as session:
+        await mailbox.send(session, to=name, sender=f"{mark}-sender", body={"text": mark})
+    await metrics.record(house.app, tenant.id, process_id=uuid4(), at=now(), figures=[(f"{mark}.figure", 1.0)])
 
 
 async def _as_a_worker_would(tenant: Tenant, run_id: UUID, mark: str) -> tuple[UUID, UUID]:

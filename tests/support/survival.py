@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from opsteward.contracts.integration import Integration
 from opsteward.contracts.task import TaskContext, TaskType
+from support.probe_agents import Tracer
 
 _LOOK_EVERY = 0.01
 
@@ -98,4 +99,5 @@ INTEGRATION = Integration(
         _type(THREAD, _on_a_thread),
         _type(POISON, _poison),
     ],
+    agents=[Tracer],
 )

@@ -20,6 +20,7 @@ from opsteward.core.errors import Unavailable
 from opsteward.core.feed import RECONNECTED, Notice
 from opsteward.core.log import get_logger
 from opsteward.identity.types import Identity
+from opsteward.telemetry.metrics import WS_CLIENTS
 
 log = get_logger(__name__)
 
@@ -143,6 +144,7 @@ class Hub:
         if not followers:
             self._heads[tenant_id] = last
         followers.add(follower)
+        WS_CLIENTS.inc()
         follower.start_after(last if after is None else min(after, last))
         self._dirty.add(tenant_id)  # what came since the look
         self._work.set()
@@ -151,7 +153,9 @@ class Hub:
     def leave(self, follower: Follower) -> None:
         """It follows no longer."""
         followers = self._followers.get(follower.identity.tenant_id, set())
-        followers.discard(follower)
+        if follower in followers:
+            followers.remove(follower)
+            WS_CLIENTS.dec()
         if not followers:
             self._followers.pop(follower.identity.tenant_id, None)
             self._heads.pop(follower.identity.tenant_id, None)

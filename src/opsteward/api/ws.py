@@ -27,6 +27,7 @@ from opsteward.core.log import correlated, get_logger
 from opsteward.identity.service import access, refusals
 from opsteward.identity.service.browser import SESSION_COOKIE, is_same_origin
 from opsteward.identity.types import Identity
+from opsteward.telemetry.metrics import WS_GAPS, WS_SENT
 
 log = get_logger(__name__)
 
@@ -84,9 +85,11 @@ class _Connection:
                     async with asyncio.timeout(self._rooms.settings.ws_stall_timeout):
                         if not isinstance(one, Message):
                             await self._send(one)
+                            WS_GAPS.inc()
                         elif self.follower.wants(one):
                             async with self._sending:
                                 await self._socket.send_text(one.text)
+                            WS_SENT.inc()
                 except TimeoutError:
                     await self._close(_TRY_AGAIN, f"too slow: come back with last_event_id={self.follower.sent}")
                     return

@@ -135,10 +135,14 @@ def console_rooms_of(house: House, readiness: Callable[[], dict[str, bool]]) -> 
     return ConsoleRooms(
         db=house.web,
         feed=house.feed,
+        registry=house.registry,
         inventory=house.inventory,
         door=house.door,
         incidents=house.incidents,
         sessions=house.sessions,
+        task_types=house.task_types,
+        schedules=house.schedules,
+        agents=house.agents,
         readiness=readiness,
     )
 

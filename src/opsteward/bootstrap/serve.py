@@ -6,8 +6,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from functools import partial
+from contextlib import asynccontextmanager, nullcontext
 
 import uvicorn
 from fastapi import FastAPI
@@ -21,7 +20,7 @@ from opsteward.bootstrap.application import (
     running,
 )
 from opsteward.bootstrap.house import build_house
-from opsteward.bootstrap.worker_metrics import show_metrics
+from opsteward.bootstrap.worker_metrics import shown
 from opsteward.console.mount import Console
 from opsteward.core.errors import Invalid
 from opsteward.core.settings import Settings, env_name
@@ -121,8 +120,7 @@ def work(settings: Settings, announce: Callable[[], None]) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         process = Process(house, kind="worker", on_death=stop.set)
-        showing = [] if listener is None else [partial(show_metrics, process, listener)]
-        async with running(process, *showing):
+        async with shown(process, listener) if listener else nullcontext(), running(process):
             stopped = asyncio.create_task(stop.wait())
             ready = asyncio.create_task(process.worker.ready.wait())
             await asyncio.wait({stopped, ready}, return_when=asyncio.FIRST_COMPLETED)

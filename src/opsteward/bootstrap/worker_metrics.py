@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from fastapi import FastAPI
@@ -29,8 +29,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def show_metrics(process: Process, listener: socket.socket) -> None:
-    """Serve until cancelled."""
+@asynccontextmanager
+async def shown(process: Process, listener: socket.socket) -> AsyncIterator[None]:
+    """Served inside of this context, which is to outlast the process's work: a draining worker says so."""
     rooms = rooms_of(process.house, lambda: dict(process.parts))
     rooms.figures = None  # those of the database are told by `up`: told twice they would add up
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
@@ -44,7 +45,7 @@ async def show_metrics(process: Process, listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
     log.info("bootstrap.metrics.served", host=host, port=port)
     try:
-        await asyncio.shield(serving)
+        yield
     finally:
         server.should_exit = True
         await serving

@@ -22,10 +22,18 @@ class Client:
     def get(self, path: str, **params: Any) -> Any:
         return self._call("GET", path, params={k: v for k, v in params.items() if v is not None})
 
-    def post(self, path: str, body: Any = None, *, content: bytes | None = None, kind: str = "") -> Any:
+    def post(
+        self,
+        path: str,
+        body: Any = None,
+        *,
+        content: bytes | None = None,
+        kind: str = "",
+        headers: dict[str, str] | None = None,
+    ) -> Any:
         if content is not None:
             return self._call("POST", path, content=content, headers={"Content-Type": kind})
-        return self._call("POST", path, json=body if body is not None else {})
+        return self._call("POST", path, json=body if body is not None else {}, headers=headers)
 
     def put(self, path: str, body: Any) -> Any:
         return self._call("PUT", path, json=body)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from opsteward.cli import admin, agents, approvals, bench, incidents, lab, orders
+from opsteward.cli import admin, agents, approvals, bench, controls, incidents, lab, orders, schedules, tasks
 from opsteward.cli.troubleshoot import troubleshoot
 
 app = typer.Typer(
@@ -23,6 +23,10 @@ app = typer.Typer(
 )
 app.add_typer(incidents.events, name="events")
 app.add_typer(incidents.incidents, name="incidents")
+app.add_typer(tasks.app, name="tasks")
+app.add_typer(schedules.app, name="schedules")
+app.add_typer(controls.pause, name="pause")
+app.add_typer(controls.resume, name="resume")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(approvals.freezes, name="freezes")
 app.add_typer(orders.app, name="standing-orders")
@@ -34,6 +38,7 @@ app.add_typer(admin.audit, name="audit")
 app.add_typer(agents.app, name="agents")
 app.add_typer(lab.app, name="lab")
 app.add_typer(bench.app, name="bench")
+app.command()(controls.status)
 app.command()(troubleshoot)
 app.command()(bench.soak)
 

@@ -12,6 +12,7 @@ _STYLES = {
     "not_needed": "green", "open": "yellow", "acknowledged": "yellow", "diagnosing": "cyan", "remediating": "cyan",
     "verifying": "cyan", "executing": "cyan", "pending": "yellow", "awaiting_approval": "yellow",
     "running": "green", "paused": "yellow", "starting": "cyan", "registered": "cyan", "stopped": "yellow",
+    "completed": "green", "in_progress": "cyan", "cancelled": "dim", "dead_letter": "red", "critical": "red",
     "degraded": "yellow", "down": "red", "escalated": "red", "failed": "red", "high": "red", "denied": "red",
 }  # fmt: skip
 
@@ -21,8 +22,11 @@ def as_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
 
 
-def table(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, empty: str) -> None:
-    """For people: a table, or a sentence that helps on when there is nothing. Text from outside is never markup."""
+def table(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, empty: str, whole: Sequence[str] = ()) -> None:
+    """For people: a table, or a sentence that helps on when there is nothing. Text from outside is never markup.
+
+    `whole` columns are never broken, so that they can be copied.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -33,7 +37,7 @@ def table(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, empty: str)
         return
     shown = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        shown.add_column(column.replace("_", " "), overflow="fold")
+        shown.add_column(column.replace("_", " "), overflow="fold", no_wrap=column in whole)
     for row in rows:
         cells = [plain(row.get(column)) for column in columns]
         shown.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
@@ -65,9 +69,11 @@ def explain(error: Exception) -> bool:
         lines = [str(error)]
         for field in error.problem.get("errors", []):
             line = f"line {field['line']}, " if field.get("line") else ""
-            lines.append(
-                f"  {line}{field.get('field', '')}: {field.get('problem', '')} {field.get('remedy', '')}".rstrip()
-            )
+            said = f"{line}{field.get('field', '')}: {field.get('problem', '')}"
+            if said == lines[0]:  # one field alone is the whole story
+                lines = [f"{said}; {field.get('remedy', '')}".removesuffix("; ")]
+            else:
+                lines.append(f"  {said} {field.get('remedy', '')}".rstrip())
         if error.problem.get("remedy"):
             lines.append(f"  remedy: {error.problem['remedy']}")
         if error.status == 401:

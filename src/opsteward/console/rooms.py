@@ -6,10 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from opsteward.actions.service.door import Door
+from opsteward.agents.service.desk import Desk as AgentDesk
+from opsteward.contracts.registry import Registry
 from opsteward.core.db import Database
 from opsteward.core.feed import Feed
 from opsteward.events.service.incidents import Incidents
 from opsteward.systems.service.inventory import Inventory
+from opsteward.tasks.service.catalogue import Catalogue
+from opsteward.tasks.service.schedules import Schedules
 from opsteward.troubleshooting.service.sessions import Sessions
 
 
@@ -19,8 +23,12 @@ class ConsoleRooms:
 
     db: Database
     feed: Feed
+    registry: Registry
     inventory: Inventory
     door: Door
     incidents: Incidents
     sessions: Sessions
+    task_types: Catalogue
+    schedules: Schedules
+    agents: AgentDesk
     readiness: Callable[[], dict[str, bool]]

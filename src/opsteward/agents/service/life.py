@@ -60,7 +60,8 @@ class Rules:
 
 
 class Life:
-    """`tell(life, report)` stores how it stands and gives the report on, in one transaction; false when it could not.
+    """`tell(life, status, report)` stores that it stands so and gives the report on, in one transaction; false when it
+    could not.
 
     `changed()` says that the status is another one.
     """
@@ -73,7 +74,7 @@ class Life:
         rules: Rules,
         *,
         changed: Callable[[], None],
-        tell: Callable[[Life, Report], Awaitable[bool]],
+        tell: Callable[[Life, AgentStatus, Report], Awaitable[bool]],
     ) -> None:
         self.assigned = assigned
         self._kinds = kinds
@@ -93,6 +94,8 @@ class Life:
         self._told = assigned.status == AgentStatus.FAILED
         self._desired = assigned.desired
         self._signal = asyncio.Event()
+        self._between = asyncio.Event()  # no run is under way
+        self._between.set()
         self._woken = assigned.every is None  # it may have missed what would have woken it
         self._must_end_by: float | None = None
         self._context: Context | None = None
@@ -128,9 +131,14 @@ class Life:
             self._signal.set()
 
     async def end(self, *, at_once: bool) -> None:
-        """End it within seconds. `at_once`: it runs elsewhere by now, so nothing more of it gets out."""
+        """End it within seconds, after the run that is under way. `at_once`: it runs elsewhere by now, so nothing
+        more of it gets out."""
         if at_once and self._context is not None:
             self._context.close()
+        elif self.alive:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STOP_WITHIN):
+                    await self._between.wait()
         self._task.cancel()
         _, hanging = await asyncio.wait({self._task}, timeout=2 * STOP_WITHIN)
         if self._context is not None:
@@ -144,7 +152,7 @@ class Life:
                 try:
                     await self._incarnation()
                 except Unavailable:
-                    self._stand(AgentStatus.DEGRADED, "the database was away")
+                    self._stand(AgentStatus.FAILED if self._told else AgentStatus.DEGRADED, "the database was away")
                     await asyncio.sleep(1.0)
                 except Exception as error:  # a boundary: whatever an agent raises is its own failure
                     log.exception("agents.agent.failed", agent=self.assigned.name, kind=self.assigned.kind)
@@ -213,16 +221,20 @@ class Life:
             self._next_at = began + (every * random.uniform(0.5, 1.0) if first else every)  # noqa: S311
         self.last_run_at = now()
         context.begin()
+        self._between.clear()
         try:
             await self._bounded(agent, agent.run_once(context))
             await context.finish()
         finally:
             self.run_seconds = loop.time() - began
+            self._between.set()
         self.runs += 1
         self.failures, self.next_start_at = 0, None
-        self._stand(AgentStatus.DEGRADED if context.trouble else AgentStatus.RUNNING, context.trouble)
-        if self._told and await self._tell(self, _report(self, resolved=True)):
-            self._told = False
+        well = AgentStatus.DEGRADED if context.trouble else AgentStatus.RUNNING
+        if self._told:
+            await self._turn(well, context.trouble, resolved=True)
+        else:
+            self._stand(well, context.trouble)
 
     async def _bounded(self, agent: AnyAgent, work: Awaitable[None]) -> None:
         """Within the kind's timeout; past it the agent gives no sign of life until it has ended."""
@@ -242,16 +254,27 @@ class Life:
         """Wait, the longer the more failures there were in a row; tell people when they are too many."""
         self.failures += 1
         self.restarts += 1
+        self._woken = self._woken or self.assigned.every is None  # what woke it has not been dealt with
         rules = self._rules
         too_many = self.failures >= rules.failures_until_failed
         pause = min(rules.max_backoff, rules.backoff_factor ** (self.failures - 1))
         pause = (rules.max_backoff if too_many else pause) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         self.next_start_at = now() + timedelta(seconds=pause)
         reason = redact_text(f"{type(error).__name__}: {error}")[:500]
-        self._stand(AgentStatus.FAILED if too_many else AgentStatus.DEGRADED, reason)
-        if too_many and not self._told and await self._tell(self, _report(self, resolved=False)):
-            self._told = True
+        if not too_many or self._told:
+            self._stand(AgentStatus.FAILED if self._told else AgentStatus.DEGRADED, reason)
+        else:
+            await self._turn(AgentStatus.FAILED, reason, resolved=False)
         await asyncio.sleep(pause)
+
+    async def _turn(self, status: AgentStatus, reason: str, *, resolved: bool) -> None:
+        """Into `failed` or out of it: stored and told together. While that can't be, it stands as it did."""
+        before, self.reason = self.reason, reason
+        context = {"kind": self.assigned.kind, "failures": self.failures, "reason": reason}
+        if await self._tell(self, status, trouble_report(self.assigned.name, context=context, resolved=resolved)):
+            self.status, self._told = status, not resolved
+        else:
+            self.reason = before
 
     def _stand(self, status: AgentStatus, reason: str = "") -> None:
         self.reason = reason
@@ -274,14 +297,6 @@ class Life:
             "restarts": self.restarts,
             "next_start_at": self.next_start_at.timestamp() if self.next_start_at else None,
         }
-
-
-def _report(life: Life, *, resolved: bool) -> Report:
-    return trouble_report(
-        life.assigned.name,
-        context={"kind": life.assigned.kind, "failures": life.failures, "reason": life.reason},
-        resolved=resolved,
-    )
 
 
 def trouble_report(name: str, *, context: dict[str, Any], resolved: bool) -> Report:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -286,7 +286,7 @@ class Runtime:
         if not lives:
             return
         async with self._db.unit_of_work(None) as session:
-            ours = set(await self._write(session, lives.values()))
+            ours = set(await self._write(session, [life.as_beat() for life in lives.values()]))
         if lost := [life for one, life in lives.items() if one not in ours and self._lives.get(one) is life]:
             log.warning("agents.runtime.lost", agents=len(lost))
             self._end(lost, free=False)
@@ -300,28 +300,27 @@ class Runtime:
         for tenant_id, lives in by_tenant.items():
             said = {life.assigned.id: life.status for life in lives}
             async with self._db.unit_of_work(tenant_id) as session:
-                ours = await self._write(session, lives)
+                ours = await self._write(session, [life.as_beat() for life in lives])
                 await tell_changes(session, [(one, said[one]) for one in ours])
             for life in lives:
                 life.written = said[life.assigned.id]
 
-    async def _tell(self, life: Life, report: Report) -> bool:
-        """Store how it stands and what is to be said of it together; nothing of an agent that is not ours."""
-        said = life.status
+    async def _tell(self, life: Life, status: AgentStatus, report: Report) -> bool:
+        """Store the status and what is to be said of it together; nothing of an agent that is not ours."""
+        beat = life.as_beat() | {"status": status}
         try:
             async with self._db.unit_of_work(life.assigned.tenant_id) as session:
-                ours = await self._write(session, [life])
-                await tell_changes(session, [(one, said) for one in ours])
+                ours = await self._write(session, [beat])
+                await tell_changes(session, [(one, status) for one in ours])
                 if ours:
                     await self._bus.publish(session, AgentReported(agent=life.assigned.name, report=report))
         except Unavailable:
             return False
-        life.written = said
+        life.written = status
         return True
 
-    async def _write(self, session: AsyncSession, lives: Iterable[Life]) -> list[UUID]:
-        beats = json.dumps([life.as_beat() for life in lives])
-        return list(await session.scalars(_BEAT, {"me": self._me, "beats": beats}))
+    async def _write(self, session: AsyncSession, beats: Sequence[dict[str, Any]]) -> list[UUID]:
+        return list(await session.scalars(_BEAT, {"me": self._me, "beats": json.dumps(beats)}))
 
 
 def _uuid(text: str) -> UUID:

@@ -30,7 +30,9 @@ class AgentIn(Input):
 
     kind: Annotated[str, Field(min_length=1, max_length=100)]
     name: Annotated[str, Field(min_length=1, max_length=100)]
-    interval: Annotated[float | None, Field(ge=SHORTEST_INTERVAL, le=LONGEST_INTERVAL, allow_inf_nan=False)] = None
+    interval: Annotated[
+        float | None, Field(strict=True, ge=SHORTEST_INTERVAL, le=LONGEST_INTERVAL, allow_inf_nan=False)
+    ] = None
     params: dict[str, Any] = {}
 
 

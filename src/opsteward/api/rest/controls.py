@@ -13,7 +13,6 @@ from opsteward.api.rest.shapes import Input
 from opsteward.core.errors import Invalid
 from opsteward.identity.types import Identity
 from opsteward.tasks.service import controls
-from opsteward.telemetry.service import audit
 
 router = APIRouter(prefix="/api/v1/controls", tags=["controls"])
 
@@ -67,9 +66,7 @@ async def pause_everything(
 ) -> dict[str, Any]:
     """Stop the whole installation, all tenants: for platform operators."""
     reason = body.reason if body else ""
-    async with rooms.db.unit_of_work(controls.EVERYBODY) as session:
-        made = await controls.pause(session, scope="everything", reason=reason, actor=identity.actor)
-    await _note_at_home(rooms, identity, "paused", reason)
+    made = await controls.pause_everything(rooms.db, reason=reason, actor=identity.actor, home=identity.tenant_id)
     return asdict(made)
 
 
@@ -78,9 +75,8 @@ async def resume_everything(
     rooms: RoomsDep, identity: Annotated[Identity, needs("controls.everything")], body: EverythingIn | None = None
 ) -> Response:
     """The whole installation goes on, but for what is paused by itself."""
-    async with rooms.db.unit_of_work(controls.EVERYBODY) as session:
-        await controls.resume(session, scope="everything", actor=identity.actor)
-    await _note_at_home(rooms, identity, "resumed", body.reason if body else "")
+    reason = body.reason if body else ""
+    await controls.resume_everything(rooms.db, reason=reason, actor=identity.actor, home=identity.tenant_id)
     return Response(status_code=204)
 
 
@@ -89,16 +85,3 @@ def _check(rooms: RoomsDep, body: ControlIn) -> None:
         raise Invalid.field("target", "is no task type", "see GET /api/v1/tasks/types")
     if body.scope == "action" and body.target and body.target not in rooms.registry.actions:
         raise Invalid.field("target", "is no action", "see GET /api/v1/actions/catalogue")
-
-
-async def _note_at_home(rooms: RoomsDep, identity: Identity, what: str, reason: str) -> None:
-    """Who stopped or started everything is in the log of their own tenant too, where people look."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        await audit.record(
-            session,
-            actor=identity.actor,
-            verb=f"controls.{what}",
-            object_type="everything",
-            object_id="everything",
-            detail={"reason": reason},
-        )

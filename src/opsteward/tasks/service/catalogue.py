@@ -50,16 +50,15 @@ class Catalogue:
                 )
                 for e in error.errors(include_input=False, include_url=False)[:20]
             ]
-        size = len(json.dumps(params, ensure_ascii=False).encode()) if params else 0
-        if size > self._max_params_bytes:
-            return [
-                FieldProblem(
-                    field=f"{at}parameters",
-                    problem=f"are {size} bytes, the most is {self._max_params_bytes}",
-                    remedy="pass a reference to the data instead of the data",
-                )
-            ]
-        return []
+        return self.too_large("parameters", params, at=at)
+
+    def too_large(self, field: str, value: Mapping[str, Any], *, at: str = "") -> list[FieldProblem]:
+        """The problem of a free field of a task that is no place for data."""
+        size = len(json.dumps(value, ensure_ascii=False).encode()) if value else 0
+        if size <= self._max_params_bytes:
+            return []
+        problem = f"are {size} bytes, the most is {self._max_params_bytes}"
+        return [FieldProblem(field=f"{at}{field}", problem=problem, remedy="pass a reference to the data instead")]
 
 
 def validated(kind: TaskType, params: Mapping[str, Any]) -> BaseModel:

@@ -63,6 +63,34 @@ async def resume(session: AsyncSession, *, scope: str, target: str = "", actor: 
     await feed.announce(session, kind=READY, object_id="")
 
 
+async def pause_everything(db: Database, *, reason: str = "", actor: str, home: UUID) -> PauseInfo:
+    """Stop the whole installation, all tenants; `home` is the tenant of who does it."""
+    async with db.unit_of_work(EVERYBODY) as session:
+        made = await pause(session, scope="everything", reason=reason, actor=actor)
+    await _note_at_home(db, home, "paused", actor=actor, reason=reason)
+    return made
+
+
+async def resume_everything(db: Database, *, reason: str = "", actor: str, home: UUID) -> None:
+    """The whole installation goes on, but for what is paused by itself. Raises NotFound when it was not paused."""
+    async with db.unit_of_work(EVERYBODY) as session:
+        await resume(session, scope="everything", actor=actor)
+    await _note_at_home(db, home, "resumed", actor=actor, reason=reason)
+
+
+async def _note_at_home(db: Database, home: UUID, what: str, *, actor: str, reason: str) -> None:
+    """Who stopped or started everything is in the log of their own tenant too, where people look."""
+    async with db.unit_of_work(home) as session:
+        await audit.record(
+            session,
+            actor=actor,
+            verb=f"controls.{what}",
+            object_type="everything",
+            object_id="everything",
+            detail={"reason": reason},
+        )
+
+
 async def in_force(session: AsyncSession) -> list[PauseInfo]:
     """The pauses that hold for this unit of work's tenant, those of the installation among them."""
     rows = await session.execute(sa.text("select * from opsteward.pauses_in_force() order by paused_at"))

@@ -106,6 +106,7 @@ class Submission:
             if task.ref is not None and refs.setdefault(task.ref, number) != number:
                 problems.append(FieldProblem(field=f"{where}ref", problem="is used twice", remedy="rename one"))
             problems += self._catalogue.problems(task.task_type, task.params, at=where)
+            problems += self._catalogue.too_large("metadata", task.metadata, at=where)
             problems += _time_problems(task, at, where)
             if len(problems) >= _MOST_PROBLEMS:
                 break

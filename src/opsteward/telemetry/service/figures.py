@@ -113,6 +113,7 @@ class Told(Collector):
         self._whole = whole
 
     def collect(self) -> Iterator[Metric]:
+        """Every family, those without a sample too, so that a query knows its name."""
         up = GaugeMetricFamily("opsteward_database_up", "Whether the database answered this scrape")
         up.add_metric([], 0.0 if self._figures is None else 1.0)
         yield up

@@ -1,0 +1,130 @@
+"""`opsteward schedules`: tasks that are submitted again and again, at the times of a cron expression."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(help="Tasks submitted again and again, by cron expression.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+Which = Annotated[str, typer.Argument(metavar="SCHEDULE", help="Its name, or its id.")]
+Timezone = Annotated[str, typer.Option(help="An IANA name, such as Europe/Vienna.")]
+_PATH = "/api/v1/schedules"
+
+
+@app.command("list")
+def list_schedules(as_json: Json = False) -> None:
+    """All schedules with their next time."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    page = Client().get(_PATH)
+    if as_json:
+        show.as_json(page)
+        return
+    rows = [
+        {
+            **one,
+            "task_type": one["task"]["task_type"],
+            "next": "paused" if one["paused"] else one["next_at"][:19],
+            "last": (one["last_at"] or "-")[:19],
+        }
+        for one in page["items"]
+    ]
+    columns = ["name", "cron", "timezone", "task_type", "next", "last", "last_error"]
+    show.table(rows, columns, empty="There is no schedule (opsteward schedules create)")
+
+
+@app.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="How it is called from now on.")],
+    cron: Annotated[
+        str, typer.Argument(help="Minute hour day month weekday, in one argument: '*/15 6-20 * * mon-fri'.")
+    ],
+    task_type: Annotated[str, typer.Argument(metavar="TYPE", help="The task that it submits.")],
+    params: Annotated[
+        list[str] | None, typer.Option(help="A JSON object, @FILE with one, or key=value; as for a task.")
+    ] = None,
+    timezone: Timezone = "UTC",
+    priority: Annotated[str, typer.Option(help="critical, high, normal, low or background.")] = "normal",
+    dedup_key: Annotated[
+        str | None, typer.Option(help="While the last one with this key waits or runs, no further one.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Submit a task at the times of a cron expression."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+    from opsteward.cli.task_input import parameters
+
+    task: dict[str, Any] = {"task_type": task_type, "parameters": parameters(params or []), "priority": priority}
+    if dedup_key is not None:
+        task["dedup_key"] = dedup_key
+    made = Client().post(_PATH, {"name": name, "cron": cron, "timezone": timezone, "task": task})
+    if as_json:
+        show.as_json(made)
+    else:
+        show.say(f"{show.plain(made['name'])} fires next at {made['next_at']} ({made['id']})")
+
+
+@app.command("pause")
+def pause(schedule: Which) -> None:
+    """Let it fire no more until it is resumed."""
+    _change(schedule, "pause")
+
+
+@app.command("resume")
+def resume(schedule: Which) -> None:
+    """Let it fire again from its next time on."""
+    _change(schedule, "resume")
+
+
+@app.command("remove")
+def remove(schedule: Which) -> None:
+    """Forget it; the tasks that it submitted stay."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    client = Client()
+    client.delete(f"{_PATH}/{_id_of(client, schedule)}")
+    show.say(f"{schedule} is removed")
+
+
+@app.command("preview")
+def preview(
+    cron: Annotated[str, typer.Argument(help="Minute hour day month weekday, in one argument.")],
+    timezone: Timezone = "UTC",
+    as_json: Json = False,
+) -> None:
+    """The next five times of a cron expression."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    after = datetime.now(UTC).isoformat()
+    found = Client().get(f"{_PATH}/preview", cron=cron, timezone=timezone, after=after)
+    if as_json:
+        show.as_json(found)
+        return
+    for time in found["times"]:
+        show.say(time)
+
+
+def _change(schedule: str, change: str) -> None:
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    client = Client()
+    found = client.put(f"{_PATH}/{_id_of(client, schedule)}/{change}", {})
+    now = "is paused" if found["paused"] else f"fires next at {found['next_at']}"
+    show.say(f"{show.plain(found['name'])} {now}")
+
+
+def _id_of(client: Any, schedule: str) -> str:
+    """A name is looked up; an id is found too."""
+    for one in client.get(_PATH)["items"]:
+        if schedule in (one["id"], one["name"]):
+            return str(one["id"])
+    raise typer.BadParameter(f"there is no schedule {schedule}; see `opsteward schedules list`", param_hint="SCHEDULE")

@@ -1,0 +1,202 @@
+"""Tasks as a person gives them on the command line, or in a file, made into what the API takes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import typer
+
+from opsteward.cli.client import CallFailed, Client
+
+#: Bytes of one request's tasks: half of what an instance takes unless it is set otherwise.
+_MOST_BYTES = 8_000_000
+_PATIENCE = 60.0  # seconds in which an instance that is busy is asked again
+_PAUSE = 0.5
+
+Task = dict[str, Any]
+
+
+def parameters(given: Sequence[str]) -> Task:
+    """All parts together, a later one wins. Raises typer.BadParameter."""
+    found: Task = {}
+    for part in given:
+        if part.startswith("@"):
+            found |= _object(_read(Path(part[1:])), part)
+        elif part.lstrip().startswith("{"):
+            found |= _object(part, "--params")
+        else:
+            key, equals, value = part.partition("=")
+            if not (key and equals):
+                raise _bad(f"{part!r} is neither JSON, @FILE nor key=value")
+            found[key] = _value(value)
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _object(text: str, where: str) -> Task:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise _bad(f"{where} is no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise _bad(f"{where} is no JSON object")
+    return value
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _bad(f"{path} can't be read: {error}") from None
+
+
+def _bad(words: str) -> typer.BadParameter:
+    return typer.BadParameter(words, param_hint="--params")
+
+
+def tasks_of(file: Path) -> list[Task]:
+    """The tasks of a JSON array, or of NDJSON. Raises typer.BadParameter with the line."""
+    text = _read(file)
+    found: list[Any]
+    if text.lstrip().startswith("["):
+        try:
+            found = json.loads(text)
+        except ValueError as error:
+            raise typer.BadParameter(f"{file} is no JSON: {error}", param_hint="FILE") from None
+    else:
+        found = list(_lines(file, text))
+    for number, task in enumerate(found, 1):
+        if not isinstance(task, dict):
+            raise typer.BadParameter(f"task {number} of {file} is no JSON object", param_hint="FILE")
+    if not found:
+        raise typer.BadParameter(f"there is no task in {file}", param_hint="FILE")
+    return found
+
+
+def _lines(file: Path, text: str) -> Iterator[Any]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                raise typer.BadParameter(f"line {number} of {file} is no JSON: {error}", param_hint="FILE") from None
+
+
+def submit_parts(client: Client, tasks: Sequence[Task], *, part: int, key: str | None) -> dict[str, Any]:
+    """Submit all, in requests of at most `part` tasks; gives what the API gives, added up, ids in the file's order.
+
+    What is refused stops it there; what went in before stays, and is said with the key under which to go on.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    key = key or uuid4().hex
+    order = range(len(tasks)) if _fits(tasks, part) else _needed_first(tasks)
+    known: dict[str, str] = {}
+    ids: dict[int, str] = {}
+    told = {"submitted": 0, "deduplicated": 0}
+    columns = (TextColumn("submitted"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        shown = bar.add_task("", total=len(tasks))
+        for count, numbers in enumerate(_parts(tasks, order, part)):
+            body = {"tasks": [_with_known(tasks[number], known) for number in numbers]}
+            try:
+                answer = _sent(client, body, key=f"{key}-{count}")
+            except CallFailed as failed:
+                if ids:
+                    failed.problem["remedy"] = (
+                        f"{len(ids)} of {len(tasks)} are submitted; mend the rest and repeat with --key {key} "
+                        f"--part {part}"
+                    )
+                raise
+            for number, task_id in zip(numbers, answer["ids"], strict=True):
+                ids[number] = task_id
+                if (ref := tasks[number].get("ref")) is not None:
+                    known[str(ref)] = task_id
+            for what in told:
+                told[what] += answer[what]
+            bar.advance(shown, len(numbers))
+    return {**told, "key": key, "ids": [ids[number] for number in range(len(tasks))]}
+
+
+def _sent(client: Client, body: dict[str, Any], *, key: str) -> dict[str, Any]:
+    """A part that was refused for the moment only is sent again; its key makes that harmless. Raises CallFailed."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return dict(client.post("/api/v1/tasks/bulk", body, headers={"Idempotency-Key": key}))
+        except CallFailed as failed:
+            if failed.status not in (429, 503) or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
+
+
+def _fits(tasks: Sequence[Task], part: int) -> bool:
+    return len(tasks) <= part and sum(len(json.dumps(task)) for task in tasks) <= _MOST_BYTES
+
+
+def _parts(tasks: Sequence[Task], order: Sequence[int], most: int) -> Iterator[list[int]]:
+    numbers: list[int] = []
+    size = 0
+    for number in order:
+        length = len(json.dumps(tasks[number]))
+        if numbers and (len(numbers) >= most or size + length > _MOST_BYTES):
+            yield numbers
+            numbers, size = [], 0
+        numbers.append(number)
+        size += length
+    yield numbers
+
+
+def _needed_first(tasks: Sequence[Task]) -> list[int]:
+    """An order in which each task comes after those of the file that it depends on."""
+    number_of = {str(task["ref"]): number for number, task in enumerate(tasks) if task.get("ref") is not None}
+    before = {number: [number_of[ref] for ref in _refs(task) if ref in number_of] for number, task in enumerate(tasks)}
+    try:
+        return list(TopologicalSorter(before).static_order())
+    except CycleError as error:
+        circle = " -> ".join(str(tasks[number].get("ref")) for number in reversed(error.args[1][:10]))
+        raise typer.BadParameter(f"dependencies go in a circle: {circle}", param_hint="FILE") from None
+
+
+def _refs(task: Task) -> list[str]:
+    dependencies = task.get("dependencies")
+    return [str(one) for one in dependencies] if isinstance(dependencies, list) else []
+
+
+def _with_known(task: Task, known: dict[str, str]) -> Task:
+    """Names of tasks that went in with an earlier request become their ids."""
+    if not known or not _refs(task):
+        return task
+    return {**task, "dependencies": [known.get(ref, ref) for ref in _refs(task)]}
+
+
+def rows_of_schema(schema: dict[str, Any]) -> list[Task]:
+    """A JSON Schema of parameters as rows of a table."""
+    required = schema.get("required", ())
+    return [
+        {
+            "parameter": name,
+            "type": field.get("format") or field.get("type") or " or ".join(_kinds(field)),
+            "required": "yes" if name in required else "",
+            "default": "" if name in required else json.dumps(field.get("default")),
+            "description": field.get("description", ""),
+        }
+        for name, field in schema.get("properties", {}).items()
+    ]
+
+
+def _kinds(field: dict[str, Any]) -> list[str]:
+    return [str(one.get("type") or one.get("$ref", "").rpartition("/")[2]) for one in field.get("anyOf", ())]

@@ -1,0 +1,260 @@
+"""`opsteward tasks`: submit durable tasks, see what became of them, cancel them, drive them again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(help="Durable tasks: submit, follow, cancel, drive again.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+TaskId = Annotated[str, typer.Argument(metavar="ID", help="The task's id.")]
+_PATH = "/api/v1/tasks"
+#: What is shown of one task, as far as it is there.
+_TOLD = (
+    "progress_message", "error", "result_data", "parameters", "priority", "retry_count", "max_retries", "run_at",
+    "created_at", "started_at", "ended_at", "requested_by", "dedup_key", "schedule_id", "metadata",
+)  # fmt: skip
+
+
+@app.command("submit")
+def submit(
+    task_type: Annotated[str, typer.Argument(metavar="TYPE", help="See `opsteward tasks types`.")],
+    params: Annotated[
+        list[str] | None,
+        typer.Option(help="A JSON object, @FILE with one, or key=value (JSON where it reads as such, else text)."),
+    ] = None,
+    name: Annotated[str, typer.Option(help="How people call it; its type by default.")] = "",
+    priority: Annotated[str, typer.Option(help="critical, high, normal, low or background.")] = "normal",
+    delay: Annotated[float | None, typer.Option(help="Seconds from now until it may start.")] = None,
+    at: Annotated[str | None, typer.Option(help="When it may start (ISO 8601; local time unless it says).")] = None,
+    depends_on: Annotated[list[str] | None, typer.Option(help="Id of a task that must complete first.")] = None,
+    dedup_key: Annotated[str | None, typer.Option(help="While a task with this key waits or runs, no second.")] = None,
+    max_retries: Annotated[int | None, typer.Option(help="Tries after the first; its type's by default.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Longest run in seconds; its type's by default.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end; exit code 1 if it fails.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Submit one task."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+    from opsteward.cli.task_following import follow
+    from opsteward.cli.task_input import parameters
+
+    optional = {
+        "delay": delay,
+        "run_at": _instant(at),
+        "dedup_key": dedup_key,
+        "max_retries": max_retries,
+        "timeout": timeout,
+    }
+    body: dict[str, Any] = {"task_type": task_type, "name": name, "priority": priority}
+    body |= {"parameters": parameters(params or []), "dependencies": depends_on or []}
+    body |= {key: value for key, value in optional.items() if value is not None}
+    client = Client()
+    task = client.post(_PATH, body)
+    if not wait:
+        if as_json:
+            show.as_json(task)
+        else:
+            same = "an equal task waits or runs already: " if task["deduplicated"] else ""
+            show.say(f"{same}{task['id']} {task['status']}")
+        return
+    task = follow(client, task["id"])
+    if as_json:
+        show.as_json(task)
+    else:
+        _say_end(task)
+    raise typer.Exit(0 if task["status"] == "completed" else 1)
+
+
+@app.command("submit-file")
+def submit_file(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Tasks: a JSON array, or one a line.")],
+    part: Annotated[int, typer.Option(min=1, help="Most tasks of one request; each goes in whole or not at all.")] = (
+        10_000
+    ),
+    key: Annotated[str | None, typer.Option(help="Sent again with the same key, nothing is submitted twice.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Submit a file of tasks; they may depend on each other by `ref`."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+    from opsteward.cli.task_input import submit_parts, tasks_of
+
+    told = submit_parts(Client(), tasks_of(file), part=part, key=key)
+    if as_json:
+        show.as_json(told)
+    else:
+        equal = f", {told['deduplicated']} stood already" if told["deduplicated"] else ""
+        show.say(f"{told['submitted']} submitted{equal}")
+
+
+@app.command("list")
+def list_tasks(
+    status: Annotated[
+        str | None, typer.Option(help="pending, in_progress, completed, failed, cancelled or dead_letter.")
+    ] = None,
+    task_type: Annotated[str | None, typer.Option("--type", help="Only this type.")] = None,
+    priority: Annotated[str | None, typer.Option(help="Only this priority.")] = None,
+    before: Annotated[str | None, typer.Option(help="Older than the task of this id.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    as_json: Json = False,
+) -> None:
+    """Newest first."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    page = Client().get(_PATH, status=status, task_type=task_type, priority=priority, before=before, limit=limit)
+    if as_json:
+        show.as_json(page)
+        return
+    rows = [
+        {
+            **task,
+            "progress": f"{task['progress']} %",
+            "created": _short(task["created_at"]),
+        }
+        for task in page["items"]
+    ]
+    columns = ["id", "name", "status", "priority", "progress", "created"]
+    empty = "No task fits. Submit one: opsteward tasks submit opsteward.echo --wait"
+    show.table(rows, columns, empty=empty, whole=("id", "status", "created"))
+    if page["next"]:
+        show.say(f"older ones: --before {page['next']}")
+
+
+@app.command("show")
+def show_task(task_id: TaskId, as_json: Json = False) -> None:
+    """One task with its parameters, result, and the tasks before and after it."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    task = Client().get(f"{_PATH}/{task_id}")
+    if as_json:
+        show.as_json(task)
+        return
+    show.say(f"{show.plain(task['name'])} ({task['task_type']}) is {task['status']}, {task['progress']} %")
+    rows = [{"what": key.replace("_", " "), "value": task[key]} for key in _TOLD if task[key] not in (None, "", {})]
+    show.table(rows, ["what", "value"], empty="")
+    for words, key in (("Waits for", "depends_on"), ("Waited for by", "dependents")):
+        if task[key]:
+            show.say(f"{words}:")
+            show.table(task[key], ["id", "name", "status"], empty="", whole=("id",))
+
+
+@app.command("cancel")
+def cancel(task_id: TaskId, reason: Annotated[str, typer.Option(help="Kept with the task.")] = "") -> None:
+    """Cancel a waiting task with all that waits for it, or a running one."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    task = Client().put(f"{_PATH}/{task_id}/cancel", {"reason": reason})
+    ended = task["status"] == "cancelled"
+    show.say(f"{task['id']} is cancelled" if ended else f"{task['id']} runs, and is told to stop")
+
+
+@app.command("redrive")
+def redrive(
+    task_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The task's id.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of a status, up to 10,000 at once.")] = False,
+    status: Annotated[str, typer.Option(help="With --all: dead_letter, failed or cancelled.")] = "dead_letter",
+    task_type: Annotated[str | None, typer.Option("--type", help="With --all: only this type.")] = None,
+) -> None:
+    """Run a failed, dead or cancelled task anew, or all of them."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    if (task_id is None) is not every:
+        raise typer.BadParameter("name one task, or give --all", param_hint="ID")
+    if task_id is not None:
+        task = Client().post(f"{_PATH}/{task_id}/redrive")
+        show.say(f"{task['id']} is {task['status']} again")
+        return
+    body = {"status": status} | ({"task_type": task_type} if task_type else {})
+    show.say(f"{Client().post(f'{_PATH}/redrive', body)['count']} are driven again")
+
+
+@app.command("types")
+def types(
+    task_type: Annotated[str | None, typer.Argument(metavar="[TYPE]", help="One of them, with its parameters.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What can be submitted, and the parameters it takes."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+    from opsteward.cli.task_input import rows_of_schema
+
+    page = Client().get(f"{_PATH}/types")
+    if task_type is None:
+        if as_json:
+            show.as_json(page)
+        else:
+            rows = [{**one, "parameters": ", ".join(one["parameters"].get("properties", ()))} for one in page["items"]]
+            show.table(rows, ["task_type", "purpose", "parameters"], empty="There is none.")
+        return
+    found = next((one for one in page["items"] if one["task_type"] == task_type), None)
+    if found is None:
+        raise typer.BadParameter(f"there is no task type {task_type}; see `opsteward tasks types`", param_hint="TYPE")
+    if as_json:
+        show.as_json(found)
+        return
+    show.say(f"{found['task_type']}: {show.plain(found['purpose'])}")
+    columns = ["parameter", "type", "required", "default", "description"]
+    show.table(rows_of_schema(found["parameters"]), columns, empty="It takes no parameters.")
+
+
+@app.command("limits")
+def limits(
+    task_type: Annotated[
+        str | None, typer.Argument(metavar="[TYPE]", help="A type, or `all` for all types together.")
+    ] = None,
+    most: Annotated[int | None, typer.Argument(metavar="[N]", min=0, help="The most that run at once.")] = None,
+    lift: Annotated[bool, typer.Option("--lift", help="No limit any more.")] = False,
+    as_json: Json = False,
+) -> None:
+    """How many tasks of this tenant may run at once: show, set, lift."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    path = f"{_PATH}/limits"
+    if task_type is None:
+        found = Client().get(path)
+    elif (most is None) is not lift:
+        raise typer.BadParameter("give a number, or --lift", param_hint="N")
+    else:
+        found = Client().put(path, {"task_type": "" if task_type == "all" else task_type, "max_running": most})
+    if as_json:
+        show.as_json(found)
+        return
+    rows = [{"task_type": kind or "all together", "at_once": number} for kind, number in sorted(found.items())]
+    show.table(rows, ["task_type", "at_once"], empty="There is no limit.")
+
+
+def _say_end(task: dict[str, Any]) -> None:
+    from opsteward.cli import show
+
+    show.say(f"{task['id']} {task['status']}")
+    if task["error"]:
+        show.say(f"error: {show.plain(task['error'])}")
+    if task["result_data"] is not None:
+        show.say(f"result: {show.plain(task['result_data'])}")
+
+
+def _short(instant: str) -> str:
+    """The time of day, or the date if it is another day's."""
+    today = datetime.now(UTC).date().isoformat()
+    return instant[11:19] if instant.startswith(today) else instant[:10]
+
+
+def _instant(given: str | None) -> str | None:
+    """As the API takes it. Raises typer.BadParameter."""
+    if given is None:
+        return None
+    try:
+        return datetime.fromisoformat(given).astimezone().isoformat()
+    except ValueError:
+        raise typer.BadParameter(f"{given!r} is no time like 2031-05-17T08:30", param_hint="--at") from None

@@ -1,0 +1,165 @@
+"""Background agents in real processes: what kills or ends their process moves them, and each runs in one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+
+from opsteward.agents.types import AgentInfo, NewAgent
+from opsteward.bootstrap.house import House, build_house
+from opsteward.core.processes import ZOMBIE_EXIT
+from opsteward.core.settings import load_settings
+from opsteward.identity.service.tenants import create_tenant
+from support.homes import temporary_home
+from support.nursery import Nursery
+from support.survival import INTEGRATION
+
+AGENTS = 30
+
+
+@dataclass(frozen=True)
+class Line:
+    """What an agent left in the file."""
+
+    worker: str
+    agent: str
+    what: str
+    at: float
+
+
+@dataclass(kw_only=True)
+class World:
+    """A house without a worker, workers beside it, and agents that leave a trace."""
+
+    house: House
+    nursery: Nursery
+    file: Path
+    tenant: UUID
+
+    def start(self, name: str) -> int:
+        return self.nursery.start(name, process_lost_after=4.0, agent_beat_seconds=1.0)
+
+    def lines(self) -> list[Line]:
+        found = [line.split(" ") for line in self.file.read_text().splitlines()] if self.file.exists() else []
+        return [Line(worker, agent, what, float(at)) for worker, agent, what, at in found]
+
+    async def register(self, count: int) -> None:
+        async with self.house.web.unit_of_work(self.tenant) as session:
+            for number in range(count):
+                new = NewAgent(kind="test.tracer", name=f"tracer-{number}", params={"file": str(self.file)})
+                await self.house.agents.register(session, new=new, actor="system:test")
+
+    async def agents(self) -> list[AgentInfo]:
+        async with self.house.web.unit_of_work(self.tenant) as session:
+            return await self.house.agents.page(session)
+
+    async def until_all(self, holds: Callable[[AgentInfo], object]) -> list[AgentInfo]:
+        async with asyncio.timeout(40):
+            while True:
+                found = await self.agents()
+                if all(holds(agent) for agent in found):
+                    return found
+                await asyncio.sleep(0.05)
+
+    async def until_run_by(self, *workers: str, since: int) -> None:
+        """Every agent has ended a run in one of these workers, behind so many lines."""
+        async with asyncio.timeout(40):
+            while True:
+                done = {one.agent for one in self.lines()[since:] if one.worker in workers and one.what == "end"}
+                if len(done) == AGENTS:
+                    return
+                await asyncio.sleep(0.05)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def place() -> AsyncIterator[tuple[House, Nursery]]:
+    with temporary_home() as home:
+        house = build_house(load_settings(home=home), [INTEGRATION])
+        nursery = Nursery(home)
+        yield house, nursery
+        nursery.close()
+        await house.web.close()
+        await house.app.close()
+
+
+@pytest.fixture
+async def world(place: tuple[House, Nursery], tmp_path: Path) -> AsyncIterator[World]:
+    house, nursery = place
+    tenant = await create_tenant(house.web, name=f"t-{uuid4().hex}", operator="ada", actor="system:test")
+    one = World(house=house, nursery=nursery, file=tmp_path / "trace", tenant=tenant.id)
+    await one.register(AGENTS)
+    yield one
+    nursery.kill_all()
+    async with house.web.unit_of_work(tenant.id) as session:
+        for agent in await house.agents.page(session):
+            await house.agents.remove(session, agent_id=agent.id, actor="system:test")
+
+
+def overlaps(lines: list[Line], dead: set[str]) -> list[str]:
+    """Agents of which two runs went on at once; what a killed worker had begun is over."""
+    running: dict[str, str] = {}
+    found = []
+    for line in lines:
+        if line.what == "end":
+            running.pop(line.agent, None)
+        else:
+            if running.get(line.agent, line.worker) not in {line.worker} | dead:
+                found.append(line.agent)
+            running[line.agent] = line.worker
+    return found
+
+
+async def test_a_killed_process_agents_run_elsewhere_and_each_in_one_place(world: World) -> None:
+    first, _ = world.start("first"), world.start("second")
+    # both have a share, whoever was first
+    async with asyncio.timeout(40):
+        while sorted(Counter(agent.process_id for agent in await world.agents()).values()) != [15, 15]:
+            await asyncio.sleep(0.05)
+    await world.until_all(lambda agent: agent.status == "running")
+    before = len(world.lines())
+    await world.until_run_by("first", "second", since=before)
+
+    world.nursery.kill(first)
+    after = len(world.lines())
+    await world.until_run_by("second", since=after)
+
+    owners = {agent.process_id for agent in await world.agents()}
+    assert len(owners) == 1
+    assert {line.worker for line in world.lines()[after:]} == {"second"}
+    assert overlaps(world.lines(), dead={"first"}) == []
+
+
+async def test_an_ended_process_gives_its_agents_up(world: World) -> None:
+    first = world.start("first")
+    await world.until_run_by("first", since=0)
+    world.start("second")
+    async with asyncio.timeout(40):
+        while len({agent.process_id for agent in await world.agents()}) != 2:
+            await asyncio.sleep(0.05)
+    os.kill(first, signal.SIGTERM)
+    assert world.nursery.wait(first) == 0
+    after = len(world.lines())
+    await world.until_run_by("second", since=after)
+    assert overlaps(world.lines(), dead=set()) == [], "a run that was under way is ended before the agent is given up"
+
+
+async def test_a_frozen_process_loses_its_agents_and_does_not_come_back_to_them(world: World) -> None:
+    first = world.start("first")
+    await world.until_run_by("first", since=0)
+    os.kill(first, signal.SIGSTOP)
+    frozen_at = len(world.lines())
+    world.start("second")
+    await world.until_run_by("second", since=frozen_at)
+    os.kill(first, signal.SIGCONT)
+    assert world.nursery.wait(first) == ZOMBIE_EXIT
+    begun = [line for line in world.lines()[frozen_at:] if line.worker == "first" and line.what == "begin"]
+    assert begun == [], "it was not sure of itself any more"
