@@ -5,10 +5,10 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo up test check format bench docs lock clean
+.PHONY: help setup demo up test check chaos format bench bench-peers docs lock clean
 
 help: ## Show this
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.runtime ## Make .venv with what Opsteward needs to run
 
@@ -47,6 +47,14 @@ format: .venv/.dev ## Format and mend what can be mended by itself
 
 bench: .venv/.dev ## Measure: fault to repair, start, idle cost, grouping, classification
 	@$(BIN)/python -m bench
+
+bench-peers: ## Install what bench.tasks compares with (Celery, Procrastinate, Prefect) into .venv-peers
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip --disable-pip-version-check --quiet install -r bench/peers.txt
+	@command -v redis-server >/dev/null || echo "There is no redis-server (apt-get install redis-server): Celery is left out"
+
+chaos: .venv/.dev ## Kill workers and the database under 2,000 tasks, and show that nothing is lost (SEED=n repeats a run)
+	@$(BIN)/python -m bench.chaos $(if $(SEED),--seed $(SEED))
 
 docs: .venv/.dev ## Generate the reference pages
 	@$(BIN)/python docs/generate.py

@@ -1,17 +1,19 @@
-"""What an idle instance costs for a minute: `opsteward up`, one system registered, no lab.
+"""What idle processes cost for a minute: `opsteward up` with one system registered, alone and beside three workers.
 
-Aims: CPU under 3 % of a core, under 10 database statements a second (BEGIN, COMMIT, ROLLBACK and pings not
-counted), memory under 400 MB in Opsteward's own processes. The statements are counted by the server's own log.
-Limit: a bare asyncio process that sleeps.
+Aims for each process: CPU under 3 % of a core, under 10 database statements a second (BEGIN, COMMIT, ROLLBACK and
+pings not counted), memory under 400 MB. The statements are counted by the server's own log; what the workers add,
+divided by their number, is a worker's. Limit: a bare asyncio process that sleeps.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -19,11 +21,12 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from bench.instance import running, temporary_folder
+from bench.instance import Instance, running, temporary_folder
 from opsteward.core.embedded import EmbeddedPostgres
 
 SETTLE = 30.0  # seconds after the start, in which the engine still looks around more often
 WINDOW = 60.0
+WORKERS = 3
 _NOT_COUNTED = re.compile(r"^(BEGIN|COMMIT|ROLLBACK|START TRANSACTION)\b|^select 1$|^$", re.IGNORECASE)
 _STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*): (.*)")
 
@@ -35,9 +38,39 @@ def statements(log: Path, begin: int) -> Counter[str]:
     return Counter(s[:110] for s in found if not _NOT_COUNTED.match(s))
 
 
+@dataclass
+class Look:
+    """One minute: each process's share of a core, and the statements of all of them."""
+
+    seconds: float
+    shares: list[float]
+    counted: Counter[str]
+
+    @property
+    def rate(self) -> float:
+        return self.counted.total() / self.seconds
+
+
+def look(processes: list[psutil.Process], log: Path) -> Look:
+    time.sleep(SETTLE)
+    offset, began, before = log.stat().st_size, time.monotonic(), [cpu(one) for one in processes]
+    time.sleep(WINDOW)
+    spent = time.monotonic() - began
+    shares = [(cpu(one) - was) / spent for one, was in zip(processes, before, strict=True)]
+    return Look(spent, shares, statements(log, offset))
+
+
 def cpu(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
+
+
+def log_all_statements(server: EmbeddedPostgres) -> Path:
+    """Where they are logged from now on."""
+    with psycopg.connect(server.url("opsteward"), autocommit=True) as admin:
+        admin.execute("alter system set log_statement = 'all'")
+        admin.execute("select pg_reload_conf()")
+    return server.data / "server.log"
 
 
 def main() -> None:
@@ -48,33 +81,49 @@ def main() -> None:
             {"name": "itself", "type": "api", "endpoint": instance.client.url, "criticality": "critical",
              "health_check_url": f"{instance.client.url}/livez"},
         )  # fmt: skip
-        server = EmbeddedPostgres(instance.home)
-        with psycopg.connect(server.url("opsteward"), autocommit=True) as admin:
-            admin.execute("alter system set log_statement = 'all'")
-            admin.execute("select pg_reload_conf()")
-        bare = subprocess.Popen([sys.executable, "-c", "import asyncio; asyncio.run(asyncio.sleep(600))"])
+        log = log_all_statements(EmbeddedPostgres(instance.home))
+        bare = subprocess.Popen([sys.executable, "-c", "import asyncio; asyncio.run(asyncio.sleep(3600))"])
+        workers = []
         try:
-            time.sleep(SETTLE)
-            own, sleeper = psutil.Process(instance.process.pid), psutil.Process(bare.pid)
-            log = server.data / "server.log"
-            offset, began = log.stat().st_size, time.monotonic()
-            before, before_bare = cpu(own), cpu(sleeper)
-            time.sleep(WINDOW)
-            spent = time.monotonic() - began
-            share, share_bare = (cpu(own) - before) / spent, (cpu(sleeper) - before_bare) / spent
-            counted = statements(log, offset)
-            memory = own.memory_info().rss / 1e6
-            memory_bare = sleeper.memory_info().rss / 1e6
+            up, sleeper = psutil.Process(instance.process.pid), psutil.Process(bare.pid)
+            alone = look([up, sleeper], log)
+            workers = [start_worker(instance) for _ in range(WORKERS)]
+            processes = [psutil.Process(one.pid) for one in workers]
+            together = look([up, *processes], log)
+            memory = [one.memory_info().rss / 1e6 for one in (up, *processes, sleeper)]
         finally:
             bare.kill()
             bare.wait()
-    table = Table("what", "Opsteward", "bare asyncio process", "aim")
-    table.add_row("CPU, % of a core", f"{share:.2%}", f"{share_bare:.2%}", "3 %")
-    table.add_row("statements a second", f"{counted.total() / spent:.1f}", "0", "10")
-    table.add_row("memory, MB", f"{memory:.0f}", f"{memory_bare:.0f}", "400")
+            for worker in workers:
+                worker.terminate()
+            for worker in workers:
+                worker.wait(30)
+    of_a_worker = (together.rate - alone.rate) / WORKERS
+    table = Table("process", "CPU, % of a core", "statements a second", "memory, MB")
+    table.add_row("up, alone", f"{alone.shares[0]:.2%}", f"{alone.rate:.1f}", "")
+    table.add_row(f"up, with {WORKERS} workers", f"{together.shares[0]:.2%}", "", f"{memory[0]:.0f}")
+    for number, share in enumerate(together.shares[1:], 1):
+        table.add_row(f"worker {number}", f"{share:.2%}", f"{of_a_worker:.1f}", f"{memory[number]:.0f}")
+    table.add_row("a bare asyncio process", f"{alone.shares[1]:.2%}", "0", f"{memory[-1]:.0f}")
+    table.add_row("aim, each", "3 %", "10", "400")
     console.print(table)
-    for statement, count in counted.most_common(12):
-        console.print(f"{count / spent:6.2f}/s  {statement}", markup=False, highlight=False)
+    for name, one in (("up, alone", alone), (f"up and {WORKERS} workers", together)):
+        console.print(f"{name}: {one.rate:.1f} statements a second", highlight=False)
+        for statement, count in one.counted.most_common(14):
+            console.print(f"{count / one.seconds:6.2f}/s  {statement}", markup=False, highlight=False)
+
+
+def start_worker(instance: Instance) -> subprocess.Popen[str]:
+    """A worker beside it, once it is up."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("OPSTEWARD_") and k != "DATABASE_URL"}
+    worker = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "opsteward", "worker"],
+        env=environment | {"OPSTEWARD_HOME": str(instance.home)},
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert worker.stdout is not None
+    worker.stdout.readline()
+    return worker
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ import subprocess
 import sys
 
 HEAVY = {
-    "aiohttp", "alembic", "apprise", "cryptography", "dbos", "fastapi", "httpx", "nicegui", "opentelemetry", "prometheus_client", "psutil", "psycopg",
-    "pydantic", "pydantic_settings", "rich", "sqlalchemy", "starlette", "structlog", "uvicorn", "yaml",
+    "aiohttp", "alembic", "apprise", "cryptography", "dbos", "fastapi", "httpx", "nicegui", "opentelemetry",
+    "prometheus_client", "psutil", "psycopg", "pydantic", "pydantic_settings", "rich", "sqlalchemy", "starlette",
+    "structlog", "uvicorn", "yaml",
 }  # fmt: skip
 HELP = """
 import json, sys

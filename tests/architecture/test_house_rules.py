@@ -19,6 +19,7 @@ from source_tree import modules, snippet
 BOUNDARIES = {
     "agents/service/life.py: Life._live": "whatever an agent raises is its own failure: it is started anew",
     "agents/service/life.py: Life._stop": "an agent that can't even stop must not keep its next instance from starting",
+    "agents/service/runtime.py: Runtime._speak": "what can't be said now must not silence all agents of the process",
     "agents/service/runtime.py: Runtime._own": "one bad round must not leave the agents without an owner",
     "bootstrap/application.py: Process._watched": "a part that dies is said, and ends the process in order",
     "bootstrap/worker.py: seal_waiting": "one tenant's trouble must not leave the others unsealed",

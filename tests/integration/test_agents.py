@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,14 +17,17 @@ from opsteward.agents.service import life, metrics
 from opsteward.agents.service.context import Context
 from opsteward.agents.service.runtime import Runtime
 from opsteward.agents.shipped.heartbeat import HeartbeatAgent
+from opsteward.agents.shipped.performance import PerformanceAgent
 from opsteward.agents.types import AgentInfo, NewAgent
 from opsteward.bootstrap.house import House, build_house
 from opsteward.contracts.agent import AgentContext, NoAgentParams, Report
 from opsteward.core.clock import now
 from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.ids import uuid7
+from opsteward.core.retention import forget
 from opsteward.core.settings import load_settings
 from opsteward.identity.service.tenants import create_tenant
+from opsteward.tasks.types import TaskFigures
 from opsteward.telemetry.service import audit
 from support.homes import temporary_home
 from support.instance import run_sql
@@ -525,3 +529,62 @@ async def test_figures_are_kept_with_their_percentiles(place: Place, label: str)
     assert found.p99 == pytest.approx(1 + 0.99 * (count - 1))
     assert sum(1 for _ in found.points) >= 1
     assert [one.name for one in everything] == ["orders.waiting"], "what is no number is not kept"
+
+
+async def test_old_figures_and_messages_are_forgotten(place: Place, label: str) -> None:
+    await place.register(label)
+    sender, tenant = place.context("sender"), place.tenant
+    for days in (1, 40):
+        await sender.send(label, {"days": days})
+        at = now() - timedelta(days=days)
+        await metrics.record(place.house.app, tenant, process_id=uuid4(), at=at, figures=[("a", days)])
+    place.sql(
+        "update opsteward.agent_messages set sent_at = now() - interval '40 days'"
+        " where tenant_id = %s and body->>'days' = '40'",
+        tenant,
+    )
+    for function in ("forget_agent_metrics", "forget_agent_messages"):
+        assert await forget(place.house.app, function, 30 * 86_400.0) == 1
+    assert place.sql("select value from opsteward.agent_metrics where tenant_id = %s and name = 'a'", tenant) == [(1,)]
+    assert place.sql("select body from opsteward.agent_messages where tenant_id = %s", tenant) == [({"days": 1},)]
+
+
+async def test_an_alert_on_itself_is_an_incident_until_it_is_over(place: Place) -> None:
+    figures = TaskFigures(ready=150, finished=100, average_seconds=1.0)
+
+    async def task_figures() -> TaskFigures:
+        return figures
+
+    async def look() -> None:
+        agent = PerformanceAgent(place.house.app, place.house.settings, task_figures)
+        context = place.context("performance")
+        await agent.start(context)
+        for _ in range(2):  # two looks of an instance, which another process may have begun anew
+            context.begin()
+            await agent.run_once(context)
+            await context.finish()
+
+    await look()
+    await look()
+    assert await place.incidents() == [("opsteward", "open", 1)], "it is told once, whoever looks"
+    (context,) = place.sql("select context from opsteward.events where tenant_id = %s", place.tenant)[0]
+    assert (context["metric_type"], context["current_value"], context["threshold"]) == ("queue", 150, 100)
+    assert (context["level"], bool(context["suggested_actions"])) == ("critical", True)
+    figures = TaskFigures(ready=3, finished=100, average_seconds=1.0)
+    await look()
+    assert [status for _, status, _ in await place.incidents()] == ["resolved"]
+    async with place.house.web.unit_of_work(place.tenant) as session:
+        names = {one.name for one in await metrics.history(session, window=60)}
+    assert {"database.bytes", "database.connections_share", "tasks.ready", "alert.queue"} <= names
+
+
+async def test_an_error_that_can_not_be_stored_is_told_without_what_can_not(place: Place, label: str) -> None:
+    script = await place.register(label)
+
+    async def fail(_: AgentContext[Any]) -> None:
+        raise ValueError("a nul \x00 and half a pair \ud800")
+
+    script.run = fail
+    async with place.process():
+        failed = await place.until(label, status="failed")
+        assert failed.reason == "ValueError: a nul  and half a pair ?"

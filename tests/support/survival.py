@@ -25,7 +25,7 @@ _LOOK_EVERY = 0.01
 
 class Trace(BaseModel):
     """`label` names the task in the lines; `steps` are run one after the other, the one called `held` until the file
-    `until` exists. `pace`: seconds a step takes."""
+    `until` exists. `pace`: seconds a step takes. The step `fails_in` fails in the first `fails` tries."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,6 +35,8 @@ class Trace(BaseModel):
     held: str = ""
     until: Path | None = None
     pace: float = 0.0
+    fails_in: str = ""
+    fails: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,10 @@ def _write(params: Trace, step: str) -> None:
         file.write(f"{os.environ['WORKER_NAME']} {params.label} {step} {time.monotonic()}\n")
 
 
-async def _step(params: Trace, step: str) -> str:
+async def _step(ctx: TaskContext, params: Trace, step: str) -> str:
     _write(params, step)
+    if step == params.fails_in and ctx.attempt < params.fails:
+        raise RuntimeError(f"try {ctx.attempt}")
     if params.pace:
         await asyncio.sleep(params.pace)
     while step == params.held and params.until is not None and not params.until.exists():
@@ -70,7 +74,7 @@ async def _step(params: Trace, step: str) -> str:
 
 
 async def _in_steps(ctx: TaskContext, params: Trace) -> dict[str, list[str]]:
-    return {"done": [await ctx.step(name, partial(_step, params, name)) for name in params.steps]}
+    return {"done": [await ctx.step(name, partial(_step, ctx, params, name)) for name in params.steps]}
 
 
 def _on_a_thread(ctx: TaskContext, params: Trace) -> dict[str, bool]:

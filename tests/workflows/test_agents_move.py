@@ -19,7 +19,9 @@ from opsteward.bootstrap.house import House, build_house
 from opsteward.core.processes import ZOMBIE_EXIT
 from opsteward.core.settings import load_settings
 from opsteward.identity.service.tenants import create_tenant
+from opsteward.tasks.service import controls
 from support.homes import temporary_home
+from support.instance import run_sql
 from support.nursery import Nursery
 from support.survival import INTEGRATION
 
@@ -136,6 +138,28 @@ async def test_a_killed_process_agents_run_elsewhere_and_each_in_one_place(world
     assert len(owners) == 1
     assert {line.worker for line in world.lines()[after:]} == {"second"}
     assert overlaps(world.lines(), dead={"first"}) == []
+    # people were told once, as an event that was over with the takeover
+    told = run_sql(
+        world.house.settings.home,
+        "select e.resolved, i.status from opsteward.events e join opsteward.incidents i on i.id = e.incident_id"
+        " where e.error_type = 'process_lost' order by e.id",
+    )
+    assert told == [(False, "resolved"), (True, "resolved")]
+
+
+async def test_an_emergency_pause_holds_agents_and_they_go_on_after_it(world: World) -> None:
+    world.start("first")
+    await world.until_run_by("first", since=0)
+    async with world.house.web.unit_of_work(world.tenant) as session:
+        await controls.pause(session, scope="tenant", actor="system:test")
+    await world.until_all(lambda agent: agent.status == "paused")
+    held = len(world.lines())
+    await asyncio.sleep(1.0)  # five intervals
+    assert [line for line in world.lines()[held:] if line.what == "begin"] == []
+    async with world.house.web.unit_of_work(world.tenant) as session:
+        await controls.resume(session, scope="tenant", actor="system:test")
+    await world.until_run_by("first", since=held)
+    await world.until_all(lambda agent: agent.status == "running")
 
 
 async def test_an_ended_process_gives_its_agents_up(world: World) -> None:

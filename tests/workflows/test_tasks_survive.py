@@ -55,8 +55,18 @@ class World:
         fast = {"queue_poll_interval": 0.05, "process_lost_after": LOST_AFTER, "task_slots": 20}
         return self.nursery.start(name, **(fast | settings))
 
-    async def submit(self, task_type: str, label: str, *, tenant: UUID | None = None, **params: Any) -> UUID:
-        task = NewTask(task_type=task_type, name=label, params={"file": str(self.file), "label": label, **params})
+    async def submit(
+        self,
+        task_type: str,
+        label: str,
+        *,
+        tenant: UUID | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        **params: Any,
+    ) -> UUID:
+        params |= {"file": str(self.file), "label": label}
+        task = NewTask(task_type=task_type, name=label, params=params, timeout=timeout, max_retries=max_retries)
         async with self.house.web.unit_of_work(tenant or self.tenant) as session:
             return (await self.house.submission.submit(session, tasks=[task], actor="system:test"))[0].id
 
@@ -120,6 +130,33 @@ async def test_a_killed_process_loses_no_task_and_repeats_no_finished_step(world
         ("other", "third"),
     ]
     assert [step for worker, step in world.steps("at-once") if worker == "other"] == ["first", "second", "third"]
+
+
+async def test_a_durable_task_that_fails_keeps_its_finished_steps(world: World) -> None:
+    world.start("one")
+    task = await world.submit(DURABLE, "again", fails_in="second", fails=2)
+    (done,) = await world.ended(task)
+    assert (done.status, done.retry_count) == ("completed", 2)
+    assert [step for _, step in world.steps("again")] == ["first", "second", "second", "second", "third"]
+
+
+async def test_a_durable_task_that_is_ended_begins_no_further_step(world: World) -> None:
+    go = world.folder / "go"
+    world.start("one")
+    slow = await world.submit(DURABLE, "slow", held="second", until=str(go), timeout=0.5, max_retries=0)
+    unwanted = await world.submit(DURABLE, "unwanted", held="second", until=str(go))
+    await world.until(lambda: ("one", "second") in world.steps("unwanted"))
+    async with world.house.web.unit_of_work(world.tenant) as session:
+        await desk.cancel(session, task_id=unwanted, actor="system:test")
+    late, cancelled = await world.ended(slow, unwanted)
+    assert (late.status, late.error) == ("dead_letter", "did not finish within 0.5 s")
+    assert cancelled.status == "cancelled"
+
+    go.touch()
+    after = await world.submit(DURABLE, "after")
+    assert (await world.ended(after))[0].status == "completed"
+    for label in ("slow", "unwanted"):
+        assert [step for _, step in world.steps(label)] == ["first", "second"]
 
 
 async def test_a_task_that_kills_its_processes_is_put_aside(world: World) -> None:

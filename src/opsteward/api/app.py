@@ -102,7 +102,8 @@ def build_app(rooms: Rooms, *, lifespan: Any = None) -> FastAPI:
     app.state.live_feed = ws.LiveFeed(rooms)
     _describe(app)
     settings = rooms.settings
-    app.add_middleware(Turns, at_once=settings.api_requests_at_once, patience=settings.api_patience)
+    at_once = min(settings.api_requests_at_once, settings.database_pool_max)
+    app.add_middleware(Turns, at_once=at_once, patience=settings.api_patience)
     if traces.on():
         app.add_middleware(Traced)
     app.add_middleware(Guard, settings=rooms.settings)

@@ -164,11 +164,12 @@ def _id_of(client: Any, agent: str) -> str:
         return str(UUID(agent))
     except ValueError:
         pass
-    after: str | None = ""
-    while after is not None:
+    after: str | None = None
+    while True:
         page = client.get("/api/v1/agents", after=after, limit=1000)
         for one in page["items"]:
             if one["name"] == agent:
                 return str(one["id"])
         after = page["next"]
-    raise typer.BadParameter(f"there is no agent named {agent}")
+        if after is None:
+            raise typer.BadParameter(f"there is no agent named {agent}")

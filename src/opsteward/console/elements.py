@@ -100,6 +100,31 @@ def button(
     return drawn
 
 
+def select(
+    words: str, offered: Sequence[tuple[str, str]], choose: Callable[[str], object], *, chosen: str = ""
+) -> Element:
+    """One of these (value and words), under a label; `choose` is told the value, as the browser sends it."""
+    with tag("label", "field") as drawn:
+        text(words, "label")
+        with tag("select") as box:
+            for value, shown in offered:
+                option = text(shown, name="option")
+                option.props["value"] = value
+                if value == chosen:
+                    option.props["selected"] = True
+        box.on("change", lambda event: choose(str(event.args)), js_handler="(e) => emit(e.target.value)")
+    return drawn
+
+
+def bar(percent: float, words: str) -> Element:
+    """How far something is; `words` say the same to a screen reader."""
+    with tag("span", "track") as drawn:
+        tag("span", "filled").style(f"width: {min(max(percent, 0.0), 100.0):.1f}%")
+    drawn.props["role"], drawn.props["aria-label"] = "progressbar", words
+    drawn.props["aria-valuenow"] = f"{percent:.0f}"
+    return drawn
+
+
 def more(words: str, value: Any, *, opened: bool = False) -> None:
     """Data that opens on demand: text as it is, anything else as JSON. Nothing is drawn for nothing."""
     if not value:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from nicegui import ui
@@ -22,6 +23,13 @@ FAVICON = (
     '9 12 5.2-1.3 9-6.5 9-12V5z"/><path fill="#fff" d="m10.6 16.6-4-4 1.5-1.5 2.5 2.5 5.4-5.4 1.5 1.5z"/></svg>'
 )
 
+#: Where one can go, and the permission without which it would show nothing.
+_ROOMS = (
+    ("Overview", "/", "dashboard", "systems.read"),
+    ("Tasks", "/tasks", "task_alt", "tasks.read"),
+    ("Agents", "/agents", "smart_toy", "agents.read"),
+)
+
 
 def share_style() -> None:
     """Put the style sheet and the script into the head of every page. Once."""
@@ -31,17 +39,29 @@ def share_style() -> None:
     ui.add_head_html(f"<style>{style}</style><script>{script}</script>", shared=True)
 
 
+@dataclass(frozen=True)
+class Parts:
+    """The places of the frame that a page fills: what is paused, and the button for it. `stale` is a banner."""
+
+    stale: Element
+    paused: Element
+    controls: Element
+
+
 @contextmanager
-def page(identity: Identity) -> Iterator[Element]:
-    """The frame, open for its content; gives the banner that is shown while what one sees is not up to date."""
+def page(identity: Identity, path: str = "") -> Iterator[Parts]:
+    """The frame, open for its content. `stale` is to be shown while what one sees is not up to date."""
     with tag("header", "bar"), tag("div", "bar-inside"):
         with tag("a", "brand") as home:
             icon("verified_user")
-            text("Opsteward")
+            text("Opsteward", "words")
         home.props["href"] = "/"
+        home.props["aria-label"] = "Opsteward, overview"
+        _draw_rooms(identity, path)
         with tag("div", "who"):
             text(identity.tenant_name, "tenant")
             text(identity.operator_name, "operator")
+        controls = tag("div", "controls")
         with tag("form") as leave:
             with tag("button", "button small") as press:
                 icon("logout")
@@ -54,8 +74,22 @@ def page(identity: Identity) -> Iterator[Element]:
         text("The database is away for a moment. What you see is not up to date; trying again.")
     stale.props["role"] = "status"
     stale.set_visibility(False)
+    paused = tag("div")
     with tag("div", "content"):
-        yield stale
+        yield Parts(stale, paused, controls)
+
+
+def _draw_rooms(identity: Identity, path: str) -> None:
+    with tag("nav", "rooms") as drawn:
+        for words, address, picture, permission in _ROOMS:
+            if identity.may(permission):
+                with tag("a") as room:
+                    icon(picture)
+                    text(words)
+                room.props["href"] = address
+                if path == address or (address != "/" and path.startswith(f"{address}/")):
+                    room.props["aria-current"] = "page"
+    drawn.props["aria-label"] = "Rooms"
 
 
 def apologise(error: OpsError) -> None:

@@ -6,7 +6,7 @@ What a person has opened or scrolled to stays as it is, because an unchanged ite
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from nicegui.element import Element
 
@@ -66,3 +66,8 @@ class KeyedList(Generic[T]):
             self._render(item)
         self._shown[key] = (item, root)
         return root
+
+
+def one(draw: Callable[[Any], None]) -> KeyedList[Any]:
+    """A place for one thing, or none, that is drawn again whenever it changes."""
+    return KeyedList[Any](key=lambda _: 0, render=draw, empty=lambda: None, name="div", item="div", classes="one")

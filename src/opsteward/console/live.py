@@ -1,6 +1,7 @@
 """A page that stays true: read once, shown, and read again when the feed says that something of it has changed.
 
-No page asks on a timer. A burst of changes is one reading, and a page that is slow to read is read less often.
+No page asks on a timer, but for figures that change without a notice (`every`). A burst of changes is one reading, a
+page is never read more often than twice a second, and one that is slow to read less often.
 Each reading and each press of a button looks the session up again: one that is over shows nothing and does nothing
 more, and rights that were taken away are gone at once.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import ClassVar, Generic, TypeVar
 
 from nicegui import ui
@@ -20,6 +22,7 @@ from starlette.responses import Response
 
 from opsteward.console import frame
 from opsteward.console.gate import IDENTITY, identity_of, wait_page
+from opsteward.console.pauses import PauseBanner, PauseRow, pause_button, read_pauses
 from opsteward.console.rooms import ConsoleRooms
 from opsteward.core.errors import OpsError, Unauthenticated
 from opsteward.core.feed import RECONNECTED, Notice
@@ -27,10 +30,12 @@ from opsteward.core.ids import uuid7
 from opsteward.core.log import correlated, get_logger
 from opsteward.identity.service import browser
 from opsteward.identity.types import Identity
+from opsteward.tasks.types import CONTROLS
 
 log = get_logger(__name__)
 
 _DEBOUNCE = 0.15  # seconds in which changes are gathered
+_SHORTEST_REST = 0.5  # seconds between two readings of a page
 _REST = 4.0  # a page rests this many times as long as its last reading took
 _LONGEST_REST = 5.0
 _RETRY = 1.0
@@ -43,6 +48,8 @@ class LivePage(ABC, Generic[T]):
     """One open page of one browser tab. `T` is all that is read for it."""
 
     needs: ClassVar[tuple[str, ...]]
+    #: Seconds after which an open page is read again although nothing was told; None: never.
+    every: ClassVar[float | None] = None
 
     def __init__(self, rooms: ConsoleRooms, request: Request) -> None:
         self.rooms = rooms
@@ -54,6 +61,8 @@ class LivePage(ABC, Generic[T]):
         self._following: asyncio.Task[None] | None = None
         self._stop_listening: Callable[[], None] | None = None
         self._stale: Element | None = None
+        self._banner: PauseBanner | None = None
+        self.pauses: list[PauseRow] = []
 
     @abstractmethod
     async def read(self, session: AsyncSession) -> T:
@@ -82,13 +91,29 @@ class LivePage(ABC, Generic[T]):
             with frame.page(self.identity):
                 frame.apologise(error)
             return None
-        with frame.page(self.identity) as self._stale:
+        with frame.page(self.identity, self._path) as parts:
+            self._stale = parts.stale
+            self._lay_out_controls(parts)
             self.lay_out(data)
-            self.show(data)
+            self._show(data)
         self._client.on_connect(self._connected)
         self._client.on_disconnect(self._disconnected)
         self._client.on_delete(self._leave)
         return None
+
+    def _lay_out_controls(self, parts: frame.Parts) -> None:
+        async def act(permission: str, work: Work, done: str) -> None:
+            await self.act(permission, work, done=done)
+
+        with parts.paused:
+            self._banner = PauseBanner(self.rooms, act)
+        with parts.controls:
+            pause_button(self.rooms, self.identity, act)
+
+    def _show(self, data: T) -> None:
+        if self._banner is not None:
+            self._banner.show(self.pauses)
+        self.show(data)
 
     async def act(self, permission: str, work: Work, *, done: str) -> None:
         """Do what a button says, in one unit of work with today's rights, and tell how it went."""
@@ -127,6 +152,7 @@ class LivePage(ABC, Generic[T]):
         for permission in self.needs:
             self.identity.require(permission)
         async with self.rooms.db.unit_of_work(self.identity.tenant_id) as session:
+            self.pauses = await read_pauses(session, self.identity)
             return await self.read(session)
 
     # -- while the browser is there ----------------------------------------------------------------------------
@@ -160,15 +186,19 @@ class LivePage(ABC, Generic[T]):
     def _hear(self, notice: Notice) -> None:
         if notice.kind == "token" and notice.id == str(self.identity.token_id):
             self._client.open("/sign-in")
-        elif notice.kind == RECONNECTED or (notice.tenant_id == self.identity.tenant_id and self.concerns(notice)):
+        elif notice.kind in (RECONNECTED, CONTROLS) or (
+            notice.tenant_id == self.identity.tenant_id and self.concerns(notice)
+        ):  # a pause of everything is nobody's tenant's
             self._wanted.set()
 
     async def _follow(self) -> None:
         clock = asyncio.get_running_loop().time
-        pause = _DEBOUNCE
+        earliest = 0.0
         while True:
-            await self._wanted.wait()
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.every):
+                    await self._wanted.wait()
+            await asyncio.sleep(max(_DEBOUNCE, earliest - clock()))
             self._wanted.clear()
             started = clock()
             try:
@@ -179,19 +209,19 @@ class LivePage(ABC, Generic[T]):
                 if error.retryable:
                     self._show_stale(True)
                     self._wanted.set()
-                    pause = _RETRY
+                    earliest = clock() + _RETRY
                 else:
                     self._client.open(self._path)  # made anew, it says why
             except Exception:  # the page's boundary: one change that can't be shown must not silence it
                 log.exception("console.page.crashed", path=self._path)
             else:
-                pause = min(max(_DEBOUNCE, _REST * (clock() - started)), _LONGEST_REST)
+                earliest = clock() + min(max(_SHORTEST_REST, _REST * (clock() - started)), _LONGEST_REST)
 
     async def _refresh(self) -> None:
         data = await self._read()
         if not self._client.is_deleted:
             with self._client:
-                self.show(data)
+                self._show(data)
             self._show_stale(False)
 
     def _show_stale(self, stale: bool) -> None:

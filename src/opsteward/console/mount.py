@@ -18,7 +18,8 @@ from opsteward.core.log import get_logger
 
 log = get_logger(__name__)
 
-_FOLDERS = ("/incidents/", "/_nicegui/", "/_nicegui_ws/")
+_PAGES = frozenset({"/", "/tasks", "/agents"})
+_FOLDERS = ("/incidents/", "/tasks/", "/_nicegui/", "/_nicegui_ws/")
 
 
 class Console:
@@ -65,4 +66,4 @@ class Console:
 
 
 def _is_ours(path: str) -> bool:
-    return path == "/" or path.startswith(_FOLDERS)
+    return path in _PAGES or path.startswith(_FOLDERS)

@@ -18,23 +18,35 @@ class Sheet:
     def __init__(self) -> None:
         self._dialog = ui.dialog()
 
-    async def ask(self, title: str, *, fill: Callable[[], object], yes: str, picture: str, kind: str) -> str | None:
+    async def ask(
+        self,
+        title: str,
+        *,
+        fill: Callable[[], object],
+        yes: str,
+        no: str = "Cancel",
+        picture: str,
+        kind: str,
+        with_reason: bool = True,
+    ) -> str | None:
         """The reason given (empty for none), or None when the person thought better of it."""
         self._dialog.clear()
         with self._dialog, tag("div", "sheet"):
             text(title, name="h2")
             fill()
-            reason = ui.textarea("Reason (optional)").props(f"outlined autogrow maxlength={_LONGEST_REASON}")
+            reason = None
+            if with_reason:
+                reason = ui.textarea("Reason (optional)").props(f"outlined autogrow maxlength={_LONGEST_REASON}")
 
             async def say_yes() -> None:
-                self._dialog.submit(reason.value or "")
+                self._dialog.submit((reason.value if reason else "") or "")
 
             async def say_no() -> None:
                 self._dialog.submit(None)
 
             with tag("div", "buttons"):
                 button(yes, say_yes, picture=picture, kind=kind)
-                button("Cancel", say_no, picture="close")
+                button(no, say_no, picture="close")
         answer = await self._dialog
         return answer if isinstance(answer, str) else None
 

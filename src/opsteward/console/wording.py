@@ -55,6 +55,31 @@ OUTCOME = {
     "escalated": Look("campaign", "escalated", "bad"),
 }
 RUNNING = Look("sync", "running", "info")
+TASK = {
+    "pending": Look("hourglass_empty", "waits", "calm"),
+    "in_progress": Look("play_circle", "running", "info"),
+    "completed": Look("check_circle", "completed", "good"),
+    "failed": Look("cancel", "failed", "bad"),
+    "cancelled": Look("block", "cancelled", "warn"),
+    "dead_letter": Look("mark_email_unread", "dead letter", "bad"),
+}
+PRIORITY = {
+    "critical": Look("keyboard_double_arrow_up", "critical", "bad"),
+    "high": Look("keyboard_arrow_up", "high", "warn"),
+    "normal": Look("drag_handle", "normal", "calm"),
+    "low": Look("keyboard_arrow_down", "low", "calm"),
+    "background": Look("keyboard_double_arrow_down", "background", "calm"),
+}
+AGENT = {
+    "registered": Look("schedule", "registered", "calm"),
+    "starting": Look("hourglass_empty", "starting", "info"),
+    "running": Look("check_circle", "running", "good"),
+    "degraded": Look("warning", "degraded", "warn"),
+    "paused": Look("pause_circle", "paused", "warn"),
+    "stopped": Look("stop_circle", "stopped", "calm"),
+    "failed": Look("cancel", "failed", "bad"),
+}
+PAUSED = Look("pause_circle", "paused", "warn")
 _TIMELINE = {
     "detected": Look("sensors", "detected", "bad"),
     "decided": Look("gavel", "decided", "info"),
@@ -88,7 +113,18 @@ def actor_in_words(actor: str, operators: Mapping[str, str]) -> str:
         return operators.get(rest, "an operator who is gone")
     if kind == "standing-order":
         return f"standing order {rest}"
+    if kind == "schedule":
+        return f"schedule {rest}"
     return f"Opsteward ({rest})" if kind == "system" else actor
+
+
+def pause_in_words(scope: str, target: str, *, tenant: str = "") -> str:
+    """What a pause stops: `Everything`, `This tenant`, `Task type x`, `Action y`."""
+    if scope == "everything":
+        return "Everything, all tenants" if tenant else "Everything"
+    if scope == "tenant":
+        return f"This tenant ({tenant})" if tenant else "This tenant"
+    return f"{scope.replace('_', ' ').capitalize()} {target}"
 
 
 def duration_in_words(seconds: float) -> str:

@@ -38,6 +38,13 @@ class Task(TenantRow, Base):
             unique=True,
             postgresql_where=sa.text("dedup_key is not null and status in ('pending', 'in_progress')"),
         ),
+        sa.Index(
+            "uq_tasks_repeat",
+            "tenant_id",
+            "repeat_key",
+            unique=True,
+            postgresql_where=sa.text("repeat_key is not null"),
+        ),
     )
 
     name: Mapped[str]
@@ -52,6 +59,7 @@ class Task(TenantRow, Base):
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB)
     dependencies: Mapped[list[UUID]]
     dedup_key: Mapped[str | None]
+    repeat_key: Mapped[UUID | None]  # of a submission that may be repeated
     schedule_id: Mapped[UUID | None]
     requested_by: Mapped[str]
     correlation_id: Mapped[str]
@@ -65,6 +73,7 @@ class Task(TenantRow, Base):
     error: Mapped[str | None]
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     retry_count: Mapped[int] = mapped_column(default=0)
+    tries: Mapped[list[dict[str, Any]]] = mapped_column(server_default=sa.text("'[]'"))  # those that failed
     takeovers: Mapped[int] = mapped_column(default=0)  # how often its process died under it
     max_retries: Mapped[int]
     backoff_factor: Mapped[float]

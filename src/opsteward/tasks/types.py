@@ -56,13 +56,13 @@ class NewTask:
     backoff_factor: float | None = None
     max_backoff: float | None = None
     timeout: float | None = None
-    id: UUID | None = None  # a derived one, for a submission that may be repeated
+    repeat_key: UUID | None = None  # one that is derived from what is submitted: there is never a second of it
     schedule_id: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskInfo:
-    """A task as it stands."""
+    """A task as it stands. `tries` are those that failed, the latest 20: {try, at, error}."""
 
     id: UUID
     name: str
@@ -74,6 +74,7 @@ class TaskInfo:
     progress_message: str
     retry_count: int
     max_retries: int
+    tries: list[dict[str, Any]]
     dependencies: list[UUID]
     waiting_on: int
     parameters: dict[str, Any]

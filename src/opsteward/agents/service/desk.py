@@ -86,14 +86,15 @@ class Desk:
         await self._tell(session, row, "registered", actor=actor, detail={"kind": new.kind, "name": new.name})
         return self._info(row)
 
-    async def page(self, session: AsyncSession, *, limit: int = MOST_AGENTS, after: str = "") -> list[AgentInfo]:
-        """The tenant's agents by name; `after` is the last name of the previous page."""
-        query = (
-            sa.select(Agent)
-            .where(Agent.tenant_id == tenant_of(session), Agent.name > after)
-            .order_by(Agent.name)
-            .limit(limit)
-        )
+    async def page(
+        self, session: AsyncSession, *, limit: int = MOST_AGENTS, after: UUID | None = None
+    ) -> list[AgentInfo]:
+        """The tenant's agents by name; `after` is the last id of the previous page."""
+        tenant_id = tenant_of(session)
+        query = sa.select(Agent).where(Agent.tenant_id == tenant_id).order_by(Agent.name).limit(limit)
+        if after is not None:
+            last = sa.select(Agent.name).where(Agent.tenant_id == tenant_id, Agent.id == after)
+            query = query.where(Agent.name > last.scalar_subquery())
         return [self._info(row) for row in await session.scalars(query)]
 
     async def counts(self, session: AsyncSession) -> dict[str, int]:

@@ -26,6 +26,7 @@ _FIRST_RUN_WITHIN = 2.0  # seconds: many that start together do not run together
 _LEASE_LOOK = 0.25
 _OVER_TIME = 1.0  # past its timeout a run is expected to have been ended within this
 STOP_WITHIN = 5.0
+_MOST_REASON = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,7 +261,7 @@ class Life:
         pause = min(rules.max_backoff, rules.backoff_factor ** (self.failures - 1))
         pause = (rules.max_backoff if too_many else pause) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         self.next_start_at = now() + timedelta(seconds=pause)
-        reason = redact_text(f"{type(error).__name__}: {error}")[:500]
+        reason = redact_text(f"{type(error).__name__}: {error}")
         if not too_many or self._told:
             self._stand(AgentStatus.FAILED if self._told else AgentStatus.DEGRADED, reason)
         else:
@@ -269,15 +270,15 @@ class Life:
 
     async def _turn(self, status: AgentStatus, reason: str, *, resolved: bool) -> None:
         """Into `failed` or out of it: stored and told together. While that can't be, it stands as it did."""
-        before, self.reason = self.reason, reason
-        context = {"kind": self.assigned.kind, "failures": self.failures, "reason": reason}
+        before, self.reason = self.reason, storable(reason)
+        context = {"kind": self.assigned.kind, "failures": self.failures, "reason": self.reason}
         if await self._tell(self, status, trouble_report(self.assigned.name, context=context, resolved=resolved)):
             self.status, self._told = status, not resolved
         else:
             self.reason = before
 
     def _stand(self, status: AgentStatus, reason: str = "") -> None:
-        self.reason = reason
+        self.reason = storable(reason)
         if self.status != status:
             self.status = status
             self._changed()
@@ -297,6 +298,11 @@ class Life:
             "restarts": self.restarts,
             "next_start_at": self.next_start_at.timestamp() if self.next_start_at else None,
         }
+
+
+def storable(text: str) -> str:
+    """What PostgreSQL can keep of a text from outside, shortened."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()[:_MOST_REASON]
 
 
 def trouble_report(name: str, *, context: dict[str, Any], resolved: bool) -> Report:

@@ -21,7 +21,10 @@ from opsteward.core.blocking import in_thread
 from opsteward.core.clock import now
 from opsteward.core.db import Database
 from opsteward.core.errors import Unavailable
+from opsteward.core.log import get_logger
 from opsteward.core.settings import Settings
+
+log = get_logger(__name__)
 
 _LAG_EVERY = 1.0  # seconds between two looks at how late the event loop is
 _CGROUP = Path("/sys/fs/cgroup")
@@ -63,7 +66,10 @@ class Measuring:
             spent, at = now_spent, now_at
             lags, self._lags = self._lags or [0.0], []
             figures = [("process.cpu", share), ("process.loop_lag", max(lags))]
-            figures += await in_thread(self._machine)
+            try:
+                figures += await in_thread(self._machine)
+            except (OSError, psutil.Error) as error:
+                log.warning("agents.measuring.machine_unseen", error=type(error).__name__)
             with suppress(Unavailable):  # the next figures come
                 await self._keep(figures)
 

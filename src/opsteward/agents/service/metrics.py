@@ -10,7 +10,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.agents.models import AgentMetric
 from opsteward.agents.types import MetricHistory, MetricPoint
 from opsteward.core.db import Database, tenant_of
 
@@ -18,22 +17,28 @@ from opsteward.core.db import Database, tenant_of
 POINTS = 60
 
 _KEEP = sa.text("select opsteward.keep_figures(:tenant, :process, :at, cast(:figures as jsonb))")
-_HISTORY = sa.text("""
+_HISTORY = """
 with chosen as materialized (
     select name, at, value from opsteward.agent_metrics
-    where tenant_id = :tenant_id and at > now() - make_interval(secs => :window) and (:name = '' or name = :name)
+    where tenant_id = :tenant_id and at > now() - make_interval(secs => :window) {only}
 ), points as (
     select name, jsonb_agg(jsonb_build_array(extract(epoch from stretch), average, highest) order by stretch) as points
     from (select name, date_bin(make_interval(secs => :step), at, timestamptz '2000-01-01') as stretch,
                  avg(value) as average, max(value) as highest
-          from chosen where :name <> '' group by 1, 2) s group by name
+          from chosen where :with_course group by 1, 2) s group by name
 )
 select c.name, count(*) as n, min(value) as lowest, avg(value) as average, max(value) as highest,
        (array_agg(value order by at desc))[1] as latest,
        percentile_cont(array[0.5, 0.95, 0.99]) within group (order by value) as percentiles,
        (select p.points from points p where p.name = c.name) as points
 from chosen c group by c.name order by c.name
+"""
+_LATEST = sa.text("""
+select distinct on (name) name, value from opsteward.agent_metrics
+where tenant_id = :tenant_id and name = any(:names) and at > now() - make_interval(secs => :window)
+order by name, at desc
 """)
+_OF_ALL, _OF_ONE = (sa.text(_HISTORY.format(only=only)) for only in ("", "and name = :name"))
 
 
 async def record(
@@ -49,10 +54,13 @@ async def record(
 
 async def history(session: AsyncSession, *, name: str = "", window: float) -> list[MetricHistory]:
     """Every figure of the tenant over the last `window` seconds; of a named one its course as well."""
-    found = await session.execute(
-        _HISTORY,
-        {"tenant_id": tenant_of(session), "name": name, "window": window, "step": max(window / POINTS, 1.0)},
-    )
+    asked = {
+        "tenant_id": tenant_of(session),
+        "window": window,
+        "step": max(window / POINTS, 1.0),
+        "with_course": bool(name),
+    }
+    found = await session.execute(_OF_ONE, asked | {"name": name}) if name else await session.execute(_OF_ALL, asked)
     return [
         MetricHistory(
             name=row.name,
@@ -70,18 +78,10 @@ async def history(session: AsyncSession, *, name: str = "", window: float) -> li
     ]
 
 
-async def latest(session: AsyncSession, *, prefix: str, window: float) -> Mapping[str, float]:
-    """The last value of every figure whose name begins so, of the last `window` seconds."""
-    found = await session.execute(
-        sa.select(AgentMetric.name, AgentMetric.value)
-        .distinct(AgentMetric.name)
-        .where(
-            AgentMetric.tenant_id == tenant_of(session),
-            AgentMetric.name.startswith(prefix, autoescape=True),
-            AgentMetric.at > sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, window),
-        )
-        .order_by(AgentMetric.name, AgentMetric.at.desc())
-    )
+async def latest(session: AsyncSession, *, names: Sequence[str], window: float) -> Mapping[str, float]:
+    """The last value of each of these figures in the last `window` seconds."""
+    asked = {"tenant_id": tenant_of(session), "names": list(names), "window": window}
+    found = await session.execute(_LATEST, asked)
     return {row.name: row.value for row in found}
 
 

@@ -220,6 +220,8 @@ class Runtime:
         rows = [life.assigned for life in lives]
         for row in rows:
             self._lives.pop(row.id, None)
+            for woken in self._wakes.values():
+                woken.discard(row.id)
 
         async def end() -> None:
             try:
@@ -280,6 +282,9 @@ class Runtime:
             except Unavailable:
                 await asyncio.sleep(_RETRY)
                 self._changed.set()
+            except Exception:  # a boundary: what can't be said now must not silence all agents of the process
+                log.exception("agents.runtime.speak_failed")
+                await asyncio.sleep(_RETRY)
 
     async def _beat(self) -> None:
         lives = dict(self._lives)

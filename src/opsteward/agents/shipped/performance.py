@@ -45,10 +45,12 @@ class PerformanceAgent(BackgroundAgent[NoAgentParams]):
 
     async def start(self, ctx: AgentContext[NoAgentParams]) -> None:
         """Which alerts stand is known from the history: another process may have raised them."""
+        watched = watched_figures(self._settings)
         async with self._db.unit_of_work(ctx.tenant_id) as session:
-            known = await metrics.latest(session, prefix=_ALERT, window=_LOOK_BACK)
+            names = [_ALERT + one.metric for one in watched]
+            known = await metrics.latest(session, names=names, window=_LOOK_BACK)
         raised = frozenset(name.removeprefix(_ALERT) for name, value in known.items() if value)
-        self._watch = SelfWatch(watched_figures(self._settings), raised)
+        self._watch = SelfWatch(watched, raised)
 
     async def run_once(self, ctx: AgentContext[NoAgentParams]) -> None:
         """Measure once, compare once."""

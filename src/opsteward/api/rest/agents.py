@@ -13,7 +13,7 @@ from opsteward.agents.service import metrics
 from opsteward.agents.service.desk import LONGEST_INTERVAL, SHORTEST_INTERVAL
 from opsteward.agents.types import AgentInfo, NewAgent
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.shapes import Input, NoBody, Page
+from opsteward.api.rest.shapes import Input, NoBody, Page, page_of
 from opsteward.identity.types import Identity
 from opsteward.tasks.service import desk as tasks
 
@@ -59,13 +59,13 @@ async def agents_status(
 async def list_agents(
     rooms: RoomsDep,
     identity: Read,
-    after: Annotated[str, Query(max_length=100)] = "",
+    after: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Page:
     """By name; `next` is the `after` of the next page."""
     async with rooms.db.unit_of_work(identity.tenant_id) as session:
         found = await rooms.agents.page(session, after=after, limit=limit)
-    return Page(items=[asdict(agent) for agent in found], next=found[-1].name if len(found) == limit else None)
+    return page_of(found, limit=limit)
 
 
 @router.post("/api/v1/agents", status_code=201)

@@ -56,7 +56,7 @@ class TaskIn(TaskBase):
     delay: Annotated[float | None, Field(ge=0, le=LONGEST_DELAY, allow_inf_nan=False)] = None
     run_at: AwareDatetime | None = None
 
-    def as_new(self, *, task_id: UUID | None) -> NewTask:
+    def as_new(self, *, repeat_key: UUID | None) -> NewTask:
         """What the room takes."""
         return NewTask(
             **self.common(),
@@ -64,7 +64,7 @@ class TaskIn(TaskBase):
             ref=self.ref,
             delay=self.delay,
             run_at=self.run_at,
-            id=task_id,
+            repeat_key=repeat_key,
         )
 
 
@@ -109,9 +109,10 @@ async def submit_task(
     idempotency_key: Key = None,
 ) -> dict[str, Any]:
     """Submit a task; sent again with the same `Idempotency-Key`, it is the same task."""
-    task_id = derived_id(identity.operator_id, f"task {idempotency_key}") if idempotency_key else None
+    repeat_key = derived_id(identity.operator_id, f"task {idempotency_key}") if idempotency_key else None
+    new = body.as_new(repeat_key=repeat_key)
     async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        told = (await rooms.submission.submit(session, tasks=[body.as_new(task_id=task_id)], actor=identity.actor))[0]
+        told = (await rooms.submission.submit(session, tasks=[new], actor=identity.actor))[0]
         task = await desk.get(session, task_id=told.id)
     return {**asdict(task), "deduplicated": told.deduplicated}
 
@@ -129,7 +130,7 @@ async def submit_tasks(
         raise Invalid.field("tasks", f"are {len(body.tasks)}, the most is {most}", "send them in parts")
     parent = identity.operator_id
     new = [
-        one.as_new(task_id=derived_id(parent, f"tasks {idempotency_key} {number}") if idempotency_key else None)
+        one.as_new(repeat_key=derived_id(parent, f"tasks {idempotency_key} {number}") if idempotency_key else None)
         for number, one in enumerate(body.tasks)
     ]
     async with rooms.db.unit_of_work(identity.tenant_id) as session:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from opsteward.console.actions import ApprovalRow, RunRow, draw_approval, draw_run
 from opsteward.console.elements import advice, ago, as_json, at, button, chip, icon, link, more, section, tag, text
-from opsteward.console.keyed import KeyedList
+from opsteward.console.keyed import KeyedList, one
 from opsteward.console.live import LivePage
 from opsteward.console.milestones import draw_milestones, milestones
 from opsteward.console.names import Names
@@ -87,9 +87,9 @@ class IncidentPage(LivePage[Story]):
         with tag("section", "card head"):
             link("← Overview", "/", "back")
             text(f"#{data.incident.number} {data.incident.title}", name="h1")
-            self._state = _one(self._draw_state)
-            self._milestones = _one(draw_milestones)
-            self._buttons = _one(self._draw_buttons)
+            self._state = one(self._draw_state)
+            self._milestones = one(draw_milestones)
+            self._buttons = one(self._draw_buttons)
         with tag("div", "panes"):
             with tag("div", "pane"):
                 with section("Waiting for approval", "pan_tool") as self._approval_section:
@@ -213,11 +213,6 @@ class IncidentPage(LivePage[Story]):
             )
 
         await self.act("troubleshooting.run", work, done="Troubleshooting has begun")
-
-
-def _one(draw: Any) -> KeyedList[Any]:
-    """A place for one thing that is drawn again whenever it changes."""
-    return KeyedList[Any](key=lambda _: 0, render=draw, empty=lambda: None, name="div", item="div", classes="one")
 
 
 def _rights(identity: Identity) -> tuple[bool, bool]:

@@ -265,6 +265,7 @@ def _info(row: Task) -> TaskInfo:
         progress_message=row.progress_message,
         retry_count=row.retry_count,
         max_retries=row.max_retries,
+        tries=row.tries,
         dependencies=row.dependencies,
         waiting_on=row.waiting_on,
         parameters=row.params,

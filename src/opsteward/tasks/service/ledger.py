@@ -32,6 +32,8 @@ ACTOR = "system:runner"
 _LONGEST_PAUSE = 2.0  # seconds between tries while the database is away
 _PROGRESS_EVERY = 0.5
 _MOST_AT_ONCE = 500
+#: Failed tries that a task remembers, and characters of each one's error.
+_MOST_TRIES, _MOST_ERROR = 20, 500
 
 _WRITE = sa.text("""
 update opsteward.tasks t set status = r.status, error = r.error, result = r.result,
@@ -39,7 +41,10 @@ update opsteward.tasks t set status = r.status, error = r.error, result = r.resu
     run_at = case when r.status = 'pending' then now() + make_interval(secs => r.delay) else t.run_at end,
     ended_at = case when r.status <> 'pending' then now() end,
     process_id = case when r.status <> 'pending' then t.process_id end,
-    progress = case when r.status = 'completed' then 100 else t.progress end
+    progress = case when r.status = 'completed' then 100 else t.progress end,
+    tries = case when r.error is null then t.tries
+        else case when jsonb_array_length(t.tries) < :most_tries then t.tries else t.tries - 0 end
+            || jsonb_build_object('try', t.retry_count + 1, 'at', now(), 'error', left(r.error, :most_error)) end
 from jsonb_to_recordset(:rows) as r(id uuid, status text, error text, result jsonb, tried int, delay double precision)
 where t.tenant_id = :tenant_id and t.id = r.id and t.process_id = :process_id and t.status = 'in_progress'
 returning t.id, t.status, t.task_type, t.error
@@ -154,7 +159,13 @@ class Ledger:
             }
             for one in outcomes
         ]
-        parameters = {"tenant_id": tenant_id, "process_id": self._process_id, "rows": rows}
+        parameters = {
+            "tenant_id": tenant_id,
+            "process_id": self._process_id,
+            "rows": rows,
+            "most_tries": _MOST_TRIES,
+            "most_error": _MOST_ERROR,
+        }
         written = (await session.execute(_WRITE, parameters)).all()
         freed = await free_dependents(session, [row.id for row in written if row.status == TaskStatus.COMPLETED])
         cancelled = await cancel_dependents(session, [row.id for row in written if row.status == TaskStatus.CANCELLED])

@@ -1,6 +1,6 @@
 """Schedules: a task submitted again and again, at the times of a cron expression.
 
-The leader watches over them. Each firing has an id that is derived from its schedule and its time, so that it is
+The leader watches over them. Each firing has a key that is derived from its schedule and its time, so that it is
 submitted once whoever fires it; times that were missed while nobody led are made up by one firing.
 """
 
@@ -127,7 +127,7 @@ class Schedules:
         if row.paused or row.next_at > now():
             return
         fired_at = row.next_at
-        task = _task_of(row.task, id=derived_id(row.id, fired_at.isoformat()), schedule_id=row.id)
+        task = _task_of(row.task, repeat_key=derived_id(row.id, fired_at.isoformat()), schedule_id=row.id)
         await self._submission.submit(session, tasks=[task], actor=f"schedule:{row.name}")
         row.last_at, row.last_error = fired_at, None
         row.next_at = next_time(row.cron, row.timezone, after=now())

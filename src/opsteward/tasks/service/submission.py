@@ -39,14 +39,14 @@ LONGEST_DELAY = 366 * 86_400.0
 
 _INSERT = sa.text("""
 insert into opsteward.tasks (id, tenant_id, name, description, task_type, priority, status, ready, waiting_on, run_at,
-    params, metadata, dependencies, dedup_key, schedule_id, requested_by, correlation_id, created_at, progress,
+    params, metadata, dependencies, dedup_key, repeat_key, schedule_id, requested_by, correlation_id, created_at, progress,
     progress_message, cancel_requested, retry_count, takeovers, max_retries, backoff_factor, max_backoff, timeout)
 select r.id, :tenant_id, r.name, r.description, r.task_type, r.priority, 'pending', r.ready, r.waiting_on, r.run_at,
-    r.params, r.metadata, r.dependencies, r.dedup_key, r.schedule_id, :requested_by, :correlation_id,
+    r.params, r.metadata, r.dependencies, r.dedup_key, r.repeat_key, r.schedule_id, :requested_by, :correlation_id,
     :created_at, 0, '', false, 0, 0, r.max_retries, r.backoff_factor, r.max_backoff, r.timeout
 from jsonb_to_recordset(:rows) as r(id uuid, name text, description text, task_type text, priority smallint,
     ready boolean, waiting_on int, run_at timestamptz, params jsonb, metadata jsonb, dependencies uuid[],
-    dedup_key text, schedule_id uuid, max_retries int, backoff_factor double precision, max_backoff double precision,
+    dedup_key text, repeat_key uuid, schedule_id uuid, max_retries int, backoff_factor double precision, max_backoff double precision,
     timeout double precision)
 on conflict do nothing returning id
 """).bindparams(sa.bindparam("rows", type_=JSONB))
@@ -68,11 +68,11 @@ class Submission:
     async def submit(self, session: AsyncSession, *, tasks: Sequence[NewTask], actor: str) -> list[Submitted]:
         """Add all tasks in this transaction, in the order given; rows, audit and queue are committed together.
 
-        A task with an id, or a `dedup_key` of a waiting or running one, that is there already is not added again:
-        what is there is given back. Raises Invalid that names each bad field.
+        A task with the `repeat_key` of one that is there, or the `dedup_key` of one that waits or runs, is not added
+        again: what is there is given back. Raises Invalid that names each bad field.
         """
         at = now()
-        ids = _ids_of(tasks)
+        ids = _ids(len(tasks))
         edges = self._checked(tasks, ids, at)
         waiting = await _waiting_on(session, tasks, ids, edges)
         rows = [self._row(task, ids[number], edges[number], waiting[number], at) for number, task in enumerate(tasks)]
@@ -94,7 +94,7 @@ class Submission:
 
     def check(self, task: NewTask) -> None:
         """Raises Invalid where this task could not be submitted now (its dependencies aside)."""
-        self._checked([task], _ids_of([task]), now())
+        self._checked([task], _ids(1), now())
 
     def _checked(self, tasks: Sequence[NewTask], ids: Sequence[UUID], at: datetime) -> list[list[UUID]]:
         """The ids that each task depends on. Raises Invalid."""
@@ -133,6 +133,7 @@ class Submission:
             "metadata": task.metadata,
             "dependencies": [str(target) for target in edges],
             "dedup_key": task.dedup_key,
+            "repeat_key": str(task.repeat_key) if task.repeat_key else None,
             "schedule_id": str(task.schedule_id) if task.schedule_id else None,
             "max_retries": self._settings.max_retries if retries is None else retries,
             "backoff_factor": task.backoff_factor or self._settings.backoff_factor,
@@ -141,10 +142,9 @@ class Submission:
         }
 
 
-def _ids_of(tasks: Sequence[NewTask]) -> list[UUID]:
+def _ids(count: int) -> list[UUID]:
     """Time-ordered, also within one submission: equals run in the order in which they were given."""
-    fresh = iter(sorted(uuid7() for _ in tasks))
-    return [task.id or next(fresh) for task in tasks]
+    return sorted(uuid7() for _ in range(count))
 
 
 def _time_problems(task: NewTask, at: datetime, where: str) -> Iterator[FieldProblem]:
@@ -262,31 +262,32 @@ async def _insert(
 async def _answers(
     session: AsyncSession, tasks: Sequence[NewTask], ids: Sequence[UUID], added: set[UUID]
 ) -> list[Submitted]:
-    """New ones by their id; for the others what is there. Raises Invalid where nothing is there any more."""
+    """New ones by their id; for the others what is there by one of their keys. Raises Invalid where nothing is there any more."""
     others = [number for number, task_id in enumerate(ids) if task_id not in added]
     known: dict[UUID | str, Submitted] = {}
     if others:
         keys = [tasks[n].dedup_key for n in others if tasks[n].dedup_key is not None]
+        repeats = [tasks[n].repeat_key for n in others if tasks[n].repeat_key is not None]
         rows = await session.execute(
-            sa.select(Task.id, Task.dedup_key, Task.status).where(
+            sa.select(Task.id, Task.dedup_key, Task.repeat_key, Task.status).where(
                 Task.tenant_id == tenant_of(session),
                 sa.or_(
-                    Task.id.in_([ids[n] for n in others]),
+                    Task.repeat_key.in_(repeats),
                     Task.dedup_key.in_(keys) & Task.status.in_([TaskStatus.PENDING, TaskStatus.IN_PROGRESS]),
                 ),
             )
         )
         for row in rows:
             told = Submitted(id=row.id, status=row.status, deduplicated=True)
-            known[row.id] = told
-            if row.dedup_key is not None:
-                known[row.dedup_key] = told
+            for key in (row.repeat_key, row.dedup_key):
+                if key is not None:
+                    known[key] = told
     answers = []
     for number, task_id in enumerate(ids):
         if task_id in added:
             answers.append(Submitted(id=task_id, status=TaskStatus.PENDING))
             continue
-        found = known.get(task_id) or known.get(tasks[number].dedup_key or "")
+        found = known.get(tasks[number].repeat_key or "") or known.get(tasks[number].dedup_key or "")
         if found is None:  # it ended between our insert and our look
             raise Invalid.field("dedup_key", "is just being freed", "send it again")
         answers.append(found)
