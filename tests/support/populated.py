@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 
 from opsteward.agents.service import mailbox, metrics
+from opsteward.core.changes import sequence
 from opsteward.core.clock import now
 from opsteward.telemetry.service import audit
 from support.instance import Instance, Operator, Tenant
@@ -66,8 +67,17 @@ async def populate(instance: Instance) -> Populated:
     action = await post("/api/v1/actions", {"action": "log_only", "params": log, "reason": f"{mark} why"})
     session = await post("/api/v1/troubleshooting/sessions", {"complaint": f"{mark} is slow"})
     token = await post("/api/v1/tokens", {"name": f"{mark}-token"})
+    first = await post("/api/v1/tasks", {"task_type": "opsteward.echo", "name": f"{mark}-task", "delay": 3600})
+    await post("/api/v1/tasks", {"task_type": "opsteward.echo", "dependencies": [first["id"]]})
+    schedule = {"name": f"{mark}-schedule", "cron": "0 0 1 1 *", "task": {"task_type": "opsteward.echo"}}
+    schedule = await post("/api/v1/schedules", schedule)
+    limited = await http.put("/api/v1/tasks/limits", json={"task_type": "opsteward.echo", "max_running": 7})
+    assert limited.status_code == 200, limited.text
+    await post("/api/v1/controls/pause", {"scope": "action", "target": "log_only", "reason": f"{mark} pause"})
     agent = await post("/api/v1/agents", {"kind": "opsteward.heartbeat", "name": f"{mark}-agent"})
     await _as_an_agent_would(tenant, f"{mark}-agent", mark)
+    async with instance.house.web.unit_of_work(tenant.id) as following:
+        await sequence(following)
     approval_id, freeze_id = await _as_a_worker_would(tenant, UUID(action["id"]), mark)
     ids = {
         "incident_id": taken["events"][0]["incident_id"] or await _any_incident(tenant, mark),
@@ -78,6 +88,8 @@ async def populate(instance: Instance) -> Populated:
         "session_id": session["id"],
         "token_id": token["id"],
         "agent_id": agent["id"],
+        "task_id": first["id"],
+        "schedule_id": schedule["id"],
     }
     return Populated(
         tenant=tenant,

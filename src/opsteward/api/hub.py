@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from uuid import UUID
 
-from opsteward.core.changes import RECORDED, TYPES, Told, changes_after, sequence
+from opsteward.core.changes import RECORDED, SEQUENCED_AT_ONCE, TYPES, Told, changes_after, sequence
 from opsteward.core.clock import iso
 from opsteward.core.db import Database
 from opsteward.core.errors import Unavailable
@@ -24,13 +26,17 @@ from opsteward.telemetry.metrics import WS_CLIENTS
 
 log = get_logger(__name__)
 
+#: The type of what tells that changes are gone; `id` is the last of them.
+GAP = "gap"
 _GATHER = 0.02  # seconds: changes that come together are read together
 _PAGE = 500
+_AT_ONCE = 100  # messages that a follower takes before it lets others go on
+_KEPT = 2000  # changes of a tenant that stay in memory, at least, for those of its followers that fall behind a burst
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A change as it goes out, written once for all."""
+    """A change, or a gap, as it goes out, written once for all."""
 
     id: int
     type: str
@@ -48,11 +54,20 @@ class Follower:
         self._buffer = buffer
         self._waiting: deque[Message] = deque()
         self._live = False
+        self._starts = 0  # how often it was told where to go on
+        self._starts_then = 0  # the same when it took what it is being told
         self._news = asyncio.Event()
 
     def wants(self, message: Message) -> bool:
         """Whether it asked for this type, and may be told."""
+        if message.type == GAP:
+            return True
         return (self.types is None or message.type in self.types) and self.identity.may(TYPES[message.type])
+
+    @property
+    def moved(self) -> bool:
+        """Whether it goes on elsewhere since it took its last messages: what is left of them is not to be told."""
+        return self._starts != self._starts_then
 
     def offer(self, messages: Sequence[Message]) -> None:
         """Live changes. Too many for the buffer, and it goes on from the record."""
@@ -67,6 +82,7 @@ class Follower:
     def start_after(self, seq: int) -> None:
         """Go on after this number, from the record."""
         self.sent, self._live = seq, False
+        self._starts += 1
         self._waiting.clear()
         self._news.set()
 
@@ -75,40 +91,77 @@ class Follower:
         self.over = True
         self._news.set()
 
-    async def next(self, hub: Hub) -> Sequence[Message | dict[str, object]]:
-        """What to tell now; waits for something. A dict tells of a gap. Empty: the end. Raises Unavailable."""
+    async def next(self, hub: Hub) -> Sequence[Message]:
+        """What to tell now; waits for something. Empty: the end. Raises Unavailable."""
         while not self.over:
-            if self._live and self._waiting:
-                batch = list(self._waiting)
-                self._waiting.clear()
-                return batch
-            if not self._live and (found := await self._from_record(hub)):
-                return found
-            if self._live and not self._waiting:
+            self._starts_then = self._starts
+            if not self._live:
+                found = await self._from_record(hub)
+            elif self._waiting:
+                few = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
+                found = [one for one in few if one.id > self.sent]  # the others were read from the record already
+            else:
                 self._news.clear()
                 await self._news.wait()
+                continue
+            if found:
+                return found
         return []
 
-    async def _from_record(self, hub: Hub) -> Sequence[Message | dict[str, object]]:
-        after = self.sent
-        page = await hub.page(self.identity.tenant_id, after)
-        if self.sent != after:
-            return []  # it was told to go on elsewhere meanwhile
-        if not page:
-            head = hub.head(self.identity.tenant_id)
-            if head > after:
-                self.sent = head
-                return [_gap(after + 1, head)]
-            # Nothing has come between that look and here: from now on it is told live.
-            self._live = True
+    async def _from_record(self, hub: Hub) -> Sequence[Message]:
+        tenant_id, after = self.identity.tenant_id, self.sent
+        head = hub.head(tenant_id)  # what is numbered up to here can be read, or is gone
+        page = await hub.page(tenant_id, after, head)
+        if self.moved:
             return []
-        if page[0].id > after + 1:
-            return [_gap(after + 1, page[0].id - 1), *page]
-        return page
+        if page or head > after:
+            return list(_with_gaps(after, page, up_to=None if page else head))
+        # It has caught up; but what was offered during the look must be looked for, too.
+        self._live = hub.head(tenant_id) == head
+        return []
 
 
-def _gap(first: int, last: int) -> dict[str, object]:
-    return {"type": "gap", "from": first, "to": last, "reason": "kept no longer: read again what you follow"}
+def _with_gaps(after: int, messages: Iterable[Message], *, up_to: int | None = None) -> Iterator[Message]:
+    """The messages, and before each what is missing before it; at the end what is missing up to a number."""
+    for one in messages:
+        if one.id > after + 1:
+            yield _gap(after + 1, one.id - 1)
+        after = one.id
+        yield one
+    if up_to is not None and up_to > after:
+        yield _gap(after + 1, up_to)
+
+
+def _gap(first: int, last: int) -> Message:
+    body = {"type": GAP, "from": first, "to": last, "reason": "kept no longer: read again what you follow"}
+    return Message(last, GAP, json.dumps(body))
+
+
+class _Tenant:
+    """The followers of one tenant, and the newest of what they were offered."""
+
+    def __init__(self, head: int) -> None:
+        self.followers: set[Follower] = set()
+        self.head = head  # the last number that was offered live
+        self.start = head  # every change after this number that there is, is in `recent`
+        self.recent: list[Message] = []
+
+    def offer(self, messages: Sequence[Message]) -> None:
+        told = list(_with_gaps(self.head, messages))
+        self.recent += messages
+        self.head = messages[-1].id
+        if len(self.recent) > 2 * _KEPT:
+            self.start = self.recent[-_KEPT - 1].id
+            del self.recent[:-_KEPT]
+        for follower in self.followers:
+            follower.offer(told)
+
+    def after(self, seq: int) -> list[Message] | None:
+        """A page of what came after a number; None when that is no longer in memory."""
+        if seq < self.start:
+            return None
+        first = bisect_right(self.recent, seq, key=lambda one: one.id)
+        return list(islice(self.recent, first, first + _PAGE))
 
 
 class Hub:
@@ -116,21 +169,15 @@ class Hub:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._followers: dict[UUID, set[Follower]] = {}
-        self._heads: dict[UUID, int] = {}  # the last number that was offered live, by tenant
+        self._tenants: dict[UUID, _Tenant] = {}
         self._dirty: set[UUID] = set()
         self._work = asyncio.Event()
-
-    @property
-    def followers(self) -> int:
-        """How many follow here."""
-        return sum(len(some) for some in self._followers.values())
 
     def hear(self, notice: Notice) -> None:
         """A notice of the feed."""
         if notice.kind == RECONNECTED:
-            self._dirty.update(self._followers)
-        elif notice.kind == RECORDED and notice.tenant_id in self._followers:
+            self._dirty.update(self._tenants)
+        elif notice.kind == RECORDED and notice.tenant_id in self._tenants:
             self._dirty.add(notice.tenant_id)
         if self._dirty:
             self._work.set()
@@ -138,43 +185,47 @@ class Hub:
     async def join(self, follower: Follower, *, after: int | None) -> int:
         """Begin to follow, now or after a number. Returns the last number there is. Raises Unavailable."""
         tenant_id = follower.identity.tenant_id
-        async with self._db.unit_of_work(tenant_id) as session:
-            last = await sequence(session)
-        followers = self._followers.setdefault(tenant_id, set())
-        if not followers:
-            self._heads[tenant_id] = last
-        followers.add(follower)
+        last = await self._last_number(tenant_id)
+        self._tenants.setdefault(tenant_id, _Tenant(last)).followers.add(follower)
         WS_CLIENTS.inc()
         follower.start_after(last if after is None else min(after, last))
         self._dirty.add(tenant_id)  # what came since the look
         self._work.set()
         return last
 
+    async def _last_number(self, tenant_id: UUID) -> int:
+        """With everything numbered that is recorded: much, when nobody has followed for long, so in several bites."""
+        before: int | None = None
+        while True:
+            async with self._db.unit_of_work(tenant_id) as session:
+                last = await sequence(session)
+            if before is not None and last - before < SEQUENCED_AT_ONCE:
+                return last
+            before = last
+
     def leave(self, follower: Follower) -> None:
         """It follows no longer."""
-        followers = self._followers.get(follower.identity.tenant_id, set())
-        if follower in followers:
-            followers.remove(follower)
-            WS_CLIENTS.dec()
-        if not followers:
-            self._followers.pop(follower.identity.tenant_id, None)
-            self._heads.pop(follower.identity.tenant_id, None)
-
-    def of_tenant(self, tenant_id: UUID | None) -> Iterator[Follower]:
-        """Those who follow this tenant."""
-        if tenant_id is not None:
-            yield from list(self._followers.get(tenant_id, ()))
+        tenant = self._tenants.get(follower.identity.tenant_id)
+        if tenant is None or follower not in tenant.followers:
+            return
+        tenant.followers.remove(follower)
+        WS_CLIENTS.dec()
+        if not tenant.followers:
+            del self._tenants[follower.identity.tenant_id]
 
     def head(self, tenant_id: UUID) -> int:
         """The last number that was offered live."""
-        return self._heads.get(tenant_id, 0)
+        tenant = self._tenants.get(tenant_id)
+        return tenant.head if tenant else 0
 
-    async def page(self, tenant_id: UUID, after: int) -> list[Message]:
-        """Up to 500 changes of the record after a number, but none beyond what was offered live."""
-        async with self._db.unit_of_work(tenant_id) as session:
-            found = await changes_after(session, after, limit=_PAGE)
-        head = self.head(tenant_id)
-        return [message for message in _written(found) if message.id <= head]
+    async def page(self, tenant_id: UUID, after: int, up_to: int) -> list[Message]:
+        """Up to 500 changes after a number, but none after `up_to`: from memory, or read from the record."""
+        tenant = self._tenants.get(tenant_id)
+        found = tenant.after(after) if tenant else []
+        if found is None:
+            async with self._db.unit_of_work(tenant_id) as session:
+                found = list(_written(await changes_after(session, after, limit=_PAGE)))
+        return [message for message in found if message.id <= up_to]
 
     async def run(self) -> None:
         """Tell what is recorded, as it comes."""
@@ -185,24 +236,20 @@ class Hub:
             dirty, self._dirty = self._dirty, set()
             for tenant_id in dirty:
                 try:
-                    await self._tell(tenant_id)
+                    await self.tell(tenant_id)
                 except Unavailable:
                     self._dirty.add(tenant_id)
                     asyncio.get_running_loop().call_later(1.0, self._work.set)
 
-    async def _tell(self, tenant_id: UUID) -> None:
-        while tenant_id in self._followers:
+    async def tell(self, tenant_id: UUID) -> None:
+        """Number what this tenant's followers were not told of yet, and offer it to them. Raises Unavailable."""
+        while tenant := self._tenants.get(tenant_id):
             async with self._db.unit_of_work(tenant_id) as session:
                 await sequence(session)
-                found = await changes_after(session, self.head(tenant_id), limit=_PAGE)
-            messages = list(_written(found))
-            if tenant_id not in self._followers:
-                return
-            if messages:
-                self._heads[tenant_id] = messages[-1].id
-            for follower in list(self._followers[tenant_id]):
-                follower.offer(messages)
-            if len(messages) < _PAGE:
+                found = await changes_after(session, tenant.head, limit=_PAGE)
+            if found:
+                tenant.offer(list(_written(found)))
+            if len(found) < _PAGE:
                 return
 
 

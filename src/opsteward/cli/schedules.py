@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -103,8 +102,7 @@ def preview(
     from opsteward.cli import show
     from opsteward.cli.client import Client
 
-    after = datetime.now(UTC).isoformat()
-    found = Client().get(f"{_PATH}/preview", cron=cron, timezone=timezone, after=after)
+    found = Client().post(f"{_PATH}/preview", {"cron": cron, "timezone": timezone})
     if as_json:
         show.as_json(found)
         return

@@ -26,14 +26,20 @@ from opsteward.core.ids import uuid7
 
 #: The kind of the notice that says that changes were recorded.
 RECORDED = "change"
+#: Most changes that one call of `sequence` numbers.
+SEQUENCED_AT_ONCE = 10_000
 
 #: Every type of change, and the permission that one needs to be told of it.
 TYPES: dict[str, str] = {
+    "incident_opened": "incidents.read",
     "incident_changed": "incidents.read",
     "action_changed": "actions.read",
     "approval_requested": "approvals.read",
     "approval_decided": "approvals.read",
+    "freeze_changed": "actions.read",
+    "system_registered": "systems.read",
     "system_changed": "systems.read",
+    "system_removed": "systems.read",
     "system_health_alert": "systems.read",
     "standing_orders_changed": "standing_orders.read",
     "troubleshooting_session_changed": "troubleshooting.read",
@@ -125,7 +131,10 @@ async def _write(session: AsyncSession) -> None:
 
 
 async def sequence(session: AsyncSession) -> int:
-    """Number what is committed and has no number, in this tenant; returns the last number there is."""
+    """Number what is committed and has no number, in this tenant, up to `SEQUENCED_AT_ONCE` of it.
+
+    Returns the last number there is.
+    """
     return int(await session.scalar(sa.text("select opsteward.sequence_changes()")) or 0)
 
 

@@ -3,9 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict
+
+_YEARS = range(1900, 3000)
+
+
+def _instant_text(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("is no ISO 8601 text")  # noqa: TRY004 - what pydantic takes from a validator
+    return value
+
+
+def _within_years(value: datetime) -> datetime:
+    """Beyond what every part on the way can hold: in UTC, a day near the first or last year is none at all."""
+    try:
+        known = value.astimezone(UTC).year in _YEARS
+    except OverflowError:
+        known = False
+    if not known:
+        raise ValueError(f"lies outside of the years {_YEARS.start} to {_YEARS.stop - 1}")
+    return value
+
+
+#: An instant of a body: ISO 8601 text with its zone, and no number of seconds.
+Instant = Annotated[AwareDatetime, BeforeValidator(_instant_text), AfterValidator(_within_years)]
 
 
 class Input(BaseModel):

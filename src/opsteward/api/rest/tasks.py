@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.shapes import Input, NoBody, Page, page_of
+from opsteward.api.rest.shapes import Input, Instant, NoBody, Page, page_of
+from opsteward.api.rooms import Rooms
+from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
 from opsteward.core.ids import derived_id
 from opsteward.identity.types import Identity
@@ -38,9 +40,9 @@ class TaskBase(Input):
     priority: Priority = "normal"
     dedup_key: Annotated[str | None, Field(min_length=1, max_length=200)] = None
     max_retries: Annotated[int | None, Field(strict=True, ge=0, le=100)] = None
-    backoff_factor: Annotated[float | None, Field(ge=1, le=10, allow_inf_nan=False)] = None
-    max_backoff: Annotated[float | None, Field(gt=0, le=86_400, allow_inf_nan=False)] = None
-    timeout: Annotated[float | None, Field(gt=0, le=604_800, allow_inf_nan=False)] = None
+    backoff_factor: Annotated[float | None, Field(strict=True, ge=1, le=10, allow_inf_nan=False)] = None
+    max_backoff: Annotated[float | None, Field(strict=True, gt=0, le=86_400, allow_inf_nan=False)] = None
+    timeout: Annotated[float | None, Field(strict=True, gt=0, le=604_800, allow_inf_nan=False)] = None
 
     def common(self) -> dict[str, Any]:
         """As NewTask names them."""
@@ -53,8 +55,8 @@ class TaskIn(TaskBase):
 
     dependencies: Annotated[list[Ref], Field(max_length=MOST_DEPENDENCIES)] = []
     ref: Ref | None = None
-    delay: Annotated[float | None, Field(ge=0, le=LONGEST_DELAY, allow_inf_nan=False)] = None
-    run_at: AwareDatetime | None = None
+    delay: Annotated[float | None, Field(strict=True, ge=0, le=LONGEST_DELAY, allow_inf_nan=False)] = None
+    run_at: Instant | None = None
 
     def as_new(self, *, repeat_key: UUID | None) -> NewTask:
         """What the room takes."""
@@ -99,6 +101,14 @@ class ScheduleIn(Input):
     cron: Annotated[str, Field(min_length=1, max_length=200)]
     timezone: Annotated[str, Field(max_length=60)] = "UTC"
     task: TaskBase
+
+
+class PreviewIn(Input):
+    """A cron expression, and from when on its times are wanted (now, if left out)."""
+
+    cron: Annotated[str, Field(min_length=1, max_length=200)]
+    timezone: Annotated[str, Field(max_length=60)] = "UTC"
+    after: Instant | None = None
 
 
 @router.post("/tasks", status_code=202)
@@ -285,17 +295,14 @@ async def list_schedules(rooms: RoomsDep, identity: Annotated[Identity, needs("t
         return Page(items=[asdict(one) for one in await rooms.schedules.page(session)])
 
 
-@router.get("/schedules/preview")
+@router.post("/schedules/preview")
 async def preview_schedule(
-    identity: Annotated[Identity, needs("tasks.read")],
-    after: AwareDatetime,
-    cron: Annotated[str, Query(max_length=200)],
-    timezone: Annotated[str, Query(max_length=60)] = "UTC",
+    body: PreviewIn, identity: Annotated[Identity, needs("tasks.read")]
 ) -> dict[str, list[datetime]]:
     """The next five times of a cron expression."""
-    times: list[datetime] = []
-    for _ in range(5):
-        times.append(next_time(cron, timezone, after=times[-1] if times else after))
+    times = [next_time(body.cron, body.timezone, after=body.after or now())]
+    while len(times) < 5:
+        times.append(next_time(body.cron, body.timezone, after=times[-1]))
     return {"times": times}
 
 
@@ -308,17 +315,24 @@ async def get_schedule(
         return asdict(await rooms.schedules.get(session, schedule_id=schedule_id))
 
 
-@router.put("/schedules/{schedule_id}/{change}")
-async def change_schedule(
-    schedule_id: UUID,
-    change: Literal["pause", "resume"],
-    rooms: RoomsDep,
-    identity: Annotated[Identity, needs("tasks.write")],
-    body: NoBody = None,
+@router.put("/schedules/{schedule_id}/pause")
+async def pause_schedule(
+    schedule_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
 ) -> dict[str, Any]:
-    """Pause or resume a schedule; what was missed while it was paused stays missed."""
+    """It fires no more until it is resumed."""
+    return await _set_paused(schedule_id, rooms, identity, True)
+
+
+@router.put("/schedules/{schedule_id}/resume")
+async def resume_schedule(
+    schedule_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
+) -> dict[str, Any]:
+    """It fires at its next time; what was missed stays missed."""
+    return await _set_paused(schedule_id, rooms, identity, False)
+
+
+async def _set_paused(schedule_id: UUID, rooms: Rooms, identity: Identity, paused: bool) -> dict[str, Any]:
     async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        paused = change == "pause"
         return asdict(
             await rooms.schedules.set_paused(session, schedule_id=schedule_id, paused=paused, actor=identity.actor)
         )

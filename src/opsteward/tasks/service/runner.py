@@ -137,6 +137,7 @@ class Runner:
 
     async def drain(self, *, grace: float) -> None:
         """Let what runs come to its end for `grace` seconds; the rest is given back, to be run elsewhere."""
+        self._held_back = True  # nothing is claimed here any more: the others are told of the room that each end makes
         running = [run.process for run in self._runs.values() if run.process is not None]
         if running:
             await asyncio.wait(running, timeout=grace)
@@ -239,7 +240,7 @@ class Runner:
         finally:
             if self._runs.get(row.id) is run:  # given back, it may have been claimed anew
                 del self._runs[row.id]
-            if self._more:
+            if self._more or self._held_back:  # by the latest claim: it may have come while the end was written down
                 self._wake.set()
 
     async def _measured(self, run: _Run) -> Outcome:

@@ -39,15 +39,16 @@ LONGEST_DELAY = 366 * 86_400.0
 
 _INSERT = sa.text("""
 insert into opsteward.tasks (id, tenant_id, name, description, task_type, priority, status, ready, waiting_on, run_at,
-    params, metadata, dependencies, dedup_key, repeat_key, schedule_id, requested_by, correlation_id, created_at, progress,
-    progress_message, cancel_requested, retry_count, takeovers, max_retries, backoff_factor, max_backoff, timeout)
+    params, metadata, dependencies, dedup_key, repeat_key, schedule_id, requested_by, correlation_id, created_at,
+    progress, progress_message, cancel_requested, retry_count, takeovers, max_retries, backoff_factor, max_backoff,
+    timeout)
 select r.id, :tenant_id, r.name, r.description, r.task_type, r.priority, 'pending', r.ready, r.waiting_on, r.run_at,
     r.params, r.metadata, r.dependencies, r.dedup_key, r.repeat_key, r.schedule_id, :requested_by, :correlation_id,
     :created_at, 0, '', false, 0, 0, r.max_retries, r.backoff_factor, r.max_backoff, r.timeout
 from jsonb_to_recordset(:rows) as r(id uuid, name text, description text, task_type text, priority smallint,
     ready boolean, waiting_on int, run_at timestamptz, params jsonb, metadata jsonb, dependencies uuid[],
-    dedup_key text, repeat_key uuid, schedule_id uuid, max_retries int, backoff_factor double precision, max_backoff double precision,
-    timeout double precision)
+    dedup_key text, repeat_key uuid, schedule_id uuid, max_retries int, backoff_factor double precision,
+    max_backoff double precision, timeout double precision)
 on conflict do nothing returning id
 """).bindparams(sa.bindparam("rows", type_=JSONB))
 
@@ -262,7 +263,7 @@ async def _insert(
 async def _answers(
     session: AsyncSession, tasks: Sequence[NewTask], ids: Sequence[UUID], added: set[UUID]
 ) -> list[Submitted]:
-    """New ones by their id; for the others what is there by one of their keys. Raises Invalid where nothing is there any more."""
+    """New ones by their id; for the others what is there by their keys. Raises Invalid where nothing is any more."""
     others = [number for number, task_id in enumerate(ids) if task_id not in added]
     known: dict[UUID | str, Submitted] = {}
     if others:
