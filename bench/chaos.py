@@ -37,8 +37,8 @@ WORKERS = 3
 KILL_EVERY = (2.0, 5.0)
 RESTART_EVERY = (15.0, 25.0)
 #: An effect takes between these seconds, so that some are always in flight when somebody dies.
-EFFECT_TAKES = (0.2, 0.65)
-SLOTS = 12
+EFFECT_TAKES = (0.15, 0.55)
+SLOTS = 16
 SUBMISSIONS = 10
 console = Console()
 
@@ -114,7 +114,14 @@ class House:
             raise SystemExit(f"opsteward did not come up:\n{self.log_path.read_text()[-3000:]}")
         return url, (self.home / "token").read_text()
 
-    def start_worker(self, name: str) -> None:
+    def start_workers(self) -> None:
+        """All of them, and wait until they work: who has nothing yet can lose nothing."""
+        names = [f"worker-{number}" for number in range(WORKERS)]
+        for process in [self.start(name, *self._program, "worker", stdout=subprocess.PIPE) for name in names]:
+            assert process.stdout is not None
+            process.stdout.readline()
+
+    def start_again(self, name: str) -> None:
         self.start(name, *self._program, "worker", stdout=subprocess.DEVNULL)
 
     def start_counter(self) -> str:
@@ -186,7 +193,7 @@ class Violence:
         if now >= self._next_kill:
             name = self._chance.choice([f"worker-{n}" for n in range(WORKERS)])
             self._victims.kill(name)
-            self._victims.start_worker(name)
+            self._victims.start_again(name)
             self._tally.kills += 1
             self._next_kill = now + self._chance.uniform(*KILL_EVERY)
         if now >= self._next_restart and (pid := self._victims.server.pid()) is not None:
@@ -198,7 +205,7 @@ class Violence:
         """Every worker, one after the other."""
         for number in range(WORKERS):
             self._victims.kill(f"worker-{number}")
-            self._victims.start_worker(f"worker-{number}")
+            self._victims.start_again(f"worker-{number}")
             self._tally.kills += 1
 
 
@@ -218,8 +225,7 @@ def run(plan: Plan) -> Tally:
 
 
 def _until_ready(one: House, api: httpx.Client) -> None:
-    for number in range(WORKERS):
-        one.start_worker(f"worker-{number}")
+    one.start_workers()
     while api.get("/readyz").status_code != 200:
         time.sleep(0.1)
 

@@ -155,7 +155,7 @@ def test_agents_by_the_command_line(live: Live) -> None:
     _until(owner, "watch", "running")
     assert "watch" in _cli(owner, "list")
     assert json.loads(_cli(owner, "show", "watch", "--json"))["interval"] == 5
-    _cli(owner, "pause", "watch")
+    assert json.loads(_cli(owner, "pause", "watch", "--json"))["desired"] == "paused"
     _until(owner, "watch", "paused")
     _cli(owner, "resume", "watch")
     _until(owner, "watch", "running")

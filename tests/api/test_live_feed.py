@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+import socket as socket_module
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -14,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from support.live import Live, LiveOperator, LiveTenant, running_instance
+from support.target import Visitor, ask_to_terminate, settled
 
 
 @pytest.fixture(scope="module")
@@ -71,17 +74,58 @@ async def test_what_changes_is_told_in_order_without_gaps(tenant: LiveTenant) ->
     assert [one["id"] for one in seen] == list(range(seen[0]["id"], seen[0]["id"] + 21))
 
 
-async def test_a_system_that_fails_and_its_incident_are_told(tenant: LiveTenant) -> None:
+async def test_an_incident_is_told_from_its_opening_on(tenant: LiveTenant) -> None:
     async with following(tenant.owner) as socket:
         event = {"message": "disk is full", "source": "db1", "severity": "high", "error_type": "DiskFull"}
         taken = await asyncio.to_thread(tenant.owner.http.post, "/api/v1/events", json=event)
         incident_id = taken.json()["events"][0]["incident_id"]
-        told = await until(socket, "incident_changed")
-        assert told["incident_id"] == incident_id
+        told = await until(socket, "incident_opened")
+        assert (told["incident_id"], told["status"]) == (incident_id, "open")
         acknowledged = await answer(socket, json.dumps({"action": "acknowledge_incident", "incident_id": incident_id}))
         assert acknowledged["ok"] is True
+        shown = (await asyncio.to_thread(tenant.owner.http.get, f"/api/v1/incidents/{incident_id}")).json()
+        assert acknowledged["result"] == {key: shown[key] for key in acknowledged["result"]}  # as the API writes it
         while (await until(socket, "incident_changed"))["status"] != "acknowledged":
             pass
+
+
+async def test_what_asks_for_approval_is_told_and_can_be_decided(
+    company: LiveTenant, second: LiveOperator, visit: Callable[[], Visitor]
+) -> None:
+    types = ["approval_requested", "approval_decided"]
+    async with following(second) as socket, following(company.owner) as requester:
+        assert (await answer(socket, json.dumps({"action": "subscribe", "types": types})))["result"]["types"] == [
+            "approval_decided", "approval_requested",
+        ]  # fmt: skip
+        for command, status in (("refuse", "refused"), ("approve", "approved")):
+            visitor = visit()
+            asked = await asyncio.to_thread(ask_to_terminate, company.owner, visitor)
+            told = await heard(socket)
+            assert (told["type"], told["approval_id"], told["action_id"]) == (
+                types[0], asked["id"], asked["action_id"],
+            )  # fmt: skip
+            decision = {"action": command, "approval_id": told["approval_id"]}
+            if command == "approve":
+                wrong = await answer(socket, json.dumps(decision | {"plan_hash": "0" * 64}))
+                assert wrong["error"]["code"] == "conflict"
+                decision["plan_hash"] = asked["plan_hash"]
+                own = await answer(requester, json.dumps(decision))
+                assert own["error"]["code"] == "denied"
+            assert (await answer(socket, json.dumps(decision)))["result"]["status"] == status
+            told = await heard(socket)
+            assert (told["type"], told["approval_id"], told["status"]) == (types[1], asked["id"], status)
+    assert (await asyncio.to_thread(settled, company.owner, asked["action_id"], "succeeded"))["proof"]["ok"] is True
+
+
+async def test_systems_come_and_go(tenant: LiveTenant) -> None:
+    async with following(tenant.owner) as socket:
+        await answer(socket, '{"action": "subscribe", "types": ["system_registered", "system_removed"]}')
+        new = {"name": "shop", "type": "api", "endpoint": "http://127.0.0.1:9"}
+        made = await asyncio.to_thread(tenant.owner.http.post, "/api/v1/systems", json=new)
+        system_id = made.raise_for_status().json()["id"]
+        assert [(one := await heard(socket))["type"], one["system_id"]] == ["system_registered", system_id]
+        await asyncio.to_thread(tenant.owner.http.delete, f"/api/v1/systems/{system_id}")
+        assert [(one := await heard(socket))["type"], one["system_id"]] == ["system_removed", system_id]
 
 
 async def test_another_tenants_changes_are_never_told(live: Live, tenant: LiveTenant) -> None:
@@ -136,6 +180,27 @@ async def test_a_stalled_follower_slows_nobody_and_misses_nothing(tenant: LiveTe
             ids.discard(seen[-1].get("task_id"))
     numbers = [one["id"] for one in seen]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+async def test_resuming_by_command_starts_over_from_there(tenant: LiveTenant) -> None:
+    async with following(tenant.owner) as socket:
+        first = await socket_id(socket, tenant.owner)
+        await submit(tenant.owner, 300)
+        while (await heard(socket)).get("id", 0) < first + 100:
+            pass
+        await socket.send(json.dumps({"action": "resume", "last_event_id": first}))
+        while "ok" not in await heard(socket):
+            pass
+        again = [(await heard(socket))["id"] for _ in range(301)]  # nothing of before comes behind the answer
+    assert again == list(range(first + 1, first + 302))
+
+
+async def socket_id(socket: ClientConnection, who: LiveOperator) -> int:
+    """The number of a change made now, after all that was in flight."""
+    submitted = await submit(who)
+    while (told := await heard(socket)).get("task_id") != submitted[0]:
+        pass
+    return int(told["id"])
 
 
 async def test_only_what_was_asked_for_and_may_be_read(live: Live, tenant: LiveTenant) -> None:
@@ -251,3 +316,58 @@ async def test_a_revoked_token_ends_the_connection(live: Live, tenant: LiveTenan
                     await socket.recv()
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1008
+
+
+async def test_an_expired_token_ends_the_connection(live: Live, tenant: LiveTenant) -> None:
+    one = live.operator(tenant, f"e-{uuid4().hex[:6]}", "viewer")
+    other = tenant.owner.http.post("/api/v1/tokens", json={}).raise_for_status().json()
+    async with following(one) as socket, following(tenant.owner) as good:
+        live.sql(
+            "update opsteward.tokens set expires_at = now() where operator_id = (select id from opsteward.operators"
+            " where name = %s)",
+            one.name,
+        )
+        # Everybody of a tenant is looked at each minute, and at once when a token of it is revoked.
+        await asyncio.to_thread(tenant.owner.http.delete, f"/api/v1/tokens/{other['id']}")
+        with pytest.raises(ConnectionClosed) as closed:
+            async with asyncio.timeout(10):
+                while True:
+                    await socket.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1008
+        assert (await answer(good, '{"action": "ping"}'))["ok"] is True
+        refused = await asyncio.to_thread(one.http.get, "/api/v1/me")
+        assert refused.status_code == 401
+
+
+async def test_one_that_reads_nothing_is_let_go_and_told_where_it_was() -> None:
+    settings = {"OPSTEWARD_WS_BUFFER": "50", "OPSTEWARD_WS_STALL_TIMEOUT": "0.5"}
+    with running_instance(settings) as impatient:
+        owner = impatient.tenant("stalling").owner
+        taking = socket_module.socket()
+        taking.setsockopt(socket_module.SOL_SOCKET, socket_module.SO_RCVBUF, 4096)
+        taking.setblocking(False)
+        address = urlsplit(owner.url)
+        await asyncio.get_running_loop().sock_connect(taking, (address.hostname, address.port))
+        ids = set(await submit(owner, 3000))
+        async with following(owner, 0, sock=taking, max_queue=1, compression=None, ping_interval=None) as stalled:
+            async with following(owner) as quick, asyncio.timeout(60):
+                while b"opsteward_ws_clients 1.0" not in (await asyncio.to_thread(metrics_of, impatient)):
+                    assert (await answer(quick, '{"action": "ping"}'))["ok"] is True
+            seen = []
+            with pytest.raises(ConnectionClosed) as closed:
+                while True:
+                    seen.append(await heard(stalled))
+        assert closed.value.rcvd is not None
+        last = seen[-1]["id"]
+        assert closed.value.rcvd.code == 1013
+        assert closed.value.rcvd.reason.endswith(f"last_event_id={last}")
+        async with following(owner, last) as socket:
+            while len({one.get("task_id") for one in seen} & ids) < 3000:
+                seen.append(await heard(socket))
+    numbers = [one["id"] for one in seen]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def metrics_of(live: Live) -> bytes:
+    return live.admin.http.get("/metrics").raise_for_status().content

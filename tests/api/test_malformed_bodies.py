@@ -89,7 +89,7 @@ async def test_only_json_is_taken(asker: Tenant, with_bodies: list[Operation]) -
 
 async def test_a_body_over_the_limit_is_refused(asker: Tenant, everything: list[Operation]) -> None:
     settings = asker.instance.house.settings
-    big = {"/api/v1/events": settings.max_ingest_bytes}
+    big = dict.fromkeys(("/api/v1/events", "/api/v1/tasks/bulk"), settings.max_ingest_bytes)
     for operation in everything:
         if operation.method == "GET":
             continue

@@ -21,6 +21,7 @@ BOUNDARIES = {
     "agents/service/life.py: Life._stop": "an agent that can't even stop must not keep its next instance from starting",
     "agents/service/runtime.py: Runtime._speak": "what can't be said now must not silence all agents of the process",
     "agents/service/runtime.py: Runtime._own": "one bad round must not leave the agents without an owner",
+    "api/connection.py: Connection._answer_to": "a command that crashes is answered so, and its connection goes on",
     "bootstrap/application.py: Process._watched": "a part that dies is said, and ends the process in order",
     "bootstrap/worker.py: seal_waiting": "one tenant's trouble must not leave the others unsealed",
     "cli/main.py: main": "the last one: says an expected failure in one line, and lets any other through",

@@ -115,6 +115,6 @@ def test_variables_in_the_pages_are_settings(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_make_targets_in_the_pages_exist(path: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     for line in re.findall(r"(?:^ {4}|`|&& )make ([^`\n#&)]+)", path.read_text(encoding="utf-8"), re.MULTILINE):
         assert {word for word in line.split() if "=" not in word} <= targets, line

@@ -121,6 +121,12 @@ class Place:
                     return found
                 await asyncio.sleep(0.02)
 
+    async def resolved(self) -> None:
+        """Wait until the only incident is over."""
+        async with asyncio.timeout(10):
+            while [status for _, status, _ in await self.incidents()] != ["resolved"]:
+                await asyncio.sleep(0.02)
+
     async def incidents(self) -> list[tuple[str, str, int]]:
         async with self.house.web.unit_of_work(self.tenant) as session:
             return [(one.source, one.status, one.event_count) for one in await self.house.incidents.page(session)]
@@ -279,6 +285,66 @@ async def test_recovery_is_told_by_another_process_too(place: Place, label: str)
                 await asyncio.sleep(0.02)
 
 
+@pytest.mark.parametrize("orders", [("restart",), ("stop", "start")])
+async def test_one_that_is_well_after_an_order_ends_its_incident(
+    place: Place, label: str, orders: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place.house.settings, "max_backoff", 3600.0)  # it is not tried again by itself
+    script = await place.register(label)
+
+    async def fail(_: AgentContext[Any]) -> None:
+        raise ValueError("no such thing")
+
+    script.run = fail
+    async with place.process():
+        await place.until(label, status="failed")
+        script.run = None
+        for order in orders:
+            await place.order(label, order)
+        await place.until(label, status="running", failures=0)
+        await place.resolved()
+
+
+@pytest.mark.parametrize("order", ["stop", "remove"])
+async def test_one_that_is_not_wanted_any_more_ends_its_incident(place: Place, label: str, order: str) -> None:
+    script = await place.register(label)
+
+    async def fail(_: AgentContext[Any]) -> None:
+        raise ValueError("no such thing")
+
+    script.run = fail
+    async with place.process():
+        known = await place.until(label, status="failed")
+        if order == "stop":
+            await place.order(label, "stop")
+        else:
+            async with place.house.web.unit_of_work(place.tenant) as session:
+                await place.house.agents.remove(session, agent_id=known.id, actor="operator:x")
+        await place.resolved()
+
+
+async def test_one_that_waits_after_a_failure_obeys_at_once(
+    place: Place, label: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place.house.settings, "max_backoff", 3600.0)
+    script = await place.register(label)
+
+    async def fail(_: AgentContext[Any]) -> None:
+        raise ValueError("no such thing")
+
+    script.run = fail
+    async with place.process():
+        failed = await place.until(label, status="failed")  # and is tried again in half an hour at the earliest
+        await place.order(label, "pause")
+        await place.until(label, status="paused", reason="paused by an operator")
+        await place.order(label, "resume")
+        again = await place.until(label, status="failed")
+        assert again.reason == failed.reason
+        script.run = None
+        await place.order(label, "restart")
+        await place.until(label, status="running", failures=0)
+
+
 async def test_a_run_beyond_its_time_is_a_failure(place: Place, label: str) -> None:
     script = await place.register(label)
 
@@ -360,10 +426,19 @@ async def test_work_of_a_version_that_nobody_runs_is_an_incident_until_it_is_don
         " values (%s, 'PENDING', 'x', '0.9', %s)",
         f"w-{place.tenant}", str(uuid4()),
     )  # fmt: skip
-    heartbeat = HeartbeatAgent(place.house.app, place.house.bus, place.house.settings)
+
+    async def look() -> None:
+        """Of an instance that was begun anew, perhaps in another process."""
+        heartbeat = HeartbeatAgent(place.house.app, place.house.bus, place.house.settings)
+        context = place.context()
+        await heartbeat.start(context)
+        context.begin()
+        await heartbeat.run_once(context)
+        await context.finish()
+
     async with place.process():  # of the present version
         for _ in range(2):
-            await heartbeat.run_once(place.context())
+            await look()
         async with place.house.web.unit_of_work(place.tenant) as session:
             (incident,) = await place.house.incidents.page(session)
         assert (incident.status, incident.event_count, incident.severity) == ("open", 1, "high")
@@ -371,7 +446,7 @@ async def test_work_of_a_version_that_nobody_runs_is_an_incident_until_it_is_don
         assert (context["engine_version"], context["workflows"]) == ("0.9", 1)
         assert "start a worker of the release with engine version 0.9" in context["remedy"]
         place.sql("delete from dbos.workflow_status where workflow_uuid = %s", f"w-{place.tenant}")
-        await heartbeat.run_once(place.context())
+        await look()
         assert [status for _, status, _ in await place.incidents()] == ["resolved"]
 
 
@@ -486,6 +561,24 @@ async def test_one_whose_process_is_lost_goes_on_elsewhere_and_the_lost_one_writ
             script.where.clear()
             await holds(lambda: len(script.where) > 5)
             assert set(script.where) == {heir}
+
+
+async def test_one_that_was_to_stop_when_its_process_was_lost_is_stopped(place: Place, label: str) -> None:
+    await place.register(label)
+    async with place.process() as lost:
+        known = await place.until(label, status="running", process_id=lost)
+    # it died before it could give the agent up or hear of the order
+    place.sql("update opsteward.agents set process_id = %s where id = %s", lost, known.id)
+    await place.order(label, "stop")
+    assert (await place.agent(label)).status == "running"
+    async with place.process():
+        stopped = await place.until(label, status="stopped")
+    assert stopped.process_id is None
+    told = place.sql(
+        "select data->>'status' from opsteward.changes where tenant_id = %s and type = 'agent_changed' order by id",
+        place.tenant,
+    )
+    assert told[-1] == ("stopped",)
 
 
 async def test_a_process_that_is_not_sure_of_itself_begins_no_run(place: Place, label: str) -> None:

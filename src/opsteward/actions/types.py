@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from opsteward.core.ids import derived_id
+
 
 class RunStatus(StrEnum):
     """Where a run stands. The last eight are ends."""
@@ -109,6 +111,11 @@ class ApprovalView:
     decided_by: str | None
     decided_at: datetime | None
     decision_reason: str | None
+
+
+def approval_id_of(run_id: UUID) -> UUID:
+    """The id of a run's approval: the same each time that it is asked for anew."""
+    return derived_id(run_id, "approval")
 
 
 @dataclass(frozen=True, kw_only=True)

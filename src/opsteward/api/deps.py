@@ -41,8 +41,13 @@ async def identify(request: Request, rooms: Rooms) -> Identity:
             raise Unauthenticated("no token and no session")
         if request.method not in _SAFE and not same_origin(request):
             raise Denied("a session may change things only from the console's own pages")
+    return await admitted(rooms, secret=secret.strip(), kind=kind)
+
+
+async def admitted(rooms: Rooms, *, secret: str, kind: str) -> Identity:
+    """Who bears this credential, which must be of this kind; its use is remembered. Raises Unauthenticated."""
     async with rooms.db.unit_of_work(None) as session:
-        identity = await access.authenticate(session, secret=secret.strip())
+        identity = await access.authenticate(session, secret=secret)
     if identity.kind != kind:
         await refusals.note_refused_sign_in(rooms.db, identity, used_as=kind)
         raise Unauthenticated("this credential is not for that use")

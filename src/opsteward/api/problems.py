@@ -56,6 +56,17 @@ def of_error(error: OpsError) -> JSONResponse:
     )
 
 
+def of_crash(error: Exception, *, path: str) -> JSONResponse:
+    """What we did not foresee, while it is being handled: our log has all of it, the document only its id there."""
+    log.exception("api.request.crashed", path=path, error=type(error).__name__)
+    return problem(
+        status=500,
+        code="ops_error",
+        title="Something went wrong here",
+        detail="the error is in our log under this correlation id",
+    )
+
+
 def field_path(location: Sequence[int | str]) -> str:
     """A validator's location as a dotted field name: without the part that says where in the request it stood."""
     parts = list(location)
@@ -114,10 +125,4 @@ def install(app: FastAPI) -> None:
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:
         # This runs outside of the guard, so the id that it gave the request comes by the scope.
         with correlated(request.scope.get("correlation_id", "")):
-            log.exception("api.request.crashed", path=request.url.path, error=type(error).__name__)
-            return problem(
-                status=500,
-                code="ops_error",
-                title="Something went wrong here",
-                detail="the error is in our log under this correlation id",
-            )
+            return of_crash(error, path=request.url.path)

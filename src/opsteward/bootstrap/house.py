@@ -130,7 +130,7 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
         task_types=task_types,
         submission=submission,
         schedules=Schedules(submission),
-        agents=AgentDesk(kinds),
+        agents=AgentDesk(kinds, bus),
         figures=Figures(web),
         feed=Feed(urls.web),
     )

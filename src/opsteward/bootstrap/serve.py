@@ -20,6 +20,7 @@ from opsteward.bootstrap.application import (
     running,
 )
 from opsteward.bootstrap.house import build_house
+from opsteward.bootstrap.sockets import Parting
 from opsteward.bootstrap.worker_metrics import shown
 from opsteward.console.mount import Console
 from opsteward.core.errors import Invalid
@@ -78,8 +79,10 @@ def serve(settings: Settings, announce: Announce) -> None:
         access_log=False,
         timeout_graceful_shutdown=5,
         server_header=False,
-        ws="websockets-sansio",
+        ws=Parting,
         ws_max_size=1_048_576,
+        # later than the live feed itself loses patience, which can say where to go on
+        ws_ping_timeout=max(20.0, settings.ws_stall_timeout + 10),
     )
     server = uvicorn.Server(config)
     server.run(sockets=[listener])

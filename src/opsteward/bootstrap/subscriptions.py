@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.service.door import Door
-from opsteward.actions.types import ENDS, ActionChanged, ActionView, NewAction, RunStatus
+from opsteward.actions.types import ENDS, ActionChanged, NewAction, RunStatus, approval_id_of
 from opsteward.agents.types import AgentReported
 from opsteward.contracts.check import CheckStatus
 from opsteward.core import feed
@@ -45,6 +45,14 @@ _ACTION_WORDS = {
     RunStatus.REFUSED: "refused",
     RunStatus.EXPIRED: "expired without an approval",
     RunStatus.SUPERSEDED: "was changed after its approval",
+}
+#: Steps of a run that end its approval, and how that stands then.
+_APPROVAL_ENDS = {
+    "approval.approved": "approved",
+    "approval.refused": "refused",
+    "approval.withdrawn": "withdrawn",
+    "amended": "withdrawn",
+    "expired": "expired",
 }
 
 
@@ -103,7 +111,8 @@ class Subscriptions:
         """Each action that is decided for an incident runs once; a session that was started goes on."""
         incident = message.incident
         await feed.announce(session, kind="incident", object_id=str(incident.id))
-        await record_changes(session, [_incident_change(incident.id, incident.status)])
+        opened = isinstance(message, IncidentOpened)
+        await record_changes(session, [_incident_change(incident.id, incident.status, opened=opened)])
         if message.action in QUIET_ACTIONS:
             return
         await self._door.request(
@@ -131,7 +140,7 @@ class Subscriptions:
         run = message.run
         await feed.announce(session, kind="action", object_id=str(run.id))
         told = {"action_id": str(run.id), "action": run.action, "status": str(run.status)}
-        await record_changes(session, [Change("action_changed", told), *_of_approval(run)])
+        await record_changes(session, [Change("action_changed", told), *_of_approval(message)])
         if message.reply_to is not None and run.status in ENDS:
             await self._sessions.resume(session, session_id=message.reply_to, run_id=run.id)
         if run.incident_id is None:
@@ -155,7 +164,7 @@ class Subscriptions:
         await record_changes(session, [_incident_change(message.incident_id, message.status)])
 
     async def systems_are_announced(self, session: AsyncSession, message: SystemsChanged) -> None:
-        await record_changes(session, [Change("system_changed", {"system_id": str(message.system_id)})])
+        await record_changes(session, [Change(f"system_{message.what}", {"system_id": str(message.system_id)})])
         await feed.announce(session, kind="inventory", object_id=str(message.system_id))
 
     async def report_becomes_event(self, session: AsyncSession, message: AgentReported) -> None:
@@ -173,17 +182,22 @@ class Subscriptions:
         await self._intake.take(session, events=[told], actor=f"agent:{message.agent or 'opsteward'}")
 
 
-def _of_approval(run: ActionView) -> list[Change]:
-    told = {"action_id": str(run.id), "action": run.action}
-    if run.status == RunStatus.AWAITING_APPROVAL:
+def _of_approval(message: ActionChanged) -> list[Change]:
+    """What this step of a run means for its approval, if anything: told by its key, for while an approval is refused
+    or withdrawn the run itself still waits."""
+    run, step = message.run, message.key.partition(" ")[0]
+    told = {"approval_id": str(approval_id_of(run.id)), "action_id": str(run.id), "action": run.action}
+    if step == "planned" and run.status == RunStatus.AWAITING_APPROVAL:
         return [Change("approval_requested", told)]
-    if run.approval == "required" and run.status in (RunStatus.APPROVED, RunStatus.REFUSED, RunStatus.EXPIRED):
-        return [Change("approval_decided", told | {"status": str(run.status)})]
+    if status := _APPROVAL_ENDS.get(step):
+        return [Change("approval_decided", told | {"status": status})]
     return []
 
 
-def _incident_change(incident_id: UUID, status: str) -> Change:
-    return Change("incident_changed", {"incident_id": str(incident_id), "status": str(status)})
+def _incident_change(incident_id: UUID, status: str, *, opened: bool = False) -> Change:
+    return Change(
+        "incident_opened" if opened else "incident_changed", {"incident_id": str(incident_id), "status": str(status)}
+    )
 
 
 def _told(plan: dict[str, Any] | None, proof: dict[str, Any] | None, error: str | None) -> dict[str, Any]:

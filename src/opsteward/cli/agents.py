@@ -90,6 +90,7 @@ def register(
     name: Annotated[str, typer.Argument(help="How it is called from now on.")],
     interval: Annotated[float | None, typer.Option(help="Seconds between its runs; its kind's by default.")] = None,
     params: Annotated[str, typer.Option(help="Its parameters as a JSON object.")] = "{}",
+    as_json: Json = False,
 ) -> None:
     """Register an agent; it is started at once."""
     from opsteward.cli import show
@@ -103,6 +104,9 @@ def register(
     if interval is not None:
         body["interval"] = interval
     made = Client().post("/api/v1/agents", body)
+    if as_json:
+        show.as_json(made)
+        return
     show.say(f"Agent {made['name']} is {made['status']} ({made['id']})")
 
 
@@ -118,41 +122,44 @@ def remove(agent: Which) -> None:
 
 
 @app.command("start")
-def start(agent: Which) -> None:
+def start(agent: Which, as_json: Json = False) -> None:
     """Run a stopped agent again."""
-    _order(agent, "start", "is started")
+    _order(agent, "start", as_json, "is started")
 
 
 @app.command("stop")
-def stop(agent: Which) -> None:
+def stop(agent: Which, as_json: Json = False) -> None:
     """End it until it is started again."""
-    _order(agent, "stop", "is stopped")
+    _order(agent, "stop", as_json, "is stopped")
 
 
 @app.command("restart")
-def restart(agent: Which) -> None:
+def restart(agent: Which, as_json: Json = False) -> None:
     """Begin it anew, whatever it does now."""
-    _order(agent, "restart", "is started anew")
+    _order(agent, "restart", as_json, "is started anew")
 
 
 @app.command("pause")
-def pause(agent: Which) -> None:
+def pause(agent: Which, as_json: Json = False) -> None:
     """Begin no further run."""
-    _order(agent, "pause", "is paused")
+    _order(agent, "pause", as_json, "is paused")
 
 
 @app.command("resume")
-def resume(agent: Which) -> None:
+def resume(agent: Which, as_json: Json = False) -> None:
     """Go on after a pause."""
-    _order(agent, "resume", "goes on")
+    _order(agent, "resume", as_json, "goes on")
 
 
-def _order(agent: str, order: str, done: str) -> None:
+def _order(agent: str, order: str, as_json: bool, done: str) -> None:
     from opsteward.cli import show
     from opsteward.cli.client import Client
 
     client = Client()
     found = client.put(f"/api/v1/agents/{_id_of(client, agent)}/{order}", {})
+    if as_json:
+        show.as_json(found)
+        return
     show.say(f"Agent {found['name']} {done}")
 
 

@@ -90,7 +90,7 @@ def button(
     """A button of touch size; with `why_not` it can't be pressed and says why."""
     with tag("button", f"button {kind}") as drawn:
         icon(picture)
-        text(words)
+        text(words, "words")
     drawn.props["type"] = "button"
     if why_not:
         drawn.props["disabled"] = True

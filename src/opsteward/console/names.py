@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -11,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.console.wording import actor_in_words
 from opsteward.identity.service import access
 from opsteward.systems.types import SystemInfo
+
+_OPERATOR = re.compile(r"\boperator:[0-9a-f-]{36}\b")
 
 
 @dataclass(frozen=True)
@@ -33,3 +36,7 @@ class Names:
     def actor(self, actor: str) -> str:
         """An operator by name, a standing order, or a part of Opsteward."""
         return actor_in_words(actor, self.operators)
+
+    def in_text(self, words: str) -> str:
+        """Our own words about who did something, with operators by name."""
+        return _OPERATOR.sub(lambda found: self.actor(found[0]), words)

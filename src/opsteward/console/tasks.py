@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from opsteward.console.elements import ago, at, bar, chip, icon, tag, text
+from opsteward.console.names import Names
+from opsteward.console.pauses import PauseRow
 from opsteward.console.wording import PAUSED, PRIORITY, TASK, Look, counted, duration_in_words, look_of
 from opsteward.core.clock import now
+from opsteward.tasks.service.controls import pause_of
 from opsteward.tasks.types import TaskInfo, TaskStatus
 
 _MOST_WORDS = 300  # characters of an error in a row
@@ -18,11 +21,24 @@ _NODE = 64  # height of a task in the picture, in pixels
 
 @dataclass(frozen=True, kw_only=True)
 class TaskRow:
-    """A task with what its drawing needs: who asked for it, and whether a pause holds it back."""
+    """A task with what its drawing needs: names for the actors, and whether a pause holds it back."""
 
     task: TaskInfo
     requested_by: str
+    error: str
     held: bool
+
+    @classmethod
+    def of(cls, task: TaskInfo, names: Names, pauses: Sequence[PauseRow]) -> TaskRow:
+        """From a task, with the names of who asked for it and who cancelled it."""
+        held = pause_of([row.pause for row in pauses], task_type=task.task_type) is not None
+        error = "" if task.status == TaskStatus.COMPLETED else task.error or ""
+        return cls(
+            task=task,
+            requested_by=names.actor(task.requested_by),
+            error=names.in_text(error) if task.status == TaskStatus.CANCELLED else error,
+            held=held and task.status == TaskStatus.PENDING,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +77,8 @@ def draw_task_row(row: TaskRow) -> None:
             for words in _more_words(task):
                 text(words)
         draw_progress(task)
-        if task.error and task.status != TaskStatus.COMPLETED:
-            text(task.error[:_MOST_WORDS], "bad-words", name="p")
+        if row.error:
+            text(row.error[:_MOST_WORDS], "quiet" if task.status == TaskStatus.CANCELLED else "bad-words", name="p")
     whole.props["href"] = f"/tasks/{task.id}"
 
 
@@ -97,8 +113,9 @@ def _more_words(task: TaskInfo) -> list[str]:
         seconds = (task.run_at - now()).total_seconds()
         again = "tried again" if task.retry_count else "starts"
         words.append(f"{again} {task.run_at:%Y-%m-%d %H:%M:%S} UTC" if seconds > 60 else f"{again} within a minute")
-    if task.retry_count:
-        words.append(counted(task.retry_count, "failed try", "failed tries"))
+    failed = task.retry_count + (task.status in (TaskStatus.FAILED, TaskStatus.DEAD_LETTER))
+    if failed:
+        words.append(counted(failed, "failed try", "failed tries"))
     if task.started_at is not None and task.ended_at is not None and task.ended_at >= task.started_at:
         words.append(f"took {duration_in_words((task.ended_at - task.started_at).total_seconds())}")
     return words
@@ -157,6 +174,7 @@ def _draw_lines(count: int, *, into: bool) -> None:
             path = tag("path")
             path.props["d"] = f"M 0 {start:g} C 50 {start:g} 50 {end:g} 100 {end:g}"
             path.props["vector-effect"] = "non-scaling-stroke"
+    drawn.style(f"height: {height}px")
     drawn.props["viewBox"] = f"0 0 100 {height}"
     drawn.props["preserveAspectRatio"] = "none"
     drawn.props["aria-hidden"] = "true"
@@ -165,9 +183,10 @@ def _draw_lines(count: int, *, into: bool) -> None:
 # -- the story -------------------------------------------------------------------------------------------------
 
 
-def story_of(task: TaskInfo, *, requested_by: str) -> list[Moment]:
+def story_of(row: TaskRow) -> list[Moment]:
     """What happened to it, oldest first: asked for, started, each failed try, its end."""
-    asked = Moment(at=task.created_at, look=Look("add_task", "submitted", "info"), words=f"by {requested_by}")
+    task = row.task
+    asked = Moment(at=task.created_at, look=Look("add_task", "submitted", "info"), words=f"by {row.requested_by}")
     found = [asked]
     if task.started_at is not None:
         found.append(
@@ -183,9 +202,9 @@ def story_of(task: TaskInfo, *, requested_by: str) -> list[Moment]:
             )
         )
     if task.ended_at is not None:
-        why = "" if task.tries and task.tries[-1]["error"] == (task.error or "")[:500] else task.error or ""
-        ended = Moment(at=task.ended_at, look=look_of(TASK, task.status), words=_end_in_words(task), error=why)
-        found.append(ended)
+        told = bool(task.tries) and str(task.tries[-1]["error"]) == row.error[: len(str(task.tries[-1]["error"]))]
+        why = "" if told else row.error
+        found.append(Moment(at=task.ended_at, look=look_of(TASK, task.status), words=_end_in_words(task), error=why))
     return found
 
 

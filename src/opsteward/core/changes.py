@@ -146,4 +146,4 @@ async def changes_after(session: AsyncSession, seq: int, *, limit: int) -> list[
         .order_by(ChangeRow.seq)
         .limit(limit)
     )
-    return [Told(*row) for row in rows.tuples() if row[0] is not None]
+    return [Told(row.seq, row.type, row.at, row.data) for row in rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from opsteward.contracts.check import CheckResult
@@ -83,3 +83,4 @@ class SystemsChanged:
     """A system was registered, changed or removed: schedules are to be read again."""
 
     system_id: UUID
+    what: Literal["registered", "changed", "removed"]

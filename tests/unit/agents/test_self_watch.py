@@ -64,6 +64,6 @@ def test_an_alert_has_its_figures(metric: str, value: float, level: str) -> None
 def test_a_few_tasks_give_no_error_rate() -> None:
     few = TaskFigures(finished=FEWEST_FINISHED - 1, failed=3)
     assert "error_rate" not in values_of(few, None)
-    enough = TaskFigures(finished=FEWEST_FINISHED, failed=3, ready=7, average_seconds=1.5)
+    enough = TaskFigures(finished=2 * FEWEST_FINISHED, failed=12, ready=7, average_seconds=1.5)
     assert values_of(enough, 0.4) == {"queue": 7, "processing": 1.5, "error_rate": 0.3, "memory": 0.4}
     assert values_of(TaskFigures(), None) == {"queue": 0, "processing": 0, "error_rate": 0}

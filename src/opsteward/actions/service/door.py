@@ -23,6 +23,7 @@ from opsteward.contracts.action import Risk
 from opsteward.contracts.registry import Registry, scheme_of
 from opsteward.core import durable
 from opsteward.core.bus import Bus
+from opsteward.core.changes import Change, record_changes
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Denied, FieldProblem, Invalid, NotFound
@@ -278,6 +279,7 @@ class Door:
         await audit.record(
             session, actor=by.actor, verb="freeze.lifted", object_type="freeze", object_id=str(freeze_id)
         )
+        await record_changes(session, [_freeze_change(freeze_id, "lifted")])
 
     async def freeze(self, session: AsyncSession, *, run_id: UUID, seconds: float, reason: str) -> None:
         """The action did not help: it is not tried on this target again for a while. Repeating does nothing."""
@@ -296,6 +298,11 @@ class Door:
         added = await session.scalar(insert(Freeze).values(row).on_conflict_do_nothing().returning(Freeze.id))
         if added is not None:
             await self._note(session, run, "frozen", actor="system:executor", extra={"reason": reason})
+            await record_changes(session, [_freeze_change(added, "frozen")])
+
+
+def _freeze_change(freeze_id: UUID, status: str) -> Change:
+    return Change("freeze_changed", {"freeze_id": str(freeze_id), "status": status})
 
 
 def check_params(model: type[BaseModel], params: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.actions import repository
 from opsteward.actions.models import ActionRun, Approval
 from opsteward.actions.service.door import EXECUTE_WORKFLOW, PLAN_WORKFLOW, Door, note
-from opsteward.actions.types import ENDS, RunStatus
+from opsteward.actions.types import ENDS, RunStatus, approval_id_of
 from opsteward.contracts.action import Action, ActionContext, Plan, Proof
 from opsteward.contracts.registry import OfferedAction, Registry
 from opsteward.core import durable
@@ -31,7 +31,7 @@ from opsteward.core.bus import Bus
 from opsteward.core.clock import now
 from opsteward.core.db import Database
 from opsteward.core.errors import ConnectorError, Invalid, NotFound, OpsError, Timeout
-from opsteward.core.ids import derived_id, uuid7
+from opsteward.core.ids import uuid7
 from opsteward.core.log import correlated, get_logger
 from opsteward.core.redact import redact, redact_text
 from opsteward.core.settings import Settings
@@ -158,7 +158,7 @@ class Executor:
         await session.execute(
             insert(Approval)
             .values(
-                id=derived_id(run.id, "approval"),
+                id=approval_id_of(run.id),
                 tenant_id=run.tenant_id,
                 action_run_id=run.id,
                 requested_by=run.requested_by,

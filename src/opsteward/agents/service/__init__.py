@@ -1,1 +1,1 @@
-"""The use cases of systems."""
+"""The use cases of background agents."""

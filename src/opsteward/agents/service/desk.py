@@ -15,10 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.agents.models import Agent, AgentMessage
 from opsteward.agents.service.kinds import Kinds
+from opsteward.agents.service.life import trouble_report
 from opsteward.agents.types import (
     CHANGED,
     ORDERS,
     AgentInfo,
+    AgentReported,
     AgentStatus,
     Desired,
     MessageInfo,
@@ -26,6 +28,7 @@ from opsteward.agents.types import (
     ProcessInfo,
 )
 from opsteward.core import feed
+from opsteward.core.bus import Bus
 from opsteward.core.changes import Change, record_changes
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
@@ -52,8 +55,9 @@ _ORDERS: dict[str, tuple[Desired, str]] = {
 class Desk:
     """One per process; works in the caller's unit of work."""
 
-    def __init__(self, kinds: Kinds) -> None:
+    def __init__(self, kinds: Kinds, bus: Bus) -> None:
         self.kinds = kinds
+        self._bus = bus
 
     async def register(self, session: AsyncSession, *, new: NewAgent, actor: str) -> AgentInfo:
         """Add an agent; it is started at once. Raises Invalid naming each field, Conflict for a taken name."""
@@ -135,6 +139,8 @@ class Desk:
             row.status, row.reason, row.failures = AgentStatus.STARTING, reason[:_MOST_REASON], 0
         elif row.process_id is None:
             row.status = AgentStatus.STOPPED if order == "stop" else AgentStatus.REGISTERED
+        if order == "stop":
+            await self._end_trouble(session, row, reason="it was stopped")
         await session.flush()
         await self._tell(session, row, done, actor=actor, detail={"reason": reason[:_MOST_REASON]})
         return self._info(row)
@@ -142,6 +148,7 @@ class Desk:
     async def remove(self, session: AsyncSession, *, agent_id: UUID, actor: str) -> None:
         """Stop an agent and forget it with its messages. Raises NotFound."""
         row = await self._row(session, agent_id, lock=True)
+        await self._end_trouble(session, row, reason="it was removed")
         here = (AgentMessage.tenant_id == row.tenant_id, AgentMessage.agent_id == row.id)
         await session.execute(sa.delete(AgentMessage).where(*here))
         await session.delete(row)
@@ -180,6 +187,13 @@ class Desk:
         if row is None:
             raise NotFound("there is no agent of this id", remedy="see GET /api/v1/agents")
         return row
+
+    async def _end_trouble(self, session: AsyncSession, row: Agent, *, reason: str) -> None:
+        """What people were told of it is over: nobody wants its work any more."""
+        if row.told:
+            row.told = False
+            report = trouble_report(row.name, context={"kind": row.kind, "reason": reason}, resolved=True)
+            await self._bus.publish(session, AgentReported(agent=row.name, report=report))
 
     async def _tell(self, session: AsyncSession, row: Agent, what: str, *, actor: str, detail: dict[str, Any]) -> None:
         await audit.record(

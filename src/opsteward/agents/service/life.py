@@ -27,6 +27,7 @@ _LEASE_LOOK = 0.25
 _OVER_TIME = 1.0  # past its timeout a run is expected to have been ended within this
 STOP_WITHIN = 5.0
 _MOST_REASON = 500
+_BY_OPERATOR = "paused by an operator"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,7 @@ class Assigned:
     runs: int
     failures: int
     restarts: int
+    told: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +94,7 @@ class Life:
         self.last_run_at: datetime | None = None
         self.run_seconds: float | None = None
         self.next_start_at: datetime | None = None
-        self._told = assigned.status == AgentStatus.FAILED
+        self._told = assigned.told
         self._desired = assigned.desired
         self._signal = asyncio.Event()
         self._between = asyncio.Event()  # no run is under way
@@ -208,7 +210,7 @@ class Life:
 
     def _held(self, agent: AnyAgent) -> str:
         if self._desired == Desired.PAUSED:
-            return "paused by an operator"
+            return _BY_OPERATOR
         if not agent.essential and self._rules.paused(self.assigned.tenant_id):
             return "held by an emergency pause"
         return ""
@@ -266,7 +268,25 @@ class Life:
             self._stand(AgentStatus.FAILED if self._told else AgentStatus.DEGRADED, reason)
         else:
             await self._turn(AgentStatus.FAILED, reason, resolved=False)
-        await asyncio.sleep(pause)
+        await self._rest(pause)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait after a failure; a pause shows meanwhile, and lasts until it is lifted."""
+        loop = asyncio.get_running_loop()
+        until, status, reason = loop.time() + seconds, self.status, self.reason
+        while True:
+            self._signal.clear()
+            left: float | None = until - loop.time()
+            if self._desired == Desired.PAUSED:
+                left = None
+                self._stand(AgentStatus.PAUSED, _BY_OPERATOR)
+            elif self.status == AgentStatus.PAUSED:
+                self._stand(status, reason)
+            if left is not None and left <= 0:
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._signal.wait()
 
     async def _turn(self, status: AgentStatus, reason: str, *, resolved: bool) -> None:
         """Into `failed` or out of it: stored and told together. While that can't be, it stands as it did."""
@@ -277,7 +297,7 @@ class Life:
         else:
             self.reason = before
 
-    def _stand(self, status: AgentStatus, reason: str = "") -> None:
+    def _stand(self, status: str, reason: str = "") -> None:
         self.reason = storable(reason)
         if self.status != status:
             self.status = status
@@ -297,6 +317,7 @@ class Life:
             "failures": self.failures,
             "restarts": self.restarts,
             "next_start_at": self.next_start_at.timestamp() if self.next_start_at else None,
+            "told": self._told,
         }
 
 

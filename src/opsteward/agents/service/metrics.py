@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -35,10 +36,12 @@ from chosen c group by c.name order by c.name
 """
 _LATEST = sa.text("""
 select distinct on (name) name, value from opsteward.agent_metrics
-where tenant_id = :tenant_id and name = any(:names) and at > now() - make_interval(secs => :window)
+where tenant_id = :tenant_id and starts_with(name, :prefix) and at > now() - make_interval(secs => :window)
 order by name, at desc
 """)
-_OF_ALL, _OF_ONE = (sa.text(_HISTORY.format(only=only)) for only in ("", "and name = :name"))
+_OF_ALL, _OF_ONE, _OF_SOME = (
+    sa.text(_HISTORY.format(only=only)) for only in ("", "and name = :name", "and name = any(:names)")
+)
 
 
 async def record(
@@ -61,26 +64,39 @@ async def history(session: AsyncSession, *, name: str = "", window: float) -> li
         "with_course": bool(name),
     }
     found = await session.execute(_OF_ONE, asked | {"name": name}) if name else await session.execute(_OF_ALL, asked)
-    return [
-        MetricHistory(
-            name=row.name,
-            count=row.n,
-            latest=row.latest,
-            lowest=row.lowest,
-            average=row.average,
-            highest=row.highest,
-            p50=row.percentiles[0],
-            p95=row.percentiles[1],
-            p99=row.percentiles[2],
-            points=[_point(*point) for point in row.points or []],
-        )
-        for row in found
-    ]
+    return [_history(row) for row in found]
 
 
-async def latest(session: AsyncSession, *, names: Sequence[str], window: float) -> Mapping[str, float]:
-    """The last value of each of these figures in the last `window` seconds."""
-    asked = {"tenant_id": tenant_of(session), "names": list(names), "window": window}
+async def courses(session: AsyncSession, *, names: Sequence[str], window: float) -> list[MetricHistory]:
+    """These figures over the last `window` seconds, each with its course."""
+    asked = {
+        "tenant_id": tenant_of(session),
+        "window": window,
+        "step": max(window / POINTS, 1.0),
+        "with_course": True,
+        "names": list(names),
+    }
+    return [_history(row) for row in await session.execute(_OF_SOME, asked)]
+
+
+def _history(row: Any) -> MetricHistory:
+    return MetricHistory(
+        name=row.name,
+        count=row.n,
+        latest=row.latest,
+        lowest=row.lowest,
+        average=row.average,
+        highest=row.highest,
+        p50=row.percentiles[0],
+        p95=row.percentiles[1],
+        p99=row.percentiles[2],
+        points=[_point(*point) for point in row.points or []],
+    )
+
+
+async def latest(session: AsyncSession, *, prefix: str, window: float) -> Mapping[str, float]:
+    """The last value of each figure whose name begins so, in the last `window` seconds."""
+    asked = {"tenant_id": tenant_of(session), "prefix": prefix, "window": window}
     found = await session.execute(_LATEST, asked)
     return {row.name: row.value for row in found}
 

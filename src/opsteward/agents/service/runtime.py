@@ -312,7 +312,7 @@ class Runtime:
 
     async def _tell(self, life: Life, status: AgentStatus, report: Report) -> bool:
         """Store the status and what is to be said of it together; nothing of an agent that is not ours."""
-        beat = life.as_beat() | {"status": status}
+        beat = life.as_beat() | {"status": status, "told": not report.resolved}
         try:
             async with self._db.unit_of_work(life.assigned.tenant_id) as session:
                 ours = await self._write(session, [beat])

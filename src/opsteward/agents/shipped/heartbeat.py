@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from opsteward.agents.models import Agent
+from opsteward.agents.service import metrics
 from opsteward.agents.service.desk import tell_changes
 from opsteward.agents.service.life import trouble_report
 from opsteward.agents.service.losses import OWN
@@ -23,6 +24,9 @@ from opsteward.core.settings import Settings
 from opsteward.telemetry.service import audit
 
 ACTOR = "agent:heartbeat"
+#: Figures of the work that waits for a version of the engine, by version.
+_STRANDED = "workflows.stranded."
+_LOOK_BACK = 86_400.0
 _TROUBLES = sa.text("select * from opsteward.agent_troubles(:alive, :silent)")
 
 
@@ -39,7 +43,7 @@ class HeartbeatAgent(BackgroundAgent[NoAgentParams]):
 
     kind = "opsteward.heartbeat"
     purpose = "Notices stalled agents, agents that no process takes and work that no process can go on with"
-    interval = 20.0
+    interval = 25.0
     timeout = 30.0
     essential = True
 
@@ -48,6 +52,12 @@ class HeartbeatAgent(BackgroundAgent[NoAgentParams]):
         self._bus = bus
         self._settings = settings
         self._stranded: frozenset[str] = frozenset()  # the versions that people were told of
+
+    async def start(self, ctx: AgentContext[NoAgentParams]) -> None:
+        """What people were told of is known from the history: another process may have told it."""
+        async with self._db.unit_of_work(ctx.tenant_id) as session:
+            known = await metrics.latest(session, prefix=_STRANDED, window=_LOOK_BACK)
+        self._stranded = frozenset(name.removeprefix(_STRANDED) for name, value in known.items() if value)
 
     async def run_once(self, ctx: AgentContext[NoAgentParams]) -> None:
         """One look at everything; nothing is written while all is well."""
@@ -79,6 +89,7 @@ class HeartbeatAgent(BackgroundAgent[NoAgentParams]):
                     status=AgentStatus.FAILED,
                     reason="it gave no sign of life and is started anew",
                     beat_at=sa.func.now(),
+                    told=True,
                 )
             )
             await audit.record_all(
@@ -100,7 +111,7 @@ class HeartbeatAgent(BackgroundAgent[NoAgentParams]):
             await session.execute(
                 sa.update(Agent)
                 .where(Agent.tenant_id == tenant_id, Agent.id.in_(ids))
-                .values(status=AgentStatus.FAILED, reason=reason)
+                .values(status=AgentStatus.FAILED, reason=reason, told=True)
             )
             await self._tell(session, untaken, reason=reason)
 
@@ -115,6 +126,9 @@ class HeartbeatAgent(BackgroundAgent[NoAgentParams]):
             await ctx.report(_stranded_report(version, workflows=stranded[version], resolved=False))
         for version in self._stranded - stranded.keys():
             await ctx.report(_stranded_report(version, workflows=0, resolved=True))
+            ctx.measure(_STRANDED + version, 0.0)
+        for version, workflows in stranded.items():
+            ctx.measure(_STRANDED + version, float(workflows))
         self._stranded = frozenset(stranded)
 
 

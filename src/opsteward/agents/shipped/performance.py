@@ -23,7 +23,7 @@ _COUNTERS = frozenset({"database.commits", "database.rollbacks", "database.deadl
 _FIGURES = sa.text("select * from opsteward.database_figures(:tenant, :lately)")
 _ALERT = "alert."
 #: Of fewer tasks a share of failures says nothing.
-FEWEST_FINISHED = 10
+FEWEST_FINISHED = 20
 _LOOK_BACK = 86_400.0
 
 
@@ -47,9 +47,8 @@ class PerformanceAgent(BackgroundAgent[NoAgentParams]):
         """Which alerts stand is known from the history: another process may have raised them."""
         watched = watched_figures(self._settings)
         async with self._db.unit_of_work(ctx.tenant_id) as session:
-            names = [_ALERT + one.metric for one in watched]
-            known = await metrics.latest(session, names=names, window=_LOOK_BACK)
-        raised = frozenset(name.removeprefix(_ALERT) for name, value in known.items() if value)
+            known = await metrics.latest(session, prefix=_ALERT, window=_LOOK_BACK)
+        raised = frozenset(one.metric for one in watched if known.get(_ALERT + one.metric))
         self._watch = SelfWatch(watched, raised)
 
     async def run_once(self, ctx: AgentContext[NoAgentParams]) -> None:

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from nicegui import ui
 
 from opsteward.console import frame
-from opsteward.console.pages import incident, overview, task, tasks
+from opsteward.console.pages import agents, incident, overview, task, tasks
 from opsteward.console.rooms import ConsoleRooms
 
 _RECONNECT = 20.0  # seconds that a page whose connection broke (a phone asleep) may take to come back as it was
@@ -19,6 +19,7 @@ def build(rooms: ConsoleRooms) -> FastAPI:
     incident.install(rooms)
     tasks.install(rooms)
     task.install(rooms)
+    agents.install(rooms)
     host = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     ui.run_with(
         host,

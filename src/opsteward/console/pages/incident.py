@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from nicegui import ui
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from opsteward.console.actions import ApprovalRow, RunRow, draw_approval, draw_run
+from opsteward.console.addresses import id_of
 from opsteward.console.elements import advice, ago, as_json, at, button, chip, icon, link, more, section, tag, text
 from opsteward.console.keyed import KeyedList, one
 from opsteward.console.live import LivePage
@@ -22,7 +22,6 @@ from opsteward.console.rooms import ConsoleRooms
 from opsteward.console.sessions import draw_issue, draw_session
 from opsteward.console.sheet import Sheet, storable
 from opsteward.console.wording import INCIDENT, SEVERITY, counted, look_of, timeline_look
-from opsteward.core.errors import NotFound
 from opsteward.core.feed import Notice
 from opsteward.events.service import timeline
 from opsteward.events.types import EventView, IncidentStatus, IncidentView, TimelineView
@@ -66,7 +65,7 @@ class IncidentPage(LivePage[Story]):
         return notice.kind == "incident" and notice.id == self._id_given.lower()
 
     async def read(self, session: AsyncSession) -> Story:
-        rooms, incident_id = self.rooms, _uuid_of(self._id_given)
+        rooms, incident_id = self.rooms, id_of(self._id_given, "incident")
         incident = await rooms.incidents.get(session, incident_id=incident_id)
         names = await Names.read(session, await rooms.inventory.all(session))
         approvals = await rooms.door.list_approvals(session)
@@ -178,7 +177,7 @@ class IncidentPage(LivePage[Story]):
 
     async def _acknowledge(self) -> None:
         async def work(session: AsyncSession, by: Identity) -> object:
-            return await self.rooms.incidents.acknowledge(session, incident_id=_uuid_of(self._id_given), by=by)
+            return await self.rooms.incidents.acknowledge(session, incident_id=id_of(self._id_given, "incident"), by=by)
 
         await self.act("incidents.write", work, done="Acknowledged")
 
@@ -195,14 +194,14 @@ class IncidentPage(LivePage[Story]):
 
         async def work(session: AsyncSession, by: Identity) -> object:
             return await self.rooms.incidents.resolve_by_hand(
-                session, incident_id=_uuid_of(self._id_given), by=by, reason=storable(reason)
+                session, incident_id=id_of(self._id_given, "incident"), by=by, reason=storable(reason)
             )
 
         await self.act("incidents.write", work, done="Resolved")
 
     async def _troubleshoot(self) -> None:
         async def work(session: AsyncSession, by: Identity) -> object:
-            incident = await self.rooms.incidents.get(session, incident_id=_uuid_of(self._id_given))
+            incident = await self.rooms.incidents.get(session, incident_id=id_of(self._id_given, "incident"))
             return await self.rooms.sessions.start(
                 session,
                 trigger="operator",
@@ -217,13 +216,6 @@ class IncidentPage(LivePage[Story]):
 
 def _rights(identity: Identity) -> tuple[bool, bool]:
     return identity.may("incidents.write"), identity.may("troubleshooting.run")
-
-
-def _uuid_of(given: str) -> UUID:
-    try:
-        return UUID(given)
-    except ValueError:
-        raise NotFound("no incident of this id") from None
 
 
 def _draw_line(line: TimelineView) -> None:

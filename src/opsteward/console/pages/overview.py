@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,11 +19,22 @@ from opsteward.console.live import LivePage
 from opsteward.console.names import Names
 from opsteward.console.rooms import ConsoleRooms
 from opsteward.console.sheet import Sheet
-from opsteward.console.wording import HEALTH, INCIDENT, SEVERITY, Look, counted, look_of, response_time_in_words
+from opsteward.console.wording import (
+    HEALTH,
+    INCIDENT,
+    SEVERITY,
+    Look,
+    counted,
+    look_of,
+    pause_in_words,
+    response_time_in_words,
+)
 from opsteward.core.feed import Notice
 from opsteward.events.types import IncidentStatus, IncidentView
 from opsteward.identity.types import Identity
 from opsteward.systems.types import SystemInfo
+from opsteward.tasks.service.controls import pause_of
+from opsteward.tasks.types import PauseInfo
 
 _OPEN = [status.value for status in IncidentStatus if status is not IncidentStatus.RESOLVED]
 _MOST_INCIDENTS = 50
@@ -122,7 +134,7 @@ class OverviewPage(LivePage[Seen]):
                     )
 
     def show(self, data: Seen) -> None:
-        self._headline.set_text(_headline(data))
+        self._headline.set_text(_headline(data, [row.pause for row in self.pauses]))
         self._count.set_text(_count(data))
         self._approvals.show(data.approvals)
         self._approval_section.set_visibility(bool(data.approvals))
@@ -160,9 +172,11 @@ def _freeze_row(freeze: FreezeView, names: Names, me: Identity) -> FreezeRow:
     return FreezeRow(freeze=freeze, system=names.system(freeze.system_id), may_lift=me.may("freezes.lift"))
 
 
-def _headline(data: Seen) -> str:
+def _headline(data: Seen, pauses: Sequence[PauseInfo]) -> str:
     """The one thing to know first."""
+    stopped = pause_of(pauses)
     waiting = [
+        f"{pause_in_words(stopped.scope, stopped.target)} is paused" if stopped else "",
         counted(len(data.approvals), "approval waits", "approvals wait") if data.approvals else "",
         counted(data.open_count, "incident is open", "incidents are open") if data.open_count else "",
     ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from nicegui import ui
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from opsteward.console.addresses import id_of
 from opsteward.console.elements import advice, ago, as_json, at, button, link, section, tag, text
 from opsteward.console.keyed import KeyedList, one
 from opsteward.console.live import LivePage
@@ -29,11 +29,10 @@ from opsteward.console.tasks import (
     story_of,
 )
 from opsteward.console.wording import counted, duration_in_words
-from opsteward.core.errors import NotFound
+from opsteward.core.clock import now
 from opsteward.core.feed import Notice
 from opsteward.identity.types import Identity
 from opsteward.tasks.service import desk
-from opsteward.tasks.service.controls import pause_of
 from opsteward.tasks.types import CHANGED, REDRIVABLE, TaskInfo, TaskStatus
 
 _MOST_BEFORE = 200
@@ -69,16 +68,14 @@ class TaskPage(LivePage[Seen]):
         return notice.kind == CHANGED and notice.id in ("", self._id_given.lower())
 
     async def read(self, session: AsyncSession) -> Seen:
-        task = await desk.get(session, task_id=_uuid_of(self._id_given))
+        task = await desk.get(session, task_id=id_of(self._id_given, "task"))
         names = await Names.read(session, ())
         before = await desk.several(session, ids=task.dependencies[:_MOST_BEFORE])
         after = await desk.dependents_of(session, task_id=task.id)
         shown_before, shown_after = nearest(before), nearest(after)
-        requested_by = names.actor(task.requested_by)
-        pauses = [row.pause for row in self.pauses]
-        held = task.status == TaskStatus.PENDING and pause_of(pauses, task_type=task.task_type) is not None
+        row = TaskRow.of(task, names, self.pauses)
         return Seen(
-            row=TaskRow(task=task, requested_by=requested_by, held=held),
+            row=row,
             around=Around(
                 task=task,
                 before=shown_before,
@@ -86,7 +83,7 @@ class TaskPage(LivePage[Seen]):
                 more_before=len(task.dependencies) - len(shown_before),
                 more_after=len(after) - len(shown_after),
             ),
-            story=story_of(task, requested_by=requested_by),
+            story=story_of(row),
         )
 
     def lay_out(self, data: Seen) -> None:
@@ -122,7 +119,7 @@ class TaskPage(LivePage[Seen]):
         self._state.show([data.row])
         self._buttons.show([(task.status, task.cancel_requested, self.identity.may("tasks.write"))])
         self._around.show([data.around])
-        self._error.show([task.error] if task.error and task.status != TaskStatus.COMPLETED else [])
+        self._error.show([data.row.error] if data.row.error else [])
         self._result.show([task] if task.status == TaskStatus.COMPLETED else [])
         self._story.show(data.story)
 
@@ -152,13 +149,15 @@ class TaskPage(LivePage[Seen]):
             return
 
         async def work(session: AsyncSession, by: Identity) -> object:
-            return await desk.cancel(session, task_id=_uuid_of(self._id_given), actor=by.actor, reason=storable(reason))
+            return await desk.cancel(
+                session, task_id=id_of(self._id_given, "task"), actor=by.actor, reason=storable(reason)
+            )
 
         await self.act("tasks.write", work, done="Cancelled, or told to stop")
 
     async def _redrive(self) -> None:
         async def work(session: AsyncSession, by: Identity) -> object:
-            return await desk.redrive(session, task_id=_uuid_of(self._id_given), actor=by.actor)
+            return await desk.redrive(session, task_id=id_of(self._id_given, "task"), actor=by.actor)
 
         await self.act("tasks.write", work, done="It is run anew")
 
@@ -188,7 +187,8 @@ def _draw_waiting(task: TaskInfo, *, held: bool) -> None:
             text("held back by a pause")
         if task.waiting_on:
             text(f"waits for {counted(task.waiting_on, 'other task')}")
-        at(task.run_at, "not before")
+        if task.run_at > now():
+            at(task.run_at, "not before")
 
 
 def _draw_error(error: str) -> None:
@@ -206,10 +206,3 @@ def _draw_data(value: Any, nothing: str) -> None:
         text(as_json(value), "data", name="pre")
     elif nothing:
         text(nothing, "quiet", name="p")
-
-
-def _uuid_of(given: str) -> UUID:
-    try:
-        return UUID(given)
-    except ValueError:
-        raise NotFound("no task of this id") from None

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from functools import partial
 from urllib.parse import urlencode
-from uuid import UUID
 
 from nicegui import ui
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from opsteward.console.addresses import cursor_of
 from opsteward.console.elements import advice, at, button, chip, icon, link, section, select, tag, text
 from opsteward.console.keyed import KeyedList, one
 from opsteward.console.live import LivePage
@@ -24,8 +24,7 @@ from opsteward.core.errors import Invalid
 from opsteward.core.feed import Notice
 from opsteward.identity.types import Identity
 from opsteward.tasks.service import desk
-from opsteward.tasks.service.controls import pause_of
-from opsteward.tasks.types import CHANGED, PRIORITIES, REDRIVABLE, SCHEDULES, ScheduleInfo, TaskInfo, TaskStatus
+from opsteward.tasks.types import CHANGED, PRIORITIES, REDRIVABLE, SCHEDULES, ScheduleInfo, TaskStatus
 
 _PAGE = 50
 _MOST_SCHEDULES = 50
@@ -54,8 +53,6 @@ class Filter:
             raise Invalid.field("priority", f"{self.priority[:40]!r} is none", f"use one of {', '.join(PRIORITIES)}")
         if "\x00" in self.type or len(self.type) > 100:
             raise Invalid.field("type", "is no task type", "choose one of the list")
-        if self.before:
-            _uuid_of(self.before)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +99,7 @@ class TasksPage(LivePage[Seen]):
             status=wanted.status or None,
             task_type=wanted.type or None,
             priority=wanted.priority or None,
-            before=_uuid_of(wanted.before) if wanted.before else None,
+            before=cursor_of(wanted.before, "before"),
             limit=_PAGE,
         )
         names = await Names.read(session, ())
@@ -110,15 +107,10 @@ class TasksPage(LivePage[Seen]):
         schedules = await self.rooms.schedules.page(session)
         return Seen(
             counts=await desk.counts(session),
-            tasks=[self._row(task, names) for task in found],
+            tasks=[TaskRow.of(task, names, self.pauses) for task in found],
             older=wanted.address(before=str(found[-1].id)) if len(found) == _PAGE else "",
             schedules=[ScheduleRow(schedule=s, may_change=may_write) for s in schedules],
         )
-
-    def _row(self, task: TaskInfo, names: Names) -> TaskRow:
-        pauses = [row.pause for row in self.pauses]
-        held = task.status == TaskStatus.PENDING and pause_of(pauses, task_type=task.task_type) is not None
-        return TaskRow(task=task, requested_by=names.actor(task.requested_by), held=held)
 
     def lay_out(self, data: Seen) -> None:
         ui.page_title("Tasks - Opsteward")
@@ -283,10 +275,3 @@ def _draw_picture(counts: tuple[tuple[str, int], ...]) -> None:
 def _no_schedule() -> None:
     advice("A schedule submits a task again and again:")
     advice("Every morning at six:", "opsteward schedules create morning '0 6 * * *' opsteward.echo")
-
-
-def _uuid_of(given: str) -> UUID:
-    try:
-        return UUID(given)
-    except ValueError:
-        raise Invalid.field("before", "is no task's id", "begin at the newest") from None

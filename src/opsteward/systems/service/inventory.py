@@ -99,7 +99,7 @@ class Inventory:
                 "digest": digest([new.endpoint, new.health_check_url, dict(new.settings or {})]),
             },
         )
-        await self._bus.publish(session, SystemsChanged(system_id=system_id))
+        await self._bus.publish(session, SystemsChanged(system_id=system_id, what="registered"))
         return await self.get(session, system_id=system_id)
 
     async def _resolve(self, session: AsyncSession, names: Sequence[str]) -> list[UUID]:
@@ -157,7 +157,7 @@ class Inventory:
         if found is None:
             raise NotFound("no system of this id")
         await audit.record(session, actor=actor, verb="system.removed", object_type="system", object_id=str(system_id))
-        await self._bus.publish(session, SystemsChanged(system_id=system_id))
+        await self._bus.publish(session, SystemsChanged(system_id=system_id, what="removed"))
 
     async def related(self, session: AsyncSession, *, system_id: UUID) -> list[UUID]:
         """The system and all that hang together with it by `depends_on`, in either direction, itself first."""

@@ -19,11 +19,12 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- Takes the claimer's fair share of the agents that nobody living owns, and answers with all that it owns. What
--- nobody took for `patience` seconds is taken beyond the share.
+-- nobody took for `patience` seconds is taken beyond the share. What was to stop when its owner was lost is taken as
+-- well, for somebody has to say that it has.
 create function opsteward.claim_agents(
     claimer uuid, kinds text[], alive_seconds double precision, patience double precision
 ) returns table (tenant_id uuid, id uuid, name text, kind text, params jsonb, every double precision, desired text,
-                 status text, reason text, generation int, runs bigint, failures int, restarts int, fair_share int)
+                 status text, reason text, generation int, runs bigint, failures int, restarts int, told boolean, fair_share int)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
@@ -48,9 +49,11 @@ begin
                     and not coalesce(a.process_id = any(living), false)) free
             where free.since < now() - make_interval(secs => patience) or free.place <= share - (
                 select count(*) from opsteward.agents o where o.process_id = claimer and o.desired <> 'stopped'));
+        update opsteward.agents set process_id = claimer
+        where desired = 'stopped' and process_id is not null and not process_id = any(living);
     end if;
     return query select a.tenant_id, a.id, a.name, a.kind, a.params, a.interval, a.desired, a.status, a.reason,
-                        a.generation, a.runs, a.failures, a.restarts, share
+                        a.generation, a.runs, a.failures, a.restarts, a.told, share
         from opsteward.agents a where a.process_id = claimer;
 end $$;
 
@@ -76,10 +79,14 @@ language sql security definer set search_path = pg_catalog, pg_temp as $$
         reason = case when a.generation = b.generation then b.reason else a.reason end,
         last_run_at = coalesce(to_timestamp(b.last_run_at), a.last_run_at),
         run_seconds = coalesce(b.run_seconds, a.run_seconds), runs = b.runs,
-        failures = b.failures, restarts = b.restarts, next_start_at = to_timestamp(b.next_start_at)
+        failures = case when a.generation = b.generation then b.failures else a.failures end,
+        restarts = b.restarts, next_start_at = to_timestamp(b.next_start_at),
+        told = case when a.desired = 'stopped' then a.told
+                    when a.generation = b.generation then b.told else a.told or b.told end
     from jsonb_to_recordset(beats) as b(
         id uuid, generation int, alive boolean, status text, reason text, last_run_at double precision,
-        run_seconds double precision, runs bigint, failures int, restarts int, next_start_at double precision)
+        run_seconds double precision, runs bigint, failures int, restarts int, next_start_at double precision,
+        told boolean)
     where a.id = b.id and a.process_id = owner
         and exists (select 1 from opsteward.processes p where p.id = owner and p.lost_at is null)
     returning a.id

@@ -1,0 +1,25 @@
+"""What stands in the address of a page: given by a browser, and so by anybody."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from opsteward.core.errors import Invalid, NotFound
+
+
+def id_of(given: str, what: str) -> UUID:
+    """The id of the thing that a page is about. Raises NotFound for what is no id: there can be no such thing."""
+    try:
+        return UUID(given)
+    except ValueError:
+        raise NotFound(f"no {what} of this id") from None
+
+
+def cursor_of(given: str, field: str) -> UUID | None:
+    """The id after which a list goes on; None for none. Raises Invalid."""
+    if not given:
+        return None
+    try:
+        return UUID(given)
+    except ValueError:
+        raise Invalid.field(field, "is no id", "begin at the first page") from None
