@@ -81,6 +81,14 @@ async def _read_on(stalled: ClientConnection, until: int) -> list[int]:
     return numbers
 
 
+async def _sent(url: str, token: str) -> int:
+    """How many messages the server has got rid of, by its own count."""
+    base = url.replace("ws", "http", 1).removesuffix("/ws")
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as http:
+        lines = (await http.get(f"{base}/metrics")).raise_for_status().text.splitlines()
+    return int(next(float(line.split()[1]) for line in lines if line.startswith("opsteward_ws_messages_total ")))
+
+
 async def _follow_all(url: str, token: str, pipe: Connection, changes: int) -> dict[str, Any]:
     stalled = await _stall(url, token)
     all_heard = [Heard() for _ in range(FOLLOWERS - 1)]
@@ -94,6 +102,7 @@ async def _follow_all(url: str, token: str, pipe: Connection, changes: int) -> d
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     last = max(heard.numbers[-1] for heard in all_heard if heard.numbers)
+    taken = await _sent(url, token) - AWAY - sum(len(heard.numbers) for heard in all_heard)
     began = time.monotonic()
     late = await _read_on(stalled, last)
     await stalled.close()
@@ -103,6 +112,7 @@ async def _follow_all(url: str, token: str, pipe: Connection, changes: int) -> d
         "least": min(len(heard.numbers) for heard in all_heard),
         "late": late == list(range(1, last + 1)),
         "late_count": last,
+        "late_taken": taken,
         "late_seconds": time.monotonic() - began,
     }
 
@@ -157,6 +167,7 @@ def main() -> int:
         f"{found['whole']} of {FOLLOWERS - 1}, each {found['least']:,} or more",
         f"all, {changes:,}",
     )
+    table.add_row("changes that the stalled one took before it stalled", f"{found['late_taken']:,}", "")
     table.add_row(
         f"the stalled one, when it reads on: {found['late_count']:,} changes",
         f"{found['late_seconds'] * 1000:.0f} ms, in order: {found['late']}",

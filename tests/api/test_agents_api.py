@@ -117,6 +117,10 @@ async def test_figures_have_percentiles_and_a_course(tenant: Tenant, other_tenan
     assert found["points"][-1]["highest"] == 99
     assert (await tenant.http.get("/api/v1/agents/metrics?name=none")).json()["items"] == []
     assert (await other_tenant.http.get("/api/v1/agents/metrics")).json()["items"] == []
+    month = "window=2592000"
+    assert (await tenant.http.get(f"/api/v1/agents/metrics?name=a.b&{month}")).json()["items"][0]["count"] == 100
+    refused = problem_of(await tenant.http.get(f"/api/v1/agents/metrics?{month}"), 422)
+    assert refused["errors"][0]["field"] == "window"
 
 
 # ---------------------------------------------------------------- a living instance

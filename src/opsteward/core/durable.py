@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -111,13 +112,15 @@ def migrate_engine(owner_url: str, application_role: str) -> None:
 async def run_workflow(name: str, workflow_id: str, arguments: dict[str, Any]) -> Any:
     """Run a registered workflow here and give its result; if that id runs or ran elsewhere, wait for it there.
 
-    Cancelling the wait does not end the workflow: see `cancel_workflow`.
+    Cancelling the wait does not end the workflow: see `cancel_workflow`. Raises CancelledError when the engine could
+    not reach its tables: the workflow stands as it was recorded, and the same call goes on with it.
     """
     from dbos import DBOS, SetWorkflowID
 
-    with SetWorkflowID(workflow_id):
-        handle = await DBOS.start_workflow_async(_workflow_functions[name], **arguments)
-    return await handle.get_result(polling_interval_sec=_POLL_RESULT)
+    with _abandoning():
+        with SetWorkflowID(workflow_id):
+            handle = await DBOS.start_workflow_async(_workflow_functions[name], **arguments)
+        return await handle.get_result(polling_interval_sec=_POLL_RESULT)
 
 
 async def repeat_workflow(workflow_id: str, *, of: str) -> None:
@@ -128,23 +131,30 @@ async def repeat_workflow(workflow_id: str, *, of: str) -> None:
     """
     from dbos import DBOS, SetWorkflowID
 
-    if await DBOS.get_workflow_status_async(workflow_id) is not None:
-        return
-    finished = 0
-    for taken in await DBOS.list_workflow_steps_async(of):
-        if taken["error"] is not None or taken["function_id"] != finished + 1:
-            break
-        finished = taken["function_id"]
-    if finished:
-        with SetWorkflowID(workflow_id):
-            await DBOS.fork_workflow_async(of, finished + 1, application_version=ENGINE_VERSION)
+    with _abandoning():
+        if await DBOS.get_workflow_status_async(workflow_id) is not None:
+            return
+        finished = 0
+        for taken in await DBOS.list_workflow_steps_async(of):
+            if taken["error"] is not None or taken["function_id"] != finished + 1:
+                break
+            finished = taken["function_id"]
+        if finished:
+            with SetWorkflowID(workflow_id):
+                await DBOS.fork_workflow_async(of, finished + 1, application_version=ENGINE_VERSION)
 
 
 async def cancel_workflow(workflow_id: str) -> None:
-    """It begins no further step, here or elsewhere, and nobody takes it up again; a finished one stays as it is."""
+    """It begins no further step, here or elsewhere, and nobody takes it up again; a finished one stays as it is.
+
+    Raises Unavailable.
+    """
     from dbos import DBOS
 
-    await DBOS.cancel_workflow_async(workflow_id)
+    try:
+        await DBOS.cancel_workflow_async(workflow_id)
+    except SQLAlchemyError as error:
+        raise Unavailable from error
 
 
 class Engine:
@@ -189,6 +199,7 @@ class Engine:
             QUEUE, worker_concurrency=self._concurrency, polling_interval_sec=self._poll_idle
         )
         DBOS.launch()
+        _keep_own_failures_out()
         self._sweeping = asyncio.create_task(self._sweep())
 
     def _guarded(self, name: str, function: WorkflowFunction, give_up: GiveUp | None) -> WorkflowFunction:
@@ -252,6 +263,37 @@ class Engine:
         if self._sweeping is not None:  # it is not, when the launch failed
             self._sweeping.get_loop().call_soon_threadsafe(self._sweeping.cancel)
         DBOS.destroy(workflow_completion_timeout_sec=int(grace))
+
+
+def _keep_own_failures_out() -> None:
+    """The engine must not record its own failures as those of steps and workflows.
+
+    When it can't record a result, it takes that failure for the step's, and records it as soon as it can: the step
+    would fail so for ever. Refused, the failure comes out, the workflow is abandoned, and the step runs again.
+    """
+    from dbos._dbos import _get_dbos_instance
+
+    tables: Any = _get_dbos_instance()._sys_db
+    record_step, record_end = tables.record_operation_result, tables.update_workflow_outcome
+
+    def step_recorded(result: Any, **more: Any) -> None:
+        if result["error"] is not None:
+            _refuse_own_failure()
+        record_step(result, **more)
+
+    def end_recorded(workflow_id: str, status: str, **more: Any) -> Any:
+        if more.get("error") is not None:
+            _refuse_own_failure()
+        return record_end(workflow_id, status, **more)
+
+    tables.record_operation_result, tables.update_workflow_outcome = step_recorded, end_recorded
+
+
+def _refuse_own_failure() -> None:
+    """Raises what is being recorded (the engine does it while it handles the error) when it is the database's."""
+    error = sys.exc_info()[1]
+    if isinstance(error, SQLAlchemyError):
+        raise error
 
 
 _observer: StepObserver | None = None

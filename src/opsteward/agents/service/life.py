@@ -317,7 +317,6 @@ class Life:
             "failures": self.failures,
             "restarts": self.restarts,
             "next_start_at": self.next_start_at.timestamp() if self.next_start_at else None,
-            "told": self._told,
         }
 
 

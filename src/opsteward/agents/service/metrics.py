@@ -13,9 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.agents.types import MetricHistory, MetricPoint
 from opsteward.core.db import Database, tenant_of
+from opsteward.core.errors import Invalid
 
 #: Into so many stretches a window is cut.
 POINTS = 60
+LONGEST_OF_ALL = 604_800.0  # seconds
 
 _KEEP = sa.text("select opsteward.keep_figures(:tenant, :process, :at, cast(:figures as jsonb))")
 _HISTORY = """
@@ -56,7 +58,12 @@ async def record(
 
 
 async def history(session: AsyncSession, *, name: str = "", window: float) -> list[MetricHistory]:
-    """Every figure of the tenant over the last `window` seconds; of a named one its course as well."""
+    """Every figure of the tenant over the last `window` seconds; of a named one its course as well.
+
+    Raises Invalid for every figure over more than a week: that would be millions of values.
+    """
+    if not name and window > LONGEST_OF_ALL:
+        raise Invalid.field("window", "is longer than a week, over every figure", "name one, or ask for 604800 seconds")
     asked = {
         "tenant_id": tenant_of(session),
         "window": window,

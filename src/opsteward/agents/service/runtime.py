@@ -291,7 +291,11 @@ class Runtime:
         if not lives:
             return
         async with self._db.unit_of_work(None) as session:
-            ours = set(await self._write(session, [life.as_beat() for life in lives.values()]))
+            beats = [life.as_beat() for life in lives.values()]
+            ours = set(await self._write(session, beats))
+        for life, beat in zip(lives.values(), beats, strict=True):
+            if life.status != beat["status"]:  # it turned meanwhile, and this may have been written after that
+                self._has_written(life, beat["status"])
         if lost := [life for one, life in lives.items() if one not in ours and self._lives.get(one) is life]:
             log.warning("agents.runtime.lost", agents=len(lost))
             self._end(lost, free=False)
@@ -308,7 +312,7 @@ class Runtime:
                 ours = await self._write(session, [life.as_beat() for life in lives])
                 await tell_changes(session, [(one, said[one]) for one in ours])
             for life in lives:
-                life.written = said[life.assigned.id]
+                self._has_written(life, said[life.assigned.id])
 
     async def _tell(self, life: Life, status: AgentStatus, report: Report) -> bool:
         """Store the status and what is to be said of it together; nothing of an agent that is not ours."""
@@ -323,6 +327,11 @@ class Runtime:
             return False
         life.written = status
         return True
+
+    def _has_written(self, life: Life, status: str) -> None:
+        life.written = status
+        if life.status != status:
+            self._changed.set()
 
     async def _write(self, session: AsyncSession, beats: Sequence[dict[str, Any]]) -> list[UUID]:
         return list(await session.scalars(_BEAT, {"me": self._me, "beats": json.dumps(beats)}))

@@ -89,7 +89,8 @@ async def agent_metrics(
     name: Annotated[str, Query(max_length=200)] = "",
     window: Annotated[float, Query(ge=1, le=_LONGEST_WINDOW, description="seconds")] = 3600.0,
 ) -> Page:
-    """Figures with their percentiles over the last `window` seconds; of a named one its course as well."""
+    """Figures with their percentiles over the last `window` seconds, all of them over a week at most; of a named one
+    its course as well, over any time that is kept."""
     async with rooms.db.unit_of_work(identity.tenant_id) as session:
         return Page(items=[asdict(one) for one in await metrics.history(session, name=name, window=window)])
 

@@ -103,6 +103,8 @@ async def cancel(session: AsyncSession, *, task_id: UUID, actor: str, reason: st
         await feed.announce(session, kind=CANCEL, object_id=str(row.id))
     detail: dict[str, Any] = {"reason": reason, "was": "waiting" if ended else "running", "with_it": len(ended[1:])}
     await _note(session, "cancelled", row.id, actor=actor, detail=detail)
+    if ended[1:]:
+        await feed.announce(session, kind=CHANGED, object_id="")
     await record_changes(session, [change_of(task, TaskStatus.CANCELLED, kind) for task, kind in ended])
     await session.flush()
     await session.refresh(row)

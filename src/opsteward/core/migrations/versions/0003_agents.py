@@ -24,7 +24,8 @@ $$;
 create function opsteward.claim_agents(
     claimer uuid, kinds text[], alive_seconds double precision, patience double precision
 ) returns table (tenant_id uuid, id uuid, name text, kind text, params jsonb, every double precision, desired text,
-                 status text, reason text, generation int, runs bigint, failures int, restarts int, told boolean, fair_share int)
+                 status text, reason text, generation int, runs bigint, failures int, restarts int, told boolean,
+                 fair_share int)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
@@ -70,7 +71,8 @@ language sql security definer set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- What the owner says of its agents; answers with those that are its own. An agent that was ordered to start anew
--- meanwhile keeps the status that came with the order.
+-- meanwhile keeps the status that came with the order. `told` comes only with what people are told, and is nothing
+-- for one that is to stop.
 create function opsteward.beat_agents(owner uuid, beats jsonb) returns setof uuid
 language sql security definer set search_path = pg_catalog, pg_temp as $$
     update opsteward.agents a
@@ -81,13 +83,12 @@ language sql security definer set search_path = pg_catalog, pg_temp as $$
         run_seconds = coalesce(b.run_seconds, a.run_seconds), runs = b.runs,
         failures = case when a.generation = b.generation then b.failures else a.failures end,
         restarts = b.restarts, next_start_at = to_timestamp(b.next_start_at),
-        told = case when a.desired = 'stopped' then a.told
-                    when a.generation = b.generation then b.told else a.told or b.told end
+        told = coalesce(b.told, a.told)
     from jsonb_to_recordset(beats) as b(
         id uuid, generation int, alive boolean, status text, reason text, last_run_at double precision,
         run_seconds double precision, runs bigint, failures int, restarts int, next_start_at double precision,
         told boolean)
-    where a.id = b.id and a.process_id = owner
+    where a.id = b.id and a.process_id = owner and (b.told is null or a.desired <> 'stopped')
         and exists (select 1 from opsteward.processes p where p.id = owner and p.lost_at is null)
     returning a.id
 $$;
