@@ -14,7 +14,6 @@ The facts of the engine that this seam rests on are held by tests/workflows.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
@@ -170,7 +169,6 @@ class Engine:
 
     async def launch(self, workflows: Workflows) -> None:
         """Start working, on the running event loop: workflows run there too."""
-        os.environ.setdefault("OTEL_SDK_DISABLED", "true")
         from dbos import DBOS
         from dbos._dbos import _get_or_create_dbos_registry
 
@@ -181,6 +179,7 @@ class Engine:
                 "application_version": ENGINE_VERSION,
                 "executor_id": self._executor_id,
                 "run_migrations": False,
+                "enable_otlp": False,  # our own spans say what the engine's would
                 "max_executor_threads": 4,  # measured: more threads only fight for the interpreter
                 "sys_db_pool_size": 6,
                 "db_engine_kwargs": {

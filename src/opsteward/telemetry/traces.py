@@ -73,8 +73,7 @@ def wanted() -> bool:
 
 
 def start() -> None:
-    """Begin to send spans, if that is wanted; once per process, before the engine starts, which turns the SDK's
-    defaults off for itself."""
+    """Begin to send spans, if that is wanted; once per process."""
     global _provider, _tracer  # noqa: PLW0603 - one per process, like the environment that asks for it
     if _provider is not None or not wanted():
         return
