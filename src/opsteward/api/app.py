@@ -19,6 +19,7 @@ from opsteward.api.rest import (
     agent,
     agents,
     controls,
+    enrollments,
     events,
     front,
     metrics,
@@ -26,6 +27,7 @@ from opsteward.api.rest import (
     systems,
     tasks,
     troubleshooting,
+    users,
 )
 from opsteward.api.rooms import Rooms
 from opsteward.api.traced import Traced
@@ -45,6 +47,8 @@ ROUTES = (
     tasks,
     agents,
     controls,
+    users,
+    enrollments,
     admin,
     metrics,
 )

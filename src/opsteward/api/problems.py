@@ -52,7 +52,7 @@ def of_error(error: OpsError) -> JSONResponse:
         title=error.title,
         detail=error.detail,
         remedy=error.remedy,
-        errors=error.problems if isinstance(error, Invalid) else (),
+        errors=error.problems,
     )
 
 

@@ -13,6 +13,8 @@ from opsteward.core.settings import Settings
 from opsteward.events.service.incidents import Incidents
 from opsteward.events.service.intake import Intake
 from opsteward.events.service.orders import StandingOrders
+from opsteward.identity.service.enrollments import Enrollments
+from opsteward.identity.service.users import Users
 from opsteward.systems.service.inventory import Inventory
 from opsteward.tasks.service.catalogue import Catalogue
 from opsteward.tasks.service.schedules import Schedules
@@ -39,6 +41,8 @@ class Rooms:
     submission: Submission
     schedules: Schedules
     agents: AgentDesk
+    users: Users
+    enrollments: Enrollments
     audit_key: bytes
     figures: Figures | None = None
     readiness: Callable[[], dict[str, bool]] = field(default=lambda: {})

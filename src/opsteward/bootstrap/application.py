@@ -124,6 +124,8 @@ def rooms_of(house: House, readiness: Callable[[], dict[str, bool]]) -> Rooms:
         submission=house.submission,
         schedules=house.schedules,
         agents=house.agents,
+        users=house.users,
+        enrollments=house.enrollments,
         audit_key=house.box.audit_key(),
         figures=house.figures,
         readiness=readiness,

@@ -26,6 +26,8 @@ from opsteward.core.settings import Settings
 from opsteward.events.service.incidents import Incidents
 from opsteward.events.service.intake import Intake
 from opsteward.events.service.orders import StandingOrders
+from opsteward.identity.service.enrollments import Enrollments
+from opsteward.identity.service.users import Users
 from opsteward.systems.own_database import OwnDatabase
 from opsteward.systems.service.inventory import Inventory
 from opsteward.tasks.service import desk
@@ -37,7 +39,7 @@ from opsteward.telemetry.service.figures import Figures
 from opsteward.troubleshooting.service.sessions import Sessions
 
 #: Rooms whose tables must be known before the first migration.
-TABLES = ("core.processes", "core.changes", *(f"{r}.models" for r in (
+TABLES = ("core.processes", "core.changes", "identity.people_models", *(f"{r}.models" for r in (
     "identity", "telemetry", "tasks", "systems", "actions", "agents", "events", "troubleshooting")))  # fmt: skip
 
 
@@ -62,6 +64,8 @@ class House:
     submission: Submission
     schedules: Schedules
     agents: AgentDesk
+    users: Users
+    enrollments: Enrollments
     figures: Figures
     feed: Feed
 
@@ -131,6 +135,8 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
         submission=submission,
         schedules=Schedules(submission),
         agents=AgentDesk(kinds, bus),
+        users=Users(bus),
+        enrollments=Enrollments(bus),
         figures=Figures(web),
         feed=Feed(urls.web),
     )

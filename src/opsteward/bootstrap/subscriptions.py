@@ -26,11 +26,13 @@ from opsteward.events.types import (
     IncidentStatus,
     NewEvent,
 )
+from opsteward.identity.people import EnrollmentOverdue
 from opsteward.systems.types import HealthChanged, KnownSystem, SystemsChanged
 from opsteward.troubleshooting.service.sessions import Sessions
 
 MONITOR = "system:monitor"
 TRIAGE = "system:triage"
+LIFECYCLE = "system:lifecycle"
 
 _ACTION_WORDS = {
     RunStatus.REQUESTED: "requested",
@@ -74,6 +76,7 @@ class Subscriptions:
         bus.subscribe(IncidentChanged, self.incident_is_announced)
         bus.subscribe(SystemsChanged, self.systems_are_announced)
         bus.subscribe(AgentReported, self.report_becomes_event)
+        bus.subscribe(EnrollmentOverdue, self.overdue_becomes_event)
 
     async def health_becomes_event(self, session: AsyncSession, message: HealthChanged) -> None:
         """A failing system is an event like any other; a recovered one ends what nobody works on."""
@@ -180,6 +183,18 @@ class Subscriptions:
             resolved=report.resolved,
         )
         await self._intake.take(session, events=[told], actor=f"agent:{message.agent or 'opsteward'}")
+
+    async def overdue_becomes_event(self, session: AsyncSession, message: EnrollmentOverdue) -> None:
+        """Who has to decide hears of it by the way of every event: incident, standing order, notification."""
+        told = NewEvent(
+            message=f"An enrolment as {message.enrollment_type} waits too long for its stage {message.stage}",
+            source="enrolment",
+            error_type="enrollment_overdue",
+            context={"enrollment_id": str(message.enrollment_id)},
+            severity="high",
+            category="system_error",
+        )
+        await self._intake.take(session, events=[told], actor=LIFECYCLE)
 
 
 def _of_approval(message: ActionChanged) -> list[Change]:

@@ -20,6 +20,7 @@ from opsteward.core.feed import RECONNECTED, Notice
 from opsteward.core.log import get_logger
 from opsteward.core.processes import LostProcess, Membership, new_executor_id
 from opsteward.core.retention import keep_house
+from opsteward.identity.service.lifecycle import look_after_people
 from opsteward.systems.service.monitor import Monitor
 from opsteward.tasks.service.controls import Gate
 from opsteward.tasks.service.runner import Runner
@@ -157,6 +158,7 @@ class Worker:
             duties.create_task(self._seal())
             duties.create_task(self._house.schedules.run(self._house.app))
             duties.create_task(self._release_held())
+            duties.create_task(look_after_people(self._house.app, self._house.users, self._house.enrollments))
             duties.create_task(keep_house(self._house.app, self._house.settings))
 
     async def _release_held(self) -> None:

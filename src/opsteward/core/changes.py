@@ -53,6 +53,10 @@ TYPES: dict[str, str] = {
     "controls_changed": "controls.read",
     "agent_changed": "agents.read",
     "operator_changed": "operators.read",
+    "user_registered": "users.read",
+    "user_changed": "users.read",
+    "enrollment_pending": "enrollments.read",
+    "enrollment_changed": "enrollments.read",
 }
 
 

@@ -41,32 +41,37 @@ class FieldProblem:
 
 
 class OpsError(Exception):
-    """Base of all expected failures. `detail` is shown to callers: never put a secret in it."""
+    """Base of all expected failures; `problems` name the fields at fault. All of it is shown to callers: never put a
+    secret in it."""
 
     code: ClassVar[str] = "ops_error"
     http_status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
     title: ClassVar[str] = "Something went wrong"
 
-    def __init__(self, detail: str = "", *, remedy: str = "", extra: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        remedy: str = "",
+        extra: dict[str, Any] | None = None,
+        problems: Sequence[FieldProblem] = (),
+    ) -> None:
+        if not detail and problems:
+            detail = "; ".join(f"{p.field}: {p.problem}" for p in problems[:5])
         super().__init__(detail or self.title)
         self.detail = detail or self.title
         self.remedy = remedy
         self.extra = extra or {}
+        self.problems = tuple(problems)
 
 
 class Invalid(OpsError):
-    """The input is well formed but can't be taken; `problems` names each field."""
+    """The input is well formed but can't be taken."""
 
     code = "invalid"
     http_status = 422
     title = "The input is not valid"
-
-    def __init__(self, detail: str = "", *, problems: Sequence[FieldProblem] = (), remedy: str = "") -> None:
-        if not detail and problems:
-            detail = "; ".join(f"{p.field}: {p.problem}" for p in problems[:5])
-        super().__init__(detail, remedy=remedy)
-        self.problems = tuple(problems)
 
     @classmethod
     def field(cls, field: str, problem: str, remedy: str = "") -> Invalid:

@@ -15,6 +15,8 @@ READ = frozenset(
         "controls.read",
         "metrics.read",
         "agents.read",
+        "users.read",
+        "enrollments.read",
     }
 )
 AUDIT = frozenset({"audit.read", "operators.read"})
@@ -29,10 +31,11 @@ OPERATE = frozenset(
         "tasks.write",
         "controls.write",
         "agents.write",
+        "users.write",
     }
 )
-APPROVE = frozenset({"approvals.decide"})
-ADMINISTER = frozenset({"standing_orders.write", "operators.write", "tokens.write"})
+APPROVE = frozenset({"approvals.decide", "enrollments.decide"})
+ADMINISTER = frozenset({"standing_orders.write", "enrollment_rules.write", "operators.write", "tokens.write"})
 
 #: The figures of all tenants together, and of the processes: for the token of a monitoring system.
 METRICS = frozenset({"metrics.read", "metrics.installation"})

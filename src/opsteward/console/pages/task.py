@@ -96,8 +96,7 @@ class TaskPage(LivePage[Seen]):
             self._buttons = one(self._draw_buttons)
         with tag("div", "panes"):
             with tag("div", "pane"):
-                with section("Before and after", "account_tree"):
-                    self._around = one(draw_around)
+                self._around = one(_draw_around_card)
                 self._error = one(_draw_error)
                 self._result = one(_draw_result)
                 with section("Parameters", "data_object", "late"):
@@ -118,7 +117,8 @@ class TaskPage(LivePage[Seen]):
         task = data.row.task
         self._state.show([data.row])
         self._buttons.show([(task.status, task.cancel_requested, self.identity.may("tasks.write"))])
-        self._around.show([data.around])
+        around = data.around
+        self._around.show([around] if around.before or around.after else [])
         self._error.show([data.row.error] if data.row.error else [])
         self._result.show([task] if task.status == TaskStatus.COMPLETED else [])
         self._story.show(data.story)
@@ -160,6 +160,11 @@ class TaskPage(LivePage[Seen]):
             return await desk.redrive(session, task_id=id_of(self._id_given, "task"), actor=by.actor)
 
         await self.act("tasks.write", work, done="It is run anew")
+
+
+def _draw_around_card(around: Around) -> None:
+    with section("Before and after", "account_tree"):
+        draw_around(around)
 
 
 def _draw_state(row: TaskRow) -> None:

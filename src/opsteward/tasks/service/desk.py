@@ -126,10 +126,10 @@ async def redrive(session: AsyncSession, *, task_id: UUID, actor: str) -> TaskIn
 async def redrive_all(
     session: AsyncSession, *, status: str = TaskStatus.DEAD_LETTER, task_type: str | None = None, actor: str
 ) -> Redriven:
-    """Run all tasks anew that ended so (at most 10,000 at once, the oldest first)."""
+    """Run all tasks anew that ended so (at most 10,000 at once, the oldest first; of those with one dedup_key, one)."""
     twin = sa.orm.aliased(Task)
     query = (
-        sa.select(Task.id)
+        sa.select(Task.id, Task.dedup_key)
         .where(Task.tenant_id == tenant_of(session), Task.status == status)
         .where(
             ~sa.exists().where(
@@ -144,7 +144,9 @@ async def redrive_all(
     )
     if task_type is not None:
         query = query.where(Task.task_type == task_type)
-    ids = list(await session.scalars(query))
+    found = (await session.execute(query)).all()
+    first = {row.dedup_key or row.id: row.id for row in reversed(found)}  # of equal ones the oldest alone
+    ids = sorted(first.values())
     if ids:
         await _again(session, ids, actor=actor)
     return Redriven(count=len(ids), ids=ids[:100])
@@ -198,7 +200,9 @@ async def set_limit(session: AsyncSession, *, task_type: str, max_running: int |
 
 async def _again(session: AsyncSession, ids: Sequence[UUID], *, actor: str) -> None:
     """Everything starts anew but the count of tries, which goes on: a try has its own record of steps."""
-    await session.execute(_REDRIVE, {"tenant_id": tenant_of(session), "ids": list(ids)})
+    these = {"tenant_id": tenant_of(session), "ids": list(ids)}
+    await session.execute(_HOLD_PARENTS, these)
+    await session.execute(_REDRIVE, these)
     await audit.record_all(
         session,
         [
@@ -210,6 +214,13 @@ async def _again(session: AsyncSession, ids: Sequence[UUID], *, actor: str) -> N
     await feed.announce(session, kind=READY, object_id="")
     await feed.announce(session, kind=CHANGED, object_id="")
 
+
+# One that completes just now frees those that wait: it must have done so before we count, or find us waiting.
+_HOLD_PARENTS = sa.text("""
+select p.id from opsteward.tasks p where p.tenant_id = :tenant_id and p.id in (
+    select d.depends_on from opsteward.task_dependencies d where d.tenant_id = :tenant_id and d.task_id = any(:ids))
+order by p.id for share
+""")
 
 # The tries of before count on (they name the workflows of the engine), so what is allowed grows with them.
 _REDRIVE = sa.text("""

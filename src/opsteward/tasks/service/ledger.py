@@ -97,8 +97,9 @@ class Ledger:
         await done
 
     def note_progress(self, tenant_id: UUID, task_id: UUID, percent: int, message: str) -> None:
-        """The latest of each task is written about twice a second. Call it on the event loop."""
-        self._progress[tenant_id, task_id] = (min(max(percent, 0), 100), message[:500].replace("\x00", ""))
+        """The latest of each task is written about twice a second; give it by `progress_of`. Call it on the event
+        loop."""
+        self._progress[tenant_id, task_id] = (percent, message)
         if not self._progress_due:
             self._progress_due = True
             asyncio.get_running_loop().call_later(_PROGRESS_EVERY, self._progress_is_due)
@@ -189,6 +190,16 @@ class Ledger:
                     await feed.announce(session, kind=CHANGED, object_id="")
             except Unavailable:
                 return  # the next progress says more anyway
+
+
+def storable(text: str) -> str:
+    """What PostgreSQL can keep of a text from outside."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+def progress_of(percent: float, message: str) -> tuple[int, str]:
+    """A progress as it can be stored. Raises TypeError or ValueError for what is none."""
+    return int(min(max(percent, 0), 100)), storable(message[:500])
 
 
 def change_of(task_id: UUID, status: str, task_type: str) -> Change:

@@ -36,8 +36,9 @@ from opsteward.core.log import correlated, get_logger
 from opsteward.core.redact import redact_text
 from opsteward.tasks.models import Task
 from opsteward.tasks.service.catalogue import Catalogue, validated
-from opsteward.tasks.service.controls import Gate
-from opsteward.tasks.service.ledger import Ledger, Outcome, change_of
+from opsteward.tasks.service.controls import EVERYBODY, Gate
+from opsteward.tasks.service.dependents import cancel_dependents
+from opsteward.tasks.service.ledger import Ledger, Outcome, change_of, progress_of, storable
 from opsteward.tasks.types import CANCEL, CONTROLS, READY, TaskStatus
 from opsteward.telemetry import traces
 from opsteward.telemetry.metrics import TASK_CLAIMS, TASK_RUNS, TASK_SECONDS, TASKS_CLAIMED
@@ -94,6 +95,8 @@ class Runner:
         self._spare = spare
         self._ledger = Ledger(db, process_id=process_id)
         self._runs: dict[UUID, _Run] = {}
+        self._claiming = False
+        self._cancelled_early: set[UUID] = set()  # claimed perhaps, by the claim that is under way
         self._wake = asyncio.Event()
         self._more = False  # the last claim took all that it could: there may be more
         self._held_back = False  # what the last claim left is held back by a limit or a pause
@@ -107,11 +110,12 @@ class Runner:
     def hear(self, notice: Notice) -> None:
         """A notice of the feed."""
         if notice.kind in (CONTROLS, RECONNECTED):
-            self._refreshing = asyncio.create_task(self._refresh())
+            self._refreshing = asyncio.create_task(self._refresh(anew=notice.kind == RECONNECTED))
         elif notice.kind == READY:
             self._wake.set()
-        elif notice.kind == CANCEL and notice.id:
-            self._cancel(UUID(notice.id))
+        elif notice.kind == CANCEL:
+            with suppress(ValueError):  # anybody in the database may send a notice
+                self._cancel(UUID(notice.id))
 
     async def run(self) -> None:
         """Claim and run until cancelled."""
@@ -173,7 +177,11 @@ class Runner:
                 ended.setdefault(row.tenant_id, []).append(row)
         for tenant_id, rows_of in ended.items():
             async with self._db.unit_of_work(tenant_id) as session:
-                await record_changes(session, [change_of(row.id, row.status, "") for row in rows_of])
+                cancelled = [row.id for row in rows_of if row.status == TaskStatus.CANCELLED]
+                with_them = await cancel_dependents(session, cancelled)
+                ends = [(row.id, row.status, "") for row in rows_of]
+                ends += [(row.id, TaskStatus.CANCELLED.value, row.task_type) for row in with_them]
+                await record_changes(session, [change_of(*end) for end in ends])
         if released:
             log.warning("tasks.runner.released", tasks=len(released))
             self._wake.set()
@@ -181,9 +189,12 @@ class Runner:
 
     # -- claiming ----------------------------------------------------------------------------------------------
 
-    async def _refresh(self) -> None:
+    async def _refresh(self, *, anew: bool = True) -> None:
+        """`anew`: notices may have been lost."""
         try:
             await self._gate.refresh()
+            if anew:
+                await self._look_for_cancels()
         except Unavailable:
             asyncio.get_running_loop().call_later(1.0, self._again)
         self._wake.set()
@@ -191,11 +202,31 @@ class Runner:
     def _again(self) -> None:
         self._refreshing = asyncio.create_task(self._refresh())
 
+    async def _look_for_cancels(self) -> None:
+        """Cancel what runs here and is to be cancelled, which we may not have been told. Raises Unavailable."""
+        by_tenant: dict[UUID, list[UUID]] = {}
+        for run in self._runs.values():
+            by_tenant.setdefault(run.row.tenant_id, []).append(run.row.id)
+        for tenant_id, ids in by_tenant.items():
+            asked = sa.select(Task.id).where(Task.tenant_id == tenant_id, Task.id.in_(ids), Task.cancel_requested)
+            async with self._db.unit_of_work(tenant_id) as session:
+                to_cancel = (await session.scalars(asked)).all()
+            for task_id in to_cancel:
+                self._cancel(task_id)
+
     async def _claim(self) -> None:
         free = self._slots - len(self._runs)
         if free <= 0:
             self._more = True
             return
+        self._claiming = True
+        try:
+            await self._claim_up_to(free)
+        finally:
+            self._claiming = False
+            self._cancelled_early.clear()
+
+    async def _claim_up_to(self, free: int) -> None:
         async with self._db.unit_of_work(None) as session:
             claimed = (
                 await session.execute(
@@ -214,13 +245,15 @@ class Runner:
                 come = (await session.execute(sa.text("select * from opsteward.tasks_to_come()"))).one()
         TASK_CLAIMS.inc()
         self._held_back = come is not None and come.held_back
-        if come is not None and come.due is not None:
-            self._wake_at(come.due)
+        if come is not None and come.due is not None and self._gate.closed_for(EVERYBODY) is None:
+            self._wake_at(come.due)  # while everything is paused it would be due again and again
         for row in claimed:
             run = _Run(row, self._catalogue.types[row.task_type])
             self._runs[row.id] = run
             TASKS_CLAIMED.labels(row.task_type).inc()
             run.process = asyncio.create_task(self._run_one(run))
+            if row.id in self._cancelled_early:
+                self._cancel(row.id)
 
     def _wake_at(self, due: datetime) -> None:
         if self._due is not None:
@@ -275,17 +308,21 @@ class Runner:
             return end(TaskStatus.COMPLETED, _as_result(result))
         except Held:
             return end(TaskStatus.PENDING)
-        except TimeoutError:
+        except TimeoutError as error:
+            if run.deadline is None or not run.deadline.expired():  # the task's own
+                return _failure(end, row, error)
             if kind.durable:
                 await self._stop_workflow(run)
             return _tried(end, row, f"did not finish within {row.timeout:g} s")
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if run.cancelled:
                 return end(TaskStatus.CANCELLED)
-            return end(TaskStatus.PENDING)  # this process ends: another goes on
+            if not kind.durable and not (run.process and run.process.cancelling()):  # by nobody but the task itself
+                return _failure(end, row, error)
+            return end(TaskStatus.PENDING)  # this process ends, or the engine is away: who claims it goes on
         except ValidationError as error:
             return end(TaskStatus.FAILED, error=f"its parameters fit the type no more: {error.error_count()} problems")
-        except Exception as error:  # a boundary: whatever a task raises is its own failure
+        except (Exception, SystemExit) as error:  # a boundary: whatever a task raises is its own failure
             return _failure(end, row, error)
 
     async def _call(self, run: _Run, params: BaseModel) -> Any:
@@ -296,7 +333,10 @@ class Runner:
 
         def start() -> Any:
             self._check_gate(run)  # it may have waited for a thread
-            return run.kind.run(context, params)
+            try:
+                return run.kind.run(context, params)
+            except StopIteration as error:  # no future takes it, so nobody would hear of this end
+                raise RuntimeError("StopIteration") from error
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(copy_context().run, start))
 
@@ -316,7 +356,8 @@ class Runner:
             return await _recorded(name, gated) if recorded else await gated()
 
         def progress(percent: int, message: str = "") -> None:
-            loop.call_soon_threadsafe(self._ledger.note_progress, row.tenant_id, row.id, percent, message)
+            said = progress_of(percent, message)  # here, so that a bad one is its own task's failure
+            loop.call_soon_threadsafe(self._ledger.note_progress, row.tenant_id, row.id, *said)
 
         return TaskContext(
             task_id=row.id, tenant_id=row.tenant_id, attempt=row.retry_count, progress=progress, step=step
@@ -385,7 +426,9 @@ class Runner:
 
     def _cancel(self, task_id: UUID) -> None:
         run = self._runs.get(task_id)
-        if run is not None and run.process is not None and not run.writing:
+        if run is None and self._claiming:
+            self._cancelled_early.add(task_id)
+        elif run is not None and run.process is not None and not run.writing and not run.cancelled:
             run.cancelled = True
             run.process.cancel()
             if run.kind.durable:
@@ -435,7 +478,7 @@ def _as_result(value: Any) -> dict[str, Any] | None:
     return {"value": value}
 
 
-def _failure(end: Callable[..., Outcome], row: Any, error: Exception) -> Outcome:
+def _failure(end: Callable[..., Outcome], row: Any, error: BaseException) -> Outcome:
     if _is_final(error):
         return end(TaskStatus.FAILED, error=_said(error))
     return _tried(end, row, _said(error))
@@ -449,10 +492,10 @@ def _tried(end: Callable[..., Outcome], row: Any, error: str) -> Outcome:
     return end(TaskStatus.PENDING, error=error, tried=1, delay=wait * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
 
-def _is_final(error: Exception) -> bool:
+def _is_final(error: BaseException) -> bool:
     return isinstance(error, OpsError) and not error.retryable
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     detail = error.detail if isinstance(error, OpsError) else f"{type(error).__name__}: {error}"
-    return redact_text(detail)[:_MOST_ERROR].replace("\x00", "")
+    return storable(redact_text(detail)[:_MOST_ERROR])

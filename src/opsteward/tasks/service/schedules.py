@@ -33,6 +33,7 @@ from opsteward.telemetry.service import audit
 log = get_logger(__name__)
 
 _LOOK_ANYWAY = 60.0
+_RETRY = 1.0  # seconds until the next look while the database is away
 _LONGEST_CRON = 200
 
 
@@ -100,7 +101,7 @@ class Schedules:
         """Fire what is due, until cancelled."""
         while True:
             self._changed.clear()
-            wait = _LOOK_ANYWAY
+            wait = _RETRY
             with suppress(Unavailable):
                 wait = await self._fire_due(db)
             with suppress(TimeoutError):
@@ -115,6 +116,8 @@ class Schedules:
             try:
                 async with db.unit_of_work(row.tenant_id) as session:
                     await self._fire(session, row.id)
+            except Unavailable:
+                raise  # it is due still
             except OpsError as error:
                 log.warning("tasks.schedule.not_fired", schedule_id=str(row.id), error=error.detail)
                 await self._put_off(db, row.tenant_id, row.id, error.detail)
@@ -133,26 +136,38 @@ class Schedules:
         row.next_at = next_time(row.cron, row.timezone, after=now())
 
     async def _put_off(self, db: Database, tenant_id: UUID, schedule_id: UUID, why: str) -> None:
-        """What can't be submitted (its type is gone) is said on the schedule, and tried at its next time."""
+        """What can't be submitted (its type is gone) is said on the schedule, and tried at its next time; without a
+        next time (this machine does not know its time zone) it is paused."""
         with suppress(NotFound):
             async with db.unit_of_work(tenant_id) as session:
                 row = await _row(session, schedule_id)
                 row.last_error = why[:500]
-                row.next_at = next_time(row.cron, row.timezone, after=now())
+                try:
+                    row.next_at = next_time(row.cron, row.timezone, after=now())
+                except Invalid as error:
+                    row.paused, row.last_error = True, f"paused: {error.detail}"[:500]
 
 
 def next_time(cron: str, timezone: str, *, after: datetime) -> datetime:
-    """When it fires next. Raises Invalid for a bad expression, an unknown time zone, a time that never comes."""
+    """When it fires next. What is set for an hour of the clock (no `*` in minute and hour) fires once in an hour that
+    comes twice.
+
+    Raises Invalid for a bad expression, an unknown time zone, a time that never comes.
+    """
     if timezone not in available_timezones():
         raise Invalid.field("timezone", f"{timezone[:60]!r} is none", "use an IANA name like Europe/Vienna")
     problem = "is no cron expression of five fields (minute hour day month weekday)"
     if len(cron) > _LONGEST_CRON or len(cron.split()) != 5 or not croniter.is_valid(cron):
         raise Invalid.field("cron", problem, "for example: */15 6-20 * * mon-fri")
+    zone, once = ZoneInfo(timezone), "*" not in "".join(cron.split()[:2])
+    times = croniter(cron, after.astimezone(zone))
     try:
-        following: datetime = croniter(cron, after.astimezone(ZoneInfo(timezone))).get_next(datetime)
+        following: datetime = times.get_next(datetime).astimezone(UTC)
+        while once and following.astimezone(zone).fold:
+            following = times.get_next(datetime).astimezone(UTC)
     except CroniterError:
         raise Invalid.field("cron", "never comes", "choose a day that exists") from None
-    return following.astimezone(UTC)
+    return following
 
 
 def _task_of(task: Mapping[str, Any], **more: Any) -> NewTask:

@@ -1,0 +1,149 @@
+"""`/api/v1/enrollments`: who is let in, by whom, and under which rules."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import Field
+
+from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.rest.shapes import Input, Page, page_of
+from opsteward.identity.people import EnrollmentStatus
+from opsteward.identity.service import enrollment_rules, enrollments
+from opsteward.identity.types import Identity
+
+router = APIRouter(prefix="/api/v1", tags=["enrollments"])
+
+Reason = Annotated[str, Field(max_length=2000)]
+RuleName = Annotated[str, Path(min_length=1, max_length=100)]
+Permission = Annotated[str, Field(max_length=200)]
+
+
+class DecisionIn(Input):
+    """Why. `approver` is the bearer of the token, by name or id; anybody else is refused."""
+
+    approver: Annotated[str | None, Field(max_length=200)] = None
+    reason: Reason = ""
+
+
+class DutiesIn(Input):
+    """Pairs of permissions that nobody may have together; they take the place of those there were."""
+
+    pairs: Annotated[list[Annotated[list[Permission], Field(min_length=2, max_length=2)]], Field(max_length=1000)]
+
+
+@router.get("/enrollments")
+async def list_enrollments(
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("enrollments.read")],
+    status: EnrollmentStatus | None = None,
+    enrollment_type: Annotated[str | None, Query(max_length=100)] = None,
+    user_id: UUID | None = None,
+    before: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Page:
+    """Newest first."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        found = await enrollments.page(
+            session, status=status, enrollment_type=enrollment_type, user_id=user_id, before=before, limit=limit
+        )
+    return page_of(found, limit=limit)
+
+
+@router.get("/enrollments/{enrollment_id}")
+async def get_enrollment(
+    enrollment_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("enrollments.read")]
+) -> dict[str, Any]:
+    """One enrolment with its stages."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await enrollments.get_enrollment(session, enrollment_id=enrollment_id))
+
+
+@router.post("/enrollments/{enrollment_id}/approve")
+async def approve_enrollment(
+    enrollment_id: UUID,
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("enrollments.decide")],
+    body: DecisionIn | None = None,
+) -> dict[str, Any]:
+    """Approve the stage that it waits at; after the last one the user has its access."""
+    told = body or DecisionIn()
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(
+            await rooms.enrollments.approve(
+                session, enrollment_id=enrollment_id, by=identity, approver=told.approver, reason=told.reason
+            )
+        )
+
+
+@router.post("/enrollments/{enrollment_id}/reject")
+async def reject_enrollment(
+    enrollment_id: UUID,
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("enrollments.decide")],
+    body: DecisionIn | None = None,
+) -> dict[str, Any]:
+    """End it without access."""
+    told = body or DecisionIn()
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(
+            await rooms.enrollments.reject(
+                session, enrollment_id=enrollment_id, by=identity, approver=told.approver, reason=told.reason
+            )
+        )
+
+
+@router.get("/enrollment-rules")
+async def list_enrollment_rules(
+    rooms: RoomsDep, identity: Annotated[Identity, needs("enrollments.read")]
+) -> dict[str, Any]:
+    """The rules that hold, by name: the tenant's own, and those that ship."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        rules = await enrollment_rules.rules_of(session)
+    return {name: rule.model_dump(mode="json") for name, rule in sorted(rules.by_name.items())}
+
+
+@router.put("/enrollment-rules/{rule_name}")
+async def put_enrollment_rule(
+    rule_name: RuleName,
+    body: dict[str, Any],
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("enrollment_rules.write")],
+) -> dict[str, Any]:
+    """Set a rule; who is enrolled keeps what it gave until the next move."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        rule = await enrollment_rules.put_rule(session, name=rule_name, rule=body, actor=identity.actor)
+    return rule.model_dump(mode="json")
+
+
+@router.delete("/enrollment-rules/{rule_name}", status_code=204)
+async def remove_enrollment_rule(
+    rule_name: RuleName, rooms: RoomsDep, identity: Annotated[Identity, needs("enrollment_rules.write")]
+) -> Response:
+    """Forget a rule of the tenant's own; one that ships under this name holds again."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        await enrollment_rules.remove_rule(session, name=rule_name, actor=identity.actor)
+    return Response(status_code=204)
+
+
+@router.get("/segregation-of-duties")
+async def list_duty_conflicts(
+    rooms: RoomsDep, identity: Annotated[Identity, needs("enrollments.read")]
+) -> dict[str, list[list[str]]]:
+    """The pairs of permissions that nobody may have together."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return {"pairs": [list(pair) for pair in await enrollment_rules.duty_pairs(session)]}
+
+
+@router.put("/segregation-of-duties")
+async def set_duty_conflicts(
+    body: DutiesIn, rooms: RoomsDep, identity: Annotated[Identity, needs("enrollment_rules.write")]
+) -> dict[str, list[list[str]]]:
+    """Replace the pairs. Refused while a rule gives both of a pair."""
+    pairs = [(one, other) for one, other in body.pairs]
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        await enrollment_rules.set_duty_pairs(session, pairs=pairs, actor=identity.actor)
+        return {"pairs": [list(pair) for pair in await enrollment_rules.duty_pairs(session)]}

@@ -1,0 +1,190 @@
+"""`/api/v1/users`: people from joining to leaving."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+
+from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.rest.shapes import Input, Instant, Page, page_of
+from opsteward.identity.people import NewUser, UserStatus
+from opsteward.identity.service import grants, people_lists
+from opsteward.identity.service.users import get_user as user_of
+from opsteward.identity.types import Identity
+
+router = APIRouter(prefix="/api/v1", tags=["users"])
+
+Text = Annotated[str, Field(max_length=2000)]
+Tags = Annotated[list[Text], Field(max_length=1000)]
+Version = Annotated[int | None, Field(strict=True, ge=1, description="only change this version")]
+
+
+class UserIn(Input):
+    """A user to register; the role decides how it is enrolled, if `enrollment_type` does not."""
+
+    username: Text
+    email: Text
+    full_name: Text
+    role: Text = "standard_user"
+    department: Text | None = None
+    manager_id: UUID | None = None
+    external_id: Text | None = None
+    profile_data: dict[str, Any] = {}
+    tags: Tags = []
+    enrollment_type: Text | None = None
+    expires_at: Instant | None = None
+
+
+class UserChanges(Input):
+    """What to change; a field that is left out stays as it is."""
+
+    username: Text | None = None
+    email: Text | None = None
+    full_name: Text | None = None
+    role: Text | None = None
+    department: Text | None = None
+    manager_id: UUID | None = None
+    external_id: Text | None = None
+    profile_data: dict[str, Any] | None = None
+    tags: Tags | None = None
+    enrollment_type: Text | None = None
+    expires_at: Instant | None = None
+    status: Literal["active", "suspended", "inactive", "archived"] | None = None
+    reason: Text = ""
+    version: Version = None
+
+
+class GrantIn(Input):
+    """A permission or a system for one user; `expires_at`: when it ends by itself."""
+
+    kind: Literal["permission", "system"]
+    name: Text
+    reason: Text = ""
+    expires_at: Instant | None = None
+
+
+#: Fields in which null means "none", not "as it is".
+_MAY_BE_NONE = frozenset({"department", "manager_id", "external_id", "expires_at"})
+
+
+@router.post("/users", status_code=201)
+async def register_user(
+    body: UserIn, rooms: RoomsDep, identity: Annotated[Identity, needs("users.write")]
+) -> dict[str, Any]:
+    """Register a user; it is enrolled and given its access, or waits for a person, in the same transaction."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await rooms.users.register(session, new=NewUser(**body.model_dump()), actor=identity.actor))
+
+
+@router.get("/users")
+async def list_users(
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("users.read")],
+    search: Annotated[str | None, Query(max_length=200)] = None,
+    status: UserStatus | None = None,
+    role: Annotated[str | None, Query(max_length=100)] = None,
+    department: Annotated[str | None, Query(max_length=200)] = None,
+    after: Annotated[str | None, Query(max_length=255)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Page:
+    """By username. `search`: a part of a username, an address or a full name; `after`: `next` of the page before."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        found = await people_lists.page(
+            session, search=search, status=status, role=role, department=department, after=after, limit=limit
+        )
+    return page_of(found, limit=limit, cursor="username")
+
+
+@router.get("/users/{user_id}")
+async def get_user(
+    user_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("users.read")]
+) -> dict[str, Any]:
+    """One user."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await user_of(session, user_id=user_id))
+
+
+@router.get("/users/{user_id}/history")
+async def user_history(user_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("users.read")]) -> Page:
+    """Every change of a user, newest first: who, when, what and why."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        await user_of(session, user_id=user_id)
+        return Page(items=[asdict(one) for one in await people_lists.history(session, user_id=user_id)])
+
+
+@router.put("/users/{user_id}")
+async def update_user(
+    user_id: UUID, body: UserChanges, rooms: RoomsDep, identity: Annotated[Identity, needs("users.write")]
+) -> dict[str, Any]:
+    """Change a user. A new role is a new enrolment: what it does not give is taken at once."""
+    given = body.model_dump(exclude_unset=True, exclude={"reason", "version"})
+    fields = {name: value for name, value in given.items() if value is not None or name in _MAY_BE_NONE}
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(
+            await rooms.users.update(
+                session,
+                user_id=user_id,
+                fields=fields,
+                actor=identity.actor,
+                reason=body.reason,
+                version=body.version,
+            )
+        )
+
+
+@router.delete("/users/{user_id}")
+async def deactivate_user(
+    user_id: UUID,
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("users.write")],
+    reason: Annotated[str, Query(max_length=2000)] = "",
+) -> dict[str, Any]:
+    """Deactivate a user: every access is taken, nothing is erased. Already inactive is no error."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(
+            await rooms.users.set_status(
+                session, user_id=user_id, status=UserStatus.INACTIVE, actor=identity.actor, reason=reason
+            )
+        )
+
+
+@router.get("/users/{user_id}/grants")
+async def list_grants(user_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("users.read")]) -> Page:
+    """What a user has beside its enrolment."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        await user_of(session, user_id=user_id)
+        return Page(items=[asdict(one) for one in await grants.grants_of(session, user_id=user_id)])
+
+
+@router.post("/users/{user_id}/grants", status_code=201)
+async def grant_access(
+    user_id: UUID, body: GrantIn, rooms: RoomsDep, identity: Annotated[Identity, needs("users.write")]
+) -> dict[str, Any]:
+    """Give an active user a permission or a system beside its enrolment, until `expires_at` if that is given."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await grants.grant(session, user_id=user_id, actor=identity.actor, **body.model_dump()))
+
+
+@router.delete("/users/{user_id}/grants/{grant_id}", status_code=204)
+async def revoke_access(
+    user_id: UUID, grant_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("users.write")]
+) -> Response:
+    """Take a grant back; what the enrolment gives stays."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        await grants.revoke(session, user_id=user_id, grant_id=grant_id, actor=identity.actor)
+    return Response(status_code=204)
+
+
+@router.get("/analytics/users")
+async def user_analytics(
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("users.read")],
+    days: Annotated[int, Query(ge=1, le=366)] = 30,
+) -> dict[str, Any]:
+    """Figures of users and enrolments. Rates are 0-100."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return await people_lists.analytics(session, days=days)

@@ -1,0 +1,144 @@
+"""Users and enrolments as other rooms see them. Operators of Opsteward itself are in `types`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class UserStatus(StrEnum):
+    """Joiner (pending), active, on hold (suspended), leaver (inactive), put away (archived)."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    SUSPENDED = "suspended"
+    ARCHIVED = "archived"
+
+
+class EnrollmentStatus(StrEnum):
+    """Where a request for enrolment stands."""
+
+    PENDING = "pending_manual_review"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+#: In these a user has access; in the others, none.
+HAS_ACCESS = frozenset({UserStatus.ACTIVE})
+ALL_SYSTEMS = "all_systems"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewUser:
+    """A user to register. `enrollment_type` is the role, if not given; `source` says where it came from."""
+
+    username: str
+    email: str | None
+    full_name: str
+    role: str = "standard_user"
+    department: str | None = None
+    manager_id: UUID | None = None
+    external_id: str | None = None
+    profile_data: Mapping[str, Any] = field(default_factory=dict)
+    tags: Sequence[str] = ()
+    enrollment_type: str | None = None
+    expires_at: datetime | None = None
+    source: str = "api"
+    scim: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserInfo:
+    """A user as it is shown."""
+
+    id: UUID
+    username: str
+    email: str | None
+    full_name: str
+    status: str
+    role: str
+    department: str | None
+    manager_id: UUID | None
+    external_id: str | None
+    permissions: list[str]
+    system_access: list[str]
+    profile_data: dict[str, Any]
+    tags: list[str]
+    source: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    deactivated_at: datetime | None
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserChangeInfo:
+    """One line of a user's history; `fields` has `[before, after]` by name."""
+
+    id: UUID
+    at: datetime
+    actor: str
+    what: str
+    reason: str
+    fields: dict[str, Any]
+    correlation_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrantInfo:
+    """A permission or a system that a user has beside its enrolment."""
+
+    id: UUID
+    kind: str
+    name: str
+    granted_by: str
+    reason: str
+    granted_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnrollmentInfo:
+    """An enrolment as it is shown."""
+
+    id: UUID
+    user_id: UUID
+    enrollment_type: str
+    status: str
+    automatic: bool
+    stages: list[dict[str, Any]]
+    stage: int
+    requested_by: str
+    requested_at: datetime
+    decided_at: datetime | None
+    approver: str | None
+    reason: str | None
+    due_at: datetime | None
+    username: str = ""
+    full_name: str = ""
+    email: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsersEnrolled:
+    """Told on the bus, in the transaction that let them in: these users have access from now on."""
+
+    user_ids: Sequence[UUID]
+    enrollment_type: str
+    welcome_template: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnrollmentOverdue:
+    """Told on the bus: a stage of an enrolment waits longer than its rule allows."""
+
+    enrollment_id: UUID
+    enrollment_type: str
+    stage: str

@@ -1,0 +1,144 @@
+"""Tables of people: users, what happened to them, and their enrolments. Private to this room."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from opsteward.core.clock import now
+from opsteward.core.db import Base, TenantRow
+
+_HELD = sa.text("holds_names")
+
+
+class User(TenantRow, Base):
+    """A person (or program) of the tenant's directory. Gives no power over Opsteward itself.
+
+    `permissions` and `system_access` are what holds now: of the enrolment's rule and of single grants together.
+    While `holds_names` is set nobody else can take the username or the address; a SCIM DELETE gives them back.
+    """
+
+    __tablename__ = "users"
+    __table_args__ = (
+        sa.Index("uq_users_username", "tenant_id", "username_key", unique=True, postgresql_where=_HELD),
+        sa.Index("uq_users_email", "tenant_id", "email_key", unique=True, postgresql_where=_HELD),
+        sa.Index("ix_users_external", "tenant_id", "external_id", postgresql_where=sa.text("external_id is not null")),
+        sa.Index("ix_users_manager", "tenant_id", "manager_id", postgresql_where=sa.text("manager_id is not null")),
+        sa.Index("ix_users_expires", "expires_at", postgresql_where=sa.text("expires_at is not null")),
+    )
+
+    username: Mapped[str]
+    username_key: Mapped[str]
+    email: Mapped[str | None]
+    email_key: Mapped[str | None]
+    full_name: Mapped[str]
+    status: Mapped[str]
+    role: Mapped[str]
+    department: Mapped[str | None]
+    manager_id: Mapped[UUID | None]
+    external_id: Mapped[str | None]
+    permissions: Mapped[list[str]]
+    system_access: Mapped[list[str]]
+    profile_data: Mapped[dict[str, Any]]
+    tags: Mapped[list[str]]
+    #: What SCIM clients send that has no column of its own.
+    scim: Mapped[dict[str, Any] | None]
+    source: Mapped[str]
+    created_by: Mapped[str]
+    holds_names: Mapped[bool] = mapped_column(server_default=sa.true())
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+    deactivated_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+
+
+class UserChange(TenantRow, Base):
+    """One change of a user after the first: who, when, what (`[before, after]` by field) and why."""
+
+    __tablename__ = "user_changes"
+    __table_args__ = (sa.Index("ix_user_changes_user", "tenant_id", "user_id", "id"),)
+
+    user_id: Mapped[UUID]
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    what: Mapped[str]
+    reason: Mapped[str]
+    fields: Mapped[dict[str, Any]]
+    correlation_id: Mapped[str]
+
+
+class UserGrant(TenantRow, Base):
+    """A permission or a system that a user has beside those of the enrolment's rule, for a time or until revoked."""
+
+    __tablename__ = "user_grants"
+    __table_args__ = (
+        sa.Index("ix_user_grants_user", "tenant_id", "user_id", postgresql_where=sa.text("revoked_at is null")),
+        sa.Index(
+            "ix_user_grants_due",
+            "expires_at",
+            postgresql_where=sa.text("revoked_at is null and expires_at is not null"),
+        ),
+    )
+
+    user_id: Mapped[UUID]
+    kind: Mapped[str]
+    name: Mapped[str]
+    granted_by: Mapped[str]
+    reason: Mapped[str]
+    granted_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class Enrollment(TenantRow, Base):
+    """A request for what a rule gives. `stages` are the approvals that it needs, in order; `stage` is the next one."""
+
+    __tablename__ = "enrollments"
+    __table_args__ = (
+        sa.Index("ix_enrollments_user", "tenant_id", "user_id"),
+        sa.Index("ix_enrollments_status", "tenant_id", "status", "id"),
+        sa.Index("ix_enrollments_due", "due_at", postgresql_where=sa.text("due_at is not null")),
+    )
+
+    user_id: Mapped[UUID]
+    enrollment_type: Mapped[str]
+    status: Mapped[str]
+    automatic: Mapped[bool]
+    stages: Mapped[list[dict[str, Any]]]
+    stage: Mapped[int]
+    requested_by: Mapped[str]
+    requested_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+    approver: Mapped[str | None]
+    reason: Mapped[str | None]
+    #: When the present stage is escalated.
+    due_at: Mapped[datetime | None]
+
+
+class EnrollmentRule(TenantRow, Base):
+    """A tenant's own rule, or its own form of one that ships."""
+
+    __tablename__ = "enrollment_rules"
+    __table_args__ = (sa.UniqueConstraint("tenant_id", "name"),)
+
+    name: Mapped[str]
+    rule: Mapped[dict[str, Any]]
+    updated_by: Mapped[str]
+    updated_at: Mapped[datetime]
+
+
+class DutyConflict(TenantRow, Base):
+    """Two permissions that nobody may have together; `first` < `second`."""
+
+    __tablename__ = "duty_conflicts"
+    __table_args__ = (sa.UniqueConstraint("tenant_id", "first", "second"),)
+
+    first: Mapped[str]
+    second: Mapped[str]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime]

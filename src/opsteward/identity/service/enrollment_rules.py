@@ -1,0 +1,129 @@
+"""A tenant's enrolment rules and its segregation of duties: read, change, and which of them holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import ValidationError
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.core.clock import now
+from opsteward.core.db import tenant_of
+from opsteward.core.errors import Conflict, FieldProblem, Invalid, NotFound
+from opsteward.core.ids import uuid7
+from opsteward.identity.keys import name_problem
+from opsteward.identity.people_models import DutyConflict, EnrollmentRule
+from opsteward.identity.rules import SHIPPED, Rule, Rules, meeting
+from opsteward.telemetry.service import audit
+
+
+async def rules_of(session: AsyncSession) -> Rules:
+    """The rules that hold in this tenant: its own, and those that ship where it has none of that name."""
+    rows = await session.execute(
+        sa.select(EnrollmentRule.name, EnrollmentRule.rule).where(EnrollmentRule.tenant_id == tenant_of(session))
+    )
+    return Rules({**SHIPPED, **{name: Rule.model_validate(rule) for name, rule in rows}})
+
+
+async def put_rule(session: AsyncSession, *, name: str, rule: Mapping[str, Any], actor: str) -> Rule:
+    """Set a rule; users who are enrolled keep what they have until they move. Raises Invalid naming each bad field."""
+    if problem := name_problem(name, most=100):
+        raise Invalid.field("name", problem, "use 1 to 100 printable characters")
+    checked = _checked(rule)
+    if pair := meeting(checked.permissions, await duty_pairs(session)):
+        raise duties_meet(pair)
+    row = {
+        "id": uuid7(),
+        "tenant_id": tenant_of(session),
+        "name": name,
+        "rule": checked.model_dump(mode="json"),
+        "updated_by": actor,
+        "updated_at": now(),
+    }
+    added = insert(EnrollmentRule).values(row)
+    changed = {key: added.excluded[key] for key in ("rule", "updated_by", "updated_at")}
+    await session.execute(added.on_conflict_do_update(index_elements=["tenant_id", "name"], set_=changed))
+    await audit.record(session, actor=actor, verb="enrollment_rule.set", object_type="enrollment_rule", object_id=name)
+    return checked
+
+
+def _checked(rule: Mapping[str, Any]) -> Rule:
+    try:
+        return Rule.model_validate(rule)
+    except ValidationError as error:
+        raise Invalid(
+            problems=[
+                FieldProblem(field=".".join(str(part) for part in one["loc"]), problem=one["msg"])
+                for one in error.errors()[:20]
+            ]
+        ) from None
+
+
+async def remove_rule(session: AsyncSession, *, name: str, actor: str) -> None:
+    """Forget a tenant's own rule; one that ships holds again. Raises NotFound."""
+    found = await session.scalar(
+        sa.delete(EnrollmentRule)
+        .where(EnrollmentRule.tenant_id == tenant_of(session), EnrollmentRule.name == name)
+        .returning(EnrollmentRule.id)
+    )
+    if found is None:
+        raise NotFound("the tenant has no rule of its own by this name")
+    await audit.record(
+        session, actor=actor, verb="enrollment_rule.removed", object_type="enrollment_rule", object_id=name
+    )
+
+
+async def duty_pairs(session: AsyncSession) -> list[tuple[str, str]]:
+    """The permissions that must not meet in one user, in pairs."""
+    rows = await session.execute(
+        sa.select(DutyConflict.first, DutyConflict.second)
+        .where(DutyConflict.tenant_id == tenant_of(session))
+        .order_by(DutyConflict.first, DutyConflict.second)
+    )
+    return [(row.first, row.second) for row in rows]
+
+
+async def set_duty_pairs(session: AsyncSession, *, pairs: Sequence[tuple[str, str]], actor: str) -> None:
+    """Replace all pairs. Users who hold both already keep them and show in a review. Raises Invalid."""
+    wanted = set()
+    for number, (one, other) in enumerate(pairs):
+        for name in (one, other):
+            if problem := name_problem(name, most=100):
+                raise Invalid.field(f"pairs.{number}", problem, "use names of permissions")
+        if one == other:
+            raise Invalid.field(f"pairs.{number}", "names the same permission twice", "name two different ones")
+        wanted.add((min(one, other), max(one, other)))
+    rules = await rules_of(session)
+    for name, rule in sorted(rules.by_name.items()):
+        if pair := meeting(rule.permissions, sorted(wanted)):
+            raise Conflict(f"the rule {name} gives {pair[0]} and {pair[1]} together", remedy="change that rule first")
+    tenant_id = tenant_of(session)
+    await session.execute(sa.delete(DutyConflict).where(DutyConflict.tenant_id == tenant_id))
+    rows = [
+        {
+            "id": uuid7(),
+            "tenant_id": tenant_id,
+            "first": one,
+            "second": other,
+            "created_by": actor,
+            "created_at": now(),
+        }
+        for one, other in sorted(wanted)
+    ]
+    if rows:
+        await session.execute(insert(DutyConflict), rows)
+    await audit.record(
+        session, actor=actor, verb="duty_conflicts.set", object_type="tenant", object_id=str(tenant_id),
+        detail={"pairs": len(rows)},
+    )  # fmt: skip
+
+
+def duties_meet(pair: tuple[str, str]) -> Conflict:
+    """The refusal of two permissions that must not meet."""
+    return Conflict(
+        f"{pair[0]} and {pair[1]} must not meet in one user (segregation of duties)",
+        remedy="leave one of them out, or change the pairs that must not meet",
+    )
