@@ -7,6 +7,7 @@ import json
 import socket as socket_module
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -272,6 +273,16 @@ async def test_a_frame_beyond_all_measure_ends_the_connection_alone(tenant: Live
             await socket.recv()
     async with following(tenant.owner) as socket:
         assert (await answer(socket, '{"action": "ping"}'))["ok"] is True
+
+
+async def test_a_task_can_be_submitted_for_an_instant(tenant: LiveTenant) -> None:
+    async with following(tenant.owner) as socket:
+        command = {"action": "submit_task", "task_type": "opsteward.echo", "run_at": "2999-01-01T00:00:00Z"}
+        refused = await answer(socket, json.dumps(command))
+        assert [one["field"] for one in refused["error"]["errors"]] == ["run_at"]
+        at = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        made = await answer(socket, json.dumps(command | {"run_at": at}))
+        assert datetime.fromisoformat(made["result"]["run_at"]) == datetime.fromisoformat(at)
 
 
 async def test_nobody_follows_without_a_good_credential(live: Live, tenant: LiveTenant) -> None:

@@ -18,7 +18,7 @@ from opsteward.api.commands import COMMANDS, Command
 from opsteward.api.connection import Connection
 from opsteward.api.deps import permission_of
 from opsteward.api.hub import Follower, Hub, Message
-from opsteward.api.rest import actions, events, tasks
+from opsteward.api.rest import actions, enrollments, events, tasks, users
 from opsteward.api.rest.shapes import Input
 from opsteward.core.changes import TYPES, Change, record_changes, sequence
 from opsteward.core.embedded import EmbeddedPostgres
@@ -199,7 +199,7 @@ async def test_an_unlisted_type_is_refused(instance: Instance, tenant: Tenant) -
 def test_a_command_needs_what_its_route_needs() -> None:
     routes = {
         route.endpoint: permission_of(route)
-        for module in (actions, events, tasks)
+        for module in (actions, enrollments, events, tasks, users)
         for route in module.router.routes
         if isinstance(route, APIRoute)
     }
@@ -212,6 +212,10 @@ def test_a_command_needs_what_its_route_needs() -> None:
         "submit_task": tasks.submit_task,
         "cancel_task": tasks.cancel_task,
         "redrive_task": tasks.redrive_task,
+        "approve_enrollment": enrollments.approve_enrollment,
+        "reject_enrollment": enrollments.reject_enrollment,
+        "register_user": users.register_user,
+        "deactivate_user": users.deactivate_user,
     }
     assert {name: known.permission for name, known in COMMANDS.items()} == {n: routes[f] for n, f in of.items()}
 

@@ -61,3 +61,20 @@ def test_both_forms_have_the_same_verbs() -> None:
         return {name: str(inspect.signature(value)) for name, value in named.items()}
 
     assert verbs(Opsteward) == verbs(AsyncOpsteward)
+
+
+def test_people_by_python(live: Live) -> None:
+    with Opsteward(live.url, live.admin.token) as ops:
+        joiner = ops.register_user("grace", "grace@example.com", "Grace H.", role="premium_user", department="Navy")
+        assert "write_premium" in joiner["permissions"]
+        moved = ops.update_user(joiner["id"], role="contractor", reason="left the navy")
+        assert moved["permissions"] == ["read_basic"]
+        (waiting,) = ops.enrollment_requests(status="pending_manual_review")
+        assert ops.approve_enrollment(waiting["id"], reason="checked")["stage"] == 1
+        assert ops.reject_enrollment(waiting["id"], reason="no")["status"] == "rejected"
+        assert [one["username"] for one in ops.users(search="GRACE")] == ["grace"]
+        assert ops.deactivate_user(joiner["id"])["status"] == ops.get_user(joiner["id"])["status"] == "inactive"
+        assert ops.user_history(joiner["id"])[0]["what"] == "deactivated"
+        ops.update_enrollment_rules({"guest": {"auto_approve": True, "permissions": ["look"]}})
+        assert ops.enrollment_rules()["guest"]["permissions"] == ["look"]
+        assert ops.get_user_analytics(days=7)["new_users_count"] == 1

@@ -54,6 +54,7 @@ async def test_a_task_moves_and_ends_without_reloading(served: Served, visit: Vi
     await expect(row.get_by_role("progressbar")).to_have_count(0)
     await expect(detail_of.locator(".timeline")).to_contain_text("completed")
     await expect(card(detail_of, "Result").locator("pre")).to_contain_text('"message": "many"')
+    await expect(detail_of.locator(".graph")).to_have_count(0)  # it stands alone
     assert await page.evaluate("window.stayed") and await detail_of.evaluate("window.stayed")
     await row.get_by_role("link").click()
     await page.wait_for_url(f"**/tasks/{task_id}")

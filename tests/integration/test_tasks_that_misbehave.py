@@ -14,14 +14,14 @@ from opsteward.contracts.task import TaskContext, TaskType
 from opsteward.core.errors import Unavailable
 from opsteward.core.feed import RECONNECTED, Notice
 from opsteward.tasks.models import Task
-from opsteward.tasks.service import controls, desk
+from opsteward.tasks.service import controls, desk, submission
 from opsteward.tasks.service import runner as running
 from opsteward.tasks.service.catalogue import Catalogue
 from opsteward.tasks.service.controls import Gate
+from opsteward.tasks.service.dependents import free_dependents
 from opsteward.tasks.service.runner import Runner
 from opsteward.tasks.service.schedules import Schedules, next_time
 from opsteward.tasks.service.submission import Submission
-from opsteward.tasks.service.dependents import free_dependents
 from opsteward.tasks.types import CANCEL, NewTask
 from support.instance import Instance, Tenant
 from support.office import OTHER, WORK, Job, Office
@@ -227,6 +227,24 @@ async def test_while_everything_is_paused_no_timer_asks_for_what_is_due(office: 
     finally:
         async with office.house.web.unit_of_work(controls.EVERYBODY) as session:
             await controls.resume(session, scope="everything", actor=ACTOR)
+
+
+async def test_a_key_that_is_freed_during_the_submission_is_taken(
+    office: Office, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first,) = await office.submit(tenant, job(dedup_key="k"))
+    insert = submission._insert
+
+    async def insert_and_let_the_first_end(*args: Any, **more: Any) -> Any:
+        added = await insert(*args, **more)
+        office.instance.sql("update opsteward.tasks set status = 'cancelled', ready = false where id = %s", first.id)
+        return added
+
+    monkeypatch.setattr(submission, "_insert", insert_and_let_the_first_end)
+    second, again, other = await office.submit(tenant, job(dedup_key="k"), job(dedup_key="k"), job())
+    assert (second.id != first.id, second.deduplicated) == (True, False)
+    assert (again.id, again.deduplicated, other.deduplicated) == (second.id, True, False)
+    assert tenant.count("tasks") == 3
 
 
 # ---------------------------------------------------------------- driven again

@@ -18,7 +18,7 @@ from opsteward.contracts.integration import Integration
 from opsteward.core.errors import ConnectorError, Invalid
 from opsteward.integrations.apprise import build
 from opsteward.integrations.apprise.client import ConsoleNotifier, inert
-from opsteward.integrations.apprise.config import NoticeParams
+from opsteward.integrations.apprise.config import MessageParams, NoticeParams
 
 CONTEXT: ActionContext[None] = ActionContext(via=None, target=None, idempotency_key="key-1")
 PARAMS = NoticeParams(title="Login storm", body="300 failures", severity="high", event_id="e-1", incident_id="i-1")
@@ -33,6 +33,7 @@ class Inbox:
     url: str = ""
     status: int = 200
     messages: list[dict[str, Any]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ async def inbox() -> AsyncIterator[Inbox]:
 
     async def take(request: web.Request) -> web.Response:
         box.messages.append(await request.json())
+        box.paths.append(request.path)
         return web.Response(status=box.status)
 
     app = web.Application()
@@ -53,7 +55,20 @@ async def inbox() -> AsyncIterator[Inbox]:
     await runner.cleanup()
 
 
-def test_the_six_actions_of_the_decision_table() -> None:
+async def test_a_message_goes_to_one_user_by_its_address(inbox: Inbox) -> None:
+    message_user = action(build({}, to_users=[inbox.url + "/{email}?+to={email}"]), "message_user")
+    params = MessageParams(email="o'hara&co@example.com", title="Welcome", body="Hello @here")
+    result = await message_user.execute(CONTEXT, params)
+    assert (await message_user.verify(CONTEXT, params, result)).ok
+    assert inbox.messages[0]["title"] == "Welcome"
+    assert inbox.paths[0].endswith("/o'hara&co@example.com")
+    with pytest.raises(ConnectorError, match="No service reaches users"):
+        await action(build({}), "message_user").execute(CONTEXT, params)
+    with pytest.raises(Invalid, match="OPSTEWARD_NOTIFY_USERS"):
+        build({}, to_users=["mailtos://user:secret@smtp.example.com"])
+
+
+def test_the_actions_that_ship() -> None:
     actions = build({}).actions
     assert {a.slug for a in actions} == {
         "log_only",
@@ -62,6 +77,7 @@ def test_the_six_actions_of_the_decision_table() -> None:
         "alert_security_team",
         "escalate",
         "notify_admin",
+        "message_user",
     }
     assert all(a.risk is Risk.LOW and not a.undoable for a in actions)
 

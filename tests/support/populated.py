@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -74,6 +75,7 @@ async def populate(instance: Instance) -> Populated:
     limited = await http.put("/api/v1/tasks/limits", json={"task_type": "opsteward.echo", "max_running": 7})
     assert limited.status_code == 200, limited.text
     await post("/api/v1/controls/pause", {"scope": "action", "target": "log_only", "reason": f"{mark} pause"})
+    user, enrollment_id, grant = await _people(tenant, mark, post)
     agent = await post("/api/v1/agents", {"kind": "opsteward.heartbeat", "name": f"{mark}-agent"})
     await _as_an_agent_would(tenant, f"{mark}-agent", mark)
     async with instance.house.web.unit_of_work(tenant.id) as following:
@@ -90,6 +92,9 @@ async def populate(instance: Instance) -> Populated:
         "agent_id": agent["id"],
         "task_id": first["id"],
         "schedule_id": schedule["id"],
+        "user_id": user["id"],
+        "enrollment_id": enrollment_id,
+        "grant_id": grant["id"],
     }
     return Populated(
         tenant=tenant,
@@ -99,6 +104,23 @@ async def populate(instance: Instance) -> Populated:
         approver=approver,
         all_ids=_all_ids(tenant),
     )
+
+
+async def _people(
+    tenant: Tenant, mark: str, post: Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
+) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    """A user with a history and a grant, an enrolment that waits, a rule, and duties that must not meet."""
+    rules = {"rules": {f"{mark}-rule": {"permissions": [f"{mark}-p"]}}}
+    rule = await tenant.http.put("/api/v1/enrollment-rules", json=rules)
+    assert rule.status_code == 200, rule.text
+    pairs = {"pairs": [[f"{mark}-a", f"{mark}-b"]]}
+    assert (await tenant.http.put("/api/v1/segregation-of-duties", json=pairs)).status_code == 200
+    named = {"username": f"{mark}-user", "email": f"{mark}@example.com", "full_name": f"{mark} Name"}
+    user = await post("/api/v1/users", {**named, "department": f"{mark} dept", "tags": [mark]})
+    grant = await post(f"/api/v1/users/{user['id']}/grants", {"kind": "system", "name": f"{mark}-vault"})
+    await post("/api/v1/users", {**named, "username": mark, "email": f"{mark}@example.org", "role": "contractor"})
+    waiting = (await tenant.http.get("/api/v1/enrollments?status=pending_manual_review")).json()["items"]
+    return user, waiting[0]["id"], grant
 
 
 async def _any_incident(tenant: Tenant, mark: str) -> str:

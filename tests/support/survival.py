@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -25,7 +26,8 @@ _LOOK_EVERY = 0.01
 
 class Trace(BaseModel):
     """`label` names the task in the lines; `steps` are run one after the other, the one called `held` until the file
-    `until` exists. `pace`: seconds a step takes. The step `fails_in` fails in the first `fails` tries."""
+    `until` exists. `pace`: seconds a step takes. The step `fails_in` fails in the first `fails` tries, `by` an error,
+    by an exit or by being cancelled."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,6 +39,7 @@ class Trace(BaseModel):
     pace: float = 0.0
     fails_in: str = ""
     fails: int = 0
+    by: Literal["error", "exit", "cancel"] = "error"
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,9 @@ def _write(params: Trace, step: str) -> None:
 async def _step(ctx: TaskContext, params: Trace, step: str) -> str:
     _write(params, step)
     if step == params.fails_in and ctx.attempt < params.fails:
-        raise RuntimeError(f"try {ctx.attempt}")
+        raise {"error": RuntimeError, "exit": SystemExit, "cancel": asyncio.CancelledError}[params.by](
+            f"try {ctx.attempt}"
+        )
     if params.pace:
         await asyncio.sleep(params.pace)
     while step == params.held and params.until is not None and not params.until.exists():

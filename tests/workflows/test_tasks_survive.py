@@ -140,6 +140,20 @@ async def test_a_durable_task_that_fails_keeps_its_finished_steps(world: World) 
     assert [step for _, step in world.steps("again")] == ["first", "second", "second", "second", "third"]
 
 
+@pytest.mark.parametrize(("by", "error"), [("exit", "SystemExit: try 0"), ("cancel", "CancelledError: try 0")])
+@pytest.mark.parametrize("task_type", [DURABLE, PLAIN])
+async def test_a_task_that_ends_itself_the_wrong_way_harms_nobody(
+    world: World, task_type: str, by: str, error: str
+) -> None:
+    world.start("one")
+    bad = await world.submit(task_type, "bad", fails_in="second", fails=9, by=by, max_retries=0)
+    (dead,) = await world.ended(bad)
+    assert (dead.status, dead.error) == ("dead_letter", error)
+    (good,) = await world.ended(await world.submit(task_type, "good"))
+    assert good.status == "completed"
+    assert [step for _, step in world.steps("bad")] == ["first", "second"]
+
+
 async def test_a_durable_task_that_is_ended_begins_no_further_step(world: World) -> None:
     go = world.folder / "go"
     world.start("one")

@@ -23,6 +23,8 @@ from opsteward.api.rest import (
     events,
     front,
     metrics,
+    operators,
+    sign_in,
     standing_orders,
     systems,
     tasks,
@@ -38,6 +40,7 @@ from opsteward.telemetry import traces
 #: All routes, in the order in which the description shows them.
 ROUTES = (
     front,
+    sign_in,
     agent,
     events,
     systems,
@@ -50,6 +53,7 @@ ROUTES = (
     users,
     enrollments,
     admin,
+    operators,
     metrics,
 )
 SCHEMA_URL = "/api/schema/"

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from opsteward.api.rest import actions, events, tasks
+from opsteward.api.rest import actions, enrollments, events, tasks, users
 from opsteward.api.rest.shapes import Input
 from opsteward.api.rooms import Rooms
 from opsteward.identity.types import Identity
@@ -48,6 +48,15 @@ class CancelTask(tasks.CancelIn):
     task_id: UUID
 
 
+class Decide(enrollments.DecisionIn):
+    enrollment_id: UUID
+
+
+class OfUser(Input):
+    user_id: UUID
+    reason: Annotated[str, Field(max_length=2000)] = ""
+
+
 class SubmitTask(tasks.TaskIn):
     idempotency_key: Annotated[str | None, Field(min_length=1, max_length=200)] = None
 
@@ -73,8 +82,7 @@ async def _troubleshoot(rooms: Rooms, identity: Identity, body: OfIncident) -> A
 
 
 async def _submit_task(rooms: Rooms, identity: Identity, body: SubmitTask) -> Any:
-    task = tasks.TaskIn.model_validate(body.model_dump(exclude={"idempotency_key"}))
-    return await tasks.submit_task(task, rooms, identity, body.idempotency_key)
+    return await tasks.submit_task(body, rooms, identity, body.idempotency_key)
 
 
 async def _cancel_task(rooms: Rooms, identity: Identity, body: CancelTask) -> Any:
@@ -83,6 +91,22 @@ async def _cancel_task(rooms: Rooms, identity: Identity, body: CancelTask) -> An
 
 async def _redrive_task(rooms: Rooms, identity: Identity, body: OfTask) -> Any:
     return await tasks.redrive_task(body.task_id, rooms, identity)
+
+
+async def _approve_enrollment(rooms: Rooms, identity: Identity, body: Decide) -> Any:
+    return await enrollments.approve_enrollment(body.enrollment_id, rooms, identity, body)
+
+
+async def _reject_enrollment(rooms: Rooms, identity: Identity, body: Decide) -> Any:
+    return await enrollments.reject_enrollment(body.enrollment_id, rooms, identity, body)
+
+
+async def _register_user(rooms: Rooms, identity: Identity, body: users.UserIn) -> Any:
+    return await users.register_user(body, rooms, identity)
+
+
+async def _deactivate_user(rooms: Rooms, identity: Identity, body: OfUser) -> Any:
+    return await users.deactivate_user(body.user_id, rooms, identity, body.reason)
 
 
 COMMANDS: dict[str, Command] = {
@@ -94,4 +118,8 @@ COMMANDS: dict[str, Command] = {
     "submit_task": Command("tasks.write", SubmitTask, _submit_task),
     "cancel_task": Command("tasks.write", CancelTask, _cancel_task),
     "redrive_task": Command("tasks.write", OfTask, _redrive_task),
+    "approve_enrollment": Command("enrollments.decide", Decide, _approve_enrollment),
+    "reject_enrollment": Command("enrollments.decide", Decide, _reject_enrollment),
+    "register_user": Command("users.write", users.UserIn, _register_user),
+    "deactivate_user": Command("users.write", OfUser, _deactivate_user),
 }

@@ -62,6 +62,17 @@ def same_origin(request: Request) -> bool:
     return is_same_origin(request.headers.get("origin"), request.headers.get("host"))
 
 
+def own_address(request: Request) -> str:
+    """How browsers reach us, without a slash at the end: as configured, else as this one just did."""
+    configured: str | None = request.app.state.rooms.settings.public_url
+    return (configured or f"{request.url.scheme}://{request.headers.get('host', '')}").rstrip("/")
+
+
+def client_address(request: Request) -> str:
+    """Where the request comes from, as the server sees it."""
+    return request.client.host if request.client is not None else ""
+
+
 class Needs:
     """A callable dependency that carries its permission, so that a test can read it off every route."""
 

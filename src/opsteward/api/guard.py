@@ -34,7 +34,7 @@ _CORRELATION = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 #: Routes that take many things at once, within the larger limit.
 _INGEST = frozenset({"/api/v1/events", "/api/v1/tasks/bulk"})
 _GUARDED = ("/api/v1/", "/api/agents/", "/agent/")
-_OPEN = "/agent/health"
+_OPEN = frozenset({"/agent/health", "/api/v1/sign-in"})
 #: Larger bodies are parsed on a thread: the event loop also renews this process's hold on its work.
 _LOOP_BYTES = 64 * 1024
 #: Most values a body may hold: each costs memory many times its bytes, and this process has other callers too.
@@ -95,7 +95,7 @@ class Guard:
 def _check_credential(request: Request) -> None:
     """Nobody's body is read who bears no credential; whether the one borne is good, the route's own check tells."""
     path = request.scope["path"]  # not request.url's, which depends on what the Host header says
-    if not f"{path}/".startswith(_GUARDED) or path.rstrip("/") == _OPEN:
+    if not f"{path}/".startswith(_GUARDED) or path.rstrip("/") in _OPEN:
         return
     if not request.headers.get("authorization") and not request.cookies.get(SESSION_COOKIE):
         raise Unauthenticated("no token and no session")

@@ -23,9 +23,16 @@ RETRY_AFTER = "2"  # seconds
 
 
 def problem(
-    *, status: int, code: str, title: str, detail: str, remedy: str = "", errors: Sequence[FieldProblem] = ()
+    *,
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    remedy: str = "",
+    errors: Sequence[FieldProblem] = (),
+    retry_after: str = RETRY_AFTER,
 ) -> JSONResponse:
-    """One problem document."""
+    """One problem document; `retry_after` is in seconds, and told where trying again helps."""
     body: dict[str, Any] = {
         "type": f"urn:opsteward:error:{code}",
         "title": title,
@@ -38,7 +45,7 @@ def problem(
         body["remedy"] = remedy
     if errors:
         body["errors"] = [error.as_dict() for error in errors]
-    headers = {"Retry-After": RETRY_AFTER} if status in (429, 503) else {}
+    headers = {"Retry-After": retry_after} if status in (429, 503) else {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
@@ -53,6 +60,7 @@ def of_error(error: OpsError) -> JSONResponse:
         detail=error.detail,
         remedy=error.remedy,
         errors=error.problems,
+        retry_after=str(error.extra.get("retry_after", RETRY_AFTER)),
     )
 
 

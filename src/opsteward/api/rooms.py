@@ -14,6 +14,8 @@ from opsteward.events.service.incidents import Incidents
 from opsteward.events.service.intake import Intake
 from opsteward.events.service.orders import StandingOrders
 from opsteward.identity.service.enrollments import Enrollments
+from opsteward.identity.service.openid_sign_in import OpenIdSignIn
+from opsteward.identity.service.password_sign_in import PasswordSignIn
 from opsteward.identity.service.users import Users
 from opsteward.systems.service.inventory import Inventory
 from opsteward.tasks.service.catalogue import Catalogue
@@ -43,6 +45,8 @@ class Rooms:
     agents: AgentDesk
     users: Users
     enrollments: Enrollments
+    password_sign_in: PasswordSignIn
+    openid_sign_in: OpenIdSignIn | None
     audit_key: bytes
     figures: Figures | None = None
     readiness: Callable[[], dict[str, bool]] = field(default=lambda: {})

@@ -126,6 +126,8 @@ def rooms_of(house: House, readiness: Callable[[], dict[str, bool]]) -> Rooms:
         agents=house.agents,
         users=house.users,
         enrollments=house.enrollments,
+        password_sign_in=house.password_sign_in,
+        openid_sign_in=house.openid_sign_in,
         audit_key=house.box.audit_key(),
         figures=house.figures,
         readiness=readiness,

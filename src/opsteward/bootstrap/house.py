@@ -14,6 +14,7 @@ from opsteward.agents.shipped.installing import add_shipped
 from opsteward.bootstrap.registry import build_registry, known_actions
 from opsteward.bootstrap.subscriptions import Subscriptions
 from opsteward.bootstrap.task_types import shipped_task_types
+from opsteward.bootstrap.welcome import WelcomeUsers, welcome_task_type
 from opsteward.contracts.integration import Integration
 from opsteward.contracts.registry import Registry
 from opsteward.core.bus import Bus
@@ -26,7 +27,10 @@ from opsteward.core.settings import Settings
 from opsteward.events.service.incidents import Incidents
 from opsteward.events.service.intake import Intake
 from opsteward.events.service.orders import StandingOrders
+from opsteward.identity.people import UsersEnrolled
 from opsteward.identity.service.enrollments import Enrollments
+from opsteward.identity.service.openid_sign_in import OpenIdSignIn
+from opsteward.identity.service.password_sign_in import PasswordSignIn
 from opsteward.identity.service.users import Users
 from opsteward.systems.own_database import OwnDatabase
 from opsteward.systems.service.inventory import Inventory
@@ -66,6 +70,8 @@ class House:
     agents: AgentDesk
     users: Users
     enrollments: Enrollments
+    password_sign_in: PasswordSignIn
+    openid_sign_in: OpenIdSignIn | None
     figures: Figures
     feed: Feed
 
@@ -112,8 +118,10 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
     pool = {"pool_size": settings.database_pool_size, "pool_max": settings.database_pool_max}
     app = Database(urls.app, name="app", **pool)
     shipped = shipped_task_types(app, inventory, registry, settings)
+    shipped.append(welcome_task_type(app, door, configured=bool(settings.notify_users)))
     task_types = Catalogue([*shipped, *registry.task_types], max_params_bytes=settings.max_task_params_bytes)
     submission = Submission(task_types, settings)
+    bus.subscribe(UsersEnrolled, WelcomeUsers(submission).users_enrolled)
     kinds = Kinds(registry.agents)
     add_shipped(kinds, db=app, bus=bus, settings=settings, task_figures=partial(task_figures, app))
     web = Database(urls.web, name="web", **pool)
@@ -137,6 +145,8 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
         agents=AgentDesk(kinds, bus),
         users=Users(bus),
         enrollments=Enrollments(bus),
+        password_sign_in=PasswordSignIn(web),
+        openid_sign_in=OpenIdSignIn.of(settings, web, box),
         figures=Figures(web),
         feed=Feed(urls.web),
     )

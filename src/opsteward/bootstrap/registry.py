@@ -27,7 +27,7 @@ def build_registry(settings: Settings, extra: Sequence[Integration] = ()) -> Reg
             supervisor.INTEGRATION,
             web.INTEGRATION,
             network.INTEGRATION,
-            build_notifications(routes),
+            build_notifications(routes, to_users=settings.notify_users),
             *(load_plugin(name) for name in settings.plugins),
             *extra,
         ]

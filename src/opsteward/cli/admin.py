@@ -93,25 +93,74 @@ def create_operator(
     role: Annotated[list[str], typer.Option(help="owner, admin, operator, approver, auditor, viewer; repeatable.")],
     as_json: Json = False,
 ) -> None:
-    """Add an operator; then: opsteward tokens create --operator NAME."""
+    """Add an operator; then: opsteward operators password-link NAME, or tokens create --operator NAME."""
     _create("/api/v1/operators", {"name": name, "roles": role}, as_json)
+
+
+@operators.command("set")
+def change_operator(
+    name: Annotated[str, typer.Argument(help="How the operator is called.")],
+    role: Annotated[list[str] | None, typer.Option(help="These roles instead; repeatable.")] = None,
+    active: Annotated[bool | None, typer.Option("--active/--inactive", help="Let in again, or shut out.")] = None,
+) -> None:
+    """Other roles, or let in and out; ends their browser sessions."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    client = Client()
+    status = None if active is None else "active" if active else "inactive"
+    body = {"roles": role or None, "status": status}
+    changed = client.put(f"/api/v1/operators/{_operator_id(client, name)}", body)
+    show.say(f"{changed['name']} is {changed['status']}, with {', '.join(changed['roles'])}")
+
+
+@operators.command("password-link")
+def password_link(
+    name: Annotated[str, typer.Argument(help="How the operator is called.")], as_json: Json = False
+) -> None:
+    """A link with which an operator sets a password, once, within an hour; printed this once."""
+    from opsteward.cli.client import Client
+
+    _create(f"/api/v1/operators/{_operator_id(Client(), name)}/password-link", {}, as_json)
+
+
+@operators.command("password")
+def change_password() -> None:
+    """Another password for yourself; asks for the old and the new one. Other browser sessions of yours end."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    old = typer.prompt("Old password", hide_input=True)
+    new = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
+    Client().put("/api/v1/me/password", {"old_password": old, "new_password": new})
+    show.say("Changed")
 
 
 @tokens.command("list")
 def list_tokens(as_json: Json = False) -> None:
     """API tokens, without their secrets."""
-    _list("/api/v1/tokens", ["name", "operator_id", "created_at", "expires_at", "revoked_at", "id"], as_json)
+    _list(
+        "/api/v1/tokens",
+        ["name", "operator_id", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at", "id"],
+        as_json,
+    )
 
 
 @tokens.command("create")
 def create_token(
     operator: Annotated[str | None, typer.Option(help="For another operator, by name.")] = None,
     name: Annotated[str, typer.Option(help="What it is for.")] = "api",
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="Limit it to a permission (users.read) or all of a room (users); repeatable."),
+    ] = None,
+    expires_in: Annotated[str | None, typer.Option(help="How long it is good: 90s, 30m, 12h or 7d.")] = None,
     days: Annotated[int | None, typer.Option(help="Days until it expires.")] = None,
     as_json: Json = False,
 ) -> None:
     """A new API token, printed this once."""
-    body = {"operator": operator, "name": name, "days": days}
+    seconds = None if expires_in is None else _seconds(expires_in)
+    body = {"operator": operator, "name": name, "scopes": scope or None, "expires_in": seconds, "days": days}
     _create("/api/v1/tokens", {k: v for k, v in body.items() if v is not None}, as_json)
 
 
@@ -148,6 +197,20 @@ def verify_audit(as_json: Json = False) -> None:
         show.say(f"The audit log is {word}: {verdict['sealed']} sealed, {verdict['pending']} waiting for their seal")
     if not verdict["ok"]:
         raise typer.Exit(1)
+
+
+def _operator_id(client: Any, name: str) -> str:
+    found = [o["id"] for o in client.get("/api/v1/operators")["items"] if o["name"].casefold() == name.casefold()]
+    if not found:
+        raise typer.BadParameter(f"no operator is called {name}")
+    return str(found[0])
+
+
+def _seconds(text: str) -> int:
+    number, unit = text[:-1], {"s": 1, "m": 60, "h": 3600, "d": 86_400}.get(text[-1:])
+    if unit is None or not (number.isascii() and number.isdigit()):
+        raise typer.BadParameter(f"{text} is no time: use 90s, 30m, 12h or 7d")
+    return int(number) * unit
 
 
 def _list(path: str, columns: list[str], as_json: bool, **params: Any) -> None:

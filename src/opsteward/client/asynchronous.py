@@ -10,10 +10,12 @@ from uuid import UUID
 
 import httpx
 
-from opsteward.client import calls
+from opsteward.client import calls, people
 from opsteward.client.connection import Address, Call, answer_of
 
 Task = dict[str, Any]
+User = dict[str, Any]
+Enrollment = dict[str, Any]
 _LOOK_EVERY = 0.1  # seconds, while a task is waited for; longer and longer up to a second
 
 
@@ -88,6 +90,78 @@ class AsyncOpsteward:
     async def resume(self, scope: calls.Scope, target: str = "", *, reason: str = "") -> None:
         """Go on."""
         await self._send(calls.resume(scope, target, reason=reason))
+
+    async def register_user(
+        self, username: str, email: str, full_name: str, *, role: str = "standard_user", **more: Any
+    ) -> User:
+        """Register a user, enrolled by its role. Further: department, manager_id, profile_data, tags, ..."""
+        return dict(await self._send(people.register_user(username, email, full_name, role=role, **more)))
+
+    async def get_user(self, user_id: str | UUID) -> User:
+        """One user with its access."""
+        return dict(await self._send(people.get_user(user_id)))
+
+    async def update_user(self, user_id: str | UUID, **changes: Any) -> User:
+        """Change fields of a user; a new role is a new enrolment. Further: reason, version."""
+        return dict(await self._send(people.update_user(user_id, **changes)))
+
+    async def deactivate_user(self, user_id: str | UUID, *, reason: str = "") -> User:
+        """Take every access; nothing is erased."""
+        return dict(await self._send(people.deactivate_user(user_id, reason=reason)))
+
+    async def users(
+        self,
+        *,
+        search: str | None = None,
+        status: str | None = None,
+        role: str | None = None,
+        department: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> list[User]:
+        """By username; `after` is the last username of the page before."""
+        call = people.list_users(
+            search=search, status=status, role=role, department=department, limit=limit, after=after
+        )
+        return list((await self._send(call))["items"])
+
+    async def user_history(self, user_id: str | UUID) -> list[dict[str, Any]]:
+        """Every change of a user, newest first."""
+        return list((await self._send(people.user_history(user_id)))["items"])
+
+    async def enrollment_requests(
+        self, *, status: str | None = None, limit: int = 50, before: str | None = None
+    ) -> list[Enrollment]:
+        """The newest first; `pending_manual_review` are those that wait for a person."""
+        return list((await self._send(people.enrollment_requests(status=status, limit=limit, before=before)))["items"])
+
+    async def approve_enrollment(
+        self, enrollment_id: str | UUID, *, approver: str | None = None, reason: str = ""
+    ) -> Enrollment:
+        """Approve the stage that it waits at; after the last one the user has its access."""
+        return dict(
+            await self._send(people.decide_enrollment("approve", enrollment_id, approver=approver, reason=reason))
+        )
+
+    async def reject_enrollment(
+        self, enrollment_id: str | UUID, *, approver: str | None = None, reason: str = ""
+    ) -> Enrollment:
+        """End it without access."""
+        return dict(
+            await self._send(people.decide_enrollment("reject", enrollment_id, approver=approver, reason=reason))
+        )
+
+    async def enrollment_rules(self) -> dict[str, dict[str, Any]]:
+        """The rules that hold, by name."""
+        return dict(await self._send(people.enrollment_rules()))
+
+    async def update_enrollment_rules(self, rules: Mapping[str, Mapping[str, Any] | None]) -> dict[str, dict[str, Any]]:
+        """Set these rules, all or none; None forgets one. Gives all that hold then."""
+        return dict(await self._send(people.update_enrollment_rules(rules)))
+
+    async def get_user_analytics(self, days: int = 30) -> dict[str, Any]:
+        """Figures of users and enrolments. Rates are 0-100."""
+        return dict(await self._send(people.get_user_analytics(days)))
 
     async def _send(self, call: Call) -> Any:
         return answer_of(await self._http.request(call.method, call.path, **call.options()))

@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -139,14 +140,45 @@ class Settings(BaseSettings):
     look_again_after: float = Field(default=2.0, gt=0, description="Seconds between such looks.")
     max_attempts_per_session: int = Field(default=3, ge=1, le=20, description="Different fixes one session may try.")
 
+    oidc_issuer: str | None = Field(
+        default=None, description="OpenID Connect provider for signing in to the console; unset: none. HTTPS."
+    )
+    oidc_client_id: str = Field(default="", description="What the provider calls this installation.")
+    oidc_client_secret: SecretStr | None = Field(default=None, description="The client's secret there.")
+    oidc_tenant: str = Field(default="default", description="Name of the tenant that the provider's people belong to.")
+    oidc_operator_claim: str = Field(
+        default="email", min_length=1, description="Claim that names the operator at the first sign-in."
+    )
+    oidc_auto_create_role: str | None = Field(
+        default=None, description="Make unknown operators with this role; unset: an operator must exist."
+    )
+    oidc_roles_claim: str | None = Field(default=None, description="Claim with groups that oidc_roles maps; unset: no.")
+    oidc_roles: dict[str, str] = Field(
+        default_factory=dict, description="Role for each group, as JSON; given anew at each sign-in."
+    )
+
     notify_security: list[str] = Field(default_factory=list, description="Apprise URLs for alert_security_team.")
     notify_oncall: list[str] = Field(default_factory=list, description="Apprise URLs for escalate.")
     notify_admin: list[str] = Field(default_factory=list, description="Apprise URLs for notify_admin.")
+    notify_users: list[str] = Field(
+        default_factory=list,
+        description="Apprise URLs for messages to single users, with {email} where the user's address goes; "
+        "none: users get no welcome message.",
+    )
 
     @field_validator("home")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _secure_issuer(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "https://unset")
+        local = parts.hostname in ("127.0.0.1", "::1", "localhost")
+        if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
+            raise ValueError("is no https:// address")
+        return value
 
     @classmethod
     def settings_customise_sources(

@@ -49,7 +49,59 @@ class Token(TenantRow, Base):
     name: Mapped[str]
     secret_hash: Mapped[bytes] = mapped_column(unique=True)
     issued_by: Mapped[str]
+    #: Permissions that it is limited to, or the beginnings of their names; null for all that its operator may.
+    scopes: Mapped[list[str] | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
+
+
+class Password(TenantRow, Base):
+    """The Argon2 hash of an operator's password, and who set it: themselves, or the maker of a link."""
+
+    __tablename__ = "operator_passwords"
+    __table_args__ = (sa.UniqueConstraint("tenant_id", "operator_id"),)
+
+    operator_id: Mapped[UUID] = mapped_column(sa.ForeignKey("opsteward.operators.id"))
+    hash: Mapped[str]
+    set_by: Mapped[str]
+    changed_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class OutsideIdentity(TenantRow, Base):
+    """Who an operator is at an identity provider. Its subject never changes, unlike an address or a name there."""
+
+    __tablename__ = "outside_identities"
+    __table_args__ = (
+        sa.UniqueConstraint("tenant_id", "issuer", "subject"),
+        sa.UniqueConstraint("tenant_id", "operator_id", "issuer"),
+    )
+
+    operator_id: Mapped[UUID] = mapped_column(sa.ForeignKey("opsteward.operators.id"))
+    issuer: Mapped[str]
+    subject: Mapped[str]
+    bound_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class SignInAttempt(Base):
+    """How often signing in failed for one operator's name, or from one address; of neither is more than a hash kept."""
+
+    __tablename__ = "sign_in_attempts"
+    __table_args__ = (sa.Index("ix_sign_in_attempts_last", "last_at"),)
+
+    key: Mapped[bytes] = mapped_column(primary_key=True)
+    free_tries: Mapped[int]
+    failures: Mapped[int]
+    last_at: Mapped[datetime]
+    blocked_until: Mapped[datetime | None]
+
+
+class UsedState(Base):
+    """A sign-in by an identity provider that came back, until it would have run out: it comes back once."""
+
+    __tablename__ = "used_sign_in_states"
+    __table_args__ = (sa.Index("ix_used_sign_in_states_until", "until"),)
+
+    state_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    until: Mapped[datetime]

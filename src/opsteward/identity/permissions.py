@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 READ = frozenset(
     {
         "events.read",
@@ -62,3 +64,16 @@ ALL: frozenset[str] = frozenset().union(*ROLES.values())
 def permissions_of(roles: list[str]) -> frozenset[str]:
     """All that these roles may do together; an unknown role gives nothing."""
     return frozenset({SIGNED_IN}).union(*(ROLES.get(role, frozenset()) for role in roles))
+
+
+def covers(scope: str, permission: str) -> bool:
+    """Whether a scope (a permission, or the beginning of some: `users` of `users.read`) reaches a permission."""
+    return permission == scope or permission.startswith(f"{scope}.")
+
+
+def within_scopes(permissions: frozenset[str], scopes: Iterable[str] | None) -> frozenset[str]:
+    """Those that the scopes reach; a credential without scopes has no limit. To be signed in is always within."""
+    if scopes is None:
+        return permissions
+    known = tuple(scopes)
+    return frozenset(p for p in permissions if p == SIGNED_IN or any(covers(scope, p) for scope in known))

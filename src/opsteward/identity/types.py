@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from opsteward.core.errors import Denied
-from opsteward.identity.permissions import permissions_of
+from opsteward.identity.permissions import permissions_of, within_scopes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,9 @@ class Identity:
     token_id: UUID
     kind: str
     last_used_at: datetime | None = None
+    expires_at: datetime | None = None
+    #: Limits what the credential may, below what its operator may; None for no limit.
+    scopes: tuple[str, ...] | None = None
     #: Who made the credential: the operator itself, who could then sign in as it, or `system:...`.
     issued_by: str = ""
     #: The others who made this operator or its credential, as actors: whoever can speak with its voice.
@@ -32,8 +35,13 @@ class Identity:
         """How the audit log refers to this operator."""
         return f"operator:{self.operator_id}"
 
+    @property
+    def permissions(self) -> frozenset[str]:
+        """What the operator's roles permit, as far as the credential's scopes reach."""
+        return within_scopes(permissions_of(list(self.roles)), self.scopes)
+
     def may(self, permission: str) -> bool:
-        return permission in permissions_of(list(self.roles))
+        return permission in self.permissions
 
     def require(self, permission: str) -> None:
         """Raises Denied that names the missing permission."""
@@ -66,6 +74,7 @@ class TokenInfo:
     operator_id: UUID
     kind: str
     name: str
+    scopes: list[str] | None
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -78,3 +87,5 @@ class NewToken:
 
     id: UUID
     secret: str
+    scopes: list[str] | None = None
+    expires_at: datetime | None = None

@@ -6,19 +6,19 @@ from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query
 from pydantic import Field
 
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.shapes import Input, Page, page_of
 from opsteward.identity.people import EnrollmentStatus
+from opsteward.identity.rules import Rule
 from opsteward.identity.service import enrollment_rules, enrollments
 from opsteward.identity.types import Identity
 
 router = APIRouter(prefix="/api/v1", tags=["enrollments"])
 
 Reason = Annotated[str, Field(max_length=2000)]
-RuleName = Annotated[str, Path(min_length=1, max_length=100)]
 Permission = Annotated[str, Field(max_length=200)]
 
 
@@ -27,6 +27,12 @@ class DecisionIn(Input):
 
     approver: Annotated[str | None, Field(max_length=200)] = None
     reason: Reason = ""
+
+
+class RulesIn(Input):
+    """Rules by name; null for one that is to go."""
+
+    rules: Annotated[dict[str, Rule | None], Field(min_length=1, max_length=200)]
 
 
 class DutiesIn(Input):
@@ -106,27 +112,18 @@ async def list_enrollment_rules(
     return {name: rule.model_dump(mode="json") for name, rule in sorted(rules.by_name.items())}
 
 
-@router.put("/enrollment-rules/{rule_name}")
-async def put_enrollment_rule(
-    rule_name: RuleName,
-    body: dict[str, Any],
-    rooms: RoomsDep,
-    identity: Annotated[Identity, needs("enrollment_rules.write")],
+@router.put("/enrollment-rules")
+async def update_enrollment_rules(
+    body: RulesIn, rooms: RoomsDep, identity: Annotated[Identity, needs("enrollment_rules.write")]
 ) -> dict[str, Any]:
-    """Set a rule; who is enrolled keeps what it gave until the next move."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        rule = await enrollment_rules.put_rule(session, name=rule_name, rule=body, actor=identity.actor)
-    return rule.model_dump(mode="json")
+    """Set the rules that are named, all or none; null forgets the tenant's own, and one that ships holds again.
 
-
-@router.delete("/enrollment-rules/{rule_name}", status_code=204)
-async def remove_enrollment_rule(
-    rule_name: RuleName, rooms: RoomsDep, identity: Annotated[Identity, needs("enrollment_rules.write")]
-) -> Response:
-    """Forget a rule of the tenant's own; one that ships under this name holds again."""
+    Who is enrolled keeps what a rule gave until the next move.
+    """
     async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        await enrollment_rules.remove_rule(session, name=rule_name, actor=identity.actor)
-    return Response(status_code=204)
+        await enrollment_rules.update_rules(session, rules=body.rules, actor=identity.actor)
+        rules = await enrollment_rules.rules_of(session)
+    return {name: rule.model_dump(mode="json") for name, rule in sorted(rules.by_name.items())}
 
 
 @router.get("/segregation-of-duties")

@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/v1", tags=["users"])
 
 Text = Annotated[str, Field(max_length=2000)]
 Tags = Annotated[list[Text], Field(max_length=1000)]
-Version = Annotated[int | None, Field(strict=True, ge=1, description="only change this version")]
+Version = Annotated[int | None, Field(strict=True, ge=1, le=2_147_483_647, description="only change this version")]
 
 
 class UserIn(Input):

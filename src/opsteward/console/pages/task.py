@@ -118,7 +118,7 @@ class TaskPage(LivePage[Seen]):
         self._state.show([data.row])
         self._buttons.show([(task.status, task.cancel_requested, self.identity.may("tasks.write"))])
         around = data.around
-        self._around.show([around] if around.before or around.after else [])
+        self._around.show([around] if around.before or around.after or around.more_before else [])
         self._error.show([data.row.error] if data.row.error else [])
         self._result.show([task] if task.status == TaskStatus.COMPLETED else [])
         self._story.show(data.story)

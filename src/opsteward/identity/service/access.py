@@ -19,7 +19,7 @@ from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
 from opsteward.core.ids import uuid7
 from opsteward.identity.models import Operator, Token
-from opsteward.identity.permissions import INSTALLATION, ROLES
+from opsteward.identity.permissions import ALL, INSTALLATION, ROLES, covers, permissions_of
 from opsteward.identity.types import Identity, NewToken, OperatorInfo, TokenInfo
 from opsteward.telemetry.service import audit
 
@@ -35,13 +35,7 @@ async def create_operator(
     """Add an operator to this tenant. Raises Invalid for a bad name or role, Conflict for a taken name,
     Denied for giving a role that grants more than one has oneself."""
     check_name(name)
-    if unknown := [role for role in roles if role not in ROLES]:
-        raise Invalid.field("roles", f"{unknown[0]!r:.40} is no role", f"use some of {', '.join(ROLES)}")
-    if not roles:
-        raise Invalid.field("roles", "is empty", f"use some of {', '.join(ROLES)}")
-    beyond = sorted(INSTALLATION.intersection(roles))
-    if by is not None and beyond and not by.may("tenants.manage"):
-        raise Denied(f"only a platform operator gives the role {beyond[0]}")
+    check_roles(roles, by=by)
     row = {
         "id": uuid7(),
         "tenant_id": tenant_of(session),
@@ -65,6 +59,38 @@ async def create_operator(
     )
     await record_changes(session, [Change("operator_changed", {"operator_id": str(row["id"])})])
     return await get_operator(session, operator_id=added)
+
+
+def check_roles(roles: Sequence[str], *, by: Identity | None = None) -> None:
+    """Raises Invalid for what is no role, Denied for roles that permit more than who gives them may."""
+    if unknown := [role for role in roles if role not in ROLES]:
+        raise Invalid.field("roles", f"{unknown[0]!r:.40} is no role", f"use some of {', '.join(ROLES)}")
+    if not roles:
+        raise Invalid.field("roles", "is empty", f"use some of {', '.join(ROLES)}")
+    if by is not None:
+        beyond = sorted(INSTALLATION.intersection(roles))
+        if beyond and not by.may("tenants.manage"):
+            raise Denied(f"only a platform operator gives the role {beyond[0]}")
+        require_power_over(by, roles)
+
+
+def require_power_over(by: Identity, roles: Sequence[str]) -> None:
+    """Nobody gives, takes or speaks with roles beyond their own. Raises Denied."""
+    if "owner" in roles and "owner" not in by.roles:
+        raise Denied("only an owner gives or changes the role owner")
+    if not permissions_of(list(roles)) <= by.permissions:
+        raise Denied("these roles permit more than you may")
+
+
+def check_scopes(scopes: Sequence[str], *, by: Identity | None = None) -> list[str]:
+    """The scopes, each once. Raises Invalid for one that reaches nothing, Denied for one beyond the asker's own."""
+    for scope in scopes:
+        reached = {permission for permission in ALL if covers(scope, permission)}
+        if not reached:
+            raise Invalid.field("scopes", f"{scope!r:.60} is no permission", "see docs/reference/permissions.md")
+        if by is not None and by.scopes is not None and not any(covers(own, scope) for own in by.scopes):
+            raise Denied("a token gives no scope beyond its own")
+    return sorted(set(scopes))
 
 
 def check_name(name: str, *, field: str = "name") -> None:
@@ -111,13 +137,24 @@ async def issue_token(
     actor: str,
     ttl: timedelta | None = None,
     by: Identity | None = None,
+    scopes: Sequence[str] | None = None,
 ) -> NewToken:
-    """A new credential of kind `api`, `session` or `link` (one use, for signing in). Only its hash is stored.
+    """A new credential of kind `api`, `session`, or of one use: `link` for signing in, `password` for setting one.
+    Only its hash is stored. `scopes` limit it below what the operator may.
 
     With the credential that asks for it (`by`), one for oneself keeps that one's issuer: who was given another's
-    token can't make a further one out of it that looks like the other's own.
+    token can't make a further one out of it that looks like the other's own. Nor one that may more, or that outlives
+    an API token. Raises NotFound, Invalid for a scope that reaches nothing, Denied for one beyond the asker's.
     """
     operator = await get_operator(session, operator_id=operator_id)
+    own = by is not None and by.operator_id == operator.id
+    limited = check_scopes(scopes, by=by) if scopes is not None else None
+    expires_at = now() + ttl if ttl else None
+    if by is not None:
+        if limited is None and by.scopes is not None:
+            limited = list(by.scopes)
+        if by.kind == "api" and by.expires_at is not None:
+            expires_at = min(expires_at or by.expires_at, by.expires_at)
     secret = new_token()
     token = Token(
         id=uuid7(),
@@ -126,8 +163,9 @@ async def issue_token(
         kind=kind,
         name=name,
         secret_hash=token_hash(secret),
-        issued_by=by.issued_by if by is not None and by.operator_id == operator.id else actor,
-        expires_at=now() + ttl if ttl else None,
+        issued_by=by.issued_by if by is not None and own else actor,
+        scopes=limited,
+        expires_at=expires_at,
     )
     session.add(token)
     await session.flush()
@@ -137,9 +175,9 @@ async def issue_token(
         verb="token.issued",
         object_type="token",
         object_id=str(token.id),
-        detail={"kind": kind, "operator": str(operator.id)},
+        detail={"kind": kind, "operator": str(operator.id)} | ({"scopes": limited} if limited is not None else {}),
     )
-    return NewToken(id=token.id, secret=secret)
+    return NewToken(id=token.id, secret=secret, scopes=limited, expires_at=expires_at)
 
 
 async def authenticate(session: AsyncSession, *, secret: str) -> Identity:
@@ -160,6 +198,8 @@ async def authenticate(session: AsyncSession, *, secret: str) -> Identity:
         kind=row.kind,
         last_used_at=row.last_used_at,
         issued_by=row.issued_by,
+        scopes=tuple(row.scopes) if row.scopes is not None else None,
+        expires_at=row.expires_at,
         made_by=frozenset(
             maker for maker in (row.created_by, row.issued_by) if maker != own and not maker.startswith("system:")
         ),
@@ -186,15 +226,20 @@ async def note_use(session: AsyncSession, *, token_id: UUID) -> None:
 
 async def redeem_link(session: AsyncSession, *, link: Identity) -> NewToken:
     """Trade a sign-in link for a browser session; the link is used up. Raises Unauthenticated the second time."""
+    await use_up(session, link=link, kind="link")
+    return await signed_in(session, link)
+
+
+async def use_up(session: AsyncSession, *, link: Identity, kind: str) -> None:
+    """End a credential of one use. Raises Unauthenticated the second time, and for one of another kind."""
     used = await session.scalar(
         sa.update(Token)
         .where(Token.tenant_id == link.tenant_id, Token.id == link.token_id, Token.revoked_at.is_(None))
         .values(revoked_at=now())
         .returning(Token.id)
     )
-    if link.kind != "link" or used is None:
-        raise Unauthenticated("this sign-in link was used or has expired")
-    return await _browser_session(session, link)
+    if link.kind != kind or used is None:
+        raise Unauthenticated("this link was used or has expired")
 
 
 async def open_session(session: AsyncSession, *, owner: Identity) -> NewToken:
@@ -202,10 +247,19 @@ async def open_session(session: AsyncSession, *, owner: Identity) -> NewToken:
     used up by `redeem_link`, and a session makes no further one."""
     if owner.kind != "api":
         raise Unauthenticated("this credential opens no session")
-    return await _browser_session(session, owner)
+    return await signed_in(session, owner)
 
 
-async def _browser_session(session: AsyncSession, owner: Identity) -> NewToken:
+async def signed_in(session: AsyncSession, owner: Identity) -> NewToken:
+    """A browser session for who has shown, in whichever way `owner.kind` says, who they are."""
+    await audit.record(
+        session,
+        actor=owner.actor,
+        verb="sign_in.succeeded",
+        object_type="operator",
+        object_id=str(owner.operator_id),
+        detail={"by": owner.kind},
+    )
     return await issue_token(
         session,
         operator_id=owner.operator_id,
@@ -247,6 +301,7 @@ async def list_tokens(session: AsyncSession, *, operator_id: UUID | None = None)
             operator_id=t.operator_id,
             kind=t.kind,
             name=t.name,
+            scopes=t.scopes,
             created_at=t.created_at,
             expires_at=t.expires_at,
             revoked_at=t.revoked_at,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import sqlalchemy as sa
-from pydantic import ValidationError
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
-from opsteward.core.errors import Conflict, FieldProblem, Invalid, NotFound
+from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.ids import uuid7
 from opsteward.identity.keys import name_problem
 from opsteward.identity.people_models import DutyConflict, EnrollmentRule
@@ -28,51 +26,50 @@ async def rules_of(session: AsyncSession) -> Rules:
     return Rules({**SHIPPED, **{name: Rule.model_validate(rule) for name, rule in rows}})
 
 
-async def put_rule(session: AsyncSession, *, name: str, rule: Mapping[str, Any], actor: str) -> Rule:
-    """Set a rule; users who are enrolled keep what they have until they move. Raises Invalid naming each bad field."""
-    if problem := name_problem(name, most=100):
-        raise Invalid.field("name", problem, "use 1 to 100 printable characters")
-    checked = _checked(rule)
-    if pair := meeting(checked.permissions, await duty_pairs(session)):
-        raise duties_meet(pair)
-    row = {
-        "id": uuid7(),
-        "tenant_id": tenant_of(session),
-        "name": name,
-        "rule": checked.model_dump(mode="json"),
-        "updated_by": actor,
-        "updated_at": now(),
-    }
-    added = insert(EnrollmentRule).values(row)
-    changed = {key: added.excluded[key] for key in ("rule", "updated_by", "updated_at")}
-    await session.execute(added.on_conflict_do_update(index_elements=["tenant_id", "name"], set_=changed))
-    await audit.record(session, actor=actor, verb="enrollment_rule.set", object_type="enrollment_rule", object_id=name)
-    return checked
+async def update_rules(session: AsyncSession, *, rules: Mapping[str, Rule | None], actor: str) -> None:
+    """Set these rules; None forgets the tenant's own. Users who are enrolled keep what they have until they move.
 
-
-def _checked(rule: Mapping[str, Any]) -> Rule:
-    try:
-        return Rule.model_validate(rule)
-    except ValidationError as error:
-        raise Invalid(
-            problems=[
-                FieldProblem(field=".".join(str(part) for part in one["loc"]), problem=one["msg"])
-                for one in error.errors()[:20]
-            ]
-        ) from None
-
-
-async def remove_rule(session: AsyncSession, *, name: str, actor: str) -> None:
-    """Forget a tenant's own rule; one that ships holds again. Raises NotFound."""
-    found = await session.scalar(
+    Raises Invalid for a bad name, NotFound for a rule to forget that is not the tenant's own, Conflict for one that
+    gives permissions that must not meet.
+    """
+    pairs = await duty_pairs(session)
+    for name, rule in rules.items():
+        if problem := name_problem(name, most=100):
+            raise Invalid.field("rules", f"has a name that {problem}", "use 1 to 100 printable characters")
+        if rule is not None and (pair := meeting(rule.permissions, pairs)):
+            raise duties_meet(pair)
+    tenant_id = tenant_of(session)
+    gone = {name for name, rule in rules.items() if rule is None}
+    forgotten = await session.scalars(
         sa.delete(EnrollmentRule)
-        .where(EnrollmentRule.tenant_id == tenant_of(session), EnrollmentRule.name == name)
-        .returning(EnrollmentRule.id)
+        .where(EnrollmentRule.tenant_id == tenant_id, EnrollmentRule.name.in_(gone))
+        .returning(EnrollmentRule.name)
     )
-    if found is None:
-        raise NotFound("the tenant has no rule of its own by this name")
+    if unknown := sorted(gone.difference(forgotten)):
+        raise NotFound(f"the tenant has no rule of its own by the name {unknown[0]}")
+    rows = [
+        {
+            "id": uuid7(),
+            "tenant_id": tenant_id,
+            "name": name,
+            "rule": rule.model_dump(mode="json"),
+            "updated_by": actor,
+            "updated_at": now(),
+        }
+        for name, rule in rules.items()
+        if rule is not None
+    ]
+    if rows:
+        added = insert(EnrollmentRule).values(rows)
+        changed = {key: added.excluded[key] for key in ("rule", "updated_by", "updated_at")}
+        await session.execute(added.on_conflict_do_update(index_elements=["tenant_id", "name"], set_=changed))
     await audit.record(
-        session, actor=actor, verb="enrollment_rule.removed", object_type="enrollment_rule", object_id=name
+        session,
+        actor=actor,
+        verb="enrollment_rules.updated",
+        object_type="tenant",
+        object_id=str(tenant_id),
+        detail={"set": sorted(set(rules) - gone), "forgotten": sorted(gone)},
     )
 
 

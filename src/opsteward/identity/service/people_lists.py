@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -135,3 +136,9 @@ def _enrolled(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "rejected": count("rejected"),
         "avg_decision_seconds": round(seconds / decided, 3) if decided else None,
     }
+
+
+async def several(session: AsyncSession, *, user_ids: Sequence[UUID]) -> list[UserInfo]:
+    """Those of these users that there are."""
+    rows = await session.scalars(sa.select(User).where(User.tenant_id == tenant_of(session), User.id.in_(user_ids)))
+    return [info(row) for row in rows]

@@ -25,18 +25,40 @@ async def note_refused_sign_in(db: Database, identity: Identity, *, used_as: str
     await _note(db, identity, verb="sign_in.refused", what={"credential": identity.kind, "used_as": used_as})
 
 
+async def note_failed_sign_in(
+    db: Database, tenant_id: UUID, operator_id: UUID | None, *, by: str, reason: str = ""
+) -> None:
+    """`sign_in.failed`: somebody could not sign in as an operator; or as nobody who is known (None)."""
+    await _write(
+        db,
+        tenant_id,
+        actor="system:sign-in",
+        verb="sign_in.failed",
+        what={"by": by} | ({"reason": reason} if reason else {}),
+        about=("operator", operator_id) if operator_id else ("tenant", tenant_id),
+    )
+
+
 async def _note(db: Database, identity: Identity, *, verb: str, what: dict[str, str]) -> None:
+    about = ("operator", identity.operator_id)
+    await _write(db, identity.tenant_id, actor=identity.actor, verb=verb, what=what, about=about)
+
+
+async def _write(
+    db: Database, tenant_id: UUID, *, actor: str, verb: str, what: dict[str, str], about: tuple[str, UUID]
+) -> None:
     """In a transaction of its own, since what was refused has none that lasts. The entry's id says the minute, so the
     same refusal in it, by whatever process, is no second one."""
+    kind, object_id = about
     minute = now().strftime("%Y-%m-%dT%H:%M")
-    entry_id = uuid5(_PER_OPERATOR, " ".join([str(identity.operator_id), verb, *what.values(), minute]))
-    async with db.unit_of_work(identity.tenant_id) as session:
+    entry_id = uuid5(_PER_OPERATOR, " ".join([str(object_id), verb, *what.values(), minute]))
+    async with db.unit_of_work(tenant_id) as session:
         await audit.record(
             session,
-            actor=identity.actor,
+            actor=actor,
             verb=verb,
-            object_type="operator",
-            object_id=str(identity.operator_id),
+            object_type=kind,
+            object_id=str(object_id),
             detail=what,
             entry_id=entry_id,
         )

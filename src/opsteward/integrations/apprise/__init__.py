@@ -1,4 +1,4 @@
-"""The six decision actions: a log line, an answer to the caller, or a message to people through Apprise."""
+"""The six decision actions (a log line, an answer to the caller, a message to people), and messages to single users."""
 
 from __future__ import annotations
 
@@ -10,15 +10,22 @@ from opsteward.integrations.apprise.actions import (
     Escalate,
     LogAndMonitor,
     LogOnly,
+    MessageUser,
     NotifyAdmin,
     ReturnValidationError,
 )
-from opsteward.integrations.apprise.client import ConsoleNotifier, RouteNotifier
-from opsteward.integrations.apprise.config import parse_routes
+from opsteward.integrations.apprise.client import ConsoleNotifier, RouteNotifier, UserMessenger
+from opsteward.integrations.apprise.config import check_user_urls, parse_routes
 
 
-def build(routes: Mapping[str, Sequence[str]] | None = None, console: ConsoleNotifier | None = None) -> Integration:
-    """The integration with the Apprise URLs of each route: `security`, `oncall`, `admin`.
+def build(
+    routes: Mapping[str, Sequence[str]] | None = None,
+    console: ConsoleNotifier | None = None,
+    *,
+    to_users: Sequence[str] = (),
+) -> Integration:
+    """The integration with the Apprise URLs of each route: `security`, `oncall`, `admin`; and those
+    by which single users are reached, with `{email}` in them.
 
     A route without URLs goes to the console and the log. Raises `Invalid` naming an unknown route.
     """
@@ -33,6 +40,7 @@ def build(routes: Mapping[str, Sequence[str]] | None = None, console: ConsoleNot
             AlertSecurityTeam(notifier),
             Escalate(notifier),
             NotifyAdmin(notifier),
+            MessageUser(UserMessenger(check_user_urls(to_users))),
         ),
     )
 

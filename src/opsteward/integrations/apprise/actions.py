@@ -10,9 +10,10 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from opsteward.contracts.action import Action, ActionContext, Plan, Proof, Risk
-from opsteward.integrations.apprise.client import SEND_TIMEOUT, RouteNotifier, log_notice
+from opsteward.integrations.apprise.client import SEND_TIMEOUT, RouteNotifier, UserMessenger, log_notice
 from opsteward.integrations.apprise.config import (
     FieldError,
+    MessageParams,
     NoticeParams,
     NoticeResult,
     Route,
@@ -136,3 +137,35 @@ class NotifyAdmin(NotifyPeople):
     slug: ClassVar[str] = "notify_admin"
     title: ClassVar[str] = "Notify the administrators"
     route: ClassVar[Route] = "admin"
+
+
+class MessageUser(Action[None, MessageParams, NoticeResult]):
+    """Sends a message to one user. Delivered at least once: mail has no key that would keep a repeat away."""
+
+    slug: ClassVar[str] = "message_user"
+    title: ClassVar[str] = "Send a message to a user"
+    risk: ClassVar[Risk] = Risk.LOW
+    params_model: ClassVar[type[BaseModel]] = MessageParams
+    result_model: ClassVar[type[BaseModel]] = NoticeResult
+    timeout: ClassVar[float] = SEND_TIMEOUT + 5.0
+
+    def __init__(self, messenger: UserMessenger) -> None:
+        self._messenger = messenger
+
+    async def plan(self, ctx: ActionContext[None], params: MessageParams) -> Plan:
+        return Plan(
+            needed=True,
+            summary=f"Send a message to a user: {params.title}",
+            steps=["Send one message; it can't be taken back"],
+        )
+
+    async def execute(self, ctx: ActionContext[None], params: MessageParams) -> NoticeResult:
+        return await self._messenger.send(params, ctx.idempotency_key)
+
+    async def verify(self, ctx: ActionContext[None], params: MessageParams, result: NoticeResult) -> Proof:
+        """The services' own receipts: whether the user has read it can't be measured."""
+        return Proof(
+            ok=bool(result.channels),
+            summary=f"Taken by {', '.join(result.channels)}",
+            evidence={"channels": result.channels, "failed": result.failed, "measured": False},
+        )

@@ -6,9 +6,10 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TextIO
+from urllib.parse import quote
 
 from opsteward.core.errors import ConnectorError
-from opsteward.integrations.apprise.config import NoticeParams, NoticeResult, Route
+from opsteward.integrations.apprise.config import MessageParams, NoticeParams, NoticeResult, Route
 
 if TYPE_CHECKING:
     import apprise
@@ -91,8 +92,29 @@ def _body(params: NoticeParams, reference: str) -> str:
     return "\n".join([inert(params.body), "", *lines]).strip()
 
 
+class UserMessenger:
+    """Reaches single users: the URLs have `{email}` where the address goes."""
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self._urls = urls
+
+    @property
+    def configured(self) -> bool:
+        """Whether any user can be reached."""
+        return bool(self._urls)
+
+    async def send(self, params: MessageParams, reference: str) -> NoticeResult:
+        """Send once. Raises ConnectorError when no service is configured or none took it."""
+        if not self._urls:
+            raise ConnectorError("No service reaches users", remedy="set OPSTEWARD_NOTIFY_USERS")
+        urls = [url.replace("{email}", quote(params.email, safe="")) for url in self._urls]
+        title, body = inert(params.title, one_line=True), inert(params.body)
+        sent, failed = await _send_by_apprise("users", urls, title, body, "low")
+        return NoticeResult(reference=reference, channels=sent, failed=failed)
+
+
 async def _send_by_apprise(
-    route: Route, urls: Sequence[str], title: str, body: str, severity: str
+    route: str, urls: Sequence[str], title: str, body: str, severity: str
 ) -> tuple[list[str], list[str]]:
     """Names of the services that took the message and of those that did not. Raises when none did."""
     import apprise
@@ -119,7 +141,7 @@ async def _send_by_apprise(
     return sent, failed
 
 
-def _services(route: Route, urls: Sequence[str]) -> apprise.Apprise:
+def _services(route: str, urls: Sequence[str]) -> apprise.Apprise:
     """Raises ConnectorError naming the place of an unusable URL, never the URL: it holds tokens."""
     import apprise
 

@@ -26,6 +26,16 @@ class NoticeParams(BaseModel):
     field: str | None = Field(default=None, max_length=200)
 
 
+class MessageParams(BaseModel):
+    """A message to one user, by its address."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: str = Field(min_length=3, max_length=320)
+    title: str = Field(min_length=1, max_length=200)
+    body: str = Field(default="", max_length=10_000)
+
+
 class NoticeResult(BaseModel):
     """Where it went. `channels` are names of services, never their URLs."""
 
@@ -46,6 +56,18 @@ class ValidationErrorResult(BaseModel):
 
     reference: str
     errors: list[FieldError]
+
+
+def check_user_urls(urls: Sequence[str]) -> tuple[str, ...]:
+    """Raises `Invalid` for a URL without a place for the address, never showing it (it holds passwords)."""
+    for place, url in enumerate(urls, start=1):
+        if "://" not in url or "{email}" not in url:
+            raise Invalid.field(
+                "OPSTEWARD_NOTIFY_USERS",
+                f"URL {place} has no {{email}} in it",
+                "write {email} where the user's address goes: mailtos://user:password@smtp.example.com?to={email}",
+            )
+    return tuple(urls)
 
 
 def parse_routes(routes: Mapping[str, Sequence[str]]) -> dict[Route, tuple[str, ...]]:

@@ -64,6 +64,7 @@ class _Run:
     process: asyncio.Task[None] | None = None
     body: asyncio.Task[Any] | None = None  # of a durable one: the workflow, which has an asyncio task of its own
     deadline: asyncio.Timeout | None = None
+    begun: bool = False  # before that, a cancelled asyncio task would end without a word
     cancelled: bool = False
     writing: bool = False  # it has ended, and its end is being written down
 
@@ -296,7 +297,8 @@ class Runner:
             # by what the latest claim saw: what waits for room may have come after this one began
             return Outcome(row.tenant_id, row.id, status, result, limited=self._held_back, **how)
 
-        if row.cancel_requested:
+        run.begun = True
+        if row.cancel_requested or run.cancelled:
             return end(TaskStatus.CANCELLED)
         try:
             self._check_gate(run)
@@ -403,7 +405,11 @@ class Runner:
                 return {"result": _as_result(await run.kind.run(self._context(run, recorded=True), params))}
         except ValidationError as error:
             return {"error": f"its parameters fit the type no more: {error.error_count()} problems", "final": True}
-        except Exception as error:  # a boundary: whatever a task raises is its own failure
+        except asyncio.CancelledError as error:
+            if error.__cause__ is not None or (run.body and run.body.cancelling()):  # by the engine, or by us
+                raise
+            return {"error": _said(error), "final": False}
+        except (Exception, SystemExit) as error:  # a boundary: whatever a task raises is its own failure
             return {"error": _said(error), "final": _is_final(error)}
 
     async def _load(self, tenant_id: UUID, task_id: UUID, attempt: int) -> _Run:
@@ -430,6 +436,8 @@ class Runner:
             self._cancelled_early.add(task_id)
         elif run is not None and run.process is not None and not run.writing and not run.cancelled:
             run.cancelled = True
+            if not run.begun:
+                return
             run.process.cancel()
             if run.kind.durable:
                 self._stopping = asyncio.create_task(self._stop_workflow(run))

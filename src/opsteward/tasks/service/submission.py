@@ -34,6 +34,8 @@ _MOST_PROBLEMS = 20
 MOST_DEPENDENCIES = 1000
 #: Tasks of one insert: its text is built in memory.
 _CHUNK = 2000
+#: What stands for a task by its key may end between our insert and our look: then it is inserted after all.
+_MOST_LOOKS = 20
 #: Longest delay, and furthest start: beyond it, use a schedule.
 LONGEST_DELAY = 366 * 86_400.0
 
@@ -77,8 +79,15 @@ class Submission:
         edges = self._checked(tasks, ids, at)
         waiting = await _waiting_on(session, tasks, ids, edges)
         rows = [self._row(task, ids[number], edges[number], waiting[number], at) for number, task in enumerate(tasks)]
-        added = await _insert(session, rows, edges=edges, ids=ids, actor=actor, at=at)
-        submitted = await _answers(session, tasks, ids, added)
+        added: set[UUID] = set()
+        for _ in range(_MOST_LOOKS):
+            missing = [row for task_id, row in zip(ids, rows, strict=True) if task_id not in added]
+            added |= await _insert(session, missing, edges=edges, ids=ids, actor=actor, at=at)
+            submitted = await _answers(session, tasks, ids, added)
+            if submitted is not None:
+                break
+        else:
+            raise Invalid.field("dedup_key", "is just being freed", "send it again")
         moved = {task_id for task_id, told in zip(ids, submitted, strict=True) if told.id != task_id}
         if any(task_id in added and moved.intersection(edges[n]) for n, task_id in enumerate(ids)):
             raise Conflict(
@@ -262,8 +271,8 @@ async def _insert(
 
 async def _answers(
     session: AsyncSession, tasks: Sequence[NewTask], ids: Sequence[UUID], added: set[UUID]
-) -> list[Submitted]:
-    """New ones by their id; for the others what is there by their keys. Raises Invalid where nothing is any more."""
+) -> list[Submitted] | None:
+    """New ones by their id; for the others what is there by their keys. None where nothing is any more."""
     others = [number for number, task_id in enumerate(ids) if task_id not in added]
     known: dict[UUID | str, Submitted] = {}
     if others:
@@ -289,8 +298,8 @@ async def _answers(
             answers.append(Submitted(id=task_id, status=TaskStatus.PENDING))
             continue
         found = known.get(tasks[number].repeat_key or "") or known.get(tasks[number].dedup_key or "")
-        if found is None:  # it ended between our insert and our look
-            raise Invalid.field("dedup_key", "is just being freed", "send it again")
+        if found is None:
+            return None
         answers.append(found)
     return answers
 

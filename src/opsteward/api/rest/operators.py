@@ -1,0 +1,207 @@
+"""Operators, their passwords and their API tokens: who works with Opsteward itself."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from opsteward.api.deps import RoomsDep, client_address, needs, own_address
+from opsteward.api.rest.shapes import Input, NoBody, Page
+from opsteward.core.errors import Denied, Invalid
+from opsteward.identity.passwords import LONGEST
+from opsteward.identity.permissions import SIGNED_IN
+from opsteward.identity.service import access, operators, password_sign_in
+from opsteward.identity.types import Identity
+
+router = APIRouter(prefix="/api/v1", tags=["administration"])
+
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+Roles = Annotated[list[Annotated[str, Field(max_length=40)]], Field(min_length=1, max_length=10)]
+_DAY = 86_400
+
+
+class OperatorIn(Input):
+    name: Name
+    roles: Roles
+
+
+class OperatorChange(Input):
+    """What is not given stays as it is."""
+
+    roles: Roles | None = None
+    status: Literal["active", "inactive"] | None = None
+
+
+class PasswordIn(Input):
+    old_password: Annotated[str, Field(min_length=1, max_length=LONGEST)]
+    new_password: Annotated[str, Field(min_length=1, max_length=4 * LONGEST)]
+
+
+class TokenIn(Input):
+    """A token for an operator of this tenant, by name; for oneself when none is named.
+
+    `scopes` limit it to some permissions, by name (`users.read`) or by the beginning of their names (`users`).
+    It ends after `expires_in` seconds, or `days`; neither: never.
+    """
+
+    operator: Name | None = None
+    name: Name = "api"
+    scopes: (
+        Annotated[list[Annotated[str, Field(min_length=1, max_length=60)]], Field(min_length=1, max_length=50)] | None
+    ) = None
+    expires_in: Annotated[int, Field(strict=True, ge=1, le=3650 * _DAY)] | None = None
+    days: Annotated[int, Field(strict=True, ge=1, le=3650)] | None = None
+
+
+@router.get("/me")
+async def me(identity: Annotated[Identity, needs(SIGNED_IN)]) -> dict[str, Any]:
+    """Who this credential is, and what it may do."""
+    return {
+        "operator": identity.operator_name,
+        "operator_id": identity.operator_id,
+        "tenant": identity.tenant_name,
+        "tenant_id": identity.tenant_id,
+        "roles": identity.roles,
+        "scopes": identity.scopes,
+        "expires_at": identity.expires_at,
+        "permissions": sorted(identity.permissions - {SIGNED_IN}),
+    }
+
+
+@router.put("/me/password", status_code=204)
+async def change_password(
+    body: PasswordIn, request: Request, rooms: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]
+) -> Response:
+    """Another password for oneself; one's other browser sessions end. The first comes by a password link."""
+    await rooms.password_sign_in.change_own(
+        identity, old=body.old_password, new=body.new_password, address=client_address(request)
+    )
+    return Response(status_code=204)
+
+
+@router.get("/operators")
+async def list_operators(rooms: RoomsDep, identity: Annotated[Identity, needs("operators.read")]) -> Page:
+    """Who works with Opsteward in this tenant."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return Page(items=[asdict(operator) for operator in await access.list_operators(session)])
+
+
+@router.post("/operators", status_code=201)
+async def create_operator(
+    body: OperatorIn, rooms: RoomsDep, identity: Annotated[Identity, needs("operators.write")]
+) -> dict[str, Any]:
+    """Add an operator; give a token with POST /tokens, or a password link."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(
+            await access.create_operator(session, name=body.name, roles=body.roles, actor=identity.actor, by=identity)
+        )
+
+
+@router.put("/operators/{operator_id}")
+async def change_operator(
+    operator_id: UUID, body: OperatorChange, rooms: RoomsDep, identity: Annotated[Identity, needs("operators.write")]
+) -> dict[str, Any]:
+    """Other roles, or `inactive` and `active` again; a change ends their browser sessions. Nobody gives roles beyond
+    their own, and the last owner stays one."""
+    if body.roles is None and body.status is None:
+        raise Invalid.field("body", "changes nothing", "give roles, status or both")
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        changed = await operators.change_operator(
+            session,
+            operator_id=operator_id,
+            roles=body.roles,
+            status=body.status,
+            actor=identity.actor,
+            by=identity,
+        )
+    return asdict(changed)
+
+
+@router.delete("/operators/{operator_id}", status_code=204)
+async def deactivate_operator(
+    operator_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("operators.write")]
+) -> Response:
+    """Shut an operator out at once; what they did stays theirs. PUT with status `active` lets them in again."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        await operators.change_operator(
+            session, operator_id=operator_id, status=operators.INACTIVE, actor=identity.actor, by=identity
+        )
+    return Response(status_code=204)
+
+
+@router.post("/operators/{operator_id}/password-link", status_code=201)
+async def create_password_link(
+    operator_id: UUID,
+    request: Request,
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("operators.write")],
+    body: NoBody = None,
+) -> dict[str, Any]:
+    """A link, shown this once, with which the operator sets a password and signs in; it works once, for an hour."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        link = await password_sign_in.make_link(session, operator_id=operator_id, by=identity)
+    return {
+        "id": link.id,
+        "url": f"{own_address(request)}/sign-in/password?code={link.secret}",
+        "expires_at": link.expires_at,
+    }
+
+
+@router.get("/tokens")
+async def list_tokens(rooms: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]) -> Page:
+    """One's own API tokens; all of the tenant for who may write tokens. Never their secrets."""
+    own = None if identity.may("tokens.write") else identity.operator_id
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return Page(items=[asdict(token) for token in await access.list_tokens(session, operator_id=own)])
+
+
+@router.post("/tokens", status_code=201)
+async def create_token(
+    body: TokenIn, rooms: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]
+) -> dict[str, Any]:
+    """A new API token; its secret is shown this once. It may no more, and lives no longer, than the token that asks."""
+    if body.days is not None and body.expires_in is not None:
+        raise Invalid.field("days", "is given beside expires_in", "give one of the two")
+    seconds = body.days * _DAY if body.days is not None else body.expires_in
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        owner = identity.operator_id
+        if body.operator is not None:
+            owner = await _other_operator(session, identity, body.operator)
+        token = await access.issue_token(
+            session,
+            operator_id=owner,
+            kind="api",
+            name=body.name,
+            actor=identity.actor,
+            ttl=timedelta(seconds=seconds) if seconds else None,
+            by=identity,
+            scopes=body.scopes,
+        )
+    return {"id": token.id, "token": token.secret, "scopes": token.scopes, "expires_at": token.expires_at}
+
+
+async def _other_operator(session: Any, identity: Identity, name: str) -> UUID:
+    """Another's id, if one may make tokens for others, and not for somebody who may do more than oneself."""
+    if name.casefold() == identity.operator_name.casefold():
+        return identity.operator_id
+    identity.require("tokens.write")
+    found = await access.find_operator(session, name=name)
+    access.require_power_over(identity, found.roles)
+    return found.id
+
+
+@router.delete("/tokens/{token_id}", status_code=204)
+async def revoke_token(token_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]) -> Response:
+    """End a token at once. A token with scopes, without `tokens.write` among them, ends itself only."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        if not identity.may("tokens.write"):
+            own = {token.id for token in await access.list_tokens(session, operator_id=identity.operator_id)}
+            if token_id not in (own if identity.scopes is None else {identity.token_id}):
+                raise Denied("only one's own tokens")
+        await access.revoke_token(session, token_id=token_id, actor=identity.actor)
+    return Response(status_code=204)
