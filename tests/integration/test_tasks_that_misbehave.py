@@ -94,6 +94,16 @@ async def test_an_error_about_an_unreadable_name_is_kept(office: Office, tenant:
     assert dead.error == "FileNotFoundError: no file report-?.csv"
 
 
+async def test_a_process_that_can_write_nothing_down_any_more_says_so(office: Office, tenant: Tenant) -> None:
+    async with office.runners() as (runner,):
+        working = asyncio.create_task(runner.run())
+        runner._ledger._progress[tenant.id, tenant.id] = (1, object())  # type: ignore[assignment]
+        runner._ledger._work.set()
+        with pytest.raises(TypeError, match="JSON"):
+            async with asyncio.timeout(20):
+                await working
+
+
 # ---------------------------------------------------------------- how a function ends
 
 
@@ -105,6 +115,14 @@ async def _is_cancelled_from_within() -> None:
 
 async def _exits() -> None:
     raise SystemExit(3)
+
+
+async def _waits_too_long_for_another() -> None:
+    raise TimeoutError("the other was silent")
+
+
+async def _reads_nonsense() -> None:
+    Job.model_validate({"nonsense": 1})
 
 
 def _stops() -> None:
@@ -134,7 +152,14 @@ async def test_what_a_plain_function_raises_is_its_own_failure(
 
 
 @pytest.mark.parametrize(
-    ("body", "error"), [(_is_cancelled_from_within, "CancelledError"), (_exits, "SystemExit")], ids=["cancel", "exit"]
+    ("body", "error"),
+    [
+        (_is_cancelled_from_within, "CancelledError"),
+        (_exits, "SystemExit"),
+        (_waits_too_long_for_another, "TimeoutError: the other was silent"),
+        (_reads_nonsense, "ValidationError"),
+    ],
+    ids=["cancel", "exit", "timeout", "validation"],
 )
 async def test_what_an_async_function_raises_is_its_own_failure(
     office: Office, tenant: Tenant, body: Any, error: str

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hmac
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from hashlib import sha256
+from time import time
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -76,6 +80,7 @@ async def populate(instance: Instance) -> Populated:
     assert limited.status_code == 200, limited.text
     await post("/api/v1/controls/pause", {"scope": "action", "target": "log_only", "reason": f"{mark} pause"})
     user, enrollment_id, grant = await _people(tenant, mark, post)
+    webhook = await _signs_up(tenant, mark, post)
     agent = await post("/api/v1/agents", {"kind": "opsteward.heartbeat", "name": f"{mark}-agent"})
     await _as_an_agent_would(tenant, f"{mark}-agent", mark)
     async with instance.house.web.unit_of_work(tenant.id) as following:
@@ -92,9 +97,11 @@ async def populate(instance: Instance) -> Populated:
         "agent_id": agent["id"],
         "task_id": first["id"],
         "schedule_id": schedule["id"],
+        "operator_id": str(approver.id),
         "user_id": user["id"],
         "enrollment_id": enrollment_id,
         "grant_id": grant["id"],
+        "webhook_id": webhook,
     }
     return Populated(
         tenant=tenant,
@@ -121,6 +128,19 @@ async def _people(
     await post("/api/v1/users", {**named, "username": mark, "email": f"{mark}@example.org", "role": "contractor"})
     waiting = (await tenant.http.get("/api/v1/enrollments?status=pending_manual_review")).json()["items"]
     return user, waiting[0]["id"], grant
+
+
+async def _signs_up(tenant: Tenant, mark: str, post: Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]) -> str:
+    """A sender from outside, and a user who came by it."""
+    webhook = await post("/api/v1/webhooks", {"kind": "user-signup", "name": f"{mark}-form"})
+    named = {"username": f"{mark}-signed", "email": f"{mark}@example.net", "full_name": mark}
+    body, at = json.dumps(named).encode(), str(int(time()))
+    signed = hmac.new(webhook["secret"].encode(), at.encode() + b"." + body, sha256).hexdigest()
+    answer = await tenant.instance.client().post(
+        "/webhook/user-signup", content=body, headers={"X-Opsteward-Signature": f"t={at},v1={signed}"}
+    )
+    assert answer.status_code == 200, answer.text
+    return str(webhook["id"])
 
 
 async def _any_incident(tenant: Tenant, mark: str) -> str:

@@ -30,6 +30,7 @@ from opsteward.api.rest import (
     tasks,
     troubleshooting,
     users,
+    webhooks,
 )
 from opsteward.api.rooms import Rooms
 from opsteward.api.traced import Traced
@@ -52,6 +53,7 @@ ROUTES = (
     controls,
     users,
     enrollments,
+    webhooks,
     admin,
     operators,
     metrics,

@@ -32,8 +32,8 @@ log = get_logger(__name__)
 
 _CORRELATION = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 #: Routes that take many things at once, within the larger limit.
-_INGEST = frozenset({"/api/v1/events", "/api/v1/tasks/bulk"})
-_GUARDED = ("/api/v1/", "/api/agents/", "/agent/")
+_INGEST = frozenset({"/api/v1/events", "/api/v1/tasks/bulk", "/scim/v2/Bulk"})
+_GUARDED = ("/api/v1/", "/api/agents/", "/agent/", "/scim/")
 _OPEN = frozenset({"/agent/health", "/api/v1/sign-in"})
 #: Larger bodies are parsed on a thread: the event loop also renews this process's hold on its work.
 _LOOP_BYTES = 64 * 1024

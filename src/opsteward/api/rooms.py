@@ -17,6 +17,7 @@ from opsteward.identity.service.enrollments import Enrollments
 from opsteward.identity.service.openid_sign_in import OpenIdSignIn
 from opsteward.identity.service.password_sign_in import PasswordSignIn
 from opsteward.identity.service.users import Users
+from opsteward.identity.service.webhooks import Webhooks
 from opsteward.systems.service.inventory import Inventory
 from opsteward.tasks.service.catalogue import Catalogue
 from opsteward.tasks.service.schedules import Schedules
@@ -45,6 +46,7 @@ class Rooms:
     agents: AgentDesk
     users: Users
     enrollments: Enrollments
+    webhooks: Webhooks
     password_sign_in: PasswordSignIn
     openid_sign_in: OpenIdSignIn | None
     audit_key: bytes

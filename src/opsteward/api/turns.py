@@ -17,7 +17,7 @@ from opsteward.core.errors import Unavailable
 from opsteward.telemetry.metrics import HTTP_WAITING
 
 #: What answers without the database, or must answer when all else waits, takes no turn.
-_TAKE_TURNS = ("/api/", "/agent/")
+_TAKE_TURNS = ("/api/", "/agent/", "/scim/")
 
 
 class Busy(Unavailable):

@@ -22,6 +22,7 @@ from opsteward.core.embedded import EmbeddedPostgres
 from opsteward.core.errors import OpsError
 from opsteward.core.log import get_logger
 from opsteward.identity.service import access, tenants
+from opsteward.identity.service.webhooks import Webhooks
 from opsteward.telemetry import traces
 from opsteward.telemetry.loop_lag import watch_loop
 
@@ -126,6 +127,7 @@ def rooms_of(house: House, readiness: Callable[[], dict[str, bool]]) -> Rooms:
         agents=house.agents,
         users=house.users,
         enrollments=house.enrollments,
+        webhooks=Webhooks(house.box),
         password_sign_in=house.password_sign_in,
         openid_sign_in=house.openid_sign_in,
         audit_key=house.box.audit_key(),

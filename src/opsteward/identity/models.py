@@ -105,3 +105,30 @@ class UsedState(Base):
 
     state_hash: Mapped[bytes] = mapped_column(primary_key=True)
     until: Mapped[datetime]
+
+
+class Webhook(TenantRow, Base):
+    """A sender of one kind of request from outside, and the secret by which it signs them."""
+
+    __tablename__ = "webhooks"
+    __table_args__ = (sa.Index("ix_webhooks_kind", "kind", postgresql_where=sa.text("revoked_at is null")),)
+
+    kind: Mapped[str]
+    name: Mapped[str]
+    secret_sealed: Mapped[bytes]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    revoked_at: Mapped[datetime | None]
+
+
+class UsedSignature(TenantRow, Base):
+    """A signature that was taken, until it would be too old anyway: each is taken once."""
+
+    __tablename__ = "used_signatures"
+    __table_args__ = (
+        sa.UniqueConstraint("tenant_id", "digest"),
+        sa.Index("ix_used_signatures_until", "until"),
+    )
+
+    digest: Mapped[bytes]
+    until: Mapped[datetime]

@@ -36,7 +36,8 @@ ALL_SYSTEMS = "all_systems"
 
 @dataclass(frozen=True, kw_only=True)
 class NewUser:
-    """A user to register. `enrollment_type` is the role, if not given; `source` says where it came from."""
+    """A user to register. `enrollment_type` is the role, if not given; `source` says where it came from. Who is not
+    `active` is enrolled all the same, and has access once it is made so."""
 
     username: str
     email: str | None
@@ -51,6 +52,7 @@ class NewUser:
     expires_at: datetime | None = None
     source: str = "api"
     scim: Mapping[str, Any] | None = None
+    active: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,11 +70,12 @@ class Users:
         enrollment = enrollment_row(
             tenant_id=tenant_id, user_id=user_id, enrollment_type=enrolled_as, rule=rule, actor=actor, at=at
         )
-        row = user_row(new, rule=rule, enrolled=enrollment["automatic"], tenant_id=tenant_id, actor=actor)
-        row |= {"id": user_id, "created_at": at, "updated_at": at}
+        joins = enrollment["automatic"] and new.active
+        row = user_row(new, rule=rule, enrolled=joins, tenant_id=tenant_id, actor=actor)
+        row |= {"id": user_id, "created_at": at, "updated_at": at, "deactivated_at": None if new.active else at}
         if len(row["permissions"]) > 1 and (pair := meeting(row["permissions"], await duty_pairs(session))):
             raise duties_meet(pair)
-        if row["expires_at"] is None and enrollment["automatic"] and rule.access_days:
+        if row["expires_at"] is None and joins and rule.access_days:
             row["expires_at"] = at + timedelta(days=rule.access_days)
         added = await session.scalar(insert(User).values(row).on_conflict_do_nothing().returning(User.id))
         if added is None:
@@ -88,7 +89,7 @@ class Users:
         await record_changes(session, [Change("user_registered", {"user_data": told})])
         await pending_changes(session, [enrollment])
         await feed.announce(session, kind=PEOPLE, object_id=str(user_id))
-        if enrollment["automatic"]:
+        if joins:
             await self._bus.publish(
                 session,
                 UsersEnrolled(user_ids=[user_id], enrollment_type=enrolled_as, welcome_template=rule.welcome_template),
@@ -295,7 +296,7 @@ def user_row(new: NewUser, *, rule: Rule, enrolled: bool, tenant_id: UUID, actor
         "email": new.email,
         "email_key": email_key(new.email) if new.email is not None else None,
         "full_name": new.full_name,
-        "status": UserStatus.ACTIVE if enrolled else UserStatus.PENDING,
+        "status": UserStatus.ACTIVE if enrolled else UserStatus.PENDING if new.active else UserStatus.INACTIVE,
         "role": new.role,
         "department": new.department,
         "manager_id": new.manager_id,

@@ -298,11 +298,12 @@ class Runner:
             return Outcome(row.tenant_id, row.id, status, result, limited=self._held_back, **how)
 
         run.begun = True
-        if row.cancel_requested or run.cancelled:
+        unwanted = row.cancel_requested or run.cancelled
+        if unwanted:
             return end(TaskStatus.CANCELLED)
         try:
             self._check_gate(run)
-            params = validated(kind, row.params)
+            params = _params_of(run)
             async with asyncio.timeout(row.timeout) as run.deadline:
                 if kind.durable:
                     return await self._through_the_engine(run, end)
@@ -322,8 +323,6 @@ class Runner:
             if not kind.durable and not (run.process and run.process.cancelling()):  # by nobody but the task itself
                 return _failure(end, row, error)
             return end(TaskStatus.PENDING)  # this process ends, or the engine is away: who claims it goes on
-        except ValidationError as error:
-            return end(TaskStatus.FAILED, error=f"its parameters fit the type no more: {error.error_count()} problems")
         except (Exception, SystemExit) as error:  # a boundary: whatever a task raises is its own failure
             return _failure(end, row, error)
 
@@ -400,11 +399,9 @@ class Runner:
         run = self._runs.get(UUID(task_id)) or await self._load(UUID(tenant_id), UUID(task_id), attempt)
         run.body = asyncio.current_task()
         try:
-            params = validated(run.kind, run.row.params)
+            params = _params_of(run)
             with correlated(run.row.correlation_id):  # another process may have begun it
                 return {"result": _as_result(await run.kind.run(self._context(run, recorded=True), params))}
-        except ValidationError as error:
-            return {"error": f"its parameters fit the type no more: {error.error_count()} problems", "final": True}
         except asyncio.CancelledError as error:
             if error.__cause__ is not None or (run.body and run.body.cancelling()):  # by the engine, or by us
                 raise
@@ -476,6 +473,14 @@ def _ended(outcome: Outcome) -> str:
 def _workflow_id(row: Any, *, before: int = 0) -> str:
     """One workflow for each try: who claims the task after a crash goes on with the same."""
     return f"task:{row.id}:{row.retry_count - before}"
+
+
+def _params_of(run: _Run) -> BaseModel:
+    """Raises Refused when the type has changed since the task was submitted."""
+    try:
+        return validated(run.kind, run.row.params)
+    except ValidationError as error:
+        raise Refused(f"its parameters fit the type no more: {error.error_count()} problems") from None
 
 
 def _as_result(value: Any) -> dict[str, Any] | None:

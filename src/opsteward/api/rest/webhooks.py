@@ -1,0 +1,94 @@
+"""`/webhook/...`: signed requests from other systems; and `/api/v1/webhooks`: the secrets that they sign with."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.problems import field_problems
+from opsteward.api.rest.shapes import Input, Page
+from opsteward.core.errors import Invalid
+from opsteward.identity.people import NewUser
+from opsteward.identity.types import Identity
+
+router = APIRouter(tags=["webhooks"])
+
+Text = Annotated[str, Field(max_length=2000)]
+
+
+class WebhookIn(Input):
+    """A sender to come."""
+
+    kind: Annotated[str, Field(max_length=40)]
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class SignUp(BaseModel):
+    """What a sign-up form sends; what it sends besides is kept in the profile."""
+
+    model_config = ConfigDict(extra="allow")
+
+    username: Text
+    email: Text
+    full_name: Text
+    role: Text = "standard_user"
+    profile: dict[str, Any] = {}
+
+
+@router.post("/webhook/user-signup", openapi_extra={
+    "requestBody": {"required": True, "content": {"application/json": {"schema": SignUp.model_json_schema()}}}
+})  # fmt: skip
+async def user_signup(request: Request, rooms: RoomsDep) -> dict[str, Any]:
+    """Register a user, for a sender that signs: HMAC-SHA256 of `<timestamp>.<raw body>` in `X-Opsteward-Signature:
+    t=<timestamp>,v1=<hex>`. A signature is good for 300 seconds, and once."""
+    raw = await request.body()
+    sender = await rooms.webhooks.sender_of(
+        rooms.db, kind="user-signup", signature=request.headers.get("x-opsteward-signature", ""), body=raw
+    )
+    try:
+        body = SignUp.model_validate_json(raw)
+    except ValidationError as error:
+        raise Invalid(problems=field_problems(error.errors())) from None
+    new = NewUser(
+        username=body.username,
+        email=body.email,
+        full_name=body.full_name,
+        role=body.role,
+        profile_data={**(body.model_extra or {}), **body.profile},
+        source="webhook",
+    )
+    async with rooms.db.unit_of_work(sender.tenant_id) as session:
+        await rooms.webhooks.use_up(session, sender=sender)
+        user = await rooms.users.register(session, new=new, actor=sender.actor)
+    return {"status": "success", "user_id": user.id}
+
+
+@router.post("/api/v1/webhooks", status_code=201)
+async def create_webhook(
+    body: WebhookIn, rooms: RoomsDep, identity: Annotated[Identity, needs("tokens.write")]
+) -> dict[str, Any]:
+    """A new sender; its secret is seen this once."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await rooms.webhooks.create(session, kind=body.kind, name=body.name, actor=identity.actor))
+
+
+@router.get("/api/v1/webhooks")
+async def list_webhooks(rooms: RoomsDep, identity: Annotated[Identity, needs("operators.read")]) -> Page:
+    """The senders, newest first, without their secrets."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        return Page(items=[asdict(one) for one in await rooms.webhooks.all(session)])
+
+
+@router.delete("/api/v1/webhooks/{webhook_id}", status_code=204)
+async def revoke_webhook(
+    webhook_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("tokens.write")]
+) -> Response:
+    """Take nothing from a sender any more."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        await rooms.webhooks.revoke(session, webhook_id=webhook_id, actor=identity.actor)
+    return Response(status_code=204)
