@@ -25,7 +25,8 @@ async def everything(instance: Instance) -> list[Operation]:
 
 @pytest.fixture
 def with_bodies(everything: list[Operation]) -> list[Operation]:
-    return [operation for operation in everything if operation.schema]
+    """Without those of signed requests: of what is not signed, nothing is said."""
+    return [each for each in everything if each.schema and not each.path.startswith("/webhook/")]
 
 
 @pytest.fixture

@@ -49,11 +49,12 @@ async def test_one_time_link_signs_in_once(served: Served, visit: Visit) -> None
 async def test_token_form_signs_in(served: Served, visit: Visit) -> None:
     page = await visit("/", signed_in=False)
     assert page.url == f"{served.url}/sign-in"
+    await page.get_by_text("With an API token").click()
     await page.get_by_label("API token").fill("ops_wrong")
-    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("button", name="Sign in with the token").click()
     await expect(page.get_by_role("alert")).to_contain_text("unknown")
     await page.get_by_label("API token").fill(served.token)
-    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("button", name="Sign in with the token").click()
     await expect(page.locator(".headline h1")).to_be_visible()
 
 

@@ -95,13 +95,13 @@ async def test_an_error_about_an_unreadable_name_is_kept(office: Office, tenant:
 
 
 async def test_a_process_that_can_write_nothing_down_any_more_says_so(office: Office, tenant: Tenant) -> None:
-    async with office.runners() as (runner,):
-        working = asyncio.create_task(runner.run())
-        runner._ledger._progress[tenant.id, tenant.id] = (1, object())  # type: ignore[assignment]
-        runner._ledger._work.set()
-        with pytest.raises(TypeError, match="JSON"):
-            async with asyncio.timeout(20):
-                await working
+    gate, process_id = Gate(office.house.app), await office.process()
+    runner = Runner(office.house.app, office.catalogue, gate, process_id=process_id, slots=2, spare=0)
+    runner._ledger._progress[tenant.id, process_id] = (1, object())  # type: ignore[assignment]
+    runner._ledger._work.set()
+    with pytest.raises(TypeError, match="serializable"):
+        async with asyncio.timeout(20):
+            await runner.run()
 
 
 # ---------------------------------------------------------------- how a function ends

@@ -80,9 +80,11 @@ async def populate(instance: Instance) -> Populated:
     assert limited.status_code == 200, limited.text
     await post("/api/v1/controls/pause", {"scope": "action", "target": "log_only", "reason": f"{mark} pause"})
     user, enrollment_id, grant = await _people(tenant, mark, post)
+    reviewed = await post("/api/v1/access-reviews", {"name": f"{mark}-review"})
     webhook = await _signs_up(tenant, mark, post)
     agent = await post("/api/v1/agents", {"kind": "opsteward.heartbeat", "name": f"{mark}-agent"})
     await _as_an_agent_would(tenant, f"{mark}-agent", mark)
+    _signed_in(tenant, approver)
     async with instance.house.web.unit_of_work(tenant.id) as following:
         await sequence(following)
     approval_id, freeze_id = await _as_a_worker_would(tenant, UUID(action["id"]), mark)
@@ -102,6 +104,7 @@ async def populate(instance: Instance) -> Populated:
         "enrollment_id": enrollment_id,
         "grant_id": grant["id"],
         "webhook_id": webhook,
+        "review_id": reviewed["id"],
     }
     return Populated(
         tenant=tenant,
@@ -141,6 +144,20 @@ async def _signs_up(tenant: Tenant, mark: str, post: Callable[[str, dict[str, An
     )
     assert answer.status_code == 200, answer.text
     return str(webhook["id"])
+
+
+def _signed_in(tenant: Tenant, operator: Operator) -> None:
+    """What is left of an operator's having signed in by password, and by an identity provider."""
+    tenant.instance.sql(
+        "insert into opsteward.operator_passwords (id, tenant_id, operator_id, hash, set_by, changed_at)"
+        " values (%s, %s, %s, 'none', 'system:test', now())",
+        uuid4(), tenant.id, operator.id,
+    )  # fmt: skip
+    tenant.instance.sql(
+        "insert into opsteward.outside_identities (id, tenant_id, operator_id, issuer, subject, bound_at)"
+        " values (%s, %s, %s, 'https://login.example', %s, now())",
+        uuid4(), tenant.id, operator.id, operator.name,
+    )  # fmt: skip
 
 
 async def _any_incident(tenant: Tenant, mark: str) -> str:

@@ -14,6 +14,7 @@ from opsteward.api import problems, ws
 from opsteward.api.guard import Guard
 from opsteward.api.measured import Measured
 from opsteward.api.rest import (
+    access_reviews,
     actions,
     admin,
     agent,
@@ -33,6 +34,8 @@ from opsteward.api.rest import (
     webhooks,
 )
 from opsteward.api.rooms import Rooms
+from opsteward.api.scim import routes as scim
+from opsteward.api.scim.answers import ScimErrors
 from opsteward.api.traced import Traced
 from opsteward.api.turns import Turns
 from opsteward.core.version import __version__
@@ -53,10 +56,12 @@ ROUTES = (
     controls,
     users,
     enrollments,
+    access_reviews,
     webhooks,
     admin,
     operators,
     metrics,
+    scim,
 )
 SCHEMA_URL = "/api/schema/"
 _PROBLEMS = {
@@ -117,6 +122,7 @@ def build_app(rooms: Rooms, *, lifespan: Any = None) -> FastAPI:
     if traces.on():
         app.add_middleware(Traced)
     app.add_middleware(Guard, settings=rooms.settings)
+    app.add_middleware(ScimErrors)
     app.add_middleware(Measured)
     return app
 

@@ -34,10 +34,11 @@ cursor:pointer;text-align:center;text-decoration:none;font-weight:600}}
 details{{margin-top:1.5rem;border-top:1px solid var(--line);padding-top:1rem}}
 summary{{cursor:pointer;min-height:44px;display:flex;align-items:center}}summary::before{{content:"+";width:1.25rem;
 font-weight:600}}details[open] summary::before{{content:"-"}}
-p{{color:var(--quiet);margin:.75rem 0 0;overflow-wrap:anywhere}}.bad{{color:var(--bad);font-weight:600;margin:0}}
-</style></head><body><main><h1>{title}</h1>{message}{content}</main></body></html>"""
+p{{color:var(--quiet);margin:.75rem 0 0;overflow-wrap:anywhere}}.product{{margin:0;font-weight:600}}
+.bad{{color:var(--bad);font-weight:600;margin:0}}
+</style></head><body><main><p class="product">Opsteward</p><h1>{title}</h1>{message}{content}</main></body></html>"""
 
-_PROVIDER = '<a class="button other" href="/sign-in/openid">Sign in with your organisation</a>'
+_PROVIDER = '<a class="button other" href="/sign-in/openid">Sign in by organisation</a>'
 _SIGN_IN = """<form method="post" action="/sign-in"><label for="name">Name</label>
 <input id="name" name="name" autocomplete="username" maxlength="100" required autofocus value="{name}">
 <label for="password">Password</label>
@@ -51,7 +52,7 @@ _SIGN_IN = """<form method="post" action="/sign-in"><label for="name">Name</labe
 others: <code>opsteward tokens create</code>.</p></details>"""
 _CHOOSE = """<form method="post" action="/sign-in/password"><input type="hidden" name="code" value="{code}">
 <p>For <strong>{name}</strong>. At least {shortest} characters; several words are easy to remember.</p>
-<input type="hidden" name="username" autocomplete="username" value="{name}">
+<input name="username" autocomplete="username" value="{name}" readonly hidden>
 <label for="password">New password</label><input id="password" name="password" type="password"
 autocomplete="new-password" minlength="{shortest}" maxlength="{longest}" required autofocus>
 <label for="again">The same again</label><input id="again" name="again" type="password"

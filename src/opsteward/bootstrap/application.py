@@ -149,6 +149,8 @@ def console_rooms_of(house: House, readiness: Callable[[], dict[str, bool]]) -> 
         task_types=house.task_types,
         schedules=house.schedules,
         agents=house.agents,
+        users=house.users,
+        enrollments=house.enrollments,
         readiness=readiness,
     )
 

@@ -43,7 +43,7 @@ from opsteward.telemetry.service.figures import Figures
 from opsteward.troubleshooting.service.sessions import Sessions
 
 #: Rooms whose tables must be known before the first migration.
-TABLES = ("core.processes", "core.changes", "identity.people_models", "identity.scim_models", *(f"{r}.models" for r in (
+TABLES = ("core.processes", "core.changes", "identity.people_models", "identity.import_models", "identity.scim_models", *(f"{r}.models" for r in (
     "identity", "telemetry", "tasks", "systems", "actions", "agents", "events", "troubleshooting")))  # fmt: skip
 
 

@@ -13,7 +13,9 @@ from pathlib import Path
 from nicegui import ui
 from nicegui.element import Element
 
+from opsteward.console.badge import draw_badge
 from opsteward.console.elements import icon, link, tag, text
+from opsteward.console.keyed import KeyedList, one
 from opsteward.core.errors import Invalid, OpsError
 from opsteward.identity.types import Identity
 
@@ -23,11 +25,14 @@ FAVICON = (
     '9 12 5.2-1.3 9-6.5 9-12V5z"/><path fill="#fff" d="m10.6 16.6-4-4 1.5-1.5 2.5 2.5 5.4-5.4 1.5 1.5z"/></svg>'
 )
 
+ENROLMENTS = "Enrolments"
 #: Where one can go, and the permission without which it would show nothing.
 _ROOMS = (
     ("Overview", "/", "dashboard", "systems.read"),
     ("Tasks", "/tasks", "task_alt", "tasks.read"),
     ("Agents", "/agents", "smart_toy", "agents.read"),
+    ("Users", "/users", "group", "users.read"),
+    (ENROLMENTS, "/enrollments", "how_to_reg", "enrollments.read"),
 )
 
 
@@ -41,11 +46,13 @@ def share_style() -> None:
 
 @dataclass(frozen=True)
 class Parts:
-    """The places of the frame that a page fills: what is paused, and the button for it. `stale` is a banner."""
+    """The places of the frame that a page fills: what is paused, and the button for it. `stale` is a banner; `badge`
+    says beside a room how much waits there, for who may go there."""
 
     stale: Element
     paused: Element
     controls: Element
+    badge: KeyedList[int] | None
 
 
 @contextmanager
@@ -57,7 +64,7 @@ def page(identity: Identity, path: str = "") -> Iterator[Parts]:
             text("Opsteward", "words")
         home.props["href"] = "/"
         home.props["aria-label"] = "Opsteward, overview"
-        _draw_rooms(identity, path)
+        badge = _draw_rooms(identity, path)
         with tag("div", "who"):
             text(identity.tenant_name, "tenant")
             text(identity.operator_name, "operator")
@@ -76,20 +83,24 @@ def page(identity: Identity, path: str = "") -> Iterator[Parts]:
     stale.set_visibility(False)
     paused = tag("div")
     with tag("div", "content"):
-        yield Parts(stale, paused, controls)
+        yield Parts(stale, paused, controls, badge)
 
 
-def _draw_rooms(identity: Identity, path: str) -> None:
+def _draw_rooms(identity: Identity, path: str) -> KeyedList[int] | None:
+    badge = None
     with tag("nav", "rooms") as drawn:
         for words, address, picture, permission in _ROOMS:
             if identity.may(permission):
                 with tag("a") as room:
                     icon(picture)
                     text(words)
+                    if words == ENROLMENTS:
+                        badge = one(draw_badge)
                 room.props["href"] = address
                 if path == address or (address != "/" and path.startswith(f"{address}/")):
                     room.props["aria-current"] = "page"
     drawn.props["aria-label"] = "Rooms"
+    return badge
 
 
 def apologise(error: OpsError) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import ClassVar, Generic, TypeVar
 
 from nicegui import ui
@@ -21,7 +20,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from opsteward.console import frame
+from opsteward.console.badge import read_badge
 from opsteward.console.gate import IDENTITY, identity_of, wait_page
+from opsteward.console.keyed import KeyedList
 from opsteward.console.pauses import PauseBanner, PauseRow, pause_button, read_pauses
 from opsteward.console.rooms import ConsoleRooms
 from opsteward.core.errors import OpsError, Unauthenticated
@@ -29,6 +30,7 @@ from opsteward.core.feed import RECONNECTED, Notice
 from opsteward.core.ids import uuid7
 from opsteward.core.log import correlated, get_logger
 from opsteward.identity.service import browser
+from opsteward.identity.service.access_of_users import PEOPLE
 from opsteward.identity.types import Identity
 from opsteward.tasks.types import CONTROLS
 
@@ -58,10 +60,14 @@ class LivePage(ABC, Generic[T]):
         self._secret = request.cookies.get(browser.SESSION_COOKIE, "")
         self._client = ui.context.client
         self._wanted = asyncio.Event()
+        self._whole = False  # whether more than the badge is to be read
+        self._reading = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
         self._stop_listening: Callable[[], None] | None = None
         self._stale: Element | None = None
         self._banner: PauseBanner | None = None
+        self._badge: KeyedList[int] | None = None
+        self._waiting = 0
         self.pauses: list[PauseRow] = []
 
     @abstractmethod
@@ -92,7 +98,7 @@ class LivePage(ABC, Generic[T]):
                 frame.apologise(error)
             return None
         with frame.page(self.identity, self._path) as parts:
-            self._stale = parts.stale
+            self._stale, self._badge = parts.stale, parts.badge
             self._lay_out_controls(parts)
             self.lay_out(data)
             self._show(data)
@@ -113,7 +119,12 @@ class LivePage(ABC, Generic[T]):
     def _show(self, data: T) -> None:
         if self._banner is not None:
             self._banner.show(self.pauses)
+        self._show_badge()
         self.show(data)
+
+    def _show_badge(self) -> None:
+        if self._badge is not None:
+            self._badge.show([self._waiting] if self._waiting else [])
 
     async def act(self, permission: str, work: Work, *, done: str) -> None:
         """Do what a button says, in one unit of work with today's rights, and tell how it went."""
@@ -129,7 +140,18 @@ class LivePage(ABC, Generic[T]):
             self._tell(frame.in_words(error), picture="error")
         else:
             self._tell(done, picture="check_circle")
-        self._wanted.set()
+        self._want()
+
+    async def look_again(self) -> None:
+        """Read and show at once, for what a person has just typed. What goes wrong is said by the page's following."""
+        try:
+            await self._refresh()
+        except OpsError:
+            self._want()
+
+    def tell(self, words: str, *, picture: str) -> None:
+        """A word to the person, for a while."""
+        self._tell(words, picture=picture)
 
     def _tell(self, words: str, *, picture: str) -> None:
         if not self._client.is_deleted:
@@ -153,7 +175,13 @@ class LivePage(ABC, Generic[T]):
             self.identity.require(permission)
         async with self.rooms.db.unit_of_work(self.identity.tenant_id) as session:
             self.pauses = await read_pauses(session, self.identity)
+            self._waiting = await read_badge(session, self.identity)
             return await self.read(session)
+
+    async def _read_badge(self) -> None:
+        identity = await self._identify()
+        async with self.rooms.db.unit_of_work(identity.tenant_id) as session:
+            self._waiting = await read_badge(session, identity)
 
     # -- while the browser is there ----------------------------------------------------------------------------
 
@@ -165,7 +193,7 @@ class LivePage(ABC, Generic[T]):
         if self._following is None:
             self._stop_listening = self.rooms.feed.listen(self._hear)
             self._following = asyncio.create_task(self._follow())
-        self._wanted.set()  # what changed between the page's making and now
+        self._want()  # what changed between the page's making and now
 
     def _is_own_socket(self) -> bool:
         """A page belongs to the session that asked for it: no other may watch it, or press its buttons."""
@@ -189,26 +217,35 @@ class LivePage(ABC, Generic[T]):
         elif notice.kind in (RECONNECTED, CONTROLS) or (
             notice.tenant_id == self.identity.tenant_id and self.concerns(notice)
         ):  # a pause of everything is nobody's tenant's
+            self._want()
+        elif notice.tenant_id == self.identity.tenant_id and notice.kind == PEOPLE:
             self._wanted.set()
+
+    def _want(self) -> None:
+        self._whole = True
+        self._wanted.set()
 
     async def _follow(self) -> None:
         clock = asyncio.get_running_loop().time
         earliest = 0.0
         while True:
-            with suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(self.every):
                     await self._wanted.wait()
+            except TimeoutError:
+                self._whole = True
             await asyncio.sleep(max(_DEBOUNCE, earliest - clock()))
             self._wanted.clear()
+            whole, self._whole = self._whole, False
             started = clock()
             try:
-                await self._refresh()
+                await (self._refresh() if whole else self._refresh_badge())
             except Unauthenticated:
                 self._client.open("/sign-in")
             except OpsError as error:
                 if error.retryable:
                     self._show_stale(True)
-                    self._wanted.set()
+                    self._want()
                     earliest = clock() + _RETRY
                 else:
                     self._client.open(self._path)  # made anew, it says why
@@ -218,11 +255,18 @@ class LivePage(ABC, Generic[T]):
                 earliest = clock() + min(max(_SHORTEST_REST, _REST * (clock() - started)), _LONGEST_REST)
 
     async def _refresh(self) -> None:
-        data = await self._read()
+        async with self._reading:  # what was read first is shown first
+            data = await self._read()
+            if not self._client.is_deleted:
+                with self._client:
+                    self._show(data)
+                self._show_stale(False)
+
+    async def _refresh_badge(self) -> None:
+        await self._read_badge()
         if not self._client.is_deleted:
             with self._client:
-                self._show(data)
-            self._show_stale(False)
+                self._show_badge()
 
     def _show_stale(self, stale: bool) -> None:
         if self._stale is not None and not self._client.is_deleted:

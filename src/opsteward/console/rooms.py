@@ -11,6 +11,8 @@ from opsteward.contracts.registry import Registry
 from opsteward.core.db import Database
 from opsteward.core.feed import Feed
 from opsteward.events.service.incidents import Incidents
+from opsteward.identity.service.enrollments import Enrollments
+from opsteward.identity.service.users import Users
 from opsteward.systems.service.inventory import Inventory
 from opsteward.tasks.service.catalogue import Catalogue
 from opsteward.tasks.service.schedules import Schedules
@@ -31,4 +33,6 @@ class ConsoleRooms:
     task_types: Catalogue
     schedules: Schedules
     agents: AgentDesk
+    users: Users
+    enrollments: Enrollments
     readiness: Callable[[], dict[str, bool]]

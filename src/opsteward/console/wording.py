@@ -79,6 +79,42 @@ AGENT = {
     "stopped": Look("stop_circle", "stopped", "calm"),
     "failed": Look("cancel", "failed", "bad"),
 }
+USER = {
+    "active": Look("check_circle", "active", "good"),
+    "pending": Look("hourglass_empty", "pending", "info"),
+    "suspended": Look("pause_circle", "suspended", "warn"),
+    "inactive": Look("person_off", "inactive", "calm"),
+    "archived": Look("inventory_2", "archived", "calm"),
+}
+ENROLLMENT = {
+    "pending_manual_review": Look("hourglass_empty", "waits", "info"),
+    "approved": Look("check_circle", "approved", "good"),
+    "rejected": Look("cancel", "rejected", "bad"),
+    "expired": Look("timer_off", "expired", "calm"),
+}
+STAGE = {
+    "approved": Look("check_circle", "approved", "good"),
+    "rejected": Look("cancel", "rejected", "bad"),
+    "waiting": Look("radio_button_unchecked", "to come", "calm"),
+    "current": Look("hourglass_empty", "waits", "info"),
+    "overdue": Look("alarm", "overdue", "bad"),
+}
+HISTORY = {
+    "registered": Look("person_add", "registered", "info"),
+    "enrolled": Look("how_to_reg", "enrolled", "good"),
+    "rejected": Look("cancel", "enrolment rejected", "bad"),
+    "activated": Look("check_circle", "activated", "good"),
+    "suspended": Look("pause_circle", "suspended", "warn"),
+    "deactivated": Look("person_off", "deactivated", "calm"),
+    "archived": Look("inventory_2", "archived", "calm"),
+    "released": Look("person_remove", "names given back", "calm"),
+    "moved": Look("swap_horiz", "moved", "info"),
+    "updated": Look("edit", "changed", "calm"),
+    "access_changed": Look("key", "access changed", "info"),
+    "granted": Look("add_circle", "granted", "good"),
+    "grant_revoked": Look("remove_circle", "grant revoked", "warn"),
+    "grant_ended": Look("timer_off", "grant ended", "calm"),
+}
 PAUSED = Look("pause_circle", "paused", "warn")
 _TIMELINE = {
     "detected": Look("sensors", "detected", "bad"),

@@ -55,6 +55,8 @@ TYPES: dict[str, str] = {
     "operator_changed": "operators.read",
     "user_registered": "users.read",
     "user_changed": "users.read",
+    "users_imported": "users.read",
+    "users_import_ended": "users.read",
     "enrollment_pending": "enrollments.read",
     "enrollment_changed": "enrollments.read",
 }

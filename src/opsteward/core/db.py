@@ -6,7 +6,7 @@ row. The three roles (owner, app, web) are made in `core.provision`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -157,6 +157,13 @@ def at_the_end(session: AsyncSession, name: str, finish: Callable[[AsyncSession]
 def when_committed(session: AsyncSession, do: Callable[[], None]) -> None:
     """Call `do` once this unit of work is committed, and never when it is rolled back; it must be quick."""
     sa.event.listen(session.sync_session, "after_commit", lambda _: do(), once=True)
+
+
+async def copy_text(session: AsyncSession, statement: str, lines: Iterable[str]) -> None:
+    """`copy ... from stdin` in this unit of work; `lines` are in COPY's text format, each with its end."""
+    raw = await (await session.connection()).get_raw_connection()
+    async with raw.driver_connection.cursor() as cursor, cursor.copy(statement.encode()) as copying:  # type: ignore[union-attr]
+        await copying.write("".join(lines).encode())
 
 
 def tenant_of(session: AsyncSession) -> UUID:

@@ -113,6 +113,20 @@ class Settings(BaseSettings):
     )
     process_lost_after: float = Field(default=5.0, gt=0.5, description="A silent process is taken for dead after this.")
 
+    import_at_once: int = Field(
+        default=1000, ge=1, le=5000, description="An import of at most so many users is done within its request."
+    )
+    import_batch: int = Field(
+        default=500, ge=1, le=5000, description="Rows of one batch of an import; ten batches are one transaction."
+    )
+    max_import_bytes: int = Field(default=2**31, ge=1024, description="Largest file of users to import.")
+    import_retention: float = Field(
+        default=30 * 86_400.0, gt=0, description="Ended imports and their reports are forgotten after this."
+    )
+    users_full_import_max_leavers: float = Field(
+        default=0.05, ge=0, lt=1, description="Largest share of the users that a full import may make leave."
+    )
+
     max_body_bytes: int = Field(default=1_048_576, ge=1024, description="Largest body of an ordinary request.")
     max_ingest_bytes: int = Field(default=16_777_216, ge=1024, description="Largest body of POST /api/v1/events.")
     max_json_depth: int = Field(default=64, ge=4, le=200, description="Deepest nesting of a JSON body.")
@@ -155,6 +169,13 @@ class Settings(BaseSettings):
     oidc_roles_claim: str | None = Field(default=None, description="Claim with groups that oidc_roles maps; unset: no.")
     oidc_roles: dict[str, str] = Field(
         default_factory=dict, description="Role for each group, as JSON; given anew at each sign-in."
+    )
+
+    scim_roles: dict[str, str] = Field(
+        default_factory=dict, description="Directory role for a value of SCIM's roles or userType, as JSON."
+    )
+    scim_default_role: str = Field(
+        default="standard_user", min_length=1, description="Directory role of SCIM's users whom scim_roles gives none."
     )
 
     notify_security: list[str] = Field(default_factory=list, description="Apprise URLs for alert_security_team.")

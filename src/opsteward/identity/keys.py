@@ -56,6 +56,19 @@ def email_key(address: str) -> str:
     return f"{key}@{_domain_key(domain)}"
 
 
+def lookalike_key(key: str) -> str | None:
+    """How a folded name looks in plain letters, where it has other letters that look like them; else None."""
+    if key.isascii():
+        return None
+    from confusable_homoglyphs.confusables import confusables_data
+
+    looks = "".join(
+        one if one.isascii() else next((c["c"] for c in confusables_data.get(one, ()) if c["c"].isascii()), one)
+        for one in key
+    ).lower()
+    return looks if looks != key else None
+
+
 @lru_cache(maxsize=10_000)
 def _domain_key(domain: str) -> str:
     if domain.isascii() and _PLAIN_DOMAIN.fullmatch(plain := domain.lower()) and "xn--" not in plain:

@@ -79,7 +79,7 @@ class Hashing:
         if self._nobodys is None:
             self._nobodys = self._ready().hash("nobody's password")
         try:
-            self._ready().verify(stored or self._nobodys, password)
+            self._ready().verify(self._nobodys if stored is None else stored, password)
         except (VerificationError, InvalidHashError):
             return False
         return stored is not None

@@ -74,6 +74,7 @@ class UserInfo:
     tags: list[str]
     source: str
     version: int
+    looks_like: UUID | None
     created_at: datetime
     updated_at: datetime
     deactivated_at: datetime | None
@@ -100,6 +101,7 @@ class GrantInfo:
     id: UUID
     kind: str
     name: str
+    denied: bool
     granted_by: str
     reason: str
     granted_at: datetime
@@ -144,3 +146,35 @@ class EnrollmentOverdue:
     enrollment_id: UUID
     enrollment_type: str
     stage: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewInfo:
+    """An access review as it is shown."""
+
+    id: UUID
+    name: str
+    status: str
+    created_by: str
+    created_at: datetime
+    due_at: datetime | None
+    closed_at: datetime | None
+    items: int
+    undecided: int
+    revoked: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewItemInfo:
+    """One permission or system of one user, to be kept or revoked."""
+
+    id: UUID
+    user_id: UUID
+    username: str
+    full_name: str
+    kind: str
+    name: str
+    decision: str | None
+    decided_by: str | None
+    decided_at: datetime | None
+    reason: str | None

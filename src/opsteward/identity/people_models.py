@@ -28,11 +28,18 @@ class User(TenantRow, Base):
         sa.Index("uq_users_email", "tenant_id", "email_key", unique=True, postgresql_where=_HELD),
         sa.Index("ix_users_external", "tenant_id", "external_id", postgresql_where=sa.text("external_id is not null")),
         sa.Index("ix_users_manager", "tenant_id", "manager_id", postgresql_where=sa.text("manager_id is not null")),
+        sa.Index(
+            "ix_users_lookalike", "tenant_id", "lookalike_key", postgresql_where=sa.text("lookalike_key is not null")
+        ),
         sa.Index("ix_users_expires", "expires_at", postgresql_where=sa.text("expires_at is not null")),
     )
 
     username: Mapped[str]
     username_key: Mapped[str]
+    #: How the username looks in plain letters, where it has others that look like them.
+    lookalike_key: Mapped[str | None]
+    #: The user whose username this one's can be mistaken for: people are told, nothing is merged.
+    looks_like: Mapped[UUID | None]
     email: Mapped[str | None]
     email_key: Mapped[str | None]
     full_name: Mapped[str]
@@ -73,7 +80,10 @@ class UserChange(TenantRow, Base):
 
 
 class UserGrant(TenantRow, Base):
-    """A permission or a system that a user has beside those of the enrolment's rule, for a time or until revoked."""
+    """A permission or a system that a user has beside those of the enrolment's rule, for a time or until revoked.
+
+    With `denied` it is one that the user has not, though the rule gives it: a review took it.
+    """
 
     __tablename__ = "user_grants"
     __table_args__ = (
@@ -88,6 +98,7 @@ class UserGrant(TenantRow, Base):
     user_id: Mapped[UUID]
     kind: Mapped[str]
     name: Mapped[str]
+    denied: Mapped[bool] = mapped_column(server_default=sa.false())
     granted_by: Mapped[str]
     reason: Mapped[str]
     granted_at: Mapped[datetime]
@@ -142,3 +153,32 @@ class DutyConflict(TenantRow, Base):
     second: Mapped[str]
     created_by: Mapped[str]
     created_at: Mapped[datetime]
+
+
+class AccessReview(TenantRow, Base):
+    """A campaign: who had what when it began, for somebody to keep or take."""
+
+    __tablename__ = "access_reviews"
+
+    name: Mapped[str]
+    status: Mapped[str]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime]
+    due_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+
+
+class AccessReviewItem(TenantRow, Base):
+    """One permission or system of one user in a campaign."""
+
+    __tablename__ = "access_review_items"
+    __table_args__ = (sa.UniqueConstraint("tenant_id", "review_id", "user_id", "kind", "name"),)
+
+    review_id: Mapped[UUID] = mapped_column(sa.ForeignKey("opsteward.access_reviews.id"))
+    user_id: Mapped[UUID]
+    kind: Mapped[str]
+    name: Mapped[str]
+    decision: Mapped[str | None]
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+    reason: Mapped[str | None]

@@ -19,6 +19,7 @@ READ = frozenset(
         "agents.read",
         "users.read",
         "enrollments.read",
+        "access_reviews.read",
     }
 )
 AUDIT = frozenset({"audit.read", "operators.read"})
@@ -37,7 +38,12 @@ OPERATE = frozenset(
     }
 )
 APPROVE = frozenset({"approvals.decide", "enrollments.decide"})
-ADMINISTER = frozenset({"standing_orders.write", "enrollment_rules.write", "operators.write", "tokens.write"})
+ADMINISTER = frozenset(
+    {"standing_orders.write", "enrollment_rules.write", "access_reviews.write", "operators.write", "tokens.write"}
+)
+
+#: For the token of an identity provider that keeps users and groups here.
+SCIM = frozenset({"scim.read", "scim.write"})
 
 #: The figures of all tenants together, and of the processes: for the token of a monitoring system.
 METRICS = frozenset({"metrics.read", "metrics.installation"})
@@ -48,12 +54,13 @@ INSTALLATION = frozenset({"platform", "metrics"})
 SIGNED_IN = "signed_in"
 
 ROLES: dict[str, frozenset[str]] = {
-    "owner": READ | AUDIT | OPERATE | APPROVE | ADMINISTER,
-    "admin": READ | AUDIT | OPERATE | APPROVE | ADMINISTER,
+    "owner": READ | AUDIT | OPERATE | APPROVE | ADMINISTER | SCIM,
+    "admin": READ | AUDIT | OPERATE | APPROVE | ADMINISTER | SCIM,
     "operator": READ | OPERATE,
     "approver": READ | APPROVE,
     "auditor": READ | AUDIT,
     "viewer": READ,
+    "provisioner": SCIM,
     "platform": frozenset({"tenants.manage", "controls.everything", "controls.read"}) | METRICS,
     "metrics": METRICS,
 }

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from nicegui import ui
 
 from opsteward.console import frame
-from opsteward.console.pages import agents, incident, overview, task, tasks
+from opsteward.console.pages import agents, enrollments, incident, overview, task, tasks, user, users
 from opsteward.console.rooms import ConsoleRooms
 
 _RECONNECT = 20.0  # seconds that a page whose connection broke (a phone asleep) may take to come back as it was
@@ -20,6 +20,9 @@ def build(rooms: ConsoleRooms) -> FastAPI:
     tasks.install(rooms)
     task.install(rooms)
     agents.install(rooms)
+    users.install(rooms)
+    user.install(rooms)
+    enrollments.install(rooms)
     host = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     ui.run_with(
         host,

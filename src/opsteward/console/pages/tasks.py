@@ -12,11 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from opsteward.console.addresses import cursor_of
-from opsteward.console.elements import advice, at, button, chip, icon, link, section, select, tag, text
+from opsteward.console.elements import advice, at, button, chip, link, section, select, tag, text
 from opsteward.console.keyed import KeyedList, one
 from opsteward.console.live import LivePage
 from opsteward.console.names import Names
 from opsteward.console.rooms import ConsoleRooms
+from opsteward.console.shares import draw_legend, draw_shares
 from opsteward.console.sheet import Sheet
 from opsteward.console.tasks import TaskRow, draw_task_row
 from opsteward.console.wording import PAUSED, TASK, counted, look_of
@@ -119,7 +120,7 @@ class TasksPage(LivePage[Seen]):
             self._headline = text("", name="h1")
             self._headline.props["aria-live"] = "polite"
         with tag("section", "card head"):
-            self._picture = one(_draw_picture)
+            self._picture = one(partial(draw_shares, TASK))
             self._legend = one(self._draw_legend)
         with tag("div", "panes"):
             with tag("div", "pane"), section("Tasks", "task_alt"):
@@ -162,16 +163,7 @@ class TasksPage(LivePage[Seen]):
         self._more_schedules.set_text(f"and {hidden} more: opsteward schedules list" if hidden > 0 else "")
 
     def _draw_legend(self, counts: tuple[tuple[str, int], ...]) -> None:
-        with tag("nav", "legend") as drawn:
-            for status, number in (("", sum(n for _, n in counts)), *counts):
-                look = look_of(TASK, status)
-                with tag("a", f"chip tone-{look.tone if status else 'calm'}") as chosen:
-                    icon(look.icon if status else "select_all")
-                    text(f"{look.word if status else 'all'} {number:,}".replace(",", " "))
-                chosen.props["href"] = self._filter.address(status=status)
-                if status == self._filter.status:
-                    chosen.props["aria-current"] = "true"
-        drawn.props["aria-label"] = "Filter by status"
+        draw_legend(TASK, counts, chosen=self._filter.status, address=lambda status: self._filter.address(status=status))
 
     def _draw_pager(self, older: str) -> None:
         with tag("div", "buttons"):
@@ -258,18 +250,6 @@ def _headline(counts: dict[str, int]) -> str:
         counted(dead, "dead letter") if dead else "",
     ]
     return ", ".join(part for part in parts if part) or "No task runs or waits"
-
-
-def _draw_picture(counts: tuple[tuple[str, int], ...]) -> None:
-    """One bar, cut into the statuses by their share; each of them that exists can be seen."""
-    whole = sum(number for _, number in counts)
-    with tag("div", "shares") as drawn:
-        for status, number in counts:
-            if number:
-                share = tag("span", f"share solid-{look_of(TASK, status).tone} status-{status}")
-                share.style(f"flex-grow: {number / whole:.6f}")
-                share.props["title"] = f"{look_of(TASK, status).word}: {number}"
-    drawn.props["aria-hidden"] = "true"
 
 
 def _no_schedule() -> None:

@@ -112,7 +112,7 @@ async def _due_access(session: AsyncSession, user: User, rule: Rule | None) -> t
         )
         rule = (await rules_of(session)).of(enrolled) if enrolled else Rule()
     grants = await session.execute(
-        sa.select(UserGrant.kind, UserGrant.name).where(
+        sa.select(UserGrant.kind, UserGrant.name, UserGrant.denied).where(
             UserGrant.tenant_id == user.tenant_id,
             UserGrant.user_id == user.id,
             UserGrant.revoked_at.is_(None),
@@ -120,11 +120,26 @@ async def _due_access(session: AsyncSession, user: User, rule: Rule | None) -> t
         )
     )
     permissions, systems = set(rule.permissions), set(rule.system_access)
-    for kind, name in grants:
-        (permissions if kind == "permission" else systems).add(name)
+    for kind, name, denied in sorted(grants, key=lambda grant: grant.denied):  # what was taken stays taken
+        held = permissions if kind == "permission" else systems
+        (held.discard if denied else held.add)(name)
     if len(permissions) > 1 and (pair := meeting(list(permissions), await duty_pairs(session))):
         raise duties_meet(pair)
     return sorted(permissions), sorted(systems)
+
+
+async def drop_denials(session: AsyncSession, user_id: UUID) -> None:
+    """What a review took from a user in its former role says nothing of the next one."""
+    await session.execute(
+        sa.update(UserGrant)
+        .where(
+            UserGrant.tenant_id == tenant_of(session),
+            UserGrant.user_id == user_id,
+            UserGrant.denied,
+            UserGrant.revoked_at.is_(None),
+        )
+        .values(revoked_at=now())
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -208,10 +208,11 @@ async def page(
     status: EnrollmentStatus | None = None,
     enrollment_type: str | None = None,
     user_id: UUID | None = None,
+    by_people: bool = False,
     before: UUID | None = None,
     limit: int = 50,
 ) -> list[EnrollmentInfo]:
-    """Newest first."""
+    """Newest first; with `by_people` those alone that people decided on."""
     query = _SHOWN.where(_own(session)).order_by(Enrollment.id.desc()).limit(limit)
     if status is not None:
         query = query.where(Enrollment.status == status)
@@ -219,9 +220,25 @@ async def page(
         query = query.where(Enrollment.enrollment_type == enrollment_type)
     if user_id is not None:
         query = query.where(Enrollment.user_id == user_id)
+    if by_people:
+        query = query.where(Enrollment.automatic.is_(False), Enrollment.decided_at.is_not(None))
     if before is not None:
         query = query.where(Enrollment.id < before)
     return [_info(*found) for found in await session.execute(query)]
+
+
+async def waiting(session: AsyncSession, *, after: UUID | None = None, limit: int = 50) -> list[EnrollmentInfo]:
+    """Those that wait for a person, the longest first."""
+    query = _SHOWN.where(_own(session), Enrollment.status == EnrollmentStatus.PENDING)
+    if after is not None:
+        query = query.where(Enrollment.id > after)
+    return [_info(*found) for found in await session.execute(query.order_by(Enrollment.id).limit(limit))]
+
+
+async def count_waiting(session: AsyncSession, *, most: int) -> int:
+    """How many wait for a person; counted up to `most`."""
+    some = sa.select(Enrollment.id).where(_own(session), Enrollment.status == EnrollmentStatus.PENDING).limit(most)
+    return await session.scalar(sa.select(sa.func.count()).select_from(some.subquery())) or 0
 
 
 _SHOWN = sa.select(Enrollment, User.username, User.full_name, User.email).join(

@@ -47,11 +47,13 @@ async def grant(
             UserGrant.user_id == user_id,
             UserGrant.kind == kind,
             UserGrant.name == name,
+            ~UserGrant.denied,
             UserGrant.revoked_at.is_(None),
         )
     )
     if held is not None:
         raise Conflict("the user has this grant already", remedy="revoke that one first")
+    await _lift_denial(session, user_id, kind, name)
     row = UserGrant(
         id=uuid7(),
         tenant_id=tenant_of(session),
@@ -68,6 +70,21 @@ async def grant(
     await change(session, user, {}, what="granted", actor=actor, reason=reason)
     await _audited(session, "grant.given", row.id, actor)
     return _info(row)
+
+
+async def _lift_denial(session: AsyncSession, user_id: UUID, kind: str, name: str) -> None:
+    await session.execute(
+        sa.update(UserGrant)
+        .where(
+            UserGrant.tenant_id == tenant_of(session),
+            UserGrant.user_id == user_id,
+            UserGrant.kind == kind,
+            UserGrant.name == name,
+            UserGrant.denied,
+            UserGrant.revoked_at.is_(None),
+        )
+        .values(revoked_at=now())
+    )
 
 
 async def revoke(session: AsyncSession, *, user_id: UUID, grant_id: UUID, actor: str, reason: str = "") -> None:

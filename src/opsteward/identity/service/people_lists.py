@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,9 @@ from opsteward.identity.keys import folded
 from opsteward.identity.people import UserChangeInfo, UserInfo, UserStatus
 from opsteward.identity.people_models import User, UserChange
 from opsteward.identity.service.users import info
+
+
+_FIND = sa.text("select opsteward.find_users(:part, :words, :status, :role, :department, :after, :most)")
 
 
 async def page(
@@ -32,21 +36,20 @@ async def page(
     full name, whatever its case; `after` is the username of the last one of the page before."""
     tenant_id = tenant_of(session)
     query = sa.select(User).where(User.tenant_id == tenant_id, User.holds_names).order_by(User.username_key)
-    if search and role is None and department is None:
-        found = sa.text("select opsteward.find_users(:part, :status, :after, :most)").bindparams(
-            part=folded(search), status=status, after=folded(after) if after else None, most=limit
-        )
-        rows = await session.scalars(query.where(User.id.in_((await session.scalars(found)).all())))
-        return [info(row) for row in rows]
     if search:
-        part = folded(search)
-        query = query.where(
-            sa.or_(
-                sa.func.strpos(User.username_key, part) > 0,
-                sa.func.strpos(User.email_key, part) > 0,
-                sa.func.strpos(sa.func.lower(User.full_name), part) > 0,
-            )
+        found = await session.scalars(
+            _FIND,
+            {
+                "part": folded(search),
+                "words": search,
+                "status": status,
+                "role": role,
+                "department": department,
+                "after": folded(after) if after else None,
+                "most": limit,
+            },
         )
+        return [info(row) for row in await session.scalars(query.where(User.id.in_(found.all())))]
     if status is not None:
         query = query.where(User.status == status)
     if role is not None:
@@ -56,6 +59,53 @@ async def page(
     if after:
         query = query.where(User.username_key > folded(after))
     return [info(row) for row in await session.scalars(query.limit(limit))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """How many users there are of each status, role and department, the larger first; of those who hold their names.
+
+    Not more than `MOST_SHARES` roles and departments.
+    """
+
+    statuses: dict[str, int]
+    roles: dict[str, int]
+    departments: dict[str, int]
+
+
+MOST_SHARES = 200
+_SHARES = sa.text("""
+select grouping(status, role, department) as kind, coalesce(status, role, department) as name, count(*) as n
+from opsteward.users where tenant_id = :tenant and holds_names
+group by grouping sets ((status), (role), (department)) order by n desc, name
+""")
+#: What `grouping` says of a row that counts a status, a role, a department.
+_OF_STATUS, _OF_ROLE, _OF_DEPARTMENT = 0b011, 0b101, 0b110
+
+
+async def shares(session: AsyncSession) -> Shares:
+    """Counts of all users of the tenant, in one pass over them."""
+    rows = list(await session.execute(_SHARES, {"tenant": tenant_of(session)}))
+    found = {
+        kind: {row.name: row.n for row in rows if row.kind == kind and row.name is not None}
+        for kind in (_OF_STATUS, _OF_ROLE, _OF_DEPARTMENT)
+    }
+    return Shares(
+        statuses={status: found[_OF_STATUS].get(status, 0) for status in UserStatus},
+        roles=dict(list(found[_OF_ROLE].items())[:MOST_SHARES]),
+        departments=dict(list(found[_OF_DEPARTMENT].items())[:MOST_SHARES]),
+    )
+
+
+async def reports_of(session: AsyncSession, *, user_id: UUID, limit: int = 50) -> list[UserInfo]:
+    """Those whose manager this user is, by username."""
+    rows = await session.scalars(
+        sa.select(User)
+        .where(User.tenant_id == tenant_of(session), User.manager_id == user_id, User.holds_names)
+        .order_by(User.username_key)
+        .limit(limit)
+    )
+    return [info(row) for row in rows]
 
 
 async def history(session: AsyncSession, *, user_id: UUID, limit: int = 200) -> list[UserChangeInfo]:

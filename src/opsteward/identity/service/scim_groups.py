@@ -74,9 +74,7 @@ async def change_members(
 async def remove(session: AsyncSession, group_id: UUID, *, actor: str) -> None:
     """Delete a group that is held; who was in it stays."""
     member = ScimGroupMember
-    await session.execute(
-        sa.delete(member).where(member.tenant_id == tenant_of(session), member.member_id == group_id)
-    )
+    await session.execute(sa.delete(member).where(member.tenant_id == tenant_of(session), member.member_id == group_id))
     await session.execute(
         sa.delete(ScimGroup).where(ScimGroup.tenant_id == tenant_of(session), ScimGroup.id == group_id)
     )
@@ -156,14 +154,19 @@ async def kinds_of(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, K
     if not ids:
         return {}
     tenant_id = tenant_of(session)
-    users = sa.select(User.id, sa.literal("User")).where(User.tenant_id == tenant_id, User.holds_names, User.id.in_(ids))
-    groups = sa.select(ScimGroup.id, sa.literal("Group")).where(
-        ScimGroup.tenant_id == tenant_id, ScimGroup.id.in_(ids)
+    users = sa.select(User.id, sa.literal("User")).where(
+        User.tenant_id == tenant_id, User.holds_names, User.id.in_(ids)
     )
+    groups = sa.select(ScimGroup.id, sa.literal("Group")).where(ScimGroup.tenant_id == tenant_id, ScimGroup.id.in_(ids))
     return {row[0]: Kind(row[1]) for row in await session.execute(users.union_all(groups))}
 
 
 async def _told(session: AsyncSession, group_id: UUID, what: str, actor: str, detail: dict[str, Any]) -> None:
     await audit.record(
-        session, actor=actor, verb=f"scim_group.{what}", object_type="scim_group", object_id=str(group_id), detail=detail
+        session,
+        actor=actor,
+        verb=f"scim_group.{what}",
+        object_type="scim_group",
+        object_id=str(group_id),
+        detail=detail,
     )

@@ -19,19 +19,19 @@ from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, FieldProblem, Invalid, NotFound
 from opsteward.core.ids import uuid7
 from opsteward.identity.checking import problems_of
-from opsteward.identity.keys import email_key, folded
+from opsteward.identity.keys import email_key, folded, lookalike_key
 from opsteward.identity.people import NewUser, UserInfo, UsersEnrolled, UserStatus
 from opsteward.identity.people_models import Enrollment, User
 from opsteward.identity.rules import Rule, meeting
-from opsteward.identity.service.access_of_users import PEOPLE, change, locked
+from opsteward.identity.service.access_of_users import PEOPLE, change, drop_denials, locked
 from opsteward.identity.service.enrollment_rules import duties_meet, duty_pairs, rules_of
 from opsteward.identity.service.enrollments import enrollment_row, pending_changes
 from opsteward.telemetry.service import audit
 
 #: Fields that may be changed as they are; role, status and names mean more.
 _PLAIN = frozenset({"full_name", "department", "manager_id", "external_id", "profile_data", "tags", "expires_at"})
-#: From which status a user may go to which.
-_MOVES = {
+#: From which status a user may go to which, by hand; a pending one becomes active by its enrolment alone.
+MOVES = {
     UserStatus.ACTIVE: frozenset({UserStatus.SUSPENDED, UserStatus.INACTIVE}),
     UserStatus.PENDING: frozenset({UserStatus.INACTIVE}),
     UserStatus.SUSPENDED: frozenset({UserStatus.ACTIVE, UserStatus.INACTIVE}),
@@ -77,6 +77,7 @@ class Users:
             raise duties_meet(pair)
         if row["expires_at"] is None and joins and rule.access_days:
             row["expires_at"] = at + timedelta(days=rule.access_days)
+        row["looks_like"] = await _looks_like(session, row["username_key"], row["lookalike_key"])
         added = await session.scalar(insert(User).values(row).on_conflict_do_nothing().returning(User.id))
         if added is None:
             raise await self._taken(session, row)
@@ -124,6 +125,8 @@ class Users:
         names: dict[str, str | None] = {key: changes[key] for key in ("username_key", "email_key") if key in changes}
         if any(getattr(user, key) != value for key, value in names.items()) and user.holds_names:
             await self._check_free(session, user, names)
+        if "username_key" in changes and changes["username_key"] != user.username_key:
+            changes["looks_like"] = await _looks_like(session, changes["username_key"], changes["lookalike_key"])
         moves = (role is not None and role != user.role) or enrolled_as is not None
         if changes:
             await change(
@@ -146,6 +149,7 @@ class Users:
         changes: dict[str, Any] = {name: list(value) if name == "tags" else value for name, value in wanted.items()}
         if "username" in changes:
             changes["username_key"] = folded(changes["username"])
+            changes["lookalike_key"] = lookalike_key(changes["username_key"])
         if "email" in changes:
             changes["email_key"] = email_key(changes["email"]) if changes["email"] is not None else None
         return changes
@@ -170,6 +174,7 @@ class Users:
             )
             .values(status="expired", decided_at=now(), due_at=None, reason="the user moved on")
         )
+        await drop_denials(session, user.id)
         await session.execute(insert(Enrollment).values(row))
         given = rule
         if not row["automatic"]:
@@ -207,10 +212,10 @@ class Users:
     async def _set_status(
         self, session: AsyncSession, user: User, status: UserStatus, *, actor: str, reason: str
     ) -> None:
-        if status not in _MOVES[UserStatus(user.status)]:
+        if status not in MOVES[UserStatus(user.status)]:
             raise Conflict(
                 f"a user who is {user.status} can't become {status}",
-                remedy="possible: " + ", ".join(sorted(_MOVES[UserStatus(user.status)])),
+                remedy="possible: " + ", ".join(sorted(MOVES[UserStatus(user.status)])),
             )
         fields: dict[str, Any] = {"status": status}
         if status == UserStatus.INACTIVE and user.deactivated_at is None:
@@ -278,6 +283,16 @@ class Users:
         return taken("username" if username else "email")
 
 
+async def _looks_like(session: AsyncSession, key: str, looks: str | None) -> UUID | None:
+    """The user whose username this one can be mistaken for."""
+    seen = [User.lookalike_key == (looks or key), *([User.username_key == looks] if looks else [])]
+    return await session.scalar(
+        sa.select(User.id)
+        .where(User.tenant_id == tenant_of(session), User.holds_names, User.username_key != key, sa.or_(*seen))
+        .limit(1)
+    )
+
+
 def taken(field: str) -> Conflict:
     """The refusal of a name that somebody has."""
     return Conflict(
@@ -289,10 +304,13 @@ def taken(field: str) -> Conflict:
 
 def user_row(new: NewUser, *, rule: Rule, enrolled: bool, tenant_id: UUID, actor: str) -> dict[str, Any]:
     """The row of a checked new user, without its id and times; with access where it is enrolled at once."""
+    key = folded(new.username)
     return {
         "tenant_id": tenant_id,
         "username": new.username,
-        "username_key": folded(new.username),
+        "username_key": key,
+        "lookalike_key": lookalike_key(key),
+        "looks_like": None,
         "email": new.email,
         "email_key": email_key(new.email) if new.email is not None else None,
         "full_name": new.full_name,

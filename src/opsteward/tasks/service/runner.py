@@ -121,11 +121,14 @@ class Runner:
     async def run(self) -> None:
         """Claim and run until cancelled."""
         writing = asyncio.create_task(self._ledger.run())
+        writing.add_done_callback(lambda _: self._wake.set())
         try:
             await self._refresh()
             await self._release_at_start()
             while True:
                 self._wake.clear()
+                if writing.done():
+                    writing.result()  # it ends by an error alone: so does this process, and others take over
                 try:
                     await self._claim()
                 except Unavailable:

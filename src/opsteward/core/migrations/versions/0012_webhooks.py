@@ -8,7 +8,7 @@ from alembic import op
 from opsteward.core.migrations.tenancy import isolate, roles
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 
 FUNCTIONS = """
 -- Every sender of a kind with its sealed secret: the signature tells which one it is, and with it the tenant.

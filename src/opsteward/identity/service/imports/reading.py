@@ -28,7 +28,7 @@ FORMATS = {
 
 def format_of(content_type: str) -> str:
     """Raises Malformed for a kind that is not taken."""
-    kind = content_type.split(";")[0].strip().lower()
+    kind = content_type.split(";", maxsplit=1)[0].strip().lower()
     if kind not in FORMATS:
         raise Malformed.field("content-type", f"{kind[:60]!r} is not taken here", f"use one of {', '.join(FORMATS)}")
     return FORMATS[kind]

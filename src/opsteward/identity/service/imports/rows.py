@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from opsteward.core.clock import iso
@@ -42,8 +42,19 @@ _EXCEL_TEXT = re.compile(r'="(.*)"', re.DOTALL).fullmatch
 _MOST_DEPTH = 64
 _STATUSES = frozenset(UserStatus)
 _CACHED = 20_000
+_NULL = "\\N"
 #: Marks a manager who is named by id.
 BY_ID = "\x01"
+
+
+class _Staged(NamedTuple):
+    """A row that may be a user, and its line for staging."""
+
+    username: str
+    email: str
+    key: str
+    address: str
+    line: str
 
 
 class Checker:
@@ -99,10 +110,9 @@ class Checker:
             values = _unwrapped(record, values, batch)
         key = self._username(record, values.get("username"), batch)
         staged = self._staged(record, values, key, batch)
-        if any(one.kind == "error" for one in batch.problems[before:]):
+        refused = len(batch.problems) > before and any(one.kind == "error" for one in batch.problems[before:])
+        if refused or staged is None or not batch.add(record, staged):
             batch.refuse(record, key)
-        elif key and staged:
-            batch.add(staged)
 
     def _username(self, record: Record, value: Any, batch: _Building) -> str | None:
         if type(value) is str and _PLAIN_NAME(value):
@@ -110,7 +120,7 @@ class Checker:
         text = self._text(record, "username", value, 255, batch)
         return folded(text) if text is not None else None
 
-    def _staged(self, record: Record, values: Mapping[str, Any], key: str | None, batch: _Building) -> str:
+    def _staged(self, record: Record, values: Mapping[str, Any], key: str | None, batch: _Building) -> _Staged | None:
         get = values.get
         if not values.keys() <= _FIELDS:
             for name in list(values.keys() - _FIELDS)[:5]:
@@ -151,34 +161,16 @@ class Checker:
         rule = self._rule(record, role or "standard_user", department, attributes, get("enrollment_type"), batch)
         status = self._status(record, get("status"), batch) if "status" in values else None
         if key is None or address is None or full_name is None:
-            return ""
-        if (twin := batch.usernames.setdefault(key, record.row)) != record.row:
-            batch.problems.append(error(record, "username", f"is the same as in row {twin}", username))
-        if (twin := batch.addresses.setdefault(address, record.row)) != record.row:
-            batch.problems.append(error(record, "email", f"is the same as in row {twin}", email))
+            return None
         names = f"{username}\t{key}\t{email}\t{address}\t{full_name}\t{role or 'standard_user'}"
-        if department is not None or external is not None:
-            names += f"\t{_or_null(department)}\t{_or_null(external)}"
-        else:
-            names += "\t\\N\t\\N"
-            return self._line(record, names, 4, profile, tags, expires, manager, rule, given, status)
-        return self._line(record, names, 0, profile, tags, expires, manager, rule, given, status)
-
-    def _line(
-        self, record: Record, names: str, nulls: int, profile: str, tags: list[str], expires: datetime | None,
-        manager: str | None, rule: int, given: int, status: str | None,
-    ) -> str:  # fmt: skip
-        if names.count("\\") > nulls // 2:
-            names = "\t".join(v if v == "\\N" else v.replace("\\", "\\\\") for v in names.split("\t"))
-        if "\\" in profile:
-            profile = profile.replace("\\", "\\\\")
-        tail = array_text(tags).replace("\\", "\\\\") if tags else "{}"
-        at = iso(expires) if expires is not None else "\\N"
-        boss = manager.replace("\\", "\\\\") if manager is not None else "\\N"
-        return (
-            f"{record.row}\t{next(self._ids)}\t{next(self._ids)}\t{names}\t{profile}\t{tail}\t{at}\t{boss}\t"
-            f"{rule}\t{given}\t{status or chr(92) + 'N'}\n"
+        if "\\" in names:
+            names = names.replace("\\", "\\\\")
+        line = (
+            f"{record.row}\t{next(self._ids)}\t{next(self._ids)}\t{names}\t{_cell(department)}\t{_cell(external)}\t"
+            f"{_cell(profile)}\t{_cell(array_text(tags)) if tags else '{}'}\t"
+            f"{_NULL if expires is None else iso(expires)}\t{_cell(manager)}\t{rule}\t{given}\t{_cell(status)}\n"
         )
+        return _Staged(username, email, key, address, line)
 
     # -- its fields --------------------------------------------------------------------------------------------
 
@@ -362,8 +354,19 @@ class _Building(Batch):
         self.addresses: dict[str, int] = {}
         self.numbers: dict[tuple[Any, ...], int] = {}
 
-    def add(self, line: str) -> None:
-        self.staged.append(line)
+    def add(self, record: Record, staged: _Staged) -> bool:
+        """False, and an error, for one whose name or address a row before it in this batch has."""
+        twin = self.usernames.get(staged.key)
+        if twin is not None:
+            self.problems.append(error(record, "username", f"is the same as in row {twin}", staged.username))
+            return False
+        twin = self.addresses.get(staged.address)
+        if twin is not None:
+            self.problems.append(error(record, "email", f"is the same as in row {twin}", staged.email))
+            return False
+        self.usernames[staged.key] = self.addresses[staged.address] = record.row
+        self.staged.append(staged.line)
+        return True
 
     def refuse(self, record: Record, key: str | None) -> None:
         self.failed.add(record.row)
@@ -408,8 +411,11 @@ def _joined(first: Any, last: Any) -> str:
     return " ".join(part.strip() for part in (first, last) if isinstance(part, str) and part.strip())
 
 
-def _or_null(value: str | None) -> str:
-    return "\\N" if value is None else value
+def _cell(value: str | None) -> str:
+    """As COPY takes it: names hold no control characters, JSON text and arrays none that are bare."""
+    if value is None:
+        return _NULL
+    return value.replace("\\", "\\\\") if "\\" in value else value
 
 
 def _json_text(record: Record, data: Mapping[str, Any], batch: Batch) -> str:

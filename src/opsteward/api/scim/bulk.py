@@ -1,0 +1,164 @@
+"""Many operations in one request (RFC 7644, 3.7): each for itself, in an order in which its references are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from opsteward.api.scim import documents
+from opsteward.api.scim.answers import Refused, document_of
+from opsteward.api.scim.operations import Done, Operations
+from opsteward.api.scim.projection import Projection
+from opsteward.api.scim.schemas import MOST_OPERATIONS
+from opsteward.core.errors import Conflict, OpsError, TooLarge, Unavailable
+from opsteward.identity.scim import Kind
+
+_REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+_RESPONSE = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
+_PREFIX = "bulkId:"
+_METHODS = ("POST", "PUT", "PATCH", "DELETE")
+
+
+async def run(operations: Operations, body: Any) -> dict[str, Any]:
+    """Do them, and tell of each in their order. Those after `failOnErrors` failures are not done, and not told of.
+
+    Raises Refused for what is no bulk request, TooLarge for too many operations.
+    """
+    wanted, most_errors = _checked(body)
+    creations = {one["bulkId"]: number for number, one in reversed(list(enumerate(wanted))) if one["method"] == "POST"}
+    made: dict[str, str] = {}
+    results: dict[int, dict[str, Any]] = {}
+    errors = 0
+    for number in _in_order(wanted, creations):
+        if most_errors is not None and errors >= most_errors:
+            break
+        one = wanted[number]
+        try:
+            if one["method"] == "POST" and creations[one["bulkId"]] != number:
+                raise Refused.because(f"bulkId {one['bulkId']!r:.100} is not unique in the request", "invalidValue")
+            results[number] = await _one(operations, one, made)
+        except Unavailable:
+            raise
+        except OpsError as error:
+            errors += 1
+            results[number] = _failed(operations, one, error)
+    return {"schemas": [_RESPONSE], "Operations": [results[number] for number in sorted(results)]}
+
+
+async def _one(operations: Operations, one: Mapping[str, Any], made: dict[str, str]) -> dict[str, Any]:
+    kind, text = _target(_resolved(one["path"], made))
+    data = _resolved(one["data"], made)
+    method, version, all_of_it = one["method"], one["version"], Projection()
+    if (method == "POST") != (text is None):
+        raise Refused.because("POST goes to a type of resource, the other methods to one resource", "invalidPath")
+    if text is None:
+        done = await operations.create(kind, data, all_of_it)
+        made[one["bulkId"]] = str(done.resource.id)
+        return _succeeded(operations, one, done, "201")
+    if method == "DELETE":
+        await operations.delete(kind, text, version)
+        return _shown(one) | {"location": f"{operations.base}/{kind}s/{text}", "status": "204"}
+    change = operations.replace if method == "PUT" else operations.patch
+    return _succeeded(operations, one, await change(kind, text, data, all_of_it, version), "200")
+
+
+def _succeeded(operations: Operations, one: Mapping[str, Any], done: Done, status: str) -> dict[str, Any]:
+    place = documents.location(done.resource, operations.base)
+    return _shown(one) | {"location": place, "version": documents.etag(done.resource), "status": status}
+
+
+def _failed(operations: Operations, one: Mapping[str, Any], error: OpsError) -> dict[str, Any]:
+    document = document_of(error)
+    told = _shown(one) | {"status": document["status"], "response": document}
+    # a creation that failed has no place
+    return told if one["method"] == "POST" else told | {"location": f"{operations.base}/{one['path'].strip('/')}"}
+
+
+def _shown(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {"method": one["method"]} | ({"bulkId": one["bulkId"]} if one["bulkId"] is not None else {})
+
+
+def _checked(body: Any) -> tuple[list[dict[str, Any]], int | None]:
+    if not isinstance(body, dict) or _REQUEST not in (body.get("schemas") or ()):
+        raise Refused.because(f"a bulk request is an object with the schema {_REQUEST}", "invalidSyntax")
+    given = {key.lower(): value for key, value in body.items()}
+    listed, most = given.get("operations"), given.get("failonerrors")
+    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        raise Refused.because("Operations is a list of operations", "invalidSyntax")
+    if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
+        raise Refused.because("failOnErrors is a whole number from 1 on", "invalidValue")
+    if len(listed) > MOST_OPERATIONS:
+        raise TooLarge(f"{len(listed)} operations are more than {MOST_OPERATIONS}", remedy="send fewer at once")
+    return [_operation(one) for one in listed], most
+
+
+def _operation(one: Mapping[str, Any]) -> dict[str, Any]:
+    given = {key.lower(): value for key, value in one.items()}
+    found = {name: given.get(name.lower()) for name in ("method", "path", "bulkId", "version", "data")}
+    method = str(found["method"]).upper()
+    if method not in _METHODS:
+        raise Refused.because(f"method is one of {', '.join(_METHODS)}", "invalidSyntax")
+    for name in ("path", "bulkId", "version"):
+        if found[name] is not None and not isinstance(found[name], str):
+            raise Refused.because(f"{name} is a text", "invalidSyntax")
+    if found["path"] is None or (method == "POST" and found["bulkId"] is None):
+        raise Refused.because("an operation has a path, and a POST a bulkId", "invalidSyntax")
+    if method != "DELETE" and found["data"] is None:
+        raise Refused.because(f"a {method} has data", "invalidSyntax")
+    return found | {"method": method}
+
+
+def _in_order(wanted: list[dict[str, Any]], creations: Mapping[str, int]) -> Iterator[int]:
+    """As they came, but what refers to a resource comes after its creation. A circle is left to fail."""
+    seen: set[int] = set()
+    for root in range(len(wanted)):
+        stack = [(root, False)]
+        while stack:
+            number, ready = stack.pop()
+            if ready:
+                yield number
+            elif number not in seen:
+                seen.add(number)
+                stack.append((number, True))
+                one = wanted[number]
+                named = [*_references(one["path"]), *_references(one["data"])]
+                stack += [(creations[name], False) for name in named if name in creations]
+
+
+def _references(value: Any) -> Iterator[str]:
+    stack = [value]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, str):
+            yield from (part.removeprefix(_PREFIX) for part in one.split("/") if part.startswith(_PREFIX))
+        elif isinstance(one, dict):
+            stack += one.values()
+        elif isinstance(one, list):
+            stack += one
+
+
+def _resolved(value: Any, made: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return "/".join(_known(part, made) for part in value.split("/")) if _PREFIX in value else value
+    if isinstance(value, dict):
+        return {key: _resolved(one, made) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_resolved(one, made) for one in value]
+    return value
+
+
+def _known(part: str, made: Mapping[str, str]) -> str:
+    if not part.startswith(_PREFIX):
+        return part
+    name = part.removeprefix(_PREFIX)
+    if name not in made:
+        raise Conflict(f"no resource was made for the bulkId {name!r:.100}", remedy="see its own result")
+    return made[name]
+
+
+def _target(path: str) -> tuple[Kind, str | None]:
+    collection, _, text = path.strip("/").partition("/")
+    for kind in Kind:
+        if collection.lower() == f"{kind}s".lower():
+            return kind, text or None
+    raise Refused.because(f"{path!r:.100} is no path to a user or a group", "invalidPath", status=404)

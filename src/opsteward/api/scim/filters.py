@@ -1,0 +1,156 @@
+"""SCIM's filters and orders, parsed and checked by `scim2_models`, in the directory's own words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+from scim2_models import Extension, Mutability, Resource, SCIMException, ScimFilter, SearchRequest
+from scim2_models.path import (
+    AttributeBinding,
+    Comparison,
+    FilterVisitor,
+    LogicalExpr,
+    LogicalOperator,
+    Present,
+    ValuePath,
+    coerce_value,
+)
+from scim2_models.path import Not as NotNode
+
+from opsteward.identity import scim
+from opsteward.identity.scim import BadFilter
+
+_Model = type[Resource[Any]]
+#: Parsed conditions beyond this are refused: each becomes a part of one statement.
+MOST_CONDITIONS = 200
+
+
+def term_of(text: str, model: _Model, *, strict: bool) -> scim.Term:
+    """The condition that a filter is for resources of one type. Not `strict`: an attribute that these have not fits
+    nothing, as where several types are searched. Raises BadFilter."""
+    try:
+        bound: Any = ScimFilter[model]  # type: ignore[valid-type]
+        parsed = bound(text)
+        if strict:
+            SearchRequest[model].model_validate({"filter": text})  # type: ignore[valid-type]
+        return _Translated(parsed).visit(parsed.ast)
+    except SCIMException as error:
+        raise BadFilter.field("filter", error.detail, "see RFC 7644, 3.4.2.2") from None
+    except ValidationError as error:
+        raise BadFilter.field("filter", error.errors()[0]["msg"], "see RFC 7644, 3.4.2.2") from None
+    except RecursionError:
+        raise BadFilter.field("filter", "is nested too deep", "flatten it") from None
+
+
+class _Translated(FilterVisitor[scim.Term]):
+    def __init__(self, bound: Any) -> None:
+        self._bound = bound
+        self._count = 0
+
+    def _attribute(self, node: Any, *, comparing: bool) -> scim.Attribute | None:
+        self._count += 1
+        if self._count > MOST_CONDITIONS:
+            raise BadFilter.field("filter", f"has more than {MOST_CONDITIONS} conditions", "ask for less at once")
+        resolve = self._bound.resolve_comparison if comparing else self._bound.resolve
+        binding = resolve(node, strict=False)
+        return attribute_of(binding) if binding is not None else None
+
+    def visit_comparison(self, node: Comparison) -> scim.Term:
+        attribute = self._attribute(node.attr_path, comparing=True)
+        if attribute is None:
+            return scim.Never()
+        binding = self._bound.resolve_comparison(node.attr_path, strict=False)
+        value = coerce_value(binding, node.value, node.op)
+        if value is not None and attribute.type == "complex":
+            raise BadFilter.field("filter", f"{node.attr_path} has parts", "compare one of them")
+        return scim.Compare(attribute, node.op.value, _checked(value, attribute, node))
+
+    def visit_present(self, node: Present) -> scim.Term:
+        attribute = self._attribute(node.attr_path, comparing=False)
+        return scim.Never() if attribute is None else scim.Present(attribute)
+
+    def visit_not(self, node: NotNode) -> scim.Term:
+        return scim.Not(self.visit(node.expr))
+
+    def visit_logical_expr(self, node: LogicalExpr) -> scim.Term:
+        terms = tuple(self.visit(term) for term in node.terms)
+        return scim.Both(terms) if node.op == LogicalOperator.and_ else scim.Either(terms)
+
+    def visit_value_path(self, node: ValuePath) -> scim.Term:
+        attribute = self._attribute(node.attr_path, comparing=False)
+        if attribute is None:
+            return scim.Never()
+        binding = self._bound.resolve(node.attr_path, strict=False)
+        inner = _InEntry(binding, self._count)
+        return scim.Within(attribute, inner.visit(node.val_filter))
+
+
+class _InEntry(_Translated):
+    """The filter in brackets: its attributes are those of an entry of the list."""
+
+    def __init__(self, binding: AttributeBinding, count: int) -> None:
+        self._entry = binding.field_type
+        self._bound = self
+        self._count = count
+
+    def resolve(self, path: Any, *, strict: bool) -> AttributeBinding | None:
+        """The attribute of an entry; None where it has none of that name."""
+        from scim2_models.path.resolution import _resolve_attr_path
+
+        model: Any = self._entry
+        return _resolve_attr_path(model, path, strict=strict)
+
+    resolve_comparison = resolve
+
+
+def attribute_of(binding: AttributeBinding) -> scim.Attribute:
+    """An attribute that the schema has, by its own spelling. Raises BadFilter for one that nobody may look at."""
+    if Mutability.write_only in (
+        binding.model.get_field_annotation(binding.field_name, Mutability),
+        binding.get_annotation(Mutability),
+    ):
+        raise BadFilter.field("filter", "asks for an attribute that is never told", "leave it out")
+    names = [binding.model._scim_name(binding.field_name)]
+    if binding.sub_field_name is not None:
+        holder: Any = binding.field_type
+        names.append(holder._scim_name(binding.sub_field_name))
+    if isinstance(binding.model, type) and issubclass(binding.model, Extension):
+        names.insert(0, str(binding.model.__schema__))
+    return scim.Attribute(
+        path=tuple(names), type=_type(binding.target_type), exact=binding.case_exact, many=binding.is_multivalued
+    )
+
+
+def _type(python: Any) -> str:
+    if not isinstance(python, type):
+        return "string"
+    for kind, name in ((bool, "boolean"), (datetime, "datetime"), (bytes, "binary"), (str, "string")):
+        if issubclass(python, kind):
+            return name
+    return "complex" if hasattr(python, "model_fields") else "string"
+
+
+def _checked(value: Any, attribute: scim.Attribute, node: Comparison) -> Any:
+    fits = {"boolean": bool, "datetime": datetime, "binary": (bytes, str)}.get(attribute.type, str)
+    if value is None or isinstance(value, fits):
+        return value
+    raise BadFilter.field("filter", f"{value!r:.100} is no value of {node.attr_path}", f"compare a {attribute.type}")
+
+
+def order_of(text: str, model: _Model, *, strict: bool) -> scim.Attribute | None:
+    """The attribute to sort by; None where resources of this type have it not. Raises BadFilter."""
+    try:
+        asked: Any = SearchRequest[model].model_validate({"sortBy": text}) if strict else SearchRequest(sort_by=text)  # type: ignore[valid-type]
+        binding = asked.sort_binding(model)
+    except (SCIMException, ValueError):
+        raise BadFilter.field(
+            "sortBy", f"{text!r:.100} can't be sorted by", "use an attribute with one value"
+        ) from None
+    if binding is None:
+        return None
+    found = attribute_of(binding)
+    if found.path[0] in ("groups", "members", "schemas"):
+        raise BadFilter.field("sortBy", f"{found.path[0]} can't be sorted by", "use another attribute")
+    return found

@@ -1,0 +1,323 @@
+"""What SCIM can do to users and groups: each request is one transaction. Loaded at the first request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+from scim2_models import Context, Error, PatchOp, SCIMException
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.api.rooms import Rooms
+from opsteward.api.scim import documents, filters
+from opsteward.api.scim.answers import Refused
+from opsteward.api.scim.projection import Projection
+from opsteward.api.scim.schemas import MODELS, MOST_RESULTS, POLICY
+from opsteward.core.errors import NotFound
+from opsteward.identity.scim import GroupResource, Kind, Member, Resource, Search, StaleVersion, UserResource
+from opsteward.identity.service import scim_find, scim_groups, scim_users
+from opsteward.identity.types import Identity
+
+_PAGE = 100
+_LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+_SEARCH = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
+_ONE_MEMBER = re.compile(r'members\[\s*value\s+eq\s+"([^"]+)"\s*\]', re.IGNORECASE)
+_ETAGS = re.compile(r'(?:W/)?"([^"]*)"|(\*)')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A resource after a request, and its document as it is to be sent; None for 204."""
+
+    resource: Resource
+    document: dict[str, Any] | None
+
+
+class Operations:
+    """For one request: who asks, and where SCIM is served (`base`)."""
+
+    def __init__(self, rooms: Rooms, identity: Identity, base: str) -> None:
+        self._rooms = rooms
+        self._identity = identity
+        self.base = base
+
+    async def create(self, kind: Kind, body: Any, projection: Projection) -> Done:
+        """Raises Invalid, Conflict, Refused."""
+        wanted = _document(kind, body, Context.RESOURCE_CREATION_REQUEST)
+        actor, settings = self._identity.actor, self._rooms.settings
+        async with self._rooms.db.unit_of_work(self._identity.tenant_id) as session:
+            if kind == Kind.USER:
+                state = await self._user_state(session, wanted, documents.mapped_role(wanted, settings))
+                made = await scim_users.create(
+                    session, self._rooms.users, state, actor=actor, default_role=settings.scim_default_role
+                )
+            else:
+                group = documents.group_state(wanted, await self._members(session, wanted))
+                made = await scim_groups.create(session, group, actor=actor)
+            return self._done(await self._load(session, kind, made, projection), projection)
+
+    async def read(self, kind: Kind, text: str, projection: Projection) -> Done:
+        """Raises NotFound."""
+        async with self._rooms.db.unit_of_work(self._identity.tenant_id) as session:
+            return self._done(await self._load(session, kind, _id(text), projection), projection)
+
+    async def replace(self, kind: Kind, text: str, body: Any, projection: Projection, if_match: str | None) -> Done:
+        """PUT. Raises NotFound, StaleVersion, Invalid, Conflict, Refused."""
+        wanted = _document(kind, body, Context.RESOURCE_REPLACEMENT_REQUEST)
+        return await self._change(kind, text, lambda _: wanted, projection, if_match)
+
+    async def patch(self, kind: Kind, text: str, body: Any, projection: Projection, if_match: str | None) -> Done:
+        """PATCH. Raises NotFound, StaleVersion, Invalid, Conflict, Refused."""
+        few = _few_members(body) if kind == Kind.GROUP and projection.wanted is None else None
+        if few is not None:
+            return await self._patch_members(_id(text), few, if_match)
+        model: Any = MODELS[kind]
+        with _protocol():
+            patch = PatchOp[model].model_validate(  # type: ignore[valid-type]
+                body, scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=POLICY
+            )
+
+        def patched(before: Resource) -> dict[str, Any]:
+            with _protocol():
+                resource = model.model_validate(documents.document(before, self.base), scim_policy=POLICY)
+                patch.patch(resource, scim_policy=POLICY)
+                return _dump(resource)
+
+        return await self._change(kind, text, patched, projection, if_match)
+
+    async def delete(self, kind: Kind, text: str, if_match: str | None) -> None:
+        """Raises NotFound, StaleVersion."""
+        async with self._rooms.db.unit_of_work(self._identity.tenant_id) as session:
+            before = await self._hold(session, kind, _id(text), members=False)
+            _must_match(before, if_match)
+            if kind == Kind.USER:
+                await scim_users.remove(session, self._rooms.users, before.id, actor=self._identity.actor)
+            else:
+                await scim_groups.remove(session, before.id, actor=self._identity.actor)
+
+    async def search(self, kinds: Sequence[Kind], asked: Mapping[str, Any]) -> dict[str, Any]:
+        """A list response. `asked` has the names of the query's parameters. Raises BadFilter, Refused."""
+        projection = Projection.of(asked.get("attributes"), asked.get("excludedAttributes"))
+        start = max(1, _number(asked, "startIndex", 1))
+        count = min(MOST_RESULTS, max(0, _number(asked, "count", _PAGE)))
+        order = str(asked.get("sortOrder") or "ascending").lower()
+        if order not in ("ascending", "descending"):
+            raise Refused.because("sortOrder is ascending or descending", "invalidValue")
+        searches = self._searches(kinds, _word(asked, "filter"), _word(asked, "sortBy"))
+        async with self._rooms.db.unit_of_work(self._identity.tenant_id) as session:
+            found = await scim_find.find(
+                session,
+                searches,
+                base=self.base,
+                start=min(start, 2**40),
+                count=count,
+                descending=order == "descending",
+                parts=[part for part in ("groups", "members") if projection.asks_for(part)],
+            )
+        listed = [projection.applied(documents.document(one, self.base)) for one in found.resources]
+        return {
+            "schemas": [_LIST],
+            "totalResults": found.total,
+            "startIndex": start,
+            "itemsPerPage": len(listed),
+            "Resources": listed,
+        }
+
+    def _searches(self, kinds: Sequence[Kind], text: str | None, order: str | None) -> list[Search]:
+        strict = len(kinds) == 1
+        found = [
+            Search(
+                kind=kind,
+                where=filters.term_of(text, MODELS[kind], strict=strict) if text is not None else None,
+                order=filters.order_of(order, MODELS[kind], strict=strict) if order is not None else None,
+            )
+            for kind in kinds
+        ]
+        if order is not None and all(search.order is None for search in found):
+            raise Refused.because(f"{order!r:.100} is no attribute to sort by", "invalidPath")
+        return found
+
+    async def _change(
+        self,
+        kind: Kind,
+        text: str,
+        make: Callable[[Resource], dict[str, Any]],
+        projection: Projection,
+        if_match: str | None,
+    ) -> Done:
+        actor, settings = self._identity.actor, self._rooms.settings
+        async with self._rooms.db.unit_of_work(self._identity.tenant_id) as session:
+            before = await self._hold(session, kind, _id(text), members=True)
+            _must_match(before, if_match)
+            wanted = make(before)
+            if isinstance(before, UserResource):
+                had = documents.mapped_role(documents.document(before, self.base), settings)
+                role = documents.mapped_role(wanted, settings)
+                role = None if role == had else role or settings.scim_default_role
+                state = await self._user_state(session, wanted, role)
+                await scim_users.change(session, self._rooms.users, before, state, actor=actor)
+            else:
+                group = documents.group_state(wanted, await self._members(session, wanted))
+                await scim_groups.change(session, before, group, actor=actor)
+            return self._done(await self._load(session, kind, before.id, projection), projection)
+
+    async def _patch_members(self, group_id: UUID, few: _Few, if_match: str | None) -> Done:
+        """Without reading who else is in the group: there may be very many, and each joins by a request of its own."""
+        async with self._rooms.db.unit_of_work(self._identity.tenant_id) as session:
+            before = await self._hold(session, Kind.GROUP, group_id, members=False)
+            _must_match(before, if_match)
+            add = await self._members(session, {"members": few.add})
+            await scim_groups.change_members(
+                session, group_id, add=add, remove=few.remove, actor=self._identity.actor
+            )
+            after = await scim_find.get_group(session, group_id, members=False)
+            return Done(resource=after, document=None)
+
+    async def _user_state(self, session: AsyncSession, wanted: dict[str, Any], role: str | None) -> Any:
+        manager = documents.manager_of(wanted)
+        managers = await scim_users.known_users(session, [manager] if manager else [])
+        return documents.user_state(wanted, role=role, managers=managers)
+
+    async def _members(self, session: AsyncSession, wanted: Mapping[str, Any]) -> list[Member]:
+        listed = wanted.get("members") or []
+        ids = [documents.identifier(one.get("value")) for one in listed]
+        if None in ids:
+            raise Refused.because("a member's value is the id of a user or a group", "invalidValue")
+        kinds = await scim_groups.kinds_of(session, {one for one in ids if one is not None})
+        return documents.members_of(listed, kinds)
+
+    async def _hold(self, session: AsyncSession, kind: Kind, one: UUID, *, members: bool) -> Resource:
+        if kind == Kind.USER:
+            return await scim_find.get_user(session, one, held=True, groups=False)
+        return await scim_find.get_group(session, one, held=True, members=members)
+
+    async def _load(self, session: AsyncSession, kind: Kind, one: UUID, projection: Projection) -> Resource:
+        if kind == Kind.USER:
+            return await scim_find.get_user(session, one, groups=projection.asks_for("groups"))
+        return await scim_find.get_group(session, one, members=projection.asks_for("members"))
+
+    def _done(self, resource: Resource, projection: Projection) -> Done:
+        return Done(resource=resource, document=projection.applied(documents.document(resource, self.base)))
+
+
+class _protocol:  # noqa: N801 - reads as a context, not as a thing
+    """What `scim2_models` refuses, told as a refusal of ours."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
+        if isinstance(error, SCIMException):
+            raise Refused.because(error.detail, error.scim_type, error.status) from None
+        if isinstance(error, ValidationError):
+            told = Error.from_validation_errors(error)
+            detail = "; ".join(str(one.detail) for one in told[:10])
+            raise Refused.because(detail, told[0].scim_type or "invalidValue", told[0].status or 400) from None
+        if isinstance(error, RecursionError):
+            raise Refused.because("the request is nested too deep", "invalidSyntax") from None
+
+
+def _document(kind: Kind, body: Any, context: Context) -> dict[str, Any]:
+    with _protocol():
+        return _dump(MODELS[kind].model_validate(body, scim_ctx=context, scim_policy=POLICY))
+
+
+def _dump(resource: Any) -> dict[str, Any]:
+    found: dict[str, Any] = resource.model_dump(scim_policy=POLICY)
+    return found
+
+
+def _id(text: str) -> UUID:
+    found = documents.identifier(text)
+    if found is None:
+        raise NotFound("no resource of this id")
+    return found
+
+
+def matches(resource: Resource, etags: str) -> bool:
+    """Whether one of an If-Match or If-None-Match header's versions is the resource's."""
+    own = str(resource.version)
+    return any(found[1] or found[0] == own for found in _ETAGS.findall(etags))
+
+
+def _must_match(resource: Resource, if_match: str | None) -> None:
+    if if_match is not None and not matches(resource, if_match):
+        raise StaleVersion(
+            f"its version is {documents.etag(resource)} by now", remedy="read it again, then repeat the change"
+        )
+
+
+def _number(asked: Mapping[str, Any], name: str, default: int) -> int:
+    given = asked.get(name)
+    if given is None:
+        return default
+    if isinstance(given, bool) or not isinstance(given, int | str) or not re.fullmatch(r"-?[0-9]{1,18}", str(given)):
+        raise Refused.because(f"{name} is a whole number", "invalidValue")
+    return int(given)
+
+
+def _word(asked: Mapping[str, Any], name: str) -> str | None:
+    given = asked.get(name)
+    if given is None or isinstance(given, str):
+        return given
+    raise Refused.because(f"{name} is a text", "invalidValue")
+
+
+def search_of(body: Any) -> dict[str, Any]:
+    """The parameters of a search that comes as a body. Raises Refused."""
+    if not isinstance(body, dict) or _SEARCH not in (body.get("schemas") or ()):
+        raise Refused.because(f"a search is an object with the schema {_SEARCH}", "invalidSyntax")
+    names = {
+        name.lower(): name
+        for name in ("attributes", "excludedAttributes", "filter", "sortBy", "sortOrder", "startIndex", "count")
+    }
+    return {names[key.lower()]: value for key, value in body.items() if key.lower() in names}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Few:
+    """Members that come and go, and nothing else."""
+
+    add: list[dict[str, Any]]
+    remove: set[UUID]
+
+
+def _few_members(body: Any) -> _Few | None:
+    """What a PATCH does, where it only adds members or removes some by their ids; else None."""
+    if not isinstance(body, dict):
+        return None
+    operations = next((value for key, value in body.items() if key.lower() == "operations"), None)
+    add: list[dict[str, Any]] = []
+    remove: set[UUID] = set()
+    if not isinstance(operations, list) or not operations or "schemas" not in body:
+        return None
+    for one in operations:
+        if not isinstance(one, dict) or not isinstance(one.get("path"), str) or not isinstance(one.get("op"), str):
+            return None
+        op, path, value = one["op"].lower(), one["path"], one.get("value")
+        picked = _ONE_MEMBER.fullmatch(path)
+        by_list = path.lower() == "members" and isinstance(value, list) and all(isinstance(v, dict) for v in value)
+        if op == "add" and by_list:
+            add += value
+        elif op == "remove" and picked and value is None:
+            remove |= _ids([picked[1]])
+        elif op == "remove" and by_list and all(set(v) <= {"value", "$ref"} for v in value):
+            remove |= _ids([v.get("value") for v in value])
+        else:
+            return None
+    if any(not isinstance(one.get("value"), str) or not _plain(one.get("display")) for one in add):
+        return None
+    # who is both added and removed is so in the order of the operations
+    return None if remove & _ids([one["value"] for one in add]) else _Few(add=add, remove=remove)
+
+
+def _ids(texts: Sequence[Any]) -> set[UUID]:
+    return {found for text in texts if (found := documents.identifier(text)) is not None}
+
+
+def _plain(display: Any) -> bool:
+    return display is None or isinstance(display, str)

@@ -1,0 +1,179 @@
+"""The addresses below `/scim/v2`. What they do is in `operations`, loaded at the first request."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+
+from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.guard import check_json
+from opsteward.api.rooms import Rooms
+from opsteward.api.scim.answers import MEDIA_TYPE, ROOT, Refused, ScimRoute, answer
+from opsteward.api.scim.projection import Projection
+from opsteward.core.blocking import in_thread
+from opsteward.core.errors import NotFound
+from opsteward.identity.scim import Kind
+from opsteward.identity.types import Identity
+
+router = APIRouter(prefix=ROOT, route_class=ScimRoute, include_in_schema=False)
+
+Reader = Annotated[Identity, needs("scim.read")]
+Writer = Annotated[Identity, needs("scim.write")]
+_LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+
+
+async def _part(name: str) -> Any:
+    """A module that needs the schemas, which take half a second to load the first time: not on the event loop."""
+    return await in_thread(importlib.import_module, f"opsteward.api.scim.{name}")
+
+
+def _base(request: Request, rooms: Rooms) -> str:
+    return (rooms.settings.public_url or str(request.base_url)).rstrip("/") + ROOT
+
+
+async def _operations(request: Request, rooms: Rooms, identity: Identity) -> Any:
+    return (await _part("operations")).Operations(rooms, identity, _base(request, rooms))
+
+
+async def _body(request: Request, rooms: Rooms) -> Any:
+    kind = request.headers.get("content-type", MEDIA_TYPE).split(";")[0].strip().lower()
+    if kind not in (MEDIA_TYPE, "application/json"):
+        raise Refused.because(f"send {MEDIA_TYPE}", status=415)
+    return await in_thread(check_json, await request.body(), max_depth=rooms.settings.max_json_depth)
+
+
+def _projection(request: Request) -> Projection:
+    asked = request.query_params
+    return Projection.of(asked.get("attributes"), asked.get("excludedAttributes"))
+
+
+def _shown(done: Any, base: str, status: int = 200) -> Response:
+    from opsteward.api.scim import documents
+
+    etag, place = documents.etag(done.resource), documents.location(done.resource, base)
+    if done.document is None:
+        return Response(status_code=204, headers={"ETag": etag, "Location": place})
+    return answer(done.document, status=status, etag=etag, location=place)
+
+
+def _of_kind(kind: Kind) -> None:
+    """The routes of one type of resource."""
+    collection = f"/{kind}s"
+
+    @router.get(collection)
+    async def listed(request: Request, rooms: RoomsDep, identity: Reader) -> Response:
+        operations = await _operations(request, rooms, identity)
+        return answer(await operations.search([kind], request.query_params))
+
+    @router.post(f"{collection}/.search")
+    async def searched(request: Request, rooms: RoomsDep, identity: Reader) -> Response:
+        operations = await _operations(request, rooms, identity)
+        asked = (await _part("operations")).search_of(await _body(request, rooms))
+        return answer(await operations.search([kind], asked))
+
+    @router.post(collection)
+    async def created(request: Request, rooms: RoomsDep, identity: Writer) -> Response:
+        operations = await _operations(request, rooms, identity)
+        done = await operations.create(kind, await _body(request, rooms), _projection(request))
+        return _shown(done, operations.base, 201)
+
+    @router.get(f"{collection}/{{resource_id}}")
+    async def read(request: Request, rooms: RoomsDep, identity: Reader, resource_id: str) -> Response:
+        operations = await _operations(request, rooms, identity)
+        done = await operations.read(kind, resource_id, _projection(request))
+        known = request.headers.get("if-none-match")
+        if known is not None and (await _part("operations")).matches(done.resource, known):
+            return Response(status_code=304, headers={"ETag": f'W/"{done.resource.version}"'})
+        return _shown(done, operations.base)
+
+    def changing(method: str) -> Callable[..., Awaitable[Response]]:
+        async def changed(request: Request, rooms: RoomsDep, identity: Writer, resource_id: str) -> Response:
+            operations = await _operations(request, rooms, identity)
+            body, if_match = await _body(request, rooms), request.headers.get("if-match")
+            change = getattr(operations, method)
+            return _shown(await change(kind, resource_id, body, _projection(request), if_match), operations.base)
+
+        return changed
+
+    router.put(f"{collection}/{{resource_id}}")(changing("replace"))
+    router.patch(f"{collection}/{{resource_id}}")(changing("patch"))
+
+    @router.delete(f"{collection}/{{resource_id}}")
+    async def deleted(request: Request, rooms: RoomsDep, identity: Writer, resource_id: str) -> Response:
+        operations = await _operations(request, rooms, identity)
+        await operations.delete(kind, resource_id, request.headers.get("if-match"))
+        return Response(status_code=204)
+
+
+for _kind in Kind:
+    _of_kind(_kind)
+
+
+@router.get("")
+@router.get("/")
+async def list_everything(request: Request, rooms: RoomsDep, identity: Reader) -> Response:
+    """Users and groups together."""
+    return answer(await (await _operations(request, rooms, identity)).search(list(Kind), request.query_params))
+
+
+@router.post("/.search")
+async def search_everything(request: Request, rooms: RoomsDep, identity: Reader) -> Response:
+    """Users and groups together, the search being the body."""
+    operations = await _operations(request, rooms, identity)
+    asked = (await _part("operations")).search_of(await _body(request, rooms))
+    return answer(await operations.search(list(Kind), asked))
+
+
+@router.post("/Bulk")
+async def bulk(request: Request, rooms: RoomsDep, identity: Writer) -> Response:
+    """Many operations in one request."""
+    operations = await _operations(request, rooms, identity)
+    return answer(await (await _part("bulk")).run(operations, await _body(request, rooms)))
+
+
+@router.get("/ServiceProviderConfig")
+async def service_provider_config(request: Request, rooms: RoomsDep, identity: Reader) -> Response:
+    """What this server can do."""
+    return answer((await _part("schemas")).provider_config(rooms.settings, _base(request, rooms)))
+
+
+@router.get("/ResourceTypes")
+async def resource_types(request: Request, rooms: RoomsDep, identity: Reader) -> Response:
+    """The types of resource."""
+    return _all(request, (await _part("schemas")).resource_types(_base(request, rooms)))
+
+
+@router.get("/ResourceTypes/{name}")
+async def resource_type(request: Request, rooms: RoomsDep, identity: Reader, name: str) -> Response:
+    """One type of resource."""
+    return _one((await _part("schemas")).resource_types(_base(request, rooms)), name)
+
+
+@router.get("/Schemas")
+async def schemas(request: Request, rooms: RoomsDep, identity: Reader) -> Response:
+    """The schemas."""
+    return _all(request, (await _part("schemas")).schemas(_base(request, rooms)))
+
+
+@router.get("/Schemas/{urn}")
+async def schema(request: Request, rooms: RoomsDep, identity: Reader, urn: str) -> Response:
+    """One schema."""
+    return _one((await _part("schemas")).schemas(_base(request, rooms)), urn)
+
+
+def _all(request: Request, found: list[dict[str, Any]]) -> Response:
+    if "filter" in request.query_params:
+        # RFC 7644, 4: so that nobody takes the whole list for what a filter found
+        raise Refused.because("what this server can do is not filtered", status=403)
+    page = {"totalResults": len(found), "startIndex": 1, "itemsPerPage": len(found), "Resources": found}
+    return answer({"schemas": [_LIST], **page})
+
+
+def _one(found: list[dict[str, Any]], name: str) -> Response:
+    for one in found:
+        if one["id"].lower() == name.lower():
+            return answer(one)
+    raise NotFound("there is none of this name")

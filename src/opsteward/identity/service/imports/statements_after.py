@@ -1,0 +1,89 @@
+"""The SQL of what follows the rows of an import: managers, and in a full one those who are absent."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+#: Where `:head` are the 12 digits of the milliseconds: a time-ordered id (UUID version 7).
+_ID = "cast(:head || '7' || substr(translate(gen_random_uuid()::text, '-', ''), 14) as uuid)"
+
+BOSSES_TABLE = """create temp table if not exists import_bosses (
+    row int, user_id uuid, outcome text, manager text, boss uuid, known boolean, was uuid) on commit delete rows"""
+
+BOSSES = sa.text("""
+insert into pg_temp.import_bosses
+select p.row, p.user_id, p.outcome, p.manager, coalesce(n.id, m.id, i.id),
+       coalesce(n.id, m.id, i.id) is not null or (:dry and exists (
+           select 1 from opsteward.import_rows k where k.tenant_id = :tenant and k.job_id = :job
+               and (k.username_key = p.manager or k.email_key = p.manager))),
+       u.manager_id
+from (
+    select r.* from opsteward.import_rows r
+    where r.tenant_id = :tenant and r.job_id = :job and r.manager is not null
+        and (cast(:after as uuid) is null or r.user_id > cast(:after as uuid))
+    order by r.user_id limit :most
+) p
+left join opsteward.users u on u.tenant_id = :tenant and u.id = p.user_id
+left join opsteward.users n on n.tenant_id = :tenant and n.username_key = p.manager and n.holds_names
+left join opsteward.users m on m.tenant_id = :tenant and m.email_key = p.manager and m.holds_names
+left join opsteward.users i on i.tenant_id = :tenant
+    and i.id = case when starts_with(p.manager, chr(1)) then cast(substr(p.manager, 2) as uuid) end
+""")
+SEEN = sa.text("""
+select count(*) as rows, max(user_id::text) as last,
+       count(*) filter (where outcome = 'unchanged' and (boss is not null or manager = '')
+                        and boss is distinct from user_id and was is distinct from boss) as changed
+from pg_temp.import_bosses
+""")
+NOBODY = sa.text("""
+select row, manager, boss from pg_temp.import_bosses
+where (manager <> '' and not known) or boss = user_id order by row
+""")
+_TO_SET = """from pg_temp.import_bosses b
+where u.tenant_id = :tenant and u.id = b.user_id and (b.boss is not null or b.manager = '')
+    and b.boss is distinct from b.user_id and u.manager_id is distinct from b.boss"""
+TOLD = sa.text(f"""
+insert into opsteward.user_changes (id, tenant_id, user_id, at, actor, what, reason, fields, correlation_id)
+select {_ID}, :tenant, u.id, :at, :actor, 'updated', 'import',
+       jsonb_build_object('manager_id', jsonb_build_array(u.manager_id, b.boss)), :correlation
+from opsteward.users u, pg_temp.import_bosses b
+where b.outcome <> 'created' and {_TO_SET.partition("where ")[2]}
+""")
+SET_BOSSES = sa.text(f"""
+update opsteward.users u set manager_id = b.boss, updated_at = :at,
+    version = u.version + case when b.outcome = 'created' then 0 else 1 end
+{_TO_SET}
+""")
+CHANGED = sa.text("""
+update opsteward.import_rows r set outcome = 'changed' from pg_temp.import_bosses b
+where r.tenant_id = :tenant and r.job_id = :job and r.user_id = b.user_id and b.outcome = 'unchanged'
+    and (b.boss is not null or b.manager = '') and b.boss is distinct from b.user_id and b.was is distinct from b.boss
+""")
+
+_HERE = """u.tenant_id = :tenant and u.holds_names and u.status in ('active', 'pending', 'suspended')
+    and u.created_at < :since"""
+_ABSENT = """not exists (
+    select 1 from opsteward.import_rows r where r.tenant_id = :tenant and r.job_id = :job and r.user_id = u.id)"""
+#: All who could leave, and those of them who are not in the file. Who joined since the upload is neither.
+ABSENT = sa.text(f"""
+select count(*) as here, count(*) filter (where {_ABSENT}) as absent from opsteward.users u where {_HERE}
+""")
+ABSENT_SAMPLE = sa.text(f"""
+select u.username from opsteward.users u where {_HERE} and {_ABSENT} order by u.username_key limit :most
+""")
+LEAVE = sa.text(f"""
+with leaving as materialized (
+    select u.id, u.status, u.permissions, u.system_access, u.deactivated_at from opsteward.users u
+    where {_HERE} and {_ABSENT} order by u.id limit :most for update
+), told as (
+    insert into opsteward.user_changes (id, tenant_id, user_id, at, actor, what, reason, fields, correlation_id)
+    select {_ID}, :tenant, l.id, :at, :actor, 'deactivated', 'absent from a full import',
+        jsonb_build_object('status', jsonb_build_array(l.status, 'inactive'),
+            'permissions', jsonb_build_array(to_jsonb(l.permissions), '[]'::jsonb),
+            'system_access', jsonb_build_array(to_jsonb(l.system_access), '[]'::jsonb)), :correlation
+    from leaving l
+)
+update opsteward.users u set status = 'inactive', permissions = '{{}}', system_access = '{{}}', updated_at = :at,
+    deactivated_at = coalesce(u.deactivated_at, :at), version = u.version + 1
+from leaving l where u.tenant_id = :tenant and u.id = l.id
+""")
