@@ -166,6 +166,7 @@ async def test_what_has_ended_or_is_not_there_can_not_be_cancelled(tenant: Tenan
         ({"cron": "\x00 * * * *"}, "cron"),
         ({"cron": "*/0 * * * *"}, "cron"),
         ({"cron": "0-59/1,0-59/2,0-59/3 * * * nonsense"}, "cron"),
+        ({"cron": "R 3 * * *"}, "cron"),
         ({"cron": "*" * 10_000}, "cron"),
         ({"timezone": "Mars/Olympus"}, "timezone"),
         ({"timezone": "../../etc/passwd"}, "timezone"),

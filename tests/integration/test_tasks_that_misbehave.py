@@ -71,6 +71,20 @@ async def test_a_share_of_a_percent_is_a_progress_too(office: Office, tenant: Te
         await office.until(tenant, told, "completed")
 
 
+async def test_a_result_that_is_too_large_fails_its_own_task(office: Office, tenant: Tenant) -> None:
+    async def tells(ctx: TaskContext, work: Job) -> dict[str, str]:
+        return {"told": "x" * (1_100_000 if work.label == "long" else 10)}
+
+    does(office, tells)
+    long, short = await office.submit(tenant, job("long"), job("short"))
+    async with office.runners():
+        await office.until(tenant, [long], "failed")
+        await office.until(tenant, [short], "completed")
+    row = await office.task(tenant, long.id)
+    assert "1048576" in (row.error or "")
+    assert (row.retry_count, row.result_data) == (0, None)
+
+
 async def test_a_progress_that_is_none_fails_its_own_task(office: Office, tenant: Tenant) -> None:
     async def nonsense(ctx: TaskContext, work: Job) -> None:
         ctx.progress(float("nan") if work.label == "bad" else 10, "\udcff half a character")  # type: ignore[arg-type]

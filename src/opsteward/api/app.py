@@ -30,6 +30,7 @@ from opsteward.api.rest import (
     systems,
     tasks,
     troubleshooting,
+    user_imports,
     users,
     webhooks,
 )
@@ -54,6 +55,7 @@ ROUTES = (
     tasks,
     agents,
     controls,
+    user_imports,
     users,
     enrollments,
     access_reviews,

@@ -33,6 +33,8 @@ log = get_logger(__name__)
 _CORRELATION = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 #: Routes that take many things at once, within the larger limit.
 _INGEST = frozenset({"/api/v1/events", "/api/v1/tasks/bulk", "/scim/v2/Bulk"})
+#: Routes that read their bodies themselves, piece by piece: they are files, and too large to be held.
+_STREAMED = frozenset({"/api/v1/users/bulk-import"})
 _GUARDED = ("/api/v1/", "/api/agents/", "/agent/", "/scim/")
 _OPEN = frozenset({"/agent/health", "/api/v1/sign-in"})
 #: Larger bodies are parsed on a thread: the event loop also renews this process's hold on its work.
@@ -67,13 +69,17 @@ class Guard:
         scope["correlation_id"] = given if _CORRELATION.fullmatch(given) else str(uuid7())
         with correlated(scope["correlation_id"]):
             try:
-                body = await self._admitted_body(request)
+                streamed = request.method == "POST" and scope["path"] in _STREAMED
+                body = b"" if streamed else await self._admitted_body(request)
+                if streamed:
+                    _check_credential(request)
+                    _check_query(request)
             except ClientDisconnect:
                 return  # nobody is left to answer
             except OpsError as error:
                 await problems.of_error(error)(scope, receive, send)
                 return
-            await self._app(scope, _replay(body, receive), send)
+            await self._app(scope, receive if streamed else _replay(body, receive), send)
 
     async def _admitted_body(self, request: Request) -> bytes:
         _check_credential(request)

@@ -127,6 +127,7 @@ def rooms_of(house: House, readiness: Callable[[], dict[str, bool]]) -> Rooms:
         agents=house.agents,
         users=house.users,
         enrollments=house.enrollments,
+        imports=house.imports,
         webhooks=Webhooks(house.box),
         password_sign_in=house.password_sign_in,
         openid_sign_in=house.openid_sign_in,

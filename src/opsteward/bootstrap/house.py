@@ -11,6 +11,7 @@ from opsteward.actions.service.door import Door
 from opsteward.agents.service.desk import Desk as AgentDesk
 from opsteward.agents.service.kinds import Kinds
 from opsteward.agents.shipped.installing import add_shipped
+from opsteward.bootstrap.import_task import import_task_type
 from opsteward.bootstrap.registry import build_registry, known_actions
 from opsteward.bootstrap.subscriptions import Subscriptions
 from opsteward.bootstrap.task_types import shipped_task_types
@@ -31,6 +32,7 @@ from opsteward.identity.people import UsersEnrolled
 from opsteward.identity.service.enrollments import Enrollments
 from opsteward.identity.service.openid_sign_in import OpenIdSignIn
 from opsteward.identity.service.password_sign_in import PasswordSignIn
+from opsteward.identity.service.imports.running import Imports
 from opsteward.identity.service.users import Users
 from opsteward.systems.own_database import OwnDatabase
 from opsteward.systems.service.inventory import Inventory
@@ -70,6 +72,7 @@ class House:
     agents: AgentDesk
     users: Users
     enrollments: Enrollments
+    imports: Imports
     password_sign_in: PasswordSignIn
     openid_sign_in: OpenIdSignIn | None
     figures: Figures
@@ -119,7 +122,8 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
     app = Database(urls.app, name="app", **pool)
     shipped = shipped_task_types(app, inventory, registry, settings)
     shipped.append(welcome_task_type(app, door, configured=bool(settings.notify_users)))
-    task_types = Catalogue([*shipped, *registry.task_types], max_params_bytes=settings.max_task_params_bytes)
+    imports = Imports(bus, settings)
+    task_types = Catalogue([*shipped, import_task_type(app, imports), *registry.task_types], max_params_bytes=settings.max_task_params_bytes)
     submission = Submission(task_types, settings)
     bus.subscribe(UsersEnrolled, WelcomeUsers(submission).users_enrolled)
     kinds = Kinds(registry.agents)
@@ -145,6 +149,7 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
         agents=AgentDesk(kinds, bus),
         users=Users(bus),
         enrollments=Enrollments(bus),
+        imports=imports,
         password_sign_in=PasswordSignIn(web),
         openid_sign_in=OpenIdSignIn.of(settings, web, box),
         figures=Figures(web),

@@ -67,6 +67,7 @@ class Worker:
             process_id=self._executor_id,
             slots=house.settings.task_slots,
             spare=min(house.settings.task_slots_spare, house.settings.task_slots - 1),
+            most_result=house.settings.max_task_result_bytes,
         )
         self._agents = Runtime(
             house.app,

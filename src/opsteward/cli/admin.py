@@ -101,14 +101,13 @@ def create_operator(
 def change_operator(
     name: Annotated[str, typer.Argument(help="How the operator is called.")],
     role: Annotated[list[str] | None, typer.Option(help="These roles instead; repeatable.")] = None,
-    active: Annotated[bool | None, typer.Option("--active/--inactive", help="Let in again, or shut out.")] = None,
+    status: Annotated[str | None, typer.Option(help="inactive shuts out, active lets in again.")] = None,
 ) -> None:
     """Other roles, or let in and out; ends their browser sessions."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
 
     client = Client()
-    status = None if active is None else "active" if active else "inactive"
     body = {"roles": role or None, "status": status}
     changed = client.put(f"/api/v1/operators/{_operator_id(client, name)}", body)
     show.say(f"{changed['name']} is {changed['status']}, with {', '.join(changed['roles'])}")

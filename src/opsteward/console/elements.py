@@ -15,6 +15,7 @@ from typing import Any
 from nicegui import ui
 from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
+from nicegui.events import ValueChangeEventArguments
 
 from opsteward.console.wording import Look, ago_in_words
 from opsteward.core.clock import iso, now
@@ -22,6 +23,8 @@ from opsteward.core.clock import iso, now
 #: Characters of one piece of data that a page shows; the API gives the whole.
 MOST_SHOWN = 20_000
 _NEAR = 12 * 3600  # seconds around now in which a time of day needs no date
+_TYPING = 150  # milliseconds without a key after which typing rests
+MOST_SEARCHED = 200  # characters
 _DOUBLE_TAP = 1.0  # seconds in which a second press of the same button is none
 
 
@@ -114,6 +117,20 @@ def select(
                     option.props["selected"] = True
         box.on("change", lambda event: choose(str(event.args)), js_handler="(e) => emit(e.target.value)")
     return drawn
+
+
+def search_box(words: str, find: Callable[[str], Awaitable[None]], *, given: str = "") -> Element:
+    """A place to type into; `find` is told what stands in it once the typing rests for a moment."""
+
+    async def told(event: ValueChangeEventArguments) -> None:
+        await find(str(event.value or ""))
+
+    box = ui.input(value=given, placeholder=words, on_change=told)
+    box.props(f"outlined clearable debounce={_TYPING} maxlength={MOST_SEARCHED} type=search autocomplete=off")
+    box.props["aria-label"] = words
+    with box.add_slot("prepend"):
+        icon("search")
+    return box.classes("search")
 
 
 def bar(percent: float, words: str) -> Element:

@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     )
     max_tasks_per_request: int = Field(default=10_000, ge=1, le=100_000, description="Most tasks in one submission.")
     max_task_params_bytes: int = Field(default=65_536, ge=1024, description="Largest parameters of one task.")
+    max_task_result_bytes: int = Field(default=1_048_576, ge=1024, description="Largest result of one task, as JSON.")
     task_retention: float = Field(
         default=30 * 86_400.0, gt=0, description="Ended tasks and workflows are forgotten after this."
     )

@@ -13,6 +13,7 @@ from pydantic import Field
 from opsteward.api.deps import RoomsDep, client_address, needs, own_address
 from opsteward.api.rest.shapes import Input, NoBody, Page
 from opsteward.core.errors import Denied, Invalid
+from opsteward.identity.giving import require_power_over
 from opsteward.identity.passwords import LONGEST
 from opsteward.identity.permissions import SIGNED_IN
 from opsteward.identity.service import access, operators, password_sign_in
@@ -191,7 +192,7 @@ async def _other_operator(session: Any, identity: Identity, name: str) -> UUID:
         return identity.operator_id
     identity.require("tokens.write")
     found = await access.find_operator(session, name=name)
-    access.require_power_over(identity, found.roles)
+    require_power_over(identity, found.roles)
     return found.id
 
 

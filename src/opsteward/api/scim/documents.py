@@ -42,7 +42,7 @@ def document(resource: Resource, base: str) -> dict[str, Any]:
 
 
 def _of_user(user: UserResource, base: str) -> dict[str, Any]:
-    scim = user.scim or {}
+    scim, standing = user.scim or {}, user.status in _STANDING
     kept = dict(scim.get("doc", {}))
     enterprise = dict(kept.pop(ENTERPRISE, {}))
     if user.department is not None:
@@ -59,7 +59,7 @@ def _of_user(user: UserResource, base: str) -> dict[str, Any]:
         "externalId": user.external_id,
         "userName": user.username,
         **kept,
-        "active": user.status in _STANDING,
+        "active": None if scim.get("unsaid") == standing else standing,
         "groups": [
             {
                 "value": str(one.group_id),
@@ -140,8 +140,10 @@ def mapped_role(wanted: Mapping[str, Any], settings: Settings) -> str | None:
     return None
 
 
-def user_state(wanted: Mapping[str, Any], *, role: str | None, managers: set[UUID]) -> UserState:
-    """What a whole, checked document asks of a user."""
+def user_state(
+    wanted: Mapping[str, Any], *, role: str | None, managers: set[UUID], unsaid: bool | None = None
+) -> UserState:
+    """What a whole, checked document asks of a user. `unsaid`: see `left_unsaid`."""
     kept = {name: value for name, value in wanted.items() if name not in _OF_USERS and value is not None}
     enterprise = dict(kept.pop(ENTERPRISE, None) or {})
     department = enterprise.pop("department", None)
@@ -165,9 +167,14 @@ def user_state(wanted: Mapping[str, Any], *, role: str | None, managers: set[UUI
         manager_id=manager,
         active=wanted.get("active"),
         role=role,
-        scim={"doc": kept, "named": named, "mail": mail},
+        scim={"doc": kept, "named": named, "mail": mail} | ({} if unsaid is None else {"unsaid": unsaid}),
         emails=[one["value"] for one in emails],
     )
+
+
+def left_unsaid(user: UserResource, wanted: Mapping[str, Any]) -> bool | None:
+    """A client that removes `active` is not told of it again until the user comes or goes: whether it was so then."""
+    return None if wanted.get("active") is not None else user.status in _STANDING
 
 
 #: What has a column, is worked out, or is never kept.

@@ -18,7 +18,7 @@ from opsteward.api.scim.answers import Refused
 from opsteward.api.scim.projection import Projection
 from opsteward.api.scim.schemas import MODELS, MOST_RESULTS, POLICY
 from opsteward.core.errors import NotFound
-from opsteward.identity.scim import GroupResource, Kind, Member, Resource, Search, StaleVersion, UserResource
+from opsteward.identity.scim import GroupResource, Kind, Member, Resource, Search, StaleVersion, UserResource, UserState
 from opsteward.identity.service import scim_find, scim_groups, scim_users
 from opsteward.identity.types import Identity
 
@@ -68,7 +68,7 @@ class Operations:
     async def replace(self, kind: Kind, text: str, body: Any, projection: Projection, if_match: str | None) -> Done:
         """PUT. Raises NotFound, StaleVersion, Invalid, Conflict, Refused."""
         wanted = _document(kind, body, Context.RESOURCE_REPLACEMENT_REQUEST)
-        return await self._change(kind, text, lambda _: wanted, projection, if_match)
+        return await self._change(kind, text, lambda _: wanted, projection, if_match, whole=True)
 
     async def patch(self, kind: Kind, text: str, body: Any, projection: Projection, if_match: str | None) -> Done:
         """PATCH. Raises NotFound, StaleVersion, Invalid, Conflict, Refused."""
@@ -148,6 +148,8 @@ class Operations:
         make: Callable[[Resource], dict[str, Any]],
         projection: Projection,
         if_match: str | None,
+        *,
+        whole: bool = False,
     ) -> Done:
         actor, settings = self._identity.actor, self._rooms.settings
         async with self._rooms.db.unit_of_work(self._identity.tenant_id) as session:
@@ -158,7 +160,8 @@ class Operations:
                 had = documents.mapped_role(documents.document(before, self.base), settings)
                 role = documents.mapped_role(wanted, settings)
                 role = None if role == had else role or settings.scim_default_role
-                state = await self._user_state(session, wanted, role)
+                unsaid = None if whole else documents.left_unsaid(before, wanted)
+                state = await self._user_state(session, wanted, role, unsaid)
                 await scim_users.change(session, self._rooms.users, before, state, actor=actor)
             else:
                 group = documents.group_state(wanted, await self._members(session, wanted))
@@ -177,10 +180,12 @@ class Operations:
             after = await scim_find.get_group(session, group_id, members=False)
             return Done(resource=after, document=None)
 
-    async def _user_state(self, session: AsyncSession, wanted: dict[str, Any], role: str | None) -> Any:
+    async def _user_state(
+        self, session: AsyncSession, wanted: dict[str, Any], role: str | None, unsaid: bool | None = None
+    ) -> UserState:
         manager = documents.manager_of(wanted)
         managers = await scim_users.known_users(session, [manager] if manager else [])
-        return documents.user_state(wanted, role=role, managers=managers)
+        return documents.user_state(wanted, role=role, managers=managers, unsaid=unsaid)
 
     async def _members(self, session: AsyncSession, wanted: Mapping[str, Any]) -> list[Member]:
         listed = wanted.get("members") or []

@@ -163,7 +163,9 @@ class TasksPage(LivePage[Seen]):
         self._more_schedules.set_text(f"and {hidden} more: opsteward schedules list" if hidden > 0 else "")
 
     def _draw_legend(self, counts: tuple[tuple[str, int], ...]) -> None:
-        draw_legend(TASK, counts, chosen=self._filter.status, address=lambda status: self._filter.address(status=status))
+        draw_legend(
+            TASK, counts, chosen=self._filter.status, address=lambda status: self._filter.address(status=status)
+        )
 
     def _draw_pager(self, older: str) -> None:
         with tag("div", "buttons"):

@@ -16,10 +16,10 @@ from opsteward.core.changes import Change, record_changes
 from opsteward.core.clock import now
 from opsteward.core.crypto import new_token, token_hash
 from opsteward.core.db import tenant_of
-from opsteward.core.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
+from opsteward.core.errors import Conflict, Invalid, NotFound, Unauthenticated
 from opsteward.core.ids import uuid7
+from opsteward.identity.giving import check_roles, check_scopes
 from opsteward.identity.models import Operator, Token
-from opsteward.identity.permissions import ALL, INSTALLATION, ROLES, covers, permissions_of
 from opsteward.identity.types import Identity, NewToken, OperatorInfo, TokenInfo
 from opsteward.telemetry.service import audit
 
@@ -59,38 +59,6 @@ async def create_operator(
     )
     await record_changes(session, [Change("operator_changed", {"operator_id": str(row["id"])})])
     return await get_operator(session, operator_id=added)
-
-
-def check_roles(roles: Sequence[str], *, by: Identity | None = None) -> None:
-    """Raises Invalid for what is no role, Denied for roles that permit more than who gives them may."""
-    if unknown := [role for role in roles if role not in ROLES]:
-        raise Invalid.field("roles", f"{unknown[0]!r:.40} is no role", f"use some of {', '.join(ROLES)}")
-    if not roles:
-        raise Invalid.field("roles", "is empty", f"use some of {', '.join(ROLES)}")
-    if by is not None:
-        beyond = sorted(INSTALLATION.intersection(roles))
-        if beyond and not by.may("tenants.manage"):
-            raise Denied(f"only a platform operator gives the role {beyond[0]}")
-        require_power_over(by, roles)
-
-
-def require_power_over(by: Identity, roles: Sequence[str]) -> None:
-    """Nobody gives, takes or speaks with roles beyond their own. Raises Denied."""
-    if "owner" in roles and "owner" not in by.roles:
-        raise Denied("only an owner gives or changes the role owner")
-    if not permissions_of(list(roles)) <= by.permissions:
-        raise Denied("these roles permit more than you may")
-
-
-def check_scopes(scopes: Sequence[str], *, by: Identity | None = None) -> list[str]:
-    """The scopes, each once. Raises Invalid for one that reaches nothing, Denied for one beyond the asker's own."""
-    for scope in scopes:
-        reached = {permission for permission in ALL if covers(scope, permission)}
-        if not reached:
-            raise Invalid.field("scopes", f"{scope!r:.60} is no permission", "see docs/reference/permissions.md")
-        if by is not None and by.scopes is not None and not any(covers(own, scope) for own in by.scopes):
-            raise Denied("a token gives no scope beyond its own")
-    return sorted(set(scopes))
 
 
 def check_name(name: str, *, field: str = "name") -> None:

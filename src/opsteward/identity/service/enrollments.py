@@ -66,11 +66,19 @@ class Enrollments:
         self._bus = bus
 
     async def approve(
-        self, session: AsyncSession, *, enrollment_id: UUID, by: Identity, approver: str | None = None, reason: str = ""
+        self,
+        session: AsyncSession,
+        *,
+        enrollment_id: UUID,
+        by: Identity,
+        approver: str | None = None,
+        reason: str = "",
+        stage: int | None = None,
     ) -> EnrollmentInfo:
         """Approve the stage that it waits at; after the last one the user has access. Another operator must approve
-        each further stage. Raises NotFound, Conflict when it is decided, Denied for another's name."""
-        row = await self._deciding(session, enrollment_id, by, approver)
+        each further stage. With a `stage` (its number) that one alone is decided on.
+        Raises NotFound, Conflict when it is decided or at another stage, Denied for another's name."""
+        row = await self._deciding(session, enrollment_id, by, approver, stage)
         if any(stage.get("decided_by") == by.actor for stage in row.stages[: row.stage]):
             raise Denied("one operator can't approve two stages", remedy="ask another one")
         at = now()
@@ -87,10 +95,17 @@ class Enrollments:
         return await get_enrollment(session, enrollment_id=enrollment_id)
 
     async def reject(
-        self, session: AsyncSession, *, enrollment_id: UUID, by: Identity, approver: str | None = None, reason: str = ""
+        self,
+        session: AsyncSession,
+        *,
+        enrollment_id: UUID,
+        by: Identity,
+        approver: str | None = None,
+        reason: str = "",
+        stage: int | None = None,
     ) -> EnrollmentInfo:
         """End it without access; a user who waited for nothing else becomes inactive. Raises as `approve` does."""
-        row = await self._deciding(session, enrollment_id, by, approver)
+        row = await self._deciding(session, enrollment_id, by, approver, stage)
         at = now()
         done = {**row.stages[row.stage], "status": "rejected", "decided_by": by.actor, "at": iso(at), "reason": reason}
         row.stages = [*row.stages[: row.stage], done, *row.stages[row.stage + 1 :]]
@@ -106,7 +121,7 @@ class Enrollments:
         return await get_enrollment(session, enrollment_id=enrollment_id)
 
     async def _deciding(
-        self, session: AsyncSession, enrollment_id: UUID, by: Identity, approver: str | None
+        self, session: AsyncSession, enrollment_id: UUID, by: Identity, approver: str | None, stage: int | None
     ) -> Enrollment:
         if approver is not None and approver.casefold() not in {by.operator_name.casefold(), str(by.operator_id)}:
             raise Denied(
@@ -121,6 +136,8 @@ class Enrollments:
             raise NotFound("no enrolment of this id")
         if row.status != EnrollmentStatus.PENDING:
             raise Conflict(f"this enrolment is {row.status} already")
+        if stage is not None and stage != row.stage:
+            raise Conflict("another stage of this enrolment waits by now", remedy="look at it again, then decide")
         return row
 
     async def _let_in(self, session: AsyncSession, row: Enrollment, *, actor: str) -> None:
@@ -208,11 +225,12 @@ async def page(
     status: EnrollmentStatus | None = None,
     enrollment_type: str | None = None,
     user_id: UUID | None = None,
-    by_people: bool = False,
+    decided: bool = False,
+    automatic: bool | None = None,
     before: UUID | None = None,
     limit: int = 50,
 ) -> list[EnrollmentInfo]:
-    """Newest first; with `by_people` those alone that people decided on."""
+    """Newest first. With `decided` none that waits; `automatic`: only those that a rule approved, or none of them."""
     query = _SHOWN.where(_own(session)).order_by(Enrollment.id.desc()).limit(limit)
     if status is not None:
         query = query.where(Enrollment.status == status)
@@ -220,8 +238,10 @@ async def page(
         query = query.where(Enrollment.enrollment_type == enrollment_type)
     if user_id is not None:
         query = query.where(Enrollment.user_id == user_id)
-    if by_people:
-        query = query.where(Enrollment.automatic.is_(False), Enrollment.decided_at.is_not(None))
+    if decided:
+        query = query.where(Enrollment.status != EnrollmentStatus.PENDING)
+    if automatic is not None:
+        query = query.where(Enrollment.automatic == automatic)
     if before is not None:
         query = query.where(Enrollment.id < before)
     return [_info(*found) for found in await session.execute(query)]

@@ -13,8 +13,9 @@ from opsteward.core.changes import Change, record_changes
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict
+from opsteward.identity.giving import check_roles, require_power_over
 from opsteward.identity.models import Operator, Token
-from opsteward.identity.service.access import check_roles, get_operator, require_power_over
+from opsteward.identity.service.access import get_operator
 from opsteward.identity.types import Identity, OperatorInfo
 from opsteward.telemetry.service import audit
 

@@ -13,6 +13,7 @@ from opsteward.core.clock import now
 from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import Conflict, Invalid, Unauthenticated
 from opsteward.core.ids import uuid7
+from opsteward.identity.giving import require_power_over
 from opsteward.identity.models import Operator, Password
 from opsteward.identity.passwords import Hashing, check_password
 from opsteward.identity.service import access, refusals, throttle
@@ -118,7 +119,7 @@ class PasswordSignIn:
 async def make_link(session: AsyncSession, *, operator_id: UUID, by: Identity) -> NewToken:
     """A one-time link's code with which an operator sets a password. Raises NotFound, Denied, Conflict."""
     operator = await access.get_operator(session, operator_id=operator_id)
-    access.require_power_over(by, operator.roles)
+    require_power_over(by, operator.roles)
     if operator.status != "active":
         raise Conflict("the operator is inactive", remedy="make them active first")
     return await access.issue_token(

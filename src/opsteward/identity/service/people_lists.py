@@ -18,7 +18,6 @@ from opsteward.identity.people import UserChangeInfo, UserInfo, UserStatus
 from opsteward.identity.people_models import User, UserChange
 from opsteward.identity.service.users import info
 
-
 _FIND = sa.text("select opsteward.find_users(:part, :words, :status, :role, :department, :after, :most)")
 
 

@@ -265,6 +265,8 @@ class Users:
     async def _check_free(self, session: AsyncSession, user: User, keys: Mapping[str, str | None]) -> None:
         # Two at the same moment get past this; the unique index lets one of them through, the other is a Conflict too.
         for key, value in keys.items():
+            if value is None:
+                continue
             column = User.username_key if key == "username_key" else User.email_key
             holder = await session.scalar(
                 sa.select(User.id).where(

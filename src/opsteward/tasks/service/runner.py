@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from opsteward.contracts.task import TaskContext, TaskType
 from opsteward.core import durable
 from opsteward.core.changes import record_changes
+from opsteward.core.crypto import canonical_json
 from opsteward.core.daemon_threads import DaemonThreads
 from opsteward.core.db import Database
 from opsteward.core.errors import NotFound, OpsError, Unavailable
@@ -85,15 +86,25 @@ class Runner:
     """One per worker process. `run()` until cancelled, then `drain()`."""
 
     def __init__(
-        self, db: Database, catalogue: Catalogue, gate: Gate, *, process_id: UUID, slots: int, spare: int
+        self,
+        db: Database,
+        catalogue: Catalogue,
+        gate: Gate,
+        *,
+        process_id: UUID,
+        slots: int,
+        spare: int,
+        most_result: int = 1_048_576,
     ) -> None:
-        """`slots`: tasks that run at once here; `spare` of them are kept free for critical and high ones."""
+        """`slots`: tasks that run at once here; `spare` of them are kept free for critical and high ones.
+        `most_result`: bytes of a result."""
         self._db = db
         self._catalogue = catalogue
         self._gate = gate
         self._process_id = process_id
         self._slots = slots
         self._spare = spare
+        self._most_result = most_result
         self._ledger = Ledger(db, process_id=process_id)
         self._runs: dict[UUID, _Run] = {}
         self._claiming = False
@@ -311,7 +322,7 @@ class Runner:
                 if kind.durable:
                     return await self._through_the_engine(run, end)
                 result = await self._call(run, params)
-            return end(TaskStatus.COMPLETED, _as_result(result))
+            return end(TaskStatus.COMPLETED, _as_result(result, most=self._most_result))
         except Held:
             return end(TaskStatus.PENDING)
         except TimeoutError as error:
@@ -404,7 +415,8 @@ class Runner:
         try:
             params = _params_of(run)
             with correlated(run.row.correlation_id):  # another process may have begun it
-                return {"result": _as_result(await run.kind.run(self._context(run, recorded=True), params))}
+                given = await run.kind.run(self._context(run, recorded=True), params)
+                return {"result": _as_result(given, most=self._most_result)}
         except asyncio.CancelledError as error:
             if error.__cause__ is not None or (run.body and run.body.cancelling()):  # by the engine, or by us
                 raise
@@ -486,12 +498,16 @@ def _params_of(run: _Run) -> BaseModel:
         raise Refused(f"its parameters fit the type no more: {error.error_count()} problems") from None
 
 
-def _as_result(value: Any) -> dict[str, Any] | None:
-    if value is None or isinstance(value, dict):
-        return value
+def _as_result(value: Any, *, most: int) -> dict[str, Any] | None:
+    """Raises Refused for one that lists of tasks could not bear."""
+    if value is None:
+        return None
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    return {"value": value}
+        value = value.model_dump(mode="json")
+    result: dict[str, Any] = value if isinstance(value, dict) else {"value": value}
+    if (size := len(canonical_json(result))) > most:
+        raise Refused(f"its result is {size} bytes, the most is {most}: keep it elsewhere, and give back where")
+    return result
 
 
 def _failure(end: Callable[..., Outcome], row: Any, error: BaseException) -> Outcome:

@@ -7,6 +7,7 @@ submitted once whoever fires it; times that were missed while nobody led are mad
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -35,6 +36,8 @@ log = get_logger(__name__)
 _LOOK_ANYWAY = 60.0
 _RETRY = 1.0  # seconds until the next look while the database is away
 _LONGEST_CRON = 200
+#: The library's own "at random": no two processes would agree on the next time.
+_RANDOM = re.compile(r"(?<![A-Za-z])R", re.IGNORECASE)
 
 
 class Schedules:
@@ -157,7 +160,7 @@ def next_time(cron: str, timezone: str, *, after: datetime) -> datetime:
     if timezone not in available_timezones():
         raise Invalid.field("timezone", f"{timezone[:60]!r} is none", "use an IANA name like Europe/Vienna")
     problem = "is no cron expression of five fields (minute hour day month weekday)"
-    if len(cron) > _LONGEST_CRON or len(cron.split()) != 5 or not croniter.is_valid(cron):
+    if len(cron) > _LONGEST_CRON or len(cron.split()) != 5 or _RANDOM.search(cron) or not croniter.is_valid(cron):
         raise Invalid.field("cron", problem, "for example: */15 6-20 * * mon-fri")
     zone, once = ZoneInfo(timezone), "*" not in "".join(cron.split()[:2])
     times = croniter(cron, after.astimezone(zone))

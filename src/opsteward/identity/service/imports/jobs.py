@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -252,14 +251,10 @@ async def _problems(
     return [Told(**{name: getattr(row, name) for name in Told.__dataclass_fields__}) for row in rows]
 
 
-async def problems(session: AsyncSession, *, job_id: UUID) -> AsyncIterator[Told]:
-    """Everything on the job's report, by row. Raises NotFound."""
+async def problems(session: AsyncSession, *, job_id: UUID, after: Told | None = None, limit: int = 5000) -> list[Told]:
+    """What is on the job's report after that, by row. Raises NotFound."""
     await _job(session, job_id)
-    last: Told | None = None
-    while found := await _problems(session, job_id, limit=5000, after=last):
-        for one in found:
-            yield one
-        last = found[-1]
+    return await _problems(session, job_id, limit=limit, after=after)
 
 
 async def user_ids(

@@ -28,6 +28,8 @@ from opsteward.telemetry.service import audit
 IMPORT = "import"
 #: Most problems of a job that are kept; all are counted.
 MOST_PROBLEMS = 100_000
+#: Most users that one message on the bus tells of.
+MOST_LET_IN = 500
 #: Most users of each kind that a dry run shows.
 MOST_SHOWN = 100
 
@@ -68,6 +70,8 @@ class _Tally:
 
 async def write(session: AsyncSession, job: ImportJob, batch: Batch, bus: Bus) -> None:
     """Take the batch into the tables, or in a dry run see what would become of it; the job is further afterwards."""
+    if batch.broken and job.error is not None:
+        return  # it is on record already: the process died right after it
     values, tally = values_of(job), _Tally(batch)
     if batch.staged:
         for statement in sql.STAGING:
@@ -180,10 +184,13 @@ async def _let_in(session: AsyncSession, values: dict[str, Any], batch: Batch, b
         return
     for row in await execute(session, sql.LET_IN, values):
         rule = batch.rules[row.no]
-        told = UsersEnrolled(
-            user_ids=row.ids, enrollment_type=rule["type"], welcome_template=rule["welcome_template"]
-        )
-        await bus.publish(session, told)
+        for begin in range(0, len(row.ids), MOST_LET_IN):
+            told = UsersEnrolled(
+                user_ids=row.ids[begin : begin + MOST_LET_IN],
+                enrollment_type=rule["type"],
+                welcome_template=rule["welcome_template"],
+            )
+            await bus.publish(session, told)
 
 
 async def keep_problems(session: AsyncSession, job: ImportJob, problems: Sequence[Problem]) -> None:

@@ -1,0 +1,151 @@
+"""Users one by one, and lists of many: register_user at 100 a second (aim: p95 under 30 ms) and the highest rate held;
+the list, the search, a filter and a SCIM filter at 100,000 users (aim: p95 under 100 ms each).
+
+The load is open: a request leaves when it is due, whether or not the former ones were answered, and its time counts
+from when it was due. One process serves, with its worker beside; the load runs in the bench's own process. The 100,000
+users are put there by SQL, since how they came is not what is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+import httpx
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from bench.instance import Instance, quantile, running, temporary_folder
+from opsteward.core.embedded import EmbeddedPostgres
+from opsteward.core.provision import EMBEDDED_DATABASE
+
+OFFERED = 100.0  # a second
+SECONDS = 20.0
+STEP_SECONDS = 5.0
+RISE = 1.3
+HELD_P95 = 0.25  # seconds; a rate whose answers take longer is not held
+USERS = 100_000
+ASKED = 300
+FIRST = ("Ada", "Grace", "Alan", "Zoë", "Mary", "Ben", "Håkon", "Ines", "Jo", "Kim")
+
+_FILL = """
+insert into opsteward.users (id, tenant_id, username, username_key, email, email_key, full_name, status, role,
+    department, permissions, system_access, profile_data, tags, source, created_by, holds_names, version,
+    created_at, updated_at)
+select gen_random_uuid(), t.id, 'user' || n, 'user' || n, 'user' || n || '@example.com', 'user' || n || '@example.com',
+    'Person ' || n, case when n %% 10 = 0 then 'inactive' else 'active' end,
+    case when n %% 7 = 0 then 'premium_user' else 'standard_user' end, 'dept' || n %% 20, '{read_basic}',
+    '{main_app}', '{}', '{}', 'bench', 'system:bench', true, 1, now() - n * interval '1 minute', now()
+from opsteward.tenants t, generate_series(1, %s) n where t.name = 'default'
+"""
+
+Ask = Callable[[httpx.AsyncClient], Awaitable[httpx.Response]]
+
+
+async def offer(client: httpx.AsyncClient, ask: Ask, *, rate: float, seconds: float) -> list[float]:
+    """Times of the answers, in seconds from when each request was due. Raises for an answer that is no success."""
+
+    async def one(due: float) -> float:
+        answer = await ask(client)
+        answer.raise_for_status()
+        return time.perf_counter() - due
+
+    began = time.perf_counter()
+    under_way = []
+    for number in range(int(rate * seconds)):
+        due = began + number / rate
+        if (wait := due - time.perf_counter()) > 0:
+            await asyncio.sleep(wait)
+        under_way.append(asyncio.create_task(one(due)))
+    return list(await asyncio.gather(*under_way))
+
+
+def registration() -> Ask:
+    """A new user each time."""
+    numbers = itertools.count()
+    run = random.randrange(10**9)
+
+    def ask(client: httpx.AsyncClient) -> Awaitable[httpx.Response]:
+        name = f"{random.choice(FIRST)}{run}-{next(numbers)}"
+        address = f"u{run}.{name.split('-')[1]}@example.com"
+        body = {"username": name, "email": address, "full_name": f"{name} Bench", "department": "Bench"}
+        return client.post("/api/v1/users", json=body)
+
+    return ask
+
+
+def lists() -> dict[str, Ask]:
+    """What is asked at 100,000 users, by name."""
+    number = lambda: random.randrange(1, USERS)  # noqa: E731
+    scim = "/scim/v2/Users"
+    return {
+        "list, first page": lambda c: c.get("/api/v1/users"),
+        "list, a later page": lambda c: c.get("/api/v1/users", params={"after": f"user{number()}"}),
+        "search, one found": lambda c: c.get("/api/v1/users", params={"search": f"SER{number()}@ex"}),
+        "search, none found": lambda c: c.get("/api/v1/users", params={"search": "nobody at all"}),
+        "filter by department": lambda c: c.get("/api/v1/users", params={"department": f"dept{number() % 20}"}),
+        "filter by status and role": lambda c: c.get(
+            "/api/v1/users", params={"status": "inactive", "role": "premium_user"}
+        ),
+        "one user": lambda c: c.get("/api/v1/users", params={"search": f"user{number()}"}),
+        "SCIM userName eq": lambda c: c.get(scim, params={"filter": f'userName eq "USER{number()}"', "count": 10}),
+        "SCIM emails.value eq": lambda c: c.get(
+            scim, params={"filter": f'emails.value eq "user{number()}@example.com"', "count": 10}
+        ),
+        "SCIM userName sw, sorted": lambda c: c.get(
+            scim, params={"filter": 'userName sw "user99"', "sortBy": "userName", "count": 50}
+        ),
+    }
+
+
+async def measure(instance: Instance) -> Table:
+    """All figures of one instance."""
+    table = Table("what", "p50, ms", "p95, ms", "p99, ms", "aim, p95")
+
+    def row(what: str, times: list[float], aim: str) -> None:
+        table.add_row(what, *(f"{1000 * quantile(times, share):.1f}" for share in (0.5, 0.95, 0.99)), aim)
+
+    headers = {"Authorization": f"Bearer {(instance.home / 'token').read_text()}"}
+    limits = httpx.Limits(max_connections=200)
+    async with httpx.AsyncClient(
+        base_url=instance.client.url, headers=headers, limits=limits, timeout=60
+    ) as client:
+        register = registration()
+        await offer(client, register, rate=20, seconds=3)
+        row(f"register_user, {OFFERED:g} a second", await offer(client, register, rate=OFFERED, seconds=SECONDS), "30")
+        rate = held = OFFERED
+        while True:
+            rate *= RISE
+            began = time.perf_counter()
+            times = await offer(client, register, rate=rate, seconds=STEP_SECONDS)
+            answered = len(times) / (time.perf_counter() - began)
+            if quantile(times, 0.95) > HELD_P95 or answered < 0.95 * rate:
+                break
+            held = rate
+        table.add_row(f"register_user, highest rate held: {held:.0f} a second", "", "", "", "")
+        with psycopg.connect(EmbeddedPostgres(instance.home).url(EMBEDDED_DATABASE), autocommit=True) as connection:
+            connection.execute(_FILL, (USERS,))
+            connection.execute("analyze opsteward.users")
+        for what, ask in lists().items():
+            times = []
+            for _ in range(ASKED):
+                asked = time.perf_counter()
+                (await ask(client)).raise_for_status()
+                times.append(time.perf_counter() - asked)
+            row(f"{what}, {USERS:,} users", times, "100")
+    return table
+
+
+def main() -> int:
+    with temporary_folder() as folder, running(folder / "home") as instance:
+        Console().print(asyncio.run(measure(instance)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,296 @@
+"""`/api/v1/users/bulk-import`, its jobs, and `/api/v1/users/export`: people by the file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import Field, ValidationError
+from starlette.requests import ClientDisconnect
+
+from opsteward.api import problems, uploads
+from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.guard import check_json
+from opsteward.api.rest.shapes import Input, Page
+from opsteward.api.rooms import Rooms
+from opsteward.core.blocking import in_thread
+from opsteward.core.errors import FieldProblem, Invalid, Malformed, NotFound
+from opsteward.identity.service.exports import EXPORTS, exported
+from opsteward.identity.service.imports import jobs
+from opsteward.identity.service.imports.columns import check_mapping
+from opsteward.identity.service.imports.csv_records import inert
+from opsteward.identity.service.imports.jobs import ImportOrder, ImportReport
+from opsteward.identity.service.imports.reading import format_of
+from opsteward.identity.types import Identity
+from opsteward.tasks.service import desk
+from opsteward.tasks.types import NewTask, TaskStatus
+
+router = APIRouter(prefix="/api/v1", tags=["users"])
+
+Mode = Literal["create", "upsert", "full"]
+Named = Annotated[str | None, Field(max_length=100)]
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+_ENDED_BADLY = {TaskStatus.CANCELLED, TaskStatus.FAILED, TaskStatus.DEAD_LETTER}
+
+
+class BulkIn(Input):
+    """Users as JSON; `enrollment_type` is each one's role, if it is not given."""
+
+    users: Annotated[list[Any], Field(min_length=1, description="objects with username, email, full_name and more")]
+    enrollment_type: Named = None
+    mode: Mode | None = None
+    dry_run: Annotated[bool | None, Field(strict=True)] = None
+
+
+@router.post(
+    "/users/bulk-import",
+    summary="Import users from JSON or a file",
+    responses={
+        200: {"description": "A small import, done: the report"},
+        202: {"description": "A large one: the job that does it, and how far it is"},
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": BulkIn.model_json_schema()},
+                **dict.fromkeys(("application/x-ndjson", "text/csv", "text/ldif"), _FILE),
+            },
+        }
+    },
+)
+async def bulk_import(
+    request: Request,
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("users.write")],
+    mode: Mode = "create",
+    dry_run: bool = False,
+    enrollment_type: Annotated[str | None, Query(max_length=100)] = None,
+    mapping: Annotated[str | None, Query(max_length=20_000, description="JSON: field by column name")] = None,
+    delimiter: Annotated[str, Query(max_length=3, description="one character, or tab")] = "",
+    encoding: Annotated[str, Query(max_length=40)] = "",
+) -> JSONResponse:
+    """Good rows are taken, each bad one is told with its row, field and reason. Sent again, it is the same job.
+
+    Up to `import_at_once` rows are done when this answers; more are a job, whose report is at `imports/{job_id}`.
+    """
+    order = ImportOrder(
+        format=format_of(request.headers.get("content-type", "application/json")),
+        mode=mode, dry_run=dry_run, enrollment_type=enrollment_type, mapping=_mapping(mapping),
+        delimiter=_delimiter(delimiter),
+    )  # fmt: skip
+    body = uploads.Body(request.stream())
+    try:
+        await body.look(rooms.settings.max_body_bytes)
+        if order.format == "json" and body.begun.lstrip(b" \t\r\n")[:1] != b"[":
+            order, content = await _from_object(rooms, body, order)
+            body = uploads.Body(_one(content))
+            await body.look(rooms.settings.max_body_bytes)
+        report = await _done_at_once(rooms, identity, body, order, encoding) if body.whole else None
+        if report is None:
+            report = await _queued(rooms, identity, body, order, encoding)
+    except ClientDisconnect:
+        raise Malformed.field("body", "ended too early", "send it again") from None
+    return JSONResponse(_told(report), status_code=200 if report.info.ended_at else 202)
+
+
+async def _one(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def _from_object(rooms: Rooms, body: uploads.Body, order: ImportOrder) -> tuple[ImportOrder, bytes]:
+    """The options and the users of a JSON object, which is read as a whole, for its options may come last."""
+    limit = rooms.settings.max_ingest_bytes
+    await body.look(limit)
+    if len(body.begun) > limit:
+        raise uploads.too_large(limit)
+    if not body.begun.strip():
+        raise Malformed.field("body", "is empty", "send users, or a file of them")
+    value = await in_thread(check_json, body.begun, max_depth=rooms.settings.max_json_depth)
+    try:
+        given = BulkIn.model_validate(value)
+    except ValidationError as error:
+        raise Invalid(problems=problems.field_problems(error.errors(include_url=False))) from None
+    chosen = {name: getattr(given, name) for name in ("mode", "dry_run", "enrollment_type")}
+    changed = asdict(order) | {name: value for name, value in chosen.items() if value is not None}
+    return ImportOrder(**changed), await in_thread(lambda: json.dumps(given.users, ensure_ascii=False).encode())
+
+
+async def _done_at_once(
+    rooms: Rooms, identity: Identity, body: uploads.Body, order: ImportOrder, encoding: str
+) -> ImportReport | None:
+    """A small import in one transaction; None for one with too many rows."""
+    content = body.begun
+    kept = uploads.held(content, order, encoding)
+    if await in_thread(uploads.holds_more_than, rooms.settings.import_at_once, content, order, kept.encoding):
+        return None
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        begun = await jobs.begin(session, order=order, actor=identity.actor)
+        job_id = await jobs.accept(
+            session, job_id=begun, size=kept.size, encoding=kept.encoding, note=kept.note, content=kept.content
+        )
+        if job_id == begun:
+            await rooms.imports.do_at_once(session, job_id=job_id, content=content)
+        report = await jobs.report(session, job_id=job_id)
+        if job_id == begun:
+            _refuse_what_is_none(report)
+    return report
+
+
+def _refuse_what_is_none(report: ImportReport) -> None:
+    """What holds no row that could be a user is no import at all. Raises Invalid; nothing is kept of it."""
+    if report.info.error:
+        at = next((one["row"] for one in report.errors if one["field"] == "file" and one["row"]), None)
+        where = f" (row {at})" if at else ""
+        raise Malformed.field("body", f"{report.info.error}{where}", "mend the file and send it again")
+    if not report.info.rows:
+        raise Invalid.field("body", "holds no user", "send at least one")
+    if report.info.failed_imports == report.info.rows and all(one["field"] == "row" for one in report.errors):
+        raise Invalid(
+            problems=[FieldProblem(field=f"users.{one['row']}", problem=one["reason"]) for one in report.errors[:20]]
+        )
+
+
+async def _queued(
+    rooms: Rooms, identity: Identity, body: uploads.Body, order: ImportOrder, encoding: str
+) -> ImportReport:
+    begun, kept = await uploads.keep(
+        rooms.db, identity.tenant_id, body, order=order, encoding=encoding, actor=identity.actor,
+        limit=rooms.settings.max_import_bytes,
+    )  # fmt: skip
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        job_id = await jobs.accept(
+            session, job_id=begun, size=kept.size, encoding=kept.encoding, note=kept.note, content=kept.content
+        )
+        if job_id == begun:
+            task = NewTask(task_type="users.import", name="import of users", params={"job_id": str(job_id)})
+            (submitted,) = await rooms.submission.submit(session, tasks=[task], actor=identity.actor)
+            await jobs.bind_task(session, job_id=job_id, task_id=submitted.id)
+        return await jobs.report(session, job_id=job_id)
+
+
+def _mapping(text: str | None) -> dict[str, str]:
+    if not text:
+        return {}
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Invalid.field("mapping", "is no JSON", 'send an object like {"Login": "username"}') from None
+    if not isinstance(value, dict):
+        raise Invalid.field("mapping", "is no object", 'send an object like {"Login": "username"}')
+    return check_mapping(value)
+
+
+def _delimiter(given: str) -> str:
+    found = "\t" if given.lower() in ("tab", "\\t") else given
+    if len(found) > 1 or found in ('"', "\r", "\n"):
+        raise Invalid.field("delimiter", "is not one character that can stand between cells", "use ; or , or tab")
+    return found
+
+
+def _told(report: ImportReport) -> dict[str, Any]:
+    told: dict[str, Any] = jsonable_encoder(asdict(report.info))
+    told |= {"errors": report.errors, "warnings": report.warnings}
+    return told | {"user_ids": [str(one) for one in report.user_ids]}
+
+
+@router.get("/users/imports")
+async def list_imports(
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("users.read")],
+    before: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Page:
+    """Newest first, without their reports."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        found = await jobs.page(session, before=before, limit=limit)
+    after = str(found[-1].job_id) if len(found) == limit else None
+    return Page(items=[asdict(one) for one in found], next=after)
+
+
+@router.get("/users/imports/{job_id}")
+async def get_import(
+    job_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("users.read")]
+) -> dict[str, Any]:
+    """A job: how far it is, and the first errors, warnings and users of its report."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        report = await jobs.report(session, job_id=job_id)
+        told = _told(report)
+        if report.info.ended_at is None and report.info.task_id is not None:
+            told |= await _of_task(session, report.info.task_id)
+    return told
+
+
+async def _of_task(session: Any, task_id: UUID) -> dict[str, Any]:
+    """A job whose task was ended will not end by itself: it goes on when the task is driven again."""
+    try:
+        task = await desk.get(session, task_id=task_id)
+    except NotFound:
+        return {}
+    if task.status not in _ENDED_BADLY:
+        return {}
+    return {"status": "failed", "error": task.error or f"its task is {task.status}: redrive it to go on"}
+
+
+@router.get("/users/imports/{job_id}/users")
+async def imported_users(
+    job_id: UUID,
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("users.read")],
+    after: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+) -> Page:
+    """The ids of all users whom an import has added, changed, or found as the file has them."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        await jobs.problems(session, job_id=job_id, limit=1)
+        found = await jobs.user_ids(session, job_id=job_id, limit=limit, after=after)
+    return Page(items=[{"id": str(one)} for one in found], next=str(found[-1]) if len(found) == limit else None)
+
+
+@router.get("/users/imports/{job_id}/errors", response_class=StreamingResponse)
+async def import_errors(
+    job_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("users.read")]
+) -> StreamingResponse:
+    """All errors and warnings as CSV. A cell that a spreadsheet would run begins with an apostrophe."""
+    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+        first = await jobs.problems(session, job_id=job_id)
+
+    async def lines() -> AsyncIterator[str]:
+        found = first
+        yield _csv([("row", "line", "kind", "field", "reason", "value")])
+        while found:
+            yield _csv([(p.row, p.line or "", p.kind, p.field, p.reason, p.value) for p in found])
+            async with rooms.db.unit_of_work(identity.tenant_id) as session:
+                found = await jobs.problems(session, job_id=job_id, after=found[-1])
+
+    return _download(lines(), "text/csv; charset=utf-8", f"import-{job_id}-errors.csv")
+
+
+def _csv(rows: list[tuple[Any, ...]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows([[inert(str(cell)) for cell in row] for row in rows])
+    return buffer.getvalue()
+
+
+@router.get("/users/export", response_class=StreamingResponse)
+async def export_users(
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("users.read")],
+    format: Literal["csv", "ndjson", "json", "ldif"] = "csv",
+) -> StreamingResponse:
+    """All users who hold their names, in a form that can be imported again."""
+    kind = EXPORTS[format]
+    return _download(exported(rooms.db, identity.tenant_id, format), kind, f"users.{format}")
+
+
+def _download(content: AsyncIterator[str], kind: str, name: str) -> StreamingResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
+    return StreamingResponse(content, media_type=kind, headers=headers)
