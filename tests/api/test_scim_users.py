@@ -34,7 +34,13 @@ WHOLE: dict[str, Any] = {
     "addresses": [{"type": "work", "streetAddress": "1\n2", "country": "GB"}],
     "roles": [{"value": "owner", "primary": True}],
     "x509Certificates": [{"value": "QUJD"}],
-    ENTERPRISE: {"employeeNumber": "7", "department": "Engines", "costCenter": "c", "organization": "o", "division": "d"},
+    ENTERPRISE: {
+        "employeeNumber": "7",
+        "department": "Engines",
+        "costCenter": "c",
+        "organization": "o",
+        "division": "d",
+    },
     "urn:example:2.0:User": {"badge": {"colour": "red", "numbers": [1, 2.5, True, None]}},
     "shoeSize": 40,
 }

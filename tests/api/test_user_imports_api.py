@@ -212,10 +212,9 @@ async def test_what_is_no_import_is_refused_whole(
 
 
 async def test_duties_that_must_not_meet_are_refused_by_row(tenant: Tenant) -> None:
-    rule = {"permissions": ["pay"], "auto_approve": True}
-    assert (await tenant.http.put("/api/v1/enrollment-rules/payer", json=rule)).is_success
-    rule = {"permissions": ["approve"], "auto_approve": True}
-    assert (await tenant.http.put("/api/v1/enrollment-rules/chief", json=rule)).is_success
+    given = {"payer": "pay", "chief": "approve"}
+    rules = {name: {"permissions": [what], "auto_approve": True} for name, what in given.items()}
+    assert (await tenant.http.put("/api/v1/enrollment-rules", json={"rules": rules})).is_success
     made = await send(tenant, [person("ada", role="payer")])
     pairs = {"pairs": [["approve", "pay"]]}
     assert (await tenant.http.put("/api/v1/segregation-of-duties", json=pairs)).is_success

@@ -110,7 +110,7 @@ def test_every_role_permission_and_route_is_told() -> None:
     needed = set(re.findall(r"\| `(\w+\.\w+)` \|", page("api")))
     # asked for inside the routes: others' tokens, and the metrics of the whole installation
     within = {"tokens.write", "metrics.installation"}
-    assert needed == ALL - within, "a permission that no route needs, or a route that needs none of ours"
+    assert needed | within == ALL, "a permission that no route needs, or a route that needs none of ours"
 
 
 def test_every_command_is_told() -> None:

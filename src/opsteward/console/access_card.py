@@ -72,6 +72,16 @@ def _draw_names(title: str, names: list[str]) -> None:
 def draw_grant(page: LivePage[Any], sheet: Sheet, user_id: UUID, row: GrantRow) -> None:
     """One grant: what, by whom, why, until when."""
     grant = row.grant
+    with tag("div", "with-buttons"):
+        with tag("div"):
+            _draw_grant_words(row)
+        if row.may_revoke and not grant.denied:
+            with tag("div", "buttons"):
+                button("Revoke", partial(_revoke, page, sheet, user_id, grant), picture="remove_circle")
+
+
+def _draw_grant_words(row: GrantRow) -> None:
+    grant = row.grant
     with tag("div", "row-head"):
         text(grant.name, "title")
         if grant.denied:
@@ -86,9 +96,6 @@ def draw_grant(page: LivePage[Any], sheet: Sheet, user_id: UUID, row: GrantRow) 
             text("until it is revoked")
     if grant.reason:
         text(f"“{grant.reason}”", "quiet", name="p")
-    if row.may_revoke and not grant.denied:
-        with tag("div", "buttons"):
-            button("Revoke", partial(_revoke, page, sheet, user_id, grant), picture="remove_circle")
 
 
 async def _revoke(page: LivePage[Any], sheet: Sheet, user_id: UUID, grant: GrantInfo) -> None:
@@ -102,8 +109,8 @@ async def _revoke(page: LivePage[Any], sheet: Sheet, user_id: UUID, grant: Grant
     if reason is None:
         return
 
-    async def work(session: AsyncSession, by: Identity) -> object:
-        return await grants.revoke(session, user_id=user_id, grant_id=grant.id, actor=by.actor, reason=storable(reason))
+    async def work(session: AsyncSession, by: Identity) -> None:
+        await grants.revoke(session, user_id=user_id, grant_id=grant.id, actor=by.actor, reason=storable(reason))
 
     await page.act("users.write", work, done=f"{grant.name} is revoked")
 

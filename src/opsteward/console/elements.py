@@ -122,7 +122,7 @@ def select(
 def search_box(words: str, find: Callable[[str], Awaitable[None]], *, given: str = "") -> Element:
     """A place to type into; `find` is told what stands in it once the typing rests for a moment."""
 
-    async def told(event: ValueChangeEventArguments) -> None:
+    async def told(event: ValueChangeEventArguments[Any]) -> None:
         await find(str(event.value or ""))
 
     box = ui.input(value=given, placeholder=words, on_change=told)

@@ -84,8 +84,8 @@ def waits_since(enrollment: EnrollmentInfo) -> datetime:
 def is_overdue(enrollment: EnrollmentInfo) -> bool:
     """Whether its present stage waits longer than its rule allows. (`due_at` moves on each time people are told.)"""
     stage = enrollment.stages[enrollment.stage] if enrollment.stage < len(enrollment.stages) else {}
-    after = stage.get("escalate_after")
-    return bool(after) and waits_since(enrollment) + timedelta(seconds=float(after)) <= now()
+    after = float(stage.get("escalate_after") or 0)  # seconds
+    return after > 0 and waits_since(enrollment) + timedelta(seconds=after) <= now()
 
 
 def _state(enrollment: EnrollmentInfo, number: int, overdue: bool) -> str:
@@ -101,13 +101,21 @@ def _gives(rule: Rule) -> tuple[str, ...]:
 
 def draw_enrolment(page: LivePage[Any], sheet: Sheet, row: EnrolmentRow) -> None:
     """Who asks for what, since when, its stages, and the two buttons for who may press them."""
+    with tag("div", "with-buttons"):
+        with tag("div"):
+            _draw_words(row)
+        if row.may_decide:
+            _draw_buttons(page, sheet, row)
+
+
+def _draw_words(row: EnrolmentRow) -> None:
     one = row.enrollment
     with tag("div", "row-head"):
         if row.with_user:
             link(one.full_name or one.username, f"/users/{one.user_id}", "title")
         else:
             text(one.enrollment_type, "title")
-        with tag("div", "chips"):
+        if row.overdue or one.status != EnrollmentStatus.PENDING:
             chip(_OVERDUE if row.overdue else look_of(ENROLLMENT, one.status))
     with tag("p", "why"):
         if row.with_user:
@@ -131,8 +139,8 @@ def draw_enrolment(page: LivePage[Any], sheet: Sheet, row: EnrolmentRow) -> None
     _draw_stages(row.stages)
     if one.reason:
         text(f"“{one.reason}”", "quiet", name="p")
-    if row.may_decide:
-        _draw_buttons(page, sheet, row)
+    if row.why_not and row.may_decide:
+        text(row.why_not, "quiet", name="p")
 
 
 def _draw_stages(stages: tuple[StageRow, ...]) -> None:
@@ -159,8 +167,6 @@ def _draw_buttons(page: LivePage[Any], sheet: Sheet, row: EnrolmentRow) -> None:
             why_not=row.why_not,
         )
         button("Reject", partial(_decide, page, sheet, row, yes=False), picture="thumb_down", kind="bad")
-    if row.why_not:
-        text(row.why_not, "quiet", name="p")
 
 
 async def _decide(page: LivePage[Any], sheet: Sheet, row: EnrolmentRow, *, yes: bool) -> None:

@@ -67,7 +67,7 @@ class LivePage(ABC, Generic[T]):
         self._stale: Element | None = None
         self._banner: PauseBanner | None = None
         self._badge: KeyedList[int] | None = None
-        self._waiting = 0
+        self._in_badge = 0
         self.pauses: list[PauseRow] = []
 
     @abstractmethod
@@ -124,7 +124,7 @@ class LivePage(ABC, Generic[T]):
 
     def _show_badge(self) -> None:
         if self._badge is not None:
-            self._badge.show([self._waiting] if self._waiting else [])
+            self._badge.show([self._in_badge] if self._in_badge else [])
 
     async def act(self, permission: str, work: Work, *, done: str) -> None:
         """Do what a button says, in one unit of work with today's rights, and tell how it went."""
@@ -175,13 +175,13 @@ class LivePage(ABC, Generic[T]):
             self.identity.require(permission)
         async with self.rooms.db.unit_of_work(self.identity.tenant_id) as session:
             self.pauses = await read_pauses(session, self.identity)
-            self._waiting = await read_badge(session, self.identity)
+            self._in_badge = await read_badge(session, self.identity)
             return await self.read(session)
 
     async def _read_badge(self) -> None:
         identity = await self._identify()
         async with self.rooms.db.unit_of_work(identity.tenant_id) as session:
-            self._waiting = await read_badge(session, identity)
+            self._in_badge = await read_badge(session, identity)
 
     # -- while the browser is there ----------------------------------------------------------------------------
 

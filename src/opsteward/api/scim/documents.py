@@ -72,7 +72,7 @@ def _of_user(user: UserResource, base: str) -> dict[str, Any]:
         ENTERPRISE: enterprise,
         "meta": _meta(user, base),
     }
-    return {name: value for name, value in found.items() if value is not None and value != [] and value != {}}
+    return {name: value for name, value in found.items() if value is not None and value not in ([], {})}
 
 
 def _emails(scim: Mapping[str, Any], email: str | None) -> list[dict[str, Any]]:

@@ -133,7 +133,7 @@ def _type(python: Any) -> str:
 
 
 def _checked(value: Any, attribute: scim.Attribute, node: Comparison) -> Any:
-    fits = {"boolean": bool, "datetime": datetime, "binary": (bytes, str)}.get(attribute.type, str)
+    fits: Any = {"boolean": bool, "datetime": datetime, "binary": (bytes, str)}.get(attribute.type, str)
     if value is None or isinstance(value, fits):
         return value
     raise BadFilter.field("filter", f"{value!r:.100} is no value of {node.attr_path}", f"compare a {attribute.type}")

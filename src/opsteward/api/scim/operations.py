@@ -10,7 +10,6 @@ from uuid import UUID
 
 from pydantic import ValidationError
 from scim2_models import Context, Error, PatchOp, SCIMException
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.api.rooms import Rooms
 from opsteward.api.scim import documents, filters
@@ -18,7 +17,7 @@ from opsteward.api.scim.answers import Refused
 from opsteward.api.scim.projection import Projection
 from opsteward.api.scim.schemas import MODELS, MOST_RESULTS, POLICY
 from opsteward.core.errors import NotFound
-from opsteward.identity.scim import GroupResource, Kind, Member, Resource, Search, StaleVersion, UserResource, UserState
+from opsteward.identity.scim import Kind, Member, Resource, Search, StaleVersion, UserResource, UserState
 from opsteward.identity.service import scim_find, scim_groups, scim_users
 from opsteward.identity.types import Identity
 
@@ -77,9 +76,7 @@ class Operations:
             return await self._patch_members(_id(text), few, if_match)
         model: Any = MODELS[kind]
         with _protocol():
-            patch = PatchOp[model].model_validate(  # type: ignore[valid-type]
-                body, scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=POLICY
-            )
+            patch = PatchOp[model].model_validate(body, scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=POLICY)
 
         def patched(before: Resource) -> dict[str, Any]:
             with _protocol():
@@ -174,20 +171,18 @@ class Operations:
             before = await self._hold(session, Kind.GROUP, group_id, members=False)
             _must_match(before, if_match)
             add = await self._members(session, {"members": few.add})
-            await scim_groups.change_members(
-                session, group_id, add=add, remove=few.remove, actor=self._identity.actor
-            )
+            await scim_groups.change_members(session, group_id, add=add, remove=few.remove, actor=self._identity.actor)
             after = await scim_find.get_group(session, group_id, members=False)
             return Done(resource=after, document=None)
 
     async def _user_state(
-        self, session: AsyncSession, wanted: dict[str, Any], role: str | None, unsaid: bool | None = None
+        self, session: Any, wanted: dict[str, Any], role: str | None, unsaid: bool | None = None
     ) -> UserState:
         manager = documents.manager_of(wanted)
         managers = await scim_users.known_users(session, [manager] if manager else [])
         return documents.user_state(wanted, role=role, managers=managers, unsaid=unsaid)
 
-    async def _members(self, session: AsyncSession, wanted: Mapping[str, Any]) -> list[Member]:
+    async def _members(self, session: Any, wanted: Mapping[str, Any]) -> list[Member]:
         listed = wanted.get("members") or []
         ids = [documents.identifier(one.get("value")) for one in listed]
         if None in ids:
@@ -195,12 +190,12 @@ class Operations:
         kinds = await scim_groups.kinds_of(session, {one for one in ids if one is not None})
         return documents.members_of(listed, kinds)
 
-    async def _hold(self, session: AsyncSession, kind: Kind, one: UUID, *, members: bool) -> Resource:
+    async def _hold(self, session: Any, kind: Kind, one: UUID, *, members: bool) -> Resource:
         if kind == Kind.USER:
             return await scim_find.get_user(session, one, held=True, groups=False)
         return await scim_find.get_group(session, one, held=True, members=members)
 
-    async def _load(self, session: AsyncSession, kind: Kind, one: UUID, projection: Projection) -> Resource:
+    async def _load(self, session: Any, kind: Kind, one: UUID, projection: Projection) -> Resource:
         if kind == Kind.USER:
             return await scim_find.get_user(session, one, groups=projection.asks_for("groups"))
         return await scim_find.get_group(session, one, members=projection.asks_for("members"))
@@ -305,13 +300,14 @@ def _few_members(body: Any) -> _Few | None:
             return None
         op, path, value = one["op"].lower(), one["path"], one.get("value")
         picked = _ONE_MEMBER.fullmatch(path)
-        by_list = path.lower() == "members" and isinstance(value, list) and all(isinstance(v, dict) for v in value)
+        listed = value if path.lower() == "members" and isinstance(value, list) else []
+        by_list = bool(listed) and all(isinstance(member, dict) for member in listed)
         if op == "add" and by_list:
-            add += value
+            add += listed
         elif op == "remove" and picked and value is None:
             remove |= _ids([picked[1]])
-        elif op == "remove" and by_list and all(set(v) <= {"value", "$ref"} for v in value):
-            remove |= _ids([v.get("value") for v in value])
+        elif op == "remove" and by_list and all(set(member) <= {"value", "$ref"} for member in listed):
+            remove |= _ids([member.get("value") for member in listed])
         else:
             return None
     if any(not isinstance(one.get("value"), str) or not _plain(one.get("display")) for one in add):

@@ -91,8 +91,9 @@ def _drop(document: Mapping[str, Any], paths: Iterable[_Path]) -> dict[str, Any]
         if () in own:
             continue
         if own and isinstance(value, Mapping):
-            value = _drop(value, own)
+            found[name] = _drop(value, own)
         elif own and isinstance(value, list):
-            value = [_drop(one, own) if isinstance(one, Mapping) else one for one in value]
-        found[name] = value
+            found[name] = [_drop(one, own) if isinstance(one, Mapping) else one for one in value]
+        else:
+            found[name] = value
     return found

@@ -33,7 +33,7 @@ class Email(_Email):  # type: ignore[misc]
 class User(_User[Any]):
     """User Account"""
 
-    emails: list[Email] | None = None
+    emails: list[Email] | None = None  # type: ignore[assignment]  # wider than the library's: any address of ours
     """Email addresses for the user."""
 
 

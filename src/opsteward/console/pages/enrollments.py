@@ -29,7 +29,7 @@ from opsteward.identity.service import enrollments
 from opsteward.identity.service.access_of_users import PEOPLE
 from opsteward.identity.service.enrollment_rules import rules_of
 
-_PAGE = 50
+_PAGE = 30
 _MOST_COUNTED = 1000
 _DECIDED = {
     "approved": "approved",

@@ -31,7 +31,7 @@ from opsteward.identity.service.enrollment_rules import rules_of
 from opsteward.identity.service.users import MOVES, get_user
 from opsteward.identity.types import Identity
 
-_MOST_REPORTS = 20
+_MOST_REPORTS = 12
 _MOST_ENROLMENTS = 20
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -132,7 +132,7 @@ class UserPage(LivePage[Seen]):
                     self._grants = KeyedList[GrantRow](
                         key=lambda row: row.grant.id,
                         render=lambda row: draw_grant(self, self._sheet, data.user.id, row),
-                        empty=lambda: text("none", "quiet", name="p"),
+                        empty=lambda: advice("none"),
                     )
                     self._grant = one(self._draw_grant_button)
                 with section("Enrolments", "how_to_reg"):
@@ -228,8 +228,9 @@ def _draw_people(state: tuple[UserInfo | None, tuple[UserInfo, ...]]) -> None:
         if reports:
             number = f"{_MOST_REPORTS} and more" if len(reports) > _MOST_REPORTS else str(len(reports))
             text(f"Reports ({number})", "label", name="p")
-            for report in reports[:_MOST_REPORTS]:
-                draw_person(report)
+            with tag("div", "persons"):
+                for report in reports[:_MOST_REPORTS]:
+                    draw_person(report)
 
 
 def _draw_profile(user: UserInfo) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from time import monotonic
 from urllib.parse import urlencode
 
 from nicegui import ui
@@ -15,6 +14,7 @@ from starlette.responses import Response
 
 from opsteward.console.elements import MOST_SEARCHED, advice, link, search_box, section, select, tag, text
 from opsteward.console.keyed import KeyedList, one
+from opsteward.console.kept_shares import KeptShares
 from opsteward.console.live import LivePage
 from opsteward.console.people import draw_user_row
 from opsteward.console.rooms import ConsoleRooms
@@ -28,7 +28,6 @@ from opsteward.identity.service.access_of_users import PEOPLE
 from opsteward.identity.service.people_lists import Shares
 
 _PAGE = 50
-_COUNTED_AGAIN = 10.0  # seconds for which the counts stand while one types
 #: The longest that each may be in an address of ours.
 _MOST = {"search": MOST_SEARCHED, "role": 100, "department": 200, "after": 255}
 
@@ -70,10 +69,11 @@ class Seen:
 
 def install(rooms: ConsoleRooms) -> None:
     """Serve the page at `/users`."""
+    shares = KeptShares(rooms.feed)
 
     @ui.page("/users")
     async def users(request: Request) -> Response | None:
-        return await UsersPage(rooms, request).open()
+        return await UsersPage(rooms, request, shares).open()
 
 
 class UsersPage(LivePage[Seen]):
@@ -81,17 +81,12 @@ class UsersPage(LivePage[Seen]):
 
     needs = ("users.read",)
 
-    def __init__(self, rooms: ConsoleRooms, request: Request) -> None:
+    def __init__(self, rooms: ConsoleRooms, request: Request, shares: KeptShares) -> None:
         super().__init__(rooms, request)
         self._filter = Filter(*(request.query_params.get(f.name, "") for f in fields(Filter)))
-        self._shares: Shares | None = None
-        self._counted_at = 0.0
-        self._told = 0
+        self._shares = shares
 
     def concerns(self, notice: Notice) -> bool:
-        if notice.kind == PEOPLE:
-            self._shares = None
-            self._told += 1
         return notice.kind == PEOPLE
 
     async def read(self, session: AsyncSession) -> Seen:
@@ -106,12 +101,7 @@ class UsersPage(LivePage[Seen]):
             after=wanted.after or None,
             limit=_PAGE,
         )
-        shares = self._shares if monotonic() - self._counted_at < _COUNTED_AGAIN else None
-        if shares is None:
-            told, self._counted_at = self._told, monotonic()
-            shares = await people_lists.shares(session)
-            self._shares = shares if told == self._told else None
-        return Seen(wanted=wanted, shares=shares, users=found)
+        return Seen(wanted=wanted, shares=await self._shares.read(session), users=found)
 
     def lay_out(self, data: Seen) -> None:
         ui.page_title("Users - Opsteward")
@@ -121,7 +111,6 @@ class UsersPage(LivePage[Seen]):
             self._picture = one(partial(draw_shares, USER))
             self._legend = one(self._draw_legend)
         with section("Users", "group"):
-            search_box("Part of a name, username or address", self._find, given=self._filter.search)
             self._lay_out_filters(data.shares)
             self._found = text("", "quiet found", name="p")
             self._found.props["aria-live"] = "polite"
@@ -131,6 +120,7 @@ class UsersPage(LivePage[Seen]):
 
     def _lay_out_filters(self, shares: Shares) -> None:
         with tag("div", "filters"):
+            search_box("Part of a name, username or address", self._find, given=self._filter.search)
             select(
                 "Role",
                 [("", "all roles"), *_offered(shares.roles, self._filter.role)],

@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, JSONPATH
 
 from opsteward.identity.keys import folded
 from opsteward.identity.scim import Attribute, Both, Compare, Either, Never, Not, Present, Term, Within
 
-Sql = sa.ColumnElement[Any]
+#: An expression of SQLAlchemy's; what kind of one, its own types tell worse than its use.
+Sql = Any
 #: Something in it that is neither empty nor a container.
 _FILLED = '$.** ? ((@.type() == "string" && @ != "") || @.type() == "boolean" || @.type() == "number")'
 _DATETIME = "datetime"
@@ -62,8 +63,7 @@ def condition(term: Term, place: Place) -> Sql:
         return special
     match term:
         case Within(attribute, inner):
-            entry = entries(place.node(attribute.path))
-            return sa.exists(sa.select(1).select_from(entry).where(condition(inner, Entry(entry))))
+            return some_entry(place.node(attribute.path), lambda entry: condition(inner, Entry(entry)))
         case Present(attribute):
             return _present(attribute, place)
         case Compare(attribute, op, value):
@@ -95,9 +95,10 @@ def as_truth(sql: Sql) -> Value:
     return Value(sql, bool)
 
 
-def entries(array: Sql) -> Any:
-    """The entries of a jsonb list: rows to select from, and at the same time the entry of each."""
-    return sa.func.jsonb_array_elements(array, type_=JSONB).column_valued()
+def some_entry(array: Sql, fits: Callable[[Sql], Sql]) -> Sql:
+    """Whether some entry of a jsonb list fits."""
+    rows = sa.func.jsonb_array_elements(array).table_valued(sa.column("value", JSONB))
+    return sa.exists(sa.select(1).select_from(rows).where(fits(rows.c.value)).correlate_except(rows))
 
 
 class Entry:
@@ -116,7 +117,8 @@ class Entry:
 
     def value(self, attribute: Attribute) -> Value:
         """That part as a value."""
-        text = sa.func.jsonb_extract_path_text(self._document, *attribute.path, type_=sa.Text)
+        path = sa.cast(list(attribute.path), ARRAY(sa.Text))
+        text = self._document.op("#>>", return_type=sa.Text())(path)
         return as_truth(sa.cast(text, sa.Boolean)) if attribute.type == "boolean" else as_text(text, attribute)
 
 
@@ -146,13 +148,14 @@ def _compared(attribute: Attribute, op: str, operand: Any, place: Place) -> Sql:
     if not attribute.many:
         return compared(place.value(attribute), op, operand)
     head, rest = split(attribute)
-    entry = entries(place.node(head))
-    if rest.path:
+
+    def fits(entry: Sql) -> Sql:
+        # an entry that is a text itself has an empty path
         value = Entry(entry).value(rest)
-    else:
-        value = as_text(sa.func.jsonb_extract_path_text(entry), attribute)
+        return compared(value, "eq" if op == "ne" else op, operand)
+
     # "ne" of a list: none of its values is that one
-    found = sa.exists(sa.select(1).select_from(entry).where(compared(value, "eq" if op == "ne" else op, operand)))
+    found = some_entry(place.node(head), fits)
     return sa.not_(found) if op == "ne" else found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.clock import now
@@ -81,6 +81,11 @@ async def remove(session: AsyncSession, group_id: UUID, *, actor: str) -> None:
     await _told(session, group_id, "deleted", actor, {})
 
 
+def _among(column: Any, ids: Collection[UUID]) -> Any:
+    # as one array: there may be more than a statement has room for parameters
+    return column == sa.any_(sa.cast(list(ids), ARRAY(sa.Uuid)))
+
+
 def _check(state: GroupState) -> None:
     problems = []
     for field, value in (("displayName", state.display_name), ("externalId", state.external_id)):
@@ -115,7 +120,7 @@ async def _drop(session: AsyncSession, group_id: UUID, ids: Collection[UUID]) ->
     if not ids:
         return 0
     member = ScimGroupMember
-    own = sa.and_(member.tenant_id == tenant_of(session), member.group_id == group_id, member.member_id.in_(ids))
+    own = sa.and_(member.tenant_id == tenant_of(session), member.group_id == group_id, _among(member.member_id, ids))
     gone = await session.scalars(sa.delete(member).where(own).returning(member.id))
     return len(gone.all())
 
@@ -128,7 +133,7 @@ async def _add(session: AsyncSession, group_id: UUID, members: Sequence[Member])
         raise Invalid.field("members", "hold the group itself", "leave it out")
     for kind, table in ((Kind.USER, User), (Kind.GROUP, ScimGroup)):
         ids = {member.id for member in members if member.kind == kind}
-        there: Any = sa.and_(table.tenant_id == tenant_id, table.id.in_(ids))
+        there: Any = sa.and_(table.tenant_id == tenant_id, _among(table.id, ids))
         if kind == Kind.USER:
             there = sa.and_(there, User.holds_names)
         known = set(await session.scalars(sa.select(table.id).where(there))) if ids else set()
@@ -155,9 +160,11 @@ async def kinds_of(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, K
         return {}
     tenant_id = tenant_of(session)
     users = sa.select(User.id, sa.literal("User")).where(
-        User.tenant_id == tenant_id, User.holds_names, User.id.in_(ids)
+        User.tenant_id == tenant_id, User.holds_names, _among(User.id, ids)
     )
-    groups = sa.select(ScimGroup.id, sa.literal("Group")).where(ScimGroup.tenant_id == tenant_id, ScimGroup.id.in_(ids))
+    groups = sa.select(ScimGroup.id, sa.literal("Group")).where(
+        ScimGroup.tenant_id == tenant_id, _among(ScimGroup.id, ids)
+    )
     return {row[0]: Kind(row[1]) for row in await session.execute(users.union_all(groups))}
 
 

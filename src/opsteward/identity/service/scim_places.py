@@ -23,10 +23,17 @@ from opsteward.identity.service.scim_filters import (
     as_truth,
     compared,
     condition,
+    some_entry,
 )
 
+_USER = "urn:ietf:params:scim:schemas:core:2.0:User"
+_GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 #: A user in one of these has not been put away: `active` is true.
 STANDING = ("active", "pending")
+
+
+def _list(*texts: str) -> Sql:
+    return sa.func.jsonb_build_array(*(sa.cast(text, sa.Text) for text in texts), type_=JSONB)
 
 
 def _one_id(term: Compare | Present | Within, path: tuple[str, ...]) -> str | None:
@@ -125,10 +132,9 @@ class UserRow(_Row):
             case ("emails",):
                 return sa.func.opsteward.scim_emails_of(User.scim, User.email, type_=JSONB)
             case ("schemas",):
-                return sa.func.jsonb_build_array("urn:ietf:params:scim:schemas:core:2.0:User", type_=JSONB)
-            case (urn,) if urn == ENTERPRISE:
-                own = sa.func.jsonb_build_object("department", User.department, "manager", User.manager_id)
-                return sa.func.jsonb_build_array(own, super().node(path), type_=JSONB)
+                kept = super().node((ENTERPRISE,))
+                more = sa.or_(User.department.is_not(None), User.manager_id.is_not(None), kept.is_not(None))
+                return sa.case((more, _list(_USER, ENTERPRISE)), else_=_list(_USER))
             case (urn, "manager") if urn == ENTERPRISE:
                 return sa.func.jsonb_build_array(User.manager_id, super().node(path), type_=JSONB)
         return super().node(path)
@@ -159,8 +165,7 @@ class UserRow(_Row):
         for one in terms:
             address = _one_id(one, ("value",)) if isinstance(one, Compare) else None
             if address is not None:
-                entry = sa.func.jsonb_array_elements(self.node(("emails",)), type_=JSONB).column_valued()
-                fits = sa.exists(sa.select(1).select_from(entry).where(condition(term.term, Entry(entry))))
+                fits = some_entry(self.node(("emails",)), lambda entry: condition(term.term, Entry(entry)))
                 return sa.and_(self._has_address(address), fits)
         return None
 
@@ -195,7 +200,7 @@ class GroupRow(_Row):
     def node(self, path: tuple[str, ...]) -> Sql:
         """A part of the document; its schema is the one that all groups have."""
         if path == ("schemas",):
-            return sa.func.jsonb_build_array("urn:ietf:params:scim:schemas:core:2.0:Group", type_=JSONB)
+            return _list(_GROUP)
         return super().node(path)
 
     def special(self, term: Compare | Present | Within) -> Sql | None:

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 #: Staging lives in the session, without WAL, row-level security or a trace after the transaction.
 STAGING = (
     """create temp table if not exists import_stage (
-        row int, id uuid, other_id uuid, username text, username_key text, email text, email_key text, full_name text,
+        row int primary key, id uuid, other_id uuid, username text, username_key text, email text, email_key text, full_name text,
         role text, department text, external_id text, profile_data jsonb, tags text[], expires_at timestamptz,
         manager text, rule int, given int, status text) on commit delete rows""",
     """create temp table if not exists import_rules (
@@ -265,10 +265,18 @@ where s.row <> all(:taken) and not exists (select 1 from pg_temp.import_match m 
 """)
 
 LET_IN = sa.text("""
-select r.no, array_agg(f.user_id order by f.row) as ids from pg_temp.import_stage s
-join opsteward.import_rows f on f.tenant_id = :tenant and f.job_id = :job and f.user_id = s.id
+select r.no, array_agg(s.id order by s.row) as ids from pg_temp.import_stage s
 join pg_temp.import_rules r on r.no = s.rule
-where r.automatic and (s.status is null or s.status in ('active', 'pending')) group by r.no
+where r.automatic and (s.status is null or s.status in ('active', 'pending')) and s.row <> all(:refused)
+    and not exists (select 1 from pg_temp.import_match m where m.row = s.row)
+group by r.no
+""")
+
+#: While a file is taken in, the statistics of what it fills are behind: what is looked up by key goes by the index.
+BY_INDEX = sa.text("""
+select set_config('enable_hashjoin', cast(:others as text), true),
+       set_config('enable_mergejoin', cast(:others as text), true),
+       set_config('enable_seqscan', cast(:others as text), true)
 """)
 
 PROBLEMS = sa.text("""

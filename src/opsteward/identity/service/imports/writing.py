@@ -3,7 +3,8 @@ history, report, audit and news, and how far the job has come. A batch is done a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -48,6 +49,14 @@ async def execute(session: AsyncSession, statement: sa.TextClause, values: dict[
     return await session.execute(statement, {name: every[name] for name in statement._bindparams})
 
 
+@asynccontextmanager
+async def by_index(session: AsyncSession) -> AsyncIterator[None]:
+    """Within it the database looks up by indexes, whatever it thinks of the sizes of the tables."""
+    await session.execute(sql.BY_INDEX, {"others": "off"})
+    yield
+    await session.execute(sql.BY_INDEX, {"others": "on"})
+
+
 class _Tally:
     """What becomes of one batch."""
 
@@ -79,12 +88,14 @@ async def write(session: AsyncSession, job: ImportJob, batch: Batch, bus: Bus) -
         await copy_text(session, sql.COPY, batch.staged)
         await execute(session, sql.RULES, values, rules=batch.rules)
         if job.mode != "create":
-            await _match(session, job, values, tally)
+            async with by_index(session):
+                await _match(session, job, values, tally)
         await (_preview if job.dry_run else _create)(session, job, values, tally)
         if job.mode != "create":
-            await execute(session, sql.MEET, values)
-        if not job.dry_run:
-            await _let_in(session, values, batch, bus)
+            async with by_index(session):
+                await execute(session, sql.MEET, values)
+        if tally.created and not job.dry_run:
+            await _let_in(session, values, tally, bus)
     if job.mode == "full" and batch.refused_keys:
         await execute(session, sql.MEET_REFUSED, values, keys=batch.refused_keys)
     await keep_problems(session, job, tally.problems)
@@ -164,8 +175,9 @@ async def _refuse_taken(
     session: AsyncSession, job: ImportJob, values: dict[str, Any], tally: _Tally
 ) -> list[int]:
     rows: dict[int, Any] = {}
-    for row in await execute(session, sql.TAKEN, values):
-        rows.setdefault(row.row, row)
+    async with by_index(session):
+        for row in await execute(session, sql.TAKEN, values):
+            rows.setdefault(row.row, row)
     for row in rows.values():
         by_name = row.name_taken or row.name_row is not None
         field, value, twin = (
@@ -179,11 +191,12 @@ def _show(job: ImportJob, what: str, found: Iterable[dict[str, Any]]) -> None:
     job.diff = {**job.diff, what: [*job.diff.get(what, ()), *found]}
 
 
-async def _let_in(session: AsyncSession, values: dict[str, Any], batch: Batch, bus: Bus) -> None:
-    if not any(rule["automatic"] for rule in batch.rules):
+async def _let_in(session: AsyncSession, values: dict[str, Any], tally: _Tally, bus: Bus) -> None:
+    rules = tally.batch.rules
+    if not any(rule["automatic"] for rule in rules):
         return
-    for row in await execute(session, sql.LET_IN, values):
-        rule = batch.rules[row.no]
+    for row in await execute(session, sql.LET_IN, values, refused=sorted(tally.failed)):
+        rule = rules[row.no]
         for begin in range(0, len(row.ids), MOST_LET_IN):
             told = UsersEnrolled(
                 user_ids=row.ids[begin : begin + MOST_LET_IN],

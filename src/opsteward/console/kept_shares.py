@@ -1,0 +1,49 @@
+"""The counts of a tenant's users, kept until something of them changes: counting 100,000 takes longer than a page."""
+
+from __future__ import annotations
+
+from time import monotonic
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.core.db import tenant_of
+from opsteward.core.feed import RECONNECTED, Feed, Notice
+from opsteward.identity.service import people_lists
+from opsteward.identity.service.access_of_users import PEOPLE
+from opsteward.identity.service.people_lists import Shares
+
+_LONGEST = 60.0  # seconds for which counts stand without a word that they changed
+_MOST = 1000  # tenants
+
+
+class KeptShares:
+    """One per process. A change is told after it is committed, so what was counted before that is not kept."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._kept: dict[UUID, tuple[float, Shares]] = {}
+        self._told = 0
+        feed.listen(self._hear)
+
+    def _hear(self, notice: Notice) -> None:
+        if notice.kind == RECONNECTED:
+            self._kept.clear()
+        elif notice.kind == PEOPLE and notice.tenant_id is not None:
+            self._kept.pop(notice.tenant_id, None)
+        else:
+            return
+        self._told += 1
+
+    async def read(self, session: AsyncSession) -> Shares:
+        """The counts of the session's tenant."""
+        tenant_id = tenant_of(session)
+        at, shares = self._kept.get(tenant_id, (0.0, None))
+        if shares is not None and monotonic() - at < _LONGEST:
+            return shares
+        told = self._told
+        shares = await people_lists.shares(session)
+        if told == self._told:
+            if len(self._kept) >= _MOST:
+                self._kept.clear()
+            self._kept[tenant_id] = (monotonic(), shares)
+        return shares
