@@ -129,6 +129,11 @@ async def _people(
     user = await post("/api/v1/users", {**named, "department": f"{mark} dept", "tags": [mark]})
     grant = await post(f"/api/v1/users/{user['id']}/grants", {"kind": "system", "name": f"{mark}-vault"})
     await post("/api/v1/users", {**named, "username": mark, "email": f"{mark}@example.org", "role": "contractor"})
+    group = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": f"{mark} group"}
+    await post("/scim/v2/Groups", {**group, "members": [{"value": user["id"]}]})
+    addresses = [{"value": f"{mark}@{place}.example.net"} for place in ("work", "home")]
+    schemas = ["urn:ietf:params:scim:schemas:core:2.0:User"]
+    await post("/scim/v2/Users", {"schemas": schemas, "userName": f"{mark}-scim", "emails": addresses})
     waiting = (await tenant.http.get("/api/v1/enrollments?status=pending_manual_review")).json()["items"]
     return user, waiting[0]["id"], grant
 

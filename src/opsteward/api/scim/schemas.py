@@ -40,7 +40,7 @@ class User(_User[Any]):
 class Manager(_Manager):  # type: ignore[misc]
     """The user's manager. Identity providers send its id alone."""
 
-    ref: Annotated[Reference[User] | None, Required.false] = Field(  # type: ignore[type-arg]
+    ref: Annotated[Reference[User] | None, Required.false] = Field(
         None, serialization_alias="$ref", validation_alias="$ref"
     )
     """The URI of the SCIM resource representing the User's manager."""
@@ -65,7 +65,7 @@ class Group(_Group):
     """Group"""
 
 
-EXTENDED_USER: Any = User[EnterpriseUser]  # type: ignore[type-arg]
+EXTENDED_USER: Any = User.__class_getitem__(EnterpriseUser)
 MODELS: dict[Kind, type[Resource[Any]]] = {Kind.USER: EXTENDED_USER, Kind.GROUP: Group}
 EXTENSIONS: dict[str, type[Extension]] = {ENTERPRISE: EnterpriseUser}
 #: What identity providers do beside the letter of the standard; what no schema has is kept as it came.

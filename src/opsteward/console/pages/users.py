@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from opsteward.console.elements import MOST_SEARCHED, advice, link, search_box, section, select, tag, text
-from opsteward.console.keyed import KeyedList, one
 from opsteward.console.kept_shares import KeptShares
+from opsteward.console.keyed import KeyedList, one
 from opsteward.console.live import LivePage
 from opsteward.console.people import draw_user_row
 from opsteward.console.rooms import ConsoleRooms
@@ -193,6 +193,8 @@ def _found_in_words(data: Seen) -> str:
     if not data.wanted.search or not data.users:
         return ""
     number = len(data.users)
+    if data.wanted.after:
+        return f"The next {number} that fit"
     return f"The first {number} that fit" if number == _PAGE else f"{counted(number, 'user')} found"
 
 

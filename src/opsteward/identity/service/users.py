@@ -38,6 +38,9 @@ MOVES = {
     UserStatus.INACTIVE: frozenset({UserStatus.ACTIVE, UserStatus.ARCHIVED}),
     UserStatus.ARCHIVED: frozenset({UserStatus.INACTIVE}),
 }
+#: Made once: an insert is built anew for each `values(...)`, which costs more than sending it.
+_ADD = insert(User.__table__).on_conflict_do_nothing().returning(User.id)
+_ENROL = insert(Enrollment.__table__)
 _DONE = {
     UserStatus.ACTIVE: "activated",
     UserStatus.SUSPENDED: "suspended",
@@ -78,10 +81,10 @@ class Users:
         if row["expires_at"] is None and joins and rule.access_days:
             row["expires_at"] = at + timedelta(days=rule.access_days)
         row["looks_like"] = await _looks_like(session, row["username_key"], row["lookalike_key"])
-        added = await session.scalar(insert(User).values(row).on_conflict_do_nothing().returning(User.id))
+        added = await session.scalar(_ADD, row)
         if added is None:
             raise await self._taken(session, row)
-        await session.execute(insert(Enrollment).values(enrollment))
+        await session.execute(_ENROL, enrollment)
         await audit.record(
             session, actor=actor, verb="user.registered", object_type="user", object_id=str(user_id),
             detail={"enrollment_type": enrolled_as, "status": row["status"], "source": new.source},
@@ -95,7 +98,7 @@ class Users:
                 session,
                 UsersEnrolled(user_ids=[user_id], enrollment_type=enrolled_as, welcome_template=rule.welcome_template),
             )
-        return await get_user(session, user_id=user_id)
+        return UserInfo(**{name: row[name] for name in UserInfo.__dataclass_fields__})
 
     async def update(
         self,
@@ -328,6 +331,7 @@ def user_row(new: NewUser, *, rule: Rule, enrolled: bool, tenant_id: UUID, actor
         "scim": dict(new.scim) if new.scim is not None else None,
         "source": new.source,
         "created_by": actor,
+        "version": 1,
         "expires_at": new.expires_at,
     }
 

@@ -27,6 +27,8 @@ from opsteward.telemetry.chain import GENESIS, end_hash, entry_hash
 from opsteward.telemetry.models import AuditEntry, AuditHead, AuditPending, AuditSeal
 
 _BATCH = 1000
+#: Made once: an insert is built anew for each `values(...)`, which costs more than sending it.
+_ADD = insert(AuditEntry.__table__).on_conflict_do_nothing()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +81,7 @@ async def record(
         "correlation_id": correlation_id.get(),
         "detail": detail or {},
     }
-    await session.execute(insert(AuditEntry).values(row).on_conflict_do_nothing())
+    await session.execute(_ADD, row)
 
 
 async def record_all(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -12,6 +12,12 @@ revision = "0009"
 down_revision = "0008"
 
 FORGET = """
+-- The sizes of the tables that an import fills, for the planner: it fills them faster than autovacuum looks.
+create function opsteward.analyze_people() returns void
+language sql security definer set search_path = pg_catalog, pg_temp as $$
+    analyze opsteward.users, opsteward.enrollments, opsteward.import_rows;
+$$;
+
 -- Imports that ended before then, and uploads that nobody finished; returns how many.
 create function opsteward.forget_imports(before timestamptz, most int) returns int
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -33,8 +39,8 @@ $$;
 """
 
 GRANTS = """
-revoke execute on function opsteward.forget_imports from public;
-grant execute on function opsteward.forget_imports to {app};
+revoke execute on function opsteward.forget_imports, opsteward.analyze_people from public;
+grant execute on function opsteward.forget_imports, opsteward.analyze_people to {app};
 """
 
 

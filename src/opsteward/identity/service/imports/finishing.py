@@ -16,7 +16,8 @@ from opsteward.identity.service.access_of_users import PEOPLE
 from opsteward.identity.service.imports import statements_after as sql
 from opsteward.identity.service.imports.records import Problem, shown
 from opsteward.identity.service.imports.rows import BY_ID
-from opsteward.identity.service.imports.writing import IMPORT, MOST_SHOWN, by_index, execute, keep_problems, values_of
+from opsteward.identity.service.imports.statements import PLAN_ANEW
+from opsteward.identity.service.imports.writing import IMPORT, MOST_SHOWN, execute, keep_problems, values_of
 from opsteward.telemetry.service import audit
 
 _AT_ONCE = 5000
@@ -44,9 +45,9 @@ async def step(session: AsyncSession, job: ImportJob, *, most_leavers: float) ->
 
 async def _managers(session: AsyncSession, job: ImportJob) -> None:
     values = values_of(job) | {"head": _head(), "dry": job.dry_run, "after": job.cursor, "most": _AT_ONCE}
+    await session.execute(sa.text(PLAN_ANEW))
     await session.execute(sa.text(sql.BOSSES_TABLE))
-    async with by_index(session):
-        await execute(session, sql.BOSSES, values)
+    await execute(session, sql.BOSSES, values)
     seen = (await session.execute(sql.SEEN)).one()
     problems = [
         Problem(row.row, None, "warning", "manager", _unknown(row.boss), shown(row.manager.removeprefix(BY_ID)))
@@ -54,10 +55,9 @@ async def _managers(session: AsyncSession, job: ImportJob) -> None:
     ]
     await keep_problems(session, job, problems)
     if not job.dry_run and seen.rows:
-        async with by_index(session):
-            await execute(session, sql.TOLD, values)
-            await execute(session, sql.SET_BOSSES, values)
-            await execute(session, sql.CHANGED, values)
+        await execute(session, sql.TOLD, values)
+        await execute(session, sql.SET_BOSSES, values)
+        await execute(session, sql.CHANGED, values)
     job.changed += seen.changed
     job.unchanged -= seen.changed
     if seen.rows == _AT_ONCE:

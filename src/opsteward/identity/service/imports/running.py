@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.blocking import in_thread
@@ -32,6 +33,8 @@ log = get_logger(__name__)
 
 #: Checked batches that are written in one transaction.
 _BATCHES_AT_ONCE = 10
+#: After so many rows, and each time there are four times as many, the planner is told how large the tables are.
+_LOOK_AGAIN = 20_000
 #: Times that one transaction is tried when another adds the same users at the same moment.
 _TRIES = 5
 _MOST_NOTES = 50
@@ -102,12 +105,17 @@ class Imports:
         progress: Callable[[int, str], None],
     ) -> None:
         coming = asyncio.create_task(flow.next())
+        look_again = position + _LOOK_AGAIN
         try:
             while (batch := await coming) is not None:
                 coming = asyncio.create_task(flow.next())
                 await self._write(db, tenant_id, job_id, batch, position)
                 position = max(position, batch.last)
                 progress(min(95, int(batch.read * 95)), f"{position} rows")
+                if position >= look_again:
+                    look_again = 4 * position
+                    async with db.unit_of_work(tenant_id) as session:
+                        await session.execute(sa.text("select opsteward.analyze_people()"))
         finally:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)

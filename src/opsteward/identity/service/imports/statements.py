@@ -5,8 +5,12 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+#: A plan that was made while the tables were small is none for when they are large.
+PLAN_ANEW = "select set_config('plan_cache_mode', 'force_custom_plan', true)"
+
 #: Staging lives in the session, without WAL, row-level security or a trace after the transaction.
 STAGING = (
+    PLAN_ANEW,
     """create temp table if not exists import_stage (
         row int primary key, id uuid, other_id uuid, username text, username_key text, email text, email_key text, full_name text,
         role text, department text, external_id text, profile_data jsonb, tags text[], expires_at timestamptz,
@@ -46,16 +50,22 @@ select s.row, u.id, u.status, u.manager_id, seen.row,
        s.given & 1 > 0 and s.role <> u.role,
        case when seen.row is not null then 'seen' end
 from pg_temp.import_stage s
-join opsteward.users u on u.tenant_id = :tenant and u.username_key = s.username_key and u.holds_names
-left join opsteward.import_rows seen on seen.tenant_id = :tenant and seen.job_id = :job and seen.user_id = u.id
+cross join lateral (
+    select * from opsteward.users x
+    where x.tenant_id = :tenant and x.username_key = s.username_key and x.holds_names limit 1
+) u
+left join lateral (
+    select row from opsteward.import_rows x where x.tenant_id = :tenant and x.job_id = :job and x.user_id = u.id limit 1
+) seen on true
 """)
 
 #: Another user has the address that a matched one would get.
 ADDRESS_TAKEN = sa.text("""
 update pg_temp.import_match m set refused = 'email'
 from pg_temp.import_stage s
-join opsteward.users o on o.tenant_id = :tenant and o.email_key = s.email_key and o.holds_names
-where s.row = m.row and m.differs and m.refused is null and o.id <> m.user_id
+where s.row = m.row and m.differs and m.refused is null and m.user_id <> (
+    select o.id from opsteward.users o
+    where o.tenant_id = :tenant and o.email_key = s.email_key and o.holds_names limit 1)
 """)
 
 #: What movers have from now on: by the new role's rule what it gives at once, else what both give; and their grants.
@@ -76,7 +86,7 @@ with granted as (
     from pg_temp.import_match m
     join pg_temp.import_stage s on s.row = m.row
     join pg_temp.import_rules r on r.no = s.rule
-    join opsteward.users u on u.tenant_id = :tenant and u.id = m.user_id
+    cross join lateral (select * from opsteward.users x where x.tenant_id = :tenant and x.id = m.user_id limit 1) u
     left join granted g on g.row = m.row
     where m.moves and m.refused is null
 )
@@ -116,7 +126,7 @@ select m.row, m.user_id, m.moves, s.other_id, s.username, s.username_key, s.emai
     to_jsonb(u) as before
 from pg_temp.import_match m
 join pg_temp.import_stage s on s.row = m.row
-join opsteward.users u on u.tenant_id = :tenant and u.id = m.user_id
+cross join lateral (select * from opsteward.users x where x.tenant_id = :tenant and x.id = m.user_id limit 1) u
 left join pg_temp.import_moved v on v.row = m.row
 where m.differs and m.refused is null
 """
@@ -222,16 +232,18 @@ TAKEN = sa.text("""
 select s.row, s.username, s.email, u.id is not null as name_taken, o.id is not null as address_taken,
        coalesce(by_name.row, by_key.row) as name_row, coalesce(by_address.row, by_mail.row) as address_row
 from pg_temp.import_stage s
-left join opsteward.users u on u.tenant_id = :tenant and u.username_key = s.username_key and u.holds_names
-left join opsteward.users o on o.tenant_id = :tenant and o.email_key = s.email_key and o.holds_names
-left join opsteward.import_rows by_name on by_name.tenant_id = :tenant and by_name.job_id = :job
-    and by_name.user_id = u.id and by_name.outcome <> 'refused'
-left join opsteward.import_rows by_address on by_address.tenant_id = :tenant and by_address.job_id = :job
-    and by_address.user_id = o.id and by_address.outcome <> 'refused'
-left join opsteward.import_rows by_key on by_key.tenant_id = :tenant and by_key.job_id = :job
-    and by_key.username_key = s.username_key
-left join opsteward.import_rows by_mail on by_mail.tenant_id = :tenant and by_mail.job_id = :job
-    and by_mail.email_key = s.email_key
+left join lateral (select id from opsteward.users x
+    where x.tenant_id = :tenant and x.username_key = s.username_key and x.holds_names limit 1) u on true
+left join lateral (select id from opsteward.users x
+    where x.tenant_id = :tenant and x.email_key = s.email_key and x.holds_names limit 1) o on true
+left join lateral (select row from opsteward.import_rows x where x.tenant_id = :tenant and x.job_id = :job
+    and x.user_id = u.id and x.outcome <> 'refused' limit 1) by_name on true
+left join lateral (select row from opsteward.import_rows x where x.tenant_id = :tenant and x.job_id = :job
+    and x.user_id = o.id and x.outcome <> 'refused' limit 1) by_address on true
+left join lateral (select row from opsteward.import_rows x where x.tenant_id = :tenant and x.job_id = :job
+    and x.username_key = s.username_key limit 1) by_key on true
+left join lateral (select row from opsteward.import_rows x where x.tenant_id = :tenant and x.job_id = :job
+    and x.email_key = s.email_key limit 1) by_mail on true
 where not exists (select 1 from pg_temp.import_match m where m.row = s.row)
     and (o.id is null or o.id <> s.id) and (u.id is null or u.id <> s.id)
     and (u.id is not null or o.id is not null or by_key.row is not null or by_mail.row is not null)
@@ -270,13 +282,6 @@ join pg_temp.import_rules r on r.no = s.rule
 where r.automatic and (s.status is null or s.status in ('active', 'pending')) and s.row <> all(:refused)
     and not exists (select 1 from pg_temp.import_match m where m.row = s.row)
 group by r.no
-""")
-
-#: While a file is taken in, the statistics of what it fills are behind: what is looked up by key goes by the index.
-BY_INDEX = sa.text("""
-select set_config('enable_hashjoin', cast(:others as text), true),
-       set_config('enable_mergejoin', cast(:others as text), true),
-       set_config('enable_seqscan', cast(:others as text), true)
 """)
 
 PROBLEMS = sa.text("""

@@ -23,11 +23,14 @@ from (
         and (cast(:after as uuid) is null or r.user_id > cast(:after as uuid))
     order by r.user_id limit :most
 ) p
-left join opsteward.users u on u.tenant_id = :tenant and u.id = p.user_id
-left join opsteward.users n on n.tenant_id = :tenant and n.username_key = p.manager and n.holds_names
-left join opsteward.users m on m.tenant_id = :tenant and m.email_key = p.manager and m.holds_names
-left join opsteward.users i on i.tenant_id = :tenant
-    and i.id = case when starts_with(p.manager, chr(1)) then cast(substr(p.manager, 2) as uuid) end
+left join lateral (select manager_id from opsteward.users x
+    where x.tenant_id = :tenant and x.id = p.user_id limit 1) u on true
+left join lateral (select id from opsteward.users x
+    where x.tenant_id = :tenant and x.username_key = p.manager and x.holds_names limit 1) n on true
+left join lateral (select id from opsteward.users x
+    where x.tenant_id = :tenant and x.email_key = p.manager and x.holds_names limit 1) m on true
+left join lateral (select id from opsteward.users x where x.tenant_id = :tenant
+    and x.id = case when starts_with(p.manager, chr(1)) then cast(substr(p.manager, 2) as uuid) end limit 1) i on true
 """)
 SEEN = sa.text("""
 select count(*) as rows, max(user_id::text) as last,

@@ -3,8 +3,7 @@ history, report, audit and news, and how far the job has come. A batch is done a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -49,14 +48,6 @@ async def execute(session: AsyncSession, statement: sa.TextClause, values: dict[
     return await session.execute(statement, {name: every[name] for name in statement._bindparams})
 
 
-@asynccontextmanager
-async def by_index(session: AsyncSession) -> AsyncIterator[None]:
-    """Within it the database looks up by indexes, whatever it thinks of the sizes of the tables."""
-    await session.execute(sql.BY_INDEX, {"others": "off"})
-    yield
-    await session.execute(sql.BY_INDEX, {"others": "on"})
-
-
 class _Tally:
     """What becomes of one batch."""
 
@@ -88,12 +79,10 @@ async def write(session: AsyncSession, job: ImportJob, batch: Batch, bus: Bus) -
         await copy_text(session, sql.COPY, batch.staged)
         await execute(session, sql.RULES, values, rules=batch.rules)
         if job.mode != "create":
-            async with by_index(session):
-                await _match(session, job, values, tally)
+            await _match(session, job, values, tally)
         await (_preview if job.dry_run else _create)(session, job, values, tally)
         if job.mode != "create":
-            async with by_index(session):
-                await execute(session, sql.MEET, values)
+            await execute(session, sql.MEET, values)
         if tally.created and not job.dry_run:
             await _let_in(session, values, tally, bus)
     if job.mode == "full" and batch.refused_keys:
@@ -175,9 +164,8 @@ async def _refuse_taken(
     session: AsyncSession, job: ImportJob, values: dict[str, Any], tally: _Tally
 ) -> list[int]:
     rows: dict[int, Any] = {}
-    async with by_index(session):
-        for row in await execute(session, sql.TAKEN, values):
-            rows.setdefault(row.row, row)
+    for row in await execute(session, sql.TAKEN, values):
+        rows.setdefault(row.row, row)
     for row in rows.values():
         by_name = row.name_taken or row.name_row is not None
         field, value, twin = (

@@ -1,0 +1,151 @@
+"""An import whose process is killed in the middle ends as one that nobody disturbed: same users, same report."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+
+from opsteward.bootstrap.house import House, build_house
+from opsteward.core.settings import load_settings
+from opsteward.identity.service.imports import jobs
+from opsteward.identity.service.imports.jobs import ImportOrder, ImportReport
+from opsteward.identity.service.tenants import create_tenant
+from opsteward.tasks.types import NewTask
+from support.homes import temporary_home
+from support.instance import run_sql
+from support.nursery import Nursery
+
+ROWS = 20_000
+FAST = {"queue_poll_interval": 0.05, "process_lost_after": 2.0, "import_batch": 50}
+
+
+@pytest_asyncio.fixture(scope="module")
+async def place() -> AsyncIterator[tuple[House, Nursery]]:
+    with temporary_home() as home:
+        house = build_house(load_settings(home=home))
+        nursery = Nursery(home)
+        yield house, nursery
+        nursery.close()
+        await house.web.close()
+        await house.app.close()
+
+
+def dirty_file() -> bytes:
+    """Users, among them duplicates near and far, bad addresses, spaces, managers and some who are there already."""
+    rows: list[dict[str, Any]] = []
+    for number in range(ROWS):
+        name = f"user-{number - 7777 if number % 401 == 400 and number > 7777 else number}"
+        user: dict[str, Any] = {"username": name, "email": f"{name}@example.com", "full_name": f"Name {number}"}
+        if number % 97 == 0:
+            user["email"] = "nobody"
+        if number % 53 == 0:
+            user["full_name"] += " "
+        if number % 11 == 0:
+            user["manager"] = f"user-{ROWS - number}"
+        user["role"] = ("standard_user", "contractor", "executive")[number % 3]
+        rows.append(user)
+    return "\n".join(json.dumps(row) for row in rows).encode()
+
+
+async def begin(house: House, tenant_id: UUID, content: bytes) -> UUID:
+    order = ImportOrder(format="ndjson", mode="full")
+    async with house.web.unit_of_work(tenant_id) as session:
+        job_id = await jobs.begin(session, order=order, actor="system:test")
+        for number, at in enumerate(range(0, len(content), jobs.PART_BYTES)):
+            data = content[at : at + jobs.PART_BYTES]
+            await jobs.keep_part(session, job_id=job_id, number=number, data=data)
+        digest = hashlib.sha256(content)
+        await jobs.accept(session, job_id=job_id, size=len(content), encoding="utf-8-sig", note="", content=digest)
+        task = NewTask(task_type="users.import", params={"job_id": str(job_id)})
+        await house.submission.submit(session, tasks=[task], actor="system:test")
+    return job_id
+
+
+async def report_of(house: House, tenant_id: UUID, job_id: UUID) -> ImportReport:
+    async with house.web.unit_of_work(tenant_id) as session:
+        return await jobs.report(session, job_id=job_id)
+
+
+async def ended(house: House, tenant_id: UUID, job_id: UUID) -> ImportReport:
+    async with asyncio.timeout(120):
+        while True:
+            report = await report_of(house, tenant_id, job_id)
+            if report.info.ended_at is not None:
+                return report
+            await asyncio.sleep(0.05)
+
+
+async def tenant_with_users(house: House) -> UUID:
+    tenant = await create_tenant(house.web, name=f"t-{uuid4().hex}", operator="ada", actor="system:test")
+    users = [
+        {"username": f"user-{number}", "email": f"user-{number}@example.com", "full_name": "Before"}
+        for number in [*range(0, 2000, 2), ROWS + 1, ROWS + 2]
+    ]
+    content = json.dumps(users).encode()
+    async with house.web.unit_of_work(tenant.id) as session:
+        job_id = await jobs.begin(session, order=ImportOrder(format="json"), actor="system:test")
+        digest = hashlib.sha256(content)
+        await jobs.accept(session, job_id=job_id, size=len(content), encoding="utf-8-sig", note="", content=digest)
+        await house.imports.do_at_once(session, job_id=job_id, content=content)
+    return tenant.id
+
+
+def state_of(house: House, tenant_id: UUID) -> list[Any]:
+    """Everything that the import leaves, without ids and times."""
+    home = house.settings.home
+    statements = (
+        "select u.username, u.email, u.full_name, u.status, u.role, u.permissions, u.system_access, u.version,"
+        " m.username from opsteward.users u left join opsteward.users m on m.id = u.manager_id"
+        " where u.tenant_id = %s order by 1",
+        "select u.username, e.enrollment_type, e.status, e.stages from opsteward.enrollments e"
+        " join opsteward.users u on u.id = e.user_id where e.tenant_id = %s order by 1, 2, 3",
+        "select u.username, c.what, c.reason, array(select jsonb_object_keys(c.fields) order by 1)"
+        " from opsteward.user_changes c join opsteward.users u on u.id = c.user_id where c.tenant_id = %s"
+        " order by 1, 2, 4",
+        "select a.verb, a.detail from opsteward.audit_entries a where a.tenant_id = %s and a.verb like 'users.%%'"
+        " order by a.verb, a.detail::text",
+        "select row, line, kind, field, reason, value from opsteward.import_problems where tenant_id = %s"
+        " order by row, id",
+    )
+    return [run_sql(home, statement, tenant_id) for statement in statements]
+
+
+def told(report: ImportReport) -> dict[str, Any]:
+    names = ("status", "rows", "created", "changed", "unchanged", "left", "failed_imports", "error_count", "notes")
+    return {name: getattr(report.info, name) for name in (*names, "warning_count", "progress")}
+
+
+@pytest.mark.timeout(240)
+async def test_a_killed_import_ends_as_an_undisturbed_one(place: tuple[House, Nursery]) -> None:
+    house, nursery = place
+    content = dirty_file()
+    calm, disturbed = await tenant_with_users(house), await tenant_with_users(house)
+    nursery.start("calm", **FAST)
+    expected = await ended(house, calm, await begin(house, calm, content))
+    nursery.kill_all()
+    assert expected.info.failed_imports > 200
+    assert (expected.info.status, expected.info.left) == ("completed", 2)
+
+    job_id = await begin(house, disturbed, content)
+    kills = 0
+    for share in (0.1, 0.5, 0.9):
+        victim = nursery.start(f"victim-{kills}", **FAST)
+        async with asyncio.timeout(60):
+            while (await report_of(house, disturbed, job_id)).info.rows < share * ROWS:
+                await asyncio.sleep(0.005)
+        nursery.kill(victim)
+        kills += (await report_of(house, disturbed, job_id)).info.ended_at is None
+    assert kills >= 2, "it was over before it could be killed"
+    nursery.start("heir", **FAST)
+    report = await ended(house, disturbed, job_id)
+    assert told(report) == told(expected)
+    for found, same in zip(state_of(house, disturbed), state_of(house, calm), strict=True):
+        assert found == same
+    assert len(report.user_ids) == len(expected.user_ids)
