@@ -136,6 +136,8 @@ async def test_a_full_import_makes_few_leave_never_many_and_never_all(tenant: Te
     report = await send(tenant, [person(f"u{n}") for n in range(10)], mode="full")
     assert (report["left"], problems(report)) == (0, [(0, "mode")])
     assert "10 of 20 users" in report["errors"][0]["reason"]
+    again = await send(tenant, [person(f"u{n}") for n in range(10)], mode="full")
+    assert again["job_id"] != report["job_id"], "refused by the guard, it may be allowed the next time"
     report = await send(tenant, [person("somebody-else")], mode="full")
     assert report["left"] == 0
     # a row that is refused names a user who is there all the same
@@ -228,16 +230,60 @@ async def test_duties_that_must_not_meet_are_refused_by_row(tenant: Tenant) -> N
     assert found["bob"]["permissions"] == ["approve"]
 
 
+async def test_a_name_that_looks_like_anothers_is_told_and_flagged(tenant: Tenant) -> None:
+    made = await send(tenant, [person("paul"), person("оlga", email="olga1@example.com")])
+    rows = [person("раul", email="p2@example.com"), person("olga"), person("OLGA", email="o3@example.com")]
+    for dry_run in (True, False):
+        report = await send(tenant, rows, dry_run=dry_run)
+        told = [(one["row"], one["field"], one["reason"]) for one in report["warnings"]]
+        assert told == [
+            (1, "username", "can be mistaken for paul"), (2, "username", "can be mistaken for оlga"),
+        ]  # fmt: skip
+        assert problems(report) == [(3, "username")]
+    found = await users_of(tenant)
+    looks = {name: found[name]["looks_like"] for name in ("paul", "раul", "оlga", "olga")}
+    assert looks == {"paul": None, "раul": found["paul"]["id"], "оlga": None, "olga": found["оlga"]["id"]}
+    assert len(made["user_ids"]) == 2
+
+
+async def test_what_a_review_took_stays_taken_until_the_user_moves(tenant: Tenant) -> None:
+    ada = (await send(tenant, [person("ada")]))["user_ids"][0]
+    review = (await tenant.http.post("/api/v1/access-reviews", json={"name": "Q"})).json()
+    items = (await tenant.http.get(f"/api/v1/access-reviews/{review['id']}/items")).json()["items"]
+    (taken,) = [one for one in items if one["name"] == "write_basic"]
+    path = f"/api/v1/access-reviews/{review['id']}/decisions"
+    body = {"decisions": [{"item_id": taken["id"], "decision": "revoke", "reason": "too much"}]}
+    answer = await tenant.http.post(path, json=body)
+    assert answer.is_success, answer.text
+    await send(tenant, [person("ada", department="New")], mode="upsert")
+    assert (await users_of(tenant))["ada"]["permissions"] == ["read_basic"]
+    await send(tenant, [person("ada", role="premium_user")], mode="upsert")
+    moved = (await users_of(tenant))["ada"]
+    assert moved["permissions"] == ["read_basic", "read_premium", "write_basic", "write_premium"]
+    named = (await tenant.http.put(f"/api/v1/users/{ada}", json={"role": "standard_user"})).json()
+    assert named["permissions"] == ["read_basic", "write_basic"], "moved by hand it is the same"
+
+
+async def test_no_file_makes_an_operator(tenant: Tenant) -> None:
+    before = tenant.count("operators"), tenant.count("tokens")
+    roles = ("owner", "admin", "operator", "platform")
+    report = await send(tenant, [person(f"{role}-x", role=role) for role in roles])
+    assert report["created"] == len(roles)
+    assert (tenant.count("operators"), tenant.count("tokens")) == before
+    found = (await users_of(tenant)).values()
+    assert {(one["status"], tuple(one["permissions"])) for one in found} == {("pending", ())}
+    fields = await send(tenant, [person("eve", operator_role="owner"), person("kim", permissions=["administer"])])
+    assert problems(fields) == [(1, "operator_role"), (2, "permissions")]
+
+
 HOSTILE = [
     "=cmd|' /C calc'!A0", "+1", "-1+1", "@SUM(A1)", "'quoted", "''", "a\\b\\N", "\\.", '"x"', "a,b;c\t".strip(),
     "Ä Ö ß 😀", "{a,b}", "O'Neil; drop table users", "<script>alert(1)</script>", "{{7*7}}", "${x}", "null", "\\",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("format", ["csv", "ndjson", "json", "ldif"])
-async def test_an_export_is_taken_back_without_loss(
-    tenant: Tenant, other_tenant: Tenant, format: str
-) -> None:
+@pytest.mark.parametrize("file_format", ["csv", "ndjson", "json", "ldif"])
+async def test_an_export_is_taken_back_without_loss(tenant: Tenant, other_tenant: Tenant, file_format: str) -> None:
     rows = [
         person(f"u{n}", full_name=text, department=text, external_id=text, tags=[text, "t,2"],
                profile_data={"note": text, "n": [1, None]}, manager="u0" if n else None)
@@ -247,9 +293,9 @@ async def test_an_export_is_taken_back_without_loss(
     rows.append(person("gone, you", email="gone@example.com", status="inactive"))
     report = await send(tenant, rows)
     assert report["failed_imports"] == 0, report["errors"]
-    exported = await tenant.http.get("/api/v1/users/export", params={"format": format})
+    exported = await tenant.http.get("/api/v1/users/export", params={"format": file_format})
     assert exported.status_code == 200
-    if format == "csv":
+    if file_format == "csv":
         for row in csv.reader(io.StringIO(exported.text)):
             assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row)
     kind = exported.headers["content-type"]
@@ -287,6 +333,14 @@ mail: bob@example.com
 cn: Bob
 manager: uid=ada,ou=people,dc=example
 
+dn: uid=j\\c3\\bcrgen,ou=people,dc=example
+uid: jurgen
+mail: jurgen@example.com
+mail: other@example.com
+cn: Jurgen
+cn: J.
+manager: uid=\\62ob,ou=people,dc=example
+
 dn: uid=eve,ou=people,dc=example
 changetype: delete
 
@@ -295,11 +349,13 @@ uid: kim
 jpegPhoto:< file:///etc/passwd
 """
     report = (await send_file(tenant, text, "text/ldif")).json()
-    assert (report["successful_imports"], problems(report)) == (2, [(3, "row"), (4, "row")])
-    assert report["errors"][0]["line"] == 20
+    assert (report["successful_imports"], problems(report)) == (3, [(4, "row"), (5, "row")])
+    assert report["errors"][0]["line"] == 28
     found = await users_of(tenant)
     assert (found["ada"]["full_name"], found["ada"]["department"]) == ("Ada Lövelace", "R&D")
     assert found["bob"]["manager_id"] == found["ada"]["id"]
+    assert (found["jurgen"]["full_name"], found["jurgen"]["manager_id"]) == ("Jurgen", found["bob"]["id"])
+    assert any("mail" in note or "email has several" in note for note in report["notes"])
 
 
 async def test_the_report_is_paged_and_downloaded_with_inert_cells(tenant: Tenant) -> None:

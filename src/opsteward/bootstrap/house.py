@@ -30,9 +30,9 @@ from opsteward.events.service.intake import Intake
 from opsteward.events.service.orders import StandingOrders
 from opsteward.identity.people import UsersEnrolled
 from opsteward.identity.service.enrollments import Enrollments
+from opsteward.identity.service.imports.running import Imports
 from opsteward.identity.service.openid_sign_in import OpenIdSignIn
 from opsteward.identity.service.password_sign_in import PasswordSignIn
-from opsteward.identity.service.imports.running import Imports
 from opsteward.identity.service.users import Users
 from opsteward.systems.own_database import OwnDatabase
 from opsteward.systems.service.inventory import Inventory
@@ -45,8 +45,11 @@ from opsteward.telemetry.service.figures import Figures
 from opsteward.troubleshooting.service.sessions import Sessions
 
 #: Rooms whose tables must be known before the first migration.
-TABLES = ("core.processes", "core.changes", "identity.people_models", "identity.import_models", "identity.scim_models", *(f"{r}.models" for r in (
-    "identity", "telemetry", "tasks", "systems", "actions", "agents", "events", "troubleshooting")))  # fmt: skip
+TABLES = (
+    *("core.processes", "core.changes"),
+    *(f"identity.{part}" for part in ("models", "people_models", "import_models", "scim_models")),
+    *(f"{room}.models" for room in ("telemetry", "tasks", "systems", "actions", "agents", "events", "troubleshooting")),
+)
 
 
 @dataclass(kw_only=True)
@@ -121,14 +124,18 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
     pool = {"pool_size": settings.database_pool_size, "pool_max": settings.database_pool_max}
     app = Database(urls.app, name="app", **pool)
     shipped = shipped_task_types(app, inventory, registry, settings)
-    shipped.append(welcome_task_type(app, door, configured=bool(settings.notify_users)))
     imports = Imports(bus, settings)
-    task_types = Catalogue([*shipped, import_task_type(app, imports), *registry.task_types], max_params_bytes=settings.max_task_params_bytes)
+    shipped.append(welcome_task_type(app, door, configured=bool(settings.notify_users)))
+    shipped.append(import_task_type(app, imports))
+    task_types = Catalogue([*shipped, *registry.task_types], max_params_bytes=settings.max_task_params_bytes)
     submission = Submission(task_types, settings)
-    bus.subscribe(UsersEnrolled, WelcomeUsers(submission).users_enrolled)
+    if settings.notify_users:  # else a task for each new user would do nothing, at a cost
+        bus.subscribe(UsersEnrolled, WelcomeUsers(submission).users_enrolled)
     kinds = Kinds(registry.agents)
     add_shipped(kinds, db=app, bus=bus, settings=settings, task_figures=partial(task_figures, app))
-    web = Database(urls.web, name="web", **pool)
+    # one for each request that is let in: a connection made for a burst and closed after it costs more than the request
+    held = min(settings.database_pool_max, max(settings.database_pool_size, settings.api_requests_at_once))
+    web = Database(urls.web, name="web", pool_size=held, pool_max=settings.database_pool_max)
     return House(
         settings=settings,
         urls=urls,

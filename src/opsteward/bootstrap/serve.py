@@ -78,6 +78,8 @@ def serve(settings: Settings, announce: Announce) -> None:
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=5,
+        # longer than clients and proxies keep one: who closes first while the other sends makes an error of it
+        timeout_keep_alive=75,
         server_header=False,
         ws=Parting,
         ws_max_size=1_048_576,

@@ -21,6 +21,8 @@ from opsteward.tasks.types import NewTask
 
 WELCOME = "users.welcome"
 ACTOR = "system:lifecycle"
+#: Users of one task.
+MOST_AT_ONCE = 500
 _FIELD = re.compile(r"\{(username|full_name|email|role|department)\}")
 
 
@@ -29,7 +31,7 @@ class Welcome(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    user_ids: Annotated[list[UUID], Field(min_length=1, max_length=500)]
+    user_ids: Annotated[list[UUID], Field(min_length=1, max_length=MOST_AT_ONCE)]
     enrollment_type: Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -40,15 +42,20 @@ class WelcomeUsers:
         self._submission = submission
 
     async def users_enrolled(self, session: AsyncSession, message: UsersEnrolled) -> None:
-        """Their welcome is a task, committed with their enrolment."""
+        """Their welcome is a task, or a few where they are many, committed with their enrolment."""
         if not message.welcome_template:
             return
-        params = {
-            "user_ids": [str(user_id) for user_id in message.user_ids],
-            "enrollment_type": message.enrollment_type,
-        }
-        task = NewTask(task_type=WELCOME, name="Welcome new users", params=params, priority="low")
-        await self._submission.submit(session, tasks=[task], actor=ACTOR)
+        ids = [str(user_id) for user_id in message.user_ids]
+        tasks = [
+            NewTask(
+                task_type=WELCOME,
+                name="Welcome new users",
+                params={"user_ids": ids[begin : begin + MOST_AT_ONCE], "enrollment_type": message.enrollment_type},
+                priority="low",
+            )
+            for begin in range(0, len(ids), MOST_AT_ONCE)
+        ]
+        await self._submission.submit(session, tasks=tasks, actor=ACTOR)
 
 
 def welcome_task_type(db: Database, door: Door, *, configured: bool) -> TaskType:

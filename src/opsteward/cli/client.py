@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import httpx
 
-from opsteward.client.connection import Address, CallFailed, answer_of
+from opsteward.client.connection import Address, Call, CallFailed, answer_of
 
 __all__ = ["CallFailed", "Client"]
 
@@ -40,6 +41,10 @@ class Client:
 
     def delete(self, path: str) -> None:
         self._call("DELETE", path)
+
+    def send(self, call: Call, content: Iterable[bytes] | None = None) -> Any:
+        """A request as the Python client makes it; `content` is its body in pieces."""
+        return self._call(call.method, call.path, **call.options(content))
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
         return answer_of(self._http.request(method, path, **options))

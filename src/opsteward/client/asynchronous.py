@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
 import httpx
 
-from opsteward.client import calls, people
-from opsteward.client.connection import Address, Call, answer_of
+from opsteward.client import calls, files, people
+from opsteward.client.connection import Address, Call, answer_of, text_of
 
 Task = dict[str, Any]
 User = dict[str, Any]
@@ -124,6 +125,73 @@ class AsyncOpsteward:
             search=search, status=status, role=role, department=department, limit=limit, after=after
         )
         return list((await self._send(call))["items"])
+
+    async def bulk_user_import(
+        self,
+        users: files.Source,
+        *,
+        file_format: str | None = None,
+        mode: files.Mode = "create",
+        dry_run: bool = False,
+        enrollment_type: str | None = None,
+        mapping: Mapping[str, str] | None = None,
+        delimiter: str = "",
+        encoding: str = "",
+        timeout: float = 3600.0,
+    ) -> dict[str, Any]:
+        """Import users (mappings, or the path of a file) and wait: `successful_imports`, `failed_imports`, `errors`,
+        `user_ids` and more. Sent again, it is the same import. Raises TimeoutError; the import goes on then."""
+        kind, content = files.content_of(users, file_format)
+        call = files.bulk_import(
+            kind, mode=mode, dry_run=dry_run, enrollment_type=enrollment_type, mapping=mapping, delimiter=delimiter,
+            encoding=encoding,
+        )  # fmt: skip
+        sent = await self._http.request(call.method, call.path, **call.options(files.as_async(content)))
+        report, until, pause = dict(answer_of(sent)), time.monotonic() + timeout, _LOOK_EVERY
+        while not files.ended(report):
+            if time.monotonic() > until:
+                raise TimeoutError(f"import {report['job_id']} is at {report['progress']} % after {timeout:g} s")
+            await asyncio.sleep(pause)
+            pause = min(1.0, pause * 1.5)
+            report = await self.get_import(report["job_id"])
+        return await self._whole(report)
+
+    async def get_import(self, job_id: str | UUID, *, whole: bool = False) -> dict[str, Any]:
+        """How far an import is, with the first of its users and errors; with `whole` all of them."""
+        report = dict(await self._send(files.get_import(str(job_id))))
+        return await self._whole(report) if whole else report
+
+    async def _whole(self, report: dict[str, Any]) -> dict[str, Any]:
+        """The report with all of its users and errors."""
+        if files.lacks_ids(report):
+            ids: list[str] = []
+            after: str | None = None
+            while page := (await self._send(files.more_ids(report["job_id"], after)))["items"]:
+                ids += [one["id"] for one in page]
+                after = ids[-1]
+            report["user_ids"] = ids
+        if files.lacks_errors(report):
+            call = files.all_errors(report["job_id"])
+            answer = await self._http.request(call.method, call.path, **call.options())
+            report["errors"] = files.errors_of(text_of(answer))
+        return report
+
+    async def export_users(self, path: str | Path, *, file_format: str | None = None) -> Path:
+        """All users into a file that can be imported again: CSV, NDJSON, JSON or LDIF, by its name or as given."""
+        target = Path(path)
+        call = files.export(files.format_of(target, file_format))
+        partly = target.with_name(f"{target.name}.part")
+        async with self._http.stream(call.method, call.path, **call.options()) as answer:
+            if answer.status_code != 200:
+                await answer.aread()
+                answer_of(answer)
+            file = await asyncio.to_thread(partly.open, "wb")
+            try:
+                async for block in answer.aiter_bytes():
+                    await asyncio.to_thread(file.write, block)
+            finally:
+                await asyncio.to_thread(file.close)
+        return await asyncio.to_thread(partly.replace, target)
 
     async def user_history(self, user_id: str | UUID) -> list[dict[str, Any]]:
         """Every change of a user, newest first."""

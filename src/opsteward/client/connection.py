@@ -48,10 +48,11 @@ class Call:
     params: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
 
-    def options(self) -> dict[str, Any]:
-        """As httpx takes them; what is None is left out."""
+    def options(self, content: Any = None) -> dict[str, Any]:
+        """As httpx takes them; what is None is left out. `content`: the body in pieces, instead of JSON."""
         given = {key: value for key, value in self.params.items() if value is not None}
-        return {"json": self.body, "params": given, "headers": self.headers}
+        body = {"json": self.body} if content is None else {"content": content}
+        return body | {"params": given, "headers": self.headers}
 
 
 def answer_of(response: httpx.Response) -> Any:
@@ -64,6 +65,13 @@ def answer_of(response: httpx.Response) -> Any:
             problem = {"title": f"{host} answered {response.status_code} without saying why"}
         raise CallFailed(response.status_code, problem if isinstance(problem, dict) else {})
     return response.json() if response.content else None
+
+
+def text_of(response: httpx.Response) -> str:
+    """The text of an answer that is no JSON. Raises CallFailed."""
+    if response.status_code >= 400:
+        answer_of(response)
+    return response.text
 
 
 def _token_file() -> str:

@@ -1,4 +1,4 @@
-"""What a user may: permissions, systems and single grants, with the buttons that give and take a grant."""
+"""What a user may, and until when: permissions, systems, single grants; with what gives and takes a grant."""
 
 from __future__ import annotations
 
@@ -147,3 +147,36 @@ async def ask_for_grant(page: LivePage[Any], sheet: Sheet, user: UserInfo) -> No
         )
 
     await page.act("users.write", work, done=f"{given['name'].strip()} is granted")
+
+
+async def ask_for_end(page: LivePage[Any], sheet: Sheet, user: UserInfo) -> None:
+    """Ask until when the user stays, counted from now; then set that. At its end a user leaves by itself."""
+    given = {"lasts": "quarter"}
+
+    def fill() -> None:
+        with tag("p", "quiet"):
+            if user.expires_at is None:
+                text("Now it has no end.")
+            else:
+                at(user.expires_at, "Now it ends")
+        offered = [(key, words if key else "without an end") for key, (words, _) in _LASTS.items() if key != "hours"]
+        select("From now on", offered, lambda value: given.update(lasts=value), chosen=given["lasts"])
+
+    reason = await sheet.ask(
+        f"Until when {user.full_name} stays", fill=fill, yes="Set it", picture="event", kind="main"
+    )
+    if reason is None:
+        return
+
+    async def work(session: AsyncSession, by: Identity) -> object:
+        _, lasts = _LASTS.get(given["lasts"], _LASTS[""])
+        return await page.rooms.users.update(
+            session,
+            user_id=user.id,
+            fields={"expires_at": now() + lasts if lasts else None},
+            actor=by.actor,
+            reason=storable(reason),
+            version=user.version,
+        )
+
+    await page.act("users.write", work, done="Its end is set" if given["lasts"] else "It has no end any more")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,7 +18,9 @@ from opsteward.console.sheet import Sheet, storable
 from opsteward.console.wording import ENROLLMENT, STAGE, Look, duration_in_words, look_of
 from opsteward.core.clock import now
 from opsteward.identity.people import EnrollmentInfo, EnrollmentStatus
-from opsteward.identity.rules import Rule, Rules
+from opsteward.identity.rules import Rule, Rules, meeting
+from opsteward.identity.service import grants
+from opsteward.identity.service.enrollment_rules import duty_pairs
 from opsteward.identity.types import Identity
 
 _OVERDUE = Look("alarm", "overdue", "bad")
@@ -33,6 +37,26 @@ class StageRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Duties:
+    """Permissions that must not meet in one user, and what some users have by single grants."""
+
+    pairs: tuple[tuple[str, str], ...]
+    granted: Mapping[UUID, frozenset[str]]
+
+    @classmethod
+    async def read(cls, session: AsyncSession, enrollments: Iterable[EnrollmentInfo]) -> Duties:
+        """For those of these enrolments that wait."""
+        pairs = await duty_pairs(session)
+        users = {one.user_id for one in enrollments if one.status == EnrollmentStatus.PENDING}
+        granted = await grants.permissions_granted(session, user_ids=users) if pairs and users else {}
+        return cls(pairs=tuple(pairs), granted=granted)
+
+    def meeting_in(self, user_id: UUID, rule: Rule) -> tuple[str, str] | None:
+        """The two that would meet in the user if the rule's permissions were given."""
+        return meeting([*rule.permissions, *self.granted.get(user_id, ())], self.pairs)
+
+
+@dataclass(frozen=True, kw_only=True)
 class EnrolmentRow:
     """An enrolment with what its drawing needs: names, what it would give, whether this operator may decide now."""
 
@@ -44,11 +68,19 @@ class EnrolmentRow:
     gives: tuple[str, ...]
     may_decide: bool
     why_not: str
+    conflict: tuple[str, str] | None
     with_user: bool
 
     @classmethod
     def of(
-        cls, enrollment: EnrollmentInfo, names: Names, rules: Rules, me: Identity, *, with_user: bool = True
+        cls,
+        enrollment: EnrollmentInfo,
+        names: Names,
+        rules: Rules,
+        me: Identity,
+        *,
+        duties: Duties,
+        with_user: bool = True,
     ) -> EnrolmentRow:
         """From an enrolment, with the names of who asked and decided."""
         pending = enrollment.status == EnrollmentStatus.PENDING
@@ -71,6 +103,7 @@ class EnrolmentRow:
             gives=_gives(rules.of(enrollment.enrollment_type)) if pending else (),
             may_decide=pending and me.may("enrollments.decide"),
             why_not="You approved another stage: somebody else must decide on this one." if me.actor in decided else "",
+            conflict=duties.meeting_in(enrollment.user_id, rules.of(enrollment.enrollment_type)) if pending else None,
             with_user=with_user,
         )
 
@@ -137,10 +170,22 @@ def _draw_words(row: EnrolmentRow) -> None:
         after = float(one.stages[one.stage]["escalate_after"])
         text(f"It waits longer than {duration_in_words(after)} for this stage.", "bad-words", name="p")
     _draw_stages(row.stages)
+    _draw_conflict(row.conflict)
     if one.reason:
         text(f"“{one.reason}”", "quiet", name="p")
     if row.why_not and row.may_decide:
         text(row.why_not, "quiet", name="p")
+
+
+def _draw_conflict(conflict: tuple[str, str] | None) -> None:
+    if conflict is None:
+        return
+    with tag("p", "proof tone-bad"):
+        icon("gpp_bad")
+        text(
+            f"{conflict[0]} and {conflict[1]} would meet in this user, which they must not (segregation of duties): "
+            "the last approval will be refused. Reject it, or change what the user has."
+        )
 
 
 def _draw_stages(stages: tuple[StageRow, ...]) -> None:

@@ -33,6 +33,7 @@ _ROOMS = (
     ("Agents", "/agents", "smart_toy", "agents.read"),
     ("Users", "/users", "group", "users.read"),
     (ENROLMENTS, "/enrollments", "how_to_reg", "enrollments.read"),
+    ("Reviews", "/access-reviews", "fact_check", "access_reviews.read"),
 )
 
 

@@ -18,8 +18,8 @@ from opsteward.core.log import get_logger
 
 log = get_logger(__name__)
 
-_PAGES = frozenset({"/", "/tasks", "/agents", "/users", "/enrollments"})
-_FOLDERS = ("/incidents/", "/tasks/", "/users/", "/_nicegui/", "/_nicegui_ws/")
+_PAGES = frozenset({"/", "/tasks", "/agents", "/users", "/enrollments", "/access-reviews"})
+_FOLDERS = ("/incidents/", "/tasks/", "/users/", "/access-reviews/", "/_nicegui/", "/_nicegui_ws/")
 
 
 class Console:

@@ -99,6 +99,25 @@ STAGE = {
     "current": Look("hourglass_empty", "waits", "info"),
     "overdue": Look("alarm", "overdue", "bad"),
 }
+IMPORT = {
+    "uploading": Look("upload", "uploading", "info"),
+    "queued": Look("hourglass_empty", "waits", "info"),
+    "running": Look("play_circle", "running", "info"),
+    "completed": Look("check_circle", "completed", "good"),
+    "failed": Look("cancel", "failed", "bad"),
+}
+PROBLEM = {
+    "error": Look("cancel", "error", "bad"),
+    "warning": Look("warning", "warning", "warn"),
+}
+REVIEW = {
+    "open": Look("pending_actions", "open", "info"),
+    "closed": Look("task_alt", "closed", "calm"),
+}
+DECISION = {
+    "keep": Look("check_circle", "kept", "good"),
+    "revoke": Look("block", "revoked", "bad"),
+}
 HISTORY = {
     "registered": Look("person_add", "registered", "info"),
     "enrolled": Look("how_to_reg", "enrolled", "good"),
@@ -114,6 +133,7 @@ HISTORY = {
     "granted": Look("add_circle", "granted", "good"),
     "grant_revoked": Look("remove_circle", "grant revoked", "warn"),
     "grant_ended": Look("timer_off", "grant ended", "calm"),
+    "reviewed": Look("fact_check", "access reviewed", "warn"),
 }
 PAUSED = Look("pause_circle", "paused", "warn")
 _TIMELINE = {

@@ -72,6 +72,7 @@ class Database:
             max_overflow=max(0, pool_max - pool_size),
             pool_timeout=pool_timeout,
             pool_recycle=1800,
+            pool_use_lifo=True,  # the one just used has its statements prepared; the others may rest
             json_serializer=canonical_json,
             connect_args={
                 "application_name": f"{APPLICATION_NAME} {name}",

@@ -26,6 +26,7 @@ class User(TenantRow, Base):
     __table_args__ = (
         sa.Index("uq_users_username", "tenant_id", "username_key", unique=True, postgresql_where=_HELD),
         sa.Index("uq_users_email", "tenant_id", "email_key", unique=True, postgresql_where=_HELD),
+        sa.Index("ix_users_status", "tenant_id", "status", postgresql_where=_HELD),
         sa.Index("ix_users_external", "tenant_id", "external_id", postgresql_where=sa.text("external_id is not null")),
         sa.Index("ix_users_manager", "tenant_id", "manager_id", postgresql_where=sa.text("manager_id is not null")),
         sa.Index(
@@ -35,7 +36,8 @@ class User(TenantRow, Base):
     )
 
     username: Mapped[str]
-    username_key: Mapped[str]
+    #: Ordered by code points, so that its index finds what starts with a text in any database.
+    username_key: Mapped[str] = mapped_column(sa.Text(collation="C"))
     #: How the username looks in plain letters, where it has others that look like them.
     lookalike_key: Mapped[str | None]
     #: The user whose username this one's can be mistaken for: people are told, nothing is merged.

@@ -109,10 +109,11 @@ UNKNOWN = Rule()
 
 
 class Rules:
-    """The rules of a tenant, ready to choose from."""
+    """The rules of a tenant, ready to choose from; `duty_pairs`: the permissions that must not meet in one user."""
 
-    def __init__(self, rules: Mapping[str, Rule]) -> None:
+    def __init__(self, rules: Mapping[str, Rule], *, duty_pairs: Sequence[tuple[str, str]] = ()) -> None:
         self.by_name = dict(rules)
+        self.duty_pairs = duty_pairs
         self._by_key = {folded(name): name for name in rules}
         #: rules with conditions of their own, the narrower first; the others go by their name alone
         self._narrow = sorted(

@@ -25,7 +25,7 @@ class ScimGroup(TenantRow, Base):
     )
 
     display_name: Mapped[str]
-    display_key: Mapped[str]
+    display_key: Mapped[str] = mapped_column(sa.Text(collation="C"))
     external_id: Mapped[str | None]
     scim: Mapped[dict[str, Any] | None]
     version: Mapped[int] = mapped_column(server_default="1")

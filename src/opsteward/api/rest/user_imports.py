@@ -38,6 +38,8 @@ router = APIRouter(prefix="/api/v1", tags=["users"])
 Mode = Literal["create", "upsert", "full"]
 Named = Annotated[str | None, Field(max_length=100)]
 _FILE = {"schema": {"type": "string", "format": "binary"}}
+#: Columns of a report's download.
+_TOLD = ("row", "line", "kind", "field", "reason", "value")
 _ENDED_BADLY = {TaskStatus.CANCELLED, TaskStatus.FAILED, TaskStatus.DEAD_LETTER}
 
 
@@ -257,38 +259,48 @@ async def imported_users(
 
 @router.get("/users/imports/{job_id}/errors", response_class=StreamingResponse)
 async def import_errors(
-    job_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("users.read")]
+    job_id: UUID,
+    rooms: RoomsDep,
+    identity: Annotated[Identity, needs("users.read")],
+    file_format: Annotated[Literal["csv", "ndjson"], Query(alias="format")] = "csv",
 ) -> StreamingResponse:
-    """All errors and warnings as CSV. A cell that a spreadsheet would run begins with an apostrophe."""
+    """All errors and warnings. In CSV a cell that a spreadsheet would run begins with an apostrophe."""
+    told = _csv if file_format == "csv" else _ndjson
     async with rooms.db.unit_of_work(identity.tenant_id) as session:
         first = await jobs.problems(session, job_id=job_id)
 
     async def lines() -> AsyncIterator[str]:
         found = first
-        yield _csv([("row", "line", "kind", "field", "reason", "value")])
+        if file_format == "csv":
+            yield told([dict(zip(_TOLD, _TOLD, strict=True))])
         while found:
-            yield _csv([(p.row, p.line or "", p.kind, p.field, p.reason, p.value) for p in found])
+            yield told([{name: getattr(one, name) for name in _TOLD} for one in found])
             async with rooms.db.unit_of_work(identity.tenant_id) as session:
                 found = await jobs.problems(session, job_id=job_id, after=found[-1])
 
-    return _download(lines(), "text/csv; charset=utf-8", f"import-{job_id}-errors.csv")
+    return _download(lines(), EXPORTS[file_format], f"import-{job_id}-errors.{file_format}")
 
 
-def _csv(rows: list[tuple[Any, ...]]) -> str:
+def _csv(rows: list[dict[str, Any]]) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer).writerows([[inert(str(cell)) for cell in row] for row in rows])
+    cells = [[inert("" if cell is None else str(cell)) for cell in row.values()] for row in rows]
+    csv.writer(buffer).writerows(cells)
     return buffer.getvalue()
+
+
+def _ndjson(rows: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 @router.get("/users/export", response_class=StreamingResponse)
 async def export_users(
     rooms: RoomsDep,
     identity: Annotated[Identity, needs("users.read")],
-    format: Literal["csv", "ndjson", "json", "ldif"] = "csv",
+    file_format: Annotated[Literal["csv", "ndjson", "json", "ldif"], Query(alias="format")] = "csv",
 ) -> StreamingResponse:
     """All users who hold their names, in a form that can be imported again."""
-    kind = EXPORTS[format]
-    return _download(exported(rooms.db, identity.tenant_id, format), kind, f"users.{format}")
+    content = exported(rooms.db, identity.tenant_id, file_format)
+    return _download(content, EXPORTS[file_format], f"users.{file_format}")
 
 
 def _download(content: AsyncIterator[str], kind: str, name: str) -> StreamingResponse:

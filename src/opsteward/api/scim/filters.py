@@ -134,7 +134,9 @@ def _type(python: Any) -> str:
 
 def _checked(value: Any, attribute: scim.Attribute, node: Comparison) -> Any:
     fits: Any = {"boolean": bool, "datetime": datetime, "binary": (bytes, str)}.get(attribute.type, str)
-    if value is None or isinstance(value, fits):
+    # no attribute is a number: one would be taken for a truth or an instant
+    number = isinstance(node.value, int | float) and not isinstance(node.value, bool)
+    if value is None or (isinstance(value, fits) and not number):
         return value
     raise BadFilter.field("filter", f"{value!r:.100} is no value of {node.attr_path}", f"compare a {attribute.type}")
 

@@ -6,7 +6,19 @@ from fastapi import FastAPI
 from nicegui import ui
 
 from opsteward.console import frame
-from opsteward.console.pages import agents, enrollments, incident, overview, task, tasks, user, users
+from opsteward.console.pages import (
+    agents,
+    enrollments,
+    imports,
+    incident,
+    overview,
+    review,
+    reviews,
+    task,
+    tasks,
+    user,
+    users,
+)
 from opsteward.console.rooms import ConsoleRooms
 
 _RECONNECT = 20.0  # seconds that a page whose connection broke (a phone asleep) may take to come back as it was
@@ -21,8 +33,11 @@ def build(rooms: ConsoleRooms) -> FastAPI:
     task.install(rooms)
     agents.install(rooms)
     users.install(rooms)
+    imports.install(rooms)  # before the page of one user, whose address holds any word
     user.install(rooms)
     enrollments.install(rooms)
+    reviews.install(rooms)
+    review.install(rooms)
     host = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     ui.run_with(
         host,

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from opsteward.console.addresses import cursor_of
 from opsteward.console.elements import advice, link, section, select, tag, text
-from opsteward.console.enrolments import EnrolmentRow, draw_enrolment
+from opsteward.console.enrolments import Duties, EnrolmentRow, draw_enrolment
 from opsteward.console.keyed import KeyedList, one
 from opsteward.console.live import LivePage
 from opsteward.console.names import Names
@@ -31,6 +31,7 @@ from opsteward.identity.service.enrollment_rules import rules_of
 
 _PAGE = 30
 _MOST_COUNTED = 1000
+_MAY_LOOK = "You may look at these, not decide them: that needs the role approver, admin or owner."
 _DECIDED = {
     "approved": "approved",
     "rejected": "rejected",
@@ -110,7 +111,8 @@ class EnrollmentsPage(LivePage[Seen]):
             limit=_PAGE,
         )
         names, rules = await Names.read(session, ()), await rules_of(session)
-        draw = partial(EnrolmentRow.of, names=names, rules=rules, me=self.identity)
+        duties = await Duties.read(session, waiting)
+        draw = partial(EnrolmentRow.of, names=names, rules=rules, me=self.identity, duties=duties)
         return Seen(
             waiting=[draw(one) for one in waiting],
             count=await enrollments.count_waiting(session, most=_MOST_COUNTED),
@@ -126,6 +128,7 @@ class EnrollmentsPage(LivePage[Seen]):
         with tag("div", "headline"):
             self._headline = text("", name="h1")
             self._headline.props["aria-live"] = "polite"
+            self._why_not = one(_draw_why_not)
         with section("Waiting for a decision", "inbox"):
             self._waiting = self._list(_draw_none_waits)
             self._pager = one(partial(_draw_pager, "First", self._filter.after))
@@ -155,10 +158,15 @@ class EnrollmentsPage(LivePage[Seen]):
 
     def show(self, data: Seen) -> None:
         self._headline.set_text(_headline(data))
+        self._why_not.show([] if self.identity.may("enrollments.decide") else [_MAY_LOOK])
         self._waiting.show(data.waiting)
         self._pager.show([(self._filter.address(), data.next)])
         self._decided.show(data.decided)
         self._older.show([(self._filter.address(), data.older)])
+
+
+def _draw_why_not(words: str) -> None:
+    text(words, "quiet", name="p")
 
 
 def _headline(data: Seen) -> str:

@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from opsteward.console.access_card import GrantRow, ask_for_grant, draw_access, draw_grant
+from opsteward.console.access_card import GrantRow, ask_for_end, ask_for_grant, draw_access, draw_grant
 from opsteward.console.addresses import id_of
 from opsteward.console.elements import advice, button, link, more, section, tag, text
-from opsteward.console.enrolments import EnrolmentRow, draw_enrolment
+from opsteward.console.enrolments import Duties, EnrolmentRow, draw_enrolment
 from opsteward.console.keyed import KeyedList, one
 from opsteward.console.live import LivePage
 from opsteward.console.names import Names
@@ -106,12 +106,14 @@ class UserPage(LivePage[Seen]):
         people = {one.id: one for one in await people_lists.several(session, user_ids=list(_people_in(user, changes)))}
         may_see = self.identity.may("enrollments.read")
         found = await enrollments.page(session, user_id=user.id, limit=_MOST_ENROLMENTS) if may_see else []
+        duties = await Duties.read(session, found)
+        draw = partial(EnrolmentRow.of, names=names, rules=rules, me=self.identity, duties=duties, with_user=False)
         return Seen(
             user=user,
             manager=people.get(user.manager_id) if user.manager_id else None,
             reports=await people_lists.reports_of(session, user_id=user.id, limit=_MOST_REPORTS + 1),
             grants=[GrantRow.of(g, names, self.identity) for g in await grants.grants_of(session, user_id=user.id)],
-            enrolments=[EnrolmentRow.of(e, names, rules, self.identity, with_user=False) for e in found],
+            enrolments=[draw(one) for one in found],
             roles=sorted({*rules.by_name, *(role for rule in rules.by_name.values() for role in rule.match.roles)}),
             history=history_of(user, changes, names, {str(key): who.full_name for key, who in people.items()}),
         )
@@ -175,6 +177,7 @@ class UserPage(LivePage[Seen]):
             return
         with tag("div", "buttons"):
             button("Change role", self._change_role, picture="swap_horiz", kind="main")
+            button("Set an end", self._set_end, picture="event")
             for target, move in _MOVES.items():
                 if target in MOVES[UserStatus(status)]:
                     button(move.words, partial(self._move, target), picture=move.picture, kind=move.kind)
@@ -190,6 +193,10 @@ class UserPage(LivePage[Seen]):
     async def _change_role(self) -> None:
         if self._seen is not None:
             await ask_for_role(self, self._sheet, self._seen.user, self._seen.roles)
+
+    async def _set_end(self) -> None:
+        if self._seen is not None:
+            await ask_for_end(self, self._sheet, self._seen.user)
 
     async def _move(self, target: UserStatus) -> None:
         if self._seen is None:

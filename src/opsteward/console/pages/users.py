@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from opsteward.console.elements import MOST_SEARCHED, advice, link, search_box, section, select, tag, text
+from opsteward.console.elements import MOST_SEARCHED, advice, icon, link, search_box, section, select, tag, text
 from opsteward.console.kept_shares import KeptShares
 from opsteward.console.keyed import KeyedList, one
 from opsteward.console.live import LivePage
@@ -105,8 +105,9 @@ class UsersPage(LivePage[Seen]):
 
     def lay_out(self, data: Seen) -> None:
         ui.page_title("Users - Opsteward")
-        with tag("div", "headline"):
+        with tag("div", "headline wide"):
             self._headline = text("", name="h1")
+            _draw_ways(may_write=self.identity.may("users.write"))
         with tag("section", "card head"):
             self._picture = one(partial(draw_shares, USER))
             self._legend = one(self._draw_legend)
@@ -165,6 +166,19 @@ class UsersPage(LivePage[Seen]):
                 link("First", wanted.address(), "button small")
             if older:
                 link("Next", older, "button small")
+
+
+def _draw_ways(*, may_write: bool) -> None:
+    """How people come in by the file, and go out."""
+    with tag("div", "buttons"):
+        with tag("a", "button") as way:
+            icon("upload_file")
+            text("Import" if may_write else "Imports")
+        way.props["href"] = "/users/import"
+        with tag("a", "button") as out:
+            icon("download")
+            text("Export CSV")
+        out.props["href"], out.props["download"] = "/api/v1/users/export?format=csv", "users.csv"
 
 
 def _storable(words: str) -> bool:

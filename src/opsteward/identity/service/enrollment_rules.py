@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.clock import now
@@ -18,12 +18,18 @@ from opsteward.identity.rules import SHIPPED, Rule, Rules, meeting
 from opsteward.telemetry.service import audit
 
 
+#: Both in one statement: every registration asks for them.
+_RULES = sa.text("""
+select name, rule, null as other from opsteward.enrollment_rules where tenant_id = :tenant
+union all select first, null, second from opsteward.duty_conflicts where tenant_id = :tenant order by 1, 3
+""").columns(name=sa.Text, rule=JSONB, other=sa.Text)
+
+
 async def rules_of(session: AsyncSession) -> Rules:
     """The rules that hold in this tenant: its own, and those that ship where it has none of that name."""
-    rows = await session.execute(
-        sa.select(EnrollmentRule.name, EnrollmentRule.rule).where(EnrollmentRule.tenant_id == tenant_of(session))
-    )
-    return Rules({**SHIPPED, **{name: Rule.model_validate(rule) for name, rule in rows}})
+    rows = (await session.execute(_RULES, {"tenant": tenant_of(session)})).all()
+    own = {row.name: Rule.model_validate(row.rule) for row in rows if row.other is None}
+    return Rules({**SHIPPED, **own}, duty_pairs=[(row.name, row.other) for row in rows if row.other is not None])
 
 
 async def update_rules(session: AsyncSession, *, rules: Mapping[str, Rule | None], actor: str) -> None:
@@ -32,7 +38,7 @@ async def update_rules(session: AsyncSession, *, rules: Mapping[str, Rule | None
     Raises Invalid for a bad name, NotFound for a rule to forget that is not the tenant's own, Conflict for one that
     gives permissions that must not meet.
     """
-    pairs = await duty_pairs(session)
+    pairs = (await rules_of(session)).duty_pairs
     for name, rule in rules.items():
         if problem := name_problem(name, most=100):
             raise Invalid.field("rules", f"has a name that {problem}", "use 1 to 100 printable characters")
@@ -73,14 +79,9 @@ async def update_rules(session: AsyncSession, *, rules: Mapping[str, Rule | None
     )
 
 
-async def duty_pairs(session: AsyncSession) -> list[tuple[str, str]]:
+async def duty_pairs(session: AsyncSession) -> Sequence[tuple[str, str]]:
     """The permissions that must not meet in one user, in pairs."""
-    rows = await session.execute(
-        sa.select(DutyConflict.first, DutyConflict.second)
-        .where(DutyConflict.tenant_id == tenant_of(session))
-        .order_by(DutyConflict.first, DutyConflict.second)
-    )
-    return [(row.first, row.second) for row in rows]
+    return (await rules_of(session)).duty_pairs
 
 
 async def set_duty_pairs(session: AsyncSession, *, pairs: Sequence[tuple[str, str]], actor: str) -> None:

@@ -48,20 +48,18 @@ _LDIF = {
 }  # fmt: skip
 
 
-async def exported(db: Database, tenant_id: UUID, format: str) -> AsyncIterator[str]:
-    """The text of the file in pieces. `format` is one of EXPORTS. One transaction a page: no snapshot of all."""
-    begin, each, end = _FORMS[format]
+async def exported(db: Database, tenant_id: UUID, file_format: str) -> AsyncIterator[str]:
+    """The text of the file in pieces. `file_format` is one of EXPORTS. One transaction a page: no snapshot of all."""
+    begin, each, end = _FORMS[file_format]
     yield begin
     after: str | None = None
     first = True
     while True:
         async with db.unit_of_work(tenant_id) as session:
-            found = (
-                await session.execute(_USERS, {"tenant": tenant_id, "after": after, "most": _PAGE})
-            ).all()
+            found = (await session.execute(_USERS, {"tenant": tenant_id, "after": after, "most": _PAGE})).all()
         if found:
             text = each([_values(row) for row in found])
-            yield text if first or format != "json" else f",\n{text}"
+            yield text if first or file_format != "json" else f",\n{text}"
             first, after = False, found[-1].username_key
         if len(found) < _PAGE:
             break
@@ -121,8 +119,7 @@ def _ldif(users: Sequence[dict[str, Any]]) -> str:
 
 def _rdn(name: str) -> str:
     """As a distinguished name holds it (RFC 4514): what has a meaning there as its bytes."""
-    escaped = re.sub(r'[,+"\\<>;=#]', lambda found: f"\\{ord(found[0]):02x}", name)
-    return escaped
+    return re.sub(r'[,+"\\<>;=#]', lambda found: f"\\{ord(found[0]):02x}", name)
 
 
 def _attribute(name: str, value: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -116,6 +117,23 @@ async def grants_of(session: AsyncSession, *, user_id: UUID) -> list[GrantInfo]:
         .limit(1000)
     )
     return [_info(row) for row in rows]
+
+
+async def permissions_granted(session: AsyncSession, *, user_ids: Collection[UUID]) -> dict[UUID, frozenset[str]]:
+    """The permissions that these users have by single grants alone."""
+    rows = await session.execute(
+        sa.select(UserGrant.user_id, sa.func.array_agg(UserGrant.name).label("names"))
+        .where(
+            UserGrant.tenant_id == tenant_of(session),
+            UserGrant.user_id.in_(user_ids),
+            UserGrant.kind == "permission",
+            UserGrant.denied.is_(False),
+            UserGrant.revoked_at.is_(None),
+            sa.or_(UserGrant.expires_at.is_(None), UserGrant.expires_at > now()),
+        )
+        .group_by(UserGrant.user_id)
+    )
+    return {row.user_id: frozenset(row.names) for row in rows}
 
 
 async def expire_grants(session: AsyncSession) -> int:

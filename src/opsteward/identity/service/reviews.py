@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.core import feed
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound
@@ -22,6 +23,8 @@ from opsteward.identity.people_models import AccessReview, AccessReviewItem, Use
 from opsteward.identity.service.access_of_users import change
 from opsteward.telemetry.service import audit
 
+#: The kind of the notice that says that a campaign has changed.
+REVIEW = "access_review"
 #: Most items that one request decides.
 MOST_DECISIONS = 500
 
@@ -104,19 +107,26 @@ async def reviews(session: AsyncSession, *, before: UUID | None = None, limit: i
 async def items(
     session: AsyncSession, *, review_id: UUID, undecided: bool = False, after: UUID | None = None, limit: int = 100
 ) -> list[ReviewItemInfo]:
-    """What a campaign lists, in a fixed order. Raises NotFound."""
-    await get_review(session, review_id=review_id)
+    """What a campaign lists: user by user, in a fixed order. Raises NotFound, Invalid for an `after` of another one."""
+    exists = sa.select(AccessReview.id).where(_own(session, AccessReview), AccessReview.id == review_id)
+    if await session.scalar(exists) is None:
+        raise NotFound("no access review of this id")
+    place = (AccessReviewItem.user_id, AccessReviewItem.kind, AccessReviewItem.name)
+    of_review = (_own(session, AccessReviewItem), AccessReviewItem.review_id == review_id)
     query = (
         sa.select(AccessReviewItem, User.username, User.full_name)
         .join(User, sa.and_(User.tenant_id == AccessReviewItem.tenant_id, User.id == AccessReviewItem.user_id))
-        .where(_own(session, AccessReviewItem), AccessReviewItem.review_id == review_id)
-        .order_by(AccessReviewItem.id)
+        .where(*of_review)
+        .order_by(*place)
         .limit(limit)
     )
     if undecided:
         query = query.where(AccessReviewItem.decision.is_(None))
     if after is not None:
-        query = query.where(AccessReviewItem.id > after)
+        last = (await session.execute(sa.select(*place).where(*of_review, AccessReviewItem.id == after))).one_or_none()
+        if last is None:
+            raise Invalid.field("after", "is no item of this review", "begin at the first page")
+        query = query.where(sa.tuple_(*place) > sa.tuple_(*last))
     own = [name for name in ReviewItemInfo.__dataclass_fields__ if name not in ("username", "full_name")]
     return [
         ReviewItemInfo(**{key: getattr(row, key) for key in own}, username=username, full_name=full_name)
@@ -242,6 +252,8 @@ def _own(session: AsyncSession, table: type[AccessReview | AccessReviewItem]) ->
 async def _audited(
     session: AsyncSession, verb: str, review_id: UUID, actor: str, detail: dict[str, Any] | None = None
 ) -> None:
+    """Keep it in the audit log, and tell the pages that show it."""
     await audit.record(
         session, actor=actor, verb=verb, object_type="access_review", object_id=str(review_id), detail=detail
     )
+    await feed.announce(session, kind=REVIEW, object_id=str(review_id))

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.core.clock import now
 from opsteward.identity.people import HAS_ACCESS, GrantInfo, UserInfo, UserStatus
 from opsteward.identity.rules import Rule, meeting
-from opsteward.identity.service.enrollment_rules import duty_pairs, rules_of
+from opsteward.identity.service.enrollment_rules import rules_of
 from opsteward.identity.service.grants import grants_of
 from opsteward.identity.service.users import get_user
 
@@ -50,7 +50,7 @@ async def preview_role(session: AsyncSession, *, user_id: UUID, role: str) -> Ro
     rules = await rules_of(session)
     enrolled_as, rule = rules.choose(role=role, department=user.department, attributes=user.profile_data)
     grants = await grants_of(session, user_id=user_id)
-    return preview(user, enrolled_as, rule, grants=grants, pairs=await duty_pairs(session))
+    return preview(user, enrolled_as, rule, grants=grants, pairs=rules.duty_pairs)
 
 
 def preview(

@@ -8,6 +8,7 @@ out row by row, among the rows of the one tenant.
 from __future__ import annotations
 
 import base64
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +33,8 @@ class Value:
 
     sql: Sql
     operand: Callable[[Any], Any]
+    #: A column whose index has its values in the order of their code points.
+    ordered: bool = False
 
 
 class Place(Protocol):
@@ -72,17 +75,25 @@ def condition(term: Term, place: Place) -> Sql:
 
 def folding(text: Any) -> Sql:
     """Text in the form in which the database compares it, whatever its case."""
-    return sa.func.lower(sa.func.normalize(sa.cast(text, sa.Text), sa.literal_column("NFKC")))
+    plain = sa.cast(text, sa.Text)
+    # ASCII is in that form, but to see to it again takes longer than all the rest
+    ascii_only = sa.func.octet_length(plain) == sa.func.char_length(plain)
+    return sa.func.lower(sa.case((ascii_only, plain), else_=sa.func.normalize(plain, sa.literal_column("NFKC"))))
+
+
+def _once(sql: Sql) -> Sql:
+    # as a query of its own: an operand is worked out once, and not for every row
+    return sa.select(sql).scalar_subquery()
 
 
 def as_text(sql: Sql, attribute: Attribute) -> Value:
     """A text, compared as its attribute says."""
-    return Value(sql, _text) if attribute.exact else Value(folding(sql), lambda value: folding(_text(value)))
+    return Value(sql, _text) if attribute.exact else Value(folding(sql), lambda value: _once(folding(_text(value))))
 
 
 def as_key(sql: Sql) -> Value:
     """A column that was folded when it was written."""
-    return Value(sql, lambda value: folded(_text(value)))
+    return Value(sql, lambda value: folded(_text(value)), ordered=True)
 
 
 def as_time(sql: Sql) -> Value:
@@ -133,12 +144,23 @@ def compared(value: Value, op: str, operand: Any) -> Sql:
         case "co":
             return sa.func.strpos(left, right) > 0
         case "sw":
-            return sa.func.starts_with(left, right)
+            starts = sa.func.starts_with(left, right)
+            return sa.and_(starts, *_between(left, right)) if value.ordered else starts
         case "ew":
             return sa.func.right(left, sa.func.length(right)) == right
     if not isinstance(operand, datetime):
         left = sa.collate(left, "C")
     return {"gt": left > right, "ge": left >= right, "lt": left < right, "le": left <= right}[op]
+
+
+def _between(column: Sql, start: str) -> list[Sql]:
+    """What an index finds of the texts with this start: those from it on, and before the next start of this length."""
+    if not start:
+        return []
+    last = ord(start[-1]) + 1
+    following = 0xE000 if 0xD800 <= last <= 0xDFFF else last
+    before = [column < start[:-1] + chr(following)] if following <= sys.maxunicode else []
+    return [column >= start, *before]
 
 
 def _compared(attribute: Attribute, op: str, operand: Any, place: Place) -> Sql:
@@ -147,6 +169,12 @@ def _compared(attribute: Attribute, op: str, operand: Any, place: Place) -> Sql:
         return there if op == "ne" else sa.not_(sa.func.coalesce(there, sa.false())) if op == "eq" else sa.false()
     if not attribute.many:
         return compared(place.value(attribute), op, operand)
+    return listed(Compare(attribute, op, operand), place)
+
+
+def listed(term: Compare, place: Place) -> Sql:
+    """Some value of a list against an operand that is not null."""
+    attribute, op, operand = term.attribute, term.op, term.value
     head, rest = split(attribute)
 
     def fits(entry: Sql) -> Sql:

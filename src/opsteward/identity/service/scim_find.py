@@ -45,7 +45,7 @@ async def find(
 
     Raises BadFilter.
     """
-    selects = [_select(session, search, base) for search in searches]
+    selects = [_select(session, search, base, alone=len(searches) == 1) for search in searches]
     ids: list[tuple[str, UUID]] = []
     if count:
         query = _ordered(selects, searches, descending).offset(start - 1).limit(count)
@@ -61,13 +61,16 @@ async def find(
     return Found(total=total, resources=[known[one] for _, one in ids if one in known])
 
 
-def _select(session: AsyncSession, search: Search, base: str) -> sa.Select[Any]:
+def _select(session: AsyncSession, search: Search, base: str, *, alone: bool) -> sa.Select[Any]:
     tenant_id = tenant_of(session)
     of_users = search.kind == Kind.USER
     place: Any = UserRow(tenant_id, base) if of_users else GroupRow(tenant_id, base)
     table: Any = User if of_users else ScimGroup
     key = User.username_key if of_users else ScimGroup.display_key
-    order = sa.cast(order_of(search.order, place), sa.Text) if search.order is not None else sa.null()
+    order = order_of(search.order, place) if search.order is not None else sa.null()
+    if not alone:
+        # columns of a union have one type
+        order = sa.collate(sa.cast(order, sa.Text), "C")
     query = sa.select(sa.literal(search.kind.value).label("kind"), table.id, key.label("name"), order.label("place"))
     query = query.where(table.tenant_id == tenant_id)
     if of_users:
@@ -76,17 +79,16 @@ def _select(session: AsyncSession, search: Search, base: str) -> sa.Select[Any]:
 
 
 def _ordered(selects: list[sa.Select[Any]], searches: Sequence[Search], descending: bool) -> sa.Select[Any]:
-    if len(selects) == 1 and searches[0].order is None:
-        # by the names, as the index has them: the first page needs no sorting
-        of_users = searches[0].kind == Kind.USER
-        names = User.username_key if of_users else ScimGroup.display_key
-        last = User.id if of_users else ScimGroup.id
-        return selects[0].order_by(names.desc() if descending else names, last)
-    every = selects[0].subquery() if len(selects) == 1 else sa.union_all(*selects).subquery()
-    place = sa.collate(sa.cast(every.c.place, sa.Text), "C")
+    if len(selects) == 1:
+        columns = selects[0].selected_columns
+        # without an order by the names, as an index has them: the first page needs no sorting
+        asked = columns.place if searches[0].order is not None else columns.name
+        return selects[0].order_by(asked.desc() if descending else asked, columns.id)
+    every = sa.union_all(*selects).subquery()
     if all(search.order is None for search in searches):
         return sa.select(every).order_by(every.c.kind.desc(), every.c.name, every.c.id)
     # what has no value comes last, and first when the order is turned round
+    place = every.c.place
     return sa.select(every).order_by(place.desc() if descending else place, every.c.kind.desc(), every.c.id)
 
 

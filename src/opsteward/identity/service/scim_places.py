@@ -23,6 +23,7 @@ from opsteward.identity.service.scim_filters import (
     as_truth,
     compared,
     condition,
+    listed,
     some_entry,
 )
 
@@ -146,6 +147,9 @@ class UserRow(_Row):
             return self._has_address(address)
         if isinstance(term, Within) and term.attribute.path == ("emails",):
             return self._narrowed(term)
+        if isinstance(term, Compare) and term.attribute.path == ("emails", "value"):
+            first = self._may_have(term)
+            return None if first is None else sa.and_(first, listed(term, self))
         if term.attribute.path[0] == "groups":
             return _of_groups(term, lambda fits: User.id.in_(self._members_of(fits)))
         return super().special(term)
@@ -160,14 +164,24 @@ class UserRow(_Row):
         return User.id.in_(own.correlate(None).union_all(more))
 
     def _narrowed(self, term: Within) -> Sql | None:
-        """Of the entries of emails: first those users who have the address that is asked for, by the index."""
+        """Of the entries of emails: first those users who can have the address that is asked for."""
         terms = term.term.terms if isinstance(term.term, Both) else (term.term,)
         for one in terms:
-            address = _one_id(one, ("value",)) if isinstance(one, Compare) else None
-            if address is not None:
+            if not isinstance(one, Compare) or one.attribute.path != ("value",):
+                continue
+            address = _one_id(one, ("value",))
+            first = self._may_have(one) if address is None else self._has_address(address)
+            if first is not None:
                 fits = some_entry(self.node(("emails",)), lambda entry: condition(term.term, Entry(entry)))
-                return sa.and_(self._has_address(address), fits)
+                return sa.and_(first, fits)
         return None
+
+    def _may_have(self, term: Compare) -> Sql | None:
+        """Who has no second address has the one in its row: that is looked at sooner than a list in a document."""
+        if term.value is None or term.op == "ne":
+            return None
+        several = sa.func.jsonb_array_length(sa.func.jsonb_extract_path(User.scim, "doc", "emails")) > 1
+        return sa.or_(compared(as_text(User.email, term.attribute), term.op, term.value), several)
 
     def _members_of(self, fits: Sql) -> Any:
         """The ids of all users in the groups that fit, and in the groups within those."""

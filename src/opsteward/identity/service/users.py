@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -24,7 +24,7 @@ from opsteward.identity.people import NewUser, UserInfo, UsersEnrolled, UserStat
 from opsteward.identity.people_models import Enrollment, User
 from opsteward.identity.rules import Rule, meeting
 from opsteward.identity.service.access_of_users import PEOPLE, change, drop_denials, locked
-from opsteward.identity.service.enrollment_rules import duties_meet, duty_pairs, rules_of
+from opsteward.identity.service.enrollment_rules import duties_meet, rules_of
 from opsteward.identity.service.enrollments import enrollment_row, pending_changes
 from opsteward.telemetry.service import audit
 
@@ -39,8 +39,8 @@ MOVES = {
     UserStatus.ARCHIVED: frozenset({UserStatus.INACTIVE}),
 }
 #: Made once: an insert is built anew for each `values(...)`, which costs more than sending it.
-_ADD = insert(User.__table__).on_conflict_do_nothing().returning(User.id)
-_ENROL = insert(Enrollment.__table__)
+_ADD = insert(cast(sa.Table, User.__table__)).on_conflict_do_nothing().returning(User.id)
+_ENROL = insert(cast(sa.Table, Enrollment.__table__))
 _DONE = {
     UserStatus.ACTIVE: "activated",
     UserStatus.SUSPENDED: "suspended",
@@ -76,7 +76,7 @@ class Users:
         joins = enrollment["automatic"] and new.active
         row = user_row(new, rule=rule, enrolled=joins, tenant_id=tenant_id, actor=actor)
         row |= {"id": user_id, "created_at": at, "updated_at": at, "deactivated_at": None if new.active else at}
-        if len(row["permissions"]) > 1 and (pair := meeting(row["permissions"], await duty_pairs(session))):
+        if pair := meeting(row["permissions"], rules.duty_pairs):
             raise duties_meet(pair)
         if row["expires_at"] is None and joins and rule.access_days:
             row["expires_at"] = at + timedelta(days=rule.access_days)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -28,7 +28,7 @@ from opsteward.telemetry.models import AuditEntry, AuditHead, AuditPending, Audi
 
 _BATCH = 1000
 #: Made once: an insert is built anew for each `values(...)`, which costs more than sending it.
-_ADD = insert(AuditEntry.__table__).on_conflict_do_nothing()
+_ADD = insert(cast(sa.Table, AuditEntry.__table__)).on_conflict_do_nothing()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""SCIM: groups and their members, further addresses of users, and how a user's own document reads."""
+"""SCIM: groups and their members, further addresses of users, how a user's own document reads, and faster filters."""
 
 from __future__ import annotations
 
@@ -43,15 +43,29 @@ def upgrade() -> None:
     _members()
     _emails()
     isolate("scim_groups", "scim_group_members", "scim_emails", rights="select, insert, update")
+    _of_users()
     op.execute(FUNCTIONS)
     op.execute(GRANTS.format(**roles()))
+
+
+def _of_users() -> None:
+    # in the order of code points an index finds what starts with a text, whatever the database's own order
+    op.alter_column("users", "username_key", type_=sa.Text(collation="C"), schema="opsteward")
+    # how many are active, without reading their rows
+    op.create_index(
+        "ix_users_status",
+        "users",
+        ["tenant_id", "status"],
+        schema="opsteward",
+        postgresql_where=sa.text("holds_names"),
+    )
 
 
 def _groups() -> None:
     op.create_table(
         "scim_groups",
         sa.Column("display_name", sa.Text(), nullable=False),
-        sa.Column("display_key", sa.Text(), nullable=False),
+        sa.Column("display_key", sa.Text(collation="C"), nullable=False),
         sa.Column("external_id", sa.Text(), nullable=True),
         sa.Column("scim", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),

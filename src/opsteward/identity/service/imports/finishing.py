@@ -45,7 +45,7 @@ async def step(session: AsyncSession, job: ImportJob, *, most_leavers: float) ->
 
 async def _managers(session: AsyncSession, job: ImportJob) -> None:
     values = values_of(job) | {"head": _head(), "dry": job.dry_run, "after": job.cursor, "most": _AT_ONCE}
-    await session.execute(sa.text(PLAN_ANEW))
+    await session.execute(PLAN_ANEW)
     await session.execute(sa.text(sql.BOSSES_TABLE))
     await execute(session, sql.BOSSES, values)
     seen = (await session.execute(sql.SEEN)).one()
@@ -92,6 +92,7 @@ async def _guard(session: AsyncSession, job: ImportJob, most_leavers: float) -> 
         await keep_problems(session, job, [Problem(0, None, "error", "mode", refusal, "")])
         job.notes = [*job.notes, refusal]
         job.stage = "end"
+        job.digest = None  # once that is mended, or the share is another, the same file is a job of its own
         return
     if job.dry_run:
         names = (await execute(session, sql.ABSENT_SAMPLE, values, most=MOST_SHOWN)).all()

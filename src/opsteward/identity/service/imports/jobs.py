@@ -207,13 +207,16 @@ async def page(session: AsyncSession, *, before: UUID | None = None, limit: int 
     return [info(row) for row in await session.scalars(query.order_by(ImportJob.id.desc()).limit(limit))]
 
 
+async def get(session: AsyncSession, *, job_id: UUID) -> ImportInfo:
+    """The job without its report. Raises NotFound."""
+    return info(await _job(session, job_id))
+
+
 async def report(session: AsyncSession, *, job_id: UUID) -> ImportReport:
     """The job with the first of its problems and users. Raises NotFound."""
     job = await _job(session, job_id)
     problems = [
-        one
-        for kind in ("error", "warning")
-        for one in await _problems(session, job_id, limit=MOST_TOLD, kind=kind)
+        one for kind in ("error", "warning") for one in await _problems(session, job_id, limit=MOST_TOLD, kind=kind)
     ]
     told = [{k: v for k, v in asdict(one).items() if k != "id"} for one in problems]
     return ImportReport(
@@ -257,9 +260,7 @@ async def problems(session: AsyncSession, *, job_id: UUID, after: Told | None = 
     return await _problems(session, job_id, limit=limit, after=after)
 
 
-async def user_ids(
-    session: AsyncSession, *, job_id: UUID, limit: int, after: UUID | None = None
-) -> list[UUID]:
+async def user_ids(session: AsyncSession, *, job_id: UUID, limit: int, after: UUID | None = None) -> list[UUID]:
     """Users whom the job has added, changed, or found as the file has them; in the order of their ids."""
     query = sa.select(ImportRow.user_id).where(
         ImportRow.tenant_id == tenant_of(session), ImportRow.job_id == job_id, ImportRow.outcome != "refused"

@@ -11,18 +11,16 @@ from opsteward.identity.service.imports.columns import LDIF_ALIASES, Columns
 from opsteward.identity.service.imports.records import MOST_RECORD, Blocks, Reading, Record
 from opsteward.identity.service.imports.text import lines
 
-#: Attributes that may have several values here.
-_SEVERAL = frozenset({"tags"})
+#: Fields that may have several values; of the others the first is taken.
+_SEVERAL = ("tags", "profile_data")
 _RDN = re.compile(r"\s*(uid|samaccountname|userid)\s*=\s*((?:\\.|[^,\\+])+)", re.IGNORECASE)
-_ESCAPED = re.compile(r"\\([0-9a-fA-F]{2})|\\(.)")
+_ESCAPED = re.compile(r"((?:\\[0-9a-fA-F]{2})+)|\\(.)")
 
 
 def ldif_records(blocks: Blocks, reading: Reading, note: Callable[[str], None]) -> Iterator[Record]:
     """One record for each entry; its row counts entries."""
     fields = _Fields(reading, note)
-    row = 0
-    for line, entry in _entries(lines(blocks, reading.encoding)):
-        row += 1
+    for row, (line, entry) in enumerate(_entries(lines(blocks, reading.encoding)), start=1):
         if isinstance(entry, str):
             yield Record(row, line, None, entry)
         elif problem := _no_entry(entry):
@@ -116,6 +114,10 @@ class _Fields:
             if len(self._known) < 1000:
                 self._known[names] = columns
         found = columns.named([values if len(values) > 1 else values[0] for values in entry.values()])
+        for field, values in found.items():
+            if isinstance(values, list) and field not in _SEVERAL:
+                found[field] = values[0]
+                self._once(f"{field} has several values in some entries: the first of each is taken")
         if isinstance(tags := found.get("tags"), str):
             found["tags"] = [tags]
         if isinstance(manager := found.get("manager"), str) and "=" in manager:
@@ -133,4 +135,9 @@ def _named_by(dn: str) -> str:
     found = _RDN.match(dn)
     if found is None:
         return dn
-    return _ESCAPED.sub(lambda m: bytes.fromhex(m[1]).decode("latin-1") if m[1] else m[2], found[2]).strip()
+    return _ESCAPED.sub(_unescaped, found[2]).strip()
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    """Escaped bytes are those of UTF-8, one after the other."""
+    return bytes.fromhex(found[1].replace("\\", "")).decode(errors="replace") if found[1] else found[2]

@@ -15,7 +15,7 @@ from uuid import UUID
 from opsteward.core.clock import iso
 from opsteward.core.errors import Invalid
 from opsteward.identity.checking import MOST_FULL_NAME, MOST_PROFILE_BYTES, MOST_TAGS, MOST_WORD, free_data_problem
-from opsteward.identity.keys import MOST_EMAIL, email_key, folded, name_problem
+from opsteward.identity.keys import MOST_EMAIL, email_key, folded, lookalike_key, name_problem
 from opsteward.identity.people import UserStatus
 from opsteward.identity.rules import Rule, Rules, meeting
 from opsteward.identity.service.imports.batches import (
@@ -123,10 +123,9 @@ class Checker:
     def _staged(self, record: Record, values: Mapping[str, Any], key: str | None, batch: _Building) -> _Staged | None:
         get = values.get
         if not values.keys() <= _FIELDS:
-            for name in list(values.keys() - _FIELDS)[:5]:
-                batch.problems.append(error(record, name, "is no field", values[name]))
-        username = get("username")
-        username = username.strip() if isinstance(username, str) else ""
+            for unknown in [field for field in values if field not in _FIELDS][:5]:
+                batch.problems.append(error(record, unknown, "is no field", values[unknown]))
+        username: str = values["username"].strip() if key is not None else ""
         email, address = self._email(record, get("email"), batch)
         name = get("full_name")
         if name is None or name == "":
@@ -166,7 +165,8 @@ class Checker:
         if "\\" in names:
             names = names.replace("\\", "\\\\")
         line = (
-            f"{record.row}\t{next(self._ids)}\t{next(self._ids)}\t{names}\t{_cell(department)}\t{_cell(external)}\t"
+            f"{record.row}\t{next(self._ids)}\t{next(self._ids)}\t{names}\t"
+            f"{_NULL if key.isascii() else _cell(lookalike_key(key))}\t{_cell(department)}\t{_cell(external)}\t"
             f"{_cell(profile)}\t{_cell(array_text(tags)) if tags else '{}'}\t"
             f"{_NULL if expires is None else iso(expires)}\t{_cell(manager)}\t{rule}\t{given}\t{_cell(status)}\n"
         )

@@ -33,7 +33,7 @@ log = get_logger(__name__)
 
 #: Checked batches that are written in one transaction.
 _BATCHES_AT_ONCE = 10
-#: After so many rows, and each time there are four times as many, the planner is told how large the tables are.
+#: After so many new users the planner is told how large the tables are.
 _LOOK_AGAIN = 20_000
 #: Times that one transaction is tried when another adds the same users at the same moment.
 _TRIES = 5
@@ -105,36 +105,34 @@ class Imports:
         progress: Callable[[int, str], None],
     ) -> None:
         coming = asyncio.create_task(flow.next())
-        look_again = position + _LOOK_AGAIN
+        created = 0
         try:
             while (batch := await coming) is not None:
                 coming = asyncio.create_task(flow.next())
-                await self._write(db, tenant_id, job_id, batch, position)
+                created += await self._write(db, tenant_id, job_id, batch, position)
                 position = max(position, batch.last)
                 progress(min(95, int(batch.read * 95)), f"{position} rows")
-                if position >= look_again:
-                    look_again = 4 * position
-                    async with db.unit_of_work(tenant_id) as session:
-                        await session.execute(sa.text("select opsteward.analyze_people()"))
         finally:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
+        if created >= _LOOK_AGAIN:
+            await _look_again(db, tenant_id)
         async with db.unit_of_work(tenant_id) as session:
             _end_rows(await _at(session, job_id, position), flow.notes)
 
-    async def _write(self, db: Database, tenant_id: UUID, job_id: UUID, batch: Batch, position: int) -> None:
-        for attempt in range(_TRIES):
+    async def _write(self, db: Database, tenant_id: UUID, job_id: UUID, batch: Batch, position: int) -> int:
+        """How many users are new by it."""
+        tries = _TRIES
+        while True:
+            tries -= 1
             try:
                 async with db.unit_of_work(tenant_id) as session:
-                    await write(session, await _at(session, job_id, position), batch, self._bus)
-                return
+                    return await write(session, await _at(session, job_id, position), batch, self._bus)
             except Conflict:  # somebody has just added one of these users: seen now, it is a row's error
-                if attempt == _TRIES - 1:
+                if not tries:
                     raise
 
-    async def _follow(
-        self, db: Database, tenant_id: UUID, job_id: UUID, progress: Callable[[int, str], None]
-    ) -> bool:
+    async def _follow(self, db: Database, tenant_id: UUID, job_id: UUID, progress: Callable[[int, str], None]) -> bool:
         async with db.unit_of_work(tenant_id) as session:
             job = await jobs.locked(session, job_id)
             if job.ended_at is not None:
@@ -142,6 +140,11 @@ class Imports:
             more = await finishing.step(session, job, most_leavers=self._most_leavers)
             progress(job.progress, job.stage)
             return more
+
+
+async def _look_again(db: Database, tenant_id: UUID) -> None:
+    async with db.unit_of_work(tenant_id) as session:
+        await session.execute(sa.text("select opsteward.analyze_people()"))
 
 
 async def _at(session: AsyncSession, job_id: UUID, position: int) -> ImportJob:

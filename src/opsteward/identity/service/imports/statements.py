@@ -5,25 +5,28 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-#: A plan that was made while the tables were small is none for when they are large.
-PLAN_ANEW = "select set_config('plan_cache_mode', 'force_custom_plan', true)"
+#: A plan that was made while the tables were small is none for when they are large. Tells whether staging is there.
+PLAN_ANEW = sa.text("""
+select set_config('plan_cache_mode', 'force_custom_plan', true), to_regclass('pg_temp.import_moved') is not null
+""")
 
-#: Staging lives in the session, without WAL, row-level security or a trace after the transaction.
-STAGING = (
-    PLAN_ANEW,
-    """create temp table if not exists import_stage (
-        row int primary key, id uuid, other_id uuid, username text, username_key text, email text, email_key text, full_name text,
-        role text, department text, external_id text, profile_data jsonb, tags text[], expires_at timestamptz,
-        manager text, rule int, given int, status text) on commit delete rows""",
-    """create temp table if not exists import_rules (
-        no int primary key, type text, automatic boolean, stages jsonb, due interval, permissions text[],
-        systems text[], lasts interval) on commit delete rows""",
-    """create temp table if not exists import_match (
-        row int primary key, user_id uuid, status text, manager_id uuid, seen int, differs boolean, moves boolean,
-        refused text) on commit delete rows""",
-    """create temp table if not exists import_moved (
-        row int primary key, permissions text[], systems text[], status text) on commit delete rows""",
-)
+#: Staging lives in the session, without WAL, row-level security or a trace after the transaction. Read as a whole,
+#: it has no index.
+STAGING = sa.text("""
+do $$ begin
+create temp table import_stage (
+    row int, id uuid, other_id uuid, username text, username_key text, email text, email_key text, full_name text,
+    role text, lookalike_key text, department text, external_id text, profile_data jsonb, tags text[],
+    expires_at timestamptz, manager text, rule int, given int, status text) on commit delete rows;
+create temp table import_rules (
+    no int, type text, automatic boolean, stages jsonb, due interval, permissions text[], systems text[],
+    lasts interval) on commit delete rows;
+create temp table import_match (
+    row int, user_id uuid, status text, manager_id uuid, seen int, differs boolean, moves boolean,
+    refused text) on commit delete rows;
+create temp table import_moved (row int, permissions text[], systems text[], status text) on commit delete rows;
+end $$
+""")
 COPY = "copy pg_temp.import_stage from stdin"
 
 RULES = sa.text("""
@@ -69,13 +72,14 @@ where s.row = m.row and m.differs and m.refused is null and m.user_id <> (
 """)
 
 #: What movers have from now on: by the new role's rule what it gives at once, else what both give; and their grants.
+#: What a review took from them in the former role says nothing of the next one.
 MOVED = sa.text("""
 with granted as (
     select m.row, array_agg(g.name) filter (where g.kind = 'permission') as permissions,
            array_agg(g.name) filter (where g.kind <> 'permission') as systems
     from pg_temp.import_match m
     join opsteward.user_grants g on g.tenant_id = :tenant and g.user_id = m.user_id and g.revoked_at is null
-        and (g.expires_at is null or g.expires_at > :at)
+        and not g.denied and (g.expires_at is null or g.expires_at > :at)
     where m.moves and m.refused is null group by m.row
 ), next as (
     select m.row, u.permissions as had, u.system_access as reached, r.automatic, r.permissions, r.systems,
@@ -169,6 +173,11 @@ from pg_temp.import_match m
 where m.moves and m.differs and m.refused is null and e.tenant_id = :tenant and e.user_id = m.user_id
     and e.status = 'pending_manual_review'
 """)
+DROP_DENIALS = sa.text("""
+update opsteward.user_grants g set revoked_at = :at from pg_temp.import_match m
+where m.moves and m.differs and m.refused is null and g.tenant_id = :tenant and g.user_id = m.user_id
+    and g.denied and g.revoked_at is null
+""")
 _ENROLLMENT = """
 insert into opsteward.enrollments (id, tenant_id, user_id, enrollment_type, status, automatic, stages, stage,
     requested_by, requested_at, decided_at, approver, due_at)
@@ -185,23 +194,24 @@ where m.moves and m.differs and m.refused is null"""
 
 _STATUS = """case when s.status in ('inactive', 'suspended', 'archived') then s.status
     when r.automatic then 'active' else 'pending' end"""
-#: New users with their enrolments; who is taken meanwhile, or already, is left out and looked at afterwards.
-CREATE = sa.text(f"""
+#: New users with their enrolments, if none of them is there.
+_CREATE = f"""
 with fresh as materialized (
     select s.*, r.automatic, r.permissions, r.systems, r.lasts, {_STATUS} as standing
     from pg_temp.import_stage s join pg_temp.import_rules r on r.no = s.rule
     where not exists (select 1 from pg_temp.import_match m where m.row = s.row)
 ),
 added as (
-    insert into opsteward.users (id, tenant_id, username, username_key, email, email_key, full_name, status, role,
-        department, external_id, permissions, system_access, profile_data, tags, source, created_by, created_at,
-        updated_at, deactivated_at, expires_at)
-    select f.id, :tenant, f.username, f.username_key, f.email, f.email_key, f.full_name, f.standing, f.role,
-        f.department, f.external_id, case when f.standing = 'active' then f.permissions else '{{}}' end,
+    insert into opsteward.users (id, tenant_id, username, username_key, lookalike_key, email, email_key, full_name,
+        status, role, department, external_id, permissions, system_access, profile_data, tags, source,
+        created_by, created_at, updated_at, deactivated_at, expires_at)
+    select f.id, :tenant, f.username, f.username_key, f.lookalike_key, f.email, f.email_key, f.full_name,
+        f.standing, f.role, f.department, f.external_id,
+        case when f.standing = 'active' then f.permissions else '{{}}' end,
         case when f.standing = 'active' then f.systems else '{{}}' end, f.profile_data, f.tags, 'import', :actor,
         :at, :at, case when f.standing in ('inactive', 'archived') then cast(:at as timestamptz) end,
         coalesce(f.expires_at, case when f.automatic then cast(:at as timestamptz) + f.lasts end)
-    from fresh f on conflict do nothing returning id
+    from fresh f order by f.username_key {{taken}} returning id
 ),
 met as (
     insert into opsteward.import_rows (tenant_id, job_id, user_id, row, outcome, manager)
@@ -209,14 +219,16 @@ met as (
 )
 {_ENROLLMENT.format(id="f.other_id", user_id="f.id")}
 from fresh f join added a on a.id = f.id join pg_temp.import_rules r on r.no = f.rule
-""")
+"""
+CREATE = sa.text(_CREATE.replace("{taken}", ""))
+#: The same, slower: who is taken meanwhile, or already, is left out and looked at afterwards.
+CREATE_FREE = sa.text(_CREATE.replace("{taken}", "on conflict do nothing"))
 
 MEET = sa.text("""
 insert into opsteward.import_rows (tenant_id, job_id, user_id, row, outcome, manager)
 select :tenant, :job, m.user_id, m.row, case when m.differs then 'changed' else 'unchanged' end,
     case when s.manager <> '' or m.manager_id is not null then s.manager end
 from pg_temp.import_match m join pg_temp.import_stage s on s.row = m.row where m.refused is distinct from 'seen'
-on conflict do nothing
 """)
 
 #: Who is in the file by name, though the row was refused: not absent.
@@ -274,6 +286,28 @@ insert into opsteward.import_rows (tenant_id, job_id, user_id, row, outcome, man
 select :tenant, :job, s.id, s.row, 'created', nullif(s.manager, ''), s.username_key, s.email_key
 from pg_temp.import_stage s
 where s.row <> all(:taken) and not exists (select 1 from pg_temp.import_match m where m.row = s.row)
+""")
+
+#: Whether any name can be mistaken for another at all: mostly none can. The order makes it ask the index.
+LOOKALIKES = sa.text("""
+select exists (select from pg_temp.import_stage where lookalike_key is not null)
+    or (select lookalike_key from opsteward.users where tenant_id = :tenant and lookalike_key is not null
+        order by lookalike_key limit 1) is not null
+""")
+_MISTAKEN = """
+select s.row, s.id, s.username, o.id as other_id, o.username as other from pg_temp.import_stage s
+cross join lateral (
+    select id, username from opsteward.users x
+    where x.tenant_id = :tenant and x.holds_names and x.username_key <> s.username_key and x.id < s.id
+        and (x.lookalike_key = coalesce(s.lookalike_key, s.username_key) or x.username_key = s.lookalike_key)
+    order by x.id limit 1
+) o
+where s.row <> all(:refused) and not exists (select 1 from pg_temp.import_match m where m.row = s.row)
+"""
+#: New users whose usernames can be mistaken for those of users before them.
+MISTAKEN = sa.text(f"{_MISTAKEN} order by s.row")
+FLAG_MISTAKEN = sa.text(f"""
+update opsteward.users u set looks_like = f.other_id from ({_MISTAKEN}) f where u.tenant_id = :tenant and u.id = f.id
 """)
 
 LET_IN = sa.text("""

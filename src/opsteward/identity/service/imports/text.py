@@ -25,9 +25,9 @@ ENCODINGS = {
 class EncodingFinder:
     """Looks at every block of an upload; at the end it knows how the text is to be read."""
 
-    def __init__(self, *, format: str, given: str = "") -> None:
+    def __init__(self, *, file_format: str, given: str = "") -> None:
         """`given`: the name the sender uses. Raises Invalid for one that is unknown."""
-        self._format = format
+        self._format = file_format
         self._given = given.strip().lower()
         if self._given and self._given not in ENCODINGS:
             raise Invalid.field("encoding", f"{given[:40]!r} is not known", f"use one of {', '.join(ENCODINGS)}")

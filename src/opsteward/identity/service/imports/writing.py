@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core import feed
@@ -29,7 +30,7 @@ IMPORT = "import"
 #: Most problems of a job that are kept; all are counted.
 MOST_PROBLEMS = 100_000
 #: Most users that one message on the bus tells of.
-MOST_LET_IN = 500
+MOST_LET_IN = 5000
 #: Most users of each kind that a dry run shows.
 MOST_SHOWN = 100
 
@@ -68,21 +69,27 @@ class _Tally:
         self.problems.append(Problem(row, self.batch.lines.get(row), kind, field, reason, shown(value)))
 
 
-async def write(session: AsyncSession, job: ImportJob, batch: Batch, bus: Bus) -> None:
-    """Take the batch into the tables, or in a dry run see what would become of it; the job is further afterwards."""
+async def write(session: AsyncSession, job: ImportJob, batch: Batch, bus: Bus) -> int:
+    """Take the batch into the tables, or in a dry run see what would become of it; the job is further afterwards.
+
+    Returns how many users are new by it.
+    """
     if batch.broken and job.error is not None:
-        return  # it is on record already: the process died right after it
+        return 0  # it is on record already: the process died right after it
     values, tally = values_of(job), _Tally(batch)
     if batch.staged:
-        for statement in sql.STAGING:
-            await session.execute(sa.text(statement))
+        if not (await session.execute(sql.PLAN_ANEW)).one()[1]:
+            await session.execute(sql.STAGING)
         await copy_text(session, sql.COPY, batch.staged)
         await execute(session, sql.RULES, values, rules=batch.rules)
-        if job.mode != "create":
-            await _match(session, job, values, tally)
-        await (_preview if job.dry_run else _create)(session, job, values, tally)
-        if job.mode != "create":
-            await execute(session, sql.MEET, values)
+        if not await _all_new(session, job, values, tally):
+            if job.mode != "create":
+                await _match(session, job, values, tally)
+            await (_preview if job.dry_run else _create)(session, job, values, tally)
+            if job.mode != "create":
+                await execute(session, sql.MEET, values)
+        if tally.created:
+            await _flag_mistaken(session, job, values, tally)
         if tally.created and not job.dry_run:
             await _let_in(session, values, tally, bus)
     if job.mode == "full" and batch.refused_keys:
@@ -93,6 +100,7 @@ async def write(session: AsyncSession, job: ImportJob, batch: Batch, bus: Bus) -
     if not job.dry_run:
         await _tell(session, job, tally)
     await feed.announce(session, kind=IMPORT, object_id=str(job.id))
+    return tally.created
 
 
 async def _match(session: AsyncSession, job: ImportJob, values: dict[str, Any], tally: _Tally) -> None:
@@ -128,6 +136,7 @@ async def _match(session: AsyncSession, job: ImportJob, values: dict[str, Any], 
     if move:
         await execute(session, sql.EXPIRE_ENROLLMENTS, values)
         await execute(session, sql.ENROL_MOVED, values)
+        await execute(session, sql.DROP_DENIALS, values)
     await execute(session, sql.CHANGE, values)
 
 
@@ -142,8 +151,20 @@ def _refuse_match(tally: _Tally, row: Any) -> None:
         tally.refuse(row.row, "role", reason, row.username)
 
 
+async def _all_new(session: AsyncSession, job: ImportJob, values: dict[str, Any], tally: _Tally) -> bool:
+    """Add them all at once, where nobody has been met so far: false, and nothing done, if one of them is there."""
+    if job.dry_run or job.changed or job.unchanged:
+        return False
+    try:
+        async with session.begin_nested():
+            tally.created = (await execute(session, sql.CREATE, values)).rowcount
+    except IntegrityError:
+        return False
+    return True
+
+
 async def _create(session: AsyncSession, job: ImportJob, values: dict[str, Any], tally: _Tally) -> None:
-    tally.created = (await execute(session, sql.CREATE, values)).rowcount
+    tally.created = (await execute(session, sql.CREATE_FREE, values)).rowcount
     matched = tally.changed + tally.unchanged
     if tally.created + matched < len(tally.batch.staged):
         await _refuse_taken(session, job, values, tally)
@@ -160,9 +181,7 @@ async def _preview(session: AsyncSession, job: ImportJob, values: dict[str, Any]
         _show(job, "created", ({"row": r.row, "username": r.username, "role": r.role} for r in found))
 
 
-async def _refuse_taken(
-    session: AsyncSession, job: ImportJob, values: dict[str, Any], tally: _Tally
-) -> list[int]:
+async def _refuse_taken(session: AsyncSession, job: ImportJob, values: dict[str, Any], tally: _Tally) -> list[int]:
     rows: dict[int, Any] = {}
     for row in await execute(session, sql.TAKEN, values):
         rows.setdefault(row.row, row)
@@ -177,6 +196,17 @@ async def _refuse_taken(
 
 def _show(job: ImportJob, what: str, found: Iterable[dict[str, Any]]) -> None:
     job.diff = {**job.diff, what: [*job.diff.get(what, ()), *found]}
+
+
+async def _flag_mistaken(session: AsyncSession, job: ImportJob, values: dict[str, Any], tally: _Tally) -> None:
+    """Names that look like another's are told, and nothing is merged."""
+    if not (await execute(session, sql.LOOKALIKES, values)).scalar_one():
+        return
+    refused = sorted(tally.failed)
+    for row in (await execute(session, sql.MISTAKEN, values, refused=refused)).all():
+        tally.warn(row.row, "username", f"can be mistaken for {shown(row.other)}", row.username)
+    if not job.dry_run:
+        await execute(session, sql.FLAG_MISTAKEN, values, refused=refused)
 
 
 async def _let_in(session: AsyncSession, values: dict[str, Any], tally: _Tally, bus: Bus) -> None:

@@ -1,0 +1,59 @@
+"""Sending a file of users and following what becomes of it, with a progress bar on standard error."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from opsteward.cli import show
+from opsteward.cli.client import Client
+from opsteward.client import files
+from opsteward.client.blocking import Opsteward
+from opsteward.client.connection import Call, CallFailed
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds between looks
+_PATIENCE = 60.0  # seconds that the instance may be away meanwhile
+_ANSWER_WITHIN = 600.0  # seconds
+
+
+def send_and_follow(call: Call, path: Path, *, whole: bool) -> dict[str, Any]:
+    """The import's report once it has ended; with all users and errors if it is to be `whole`.
+
+    Raises CallFailed, httpx.TransportError.
+    """
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    client = Client(timeout=_ANSWER_WITHIN)
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        sent = bar.add_task("sent", total=path.stat().st_size)
+        report = dict(client.send(call, files.pieces(path, lambda size: bar.advance(sent, size))))
+        done, pause = bar.add_task("imported", total=100), _FIRST_PAUSE
+        while True:
+            words = f"{report['rows']} rows, {report['failed_imports']} refused"
+            bar.update(done, completed=report["progress"], description=show.plain(words))
+            if files.ended(report):
+                break
+            time.sleep(pause)
+            pause = min(_LONGEST_PAUSE, pause * 1.3)
+            report = _look(client, report["job_id"])
+    if not whole:
+        return report
+    with Opsteward() as instance:
+        return instance.get_import(report["job_id"], whole=True)
+
+
+def _look(client: Client, job_id: str) -> dict[str, Any]:
+    """The import as it stands; an instance that is away for a moment is waited for."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return dict(client.send(files.get_import(job_id)))
+        except (CallFailed, httpx.TransportError) as error:
+            gone = isinstance(error, CallFailed) and error.status not in (429, 502, 503, 504)
+            if gone or time.monotonic() > deadline:
+                raise
+            time.sleep(_LONGEST_PAUSE)

@@ -1,0 +1,127 @@
+"""`opsteward users`: files of users in and out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(help="Users: import files of them, export them.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+_SHOWN = 20  # errors and warnings that a person is shown
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, NDJSON, JSON or LDIF.")],
+    mode: Annotated[str, typer.Option(help="create, upsert, or full (who is absent leaves).")] = "create",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would become of it.")] = False,
+    file_format: Annotated[
+        str | None, typer.Option("--format", help="csv, ndjson, json or ldif; else by name.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="COLUMN=FIELD, where FIELD may be profile_data.NAME, or - to leave it out."),
+    ] = None,
+    enrollment_type: Annotated[str | None, typer.Option(help="Rule for all rows; else by each one's role.")] = None,
+    delimiter: Annotated[str, typer.Option(help="Between cells: a character, or tab; else found.")] = "",
+    encoding: Annotated[str, typer.Option(help="utf-8, utf-16, latin-1 or cp1252; else found.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Import a file of users and follow it to its end; broken off and begun again, it goes on. Exit code 1 when a row
+    was refused or the file could not be read to its end."""
+    from opsteward.cli import show
+    from opsteward.cli.user_files import send_and_follow
+    from opsteward.client import files
+
+    try:
+        kind = files.format_of(file, file_format)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    call = files.bulk_import(
+        kind,
+        mode=mode,  # type: ignore[arg-type]  # what is none is refused by the instance
+        dry_run=dry_run,
+        enrollment_type=enrollment_type,
+        mapping=_mapping(column or []),
+        delimiter=delimiter or ("tab" if file.suffix.lower() == ".tsv" else ""),
+        encoding=encoding,
+    )
+    report = send_and_follow(call, file, whole=as_json)
+    if as_json:
+        show.as_json(report)
+    else:
+        _say(report)
+    raise typer.Exit(0 if report["status"] == "completed" and not report["failed_imports"] else 1)
+
+
+@app.command("export")
+def export_file(
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="Where to; its ending tells the format.")],
+    file_format: Annotated[
+        str | None, typer.Option("--format", help="csv, ndjson, json or ldif; else by name.")
+    ] = None,
+) -> None:
+    """Write all users into a file that can be imported again."""
+    from opsteward.cli import show
+    from opsteward.client.blocking import Opsteward
+
+    try:
+        with Opsteward() as instance:
+            written = instance.export_users(file, file_format=file_format)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    show.say(f"{written}: {written.stat().st_size} bytes")
+
+
+@app.command("imports")
+def list_imports(
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
+    as_json: Json = False,
+) -> None:
+    """The newest imports."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    page = Client().get("/api/v1/users/imports", limit=limit)
+    if as_json:
+        show.as_json(page)
+        return
+    columns = ("job_id", "status", "mode", "created_at", "rows", "created", "changed", "left", "failed_imports")
+    rows = [{**one, "mode": f"{one['mode']}{' (dry run)' if one['dry_run'] else ''}"} for one in page["items"]]
+    show.table(rows, columns, empty="no imports", whole=("job_id",))
+
+
+def _mapping(given: list[str]) -> dict[str, str]:
+    pairs = [one.rpartition("=") for one in given]
+    if bad := next((field for column, equals, field in pairs if not equals or not column), None):
+        raise typer.BadParameter(f"{bad!r} is not COLUMN=FIELD")
+    return {column: field for column, _, field in pairs}
+
+
+def _say(report: dict[str, Any]) -> None:
+    from opsteward.cli import show
+
+    would = "would be " if report["dry_run"] else ""
+    show.say(
+        f"{report['rows']} rows: {report['created']} {would}created, {report['changed']} {would}changed, "
+        f"{report['unchanged']} unchanged, {report['left']} {would}made to leave, {report['failed_imports']} refused"
+    )
+    for note in report["notes"]:
+        show.say(f"note: {show.plain(note)}")
+    if report["error"]:
+        show.say(f"error: {show.plain(report['error'])}")
+    for kind, count in (("error", report["error_count"]), ("warning", report["warning_count"])):
+        found = report[f"{kind}s"][:_SHOWN]
+        for one in found:
+            value = f" {one['value']!r}" if one["value"] else ""
+            show.say(f"{kind}: row {one['row']}, {show.plain(one['field'])} {show.plain(one['reason'])}{value}")
+        if count > len(found):
+            show.say(f"  and {count - len(found)} more {kind}s")
+    for what, users in report["diff"].items():
+        for user in users[:_SHOWN]:
+            fields = "".join(f"; {name}: {was!r} -> {now!r}" for name, (was, now) in user.get("fields", {}).items())
+            show.say(f"  {what}: {show.plain(user['username'] + fields)}")
+    show.say(f"import {report['job_id']}")

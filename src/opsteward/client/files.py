@@ -1,0 +1,113 @@
+"""Files of users: how they are sent and what is asked of the import that takes them. No sending here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+from opsteward.client.connection import Call
+
+USERS = "/api/v1/users"
+Mode = Literal["create", "upsert", "full"]
+#: Content types by format.
+KINDS = {"csv": "text/csv", "json": "application/json", "ldif": "text/ldif", "ndjson": "application/x-ndjson"}
+_SUFFIXES = {
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "json", ".ldif": "ldif", ".ldf": "ldif", ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+}  # fmt: skip
+_PIECE = 256 * 1024  # bytes
+#: Users and errors of one page.
+MOST_IDS = 10_000
+Source = str | Path | Iterable[Mapping[str, Any]]
+
+
+def format_of(path: Path, given: str | None = None) -> str:
+    """The format that is given, else the one of the file's name. Raises ValueError."""
+    found = given or _SUFFIXES.get(path.suffix.lower())
+    if found not in KINDS:
+        raise ValueError(f"{path.name} has no ending that tells its format: name one of {', '.join(KINDS)}")
+    return found
+
+
+def bulk_import(
+    file_format: str,
+    *,
+    mode: Mode = "create",
+    dry_run: bool = False,
+    enrollment_type: str | None = None,
+    mapping: Mapping[str, str] | None = None,
+    delimiter: str = "",
+    encoding: str = "",
+) -> Call:
+    """The request whose body is the file."""
+    params = {
+        "mode": mode,
+        "dry_run": str(dry_run).lower(),
+        "enrollment_type": enrollment_type,
+        "mapping": json.dumps(dict(mapping)) if mapping else None,
+        "delimiter": delimiter or None,
+        "encoding": encoding or None,
+    }
+    return Call("POST", f"{USERS}/bulk-import", params=params, headers={"Content-Type": KINDS[file_format]})
+
+
+def content_of(source: Source, given: str | None) -> tuple[str, Iterator[bytes]]:
+    """(the format, the bytes in pieces) of a file, or of users as mappings. Raises ValueError, OSError."""
+    if isinstance(source, str | Path):
+        path = Path(source)
+        return format_of(path, given), pieces(path)
+    return "ndjson", (json.dumps(dict(user)).encode() + b"\n" for user in source)
+
+
+def pieces(path: Path, seen: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
+    """The file, read as it is sent; `seen` is told of each piece's bytes."""
+    with path.open("rb") as file:
+        while block := file.read(_PIECE):
+            yield block
+            seen(len(block))
+
+
+async def as_async(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The same, as the async form sends it; a piece is read in less time than a thread takes."""
+    for block in blocks:
+        yield block
+
+
+def get_import(job_id: str) -> Call:
+    return Call("GET", f"{USERS}/imports/{UUID(job_id)}")
+
+
+def more_ids(job_id: str, after: str | None) -> Call:
+    return Call("GET", f"{USERS}/imports/{job_id}/users", params={"limit": MOST_IDS, "after": after})
+
+
+def all_errors(job_id: str) -> Call:
+    return Call("GET", f"{USERS}/imports/{job_id}/errors", params={"format": "ndjson"})
+
+
+def ended(report: Mapping[str, Any]) -> bool:
+    """Whether nothing more will come of it."""
+    return report["ended_at"] is not None or report["status"] == "failed"
+
+
+def lacks_ids(report: Mapping[str, Any]) -> bool:
+    """Whether the report holds but the first of its users."""
+    return not report["dry_run"] and len(report["user_ids"]) < report["successful_imports"]
+
+
+def lacks_errors(report: Mapping[str, Any]) -> bool:
+    """Whether the report holds but the first of its errors."""
+    return len(report["errors"]) < report["error_count"]
+
+
+def errors_of(lines: str) -> list[dict[str, Any]]:
+    """The errors among an import's problems, as the report shows them."""
+    told = (json.loads(line) for line in lines.split("\n") if line)
+    return [{k: v for k, v in one.items() if k != "kind"} for one in told if one["kind"] == "error"]
+
+
+def export(file_format: str) -> Call:
+    return Call("GET", f"{USERS}/export", params={"format": file_format})
