@@ -26,7 +26,7 @@ from bench.instance import Instance, quantile, running, temporary_folder
 from opsteward.core.embedded import EmbeddedPostgres
 from opsteward.core.provision import EMBEDDED_DATABASE
 
-USERS = int(__import__("os").environ.get("N","100000"))
+USERS = 100_000
 ASKED = 60
 RESTS = 0.150  # seconds: the page's own wait for the typing to rest
 BOX = "Part of a name, username or address"
@@ -50,11 +50,11 @@ _TYPE = """
   const began = performance.now();
   const list = document.querySelector('.search').closest('.card');
   const seen = new MutationObserver((changes) => {
-    if (!changes.some((one) => one.target.closest && one.target.closest('ul.plain, .one'))) return;
+    if (!changes.some((one) => one.target.closest && !one.target.closest('.search'))) return;
     seen.disconnect();
     requestAnimationFrame(() => setTimeout(() => done(performance.now() - began)));
   });
-  seen.observe(list, {subtree: true, childList: true});
+  seen.observe(list, {subtree: true, childList: true, characterData: true});
   Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(box, typed);
   box.dispatchEvent(new Event('input', {bubbles: true}));
 })
@@ -85,11 +85,20 @@ async def serve(instance: Instance, table: Table) -> None:
             row(table, f"API: {what}", times)
 
 
-async def look(instance: Instance, table: Table) -> None:
-    """The page: its opening, then each search as it is typed."""
+def sign_in(instance: Instance) -> str:
+    """The cookie of a session, once the console answers."""
     url = instance.client.url
     token = (instance.home / "token").read_text()
-    cookie = httpx.post(f"{url}/sign-in", data={"token": token}, headers={"Origin": url}).cookies["opsteward_session"]
+    answer = httpx.post(f"{url}/sign-in", data={"token": token}, headers={"Origin": url}, timeout=30)
+    cookie = answer.cookies["opsteward_session"]
+    while httpx.get(f"{url}/users", cookies={"opsteward_session": cookie}, timeout=30).status_code == 503:
+        time.sleep(0.1)
+    return cookie
+
+
+async def look(instance: Instance, table: Table, cookie: str) -> None:
+    """The page: its opening, then each search as it is typed."""
+    url = instance.client.url
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
@@ -121,24 +130,21 @@ def row(table: Table, what: str, times: list[float]) -> None:
     table.add_row(what, *(f"{1000 * quantile(times, share):.0f}" for share in (0.5, 0.95, 1.0)))
 
 
-async def measure(instance: Instance) -> Table:
+async def measure(instance: Instance, cookie: str) -> Table:
     """All figures of one instance."""
     with psycopg.connect(EmbeddedPostgres(instance.home).url(EMBEDDED_DATABASE), autocommit=True) as connection:
         connection.execute(_FILL, (USERS,))
         connection.execute("vacuum analyze opsteward.users")
-    cookie = {"Cookie": "opsteward_session=none"}
-    while httpx.get(f"{instance.client.url}/users", headers=cookie).status_code == 503:
-        await asyncio.sleep(0.1)
     table = Table(f"at {USERS:,} users", "p50, ms", "p95, ms", "most, ms")
     await serve(instance, table)
-    await look(instance, table)
+    await look(instance, table, cookie)
     return table
 
 
 def main(folder: Path) -> None:
     """Measure an instance in this folder, and print the table."""
     with running(folder / "home") as instance:
-        Console().print(asyncio.run(measure(instance)))
+        Console().print(asyncio.run(measure(instance, sign_in(instance))))
 
 
 if __name__ == "__main__":

@@ -36,11 +36,16 @@ FIRST = ("Ada", "Grace", "Alan", "Zoë", "Mary", "Ben", "Håkon", "Ines", "Jo", 
 _FILL = """
 insert into opsteward.users (id, tenant_id, username, username_key, email, email_key, full_name, status, role,
     department, permissions, system_access, profile_data, tags, source, created_by, holds_names, version,
-    created_at, updated_at)
+    created_at, updated_at, scim)
 select gen_random_uuid(), t.id, 'user' || n, 'user' || n, 'user' || n || '@example.com', 'user' || n || '@example.com',
     'Person ' || n, case when n %% 10 = 0 then 'inactive' else 'active' end,
     case when n %% 7 = 0 then 'premium_user' else 'standard_user' end, 'dept' || n %% 20, '{read_basic}',
-    '{main_app}', '{}', '{}', 'bench', 'system:bench', true, 1, now() - n * interval '1 minute', now()
+    '{main_app}', '{}', '{}', 'bench', 'system:bench', true, 1, now() - n * interval '1 minute', now(),
+    -- every second one came by SCIM
+    case when n %% 2 = 0 then jsonb_build_object('named', 'Person ' || n, 'mail', 'user' || n || '@example.com', 'doc',
+        jsonb_build_object('displayName', 'Person ' || n, 'name', jsonb_build_object('familyName', 'Family ' || n),
+            'emails', jsonb_build_array(jsonb_build_object('type', 'work', 'value', 'user' || n || '@example.com'))))
+    end
 from opsteward.tenants t, generate_series(1, %s) n where t.name = 'default'
 """
 
@@ -97,6 +102,18 @@ def lists() -> dict[str, Ask]:
         "SCIM emails.value eq": lambda c: c.get(
             scim, params={"filter": f'emails.value eq "user{number()}@example.com"', "count": 10}
         ),
+        "SCIM userName sw": lambda c: c.get(scim, params={"filter": f'userName sw "user{number()}"', "count": 50}),
+        "SCIM active eq true, first page": lambda c: c.get(scim, params={"filter": "active eq true", "count": 100}),
+        "SCIM active eq true, a later page": lambda c: c.get(
+            scim, params={"filter": "active eq true", "count": 100, "startIndex": number() // 2}
+        ),
+        "SCIM how many": lambda c: c.get(scim, params={"count": 0}),
+        "SCIM emails[type and value co]": lambda c: c.get(
+            scim, params={"filter": f'emails[type eq "work" and value co "r{number()}@"]', "count": 10}
+        ),
+        "SCIM name.familyName eq": lambda c: c.get(
+            scim, params={"filter": f'name.familyName eq "family {number()}"', "count": 10}
+        ),
         "SCIM userName sw, sorted": lambda c: c.get(
             scim, params={"filter": 'userName sw "user99"', "sortBy": "userName", "count": 50}
         ),
@@ -130,7 +147,7 @@ async def measure(instance: Instance) -> Table:
         table.add_row(f"register_user, highest rate held: {held:.0f} a second", "", "", "", "")
         with psycopg.connect(EmbeddedPostgres(instance.home).url(EMBEDDED_DATABASE), autocommit=True) as connection:
             connection.execute(_FILL, (USERS,))
-            connection.execute("analyze opsteward.users")
+            connection.execute("vacuum analyze opsteward.users")
         for what, ask in lists().items():
             times = []
             for _ in range(ASKED):

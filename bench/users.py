@@ -2,6 +2,8 @@
 
 - Import of N users as NDJSON (validation, enrolment, access, audit, report), from the first byte sent until the job has
   ended, against a raw COPY of the same rows into a table with the same unique indexes: at least 0.25, aim 0.5.
+- The same people by OpenLDAP's `slapadd -q` (its fastest form; no unique addresses, no enrolment, no history),
+  where it is installed.
 - Peak memory of the process that does it (API and worker in one): under 400 MB.
 - The same file again: the job that stands answers; and, with one blank line more, every row is compared: a no-op.
 
@@ -12,6 +14,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,13 +84,13 @@ def take(instance: Instance, path: Path, *, mode: str, more: bytes = b"") -> tup
         report = instance.client.get(f"{URL}/imports/{job_id}")
         if report["ended_at"] or report["status"] == "failed":
             return accepted, time.monotonic() - began, report
-        time.sleep(0.05)
+        time.sleep(0.2)
 
 
 def raw_copy(server: EmbeddedPostgres) -> tuple[float, int]:
     """Seconds of a COPY of the very rows of the import into an empty table with the same unique indexes."""
     with psycopg.connect(server.url("opsteward"), autocommit=True) as admin:
-        admin.execute("create table public.raw (like opsteward.users including defaults)")
+        admin.execute("create table public.raw (like opsteward.users including defaults including generated)")
         admin.execute("alter table public.raw add primary key (id)")
         for key in ("username", "email"):
             admin.execute(f"create unique index on public.raw (tenant_id, {key}_key) where holds_names".encode())
@@ -98,6 +103,34 @@ def raw_copy(server: EmbeddedPostgres) -> tuple[float, int]:
         seconds = time.monotonic() - began
         admin.execute("drop table public.raw")
     return seconds, len(rows)
+
+
+def slapadd(folder: Path, people: Path) -> float | None:
+    """Seconds that OpenLDAP takes for the same people; None where it is not installed."""
+    program = shutil.which("slapadd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None:
+        return None
+    data, ldif, config = folder / "ldap", folder / "people.ldif", folder / "slapd.conf"
+    data.mkdir()
+    schemas = "".join(f"include /etc/ldap/schema/{name}.schema\n" for name in ("core", "cosine", "inetorgperson"))
+    config.write_text(
+        f"{schemas}modulepath /usr/lib/ldap\nmoduleload back_mdb\ndatabase mdb\nsuffix dc=example\n"
+        f"directory {data}\nmaxsize 8589934592\nindex objectClass,uid,mail eq\n"
+    )
+    with people.open() as source, ldif.open("w") as target:
+        target.write("dn: dc=example\nobjectClass: domain\ndc: example\n\n")
+        target.write("dn: ou=people,dc=example\nobjectClass: organizationalUnit\nou: people\n\n")
+        for line in source:
+            user = json.loads(line)
+            target.write(
+                f"dn: uid={user['username']},ou=people,dc=example\nobjectClass: inetOrgPerson\n"
+                f"uid: {user['username']}\nmail: {user['email']}\ncn: {user['full_name']}\n"
+                f"sn: {user['full_name'].rpartition(' ')[2]}\nemployeeType: {user['role']}\n"
+                f"departmentNumber: {user['department']}\nemployeeNumber: {user['external_id']}\n\n"
+            )
+    began = time.monotonic()
+    subprocess.run([program, "-q", "-f", str(config), "-l", str(ldif)], check=True, capture_output=True)
+    return time.monotonic() - began
 
 
 def main() -> None:
@@ -119,12 +152,18 @@ def main() -> None:
             if again["unchanged"] != count:
                 raise SystemExit(f"the second time was no no-op: {again}")
             copying, copied = raw_copy(EmbeddedPostgres(instance.home))
+        directory = slapadd(folder, file)
     table = Table(f"{count:,} users as NDJSON ({copied:,} copied)", "measured", "aim")
     table.add_row("upload until it is accepted, s", f"{accepted:.1f}", "")
     table.add_row("import until it has ended, s", f"{seconds:.1f}", "")
     table.add_row("  users a second", f"{count / seconds:,.0f}", "")
     table.add_row("raw COPY of the same rows, s", f"{copying:.1f}", "")
     table.add_row("  ratio of the import's speed to it", f"{copying / seconds:.2f}", "0.5, at least 0.25")
+    if directory is None:
+        table.add_row("OpenLDAP's slapadd", "not installed", "")
+    else:
+        table.add_row("OpenLDAP's slapadd -q of the same people, s", f"{directory:.1f}", "")
+        table.add_row("  ratio of the import's speed to it", f"{directory / seconds:.2f}", "")
     table.add_row("peak memory of the process, MB (idle)", f"{peak / 1e6:.0f} ({idle / 1e6:.0f})", "400")
     table.add_row("the same file again, s", f"{same:.1f}", "")
     table.add_row("  every row compared, s", f"{compared:.1f}", "half of the first")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from opsteward.core.version import __version__
 
 if TYPE_CHECKING:
-    from opsteward.client import AsyncOpsteward, CallFailed, Opsteward, Priority
+    from opsteward.client import AsyncOpsteward, CallFailed, Opsteward, Priority, SystemType
 
-__all__ = ["AsyncOpsteward", "CallFailed", "Opsteward", "Priority", "__version__"]
+__all__ = ["AsyncOpsteward", "CallFailed", "Opsteward", "Priority", "SystemType", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from opsteward import AsyncOpsteward, CallFailed, Opsteward, Priority
+from opsteward import AsyncOpsteward, CallFailed, Opsteward, Priority, SystemType
 from support.live import Live, running_instance
 
 
@@ -78,3 +78,10 @@ def test_people_by_python(live: Live) -> None:
         ops.update_enrollment_rules({"guest": {"auto_approve": True, "permissions": ["look"]}})
         assert ops.enrollment_rules()["guest"]["permissions"] == ["look"]
         assert ops.get_user_analytics(days=7)["new_users_count"] == 1
+
+
+def test_systems_by_python(live: Live) -> None:
+    with Opsteward(live.url, live.admin.token) as ops:
+        shop = ops.register_system("shop-by-python", SystemType.API, "http://127.0.0.1:9/", criticality="backup")
+        assert shop["name"] in [system["name"] for system in ops.systems()]
+        assert ops.system_health(shop["id"])["status"]

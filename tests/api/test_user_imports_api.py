@@ -213,6 +213,28 @@ async def test_what_is_no_import_is_refused_whole(
         assert tenant.count(table) == 0, table
 
 
+@pytest.mark.parametrize("kind", ["application/x-ndjson", "text/csv", "text/ldif"])
+async def test_a_row_without_an_end_is_refused_and_not_held(tenant: Tenant, kind: str) -> None:
+    endless = "x" * 3_000_000
+    good = [person("ada"), person("bob")]
+    if kind == "text/csv":
+        lines = ["username,email,full_name", *(",".join(one.values()) for one in good)]
+        lines.insert(2, f"eve,eve@example.com,{endless}")
+    elif kind == "text/ldif":
+        lines = [f"dn: uid={one['username']}\nuid: {one['username']}\nmail: {one['email']}\ncn: X\n" for one in good]
+        lines.insert(1, f"dn: uid=eve\nuid: eve\nmail: eve@example.com\ncn: {endless}\n")
+    else:
+        lines = [json.dumps(one) for one in good]
+        lines.insert(1, json.dumps(person("eve", department=endless)))
+    answer = await send_file(tenant, "\n".join(lines), kind)
+    job_id = answer.json()["job_id"]
+    house = tenant.instance.house
+    await house.imports.run(house.app, tenant_id=tenant.id, job_id=job_id, progress=lambda *_: None)
+    report = (await tenant.http.get(f"/api/v1/users/imports/{job_id}")).json()
+    assert (report["created"], problems(report)) == (2, [(2, "row")])
+    assert set(await users_of(tenant)) == {"ada", "bob"}
+
+
 async def test_duties_that_must_not_meet_are_refused_by_row(tenant: Tenant) -> None:
     given = {"payer": "pay", "chief": "approve"}
     rules = {name: {"permissions": [what], "auto_approve": True} for name, what in given.items()}
@@ -369,6 +391,8 @@ async def test_the_report_is_paged_and_downloaded_with_inert_cells(tenant: Tenan
     lines = list(csv.reader(io.StringIO((await tenant.http.get(f"{path}/errors")).text)))
     assert lines[0] == ["row", "line", "kind", "field", "reason", "value"]
     assert [line[-1] for line in lines[1:]] == ["'=1+1", "nobody"]
+    told = (await tenant.http.get(f"{path}/errors", params={"format": "ndjson"})).text.splitlines()
+    assert [json.loads(line)["value"] for line in told] == ["=1+1", "nobody"]
     assert (await tenant.http.get(f"{path}/users")).json()["items"] == [{"id": report["user_ids"][0]}]
     for missing in ("", "/errors", "/users"):
         assert (await tenant.http.get(f"/api/v1/users/imports/{uuid4()}{missing}")).status_code == 404

@@ -48,11 +48,14 @@ app.command()(bench.soak)
 def up(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", help="End when standard input ends, as it does with the program behind it.")
+    ] = False,
 ) -> None:
     """Run everything in one process: API, console and worker."""
     from opsteward.cli.running import run_up
 
-    run_up(port=port, host=host)
+    run_up(port=port, host=host, with_parent=with_parent)
 
 
 @app.command()

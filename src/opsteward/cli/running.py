@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,9 +25,11 @@ def prepare(**overrides: Any) -> Settings:
     return settings
 
 
-def run_up(*, port: int | None, host: str | None) -> None:
-    """Serve until told to stop. Exits with PART_DIED when a part of the process dies."""
+def run_up(*, port: int | None, host: str | None, with_parent: bool = False) -> None:
+    """Serve until told to stop, or until standard input ends. Exits with PART_DIED when a part of the process dies."""
     settings = prepare(port=port, host=host)
+    if with_parent:
+        threading.Thread(target=_end_with_input, daemon=True).start()
     from opsteward.bootstrap.serve import serve
 
     def announce(url: str, link: str | None) -> None:
@@ -49,6 +54,12 @@ def run_worker() -> None:
 
     with _told_death():
         work(settings, announce)
+
+
+def _end_with_input() -> None:
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager

@@ -11,36 +11,50 @@ from uuid import UUID
 
 import httpx
 
-from opsteward.client import calls, files, people
-from opsteward.client.connection import Address, Call, answer_of, text_of
+from opsteward.client import calls, files, people, systems
+from opsteward.client.connection import Call, answer_of, text_of
+from opsteward.client.embedded import Embedded, address_of
+from opsteward.core.blocking import in_thread
 
 Task = dict[str, Any]
 User = dict[str, Any]
 Enrollment = dict[str, Any]
+System = dict[str, Any]
 _LOOK_EVERY = 0.1  # seconds, while a task is waited for; longer and longer up to a second
 
 
 class AsyncOpsteward:
     """A running instance: `AsyncOpsteward(url=..., token=...)`, or where `OPSTEWARD_URL` and `OPSTEWARD_TOKEN` say.
 
-    Use it in an `async with` block. Every method raises CallFailed where the instance refuses, and
+    `AsyncOpsteward()` takes the one that runs here; where none does, it starts one of its own, which ends with the
+    block. Use it in an `async with` block. Every method raises CallFailed where the instance refuses, and
     httpx.HTTPError where it can't be reached.
     """
 
     def __init__(self, url: str | None = None, token: str | None = None, *, timeout: float = 60.0) -> None:
         """`timeout`: seconds to wait for an answer."""
-        address = Address.of(url, token)
-        self._http = httpx.AsyncClient(base_url=address.url, headers=address.headers, timeout=timeout)
+        self._given = (url, token)
+        self._own: Embedded | None = None
+        self._http = httpx.AsyncClient(timeout=timeout)
 
     async def __aenter__(self) -> Self:
+        """Raises RuntimeError when an own instance does not start."""
+        address = await asyncio.to_thread(address_of, *self._given)
+        if address is None:
+            self._own = await asyncio.to_thread(Embedded)
+            address = self._own.address
+        self._http.base_url = address.url
+        self._http.headers.update(address.headers)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def close(self) -> None:
-        """Give back the connections."""
+        """Give back the connections, and end the instance if it is our own."""
         await self._http.aclose()
+        if self._own is not None:
+            await asyncio.to_thread(self._own.end)
 
     async def create_task(
         self, task_type: str, parameters: Mapping[str, Any] | None = None, *, priority: str = "normal", **more: Any
@@ -83,6 +97,18 @@ class AsyncOpsteward:
             await asyncio.sleep(pause)
             pause = min(1.0, pause * 1.5)
         return task
+
+    async def register_system(self, name: str, system_type: str, endpoint: str, **more: Any) -> System:
+        """It is watched from now on. Further: health_check_url, criticality, credentials, settings, depends_on."""
+        return dict(await self._send(systems.register_system(name, system_type, endpoint, **more)))
+
+    async def systems(self) -> list[System]:
+        """All systems with their present health, by name."""
+        return list((await self._send(systems.systems()))["items"])
+
+    async def system_health(self, system_id: str | UUID) -> dict[str, Any]:
+        """The health of one system as last measured."""
+        return dict(await self._send(systems.system_health(system_id)))
 
     async def pause(self, scope: calls.Scope, target: str = "", *, reason: str = "") -> None:
         """Begin nothing new: everything, the tenant, one task_type or one action."""
@@ -185,13 +211,13 @@ class AsyncOpsteward:
             if answer.status_code != 200:
                 await answer.aread()
                 answer_of(answer)
-            file = await asyncio.to_thread(partly.open, "wb")
+            file = await in_thread(partly.open, "wb")
             try:
                 async for block in answer.aiter_bytes():
-                    await asyncio.to_thread(file.write, block)
+                    await in_thread(file.write, block)
             finally:
-                await asyncio.to_thread(file.close)
-        return await asyncio.to_thread(partly.replace, target)
+                await in_thread(file.close)
+        return await in_thread(partly.replace, target)
 
     async def user_history(self, user_id: str | UUID) -> list[dict[str, Any]]:
         """Every change of a user, newest first."""

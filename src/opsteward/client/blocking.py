@@ -10,25 +10,30 @@ from uuid import UUID
 
 import httpx
 
-from opsteward.client import calls, files, people
-from opsteward.client.connection import Address, Call, answer_of, text_of
+from opsteward.client import calls, files, people, systems
+from opsteward.client.connection import Call, answer_of, text_of
+from opsteward.client.embedded import Embedded, address_of
 
 Task = dict[str, Any]
 User = dict[str, Any]
 Enrollment = dict[str, Any]
+System = dict[str, Any]
 _LOOK_EVERY = 0.1  # seconds, while a task is waited for; longer and longer up to a second
 
 
 class Opsteward:
     """A running instance: `Opsteward(url=..., token=...)`, or where `OPSTEWARD_URL` and `OPSTEWARD_TOKEN` say.
 
-    Use it in a `with` block. Every method raises CallFailed where the instance refuses, and
-    httpx.HTTPError where it can't be reached.
+    `Opsteward()` takes the one that runs here; where none does, it starts one of its own, which ends with the block.
+    Every method raises CallFailed where the instance refuses, and httpx.HTTPError where it can't be reached.
     """
 
     def __init__(self, url: str | None = None, token: str | None = None, *, timeout: float = 60.0) -> None:
-        """`timeout`: seconds to wait for an answer."""
-        address = Address.of(url, token)
+        """`timeout`: seconds to wait for an answer. Raises RuntimeError when an own instance does not start."""
+        address, self._own = address_of(url, token), None
+        if address is None:
+            self._own = Embedded()
+            address = self._own.address
         self._http = httpx.Client(base_url=address.url, headers=address.headers, timeout=timeout)
 
     def __enter__(self) -> Self:
@@ -38,8 +43,10 @@ class Opsteward:
         self.close()
 
     def close(self) -> None:
-        """Give back the connections."""
+        """Give back the connections, and end the instance if it is our own."""
         self._http.close()
+        if self._own is not None:
+            self._own.end()
 
     def create_task(
         self, task_type: str, parameters: Mapping[str, Any] | None = None, *, priority: str = "normal", **more: Any
@@ -80,6 +87,18 @@ class Opsteward:
             time.sleep(pause)
             pause = min(1.0, pause * 1.5)
         return task
+
+    def register_system(self, name: str, system_type: str, endpoint: str, **more: Any) -> System:
+        """It is watched from now on. Further: health_check_url, criticality, credentials, settings, depends_on."""
+        return dict(self._send(systems.register_system(name, system_type, endpoint, **more)))
+
+    def systems(self) -> list[System]:
+        """All systems with their present health, by name."""
+        return list((self._send(systems.systems()))["items"])
+
+    def system_health(self, system_id: str | UUID) -> dict[str, Any]:
+        """The health of one system as last measured."""
+        return dict(self._send(systems.system_health(system_id)))
 
     def pause(self, scope: calls.Scope, target: str = "", *, reason: str = "") -> None:
         """Begin nothing new: everything, the tenant, one task_type or one action."""

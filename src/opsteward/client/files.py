@@ -90,17 +90,17 @@ def all_errors(job_id: str) -> Call:
 
 def ended(report: Mapping[str, Any]) -> bool:
     """Whether nothing more will come of it."""
-    return report["ended_at"] is not None or report["status"] == "failed"
+    return bool(report["ended_at"] is not None or report["status"] == "failed")
 
 
 def lacks_ids(report: Mapping[str, Any]) -> bool:
     """Whether the report holds but the first of its users."""
-    return not report["dry_run"] and len(report["user_ids"]) < report["successful_imports"]
+    return bool(not report["dry_run"] and len(report["user_ids"]) < report["successful_imports"])
 
 
 def lacks_errors(report: Mapping[str, Any]) -> bool:
     """Whether the report holds but the first of its errors."""
-    return len(report["errors"]) < report["error_count"]
+    return bool(len(report["errors"]) < report["error_count"])
 
 
 def errors_of(lines: str) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 Everything that is shown passes through here, so that nothing from outside can reach a browser as HTML, as
 Markdown, as a template, or inside an attribute that is run. The one place where markup is written is `frame`, and
-it is constant.
+it is constant. A list that is drawn in the browser (`user_rows`) is given data, and sets it as text there.
 """
 
 from __future__ import annotations

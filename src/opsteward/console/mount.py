@@ -46,10 +46,10 @@ class Console:
 
     async def run(self) -> None:
         """Load the pages and serve them until cancelled."""
-        await in_thread(importlib.import_module, "opsteward.console.pages")
-        from opsteward.console import pages
+        await in_thread(importlib.import_module, "opsteward.console.site")
+        from opsteward.console import site
 
-        host = pages.build(self._rooms)
+        host = site.build(self._rooms)
         # The host comes up and goes down as under a server of its own. NiceGUI's context does not clean up when an
         # error passes through it, and being cancelled is one; so it is left by hand, without.
         context = host.router.lifespan_context(host)

@@ -11,7 +11,7 @@ from opsteward.console.elements import ago, at, chip, icon, link, tag, text
 from opsteward.console.names import Names
 from opsteward.console.wording import HISTORY, USER, Look, look_of
 from opsteward.core.clock import now
-from opsteward.identity.people import UserChangeInfo, UserInfo, UserStatus
+from opsteward.identity.people import UserChangeInfo, UserInfo
 
 _MOST_VALUE = 300  # characters of a value in a history
 _FIELDS = {
@@ -43,28 +43,17 @@ class Line:
     lost: tuple[str, ...] = ()
 
 
-def draw_user_row(user: UserInfo) -> None:
-    """A user in short, as a link to its page."""
-    with tag("a", "row-link") as whole:
-        with tag("div", "row-head"):
-            text(user.full_name, "title")
-            draw_user_chips(user)
-        with tag("p", "why"):
-            text(user.username)
-            for words in (user.email, user.role, user.department):
-                if words:
-                    text(words)
-            if user.expires_at is not None and user.status == UserStatus.ACTIVE:
-                at(user.expires_at, "until")
-    whole.props["href"] = address_of(user)
+def user_looks(user: UserInfo) -> list[Look]:
+    """Where it stands, and whether its name can be mistaken for another's."""
+    alike = [Look("visibility", "look-alike", "warn")] if user.looks_like is not None else []
+    return [*alike, look_of(USER, user.status)]
 
 
 def draw_user_chips(user: UserInfo) -> None:
-    """Where it stands, and whether its name can be mistaken for another's."""
+    """The same as chips."""
     with tag("div", "chips"):
-        if user.looks_like is not None:
-            chip(Look("visibility", "look-alike", "warn"))
-        chip(look_of(USER, user.status))
+        for look in user_looks(user):
+            chip(look)
 
 
 def draw_user_facts(user: UserInfo) -> None:

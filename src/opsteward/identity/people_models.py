@@ -45,6 +45,11 @@ class User(TenantRow, Base):
     email: Mapped[str | None]
     email_key: Mapped[str | None]
     full_name: Mapped[str]
+    #: What a search looks into. The database makes it; nobody reads it.
+    search_key: Mapped[str | None] = mapped_column(
+        sa.Computed("username_key || E'\\n' || coalesce(email_key, '') || E'\\n' || lower(full_name)", persisted=True),
+        deferred=True,
+    )
     status: Mapped[str]
     role: Mapped[str]
     department: Mapped[str | None]

@@ -54,6 +54,8 @@ def document_of(error: OpsError) -> dict[str, Any]:
             return error_document(error.extra.get("status", 400), error.detail, error.extra.get("scim_type", ""))
         case Malformed():
             return error_document(400, error.detail, "invalidSyntax")
+        case BadFilter() if any(problem.field == "sortBy" for problem in error.problems):
+            return error_document(400, error.detail, "invalidPath")
         case BadFilter():
             return error_document(400, error.detail, "invalidFilter")
         case Invalid():

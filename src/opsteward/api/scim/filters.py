@@ -25,11 +25,15 @@ from opsteward.identity.scim import BadFilter
 _Model = type[Resource[Any]]
 #: Parsed conditions beyond this are refused: each becomes a part of one statement.
 MOST_CONDITIONS = 200
+#: Characters beyond this are refused before they are parsed, which takes its time.
+MOST_TEXT = 16_000
 
 
 def term_of(text: str, model: _Model, *, strict: bool) -> scim.Term:
     """The condition that a filter is for resources of one type. Not `strict`: an attribute that these have not fits
     nothing, as where several types are searched. Raises BadFilter."""
+    if len(text) > MOST_TEXT:
+        raise BadFilter.field("filter", f"is longer than {MOST_TEXT} characters", "ask for less at once")
     try:
         bound: Any = ScimFilter[model]  # type: ignore[valid-type]
         parsed = bound(text)
@@ -47,11 +51,11 @@ def term_of(text: str, model: _Model, *, strict: bool) -> scim.Term:
 class _Translated(FilterVisitor[scim.Term]):
     def __init__(self, bound: Any) -> None:
         self._bound = bound
-        self._count = 0
+        self._conditions: list[Any] = []
 
     def _attribute(self, node: Any, *, comparing: bool) -> scim.Attribute | None:
-        self._count += 1
-        if self._count > MOST_CONDITIONS:
+        self._conditions.append(node)
+        if len(self._conditions) > MOST_CONDITIONS:
             raise BadFilter.field("filter", f"has more than {MOST_CONDITIONS} conditions", "ask for less at once")
         resolve = self._bound.resolve_comparison if comparing else self._bound.resolve
         binding = resolve(node, strict=False)
@@ -83,17 +87,18 @@ class _Translated(FilterVisitor[scim.Term]):
         if attribute is None:
             return scim.Never()
         binding = self._bound.resolve(node.attr_path, strict=False)
-        inner = _InEntry(binding, self._count)
+        inner = _InEntry(binding, self._conditions)
         return scim.Within(attribute, inner.visit(node.val_filter))
 
 
 class _InEntry(_Translated):
     """The filter in brackets: its attributes are those of an entry of the list."""
 
-    def __init__(self, binding: AttributeBinding, count: int) -> None:
+    def __init__(self, binding: AttributeBinding, conditions: list[Any]) -> None:
+        """`conditions`: those of the whole filter so far, which these are added to."""
         self._entry = binding.field_type
         self._bound = self
-        self._count = count
+        self._conditions = conditions
 
     def resolve(self, path: Any, *, strict: bool) -> AttributeBinding | None:
         """The attribute of an entry; None where it has none of that name."""
@@ -144,6 +149,8 @@ def _checked(value: Any, attribute: scim.Attribute, node: Comparison) -> Any:
 def order_of(text: str, model: _Model, *, strict: bool) -> scim.Attribute | None:
     """The attribute to sort by; None where resources of this type have it not. Raises BadFilter."""
     try:
+        if len(text) > MOST_TEXT:
+            raise ValueError(text)
         asked: Any = SearchRequest[model].model_validate({"sortBy": text}) if strict else SearchRequest(sort_by=text)  # type: ignore[valid-type]
         binding = asked.sort_binding(model)
     except (SCIMException, ValueError):

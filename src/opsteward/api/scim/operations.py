@@ -22,6 +22,7 @@ from opsteward.identity.service import scim_find, scim_groups, scim_users
 from opsteward.identity.types import Identity
 
 _PAGE = 100
+_MOST_PATHS = 50_000
 _LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 _SEARCH = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 _ONE_MEMBER = re.compile(r'members\[\s*value\s+eq\s+"([^"]+)"\s*\]', re.IGNORECASE)
@@ -75,6 +76,7 @@ class Operations:
         if few is not None:
             return await self._patch_members(_id(text), few, if_match)
         model: Any = MODELS[kind]
+        _check_paths(body)
         with _protocol():
             patch = PatchOp[model].model_validate(body, scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=POLICY)
 
@@ -231,6 +233,20 @@ def _dump(resource: Any) -> dict[str, Any]:
     return found
 
 
+def _operations_of(body: Any) -> list[Any]:
+    """The operations of a PATCH, before anything of it was checked."""
+    given = body.items() if isinstance(body, dict) else ()
+    listed = next((value for key, value in given if key.lower() == "operations"), None)
+    return listed if isinstance(listed, list) else []
+
+
+def _check_paths(body: Any) -> None:
+    """Refuse what would take long to parse."""
+    given = [pair for one in _operations_of(body) if isinstance(one, dict) for pair in one.items()]
+    if sum(len(value) for key, value in given if key.lower() == "path" and isinstance(value, str)) > _MOST_PATHS:
+        raise Refused.because(f"the paths have more than {_MOST_PATHS} characters together", "invalidPath")
+
+
 def _id(text: str) -> UUID:
     found = documents.identifier(text)
     if found is None:
@@ -288,12 +304,10 @@ class _Few:
 
 def _few_members(body: Any) -> _Few | None:
     """What a PATCH does, where it only adds members or removes some by their ids; else None."""
-    if not isinstance(body, dict):
-        return None
-    operations = next((value for key, value in body.items() if key.lower() == "operations"), None)
+    operations = _operations_of(body)
     add: list[dict[str, Any]] = []
     remove: set[UUID] = set()
-    if not isinstance(operations, list) or not operations or "schemas" not in body:
+    if not operations or "schemas" not in body:
         return None
     for one in operations:
         if not isinstance(one, dict) or not isinstance(one.get("path"), str) or not isinstance(one.get("op"), str):

@@ -36,13 +36,13 @@ class Projection:
 
     def applied(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """The document without what is not to be sent; its id and its schemas always are."""
-        if self.wanted is not None:
-            kept = _keep(document, self.wanted)
-            return {name: kept.get(name, value) for name, value in document.items() if name in kept or name in _ALWAYS}
-        if not self.unwanted:
+        if self.wanted is None and not self.unwanted:
             return dict(document)
-        left = _drop(document, self.unwanted)
-        return {name: left.get(name, value) for name, value in document.items() if name in left or name in _ALWAYS}
+        part = _drop(document, self.unwanted) if self.wanted is None else _keep(document, self.wanted)
+        found = {name: part.get(name, value) for name, value in document.items() if name in part or name in _ALWAYS}
+        # the schemas of what is there (RFC 7643, 3): an extension of which nothing is sent is not named
+        core, *extensions = document["schemas"]
+        return found | {"schemas": [core, *(urn for urn in extensions if urn in found)]}
 
 
 def _names(given: Any) -> list[str]:

@@ -164,6 +164,12 @@ async def schema(request: Request, rooms: RoomsDep, identity: Reader, urn: str) 
     return _one((await _part("schemas")).schemas(_base(request, rooms)), urn)
 
 
+@router.api_route("/Me", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+async def me(identity: Reader) -> Response:
+    """A provider's token is nobody in the directory: said as RFC 7644, 3.11 wants it."""
+    raise Refused.because("there is no /Me: the token belongs to no user", status=501)
+
+
 def _all(request: Request, found: list[dict[str, Any]]) -> Response:
     if "filter" in request.query_params:
         # RFC 7644, 4: so that nobody takes the whole list for what a filter found

@@ -14,11 +14,11 @@ from starlette.responses import Response
 
 from opsteward.console.elements import MOST_SEARCHED, advice, icon, link, search_box, section, select, tag, text
 from opsteward.console.kept_shares import KeptShares
-from opsteward.console.keyed import KeyedList, one
+from opsteward.console.keyed import one
 from opsteward.console.live import LivePage
-from opsteward.console.people import draw_user_row
 from opsteward.console.rooms import ConsoleRooms
 from opsteward.console.shares import draw_legend, draw_shares
+from opsteward.console.user_rows import UserRows
 from opsteward.console.wording import USER, counted
 from opsteward.core.errors import Invalid
 from opsteward.core.feed import Notice
@@ -115,7 +115,7 @@ class UsersPage(LivePage[Seen]):
             self._lay_out_filters(data.shares)
             self._found = text("", "quiet found", name="p")
             self._found.props["aria-live"] = "polite"
-            self._users = KeyedList[UserInfo](key=lambda user: user.id, render=draw_user_row, empty=lambda: None)
+            self._users = UserRows()
             self._nothing = one(_draw_nothing)
             self._pager = one(self._draw_pager)
 

@@ -262,6 +262,15 @@ where not exists (select 1 from pg_temp.import_match m where m.row = s.row)
 order by s.row
 """)
 
+#: What of the rest there is anything to do for.
+MET = sa.text("""
+select count(*) filter (where differs) as differ, count(*) filter (where moves) as move,
+       count(*) filter (where refused is not null) as refused,
+       count(*) filter (where status in ('inactive', 'archived')) as gone,
+       exists (select from pg_temp.import_stage where status is not null) as told_status
+from pg_temp.import_match
+""")
+
 REFUSED = sa.text("""
 select m.row, m.refused, m.seen, s.username, s.email from pg_temp.import_match m
 join pg_temp.import_stage s on s.row = m.row where m.refused is not null order by m.row

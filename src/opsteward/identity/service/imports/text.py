@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 
 from opsteward.core.errors import Invalid
-from opsteward.identity.service.imports.records import Blocks
+from opsteward.identity.service.imports.records import MOST_RECORD, Blocks
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 #: What may be named as encoding, and Python's name of it.
@@ -105,8 +105,19 @@ codecs.register_error("opsteward.latin-1", _undefined_as_latin_1)
 
 
 def lines(blocks: Blocks, encoding: str) -> Iterator[str]:
-    """The lines of the text with their ends, as a stream; only line feeds and carriage returns end one."""
+    """The lines of the text with their ends, as a stream; only line feeds and carriage returns end one.
+
+    Of a line longer than `MOST_RECORD` no more than one character beyond it is given, and no end.
+    """
     buffered = io.BufferedReader(_Raw(blocks), 1024 * 1024)
     if encoding == "cp1252-or-latin-1":
-        return iter(io.TextIOWrapper(buffered, "cp1252", errors="opsteward.latin-1", newline=""))
-    return iter(io.TextIOWrapper(buffered, encoding, newline=""))
+        return _limited(io.TextIOWrapper(buffered, "cp1252", errors="opsteward.latin-1", newline=""))
+    return _limited(io.TextIOWrapper(buffered, encoding, newline=""))
+
+
+def _limited(text: io.TextIOWrapper) -> Iterator[str]:
+    read = text.readline
+    while line := read(MOST_RECORD + 1):
+        yield line
+        while len(line) > MOST_RECORD and line[-1] not in "\r\n":
+            line = read(MOST_RECORD + 1) or "\n"

@@ -57,6 +57,7 @@ class _Tally:
         self.problems = list(batch.problems)
         self.failed = set(batch.failed)
         self.created = self.changed = self.unchanged = 0
+        self.has_rules = False
 
     def refuse(self, row: int, field: str, reason: str, value: Any) -> None:
         self.failed.add(row)
@@ -81,7 +82,6 @@ async def write(session: AsyncSession, job: ImportJob, batch: Batch, bus: Bus) -
         if not (await session.execute(sql.PLAN_ANEW)).one()[1]:
             await session.execute(sql.STAGING)
         await copy_text(session, sql.COPY, batch.staged)
-        await execute(session, sql.RULES, values, rules=batch.rules)
         if not await _all_new(session, job, values, tally):
             if job.mode != "create":
                 await _match(session, job, values, tally)
@@ -108,17 +108,18 @@ async def _match(session: AsyncSession, job: ImportJob, values: dict[str, Any], 
     matched = (await execute(session, sql.MATCH, values)).rowcount
     if not matched:
         return
-    rows = "select count(*) filter (where differs), count(*) filter (where moves) from pg_temp.import_match"
-    differ, move = (await session.execute(sa.text(rows))).one()
+    met = (await session.execute(sql.MET)).one()
+    differ, move = met.differ, met.move
     if differ:
         await execute(session, sql.ADDRESS_TAKEN, values)
     if move:
+        await _stage_rules(session, values, tally)
         await execute(session, sql.MOVED, values)
         await execute(session, sql.DUTIES_MEET, values)
-    refused = (await session.execute(sql.REFUSED)).all()
+    refused = (await session.execute(sql.REFUSED)).all() if met.refused or differ else []
     for row in refused:
         _refuse_match(tally, row)
-    for row in await session.execute(sql.STANDING):
+    for row in await session.execute(sql.STANDING) if met.gone or met.told_status else ():
         tally.warn(row.row, "status", f"is {row.status} and stays so: change it on purpose", row.username)
     tally.changed = differ - len([row for row in refused if row.refused != "seen"])
     if differ:
@@ -155,6 +156,7 @@ async def _all_new(session: AsyncSession, job: ImportJob, values: dict[str, Any]
     """Add them all at once, where nobody has been met so far: false, and nothing done, if one of them is there."""
     if job.dry_run or job.changed or job.unchanged:
         return False
+    await _stage_rules(session, values, tally)
     try:
         async with session.begin_nested():
             tally.created = (await execute(session, sql.CREATE, values)).rowcount
@@ -163,9 +165,18 @@ async def _all_new(session: AsyncSession, job: ImportJob, values: dict[str, Any]
     return True
 
 
+async def _stage_rules(session: AsyncSession, values: dict[str, Any], tally: _Tally) -> None:
+    if not tally.has_rules:
+        await execute(session, sql.RULES, values, rules=tally.batch.rules)
+        tally.has_rules = True
+
+
 async def _create(session: AsyncSession, job: ImportJob, values: dict[str, Any], tally: _Tally) -> None:
-    tally.created = (await execute(session, sql.CREATE_FREE, values)).rowcount
     matched = tally.changed + tally.unchanged
+    if matched == len(tally.batch.staged):
+        return
+    await _stage_rules(session, values, tally)
+    tally.created = (await execute(session, sql.CREATE_FREE, values)).rowcount
     if tally.created + matched < len(tally.batch.staged):
         await _refuse_taken(session, job, values, tally)
 

@@ -1,0 +1,53 @@
+"""The application that serves the pages. Importing this imports NiceGUI."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from nicegui import ui
+
+from opsteward.console import frame
+from opsteward.console.pages import (
+    agents,
+    enrollments,
+    imports,
+    incident,
+    overview,
+    review,
+    reviews,
+    task,
+    tasks,
+    user,
+    users,
+)
+from opsteward.console.rooms import ConsoleRooms
+
+_RECONNECT = 20.0  # seconds that a page whose connection broke (a phone asleep) may take to come back as it was
+
+
+def build(rooms: ConsoleRooms) -> FastAPI:
+    """The application with all pages, to be run within its own lifespan. Once in a process: NiceGUI is global."""
+    frame.share_style()
+    overview.install(rooms)
+    incident.install(rooms)
+    tasks.install(rooms)
+    task.install(rooms)
+    agents.install(rooms)
+    users.install(rooms)
+    imports.install(rooms)  # before the page of one user, whose address holds any word
+    user.install(rooms)
+    enrollments.install(rooms)
+    reviews.install(rooms)
+    review.install(rooms)
+    host = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    ui.run_with(
+        host,
+        title="Opsteward",
+        favicon=frame.FAVICON,
+        dark=None,  # as the system says
+        language="en-US",
+        tailwind=False,
+        binding_refresh_interval=None,  # we bind nothing that would have to be polled
+        reconnect_timeout=_RECONNECT,
+        show_welcome_message=False,
+    )
+    return host
