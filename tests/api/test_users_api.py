@@ -67,14 +67,19 @@ async def test_addresses_compare_whatever_their_form(tenant: Tenant, one: str, o
     assert problem_of(again, 409)["errors"][0]["field"] == "email"
 
 
-async def test_two_at_once_for_one_name_is_one_user(tenant: Tenant) -> None:
-    for number in range(50):
-        body = {"full_name": "R", "username": f"race{number}"}
-        answers = await asyncio.gather(*(
-            tenant.http.post("/api/v1/users", json={**body, "email": f"{which}{number}@example.com"}) for which in "ab"
-        ))  # fmt: skip
-        assert sorted(answer.status_code for answer in answers) == [201, 409]
-    assert tenant.count("users") == tenant.count("enrollments") == 50
+async def test_two_at_once_for_one_name_are_one_user_a_thousand_times(tenant: Tenant) -> None:
+    async def register(username: str, address: str) -> int:
+        body = {"username": username, "email": address, "full_name": "R"}
+        return (await tenant.http.post("/api/v1/users", json=body)).status_code
+
+    async def race(number: int) -> None:
+        forms = (f"Ä.user{number}", f"a\u0308.USER{number}")
+        answers = await asyncio.gather(*(register(form, f"{at}{number}@example.com") for at, form in enumerate(forms)))
+        assert sorted(answers) == [201, 409]
+
+    for first in range(0, 1000, 20):
+        await asyncio.gather(*(race(number) for number in range(first, first + 20)))
+    assert tenant.count("users") == tenant.count("enrollments") == 1000
 
 
 @pytest.mark.parametrize(("changes", "field"), [

@@ -39,9 +39,9 @@ class AsyncOpsteward:
 
     async def __aenter__(self) -> Self:
         """Raises RuntimeError when an own instance does not start."""
-        address = await asyncio.to_thread(address_of, *self._given)
+        address = await in_thread(address_of, *self._given)
         if address is None:
-            self._own = await asyncio.to_thread(Embedded)
+            self._own = await in_thread(Embedded)
             address = self._own.address
         self._http.base_url = address.url
         self._http.headers.update(address.headers)
@@ -54,7 +54,7 @@ class AsyncOpsteward:
         """Give back the connections, and end the instance if it is our own."""
         await self._http.aclose()
         if self._own is not None:
-            await asyncio.to_thread(self._own.end)
+            await in_thread(self._own.end)
 
     async def create_task(
         self, task_type: str, parameters: Mapping[str, Any] | None = None, *, priority: str = "normal", **more: Any

@@ -216,6 +216,8 @@ def _in_short(info: ImportInfo) -> str:
         return f"{counted(info.rows, 'row')} so far, {info.progress} %"
     told = [(info.created, "added"), (info.changed, "changed"), (info.left, "left"), (info.failed_imports, "refused")]
     words = ", ".join(f"{number} {word}" for number, word in told if number)
+    if words and info.dry_run:
+        return f"would be: {words}"
     return words or f"{counted(info.rows, 'row')}, nothing to do"
 
 

@@ -177,7 +177,7 @@ def _draw_ways(*, may_write: bool) -> None:
         way.props["href"] = "/users/import"
         with tag("a", "button") as out:
             icon("download")
-            text("Export CSV")
+            text("Export all")
         out.props["href"], out.props["download"] = "/api/v1/users/export?format=csv", "users.csv"
 
 
