@@ -90,6 +90,10 @@ async def test_the_same_again_is_the_same_job_until_something_changes(tenant: Te
     assert (again["unchanged"], again["changed"]) == (1, 1)
     refused = await send(tenant, rows)
     assert [one["reason"] for one in refused["errors"]] == ["is taken", "is taken"]
+    guest = [person("eve", enrollment_type="guest")]
+    assert problems(await send(tenant, guest)) == [(1, "enrollment_type")]
+    await tenant.http.put("/api/v1/enrollment-rules", json={"rules": {"guest": {"auto_approve": True}}})
+    assert (await send(tenant, guest))["created"] == 1
 
 
 async def test_an_upsert_moves_who_moved_and_leaves_the_rest(tenant: Tenant) -> None:

@@ -119,7 +119,7 @@ async def test_pages_of_items_follow_each_other_user_by_user(served: Served, vis
 
 async def test_who_may_only_read_is_told_so(served: Served, visit: Visit) -> None:
     review = begin(served, team(served, 1))
-    page = await visit("/access-reviews", token=served.operator("vera", "viewer"))
+    page = await visit("/access-reviews", token=served.operator("vinzenz", "viewer"))
     await expect(page.get_by_text("To begin one you need the role admin or owner.")).to_be_visible()
     await page.goto(f"{served.url}/access-reviews/{review['id']}")
     await expect(page.get_by_text("You may look at this, not decide it")).to_be_visible()

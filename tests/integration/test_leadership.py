@@ -6,13 +6,15 @@ import asyncio
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from opsteward.bootstrap.worker import seal_waiting
-from opsteward.core.durable import Engine
+from opsteward.core.durable import ENGINE_VERSION, Engine
 from opsteward.core.ids import uuid7
-from opsteward.core.processes import Membership, Process, host_key, started_mark
+from opsteward.core.process_marks import host_key, session_mark, started_mark
+from opsteward.core.processes import Membership, Process
 from opsteward.telemetry.service import audit
 from support.instance import Instance, Tenant
 
@@ -82,3 +84,27 @@ async def test_a_process_is_known_by_what_no_clock_moves(instance: Instance) -> 
 
 def test_who_is_gone_has_no_mark() -> None:
     assert started_mark(2**22 + 1) is None, "above the highest process id there can be"
+
+
+async def test_a_frozen_process_is_taken_over_though_it_holds_its_own_row(instance: Instance) -> None:
+    """Its connection is one of ours, left in the middle of a beat."""
+    frozen = uuid7()
+    row = {"host": host_key(), "pid": 2**22 + 1, "pid_started": 1.0}
+    async with instance.house.app.unit_of_work(None) as session:
+        session.add(Process(id=frozen, kind="test", version=ENGINE_VERSION, **row))
+    name = f"opsteward app {session_mark(row['host'], row['pid'], row['pid_started'])}"
+    with psycopg.connect(instance.house.urls.app, application_name=name) as beating:
+        beating.execute("update opsteward.processes set beat_at = now() where id = %s", [frozen])
+        _, membership = member(instance)
+        await membership.join()
+        running = asyncio.create_task(membership.run(asyncio.Event().wait))
+        try:
+            async with asyncio.timeout(20):
+                while instance.sql(f"select lost_at from opsteward.processes where id = '{frozen}'") == [(None,)]:
+                    await asyncio.sleep(0.05)
+        finally:
+            running.cancel()
+            await asyncio.wait({running})
+            await membership.leave()
+        with pytest.raises(psycopg.OperationalError):
+            beating.commit()

@@ -20,7 +20,8 @@ from opsteward.core import feed
 from opsteward.core.errors import Conflict
 from opsteward.core.feed import Feed
 from opsteward.core.ids import uuid7
-from opsteward.core.processes import Process, host_key
+from opsteward.core.process_marks import host_key
+from opsteward.core.processes import Process
 from opsteward.tasks.service import desk
 from opsteward.tasks.service.catalogue import Catalogue
 from opsteward.tasks.service.controls import Gate

@@ -384,7 +384,7 @@ async def test_our_database_going_away_in_a_step_is_waited_for(bench: Bench) -> 
         with psycopg.connect(EmbeddedPostgres(bench.house.settings.home).url("opsteward"), autocommit=True) as admin:
             admin.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity"
-                " where application_name in ('opsteward app', 'opsteward engine')"
+                " where application_name like any('{opsteward app %,opsteward engine %}')"
             )
 
     bench.board.before_effect = cut_off

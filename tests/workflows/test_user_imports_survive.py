@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
-import pytest
 import pytest_asyncio
 
 from opsteward.bootstrap.house import House, build_house

@@ -51,6 +51,15 @@
     }
     return [found, ""];
   };
+  const show = (pane) => {  // what the page will draw of it
+    const drawn = new MutationObserver(() => {
+      const card = pane.querySelector(".job .figures");
+      if (!card) return;
+      drawn.disconnect();
+      card.closest(".job").scrollIntoView({block: "nearest", behavior: "smooth"});
+    });
+    drawn.observe(pane, {subtree: true, childList: true});
+  };
   const send = (form, dry) => {
     const file = form.elements.file.files[0];
     if (!file) return say(form, "Choose a file first.", "bad-words");
@@ -75,7 +84,10 @@
       if (request.status === 401) return location.assign("/sign-in");
       if (request.status !== 200 && request.status !== 202) return say(form, refusal(request), "bad-words");
       say(form, "", "quiet");
-      form.dispatchEvent(new CustomEvent("begun", {detail: JSON.parse(request.responseText).job_id}));
+      const job = JSON.parse(request.responseText).job_id;
+      history.replaceState(history.state, "", `/users/import?job=${encodeURIComponent(job)}`);
+      show(form.closest(".pane"));
+      form.dispatchEvent(new CustomEvent("begun", {detail: job}));
     };
     busy(form, true);
     say(form, "Sending…", "quiet");

@@ -1,7 +1,8 @@
 // Users in short, as links. One element for the whole list: a search that is typed changes fifty rows at once, and as
 // elements of the page's own they would take longer than the search. All text is set as text.
 export default {
-  props: { rows: Array },
+  props: { rows: Array, address: String },
+  watch: { address(now) { history.replaceState(history.state, '', now); } },
   template: `
     <ul v-if="rows.length" class="plain">
       <li v-for="row in rows" :key="row.id">

@@ -13,17 +13,21 @@ from opsteward.identity.people import UserInfo, UserStatus
 
 
 class UserRows(Element, component="user_rows.js"):
-    """Shows users in this order; what is equal to what it shows already is not sent again."""
+    """Shows users in this order; what is equal to what it shows already is not sent again.
 
-    def __init__(self) -> None:
+    `address` is the page's own, which the browser shows once it changes.
+    """
+
+    def __init__(self, address: str) -> None:
         super().__init__()
         self._props["rows"] = []
+        self._props["address"] = address
 
-    def show(self, users: Sequence[UserInfo]) -> None:
-        """Make the list these users."""
-        rows = [_row(user) for user in users]
-        if rows != self._props["rows"]:
-            self._props["rows"] = rows
+    def show(self, users: Sequence[UserInfo], address: str) -> None:
+        """Make the list these users, at this address."""
+        wanted = {"rows": [_row(user) for user in users], "address": address}
+        if any(self._props[name] != value for name, value in wanted.items()):
+            self._props.update(wanted)
             self.update()
 
 

@@ -22,6 +22,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from opsteward.core.crypto import canonical_json
 from opsteward.core.errors import Conflict, Unavailable
 from opsteward.core.ids import uuid7
+from opsteward.core.process_marks import session_mark
 
 SCHEMA = "opsteward"
 APPLICATION_NAME = "opsteward"
@@ -75,7 +76,7 @@ class Database:
             pool_use_lifo=True,  # the one just used has its statements prepared; the others may rest
             json_serializer=canonical_json,
             connect_args={
-                "application_name": f"{APPLICATION_NAME} {name}",
+                "application_name": f"{APPLICATION_NAME} {name} {session_mark()}",
                 "connect_timeout": 5,
                 "options": "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000",
             },

@@ -30,6 +30,7 @@ from opsteward.core.blocking import in_thread
 from opsteward.core.crypto import canonical_json
 from opsteward.core.errors import Unavailable
 from opsteward.core.log import get_logger
+from opsteward.core.process_marks import session_mark
 from opsteward.core.redact import redact_text
 
 log = get_logger(__name__)
@@ -184,7 +185,7 @@ class Engine:
                 "sys_db_pool_size": 6,
                 "db_engine_kwargs": {
                     "pool_pre_ping": False,
-                    "connect_args": {"application_name": f"{APP_NAME} engine"},
+                    "connect_args": {"application_name": f"{APP_NAME} engine {session_mark()}"},
                 },
                 "log_level": "WARNING",
                 "notification_coalesce_sec": 0.05,

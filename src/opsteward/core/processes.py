@@ -1,26 +1,24 @@
 """The processes of this installation: heartbeat, one leader, takeover of a dead process's work.
 
-A process that beats is alive. When one falls silent, any other marks it lost, ends the database session by which it
-may still lead (a frozen process keeps its lock), and puts its unfinished workflows back on the queue; doing so twice
-is harmless. A process that finds itself marked lost (it was frozen and thawed) exits at once, before it can touch
-the world again. One process leads: the holder of an advisory lock runs what must run once.
+A process that beats is alive. When one falls silent, any other ends the database sessions by which it may still lead
+or hold rows (a frozen process keeps its locks), marks it lost, and puts its unfinished workflows back on the queue;
+doing so twice is harmless. A process that finds itself marked lost (it was frozen and thawed) exits at once, before it
+can touch the world again. One process leads: the holder of an advisory lock runs what must run once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import psutil
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from opsteward.core.blocking import in_thread
@@ -30,6 +28,7 @@ from opsteward.core.durable import ENGINE_VERSION, Engine
 from opsteward.core.errors import Unavailable
 from opsteward.core.ids import uuid7
 from opsteward.core.log import get_logger
+from opsteward.core.process_marks import host_key, session_mark, started_mark
 
 log = get_logger(__name__)
 
@@ -63,34 +62,6 @@ class LostProcess:
     host: str
     pid: int
     kind: str
-
-
-def host_key() -> str:
-    """This machine, this boot, this process-id namespace: within it a pid can be asked for directly."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    space = ""
-    with suppress(OSError):
-        space = str(Path("/proc/self/ns/pid").readlink())
-    return f"{socket.gethostname()}|{boot.read_text().strip() if boot.exists() else ''}|{space}"
-
-
-def started_mark(pid: int) -> float | None:
-    """When a process of this machine began, for telling it from a later one with the same number; None: it is gone.
-
-    Clock ticks since the boot, which no step of the clock moves; where there is no /proc, seconds since 1970.
-    """
-    if not Path("/proc/self/stat").exists():
-        try:
-            return float(psutil.Process(pid).create_time())
-        except psutil.NoSuchProcess:
-            return None
-    try:
-        # The program's name, in parentheses, may hold anything: what counts comes behind it.
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    state, ticks = fields[0], fields[19]
-    return None if state in "ZX" else float(ticks)
 
 
 class Membership:
@@ -231,6 +202,7 @@ class Membership:
             lost = [
                 row.id for row, silent in rows if row.version == ENGINE_VERSION and self._is_lost(row, float(silent))
             ]
+            await _end_sessions(session, [row for row, _ in rows if row.id in lost])
             crashed: list[LostProcess] = []
             if lost:
                 marked = await session.execute(
@@ -240,11 +212,6 @@ class Membership:
                     .returning(Process.id, Process.host, Process.pid, Process.kind)
                 )
                 crashed = [LostProcess(row.id, row.host.partition("|")[0], row.pid, row.kind) for row in marked]
-            for dead in lost:
-                await session.execute(
-                    sa.text("select pg_terminate_backend(pid) from pg_stat_activity where application_name = :holder"),
-                    {"holder": _holder(dead)},
-                )
         for dead in lost:
             count = await in_thread(self._engine.recover, dead)
             log.warning("core.process.taken_over", process_id=str(dead), workflows=count)
@@ -271,6 +238,24 @@ class Membership:
         """Not while we were cut off ourselves: when the database was away, everybody was silent."""
         at = asyncio.get_running_loop().time()
         return self._beats_since is not None and at - self._beats_since > self._lost_after
+
+
+async def _end_sessions(session: AsyncSession, lost: Sequence[Process]) -> None:
+    """A frozen process keeps its locks: the leader's, and those on the rows of what it was just writing, such as its
+    own beat. One that said goodbye ends its work by itself, and has but its lead taken."""
+    names = [_holder(dead.id) for dead in lost]
+    for dead in lost:
+        if dead.lost_at is None:
+            mark = session_mark(dead.host, dead.pid, dead.pid_started)
+            names += [f"{APPLICATION_NAME} {of} {mark}" for of in ("app", "engine")]
+    if names:
+        await session.execute(
+            sa.text(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where application_name = any(:names) and usename = current_user"
+            ),
+            {"names": names},
+        )
 
 
 def _holder(process_id: UUID) -> str:

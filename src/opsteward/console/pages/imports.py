@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from nicegui import ui
@@ -128,6 +127,4 @@ class ImportsPage(LivePage[Seen]):
             self.tell(error.detail, picture="error")
             return
         self._job_given = str(job_id)
-        ui.run_javascript(f"history.replaceState(history.state, '', {json.dumps(f'/users/import?job={job_id}')})")
         await self.look_again()
-        ui.run_javascript("document.querySelector('.job')?.scrollIntoView({block: 'nearest', behavior: 'smooth'})")

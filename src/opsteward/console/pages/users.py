@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from urllib.parse import urlencode
@@ -115,7 +114,7 @@ class UsersPage(LivePage[Seen]):
             self._lay_out_filters(data.shares)
             self._found = text("", "quiet found", name="p")
             self._found.props["aria-live"] = "polite"
-            self._users = UserRows()
+            self._users = UserRows(self._filter.address(after=self._filter.after))
             self._nothing = one(_draw_nothing)
             self._pager = one(self._draw_pager)
 
@@ -141,7 +140,7 @@ class UsersPage(LivePage[Seen]):
         self._picture.show([tuple(counts.items())])
         self._legend.show([(tuple(counts.items()), wanted)])
         self._found.set_text(_found_in_words(data))
-        self._users.show(data.users)
+        self._users.show(data.users, wanted.address(after=wanted.after))
         self._nothing.show([] if data.users else [(wanted == Filter(), bool(sum(counts.values())))])
         older = wanted.address(after=data.users[-1].username) if len(data.users) == _PAGE else ""
         self._pager.show([(wanted, older)])
@@ -151,8 +150,7 @@ class UsersPage(LivePage[Seen]):
         words = typed.strip()[:MOST_SEARCHED]
         if words == self._filter.search or not _storable(words):
             return
-        self._filter = wanted = replace(self._filter, search=words, after="")
-        ui.run_javascript(f"history.replaceState(history.state, '', {json.dumps(wanted.address())})")
+        self._filter = replace(self._filter, search=words, after="")
         await self.look_again()
 
     def _draw_legend(self, state: tuple[tuple[tuple[str, int], ...], Filter]) -> None:

@@ -103,7 +103,8 @@ def as_time(sql: Sql) -> Value:
 
 def as_truth(sql: Sql) -> Value:
     """Yes or no."""
-    return Value(sql, bool)
+    # as a word of the statement, so that the planner sees what is left of a comparison with it
+    return Value(sql, lambda value: sa.true() if value else sa.false())
 
 
 def some_entry(array: Sql, fits: Callable[[Sql], Sql]) -> Sql:

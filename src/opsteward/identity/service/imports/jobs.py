@@ -17,7 +17,7 @@ from opsteward.core.db import tenant_of
 from opsteward.core.errors import NotFound
 from opsteward.core.ids import uuid7
 from opsteward.identity.import_models import ImportJob, ImportPart, ImportProblem, ImportRow
-from opsteward.identity.people_models import User
+from opsteward.identity.people_models import EnrollmentRule, User
 from opsteward.identity.service.imports.records import Reading
 from opsteward.telemetry.service import audit
 
@@ -147,7 +147,7 @@ async def bind_task(session: AsyncSession, *, job_id: UUID, task_id: UUID) -> No
 
 
 async def equal_job(session: AsyncSession, whole: str) -> UUID | None:
-    """A job of the same content and options that waits, runs, or is done while no user has changed since."""
+    """A job of the same content and options that waits, runs, or is done while no user and no rule has changed."""
     tenant_id = tenant_of(session)
     job = await session.scalar(
         sa.select(ImportJob)
@@ -162,8 +162,11 @@ async def equal_job(session: AsyncSession, whole: str) -> UUID | None:
     if job is None:
         return None
     if job.status == "completed":
-        newer = sa.exists().where(User.tenant_id == tenant_id, User.updated_at > job.ended_at)
-        if await session.scalar(sa.select(newer)):
+        newer = (
+            sa.exists().where(model.tenant_id == tenant_id, model.updated_at > job.ended_at)
+            for model in (EnrollmentRule, User)
+        )
+        if await session.scalar(sa.select(sa.or_(*newer))):
             return None
     return job.id
 
