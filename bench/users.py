@@ -7,8 +7,8 @@
 - Peak memory of the process that does it (API and worker in one): under 400 MB.
 - The same file again: the job that stands answers; and, with one blank line more, every row is compared: a no-op.
 
-Limit: one run. Where the machine does other things too, the ratios of CPU time say more than those of the clock; an import
-has two processes at work, its own and the database's, and a COPY one.
+Limit: one run. On a machine that does other things too the ratios of CPU time say more than those of the clock.
+An import keeps two processes busy, its own and that of the database, a COPY one.
 """
 
 from __future__ import annotations

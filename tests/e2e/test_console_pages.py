@@ -157,7 +157,9 @@ def test_the_pages_never_write_markup() -> None:
                     found.append((path.name, node.func.attr))
     assert found == [("frame.py", "add_head_html")]
     for path in Path(opsteward.console.__file__).parent.rglob("*.js"):
-        assert not re.search("v-html|innerHTML|outerHTML|document.write|insertAdjacent", path.read_text(encoding="utf-8"))
+        assert not re.search(
+            "v-html|innerHTML|outerHTML|document.write|insertAdjacent", path.read_text(encoding="utf-8")
+        )
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])

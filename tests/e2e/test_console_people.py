@@ -198,7 +198,7 @@ async def test_rejected_and_overdue_requests(served: Served, visit: Visit) -> No
     await page.get_by_label("Reason (optional)").fill("no contract on file")
     await page.locator(".sheet").get_by_role("button", name="Reject").click()
     await expect(row).to_have_count(0)
-    await page.get_by_label("Decision", exact=True).select_option("rejected")
+    await card(page, "Decided").get_by_label("Decision").select_option("rejected")
     await page.wait_for_url("**/enrollments?decided=rejected")
     decided = card(page, "Decided").locator("li", has_text="Ivo Inspector")
     await expect(decided).to_contain_text("no contract on file")
