@@ -129,9 +129,7 @@ async def measure(instance: Instance) -> Table:
 
     headers = {"Authorization": f"Bearer {(instance.home / 'token').read_text()}"}
     limits = httpx.Limits(max_connections=200)
-    async with httpx.AsyncClient(
-        base_url=instance.client.url, headers=headers, limits=limits, timeout=60
-    ) as client:
+    async with httpx.AsyncClient(base_url=instance.client.url, headers=headers, limits=limits, timeout=60) as client:
         register = registration()
         await offer(client, register, rate=20, seconds=3)
         row(f"register_user, {OFFERED:g} a second", await offer(client, register, rate=OFFERED, seconds=SECONDS), "30")

@@ -17,7 +17,6 @@ from opsteward.identity.people_models import DutyConflict, EnrollmentRule
 from opsteward.identity.rules import SHIPPED, Rule, Rules, meeting
 from opsteward.telemetry.service import audit
 
-
 #: Both in one statement: every registration asks for them.
 _RULES = sa.text("""
 select name, rule, null as other from opsteward.enrollment_rules where tenant_id = :tenant
