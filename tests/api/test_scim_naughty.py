@@ -98,7 +98,7 @@ async def test_kept_exactly_or_refused(idp: Provisioner, kind: str) -> None:
 
 
 async def test_each_is_found_again_by_every_comparison(idp: Provisioner) -> None:
-    texts = [text for text in NAUGHTY[::6] if not any("\ud800" <= one <= "\udfff" for one in text)]
+    texts = [text for text in NAUGHTY[::20] if not any("\ud800" <= one <= "\udfff" for one in text)]
     found = 0
     for text in texts:
         made = await idp.http.post(f"{ROOT}/Users", json=user(text, title=text))

@@ -109,8 +109,6 @@ async def change_operator(
 ) -> dict[str, Any]:
     """Other roles, or `inactive` and `active` again; a change ends their browser sessions. Nobody gives roles beyond
     their own, and the last owner stays one."""
-    if body.roles is None and body.status is None:
-        raise Invalid.field("body", "changes nothing", "give roles, status or both")
     async with rooms.db.unit_of_work(identity.tenant_id) as session:
         changed = await operators.change_operator(
             session,

@@ -12,7 +12,7 @@ from opsteward.core import feed
 from opsteward.core.changes import Change, record_changes
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
-from opsteward.core.errors import Conflict
+from opsteward.core.errors import Conflict, Invalid
 from opsteward.identity.giving import check_roles, require_power_over
 from opsteward.identity.models import Operator, Token
 from opsteward.identity.service.access import get_operator
@@ -46,6 +46,8 @@ async def change_operator(
     )
     others = set(owners) - {operator_id}
     before = await get_operator(session, operator_id=operator_id)
+    if roles is None and status is None:
+        raise Invalid.field("body", "changes nothing", "give roles, status or both")
     if by is not None:
         require_power_over(by, before.roles)
     if roles is not None:

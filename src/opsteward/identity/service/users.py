@@ -41,6 +41,10 @@ MOVES = {
 #: Made once: an insert is built anew for each `values(...)`, which costs more than sending it.
 _ADD = insert(cast(sa.Table, User.__table__)).on_conflict_do_nothing().returning(User.id)
 _ENROL = insert(cast(sa.Table, Enrollment.__table__))
+_LOOKALIKE = sa.text("""
+select id from opsteward.users where tenant_id = :tenant and holds_names and username_key <> :key
+    and (lookalike_key = :looks or username_key = :looks) limit 1
+""")
 _DONE = {
     UserStatus.ACTIVE: "activated",
     UserStatus.SUSPENDED: "suspended",
@@ -290,12 +294,10 @@ class Users:
 
 async def _looks_like(session: AsyncSession, key: str, looks: str | None) -> UUID | None:
     """The user whose username this one can be mistaken for."""
-    seen = [User.lookalike_key == (looks or key), *([User.username_key == looks] if looks else [])]
-    return await session.scalar(
-        sa.select(User.id)
-        .where(User.tenant_id == tenant_of(session), User.holds_names, User.username_key != key, sa.or_(*seen))
-        .limit(1)
+    found: UUID | None = await session.scalar(
+        _LOOKALIKE, {"tenant": tenant_of(session), "key": key, "looks": looks or key}
     )
+    return found
 
 
 def taken(field: str) -> Conflict:
