@@ -11,7 +11,20 @@ from typing import Annotated
 
 import typer
 
-from opsteward.cli import admin, agents, approvals, bench, controls, incidents, lab, orders, schedules, tasks, users
+from opsteward.cli import (
+    admin,
+    agents,
+    approvals,
+    bench,
+    controls,
+    incidents,
+    lab,
+    orders,
+    people,
+    schedules,
+    tasks,
+    users,
+)
 from opsteward.cli.troubleshoot import troubleshoot
 
 app = typer.Typer(
@@ -24,6 +37,7 @@ app = typer.Typer(
 app.add_typer(incidents.events, name="events")
 app.add_typer(incidents.incidents, name="incidents")
 app.add_typer(users.app, name="users")
+app.add_typer(people.enrollments, name="enrollments")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(controls.pause, name="pause")

@@ -42,7 +42,7 @@ def send_and_follow(call: Call, path: Path, *, whole: bool) -> dict[str, Any]:
             report = _look(client, report["job_id"])
     if not whole:
         return report
-    with Opsteward() as instance:
+    with Opsteward(client.url) as instance:
         return instance.get_import(report["job_id"], whole=True)
 
 

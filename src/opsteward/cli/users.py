@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(help="Users: import files of them, export them.", no_args_is_help=True)
+app = typer.Typer(help="Users: one by one, and files of them in and out.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 _SHOWN = 20  # errors and warnings that a person is shown
@@ -66,10 +66,11 @@ def export_file(
 ) -> None:
     """Write all users into a file that can be imported again."""
     from opsteward.cli import show
+    from opsteward.cli.client import Client
     from opsteward.client.blocking import Opsteward
 
     try:
-        with Opsteward() as instance:
+        with Opsteward(Client().url) as instance:
             written = instance.export_users(file, file_format=file_format)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None

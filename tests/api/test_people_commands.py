@@ -1,0 +1,42 @@
+"""People by the command line, on a running instance."""
+
+from __future__ import annotations
+
+import json
+from uuid import uuid4
+
+from support.live import Live
+
+
+def test_people_by_the_command_line(live: Live) -> None:
+    tenant = live.tenant(f"commands{uuid4().hex[:12]}")
+    owner, second = tenant.owner, live.operator(tenant, "grace", "admin")
+    assert "No user is like that" in owner.cli("users", "list").stdout
+
+    joiner = ("users", "register", "ada", "ada@example.com", "Ada [bold]L.[/bold]", "--role", "contractor", "--json")
+    ada = json.loads(owner.cli(*joiner).stdout)
+    assert ada["status"] == "pending"
+    taken = owner.cli("users", "register", "ADA", "other@example.com", "Somebody")
+    assert taken.returncode == 1
+    assert "username" in taken.stderr
+    listed = owner.cli("users", "list", "--search", "DA")
+    assert ada["id"] in listed.stdout
+
+    (waiting,) = json.loads(owner.cli("enrollments", "list", "--json").stdout)["items"]
+    assert "background check" in owner.cli("enrollments", "list").stdout
+    assert "waits for review" in owner.cli("enrollments", "approve", waiting["id"], "--reason", "clean").stdout
+    refused = owner.cli("enrollments", "approve", waiting["id"])
+    assert "ask another one" in refused.stderr
+    assert "approved" in second.cli("enrollments", "approve", waiting["id"]).stdout
+    assert "Nobody waits" in owner.cli("enrollments", "list").stdout
+    again = owner.cli("enrollments", "reject", waiting["id"])
+    assert again.returncode == 1
+    assert "Traceback" not in again.stderr
+
+    shown = owner.cli("users", "show", ada["id"])
+    assert "Ada [bold]L.[/bold]" in shown.stdout
+    assert "read_basic" in shown.stdout
+    assert "inactive" in owner.cli("users", "deactivate", ada["id"], "--reason", "left").stdout
+    assert json.loads(owner.cli("users", "show", ada["id"], "--json").stdout)["history"][0]["reason"] == "left"
+    assert owner.cli("users", "show", "nobody").returncode == 2
+    assert owner.cli("users", "show", str(uuid4())).returncode == 1
