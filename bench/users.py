@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -80,8 +81,12 @@ class Work:
 
     def database(self) -> float:
         ended = self._server.cpu_times()
-        living = [child.cpu_times() for child in self._server.children()]
-        return ended.children_user + ended.children_system + sum(one.user + one.system for one in living)
+        seconds = float(ended.children_user + ended.children_system)
+        for child in self._server.children():
+            with suppress(psutil.NoSuchProcess):  # ended since: counted with the ended by the next look
+                spent = child.cpu_times()
+                seconds += spent.user + spent.system
+        return seconds
 
     def all(self) -> float:
         own = self._process.cpu_times()
