@@ -152,8 +152,8 @@ def run_demo(*, keep: bool, home: Path | None) -> int:
             console.print(f"Token:   {base / 'ops' / 'token'}", markup=False, highlight=False)
             rounds = _play(Demo(client, lab, console))
             ok = _summary(console, rounds)
-            console.print(f"Console: {client.url}", markup=False)
             if keep:
+                console.print(f"Console: {client.url}", markup=False)
                 console.print("The shop and Opsteward stay up. Ctrl-C ends them.")
                 with contextlib.suppress(KeyboardInterrupt):
                     signal.pause()
