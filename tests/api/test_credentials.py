@@ -137,8 +137,7 @@ async def test_nobody_gives_more_than_they_have(tenant: Tenant) -> None:
 
 async def made_by(instance: Instance, secret: str) -> set[str]:
     """The others who made this credential or its operator."""
-    async with instance.house.web.unit_of_work(None) as session:
-        return set((await access.authenticate(session, secret=secret)).made_by)
+    return set((await access.authenticate(instance.house.web, secret=secret)).made_by)
 
 
 async def test_who_made_a_credential_is_known_by_it(instance: Instance, tenant: Tenant) -> None:

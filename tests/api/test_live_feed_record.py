@@ -50,8 +50,7 @@ async def numbered(instance: Instance, tenant: Tenant) -> int:
 
 
 async def bearer(instance: Instance, tenant: Tenant) -> Identity:
-    async with instance.house.web.unit_of_work(None) as session:
-        return await access.authenticate(session, secret=tenant.owner.token)
+    return await access.authenticate(instance.house.web, secret=tenant.owner.token)
 
 
 async def follow(instance: Instance, tenant: Tenant, *, after: int | None, buffer: int = 100) -> tuple[Hub, Follower]:

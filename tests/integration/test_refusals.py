@@ -10,8 +10,7 @@ from support.instance import Tenant
 
 async def test_refusals_are_noted_without_a_flood(tenant: Tenant) -> None:
     db, session_id = tenant.instance.house.web, await tenant.credential("session")
-    async with db.unit_of_work(None) as session:
-        identity = await access.authenticate(session, secret=session_id.secret)
+    identity = await access.authenticate(db, secret=session_id.secret)
     started = now().replace(second=0, microsecond=0)
     for _ in range(20):
         await note_denied(db, identity, permission="tokens.write")

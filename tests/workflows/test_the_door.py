@@ -100,12 +100,12 @@ async def bench(house: House) -> AsyncIterator[Bench]:
     tenant = await create_tenant(house.web, name=f"door-{uuid4().hex[:12]}", operator="first", actor="test")
     name = uuid4().hex
     async with house.web.unit_of_work(tenant.id) as session:
-        first = await access.authenticate(session, secret=tenant.token)
         other = await access.create_operator(session, name="second", roles=["approver"], actor="test")
         token = await access.issue_token(session, operator_id=other.id, kind="api", name="t", actor="test")
-        second = await access.authenticate(session, secret=token.secret)
         new = NewSystem(name="board", type="service", endpoint=f"memory://{name}", settings={"check_interval": 3600})
         system = await house.inventory.register(session, new=new, actor="test")
+    first = await access.authenticate(house.web, secret=tenant.token)
+    second = await access.authenticate(house.web, secret=token.secret)
     known = KnownSystem(id=system.id, name=system.name, type=system.type)
     yield Bench(house, BOARDS[name], tenant.id, known, first, second)
 

@@ -144,8 +144,7 @@ class Connection:
         return True
 
     async def _do(self, command: dict[str, Any]) -> Any:
-        async with self._rooms.db.unit_of_work(None) as session:
-            identity = self.follower.identity = await access.authenticate(session, secret=self.secret)
+        identity = self.follower.identity = await access.authenticate(self._rooms.db, secret=self.secret)
         fields = {key: value for key, value in command.items() if key not in ("action", "id")}
         name = command["action"]
         if name == "ping":

@@ -46,8 +46,7 @@ async def identify(request: Request, rooms: Rooms) -> Identity:
 
 async def admitted(rooms: Rooms, *, secret: str, kind: str) -> Identity:
     """Who bears this credential, which must be of this kind; its use is remembered. Raises Unauthenticated."""
-    async with rooms.db.unit_of_work(None) as session:
-        identity = await access.authenticate(session, secret=secret)
+    identity = await access.authenticate(rooms.db, secret=secret)
     if identity.kind != kind:
         await refusals.note_refused_sign_in(rooms.db, identity, used_as=kind)
         raise Unauthenticated("this credential is not for that use")

@@ -34,7 +34,7 @@ _CORRELATION = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 #: Routes that take many things at once, within the larger limit.
 _INGEST = frozenset({"/api/v1/events", "/api/v1/tasks/bulk", "/scim/v2/Bulk"})
 #: Routes that read their bodies themselves, piece by piece: they are files, and too large to be held.
-_STREAMED = frozenset({"/api/v1/users/bulk-import"})
+STREAMED = frozenset({"/api/v1/users/bulk-import"})
 _GUARDED = ("/api/v1/", "/api/agents/", "/agent/", "/scim/")
 _OPEN = frozenset({"/agent/health", "/api/v1/sign-in"})
 #: Larger bodies are parsed on a thread: the event loop also renews this process's hold on its work.
@@ -69,7 +69,7 @@ class Guard:
         scope["correlation_id"] = given if _CORRELATION.fullmatch(given) else str(uuid7())
         with correlated(scope["correlation_id"]):
             try:
-                streamed = request.method == "POST" and scope["path"] in _STREAMED
+                streamed = request.method == "POST" and scope["path"] in STREAMED
                 body = b"" if streamed else await self._admitted_body(request)
                 if streamed:
                     _check_credential(request)

@@ -13,13 +13,12 @@ from contextlib import contextmanager
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from opsteward.api import problems
+from opsteward.api.guard import STREAMED
 from opsteward.core.errors import Unavailable
 from opsteward.telemetry.metrics import HTTP_WAITING
 
 #: What answers without the database, or must answer when all else waits, takes no turn.
 _TAKE_TURNS = ("/api/", "/agent/", "/scim/")
-#: A file comes as slowly as its sender sends it; the database is needed for a moment now and then.
-_OWN_PACE = frozenset({"/api/v1/users/bulk-import"})
 
 
 class Busy(Unavailable):
@@ -40,7 +39,9 @@ class Turns:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"] if scope["type"] == "http" else ""
-        if not path.startswith(_TAKE_TURNS) or path in _OWN_PACE:
+        if (
+            not path.startswith(_TAKE_TURNS) or path in STREAMED
+        ):  # as slowly as its sender sends; the database is needed now and then
             await self._app(scope, receive, send)
             return
         try:

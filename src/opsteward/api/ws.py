@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from uuid import UUID
 
-from fastapi import APIRouter, WebSocket
+from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from opsteward.api import problems
@@ -14,6 +14,7 @@ from opsteward.api.connection import Connection
 from opsteward.api.deps import admitted
 from opsteward.api.hub import Hub
 from opsteward.api.rooms import Rooms
+from opsteward.api.routes import Routes
 from opsteward.core.errors import Denied, Invalid, OpsError, Unauthenticated, Unavailable
 from opsteward.core.feed import RECONNECTED, Notice
 from opsteward.core.ids import uuid7
@@ -23,7 +24,7 @@ from opsteward.identity.service.browser import SESSION_COOKIE, is_same_origin
 
 log = get_logger(__name__)
 
-router = APIRouter()
+router = Routes()
 
 PROTOCOL = "opsteward"
 _TOKEN_PROTOCOL = "bearer."  # noqa: S105 - how a browser names its token, having no header to put it in
@@ -72,8 +73,7 @@ class LiveFeed:
                 bearers[connection.secret].append(connection)
         for secret, connections in bearers.items():
             try:
-                async with self._rooms.db.unit_of_work(None) as session:
-                    identity = await access.authenticate(session, secret=secret)
+                identity = await access.authenticate(self._rooms.db, secret=secret)
             except Unavailable:
                 return  # nothing is told meanwhile; once the database is back, the feed is, and we look again
             except Unauthenticated:

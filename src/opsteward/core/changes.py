@@ -105,10 +105,14 @@ class Told:
     data: dict[str, Any]
 
 
-_INSERT = sa.text("""
-insert into opsteward.changes (id, tenant_id, type, at, data)
-select r.id, :tenant_id, r.type, :at, r.data
-from jsonb_to_recordset(:rows) as r(id uuid, type text, data jsonb)
+#: With the notices, which every unit of work that records a change sends.
+_INSERT = sa.text(f"""
+with recorded as (
+    insert into opsteward.changes (id, tenant_id, type, at, data)
+    select r.id, :tenant_id, r.type, :at, r.data
+    from jsonb_to_recordset(:rows) as r(id uuid, type text, data jsonb)
+)
+{feed.TELL}
 """).bindparams(sa.bindparam("rows", type_=JSONB))
 
 
@@ -123,8 +127,8 @@ async def record_changes(session: AsyncSession, changes: Sequence[Change]) -> No
     if not changes:
         return
     session.info.setdefault("changes", []).extend(changes)
-    await feed.announce(session, kind=RECORDED, object_id="")
     at_the_end(session, "changes", _write)
+    await feed.announce(session, kind=RECORDED, object_id="")
 
 
 async def _write(session: AsyncSession) -> None:
@@ -133,7 +137,8 @@ async def _write(session: AsyncSession) -> None:
     rows = [
         {"id": str(one), "type": change.type, "data": change.data} for one, change in zip(ids, changes, strict=True)
     ]
-    await session.execute(_INSERT, {"tenant_id": tenant_of(session), "at": now(), "rows": rows})
+    told = {"tenant_id": tenant_of(session), "at": now(), "rows": rows, "payloads": feed.waiting_notices(session)}
+    await session.execute(_INSERT, told)
 
 
 async def sequence(session: AsyncSession) -> int:

@@ -6,8 +6,8 @@ row. The three roles (owner, app, web) are made in `core.provision`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -81,6 +81,16 @@ class Database:
                 "options": "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000",
             },
         )
+        self._alone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def look_up(self, statement: str, parameters: Mapping[str, Any]) -> sa.Row[Any] | None:
+        """The row that one statement finds which belongs to no tenant, in one round trip: no transaction around it.
+
+        Raises Unavailable as `unit_of_work` does.
+        """
+        with _told():
+            async with self._alone.connect() as connection:
+                return (await connection.execute(sa.text(statement), parameters)).first()
 
     @asynccontextmanager
     async def unit_of_work(self, tenant_id: UUID | None) -> AsyncIterator[AsyncSession]:
@@ -90,7 +100,7 @@ class Database:
         visible then. Raises Unavailable when the database is away, no connection is free in time or two transactions
         wait for each other; Conflict when another transaction has just added the same.
         """
-        try:
+        with _told():
             async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
                 if tenant_id is not None:
                     await session.execute(
@@ -100,14 +110,6 @@ class Database:
                 yield session
                 for finish in session.info.get("at_the_end", {}).values():
                     await finish(session)
-        except IntegrityError as error:
-            if getattr(error.orig, "sqlstate", None) != _UNIQUE_VIOLATION:
-                raise
-            raise Conflict("the same was added at the same moment", remedy="look again, then repeat it") from error
-        except (OperationalError, InterfaceError, PoolTimeout, TimeoutError) as error:
-            if isinstance(error, OperationalError) and not _is_passing(error):
-                raise
-            raise Unavailable from error
 
     @asynccontextmanager
     async def leadership(self, lock: int, *, holder: str) -> AsyncIterator[Callable[[], Awaitable[None]] | None]:
@@ -142,6 +144,21 @@ class Database:
     async def close(self) -> None:
         """Give back all connections."""
         await self._engine.dispose()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the database refuses or fails in, as errors of ours."""
+    try:
+        yield
+    except IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) != _UNIQUE_VIOLATION:
+            raise
+        raise Conflict("the same was added at the same moment", remedy="look again, then repeat it") from error
+    except (OperationalError, InterfaceError, PoolTimeout, TimeoutError) as error:
+        if isinstance(error, OperationalError) and not _is_passing(error):
+            raise
+        raise Unavailable from error
 
 
 def _is_passing(error: OperationalError) -> bool:

@@ -25,6 +25,9 @@ log = get_logger(__name__)
 
 CHANNEL = "opsteward_feed"
 RECONNECTED = "reconnected"
+#: Tells the notices that are bound as `payloads`.
+TELL = f"select pg_notify('{CHANNEL}', payload) from unnest(cast(:payloads as text[])) as payload"
+_NOTIFY = sa.text(TELL)
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,14 @@ async def announce(session: AsyncSession, *, kind: str, object_id: str) -> None:
     at_the_end(session, "notices", _notify)
 
 
+def waiting_notices(session: AsyncSession) -> list[str]:
+    """What waits to be told, for who tells it by `TELL` within a statement of its own."""
+    return list(session.info.pop("notices", ()))
+
+
 async def _notify(session: AsyncSession) -> None:
-    await session.execute(
-        sa.text("select pg_notify(:channel, payload) from unnest(cast(:payloads as text[])) as payload"),
-        {"channel": CHANNEL, "payloads": list(session.info["notices"])},
-    )
+    if payloads := waiting_notices(session):
+        await session.execute(_NOTIFY, {"payloads": payloads})
 
 
 class Feed:

@@ -14,6 +14,8 @@ from uuid import UUID
 
 from opsteward.core.errors import Conflict, Invalid
 
+USER = "urn:ietf:params:scim:schemas:core:2.0:User"
+GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
 

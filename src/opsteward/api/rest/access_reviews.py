@@ -6,15 +6,16 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.shapes import Input, Instant, NoBody, Page, page_of
+from opsteward.api.routes import Routes
 from opsteward.identity.service import reviews
 from opsteward.identity.types import Identity
 
-router = APIRouter(prefix="/api/v1/access-reviews", tags=["access reviews"])
+router = Routes(prefix="/api/v1/access-reviews", tags=["access reviews"])
 
 
 class ReviewIn(Input):

@@ -6,16 +6,17 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import Header, Query, Response
 from pydantic import Field
 
 from opsteward.actions.types import NewAction
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.shapes import Input, NoBody, Page, page_of
+from opsteward.api.routes import Routes
 from opsteward.core.ids import uuid7
 from opsteward.identity.types import Identity
 
-router = APIRouter(prefix="/api/v1", tags=["actions"])
+router = Routes(prefix="/api/v1", tags=["actions"])
 
 
 class ActionIn(Input):

@@ -6,16 +6,17 @@ from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.shapes import Input, Page, page_of
+from opsteward.api.routes import Routes
 from opsteward.identity.service import tenants
 from opsteward.identity.types import Identity
 from opsteward.telemetry.service import audit
 
-router = APIRouter(prefix="/api/v1", tags=["administration"])
+router = Routes(prefix="/api/v1", tags=["administration"])
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header
+from fastapi import Header
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from opsteward.actions.types import ENDS, HELPED, ActionView, NewAction, RunStat
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.shapes import Input
 from opsteward.api.rooms import Rooms
+from opsteward.api.routes import Routes
 from opsteward.core.blocking import in_thread
 from opsteward.core.clock import iso, now
 from opsteward.core.errors import Invalid, NotFound
@@ -24,7 +25,7 @@ from opsteward.events.payload import validate_payload
 from opsteward.events.standing_orders import Subject
 from opsteward.identity.types import Identity
 
-router = APIRouter(prefix="/agent", tags=["events"])
+router = Routes(prefix="/agent", tags=["events"])
 
 _WAIT_SECONDS = 20.0
 _POLL_SECONDS = 0.1

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import Field
 
 from opsteward.agents.service import metrics
@@ -14,10 +14,11 @@ from opsteward.agents.service.desk import LONGEST_INTERVAL, SHORTEST_INTERVAL
 from opsteward.agents.types import AgentInfo, NewAgent
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.shapes import Input, NoBody, Page, page_of
+from opsteward.api.routes import Routes
 from opsteward.identity.types import Identity
 from opsteward.tasks.service import desk as tasks
 
-router = APIRouter(tags=["agents"])
+router = Routes(tags=["agents"])
 
 _RECENT = 20
 _LONGEST_WINDOW = 31_536_000.0

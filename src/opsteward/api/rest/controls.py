@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import Field
 
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.shapes import Input
+from opsteward.api.routes import Routes
 from opsteward.core.errors import Invalid
 from opsteward.identity.types import Identity
 from opsteward.tasks.service import controls
 
-router = APIRouter(prefix="/api/v1/controls", tags=["controls"])
+router = Routes(prefix="/api/v1/controls", tags=["controls"])
 
 
 class EverythingIn(Input):

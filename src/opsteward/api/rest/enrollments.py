@@ -6,17 +6,18 @@ from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.shapes import Input, Page, page_of
+from opsteward.api.routes import Routes
 from opsteward.identity.people import EnrollmentStatus
 from opsteward.identity.rules import Rule
 from opsteward.identity.service import enrollment_rules, enrollments
 from opsteward.identity.types import Identity
 
-router = APIRouter(prefix="/api/v1", tags=["enrollments"])
+router = Routes(prefix="/api/v1", tags=["enrollments"])
 
 Reason = Annotated[str, Field(max_length=2000)]
 Permission = Annotated[str, Field(max_length=200)]

@@ -9,13 +9,14 @@ from itertools import islice
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import AfterValidator, Field, ValidationError
 
 from opsteward.api import problems
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.guard import check_json
 from opsteward.api.rest.shapes import Input, Instant, NoBody, Page, page_of
+from opsteward.api.routes import Routes
 from opsteward.core.blocking import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed
 from opsteward.core.settings import Settings
@@ -24,7 +25,7 @@ from opsteward.events.service import timeline
 from opsteward.events.types import IncidentStatus, NewEvent
 from opsteward.identity.types import Identity
 
-router = APIRouter(prefix="/api/v1", tags=["events"])
+router = Routes(prefix="/api/v1", tags=["events"])
 
 _PROBLEMS_PER_ROW = 20
 _NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")

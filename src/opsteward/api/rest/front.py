@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from opsteward.api.deps import RoomsDep
+from opsteward.api.routes import Routes
 
-router = APIRouter(tags=["front"])
+router = Routes(tags=["front"])
 
 
 @router.head("/livez", include_in_schema=False)

@@ -9,14 +9,15 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 
 from opsteward.api.deps import Needs, RoomsDep, bearer
+from opsteward.api.routes import Routes
 from opsteward.identity.types import Identity
 from opsteward.telemetry.metrics import REGISTRY
 from opsteward.telemetry.service.figures import MEDIA_TYPE, Told, exposition
 
-router = APIRouter(tags=["metrics"])
+router = Routes(tags=["metrics"])
 
 
 class _NeedsUnlessPublic(Needs):

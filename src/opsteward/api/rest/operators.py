@@ -7,11 +7,12 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import Field
 
 from opsteward.api.deps import RoomsDep, client_address, needs, own_address
 from opsteward.api.rest.shapes import Input, NoBody, Page
+from opsteward.api.routes import Routes
 from opsteward.core.errors import Denied, Invalid
 from opsteward.identity.giving import require_power_over
 from opsteward.identity.passwords import LONGEST
@@ -19,7 +20,7 @@ from opsteward.identity.permissions import SIGNED_IN
 from opsteward.identity.service import access, operators, password_sign_in
 from opsteward.identity.types import Identity
 
-router = APIRouter(prefix="/api/v1", tags=["administration"])
+router = Routes(prefix="/api/v1", tags=["administration"])
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Roles = Annotated[list[Annotated[str, Field(max_length=40)]], Field(min_length=1, max_length=10)]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import Field
 
 from opsteward.api.deps import RoomsDep, client_address, needs, own_address, same_origin
 from opsteward.api.rest.shapes import Input
 from opsteward.api.rooms import Rooms
+from opsteward.api.routes import Routes
 from opsteward.api.sign_in_page import password_page, sign_in_page
 from opsteward.core.errors import Denied, Invalid, LimitExceeded, NotFound, Unauthenticated
 from opsteward.identity.passwords import LONGEST
@@ -21,7 +22,7 @@ from opsteward.identity.service.browser import SESSION_COOKIE
 from opsteward.identity.service.openid_sign_in import STAY_SECONDS
 from opsteward.identity.types import Identity
 
-router = APIRouter(tags=["signing in"])
+router = Routes(tags=["signing in"])
 
 _OPENID_COOKIE = "opsteward_openid"
 _OPENID_PATH = "/sign-in/openid"
@@ -62,8 +63,7 @@ async def sign_in(request: Request, rooms: RoomsDep, code: Annotated[str, Query(
     if not code:
         return _form(rooms)
     try:
-        async with rooms.db.unit_of_work(None) as session:
-            link = await access.authenticate(session, secret=code)
+        link = await access.authenticate(rooms.db, secret=code)
         if link.kind != "link":
             await refusals.note_refused_sign_in(rooms.db, link, used_as="link")
         async with rooms.db.unit_of_work(link.tenant_id) as session:
@@ -95,8 +95,7 @@ async def sign_in_by_form(request: Request, rooms: RoomsDep) -> Response:
 
 async def _sign_in_with_token(request: Request, rooms: Rooms, secret: str) -> Response:
     try:
-        async with rooms.db.unit_of_work(None) as session:
-            owner = await access.authenticate(session, secret=secret)
+        owner = await access.authenticate(rooms.db, secret=secret)
         if owner.kind != "api":
             await refusals.note_refused_sign_in(rooms.db, owner, used_as="api")
         async with rooms.db.unit_of_work(owner.tenant_id) as session:

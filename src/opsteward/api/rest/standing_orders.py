@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.shapes import Input
+from opsteward.api.routes import Routes
 from opsteward.events.service.orders import InForce
 from opsteward.identity.types import Identity
 
-router = APIRouter(prefix="/api/v1/standing-orders", tags=["standing orders"])
+router = Routes(prefix="/api/v1/standing-orders", tags=["standing orders"])
 
 
 class OrdersIn(Input):

@@ -6,15 +6,16 @@ from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import AliasChoices, Field
 
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.shapes import Input, Page
+from opsteward.api.routes import Routes
 from opsteward.identity.types import Identity
 from opsteward.systems.service.inventory import NewSystem
 
-router = APIRouter(prefix="/api/v1/systems", tags=["systems"])
+router = Routes(prefix="/api/v1/systems", tags=["systems"])
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import Header, Query, Response
 from pydantic import Field
 
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.shapes import Input, Instant, NoBody, Page, page_of
 from opsteward.api.rooms import Rooms
+from opsteward.api.routes import Routes
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
 from opsteward.core.ids import derived_id
@@ -22,7 +23,7 @@ from opsteward.tasks.service.schedules import next_time
 from opsteward.tasks.service.submission import LONGEST_DELAY, MOST_DEPENDENCIES
 from opsteward.tasks.types import NewTask, TaskStatus
 
-router = APIRouter(prefix="/api/v1", tags=["tasks"])
+router = Routes(prefix="/api/v1", tags=["tasks"])
 
 Priority = Literal["critical", "high", "normal", "low", "background"]
 Ref = Annotated[str, Field(min_length=1, max_length=200)]

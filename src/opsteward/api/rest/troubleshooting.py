@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.shapes import Input, Page
+from opsteward.api.routes import Routes
 from opsteward.core.errors import Invalid
 from opsteward.identity.types import Identity
 
-router = APIRouter(prefix="/api/v1/troubleshooting/sessions", tags=["troubleshooting"])
+router = Routes(prefix="/api/v1/troubleshooting/sessions", tags=["troubleshooting"])
 
 
 class SessionIn(Input):

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import Field, ValidationError
@@ -21,6 +21,7 @@ from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.guard import check_json
 from opsteward.api.rest.shapes import Input, Page
 from opsteward.api.rooms import Rooms
+from opsteward.api.routes import Routes
 from opsteward.core.blocking import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed, NotFound
 from opsteward.identity.service.exports import EXPORTS, exported
@@ -33,7 +34,7 @@ from opsteward.identity.types import Identity
 from opsteward.tasks.service import desk
 from opsteward.tasks.types import NewTask, TaskStatus
 
-router = APIRouter(prefix="/api/v1", tags=["users"])
+router = Routes(prefix="/api/v1", tags=["users"])
 
 Mode = Literal["create", "upsert", "full"]
 Named = Annotated[str | None, Field(max_length=100)]

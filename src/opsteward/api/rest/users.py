@@ -6,17 +6,18 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import Field
 
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.shapes import Input, Instant, Page, page_of
+from opsteward.api.routes import Routes
 from opsteward.identity.people import NewUser, UserStatus
 from opsteward.identity.service import grants, people_lists
 from opsteward.identity.service.users import get_user as user_of
 from opsteward.identity.types import Identity
 
-router = APIRouter(prefix="/api/v1", tags=["users"])
+router = Routes(prefix="/api/v1", tags=["users"])
 
 Text = Annotated[str, Field(max_length=2000)]
 Tags = Annotated[list[Text], Field(max_length=1000)]
@@ -77,7 +78,7 @@ async def register_user(
 ) -> dict[str, Any]:
     """Register a user; it is enrolled and given its access, or waits for a person, in the same transaction."""
     async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await rooms.users.register(session, new=NewUser(**body.model_dump()), actor=identity.actor))
+        return vars(await rooms.users.register(session, new=NewUser(**body.model_dump()), actor=identity.actor))
 
 
 @router.get("/users")

@@ -6,17 +6,18 @@ from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.problems import field_problems
 from opsteward.api.rest.shapes import Input, Page
+from opsteward.api.routes import Routes
 from opsteward.core.errors import Invalid
 from opsteward.identity.people import NewUser
 from opsteward.identity.types import Identity
 
-router = APIRouter(tags=["webhooks"])
+router = Routes(tags=["webhooks"])
 
 Text = Annotated[str, Field(max_length=2000)]
 

@@ -12,6 +12,8 @@ from opsteward.identity.checking import MOST_FULL_NAME
 from opsteward.identity.keys import folded
 from opsteward.identity.scim import (
     ENTERPRISE,
+    GROUP,
+    USER,
     GroupResource,
     GroupState,
     Kind,
@@ -21,8 +23,6 @@ from opsteward.identity.scim import (
     UserState,
 )
 
-_USER = "urn:ietf:params:scim:schemas:core:2.0:User"
-_GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 _STANDING = ("active", "pending")
 
 
@@ -54,7 +54,7 @@ def _of_user(user: UserResource, base: str) -> dict[str, Any]:
     kept["emails"] = _emails(scim, user.email)
     own = [one for one in kept if one.lower().startswith("urn:")]
     found: dict[str, Any] = {
-        "schemas": [_USER, *([ENTERPRISE] if enterprise else []), *own],
+        "schemas": [USER, *([ENTERPRISE] if enterprise else []), *own],
         "id": str(user.id),
         "externalId": user.external_id,
         "userName": user.username,
@@ -87,7 +87,7 @@ def _emails(scim: Mapping[str, Any], email: str | None) -> list[dict[str, Any]]:
 def _of_group(group: GroupResource, base: str) -> dict[str, Any]:
     kept = dict((group.scim or {}).get("doc", {}))
     found: dict[str, Any] = {
-        "schemas": [_GROUP, *(one for one in kept if one.lower().startswith("urn:"))],
+        "schemas": [GROUP, *(one for one in kept if one.lower().startswith("urn:"))],
         "id": str(group.id),
         "externalId": group.external_id,
         "displayName": group.display_name,

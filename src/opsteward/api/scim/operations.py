@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -77,11 +78,11 @@ class Operations:
             return await self._patch_members(_id(text), few, if_match)
         model: Any = MODELS[kind]
         _check_paths(body)
-        with _protocol():
+        with _refusals():
             patch = PatchOp[model].model_validate(body, scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=POLICY)
 
         def patched(before: Resource) -> dict[str, Any]:
-            with _protocol():
+            with _refusals():
                 resource = model.model_validate(documents.document(before, self.base), scim_policy=POLICY)
                 patch.patch(resource, scim_policy=POLICY)
                 return _dump(resource)
@@ -206,25 +207,23 @@ class Operations:
         return Done(resource=resource, document=projection.applied(documents.document(resource, self.base)))
 
 
-class _protocol:  # noqa: N801 - reads as a context, not as a thing
+@contextmanager
+def _refusals() -> Iterator[None]:
     """What `scim2_models` refuses, told as a refusal of ours."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
-        if isinstance(error, SCIMException):
-            raise Refused.because(error.detail, error.scim_type, error.status) from None
-        if isinstance(error, ValidationError):
-            told = Error.from_validation_errors(error)
-            detail = "; ".join(str(one.detail) for one in told[:10])
-            raise Refused.because(detail, told[0].scim_type or "invalidValue", told[0].status or 400) from None
-        if isinstance(error, RecursionError):
-            raise Refused.because("the request is nested too deep", "invalidSyntax") from None
+    try:
+        yield
+    except SCIMException as error:
+        raise Refused.because(error.detail, error.scim_type, error.status) from None
+    except ValidationError as error:
+        told = Error.from_validation_errors(error)
+        detail = "; ".join(str(one.detail) for one in told[:10])
+        raise Refused.because(detail, told[0].scim_type or "invalidValue", told[0].status or 400) from None
+    except RecursionError:
+        raise Refused.because("the request is nested too deep", "invalidSyntax") from None
 
 
 def _document(kind: Kind, body: Any, context: Context) -> dict[str, Any]:
-    with _protocol():
+    with _refusals():
         return _dump(MODELS[kind].model_validate(body, scim_ctx=context, scim_policy=POLICY))
 
 

@@ -6,11 +6,12 @@ import importlib
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.guard import check_json
 from opsteward.api.rooms import Rooms
+from opsteward.api.routes import Routes
 from opsteward.api.scim.answers import MEDIA_TYPE, ROOT, Refused, ScimRoute, answer
 from opsteward.api.scim.projection import Projection
 from opsteward.core.blocking import in_thread
@@ -18,7 +19,7 @@ from opsteward.core.errors import NotFound
 from opsteward.identity.scim import Kind
 from opsteward.identity.types import Identity
 
-router = APIRouter(prefix=ROOT, route_class=ScimRoute, include_in_schema=False)
+router = Routes(prefix=ROOT, route_class=ScimRoute, include_in_schema=False)
 
 Reader = Annotated[Identity, needs("scim.read")]
 Writer = Annotated[Identity, needs("scim.write")]

@@ -13,8 +13,6 @@ from scim2_models import User as _User
 from opsteward.core.settings import Settings
 from opsteward.identity.scim import ENTERPRISE, Kind
 
-USER = "urn:ietf:params:scim:schemas:core:2.0:User"
-GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 #: Operations that one bulk request may hold: each is a transaction of its own.
 MOST_OPERATIONS = 500
 #: Resources in one page.

@@ -15,7 +15,7 @@ from opsteward.core import feed
 from opsteward.core.changes import Change, record_changes
 from opsteward.core.clock import now
 from opsteward.core.crypto import new_token, token_hash
-from opsteward.core.db import tenant_of
+from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound, Unauthenticated
 from opsteward.core.ids import uuid7
 from opsteward.identity.giving import check_roles, check_scopes
@@ -148,11 +148,9 @@ async def issue_token(
     return NewToken(id=token.id, secret=secret, scopes=limited, expires_at=expires_at)
 
 
-async def authenticate(session: AsyncSession, *, secret: str) -> Identity:
-    """Who bears this secret. Needs no tenant. Raises Unauthenticated without saying why."""
-    row = (
-        await session.execute(sa.text("select * from opsteward.token_owner(:hash)"), {"hash": token_hash(secret)})
-    ).first()
+async def authenticate(db: Database, *, secret: str) -> Identity:
+    """Who bears this secret. Raises Unauthenticated without saying why."""
+    row = await db.look_up("select * from opsteward.token_owner(:hash)", {"hash": token_hash(secret)})
     if row is None:
         raise Unauthenticated("the credential is unknown, expired or revoked")
     own = f"operator:{row.operator_id}"

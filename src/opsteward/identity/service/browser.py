@@ -23,8 +23,7 @@ async def identify(db: Database, *, secret: str) -> Identity:
     """Who bears this session. Raises Unauthenticated for a session that is over, and for any other credential."""
     if not secret:
         raise Unauthenticated("no session")
-    async with db.unit_of_work(None) as session:
-        identity = await access.authenticate(session, secret=secret)
+    identity = await access.authenticate(db, secret=secret)
     if identity.kind != "session":
         raise Unauthenticated("this credential is not for that use")
     return identity

@@ -108,8 +108,7 @@ class PasswordSignIn:
 
     async def link_of(self, *, secret: str) -> Identity:
         """Whose password a link sets. Raises Unauthenticated."""
-        async with self._db.unit_of_work(None) as session:
-            link = await access.authenticate(session, secret=secret)
+        link = await access.authenticate(self._db, secret=secret)
         if link.kind != "password":
             await refusals.note_refused_sign_in(self._db, link, used_as="password")
             raise Unauthenticated("this is no password link")

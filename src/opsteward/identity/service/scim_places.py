@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from opsteward.identity.keys import email_key
 from opsteward.identity.people_models import User
-from opsteward.identity.scim import ENTERPRISE, Attribute, BadFilter, Both, Compare, Present, Term, Within
+from opsteward.identity.scim import ENTERPRISE, GROUP, USER, Attribute, BadFilter, Both, Compare, Present, Term, Within
 from opsteward.identity.scim_models import ScimEmail, ScimGroup, ScimGroupMember
 from opsteward.identity.service.scim_filters import (
     Entry,
@@ -27,8 +27,6 @@ from opsteward.identity.service.scim_filters import (
     some_entry,
 )
 
-_USER = "urn:ietf:params:scim:schemas:core:2.0:User"
-_GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 #: A user in one of these has not been put away: `active` is true.
 STANDING = ("active", "pending")
 
@@ -135,7 +133,7 @@ class UserRow(_Row):
             case ("schemas",):
                 kept = super().node((ENTERPRISE,))
                 more = sa.or_(User.department.is_not(None), User.manager_id.is_not(None), kept.is_not(None))
-                return sa.case((more, _list(_USER, ENTERPRISE)), else_=_list(_USER))
+                return sa.case((more, _list(USER, ENTERPRISE)), else_=_list(USER))
             case (urn, "manager") if urn == ENTERPRISE:
                 return sa.func.jsonb_build_array(User.manager_id, super().node(path), type_=JSONB)
         return super().node(path)
@@ -214,7 +212,7 @@ class GroupRow(_Row):
     def node(self, path: tuple[str, ...]) -> Sql:
         """A part of the document; its schema is the one that all groups have."""
         if path == ("schemas",):
-            return _list(_GROUP)
+            return _list(GROUP)
         return super().node(path)
 
     def special(self, term: Compare | Present | Within) -> Sql | None:

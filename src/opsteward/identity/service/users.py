@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -22,7 +22,8 @@ from opsteward.identity.checking import problems_of
 from opsteward.identity.keys import email_key, folded, lookalike_key
 from opsteward.identity.people import NewUser, UserInfo, UsersEnrolled, UserStatus
 from opsteward.identity.people_models import Enrollment, User
-from opsteward.identity.rules import Rule, meeting
+from opsteward.identity.rules import meeting
+from opsteward.identity.service import joining
 from opsteward.identity.service.access_of_users import PEOPLE, change, drop_denials, locked
 from opsteward.identity.service.enrollment_rules import duties_meet, rules_of
 from opsteward.identity.service.enrollments import enrollment_row, pending_changes
@@ -38,13 +39,6 @@ MOVES = {
     UserStatus.INACTIVE: frozenset({UserStatus.ACTIVE, UserStatus.ARCHIVED}),
     UserStatus.ARCHIVED: frozenset({UserStatus.INACTIVE}),
 }
-#: Made once: an insert is built anew for each `values(...)`, which costs more than sending it.
-_ADD = insert(cast(sa.Table, User.__table__)).on_conflict_do_nothing().returning(User.id)
-_ENROL = insert(cast(sa.Table, Enrollment.__table__))
-_LOOKALIKE = sa.text("""
-select id from opsteward.users where tenant_id = :tenant and holds_names and username_key <> :key
-    and (lookalike_key = :looks or username_key = :looks) limit 1
-""")
 _DONE = {
     UserStatus.ACTIVE: "activated",
     UserStatus.SUSPENDED: "suspended",
@@ -78,17 +72,14 @@ class Users:
             tenant_id=tenant_id, user_id=user_id, enrollment_type=enrolled_as, rule=rule, actor=actor, at=at
         )
         joins = enrollment["automatic"] and new.active
-        row = user_row(new, rule=rule, enrolled=joins, tenant_id=tenant_id, actor=actor)
+        row = joining.user_row(new, rule=rule, enrolled=joins, tenant_id=tenant_id, actor=actor)
         row |= {"id": user_id, "created_at": at, "updated_at": at, "deactivated_at": None if new.active else at}
         if pair := meeting(row["permissions"], rules.duty_pairs):
             raise duties_meet(pair)
         if row["expires_at"] is None and joins and rule.access_days:
             row["expires_at"] = at + timedelta(days=rule.access_days)
-        row["looks_like"] = await _looks_like(session, row["username_key"], row["lookalike_key"])
-        added = await session.scalar(_ADD, row)
-        if added is None:
+        if not await joining.add(session, row, enrollment):
             raise await self._taken(session, row)
-        await session.execute(_ENROL, enrollment)
         await audit.record(
             session, actor=actor, verb="user.registered", object_type="user", object_id=str(user_id),
             detail={"enrollment_type": enrolled_as, "status": row["status"], "source": new.source},
@@ -133,7 +124,7 @@ class Users:
         if any(getattr(user, key) != value for key, value in names.items()) and user.holds_names:
             await self._check_free(session, user, names)
         if "username_key" in changes and changes["username_key"] != user.username_key:
-            changes["looks_like"] = await _looks_like(session, changes["username_key"], changes["lookalike_key"])
+            changes["looks_like"] = await joining.looks_like(session, changes["username_key"], changes["lookalike_key"])
         moves = (role is not None and role != user.role) or enrolled_as is not None
         if changes:
             await change(
@@ -292,14 +283,6 @@ class Users:
         return taken("username" if username else "email")
 
 
-async def _looks_like(session: AsyncSession, key: str, looks: str | None) -> UUID | None:
-    """The user whose username this one can be mistaken for."""
-    found: UUID | None = await session.scalar(
-        _LOOKALIKE, {"tenant": tenant_of(session), "key": key, "looks": looks or key}
-    )
-    return found
-
-
 def taken(field: str) -> Conflict:
     """The refusal of a name that somebody has."""
     return Conflict(
@@ -307,35 +290,6 @@ def taken(field: str) -> Conflict:
         remedy=f"use another {field}, or change the user who has it",
         problems=[FieldProblem(field=field, problem="is taken", remedy="use another one")],
     )
-
-
-def user_row(new: NewUser, *, rule: Rule, enrolled: bool, tenant_id: UUID, actor: str) -> dict[str, Any]:
-    """The row of a checked new user, without its id and times; with access where it is enrolled at once."""
-    key = folded(new.username)
-    return {
-        "tenant_id": tenant_id,
-        "username": new.username,
-        "username_key": key,
-        "lookalike_key": lookalike_key(key),
-        "looks_like": None,
-        "email": new.email,
-        "email_key": email_key(new.email) if new.email is not None else None,
-        "full_name": new.full_name,
-        "status": UserStatus.ACTIVE if enrolled else UserStatus.PENDING if new.active else UserStatus.INACTIVE,
-        "role": new.role,
-        "department": new.department,
-        "manager_id": new.manager_id,
-        "external_id": new.external_id,
-        "permissions": sorted(rule.permissions) if enrolled else [],
-        "system_access": sorted(rule.system_access) if enrolled else [],
-        "profile_data": dict(new.profile_data),
-        "tags": list(new.tags),
-        "scim": dict(new.scim) if new.scim is not None else None,
-        "source": new.source,
-        "created_by": actor,
-        "version": 1,
-        "expires_at": new.expires_at,
-    }
 
 
 async def get_user(session: AsyncSession, *, user_id: UUID) -> UserInfo:

@@ -6,9 +6,10 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from opsteward.identity.service.imports.records import Problem
+from opsteward.identity.rules import Rule
+from opsteward.identity.service.imports.records import Problem, Record, error
 
 #: Which optional fields a row gives: what it does not give stays as it is.
 ROLE, DEPARTMENT, EXTERNAL_ID, PROFILE_DATA, TAGS, EXPIRES_AT = 1, 2, 4, 8, 16, 32
@@ -34,6 +35,67 @@ class Batch:
     broken: str = ""
     #: share of the file that is read, 0-1
     read: float = 0.0
+
+
+class Staged(NamedTuple):
+    """A row that may be a user, and its line for staging."""
+
+    username: str
+    email: str
+    key: str
+    address: str
+    line: str
+
+
+class Building(Batch):
+    """A batch that is being filled."""
+
+    def __init__(self, first: int) -> None:
+        super().__init__(first=first, last=first - 1)
+        self.usernames: dict[str, int] = {}
+        self.addresses: dict[str, int] = {}
+        self.numbers: dict[tuple[Any, ...], int] = {}
+
+    def add(self, record: Record, staged: Staged) -> bool:
+        """False, and an error, for one whose name or address a row before it in this batch has."""
+        twin = self.usernames.get(staged.key)
+        if twin is not None:
+            self.problems.append(error(record, "username", f"is the same as in row {twin}", staged.username))
+            return False
+        twin = self.addresses.get(staged.address)
+        if twin is not None:
+            self.problems.append(error(record, "email", f"is the same as in row {twin}", staged.email))
+            return False
+        self.usernames[staged.key] = self.addresses[staged.address] = record.row
+        self.staged.append(staged.line)
+        return True
+
+    def refuse(self, record: Record, key: str | None) -> None:
+        """Keep the row out; a user whom it names is not absent for that."""
+        self.failed.add(record.row)
+        if key is None:
+            self.nameless += 1
+        else:
+            self.refused_keys.append(key)
+
+    def number_of(self, place: tuple[Any, ...], name: str, rule: Rule) -> int:
+        """The number that rows of this rule bear from now on."""
+        stages = rule.needed()
+        self.numbers[place] = len(self.rules)
+        self.rules.append(
+            {
+                "no": len(self.rules),
+                "type": name,
+                "automatic": not stages,
+                "stages": stages,
+                "escalate_after": stages[0]["escalate_after"] if stages else None,
+                "permissions": sorted(rule.permissions),
+                "systems": sorted(rule.system_access),
+                "access_days": rule.access_days,
+                "welcome_template": rule.welcome_template,
+            }
+        )
+        return self.numbers[place]
 
 
 def ids() -> Iterator[str]:

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from opsteward.core.clock import iso
@@ -26,6 +26,8 @@ from opsteward.identity.service.imports.batches import (
     ROLE,
     TAGS,
     Batch,
+    Building,
+    Staged,
     array_text,
     ids,
 )
@@ -45,16 +47,6 @@ _CACHED = 20_000
 _NULL = "\\N"
 #: Marks a manager who is named by id.
 BY_ID = "\x01"
-
-
-class _Staged(NamedTuple):
-    """A row that may be a user, and its line for staging."""
-
-    username: str
-    email: str
-    key: str
-    address: str
-    line: str
 
 
 class Checker:
@@ -77,7 +69,7 @@ class Checker:
 
     def batches(self, records: Iterator[Record], *, size: int, skip: int) -> Iterator[Batch]:
         """The rows in batches of `size`; the first `skip` rows are read and left. A broken file ends the last batch."""
-        batch = _Building(skip + 1)
+        batch = Building(skip + 1)
         try:
             for record in records:
                 if record.row <= skip:
@@ -86,7 +78,7 @@ class Checker:
                 batch.last = record.row
                 if record.row - batch.first + 1 >= size:
                     yield batch
-                    batch = _Building(record.row + 1)
+                    batch = Building(record.row + 1)
         except (Unreadable, UnicodeError) as broken:
             at, reason = (broken.row, broken.reason) if isinstance(broken, Unreadable) else (0, "has another encoding")
             line = broken.line if isinstance(broken, Unreadable) else None
@@ -97,7 +89,7 @@ class Checker:
 
     # -- one row -----------------------------------------------------------------------------------------------
 
-    def _take(self, record: Record, batch: _Building) -> None:
+    def _take(self, record: Record, batch: Building) -> None:
         before = len(batch.problems)
         if record.line is not None:
             batch.lines[record.row] = record.line
@@ -114,13 +106,13 @@ class Checker:
         if refused or staged is None or not batch.add(record, staged):
             batch.refuse(record, key)
 
-    def _username(self, record: Record, value: Any, batch: _Building) -> str | None:
+    def _username(self, record: Record, value: Any, batch: Building) -> str | None:
         if type(value) is str and _PLAIN_NAME(value):
             return value.lower()
         text = self._text(record, "username", value, 255, batch)
         return folded(text) if text is not None else None
 
-    def _staged(self, record: Record, values: Mapping[str, Any], key: str | None, batch: _Building) -> _Staged | None:
+    def _staged(self, record: Record, values: Mapping[str, Any], key: str | None, batch: Building) -> Staged | None:
         get = values.get
         if not values.keys() <= _FIELDS:
             for unknown in [field for field in values if field not in _FIELDS][:5]:
@@ -170,11 +162,11 @@ class Checker:
             f"{_cell(profile)}\t{_cell(array_text(tags)) if tags else '{}'}\t"
             f"{_NULL if expires is None else iso(expires)}\t{_cell(manager)}\t{rule}\t{given}\t{_cell(status)}\n"
         )
-        return _Staged(username, email, key, address, line)
+        return Staged(username, email, key, address, line)
 
     # -- its fields --------------------------------------------------------------------------------------------
 
-    def _text(self, record: Record, field: str, value: Any, most: int, batch: _Building) -> str | None:
+    def _text(self, record: Record, field: str, value: Any, most: int, batch: Building) -> str | None:
         """A name, without the spaces around it; None and an error where it is none."""
         if type(value) is str and 0 < len(value) <= most and value.isprintable() and value[0] != " " != value[-1]:
             return value
@@ -192,7 +184,7 @@ class Checker:
             return None
         return text
 
-    def _word(self, record: Record, field: str, value: Any, most: int, batch: _Building) -> str | None:
+    def _word(self, record: Record, field: str, value: Any, most: int, batch: Building) -> str | None:
         if value is None or value == "":
             return None
         if type(value) is str and value in self._plain_words and len(value) <= most:
@@ -205,7 +197,7 @@ class Checker:
             self._plain_words.add(value)
         return text
 
-    def _email(self, record: Record, value: Any, batch: _Building) -> tuple[str, str | None]:
+    def _email(self, record: Record, value: Any, batch: Building) -> tuple[str, str | None]:
         if type(value) is str and len(value) <= MOST_EMAIL and (found := _PLAIN_ADDRESS(value)):
             if found[2] in self._domains and len(found[1]) <= 64:
                 return value, value.lower()
@@ -228,7 +220,7 @@ class Checker:
             self._domains.add(domain)
         return text, key
 
-    def _profile(self, record: Record, values: Mapping[str, Any], batch: _Building) -> Mapping[str, Any]:
+    def _profile(self, record: Record, values: Mapping[str, Any], batch: Building) -> Mapping[str, Any]:
         value = values["profile_data"]
         if not self._typed and isinstance(value, str):
             if not value.strip():
@@ -246,7 +238,7 @@ class Checker:
         more = values.get("profile_data.")
         return {**value, **more} if more else value
 
-    def _tags(self, record: Record, value: Any, batch: _Building) -> list[str]:
+    def _tags(self, record: Record, value: Any, batch: Building) -> list[str]:
         if isinstance(value, str):
             text = value.strip()
             if text.startswith("["):
@@ -268,7 +260,7 @@ class Checker:
                 batch.problems.append(error(record, "tags", problem, one))
         return value
 
-    def _instant(self, record: Record, value: Any, batch: _Building) -> datetime | None:
+    def _instant(self, record: Record, value: Any, batch: Building) -> datetime | None:
         if value is None or value == "":
             return None
         if not isinstance(value, str):
@@ -283,7 +275,7 @@ class Checker:
             batch.problems.append(warning(record, "expires_at", assumed, value))
         return found
 
-    def _manager(self, record: Record, values: Mapping[str, Any], key: str | None, batch: _Building) -> str | None:
+    def _manager(self, record: Record, values: Mapping[str, Any], key: str | None, batch: Building) -> str | None:
         if (by_id := values.get("manager_id")) not in (None, ""):
             try:
                 return f"{BY_ID}{UUID(str(by_id).strip())}"
@@ -310,7 +302,7 @@ class Checker:
             batch.problems.append(error(record, "manager", "is the user itself", value))
         return named
 
-    def _status(self, record: Record, value: Any, batch: _Building) -> str | None:
+    def _status(self, record: Record, value: Any, batch: Building) -> str | None:
         if value is None or value == "":
             return None
         status = value.strip().lower() if isinstance(value, str) else None
@@ -322,7 +314,7 @@ class Checker:
 
     def _rule(
         self, record: Record, role: str, department: str | None, attributes: Mapping[str, Any], wanted: Any,
-        batch: _Building,
+        batch: Building,
     ) -> int:  # fmt: skip
         asked = wanted if wanted not in (None, "") else self._wanted
         about = tuple(repr(attributes.get(name)) for name in self._attributes) if self._attributes else ()
@@ -343,55 +335,6 @@ class Checker:
             batch.problems.append(error(record, "enrollment_type", together, name))
             return 0
         return batch.number_of(place, name, rule)
-
-
-class _Building(Batch):
-    """A batch that is being filled."""
-
-    def __init__(self, first: int) -> None:
-        super().__init__(first=first, last=first - 1)
-        self.usernames: dict[str, int] = {}
-        self.addresses: dict[str, int] = {}
-        self.numbers: dict[tuple[Any, ...], int] = {}
-
-    def add(self, record: Record, staged: _Staged) -> bool:
-        """False, and an error, for one whose name or address a row before it in this batch has."""
-        twin = self.usernames.get(staged.key)
-        if twin is not None:
-            self.problems.append(error(record, "username", f"is the same as in row {twin}", staged.username))
-            return False
-        twin = self.addresses.get(staged.address)
-        if twin is not None:
-            self.problems.append(error(record, "email", f"is the same as in row {twin}", staged.email))
-            return False
-        self.usernames[staged.key] = self.addresses[staged.address] = record.row
-        self.staged.append(staged.line)
-        return True
-
-    def refuse(self, record: Record, key: str | None) -> None:
-        self.failed.add(record.row)
-        if key is None:
-            self.nameless += 1
-        else:
-            self.refused_keys.append(key)
-
-    def number_of(self, place: tuple[Any, ...], name: str, rule: Rule) -> int:
-        stages = rule.needed()
-        self.numbers[place] = len(self.rules)
-        self.rules.append(
-            {
-                "no": len(self.rules),
-                "type": name,
-                "automatic": not stages,
-                "stages": stages,
-                "escalate_after": stages[0]["escalate_after"] if stages else None,
-                "permissions": sorted(rule.permissions),
-                "systems": sorted(rule.system_access),
-                "access_days": rule.access_days,
-                "welcome_template": rule.welcome_template,
-            }
-        )
-        return self.numbers[place]
 
 
 def _unwrapped(record: Record, values: Mapping[str, Any], batch: Batch) -> Mapping[str, Any]:
