@@ -14,8 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 
 from opsteward.cli.client import Client
+
+#: Percent of a core; an idle instance takes 2.
+QUIET = 10
 
 
 @dataclass
@@ -51,6 +55,13 @@ def running(home: Path, **settings: object) -> Iterator[Instance]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def settle(instance: Instance) -> None:
+    """Wait until nothing is left of the start: the console's pages are loaded after the first requests are taken."""
+    process = psutil.Process(instance.process.pid)
+    while process.cpu_percent(interval=1) > QUIET:
+        pass
 
 
 @contextmanager

@@ -22,7 +22,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from bench.instance import Instance, quantile, running, temporary_folder
+from bench.instance import Instance, quantile, running, settle, temporary_folder
 from opsteward.core.embedded import EmbeddedPostgres
 from opsteward.core.provision import EMBEDDED_DATABASE
 
@@ -142,6 +142,7 @@ async def measure(instance: Instance) -> Table:
     headers = {"Authorization": f"Bearer {(instance.home / 'token').read_text()}"}
     limits = aiohttp.TCPConnector(limit=200)
     async with aiohttp.ClientSession(instance.client.url, headers=headers, connector=limits) as client:
+        await asyncio.to_thread(settle, instance)
         register = registration()
         await offer(client, register, rate=20, seconds=3)
         row(f"register_user, {OFFERED:g} a second", await offer(client, register, rate=OFFERED, seconds=SECONDS), "30")

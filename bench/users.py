@@ -29,7 +29,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from bench.instance import Instance, running, temporary_folder
+from bench.instance import Instance, running, settle, temporary_folder
 from opsteward.core.embedded import EmbeddedPostgres
 
 ROLES = ("standard_user", "standard_user", "standard_user", "premium_user", "executive")
@@ -165,6 +165,7 @@ def main() -> None:
         file = folder / "users.ndjson"
         write_file(file, count)
         with running(folder / "ops") as instance:
+            settle(instance)
             memory, process = Memory(instance.process.pid), psutil.Process(instance.process.pid)
             idle = process.memory_info().rss
             work = Work(instance)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 
@@ -28,6 +29,8 @@ from opsteward.core.settings import Settings, env_name
 from opsteward.telemetry import traces
 
 Announce = Callable[[str, str | None], None]
+#: Seconds that a computing thread (an import's, say) may keep the event loop waiting at each of its steps.
+_SWITCH_WITHIN = 0.001
 
 
 def serve(settings: Settings, announce: Announce) -> None:
@@ -36,6 +39,7 @@ def serve(settings: Settings, announce: Announce) -> None:
     Raises Invalid when the port is taken; OpsError when the database can't be made ready; PartDied after an orderly
     stop for a part's death.
     """
+    sys.setswitchinterval(_SWITCH_WITHIN)
     listener = _listen(settings)
     port = listener.getsockname()[1]
     settings = settings.model_copy(update={"port": port})
@@ -116,6 +120,7 @@ def work(settings: Settings, announce: Callable[[], None]) -> None:
 
     Raises OpsError when the database can't be made ready; PartDied after an orderly stop for a part's death.
     """
+    sys.setswitchinterval(_SWITCH_WITHIN)
     listener = None if settings.metrics_port is None else _listen(settings, "metrics_port")
     traces.start()
     house = build_house(settings)

@@ -25,7 +25,11 @@ class Bus:
         """Call `handler(session, message)` for every message of exactly this type."""
         self._handlers[message_type].append(handler)
 
+    def is_heard(self, message_type: type[Any]) -> bool:
+        """Whether anybody listens to messages of this type, for who would have to gather much to send one."""
+        return message_type in self._handlers
+
     async def publish(self, session: AsyncSession, message: object) -> None:
         """Tell all subscribers, in the order they were added, in this transaction."""
-        for handler in self._handlers[type(message)]:
+        for handler in self._handlers.get(type(message), ()):
             await handler(session, message)

@@ -106,14 +106,13 @@ class Told:
 
 
 #: With the notices, which every unit of work that records a change sends.
-_INSERT = sa.text(f"""
+_RECORD = """
 with recorded as (
     insert into opsteward.changes (id, tenant_id, type, at, data)
     select r.id, :tenant_id, r.type, :at, r.data
     from jsonb_to_recordset(:rows) as r(id uuid, type text, data jsonb)
-)
-{feed.TELL}
-""").bindparams(sa.bindparam("rows", type_=JSONB))
+)"""
+_INSERT = sa.text(f"{_RECORD} {feed.TELL}").bindparams(sa.bindparam("rows", type_=JSONB))
 
 
 async def record_changes(session: AsyncSession, changes: Sequence[Change]) -> None:

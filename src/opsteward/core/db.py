@@ -185,6 +185,15 @@ async def copy_text(session: AsyncSession, statement: str, lines: Iterable[str])
         await copying.write("".join(lines).encode())
 
 
+async def leave_to_the_log_writer(session: AsyncSession) -> None:
+    """Don't wait until this unit of work is on disk, which a later one's commit will do.
+
+    A crash of the database itself may lose the last of such, as a whole; so it is for steps of a work whose place is
+    kept with them, that would be done again, and whose last step waits.
+    """
+    await session.execute(sa.text("set local synchronous_commit = off"))
+
+
 def tenant_of(session: AsyncSession) -> UUID:
     """The tenant of this unit of work; filters name it beside the policy, so that indexes are used."""
     tenant_id = session.info["tenant_id"]

@@ -25,8 +25,8 @@ log = get_logger(__name__)
 
 CHANNEL = "opsteward_feed"
 RECONNECTED = "reconnected"
-#: Tells the notices that are bound as `payloads`.
-TELL = f"select pg_notify('{CHANNEL}', payload) from unnest(cast(:payloads as text[])) as payload"
+#: Tells on that channel the notices that are bound as `payloads`.
+TELL = "select pg_notify('opsteward_feed', payload) from unnest(cast(:payloads as text[])) as payload"
 _NOTIFY = sa.text(TELL)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.core.blocking import in_thread
 from opsteward.core.bus import Bus
 from opsteward.core.clock import now
-from opsteward.core.db import Database
+from opsteward.core.db import Database, leave_to_the_log_writer
 from opsteward.core.errors import Conflict
 from opsteward.core.log import get_logger
 from opsteward.core.settings import Settings
@@ -59,10 +59,13 @@ class Imports:
                 batches, notes = await self._reading(session, job, blocks)
             job.status, job.started_at = "running", job.started_at or now()
             stage, position = job.stage, job.position
+        created = 0
         if stage == "rows":
-            await self._rows(db, tenant_id, job_id, _Flow(batches, blocks, notes), position, progress)
+            created = await self._rows(db, tenant_id, job_id, _Flow(batches, blocks, notes), position, progress)
         while await self._follow(db, tenant_id, job_id, progress):
             pass
+        if created >= _LOOK_AGAIN:
+            await _look_again(db, tenant_id)
 
     async def do_at_once(self, session: AsyncSession, *, job_id: UUID, content: bytes) -> None:
         """Do a small job in this transaction, its whole content given."""
@@ -103,7 +106,8 @@ class Imports:
         flow: _Flow,
         position: int,
         progress: Callable[[int, str], None],
-    ) -> None:
+    ) -> int:
+        """How many users are new by it."""
         coming = asyncio.create_task(flow.next())
         created = 0
         try:
@@ -115,10 +119,9 @@ class Imports:
         finally:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
-        if created >= _LOOK_AGAIN:
-            await _look_again(db, tenant_id)
         async with db.unit_of_work(tenant_id) as session:
             _end_rows(await _at(session, job_id, position), flow.notes)
+        return created
 
     async def _write(self, db: Database, tenant_id: UUID, job_id: UUID, batch: Batch, position: int) -> int:
         """How many users are new by it."""
@@ -127,6 +130,7 @@ class Imports:
             tries -= 1
             try:
                 async with db.unit_of_work(tenant_id) as session:
+                    await leave_to_the_log_writer(session)
                     return await write(session, await _at(session, job_id, position), batch, self._bus)
             except Conflict:  # somebody has just added one of these users: seen now, it is a row's error
                 if not tries:

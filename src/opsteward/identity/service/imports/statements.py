@@ -37,10 +37,11 @@ from jsonb_to_recordset(:rules) as r(no int, type text, automatic boolean, stage
     escalate_after double precision, permissions text[], systems text[], access_days int)
 """).bindparams(sa.bindparam("rules", type_=JSONB))
 
-#: Who is there already, whether anything of them differs, and whether this import has met them before.
+#: Who is there already, and whether anything of them differs; they are noted as met by this import, unless it has
+#: met them before (`met` is less than `matched` then). Tells what of the rest there is anything to do for.
 MATCH = sa.text("""
-insert into pg_temp.import_match
-select s.row, u.id, u.status, u.manager_id, seen.row,
+with found as materialized (
+    select s.row, u.id, u.status, u.manager_id, s.manager,
        s.username <> u.username or s.email is distinct from u.email or s.full_name <> u.full_name
        or (s.given & 1 > 0 and s.role <> u.role)
        or (s.given & 2 > 0 and s.department is distinct from u.department)
@@ -49,17 +50,31 @@ select s.row, u.id, u.status, u.manager_id, seen.row,
        or (s.given & 16 > 0 and s.tags <> u.tags)
        or (s.given & 32 > 0 and s.expires_at is distinct from u.expires_at)
        or (s.status = 'inactive' and u.status in ('active', 'pending', 'suspended'))
-       or (s.status = 'suspended' and u.status = 'active'),
-       s.given & 1 > 0 and s.role <> u.role,
-       case when seen.row is not null then 'seen' end
-from pg_temp.import_stage s
-cross join lateral (
-    select * from opsteward.users x
-    where x.tenant_id = :tenant and x.username_key = s.username_key and x.holds_names limit 1
-) u
-left join lateral (
-    select row from opsteward.import_rows x where x.tenant_id = :tenant and x.job_id = :job and x.user_id = u.id limit 1
-) seen on true
+       or (s.status = 'suspended' and u.status = 'active') as differs,
+       s.given & 1 > 0 and s.role <> u.role as moves
+    from pg_temp.import_stage s
+    cross join lateral (
+        select * from opsteward.users x
+        where x.tenant_id = :tenant and x.username_key = s.username_key and x.holds_names limit 1
+    ) u
+), met as (
+    insert into opsteward.import_rows (tenant_id, job_id, user_id, row, outcome, manager)
+    select :tenant, :job, f.id, f.row, case when f.differs then 'changed' else 'unchanged' end,
+        case when f.manager <> '' or f.manager_id is not null then f.manager end
+    from found f on conflict do nothing returning row
+), matched as (
+    insert into pg_temp.import_match (row, user_id, status, manager_id, differs, moves)
+    select row, id, status, manager_id, differs, moves from found
+)
+select count(*) as matched, (select count(*) from met) as met, count(*) filter (where differs) as differ,
+       count(*) filter (where moves) as move, count(*) filter (where status in ('inactive', 'archived')) as gone,
+       exists (select from pg_temp.import_stage where status is not null) as told_status
+from found
+""")
+#: Which of them it has met before, and in which row: 0 for one that was refused.
+MET_BEFORE = sa.text("""
+update pg_temp.import_match m set refused = 'seen', seen = r.row from opsteward.import_rows r
+where r.tenant_id = :tenant and r.job_id = :job and r.user_id = m.user_id and r.row <> m.row
 """)
 
 #: Another user has the address that a matched one would get.
@@ -224,13 +239,6 @@ CREATE = sa.text(_CREATE.replace("{taken}", ""))
 #: The same, slower: who is taken meanwhile, or already, is left out and looked at afterwards.
 CREATE_FREE = sa.text(_CREATE.replace("{taken}", "on conflict do nothing"))
 
-MEET = sa.text("""
-insert into opsteward.import_rows (tenant_id, job_id, user_id, row, outcome, manager)
-select :tenant, :job, m.user_id, m.row, case when m.differs then 'changed' else 'unchanged' end,
-    case when s.manager <> '' or m.manager_id is not null then s.manager end
-from pg_temp.import_match m join pg_temp.import_stage s on s.row = m.row where m.refused is distinct from 'seen'
-""")
-
 #: Who is in the file by name, though the row was refused: not absent.
 MEET_REFUSED = sa.text("""
 insert into opsteward.import_rows (tenant_id, job_id, user_id, row, outcome)
@@ -260,15 +268,6 @@ where not exists (select 1 from pg_temp.import_match m where m.row = s.row)
     and (o.id is null or o.id <> s.id) and (u.id is null or u.id <> s.id)
     and (u.id is not null or o.id is not null or by_key.row is not null or by_mail.row is not null)
 order by s.row
-""")
-
-#: What of the rest there is anything to do for.
-MET = sa.text("""
-select count(*) filter (where differs) as differ, count(*) filter (where moves) as move,
-       count(*) filter (where refused is not null) as refused,
-       count(*) filter (where status in ('inactive', 'archived')) as gone,
-       exists (select from pg_temp.import_stage where status is not null) as told_status
-from pg_temp.import_match
 """)
 
 REFUSED = sa.text("""

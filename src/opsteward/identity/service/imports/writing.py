@@ -86,8 +86,6 @@ async def write(session: AsyncSession, job: ImportJob, batch: Batch, bus: Bus) -
             if job.mode != "create":
                 await _match(session, job, values, tally)
             await (_preview if job.dry_run else _create)(session, job, values, tally)
-            if job.mode != "create":
-                await execute(session, sql.MEET, values)
         if tally.created:
             await _flag_mistaken(session, job, values, tally)
         if tally.created and not job.dry_run:
@@ -105,21 +103,22 @@ async def write(session: AsyncSession, job: ImportJob, batch: Batch, bus: Bus) -
 
 async def _match(session: AsyncSession, job: ImportJob, values: dict[str, Any], tally: _Tally) -> None:
     """Rows of users who are there already: what differs is changed."""
-    matched = (await execute(session, sql.MATCH, values)).rowcount
+    found = (await execute(session, sql.MATCH, values)).one()
+    matched, differ, move = found.matched, found.differ, found.move
     if not matched:
         return
-    met = (await session.execute(sql.MET)).one()
-    differ, move = met.differ, met.move
+    if found.met < matched:
+        await execute(session, sql.MET_BEFORE, values)
     if differ:
         await execute(session, sql.ADDRESS_TAKEN, values)
     if move:
         await _stage_rules(session, values, tally)
         await execute(session, sql.MOVED, values)
         await execute(session, sql.DUTIES_MEET, values)
-    refused = (await session.execute(sql.REFUSED)).all() if met.refused or differ else []
+    refused = (await session.execute(sql.REFUSED)).all() if found.met < matched or differ else []
     for row in refused:
         _refuse_match(tally, row)
-    for row in await session.execute(sql.STANDING) if met.gone or met.told_status else ():
+    for row in await session.execute(sql.STANDING) if found.gone or found.told_status else ():
         tally.warn(row.row, "status", f"is {row.status} and stays so: change it on purpose", row.username)
     tally.changed = differ - len([row for row in refused if row.refused != "seen"])
     if differ:
@@ -131,8 +130,8 @@ async def _match(session: AsyncSession, job: ImportJob, values: dict[str, Any], 
     if job.dry_run:
         left = MOST_SHOWN - len(job.diff.get("changed", ()))
         if left > 0:
-            found = (await execute(session, sql.DIFFERENCES, values, most=left)).all()
-            _show(job, "changed", ({"row": r.row, "username": r.username, "fields": r.fields} for r in found))
+            shown_too = (await execute(session, sql.DIFFERENCES, values, most=left)).all()
+            _show(job, "changed", ({"row": r.row, "username": r.username, "fields": r.fields} for r in shown_too))
         return
     if move:
         await execute(session, sql.EXPIRE_ENROLLMENTS, values)
@@ -222,7 +221,7 @@ async def _flag_mistaken(session: AsyncSession, job: ImportJob, values: dict[str
 
 async def _let_in(session: AsyncSession, values: dict[str, Any], tally: _Tally, bus: Bus) -> None:
     rules = tally.batch.rules
-    if not any(rule["automatic"] for rule in rules):
+    if not bus.is_heard(UsersEnrolled) or not any(rule["automatic"] for rule in rules):
         return
     for row in await execute(session, sql.LET_IN, values, refused=sorted(tally.failed)):
         rule = rules[row.no]
