@@ -59,7 +59,7 @@ async def populate(instance: Instance) -> Populated:
             "type": "api",
             "endpoint": "http://127.0.0.1:9/",
             "credentials": {"username": f"{mark}-secret"},
-            "settings": {"note": f"{mark} note"},
+            "settings": {"note": f"{mark} note", "access_role": f"{mark}-readers"},
         },
     )
     applied = await http.put("/api/v1/standing-orders", json={"text": ORDERS.format(mark=mark)})
@@ -130,6 +130,7 @@ async def _people(
     named = {"username": f"{mark}-user", "email": f"{mark}@example.com", "full_name": f"{mark} Name"}
     user = await post("/api/v1/users", {**named, "department": f"{mark} dept", "tags": [mark]})
     grant = await post(f"/api/v1/users/{user['id']}/grants", {"kind": "system", "name": f"{mark}-vault"})
+    await post(f"/api/v1/users/{user['id']}/grants", {"kind": "system", "name": f"{mark}-shop"})
     await post("/api/v1/users", {**named, "username": mark, "email": f"{mark}@example.org", "role": "contractor"})
     group = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": f"{mark} group"}
     await post("/scim/v2/Groups", {**group, "members": [{"value": user["id"]}]})

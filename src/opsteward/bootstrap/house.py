@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from opsteward.actions.service.door import Door
+from opsteward.actions.types import ActionChanged
 from opsteward.agents.service.desk import Desk as AgentDesk
 from opsteward.agents.service.kinds import Kinds
 from opsteward.agents.shipped.installing import add_shipped
+from opsteward.bootstrap.access_keeping import AccessKeeping, access_task_type
 from opsteward.bootstrap.import_task import import_task_type
 from opsteward.bootstrap.registry import build_registry, known_actions
 from opsteward.bootstrap.subscriptions import Subscriptions
@@ -36,6 +38,7 @@ from opsteward.identity.service.password_sign_in import PasswordSignIn
 from opsteward.identity.service.users import Users
 from opsteward.systems.own_database import OwnDatabase
 from opsteward.systems.service.inventory import Inventory
+from opsteward.systems.types import SystemsChanged
 from opsteward.tasks.service import desk
 from opsteward.tasks.service.catalogue import Catalogue
 from opsteward.tasks.service.schedules import Schedules
@@ -127,8 +130,12 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
     imports = Imports(bus, settings)
     shipped.append(welcome_task_type(app, door, configured=bool(settings.notify_users)))
     shipped.append(import_task_type(app, imports))
+    shipped.append(access_task_type(app, inventory, registry, door))
     task_types = Catalogue([*shipped, *registry.task_types], max_params_bytes=settings.max_task_params_bytes)
     submission = Submission(task_types, settings)
+    keeping = AccessKeeping(inventory, registry)
+    bus.subscribe(SystemsChanged, keeping.system_changed)
+    bus.subscribe(ActionChanged, keeping.action_changed)
     if settings.notify_users:  # else a task for each new user would do nothing, at a cost
         bus.subscribe(UsersEnrolled, WelcomeUsers(submission).users_enrolled)
     kinds = Kinds(registry.agents)

@@ -11,6 +11,7 @@ from opsteward.actions.service.executor import Executor
 from opsteward.agents.service.losses import tell_losses
 from opsteward.agents.service.measuring import Measuring
 from opsteward.agents.service.runtime import Runtime
+from opsteward.bootstrap.access_keeping import AccessDuty
 from opsteward.bootstrap.house import House
 from opsteward.core.blocking import in_thread
 from opsteward.core.db import Database
@@ -78,6 +79,7 @@ class Worker:
             paused=lambda tenant_id: self._gate.closed_for(tenant_id) is not None,
         )
         self._gate.on_change = self._agents.pauses_changed
+        self._access = AccessDuty(house.app, house.submission)
         self._measuring = Measuring(house.app, house.settings, process_id=self._executor_id)
         self._monitor = Monitor(house.app, house.inventory, house.registry, house.bus, house.settings)
         self.ready = asyncio.Event()
@@ -146,6 +148,7 @@ class Worker:
     def _hear(self, notice: Notice) -> None:
         self._runner.hear(notice)
         self._agents.hear(notice)
+        self._access.hear(notice)
         if notice.kind in ("inventory", RECONNECTED):
             self._monitor.refresh()
         if notice.kind in (CONTROLS, RECONNECTED):
@@ -160,6 +163,7 @@ class Worker:
             duties.create_task(self._house.schedules.run(self._house.app))
             duties.create_task(self._release_held())
             duties.create_task(look_after_people(self._house.app, self._house.users, self._house.enrollments))
+            duties.create_task(self._access.run())
             duties.create_task(keep_house(self._house.app, self._house.settings))
 
     async def _release_held(self) -> None:

@@ -15,7 +15,10 @@ from opsteward.contracts.task import TaskType
 
 @dataclass(frozen=True, kw_only=True)
 class Integration:
-    """`schemes` are the endpoint schemes it serves ("postgresql", "http"); none for one without a target."""
+    """`schemes` are the endpoint schemes it serves ("postgresql", "http"); none for one without a target.
+
+    `access` is the action, with `contracts.access.AccessParams`, that keeps who may use a system of it.
+    """
 
     slug: str
     title: str
@@ -25,3 +28,4 @@ class Integration:
     actions: Sequence[Action[Any, Any, Any]] = ()
     task_types: Sequence[TaskType] = ()
     agents: Sequence[type[BackgroundAgent[Any]]] = ()
+    access: str | None = None

@@ -81,6 +81,16 @@ class Registry:
         except KeyError:
             raise NotFound(f"there is no action {slug[:80]!r}", remedy="see GET /api/v1/actions/catalogue") from None
 
+    @property
+    def access_actions(self) -> frozenset[str]:
+        """Every action that keeps who may use a system."""
+        return frozenset(i.access for i in self.integrations if i.access is not None)
+
+    def access_action(self, endpoint: str) -> str | None:
+        """The action that keeps who may use the system at this endpoint; None where nobody can."""
+        scheme = scheme_of(endpoint)
+        return next((i.access for i in self.integrations if scheme in i.schemes and i.access is not None), None)
+
     def connectors_for(self, endpoint: str) -> list[type[Connector[Any]]]:
         """Every connector class for this endpoint. Raises Invalid for a scheme that nobody serves."""
         scheme = scheme_of(endpoint)

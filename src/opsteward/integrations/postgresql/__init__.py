@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opsteward.contracts.integration import Integration
+from opsteward.integrations.postgresql.access import KEEP_ACCESS, KeepAccess
 from opsteward.integrations.postgresql.actions import TerminateSession
 from opsteward.integrations.postgresql.checks import ConnectCheck, IdleInTransactionCheck, LongQueriesCheck
 from opsteward.integrations.postgresql.connections import ConnectionsCheck
@@ -21,5 +22,6 @@ INTEGRATION = Integration(
         IdleInTransactionCheck(),
         LongQueriesCheck(),
     ),
-    actions=(TerminateSession(),),
+    actions=(TerminateSession(), KeepAccess()),
+    access=KEEP_ACCESS,
 )

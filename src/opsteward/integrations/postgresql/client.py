@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from opsteward.core.errors import AuthFailed, BadReply, ConnectorError, Timeout
@@ -47,14 +48,35 @@ class PostgresClient:
 
     async def rows(self, query: LiteralString, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """The rows of one statement as dicts by column name."""
+        async with self._asked() as connection:
+            cursor = await connection.execute(query, params)
+            return await cursor.fetchall()
+
+    async def change_members(
+        self, role: str, *, given: Sequence[str], taken: Sequence[str], made: Sequence[str]
+    ) -> None:
+        """Who is a member of this role from now on, all of it or nothing; `made` are roles to make before."""
+        from psycopg.sql import SQL, Identifier
+
+        statements = [SQL("create role {} login").format(Identifier(name)) for name in made]
+        for text, names in ((SQL("grant {} to {}"), given), (SQL("revoke {} from {}"), taken)):
+            if names:
+                statements.append(text.format(Identifier(role), SQL(", ").join(map(Identifier, names))))
+        async with self._asked() as connection, connection.transaction():
+            await connection.execute("set transaction read write")
+            for statement in statements:
+                await connection.execute(statement)
+
+    @asynccontextmanager
+    async def _asked(self) -> AsyncIterator[psycopg.AsyncConnection[dict[str, Any]]]:
+        """The connection, for at most as long as a statement may take; what goes wrong is an error of ours."""
         import psycopg
 
         connection = await self._open()
         started = time.monotonic()
         try:
             async with asyncio.timeout(STATEMENT_TIMEOUT + _GRACE):
-                cursor = await connection.execute(query, params)
-                return await cursor.fetchall()
+                yield connection
         except TimeoutError as exc:
             raise Timeout(f"PostgreSQL did not answer within {time.monotonic() - started:.1f} s") from exc
         except psycopg.errors.QueryCanceled as exc:

@@ -25,6 +25,8 @@ class PostgresSettings(BaseModel):
     long_query_seconds: float = Field(default=300.0, gt=0)
     connections_warn_share: float = Field(default=0.80, gt=0, le=1)
     connections_fail_share: float = Field(default=0.95, gt=0, le=1)
+    #: Whose members users with access to this system are; empty: nobody's access is kept here.
+    access_role: str = Field(default="", max_length=63)
 
 
 class PostgresCredentials(BaseModel):

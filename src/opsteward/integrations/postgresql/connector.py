@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, LiteralString
 
 from pydantic import BaseModel
@@ -30,6 +30,15 @@ class PostgresConnector(Connector[PostgresConfig]):
     async def rows(self, query: LiteralString, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """The rows of one read-only statement. Raises ConnectorError subclasses."""
         return await self._client.rows(query, params)
+
+    async def change_members(
+        self, *, given: Sequence[str] = (), taken: Sequence[str] = (), made: Sequence[str] = ()
+    ) -> None:
+        """Change who is a member of the access role, in one transaction; `made` become roles first.
+
+        Raises ConnectorError subclasses.
+        """
+        await self._client.change_members(self.config.settings.access_role, given=given, taken=taken, made=made)
 
     async def require_insight(self) -> None:
         """Raises AuthFailed unless our role sees other roles' sessions; without that all look idle."""
