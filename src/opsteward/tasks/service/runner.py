@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import copy_context
@@ -22,24 +21,23 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from sqlalchemy.dialects.postgresql import JSONB
 
 from opsteward.contracts.task import TaskContext, TaskType
 from opsteward.core import durable
 from opsteward.core.changes import record_changes
-from opsteward.core.crypto import canonical_json
 from opsteward.core.daemon_threads import DaemonThreads
 from opsteward.core.db import Database
 from opsteward.core.errors import NotFound, OpsError, Unavailable
 from opsteward.core.feed import RECONNECTED, Notice
 from opsteward.core.log import correlated, get_logger
-from opsteward.core.redact import redact_text
 from opsteward.tasks.models import Task
-from opsteward.tasks.service.catalogue import Catalogue, validated
+from opsteward.tasks.service.catalogue import Catalogue
 from opsteward.tasks.service.controls import EVERYBODY, Gate
 from opsteward.tasks.service.dependents import cancel_dependents
-from opsteward.tasks.service.ledger import Ledger, Outcome, change_of, progress_of, storable
+from opsteward.tasks.service.ledger import Ledger, Outcome, change_of, progress_of
+from opsteward.tasks.service.verdicts import Refused, as_result, ended_as, failure, is_final, params_of, said, tried
 from opsteward.tasks.types import CANCEL, CONTROLS, READY, TaskStatus
 from opsteward.telemetry import traces
 from opsteward.telemetry.metrics import TASK_CLAIMS, TASK_RUNS, TASK_SECONDS, TASKS_CLAIMED
@@ -51,7 +49,6 @@ WORKFLOW = "tasks.run"
 MOST_TAKEOVERS = 10
 _LOOK_ANYWAY = 60.0  # seconds; a notice can be lost with its connection, which tells us, so this is a safety net
 _MOST_THREADS = 32
-_MOST_ERROR = 2000
 
 T = TypeVar("T")
 
@@ -72,14 +69,6 @@ class _Run:
 
 class Held(Exception):
     """A pause came between the claim and the start."""
-
-
-class Refused(OpsError):
-    """A step of a task was refused for good: trying again can't mend it."""
-
-    code = "task_refused"
-    http_status = 409
-    title = "A step of the task was refused"
 
 
 class Runner:
@@ -296,7 +285,7 @@ class Runner:
         about = {"opsteward.task.type": row.task_type, "opsteward.task.id": str(row.id)}
         with traces.span(f"task {row.task_type}", {**about, "opsteward.task.attempt": row.retry_count}) as span:
             outcome = await self._outcome(run)
-            ended = _ended(outcome)
+            ended = ended_as(outcome)
             span.note({"opsteward.task.status": ended})
             if outcome.error:
                 span.fail(outcome.error)
@@ -317,28 +306,28 @@ class Runner:
             return end(TaskStatus.CANCELLED)
         try:
             self._check_gate(run)
-            params = _params_of(run)
+            params = params_of(run.kind, run.row)
             async with asyncio.timeout(row.timeout) as run.deadline:
                 if kind.durable:
                     return await self._through_the_engine(run, end)
                 result = await self._call(run, params)
-            return end(TaskStatus.COMPLETED, _as_result(result, most=self._most_result))
+            return end(TaskStatus.COMPLETED, as_result(result, most=self._most_result))
         except Held:
             return end(TaskStatus.PENDING)
         except TimeoutError as error:
             if run.deadline is None or not run.deadline.expired():  # the task's own
-                return _failure(end, row, error)
+                return failure(end, row, error)
             if kind.durable:
                 await self._stop_workflow(run)
-            return _tried(end, row, f"did not finish within {row.timeout:g} s")
+            return tried(end, row, f"did not finish within {row.timeout:g} s")
         except asyncio.CancelledError as error:
             if run.cancelled:
                 return end(TaskStatus.CANCELLED)
             if not kind.durable and not (run.process and run.process.cancelling()):  # by nobody but the task itself
-                return _failure(end, row, error)
+                return failure(end, row, error)
             return end(TaskStatus.PENDING)  # this process ends, or the engine is away: who claims it goes on
         except (Exception, SystemExit) as error:  # a boundary: whatever a task raises is its own failure
-            return _failure(end, row, error)
+            return failure(end, row, error)
 
     async def _call(self, run: _Run, params: BaseModel) -> Any:
         """The function itself: an async one here, a plain one on a thread."""
@@ -371,8 +360,8 @@ class Runner:
             return await _recorded(name, gated) if recorded else await gated()
 
         def progress(percent: int, message: str = "") -> None:
-            said = progress_of(percent, message)  # here, so that a bad one is its own task's failure
-            loop.call_soon_threadsafe(self._ledger.note_progress, row.tenant_id, row.id, *said)
+            words = progress_of(percent, message)  # here, so that a bad one is its own task's failure
+            loop.call_soon_threadsafe(self._ledger.note_progress, row.tenant_id, row.id, *words)
 
         return TaskContext(
             task_id=row.id, tenant_id=row.tenant_id, attempt=row.retry_count, progress=progress, step=step
@@ -403,7 +392,7 @@ class Runner:
             return end(TaskStatus.COMPLETED, ended["result"])
         if ended["final"]:
             return end(TaskStatus.FAILED, error=ended["error"])
-        return _tried(end, row, ended["error"])
+        return tried(end, row, ended["error"])
 
     async def run_durable(self, *, tenant_id: str, task_id: str, attempt: int) -> dict[str, Any]:
         """Workflow: the task's function, whose steps are recorded. Gives {result} or {error, final}."""
@@ -413,16 +402,16 @@ class Runner:
         run = self._runs.get(UUID(task_id)) or await self._load(UUID(tenant_id), UUID(task_id), attempt)
         run.body = asyncio.current_task()
         try:
-            params = _params_of(run)
+            params = params_of(run.kind, run.row)
             with correlated(run.row.correlation_id):  # another process may have begun it
                 given = await run.kind.run(self._context(run, recorded=True), params)
-                return {"result": _as_result(given, most=self._most_result)}
+                return {"result": as_result(given, most=self._most_result)}
         except asyncio.CancelledError as error:
             if error.__cause__ is not None or (run.body and run.body.cancelling()):  # by the engine, or by us
                 raise
-            return {"error": _said(error), "final": False}
+            return {"error": said(error), "final": False}
         except (Exception, SystemExit) as error:  # a boundary: whatever a task raises is its own failure
-            return {"error": _said(error), "final": _is_final(error)}
+            return {"error": said(error), "final": is_final(error)}
 
     async def _load(self, tenant_id: UUID, task_id: UUID, attempt: int) -> _Run:
         """A task that another process had begun: its parameters never change, so reading them again is no harm."""
@@ -467,7 +456,7 @@ async def _recorded(name: str, function: Callable[[], Awaitable[T]]) -> T:
         try:
             return {"gave": await function()}
         except OpsError as error:
-            if _is_final(error):
+            if is_final(error):
                 return {"refused": error.detail}
             raise
 
@@ -478,56 +467,6 @@ async def _recorded(name: str, function: Callable[[], Awaitable[T]]) -> T:
     return result
 
 
-def _ended(outcome: Outcome) -> str:
-    """How a run ended, in the words of the metric: one that is to run again was tried, or given back untried."""
-    if outcome.status != TaskStatus.PENDING:
-        return outcome.status.value
-    return "retried" if outcome.tried else "returned"
-
-
 def _workflow_id(row: Any, *, before: int = 0) -> str:
     """One workflow for each try: who claims the task after a crash goes on with the same."""
     return f"task:{row.id}:{row.retry_count - before}"
-
-
-def _params_of(run: _Run) -> BaseModel:
-    """Raises Refused when the type has changed since the task was submitted."""
-    try:
-        return validated(run.kind, run.row.params)
-    except ValidationError as error:
-        raise Refused(f"its parameters fit the type no more: {error.error_count()} problems") from None
-
-
-def _as_result(value: Any, *, most: int) -> dict[str, Any] | None:
-    """Raises Refused for one that lists of tasks could not bear."""
-    if value is None:
-        return None
-    if isinstance(value, BaseModel):
-        value = value.model_dump(mode="json")
-    result: dict[str, Any] = value if isinstance(value, dict) else {"value": value}
-    if (size := len(canonical_json(result))) > most:
-        raise Refused(f"its result is {size} bytes, the most is {most}: keep it elsewhere, and give back where")
-    return result
-
-
-def _failure(end: Callable[..., Outcome], row: Any, error: BaseException) -> Outcome:
-    if _is_final(error):
-        return end(TaskStatus.FAILED, error=_said(error))
-    return _tried(end, row, _said(error))
-
-
-def _tried(end: Callable[..., Outcome], row: Any, error: str) -> Outcome:
-    """Once more, later each time and never all at once; or to the dead letters."""
-    if row.retry_count >= row.max_retries:
-        return end(TaskStatus.DEAD_LETTER, error=error)
-    wait = min(row.max_backoff, row.backoff_factor**row.retry_count)
-    return end(TaskStatus.PENDING, error=error, tried=1, delay=wait * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-
-
-def _is_final(error: BaseException) -> bool:
-    return isinstance(error, OpsError) and not error.retryable
-
-
-def _said(error: BaseException) -> str:
-    detail = error.detail if isinstance(error, OpsError) else f"{type(error).__name__}: {error}"
-    return storable(redact_text(detail)[:_MOST_ERROR])
