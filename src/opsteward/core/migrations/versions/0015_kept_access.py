@@ -28,6 +28,7 @@ begin
         join opsteward.systems s on s.tenant_id = n.tenant_id
             and (lower(held.name) = lower(s.name) or held.name = 'all_systems')
         where s.settings ? 'access_role'
+        order by 2, 3  -- two at once take their turns, and don't wait for each other
         on conflict (tenant_id, system_id, login) do update
             set batch = null, due_at = now(), user_id = excluded.user_id;
     else
@@ -40,6 +41,7 @@ begin
             and (lower(held.name) = lower(s.name) or held.name = 'all_systems')
         where s.settings ? 'access_role' and (n.username <> o.username
             or (held.name = any(n.system_access)) <> (held.name = any(o.system_access)))
+        order by 2, 3
         on conflict (tenant_id, system_id, login) do update
             set batch = null, due_at = now(), user_id = excluded.user_id;
     end if;
