@@ -31,8 +31,8 @@ demo: setup ## Break a real shop four times and watch it repaired and proven (KE
 up: setup ## Run Opsteward here
 	@$(BIN)/opsteward up
 
-test: .venv/.dev ## Run all tests
-	@$(BIN)/python -m pytest
+test: .venv/.dev ## Run all tests (JOBS=n test processes side by side, else 2)
+	@$(BIN)/python -m pytest -n $(or $(JOBS),2)
 
 check: .venv/.dev ## Format, lint, strict types, import contracts, house rules
 	@$(BIN)/ruff format --check src tests bench docs

@@ -1,5 +1,6 @@
 """Users one by one, and lists of many: register_user at 100 a second (aim: p95 under 30 ms) and the highest rate held;
-the list, the search, a filter and a SCIM filter at 100,000 users (aim: p95 under 100 ms each).
+the list, the search, a filter and a SCIM filter at 100,000 users (aim: p95 under 100 ms each); a review of their access
+(`people_reviews`).
 
 The load is open: a request leaves when it is due, whether or not the former ones were answered, and its time counts
 from when it was due. One process serves, with its worker beside; the load runs in the bench's own process, on the
@@ -22,6 +23,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from bench import people_reviews
 from bench.instance import Instance, quantile, running, settle, temporary_folder
 from opsteward.core.embedded import EmbeddedPostgres
 from opsteward.core.provision import EMBEDDED_DATABASE
@@ -166,6 +168,8 @@ async def measure(instance: Instance) -> Table:
                 await answered(ask(client))
                 times.append(time.perf_counter() - asked)
             row(f"{what}, {USERS:,} users", times, "100")
+        database = EmbeddedPostgres(instance.home).url(EMBEDDED_DATABASE)
+        await people_reviews.measure(client, database, USERS, row)
     return table
 
 

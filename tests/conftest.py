@@ -1,4 +1,7 @@
-"""Fixtures that the tests of several rooms share. Heavy imports wait until a test asks for an instance.
+"""Fixtures that the tests of several rooms share, and which tests run in one process when there are several.
+
+Heavy imports wait until a test asks for an instance. "The whole run" is that of one test process: `make test` starts
+two, and each has its own.
 
 - `instance`: a real instance in this process, without a worker (one for the whole run);
 - `tenant`, `other_tenant`: two tenants of it for one test, each with its owner;
@@ -8,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
@@ -19,12 +22,63 @@ if TYPE_CHECKING:
     from support.instance import Instance, Tenant
     from support.live import Live
 
+#: Files whose tests kill processes, let intervals pass, count answers in time or run a browser: one after another in
+#: one test process, so that no two of them ever load the machine together. They begin first, being half of the run.
+_ONE_AT_A_TIME = (
+    "api/test_live_feed.py",
+    "e2e/test_console",
+    "e2e/test_sign_in.py",
+    "integration/test_agents.py",
+    "integration/test_leadership.py",
+    "lab/",
+    "workflows/test_agents_move.py",
+    "workflows/test_how_a_process_ends.py",
+    "workflows/test_kill_at_every_step.py",
+    "workflows/test_takeover.py",
+    "workflows/test_tasks_survive.py",
+    "workflows/test_the_database_dies.py",
+    "workflows/test_user_imports_survive.py",
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With several test processes each file stays in one, where its fixtures are made once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    config.option.loadscopereorder = False  # in the order of collection
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In one of several test processes the order is that of handing out."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _group(item.nodeid) != "one at a time")
+
+
+def _group(nodeid: str) -> str:
+    file = nodeid.partition("::")[0].removeprefix("tests/")
+    return "one at a time" if file.startswith(_ONE_AT_A_TIME) else file
+
 
 @pytest.fixture(scope="session", autouse=True)
 def no_network() -> Iterator[None]:
     """Nobody but this machine can be reached."""
     with loopback_only():
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_home_stays() -> Iterator[None]:
+    """What the homes were copied from is removed after the last of them."""
+    yield
+    from support.homes import remove_provisioned
+
+    remove_provisioned()
 
 
 @pytest_asyncio.fixture(scope="session")

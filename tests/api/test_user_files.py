@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,16 +11,10 @@ from uuid import uuid4
 import pytest
 
 from opsteward import AsyncOpsteward, CallFailed, Opsteward
-from support.live import Live, LiveOperator, running_instance
+from support.live import Live, LiveOperator
 
 #: More than what is done within the request, and than what one answer tells of.
 MANY = 1500
-
-
-@pytest.fixture(scope="module")
-def live() -> Iterator[Live]:
-    with running_instance() as instance:
-        yield instance
 
 
 @pytest.fixture

@@ -99,6 +99,67 @@ async def test_two_reviewers_do_not_decide_against_each_other(served: Served, vi
     await expect(page.locator(".notice")).to_contain_text("is decided already: keep")
 
 
+async def test_a_decision_is_changed_while_the_campaign_is_open(served: Served, visit: Visit) -> None:
+    department = team(served, 1)
+    review = begin(served, department)
+    page = await visit(f"/access-reviews/{review['id']}?show=all", token=served.operator("rosa", "approver"))
+    await item(page, "Member 0", "main_app").get_by_role("button", name="Keep").click()
+    await expect(item(page, "Member 0", "main_app")).to_contain_text("kept")
+    await item(page, "Member 0", "main_app").get_by_role("button", name="Revoke after all").click()
+    await page.get_by_label("Reason (optional)").fill("left the team")
+    await page.locator(".sheet").get_by_role("button", name="Revoke it").click()
+    await expect(item(page, "Member 0", "main_app")).to_contain_text("kept before by rosa")
+    await expect(page.locator(".card.head")).to_contain_text("1 revoked")
+    with served.api() as api:
+        assert api.get("/api/v1/users", params={"department": department}).json()["items"][0]["system_access"] == []
+    await item(page, "Member 0", "main_app").get_by_role("button", name="Keep after all").click()
+    await page.locator(".sheet").get_by_role("button", name="Keep it").click()
+    await expect(item(page, "Member 0", "main_app")).to_contain_text("revoked before by rosa, “left the team”")
+    await expect(page.locator(".card.head")).to_contain_text("0 revoked")
+    with served.api() as api:
+        found = api.get("/api/v1/users", params={"department": department}).json()["items"]
+        assert found[0]["system_access"] == ["main_app"]
+        api.post(f"/api/v1/access-reviews/{review['id']}/close").raise_for_status()
+    await expect(page.locator(".card.head .chip")).to_contain_text("closed")
+    await expect(item(page, "Member 0", "main_app").get_by_role("button")).to_have_count(0)
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=lambda size: f"{size[0]}")
+async def test_items_are_found_while_one_types_and_by_filters(
+    served: Served, visit: Visit, size: tuple[int, int]
+) -> None:
+    department = team(served, 12)
+    review = begin(served, department)
+    page = await visit(f"/access-reviews/{review['id']}", size=size)
+    users, things = card(page, "Who has what").locator(".plain > li"), page.locator(".held li")
+    await expect(users).to_have_count(12)
+    await page.get_by_label("Part of a name, username or address").fill(f"{department.upper()}-11")
+    await expect(users).to_have_count(1)
+    await expect(page.locator(".found")).to_have_text("3 items found")
+    assert "search=" in page.url
+    async with page.expect_navigation():
+        await page.get_by_label("Kind").select_option("permission")
+    await expect(things).to_have_count(2)
+    async with page.expect_navigation():
+        await page.get_by_label("Permission or system").select_option("write_basic")
+    await expect(things).to_have_count(1)
+    await expect(page.get_by_label("Part of a name, username or address")).to_have_value(f"{department.upper()}-11")
+    assert await overflow(page) == 0
+    await things.get_by_role("button", name="Keep").click()
+    await expect(page.get_by_text("Nothing fits.")).to_be_visible()
+    async with page.expect_navigation():
+        await page.get_by_role("link", name="kept", exact=True).click()
+    await expect(things).to_have_count(1)
+    await page.get_by_label("Part of a name, username or address").fill("nobody at all")
+    await expect(page.get_by_text("Nothing fits.")).to_be_visible()
+    async with page.expect_navigation():
+        await page.get_by_role("link", name="Show everything").click()
+    await expect(users).to_have_count(12)
+    for wrong in ("kind=role", f"search={'x' * 201}", f"name={'x' * 300}"):
+        await page.goto(f"{served.url}/access-reviews/{review['id']}?{wrong}")
+        await expect(page.locator(".apology")).to_be_visible()
+
+
 async def test_pages_of_items_follow_each_other_user_by_user(served: Served, visit: Visit) -> None:
     department = team(served, 25)
     review = begin(served, department)

@@ -261,8 +261,10 @@ async def test_task_pages_fit_desk_and_phone(served: Served, visit: Visit, size:
     with served.api() as api:
         api.post("/api/v1/controls/pause", json={"scope": "action", "target": "log_only", "reason": long_word})
         try:
+            page = await visit("/tasks", size=size)
             for path in ("/tasks", f"/tasks/{first}", f"/tasks/{after}", "/agents", "/"):
-                page = await visit(path, size=size)
+                if not page.url.endswith(path):  # one browser: what it has loaded once it need not load again
+                    await page.goto(served.url + path)
                 await expect(page.locator(".paused", has_text="log_only")).to_be_visible()
                 await expect(page.locator("h1").first).to_be_visible()
                 assert await _overflow(page) == 0, path
@@ -273,7 +275,7 @@ async def test_task_pages_fit_desk_and_phone(served: Served, visit: Visit, size:
                 assert heights and min(heights) >= 44
         finally:
             api.post("/api/v1/controls/resume", json={"scope": "action", "target": "log_only"})
-    page = await visit("/tasks", size=size)
+    await page.goto(served.url + "/tasks")
     await page.get_by_role("button", name="Pause…").click()
     await expect(page.locator(".sheet").get_by_role("button", name="Pause it")).to_be_in_viewport()
     assert await _overflow(page) == 0

@@ -37,12 +37,12 @@ def program(text: str, home: Path) -> subprocess.Popen[str]:
 def test_the_guide_runs_as_it_stands_with_an_instance_of_its_own() -> None:
     examples = re.findall(r"```python\n(.*?)```", _GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     assert len(examples) > 5
-    with temporary_home() as home:
+    with temporary_home(empty=True) as home:
         assert program("\n".join(examples), home).wait(120) == 0
 
 
 def test_the_instance_ends_with_a_program_that_is_killed() -> None:
-    with temporary_home() as home:
+    with temporary_home(empty=True) as home:
         killed = program(_UNTIL_KILLED, home)
         assert killed.stdout is not None
         assert killed.stdout.readline() == "up\n"

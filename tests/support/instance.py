@@ -7,7 +7,6 @@ tenants of its own.
 from __future__ import annotations
 
 import itertools
-import os
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +28,7 @@ from opsteward.core.settings import load_settings
 from opsteward.identity.service import access
 from opsteward.identity.service.tenants import create_tenant
 from opsteward.identity.types import NewToken
+from support.homes import without_settings
 
 ORIGIN = "http://instance.test"
 _numbers = itertools.count(1)
@@ -119,13 +119,6 @@ def run_sql(home: Path, statement: str, *params: Any) -> list[tuple[Any, ...]]:
     with psycopg.connect(EmbeddedPostgres(home).url(EMBEDDED_DATABASE), autocommit=True) as connection:
         cursor = connection.execute(statement.encode(), params or None)
         return cursor.fetchall() if cursor.description else []
-
-
-def without_settings(patch: pytest.MonkeyPatch) -> None:
-    """Whatever the caller's environment sets for an Opsteward of theirs is not for the tests'."""
-    for name in list(os.environ):
-        if name.startswith("OPSTEWARD_") or name in ("DATABASE_URL", "LOG_LEVEL"):
-            patch.delenv(name)
 
 
 def build_instance(home: Path) -> Instance:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -59,6 +60,13 @@ class World:
             for number in range(count):
                 new = NewAgent(kind="test.tracer", name=f"tracer-{number}", params={"file": str(self.file)})
                 await self.house.agents.register(session, new=new, actor="system:test")
+
+    def told_of_losses(self) -> list[tuple[Any, ...]]:
+        return run_sql(
+            self.house.settings.home,
+            "select e.resolved, i.status from opsteward.events e join opsteward.incidents i on i.id = e.incident_id"
+            " where e.error_type = 'process_lost' order by e.id",
+        )
 
     async def agents(self) -> list[AgentInfo]:
         async with self.house.web.unit_of_work(self.tenant) as session:
@@ -138,12 +146,10 @@ async def test_a_killed_process_agents_run_elsewhere_and_each_in_one_place(world
     assert len(owners) == 1
     assert {line.worker for line in world.lines()[after:]} == {"second"}
     assert overlaps(world.lines(), dead={"first"}) == []
-    # people were told once, as an event that was over with the takeover
-    told = run_sql(
-        world.house.settings.home,
-        "select e.resolved, i.status from opsteward.events e join opsteward.incidents i on i.id = e.incident_id"
-        " where e.error_type = 'process_lost' order by e.id",
-    )
+    # people are told once, as an event that was over with the takeover; which comes after it
+    async with asyncio.timeout(40):
+        while not (told := world.told_of_losses()):
+            await asyncio.sleep(0.05)
     assert told == [(False, "resolved"), (True, "resolved")]
 
 

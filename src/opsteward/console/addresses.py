@@ -23,3 +23,12 @@ def cursor_of(given: str, field: str) -> UUID | None:
         return UUID(given)
     except ValueError:
         raise Invalid.field(field, "is no id", "begin at the first page") from None
+
+
+def storable_words(words: str) -> bool:
+    """Whether the database can hold this at all, and so whether it is worth being looked for."""
+    try:
+        words.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\x00" not in words

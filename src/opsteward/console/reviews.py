@@ -18,8 +18,7 @@ from opsteward.console.sheet import Sheet, storable
 from opsteward.console.wording import DECISION, REVIEW, Look, look_of
 from opsteward.core.clock import now
 from opsteward.identity.people import ALL_SYSTEMS, ReviewInfo, ReviewItemInfo
-from opsteward.identity.service import reviews
-from opsteward.identity.service.reviews import Decision
+from opsteward.identity.service.review_decisions import Decision, Verdict, decide
 from opsteward.identity.types import Identity
 
 _OVERDUE = Look("alarm", "overdue", "bad")
@@ -46,6 +45,21 @@ class ItemRow:
 
     item: ReviewItemInfo
     by: str
+    #: The decisions before the one that stands, the last one first, in words.
+    earlier: tuple[str, ...]
+
+    @classmethod
+    def of(cls, item: ReviewItemInfo, names: Names) -> ItemRow:
+        """From an item."""
+        return cls(
+            item=item,
+            by=names.actor(item.decided_by) if item.decided_by else "",
+            earlier=tuple(
+                f"{look_of(DECISION, one['decision']).word} before by {names.actor(one['decided_by'])}"
+                + (f", “{one['reason']}”" if one["reason"] else "")
+                for one in reversed(item.earlier)
+            ),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +82,7 @@ def holders_of(items: Sequence[ReviewItemInfo], names: Names, *, may_decide: boo
     """The items, which come user by user, under their users."""
     found = []
     for user_id, of_user in groupby(items, key=lambda one: one.user_id):
-        rows = tuple(ItemRow(item=one, by=names.actor(one.decided_by) if one.decided_by else "") for one in of_user)
+        rows = tuple(ItemRow.of(one, names) for one in of_user)
         first = rows[0].item
         found.append(
             Holder(
@@ -150,34 +164,64 @@ def _draw_item(page: LivePage[Any], sheet: Sheet, review: ReviewInfo, row: ItemR
                     ago(one.decided_at)
             if one.reason:
                 text(f"“{one.reason}”", "quiet")
-    if one.decision is None and may_decide:
+            for words in row.earlier:
+                text(words, "quiet")
+    if may_decide:
         with tag("div", "buttons"):
-            button("Keep", partial(keep_all, page, review, (one,)), picture="check_circle", kind="small good")
-            button("Revoke", partial(_revoke, page, sheet, review, one), picture="block", kind="small bad")
+            _draw_verdicts(page, sheet, review, one)
+
+
+def _draw_verdicts(page: LivePage[Any], sheet: Sheet, review: ReviewInfo, one: ReviewItemInfo) -> None:
+    """What may still be said of it: both, or the other one than what was decided."""
+    if one.decision is None:
+        button("Keep", partial(keep_all, page, review, (one,)), picture="check_circle", kind="small good")
+    elif one.decision == "revoke":
+        keep = partial(_keep_after_all, page, sheet, review, one)
+        button("Keep after all", keep, picture="check_circle", kind="small good")
+    if one.decision != "revoke":
+        words = "Revoke after all" if one.decision else "Revoke"
+        button(words, partial(_revoke, page, sheet, review, one), picture="block", kind="small bad")
 
 
 async def keep_all(page: LivePage[Any], review: ReviewInfo, items: Sequence[ReviewItemInfo]) -> None:
-    """Keep each of these."""
-
-    async def work(session: AsyncSession, by: Identity) -> object:
-        wanted = [Decision(item_id=one.id, decision="keep") for one in items]
-        return await reviews.decide(session, review_id=review.id, decisions=wanted, actor=by.actor)
-
+    """Keep each of these, which nobody has decided yet."""
     words = f"{items[0].name} is kept" if len(items) == 1 else f"{len(items)} are kept"
-    await page.act("enrollments.decide", work, done=words)
+    await _decide(page, review, [Decision(item_id=one.id, decision="keep") for one in items], done=words)
 
 
 async def _revoke(page: LivePage[Any], sheet: Sheet, review: ReviewInfo, item: ReviewItemInfo) -> None:
-    def fill() -> None:
-        text("It is taken at once, from this user alone, whatever gave it. The decision stands.", name="p")
-
+    words = (
+        "It is taken at once, from this user alone, whatever gave it. While the campaign is open, this can be changed."
+    )
     who = item.full_name or item.username
-    reason = await sheet.ask(f"Revoke {item.name} of {who}?", fill=fill, yes="Revoke it", picture="block", kind="bad")
-    if reason is None:
-        return
+    reason = await _asked(sheet, f"Revoke {item.name} of {who}?", words, yes="Revoke it", picture="block", kind="bad")
+    if reason is not None:
+        one = Decision(item_id=item.id, decision="revoke", reason=storable(reason), instead_of=_standing(item))
+        await _decide(page, review, [one], done=f"{item.name} is taken from {item.username}")
 
+
+async def _keep_after_all(page: LivePage[Any], sheet: Sheet, review: ReviewInfo, item: ReviewItemInfo) -> None:
+    words = "It is given back at once, where the user's role or a single grant still gives it."
+    who = item.full_name or item.username
+    title = f"Keep {item.name} of {who} after all?"
+    reason = await _asked(sheet, title, words, yes="Keep it", picture="check_circle", kind="main")
+    if reason is not None:
+        one = Decision(item_id=item.id, decision="keep", reason=storable(reason), instead_of=_standing(item))
+        await _decide(page, review, [one], done=f"{item.name} of {item.username} is kept")
+
+
+async def _asked(sheet: Sheet, title: str, words: str, *, yes: str, picture: str, kind: str) -> str | None:
+    return await sheet.ask(title, fill=lambda: text(words, name="p"), yes=yes, picture=picture, kind=kind)
+
+
+def _standing(item: ReviewItemInfo) -> Verdict | None:
+    """The decision as this page shows it: it is changed only if nobody has changed it meanwhile."""
+    decisions: dict[str | None, Verdict] = {"keep": "keep", "revoke": "revoke"}
+    return decisions.get(item.decision)
+
+
+async def _decide(page: LivePage[Any], review: ReviewInfo, wanted: Sequence[Decision], *, done: str) -> None:
     async def work(session: AsyncSession, by: Identity) -> object:
-        wanted = [Decision(item_id=item.id, decision="revoke", reason=storable(reason))]
-        return await reviews.decide(session, review_id=review.id, decisions=wanted, actor=by.actor)
+        return await decide(session, review_id=review.id, decisions=wanted, actor=by.actor)
 
-    await page.act("enrollments.decide", work, done=f"{item.name} is taken from {item.username}")
+    await page.act("enrollments.decide", work, done=done)

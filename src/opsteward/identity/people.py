@@ -166,7 +166,7 @@ class ReviewInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewItemInfo:
-    """One permission or system of one user, to be kept or revoked."""
+    """One permission or system of one user, to be kept or revoked; `earlier` are the decisions that were changed."""
 
     id: UUID
     user_id: UUID
@@ -178,3 +178,4 @@ class ReviewItemInfo:
     decided_by: str | None
     decided_at: datetime | None
     reason: str | None
+    earlier: list[dict[str, Any]]

@@ -163,7 +163,7 @@ class DutyConflict(TenantRow, Base):
 
 
 class AccessReview(TenantRow, Base):
-    """A campaign: who had what when it began, for somebody to keep or take."""
+    """A campaign: who had what when it began, for somebody to keep or take. Its counts are kept with each decision."""
 
     __tablename__ = "access_reviews"
 
@@ -173,15 +173,25 @@ class AccessReview(TenantRow, Base):
     created_at: Mapped[datetime]
     due_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
+    items: Mapped[int] = mapped_column(server_default="0")
+    undecided: Mapped[int] = mapped_column(server_default="0")
+    revoked: Mapped[int] = mapped_column(server_default="0")
 
 
 class AccessReviewItem(TenantRow, Base):
-    """One permission or system of one user in a campaign."""
+    """One permission or system of one user in a campaign. `earlier` are the decisions before the one that stands.
+
+    What a revoke took (grants that ended, the denial) bears the instant `decided_at`.
+    """
 
     __tablename__ = "access_review_items"
-    __table_args__ = (sa.UniqueConstraint("tenant_id", "review_id", "user_id", "kind", "name"),)
+    __table_args__ = (
+        sa.UniqueConstraint("tenant_id", "review_id", "user_id", "kind", "name"),
+        sa.Index("ix_access_review_items_decision", "tenant_id", "review_id", "decision", "user_id", "kind", "name"),
+        sa.Index("ix_access_review_items_name", "tenant_id", "review_id", "name", "decision", "user_id", "kind"),
+    )
 
-    review_id: Mapped[UUID] = mapped_column(sa.ForeignKey("opsteward.access_reviews.id"))
+    review_id: Mapped[UUID]
     user_id: Mapped[UUID]
     kind: Mapped[str]
     name: Mapped[str]
@@ -189,3 +199,4 @@ class AccessReviewItem(TenantRow, Base):
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
     reason: Mapped[str | None]
+    earlier: Mapped[list[dict[str, Any]]] = mapped_column(server_default="[]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,10 @@ def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only for root must parents be open to another user")
-def test_for_root_a_closed_parent_is_refused_and_left_closed(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o700)
-    with pytest.raises(Invalid, match="closed to other users"):
-        EmbeddedPostgres(closed / "home").ensure_running()
-    assert closed.stat().st_mode & 0o777 == 0o700
+def test_for_root_a_closed_parent_is_refused_and_left_closed() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # tmp_path may be too long for a home
+        closed = Path(folder)
+        assert closed.stat().st_mode & 0o777 == 0o700
+        with pytest.raises(Invalid, match="closed to other users"):
+            EmbeddedPostgres(closed / "home").ensure_running()
+        assert closed.stat().st_mode & 0o777 == 0o700

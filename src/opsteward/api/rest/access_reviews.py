@@ -12,7 +12,8 @@ from pydantic import Field
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.shapes import Input, Instant, NoBody, Page, page_of
 from opsteward.api.routes import Routes
-from opsteward.identity.service import reviews
+from opsteward.core.errors import Invalid
+from opsteward.identity.service import review_decisions, review_items, reviews
 from opsteward.identity.types import Identity
 
 router = Routes(prefix="/api/v1/access-reviews", tags=["access reviews"])
@@ -31,12 +32,15 @@ class DecisionIn(Input):
     item_id: UUID
     decision: Literal["keep", "revoke"]
     reason: Annotated[str, Field(max_length=2000)] = ""
+    instead_of: Annotated[
+        Literal["keep", "revoke"] | None, Field(description="the decision that this one changes; null: there is none")
+    ] = None
 
 
 class DecisionsIn(Input):
-    """What is to be kept or revoked, all or none."""
+    """What is to be kept or revoked, all or none; a decision that stands is changed by `instead_of`."""
 
-    decisions: Annotated[list[DecisionIn], Field(min_length=1, max_length=reviews.MOST_DECISIONS)]
+    decisions: Annotated[list[DecisionIn], Field(min_length=1, max_length=review_decisions.MOST_DECISIONS)]
 
 
 @router.post("", status_code=201)
@@ -74,13 +78,21 @@ async def list_review_items(
     review_id: UUID,
     rooms: RoomsDep,
     identity: Annotated[Identity, needs("access_reviews.read")],
+    search: Annotated[str | None, Query(max_length=200)] = None,
+    kind: review_items.Kind | None = None,
+    name: Annotated[str | None, Query(max_length=255)] = None,
+    decision: review_items.Standing | None = None,
     undecided: bool = False,
     after: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Page:
-    """Who has what; `undecided=true`: only what is still to be decided."""
+    """Who has what. `search`: a part of a username, an address or a full name; `name`: of a permission or a system;
+    `decision`: what is `open`, or decided so (`undecided=true` is `open` too)."""
+    if undecided and decision not in (None, "open"):
+        raise Invalid.field("decision", "is of what is decided, while `undecided` is set", "leave one of them out")
+    wanted = review_items.Wanted(search=search, kind=kind, name=name, decision="open" if undecided else decision)
     async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        found = await reviews.items(session, review_id=review_id, undecided=undecided, after=after, limit=limit)
+        found = await review_items.items(session, review_id=review_id, wanted=wanted, after=after, limit=limit)
     return page_of(found, limit=limit)
 
 
@@ -91,10 +103,13 @@ async def decide_review_items(
     rooms: RoomsDep,
     identity: Annotated[Identity, needs("enrollments.decide")],
 ) -> dict[str, Any]:
-    """Keep or revoke; what is revoked is taken at once, from this user alone."""
-    decisions = [reviews.Decision(**one.model_dump()) for one in body.decisions]
+    """Keep or revoke; what is revoked is taken at once, from this user alone, and given back when it is kept after all
+    (`instead_of`)."""
+    decisions = [review_decisions.Decision(**one.model_dump()) for one in body.decisions]
     async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await reviews.decide(session, review_id=review_id, decisions=decisions, actor=identity.actor))
+        return asdict(
+            await review_decisions.decide(session, review_id=review_id, decisions=decisions, actor=identity.actor)
+        )
 
 
 @router.post("/{review_id}/close")

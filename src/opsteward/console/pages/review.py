@@ -1,20 +1,22 @@
-"""One access review: user by user what each has, to be kept or revoked."""
+"""One access review: user by user what each has, found by search and filters, to be kept or revoked."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from functools import partial
 
 from nicegui import ui
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from opsteward.console.addresses import cursor_of, id_of
-from opsteward.console.elements import advice, button, link, section, tag, text
+from opsteward.console.addresses import cursor_of, id_of, storable_words
+from opsteward.console.elements import MOST_SEARCHED, advice, button, link, search_box, section, select, tag, text
 from opsteward.console.keyed import KeyedList, one
 from opsteward.console.live import LivePage
 from opsteward.console.names import Names
+from opsteward.console.review_filter import Filter
 from opsteward.console.reviews import (
     Holder,
     ReviewRow,
@@ -26,21 +28,30 @@ from opsteward.console.reviews import (
 )
 from opsteward.console.rooms import ConsoleRooms
 from opsteward.console.sheet import Sheet
-from opsteward.core.errors import Invalid
+from opsteward.console.wording import counted
 from opsteward.core.feed import Notice
-from opsteward.identity.people import ReviewItemInfo
-from opsteward.identity.service import reviews
+from opsteward.identity.people import ALL_SYSTEMS, ReviewItemInfo
+from opsteward.identity.service import review_items, reviews
 from opsteward.identity.service.reviews import REVIEW
 from opsteward.identity.types import Identity
 
 _PAGE = 60
+_KINDS = (("", "all kinds"), ("permission", "permissions"), ("system", "systems"))
+#: What may be shown of an open campaign, and of a closed one.
+_SHOWN = {
+    "open": (("", "still to be decided"), ("keep", "kept"), ("revoke", "revoked"), ("all", "all")),
+    "closed": (("", "all"), ("open", "never decided"), ("keep", "kept"), ("revoke", "revoked")),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """All that the page shows. `next` is the item after which the list goes on."""
+    """All that the page shows. `wanted` is the filter that it was found by, `names` are all that the campaign lists,
+    `next` is the item after which the list goes on."""
 
+    wanted: Filter
     row: ReviewRow
+    names: list[str]
     holders: list[Holder]
     next: str
 
@@ -61,28 +72,29 @@ class ReviewPage(LivePage[Seen]):
     def __init__(self, rooms: ConsoleRooms, request: Request, review_id: str) -> None:
         super().__init__(rooms, request)
         self._id_given = review_id
-        self._shown = request.query_params.get("show", "")
-        self._after = request.query_params.get("after", "")
+        self._filter = Filter.of(request.query_params)
         self._seen: Seen | None = None
 
     def concerns(self, notice: Notice) -> bool:
         return notice.kind == REVIEW and notice.id in ("", self._id_given.lower())
 
     async def read(self, session: AsyncSession) -> Seen:
-        if self._shown not in ("", "all"):
-            raise Invalid.field("show", f"{self._shown[:40]!r} is none", "leave it out, or use all")
+        wanted = self._filter
+        wanted.check()
         review = await reviews.get_review(session, review_id=id_of(self._id_given, "access review"))
-        items = await reviews.items(
+        items = await review_items.items(
             session,
             review_id=review.id,
-            undecided=not self._shown and review.status == "open",
-            after=cursor_of(self._after, "after"),
+            wanted=wanted.wanted(closed=review.status != "open"),
+            after=cursor_of(wanted.after, "after"),
             limit=_PAGE,
         )
         names = await Names.read(session, ())
         may_decide = review.status == "open" and self.identity.may("enrollments.decide")
         return Seen(
+            wanted=wanted,
             row=ReviewRow.of(review, names),
+            names=await review_items.names(session, review_id=review.id),
             holders=holders_of(items, names, may_decide=may_decide),
             next=str(items[-1].id) if len(items) == _PAGE else "",
         )
@@ -96,7 +108,10 @@ class ReviewPage(LivePage[Seen]):
             self._state = one(_draw_state)
             self._buttons = one(self._draw_buttons)
         with section("Who has what", "key"):
-            self._filter = one(self._draw_filter)
+            self._decisions = one(self._draw_decisions)
+            self._lay_out_filters(data.names)
+            self._found = text("", "quiet found", name="p")
+            self._found.props["aria-live"] = "polite"
             self._holders = KeyedList[Holder](
                 key=lambda holder: holder.user_id,
                 render=lambda holder: draw_holder(self, self._sheet, data.row.review, holder),
@@ -105,6 +120,28 @@ class ReviewPage(LivePage[Seen]):
             self._nothing = one(self._draw_nothing)
             self._pager = one(self._draw_pager)
 
+    def _lay_out_filters(self, names: list[str]) -> None:
+        wanted = self._filter
+        offered = sorted({*names, *([wanted.name] if wanted.name else [])}, key=str.casefold)
+        with tag("div", "filters"):
+            search_box("Part of a name, username or address", self._find, given=wanted.search)
+            select("Kind", _KINDS, partial(self._choose, "kind"), chosen=wanted.kind)
+            entries = [("", "all of them"), *((name, _in_words(name)) for name in offered)]
+            select("Permission or system", entries, partial(self._choose, "name"), chosen=wanted.name)
+
+    def _choose(self, field: str, value: str) -> None:
+        self._client.open(self._address(self._filter.changed(**{field: value})))
+
+    async def _find(self, typed: str) -> None:
+        """Look for what was typed, at once, and keep it in the page's address."""
+        words = typed.strip()[:MOST_SEARCHED]
+        if words == self._filter.search or not storable_words(words):
+            return
+        self._filter = self._filter.changed(search=words)
+        await self.look_again()
+        address = json.dumps(self._address(self._filter))
+        self._client.run_javascript(f"history.replaceState(history.state, '', {address})")
+
     def show(self, data: Seen) -> None:
         self._seen = data
         review, me = data.row.review, self.identity
@@ -112,41 +149,48 @@ class ReviewPage(LivePage[Seen]):
         open_here = sum(len(holder.open) for holder in data.holders)
         may = (me.may("access_reviews.write"), me.may("enrollments.decide"))
         self._buttons.show([(review.status, review.undecided, *may, open_here)])
-        self._filter.show([review.status] if review.status == "open" else [])
+        self._decisions.show([(review.status, data.wanted)])
+        self._found.set_text(_found_in_words(data))
         self._holders.show(data.holders)
-        self._nothing.show([] if data.holders else [review.undecided])
-        self._pager.show([data.next])
+        self._nothing.show([] if data.holders else [(review.status, review.undecided, data.wanted)])
+        self._pager.show([(data.wanted, data.next)])
 
-    def _address(self, **changed: str) -> str:
-        query = {name: value for name, value in ({"show": self._shown} | changed).items() if value}
-        address = f"/access-reviews/{self._id_given}"
-        return f"{address}?{urlencode(query)}" if query else address
+    def _address(self, wanted: Filter) -> str:
+        return f"/access-reviews/{self._id_given}{wanted.query()}"
 
-    def _draw_filter(self, _: str) -> None:
+    def _draw_decisions(self, state: tuple[str, Filter]) -> None:
+        status, wanted = state
         with tag("nav", "legend above") as drawn:
-            for shown, words in (("", "still to be decided"), ("all", "all")):
+            for shown, words in _SHOWN[status]:
                 with tag("a", "chip tone-calm") as entry:
                     text(words)
-                entry.props["href"] = self._address(show=shown)
-                if shown == self._shown:
+                entry.props["href"] = self._address(wanted.changed(show=shown))
+                if shown == wanted.show:
                     entry.props["aria-current"] = "true"
         drawn.props["aria-label"] = "What is shown"
 
-    def _draw_nothing(self, undecided: int) -> None:
-        if undecided and self._after:
-            advice("Nothing more to decide after this place; some is left before it.")
-            link("To the beginning", self._address())
-        elif not undecided:
+    def _draw_nothing(self, state: tuple[str, int, Filter]) -> None:
+        status, undecided, wanted = state
+        if wanted.narrows():
+            advice("Nothing fits.")
+            link("Show everything", self._address(Filter(show="all" if status == "open" else "")))
+        elif wanted.show:
+            advice("Nothing here.")
+        elif status == "open" and not undecided:
             advice("Everything is decided. Close the campaign to keep it as the record.")
+        elif wanted.after:
+            advice("Nothing more to decide after this place; some is left before it.")
+            link("To the beginning", self._address(wanted.changed()))
         else:
             advice("Nothing here.")
 
-    def _draw_pager(self, further: str) -> None:
+    def _draw_pager(self, state: tuple[Filter, str]) -> None:
+        wanted, further = state
         with tag("div", "buttons"):
-            if self._after:
-                link("First", self._address(), "button small")
+            if wanted.after:
+                link("First", self._address(wanted.changed()), "button small")
             if further:
-                link("Next", self._address(after=further), "button small")
+                link("Next", self._address(wanted.changed(after=further)), "button small")
 
     # -- what one can do ---------------------------------------------------------------------------------------
 
@@ -172,7 +216,7 @@ class ReviewPage(LivePage[Seen]):
             return
         reason = await self._sheet.ask(
             f"Keep all {len(items)} that this page shows?",
-            fill=lambda: text("What you have not looked at is better left open. The decisions stand.", name="p"),
+            fill=lambda: text("What you have not looked at is better left open.", name="p"),
             yes="Keep them",
             picture="done_all",
             kind="main",
@@ -206,3 +250,16 @@ class ReviewPage(LivePage[Seen]):
 def _draw_state(row: ReviewRow) -> None:
     draw_review_chips(row)
     draw_review_facts(row)
+
+
+def _in_words(name: str) -> str:
+    return "every system" if name == ALL_SYSTEMS else name
+
+
+def _found_in_words(data: Seen) -> str:
+    number = sum(len(holder.items) for holder in data.holders)
+    if not data.wanted.narrows() or not number:
+        return ""
+    if data.wanted.after:
+        return f"The next {number} that fit"
+    return f"The first {number} that fit" if data.next else f"{counted(number, 'item')} found"

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from opsteward.console.addresses import storable_words
 from opsteward.console.elements import MOST_SEARCHED, advice, icon, link, search_box, section, select, tag, text
 from opsteward.console.kept_shares import KeptShares
 from opsteward.console.keyed import one
@@ -53,7 +54,7 @@ class Filter:
             raise Invalid.field("status", f"{self.status[:40]!r} is none", f"use one of {', '.join(UserStatus)}")
         for name, most in _MOST.items():
             value = getattr(self, name)
-            if len(value) > most or not _storable(value):
+            if len(value) > most or not storable_words(value):
                 raise Invalid.field(name, "is too long, or holds what no name has", f"use up to {most} characters")
 
 
@@ -148,7 +149,7 @@ class UsersPage(LivePage[Seen]):
     async def _find(self, typed: str) -> None:
         """Look for what was typed, at once, and keep it in the page's address."""
         words = typed.strip()[:MOST_SEARCHED]
-        if words == self._filter.search or not _storable(words):
+        if words == self._filter.search or not storable_words(words):
             return
         self._filter = replace(self._filter, search=words, after="")
         await self.look_again()
@@ -177,14 +178,6 @@ def _draw_ways(*, may_write: bool) -> None:
             icon("download")
             text("Export all")
         out.props["href"], out.props["download"] = "/api/v1/users/export?format=csv", "users.csv"
-
-
-def _storable(words: str) -> bool:
-    try:
-        words.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\x00" not in words
 
 
 def _offered(counts: dict[str, int], chosen: str) -> list[tuple[str, str]]:
