@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import partial
 
@@ -139,8 +138,8 @@ class ReviewPage(LivePage[Seen]):
             return
         self._filter = self._filter.changed(search=words)
         await self.look_again()
-        address = json.dumps(self._address(self._filter))
-        self._client.run_javascript(f"history.replaceState(history.state, '', {address})")
+        with self._client:
+            ui.navigate.history.replace(self._address(self._filter))
 
     def show(self, data: Seen) -> None:
         self._seen = data
