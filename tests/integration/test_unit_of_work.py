@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +12,7 @@ import sqlalchemy as sa
 
 from opsteward.core.db import Database
 from opsteward.core.errors import Conflict, Unavailable
+from opsteward.identity.service import access
 from support.instance import Instance, Tenant
 
 
@@ -92,3 +95,25 @@ async def test_the_tenant_ends_with_its_transaction(narrow: Database, tenant: Te
     async with narrow.unit_of_work(None) as session:
         assert await session.scalar(sa.text("select count(*) from opsteward.operators")) == 0
         assert not await session.scalar(sa.text("select current_setting('opsteward.tenant', true)"))
+
+
+async def test_who_is_cancelled_while_looking_up_loses_no_connection(instance: Instance, tenant: Tenant) -> None:
+    """A browser that goes away ends the work for it at any moment."""
+    db = instance.house.web
+    told: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
+    pools = logging.getLogger("sqlalchemy.pool")
+    pools.addHandler(handler)
+    try:
+        for _ in range(40):
+            looking = [asyncio.create_task(access.authenticate(db, secret=tenant.owner.token)) for _ in range(12)]
+            for number, one in enumerate(looking):
+                await asyncio.sleep(number / 10_000)
+                one.cancel()
+            await asyncio.gather(*looking, return_exceptions=True)
+        gc.collect()
+    finally:
+        pools.removeHandler(handler)
+    assert told == []
+    assert (await access.authenticate(db, secret=tenant.owner.token)).tenant_id == tenant.id

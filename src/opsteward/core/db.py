@@ -27,6 +27,7 @@ from opsteward.core.process_marks import session_mark
 SCHEMA = "opsteward"
 APPLICATION_NAME = "opsteward"
 _UNIQUE_VIOLATION = "23505"
+_LOOKING_UP = 4  # connections for look-ups, each of which holds one for well below a millisecond
 
 
 class Base(DeclarativeBase):
@@ -67,21 +68,24 @@ class Database:
     ) -> None:
         """`pool_timeout`: seconds to wait for a free connection."""
         self.name = name
-        self._engine: AsyncEngine = create_async_engine(
-            sa.make_url(url).set(drivername="postgresql+psycopg"),
-            pool_size=pool_size,
-            max_overflow=max(0, pool_max - pool_size),
-            pool_timeout=pool_timeout,
-            pool_recycle=1800,
-            pool_use_lifo=True,  # the one just used has its statements prepared; the others may rest
-            json_serializer=canonical_json,
-            connect_args={
+        options: dict[str, Any] = {
+            "pool_timeout": pool_timeout,
+            "pool_recycle": 1800,
+            "pool_use_lifo": True,  # the one just used has its statements prepared; the others may rest
+            "json_serializer": canonical_json,
+            "connect_args": {
                 "application_name": f"{APPLICATION_NAME} {name} {session_mark()}",
                 "connect_timeout": 5,
                 "options": "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000",
             },
+        }
+        address = sa.make_url(url).set(drivername="postgresql+psycopg")
+        overflow = max(0, pool_max - pool_size)
+        self._engine: AsyncEngine = create_async_engine(address, pool_size=pool_size, max_overflow=overflow, **options)
+        # Of its own: a connection that changes between the two ways is lost when who waits for it is cancelled.
+        self._alone = create_async_engine(
+            address, pool_size=min(pool_size, _LOOKING_UP), max_overflow=0, isolation_level="AUTOCOMMIT", **options
         )
-        self._alone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def look_up(self, statement: str, parameters: Mapping[str, Any]) -> sa.Row[Any] | None:
         """The row that one statement finds which belongs to no tenant, in one round trip: no transaction around it.
@@ -144,6 +148,7 @@ class Database:
     async def close(self) -> None:
         """Give back all connections."""
         await self._engine.dispose()
+        await self._alone.dispose()
 
 
 @contextmanager

@@ -52,7 +52,9 @@ class Settings(BaseSettings):
     log_format: str = Field(default="auto", pattern="^(auto|json|text)$", description="json, text, or auto (terminal).")
 
     database_pool_size: int = Field(default=5, ge=1, le=200, description="Connections kept open per role.")
-    database_pool_max: int = Field(default=20, ge=1, le=500, description="Most connections per role.")
+    database_pool_max: int = Field(
+        default=20, ge=1, le=500, description="Most connections per role; up to four more look up who asks."
+    )
     api_requests_at_once: int = Field(
         default=16, ge=1, le=500, description="Requests that use the database at once; others wait their turn."
     )
