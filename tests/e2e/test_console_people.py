@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
+import time
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 from playwright.async_api import Locator, Page, expect
+from tests.support.naughty import NAUGHTY
 
 from .conftest import DESK, PHONE, Served, Visit
 from .test_console_tasks import card
@@ -323,6 +327,54 @@ async def test_hostile_names_are_shown_and_do_nothing(served: Served, visit: Vis
     with served.api() as api:  # nobody else has to find them in the inbox
         for user in users:
             api.delete(f"/api/v1/users/{user['id']}").raise_for_status()
+
+
+async def test_every_naughty_string_is_only_text(served: Served, visit: Visit) -> None:
+    """As full name and department of users in the list, and of those who wait in the inbox."""
+    with served.api() as api:
+        made = api.post("/api/v1/tenants", json={"name": f"naughty-{uuid4().hex[:8]}", "operator": "ada"})
+        token = made.raise_for_status().json()["token"]
+    texts = [text for text in NAUGHTY if not any(one == "\0" or "\ud800" <= one <= "\udfff" for one in text)]
+    lines = [
+        {"username": f"n{n:04}", "email": f"n{n:04}@example.com", "full_name": text, "department": text[:200],
+         "role": "contractor"}
+        for n, text in enumerate(texts)
+    ]  # fmt: skip
+    shown: dict[str, str] = {}
+    with served.api(token) as api:
+        body = "\n".join(json.dumps(line) for line in lines).encode()
+        kind = {"Content-Type": "application/x-ndjson"}
+        job = api.post("/api/v1/users/bulk-import", content=body, headers=kind).raise_for_status().json()
+        until = time.monotonic() + 60
+        while not api.get(f"/api/v1/users/imports/{job['job_id']}").json()["ended_at"]:
+            assert time.monotonic() < until
+            await asyncio.sleep(0.05)
+        after: str | None = ""
+        while after is not None:
+            found = api.get("/api/v1/users", params={"limit": 200} | ({"after": after} if after else {})).json()
+            shown |= {one["username"]: one["full_name"] for one in found["items"]}
+            after = found["next"]
+    assert len(shown) > 500
+    names = list(shown.values())
+    page = await visit("/users", token=token)
+    for begin in range(0, len(names), 50):
+        if begin:
+            await page.goto(f"{served.url}/users?after={list(shown)[begin - 1]}")
+        await expect(rows(page)).to_have_count(len(names[begin : begin + 50]))
+        assert await rows(page).locator(".title").all_text_contents() == names[begin : begin + 50]
+        await assert_inert(page)
+    await page.goto(f"{served.url}/enrollments")
+    waiting = card(page, "Waiting for a decision")
+    told = ""
+    while True:
+        await expect(waiting.locator("li").first).to_be_visible()
+        told += "\n".join(await waiting.locator("li").all_text_contents())
+        await assert_inert(page)
+        further = waiting.locator("a[href*='after=']")
+        if not await further.count():
+            break
+        await page.goto(f"{served.url}{await further.first.get_attribute('href')}")
+    assert [name for name in names if name not in told] == []
 
 
 async def assert_inert(page: Page) -> None:
