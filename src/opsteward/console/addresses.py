@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from opsteward.core.errors import Invalid, NotFound
@@ -32,3 +33,10 @@ def storable_words(words: str) -> bool:
     except UnicodeEncodeError:
         return False
     return "\x00" not in words
+
+
+def check_words(given: Mapping[str, tuple[str, int]]) -> None:
+    """Raises Invalid for the first that is longer than its most, or holds what no text of ours holds."""
+    for name, (value, most) in given.items():
+        if len(value) > most or not storable_words(value):
+            raise Invalid.field(name, "is too long, or holds what no name has", f"use up to {most} characters")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import get_args
 from urllib.parse import urlencode
 
-from opsteward.console.addresses import storable_words
+from opsteward.console.addresses import check_words
 from opsteward.console.elements import MOST_SEARCHED
 from opsteward.core.errors import Invalid
 from opsteward.identity.service.review_items import Kind, Standing, Wanted
@@ -38,10 +38,7 @@ class Filter:
             raise Invalid.field("show", f"{self.show[:40]!r} is none", "leave it out, or use all, keep or revoke")
         if self.kind not in ("", *get_args(Kind)):
             raise Invalid.field("kind", f"{self.kind[:40]!r} is none", f"use {' or '.join(get_args(Kind))}")
-        for name, most in _MOST.items():
-            value = getattr(self, name)
-            if len(value) > most or not storable_words(value):
-                raise Invalid.field(name, "is too long, or holds what no name has", f"use up to {most} characters")
+        check_words({name: (getattr(self, name), most) for name, most in _MOST.items()})
 
     def changed(self, **what: str) -> Filter:
         """With some of it changed; another filter begins at the first again."""

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from opsteward.console.addresses import storable_words
+from opsteward.console.addresses import check_words, storable_words
 from opsteward.console.elements import MOST_SEARCHED, advice, icon, link, search_box, section, select, tag, text
 from opsteward.console.kept_shares import KeptShares
 from opsteward.console.keyed import one
@@ -52,10 +52,7 @@ class Filter:
         """Raises Invalid for what an address of ours never holds."""
         if self.status and self.status not in set(UserStatus):
             raise Invalid.field("status", f"{self.status[:40]!r} is none", f"use one of {', '.join(UserStatus)}")
-        for name, most in _MOST.items():
-            value = getattr(self, name)
-            if len(value) > most or not storable_words(value):
-                raise Invalid.field(name, "is too long, or holds what no name has", f"use up to {most} characters")
+        check_words({name: (getattr(self, name), most) for name, most in _MOST.items()})
 
 
 @dataclass(frozen=True, kw_only=True)
