@@ -27,15 +27,15 @@ from rich.table import Table
 
 from bench.idle import cpu, statements
 from bench.instance import temporary_folder
+from opsteward.accounts.tenants import create_tenant
 from opsteward.agents.types import NewAgent
-from opsteward.bootstrap.application import Process, running
-from opsteward.bootstrap.house import House, build_house
+from opsteward.app.process import Process, running
+from opsteward.app.services import Services, build_services
 from opsteward.contracts.agent import AgentContext, BackgroundAgent, NoAgentParams
 from opsteward.contracts.integration import Integration
 from opsteward.core import log
-from opsteward.core.embedded import EmbeddedPostgres
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.settings import load_settings
-from opsteward.identity.service.tenants import create_tenant
 
 AGENTS = 1000
 SETTLE = 25.0  # seconds
@@ -63,7 +63,7 @@ async def work(home: Path) -> None:
     """A worker with the bench's kind of agent, until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with running(Process(build_house(load_settings(home=home), [BENCH]), kind="worker")):
+    async with running(Process(build_services(load_settings(home=home), [BENCH]), kind="worker")):
         await stop.wait()
 
 
@@ -77,14 +77,14 @@ def worker(home: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(30)
 
 
-async def register(house: House) -> float:
+async def register(services: Services) -> float:
     """A tenant with all agents; gives how long the registration took."""
-    tenant = await create_tenant(house.web, name="bench", operator="ada", actor="system:bench")
+    tenant = await create_tenant(services.web, name="bench", operator="ada", actor="system:bench")
     began = time.monotonic()
-    async with house.web.unit_of_work(tenant.id) as session:
+    async with services.web.unit_of_work(tenant.id) as session:
         for number in range(AGENTS):
             new = NewAgent(kind=Ticker.kind, name=f"ticker-{number:04}")
-            await house.agents.register(session, new=new, actor="system:bench")
+            await services.agents.register(session, new=new, actor="system:bench")
     return time.monotonic() - began
 
 
@@ -138,14 +138,14 @@ def main() -> None:
     log.configure(level="ERROR")
     with temporary_folder() as folder:
         home = folder / "ops"
-        house = build_house(load_settings(home=home), [BENCH])
+        services = build_services(load_settings(home=home), [BENCH])
         look = Look(home)
         look.admin.execute("alter system set log_statement = 'all'")
         look.admin.execute("select pg_reload_conf()")
         with worker(home) as first:
             time.sleep(SETTLE)
             empty, server_empty, _, _ = window(first.pid, look)
-            registration = asyncio.run(register(house))
+            registration = asyncio.run(register(services))
             look.wait(lambda: look.runs() >= AGENTS)
             time.sleep(SETTLE)
             runs = look.runs()

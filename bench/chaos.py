@@ -30,7 +30,7 @@ from rich.table import Table
 
 from bench.chaos_plugin import STEPS, TASK_TYPE
 from bench.instance import temporary_folder
-from opsteward.core.embedded import EmbeddedPostgres
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[1]
 WORKERS = 3
@@ -85,7 +85,7 @@ class Tally:
         return [f"{what}: {count}" for what, count in found.items() if count]
 
 
-class House:
+class Services:
     """The processes of one run, each known by its own handle."""
 
     def __init__(self, folder: Path, plan: Plan) -> None:
@@ -165,9 +165,9 @@ class House:
 
 
 @contextmanager
-def house(plan: Plan) -> Iterator[House]:
+def services(plan: Plan) -> Iterator[Services]:
     with temporary_folder() as folder:
-        one = House(folder, plan)
+        one = Services(folder, plan)
         try:
             yield one
         finally:
@@ -179,7 +179,7 @@ def house(plan: Plan) -> Iterator[House]:
 class Violence:
     """Kills workers and the database server at random moments, all drawn from one seed."""
 
-    def __init__(self, victims: House, tally: Tally) -> None:
+    def __init__(self, victims: Services, tally: Tally) -> None:
         self._chance = random.Random(tally.plan.seed)
         self._victims = victims
         self._tally = tally
@@ -212,7 +212,7 @@ class Violence:
 def run(plan: Plan) -> Tally:
     """One run, with its table printed."""
     tally = Tally(plan=plan)
-    with house(plan) as one:
+    with services(plan) as one:
         url, token = one.start_up()
         counter = one.start_counter()
         with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as api:
@@ -224,13 +224,13 @@ def run(plan: Plan) -> Tally:
     return tally
 
 
-def _until_ready(one: House, api: httpx.Client) -> None:
+def _until_ready(one: Services, api: httpx.Client) -> None:
     one.start_workers()
     while api.get("/readyz").status_code != 200:
         time.sleep(0.1)
 
 
-def _torment(one: House, api: httpx.Client, counter: str, tally: Tally) -> None:
+def _torment(one: Services, api: httpx.Client, counter: str, tally: Tally) -> None:
     plan, began = tally.plan, time.monotonic()
     violence = Violence(one, tally)
     size = -(-plan.tasks // SUBMISSIONS)

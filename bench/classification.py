@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from opsteward.events.classify import Classification, classify
+from opsteward.events.classification import Classification, classify
 
 DATA = Path(
     os.environ.get("OPSTEWARD_MEASURING_DATA") or Path(__file__).resolve().parents[1].parent / "shared" / "data"

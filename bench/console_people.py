@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.instance import Instance, quantile, running, temporary_folder
-from opsteward.core.embedded import EmbeddedPostgres
-from opsteward.core.provision import EMBEDDED_DATABASE
+from opsteward.core.database_setup import EMBEDDED_DATABASE
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 
 USERS = 100_000
 ASKED = 60

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.instance import Instance, running, temporary_folder
-from opsteward.core.embedded import EmbeddedPostgres
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 
 SETTLE = 30.0  # seconds after the start, in which the engine still looks around more often
 WINDOW = 60.0

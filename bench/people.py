@@ -25,8 +25,8 @@ from rich.table import Table
 
 from bench import people_reviews
 from bench.instance import Instance, quantile, running, settle, temporary_folder
-from opsteward.core.embedded import EmbeddedPostgres
-from opsteward.core.provision import EMBEDDED_DATABASE
+from opsteward.core.database_setup import EMBEDDED_DATABASE
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 
 OFFERED = 100.0  # a second
 SECONDS = 20.0

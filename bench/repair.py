@@ -19,7 +19,7 @@ from rich.progress import track
 from rich.table import Table
 
 from bench.instance import Instance, quantile, running, temporary_folder
-from opsteward.cli.shop import look_after
+from opsteward.cli.shop import register_shop
 from opsteward.lab.lab import Lab
 from opsteward.lab.scoring import SETTLED_AFTER, order_success
 
@@ -67,7 +67,7 @@ def main(rounds: int = 10, faults: Sequence[str] = FAULTS) -> None:
             limits = {fault: by_hand(lab, fault) + INTERVAL / 2 for fault in faults}
             time.sleep(5)
             with running(folder / "ops") as instance:
-                look_after(instance.client, lab, check_interval=INTERVAL)
+                register_shop(instance.client, lab, check_interval=INTERVAL)
                 time.sleep(3 * INTERVAL)
                 for fault in faults:
                     found = [

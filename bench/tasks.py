@@ -33,12 +33,12 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.instance import Instance, running, temporary_folder
-from opsteward.core.embedded import EmbeddedPostgres
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
 PLUGINS = '["bench.tasks_plugin:INTEGRATION"]'
-MOST_IN_A_REQUEST = 10_000
+MAX_IN_A_REQUEST = 10_000
 console = Console()
 
 
@@ -64,8 +64,8 @@ def ours(folder: Path) -> Iterator[Instance]:
 
 def submit(instance: Instance, count: int, task: dict[str, Any]) -> list[str]:
     ids: list[str] = []
-    for begin in range(0, count, MOST_IN_A_REQUEST):
-        tasks = [task] * min(MOST_IN_A_REQUEST, count - begin)
+    for begin in range(0, count, MAX_IN_A_REQUEST):
+        tasks = [task] * min(MAX_IN_A_REQUEST, count - begin)
         ids += instance.client.post("/api/v1/tasks/bulk", {"tasks": tasks})["ids"]
     return ids
 

@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.instance import Instance, running, settle, temporary_folder
-from opsteward.core.embedded import EmbeddedPostgres
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 
 ROLES = ("standard_user", "standard_user", "standard_user", "premium_user", "executive")
 DEPARTMENTS = tuple(f"department-{number}" for number in range(40))

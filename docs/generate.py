@@ -186,7 +186,7 @@ def system_settings() -> str:
 
 def roles() -> str:
     """Which role has which permission."""
-    from opsteward.identity.permissions import ALL, ROLES
+    from opsteward.accounts.permissions import ALL, ROLES
 
     rows = [
         (f"`{permission}`", *("yes" if permission in granted else "" for granted in ROLES.values()))
@@ -243,7 +243,7 @@ def _option_default(option: Any) -> str:
 
 def severity() -> str:
     """Senders' words to our severities."""
-    from opsteward.events.classify import load_rules
+    from opsteward.events.classification import load_rules
 
     rows = [
         (
@@ -258,8 +258,8 @@ def severity() -> str:
 def decisions() -> str:
     """The decision table."""
     from opsteward.contracts.check import Severity
-    from opsteward.events.classify import Category
-    from opsteward.events.decide import decide, default_action
+    from opsteward.events.classification import Category
+    from opsteward.events.decision import decide, default_action
 
     rows = []
     for category in Category:
@@ -273,7 +273,7 @@ def decisions() -> str:
 
 def finding_types() -> str:
     """The findings that a standing order may name."""
-    from opsteward.events.standing_orders import FINDING_TYPES
+    from opsteward.events.standing_orders.document import FINDING_TYPES
 
     return ", ".join(f"`{one}`" for one in sorted(FINDING_TYPES)) + ".\n"
 
@@ -295,7 +295,7 @@ def changes() -> str:
 
 def commands() -> str:
     """What may be sent to the live feed."""
-    from opsteward.api.commands import COMMANDS
+    from opsteward.api.live.commands import COMMANDS
 
     rows = [
         (f"`{name}`", f"`{known.permission}`", ", ".join(f"`{field}`" for field in known.model.model_fields))
@@ -326,7 +326,7 @@ PARTS: dict[str, Callable[[], str]] = {
 
 
 def _registry() -> Any:
-    from opsteward.bootstrap.registry import build_registry
+    from opsteward.app.registry import build_registry
     from opsteward.core.settings import Settings
 
     return build_registry(Settings.model_construct(notify_security=[], notify_oncall=[], notify_admin=[]))

@@ -91,8 +91,8 @@ async def instance() -> AsyncIterator[Instance]:
         yield one
         for client in one.clients:
             await client.aclose()
-        await one.house.web.close()
-        await one.house.app.close()
+        await one.services.web.close()
+        await one.services.app.close()
 
 
 @pytest.fixture

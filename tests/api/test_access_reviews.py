@@ -151,7 +151,7 @@ async def test_a_search_that_many_users_fit_finds_all_of_their_items(
         about = {"search": "USER-"} | query
         looked_up = await _found(tenant, review["id"], **about)
         with monkeypatch.context() as patched:
-            patched.setattr("opsteward.identity.service.review_items._FEW", 2)
+            patched.setattr("opsteward.directory.reviews.queries._FEW", 2)
             assert await _found(tenant, review["id"], **about) == looked_up
         assert looked_up
         assert {user for user, _ in looked_up} <= {f"user-{number}" for number in range(6)}

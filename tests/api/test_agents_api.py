@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from opsteward.agents.service import metrics
+from opsteward.agents import metric_history
 from opsteward.core.clock import now
 from support.instance import Tenant
 from support.live import Live, LiveOperator
@@ -108,9 +108,11 @@ async def test_agents_of_others_are_not_there(tenant: Tenant, other_tenant: Tena
 
 
 async def test_figures_have_percentiles_and_a_course(tenant: Tenant, other_tenant: Tenant) -> None:
-    house = tenant.instance.house
+    services = tenant.instance.services
     for value in range(100):
-        await metrics.record(house.app, tenant.id, process_id=uuid4(), at=now(), figures=[("a.b", float(value))])
+        await metric_history.record(
+            services.app, tenant.id, process_id=uuid4(), at=now(), figures=[("a.b", float(value))]
+        )
     (found,) = (await tenant.http.get("/api/v1/agents/metrics?name=a.b&window=600")).json()["items"]
     assert (found["count"], found["lowest"], found["highest"], found["latest"]) == (100, 0, 99, 99)
     assert (found["p50"], found["p95"], found["p99"]) == pytest.approx((49.5, 94.05, 98.01))

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from opsteward.identity.service import access
-from opsteward.identity.service.browser import SESSION_COOKIE
+from opsteward.accounts import credentials
+from opsteward.accounts.sessions import SESSION_COOKIE
 from support.instance import ORIGIN, Instance, Tenant
 from support.problems import problem_of
 
@@ -137,7 +137,7 @@ async def test_nobody_gives_more_than_they_have(tenant: Tenant) -> None:
 
 async def made_by(instance: Instance, secret: str) -> set[str]:
     """The others who made this credential or its operator."""
-    return set((await access.authenticate(instance.house.web, secret=secret)).made_by)
+    return set((await credentials.authenticate(instance.services.web, secret=secret)).made_by)
 
 
 async def test_who_made_a_credential_is_known_by_it(instance: Instance, tenant: Tenant) -> None:
@@ -156,8 +156,8 @@ async def test_who_made_a_credential_is_known_by_it(instance: Instance, tenant: 
     assert (await client.post("/sign-in", data={"token": further})).status_code == 303
     for secret in (borrowed, further, client.cookies[SESSION_COOKIE]):
         assert await made_by(instance, secret) == {tenant.owner.actor}
-    async with instance.house.web.unit_of_work(tenant.id) as session:
-        link = await access.issue_token(
+    async with instance.services.web.unit_of_work(tenant.id) as session:
+        link = await credentials.issue_token(
             session, operator_id=other.id, kind="link", name="l", actor=boss.actor, ttl=timedelta(minutes=1)
         )
     client = instance.client()

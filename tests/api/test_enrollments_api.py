@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from opsteward.identity.service.lifecycle import do_what_is_due
+from opsteward.directory.users.lifecycle import do_what_is_due
 from support.instance import Operator, Tenant
 from support.problems import problem_of
 
@@ -123,9 +123,9 @@ async def test_an_overdue_stage_becomes_an_incident_once(tenant: Tenant) -> None
     await _set_rule(tenant, "slow", rule)
     await _waiting(tenant, "slow")
     tenant.instance.sql("update opsteward.enrollments set due_at = now() where tenant_id = %s", tenant.id)
-    house = tenant.instance.house
+    services = tenant.instance.services
     for _ in range(2):
-        await do_what_is_due(house.app, tenant.id, house.users, house.enrollments)
+        await do_what_is_due(services.app, tenant.id, services.users, services.enrollments)
     incidents = (await tenant.http.get("/api/v1/incidents")).json()["items"]
     assert len(incidents) == 1
     assert "manager" in incidents[0]["title"]

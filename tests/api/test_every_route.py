@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 from fastapi.routing import APIRoute, iter_route_contexts
 
+from opsteward.accounts.permissions import ROLES, permissions_of
 from opsteward.api.deps import permission_of
-from opsteward.identity.permissions import ROLES, permissions_of
 from support.instance import Instance, Operator
 from support.openapi import Operation, example
 from support.populated import Populated, populate

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from opsteward.api.guard import MOST_VALUES, Guard, check_json
+from opsteward.api.middleware.guard import MAX_VALUES, Guard, check_json
 from opsteward.core.errors import Invalid
 from opsteward.core.settings import Settings
 from support.instance import Instance, Tenant
@@ -58,10 +58,10 @@ async def test_too_many_values_are_refused(tenant: Tenant) -> None:
     "body",
     [
         MANY_LISTS,
-        b"[" + b"1," * MOST_VALUES + b"1]",
-        b'{"a":[' + b'{"b":{}},' * MOST_VALUES + b"{}]}",
-        b'["' + b"," * MOST_VALUES + b'"' + b'""' * 4_000_000,
-        b"[" + b'"\\",",' * MOST_VALUES + b"1]",
+        b"[" + b"1," * MAX_VALUES + b"1]",
+        b'{"a":[' + b'{"b":{}},' * MAX_VALUES + b"{}]}",
+        b'["' + b"," * MAX_VALUES + b'"' + b'""' * 4_000_000,
+        b"[" + b'"\\",",' * MAX_VALUES + b"1]",
     ],
     ids=["lists", "numbers", "objects", "strings without commas", "escaped quotes"],
 )
@@ -80,7 +80,7 @@ def test_commas_and_brackets_within_strings_are_no_values() -> None:
     value = [event] * 10
     for ascii_only in (True, False):
         assert check_json(json.dumps(value, ensure_ascii=ascii_only).encode(), max_depth=DEPTH) == value
-    assert check_json(b"[" + b"0," * (MOST_VALUES - 2) + b"0]", max_depth=DEPTH)
+    assert check_json(b"[" + b"0," * (MAX_VALUES - 2) + b"0]", max_depth=DEPTH)
 
 
 def test_a_problem_under_a_long_key_costs_no_more_than_the_body() -> None:
@@ -136,12 +136,12 @@ async def test_a_large_body_is_parsed_on_a_thread(tmp_path: Path) -> None:
     async def send(message: Any) -> None:
         pytest.fail(f"refused: {message}")
 
-    turns = 0
+    concurrency_limit = 0
 
     async def turn() -> None:
-        nonlocal turns
+        nonlocal concurrency_limit
         while True:
-            turns += 1
+            concurrency_limit += 1
             await asyncio.sleep(0)
 
     turning = asyncio.create_task(turn())
@@ -153,7 +153,7 @@ async def test_a_large_body_is_parsed_on_a_thread(tmp_path: Path) -> None:
     await Guard(app, Settings(home=tmp_path))(scope, receive, send)
     turning.cancel()
     assert handed_on == [True]
-    assert turns > 0
+    assert concurrency_limit > 0
 
 
 async def test_a_refused_method_says_which_are_allowed(tenant: Tenant) -> None:

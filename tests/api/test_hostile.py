@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from opsteward.core.embedded import EmbeddedPostgres
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 from support.instance import Instance, Tenant
 from support.problems import named_fields, problem_of
 
@@ -182,8 +182,8 @@ async def test_a_system_bears_any_text_where_it_is_free(tenant: Tenant, text: st
     assert read["settings"] == {"note": text, text[:200]: [text]}
     assert read["has_credentials"]
     assert "credentials" not in read
-    async with tenant.instance.house.web.unit_of_work(tenant.id) as session:
-        _, secret = await tenant.instance.house.inventory.ref_with_secret(session, system_id=answer.json()["id"])
+    async with tenant.instance.services.web.unit_of_work(tenant.id) as session:
+        _, secret = await tenant.instance.services.inventory.ref_with_secret(session, system_id=answer.json()["id"])
     assert secret == {"username": text[:10_000], "password": text[:10_000]}
     sealed = tenant.instance.sql("select credentials_sealed from opsteward.systems where id = %s", read["id"])[0][0]
     assert text[:10_000].encode() not in bytes(sealed)

@@ -12,20 +12,20 @@ import pytest
 from fastapi import WebSocket
 from fastapi.routing import APIRoute
 
-from opsteward.api import commands
-from opsteward.api import hub as hub_module
-from opsteward.api.commands import COMMANDS, Command
-from opsteward.api.connection import Connection
+from opsteward.accounts import credentials
+from opsteward.accounts.permissions import ALL
+from opsteward.accounts.types import Identity
 from opsteward.api.deps import permission_of
-from opsteward.api.hub import Follower, Hub, Message
+from opsteward.api.live import commands
+from opsteward.api.live import hub as hub_module
+from opsteward.api.live.commands import COMMANDS, Command
+from opsteward.api.live.connection import Connection
+from opsteward.api.live.hub import Follower, Hub, Message
 from opsteward.api.rest import actions, enrollments, events, tasks, users
-from opsteward.api.rest.shapes import Input
+from opsteward.api.rest.schemas.base import Input
 from opsteward.core.changes import TYPES, Change, record_changes, sequence
-from opsteward.core.embedded import EmbeddedPostgres
-from opsteward.core.provision import EMBEDDED_DATABASE
-from opsteward.identity.permissions import ALL
-from opsteward.identity.service import access
-from opsteward.identity.types import Identity
+from opsteward.core.database_setup import EMBEDDED_DATABASE
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 from support.instance import Instance, Tenant
 
 
@@ -40,21 +40,21 @@ async def tenant(instance: Instance) -> Tenant:
 async def change(instance: Instance, tenant: Tenant, count: int = 1) -> None:
     """So many transactions, each of which changes something."""
     for _ in range(count):
-        async with instance.house.web.unit_of_work(tenant.id) as session:
+        async with instance.services.web.unit_of_work(tenant.id) as session:
             await record_changes(session, [Change("system_changed", {"system_id": str(uuid4())})])
 
 
 async def numbered(instance: Instance, tenant: Tenant) -> int:
-    async with instance.house.web.unit_of_work(tenant.id) as session:
+    async with instance.services.web.unit_of_work(tenant.id) as session:
         return await sequence(session)
 
 
 async def bearer(instance: Instance, tenant: Tenant) -> Identity:
-    return await access.authenticate(instance.house.web, secret=tenant.owner.token)
+    return await credentials.authenticate(instance.services.web, secret=tenant.owner.token)
 
 
 async def follow(instance: Instance, tenant: Tenant, *, after: int | None, buffer: int = 100) -> tuple[Hub, Follower]:
-    hub = Hub(instance.house.web)
+    hub = Hub(instance.services.web)
     follower = Follower(await bearer(instance, tenant), buffer=buffer)
     await hub.join(follower, after=after)
     return hub, follower
@@ -168,7 +168,7 @@ async def test_a_burst_beyond_the_buffer_reaches_everybody_once_and_in_order(
     slow = Follower(quick.identity, buffer=10)
     await hub.join(slow, after=None)
     for _ in range(10):
-        async with instance.house.web.unit_of_work(tenant.id) as session:
+        async with instance.services.web.unit_of_work(tenant.id) as session:
             await record_changes(session, [Change("system_changed", {"system_id": str(uuid4())}) for _ in range(25)])
         await hub.tell(tenant.id)
         await told(hub, quick, 25)
@@ -189,7 +189,7 @@ async def test_who_comes_back_after_very_much_has_it_all(instance: Instance, ten
 
 async def test_an_unlisted_type_is_refused(instance: Instance, tenant: Tenant) -> None:
     with pytest.raises(ValueError, match="no type of change"):
-        async with instance.house.web.unit_of_work(tenant.id) as session:
+        async with instance.services.web.unit_of_work(tenant.id) as session:
             await record_changes(session, [Change("something_new", {})])
     assert tenant.count("changes") == 0
     assert set(TYPES.values()) <= ALL
@@ -228,7 +228,7 @@ async def test_a_command_that_crashes_is_answered_without_telling_why(
     monkeypatch.setitem(commands.COMMANDS, "crash", Command("tasks.write", Input, crash))
     identity = await bearer(instance, tenant)
     connection = Connection(
-        cast(WebSocket, None), instance.app.state.rooms, Hub(instance.house.web), identity, tenant.owner.token
+        cast(WebSocket, None), instance.app.state.api_services, Hub(instance.services.web), identity, tenant.owner.token
     )
     answer = await connection._answer_to('{"action": "crash", "id": 7}', within=True)
     assert (answer["ok"], answer["re"], answer["error"]["status"]) == (False, 7, 500)

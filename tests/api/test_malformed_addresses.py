@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 
 from opsteward.api.app import build_app
-from opsteward.bootstrap.application import rooms_of
+from opsteward.app.process import api_services_of
 from support.instance import Instance, Tenant
 from support.malformed import JSON, Complaints, encoded
 from support.openapi import Operation, example
@@ -121,7 +121,7 @@ async def test_a_crash_says_only_its_id(instance: Instance) -> None:
     def broken() -> dict[str, bool]:
         raise ZeroDivisionError("a secret detail")
 
-    transport = httpx.ASGITransport(build_app(rooms_of(instance.house, broken)), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(build_app(api_services_of(instance.services, broken)), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://instance.test") as client:
         answer = await client.get("/readyz", headers={"X-Correlation-ID": "find-me"})
     assert answer.status_code == 500

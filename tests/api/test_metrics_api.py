@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from opsteward.api.app import build_app
-from opsteward.bootstrap.application import rooms_of
+from opsteward.app.process import api_services_of
 from opsteward.core.errors import Conflict
 from opsteward.events.types import NewEvent
 from opsteward.telemetry.metrics import EVENTS
@@ -37,7 +37,7 @@ async def scraped(client: httpx.AsyncClient) -> str:
 @pytest.fixture(autouse=True)
 def nothing_kept(instance: Instance) -> None:
     """What another test's scrape has read is not told to this one."""
-    instance.house.figures._kept.clear()
+    instance.services.figures._kept.clear()
 
 
 @pytest.fixture
@@ -102,8 +102,8 @@ async def test_the_scrapers_role_reads_the_metrics_and_nothing_else(platform: Te
 
 async def test_what_was_rolled_back_is_not_counted(instance: Instance, tenant: Tenant) -> None:
     async def take(*, and_fail: bool) -> None:
-        async with instance.house.web.unit_of_work(tenant.id) as session:
-            await instance.house.intake.take(
+        async with instance.services.web.unit_of_work(tenant.id) as session:
+            await instance.services.intake.take(
                 session, events=[NewEvent(message="page not found", category="ignorable")], actor="system:test"
             )
             if and_fail:
@@ -120,9 +120,9 @@ async def test_what_was_rolled_back_is_not_counted(instance: Instance, tenant: T
 
 async def test_without_a_token_only_this_machine_and_only_where_a_setting_says_so(instance: Instance) -> None:
     def client(*, public: bool, peer: str) -> httpx.AsyncClient:
-        rooms = rooms_of(instance.house, lambda: {"database": True})
-        rooms.settings = rooms.settings.model_copy(update={"metrics_public": public})
-        transport = httpx.ASGITransport(build_app(rooms), client=(peer, 1))
+        api_services = api_services_of(instance.services, lambda: {"database": True})
+        api_services.settings = api_services.settings.model_copy(update={"metrics_public": public})
+        transport = httpx.ASGITransport(build_app(api_services), client=(peer, 1))
         made = httpx.AsyncClient(transport=transport, base_url=ORIGIN)
         instance.clients.append(made)
         return made
@@ -139,7 +139,7 @@ async def test_without_a_token_only_this_machine_and_only_where_a_setting_says_s
 async def test_scrapes_that_follow_each_other_share_one_look_at_the_database(
     instance: Instance, tenant: Tenant
 ) -> None:
-    figures, series = instance.house.figures, 'opsteward_tasks_ready{task_type="opsteward.echo"}'
+    figures, series = instance.services.figures, 'opsteward_tasks_ready{task_type="opsteward.echo"}'
     await submit(tenant)
     texts = await asyncio.gather(*(scraped(tenant.http) for _ in range(20)))
     assert {samples(text)[series] for text in texts} == {1}

@@ -63,9 +63,9 @@ async def import_of(tenant: Tenant, content: bytes, file_format: str) -> tuple[d
     )
     assert answer.status_code in (200, 202), answer.text
     path = f"/api/v1/users/imports/{answer.json()['job_id']}"
-    house = tenant.instance.house
+    services = tenant.instance.services
     job_id = answer.json()["job_id"]
-    await house.imports.run(house.app, tenant_id=tenant.id, job_id=job_id, progress=lambda *_: None)
+    await services.imports.run(services.app, tenant_id=tenant.id, job_id=job_id, progress=lambda *_: None)
     told = (await tenant.http.get(f"{path}/errors", params={"format": "ndjson"})).text
     return (await tenant.http.get(path)).json(), [json.loads(line) for line in told.split("\n") if line]
 

@@ -11,16 +11,16 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from opsteward.accounts.oidc import OpenIdSignIn
+from opsteward.accounts.sessions import SESSION_COOKIE
 from opsteward.api.app import build_app
-from opsteward.bootstrap.application import rooms_of
+from opsteward.app.process import api_services_of
 from opsteward.core.errors import Invalid
-from opsteward.identity.service.browser import SESSION_COOKIE
-from opsteward.identity.service.openid_sign_in import OpenIdSignIn
 from support.identity_provider import CLIENT_ID, CLIENT_SECRET, IdentityProvider, running_provider
 from support.instance import Instance, Tenant
 from support.problems import problem_of
 
-Office = Callable[..., Instance]
+TaskHarness = Callable[..., Instance]
 MAIL = "grace@example.test"
 
 
@@ -31,7 +31,7 @@ def provider() -> Iterator[IdentityProvider]:
 
 
 @pytest.fixture
-def office(instance: Instance, tenant: Tenant, provider: IdentityProvider) -> Office:
+def harness(instance: Instance, tenant: Tenant, provider: IdentityProvider) -> TaskHarness:
     """The instance as it is with this provider configured for the tenant."""
     return lambda **settings: with_provider(instance, tenant, provider, **settings)
 
@@ -44,10 +44,10 @@ def with_provider(instance: Instance, tenant: Tenant, provider: IdentityProvider
         "oidc_client_secret": SecretStr(CLIENT_SECRET),
         "oidc_tenant": tenant.name,
     }
-    house = instance.house
-    opened = OpenIdSignIn(house.settings.model_copy(update=told | settings), house.web, house.box)
-    rooms = replace(rooms_of(house, lambda: {"database": True}), openid_sign_in=opened)
-    return replace(instance, app=build_app(rooms))
+    services = instance.services
+    opened = OpenIdSignIn(services.settings.model_copy(update=told | settings), services.web, services.box)
+    api_services = replace(api_services_of(services, lambda: {"database": True}), openid_sign_in=opened)
+    return replace(instance, app=build_app(api_services))
 
 
 def person(**claims: Any) -> dict[str, Any]:
@@ -78,10 +78,10 @@ async def refused(answer: httpx.Response, tenant: Tenant, reason: str) -> None:
     assert tenant.count("outside_identities") == 0
 
 
-async def test_an_operator_signs_in(office: Office, tenant: Tenant, provider: IdentityProvider) -> None:
+async def test_an_operator_signs_in(harness: TaskHarness, tenant: Tenant, provider: IdentityProvider) -> None:
     grace = await tenant.operator("approver", name="Grace@Example.test")
     provider.next(claims=person())
-    client = office().client()
+    client = harness().client()
     answer = await there_and_back(client, provider)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     me = (await client.get("/api/v1/me")).json()
@@ -90,8 +90,8 @@ async def test_an_operator_signs_in(office: Office, tenant: Tenant, provider: Id
     assert {"operator.bound", "sign_in.succeeded"} <= verbs
 
 
-async def test_the_page_offers_it_where_it_is_configured(instance: Instance, office: Office) -> None:
-    assert "/sign-in/openid" in (await office().client().get("/sign-in")).text
+async def test_the_page_offers_it_where_it_is_configured(instance: Instance, harness: TaskHarness) -> None:
+    assert "/sign-in/openid" in (await harness().client().get("/sign-in")).text
     assert "/sign-in/openid" not in (await instance.client().get("/sign-in")).text
     problem_of(await instance.client().get("/sign-in/openid"), 404)
     problem_of(await instance.client().get("/sign-in/openid/callback"), 404)
@@ -123,30 +123,30 @@ LIES: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("lie", LIES)
 async def test_what_is_not_right_is_refused(
-    office: Office, tenant: Tenant, provider: IdentityProvider, lie: str
+    harness: TaskHarness, tenant: Tenant, provider: IdentityProvider, lie: str
 ) -> None:
     await tenant.operator("viewer", name=MAIL)
     told, reason = LIES[lie]
     provider.next(**told)
-    await refused(await there_and_back(office().client(), provider), tenant, reason)
+    await refused(await there_and_back(harness().client(), provider), tenant, reason)
 
 
 async def test_a_discovery_document_of_another_issuer_is_refused(
-    office: Office, tenant: Tenant, provider: IdentityProvider
+    harness: TaskHarness, tenant: Tenant, provider: IdentityProvider
 ) -> None:
     for wrong, reason in (({"issuer": "https://evil.example"}, "issuer"), ({"token_endpoint": "ftp://x"}, "discovery")):
         provider.next(discovery=wrong)
-        answer = await office().client().get("/sign-in/openid")
+        answer = await harness().client().get("/sign-in/openid")
         assert answer.status_code == 502
         assert reason in await failures(tenant)
 
 
 async def test_one_comes_back_once_and_in_the_same_browser(
-    office: Office, tenant: Tenant, provider: IdentityProvider
+    harness: TaskHarness, tenant: Tenant, provider: IdentityProvider
 ) -> None:
     await tenant.operator("viewer", name=MAIL)
     provider.next(claims=person())
-    here = office()
+    here = harness()
     browser, other = here.client(), here.client()
     back = str(provider.authorized(await there(browser)))
     cookie = {"Cookie": f"opsteward_openid={browser.cookies['opsteward_openid']}"}
@@ -164,14 +164,14 @@ async def test_one_comes_back_once_and_in_the_same_browser(
     assert "code" in await failures(tenant)
 
 
-async def test_no_code_is_no_sign_in(office: Office, tenant: Tenant, provider: IdentityProvider) -> None:
-    client = office().client()
+async def test_no_code_is_no_sign_in(harness: TaskHarness, tenant: Tenant, provider: IdentityProvider) -> None:
+    client = harness().client()
     back = provider.authorized(await there(client)).copy_remove_param("code").copy_set_param("error", "access_denied")
     await refused(await client.get(str(back)), tenant, "no_code")
 
 
-async def test_an_altered_cookie_is_none(office: Office, tenant: Tenant, provider: IdentityProvider) -> None:
-    here = office()
+async def test_an_altered_cookie_is_none(harness: TaskHarness, tenant: Tenant, provider: IdentityProvider) -> None:
+    here = harness()
     client = here.client()
     back = str(provider.authorized(await there(client)))
     good = client.cookies["opsteward_openid"].strip('"')
@@ -180,11 +180,11 @@ async def test_an_altered_cookie_is_none(office: Office, tenant: Tenant, provide
 
 
 async def test_the_subject_counts_and_not_the_address(
-    office: Office, tenant: Tenant, provider: IdentityProvider
+    harness: TaskHarness, tenant: Tenant, provider: IdentityProvider
 ) -> None:
     grace = await tenant.operator("viewer", name=MAIL)
     await tenant.operator("admin", name="boss@example.test")
-    here = office()
+    here = harness()
     provider.next(claims=person())
     assert (await there_and_back(here.client(), provider)).status_code == 303
     # Her address there becomes the boss's: she is still herself.
@@ -198,9 +198,11 @@ async def test_the_subject_counts_and_not_the_address(
     assert "another_subject" in await failures(tenant)
 
 
-async def test_a_deactivated_operator_stays_out(office: Office, tenant: Tenant, provider: IdentityProvider) -> None:
+async def test_a_deactivated_operator_stays_out(
+    harness: TaskHarness, tenant: Tenant, provider: IdentityProvider
+) -> None:
     grace = await tenant.operator("viewer", name=MAIL)
-    here = office()
+    here = harness()
     provider.next(claims=person())
     client = here.client()
     assert (await there_and_back(client, provider)).status_code == 303
@@ -211,20 +213,20 @@ async def test_a_deactivated_operator_stays_out(office: Office, tenant: Tenant, 
 
 
 async def test_operators_are_made_only_where_a_role_is_configured(
-    office: Office, tenant: Tenant, provider: IdentityProvider
+    harness: TaskHarness, tenant: Tenant, provider: IdentityProvider
 ) -> None:
     mail = f"{uuid4().hex}@example.test"
     provider.next(claims=person(sub=mail, email=mail))
-    assert (await there_and_back(office().client(), provider)).status_code == 401
-    client = office(oidc_auto_create_role="viewer").client()
+    assert (await there_and_back(harness().client(), provider)).status_code == 401
+    client = harness(oidc_auto_create_role="viewer").client()
     assert (await there_and_back(client, provider)).status_code == 303
     me = (await client.get("/api/v1/me")).json()
     assert (me["operator"], me["roles"]) == (mail, ["viewer"])
 
 
-async def test_roles_follow_the_groups(office: Office, tenant: Tenant, provider: IdentityProvider) -> None:
+async def test_roles_follow_the_groups(harness: TaskHarness, tenant: Tenant, provider: IdentityProvider) -> None:
     grace = await tenant.operator("viewer", name=MAIL)
-    here = office(oidc_roles_claim="groups", oidc_roles={"ops": "operator", "sec": "auditor"})
+    here = harness(oidc_roles_claim="groups", oidc_roles={"ops": "operator", "sec": "auditor"})
 
     async def roles_with(groups: Any) -> Any:
         provider.next(claims=person(groups=groups))
@@ -240,15 +242,15 @@ async def test_roles_follow_the_groups(office: Office, tenant: Tenant, provider:
 
 
 async def test_new_keys_of_the_provider_are_found(
-    office: Office, tenant: Tenant, provider: IdentityProvider, monkeypatch: pytest.MonkeyPatch
+    harness: TaskHarness, tenant: Tenant, provider: IdentityProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await tenant.operator("viewer", name=MAIL)
-    here = office()
+    here = harness()
     provider.next(claims=person())
     assert (await there_and_back(here.client(), provider)).status_code == 303
     provider.next(claims=person(), rotate=True)
     assert (await there_and_back(here.client(), provider)).status_code == 401  # looked a moment ago
-    monkeypatch.setattr("opsteward.identity.openid._LOOK_AGAIN", 0.0)
+    monkeypatch.setattr("opsteward.accounts.oidc_provider._LOOK_AGAIN", 0.0)
     assert (await there_and_back(here.client(), provider)).status_code == 303
 
 
@@ -261,7 +263,7 @@ async def test_new_keys_of_the_provider_are_found(
         ({"oidc_roles": {"all": "platform"}}, "OPSTEWARD_OIDC_ROLES"),
     ],
 )
-async def test_wrong_settings_stop_the_start(office: Office, settings: dict[str, Any], named: str) -> None:
+async def test_wrong_settings_stop_the_start(harness: TaskHarness, settings: dict[str, Any], named: str) -> None:
     with pytest.raises(Invalid) as error:
-        office(**settings)
+        harness(**settings)
     assert error.value.problems[0].field == named

@@ -10,8 +10,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from opsteward.identity.permissions import ALL, ROLES, permissions_of, within_scopes
-from opsteward.identity.service.browser import SESSION_COOKIE
+from opsteward.accounts.permissions import ALL, ROLES, permissions_of, within_scopes
+from opsteward.accounts.sessions import SESSION_COOKIE
 from support.instance import ORIGIN, Instance, Tenant
 from support.problems import named_fields, problem_of
 

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from opsteward.identity.passwords import Hashing
-from opsteward.identity.service.browser import SESSION_COOKIE
-from opsteward.identity.service.password_sign_in import PasswordSignIn
+from opsteward.accounts.password_hashing import PasswordHashing
+from opsteward.accounts.passwords import PasswordSignIn
+from opsteward.accounts.sessions import SESSION_COOKIE
 from support.instance import ORIGIN, Instance, Operator, Tenant
 from support.problems import named_fields, problem_of
 
@@ -133,13 +133,13 @@ async def test_a_wrong_password_and_an_unknown_operator_get_one_answer(instance:
 async def test_as_much_is_computed_for_nobody(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     operator = await with_password(tenant)
     compared: list[bool] = []
-    verify = Hashing._verify
+    verify = PasswordHashing._verify
 
-    def counted(self: Hashing, stored: str | None, password: str) -> bool:
+    def counted(self: PasswordHashing, stored: str | None, password: str) -> bool:
         compared.append(stored is not None)
         return verify(self, stored, password)
 
-    monkeypatch.setattr(Hashing, "_verify", counted)
+    monkeypatch.setattr(PasswordHashing, "_verify", counted)
     await sign_in(tenant, operator.name, "wrong horse battery")
     await sign_in(tenant, "nobody", "wrong horse battery")
     assert compared == [True, False]
@@ -227,7 +227,9 @@ async def test_hashes_are_made_anew_when_parameters_change(instance: Instance, t
         return str(instance.sql(query, operator.id)[0][0])
 
     before = stored()
-    weaker = PasswordSignIn(instance.house.web, Hashing(PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)))
+    weaker = PasswordSignIn(
+        instance.services.web, PasswordHashing(PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1))
+    )
     await weaker.sign_in(tenant=tenant.name, name=operator.name, password=GOOD, address="198.51.100.250")
     assert "m=1024,t=1,p=1" in stored() != before
     assert (await sign_in(tenant, operator.name, GOOD)).status_code == 200
@@ -251,7 +253,7 @@ async def test_hostile_names_are_just_unknown(instance: Instance, tenant: Tenant
 
 
 async def test_who_gave_the_password_is_known_by_the_session(instance: Instance, tenant: Tenant) -> None:
-    from opsteward.identity.service import access
+    from opsteward.accounts import credentials
 
     boss = await tenant.operator("owner")
     operator = await tenant.operator("approver")
@@ -261,5 +263,5 @@ async def test_who_gave_the_password_is_known_by_the_session(instance: Instance,
     fresh = browser(instance)
     await sign_in(tenant, operator.name, "another good password", client=fresh)
     for each in (client, fresh):
-        identity = await access.authenticate(instance.house.web, secret=each.cookies[SESSION_COOKIE])
+        identity = await access.authenticate(instance.services.web, secret=each.cookies[SESSION_COOKIE])
         assert identity.made_by == {boss.actor}

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 
+from opsteward.accounts.permissions import ALL, ROLES, SIGNED_IN, permissions_of
+from opsteward.accounts.sessions import SESSION_COOKIE
 from opsteward.api.deps import permission_of
-from opsteward.identity.permissions import ALL, ROLES, SIGNED_IN, permissions_of
-from opsteward.identity.service.browser import SESSION_COOKIE
 from support.instance import ORIGIN, Instance, Tenant
 from support.openapi import Operation, example
 from support.problems import problem_of

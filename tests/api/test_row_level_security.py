@@ -37,7 +37,7 @@ def tenant_tables() -> list[str]:
 
 
 def database(instance: Instance, role: str) -> Database:
-    return {"app": instance.house.app, "web": instance.house.web}[role]
+    return {"app": instance.services.app, "web": instance.services.web}[role]
 
 
 async def state_of(database: Database, tenant_id: UUID | None, statement: str, **params: Any) -> str | int:
@@ -186,7 +186,7 @@ async def test_web_cannot_read_the_engine(instance: Instance) -> None:
     tables = instance.sql("select relname from pg_class where relnamespace = 'dbos'::regnamespace and relkind = 'r'")
     assert len(tables) > 5
     for (table,) in tables:
-        state = await state_of(instance.house.web, None, f'select * from dbos."{table}"')
+        state = await state_of(instance.services.web, None, f'select * from dbos."{table}"')
         assert state == DENIED, table
 
 
@@ -212,7 +212,7 @@ async def test_work_is_enqueued_for_the_own_tenant_only(
 
 async def test_rolled_back_is_not_enqueued(instance: Instance, alpha: Populated) -> None:
     with pytest.raises(ZeroDivisionError):
-        async with instance.house.web.unit_of_work(alpha.tenant.id) as session:
+        async with instance.services.web.unit_of_work(alpha.tenant.id) as session:
             arguments = {"tenant_id": str(alpha.tenant.id), "run_id": alpha.ids["action_id"]}
             await durable.enqueue(session, workflow="actions.plan", workflow_id="undone", arguments=arguments)
             raise ZeroDivisionError

@@ -8,7 +8,7 @@ import pytest
 from scim2_models import ScimFilter
 
 from opsteward.api.scim.schemas import MODELS, POLICY
-from opsteward.identity.scim import Kind
+from opsteward.directory.scim.types import Kind
 from support.instance import Tenant
 from support.scim import ENTERPRISE, MESSAGES, ROOT, USER, Provisioner, error_of
 

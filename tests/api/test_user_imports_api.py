@@ -232,8 +232,8 @@ async def test_a_row_without_an_end_is_refused_and_not_held(tenant: Tenant, kind
         lines.insert(1, json.dumps(person("eve", department=endless)))
     answer = await send_file(tenant, "\n".join(lines), kind)
     job_id = answer.json()["job_id"]
-    house = tenant.instance.house
-    await house.imports.run(house.app, tenant_id=tenant.id, job_id=job_id, progress=lambda *_: None)
+    services = tenant.instance.services
+    await services.imports.run(services.app, tenant_id=tenant.id, job_id=job_id, progress=lambda *_: None)
     report = (await tenant.http.get(f"/api/v1/users/imports/{job_id}")).json()
     assert (report["created"], problems(report)) == (2, [(2, "row")])
     assert set(await users_of(tenant)) == {"ada", "bob"}
@@ -423,9 +423,9 @@ async def test_a_large_file_waits_for_a_worker_and_is_not_held(
     assert again.json()["job_id"] == told["job_id"]
     assert tenant.count("tasks") == tenant.count("import_jobs") == 1
     seen: list[int] = []
-    house = instance.house
-    await house.imports.run(
-        house.app, tenant_id=tenant.id, job_id=told["job_id"], progress=lambda percent, _: seen.append(percent)
+    services = instance.services
+    await services.imports.run(
+        services.app, tenant_id=tenant.id, job_id=told["job_id"], progress=lambda percent, _: seen.append(percent)
     )
     done = (await tenant.http.get(f"/api/v1/users/imports/{told['job_id']}")).json()
     assert (done["status"], done["created"], done["progress"]) == ("completed", 1001, 100)
@@ -437,8 +437,8 @@ async def test_a_large_file_waits_for_a_worker_and_is_not_held(
 async def test_an_upload_beyond_the_limit_leaves_nothing(
     tenant: Tenant, instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small: Settings = instance.house.settings.model_copy(update={"max_import_bytes": 2_000_000})
-    monkeypatch.setattr(instance.app.state.rooms, "settings", small)
+    small: Settings = instance.services.settings.model_copy(update={"max_import_bytes": 2_000_000})
+    monkeypatch.setattr(instance.app.state.api_services, "settings", small)
     answer = await send_file(tenant, b'{"username": "a"}\n' * 150_000, "application/x-ndjson")
     problem_of(answer, 413)
     assert tenant.count("import_jobs") == tenant.count("import_parts") == 0

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from opsteward.identity.service.lifecycle import do_what_is_due
+from opsteward.directory.users.lifecycle import do_what_is_due
 from support.instance import Tenant
 from support.problems import problem_of
 
@@ -176,8 +176,8 @@ async def test_a_grant_holds_until_its_end(tenant: Tenant) -> None:
     assert granted.status_code == 201
     assert (await tenant.http.get(path)).json()["system_access"] == ["main_app", "vault"]
     tenant.instance.sql("update opsteward.user_grants set expires_at = now() where tenant_id = %s", tenant.id)
-    house = tenant.instance.house
-    await do_what_is_due(house.app, tenant.id, house.users, house.enrollments)
+    services = tenant.instance.services
+    await do_what_is_due(services.app, tenant.id, services.users, services.enrollments)
     assert (await tenant.http.get(path)).json()["system_access"] == ["main_app"]
     assert (await tenant.http.get(f"{path}/grants")).json()["items"] == []
     assert (await _history(tenant, made["id"]))[0]["what"] == "grant_ended"
@@ -186,8 +186,8 @@ async def test_a_grant_holds_until_its_end(tenant: Tenant) -> None:
 async def test_an_account_ends_by_itself(tenant: Tenant) -> None:
     made = await _register(tenant, "kit", expires_at="2999-01-01T00:00:00Z")
     tenant.instance.sql("update opsteward.users set expires_at = now() where tenant_id = %s", tenant.id)
-    house = tenant.instance.house
-    await do_what_is_due(house.app, tenant.id, house.users, house.enrollments)
+    services = tenant.instance.services
+    await do_what_is_due(services.app, tenant.id, services.users, services.enrollments)
     ended = (await tenant.http.get(f"/api/v1/users/{made['id']}")).json()
     assert (ended["status"], ended["permissions"]) == ("inactive", [])
     assert (await _history(tenant, made["id"]))[0]["actor"] == "system:lifecycle"

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from opsteward.identity.service.webhooks import WINDOW
+from opsteward.accounts.webhooks import WINDOW
 from support.instance import Tenant
 from support.problems import problem_of
 

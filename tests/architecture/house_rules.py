@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from source_tree import Function, Module, dotted, imported_names, meaning
 
-LONGEST_FILE = 600  # lines
-LONGEST_FUNCTION = 80
+MAX_FILE = 600  # lines
+MAX_FUNCTION = 80
 #: A body of so many lines says what it does as shortly as a docstring would.
 SAYS_ITSELF = 4
 #: They name a place to put things, not a thing.
@@ -20,11 +20,11 @@ SESSION = "sqlalchemy.ext.asyncio.AsyncSession"
 
 def too_long(module: Module) -> Iterator[str]:
     lines = len(module.text.splitlines())
-    if lines > LONGEST_FILE:
+    if lines > MAX_FILE:
         yield f"{module.name}: {lines} lines"
     for name, function in module.functions():
         length = (function.end_lineno or 0) - function.lineno + 1
-        if length > LONGEST_FUNCTION:
+        if length > MAX_FUNCTION:
             yield f"{module.name}: {name} has {length} lines"
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from house_rules import (
-    LONGEST_FILE,
-    LONGEST_FUNCTION,
+    MAX_FILE,
+    MAX_FUNCTION,
     badly_named,
     broad_excepts,
     foreign_threads,
@@ -17,13 +17,13 @@ from source_tree import modules, snippet
 
 #: The only places that may catch every error, and why. Whatever they catch is logged or told, and nothing is lost.
 BOUNDARIES = {
-    "agents/service/life.py: Life._live": "whatever an agent raises is its own failure: it is started anew",
-    "agents/service/life.py: Life._stop": "an agent that can't even stop must not keep its next instance from starting",
-    "agents/service/runtime.py: Runtime._speak": "what can't be said now must not silence all agents of the process",
-    "agents/service/runtime.py: Runtime._own": "one bad round must not leave the agents without an owner",
-    "api/connection.py: Connection._answer_to": "a command that crashes is answered so, and its connection goes on",
-    "bootstrap/application.py: Process._watched": "a part that dies is said, and ends the process in order",
-    "bootstrap/worker.py: seal_waiting": "one tenant's trouble must not leave the others unsealed",
+    "agents/agent_supervisor.py: Life._live": "whatever an agent raises is its own failure: it is started anew",
+    "agents/agent_supervisor.py: Life._stop": "an agent that can't even stop must not keep its next instance from starting",
+    "agents/runtime.py: Runtime._speak": "what can't be said now must not silence all agents of the process",
+    "agents/runtime.py: Runtime._own": "one bad round must not leave the agents without an owner",
+    "api/live/connection.py: Connection._answer_to": "a command that crashes is answered so, and its connection goes on",
+    "app/process.py: Process._watched": "a part that dies is said, and ends the process in order",
+    "app/worker.py: seal_waiting": "one tenant's trouble must not leave the others unsealed",
     "cli/main.py: main": "the last one: says an expected failure in one line, and lets any other through",
     "console/live.py: LivePage._follow": "one change that can't be shown must not silence an open page",
     "core/daemon_threads.py: DaemonThreads._run": "whatever a call raises belongs to who asked for it",
@@ -32,12 +32,12 @@ BOUNDARIES = {
     "core/processes.py: Membership._lead": "an unexpected error gives the lead up for another try",
     "core/processes.py: Membership._look_after_others": "a takeover that failed is tried again",
     "core/processes.py: Membership.beat": "a heart that stumbles must go on",
-    "core/provision.py: _checked_url": "any failure to read DATABASE_URL is told without repeating the password",
-    "systems/service/looking.py: _look_once": "a plug-in's bug is no failure of the system it looks at",
-    "systems/service/monitor.py: Monitor._watch": "the watch over a system must not die of one bad round",
-    "tasks/service/ledger.py: Ledger._write_surely": "a result that can't be stored fails its task and no other",
-    "tasks/service/runner.py: Runner._body": "whatever a task raises is its own failure, recorded with its steps",
-    "tasks/service/runner.py: Runner._outcome": "whatever a task raises is its own failure",
+    "core/database_setup.py: _checked_url": "any failure to read DATABASE_URL is told without repeating the password",
+    "systems/health_checks.py: _look_once": "a plug-in's bug is no failure of the system it looks at",
+    "systems/health_monitor.py: Monitor._watch": "the watch over a system must not die of one bad round",
+    "tasks/outcome_writer.py: Ledger._write_surely": "a result that can't be stored fails its task and no other",
+    "tasks/runner.py: Runner._body": "whatever a task raises is its own failure, recorded with its steps",
+    "tasks/runner.py: Runner._outcome": "whatever a task raises is its own failure",
 }
 
 
@@ -71,9 +71,9 @@ def test_sessions_are_handed_on_without_sqlalchemy() -> None:
 
 
 def test_a_long_file_and_a_long_function_are_found() -> None:
-    body = "    x = 1\n" * LONGEST_FUNCTION
-    assert list(too_long(snippet(f"def f():\n{body}"))) == [f"room/snippet.py: f has {LONGEST_FUNCTION + 1} lines"]
-    assert list(too_long(snippet("x = 1\n" * (LONGEST_FILE + 1)))) == [f"room/snippet.py: {LONGEST_FILE + 1} lines"]
+    body = "    x = 1\n" * MAX_FUNCTION
+    assert list(too_long(snippet(f"def f():\n{body}"))) == [f"room/snippet.py: f has {MAX_FUNCTION + 1} lines"]
+    assert list(too_long(snippet("x = 1\n" * (MAX_FILE + 1)))) == [f"room/snippet.py: {MAX_FILE + 1} lines"]
 
 
 @pytest.mark.parametrize("name", ["core/utils.py", "events/helpers/phrases.py", "systems/manager.py"])
@@ -113,4 +113,4 @@ def test_a_foreign_thread_is_found(code: str) -> None:
 def test_sqlalchemy_in_a_page_is_found() -> None:
     code = "import sqlalchemy as sa\nfrom sqlalchemy.ext.asyncio import AsyncSession\n"
     assert list(sqlalchemy_beyond_sessions(snippet(code, "console/page.py"))) == ["console/page.py: sqlalchemy"]
-    assert list(sqlalchemy_beyond_sessions(snippet(code, "events/service/intake.py"))) == []
+    assert list(sqlalchemy_beyond_sessions(snippet(code, "events/intake.py"))) == []

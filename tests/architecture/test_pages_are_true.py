@@ -54,9 +54,9 @@ def test_every_page_is_linked_from_another() -> None:
 
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_standing_orders_in_the_pages_are_sound(text: str) -> None:
-    from opsteward.bootstrap.registry import build_registry, known_actions
+    from opsteward.app.registry import build_registry, known_actions
     from opsteward.core.settings import Settings
-    from opsteward.events.standing_orders import parse
+    from opsteward.events.standing_orders.document import parse
 
     settings = Settings.model_construct(notify_security=[], notify_oncall=[], notify_admin=[])
     assert parse(text, known_actions=known_actions(build_registry(settings)))
@@ -65,7 +65,7 @@ def test_standing_orders_in_the_pages_are_sound(text: str) -> None:
 @pytest.mark.parametrize("text", blocks("json"))
 def test_systems_in_the_pages_are_taken(text: str) -> None:
     from opsteward.api.rest.systems import SystemIn
-    from opsteward.bootstrap.registry import build_registry
+    from opsteward.app.registry import build_registry
     from opsteward.contracts.connector import SystemRef
     from opsteward.core.settings import Settings
 

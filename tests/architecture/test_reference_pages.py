@@ -101,7 +101,7 @@ def test_every_action_and_check_is_told() -> None:
 
 
 def test_every_role_permission_and_route_is_told() -> None:
-    from opsteward.identity.permissions import ALL, ROLES
+    from opsteward.accounts.permissions import ALL, ROLES
 
     told = page("permissions")
     assert set(re.findall(r"^\| `(\w+\.\w+)` \|", told, re.MULTILINE)) == ALL

@@ -8,15 +8,15 @@ from workflow_bodies import registered, unsteady
 
 BODIES = [body for module in modules() for body in registered(module)]
 #: The body of a durable task is the function of its type: what it does between its steps is its author's matter.
-OF_OTHERS = {"tasks/service/runner.py: Runner.run_durable"}
+OF_OTHERS = {"tasks/runner.py: Runner.run_durable"}
 
 
 def test_all_workflows_are_found() -> None:
     assert {body.name for body in BODIES} == {
-        "actions/service/executor.py: Executor.plan_action",
-        "actions/service/executor.py: Executor.execute_action",
-        "troubleshooting/service/coordinator.py: Coordinator.run",
-        "troubleshooting/service/coordinator.py: Coordinator.resume",
+        "actions/executor.py: Executor.plan_action",
+        "actions/executor.py: Executor.execute_action",
+        "troubleshooting/coordinator.py: Coordinator.run",
+        "troubleshooting/coordinator.py: Coordinator.resume",
     } | OF_OTHERS
 
 

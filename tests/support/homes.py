@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 
 from opsteward.core.crypto import SecretBox, load_secret
+from opsteward.core.database_setup import provision
 from opsteward.core.db import APPLICATION_NAME
-from opsteward.core.embedded import EmbeddedPostgres
-from opsteward.core.provision import provision
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.settings import load_settings
 
 _STOP_WITHIN = 20.0  # seconds

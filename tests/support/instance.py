@@ -19,15 +19,15 @@ import pytest
 import structlog
 from fastapi import FastAPI
 
+from opsteward.accounts import credentials
+from opsteward.accounts.tenants import create_tenant
+from opsteward.accounts.types import NewToken
 from opsteward.api.app import build_app
-from opsteward.bootstrap.application import rooms_of
-from opsteward.bootstrap.house import House, build_house
-from opsteward.core.embedded import EmbeddedPostgres
-from opsteward.core.provision import EMBEDDED_DATABASE
+from opsteward.app.process import api_services_of
+from opsteward.app.services import Services, build_services
+from opsteward.core.database_setup import EMBEDDED_DATABASE
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.settings import load_settings
-from opsteward.identity.service import access
-from opsteward.identity.service.tenants import create_tenant
-from opsteward.identity.types import NewToken
 from support.homes import without_settings
 
 ORIGIN = "http://instance.test"
@@ -64,17 +64,19 @@ class Tenant:
 
     async def operator(self, *roles: str, name: str | None = None) -> Operator:
         """A further operator with these roles."""
-        async with self.instance.house.web.unit_of_work(self.id) as session:
-            made = await access.create_operator(
+        async with self.instance.services.web.unit_of_work(self.id) as session:
+            made = await credentials.create_operator(
                 session, name=name or f"op-{next(_numbers)}", roles=roles, actor="system:test"
             )
-            token = await access.issue_token(session, operator_id=made.id, kind="api", name="test", actor="system:test")
+            token = await credentials.issue_token(
+                session, operator_id=made.id, kind="api", name="test", actor="system:test"
+            )
         return Operator(id=made.id, name=made.name, token=token.secret, http=self.instance.client(token.secret))
 
     async def credential(self, kind: str, *, ttl: timedelta | None = None) -> NewToken:
         """A further credential of the owner: `api`, `session` or `link`."""
-        async with self.instance.house.web.unit_of_work(self.id) as session:
-            return await access.issue_token(
+        async with self.instance.services.web.unit_of_work(self.id) as session:
+            return await credentials.issue_token(
                 session, operator_id=self.owner.id, kind=kind, name="test", actor="system:test", ttl=ttl
             )
 
@@ -88,7 +90,7 @@ class Instance:
     """The rooms and the application. `clients` are closed with it."""
 
     home: Path
-    house: House
+    services: Services
     app: FastAPI
     clients: list[httpx.AsyncClient] = field(default_factory=list)
 
@@ -104,7 +106,7 @@ class Instance:
     async def tenant(self, *, roles: tuple[str, ...] = ("owner",), name: str | None = None) -> Tenant:
         """A new tenant with an owner."""
         made = await create_tenant(
-            self.house.web, name=name or f"t{next(_numbers)}", operator="ada", actor="system:test", roles=roles
+            self.services.web, name=name or f"t{next(_numbers)}", operator="ada", actor="system:test", roles=roles
         )
         owner = Operator(id=made.operator_id, name="ada", token=made.token, http=self.client(made.token))
         return Tenant(instance=self, id=made.id, name=made.name, owner=owner)
@@ -127,5 +129,5 @@ def build_instance(home: Path) -> Instance:
     structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
     with pytest.MonkeyPatch.context() as patch:
         without_settings(patch)
-        house = build_house(load_settings(home=home))
-    return Instance(home=home, house=house, app=build_app(rooms_of(house, lambda: {"database": True})))
+        services = build_services(load_settings(home=home))
+    return Instance(home=home, services=services, app=build_app(api_services_of(services, lambda: {"database": True})))

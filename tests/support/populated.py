@@ -13,10 +13,10 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
-from opsteward.agents.service import mailbox, metrics
+from opsteward.agents import mailbox, metric_history
 from opsteward.core.changes import sequence
 from opsteward.core.clock import now
-from opsteward.telemetry.service import audit
+from opsteward.telemetry import audit
 from support.instance import Instance, Operator, Tenant
 
 ORDERS = """version: 1
@@ -86,7 +86,7 @@ async def populate(instance: Instance) -> Populated:
     agent = await post("/api/v1/agents", {"kind": "opsteward.heartbeat", "name": f"{mark}-agent"})
     await _as_an_agent_would(tenant, f"{mark}-agent", mark)
     _signed_in(tenant, approver)
-    async with instance.house.web.unit_of_work(tenant.id) as following:
+    async with instance.services.web.unit_of_work(tenant.id) as following:
         await sequence(following)
     approval_id, freeze_id = await _as_a_worker_would(tenant, UUID(action["id"]), mark)
     ids = {
@@ -189,18 +189,20 @@ async def _any_incident(tenant: Tenant, mark: str) -> str:
 
 async def _as_an_agent_would(tenant: Tenant, name: str, mark: str) -> None:
     """A message to the agent, and a figure that it measured."""
-    house = tenant.instance.house
-    async with house.app.unit_of_work(tenant.id) as session:
+    services = tenant.instance.services
+    async with services.app.unit_of_work(tenant.id) as session:
         await mailbox.send(session, to=name, sender=f"{mark}-sender", body={"text": mark})
-    await metrics.record(house.app, tenant.id, process_id=uuid4(), at=now(), figures=[(f"{mark}.figure", 1.0)])
+    await metric_history.record(
+        services.app, tenant.id, process_id=uuid4(), at=now(), figures=[(f"{mark}.figure", 1.0)]
+    )
 
 
 async def _as_a_worker_would(tenant: Tenant, run_id: UUID, mark: str) -> tuple[UUID, UUID]:
     """A pending approval of the run, and a freeze; the audit log sealed so far."""
-    house, approval_id = tenant.instance.house, uuid4()
-    async with house.app.unit_of_work(tenant.id) as session:
-        await audit.seal(session, key=house.box.audit_key())
-    async with house.app.unit_of_work(tenant.id) as session:
+    services, approval_id = tenant.instance.services, uuid4()
+    async with services.app.unit_of_work(tenant.id) as session:
+        await audit.seal(session, key=services.box.audit_key())
+    async with services.app.unit_of_work(tenant.id) as session:
         await session.execute(
             sa.text(
                 "update opsteward.action_runs set status = 'awaiting_approval', plan_hash = :hash,"
@@ -216,8 +218,8 @@ async def _as_a_worker_would(tenant: Tenant, run_id: UUID, mark: str) -> tuple[U
             ),
             {"id": approval_id, "tenant": tenant.id, "run": run_id, "hash": "ab" * 32},
         )
-        await house.door.freeze(session, run_id=run_id, seconds=3600, reason=f"{mark} did not help")
-        freeze = (await house.door.list_freezes(session))[0]
+        await services.action_service.freeze(session, run_id=run_id, seconds=3600, reason=f"{mark} did not help")
+        freeze = (await services.action_service.list_freezes(session))[0]
     return approval_id, freeze.id
 
 

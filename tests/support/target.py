@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import psycopg
 
-from opsteward.core.embedded import EmbeddedPostgres
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 from support.live import Live, LiveOperator, LiveTenant
 
 

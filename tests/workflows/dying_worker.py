@@ -17,12 +17,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from opsteward.bootstrap.application import Process, running
-from opsteward.bootstrap.house import build_house
+from opsteward.app.process import Process, running
+from opsteward.app.services import build_services
 from opsteward.core import durable, log
 from opsteward.core.settings import Settings, load_settings
 
-MOST_LIVES = 200
+MAX_LIVES = 200
 
 
 class Reaper:
@@ -46,11 +46,11 @@ class Reaper:
 async def live(settings: Settings, tenant_id: UUID, session_id: UUID) -> None:
     """One life: works until the session has ended, or until death."""
     durable.observe_steps(Reaper(settings.home / "deaths"))
-    house = build_house(settings)
-    async with running(Process(house, kind="worker")):
+    services = build_services(settings)
+    async with running(Process(services, kind="worker")):
         while True:
-            async with house.app.unit_of_work(tenant_id) as session:
-                ended = (await house.sessions.get(session, session_id=session_id)).status == "ended"
+            async with services.app.unit_of_work(tenant_id) as session:
+                ended = (await services.sessions.get(session, session_id=session_id)).status == "ended"
                 unfinished = await session.scalar(
                     sa.text("select count(*) from dbos.workflow_status where status in ('PENDING', 'ENQUEUED')")
                 )
@@ -64,7 +64,7 @@ def main() -> int:
     settings = load_settings(home=home, queue_poll_interval=0.05, process_lost_after=2.0, verify_timeout=20.0)
     log.configure(level="WARNING")
     importlib.import_module("dbos")
-    for _ in range(MOST_LIVES):
+    for _ in range(MAX_LIVES):
         child = os.fork()
         if child == 0:
             asyncio.run(live(settings, tenant_id, session_id))

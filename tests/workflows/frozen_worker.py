@@ -12,7 +12,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from opsteward.bootstrap.house import build_house
+from opsteward.app.services import build_services
 from opsteward.core import durable, log
 from opsteward.core.processes import Membership, new_executor_id
 from opsteward.core.settings import load_settings
@@ -22,7 +22,7 @@ LOST_AFTER = 2.0
 
 async def main(home: Path, name: str, freeze: bool) -> None:
     log.configure(level="WARNING")
-    house = build_house(load_settings(home=home))
+    services = build_services(load_settings(home=home))
     done = asyncio.Event()
 
     async def do(step: str) -> None:
@@ -39,8 +39,8 @@ async def main(home: Path, name: str, freeze: bool) -> None:
     workflows = durable.Workflows()
     workflows.register("three.steps", workflow)
     executor_id = new_executor_id()
-    engine = durable.Engine(house.urls.app, executor_id=executor_id, concurrency=5, poll_idle=0.1)
-    membership = Membership(house.app, engine, executor_id=executor_id, kind="test", lost_after=LOST_AFTER)
+    engine = durable.Engine(services.urls.app, executor_id=executor_id, concurrency=5, poll_idle=0.1)
+    membership = Membership(services.app, engine, executor_id=executor_id, kind="test", lost_after=LOST_AFTER)
     await membership.join()
     await engine.launch(workflows)
     beating = asyncio.create_task(membership.run(asyncio.Event().wait))

@@ -15,15 +15,15 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
+from opsteward.accounts.tenants import create_tenant
 from opsteward.agents.types import AgentInfo, NewAgent
-from opsteward.bootstrap.house import House, build_house
+from opsteward.app.services import Services, build_services
 from opsteward.core.processes import ZOMBIE_EXIT
 from opsteward.core.settings import load_settings
-from opsteward.identity.service.tenants import create_tenant
-from opsteward.tasks.service import controls
+from opsteward.tasks import controls
+from support.forked_workers import ForkedWorkers
 from support.homes import temporary_home
 from support.instance import run_sql
-from support.nursery import Nursery
 from support.survival import INTEGRATION
 
 AGENTS = 30
@@ -43,34 +43,34 @@ class Line:
 class World:
     """A house without a worker, workers beside it, and agents that leave a trace."""
 
-    house: House
-    nursery: Nursery
+    services: Services
+    workers: ForkedWorkers
     file: Path
     tenant: UUID
 
     def start(self, name: str) -> int:
-        return self.nursery.start(name, process_lost_after=4.0, agent_beat_seconds=1.0)
+        return self.workers.start(name, process_lost_after=4.0, agent_beat_seconds=1.0)
 
     def lines(self) -> list[Line]:
         found = [line.split(" ") for line in self.file.read_text().splitlines()] if self.file.exists() else []
         return [Line(worker, agent, what, float(at)) for worker, agent, what, at in found]
 
     async def register(self, count: int) -> None:
-        async with self.house.web.unit_of_work(self.tenant) as session:
+        async with self.services.web.unit_of_work(self.tenant) as session:
             for number in range(count):
                 new = NewAgent(kind="test.tracer", name=f"tracer-{number}", params={"file": str(self.file)})
-                await self.house.agents.register(session, new=new, actor="system:test")
+                await self.services.agents.register(session, new=new, actor="system:test")
 
     def told_of_losses(self) -> list[tuple[Any, ...]]:
         return run_sql(
-            self.house.settings.home,
+            self.services.settings.home,
             "select e.resolved, i.status from opsteward.events e join opsteward.incidents i on i.id = e.incident_id"
             " where e.error_type = 'process_lost' order by e.id",
         )
 
     async def agents(self) -> list[AgentInfo]:
-        async with self.house.web.unit_of_work(self.tenant) as session:
-            return await self.house.agents.page(session)
+        async with self.services.web.unit_of_work(self.tenant) as session:
+            return await self.services.agents.page(session)
 
     async def until_all(self, holds: Callable[[AgentInfo], object]) -> list[AgentInfo]:
         async with asyncio.timeout(40):
@@ -91,27 +91,27 @@ class World:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def place() -> AsyncIterator[tuple[House, Nursery]]:
+async def place() -> AsyncIterator[tuple[Services, ForkedWorkers]]:
     with temporary_home() as home:
-        house = build_house(load_settings(home=home), [INTEGRATION])
-        nursery = Nursery(home)
-        yield house, nursery
-        nursery.close()
-        await house.web.close()
-        await house.app.close()
+        services = build_services(load_settings(home=home), [INTEGRATION])
+        workers = ForkedWorkers(home)
+        yield services, workers
+        workers.close()
+        await services.web.close()
+        await services.app.close()
 
 
 @pytest.fixture
-async def world(place: tuple[House, Nursery], tmp_path: Path) -> AsyncIterator[World]:
-    house, nursery = place
-    tenant = await create_tenant(house.web, name=f"t-{uuid4().hex}", operator="ada", actor="system:test")
-    one = World(house=house, nursery=nursery, file=tmp_path / "trace", tenant=tenant.id)
+async def world(place: tuple[Services, ForkedWorkers], tmp_path: Path) -> AsyncIterator[World]:
+    services, workers = place
+    tenant = await create_tenant(services.web, name=f"t-{uuid4().hex}", operator="ada", actor="system:test")
+    one = World(services=services, workers=workers, file=tmp_path / "trace", tenant=tenant.id)
     await one.register(AGENTS)
     yield one
-    nursery.kill_all()
-    async with house.web.unit_of_work(tenant.id) as session:
-        for agent in await house.agents.page(session):
-            await house.agents.remove(session, agent_id=agent.id, actor="system:test")
+    workers.kill_all()
+    async with services.web.unit_of_work(tenant.id) as session:
+        for agent in await services.agents.page(session):
+            await services.agents.remove(session, agent_id=agent.id, actor="system:test")
 
 
 def overlaps(lines: list[Line], dead: set[str]) -> list[str]:
@@ -138,7 +138,7 @@ async def test_a_killed_process_agents_run_elsewhere_and_each_in_one_place(world
     before = len(world.lines())
     await world.until_run_by("first", "second", since=before)
 
-    world.nursery.kill(first)
+    world.workers.kill(first)
     after = len(world.lines())
     await world.until_run_by("second", since=after)
 
@@ -156,13 +156,13 @@ async def test_a_killed_process_agents_run_elsewhere_and_each_in_one_place(world
 async def test_an_emergency_pause_holds_agents_and_they_go_on_after_it(world: World) -> None:
     world.start("first")
     await world.until_run_by("first", since=0)
-    async with world.house.web.unit_of_work(world.tenant) as session:
+    async with world.services.web.unit_of_work(world.tenant) as session:
         await controls.pause(session, scope="tenant", actor="system:test")
     await world.until_all(lambda agent: agent.status == "paused")
     held = len(world.lines())
     await asyncio.sleep(1.0)  # five intervals
     assert [line for line in world.lines()[held:] if line.what == "begin"] == []
-    async with world.house.web.unit_of_work(world.tenant) as session:
+    async with world.services.web.unit_of_work(world.tenant) as session:
         await controls.resume(session, scope="tenant", actor="system:test")
     await world.until_run_by("first", since=held)
     await world.until_all(lambda agent: agent.status == "running")
@@ -176,7 +176,7 @@ async def test_an_ended_process_gives_its_agents_up(world: World) -> None:
         while len({agent.process_id for agent in await world.agents()}) != 2:
             await asyncio.sleep(0.05)
     os.kill(first, signal.SIGTERM)
-    assert world.nursery.wait(first) == 0
+    assert world.workers.wait(first) == 0
     after = len(world.lines())
     await world.until_run_by("second", since=after)
     assert overlaps(world.lines(), dead=set()) == [], "a run that was under way is ended before the agent is given up"
@@ -190,6 +190,6 @@ async def test_a_frozen_process_loses_its_agents_and_does_not_come_back_to_them(
     world.start("second")
     await world.until_run_by("second", since=frozen_at)
     os.kill(first, signal.SIGCONT)
-    assert world.nursery.wait(first) == ZOMBIE_EXIT
+    assert world.workers.wait(first) == ZOMBIE_EXIT
     begun = [line for line in world.lines()[frozen_at:] if line.worker == "first" and line.what == "begin"]
     assert begun == [], "it was not sure of itself any more"

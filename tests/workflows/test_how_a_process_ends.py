@@ -16,10 +16,10 @@ import httpx
 import psycopg
 import pytest
 
-from opsteward.bootstrap.house import build_house
+from opsteward.app.services import build_services
 from opsteward.cli.running import PART_DIED
-from opsteward.core.embedded import EmbeddedPostgres
-from opsteward.core.provision import EMBEDDED_DATABASE
+from opsteward.core.database_setup import EMBEDDED_DATABASE
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.settings import load_settings
 from support.instance import run_sql
 
@@ -57,9 +57,9 @@ def _until(holds: Callable[[], object], within: float = 30.0) -> None:
 @pytest.fixture
 async def prepared(fresh_home: Path) -> Path:
     """A home whose database is ready, with nobody connected."""
-    house = build_house(load_settings(home=fresh_home))
-    await house.web.close()
-    await house.app.close()
+    services = build_services(load_settings(home=fresh_home))
+    await services.web.close()
+    await services.app.close()
     return fresh_home
 
 

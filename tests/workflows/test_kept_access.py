@@ -10,7 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from opsteward.core.embedded import EmbeddedPostgres
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 from support.live import Live, LiveTenant, running_instance
 
 _WITHIN = 30.0  # seconds

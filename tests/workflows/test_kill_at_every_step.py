@@ -21,12 +21,12 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from opsteward.bootstrap.house import House, build_house
-from opsteward.core.embedded import EmbeddedPostgres
+from opsteward.accounts.tenants import create_tenant
+from opsteward.app.services import Services, build_services
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.settings import load_settings
 from opsteward.events.types import NewEvent
-from opsteward.identity.service.tenants import create_tenant
-from opsteward.systems.service.inventory import NewSystem
+from opsteward.systems.service import NewSystem
 from opsteward.systems.types import KnownSystem
 
 DYING_WORKER = Path(__file__).with_name("dying_worker.py")
@@ -52,24 +52,24 @@ orders:
 
 @dataclass
 class Case:
-    house: House
+    services: Services
     tenant_id: UUID
 
 
 @pytest.fixture
 async def case(fresh_home: Path) -> AsyncIterator[Case]:
-    house = build_house(load_settings(home=fresh_home))
-    tenant = await create_tenant(house.web, name="killed", operator="admin", actor="test")
-    yield Case(house, tenant.id)
-    await house.web.close()
-    await house.app.close()
+    services = build_services(load_settings(home=fresh_home))
+    tenant = await create_tenant(services.web, name="killed", operator="admin", actor="test")
+    yield Case(services, tenant.id)
+    await services.web.close()
+    await services.app.close()
 
 
 async def _begin(case: Case, new: NewSystem, *, finding: str, action: str) -> UUID:
     """Register the target, open an incident about it; returns the session that has begun by itself."""
-    async with case.house.web.unit_of_work(case.tenant_id) as session:
-        await case.house.orders.apply(session, text=ORDERS.format(finding=finding, action=action), actor="test")
-        target = await case.house.inventory.register(session, new=new, actor="test")
+    async with case.services.web.unit_of_work(case.tenant_id) as session:
+        await case.services.orders.apply(session, text=ORDERS.format(finding=finding, action=action), actor="test")
+        target = await case.services.inventory.register(session, new=new, actor="test")
         event = NewEvent(
             message="the target is not well",
             source="target",
@@ -78,13 +78,13 @@ async def _begin(case: Case, new: NewSystem, *, finding: str, action: str) -> UU
             category="system_error",
             system=KnownSystem(id=target.id, name=target.name, type=target.type),
         )
-        await case.house.intake.take(session, events=[event], actor="test")
-        return (await case.house.sessions.page(session))[0].id
+        await case.services.intake.take(session, events=[event], actor="test")
+        return (await case.services.sessions.page(session))[0].id
 
 
 async def _die_until_done(case: Case, session_id: UUID) -> set[str]:
     """Run the dying worker to its end; returns the points at which it died."""
-    home = case.house.settings.home
+    home = case.services.settings.home
     worker = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "ignore", str(DYING_WORKER), str(home), str(case.tenant_id), str(session_id),
         stderr=subprocess.PIPE,
@@ -99,10 +99,10 @@ async def _check_repaired_once(case: Case, session_id: UUID, deaths: set[str], a
         assert f"{step} effect" in deaths, f"no death between the effect and the checkpoint of {step}"
         assert f"{step} checkpoint" in deaths, f"no death after {step}"
     assert {f"session.diagnose.{d} effect" for d in ("web", "database", "network")} <= deaths
-    async with case.house.web.unit_of_work(case.tenant_id) as session:
-        found = await case.house.sessions.get(session, session_id=session_id)
-        runs = [run for run in await case.house.door.list_runs(session) if run.system_id is not None]
-        incident = (await case.house.incidents.page(session))[0]
+    async with case.services.web.unit_of_work(case.tenant_id) as session:
+        found = await case.services.sessions.get(session, session_id=session_id)
+        runs = [run for run in await case.services.action_service.list_runs(session) if run.system_id is not None]
+        incident = (await case.services.incidents.page(session))[0]
     assert (found.outcome, incident.status) == ("resolved", "resolved")
     assert [run.action for run in runs] == [action]
     assert runs[0].status == "succeeded"
@@ -136,7 +136,7 @@ class Blocker(threading.Thread):
 
 
 async def test_a_session_is_terminated_once(case: Case) -> None:
-    server = EmbeddedPostgres(case.house.settings.home)
+    server = EmbeddedPostgres(case.services.settings.home)
     with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
         admin.execute("create database target")
         admin.execute("create role target_monitor login in role pg_monitor, pg_signal_backend")
@@ -223,7 +223,7 @@ async def test_a_process_is_restarted_once(case: Case, supervised: Path) -> None
         NewSystem(
             name="target",
             type="service",
-            endpoint=f"supervisor+unix://{case.house.settings.home}/supervisor.sock",
+            endpoint=f"supervisor+unix://{case.services.settings.home}/supervisor.sock",
             credentials={"username": "lab", "password": "secret"},
             settings={"check_interval": 3600, "processes": ["shop"]},
         ),

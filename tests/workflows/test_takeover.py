@@ -11,11 +11,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from opsteward.bootstrap.house import build_house
+from opsteward.accounts.tenants import create_tenant
+from opsteward.app.services import build_services
 from opsteward.core import durable
 from opsteward.core.processes import ZOMBIE_EXIT
 from opsteward.core.settings import load_settings
-from opsteward.identity.service.tenants import create_tenant
 
 WORKER = Path(__file__).with_name("frozen_worker.py")
 
@@ -32,9 +32,9 @@ def _until_written(path: Path, line: str) -> None:
 
 
 async def test_work_of_a_frozen_process_is_taken_over_and_the_thawed_one_exits(fresh_home: Path) -> None:
-    house = build_house(load_settings(home=fresh_home))
-    tenant = await create_tenant(house.web, name="frozen", operator="admin", actor="test")
-    async with house.web.unit_of_work(tenant.id) as session:
+    services = build_services(load_settings(home=fresh_home))
+    tenant = await create_tenant(services.web, name="frozen", operator="admin", actor="test")
+    async with services.web.unit_of_work(tenant.id) as session:
         await durable.enqueue(
             session, workflow="three.steps", workflow_id="one", arguments={"tenant_id": str(tenant.id)}
         )
@@ -53,8 +53,8 @@ async def test_work_of_a_frozen_process_is_taken_over_and_the_thawed_one_exits(f
 
     # the first step was recorded; the second was in flight and is done again; the third is done once
     assert steps.read_text().splitlines() == ["frozen first", "frozen second", "healthy second", "healthy third"]
-    async with house.web.unit_of_work(tenant.id) as session:
+    async with services.web.unit_of_work(tenant.id) as session:
         lost = await session.scalar(sa.text("select count(*) from opsteward.processes where lost_at is not null"))
         assert lost is not None
-    await house.web.close()
-    await house.app.close()
+    await services.web.close()
+    await services.app.close()

@@ -16,16 +16,17 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
-from opsteward.bootstrap.house import House, build_house
-from opsteward.core.embedded import EmbeddedPostgres
+from opsteward.accounts.tenants import create_tenant
+from opsteward.app.services import Services, build_services
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.settings import load_settings
-from opsteward.identity.service.tenants import create_tenant
-from opsteward.tasks.service import controls, desk
-from opsteward.tasks.service.runner import MOST_TAKEOVERS
+from opsteward.tasks import controls
+from opsteward.tasks import queries as task_queries
+from opsteward.tasks.runner import MAX_TAKEOVERS
 from opsteward.tasks.types import NewTask, TaskInfo
+from support.forked_workers import ForkedWorkers
 from support.homes import temporary_home
 from support.instance import run_sql
-from support.nursery import Nursery
 from support.survival import DURABLE, INTEGRATION, PLAIN, POISON, THREAD, Effect, effects
 
 LOST_AFTER = 2.0
@@ -35,8 +36,8 @@ LOST_AFTER = 2.0
 class World:
     """A house without a worker, workers to be started beside it, and the file of effects of one test."""
 
-    house: House
-    nursery: Nursery
+    services: Services
+    workers: ForkedWorkers
     folder: Path
     tenant: UUID
 
@@ -53,7 +54,7 @@ class World:
 
     def start(self, name: str, **settings: Any) -> int:
         fast = {"queue_poll_interval": 0.05, "process_lost_after": LOST_AFTER, "task_slots": 20}
-        return self.nursery.start(name, **(fast | settings))
+        return self.workers.start(name, **(fast | settings))
 
     async def submit(
         self,
@@ -67,19 +68,19 @@ class World:
     ) -> UUID:
         params |= {"file": str(self.file), "label": label}
         task = NewTask(task_type=task_type, name=label, params=params, timeout=timeout, max_retries=max_retries)
-        async with self.house.web.unit_of_work(tenant or self.tenant) as session:
-            return (await self.house.submission.submit(session, tasks=[task], actor="system:test"))[0].id
+        async with self.services.web.unit_of_work(tenant or self.tenant) as session:
+            return (await self.services.submission.submit(session, tasks=[task], actor="system:test"))[0].id
 
     async def task(self, task_id: UUID, tenant: UUID | None = None) -> TaskInfo:
-        async with self.house.web.unit_of_work(tenant or self.tenant) as session:
-            return await desk.get(session, task_id=task_id)
+        async with self.services.web.unit_of_work(tenant or self.tenant) as session:
+            return await task_queries.get(session, task_id=task_id)
 
     async def ended(self, *task_ids: UUID, tenant: UUID | None = None) -> list[TaskInfo]:
         """These tasks, once all of them have ended."""
         async with asyncio.timeout(30):
             while True:
-                async with self.house.web.unit_of_work(tenant or self.tenant) as session:
-                    found = await desk.several(session, ids=task_ids)
+                async with self.services.web.unit_of_work(tenant or self.tenant) as session:
+                    found = await task_queries.several(session, ids=task_ids)
                 if all(one.ended_at for one in found):
                     by_id = {one.id: one for one in found}
                     return [by_id[one] for one in task_ids]
@@ -92,22 +93,22 @@ class World:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def place() -> AsyncIterator[tuple[House, Nursery]]:
+async def place() -> AsyncIterator[tuple[Services, ForkedWorkers]]:
     with temporary_home() as home:
-        house = build_house(load_settings(home=home), [INTEGRATION])
-        nursery = Nursery(home)
-        yield house, nursery
-        nursery.close()
-        await house.web.close()
-        await house.app.close()
+        services = build_services(load_settings(home=home), [INTEGRATION])
+        workers = ForkedWorkers(home)
+        yield services, workers
+        workers.close()
+        await services.web.close()
+        await services.app.close()
 
 
 @pytest.fixture
-async def world(place: tuple[House, Nursery], tmp_path: Path) -> AsyncIterator[World]:
-    house, nursery = place
-    tenant = await create_tenant(house.web, name=f"t-{uuid4().hex}", operator="ada", actor="system:test")
-    yield World(house=house, nursery=nursery, folder=tmp_path, tenant=tenant.id)
-    nursery.kill_all()
+async def world(place: tuple[Services, ForkedWorkers], tmp_path: Path) -> AsyncIterator[World]:
+    services, workers = place
+    tenant = await create_tenant(services.web, name=f"t-{uuid4().hex}", operator="ada", actor="system:test")
+    yield World(services=services, workers=workers, folder=tmp_path, tenant=tenant.id)
+    workers.kill_all()
 
 
 async def test_a_killed_process_loses_no_task_and_repeats_no_finished_step(world: World) -> None:
@@ -116,7 +117,7 @@ async def test_a_killed_process_loses_no_task_and_repeats_no_finished_step(world
     in_steps = await world.submit(DURABLE, "in-steps", held="second", until=str(go))
     at_once = await world.submit(PLAIN, "at-once", held="second", until=str(go))
     await world.until(lambda: len([one for one in world.effects() if one.step == "second"]) == 2)
-    world.nursery.kill(first)
+    world.workers.kill(first)
     go.touch()
     world.start("other")
 
@@ -160,8 +161,8 @@ async def test_a_durable_task_that_is_ended_begins_no_further_step(world: World)
     slow = await world.submit(DURABLE, "slow", held="second", until=str(go), timeout=0.5, max_retries=0)
     unwanted = await world.submit(DURABLE, "unwanted", held="second", until=str(go))
     await world.until(lambda: ("one", "second") in world.steps("unwanted"))
-    async with world.house.web.unit_of_work(world.tenant) as session:
-        await desk.cancel(session, task_id=unwanted, actor="system:test")
+    async with world.services.web.unit_of_work(world.tenant) as session:
+        await task_queries.cancel(session, task_id=unwanted, actor="system:test")
     late, cancelled = await world.ended(slow, unwanted)
     assert (late.status, late.error) == ("dead_letter", "did not finish within 0.5 s")
     assert cancelled.status == "cancelled"
@@ -176,16 +177,16 @@ async def test_a_durable_task_that_is_ended_begins_no_further_step(world: World)
 async def test_a_task_that_kills_its_processes_is_put_aside(world: World) -> None:
     innocent = await world.submit(DURABLE, "innocent", held="second", until=str(world.folder / "go"))
     poison = await world.submit(POISON, "poison")
-    home = world.house.settings.home
-    run_sql(home, "update opsteward.tasks set takeovers = %s where id = %s", MOST_TAKEOVERS - 1, poison)
+    home = world.services.settings.home
+    run_sql(home, "update opsteward.tasks set takeovers = %s where id = %s", MAX_TAKEOVERS - 1, poison)
     for number in (1, 2):
-        assert world.nursery.wait(world.start(f"victim-{number}")) == -signal.SIGKILL
+        assert world.workers.wait(world.start(f"victim-{number}")) == -signal.SIGKILL
     (world.folder / "go").touch()
     world.start("survivor")
 
     dead, well = await world.ended(poison, innocent)
     assert dead.status == "dead_letter"
-    assert f"died {MOST_TAKEOVERS + 1} times" in (dead.error or "")
+    assert f"died {MAX_TAKEOVERS + 1} times" in (dead.error or "")
     assert well.status == "completed"
 
 
@@ -195,7 +196,7 @@ async def test_the_database_dies_under_running_tasks(world: World) -> None:
     tasks = [
         await world.submit(kind, f"{kind}-{n}", steps=steps, pace=0.1) for n in range(10) for kind in (DURABLE, PLAIN)
     ]
-    home = world.house.settings.home
+    home = world.services.settings.home
     server = EmbeddedPostgres(home)
     await world.until(lambda: len(world.effects()) >= 60)
     pid = server.pid()
@@ -211,7 +212,7 @@ async def test_the_database_dies_under_running_tasks(world: World) -> None:
     assert {one.step for one in world.effects(f"{DURABLE}-0")} == set(steps)
     for pid in workers:
         os.kill(pid, signal.SIGTERM)
-        assert world.nursery.wait(pid) == 0, "nobody took the other for dead"
+        assert world.workers.wait(pid) == 0, "nobody took the other for dead"
 
 
 async def _patiently(world: World, tasks: list[UUID]) -> list[TaskInfo]:
@@ -235,7 +236,7 @@ async def test_sigterm_lets_short_tasks_end_and_gives_long_ones_back(world: Worl
 
     os.kill(leaving, signal.SIGTERM)
     soon.touch()
-    assert world.nursery.wait(leaving) == 0
+    assert world.workers.wait(leaving) == 0
     assert [(await world.task(one)).status for one in short] == ["completed"] * 3
     assert [(await world.task(one)).status for one in long] == ["pending"] * 3
     assert [one.worker for one in world.effects()] == ["leaving"] * len(world.effects())
@@ -249,7 +250,7 @@ async def test_sigterm_lets_short_tasks_end_and_gives_long_ones_back(world: Worl
 
 async def test_a_pause_under_load_stops_every_new_effect_and_loses_nothing(world: World) -> None:
     steps = [f"s{n}" for n in range(40)]
-    other = (await create_tenant(world.house.web, name=f"t-{uuid4().hex}", operator="ada", actor="system:test")).id
+    other = (await create_tenant(world.services.web, name=f"t-{uuid4().hex}", operator="ada", actor="system:test")).id
     world.start("one")
     world.start("two")
     held = [await world.submit(DURABLE, f"held-{n}", steps=steps, pace=0.1) for n in range(10)]
@@ -260,7 +261,7 @@ async def test_a_pause_under_load_stops_every_new_effect_and_loses_nothing(world
     late = []
     for scope, target in (("everything", ""), ("tenant", ""), ("task_type", DURABLE)):
         paused_tenant = controls.EVERYBODY if scope == "everything" else world.tenant
-        async with world.house.web.unit_of_work(paused_tenant) as session:
+        async with world.services.web.unit_of_work(paused_tenant) as session:
             await controls.pause(session, scope=scope, target=target, actor="system:test")
         paused_at = time.monotonic()
         late.append(await world.submit(DURABLE, f"late-{scope}", steps=["only"]))
@@ -271,14 +272,14 @@ async def test_a_pause_under_load_stops_every_new_effect_and_loses_nothing(world
         assert (await world.task(held[0])).status == "in_progress", "what runs waits before its next step"
         assert (await world.task(late[-1])).status == "pending"
 
-        async with world.house.web.unit_of_work(paused_tenant) as session:
+        async with world.services.web.unit_of_work(paused_tenant) as session:
             await controls.resume(session, scope=scope, target=target, actor="system:test")
         await world.until(
             lambda since=resumed_at: any(one.task == "held-0" and one.at > since for one in world.effects())
         )  # type: ignore[misc]
 
-    async with world.house.web.unit_of_work(other) as session:
-        await desk.cancel(session, task_id=aside, actor="system:test")
+    async with world.services.web.unit_of_work(other) as session:
+        await task_queries.cancel(session, task_id=aside, actor="system:test")
     assert (await world.ended(aside, tenant=other))[0].status == "cancelled"
     for task in await world.ended(*held, *late):
         assert (task.status, task.retry_count) == ("completed", 0)

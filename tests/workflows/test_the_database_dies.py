@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from opsteward.core.embedded import EmbeddedPostgres
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 
 
 @pytest.fixture

@@ -15,20 +15,20 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from opsteward.accounts import credentials
+from opsteward.accounts.tenants import create_tenant
+from opsteward.accounts.types import Identity
 from opsteward.actions.types import ENDS, ActionView, ApprovalView, Limits, NewAction, RunStatus
-from opsteward.bootstrap.application import Process, running
-from opsteward.bootstrap.house import House, build_house
-from opsteward.core.embedded import EmbeddedPostgres
+from opsteward.app.process import Process, running
+from opsteward.app.services import Services, build_services
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.errors import Conflict, Denied
 from opsteward.core.settings import load_settings
 from opsteward.events.types import NewEvent
-from opsteward.identity.service import access
-from opsteward.identity.service.tenants import create_tenant
-from opsteward.identity.types import Identity
-from opsteward.systems.service.inventory import NewSystem
+from opsteward.systems.service import NewSystem
 from opsteward.systems.types import KnownSystem
-from opsteward.tasks.service import controls
-from opsteward.telemetry.service import audit
+from opsteward.tasks import controls
+from opsteward.telemetry import audit
 from support.switchboard import BOARDS, Board, integration
 
 ORDERS = """
@@ -44,7 +44,7 @@ orders:
 
 
 @pytest.fixture(scope="module")
-async def house(module_home: Path) -> AsyncIterator[House]:
+async def services(module_home: Path) -> AsyncIterator[Services]:
     settings = load_settings(
         home=module_home,
         queue_poll_interval=0.05,
@@ -54,7 +54,7 @@ async def house(module_home: Path) -> AsyncIterator[House]:
         backoff_factor=1.0,
         workers=1,  # a session and its action must do with one place in the queue
     )
-    built = build_house(settings, [integration()])
+    built = build_services(settings, [integration()])
     process = Process(built, kind="test")
     async with running(process):
         await asyncio.wait_for(process.worker.ready.wait(), 30)
@@ -65,7 +65,7 @@ async def house(module_home: Path) -> AsyncIterator[House]:
 class Bench:
     """A tenant with a board, a requester and a second operator."""
 
-    house: House
+    services: Services
     board: Board
     tenant_id: UUID
     system: KnownSystem
@@ -82,32 +82,32 @@ class Bench:
             system_id=self.system.id,
             approval=approval,
         )
-        async with self.house.web.unit_of_work(self.tenant_id) as session:
-            return (await self.house.door.request(session, new=replace(new, **more))).id
+        async with self.services.web.unit_of_work(self.tenant_id) as session:
+            return (await self.services.action_service.request(session, new=replace(new, **more))).id
 
     async def until(self, run_id: UUID, *statuses: RunStatus) -> ActionView:
         async with asyncio.timeout(20):
             while True:
-                async with self.house.web.unit_of_work(self.tenant_id) as session:
-                    run = await self.house.door.get(session, run_id=run_id)
+                async with self.services.web.unit_of_work(self.tenant_id) as session:
+                    run = await self.services.action_service.get(session, run_id=run_id)
                 if run.status in (statuses or ENDS):
                     return run
                 await asyncio.sleep(0.03)
 
 
 @pytest.fixture
-async def bench(house: House) -> AsyncIterator[Bench]:
-    tenant = await create_tenant(house.web, name=f"door-{uuid4().hex[:12]}", operator="first", actor="test")
+async def bench(services: Services) -> AsyncIterator[Bench]:
+    tenant = await create_tenant(services.web, name=f"door-{uuid4().hex[:12]}", operator="first", actor="test")
     name = uuid4().hex
-    async with house.web.unit_of_work(tenant.id) as session:
-        other = await access.create_operator(session, name="second", roles=["approver"], actor="test")
-        token = await access.issue_token(session, operator_id=other.id, kind="api", name="t", actor="test")
+    async with services.web.unit_of_work(tenant.id) as session:
+        other = await credentials.create_operator(session, name="second", roles=["approver"], actor="test")
+        token = await credentials.issue_token(session, operator_id=other.id, kind="api", name="t", actor="test")
         new = NewSystem(name="board", type="service", endpoint=f"memory://{name}", settings={"check_interval": 3600})
-        system = await house.inventory.register(session, new=new, actor="test")
-    first = await access.authenticate(house.web, secret=tenant.token)
-    second = await access.authenticate(house.web, secret=token.secret)
+        system = await services.inventory.register(session, new=new, actor="test")
+    first = await credentials.authenticate(services.web, secret=tenant.token)
+    second = await credentials.authenticate(services.web, secret=token.secret)
     known = KnownSystem(id=system.id, name=system.name, type=system.type)
-    yield Bench(house, BOARDS[name], tenant.id, known, first, second)
+    yield Bench(services, BOARDS[name], tenant.id, known, first, second)
 
 
 async def test_what_works_is_verified_and_audited(bench: Bench) -> None:
@@ -135,9 +135,9 @@ async def test_what_fails_its_verification_is_undone_and_frozen(bench: Bench) ->
     assert "frozen" in (again.error or "")
     assert bench.board.effects == ["on lamp", "off lamp"]
 
-    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
-        freeze = (await bench.house.door.list_freezes(session))[0]
-        await bench.house.door.lift_freeze(session, freeze_id=freeze.id, by=bench.requester)
+    async with bench.services.web.unit_of_work(bench.tenant_id) as session:
+        freeze = (await bench.services.action_service.list_freezes(session))[0]
+        await bench.services.action_service.lift_freeze(session, freeze_id=freeze.id, by=bench.requester)
     bench.board.broken = set()
     assert (await bench.until(await bench.request("lamp"))).status == RunStatus.SUCCEEDED
 
@@ -174,8 +174,8 @@ async def test_cooldown_and_limits_of_a_standing_order(bench: Bench) -> None:
 
 async def _approval(bench: Bench, run_id: UUID) -> tuple[UUID, str]:
     await bench.until(run_id, RunStatus.AWAITING_APPROVAL)
-    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
-        found = await bench.house.door.approval_of(session, run_id=run_id)
+    async with bench.services.web.unit_of_work(bench.tenant_id) as session:
+        found = await bench.services.action_service.approval_of(session, run_id=run_id)
     assert found is not None
     return found.id, found.plan_hash
 
@@ -184,35 +184,35 @@ async def test_a_second_person_approves_the_exact_plan(bench: Bench) -> None:
     run_id = await bench.request("lamp", approval="required")
     approval_id, plan_hash = await _approval(bench, run_id)
     assert bench.board.effects == []
-    door, web = bench.house.door, bench.house.web
+    action_service, web = bench.services.action_service, bench.services.web
     with pytest.raises(Denied):
         async with web.unit_of_work(bench.tenant_id) as session:
-            await door.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=bench.requester)
+            await action_service.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=bench.requester)
     with pytest.raises(Conflict):
         async with web.unit_of_work(bench.tenant_id) as session:
-            await door.approve(session, approval_id=approval_id, plan_hash="0" * 64, by=bench.second)
+            await action_service.approve(session, approval_id=approval_id, plan_hash="0" * 64, by=bench.second)
     async with web.unit_of_work(bench.tenant_id) as session:
-        await door.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=bench.second)
+        await action_service.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=bench.second)
     assert (await bench.until(run_id)).status == RunStatus.SUCCEEDED
     with pytest.raises(Conflict):
         async with web.unit_of_work(bench.tenant_id) as session:
-            await door.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=bench.second)
+            await action_service.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=bench.second)
     assert bench.board.effects == ["on lamp"]
 
 
 async def test_an_amended_plan_needs_a_new_approval(bench: Bench) -> None:
     run_id = await bench.request("lamp", approval="required")
     approval_id, old_hash = await _approval(bench, run_id)
-    door, web = bench.house.door, bench.house.web
+    action_service, web = bench.services.action_service, bench.services.web
     async with web.unit_of_work(bench.tenant_id) as session:
-        await door.amend(session, run_id=run_id, params={"name": "siren"}, by=bench.requester)
+        await action_service.amend(session, run_id=run_id, params={"name": "siren"}, by=bench.requester)
     approval_id, new_hash = await _approval(bench, run_id)
     assert new_hash != old_hash
     with pytest.raises(Conflict):
         async with web.unit_of_work(bench.tenant_id) as session:
-            await door.approve(session, approval_id=approval_id, plan_hash=old_hash, by=bench.second)
+            await action_service.approve(session, approval_id=approval_id, plan_hash=old_hash, by=bench.second)
     async with web.unit_of_work(bench.tenant_id) as session:
-        await door.approve(session, approval_id=approval_id, plan_hash=new_hash, by=bench.second)
+        await action_service.approve(session, approval_id=approval_id, plan_hash=new_hash, by=bench.second)
     await bench.until(run_id)
     assert bench.board.effects == ["on siren"]
 
@@ -220,7 +220,7 @@ async def test_an_amended_plan_needs_a_new_approval(bench: Bench) -> None:
 async def test_parameters_changed_behind_the_door_are_not_executed(bench: Bench) -> None:
     run_id = await bench.request("lamp", approval="required")
     approval_id, plan_hash = await _approval(bench, run_id)
-    admin = EmbeddedPostgres(bench.house.settings.home).url("opsteward")
+    admin = EmbeddedPostgres(bench.services.settings.home).url("opsteward")
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute("begin")
         connection.execute("select 1 from opsteward.action_runs where id = %s for update", [run_id])
@@ -236,8 +236,10 @@ async def test_parameters_changed_behind_the_door_are_not_executed(bench: Bench)
 async def test_what_was_changed_after_its_approval_is_not_executed(bench: Bench) -> None:
     run_id = await bench.request("lamp", approval="required")
     approval_id, plan_hash = await _approval(bench, run_id)
-    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
-        await bench.house.door.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=bench.second)
+    async with bench.services.web.unit_of_work(bench.tenant_id) as session:
+        await bench.services.action_service.approve(
+            session, approval_id=approval_id, plan_hash=plan_hash, by=bench.second
+        )
         await session.execute(
             sa.text("update opsteward.action_runs set params = cast(:params as jsonb) where id = :id"),
             {"params": '{"name": "siren"}', "id": run_id},
@@ -247,24 +249,26 @@ async def test_what_was_changed_after_its_approval_is_not_executed(bench: Bench)
 
 
 async def _approve(bench: Bench, approval_id: UUID, plan_hash: str) -> None:
-    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
-        await bench.house.door.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=bench.second)
+    async with bench.services.web.unit_of_work(bench.tenant_id) as session:
+        await bench.services.action_service.approve(
+            session, approval_id=approval_id, plan_hash=plan_hash, by=bench.second
+        )
 
 
 async def test_a_refused_action_ends(bench: Bench) -> None:
     run_id = await bench.request("lamp", approval="required")
     approval_id, _ = await _approval(bench, run_id)
-    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
-        await bench.house.door.refuse(session, approval_id=approval_id, by=bench.second, reason="not now")
+    async with bench.services.web.unit_of_work(bench.tenant_id) as session:
+        await bench.services.action_service.refuse(session, approval_id=approval_id, by=bench.second, reason="not now")
     assert (await bench.until(run_id)).status == RunStatus.REFUSED
     assert bench.board.effects == []
 
 
 async def _incident(bench: Bench, approval: str = "auto") -> UUID:
-    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
-        await bench.house.orders.apply(session, text=ORDERS.format(approval=approval), actor="test")
+    async with bench.services.web.unit_of_work(bench.tenant_id) as session:
+        await bench.services.orders.apply(session, text=ORDERS.format(approval=approval), actor="test")
         event = NewEvent(message="off", source="board", severity="high", category="system_error", system=bench.system)
-        taken = await bench.house.intake.take(session, events=[event], actor="test")
+        taken = await bench.services.intake.take(session, events=[event], actor="test")
     assert taken[0].incident_id is not None
     return taken[0].incident_id
 
@@ -272,8 +276,8 @@ async def _incident(bench: Bench, approval: str = "auto") -> UUID:
 async def _ended(bench: Bench, incident_id: UUID) -> str:
     async with asyncio.timeout(30):
         while True:
-            async with bench.house.web.unit_of_work(bench.tenant_id) as session:
-                found = await bench.house.incidents.get(session, incident_id=incident_id)
+            async with bench.services.web.unit_of_work(bench.tenant_id) as session:
+                found = await bench.services.incidents.get(session, incident_id=incident_id)
             if found.status in ("resolved", "escalated"):
                 return found.status
             await asyncio.sleep(0.05)
@@ -290,9 +294,9 @@ async def test_a_session_stops_instead_of_looping_and_says_what_it_tried(bench: 
     incident_id = await _incident(bench)
     assert await _ended(bench, incident_id) == "escalated"
     assert bench.board.effects == ["on lamp", "off lamp"], "tried once, undone, not tried again"
-    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
-        found = (await bench.house.sessions.page(session, incident_id=incident_id))[0]
-        runs = await bench.house.door.list_runs(session, incident_id=incident_id)
+    async with bench.services.web.unit_of_work(bench.tenant_id) as session:
+        found = (await bench.services.sessions.page(session, incident_id=incident_id))[0]
+        runs = await bench.services.action_service.list_runs(session, incident_id=incident_id)
     assert "memory.turn_on on board: undone" in found.summary
     assert any(run.action == "escalate" for run in runs)
 
@@ -301,16 +305,16 @@ async def test_a_session_without_a_cause_says_inconclusive(bench: Bench) -> None
     bench.board.wanted = set()
     incident_id = await _incident(bench)
     assert await _ended(bench, incident_id) == "resolved"
-    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
-        found = (await bench.house.sessions.page(session, incident_id=incident_id))[0]
+    async with bench.services.web.unit_of_work(bench.tenant_id) as session:
+        found = (await bench.services.sessions.page(session, incident_id=incident_id))[0]
     assert (found.outcome, found.health_score) == ("healthy", 100)
 
 
 async def _waiting(bench: Bench) -> ApprovalView:
     async with asyncio.timeout(20):
         while True:
-            async with bench.house.web.unit_of_work(bench.tenant_id) as session:
-                found = await bench.house.door.list_approvals(session)
+            async with bench.services.web.unit_of_work(bench.tenant_id) as session:
+                found = await bench.services.action_service.list_approvals(session)
             if found:
                 return found[0]
             await asyncio.sleep(0.05)
@@ -331,22 +335,22 @@ async def test_a_session_touches_nothing_once_the_incident_is_resolved_by_hand(b
     async with asyncio.timeout(40):
         checked = None
         while checked is None:
-            async with bench.house.web.unit_of_work(bench.tenant_id) as session:
-                checked = (await bench.house.inventory.get(session, system_id=bench.system.id)).health.checked_at
+            async with bench.services.web.unit_of_work(bench.tenant_id) as session:
+                checked = (await bench.services.inventory.get(session, system_id=bench.system.id)).health.checked_at
             await asyncio.sleep(0.05)
     bench.board.wanted = {"lamp"}
-    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
-        await bench.house.orders.apply(session, text=ORDERS.format(approval="auto"), actor="test")
+    async with bench.services.web.unit_of_work(bench.tenant_id) as session:
+        await bench.services.orders.apply(session, text=ORDERS.format(approval="auto"), actor="test")
         event = NewEvent(message="off", source="board", severity="high", category="system_error", system=bench.system)
-        taken = await bench.house.intake.take(session, events=[event], actor="test")
+        taken = await bench.services.intake.take(session, events=[event], actor="test")
         assert taken[0].incident_id is not None
-        await bench.house.incidents.resolve_by_hand(
+        await bench.services.incidents.resolve_by_hand(
             session, incident_id=taken[0].incident_id, by=bench.requester, reason="known"
         )
     async with asyncio.timeout(20):
         while True:
-            async with bench.house.web.unit_of_work(bench.tenant_id) as session:
-                found = (await bench.house.sessions.page(session))[0]
+            async with bench.services.web.unit_of_work(bench.tenant_id) as session:
+                found = (await bench.services.sessions.page(session))[0]
             if found.status == "ended":
                 break
             await asyncio.sleep(0.05)
@@ -365,9 +369,9 @@ async def test_a_bug_in_a_plug_in_ends_the_run_the_session_and_goes_to_people(be
     bench.board.wanted, bench.board.crashing = {"lamp"}, {"lamp"}
     incident_id = await _incident(bench)
     assert await _ended(bench, incident_id) == "escalated"
-    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
-        runs = await bench.house.door.list_runs(session, incident_id=incident_id)
-        found = (await bench.house.sessions.page(session, incident_id=incident_id))[0]
+    async with bench.services.web.unit_of_work(bench.tenant_id) as session:
+        runs = await bench.services.action_service.list_runs(session, incident_id=incident_id)
+        found = (await bench.services.sessions.page(session, incident_id=incident_id))[0]
     failed = next(run for run in runs if run.action == "memory.turn_on")
     assert failed.status == RunStatus.FAILED
     assert "ValueError: a bug in the plug-in" in (failed.error or "")
@@ -378,8 +382,8 @@ async def test_a_bug_in_a_plug_in_ends_the_run_the_session_and_goes_to_people(be
 async def test_a_system_removed_in_the_middle_ends_the_run(bench: Bench) -> None:
     run_id = await bench.request("lamp", approval="required")
     approval_id, plan_hash = await _approval(bench, run_id)
-    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
-        await bench.house.inventory.remove(session, system_id=bench.system.id, actor="test")
+    async with bench.services.web.unit_of_work(bench.tenant_id) as session:
+        await bench.services.inventory.remove(session, system_id=bench.system.id, actor="test")
     await _approve(bench, approval_id, plan_hash)
     assert (await bench.until(run_id)).status == RunStatus.FAILED
     assert bench.board.effects == []
@@ -388,7 +392,7 @@ async def test_a_system_removed_in_the_middle_ends_the_run(bench: Bench) -> None
 async def test_our_database_going_away_in_a_step_is_waited_for(bench: Bench) -> None:
     def cut_off() -> None:
         bench.board.before_effect = lambda: None
-        with psycopg.connect(EmbeddedPostgres(bench.house.settings.home).url("opsteward"), autocommit=True) as admin:
+        with psycopg.connect(EmbeddedPostgres(bench.services.settings.home).url("opsteward"), autocommit=True) as admin:
             admin.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity"
                 " where application_name like any('{opsteward app %,opsteward engine %}')"
@@ -404,8 +408,10 @@ async def test_what_waits_for_an_approval_is_withdrawn_with_its_incident(bench: 
     bench.board.wanted = {"lamp"}
     incident_id = await _incident(bench, approval="required")
     waiting = await _waiting(bench)
-    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
-        await bench.house.incidents.resolve_by_hand(session, incident_id=incident_id, by=bench.requester, reason="ok")
+    async with bench.services.web.unit_of_work(bench.tenant_id) as session:
+        await bench.services.incidents.resolve_by_hand(
+            session, incident_id=incident_id, by=bench.requester, reason="ok"
+        )
     with pytest.raises(Conflict):
         await _approve(bench, waiting.id, waiting.plan_hash)
     assert (await bench.until(waiting.action_id)).status == RunStatus.REFUSED
@@ -417,30 +423,32 @@ async def test_a_system_that_recovers_while_its_approval_waits_bothers_nobody(be
     incident_id = await _incident(bench, approval="required")
     waiting = await _waiting(bench)
     bench.board.on = {"lamp"}
-    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
-        await bench.house.door.refuse(session, approval_id=waiting.id, by=bench.second, reason="it is well again")
+    async with bench.services.web.unit_of_work(bench.tenant_id) as session:
+        await bench.services.action_service.refuse(
+            session, approval_id=waiting.id, by=bench.second, reason="it is well again"
+        )
     assert await _ended(bench, incident_id) == "resolved"
 
 
 async def test_neither_requester_nor_amender_approves(bench: Bench) -> None:
     run_id = await bench.request("lamp", approval="required")
     await _approval(bench, run_id)
-    door, web = bench.house.door, bench.house.web
+    action_service, web = bench.services.action_service, bench.services.web
     async with web.unit_of_work(bench.tenant_id) as session:
-        await door.amend(session, run_id=run_id, params={"name": "lamp"}, by=bench.second)
+        await action_service.amend(session, run_id=run_id, params={"name": "lamp"}, by=bench.second)
     approval_id, plan_hash = await _approval(bench, run_id)
     for operator in (bench.requester, bench.second):
         with pytest.raises(Denied):
             async with web.unit_of_work(bench.tenant_id) as session:
-                await door.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=operator)
+                await action_service.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=operator)
 
 
 async def test_an_approver_of_the_requesters_making_shows_in_the_audit_log(bench: Bench) -> None:
     run_id = await bench.request("lamp", approval="required")
     approval_id, plan_hash = await _approval(bench, run_id)
     puppet = replace(bench.second, made_by=frozenset({bench.requester.actor}))
-    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
-        await bench.house.door.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=puppet)
+    async with bench.services.web.unit_of_work(bench.tenant_id) as session:
+        await bench.services.action_service.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=puppet)
         entries = await audit.list_entries(session, object_id=str(run_id))
     approved = next(entry for entry in entries if entry.verb == "action.approval.approved")
     assert approved.detail["decided_by_an_operator_of_the_requesters_making"] is True
@@ -463,7 +471,7 @@ async def test_a_limit_per_hour_holds_for_many_at_once(bench: Bench) -> None:
 )
 async def test_a_paused_action_waits_and_goes_on_when_the_pause_is_lifted(bench: Bench, stop: dict[str, str]) -> None:
     tenant = controls.EVERYBODY if stop["scope"] == "everything" else bench.tenant_id
-    async with bench.house.web.unit_of_work(tenant) as session:
+    async with bench.services.web.unit_of_work(tenant) as session:
         await controls.pause(session, **stop, reason="maintenance", actor="test")
     run_id = await bench.request("lamp")
     await bench.until(run_id, RunStatus.APPROVED)
@@ -472,7 +480,7 @@ async def test_a_paused_action_waits_and_goes_on_when_the_pause_is_lifted(bench:
         while not _ended_workflows(bench, run_id):
             await asyncio.sleep(0.03)
     assert bench.board.effects == []
-    async with bench.house.web.unit_of_work(tenant) as session:
+    async with bench.services.web.unit_of_work(tenant) as session:
         await controls.resume(session, **stop, actor="test")
     assert (await bench.until(run_id)).status == RunStatus.SUCCEEDED
     assert bench.board.effects == ["on lamp"]
@@ -480,7 +488,7 @@ async def test_a_paused_action_waits_and_goes_on_when_the_pause_is_lifted(bench:
 
 def _ended_workflows(bench: Bench, run_id: UUID) -> int:
     """How many workflows of this run the engine has done with."""
-    with psycopg.connect(EmbeddedPostgres(bench.house.settings.home).url("opsteward")) as admin:
+    with psycopg.connect(EmbeddedPostgres(bench.services.settings.home).url("opsteward")) as admin:
         found = admin.execute(
             "select count(*) from dbos.workflow_status where status = 'SUCCESS' and workflow_uuid like %s",
             [f"%{run_id}%"],
@@ -489,6 +497,6 @@ def _ended_workflows(bench: Bench, run_id: UUID) -> int:
 
 
 async def test_a_pause_of_another_action_holds_nothing(bench: Bench) -> None:
-    async with bench.house.web.unit_of_work(bench.tenant_id) as session:
+    async with bench.services.web.unit_of_work(bench.tenant_id) as session:
         await controls.pause(session, scope="action", target="notify_admin", actor="test")
     assert (await bench.until(await bench.request("lamp"))).status == RunStatus.SUCCEEDED

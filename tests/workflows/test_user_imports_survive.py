@@ -12,15 +12,15 @@ from uuid import UUID, uuid4
 
 import pytest_asyncio
 
-from opsteward.bootstrap.house import House, build_house
+from opsteward.accounts.tenants import create_tenant
+from opsteward.app.services import Services, build_services
 from opsteward.core.settings import load_settings
-from opsteward.identity.service.imports import jobs
-from opsteward.identity.service.imports.jobs import ImportOrder, ImportReport
-from opsteward.identity.service.tenants import create_tenant
+from opsteward.directory.imports import jobs
+from opsteward.directory.imports.jobs import ImportOrder, ImportReport
 from opsteward.tasks.types import NewTask
+from support.forked_workers import ForkedWorkers
 from support.homes import temporary_home
 from support.instance import run_sql
-from support.nursery import Nursery
 
 #: The size that is promised is 200,000: `IMPORT_ROWS=200000 pytest ...` takes some minutes.
 ROWS = int(os.environ.get("IMPORT_ROWS", "10000"))
@@ -28,14 +28,14 @@ FAST = {"queue_poll_interval": 0.05, "process_lost_after": 2.0, "import_batch": 
 
 
 @pytest_asyncio.fixture(scope="module")
-async def place() -> AsyncIterator[tuple[House, Nursery]]:
+async def place() -> AsyncIterator[tuple[Services, ForkedWorkers]]:
     with temporary_home() as home:
-        house = build_house(load_settings(home=home))
-        nursery = Nursery(home)
-        yield house, nursery
-        nursery.close()
-        await house.web.close()
-        await house.app.close()
+        services = build_services(load_settings(home=home))
+        workers = ForkedWorkers(home)
+        yield services, workers
+        workers.close()
+        await services.web.close()
+        await services.app.close()
 
 
 def dirty_file() -> bytes:
@@ -55,9 +55,9 @@ def dirty_file() -> bytes:
     return "\n".join(json.dumps(row) for row in rows).encode()
 
 
-async def begin(house: House, tenant_id: UUID, content: bytes) -> UUID:
+async def begin(services: Services, tenant_id: UUID, content: bytes) -> UUID:
     order = ImportOrder(format="ndjson", mode="full")
-    async with house.web.unit_of_work(tenant_id) as session:
+    async with services.web.unit_of_work(tenant_id) as session:
         job_id = await jobs.begin(session, order=order, actor="system:test")
         for number, at in enumerate(range(0, len(content), jobs.PART_BYTES)):
             data = content[at : at + jobs.PART_BYTES]
@@ -65,42 +65,42 @@ async def begin(house: House, tenant_id: UUID, content: bytes) -> UUID:
         digest = hashlib.sha256(content)
         await jobs.accept(session, job_id=job_id, size=len(content), encoding="utf-8-sig", note="", content=digest)
         task = NewTask(task_type="users.import", params={"job_id": str(job_id)})
-        await house.submission.submit(session, tasks=[task], actor="system:test")
+        await services.submission.submit(session, tasks=[task], actor="system:test")
     return job_id
 
 
-async def report_of(house: House, tenant_id: UUID, job_id: UUID) -> ImportReport:
-    async with house.web.unit_of_work(tenant_id) as session:
+async def report_of(services: Services, tenant_id: UUID, job_id: UUID) -> ImportReport:
+    async with services.web.unit_of_work(tenant_id) as session:
         return await jobs.report(session, job_id=job_id)
 
 
-async def ended(house: House, tenant_id: UUID, job_id: UUID) -> ImportReport:
+async def ended(services: Services, tenant_id: UUID, job_id: UUID) -> ImportReport:
     async with asyncio.timeout(600):
         while True:
-            report = await report_of(house, tenant_id, job_id)
+            report = await report_of(services, tenant_id, job_id)
             if report.info.ended_at is not None:
                 return report
             await asyncio.sleep(0.05)
 
 
-async def tenant_with_users(house: House) -> UUID:
-    tenant = await create_tenant(house.web, name=f"t-{uuid4().hex}", operator="ada", actor="system:test")
+async def tenant_with_users(services: Services) -> UUID:
+    tenant = await create_tenant(services.web, name=f"t-{uuid4().hex}", operator="ada", actor="system:test")
     users = [
         {"username": f"user-{number}", "email": f"user-{number}@example.com", "full_name": "Before"}
         for number in [*range(0, 2000, 2), ROWS + 1, ROWS + 2]
     ]
     content = json.dumps(users).encode()
-    async with house.web.unit_of_work(tenant.id) as session:
+    async with services.web.unit_of_work(tenant.id) as session:
         job_id = await jobs.begin(session, order=ImportOrder(format="json"), actor="system:test")
         digest = hashlib.sha256(content)
         await jobs.accept(session, job_id=job_id, size=len(content), encoding="utf-8-sig", note="", content=digest)
-        await house.imports.do_at_once(session, job_id=job_id, content=content)
+        await services.imports.do_at_once(session, job_id=job_id, content=content)
     return tenant.id
 
 
-def state_of(house: House, tenant_id: UUID) -> list[Any]:
+def state_of(services: Services, tenant_id: UUID) -> list[Any]:
     """Everything that the import leaves, without ids and times."""
-    home = house.settings.home
+    home = services.settings.home
     statements = (
         "select u.username, u.email, u.full_name, u.status, u.role, u.permissions, u.system_access, u.version,"
         " m.username from opsteward.users u left join opsteward.users m on m.id = u.manager_id"
@@ -123,29 +123,29 @@ def told(report: ImportReport) -> dict[str, Any]:
     return {name: getattr(report.info, name) for name in (*names, "warning_count", "progress")}
 
 
-async def test_a_killed_import_ends_as_an_undisturbed_one(place: tuple[House, Nursery]) -> None:
-    house, nursery = place
+async def test_a_killed_import_ends_as_an_undisturbed_one(place: tuple[Services, ForkedWorkers]) -> None:
+    services, workers = place
     content = dirty_file()
-    calm, disturbed = await tenant_with_users(house), await tenant_with_users(house)
-    nursery.start("calm", **FAST)
-    expected = await ended(house, calm, await begin(house, calm, content))
-    nursery.kill_all()
+    calm, disturbed = await tenant_with_users(services), await tenant_with_users(services)
+    workers.start("calm", **FAST)
+    expected = await ended(services, calm, await begin(services, calm, content))
+    workers.kill_all()
     assert expected.info.failed_imports > ROWS // 100
     assert (expected.info.status, expected.info.left) == ("completed", 2)
 
-    job_id = await begin(house, disturbed, content)
+    job_id = await begin(services, disturbed, content)
     kills = 0
     for share in (0.2, 0.7):
-        victim = nursery.start(f"victim-{kills}", **FAST)
+        victim = workers.start(f"victim-{kills}", **FAST)
         async with asyncio.timeout(60):
-            while (await report_of(house, disturbed, job_id)).info.rows < share * ROWS:
+            while (await report_of(services, disturbed, job_id)).info.rows < share * ROWS:
                 await asyncio.sleep(0.005)
-        nursery.kill(victim)
-        kills += (await report_of(house, disturbed, job_id)).info.ended_at is None
+        workers.kill(victim)
+        kills += (await report_of(services, disturbed, job_id)).info.ended_at is None
     assert kills == 2, "it was over before it could be killed"
-    nursery.start("heir", **FAST)
-    report = await ended(house, disturbed, job_id)
+    workers.start("heir", **FAST)
+    report = await ended(services, disturbed, job_id)
     assert told(report) == told(expected)
-    for found, same in zip(state_of(house, disturbed), state_of(house, calm), strict=True):
+    for found, same in zip(state_of(services, disturbed), state_of(services, calm), strict=True):
         assert found == same
     assert len(report.user_ids) == len(expected.user_ids)

@@ -17,12 +17,12 @@ import psycopg
 from dbos._sys_db import SystemDatabase
 from sqlalchemy.exc import OperationalError
 
-from opsteward.bootstrap.house import build_house
+from opsteward.app.services import build_services
 from opsteward.core import durable, log
 from opsteward.core.processes import new_executor_id
 from opsteward.core.settings import load_settings
 
-MOST_TRIES = 20
+MAX_TRIES = 20
 
 
 def failing_once(function: Callable[..., Any], where: Callable[..., bool]) -> Callable[..., Any]:
@@ -57,10 +57,10 @@ async def main(home: Path) -> None:
 
     workflows = durable.Workflows()
     workflows.register("three.steps", workflow)
-    house = build_house(load_settings(home=home))
-    engine = durable.Engine(house.urls.app, executor_id=new_executor_id(), concurrency=5, poll_idle=0.1)
+    services = build_services(load_settings(home=home))
+    engine = durable.Engine(services.urls.app, executor_id=new_executor_id(), concurrency=5, poll_idle=0.1)
     await engine.launch(workflows)
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_TRIES):
         try:
             print(await durable.run_workflow("three.steps", "one", {"tenant_id": "t"}), flush=True)
             os._exit(0)

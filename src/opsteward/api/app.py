@@ -10,21 +10,24 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
-from opsteward.api import problems, ws
-from opsteward.api.guard import Guard
-from opsteward.api.measured import Measured
+from opsteward.api import problems
+from opsteward.api.concurrency_limit import ConcurrencyLimit
+from opsteward.api.live import websocket
+from opsteward.api.middleware.guard import Guard
+from opsteward.api.middleware.request_metrics import Measured
+from opsteward.api.middleware.tracing import Traced
 from opsteward.api.rest import (
     access_reviews,
     actions,
     admin,
-    agent,
     agents,
     controls,
     enrollments,
+    event_analysis,
     events,
-    front,
     metrics,
     operators,
+    probes,
     sign_in,
     standing_orders,
     systems,
@@ -34,19 +37,17 @@ from opsteward.api.rest import (
     users,
     webhooks,
 )
-from opsteward.api.rooms import Rooms
 from opsteward.api.scim import routes as scim
 from opsteward.api.scim.answers import ScimErrors
-from opsteward.api.traced import Traced
-from opsteward.api.turns import Turns
+from opsteward.api.services import ApiServices
 from opsteward.core.version import __version__
 from opsteward.telemetry import traces
 
 #: All routes, in the order in which the description shows them.
 ROUTES = (
-    front,
+    probes,
     sign_in,
-    agent,
+    event_analysis,
     events,
     systems,
     actions,
@@ -100,7 +101,7 @@ _PROBLEM_SCHEMA = {
 }
 
 
-def build_app(rooms: Rooms, *, lifespan: Any = None) -> FastAPI:
+def build_app(services: ApiServices, *, lifespan: Any = None) -> FastAPI:
     """The application for these rooms; the console is mounted later, by `bootstrap`."""
     app = FastAPI(
         title="Opsteward",
@@ -111,19 +112,19 @@ def build_app(rooms: Rooms, *, lifespan: Any = None) -> FastAPI:
         lifespan=lifespan,
         responses=_PROBLEMS,  # type: ignore[arg-type]  # FastAPI's own docs show status ranges as string keys
     )
-    app.state.rooms = rooms
+    app.state.services = services
     problems.install(app)
     for module in ROUTES:
         app.include_router(module.router)
-    app.include_router(ws.router)
-    app.state.live_feed = ws.LiveFeed(rooms)
+    app.include_router(websocket.router)
+    app.state.live_feed = websocket.LiveFeed(services)
     _describe(app)
-    settings = rooms.settings
+    settings = services.settings
     at_once = min(settings.api_requests_at_once, settings.database_pool_max)
-    app.add_middleware(Turns, at_once=at_once, patience=settings.api_patience)
+    app.add_middleware(ConcurrencyLimit, at_once=at_once, patience=settings.api_patience)
     if traces.on():
         app.add_middleware(Traced)
-    app.add_middleware(Guard, settings=rooms.settings)
+    app.add_middleware(Guard, settings=services.settings)
     app.add_middleware(ScimErrors)
     app.add_middleware(Measured)
     return app

@@ -8,27 +8,27 @@ from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
-from opsteward.api.rooms import Rooms
+from opsteward.accounts import credentials, denials
+from opsteward.accounts.sessions import SESSION_COOKIE, is_same_origin
+from opsteward.accounts.types import Identity
+from opsteward.api.services import ApiServices
 from opsteward.core.errors import Denied, Unauthenticated
-from opsteward.identity.service import access, refusals
-from opsteward.identity.service.browser import SESSION_COOKIE, is_same_origin
-from opsteward.identity.types import Identity
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 bearer = HTTPBearer(auto_error=False, description="An API token: `opsteward tokens create`, or $OPSTEWARD_HOME/token.")
 
 
-async def rooms_of(request: Request) -> Rooms:
+async def services_of(request: Request) -> ApiServices:
     """The rooms of this application. (A plain function would be run in a thread, at the cost of two queries.)"""
-    rooms: Rooms = request.app.state.rooms
-    return rooms
+    services: ApiServices = request.app.state.services
+    return services
 
 
-RoomsDep = Annotated[Rooms, Depends(rooms_of)]
+RoomsDep = Annotated[ApiServices, Depends(services_of)]
 
 
-async def identify(request: Request, rooms: Rooms) -> Identity:
+async def identify(request: Request, services: ApiServices) -> Identity:
     """By bearer token, else by session cookie (for changes only from our own pages). Raises Unauthenticated, Denied."""
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     kind = "api"
@@ -41,18 +41,18 @@ async def identify(request: Request, rooms: Rooms) -> Identity:
             raise Unauthenticated("no token and no session")
         if request.method not in _SAFE and not same_origin(request):
             raise Denied("a session may change things only from the console's own pages")
-    return await admitted(rooms, secret=secret.strip(), kind=kind)
+    return await admitted(services, secret=secret.strip(), kind=kind)
 
 
-async def admitted(rooms: Rooms, *, secret: str, kind: str) -> Identity:
+async def admitted(services: ApiServices, *, secret: str, kind: str) -> Identity:
     """Who bears this credential, which must be of this kind; its use is remembered. Raises Unauthenticated."""
-    identity = await access.authenticate(rooms.db, secret=secret)
+    identity = await credentials.authenticate(services.db, secret=secret)
     if identity.kind != kind:
-        await refusals.note_refused_sign_in(rooms.db, identity, used_as=kind)
+        await denials.note_refused_sign_in(services.db, identity, used_as=kind)
         raise Unauthenticated("this credential is not for that use")
-    if access.use_is_news(identity):
-        async with rooms.db.unit_of_work(identity.tenant_id) as session:
-            await access.note_use(session, token_id=identity.token_id)
+    if credentials.use_is_news(identity):
+        async with services.db.unit_of_work(identity.tenant_id) as session:
+            await credentials.note_use(session, token_id=identity.token_id)
     return identity
 
 
@@ -63,7 +63,7 @@ def same_origin(request: Request) -> bool:
 
 def own_address(request: Request) -> str:
     """How browsers reach us, without a slash at the end: as configured, else as this one just did."""
-    configured: str | None = request.app.state.rooms.settings.public_url
+    configured: str | None = request.app.state.services.settings.public_url
     return (configured or f"{request.url.scheme}://{request.headers.get('host', '')}").rstrip("/")
 
 
@@ -78,10 +78,10 @@ class Needs:
     def __init__(self, permission: str) -> None:
         self.permission = permission
 
-    async def __call__(self, request: Request, rooms: RoomsDep, _: Annotated[Any, Depends(bearer)]) -> Identity:
-        identity = await identify(request, rooms)
+    async def __call__(self, request: Request, services: RoomsDep, _: Annotated[Any, Depends(bearer)]) -> Identity:
+        identity = await identify(request, services)
         if not identity.may(self.permission):
-            await refusals.note_denied(rooms.db, identity, permission=self.permission)
+            await denials.note_denied(services.db, identity, permission=self.permission)
         identity.require(self.permission)
         return identity
 

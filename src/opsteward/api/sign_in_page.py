@@ -6,8 +6,8 @@ from html import escape
 
 from fastapi.responses import HTMLResponse
 
-from opsteward.api.guard import security_headers
-from opsteward.identity.passwords import LONGEST, SHORTEST
+from opsteward.accounts.password_hashing import MAX_DURATION, SHORTEST
+from opsteward.api.middleware.guard import security_headers
 
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
@@ -73,7 +73,7 @@ def sign_in_page(
     content = _SIGN_IN.format(
         name=escape(name[:100]),
         tenant=escape(tenant[:63]),
-        longest=LONGEST,
+        longest=MAX_DURATION,
         provider=_PROVIDER if provider else "",
         open=" open" if by_token else "",
     )
@@ -85,7 +85,7 @@ def sign_in_page(
 
 def password_page(*, code: str, name: str, message: str = "", status: int = 200) -> HTMLResponse:
     """Where the one-time link of an admin leads."""
-    content = _CHOOSE.format(code=escape(code), name=escape(name), shortest=SHORTEST, longest=LONGEST)
+    content = _CHOOSE.format(code=escape(code), name=escape(name), shortest=SHORTEST, longest=MAX_DURATION)
     return _page("Set a password", content, message, status)
 
 

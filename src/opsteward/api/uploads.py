@@ -12,11 +12,11 @@ from starlette.requests import ClientDisconnect
 
 from opsteward.core.db import Database
 from opsteward.core.errors import Invalid, TooLarge
-from opsteward.identity.service.imports import jobs
-from opsteward.identity.service.imports.jobs import ImportOrder
-from opsteward.identity.service.imports.reading import records
-from opsteward.identity.service.imports.records import Reading, Unreadable
-from opsteward.identity.service.imports.text import EncodingFinder
+from opsteward.directory.imports import jobs
+from opsteward.directory.imports.jobs import ImportOrder
+from opsteward.directory.imports.reading import records
+from opsteward.directory.imports.records import Reading, Unreadable
+from opsteward.directory.imports.text import EncodingFinder
 
 
 class Body:

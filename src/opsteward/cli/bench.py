@@ -20,7 +20,7 @@ def load(
     as_json: Json = False,
 ) -> None:
     """Many users at once: sign in, read lists, submit tasks, follow each to its end. Fails on errors and lost work."""
-    from opsteward.cli.load import run_load
+    from opsteward.loadtest.load import run_load
 
     raise typer.Exit(run_load(users=users, tasks=tasks, ramp=ramp, patience=patience, as_json=as_json))
 
@@ -34,7 +34,7 @@ def stress(
     as_json: Json = False,
 ) -> None:
     """Rising load of reads, events and tasks up to the limit; tells the highest rate held. Fails on lost work."""
-    from opsteward.cli.stress import run_stress
+    from opsteward.loadtest.stress import run_stress
 
     raise typer.Exit(run_stress(duration=duration, limit=limit, errors=errors, patience=patience, as_json=as_json))
 
@@ -52,8 +52,8 @@ def soak(
 ) -> None:
     """Do everything in rounds for a set time: events, incidents, tasks, schedule, pause, agents. For an instance of
     its own: it pauses a task type of your tenant. Fails on lost work, errors and growing memory."""
-    from opsteward.cli.saved_hours import minutes_of
-    from opsteward.cli.soak import run_soak
+    from opsteward.loadtest.saved_hours import minutes_of
+    from opsteward.loadtest.soak import run_soak
 
     try:
         assumed = minutes_of(minutes or [])

@@ -125,7 +125,7 @@ def _standing(client: Any) -> dict[str, Any]:
             raise
         parts = failed.problem["parts"]
     controls, agents = seen(_PATH), seen("/api/agents/status", limit=1)
-    incidents = seen("/api/v1/incidents", status=_OPEN, limit=_MOST)
+    incidents = seen("/api/v1/incidents", status=_OPEN, limit=_MAX)
     approvals = seen("/api/v1/approvals")
     return {
         "ready": all(parts.values()),
@@ -139,7 +139,7 @@ def _standing(client: Any) -> dict[str, Any]:
 
 
 _OPEN = ["open", "acknowledged", "diagnosing", "remediating", "verifying", "escalated"]
-_MOST = 500
+_MAX = 500
 
 
 def _tell(found: dict[str, Any]) -> None:
@@ -157,7 +157,7 @@ def _tell(found: dict[str, Any]) -> None:
             counts = [f"{number} {what.replace('_', ' ')}" for what, number in found[name].items() if number]
             show.say(f"{name.capitalize()}: {', '.join(counts) or 'none'}")
     if found["open_incidents"] is not None:
-        more = " or more" if found["open_incidents"] == _MOST else ""
+        more = " or more" if found["open_incidents"] == _MAX else ""
         show.say(f"Open incidents: {found['open_incidents']}{more}")
     if found["waiting_approvals"] is not None:
         show.say(f"Waiting approvals: {found['waiting_approvals']}")

@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from opsteward.cli.client import Client
-from opsteward.cli.shop import look_after
+from opsteward.cli.shop import register_shop
 from opsteward.cli.show import plain
 from opsteward.lab.lab import Lab
 from opsteward.lab.scoring import SETTLED_AFTER, WINDOW, Recovery, first_order, recovered
@@ -253,7 +253,7 @@ def _running(base: Path, console: Console) -> Iterator[tuple[Client, Lab]]:
             url = _announced(server, base / "opsteward.log")
             client = Client(url, (ops_home / "token").read_text())
             _await_ready(client)
-            look_after(client, lab, check_interval=_CHECK_INTERVAL)
+            register_shop(client, lab, check_interval=_CHECK_INTERVAL)
         except BaseException:
             _end(server, lab)
             raise

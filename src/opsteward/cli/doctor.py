@@ -60,7 +60,7 @@ def _attempt(name: str, look: Callable[[], str], remedy: str) -> Iterator[Findin
 
 
 def _home(settings: Settings) -> str:
-    from opsteward.core.embedded import prepare_home
+    from opsteward.core.embedded_postgres import prepare_home
 
     prepare_home(settings.home)
     probe = settings.home / ".doctor"
@@ -74,7 +74,7 @@ def _database(settings: Settings) -> str:
     import psycopg
 
     from opsteward.core.crypto import SecretBox, load_secret
-    from opsteward.core.provision import urls_for
+    from opsteward.core.database_setup import urls_for
 
     secret = settings.secret_key.get_secret_value() if settings.secret_key else None
     urls = urls_for(settings, SecretBox(load_secret(secret, settings.home)))

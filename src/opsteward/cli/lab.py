@@ -46,10 +46,10 @@ def register(
     """Register the lab's systems with the running instance, and apply standing orders that let it repair them."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
-    from opsteward.cli.shop import look_after
+    from opsteward.cli.shop import register_shop
     from opsteward.lab.lab import Lab
 
-    names = look_after(Client(), Lab(home), check_interval=check_interval)
+    names = register_shop(Client(), Lab(home), check_interval=check_interval)
     show.say(f"Registered {', '.join(names)}; the lab's standing orders are in force")
 
 

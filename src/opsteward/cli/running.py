@@ -30,7 +30,7 @@ def run_up(*, port: int | None, host: str | None, with_parent: bool = False) -> 
     settings = prepare(port=port, host=host)
     if with_parent:
         threading.Thread(target=_end_with_input, daemon=True).start()
-    from opsteward.bootstrap.serve import serve
+    from opsteward.app.serve import serve
 
     def announce(url: str, link: str | None) -> None:
         sys.stdout.write(f"Opsteward is up at {url}\n")
@@ -46,7 +46,7 @@ def run_up(*, port: int | None, host: str | None, with_parent: bool = False) -> 
 def run_worker() -> None:
     """Work until told to stop. Exits with PART_DIED when a part of the process dies."""
     settings = prepare()
-    from opsteward.bootstrap.serve import work
+    from opsteward.app.serve import work
 
     def announce() -> None:
         sys.stdout.write("Opsteward worker is up\n")
@@ -64,7 +64,7 @@ def _end_with_input() -> None:
 
 @contextmanager
 def _told_death() -> Iterator[None]:
-    from opsteward.bootstrap.application import PartDied
+    from opsteward.app.process import PartDied
 
     try:
         yield

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from opsteward.cli.client import Client
-from opsteward.events.standing_orders import shipped
+from opsteward.events.standing_orders.document import shipped
 from opsteward.lab.lab import Lab
 
 #: A shop whose customers wait two seconds wants a steward who does not wait much longer.
 _PATIENCE = {"leak_idle_seconds": 2, "lock_wait_seconds": 1, "timeout_seconds": 2}
 
 
-def look_after(client: Client, lab: Lab, *, check_interval: float, orders: str | None = None) -> list[str]:
+def register_shop(client: Client, lab: Lab, *, check_interval: float, orders: str | None = None) -> list[str]:
     """Register the shop's systems anew and apply its standing orders; returns the names."""
     systems = lab.describe()["systems"]
     names = [system["name"] for system in systems]

@@ -13,7 +13,7 @@ from opsteward.cli import show
 from opsteward.cli.client import CallFailed, Client
 
 _ENDED = frozenset({"completed", "failed", "cancelled", "dead_letter"})
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds between looks
+_FIRST_PAUSE, _MAX_PAUSE = 0.05, 1.0  # seconds between looks
 _PATIENCE = 60.0  # seconds that the instance may be away meanwhile
 _ASK_FOR_PAUSES = 2.0  # seconds of waiting after which one wants to know why
 
@@ -33,7 +33,7 @@ def follow(client: Client, task_id: str) -> dict[str, Any]:
             if task["status"] in _ENDED:
                 return task
             time.sleep(pause)
-            pause = min(_LONGEST_PAUSE, pause * 1.3)
+            pause = min(_MAX_PAUSE, pause * 1.3)
 
 
 def _look(client: Client, task_id: str) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def _look(client: Client, task_id: str) -> dict[str, Any]:
             gone = isinstance(error, CallFailed) and error.status not in (429, 502, 503, 504)
             if gone or time.monotonic() > deadline:
                 raise
-            time.sleep(_LONGEST_PAUSE)
+            time.sleep(_MAX_PAUSE)
 
 
 def _why_it_waits(client: Client, task: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ import typer
 from opsteward.cli.client import CallFailed, Client
 
 #: Bytes of one request's tasks: half of what an instance takes unless it is set otherwise.
-_MOST_BYTES = 8_000_000
+_MAX_BYTES = 8_000_000
 _PATIENCE = 60.0  # seconds in which an instance that is busy is asked again
 _PAUSE = 0.5
 
@@ -144,7 +144,7 @@ def _sent(client: Client, body: dict[str, Any], *, key: str) -> dict[str, Any]:
 
 
 def _fits(tasks: Sequence[Task], part: int) -> bool:
-    return len(tasks) <= part and sum(len(json.dumps(task)) for task in tasks) <= _MOST_BYTES
+    return len(tasks) <= part and sum(len(json.dumps(task)) for task in tasks) <= _MAX_BYTES
 
 
 def _parts(tasks: Sequence[Task], order: Sequence[int], most: int) -> Iterator[list[int]]:
@@ -152,7 +152,7 @@ def _parts(tasks: Sequence[Task], order: Sequence[int], most: int) -> Iterator[l
     size = 0
     for number in order:
         length = len(json.dumps(tasks[number]))
-        if numbers and (len(numbers) >= most or size + length > _MOST_BYTES):
+        if numbers and (len(numbers) >= most or size + length > _MAX_BYTES):
             yield numbers
             numbers, size = [], 0
         numbers.append(number)

@@ -16,7 +16,7 @@ from opsteward.client import files
 from opsteward.client.blocking import Opsteward
 from opsteward.client.connection import Call, CallFailed
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds between looks
+_FIRST_PAUSE, _MAX_PAUSE = 0.05, 1.0  # seconds between looks
 _PATIENCE = 60.0  # seconds that the instance may be away meanwhile
 _ANSWER_WITHIN = 600.0  # seconds
 
@@ -38,7 +38,7 @@ def send_and_follow(call: Call, path: Path, *, whole: bool) -> dict[str, Any]:
             if files.ended(report):
                 break
             time.sleep(pause)
-            pause = min(_LONGEST_PAUSE, pause * 1.3)
+            pause = min(_MAX_PAUSE, pause * 1.3)
             report = _look(client, report["job_id"])
     if not whole:
         return report
@@ -56,4 +56,4 @@ def _look(client: Client, job_id: str) -> dict[str, Any]:
             gone = isinstance(error, CallFailed) and error.status not in (429, 502, 503, 504)
             if gone or time.monotonic() > deadline:
                 raise
-            time.sleep(_LONGEST_PAUSE)
+            time.sleep(_MAX_PAUSE)

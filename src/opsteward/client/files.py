@@ -20,7 +20,7 @@ _SUFFIXES = {
 }  # fmt: skip
 _PIECE = 256 * 1024  # bytes
 #: Users and errors of one page.
-MOST_IDS = 10_000
+MAX_IDS = 10_000
 Source = str | Path | Iterable[Mapping[str, Any]]
 
 
@@ -81,7 +81,7 @@ def get_import(job_id: str) -> Call:
 
 
 def more_ids(job_id: str, after: str | None) -> Call:
-    return Call("GET", f"{USERS}/imports/{job_id}/users", params={"limit": MOST_IDS, "after": after})
+    return Call("GET", f"{USERS}/imports/{job_id}/users", params={"limit": MAX_IDS, "after": after})
 
 
 def all_errors(job_id: str) -> Call:

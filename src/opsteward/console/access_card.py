@@ -11,17 +11,17 @@ from uuid import UUID
 from nicegui import ui
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.accounts.types import Identity
 from opsteward.console.elements import ago, at, button, chip, select, tag, text
 from opsteward.console.live import LivePage
 from opsteward.console.names import Names
 from opsteward.console.sheet import Sheet, storable
 from opsteward.console.wording import Look
 from opsteward.core.clock import now
-from opsteward.identity.people import ALL_SYSTEMS, GrantInfo, UserInfo, UserStatus
-from opsteward.identity.service import grants
-from opsteward.identity.types import Identity
+from opsteward.directory.entitlements import service as entitlements
+from opsteward.directory.types import ALL_SYSTEMS, GrantInfo, UserInfo, UserStatus
 
-_LONGEST_NAME = 100
+_MAX_NAME = 100
 #: How long a grant lasts, as it is offered.
 _LASTS = {
     "": ("until it is revoked", None),
@@ -110,7 +110,7 @@ async def _revoke(page: LivePage[Any], sheet: Sheet, user_id: UUID, grant: Grant
         return
 
     async def work(session: AsyncSession, by: Identity) -> None:
-        await grants.revoke(session, user_id=user_id, grant_id=grant.id, actor=by.actor, reason=storable(reason))
+        await entitlements.revoke(session, user_id=user_id, grant_id=grant.id, actor=by.actor, reason=storable(reason))
 
     await page.act("users.write", work, done=f"{grant.name} is revoked")
 
@@ -122,7 +122,7 @@ async def ask_for_grant(page: LivePage[Any], sheet: Sheet, user: UserInfo) -> No
     def fill() -> None:
         select("What", list(_KINDS.items()), lambda value: given.update(kind=value), chosen=given["kind"])
         box = ui.input("Its name", on_change=lambda event: given.update(name=str(event.value or "")))
-        box.props(f"outlined maxlength={_LONGEST_NAME} autocomplete=off")
+        box.props(f"outlined maxlength={_MAX_NAME} autocomplete=off")
         select(
             "How long",
             [(key, words) for key, (words, _) in _LASTS.items()],
@@ -136,7 +136,7 @@ async def ask_for_grant(page: LivePage[Any], sheet: Sheet, user: UserInfo) -> No
 
     async def work(session: AsyncSession, by: Identity) -> object:
         _, lasts = _LASTS.get(given["lasts"], _LASTS[""])
-        return await grants.grant(
+        return await entitlements.grant(
             session,
             user_id=user.id,
             kind="system" if given["kind"] == "system" else "permission",
@@ -170,7 +170,7 @@ async def ask_for_end(page: LivePage[Any], sheet: Sheet, user: UserInfo) -> None
 
     async def work(session: AsyncSession, by: Identity) -> object:
         _, lasts = _LASTS.get(given["lasts"], _LASTS[""])
-        return await page.rooms.users.update(
+        return await page.services.users.update(
             session,
             user_id=user.id,
             fields={"expires_at": now() + lasts if lasts else None},

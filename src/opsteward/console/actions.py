@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.accounts.types import Identity
 from opsteward.actions.types import ActionView, ApprovalView
 from opsteward.console.elements import ago, at, button, chip, icon, lines, link, more, tag, text
 from opsteward.console.live import LivePage
 from opsteward.console.names import Names
 from opsteward.console.sheet import Sheet, storable
 from opsteward.console.wording import RUN, look_of
-from opsteward.identity.types import Identity
 
 HASH_SHOWN = 12  # characters of a plan's hash
 
@@ -151,12 +151,14 @@ async def _decide(page: LivePage[Any], sheet: Sheet, approval: ApprovalView, *, 
     )
     if reason is None:
         return
-    door = page.rooms.door
+    action_service = page.services.action_service
 
     async def work(session: AsyncSession, by: Identity) -> object:
         why = storable(reason) or None
         if yes:
-            return await door.approve(session, approval_id=approval.id, plan_hash=approval.plan_hash, by=by, reason=why)
-        return await door.refuse(session, approval_id=approval.id, by=by, reason=why)
+            return await action_service.approve(
+                session, approval_id=approval.id, plan_hash=approval.plan_hash, by=by, reason=why
+            )
+        return await action_service.refuse(session, approval_id=approval.id, by=by, reason=why)
 
     await page.act("approvals.decide", work, done="Approved: it goes ahead" if yes else "Refused: it will not be done")

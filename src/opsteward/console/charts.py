@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from opsteward.agents.service.metrics import POINTS
+from opsteward.agents.metric_history import POINTS
 from opsteward.agents.types import MetricHistory, MetricPoint
 from opsteward.console.elements import tag, text
 from opsteward.console.wording import response_time_in_words

@@ -21,10 +21,10 @@ from opsteward.console.wording import Look, ago_in_words
 from opsteward.core.clock import iso, now
 
 #: Characters of one piece of data that a page shows; the API gives the whole.
-MOST_SHOWN = 20_000
+MAX_SHOWN = 20_000
 _NEAR = 12 * 3600  # seconds around now in which a time of day needs no date
 _TYPING = 150  # milliseconds without a key after which typing rests
-MOST_SEARCHED = 200  # characters
+MAX_SEARCHED = 200  # characters
 _DOUBLE_TAP = 1.0  # seconds in which a second press of the same button is none
 
 
@@ -40,9 +40,9 @@ def text(content: str, classes: str = "", *, name: str = "span") -> TextElement:
 
 def shortened(content: str) -> str:
     """At most MOST_SHOWN characters, and a word about the rest."""
-    if len(content) <= MOST_SHOWN:
+    if len(content) <= MAX_SHOWN:
         return content
-    return f"{content[:MOST_SHOWN]}\n… ({len(content) - MOST_SHOWN} more characters: see the API)"
+    return f"{content[:MAX_SHOWN]}\n… ({len(content) - MAX_SHOWN} more characters: see the API)"
 
 
 def icon(name: str) -> Element:
@@ -126,7 +126,7 @@ def search_box(words: str, find: Callable[[str], Awaitable[None]], *, given: str
         await find(str(event.value or ""))
 
     box = ui.input(value=given, placeholder=words, on_change=told)
-    box.props(f"outlined clearable debounce={_TYPING} maxlength={MOST_SEARCHED} type=search autocomplete=off")
+    box.props(f"outlined clearable debounce={_TYPING} maxlength={MAX_SEARCHED} type=search autocomplete=off")
     box.props["aria-label"] = words
     with box.add_slot("prepend"):
         icon("search")

@@ -13,11 +13,11 @@ from pathlib import Path
 from nicegui import ui
 from nicegui.element import Element
 
+from opsteward.accounts.types import Identity
 from opsteward.console.badge import draw_badge
 from opsteward.console.elements import icon, link, tag, text
 from opsteward.console.keyed import KeyedList, one
 from opsteward.core.errors import Invalid, OpsError
-from opsteward.identity.types import Identity
 
 #: A shield, drawn by us.
 FAVICON = (
@@ -25,14 +25,14 @@ FAVICON = (
     '9 12 5.2-1.3 9-6.5 9-12V5z"/><path fill="#fff" d="m10.6 16.6-4-4 1.5-1.5 2.5 2.5 5.4-5.4 1.5 1.5z"/></svg>'
 )
 
-ENROLMENTS = "Enrolments"
+ENROLLMENTS = "Enrolments"
 #: Where one can go, and the permission without which it would show nothing.
 _ROOMS = (
     ("Overview", "/", "dashboard", "systems.read"),
     ("Tasks", "/tasks", "task_alt", "tasks.read"),
     ("Agents", "/agents", "smart_toy", "agents.read"),
     ("Users", "/users", "group", "users.read"),
-    (ENROLMENTS, "/enrollments", "how_to_reg", "enrollments.read"),
+    (ENROLLMENTS, "/enrollments", "how_to_reg", "enrollments.read"),
     ("Reviews", "/access-reviews", "fact_check", "access_reviews.read"),
 )
 
@@ -95,7 +95,7 @@ def _draw_rooms(identity: Identity, path: str) -> KeyedList[int] | None:
                 with tag("a") as room:
                     icon(picture)
                     text(words)
-                    if words == ENROLMENTS:
+                    if words == ENROLLMENTS:
                         badge = one(draw_badge)
                 room.props["href"] = address
                 if path == address or (address != "/" and path.startswith(f"{address}/")):

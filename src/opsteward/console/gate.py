@@ -17,14 +17,14 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from opsteward.accounts import sessions as browser_sessions
+from opsteward.accounts.types import Identity
 from opsteward.core.db import Database
 from opsteward.core.errors import Unauthenticated, Unavailable
 from opsteward.core.feed import Notice
-from opsteward.identity.service import browser
-from opsteward.identity.types import Identity
 
 #: Where the gate leaves the identity in the ASGI scope.
-IDENTITY = "opsteward.identity"
+IDENTITY = "opsteward.directory"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _REVOKED = 4401  # close code of a socket whose session is over
 _FAREWELL = 0.5  # seconds that an open page has to leave by itself before its socket is closed
@@ -79,8 +79,8 @@ class Gate:
             await _refuse(scope, receive, send)
             return
         try:
-            secret = connection.cookies.get(browser.SESSION_COOKIE, "")
-            identity = await browser.identify(self._db, secret=secret)
+            secret = connection.cookies.get(browser_sessions.SESSION_COOKIE, "")
+            identity = await browser_sessions.identify(self._db, secret=secret)
         except Unauthenticated:
             await _refuse(scope, receive, send, instead=RedirectResponse("/sign-in", status_code=303))
             return
@@ -142,7 +142,7 @@ def _is_asked_by_us(connection: HTTPConnection) -> bool:
     origin = connection.headers.get("origin")
     if origin is None and connection.scope["type"] == "http":
         return connection.scope["method"] in _SAFE
-    return browser.is_same_origin(origin, connection.headers.get("host"))
+    return browser_sessions.is_same_origin(origin, connection.headers.get("host"))
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, *, instead: Response | None = None) -> None:

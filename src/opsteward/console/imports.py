@@ -12,8 +12,8 @@ from opsteward.console.elements import ago, bar, chip, icon, link, select, tag, 
 from opsteward.console.names import Names
 from opsteward.console.wording import IMPORT, PROBLEM, Look, counted, duration_in_words, look_of
 from opsteward.core.errors import NotFound
-from opsteward.identity.service.imports.jobs import ImportInfo, Told
-from opsteward.tasks.service import desk
+from opsteward.directory.imports.jobs import Announcement, ImportInfo
+from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import TaskStatus
 
 ERRORS_SHOWN = 50
@@ -47,7 +47,7 @@ class JobRow:
         stopped = ""
         if info.ended_at is None and info.task_id is not None:
             try:
-                task = await desk.get(session, task_id=info.task_id)
+                task = await task_queries.get(session, task_id=info.task_id)
             except NotFound:
                 stopped = "its task is gone"
             else:
@@ -165,7 +165,7 @@ def _in_words(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def draw_problems(state: tuple[ImportInfo, tuple[Told, ...]]) -> None:
+def draw_problems(state: tuple[ImportInfo, tuple[Announcement, ...]]) -> None:
     """The first errors and warnings by row, and the whole as a file."""
     info, problems = state
     number = info.error_count + info.warning_count

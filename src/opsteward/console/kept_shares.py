@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.db import tenant_of
 from opsteward.core.feed import RECONNECTED, Feed, Notice
-from opsteward.identity.service import people_lists
-from opsteward.identity.service.access_of_users import PEOPLE
-from opsteward.identity.service.people_lists import Shares
+from opsteward.directory.user_changes import PEOPLE
+from opsteward.directory.users import queries as user_queries
+from opsteward.directory.users.queries import Shares
 
-_LONGEST = 60.0  # seconds for which counts stand without a word that they changed
-_MOST = 1000  # tenants
+_MAX_DURATION = 60.0  # seconds for which counts stand without a word that they changed
+_MAX = 1000  # tenants
 
 
 class KeptShares:
@@ -38,12 +38,12 @@ class KeptShares:
         """The counts of the session's tenant."""
         tenant_id = tenant_of(session)
         at, shares = self._kept.get(tenant_id, (0.0, None))
-        if shares is not None and monotonic() - at < _LONGEST:
+        if shares is not None and monotonic() - at < _MAX_DURATION:
             return shares
         told = self._told
-        shares = await people_lists.shares(session)
+        shares = await user_queries.shares(session)
         if told == self._told:
-            if len(self._kept) >= _MOST:
+            if len(self._kept) >= _MAX:
                 self._kept.clear()
             self._kept[tenant_id] = (monotonic(), shares)
         return shares

@@ -19,19 +19,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from opsteward.accounts import sessions as browser_sessions
+from opsteward.accounts.types import Identity
 from opsteward.console import frame
 from opsteward.console.badge import read_badge
 from opsteward.console.gate import IDENTITY, identity_of, wait_page
 from opsteward.console.keyed import KeyedList
 from opsteward.console.pauses import PauseBanner, PauseRow, pause_button, read_pauses
-from opsteward.console.rooms import ConsoleRooms
+from opsteward.console.services import ConsoleServices
 from opsteward.core.errors import OpsError, Unauthenticated
 from opsteward.core.feed import RECONNECTED, Notice
 from opsteward.core.ids import uuid7
 from opsteward.core.log import correlated, get_logger
-from opsteward.identity.service import browser
-from opsteward.identity.service.access_of_users import PEOPLE
-from opsteward.identity.types import Identity
+from opsteward.directory.user_changes import PEOPLE
 from opsteward.tasks.types import CONTROLS
 
 log = get_logger(__name__)
@@ -39,7 +39,7 @@ log = get_logger(__name__)
 _DEBOUNCE = 0.15  # seconds in which changes are gathered
 _SHORTEST_REST = 0.5  # seconds between two readings of a page
 _REST = 4.0  # a page rests this many times as long as its last reading took
-_LONGEST_REST = 5.0
+_MAX_REST = 5.0
 _RETRY = 1.0
 
 T = TypeVar("T")
@@ -53,11 +53,11 @@ class LivePage(ABC, Generic[T]):
     #: Seconds after which an open page is read again although nothing was told; None: never.
     every: ClassVar[float | None] = None
 
-    def __init__(self, rooms: ConsoleRooms, request: Request) -> None:
-        self.rooms = rooms
+    def __init__(self, services: ConsoleServices, request: Request) -> None:
+        self.services = services
         self.identity = identity_of(request.scope)
         self._path = request.url.path
-        self._secret = request.cookies.get(browser.SESSION_COOKIE, "")
+        self._secret = request.cookies.get(browser_sessions.SESSION_COOKIE, "")
         self._client = ui.context.client
         self._wanted = asyncio.Event()
         self._whole = False  # whether more than the badge is to be read
@@ -112,9 +112,9 @@ class LivePage(ABC, Generic[T]):
             await self.act(permission, work, done=done)
 
         with parts.paused:
-            self._banner = PauseBanner(self.rooms, act)
+            self._banner = PauseBanner(self.services, act)
         with parts.controls:
-            pause_button(self.rooms, self.identity, act)
+            pause_button(self.services, self.identity, act)
 
     def _show(self, data: T) -> None:
         if self._banner is not None:
@@ -132,7 +132,7 @@ class LivePage(ABC, Generic[T]):
             with correlated(str(uuid7())):
                 identity = await self._identify()
                 identity.require(permission)
-                async with self.rooms.db.unit_of_work(identity.tenant_id) as session:
+                async with self.services.db.unit_of_work(identity.tenant_id) as session:
                     await work(session, identity)
         except Unauthenticated:
             self._client.open("/sign-in")
@@ -167,20 +167,20 @@ class LivePage(ABC, Generic[T]):
                 )
 
     async def _identify(self) -> Identity:
-        return await browser.identify(self.rooms.db, secret=self._secret)
+        return await browser_sessions.identify(self.services.db, secret=self._secret)
 
     async def _read(self) -> T:
         self.identity = await self._identify()
         for permission in self.needs:
             self.identity.require(permission)
-        async with self.rooms.db.unit_of_work(self.identity.tenant_id) as session:
+        async with self.services.db.unit_of_work(self.identity.tenant_id) as session:
             self.pauses = await read_pauses(session, self.identity)
             self._in_badge = await read_badge(session, self.identity)
             return await self.read(session)
 
     async def _read_badge(self) -> None:
         identity = await self._identify()
-        async with self.rooms.db.unit_of_work(identity.tenant_id) as session:
+        async with self.services.db.unit_of_work(identity.tenant_id) as session:
             self._in_badge = await read_badge(session, identity)
 
     # -- while the browser is there ----------------------------------------------------------------------------
@@ -191,7 +191,7 @@ class LivePage(ABC, Generic[T]):
             self._client.delete()
             return
         if self._following is None:
-            self._stop_listening = self.rooms.feed.listen(self._hear)
+            self._stop_listening = self.services.feed.listen(self._hear)
             self._following = asyncio.create_task(self._follow())
         self._want()  # what changed between the page's making and now
 
@@ -252,7 +252,7 @@ class LivePage(ABC, Generic[T]):
             except Exception:  # the page's boundary: one change that can't be shown must not silence it
                 log.exception("console.page.crashed", path=self._path)
             else:
-                earliest = clock() + min(max(_SHORTEST_REST, _REST * (clock() - started)), _LONGEST_REST)
+                earliest = clock() + min(max(_SHORTEST_REST, _REST * (clock() - started)), _MAX_REST)
 
     async def _refresh(self) -> None:
         async with self._reading:  # what was read first is shown first

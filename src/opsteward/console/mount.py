@@ -13,7 +13,7 @@ import importlib
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from opsteward.console.gate import Gate, wait_page
-from opsteward.console.rooms import ConsoleRooms
+from opsteward.console.services import ConsoleServices
 from opsteward.core.blocking import in_thread
 from opsteward.core.log import get_logger
 
@@ -26,10 +26,10 @@ _FOLDERS = ("/incidents/", "/tasks/", "/users/", "/access-reviews/", "/_nicegui/
 class Console:
     """ASGI: takes the console's addresses, and leaves all others to `otherwise`."""
 
-    def __init__(self, rooms: ConsoleRooms, *, otherwise: ASGIApp) -> None:
-        self._rooms = rooms
+    def __init__(self, services: ConsoleServices, *, otherwise: ASGIApp) -> None:
+        self._services = services
         self._otherwise = otherwise
-        self._gate = Gate(rooms.db, self._page)
+        self._gate = Gate(services.db, self._page)
         self._loaded: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,12 +50,12 @@ class Console:
         await in_thread(importlib.import_module, "opsteward.console.site")
         from opsteward.console import site
 
-        host = site.build(self._rooms)
+        host = site.build(self._services)
         # The host comes up and goes down as under a server of its own. NiceGUI's context does not clean up when an
         # error passes through it, and being cancelled is one; so it is left by hand, without.
         context = host.router.lifespan_context(host)
         await context.__aenter__()
-        stop_listening = self._rooms.feed.listen(self._gate.hear)
+        stop_listening = self._services.feed.listen(self._gate.hear)
         self._loaded = host
         _spare_what_stays()
         log.info("console.pages.loaded")

@@ -9,15 +9,15 @@ from functools import partial
 from nicegui.element import Element
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.accounts import credentials
+from opsteward.accounts.types import Identity
 from opsteward.console.elements import ago, button, icon, select, tag, text
 from opsteward.console.keyed import KeyedList
-from opsteward.console.rooms import ConsoleRooms
+from opsteward.console.services import ConsoleServices
 from opsteward.console.sheet import Sheet, storable
 from opsteward.console.wording import actor_in_words, pause_in_words
 from opsteward.core.errors import NotFound
-from opsteward.identity.service import access
-from opsteward.identity.types import Identity
-from opsteward.tasks.service import controls
+from opsteward.tasks import controls
 from opsteward.tasks.types import PauseInfo
 
 READ, WRITE, EVERYTHING = "controls.read", "controls.write", "controls.everything"
@@ -40,7 +40,7 @@ async def read_pauses(session: AsyncSession, me: Identity) -> list[PauseRow]:
     found = await controls.in_force(session) if me.may(READ) else []
     if not found:
         return []
-    names = {str(one.id): one.name for one in await access.list_operators(session)}
+    names = {str(one.id): one.name for one in await credentials.list_operators(session)}
     return [
         PauseRow(
             pause=one,
@@ -61,8 +61,8 @@ def _who(pause: PauseInfo, names: dict[str, str]) -> str:
 class PauseBanner:
     """Drawn where it is made; empty, and so not seen, while nothing is paused."""
 
-    def __init__(self, rooms: ConsoleRooms, act: Act) -> None:
-        self._rooms = rooms
+    def __init__(self, services: ConsoleServices, act: Act) -> None:
+        self._services = services
         self._act = act
         self._list = KeyedList[PauseRow](
             key=lambda row: (row.pause.scope, row.pause.target),
@@ -93,7 +93,7 @@ class PauseBanner:
     async def _resume(self, pause: PauseInfo) -> None:
         async def work(session: AsyncSession, by: Identity) -> None:
             if pause.scope == "everything":
-                await controls.resume_everything(self._rooms.db, actor=by.actor, home=by.tenant_id)
+                await controls.resume_everything(self._services.db, actor=by.actor, home=by.tenant_id)
             else:
                 await controls.resume(session, scope=pause.scope, target=pause.target, actor=by.actor)
 
@@ -101,28 +101,28 @@ class PauseBanner:
         await self._act(permission, work, f"{pause_in_words(pause.scope, pause.target)} goes on")
 
 
-def pause_button(rooms: ConsoleRooms, me: Identity, act: Act) -> Element | None:
+def pause_button(services: ConsoleServices, me: Identity, act: Act) -> Element | None:
     """The button that stops things; nothing for who may not."""
     if not (me.may(WRITE) or me.may(EVERYTHING)):
         return None
     sheet = Sheet()
-    drawn = button("Pause", partial(_ask, rooms, me, act, sheet), picture="pause", kind="small")
+    drawn = button("Pause", partial(_ask, services, me, act, sheet), picture="pause", kind="small")
     drawn.props["aria-label"] = "Pause…"
     return drawn
 
 
-def _what_can_be_paused(rooms: ConsoleRooms, me: Identity) -> list[tuple[str, str]]:
+def _what_can_be_paused(services: ConsoleServices, me: Identity) -> list[tuple[str, str]]:
     found = []
     if me.may(WRITE):
-        found = [("tenant", ""), *(("task_type", slug) for slug in sorted(rooms.task_types.types))]
-        found += [("action", slug) for slug in sorted(rooms.registry.actions)]
+        found = [("tenant", ""), *(("task_type", slug) for slug in sorted(services.task_types.types))]
+        found += [("action", slug) for slug in sorted(services.registry.actions)]
     if me.may(EVERYTHING):
         found.insert(0, ("everything", ""))
     return found
 
 
-async def _ask(rooms: ConsoleRooms, me: Identity, act: Act, sheet: Sheet) -> None:
-    offered = _what_can_be_paused(rooms, me)
+async def _ask(services: ConsoleServices, me: Identity, act: Act, sheet: Sheet) -> None:
+    offered = _what_can_be_paused(services, me)
     chosen = ("tenant", "") if ("tenant", "") in offered else offered[0]
 
     def choose(number: str) -> None:
@@ -147,7 +147,7 @@ async def _ask(rooms: ConsoleRooms, me: Identity, act: Act, sheet: Sheet) -> Non
     async def work(session: AsyncSession, by: Identity) -> object:
         why = storable(reason)
         if scope == "everything":
-            return await controls.pause_everything(rooms.db, reason=why, actor=by.actor, home=by.tenant_id)
+            return await controls.pause_everything(services.db, reason=why, actor=by.actor, home=by.tenant_id)
         return await controls.pause(session, scope=scope, target=target, reason=why, actor=by.actor)
 
     permission = EVERYTHING if scope == "everything" else WRITE

@@ -11,9 +11,9 @@ from opsteward.console.elements import ago, at, chip, icon, link, tag, text
 from opsteward.console.names import Names
 from opsteward.console.wording import HISTORY, USER, Look, look_of
 from opsteward.core.clock import now
-from opsteward.identity.people import UserChangeInfo, UserInfo
+from opsteward.directory.types import UserChangeInfo, UserInfo
 
-_MOST_VALUE = 300  # characters of a value in a history
+_MAX_VALUE = 300  # characters of a value in a history
 _FIELDS = {
     "full_name": "name",
     "system_access": "systems",
@@ -143,9 +143,9 @@ def _in_words(value: Any, people: Mapping[str, str]) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(str(one) for one in value)[:_MOST_VALUE]
+        return ", ".join(str(one) for one in value)[:_MAX_VALUE]
     words = str(value)
-    return people.get(words, words)[:_MOST_VALUE]
+    return people.get(words, words)[:_MAX_VALUE]
 
 
 def draw_line(line: Line) -> None:

@@ -8,13 +8,13 @@ from typing import get_args
 from urllib.parse import urlencode
 
 from opsteward.console.addresses import check_words
-from opsteward.console.elements import MOST_SEARCHED
+from opsteward.console.elements import MAX_SEARCHED
 from opsteward.core.errors import Invalid
-from opsteward.identity.service.review_items import Kind, Standing, Wanted
+from opsteward.directory.reviews.queries import Kind, Standing, Wanted
 
 #: What `show` may be: nothing is what is open, of a closed campaign everything.
 SHOWN = ("", "all", "open", "keep", "revoke")
-_MOST = {"search": MOST_SEARCHED, "name": 255, "after": 100}
+_MAX = {"search": MAX_SEARCHED, "name": 255, "after": 100}
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Filter:
             raise Invalid.field("show", f"{self.show[:40]!r} is none", "leave it out, or use all, keep or revoke")
         if self.kind not in ("", *get_args(Kind)):
             raise Invalid.field("kind", f"{self.kind[:40]!r} is none", f"use {' or '.join(get_args(Kind))}")
-        check_words({name: (getattr(self, name), most) for name, most in _MOST.items()})
+        check_words({name: (getattr(self, name), most) for name, most in _MAX.items()})
 
     def changed(self, **what: str) -> Filter:
         """With some of it changed; another filter begins at the first again."""

@@ -11,15 +11,15 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.accounts.types import Identity
 from opsteward.console.elements import ago, at, bar, button, chip, icon, link, tag, text
 from opsteward.console.live import LivePage
 from opsteward.console.names import Names
 from opsteward.console.sheet import Sheet, storable
 from opsteward.console.wording import DECISION, REVIEW, Look, look_of
 from opsteward.core.clock import now
-from opsteward.identity.people import ALL_SYSTEMS, ReviewInfo, ReviewItemInfo
-from opsteward.identity.service.review_decisions import Decision, Verdict, decide
-from opsteward.identity.types import Identity
+from opsteward.directory.reviews.decisions import Decision, Verdict, decide
+from opsteward.directory.types import ALL_SYSTEMS, ReviewInfo, ReviewItemInfo
 
 _OVERDUE = Look("alarm", "overdue", "bad")
 

@@ -8,15 +8,15 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.accounts.types import Identity
 from opsteward.console.elements import select, tag, text
 from opsteward.console.keyed import one
 from opsteward.console.live import LivePage
 from opsteward.console.people import draw_words
 from opsteward.console.sheet import Sheet, storable
 from opsteward.core.errors import Conflict, Invalid, OpsError
-from opsteward.identity.people import ALL_SYSTEMS, UserInfo, UserStatus
-from opsteward.identity.service.role_preview import Access, RolePreview, preview_role
-from opsteward.identity.types import Identity
+from opsteward.directory.types import ALL_SYSTEMS, UserInfo, UserStatus
+from opsteward.directory.users.role_preview import Access, RolePreview, preview_role
 
 
 async def ask_for_role(page: LivePage[Any], sheet: Sheet, user: UserInfo, roles: Sequence[str]) -> None:
@@ -50,7 +50,7 @@ async def ask_for_role(page: LivePage[Any], sheet: Sheet, user: UserInfo, roles:
             raise Invalid.field("role", "was not chosen", "choose one, look at what it does, then change it")
         if await preview_role(session, user_id=user.id, role=role) != shown:
             raise Conflict("what it would do has changed since it was shown", remedy="look at it again")
-        return await page.rooms.users.update(
+        return await page.services.users.update(
             session,
             user_id=user.id,
             fields={"role": role},
@@ -64,7 +64,7 @@ async def ask_for_role(page: LivePage[Any], sheet: Sheet, user: UserInfo, roles:
 
 async def _read(page: LivePage[Any], user: UserInfo, role: str) -> RolePreview:
     storable(role)
-    async with page.rooms.db.unit_of_work(page.identity.tenant_id) as session:
+    async with page.services.db.unit_of_work(page.identity.tenant_id) as session:
         return await preview_role(session, user_id=user.id, role=role[:100])
 
 

@@ -9,7 +9,7 @@ from nicegui import ui
 from opsteward.console.elements import button, tag, text
 from opsteward.core.errors import Invalid
 
-_LONGEST_REASON = 2000
+_MAX_REASON = 2000
 
 
 class Sheet:
@@ -36,7 +36,7 @@ class Sheet:
             fill()
             reason = None
             if with_reason:
-                reason = ui.textarea("Reason (optional)").props(f"outlined autogrow maxlength={_LONGEST_REASON}")
+                reason = ui.textarea("Reason (optional)").props(f"outlined autogrow maxlength={_MAX_REASON}")
 
             async def say_yes() -> None:
                 self._dialog.submit((reason.value if reason else "") or "")
@@ -57,6 +57,6 @@ def storable(reason: str) -> str:
         reason.encode()
     except UnicodeEncodeError:
         raise Invalid.field("reason", "holds half of a surrogate pair", "remove it") from None
-    if "\x00" in reason or len(reason) > _LONGEST_REASON:
-        raise Invalid.field("reason", "holds a NUL character or is too long", f"use up to {_LONGEST_REASON} characters")
+    if "\x00" in reason or len(reason) > _MAX_REASON:
+        raise Invalid.field("reason", "holds a NUL character or is too long", f"use up to {_MAX_REASON} characters")
     return reason

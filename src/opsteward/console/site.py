@@ -19,25 +19,25 @@ from opsteward.console.pages import (
     user,
     users,
 )
-from opsteward.console.rooms import ConsoleRooms
+from opsteward.console.services import ConsoleServices
 
 _RECONNECT = 20.0  # seconds that a page whose connection broke (a phone asleep) may take to come back as it was
 
 
-def build(rooms: ConsoleRooms) -> FastAPI:
+def build(services: ConsoleServices) -> FastAPI:
     """The application with all pages, to be run within its own lifespan. Once in a process: NiceGUI is global."""
     frame.share_style()
-    overview.install(rooms)
-    incident.install(rooms)
-    tasks.install(rooms)
-    task.install(rooms)
-    agents.install(rooms)
-    users.install(rooms)
-    imports.install(rooms)  # before the page of one user, whose address holds any word
-    user.install(rooms)
-    enrollments.install(rooms)
-    reviews.install(rooms)
-    review.install(rooms)
+    overview.install(services)
+    incident.install(services)
+    tasks.install(services)
+    task.install(services)
+    agents.install(services)
+    users.install(services)
+    imports.install(services)  # before the page of one user, whose address holds any word
+    user.install(services)
+    enrollments.install(services)
+    reviews.install(services)
+    review.install(services)
     host = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     ui.run_with(
         host,

@@ -11,11 +11,11 @@ from opsteward.console.names import Names
 from opsteward.console.pauses import PauseRow
 from opsteward.console.wording import PAUSED, PRIORITY, TASK, Look, counted, duration_in_words, look_of
 from opsteward.core.clock import now
-from opsteward.tasks.service.controls import pause_of
+from opsteward.tasks.controls import pause_of
 from opsteward.tasks.types import TaskInfo, TaskStatus
 
-_MOST_WORDS = 300  # characters of an error in a row
-_MOST_NODES = 12  # tasks drawn on each side of the picture
+_MAX_WORDS = 300  # characters of an error in a row
+_MAX_NODES = 12  # tasks drawn on each side of the picture
 _NODE = 64  # height of a task in the picture, in pixels
 
 
@@ -78,7 +78,7 @@ def draw_task_row(row: TaskRow) -> None:
                 text(words)
         draw_progress(task)
         if row.error:
-            text(row.error[:_MOST_WORDS], "quiet" if task.status == TaskStatus.CANCELLED else "bad-words", name="p")
+            text(row.error[:_MAX_WORDS], "quiet" if task.status == TaskStatus.CANCELLED else "bad-words", name="p")
     whole.props["href"] = f"/tasks/{task.id}"
 
 
@@ -137,7 +137,7 @@ def draw_around(around: Around) -> None:
 
 def nearest(tasks: Sequence[TaskInfo]) -> list[TaskInfo]:
     """The few that are drawn: what has not completed comes first, for that is what one looks for."""
-    return sorted(tasks, key=lambda task: task.status == TaskStatus.COMPLETED)[:_MOST_NODES]
+    return sorted(tasks, key=lambda task: task.status == TaskStatus.COMPLETED)[:_MAX_NODES]
 
 
 def _draw_side(tasks: Sequence[TaskInfo], more: int, words: str, nothing: str) -> None:
@@ -159,7 +159,7 @@ def _draw_node(task: TaskInfo, *, here: bool = False) -> None:
         with tag("span", "node-words"):
             text(task.name, "title")
             text(look.word)
-    node.props["title"] = task.name[:_MOST_WORDS]
+    node.props["title"] = task.name[:_MAX_WORDS]
     if not here:
         node.props["href"] = f"/tasks/{task.id}"
 

@@ -9,7 +9,7 @@ from typing import Any
 from nicegui.element import Element
 
 from opsteward.console.people import user_looks
-from opsteward.identity.people import UserInfo, UserStatus
+from opsteward.directory.types import UserInfo, UserStatus
 
 
 class UserRows(Element, component="user_rows.js"):

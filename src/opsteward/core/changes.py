@@ -96,7 +96,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Announcement:
     """A change as it is told."""
 
     id: int
@@ -148,7 +148,7 @@ async def sequence(session: AsyncSession) -> int:
     return int(await session.scalar(sa.text("select opsteward.sequence_changes()")) or 0)
 
 
-async def changes_after(session: AsyncSession, seq: int, *, limit: int) -> list[Told]:
+async def changes_after(session: AsyncSession, seq: int, *, limit: int) -> list[Announcement]:
     """The numbered changes of this tenant after `seq`, in order."""
     rows = await session.execute(
         sa.select(ChangeRow.seq, ChangeRow.type, ChangeRow.at, ChangeRow.data)
@@ -156,4 +156,4 @@ async def changes_after(session: AsyncSession, seq: int, *, limit: int) -> list[
         .order_by(ChangeRow.seq)
         .limit(limit)
     )
-    return [Told(row.seq, row.type, row.at, row.data) for row in rows]
+    return [Announcement(row.seq, row.type, row.at, row.data) for row in rows]

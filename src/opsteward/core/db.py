@@ -22,7 +22,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from opsteward.core.crypto import canonical_json
 from opsteward.core.errors import Conflict, Unavailable
 from opsteward.core.ids import uuid7
-from opsteward.core.process_marks import session_mark
+from opsteward.core.process_identity import session_mark
 
 SCHEMA = "opsteward"
 APPLICATION_NAME = "opsteward"

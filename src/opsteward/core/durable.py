@@ -30,7 +30,7 @@ from opsteward.core.blocking import in_thread
 from opsteward.core.crypto import canonical_json
 from opsteward.core.errors import Unavailable
 from opsteward.core.log import get_logger
-from opsteward.core.process_marks import session_mark
+from opsteward.core.process_identity import session_mark
 from opsteward.core.redact import redact_text
 
 log = get_logger(__name__)
@@ -41,7 +41,7 @@ APP_NAME = "opsteward"
 _POLL_BUSY = 0.1  # seconds between looks at the queue while workflows run here
 _SWEEP_EVERY = 5.0
 _POLL_RESULT = 0.25  # seconds between looks for the end of a workflow that runs elsewhere
-_LONGEST_PAUSE = 5.0  # seconds between tries while the database is away
+_MAX_PAUSE = 5.0  # seconds between tries while the database is away
 #: The engine's own queue serves everything: each further queue costs four statements a second when idle.
 QUEUE = "_dbos_internal_queue"
 
@@ -353,7 +353,7 @@ async def _patiently(name: str, function: StepFunction[T]) -> T:
         except Unavailable:
             log.warning("core.step.waits_for_database", step=name)
             await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            pause = min(pause * 2, _MAX_PAUSE)
         except Exception as error:
             log.exception("core.step.failed", step=name)
             raise StepFailed(f"{name}: {type(error).__name__}: {redact_text(str(error))[:300]}") from None

@@ -22,7 +22,7 @@ from opsteward.core.errors import Invalid
 
 SYSTEM_USER = "pgserver"
 _VERSION = 18
-_LONGEST_RUN = 60.0  # seconds
+_MAX_RUN = 60.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def run_as(command: Sequence[str | Path], account: Account | None, cwd: Path) ->
         done = subprocess.run(  # noqa: S603 - our own binaries with our own arguments
             [str(word) for word in command],
             check=False,
-            timeout=_LONGEST_RUN,
+            timeout=_MAX_RUN,
             start_new_session=True,  # a Ctrl-C for us must not stop a server that others use
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -121,13 +121,13 @@ def usable_programs(home: Path, account: Account | None) -> Path:
 
 def _runs(binaries: Path, account: Account) -> bool:
     """Whether that user can run the programs, with their libraries, and read the files beside them."""
-    catalogue = binaries.parent / "share" / "postgresql" / "postgres.bki"
+    task_registry = binaries.parent / "share" / "postgresql" / "postgres.bki"
     programs = (binaries / name for name in ("initdb", "pg_ctl", "postgres"))
     try:
         done = [run_as((program, "--version"), account, Path("/")) for program in programs]
     except PermissionError:
         return False
-    return all(each.returncode == 0 for each in done) and _may("-r", catalogue, account)
+    return all(each.returncode == 0 for each in done) and _may("-r", task_registry, account)
 
 
 def _bundled() -> Any:

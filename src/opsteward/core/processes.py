@@ -28,7 +28,7 @@ from opsteward.core.durable import ENGINE_VERSION, Engine
 from opsteward.core.errors import Unavailable
 from opsteward.core.ids import uuid7
 from opsteward.core.log import get_logger
-from opsteward.core.process_marks import host_key, session_mark, started_mark
+from opsteward.core.process_identity import host_key, session_mark, started_mark
 
 log = get_logger(__name__)
 

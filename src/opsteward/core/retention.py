@@ -19,7 +19,7 @@ _EVERY = 600.0  # seconds
 _BITE = 5_000
 
 
-async def keep_house(db: Database, settings: Settings) -> None:
+async def apply_retention(db: Database, settings: Settings) -> None:
     """Forget what is older than its retention, every ten minutes, until cancelled."""
     while True:
         try:

@@ -22,7 +22,7 @@ import psutil
 from opsteward.core.errors import Conflict, Invalid, Unavailable
 from opsteward.lab.folder import LabFacts, LabFolder, set_rate, write_private
 from opsteward.lab.injector import EXPORT, REPORT
-from opsteward.lab.marks import end_marked, leave_mark
+from opsteward.lab.pidfiles import end_by_pidfile, write_pidfile
 from opsteward.lab.supervision import SHOP, Supervisor
 
 _SIGNALLED_WITHIN = 2.0  # seconds
@@ -130,7 +130,7 @@ def inject(folder: LabFolder, supervisor: Supervisor, fault: str, *, rush_second
 def end_injectors(folder: LabFolder) -> None:
     """End every injector that still runs; what it held is given back by its end."""
     for mark in folder.run.glob("injector-*.json"):
-        end_marked(mark)
+        end_by_pidfile(mark)
 
 
 def clear(folder: LabFolder, facts: LabFacts, supervisor: Supervisor) -> None:
@@ -175,7 +175,7 @@ def _start_injector(folder: LabFolder, name: str, fault: str, rush_seconds: floa
             start_new_session=True,
         )
     mark = folder.run / f"injector-{name}.json"
-    leave_mark(mark, process.pid)
+    write_pidfile(mark, process.pid)
     # reaped whenever it ends
     threading.Thread(target=process.wait, daemon=True).start()
     assert process.stdout is not None
@@ -183,7 +183,7 @@ def _start_injector(folder: LabFolder, name: str, fault: str, rush_seconds: floa
         ready, _, _ = select.select([process.stdout], [], [], _IN_FORCE_WITHIN)
         line = process.stdout.readline() if ready else b""
     if not line:
-        end_marked(mark)
+        end_by_pidfile(mark)
         raise Unavailable(f"{fault} could not be caused; see {errors.name}")
     details: dict[str, Any] = json.loads(line)
     return {**details, "injector_pid": process.pid}

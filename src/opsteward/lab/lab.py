@@ -17,7 +17,7 @@ from typing import Any
 from opsteward.core.errors import Conflict, Unavailable
 from opsteward.lab import faults
 from opsteward.lab.folder import LabFacts, LabFolder, set_rate
-from opsteward.lab.marks import leave_mark, marked_process, wait_gone
+from opsteward.lab.pidfiles import process_of_pidfile, wait_gone, write_pidfile
 from opsteward.lab.ports import free_port
 from opsteward.lab.postgres import ShopDatabase
 from opsteward.lab.registration import systems
@@ -90,7 +90,7 @@ class Lab:
         """End the lab in this home whoever runs it: the process that owns it is asked to end and waited for;
         if that one was killed, what it left behind is ended here. Raises Unavailable when it does not end.
         """
-        owner = marked_process(self.folder.run / "owner.json")
+        owner = process_of_pidfile(self.folder.run / "owner.json")
         if owner is not None and owner.pid != os.getpid():
             owner.send_signal(signal.SIGTERM)
             if not wait_gone(owner, _OWNER_ENDS_WITHIN):
@@ -172,7 +172,7 @@ class Lab:
         folder.home.chmod(0o711 if os.geteuid() == 0 else 0o700)
         for fresh in (folder.run, folder.log, folder.faults):
             fresh.mkdir(mode=0o700)
-        leave_mark(folder.run / "owner.json")
+        write_pidfile(folder.run / "owner.json")
 
     def _new_facts(self) -> LabFacts:
         return LabFacts(

@@ -29,7 +29,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from opsteward.lab.folder import LabFacts, LabFolder
-from opsteward.lab.marks import leave_mark
+from opsteward.lab.pidfiles import write_pidfile
 from opsteward.lab.pool import Pool
 
 _log = logging.getLogger("shop")
@@ -197,7 +197,7 @@ def main() -> None:
     """Serve until SIGTERM."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     folder = LabFolder(Path(sys.argv[1]).resolve())
-    leave_mark(folder.run / "shop.json")
+    write_pidfile(folder.run / "shop.json")
     facts = LabFacts.load(folder)
     connect_args = {**facts.connect_args("shop", "shop-web"), "options": SESSION_OPTIONS}
     pool = Pool(connect_args, size=POOL_SIZE, lifetime=CONNECTION_LIFETIME, wait=POOL_WAIT)

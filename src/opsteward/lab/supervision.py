@@ -20,7 +20,7 @@ from typing import Any
 
 from opsteward.core.errors import Unavailable
 from opsteward.lab.folder import LabFacts, LabFolder, write_private
-from opsteward.lab.marks import end_marked, leave_mark, marked_process, wait_gone
+from opsteward.lab.pidfiles import end_by_pidfile, process_of_pidfile, wait_gone, write_pidfile
 
 USERNAME = "operator"
 SHOP, TRAFFIC = "shop", "traffic"
@@ -109,7 +109,7 @@ class Supervisor:
                 start_new_session=True,
                 umask=0o077,
             )
-        leave_mark(self._mark, self._process.pid)
+        write_pidfile(self._mark, self._process.pid)
         self._wait_until_up()
 
     def call(self, method: str, *arguments: Any) -> Any:
@@ -134,19 +134,19 @@ class Supervisor:
         self.call("supervisor.startProcess", program)
 
     def alive(self) -> bool:
-        return marked_process(self._mark) is not None
+        return process_of_pidfile(self._mark) is not None
 
     def stop(self) -> None:
         """Stop supervisord and what it started, orderly where it still listens; harmless when it is gone."""
-        process = marked_process(self._mark)
+        process = process_of_pidfile(self._mark)
         if process is not None:
             # what does not end by this is ended below, with its programs
             with suppress(Unavailable):
                 self.call("supervisor.shutdown")
                 wait_gone(process, _DOWN_WITHIN)
-        end_marked(self._mark)
+        end_by_pidfile(self._mark)
         for program in (TRAFFIC, SHOP):
-            end_marked(self._folder.run / f"{program}.json", grace=1.0)
+            end_by_pidfile(self._folder.run / f"{program}.json", grace=1.0)
         if self._process is not None:
             self._process.wait(_DOWN_WITHIN)
             self._process = None

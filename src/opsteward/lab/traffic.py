@@ -22,7 +22,7 @@ from typing import IO
 import aiohttp
 
 from opsteward.lab.folder import LabFacts, LabFolder, current_rate
-from opsteward.lab.marks import leave_mark
+from opsteward.lab.pidfiles import write_pidfile
 
 PATIENCE = 2.0  # seconds that a customer waits for the answer
 OPEN_LIMIT = 200  # orders on their way at once; one more is counted as failed without being sent
@@ -94,7 +94,7 @@ async def send_orders(folder: LabFolder) -> None:
 
 def main() -> None:
     folder = LabFolder(Path(sys.argv[1]).resolve())
-    leave_mark(folder.run / "traffic.json")
+    write_pidfile(folder.run / "traffic.json")
     with suppress(asyncio.CancelledError):
         asyncio.run(send_orders(folder))
 

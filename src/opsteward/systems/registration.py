@@ -16,7 +16,7 @@ from opsteward.core.errors import FieldProblem, Invalid
 from opsteward.systems.types import CRITICALITIES, TYPES
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.5, 86_400.0  # seconds between checks
+SHORTEST_INTERVAL, MAX_INTERVAL = 0.5, 86_400.0  # seconds between checks
 
 #: Says why a connector's configuration can't be registered, or None.
 Refusal = Callable[[BaseModel], FieldProblem | None]
@@ -108,9 +108,9 @@ def _own_problems(new: NewSystem) -> Iterator[FieldProblem]:
         yield FieldProblem(field="endpoint", problem="is not a URL", remedy="use scheme://host[:port]/...")
     interval = (new.settings or {}).get("check_interval", SHORTEST_INTERVAL)
     is_number = isinstance(interval, int | float) and not isinstance(interval, bool)
-    if not (is_number and SHORTEST_INTERVAL <= interval <= LONGEST_INTERVAL):  # not-a-number is in no range
+    if not (is_number and SHORTEST_INTERVAL <= interval <= MAX_INTERVAL):  # not-a-number is in no range
         yield FieldProblem(
             field="settings.check_interval",
             problem="is no usable time between checks",
-            remedy=f"use a number of seconds from {SHORTEST_INTERVAL:g} to {LONGEST_INTERVAL:g}",
+            remedy=f"use a number of seconds from {SHORTEST_INTERVAL:g} to {MAX_INTERVAL:g}",
         )

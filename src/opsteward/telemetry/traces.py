@@ -31,7 +31,7 @@ Value = str | int | float | bool
 #: https://www.w3.org/TR/trace-context/#traceparent-header
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
-_MOST_SAID = 300  # characters of an error
+_MAX_SAID = 300  # characters of an error
 
 
 class Span:
@@ -57,7 +57,7 @@ class Span:
         if self._open is not None:
             from opentelemetry.trace import Status, StatusCode
 
-            self._open.set_status(Status(StatusCode.ERROR, redact_text(said)[:_MOST_SAID]))
+            self._open.set_status(Status(StatusCode.ERROR, redact_text(said)[:_MAX_SAID]))
 
 
 _NOTHING = nullcontext(Span())

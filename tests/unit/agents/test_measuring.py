@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from opsteward.agents.service.measuring import memory_in_use
+from opsteward.agents.process_measurement import memory_in_use
 
 
 def container(folder: Path, *, limit: str, used: int, cached: int) -> Path:

@@ -17,8 +17,8 @@ def watch(*raised: str) -> SelfWatch:
     return SelfWatch(watched_figures(SETTINGS), frozenset(raised))
 
 
-def told(turns: list[Turn]) -> list[tuple[str, bool]]:
-    return [(turn.alert.metric_type, turn.resolved) for turn in turns]
+def told(concurrency_limit: list[Turn]) -> list[tuple[str, bool]]:
+    return [(turn.alert.metric_type, turn.resolved) for turn in concurrency_limit]
 
 
 def test_one_look_beyond_is_no_alert() -> None:

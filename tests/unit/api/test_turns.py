@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from opsteward.api.turns import Turns
+from opsteward.api.concurrency_limit import ConcurrencyLimit
 
 
 class Application:
@@ -39,8 +39,8 @@ async def nothing(_: Any = None) -> None:
     pass
 
 
-def ask(turns: Turns, path: str, send: Any = nothing, kind: str = "http") -> asyncio.Task[None]:
-    return asyncio.create_task(turns({"type": kind, "path": path}, nothing, send))
+def ask(concurrency_limit: ConcurrencyLimit, path: str, send: Any = nothing, kind: str = "http") -> asyncio.Task[None]:
+    return asyncio.create_task(concurrency_limit({"type": kind, "path": path}, nothing, send))
 
 
 async def settled() -> None:
@@ -50,9 +50,9 @@ async def settled() -> None:
 
 async def test_they_go_in_by_their_order_and_so_many_at_once() -> None:
     application = Application()
-    turns = Turns(application, at_once=2, patience=30)
+    concurrency_limit = ConcurrencyLimit(application, at_once=2, patience=30)
     names = [f"/api/v1/{number}" for number in range(6)]
-    asked = [ask(turns, name) for name in names]
+    asked = [ask(concurrency_limit, name) for name in names]
     await settled()
     assert application.inside == names[:2]
     for name in names:
@@ -65,9 +65,9 @@ async def test_they_go_in_by_their_order_and_so_many_at_once() -> None:
 
 async def test_what_needs_no_database_waits_for_nobody() -> None:
     application = Application()
-    turns = Turns(application, at_once=1, patience=30)
-    asked = [ask(turns, path) for path in ("/api/v1/tasks", "/livez", "/metrics", "/incidents/1")]
-    asked.append(ask(turns, "/api/v1/ws", kind="websocket"))
+    concurrency_limit = ConcurrencyLimit(application, at_once=1, patience=30)
+    asked = [ask(concurrency_limit, path) for path in ("/api/v1/tasks", "/livez", "/metrics", "/incidents/1")]
+    asked.append(ask(concurrency_limit, "/api/v1/ws", kind="websocket"))
     await settled()
     assert len(application.inside) == 5
     for path in list(application.inside):
@@ -77,45 +77,45 @@ async def test_what_needs_no_database_waits_for_nobody() -> None:
 
 async def test_whose_turn_does_not_come_is_told_to_come_back() -> None:
     application = Application()
-    turns = Turns(application, at_once=1, patience=0.01)
-    first = ask(turns, "/api/v1/a")
+    concurrency_limit = ConcurrencyLimit(application, at_once=1, patience=0.01)
+    first = ask(concurrency_limit, "/api/v1/a")
     await settled()
     sent: list[dict[str, Any]] = []
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    await ask(turns, "/api/v1/b", send)
+    await ask(concurrency_limit, "/api/v1/b", send)
     assert sent[0]["status"] == 503
     assert any(name == b"retry-after" for name, _ in sent[0]["headers"])
     assert json.loads(sent[1]["body"])["code"] == "busy"
     application.let_out("/api/v1/a")
     await first
     application.let_out("/api/v1/c")
-    await ask(turns, "/api/v1/c")  # the turn that was given up in vain is free again
+    await ask(concurrency_limit, "/api/v1/c")  # the turn that was given up in vain is free again
 
 
 async def test_an_answer_that_is_read_slowly_has_given_its_turn_on() -> None:
     application = Application()
     application.answers_first = True
-    turns = Turns(application, at_once=1, patience=30)
-    asked = [ask(turns, f"/api/v1/{number}") for number in range(3)]
+    concurrency_limit = ConcurrencyLimit(application, at_once=1, patience=30)
+    asked = [ask(concurrency_limit, f"/api/v1/{number}") for number in range(3)]
     await settled()
     assert len(application.inside) == 3
     for number in range(3):
         application.let_out(f"/api/v1/{number}")
     await asyncio.gather(*asked)
-    assert turns._turns._value == 1
+    assert concurrency_limit._concurrency_limit._value == 1
 
 
 @pytest.mark.parametrize("times", [1, 3])
 async def test_a_caller_that_goes_away_leaves_no_turn_behind(times: int) -> None:
     application = Application()
-    turns = Turns(application, at_once=1, patience=30)
+    concurrency_limit = ConcurrencyLimit(application, at_once=1, patience=30)
     for _ in range(times):
-        inside, waiting = ask(turns, "/api/v1/x"), ask(turns, "/api/v1/y")
+        inside, waiting = ask(concurrency_limit, "/api/v1/x"), ask(concurrency_limit, "/api/v1/y")
         await settled()
         inside.cancel()
         waiting.cancel()
         await asyncio.gather(inside, waiting, return_exceptions=True)
-    assert turns._turns._value == 1
+    assert concurrency_limit._concurrency_limit._value == 1

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from opsteward.cli.saved_hours import MINUTES, done_without_a_person, hours, minutes_of
-from opsteward.cli.simulated import percentile, spread
-from opsteward.cli.soak import _grown
-from opsteward.cli.stress import _Step
+from opsteward.loadtest.saved_hours import MINUTES, done_without_a_person, hours, minutes_of
+from opsteward.loadtest.simulated_users import percentile, spread
+from opsteward.loadtest.soak import _grown
+from opsteward.loadtest.stress import _Step
 
 
 def entry(verb: str, actor: str, object_id: str, **detail: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from opsteward.core.embedded import EmbeddedPostgres, prepare_home
+from opsteward.core.embedded_postgres import EmbeddedPostgres, prepare_home
 from opsteward.core.errors import Invalid
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from opsteward.contracts.check import Severity
 from opsteward.core.errors import Invalid
-from opsteward.events.classify import Category, classify, load_rules, severity_of
+from opsteward.events.classification import Category, classify, load_rules, severity_of
 from opsteward.events.phrases import PhraseIndex, words_of
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from opsteward.core.errors import Invalid
-from opsteward.events.payload import CPU_SECONDS, ERROR_LIMIT, validate_payload
+from opsteward.events.payload_validation import CPU_SECONDS, ERROR_LIMIT, validate_payload
 from opsteward.events.regex_cost import BadPattern, steps
 
 ORDER = {

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from opsteward.contracts.check import Severity
 from opsteward.core.errors import Invalid
-from opsteward.events.classify import Category
-from opsteward.events.decide import EventAction, decide
-from opsteward.events.order_types import DAYS, END_OF_DAY, covers
-from opsteward.events.standing_orders import (
+from opsteward.events.classification import Category
+from opsteward.events.decision import EventAction, decide
+from opsteward.events.standing_orders.document import (
     FINDING_TYPES,
     ActionInfo,
     Limits,
@@ -28,6 +27,7 @@ from opsteward.events.standing_orders import (
     parse,
     shipped,
 )
+from opsteward.events.standing_orders.types import DAYS, END_OF_DAY, covers
 
 TERMINATE, RESTART, WIPE = "postgresql.terminate_session", "supervisor.restart_process", "disk.wipe"
 ACTIONS = {

@@ -10,18 +10,18 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from opsteward.agents import metric_history
+from opsteward.agents.agent_supervisor import trouble_report
+from opsteward.agents.lost_processes import OWN
 from opsteward.agents.models import Agent
-from opsteward.agents.service import metrics
-from opsteward.agents.service.desk import tell_changes
-from opsteward.agents.service.life import trouble_report
-from opsteward.agents.service.losses import OWN
+from opsteward.agents.service import tell_changes
 from opsteward.agents.types import ORDERS, AgentReported, AgentStatus
 from opsteward.contracts.agent import AgentContext, BackgroundAgent, NoAgentParams, Report
 from opsteward.core import feed
 from opsteward.core.bus import Bus
 from opsteward.core.db import Database
 from opsteward.core.settings import Settings
-from opsteward.telemetry.service import audit
+from opsteward.telemetry import audit
 
 ACTOR = "agent:heartbeat"
 #: Figures of the work that waits for a version of the engine, by version.
@@ -56,7 +56,7 @@ class HeartbeatAgent(BackgroundAgent[NoAgentParams]):
     async def start(self, ctx: AgentContext[NoAgentParams]) -> None:
         """What people were told of is known from the history: another process may have told it."""
         async with self._db.unit_of_work(ctx.tenant_id) as session:
-            known = await metrics.latest(session, prefix=_STRANDED, window=_LOOK_BACK)
+            known = await metric_history.latest(session, prefix=_STRANDED, window=_LOOK_BACK)
         self._stranded = frozenset(name.removeprefix(_STRANDED) for name, value in known.items() if value)
 
     async def run_once(self, ctx: AgentContext[NoAgentParams]) -> None:

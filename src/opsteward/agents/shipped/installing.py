@@ -7,8 +7,8 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.agents.service.desk import Desk
-from opsteward.agents.service.kinds import Kinds
+from opsteward.agents.registry import AgentRegistry
+from opsteward.agents.service import AgentService
 from opsteward.agents.shipped.heartbeat import HeartbeatAgent
 from opsteward.agents.shipped.performance import PerformanceAgent
 from opsteward.agents.types import NewAgent
@@ -21,7 +21,7 @@ SHIPPED = (("heartbeat", HeartbeatAgent.kind), ("performance", PerformanceAgent.
 
 
 def add_shipped(
-    kinds: Kinds,
+    agent_types: AgentRegistry,
     *,
     db: Database,
     bus: Bus,
@@ -29,12 +29,12 @@ def add_shipped(
     task_figures: Callable[[], Awaitable[TaskFigures]],
 ) -> None:
     """Make the shipped kinds known."""
-    kinds.add(HeartbeatAgent, partial(HeartbeatAgent, db, bus, settings))
-    kinds.add(PerformanceAgent, partial(PerformanceAgent, db, settings, task_figures))
+    agent_types.add(HeartbeatAgent, partial(HeartbeatAgent, db, bus, settings))
+    agent_types.add(PerformanceAgent, partial(PerformanceAgent, db, settings, task_figures))
 
 
-async def install(session: AsyncSession, desk: Desk) -> None:
+async def install(session: AsyncSession, agent_service: AgentService) -> None:
     """Register the shipped agents for this tenant, those that are not there yet."""
     for name, kind in SHIPPED:
-        if await desk.find(session, name=name) is None:
-            await desk.register(session, new=NewAgent(kind=kind, name=name), actor="system:setup")
+        if await agent_service.find(session, name=name) is None:
+            await agent_service.register(session, new=NewAgent(kind=kind, name=name), actor="system:setup")

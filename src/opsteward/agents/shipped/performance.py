@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 
 import sqlalchemy as sa
 
-from opsteward.agents.service import metrics
-from opsteward.agents.service.losses import OWN
-from opsteward.agents.service.measuring import HOST_MEMORY
+from opsteward.agents import metric_history
+from opsteward.agents.lost_processes import OWN
+from opsteward.agents.process_measurement import HOST_MEMORY
 from opsteward.agents.shipped.self_watch import SelfWatch, Turn, Watched
 from opsteward.contracts.agent import AgentContext, BackgroundAgent, NoAgentParams, Report
 from opsteward.core.db import Database
@@ -47,7 +47,7 @@ class PerformanceAgent(BackgroundAgent[NoAgentParams]):
         """Which alerts stand is known from the history: another process may have raised them."""
         watched = watched_figures(self._settings)
         async with self._db.unit_of_work(ctx.tenant_id) as session:
-            known = await metrics.latest(session, prefix=_ALERT, window=_LOOK_BACK)
+            known = await metric_history.latest(session, prefix=_ALERT, window=_LOOK_BACK)
         raised = frozenset(one.metric for one in watched if known.get(_ALERT + one.metric))
         self._watch = SelfWatch(watched, raised)
 
@@ -76,11 +76,11 @@ class PerformanceAgent(BackgroundAgent[NoAgentParams]):
             ctx.measure(name, value)
         if "error_rate" in values:
             ctx.measure("tasks.error_rate", values["error_rate"])
-        turns = self._watch.look(values)
-        for turn in turns:
+        concurrency_limit = self._watch.look(values)
+        for turn in concurrency_limit:
             await ctx.report(_report(turn))
             ctx.measure(_ALERT + turn.alert.metric_type, 0.0 if turn.resolved else 1.0)
-        for metric in self._watch.raised - {turn.alert.metric_type for turn in turns}:
+        for metric in self._watch.raised - {turn.alert.metric_type for turn in concurrency_limit}:
             ctx.measure(_ALERT + metric, 1.0)
 
 

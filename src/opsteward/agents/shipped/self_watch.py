@@ -41,7 +41,7 @@ class SelfWatch:
 
     def look(self, values: Mapping[str, float]) -> list[Turn]:
         """What turned by these values; a figure that is not among them stays as it is."""
-        turns: list[Turn] = []
+        concurrency_limit: list[Turn] = []
         for one in self._watched:
             value = values.get(one.metric)
             if value is None:
@@ -51,8 +51,8 @@ class SelfWatch:
             if self._streak[one.metric] >= _LOOKS:
                 self._streak[one.metric] = 0
                 (self.raised.discard if stands else self.raised.add)(one.metric)
-                turns.append(Turn(_alert(one, value), resolved=stands))
-        return turns
+                concurrency_limit.append(Turn(_alert(one, value), resolved=stands))
+        return concurrency_limit
 
 
 def _alert(one: Watched, value: float) -> Alert:

@@ -9,12 +9,20 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import Field
 
+from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.shapes import Input, Instant, NoBody, Page, page_of
+from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.errors import Invalid
-from opsteward.identity.service import review_decisions, review_items, reviews
-from opsteward.identity.types import Identity
+from opsteward.directory.reviews import (
+    decisions as review_decisions,
+)
+from opsteward.directory.reviews import (
+    queries as review_queries,
+)
+from opsteward.directory.reviews import (
+    service as review_service,
+)
 
 router = Routes(prefix="/api/v1/access-reviews", tags=["access reviews"])
 
@@ -40,48 +48,48 @@ class DecisionIn(Input):
 class DecisionsIn(Input):
     """What is to be kept or revoked, all or none; a decision that stands is changed by `instead_of`."""
 
-    decisions: Annotated[list[DecisionIn], Field(min_length=1, max_length=review_decisions.MOST_DECISIONS)]
+    decisions: Annotated[list[DecisionIn], Field(min_length=1, max_length=review_decisions.MAX_DECISIONS)]
 
 
 @router.post("", status_code=201)
 async def start_review(
-    body: ReviewIn, rooms: RoomsDep, identity: Annotated[Identity, needs("access_reviews.write")]
+    body: ReviewIn, services: RoomsDep, identity: Annotated[Identity, needs("access_reviews.write")]
 ) -> dict[str, Any]:
     """Begin a campaign: it lists what everybody has now."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await reviews.start(session, actor=identity.actor, **body.model_dump()))
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await review_service.start(session, actor=identity.actor, **body.model_dump()))
 
 
 @router.get("")
 async def list_reviews(
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("access_reviews.read")],
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page:
     """Newest first."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return page_of(await reviews.reviews(session, before=before, limit=limit), limit=limit)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return page_of(await review_service.reviews(session, before=before, limit=limit), limit=limit)
 
 
 @router.get("/{review_id}")
 async def get_review(
-    review_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("access_reviews.read")]
+    review_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("access_reviews.read")]
 ) -> dict[str, Any]:
     """One campaign with its counts."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await reviews.get_review(session, review_id=review_id))
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await review_service.get_review(session, review_id=review_id))
 
 
 @router.get("/{review_id}/items")
 async def list_review_items(
     review_id: UUID,
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("access_reviews.read")],
     search: Annotated[str | None, Query(max_length=200)] = None,
-    kind: review_items.Kind | None = None,
+    kind: review_queries.Kind | None = None,
     name: Annotated[str | None, Query(max_length=255)] = None,
-    decision: review_items.Standing | None = None,
+    decision: review_queries.Standing | None = None,
     undecided: bool = False,
     after: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
@@ -90,9 +98,9 @@ async def list_review_items(
     `decision`: what is `open`, or decided so (`undecided=true` is `open` too)."""
     if undecided and decision not in (None, "open"):
         raise Invalid.field("decision", "is of what is decided, while `undecided` is set", "leave one of them out")
-    wanted = review_items.Wanted(search=search, kind=kind, name=name, decision="open" if undecided else decision)
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        found = await review_items.items(session, review_id=review_id, wanted=wanted, after=after, limit=limit)
+    wanted = review_queries.Wanted(search=search, kind=kind, name=name, decision="open" if undecided else decision)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        found = await review_queries.items(session, review_id=review_id, wanted=wanted, after=after, limit=limit)
     return page_of(found, limit=limit)
 
 
@@ -100,13 +108,13 @@ async def list_review_items(
 async def decide_review_items(
     review_id: UUID,
     body: DecisionsIn,
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("enrollments.decide")],
 ) -> dict[str, Any]:
     """Keep or revoke; what is revoked is taken at once, from this user alone, and given back when it is kept after all
     (`instead_of`)."""
     decisions = [review_decisions.Decision(**one.model_dump()) for one in body.decisions]
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         return asdict(
             await review_decisions.decide(session, review_id=review_id, decisions=decisions, actor=identity.actor)
         )
@@ -115,10 +123,10 @@ async def decide_review_items(
 @router.post("/{review_id}/close")
 async def close_review(
     review_id: UUID,
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("access_reviews.write")],
     body: NoBody = None,
 ) -> dict[str, Any]:
     """End it; what is undecided is kept, and says so."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await reviews.close(session, review_id=review_id, actor=identity.actor))
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await review_service.close(session, review_id=review_id, actor=identity.actor))

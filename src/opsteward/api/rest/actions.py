@@ -9,12 +9,12 @@ from uuid import UUID
 from fastapi import Header, Query, Response
 from pydantic import Field
 
+from opsteward.accounts.types import Identity
 from opsteward.actions.types import NewAction
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.shapes import Input, NoBody, Page, page_of
+from opsteward.api.rest.schemas.base import Input, NoBody, Page, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.ids import uuid7
-from opsteward.identity.types import Identity
 
 router = Routes(prefix="/api/v1", tags=["actions"])
 
@@ -44,7 +44,7 @@ class RefuseIn(Input):
 
 
 @router.get("/actions/catalogue")
-async def catalogue(rooms: RoomsDep, identity: Annotated[Identity, needs("actions.read")]) -> Page:
+async def task_registry(services: RoomsDep, identity: Annotated[Identity, needs("actions.read")]) -> Page:
     """Every action there is, with its risk and the JSON Schema of its parameters."""
     items = [
         {
@@ -55,7 +55,7 @@ async def catalogue(rooms: RoomsDep, identity: Annotated[Identity, needs("action
             "schemes": sorted(offered.schemes),
             "params": offered.action.params_model.model_json_schema(),
         }
-        for slug, offered in sorted(rooms.registry.actions.items())
+        for slug, offered in sorted(services.registry.actions.items())
     ]
     return Page(items=items)
 
@@ -63,13 +63,13 @@ async def catalogue(rooms: RoomsDep, identity: Annotated[Identity, needs("action
 @router.post("/actions", status_code=202)
 async def request_action(
     body: ActionIn,
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("actions.request")],
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
 ) -> dict[str, Any]:
     """Ask for an action; it is planned, approved where needed, executed, verified."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        run = await rooms.door.request(
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        run = await services.action_service.request(
             session,
             new=NewAction(
                 action=body.action,
@@ -85,67 +85,67 @@ async def request_action(
 
 @router.get("/actions")
 async def list_actions(
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("actions.read")],
     incident_id: UUID | None = None,
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Page:
     """Newest first."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        found = await rooms.door.list_runs(session, incident_id=incident_id, before=before, limit=limit)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        found = await services.action_service.list_runs(session, incident_id=incident_id, before=before, limit=limit)
     return page_of(found, limit=limit)
 
 
 @router.get("/actions/{action_id}")
 async def get_action(
-    action_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("actions.read")]
+    action_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("actions.read")]
 ) -> dict[str, Any]:
     """One action with its plan, result and proof."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await rooms.door.get(session, run_id=action_id))
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await services.action_service.get(session, run_id=action_id))
 
 
 @router.put("/actions/{action_id}/params")
 async def amend_action(
-    action_id: UUID, body: AmendIn, rooms: RoomsDep, identity: Annotated[Identity, needs("actions.request")]
+    action_id: UUID, body: AmendIn, services: RoomsDep, identity: Annotated[Identity, needs("actions.request")]
 ) -> dict[str, Any]:
     """Change an action that waits for approval: it is planned anew, and what was shown before can't be approved."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await rooms.door.amend(session, run_id=action_id, params=body.params, by=identity))
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await services.action_service.amend(session, run_id=action_id, params=body.params, by=identity))
 
 
 @router.get("/approvals")
 async def list_approvals(
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("approvals.read")],
     status: Literal["pending", "approved", "refused", "expired", "withdrawn", "all"] = "pending",
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Page:
     """Oldest first, each with the plan that it is for."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         wanted = None if status == "all" else status
-        found = await rooms.door.list_approvals(session, status=wanted, limit=limit)
+        found = await services.action_service.list_approvals(session, status=wanted, limit=limit)
     return Page(items=[asdict(approval) for approval in found])
 
 
 @router.get("/approvals/{approval_id}")
 async def get_approval(
-    approval_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("approvals.read")]
+    approval_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("approvals.read")]
 ) -> dict[str, Any]:
     """One approval."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await rooms.door.get_approval(session, approval_id=approval_id))
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await services.action_service.get_approval(session, approval_id=approval_id))
 
 
 @router.post("/approvals/{approval_id}/approve")
 async def approve(
-    approval_id: UUID, body: ApproveIn, rooms: RoomsDep, identity: Annotated[Identity, needs("approvals.decide")]
+    approval_id: UUID, body: ApproveIn, services: RoomsDep, identity: Annotated[Identity, needs("approvals.decide")]
 ) -> dict[str, Any]:
     """Say yes to exactly the plan with this hash. Who requested it can't."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         return asdict(
-            await rooms.door.approve(
+            await services.action_service.approve(
                 session, approval_id=approval_id, plan_hash=body.plan_hash, by=identity, reason=body.reason
             )
         )
@@ -153,25 +153,27 @@ async def approve(
 
 @router.post("/approvals/{approval_id}/refuse")
 async def refuse(
-    approval_id: UUID, body: RefuseIn, rooms: RoomsDep, identity: Annotated[Identity, needs("approvals.decide")]
+    approval_id: UUID, body: RefuseIn, services: RoomsDep, identity: Annotated[Identity, needs("approvals.decide")]
 ) -> dict[str, Any]:
     """Say no."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await rooms.door.refuse(session, approval_id=approval_id, by=identity, reason=body.reason))
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(
+            await services.action_service.refuse(session, approval_id=approval_id, by=identity, reason=body.reason)
+        )
 
 
 @router.get("/freezes")
-async def list_freezes(rooms: RoomsDep, identity: Annotated[Identity, needs("actions.read")]) -> Page:
+async def list_freezes(services: RoomsDep, identity: Annotated[Identity, needs("actions.read")]) -> Page:
     """What is not tried at present, because it did not help."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=[asdict(freeze) for freeze in await rooms.door.list_freezes(session)])
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return Page(items=[asdict(freeze) for freeze in await services.action_service.list_freezes(session)])
 
 
 @router.post("/freezes/{freeze_id}/lift", status_code=204)
 async def lift_freeze(
-    freeze_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("freezes.lift")], body: NoBody = None
+    freeze_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("freezes.lift")], body: NoBody = None
 ) -> Response:
     """Allow the action on that target again."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        await rooms.door.lift_freeze(session, freeze_id=freeze_id, by=identity)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        await services.action_service.lift_freeze(session, freeze_id=freeze_id, by=identity)
     return Response(status_code=204)

@@ -9,12 +9,12 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import Field
 
+from opsteward.accounts import tenants
+from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.shapes import Input, Page, page_of
+from opsteward.api.rest.schemas.base import Input, Page, page_of
 from opsteward.api.routes import Routes
-from opsteward.identity.service import tenants
-from opsteward.identity.types import Identity
-from opsteward.telemetry.service import audit
+from opsteward.telemetry import audit
 
 router = Routes(prefix="/api/v1", tags=["administration"])
 
@@ -27,37 +27,39 @@ class TenantIn(Input):
 
 
 @router.get("/tenants")
-async def list_tenants(rooms: RoomsDep, identity: Annotated[Identity, needs("tenants.manage")]) -> Page:
+async def list_tenants(services: RoomsDep, identity: Annotated[Identity, needs("tenants.manage")]) -> Page:
     """All tenants of this installation."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         return Page(items=[asdict(tenant) for tenant in await tenants.list_tenants(session)])
 
 
 @router.post("/tenants", status_code=201)
 async def create_tenant(
-    body: TenantIn, rooms: RoomsDep, identity: Annotated[Identity, needs("tenants.manage")]
+    body: TenantIn, services: RoomsDep, identity: Annotated[Identity, needs("tenants.manage")]
 ) -> dict[str, Any]:
     """A new tenant with its first operator, whose token is shown this once."""
-    return asdict(await tenants.create_tenant(rooms.db, name=body.name, operator=body.operator, actor=identity.actor))
+    return asdict(
+        await tenants.create_tenant(services.db, name=body.name, operator=body.operator, actor=identity.actor)
+    )
 
 
 @router.get("/audit")
 async def list_audit(
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("audit.read")],
     object_id: Annotated[str | None, Query(max_length=200)] = None,
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Page:
     """Newest first."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         found = await audit.list_entries(session, object_id=object_id, before=before, limit=limit)
     return page_of(found, limit=limit)
 
 
 @router.get("/audit/verify")
-async def verify_audit(rooms: RoomsDep, identity: Annotated[Identity, needs("audit.read")]) -> dict[str, Any]:
+async def verify_audit(services: RoomsDep, identity: Annotated[Identity, needs("audit.read")]) -> dict[str, Any]:
     """Walk the whole chain; every altered or missing entry is named."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        verdict = await audit.verify(session, key=rooms.audit_key)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        verdict = await audit.verify(session, key=services.audit_key)
     return asdict(verdict) | {"ok": verdict.ok}

@@ -9,19 +9,19 @@ from uuid import UUID
 from fastapi import Query, Response
 from pydantic import Field
 
-from opsteward.agents.service import metrics
-from opsteward.agents.service.desk import LONGEST_INTERVAL, SHORTEST_INTERVAL
+from opsteward.accounts.types import Identity
+from opsteward.agents import metric_history
+from opsteward.agents.service import MAX_INTERVAL, SHORTEST_INTERVAL
 from opsteward.agents.types import AgentInfo, NewAgent
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.shapes import Input, NoBody, Page, page_of
+from opsteward.api.rest.schemas.base import Input, NoBody, Page, page_of
 from opsteward.api.routes import Routes
-from opsteward.identity.types import Identity
-from opsteward.tasks.service import desk as tasks
+from opsteward.tasks import queries as tasks
 
 router = Routes(tags=["agents"])
 
 _RECENT = 20
-_LONGEST_WINDOW = 31_536_000.0
+_MAX_WINDOW = 31_536_000.0
 Read = Annotated[Identity, needs("agents.read")]
 Write = Annotated[Identity, needs("agents.write")]
 
@@ -32,20 +32,20 @@ class AgentIn(Input):
     kind: Annotated[str, Field(min_length=1, max_length=100)]
     name: Annotated[str, Field(min_length=1, max_length=100)]
     interval: Annotated[
-        float | None, Field(strict=True, ge=SHORTEST_INTERVAL, le=LONGEST_INTERVAL, allow_inf_nan=False)
+        float | None, Field(strict=True, ge=SHORTEST_INTERVAL, le=MAX_INTERVAL, allow_inf_nan=False)
     ] = None
     params: dict[str, Any] = {}
 
 
 @router.get("/api/agents/status")
 async def agents_status(
-    rooms: RoomsDep, identity: Read, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000
+    services: RoomsDep, identity: Read, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000
 ) -> dict[str, Any]:
     """All agents with their state, the processes that run them, and the queue of tasks."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        summary = await rooms.agents.counts(session)
-        agents = await rooms.agents.page(session, limit=limit)
-        processes = await rooms.agents.processes(session)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        summary = await services.agents.counts(session)
+        agents = await services.agents.page(session, limit=limit)
+        processes = await services.agents.processes(session)
         queue = await tasks.counts(session)
     return {
         "summary": summary,
@@ -58,94 +58,94 @@ async def agents_status(
 
 @router.get("/api/v1/agents")
 async def list_agents(
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Read,
     after: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Page:
     """By name; `next` is the `after` of the next page."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        found = await rooms.agents.page(session, after=after, limit=limit)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        found = await services.agents.page(session, after=after, limit=limit)
     return page_of(found, limit=limit)
 
 
 @router.post("/api/v1/agents", status_code=201)
-async def register_agent(body: AgentIn, rooms: RoomsDep, identity: Write) -> dict[str, Any]:
+async def register_agent(body: AgentIn, services: RoomsDep, identity: Write) -> dict[str, Any]:
     """Register an agent; it is started within a second."""
     new = NewAgent(kind=body.kind, name=body.name, interval=body.interval, params=body.params)
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await rooms.agents.register(session, new=new, actor=identity.actor))
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await services.agents.register(session, new=new, actor=identity.actor))
 
 
 @router.get("/api/v1/agents/kinds")
-async def agent_kinds(rooms: RoomsDep, _: Read) -> Page:
+async def agent_kinds(services: RoomsDep, _: Read) -> Page:
     """What can be registered, with the schema of its parameters."""
-    return Page(items=[asdict(kind) for kind in rooms.agents.kinds.all()])
+    return Page(items=[asdict(kind) for kind in services.agents.agent_types.all()])
 
 
 @router.get("/api/v1/agents/metrics")
 async def agent_metrics(
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Read,
     name: Annotated[str, Query(max_length=200)] = "",
-    window: Annotated[float, Query(ge=1, le=_LONGEST_WINDOW, description="seconds")] = 3600.0,
+    window: Annotated[float, Query(ge=1, le=_MAX_WINDOW, description="seconds")] = 3600.0,
 ) -> Page:
     """Figures with their percentiles over the last `window` seconds, all of them over a week at most; of a named one
     its course as well, over any time that is kept."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=[asdict(one) for one in await metrics.history(session, name=name, window=window)])
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return Page(items=[asdict(one) for one in await metric_history.history(session, name=name, window=window)])
 
 
 @router.get("/api/v1/agents/{agent_id}")
-async def get_agent(agent_id: UUID, rooms: RoomsDep, identity: Read) -> dict[str, Any]:
+async def get_agent(agent_id: UUID, services: RoomsDep, identity: Read) -> dict[str, Any]:
     """One agent, with the newest messages to it."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        agent = await rooms.agents.get(session, agent_id=agent_id)
-        messages = await rooms.agents.messages(session, agent_id=agent_id, limit=_RECENT)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        agent = await services.agents.get(session, agent_id=agent_id)
+        messages = await services.agents.messages(session, agent_id=agent_id, limit=_RECENT)
     return {**asdict(agent), "messages": [asdict(one) for one in messages]}
 
 
 @router.delete("/api/v1/agents/{agent_id}", status_code=204)
-async def remove_agent(agent_id: UUID, rooms: RoomsDep, identity: Write) -> Response:
+async def remove_agent(agent_id: UUID, services: RoomsDep, identity: Write) -> Response:
     """Stop an agent and forget it."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        await rooms.agents.remove(session, agent_id=agent_id, actor=identity.actor)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        await services.agents.remove(session, agent_id=agent_id, actor=identity.actor)
     return Response(status_code=204)
 
 
 @router.put("/api/v1/agents/{agent_id}/start")
-async def start_agent(agent_id: UUID, rooms: RoomsDep, identity: Write, _: NoBody = None) -> dict[str, Any]:
+async def start_agent(agent_id: UUID, services: RoomsDep, identity: Write, _: NoBody = None) -> dict[str, Any]:
     """Run a stopped agent again."""
-    return asdict(await _order(rooms, identity, agent_id, "start"))
+    return asdict(await _order(services, identity, agent_id, "start"))
 
 
 @router.put("/api/v1/agents/{agent_id}/stop")
-async def stop_agent(agent_id: UUID, rooms: RoomsDep, identity: Write, _: NoBody = None) -> dict[str, Any]:
+async def stop_agent(agent_id: UUID, services: RoomsDep, identity: Write, _: NoBody = None) -> dict[str, Any]:
     """End it until it is started again."""
-    return asdict(await _order(rooms, identity, agent_id, "stop"))
+    return asdict(await _order(services, identity, agent_id, "stop"))
 
 
 @router.put("/api/v1/agents/{agent_id}/restart")
-async def restart_agent(agent_id: UUID, rooms: RoomsDep, identity: Write, _: NoBody = None) -> dict[str, Any]:
+async def restart_agent(agent_id: UUID, services: RoomsDep, identity: Write, _: NoBody = None) -> dict[str, Any]:
     """Begin it anew, whatever it does now."""
-    return asdict(await _order(rooms, identity, agent_id, "restart"))
+    return asdict(await _order(services, identity, agent_id, "restart"))
 
 
 @router.put("/api/v1/agents/{agent_id}/pause")
-async def pause_agent(agent_id: UUID, rooms: RoomsDep, identity: Write, _: NoBody = None) -> dict[str, Any]:
+async def pause_agent(agent_id: UUID, services: RoomsDep, identity: Write, _: NoBody = None) -> dict[str, Any]:
     """Begin no further run; what it keeps in memory stays."""
-    return asdict(await _order(rooms, identity, agent_id, "pause"))
+    return asdict(await _order(services, identity, agent_id, "pause"))
 
 
 @router.put("/api/v1/agents/{agent_id}/resume")
-async def resume_agent(agent_id: UUID, rooms: RoomsDep, identity: Write, _: NoBody = None) -> dict[str, Any]:
+async def resume_agent(agent_id: UUID, services: RoomsDep, identity: Write, _: NoBody = None) -> dict[str, Any]:
     """Go on after a pause."""
-    return asdict(await _order(rooms, identity, agent_id, "resume"))
+    return asdict(await _order(services, identity, agent_id, "resume"))
 
 
 Order = Literal["start", "stop", "restart", "pause", "resume"]
 
 
-async def _order(rooms: RoomsDep, identity: Identity, agent_id: UUID, order: Order) -> AgentInfo:
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return await rooms.agents.order(session, agent_id=agent_id, order=order, actor=identity.actor)
+async def _order(services: RoomsDep, identity: Identity, agent_id: UUID, order: Order) -> AgentInfo:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return await services.agents.order(session, agent_id=agent_id, order=order, actor=identity.actor)

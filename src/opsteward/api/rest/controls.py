@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 from fastapi import Response
 from pydantic import Field
 
+from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.shapes import Input
+from opsteward.api.rest.schemas.base import Input
 from opsteward.api.routes import Routes
 from opsteward.core.errors import Invalid
-from opsteward.identity.types import Identity
-from opsteward.tasks.service import controls
+from opsteward.tasks import controls
 
 router = Routes(prefix="/api/v1/controls", tags=["controls"])
 
@@ -32,20 +32,20 @@ class ControlIn(EverythingIn):
 
 
 @router.get("")
-async def list_pauses(rooms: RoomsDep, identity: Annotated[Identity, needs("controls.read")]) -> dict[str, Any]:
+async def list_pauses(services: RoomsDep, identity: Annotated[Identity, needs("controls.read")]) -> dict[str, Any]:
     """The pauses in force for this tenant."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         pauses = await controls.in_force(session)
     return {"paused": bool(pauses), "pauses": [asdict(one) for one in pauses]}
 
 
 @router.post("/pause")
 async def pause(
-    body: ControlIn, rooms: RoomsDep, identity: Annotated[Identity, needs("controls.write")]
+    body: ControlIn, services: RoomsDep, identity: Annotated[Identity, needs("controls.write")]
 ) -> dict[str, Any]:
     """Begin nothing new of this from now on; what runs waits before its next step."""
-    _check(rooms, body)
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    _check(services, body)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         made = await controls.pause(
             session, scope=body.scope, target=body.target, reason=body.reason, actor=identity.actor
         )
@@ -53,36 +53,38 @@ async def pause(
 
 
 @router.post("/resume", status_code=204)
-async def resume(body: ControlIn, rooms: RoomsDep, identity: Annotated[Identity, needs("controls.write")]) -> Response:
+async def resume(
+    body: ControlIn, services: RoomsDep, identity: Annotated[Identity, needs("controls.write")]
+) -> Response:
     """Go on where it was paused."""
-    _check(rooms, body)
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    _check(services, body)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         await controls.resume(session, scope=body.scope, target=body.target, actor=identity.actor)
     return Response(status_code=204)
 
 
 @router.post("/everything/pause")
 async def pause_everything(
-    rooms: RoomsDep, identity: Annotated[Identity, needs("controls.everything")], body: EverythingIn | None = None
+    services: RoomsDep, identity: Annotated[Identity, needs("controls.everything")], body: EverythingIn | None = None
 ) -> dict[str, Any]:
     """Stop the whole installation, all tenants: for platform operators."""
     reason = body.reason if body else ""
-    made = await controls.pause_everything(rooms.db, reason=reason, actor=identity.actor, home=identity.tenant_id)
+    made = await controls.pause_everything(services.db, reason=reason, actor=identity.actor, home=identity.tenant_id)
     return asdict(made)
 
 
 @router.post("/everything/resume", status_code=204)
 async def resume_everything(
-    rooms: RoomsDep, identity: Annotated[Identity, needs("controls.everything")], body: EverythingIn | None = None
+    services: RoomsDep, identity: Annotated[Identity, needs("controls.everything")], body: EverythingIn | None = None
 ) -> Response:
     """The whole installation goes on, but for what is paused by itself."""
     reason = body.reason if body else ""
-    await controls.resume_everything(rooms.db, reason=reason, actor=identity.actor, home=identity.tenant_id)
+    await controls.resume_everything(services.db, reason=reason, actor=identity.actor, home=identity.tenant_id)
     return Response(status_code=204)
 
 
-def _check(rooms: RoomsDep, body: ControlIn) -> None:
-    if body.scope == "task_type" and body.target and rooms.task_types.get(body.target) is None:
+def _check(services: RoomsDep, body: ControlIn) -> None:
+    if body.scope == "task_type" and body.target and services.task_types.get(body.target) is None:
         raise Invalid.field("target", "is no task type", "see GET /api/v1/tasks/types")
-    if body.scope == "action" and body.target and body.target not in rooms.registry.actions:
+    if body.scope == "action" and body.target and body.target not in services.registry.actions:
         raise Invalid.field("target", "is no action", "see GET /api/v1/actions/catalogue")

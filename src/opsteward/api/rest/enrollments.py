@@ -9,13 +9,14 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import Field
 
+from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.shapes import Input, Page, page_of
+from opsteward.api.rest.schemas.base import Input, Page, page_of
 from opsteward.api.routes import Routes
-from opsteward.identity.people import EnrollmentStatus
-from opsteward.identity.rules import Rule
-from opsteward.identity.service import enrollment_rules, enrollments
-from opsteward.identity.types import Identity
+from opsteward.directory.enrollment import service as enrollment_service
+from opsteward.directory.enrollment_rules import service as enrollment_rules
+from opsteward.directory.enrollment_rules.rules import Rule
+from opsteward.directory.types import EnrollmentStatus
 
 router = Routes(prefix="/api/v1", tags=["enrollments"])
 
@@ -44,7 +45,7 @@ class DutiesIn(Input):
 
 @router.get("/enrollments")
 async def list_enrollments(
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("enrollments.read")],
     status: EnrollmentStatus | None = None,
     enrollment_type: Annotated[str | None, Query(max_length=100)] = None,
@@ -53,8 +54,8 @@ async def list_enrollments(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page:
     """Newest first."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        found = await enrollments.page(
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        found = await enrollment_service.page(
             session, status=status, enrollment_type=enrollment_type, user_id=user_id, before=before, limit=limit
         )
     return page_of(found, limit=limit)
@@ -62,25 +63,25 @@ async def list_enrollments(
 
 @router.get("/enrollments/{enrollment_id}")
 async def get_enrollment(
-    enrollment_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("enrollments.read")]
+    enrollment_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("enrollments.read")]
 ) -> dict[str, Any]:
     """One enrolment with its stages."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await enrollments.get_enrollment(session, enrollment_id=enrollment_id))
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await enrollment_service.get_enrollment(session, enrollment_id=enrollment_id))
 
 
 @router.post("/enrollments/{enrollment_id}/approve")
 async def approve_enrollment(
     enrollment_id: UUID,
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("enrollments.decide")],
     body: DecisionIn | None = None,
 ) -> dict[str, Any]:
     """Approve the stage that it waits at; after the last one the user has its access."""
     told = body or DecisionIn()
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         return asdict(
-            await rooms.enrollments.approve(
+            await services.enrollments.approve(
                 session, enrollment_id=enrollment_id, by=identity, approver=told.approver, reason=told.reason
             )
         )
@@ -89,15 +90,15 @@ async def approve_enrollment(
 @router.post("/enrollments/{enrollment_id}/reject")
 async def reject_enrollment(
     enrollment_id: UUID,
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("enrollments.decide")],
     body: DecisionIn | None = None,
 ) -> dict[str, Any]:
     """End it without access."""
     told = body or DecisionIn()
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         return asdict(
-            await rooms.enrollments.reject(
+            await services.enrollments.reject(
                 session, enrollment_id=enrollment_id, by=identity, approver=told.approver, reason=told.reason
             )
         )
@@ -105,23 +106,23 @@ async def reject_enrollment(
 
 @router.get("/enrollment-rules")
 async def list_enrollment_rules(
-    rooms: RoomsDep, identity: Annotated[Identity, needs("enrollments.read")]
+    services: RoomsDep, identity: Annotated[Identity, needs("enrollments.read")]
 ) -> dict[str, Any]:
     """The rules that hold, by name: the tenant's own, and those that ship."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         rules = await enrollment_rules.rules_of(session)
     return {name: rule.model_dump(mode="json") for name, rule in sorted(rules.by_name.items())}
 
 
 @router.put("/enrollment-rules")
 async def update_enrollment_rules(
-    body: RulesIn, rooms: RoomsDep, identity: Annotated[Identity, needs("enrollment_rules.write")]
+    body: RulesIn, services: RoomsDep, identity: Annotated[Identity, needs("enrollment_rules.write")]
 ) -> dict[str, Any]:
     """Set the rules that are named, all or none; null forgets the tenant's own, and one that ships holds again.
 
     Who is enrolled keeps what a rule gave until the next move.
     """
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         await enrollment_rules.update_rules(session, rules=body.rules, actor=identity.actor)
         rules = await enrollment_rules.rules_of(session)
     return {name: rule.model_dump(mode="json") for name, rule in sorted(rules.by_name.items())}
@@ -129,19 +130,19 @@ async def update_enrollment_rules(
 
 @router.get("/segregation-of-duties")
 async def list_duty_conflicts(
-    rooms: RoomsDep, identity: Annotated[Identity, needs("enrollments.read")]
+    services: RoomsDep, identity: Annotated[Identity, needs("enrollments.read")]
 ) -> dict[str, list[list[str]]]:
     """The pairs of permissions that nobody may have together."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         return {"pairs": [list(pair) for pair in await enrollment_rules.duty_pairs(session)]}
 
 
 @router.put("/segregation-of-duties")
 async def set_duty_conflicts(
-    body: DutiesIn, rooms: RoomsDep, identity: Annotated[Identity, needs("enrollment_rules.write")]
+    body: DutiesIn, services: RoomsDep, identity: Annotated[Identity, needs("enrollment_rules.write")]
 ) -> dict[str, list[list[str]]]:
     """Replace the pairs. Refused while a rule gives both of a pair."""
     pairs = [(one, other) for one, other in body.pairs]
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         await enrollment_rules.set_duty_pairs(session, pairs=pairs, actor=identity.actor)
         return {"pairs": [list(pair) for pair in await enrollment_rules.duty_pairs(session)]}

@@ -12,18 +12,18 @@ from uuid import UUID
 from fastapi import Query, Request
 from pydantic import AfterValidator, Field, ValidationError
 
+from opsteward.accounts.types import Identity
 from opsteward.api import problems
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.guard import check_json
-from opsteward.api.rest.shapes import Input, Instant, NoBody, Page, page_of
+from opsteward.api.middleware.guard import check_json
+from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.blocking import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed
 from opsteward.core.settings import Settings
-from opsteward.events.classify import severity_of
-from opsteward.events.service import timeline
+from opsteward.events import timeline
+from opsteward.events.classification import severity_of
 from opsteward.events.types import IncidentStatus, NewEvent
-from opsteward.identity.types import Identity
 
 router = Routes(prefix="/api/v1", tags=["events"])
 
@@ -77,7 +77,7 @@ class EventIn(Input):
 )
 async def take_events(
     request: Request,
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("events.write")],
     detail: Literal["full", "none"] = "full",
 ) -> dict[str, Any]:
@@ -86,7 +86,7 @@ async def take_events(
     When no row is good, it is a 422 that names the fields.
     """
     kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
-    rows = await in_thread(_rows, await request.body(), kind, rooms.settings)
+    rows = await in_thread(_rows, await request.body(), kind, services.settings)
     good, rejected = await in_thread(_sorted_out, rows)
     if not good:
         raise Invalid(
@@ -96,8 +96,8 @@ async def take_events(
             ]
             or [FieldProblem(field="body", problem="holds no event", remedy="send at least one")]
         )
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        taken = await rooms.intake.take(session, events=good, actor=identity.actor)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        taken = await services.intake.take(session, events=good, actor=identity.actor)
     answer: dict[str, Any] = {"accepted": len(taken), "rejected": rejected}
     if detail == "full":
         answer["events"] = [asdict(event) for event in taken]
@@ -159,15 +159,15 @@ class Reason(Input):
 
 @router.get("/incidents")
 async def list_incidents(
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("incidents.read")],
     status: Annotated[list[IncidentStatus] | None, Query()] = None,
     before: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Page:
     """Newest first; `before` takes the `next` of the previous page."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        found = await rooms.incidents.page(
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        found = await services.incidents.page(
             session, status=[s.value for s in status or []] or None, before=before, limit=limit
         )
     return page_of(found, limit=limit, cursor="number")
@@ -175,15 +175,15 @@ async def list_incidents(
 
 @router.get("/incidents/{incident_id}")
 async def get_incident(
-    incident_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("incidents.read")]
+    incident_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("incidents.read")]
 ) -> dict[str, Any]:
     """The incident with its timeline, its newest events, its actions and its sessions."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        incident = await rooms.incidents.get(session, incident_id=incident_id)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        incident = await services.incidents.get(session, incident_id=incident_id)
         lines = await timeline.read(session, incident_id=incident_id)
-        events = await rooms.incidents.events(session, incident_id=incident_id)
-        actions = await rooms.door.list_runs(session, incident_id=incident_id)
-        sessions = await rooms.sessions.page(session, incident_id=incident_id)
+        events = await services.incidents.events(session, incident_id=incident_id)
+        actions = await services.action_service.list_runs(session, incident_id=incident_id)
+        sessions = await services.sessions.page(session, incident_id=incident_id)
     return asdict(incident) | {
         "timeline": [asdict(line) for line in lines],
         "events": [asdict(event) for event in events],
@@ -194,32 +194,35 @@ async def get_incident(
 
 @router.post("/incidents/{incident_id}/acknowledge")
 async def acknowledge(
-    incident_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("incidents.write")], body: NoBody = None
+    incident_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("incidents.write")], body: NoBody = None
 ) -> dict[str, Any]:
     """Somebody has seen it."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await rooms.incidents.acknowledge(session, incident_id=incident_id, by=identity))
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await services.incidents.acknowledge(session, incident_id=incident_id, by=identity))
 
 
 @router.post("/incidents/{incident_id}/resolve")
 async def resolve(
-    incident_id: UUID, body: Reason, rooms: RoomsDep, identity: Annotated[Identity, needs("incidents.write")]
+    incident_id: UUID, body: Reason, services: RoomsDep, identity: Annotated[Identity, needs("incidents.write")]
 ) -> dict[str, Any]:
     """Close it by hand."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         return asdict(
-            await rooms.incidents.resolve_by_hand(session, incident_id=incident_id, by=identity, reason=body.reason)
+            await services.incidents.resolve_by_hand(session, incident_id=incident_id, by=identity, reason=body.reason)
         )
 
 
 @router.post("/incidents/{incident_id}/troubleshoot", status_code=202)
 async def troubleshoot(
-    incident_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("troubleshooting.run")], body: NoBody = None
+    incident_id: UUID,
+    services: RoomsDep,
+    identity: Annotated[Identity, needs("troubleshooting.run")],
+    body: NoBody = None,
 ) -> dict[str, Any]:
     """Start a session for it."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        incident = await rooms.incidents.get(session, incident_id=incident_id)
-        started = await rooms.sessions.start(
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        incident = await services.incidents.get(session, incident_id=incident_id)
+        started = await services.sessions.start(
             session,
             trigger="operator",
             requested_by=identity.actor,

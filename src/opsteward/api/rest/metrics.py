@@ -11,11 +11,11 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
 
+from opsteward.accounts.types import Identity
 from opsteward.api.deps import Needs, RoomsDep, bearer
 from opsteward.api.routes import Routes
-from opsteward.identity.types import Identity
+from opsteward.telemetry.database_metrics import MEDIA_TYPE, Announcement, exposition
 from opsteward.telemetry.metrics import REGISTRY
-from opsteward.telemetry.service.figures import MEDIA_TYPE, Told, exposition
 
 router = Routes(tags=["metrics"])
 
@@ -24,27 +24,27 @@ class _NeedsUnlessPublic(Needs):
     """Lets a program of this machine in without a credential where the setting `metrics_public` says so."""
 
     async def __call__(  # type: ignore[override]
-        self, request: Request, rooms: RoomsDep, credential: Annotated[Any, Depends(bearer)]
+        self, request: Request, services: RoomsDep, credential: Annotated[Any, Depends(bearer)]
     ) -> Identity | None:
-        if rooms.settings.metrics_public and credential is None and _is_of_this_machine(request):
+        if services.settings.metrics_public and credential is None and _is_of_this_machine(request):
             return None
-        return await super().__call__(request, rooms, credential)
+        return await super().__call__(request, services, credential)
 
 
 _scraper = _NeedsUnlessPublic("metrics.read")
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-async def metrics(rooms: RoomsDep, identity: Annotated[Identity | None, Depends(_scraper)]) -> Response:
+async def metrics(services: RoomsDep, identity: Annotated[Identity | None, Depends(_scraper)]) -> Response:
     """The metrics of this process and of the installation's database, in Prometheus' text format."""
     whole = identity is None or identity.may("metrics.installation")
-    if rooms.figures is None:  # a worker: it has nothing to show but its own process
+    if services.figures is None:  # a worker: it has nothing to show but its own process
         if identity is not None:
             identity.require("metrics.installation")
         return Response(exposition(REGISTRY), media_type=MEDIA_TYPE)
-    figures = await rooms.figures.read(None if whole or identity is None else identity.tenant_id)
+    figures = await services.figures.read(None if whole or identity is None else identity.tenant_id)
     own = [REGISTRY] if whole else []
-    return Response(exposition(Told(figures, whole=whole), *own), media_type=MEDIA_TYPE)
+    return Response(exposition(Announcement(figures, whole=whole), *own), media_type=MEDIA_TYPE)
 
 
 #: Headers by which a proxy tells that the request is somebody else's.

@@ -10,15 +10,15 @@ from uuid import UUID
 from fastapi import Request, Response
 from pydantic import Field
 
+from opsteward.accounts import credentials, operators, passwords
+from opsteward.accounts.password_hashing import MAX_DURATION
+from opsteward.accounts.permissions import SIGNED_IN
+from opsteward.accounts.role_delegation import require_power_over
+from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, client_address, needs, own_address
-from opsteward.api.rest.shapes import Input, NoBody, Page
+from opsteward.api.rest.schemas.base import Input, NoBody, Page
 from opsteward.api.routes import Routes
 from opsteward.core.errors import Denied, Invalid
-from opsteward.identity.giving import require_power_over
-from opsteward.identity.passwords import LONGEST
-from opsteward.identity.permissions import SIGNED_IN
-from opsteward.identity.service import access, operators, password_sign_in
-from opsteward.identity.types import Identity
 
 router = Routes(prefix="/api/v1", tags=["administration"])
 
@@ -40,8 +40,8 @@ class OperatorChange(Input):
 
 
 class PasswordIn(Input):
-    old_password: Annotated[str, Field(min_length=1, max_length=LONGEST)]
-    new_password: Annotated[str, Field(min_length=1, max_length=4 * LONGEST)]
+    old_password: Annotated[str, Field(min_length=1, max_length=MAX_DURATION)]
+    new_password: Annotated[str, Field(min_length=1, max_length=4 * MAX_DURATION)]
 
 
 class TokenIn(Input):
@@ -77,40 +77,42 @@ async def me(identity: Annotated[Identity, needs(SIGNED_IN)]) -> dict[str, Any]:
 
 @router.put("/me/password", status_code=204)
 async def change_password(
-    body: PasswordIn, request: Request, rooms: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]
+    body: PasswordIn, request: Request, services: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]
 ) -> Response:
     """Another password for oneself; one's other browser sessions end. The first comes by a password link."""
-    await rooms.password_sign_in.change_own(
+    await services.password_sign_in.change_own(
         identity, old=body.old_password, new=body.new_password, address=client_address(request)
     )
     return Response(status_code=204)
 
 
 @router.get("/operators")
-async def list_operators(rooms: RoomsDep, identity: Annotated[Identity, needs("operators.read")]) -> Page:
+async def list_operators(services: RoomsDep, identity: Annotated[Identity, needs("operators.read")]) -> Page:
     """Who works with Opsteward in this tenant."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=[asdict(operator) for operator in await access.list_operators(session)])
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return Page(items=[asdict(operator) for operator in await credentials.list_operators(session)])
 
 
 @router.post("/operators", status_code=201)
 async def create_operator(
-    body: OperatorIn, rooms: RoomsDep, identity: Annotated[Identity, needs("operators.write")]
+    body: OperatorIn, services: RoomsDep, identity: Annotated[Identity, needs("operators.write")]
 ) -> dict[str, Any]:
     """Add an operator; give a token with POST /tokens, or a password link."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         return asdict(
-            await access.create_operator(session, name=body.name, roles=body.roles, actor=identity.actor, by=identity)
+            await credentials.create_operator(
+                session, name=body.name, roles=body.roles, actor=identity.actor, by=identity
+            )
         )
 
 
 @router.put("/operators/{operator_id}")
 async def change_operator(
-    operator_id: UUID, body: OperatorChange, rooms: RoomsDep, identity: Annotated[Identity, needs("operators.write")]
+    operator_id: UUID, body: OperatorChange, services: RoomsDep, identity: Annotated[Identity, needs("operators.write")]
 ) -> dict[str, Any]:
     """Other roles, or `inactive` and `active` again; a change ends their browser sessions. Nobody gives roles beyond
     their own, and the last owner stays one."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         changed = await operators.change_operator(
             session,
             operator_id=operator_id,
@@ -124,10 +126,10 @@ async def change_operator(
 
 @router.delete("/operators/{operator_id}", status_code=204)
 async def deactivate_operator(
-    operator_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("operators.write")]
+    operator_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("operators.write")]
 ) -> Response:
     """Shut an operator out at once; what they did stays theirs. PUT with status `active` lets them in again."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         await operators.change_operator(
             session, operator_id=operator_id, status=operators.INACTIVE, actor=identity.actor, by=identity
         )
@@ -138,13 +140,13 @@ async def deactivate_operator(
 async def create_password_link(
     operator_id: UUID,
     request: Request,
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("operators.write")],
     body: NoBody = None,
 ) -> dict[str, Any]:
     """A link, shown this once, with which the operator sets a password and signs in; it works once, for an hour."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        link = await password_sign_in.make_link(session, operator_id=operator_id, by=identity)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        link = await passwords.make_link(session, operator_id=operator_id, by=identity)
     return {
         "id": link.id,
         "url": f"{own_address(request)}/sign-in/password?code={link.secret}",
@@ -153,26 +155,26 @@ async def create_password_link(
 
 
 @router.get("/tokens")
-async def list_tokens(rooms: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]) -> Page:
+async def list_tokens(services: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]) -> Page:
     """One's own API tokens; all of the tenant for who may write tokens. Never their secrets."""
     own = None if identity.may("tokens.write") else identity.operator_id
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=[asdict(token) for token in await access.list_tokens(session, operator_id=own)])
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return Page(items=[asdict(token) for token in await credentials.list_tokens(session, operator_id=own)])
 
 
 @router.post("/tokens", status_code=201)
 async def create_token(
-    body: TokenIn, rooms: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]
+    body: TokenIn, services: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]
 ) -> dict[str, Any]:
     """A new API token; its secret is shown this once. It may no more, and lives no longer, than the token that asks."""
     if body.days is not None and body.expires_in is not None:
         raise Invalid.field("days", "is given beside expires_in", "give one of the two")
     seconds = body.days * _DAY if body.days is not None else body.expires_in
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         owner = identity.operator_id
         if body.operator is not None:
             owner = await _other_operator(session, identity, body.operator)
-        token = await access.issue_token(
+        token = await credentials.issue_token(
             session,
             operator_id=owner,
             kind="api",
@@ -190,18 +192,18 @@ async def _other_operator(session: Any, identity: Identity, name: str) -> UUID:
     if name.casefold() == identity.operator_name.casefold():
         return identity.operator_id
     identity.require("tokens.write")
-    found = await access.find_operator(session, name=name)
+    found = await credentials.find_operator(session, name=name)
     require_power_over(identity, found.roles)
     return found.id
 
 
 @router.delete("/tokens/{token_id}", status_code=204)
-async def revoke_token(token_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]) -> Response:
+async def revoke_token(token_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]) -> Response:
     """End a token at once. A token with scopes, without `tokens.write` among them, ends itself only."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         if not identity.may("tokens.write"):
-            own = {token.id for token in await access.list_tokens(session, operator_id=identity.operator_id)}
+            own = {token.id for token in await credentials.list_tokens(session, operator_id=identity.operator_id)}
             if token_id not in (own if identity.scopes is None else {identity.token_id}):
                 raise Denied("only one's own tokens")
-        await access.revoke_token(session, token_id=token_id, actor=identity.actor)
+        await credentials.revoke_token(session, token_id=token_id, actor=identity.actor)
     return Response(status_code=204)

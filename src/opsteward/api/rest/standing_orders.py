@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.shapes import Input
+from opsteward.api.rest.schemas.base import Input
 from opsteward.api.routes import Routes
-from opsteward.events.service.orders import InForce
-from opsteward.identity.types import Identity
+from opsteward.events.standing_orders.service import InForce
 
 router = Routes(prefix="/api/v1/standing-orders", tags=["standing orders"])
 
@@ -23,27 +23,27 @@ class OrdersIn(Input):
 
 
 @router.get("")
-async def export(rooms: RoomsDep, identity: Annotated[Identity, needs("standing_orders.read")]) -> dict[str, Any]:
+async def export(services: RoomsDep, identity: Annotated[Identity, needs("standing_orders.read")]) -> dict[str, Any]:
     """The version in force, as its text. Version 0 is what ships."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return _as_answer(await rooms.orders.in_force(session))
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return _as_answer(await services.orders.in_force(session))
 
 
 @router.post("/check")
 async def check(
-    body: OrdersIn, rooms: RoomsDep, identity: Annotated[Identity, needs("standing_orders.read")]
+    body: OrdersIn, services: RoomsDep, identity: Annotated[Identity, needs("standing_orders.read")]
 ) -> dict[str, Any]:
     """Whether the text is sound; a 422 names each problem with its line and remedy."""
-    return {"ok": True, "orders": [order.name for order in rooms.orders.check(body.text)]}
+    return {"ok": True, "orders": [order.name for order in services.orders.check(body.text)]}
 
 
 @router.put("")
 async def apply(
-    body: OrdersIn, rooms: RoomsDep, identity: Annotated[Identity, needs("standing_orders.write")]
+    body: OrdersIn, services: RoomsDep, identity: Annotated[Identity, needs("standing_orders.write")]
 ) -> dict[str, Any]:
     """Put a new version in force."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return _as_answer(await rooms.orders.apply(session, text=body.text, actor=identity.actor))
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return _as_answer(await services.orders.apply(session, text=body.text, actor=identity.actor))
 
 
 def _as_answer(found: InForce) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import AliasChoices, Field
 
+from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.shapes import Input, Page
+from opsteward.api.rest.schemas.base import Input, Page
 from opsteward.api.routes import Routes
-from opsteward.identity.types import Identity
-from opsteward.systems.service.inventory import NewSystem
+from opsteward.systems.service import NewSystem
 
 router = Routes(prefix="/api/v1/systems", tags=["systems"])
 
@@ -36,43 +36,45 @@ class SystemIn(Input):
 
 @router.post("", status_code=201)
 async def register_system(
-    body: SystemIn, rooms: RoomsDep, identity: Annotated[Identity, needs("systems.write")]
+    body: SystemIn, services: RoomsDep, identity: Annotated[Identity, needs("systems.write")]
 ) -> dict[str, Any]:
     """Register a system; it is watched from now on."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await rooms.inventory.register(session, new=NewSystem(**body.model_dump()), actor=identity.actor))
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(
+            await services.inventory.register(session, new=NewSystem(**body.model_dump()), actor=identity.actor)
+        )
 
 
 @router.get("")
-async def list_systems(rooms: RoomsDep, identity: Annotated[Identity, needs("systems.read")]) -> Page:
+async def list_systems(services: RoomsDep, identity: Annotated[Identity, needs("systems.read")]) -> Page:
     """All systems with their present health, by name."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=[asdict(system) for system in await rooms.inventory.all(session)])
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return Page(items=[asdict(system) for system in await services.inventory.all(session)])
 
 
 @router.get("/{system_id}")
 async def get_system(
-    system_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("systems.read")]
+    system_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("systems.read")]
 ) -> dict[str, Any]:
     """One system."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await rooms.inventory.get(session, system_id=system_id))
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await services.inventory.get(session, system_id=system_id))
 
 
 @router.get("/{system_id}/health")
 async def system_health(
-    system_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("systems.read")]
+    system_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("systems.read")]
 ) -> dict[str, Any]:
     """Its health as last measured."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return asdict((await rooms.inventory.get(session, system_id=system_id)).health)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return asdict((await services.inventory.get(session, system_id=system_id)).health)
 
 
 @router.delete("/{system_id}", status_code=204)
 async def remove_system(
-    system_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("systems.write")]
+    system_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("systems.write")]
 ) -> Response:
     """Forget a system and its credentials."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        await rooms.inventory.remove(session, system_id=system_id, actor=identity.actor)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        await services.inventory.remove(session, system_id=system_id, actor=identity.actor)
     return Response(status_code=204)

@@ -10,17 +10,17 @@ from uuid import UUID
 from fastapi import Header, Query, Response
 from pydantic import Field
 
+from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.shapes import Input, Instant, NoBody, Page, page_of
-from opsteward.api.rooms import Rooms
+from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, page_of
 from opsteward.api.routes import Routes
+from opsteward.api.services import ApiServices
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
 from opsteward.core.ids import derived_id
-from opsteward.identity.types import Identity
-from opsteward.tasks.service import desk
-from opsteward.tasks.service.schedules import next_time
-from opsteward.tasks.service.submission import LONGEST_DELAY, MOST_DEPENDENCIES
+from opsteward.tasks import queries as task_queries
+from opsteward.tasks.schedules import next_time
+from opsteward.tasks.submission import MAX_DELAY, MAX_DEPENDENCIES
 from opsteward.tasks.types import NewTask, TaskStatus
 
 router = Routes(prefix="/api/v1", tags=["tasks"])
@@ -54,9 +54,9 @@ class TaskBase(Input):
 class TaskIn(TaskBase):
     """A task. `dependencies`: tasks that must complete first, by id or by the `ref` of another in the same request."""
 
-    dependencies: Annotated[list[Ref], Field(max_length=MOST_DEPENDENCIES)] = []
+    dependencies: Annotated[list[Ref], Field(max_length=MAX_DEPENDENCIES)] = []
     ref: Ref | None = None
-    delay: Annotated[float | None, Field(strict=True, ge=0, le=LONGEST_DELAY, allow_inf_nan=False)] = None
+    delay: Annotated[float | None, Field(strict=True, ge=0, le=MAX_DELAY, allow_inf_nan=False)] = None
     run_at: Instant | None = None
 
     def as_new(self, *, repeat_key: UUID | None) -> NewTask:
@@ -115,28 +115,28 @@ class PreviewIn(Input):
 @router.post("/tasks", status_code=202)
 async def submit_task(
     body: TaskIn,
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("tasks.write")],
     idempotency_key: Key = None,
 ) -> dict[str, Any]:
     """Submit a task; sent again with the same `Idempotency-Key`, it is the same task."""
     repeat_key = derived_id(identity.operator_id, f"task {idempotency_key}") if idempotency_key else None
     new = body.as_new(repeat_key=repeat_key)
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        told = (await rooms.submission.submit(session, tasks=[new], actor=identity.actor))[0]
-        task = await desk.get(session, task_id=told.id)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        told = (await services.submission.submit(session, tasks=[new], actor=identity.actor))[0]
+        task = await task_queries.get(session, task_id=told.id)
     return {**asdict(task), "deduplicated": told.deduplicated}
 
 
 @router.post("/tasks/bulk", status_code=202)
 async def submit_tasks(
     body: TasksIn,
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("tasks.write")],
     idempotency_key: Key = None,
 ) -> dict[str, Any]:
     """Submit many tasks in one transaction, all or none; they may depend on each other by `ref`."""
-    most = rooms.settings.max_tasks_per_request
+    most = services.settings.max_tasks_per_request
     if len(body.tasks) > most:
         raise Invalid.field("tasks", f"are {len(body.tasks)}, the most is {most}", "send them in parts")
     parent = identity.operator_id
@@ -144,8 +144,8 @@ async def submit_tasks(
         one.as_new(repeat_key=derived_id(parent, f"tasks {idempotency_key} {number}") if idempotency_key else None)
         for number, one in enumerate(body.tasks)
     ]
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        told = await rooms.submission.submit(session, tasks=new, actor=identity.actor)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        told = await services.submission.submit(session, tasks=new, actor=identity.actor)
     return {
         "submitted": sum(not one.deduplicated for one in told),
         "deduplicated": sum(one.deduplicated for one in told),
@@ -155,7 +155,7 @@ async def submit_tasks(
 
 @router.get("/tasks")
 async def list_tasks(
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("tasks.read")],
     status: TaskStatus | None = None,
     task_type: Annotated[str | None, Query(max_length=100)] = None,
@@ -165,8 +165,8 @@ async def list_tasks(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page:
     """Newest first."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        found = await desk.page(
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        found = await task_queries.page(
             session,
             status=status,
             task_type=task_type,
@@ -179,7 +179,7 @@ async def list_tasks(
 
 
 @router.get("/tasks/types")
-async def list_task_types(rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> Page:
+async def list_task_types(services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> Page:
     """Every task type there is, with the JSON Schema of its parameters."""
     items = [
         {
@@ -190,58 +190,60 @@ async def list_task_types(rooms: RoomsDep, identity: Annotated[Identity, needs("
             "timeout": kind.timeout,
             "parameters": kind.params.model_json_schema(),
         }
-        for slug, kind in sorted(rooms.task_types.types.items())
+        for slug, kind in sorted(services.task_types.types.items())
     ]
     return Page(items=items)
 
 
 @router.get("/tasks/counts")
-async def count_tasks(rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> dict[str, int]:
+async def count_tasks(services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> dict[str, int]:
     """How many tasks of this tenant stand in each status."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return await desk.counts(session)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return await task_queries.counts(session)
 
 
 @router.get("/tasks/limits")
-async def list_limits(rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> dict[str, int]:
+async def list_limits(services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> dict[str, int]:
     """The tenant's limits by task type; the empty name is that of all together."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return await desk.limits(session)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return await task_queries.limits(session)
 
 
 @router.put("/tasks/limits")
 async def set_limit(
-    body: LimitIn, rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.write")]
+    body: LimitIn, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")]
 ) -> dict[str, int]:
     """Set or lift a limit; returns all of them."""
-    if body.task_type and rooms.task_types.get(body.task_type) is None:
+    if body.task_type and services.task_types.get(body.task_type) is None:
         raise Invalid.field("task_type", "is no task type", "see GET /api/v1/tasks/types")
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return await desk.set_limit(
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return await task_queries.set_limit(
             session, task_type=body.task_type, max_running=body.max_running, actor=identity.actor
         )
 
 
 @router.post("/tasks/redrive")
 async def redrive_tasks(
-    rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: RedriveIn | None = None
+    services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: RedriveIn | None = None
 ) -> dict[str, Any]:
     """Run the dead letters (or other ended tasks) anew, up to 10,000 at once."""
     wanted = body or RedriveIn()
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        done = await desk.redrive_all(session, status=wanted.status, task_type=wanted.task_type, actor=identity.actor)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        done = await task_queries.redrive_all(
+            session, status=wanted.status, task_type=wanted.task_type, actor=identity.actor
+        )
     return asdict(done)
 
 
 @router.get("/tasks/{task_id}")
 async def get_task(
-    task_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]
+    task_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]
 ) -> dict[str, Any]:
     """One task, with those that it depends on and those that wait for it."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        task = await desk.get(session, task_id=task_id)
-        above = await desk.several(session, ids=task.dependencies)
-        below = await desk.dependents_of(session, task_id=task_id)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        task = await task_queries.get(session, task_id=task_id)
+        above = await task_queries.several(session, ids=task.dependencies)
+        below = await task_queries.dependents_of(session, task_id=task_id)
     shown = ("id", "name", "task_type", "status")
     return {
         **asdict(task),
@@ -253,32 +255,34 @@ async def get_task(
 @router.put("/tasks/{task_id}/cancel")
 async def cancel_task(
     task_id: UUID,
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("tasks.write")],
     body: CancelIn | None = None,
 ) -> dict[str, Any]:
     """Cancel a waiting task at once, a running one as soon as its process hears of it."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        task = await desk.cancel(session, task_id=task_id, actor=identity.actor, reason=body.reason if body else "")
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        task = await task_queries.cancel(
+            session, task_id=task_id, actor=identity.actor, reason=body.reason if body else ""
+        )
     return asdict(task)
 
 
 @router.post("/tasks/{task_id}/redrive", status_code=202)
 async def redrive_task(
-    task_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
+    task_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
 ) -> dict[str, Any]:
     """Run a failed, dead or cancelled task anew, with all its tries."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await desk.redrive(session, task_id=task_id, actor=identity.actor))
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await task_queries.redrive(session, task_id=task_id, actor=identity.actor))
 
 
 @router.post("/schedules", status_code=201)
 async def create_schedule(
-    body: ScheduleIn, rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.write")]
+    body: ScheduleIn, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")]
 ) -> dict[str, Any]:
     """Submit a task again and again."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        made = await rooms.schedules.create(
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        made = await services.schedules.create(
             session,
             name=body.name,
             cron=body.cron,
@@ -290,10 +294,10 @@ async def create_schedule(
 
 
 @router.get("/schedules")
-async def list_schedules(rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> Page:
+async def list_schedules(services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> Page:
     """All schedules, by name."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=[asdict(one) for one in await rooms.schedules.page(session)])
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return Page(items=[asdict(one) for one in await services.schedules.page(session)])
 
 
 @router.post("/schedules/preview")
@@ -309,41 +313,41 @@ async def preview_schedule(
 
 @router.get("/schedules/{schedule_id}")
 async def get_schedule(
-    schedule_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]
+    schedule_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]
 ) -> dict[str, Any]:
     """One schedule and when it fires next."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await rooms.schedules.get(session, schedule_id=schedule_id))
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await services.schedules.get(session, schedule_id=schedule_id))
 
 
 @router.put("/schedules/{schedule_id}/pause")
 async def pause_schedule(
-    schedule_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
+    schedule_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
 ) -> dict[str, Any]:
     """It fires no more until it is resumed."""
-    return await _set_paused(schedule_id, rooms, identity, True)
+    return await _set_paused(schedule_id, services, identity, True)
 
 
 @router.put("/schedules/{schedule_id}/resume")
 async def resume_schedule(
-    schedule_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
+    schedule_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
 ) -> dict[str, Any]:
     """It fires at its next time; what was missed stays missed."""
-    return await _set_paused(schedule_id, rooms, identity, False)
+    return await _set_paused(schedule_id, services, identity, False)
 
 
-async def _set_paused(schedule_id: UUID, rooms: Rooms, identity: Identity, paused: bool) -> dict[str, Any]:
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+async def _set_paused(schedule_id: UUID, services: ApiServices, identity: Identity, paused: bool) -> dict[str, Any]:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         return asdict(
-            await rooms.schedules.set_paused(session, schedule_id=schedule_id, paused=paused, actor=identity.actor)
+            await services.schedules.set_paused(session, schedule_id=schedule_id, paused=paused, actor=identity.actor)
         )
 
 
 @router.delete("/schedules/{schedule_id}", status_code=204)
 async def remove_schedule(
-    schedule_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("tasks.write")]
+    schedule_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")]
 ) -> Response:
     """Remove a schedule; the tasks that it submitted stay."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        await rooms.schedules.remove(session, schedule_id=schedule_id, actor=identity.actor)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        await services.schedules.remove(session, schedule_id=schedule_id, actor=identity.actor)
     return Response(status_code=204)

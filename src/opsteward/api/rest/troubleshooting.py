@@ -8,11 +8,11 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import Field
 
+from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.shapes import Input, Page
+from opsteward.api.rest.schemas.base import Input, Page
 from opsteward.api.routes import Routes
 from opsteward.core.errors import Invalid
-from opsteward.identity.types import Identity
 
 router = Routes(prefix="/api/v1/troubleshooting/sessions", tags=["troubleshooting"])
 
@@ -26,17 +26,17 @@ class SessionIn(Input):
 
 @router.post("", status_code=202)
 async def start_session(
-    body: SessionIn, rooms: RoomsDep, identity: Annotated[Identity, needs("troubleshooting.run")]
+    body: SessionIn, services: RoomsDep, identity: Annotated[Identity, needs("troubleshooting.run")]
 ) -> dict[str, Any]:
     """Start a session; standing orders decide what it may do."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         system_id = None
         if body.system is not None:
-            found = await rooms.inventory.find(session, name=body.system)
+            found = await services.inventory.find(session, name=body.system)
             if found is None:
                 raise Invalid.field("system", "is no registered system", "see GET /api/v1/systems")
             system_id = found.id
-        started = await rooms.sessions.start(
+        started = await services.sessions.start(
             session,
             trigger="operator",
             requested_by=identity.actor,
@@ -48,22 +48,22 @@ async def start_session(
 
 @router.get("")
 async def list_sessions(
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("troubleshooting.read")],
     incident_id: UUID | None = None,
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page:
     """Newest first."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        found = await rooms.sessions.page(session, incident_id=incident_id, before=before, limit=limit)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        found = await services.sessions.page(session, incident_id=incident_id, before=before, limit=limit)
     return Page(items=[s.model_dump() for s in found], next=str(found[-1].id) if len(found) == limit else None)
 
 
 @router.get("/{session_id}")
 async def get_session(
-    session_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("troubleshooting.read")]
+    session_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("troubleshooting.read")]
 ) -> dict[str, Any]:
     """One session: phases, issues, diagnostics, resolutions."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return (await rooms.sessions.get(session, session_id=session_id)).model_dump()
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return (await services.sessions.get(session, session_id=session_id)).model_dump()

@@ -16,22 +16,22 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import Field, ValidationError
 from starlette.requests import ClientDisconnect
 
+from opsteward.accounts.types import Identity
 from opsteward.api import problems, uploads
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.guard import check_json
-from opsteward.api.rest.shapes import Input, Page
-from opsteward.api.rooms import Rooms
+from opsteward.api.middleware.guard import check_json
+from opsteward.api.rest.schemas.base import Input, Page
 from opsteward.api.routes import Routes
+from opsteward.api.services import ApiServices
 from opsteward.core.blocking import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed, NotFound
-from opsteward.identity.service.exports import EXPORTS, exported
-from opsteward.identity.service.imports import jobs
-from opsteward.identity.service.imports.columns import check_mapping
-from opsteward.identity.service.imports.csv_records import inert
-from opsteward.identity.service.imports.jobs import ImportOrder, ImportReport
-from opsteward.identity.service.imports.reading import format_of
-from opsteward.identity.types import Identity
-from opsteward.tasks.service import desk
+from opsteward.directory.exports import EXPORTS, exported
+from opsteward.directory.imports import jobs
+from opsteward.directory.imports.columns import check_mapping
+from opsteward.directory.imports.csv_records import inert
+from opsteward.directory.imports.jobs import ImportOrder, ImportReport
+from opsteward.directory.imports.reading import format_of
+from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import NewTask, TaskStatus
 
 router = Routes(prefix="/api/v1", tags=["users"])
@@ -72,7 +72,7 @@ class BulkIn(Input):
 )
 async def bulk_import(
     request: Request,
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("users.write")],
     mode: Mode = "create",
     dry_run: bool = False,
@@ -92,14 +92,14 @@ async def bulk_import(
     )  # fmt: skip
     body = uploads.Body(request.stream())
     try:
-        await body.look(rooms.settings.max_body_bytes)
+        await body.look(services.settings.max_body_bytes)
         if order.format == "json" and body.begun.lstrip(b" \t\r\n")[:1] != b"[":
-            order, content = await _from_object(rooms, body, order)
+            order, content = await _from_object(services, body, order)
             body = uploads.Body(_one(content))
-            await body.look(rooms.settings.max_body_bytes)
-        report = await _done_at_once(rooms, identity, body, order, encoding) if body.whole else None
+            await body.look(services.settings.max_body_bytes)
+        report = await _done_at_once(services, identity, body, order, encoding) if body.whole else None
         if report is None:
-            report = await _queued(rooms, identity, body, order, encoding)
+            report = await _queued(services, identity, body, order, encoding)
     except ClientDisconnect:
         raise Malformed.field("body", "ended too early", "send it again") from None
     return JSONResponse(_told(report), status_code=200 if report.info.ended_at else 202)
@@ -109,15 +109,15 @@ async def _one(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
-async def _from_object(rooms: Rooms, body: uploads.Body, order: ImportOrder) -> tuple[ImportOrder, bytes]:
+async def _from_object(services: ApiServices, body: uploads.Body, order: ImportOrder) -> tuple[ImportOrder, bytes]:
     """The options and the users of a JSON object, which is read as a whole, for its options may come last."""
-    limit = rooms.settings.max_ingest_bytes
+    limit = services.settings.max_ingest_bytes
     await body.look(limit)
     if len(body.begun) > limit:
         raise uploads.too_large(limit)
     if not body.begun.strip():
         raise Malformed.field("body", "is empty", "send users, or a file of them")
-    value = await in_thread(check_json, body.begun, max_depth=rooms.settings.max_json_depth)
+    value = await in_thread(check_json, body.begun, max_depth=services.settings.max_json_depth)
     try:
         given = BulkIn.model_validate(value)
     except ValidationError as error:
@@ -128,20 +128,20 @@ async def _from_object(rooms: Rooms, body: uploads.Body, order: ImportOrder) -> 
 
 
 async def _done_at_once(
-    rooms: Rooms, identity: Identity, body: uploads.Body, order: ImportOrder, encoding: str
+    services: ApiServices, identity: Identity, body: uploads.Body, order: ImportOrder, encoding: str
 ) -> ImportReport | None:
     """A small import in one transaction; None for one with too many rows."""
     content = body.begun
     kept = uploads.held(content, order, encoding)
-    if await in_thread(uploads.holds_more_than, rooms.settings.import_at_once, content, order, kept.encoding):
+    if await in_thread(uploads.holds_more_than, services.settings.import_at_once, content, order, kept.encoding):
         return None
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         begun = await jobs.begin(session, order=order, actor=identity.actor)
         job_id = await jobs.accept(
             session, job_id=begun, size=kept.size, encoding=kept.encoding, note=kept.note, content=kept.content
         )
         if job_id == begun:
-            await rooms.imports.do_at_once(session, job_id=job_id, content=content)
+            await services.imports.do_at_once(session, job_id=job_id, content=content)
         report = await jobs.report(session, job_id=job_id)
         if job_id == begun:
             _refuse_what_is_none(report)
@@ -163,19 +163,19 @@ def _refuse_what_is_none(report: ImportReport) -> None:
 
 
 async def _queued(
-    rooms: Rooms, identity: Identity, body: uploads.Body, order: ImportOrder, encoding: str
+    services: ApiServices, identity: Identity, body: uploads.Body, order: ImportOrder, encoding: str
 ) -> ImportReport:
     begun, kept = await uploads.keep(
-        rooms.db, identity.tenant_id, body, order=order, encoding=encoding, actor=identity.actor,
-        limit=rooms.settings.max_import_bytes,
+        services.db, identity.tenant_id, body, order=order, encoding=encoding, actor=identity.actor,
+        limit=services.settings.max_import_bytes,
     )  # fmt: skip
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         job_id = await jobs.accept(
             session, job_id=begun, size=kept.size, encoding=kept.encoding, note=kept.note, content=kept.content
         )
         if job_id == begun:
             task = NewTask(task_type="users.import", name="import of users", params={"job_id": str(job_id)})
-            (submitted,) = await rooms.submission.submit(session, tasks=[task], actor=identity.actor)
+            (submitted,) = await services.submission.submit(session, tasks=[task], actor=identity.actor)
             await jobs.bind_task(session, job_id=job_id, task_id=submitted.id)
         return await jobs.report(session, job_id=job_id)
 
@@ -207,13 +207,13 @@ def _told(report: ImportReport) -> dict[str, Any]:
 
 @router.get("/users/imports")
 async def list_imports(
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("users.read")],
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page:
     """Newest first, without their reports."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         found = await jobs.page(session, before=before, limit=limit)
     after = str(found[-1].job_id) if len(found) == limit else None
     return Page(items=[asdict(one) for one in found], next=after)
@@ -221,10 +221,10 @@ async def list_imports(
 
 @router.get("/users/imports/{job_id}")
 async def get_import(
-    job_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("users.read")]
+    job_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("users.read")]
 ) -> dict[str, Any]:
     """A job: how far it is, and the first errors, warnings and users of its report."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         report = await jobs.report(session, job_id=job_id)
         told = _told(report)
         if report.info.ended_at is None and report.info.task_id is not None:
@@ -235,7 +235,7 @@ async def get_import(
 async def _of_task(session: Any, task_id: UUID) -> dict[str, Any]:
     """A job whose task was ended will not end by itself: it goes on when the task is driven again."""
     try:
-        task = await desk.get(session, task_id=task_id)
+        task = await task_queries.get(session, task_id=task_id)
     except NotFound:
         return {}
     if task.status not in _ENDED_BADLY:
@@ -246,13 +246,13 @@ async def _of_task(session: Any, task_id: UUID) -> dict[str, Any]:
 @router.get("/users/imports/{job_id}/users")
 async def imported_users(
     job_id: UUID,
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("users.read")],
     after: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
 ) -> Page:
     """The ids of all users whom an import has added, changed, or found as the file has them."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         await jobs.problems(session, job_id=job_id, limit=1)
         found = await jobs.user_ids(session, job_id=job_id, limit=limit, after=after)
     return Page(items=[{"id": str(one)} for one in found], next=str(found[-1]) if len(found) == limit else None)
@@ -261,13 +261,13 @@ async def imported_users(
 @router.get("/users/imports/{job_id}/errors", response_class=StreamingResponse)
 async def import_errors(
     job_id: UUID,
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("users.read")],
     file_format: Annotated[Literal["csv", "ndjson"], Query(alias="format")] = "csv",
 ) -> StreamingResponse:
     """All errors and warnings. In CSV a cell that a spreadsheet would run begins with an apostrophe."""
     told = _csv if file_format == "csv" else _ndjson
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         first = await jobs.problems(session, job_id=job_id)
 
     async def lines() -> AsyncIterator[str]:
@@ -276,7 +276,7 @@ async def import_errors(
             yield told([dict(zip(_TOLD, _TOLD, strict=True))])
         while found:
             yield told([{name: getattr(one, name) for name in _TOLD} for one in found])
-            async with rooms.db.unit_of_work(identity.tenant_id) as session:
+            async with services.db.unit_of_work(identity.tenant_id) as session:
                 found = await jobs.problems(session, job_id=job_id, after=found[-1])
 
     return _download(lines(), EXPORTS[file_format], f"import-{job_id}-errors.{file_format}")
@@ -295,12 +295,12 @@ def _ndjson(rows: list[dict[str, Any]]) -> str:
 
 @router.get("/users/export", response_class=StreamingResponse)
 async def export_users(
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("users.read")],
     file_format: Annotated[Literal["csv", "ndjson", "json", "ldif"], Query(alias="format")] = "csv",
 ) -> StreamingResponse:
     """All users who hold their names, in a form that can be imported again."""
-    content = exported(rooms.db, identity.tenant_id, file_format)
+    content = exported(services.db, identity.tenant_id, file_format)
     return _download(content, EXPORTS[file_format], f"users.{file_format}")
 
 

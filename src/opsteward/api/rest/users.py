@@ -9,13 +9,14 @@ from uuid import UUID
 from fastapi import Query, Response
 from pydantic import Field
 
+from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.shapes import Input, Instant, Page, page_of
+from opsteward.api.rest.schemas.base import Input, Instant, Page, page_of
 from opsteward.api.routes import Routes
-from opsteward.identity.people import NewUser, UserStatus
-from opsteward.identity.service import grants, people_lists
-from opsteward.identity.service.users import get_user as user_of
-from opsteward.identity.types import Identity
+from opsteward.directory.entitlements import service as entitlements
+from opsteward.directory.types import NewUser, UserStatus
+from opsteward.directory.users import queries as user_queries
+from opsteward.directory.users.service import get_user as user_of
 
 router = Routes(prefix="/api/v1", tags=["users"])
 
@@ -74,16 +75,16 @@ _MAY_BE_NONE = frozenset({"department", "manager_id", "external_id", "expires_at
 
 @router.post("/users", status_code=201)
 async def register_user(
-    body: UserIn, rooms: RoomsDep, identity: Annotated[Identity, needs("users.write")]
+    body: UserIn, services: RoomsDep, identity: Annotated[Identity, needs("users.write")]
 ) -> dict[str, Any]:
     """Register a user; it is enrolled and given its access, or waits for a person, in the same transaction."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return vars(await rooms.users.register(session, new=NewUser(**body.model_dump()), actor=identity.actor))
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return vars(await services.users.register(session, new=NewUser(**body.model_dump()), actor=identity.actor))
 
 
 @router.get("/users")
 async def list_users(
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("users.read")],
     search: Annotated[str | None, Query(max_length=200)] = None,
     status: UserStatus | None = None,
@@ -93,8 +94,8 @@ async def list_users(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page:
     """By username. `search`: a part of a username, an address or a full name; `after`: `next` of the page before."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        found = await people_lists.page(
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        found = await user_queries.page(
             session, search=search, status=status, role=role, department=department, after=after, limit=limit
         )
     return page_of(found, limit=limit, cursor="username")
@@ -102,31 +103,31 @@ async def list_users(
 
 @router.get("/users/{user_id}")
 async def get_user(
-    user_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("users.read")]
+    user_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("users.read")]
 ) -> dict[str, Any]:
     """One user."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         return asdict(await user_of(session, user_id=user_id))
 
 
 @router.get("/users/{user_id}/history")
-async def user_history(user_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("users.read")]) -> Page:
+async def user_history(user_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("users.read")]) -> Page:
     """Every change of a user, newest first: who, when, what and why."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         await user_of(session, user_id=user_id)
-        return Page(items=[asdict(one) for one in await people_lists.history(session, user_id=user_id)])
+        return Page(items=[asdict(one) for one in await user_queries.history(session, user_id=user_id)])
 
 
 @router.put("/users/{user_id}")
 async def update_user(
-    user_id: UUID, body: UserChanges, rooms: RoomsDep, identity: Annotated[Identity, needs("users.write")]
+    user_id: UUID, body: UserChanges, services: RoomsDep, identity: Annotated[Identity, needs("users.write")]
 ) -> dict[str, Any]:
     """Change a user. A new role is a new enrolment: what it does not give is taken at once."""
     given = body.model_dump(exclude_unset=True, exclude={"reason", "version"})
     fields = {name: value for name, value in given.items() if value is not None or name in _MAY_BE_NONE}
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         return asdict(
-            await rooms.users.update(
+            await services.users.update(
                 session,
                 user_id=user_id,
                 fields=fields,
@@ -140,52 +141,52 @@ async def update_user(
 @router.delete("/users/{user_id}")
 async def deactivate_user(
     user_id: UUID,
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("users.write")],
     reason: Annotated[str, Query(max_length=2000)] = "",
 ) -> dict[str, Any]:
     """Deactivate a user: every access is taken, nothing is erased. Already inactive is no error."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         return asdict(
-            await rooms.users.set_status(
+            await services.users.set_status(
                 session, user_id=user_id, status=UserStatus.INACTIVE, actor=identity.actor, reason=reason
             )
         )
 
 
 @router.get("/users/{user_id}/grants")
-async def list_grants(user_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("users.read")]) -> Page:
+async def list_grants(user_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("users.read")]) -> Page:
     """What a user has beside its enrolment."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
+    async with services.db.unit_of_work(identity.tenant_id) as session:
         await user_of(session, user_id=user_id)
-        return Page(items=[asdict(one) for one in await grants.grants_of(session, user_id=user_id)])
+        return Page(items=[asdict(one) for one in await entitlements.grants_of(session, user_id=user_id)])
 
 
 @router.post("/users/{user_id}/grants", status_code=201)
 async def grant_access(
-    user_id: UUID, body: GrantIn, rooms: RoomsDep, identity: Annotated[Identity, needs("users.write")]
+    user_id: UUID, body: GrantIn, services: RoomsDep, identity: Annotated[Identity, needs("users.write")]
 ) -> dict[str, Any]:
     """Give an active user a permission or a system beside its enrolment, until `expires_at` if that is given."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await grants.grant(session, user_id=user_id, actor=identity.actor, **body.model_dump()))
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await entitlements.grant(session, user_id=user_id, actor=identity.actor, **body.model_dump()))
 
 
 @router.delete("/users/{user_id}/grants/{grant_id}", status_code=204)
 async def revoke_access(
-    user_id: UUID, grant_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("users.write")]
+    user_id: UUID, grant_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("users.write")]
 ) -> Response:
     """Take a grant back; what the enrolment gives stays."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        await grants.revoke(session, user_id=user_id, grant_id=grant_id, actor=identity.actor)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        await entitlements.revoke(session, user_id=user_id, grant_id=grant_id, actor=identity.actor)
     return Response(status_code=204)
 
 
 @router.get("/analytics/users")
 async def user_analytics(
-    rooms: RoomsDep,
+    services: RoomsDep,
     identity: Annotated[Identity, needs("users.read")],
     days: Annotated[int, Query(ge=1, le=366)] = 30,
 ) -> dict[str, Any]:
     """Figures of users and enrolments. Rates are 0-100."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return await people_lists.analytics(session, days=days)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return await user_queries.analytics(session, days=days)

@@ -9,13 +9,13 @@ from uuid import UUID
 from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.problems import field_problems
-from opsteward.api.rest.shapes import Input, Page
+from opsteward.api.rest.schemas.base import Input, Page
 from opsteward.api.routes import Routes
 from opsteward.core.errors import Invalid
-from opsteward.identity.people import NewUser
-from opsteward.identity.types import Identity
+from opsteward.directory.types import NewUser
 
 router = Routes(tags=["webhooks"])
 
@@ -44,12 +44,12 @@ class SignUp(BaseModel):
 @router.post("/webhook/user-signup", openapi_extra={
     "requestBody": {"required": True, "content": {"application/json": {"schema": SignUp.model_json_schema()}}}
 })  # fmt: skip
-async def user_signup(request: Request, rooms: RoomsDep) -> dict[str, Any]:
+async def user_signup(request: Request, services: RoomsDep) -> dict[str, Any]:
     """Register a user, for a sender that signs: HMAC-SHA256 of `<timestamp>.<raw body>` in `X-Opsteward-Signature:
     t=<timestamp>,v1=<hex>`. A signature is good for 300 seconds, and once."""
     raw = await request.body()
-    sender = await rooms.webhooks.sender_of(
-        rooms.db, kind="user-signup", signature=request.headers.get("x-opsteward-signature", ""), body=raw
+    sender = await services.webhooks.sender_of(
+        services.db, kind="user-signup", signature=request.headers.get("x-opsteward-signature", ""), body=raw
     )
     try:
         body = SignUp.model_validate_json(raw)
@@ -63,33 +63,33 @@ async def user_signup(request: Request, rooms: RoomsDep) -> dict[str, Any]:
         profile_data={**(body.model_extra or {}), **body.profile},
         source="webhook",
     )
-    async with rooms.db.unit_of_work(sender.tenant_id) as session:
-        await rooms.webhooks.use_up(session, sender=sender)
-        user = await rooms.users.register(session, new=new, actor=sender.actor)
+    async with services.db.unit_of_work(sender.tenant_id) as session:
+        await services.webhooks.use_up(session, sender=sender)
+        user = await services.users.register(session, new=new, actor=sender.actor)
     return {"status": "success", "user_id": user.id}
 
 
 @router.post("/api/v1/webhooks", status_code=201)
 async def create_webhook(
-    body: WebhookIn, rooms: RoomsDep, identity: Annotated[Identity, needs("tokens.write")]
+    body: WebhookIn, services: RoomsDep, identity: Annotated[Identity, needs("tokens.write")]
 ) -> dict[str, Any]:
     """A new sender; its secret is seen this once."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await rooms.webhooks.create(session, kind=body.kind, name=body.name, actor=identity.actor))
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return asdict(await services.webhooks.create(session, kind=body.kind, name=body.name, actor=identity.actor))
 
 
 @router.get("/api/v1/webhooks")
-async def list_webhooks(rooms: RoomsDep, identity: Annotated[Identity, needs("operators.read")]) -> Page:
+async def list_webhooks(services: RoomsDep, identity: Annotated[Identity, needs("operators.read")]) -> Page:
     """The senders, newest first, without their secrets."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=[asdict(one) for one in await rooms.webhooks.all(session)])
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return Page(items=[asdict(one) for one in await services.webhooks.all(session)])
 
 
 @router.delete("/api/v1/webhooks/{webhook_id}", status_code=204)
 async def revoke_webhook(
-    webhook_id: UUID, rooms: RoomsDep, identity: Annotated[Identity, needs("tokens.write")]
+    webhook_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tokens.write")]
 ) -> Response:
     """Take nothing from a sender any more."""
-    async with rooms.db.unit_of_work(identity.tenant_id) as session:
-        await rooms.webhooks.revoke(session, webhook_id=webhook_id, actor=identity.actor)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        await services.webhooks.revoke(session, webhook_id=webhook_id, actor=identity.actor)
     return Response(status_code=204)

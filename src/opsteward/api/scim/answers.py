@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from opsteward.api import problems
 from opsteward.core.errors import Conflict, Invalid, Malformed, OpsError, Unavailable
 from opsteward.core.redact import redact_text
-from opsteward.identity.scim import BadFilter
+from opsteward.directory.scim.types import BadFilter
 
 MEDIA_TYPE = "application/scim+json"
 ROOT = "/scim/v2"

@@ -9,9 +9,9 @@ from opsteward.api.scim import documents
 from opsteward.api.scim.answers import Refused, document_of
 from opsteward.api.scim.operations import Done, Operations
 from opsteward.api.scim.projection import Projection
-from opsteward.api.scim.schemas import MOST_OPERATIONS
+from opsteward.api.scim.schemas import MAX_OPERATIONS
 from opsteward.core.errors import Conflict, OpsError, TooLarge, Unavailable
-from opsteward.identity.scim import Kind
+from opsteward.directory.scim.types import Kind
 
 _REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 _RESPONSE = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
@@ -87,8 +87,8 @@ def _checked(body: Any) -> tuple[list[dict[str, Any]], int | None]:
         raise Refused.because("Operations is a list of operations", "invalidSyntax")
     if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
         raise Refused.because("failOnErrors is a whole number from 1 on", "invalidValue")
-    if len(listed) > MOST_OPERATIONS:
-        raise TooLarge(f"{len(listed)} operations are more than {MOST_OPERATIONS}", remedy="send fewer at once")
+    if len(listed) > MAX_OPERATIONS:
+        raise TooLarge(f"{len(listed)} operations are more than {MAX_OPERATIONS}", remedy="send fewer at once")
     return [_operation(one) for one in listed], most
 
 

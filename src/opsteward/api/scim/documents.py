@@ -7,10 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from opsteward.core.clock import iso
+from opsteward.core.name_keys import folded
 from opsteward.core.settings import Settings
-from opsteward.identity.checking import MOST_FULL_NAME
-from opsteward.identity.keys import folded
-from opsteward.identity.scim import (
+from opsteward.directory.scim.types import (
     ENTERPRISE,
     GROUP,
     USER,
@@ -22,6 +21,7 @@ from opsteward.identity.scim import (
     UserResource,
     UserState,
 )
+from opsteward.directory.users.validation import MAX_FULL_NAME
 
 _STANDING = ("active", "pending")
 
@@ -188,7 +188,7 @@ def _name(wanted: Mapping[str, Any]) -> str:
     name = wanted.get("name") or {}
     pair = f"{name.get('givenName') or ''} {name.get('familyName') or ''}"
     for text in (name.get("formatted") or "", pair):
-        if joined := " ".join(text.split())[:MOST_FULL_NAME].strip():
+        if joined := " ".join(text.split())[:MAX_FULL_NAME].strip():
             return joined
     return str(wanted["userName"])
 

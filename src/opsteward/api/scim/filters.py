@@ -19,21 +19,21 @@ from scim2_models.path import (
 )
 from scim2_models.path import Not as NotNode
 
-from opsteward.identity import scim
-from opsteward.identity.scim import BadFilter
+from opsteward.directory.scim import types
+from opsteward.directory.scim.types import BadFilter
 
 _Model = type[Resource[Any]]
 #: Parsed conditions beyond this are refused: each becomes a part of one statement.
-MOST_CONDITIONS = 200
+MAX_CONDITIONS = 200
 #: Characters beyond this are refused before they are parsed, which takes its time.
-MOST_TEXT = 16_000
+MAX_TEXT = 16_000
 
 
-def term_of(text: str, model: _Model, *, strict: bool) -> scim.Term:
+def term_of(text: str, model: _Model, *, strict: bool) -> types.Term:
     """The condition that a filter is for resources of one type. Not `strict`: an attribute that these have not fits
     nothing, as where several types are searched. Raises BadFilter."""
-    if len(text) > MOST_TEXT:
-        raise BadFilter.field("filter", f"is longer than {MOST_TEXT} characters", "ask for less at once")
+    if len(text) > MAX_TEXT:
+        raise BadFilter.field("filter", f"is longer than {MAX_TEXT} characters", "ask for less at once")
     try:
         bound: Any = ScimFilter[model]  # type: ignore[valid-type]
         parsed = bound(text)
@@ -48,47 +48,47 @@ def term_of(text: str, model: _Model, *, strict: bool) -> scim.Term:
         raise BadFilter.field("filter", "is nested too deep", "flatten it") from None
 
 
-class _Translated(FilterVisitor[scim.Term]):
+class _Translated(FilterVisitor[types.Term]):
     def __init__(self, bound: Any) -> None:
         self._bound = bound
         self._conditions: list[Any] = []
 
-    def _attribute(self, node: Any, *, comparing: bool) -> scim.Attribute | None:
+    def _attribute(self, node: Any, *, comparing: bool) -> types.Attribute | None:
         self._conditions.append(node)
-        if len(self._conditions) > MOST_CONDITIONS:
-            raise BadFilter.field("filter", f"has more than {MOST_CONDITIONS} conditions", "ask for less at once")
+        if len(self._conditions) > MAX_CONDITIONS:
+            raise BadFilter.field("filter", f"has more than {MAX_CONDITIONS} conditions", "ask for less at once")
         resolve = self._bound.resolve_comparison if comparing else self._bound.resolve
         binding = resolve(node, strict=False)
         return attribute_of(binding) if binding is not None else None
 
-    def visit_comparison(self, node: Comparison) -> scim.Term:
+    def visit_comparison(self, node: Comparison) -> types.Term:
         attribute = self._attribute(node.attr_path, comparing=True)
         if attribute is None:
-            return scim.Never()
+            return types.Never()
         binding = self._bound.resolve_comparison(node.attr_path, strict=False)
         value = coerce_value(binding, node.value, node.op)
         if value is not None and attribute.type == "complex":
             raise BadFilter.field("filter", f"{node.attr_path} has parts", "compare one of them")
-        return scim.Compare(attribute, node.op.value, _checked(value, attribute, node))
+        return types.Compare(attribute, node.op.value, _checked(value, attribute, node))
 
-    def visit_present(self, node: Present) -> scim.Term:
+    def visit_present(self, node: Present) -> types.Term:
         attribute = self._attribute(node.attr_path, comparing=False)
-        return scim.Never() if attribute is None else scim.Present(attribute)
+        return types.Never() if attribute is None else types.Present(attribute)
 
-    def visit_not(self, node: NotNode) -> scim.Term:
-        return scim.Not(self.visit(node.expr))
+    def visit_not(self, node: NotNode) -> types.Term:
+        return types.Not(self.visit(node.expr))
 
-    def visit_logical_expr(self, node: LogicalExpr) -> scim.Term:
+    def visit_logical_expr(self, node: LogicalExpr) -> types.Term:
         terms = tuple(self.visit(term) for term in node.terms)
-        return scim.Both(terms) if node.op == LogicalOperator.and_ else scim.Either(terms)
+        return types.Both(terms) if node.op == LogicalOperator.and_ else types.Either(terms)
 
-    def visit_value_path(self, node: ValuePath) -> scim.Term:
+    def visit_value_path(self, node: ValuePath) -> types.Term:
         attribute = self._attribute(node.attr_path, comparing=False)
         if attribute is None:
-            return scim.Never()
+            return types.Never()
         binding = self._bound.resolve(node.attr_path, strict=False)
         inner = _InEntry(binding, self._conditions)
-        return scim.Within(attribute, inner.visit(node.val_filter))
+        return types.Within(attribute, inner.visit(node.val_filter))
 
 
 class _InEntry(_Translated):
@@ -110,7 +110,7 @@ class _InEntry(_Translated):
     resolve_comparison = resolve
 
 
-def attribute_of(binding: AttributeBinding) -> scim.Attribute:
+def attribute_of(binding: AttributeBinding) -> types.Attribute:
     """An attribute that the schema has, by its own spelling. Raises BadFilter for one that nobody may look at."""
     if Mutability.write_only in (
         binding.model.get_field_annotation(binding.field_name, Mutability),
@@ -123,7 +123,7 @@ def attribute_of(binding: AttributeBinding) -> scim.Attribute:
         names.append(holder._scim_name(binding.sub_field_name))
     if isinstance(binding.model, type) and issubclass(binding.model, Extension):
         names.insert(0, str(binding.model.__schema__))
-    return scim.Attribute(
+    return types.Attribute(
         path=tuple(names), type=_type(binding.target_type), exact=binding.case_exact, many=binding.is_multivalued
     )
 
@@ -137,7 +137,7 @@ def _type(python: Any) -> str:
     return "complex" if hasattr(python, "model_fields") else "string"
 
 
-def _checked(value: Any, attribute: scim.Attribute, node: Comparison) -> Any:
+def _checked(value: Any, attribute: types.Attribute, node: Comparison) -> Any:
     fits: Any = {"boolean": bool, "datetime": datetime, "binary": (bytes, str)}.get(attribute.type, str)
     # no attribute is a number: one would be taken for a truth or an instant
     number = isinstance(node.value, int | float) and not isinstance(node.value, bool)
@@ -146,10 +146,10 @@ def _checked(value: Any, attribute: scim.Attribute, node: Comparison) -> Any:
     raise BadFilter.field("filter", f"{value!r:.100} is no value of {node.attr_path}", f"compare a {attribute.type}")
 
 
-def order_of(text: str, model: _Model, *, strict: bool) -> scim.Attribute | None:
+def order_of(text: str, model: _Model, *, strict: bool) -> types.Attribute | None:
     """The attribute to sort by; None where resources of this type have it not. Raises BadFilter."""
     try:
-        if len(text) > MOST_TEXT:
+        if len(text) > MAX_TEXT:
             raise ValueError(text)
         asked: Any = SearchRequest[model].model_validate({"sortBy": text}) if strict else SearchRequest(sort_by=text)  # type: ignore[valid-type]
         binding = asked.sort_binding(model)

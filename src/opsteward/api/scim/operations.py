@@ -12,18 +12,20 @@ from uuid import UUID
 from pydantic import ValidationError
 from scim2_models import Context, Error, PatchOp, SCIMException
 
-from opsteward.api.rooms import Rooms
+from opsteward.accounts.types import Identity
 from opsteward.api.scim import documents, filters
 from opsteward.api.scim.answers import Refused
 from opsteward.api.scim.projection import Projection
-from opsteward.api.scim.schemas import MODELS, MOST_RESULTS, POLICY
+from opsteward.api.scim.schemas import MAX_RESULTS, MODELS, POLICY
+from opsteward.api.services import ApiServices
 from opsteward.core.errors import NotFound
-from opsteward.identity.scim import Kind, Member, Resource, Search, StaleVersion, UserResource, UserState
-from opsteward.identity.service import scim_find, scim_groups, scim_users
-from opsteward.identity.types import Identity
+from opsteward.directory.scim import groups as scim_groups
+from opsteward.directory.scim import queries as scim_queries
+from opsteward.directory.scim import users as scim_users
+from opsteward.directory.scim.types import Kind, Member, Resource, Search, StaleVersion, UserResource, UserState
 
 _PAGE = 100
-_MOST_PATHS = 50_000
+_MAX_PATHS = 50_000
 _LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 _SEARCH = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 _ONE_MEMBER = re.compile(r'members\[\s*value\s+eq\s+"([^"]+)"\s*\]', re.IGNORECASE)
@@ -41,20 +43,20 @@ class Done:
 class Operations:
     """For one request: who asks, and where SCIM is served (`base`)."""
 
-    def __init__(self, rooms: Rooms, identity: Identity, base: str) -> None:
-        self._rooms = rooms
+    def __init__(self, services: ApiServices, identity: Identity, base: str) -> None:
+        self._services = services
         self._identity = identity
         self.base = base
 
     async def create(self, kind: Kind, body: Any, projection: Projection) -> Done:
         """Raises Invalid, Conflict, Refused."""
         wanted = _document(kind, body, Context.RESOURCE_CREATION_REQUEST)
-        actor, settings = self._identity.actor, self._rooms.settings
-        async with self._rooms.db.unit_of_work(self._identity.tenant_id) as session:
+        actor, settings = self._identity.actor, self._services.settings
+        async with self._services.db.unit_of_work(self._identity.tenant_id) as session:
             if kind == Kind.USER:
                 state = await self._user_state(session, wanted, documents.mapped_role(wanted, settings))
                 made = await scim_users.create(
-                    session, self._rooms.users, state, actor=actor, default_role=settings.scim_default_role
+                    session, self._services.users, state, actor=actor, default_role=settings.scim_default_role
                 )
             else:
                 group = documents.group_state(wanted, await self._members(session, wanted))
@@ -63,7 +65,7 @@ class Operations:
 
     async def read(self, kind: Kind, text: str, projection: Projection) -> Done:
         """Raises NotFound."""
-        async with self._rooms.db.unit_of_work(self._identity.tenant_id) as session:
+        async with self._services.db.unit_of_work(self._identity.tenant_id) as session:
             return self._done(await self._load(session, kind, _id(text), projection), projection)
 
     async def replace(self, kind: Kind, text: str, body: Any, projection: Projection, if_match: str | None) -> Done:
@@ -91,11 +93,11 @@ class Operations:
 
     async def delete(self, kind: Kind, text: str, if_match: str | None) -> None:
         """Raises NotFound, StaleVersion."""
-        async with self._rooms.db.unit_of_work(self._identity.tenant_id) as session:
+        async with self._services.db.unit_of_work(self._identity.tenant_id) as session:
             before = await self._hold(session, kind, _id(text), members=False)
             _must_match(before, if_match)
             if kind == Kind.USER:
-                await scim_users.remove(session, self._rooms.users, before.id, actor=self._identity.actor)
+                await scim_users.remove(session, self._services.users, before.id, actor=self._identity.actor)
             else:
                 await scim_groups.remove(session, before.id, actor=self._identity.actor)
 
@@ -103,13 +105,13 @@ class Operations:
         """A list response. `asked` has the names of the query's parameters. Raises BadFilter, Refused."""
         projection = Projection.of(asked.get("attributes"), asked.get("excludedAttributes"))
         start = max(1, _number(asked, "startIndex", 1))
-        count = min(MOST_RESULTS, max(0, _number(asked, "count", _PAGE)))
+        count = min(MAX_RESULTS, max(0, _number(asked, "count", _PAGE)))
         order = str(asked.get("sortOrder") or "ascending").lower()
         if order not in ("ascending", "descending"):
             raise Refused.because("sortOrder is ascending or descending", "invalidValue")
         searches = self._searches(kinds, _word(asked, "filter"), _word(asked, "sortBy"))
-        async with self._rooms.db.unit_of_work(self._identity.tenant_id) as session:
-            found = await scim_find.find(
+        async with self._services.db.unit_of_work(self._identity.tenant_id) as session:
+            found = await scim_queries.find(
                 session,
                 searches,
                 base=self.base,
@@ -151,8 +153,8 @@ class Operations:
         *,
         whole: bool = False,
     ) -> Done:
-        actor, settings = self._identity.actor, self._rooms.settings
-        async with self._rooms.db.unit_of_work(self._identity.tenant_id) as session:
+        actor, settings = self._identity.actor, self._services.settings
+        async with self._services.db.unit_of_work(self._identity.tenant_id) as session:
             before = await self._hold(session, kind, _id(text), members=True)
             _must_match(before, if_match)
             wanted = make(before)
@@ -162,7 +164,7 @@ class Operations:
                 role = None if role == had else role or settings.scim_default_role
                 unsaid = None if whole else documents.left_unsaid(before, wanted)
                 state = await self._user_state(session, wanted, role, unsaid)
-                await scim_users.change(session, self._rooms.users, before, state, actor=actor)
+                await scim_users.change(session, self._services.users, before, state, actor=actor)
             else:
                 group = documents.group_state(wanted, await self._members(session, wanted))
                 await scim_groups.change(session, before, group, actor=actor)
@@ -170,12 +172,12 @@ class Operations:
 
     async def _patch_members(self, group_id: UUID, few: _Few, if_match: str | None) -> Done:
         """Without reading who else is in the group: there may be very many, and each joins by a request of its own."""
-        async with self._rooms.db.unit_of_work(self._identity.tenant_id) as session:
+        async with self._services.db.unit_of_work(self._identity.tenant_id) as session:
             before = await self._hold(session, Kind.GROUP, group_id, members=False)
             _must_match(before, if_match)
             add = await self._members(session, {"members": few.add})
             await scim_groups.change_members(session, group_id, add=add, remove=few.remove, actor=self._identity.actor)
-            after = await scim_find.get_group(session, group_id, members=False)
+            after = await scim_queries.get_group(session, group_id, members=False)
             return Done(resource=after, document=None)
 
     async def _user_state(
@@ -195,13 +197,13 @@ class Operations:
 
     async def _hold(self, session: Any, kind: Kind, one: UUID, *, members: bool) -> Resource:
         if kind == Kind.USER:
-            return await scim_find.get_user(session, one, held=True, groups=False)
-        return await scim_find.get_group(session, one, held=True, members=members)
+            return await scim_queries.get_user(session, one, held=True, groups=False)
+        return await scim_queries.get_group(session, one, held=True, members=members)
 
     async def _load(self, session: Any, kind: Kind, one: UUID, projection: Projection) -> Resource:
         if kind == Kind.USER:
-            return await scim_find.get_user(session, one, groups=projection.asks_for("groups"))
-        return await scim_find.get_group(session, one, members=projection.asks_for("members"))
+            return await scim_queries.get_user(session, one, groups=projection.asks_for("groups"))
+        return await scim_queries.get_group(session, one, members=projection.asks_for("members"))
 
     def _done(self, resource: Resource, projection: Projection) -> Done:
         return Done(resource=resource, document=projection.applied(documents.document(resource, self.base)))
@@ -242,8 +244,8 @@ def _operations_of(body: Any) -> list[Any]:
 def _check_paths(body: Any) -> None:
     """Refuse what would take long to parse."""
     given = [pair for one in _operations_of(body) if isinstance(one, dict) for pair in one.items()]
-    if sum(len(value) for key, value in given if key.lower() == "path" and isinstance(value, str)) > _MOST_PATHS:
-        raise Refused.because(f"the paths have more than {_MOST_PATHS} characters together", "invalidPath")
+    if sum(len(value) for key, value in given if key.lower() == "path" and isinstance(value, str)) > _MAX_PATHS:
+        raise Refused.because(f"the paths have more than {_MAX_PATHS} characters together", "invalidPath")
 
 
 def _id(text: str) -> UUID:

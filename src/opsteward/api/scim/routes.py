@@ -8,16 +8,16 @@ from typing import Annotated, Any
 
 from fastapi import Request, Response
 
+from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.guard import check_json
-from opsteward.api.rooms import Rooms
+from opsteward.api.middleware.guard import check_json
 from opsteward.api.routes import Routes
 from opsteward.api.scim.answers import MEDIA_TYPE, ROOT, Refused, ScimRoute, answer
 from opsteward.api.scim.projection import Projection
+from opsteward.api.services import ApiServices
 from opsteward.core.blocking import in_thread
 from opsteward.core.errors import NotFound
-from opsteward.identity.scim import Kind
-from opsteward.identity.types import Identity
+from opsteward.directory.scim.types import Kind
 
 router = Routes(prefix=ROOT, route_class=ScimRoute, include_in_schema=False)
 
@@ -31,19 +31,19 @@ async def _part(name: str) -> Any:
     return await in_thread(importlib.import_module, f"opsteward.api.scim.{name}")
 
 
-def _base(request: Request, rooms: Rooms) -> str:
-    return (rooms.settings.public_url or str(request.base_url)).rstrip("/") + ROOT
+def _base(request: Request, services: ApiServices) -> str:
+    return (services.settings.public_url or str(request.base_url)).rstrip("/") + ROOT
 
 
-async def _operations(request: Request, rooms: Rooms, identity: Identity) -> Any:
-    return (await _part("operations")).Operations(rooms, identity, _base(request, rooms))
+async def _operations(request: Request, services: ApiServices, identity: Identity) -> Any:
+    return (await _part("operations")).Operations(services, identity, _base(request, services))
 
 
-async def _body(request: Request, rooms: Rooms) -> Any:
+async def _body(request: Request, services: ApiServices) -> Any:
     kind = request.headers.get("content-type", MEDIA_TYPE).split(";")[0].strip().lower()
     if kind not in (MEDIA_TYPE, "application/json"):
         raise Refused.because(f"send {MEDIA_TYPE}", status=415)
-    return await in_thread(check_json, await request.body(), max_depth=rooms.settings.max_json_depth)
+    return await in_thread(check_json, await request.body(), max_depth=services.settings.max_json_depth)
 
 
 def _projection(request: Request) -> Projection:
@@ -65,25 +65,25 @@ def _of_kind(kind: Kind) -> None:
     collection = f"/{kind}s"
 
     @router.get(collection)
-    async def listed(request: Request, rooms: RoomsDep, identity: Reader) -> Response:
-        operations = await _operations(request, rooms, identity)
+    async def listed(request: Request, services: RoomsDep, identity: Reader) -> Response:
+        operations = await _operations(request, services, identity)
         return answer(await operations.search([kind], request.query_params))
 
     @router.post(f"{collection}/.search")
-    async def searched(request: Request, rooms: RoomsDep, identity: Reader) -> Response:
-        operations = await _operations(request, rooms, identity)
-        asked = (await _part("operations")).search_of(await _body(request, rooms))
+    async def searched(request: Request, services: RoomsDep, identity: Reader) -> Response:
+        operations = await _operations(request, services, identity)
+        asked = (await _part("operations")).search_of(await _body(request, services))
         return answer(await operations.search([kind], asked))
 
     @router.post(collection)
-    async def created(request: Request, rooms: RoomsDep, identity: Writer) -> Response:
-        operations = await _operations(request, rooms, identity)
-        done = await operations.create(kind, await _body(request, rooms), _projection(request))
+    async def created(request: Request, services: RoomsDep, identity: Writer) -> Response:
+        operations = await _operations(request, services, identity)
+        done = await operations.create(kind, await _body(request, services), _projection(request))
         return _shown(done, operations.base, 201)
 
     @router.get(f"{collection}/{{resource_id}}")
-    async def read(request: Request, rooms: RoomsDep, identity: Reader, resource_id: str) -> Response:
-        operations = await _operations(request, rooms, identity)
+    async def read(request: Request, services: RoomsDep, identity: Reader, resource_id: str) -> Response:
+        operations = await _operations(request, services, identity)
         done = await operations.read(kind, resource_id, _projection(request))
         known = request.headers.get("if-none-match")
         if known is not None and (await _part("operations")).matches(done.resource, known):
@@ -91,9 +91,9 @@ def _of_kind(kind: Kind) -> None:
         return _shown(done, operations.base)
 
     def changing(method: str) -> Callable[..., Awaitable[Response]]:
-        async def changed(request: Request, rooms: RoomsDep, identity: Writer, resource_id: str) -> Response:
-            operations = await _operations(request, rooms, identity)
-            body, if_match = await _body(request, rooms), request.headers.get("if-match")
+        async def changed(request: Request, services: RoomsDep, identity: Writer, resource_id: str) -> Response:
+            operations = await _operations(request, services, identity)
+            body, if_match = await _body(request, services), request.headers.get("if-match")
             change = getattr(operations, method)
             return _shown(await change(kind, resource_id, body, _projection(request), if_match), operations.base)
 
@@ -103,8 +103,8 @@ def _of_kind(kind: Kind) -> None:
     router.patch(f"{collection}/{{resource_id}}")(changing("patch"))
 
     @router.delete(f"{collection}/{{resource_id}}")
-    async def deleted(request: Request, rooms: RoomsDep, identity: Writer, resource_id: str) -> Response:
-        operations = await _operations(request, rooms, identity)
+    async def deleted(request: Request, services: RoomsDep, identity: Writer, resource_id: str) -> Response:
+        operations = await _operations(request, services, identity)
         await operations.delete(kind, resource_id, request.headers.get("if-match"))
         return Response(status_code=204)
 
@@ -115,54 +115,54 @@ for _kind in Kind:
 
 @router.get("")
 @router.get("/")
-async def list_everything(request: Request, rooms: RoomsDep, identity: Reader) -> Response:
+async def list_everything(request: Request, services: RoomsDep, identity: Reader) -> Response:
     """Users and groups together."""
-    return answer(await (await _operations(request, rooms, identity)).search(list(Kind), request.query_params))
+    return answer(await (await _operations(request, services, identity)).search(list(Kind), request.query_params))
 
 
 @router.post("/.search")
-async def search_everything(request: Request, rooms: RoomsDep, identity: Reader) -> Response:
+async def search_everything(request: Request, services: RoomsDep, identity: Reader) -> Response:
     """Users and groups together, the search being the body."""
-    operations = await _operations(request, rooms, identity)
-    asked = (await _part("operations")).search_of(await _body(request, rooms))
+    operations = await _operations(request, services, identity)
+    asked = (await _part("operations")).search_of(await _body(request, services))
     return answer(await operations.search(list(Kind), asked))
 
 
 @router.post("/Bulk")
-async def bulk(request: Request, rooms: RoomsDep, identity: Writer) -> Response:
+async def bulk(request: Request, services: RoomsDep, identity: Writer) -> Response:
     """Many operations in one request."""
-    operations = await _operations(request, rooms, identity)
-    return answer(await (await _part("bulk")).run(operations, await _body(request, rooms)))
+    operations = await _operations(request, services, identity)
+    return answer(await (await _part("bulk")).run(operations, await _body(request, services)))
 
 
 @router.get("/ServiceProviderConfig")
-async def service_provider_config(request: Request, rooms: RoomsDep, identity: Reader) -> Response:
+async def service_provider_config(request: Request, services: RoomsDep, identity: Reader) -> Response:
     """What this server can do."""
-    return answer((await _part("schemas")).provider_config(rooms.settings, _base(request, rooms)))
+    return answer((await _part("schemas")).provider_config(services.settings, _base(request, services)))
 
 
 @router.get("/ResourceTypes")
-async def resource_types(request: Request, rooms: RoomsDep, identity: Reader) -> Response:
+async def resource_types(request: Request, services: RoomsDep, identity: Reader) -> Response:
     """The types of resource."""
-    return _all(request, (await _part("schemas")).resource_types(_base(request, rooms)))
+    return _all(request, (await _part("schemas")).resource_types(_base(request, services)))
 
 
 @router.get("/ResourceTypes/{name}")
-async def resource_type(request: Request, rooms: RoomsDep, identity: Reader, name: str) -> Response:
+async def resource_type(request: Request, services: RoomsDep, identity: Reader, name: str) -> Response:
     """One type of resource."""
-    return _one((await _part("schemas")).resource_types(_base(request, rooms)), name)
+    return _one((await _part("schemas")).resource_types(_base(request, services)), name)
 
 
 @router.get("/Schemas")
-async def schemas(request: Request, rooms: RoomsDep, identity: Reader) -> Response:
+async def schemas(request: Request, services: RoomsDep, identity: Reader) -> Response:
     """The schemas."""
-    return _all(request, (await _part("schemas")).schemas(_base(request, rooms)))
+    return _all(request, (await _part("schemas")).schemas(_base(request, services)))
 
 
 @router.get("/Schemas/{urn}")
-async def schema(request: Request, rooms: RoomsDep, identity: Reader, urn: str) -> Response:
+async def schema(request: Request, services: RoomsDep, identity: Reader, urn: str) -> Response:
     """One schema."""
-    return _one((await _part("schemas")).schemas(_base(request, rooms)), urn)
+    return _one((await _part("schemas")).schemas(_base(request, services)), urn)
 
 
 @router.api_route("/Me", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])

@@ -11,12 +11,12 @@ from scim2_models import Group as _Group
 from scim2_models import User as _User
 
 from opsteward.core.settings import Settings
-from opsteward.identity.scim import ENTERPRISE, Kind
+from opsteward.directory.scim.types import ENTERPRISE, Kind
 
 #: Operations that one bulk request may hold: each is a transaction of its own.
-MOST_OPERATIONS = 500
+MAX_OPERATIONS = 500
 #: Resources in one page.
-MOST_RESULTS = 1000
+MAX_RESULTS = 1000
 _Email: Any = _User.Emails
 _Manager: Any = _EnterpriseUser.model_fields["manager"].annotation.__args__[0]  # type: ignore[union-attr]
 
@@ -81,10 +81,10 @@ def provider_config(settings: Settings, base: str) -> dict[str, Any]:
             "patch": {"supported": True},
             "bulk": {
                 "supported": True,
-                "maxOperations": MOST_OPERATIONS,
+                "maxOperations": MAX_OPERATIONS,
                 "maxPayloadSize": settings.max_ingest_bytes,
             },
-            "filter": {"supported": True, "maxResults": MOST_RESULTS},
+            "filter": {"supported": True, "maxResults": MAX_RESULTS},
             "changePassword": {"supported": False},
             "sort": {"supported": True},
             "etag": {"supported": True},

@@ -12,19 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from opsteward.agents.service import metrics
+from opsteward.accounts.types import Identity
+from opsteward.agents import metric_history
 from opsteward.agents.types import CHANGED, AgentInfo, AgentStatus, Desired, ProcessInfo
 from opsteward.console.addresses import cursor_of
 from opsteward.console.charts import FIGURES, Course, draw_course
 from opsteward.console.elements import advice, ago, at, button, chip, link, more, section, tag, text
 from opsteward.console.keyed import KeyedList, one
 from opsteward.console.live import LivePage
-from opsteward.console.rooms import ConsoleRooms
+from opsteward.console.services import ConsoleServices
 from opsteward.console.sheet import Sheet
 from opsteward.console.wording import AGENT, Look, counted, look_of, response_time_in_words
 from opsteward.core.clock import now
 from opsteward.core.feed import Notice
-from opsteward.identity.types import Identity
 
 _PAGE = 50
 _WINDOW = 3600.0  # seconds that the charts span
@@ -68,12 +68,12 @@ class Seen:
     courses: list[Course]
 
 
-def install(rooms: ConsoleRooms) -> None:
+def install(services: ConsoleServices) -> None:
     """Serve the page at `/agents`."""
 
     @ui.page("/agents")
     async def agents(request: Request) -> Response | None:
-        return await AgentsPage(rooms, request).open()
+        return await AgentsPage(services, request).open()
 
 
 class AgentsPage(LivePage[Seen]):
@@ -82,19 +82,19 @@ class AgentsPage(LivePage[Seen]):
     needs = ("agents.read",)
     every = 10.0
 
-    def __init__(self, rooms: ConsoleRooms, request: Request) -> None:
-        super().__init__(rooms, request)
+    def __init__(self, services: ConsoleServices, request: Request) -> None:
+        super().__init__(services, request)
         self._after = request.query_params.get("after", "")
 
     def concerns(self, notice: Notice) -> bool:
         return notice.kind == CHANGED
 
     async def read(self, session: AsyncSession) -> Seen:
-        desk, may_order = self.rooms.agents, self.identity.may("agents.write")
+        desk, may_order = self.services.agents, self.identity.may("agents.write")
         found = await desk.page(session, limit=_PAGE, after=cursor_of(self._after, "after"))
         processes = await desk.processes(session)
         places = {process.id: _place(process) for process in processes}
-        figures = {one.name: one for one in await metrics.courses(session, names=list(FIGURES), window=_WINDOW)}
+        figures = {one.name: one for one in await metric_history.courses(session, names=list(FIGURES), window=_WINDOW)}
         until = now()
         return Seen(
             counts=await desk.counts(session),
@@ -195,7 +195,7 @@ class AgentsPage(LivePage[Seen]):
                 return
 
         async def work(session: AsyncSession, by: Identity) -> object:
-            return await self.rooms.agents.order(session, agent_id=agent.id, order=order, actor=by.actor)
+            return await self.services.agents.order(session, agent_id=agent.id, order=order, actor=by.actor)
 
         await self.act("agents.write", work, done=f"{agent.name} {done}")
 

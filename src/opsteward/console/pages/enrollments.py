@@ -14,23 +14,23 @@ from starlette.responses import Response
 
 from opsteward.console.addresses import cursor_of
 from opsteward.console.elements import advice, link, section, select, tag, text
-from opsteward.console.enrolments import Duties, EnrolmentRow, draw_enrolment
+from opsteward.console.enrollments import Duties, EnrollmentRow, draw_enrollment
 from opsteward.console.keyed import KeyedList, one
 from opsteward.console.live import LivePage
 from opsteward.console.names import Names
-from opsteward.console.rooms import ConsoleRooms
+from opsteward.console.services import ConsoleServices
 from opsteward.console.sheet import Sheet
 from opsteward.console.wording import counted
 from opsteward.core.errors import Invalid
 from opsteward.core.feed import Notice
-from opsteward.identity.people import EnrollmentStatus
-from opsteward.identity.rules import SHIPPED
-from opsteward.identity.service import enrollments
-from opsteward.identity.service.access_of_users import PEOPLE
-from opsteward.identity.service.enrollment_rules import rules_of
+from opsteward.directory.enrollment import service as enrollment_service
+from opsteward.directory.enrollment_rules.rules import SHIPPED
+from opsteward.directory.enrollment_rules.service import rules_of
+from opsteward.directory.types import EnrollmentStatus
+from opsteward.directory.user_changes import PEOPLE
 
 _PAGE = 30
-_MOST_COUNTED = 1000
+_MAX_COUNTED = 1000
 _MAY_LOOK = "You may look at these, not decide them: that needs the role approver, admin or owner."
 _DECIDED = {
     "approved": "approved",
@@ -67,20 +67,20 @@ class Filter:
 class Seen:
     """All that the page shows."""
 
-    waiting: list[EnrolmentRow]
+    waiting: list[EnrollmentRow]
     count: int
     next: str
-    decided: list[EnrolmentRow]
+    decided: list[EnrollmentRow]
     older: str
     types: list[str]
 
 
-def install(rooms: ConsoleRooms) -> None:
+def install(services: ConsoleServices) -> None:
     """Serve the page at `/enrollments`."""
 
     @ui.page("/enrollments")
     async def inbox(request: Request) -> Response | None:
-        return await EnrollmentsPage(rooms, request).open()
+        return await EnrollmentsPage(services, request).open()
 
 
 class EnrollmentsPage(LivePage[Seen]):
@@ -89,8 +89,8 @@ class EnrollmentsPage(LivePage[Seen]):
     needs = ("enrollments.read",)
     every = 30.0
 
-    def __init__(self, rooms: ConsoleRooms, request: Request) -> None:
-        super().__init__(rooms, request)
+    def __init__(self, services: ConsoleServices, request: Request) -> None:
+        super().__init__(services, request)
         self._filter = Filter(*(request.query_params.get(f.name, "") for f in fields(Filter)))
 
     def concerns(self, notice: Notice) -> bool:
@@ -99,9 +99,9 @@ class EnrollmentsPage(LivePage[Seen]):
     async def read(self, session: AsyncSession) -> Seen:
         wanted = self._filter
         wanted.check()
-        waiting = await enrollments.waiting(session, after=cursor_of(wanted.after, "after"), limit=_PAGE)
+        waiting = await enrollment_service.waiting(session, after=cursor_of(wanted.after, "after"), limit=_PAGE)
         automatic = wanted.decided == "automatic"
-        decided = await enrollments.page(
+        decided = await enrollment_service.page(
             session,
             status=EnrollmentStatus(wanted.decided) if wanted.decided and not automatic else None,
             enrollment_type=wanted.type or None,
@@ -112,10 +112,10 @@ class EnrollmentsPage(LivePage[Seen]):
         )
         names, rules = await Names.read(session, ()), await rules_of(session)
         duties = await Duties.read(session, waiting)
-        draw = partial(EnrolmentRow.of, names=names, rules=rules, me=self.identity, duties=duties)
+        draw = partial(EnrollmentRow.of, names=names, rules=rules, me=self.identity, duties=duties)
         return Seen(
             waiting=[draw(one) for one in waiting],
-            count=await enrollments.count_waiting(session, most=_MOST_COUNTED),
+            count=await enrollment_service.count_waiting(session, most=_MAX_COUNTED),
             next=wanted.address(after=str(waiting[-1].id)) if len(waiting) == _PAGE else "",
             decided=[draw(one) for one in decided],
             older=wanted.address(before=str(decided[-1].id)) if len(decided) == _PAGE else "",
@@ -149,10 +149,10 @@ class EnrollmentsPage(LivePage[Seen]):
             self._decided = self._list(_draw_none_decided)
             self._older = one(partial(_draw_pager, "Newest", self._filter.before))
 
-    def _list(self, empty: Callable[[], None]) -> KeyedList[EnrolmentRow]:
-        return KeyedList[EnrolmentRow](
+    def _list(self, empty: Callable[[], None]) -> KeyedList[EnrollmentRow]:
+        return KeyedList[EnrollmentRow](
             key=lambda row: row.enrollment.id,
-            render=lambda row: draw_enrolment(self, self._sheet, row),
+            render=lambda row: draw_enrollment(self, self._sheet, row),
             empty=empty,
         )
 
@@ -174,8 +174,8 @@ def _headline(data: Seen) -> str:
     if not data.count:
         return "Nobody waits to be let in"
     words = counted(data.count, "enrolment waits", "enrolments wait")
-    if data.count == _MOST_COUNTED:
-        words = f"{_MOST_COUNTED} enrolments or more wait"
+    if data.count == _MAX_COUNTED:
+        words = f"{_MAX_COUNTED} enrolments or more wait"
     return f"{words}, {overdue} overdue" if overdue else words
 
 

@@ -24,13 +24,13 @@ from opsteward.console.imports import (
 from opsteward.console.keyed import KeyedList, one
 from opsteward.console.live import LivePage
 from opsteward.console.names import Names
-from opsteward.console.rooms import ConsoleRooms
+from opsteward.console.services import ConsoleServices
 from opsteward.core.errors import NotFound
 from opsteward.core.feed import Notice
-from opsteward.identity.service.enrollment_rules import rules_of
-from opsteward.identity.service.imports import jobs
-from opsteward.identity.service.imports.jobs import Told
-from opsteward.identity.service.imports.writing import IMPORT
+from opsteward.directory.enrollment_rules.service import rules_of
+from opsteward.directory.imports import jobs
+from opsteward.directory.imports.jobs import Announcement
+from opsteward.directory.imports.writing import IMPORT
 
 _JOBS = 20
 
@@ -40,17 +40,17 @@ class Seen:
     """All that the page shows. `job` is the one that is opened."""
 
     job: JobRow | None
-    problems: tuple[Told, ...]
+    problems: tuple[Announcement, ...]
     before: list[JobRow]
     rules: list[str]
 
 
-def install(rooms: ConsoleRooms) -> None:
+def install(services: ConsoleServices) -> None:
     """Serve the page at `/users/import`."""
 
     @ui.page("/users/import")
     async def imports(request: Request) -> Response | None:
-        return await ImportsPage(rooms, request).open()
+        return await ImportsPage(services, request).open()
 
 
 class ImportsPage(LivePage[Seen]):
@@ -58,8 +58,8 @@ class ImportsPage(LivePage[Seen]):
 
     needs = ("users.read",)
 
-    def __init__(self, rooms: ConsoleRooms, request: Request) -> None:
-        super().__init__(rooms, request)
+    def __init__(self, services: ConsoleServices, request: Request) -> None:
+        super().__init__(services, request)
         self._job_given = request.query_params.get("job", "")
 
     def concerns(self, notice: Notice) -> bool:

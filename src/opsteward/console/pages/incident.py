@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from opsteward.accounts.types import Identity
 from opsteward.console.actions import ApprovalRow, RunRow, draw_approval, draw_run
 from opsteward.console.addresses import id_of
 from opsteward.console.elements import advice, ago, as_json, at, button, chip, icon, link, more, section, tag, text
@@ -18,14 +19,13 @@ from opsteward.console.keyed import KeyedList, one
 from opsteward.console.live import LivePage
 from opsteward.console.milestones import draw_milestones, milestones
 from opsteward.console.names import Names
-from opsteward.console.rooms import ConsoleRooms
+from opsteward.console.services import ConsoleServices
 from opsteward.console.sessions import draw_issue, draw_session
 from opsteward.console.sheet import Sheet, storable
 from opsteward.console.wording import INCIDENT, SEVERITY, counted, look_of, timeline_look
 from opsteward.core.feed import Notice
-from opsteward.events.service import timeline
+from opsteward.events import timeline
 from opsteward.events.types import EventView, IncidentStatus, IncidentView, TimelineView
-from opsteward.identity.types import Identity
 from opsteward.troubleshooting.types import SessionView
 
 _NEWEST_EVENTS = 20
@@ -44,12 +44,12 @@ class Story:
     sessions: list[SessionView]
 
 
-def install(rooms: ConsoleRooms) -> None:
+def install(services: ConsoleServices) -> None:
     """Serve the page at `/incidents/{id}`."""
 
     @ui.page("/incidents/{incident_id}")
     async def incident(request: Request, incident_id: str) -> Response | None:
-        return await IncidentPage(rooms, request, incident_id).open()
+        return await IncidentPage(services, request, incident_id).open()
 
 
 class IncidentPage(LivePage[Story]):
@@ -57,27 +57,27 @@ class IncidentPage(LivePage[Story]):
 
     needs = ("incidents.read", "events.read", "actions.read", "approvals.read", "troubleshooting.read")
 
-    def __init__(self, rooms: ConsoleRooms, request: Request, incident_id: str) -> None:
-        super().__init__(rooms, request)
+    def __init__(self, services: ConsoleServices, request: Request, incident_id: str) -> None:
+        super().__init__(services, request)
         self._id_given = incident_id
 
     def concerns(self, notice: Notice) -> bool:
         return notice.kind == "incident" and notice.id == self._id_given.lower()
 
     async def read(self, session: AsyncSession) -> Story:
-        rooms, incident_id = self.rooms, id_of(self._id_given, "incident")
-        incident = await rooms.incidents.get(session, incident_id=incident_id)
-        names = await Names.read(session, await rooms.inventory.all(session))
-        approvals = await rooms.door.list_approvals(session)
-        runs = await rooms.door.list_runs(session, incident_id=incident_id)
+        services, incident_id = self.services, id_of(self._id_given, "incident")
+        incident = await services.incidents.get(session, incident_id=incident_id)
+        names = await Names.read(session, await services.inventory.all(session))
+        approvals = await services.action_service.list_approvals(session)
+        runs = await services.action_service.list_runs(session, incident_id=incident_id)
         return Story(
             incident=incident,
             system=names.system(incident.system_id),
             lines=await timeline.read(session, incident_id=incident_id),
-            events=await rooms.incidents.events(session, incident_id=incident_id, limit=_NEWEST_EVENTS),
+            events=await services.incidents.events(session, incident_id=incident_id, limit=_NEWEST_EVENTS),
             runs=[RunRow.of(run, names) for run in runs],
             approvals=[ApprovalRow.of(a, names, self.identity) for a in approvals if a.incident_id == incident_id],
-            sessions=await rooms.sessions.page(session, incident_id=incident_id),
+            sessions=await services.sessions.page(session, incident_id=incident_id),
         )
 
     def lay_out(self, data: Story) -> None:
@@ -177,7 +177,9 @@ class IncidentPage(LivePage[Story]):
 
     async def _acknowledge(self) -> None:
         async def work(session: AsyncSession, by: Identity) -> object:
-            return await self.rooms.incidents.acknowledge(session, incident_id=id_of(self._id_given, "incident"), by=by)
+            return await self.services.incidents.acknowledge(
+                session, incident_id=id_of(self._id_given, "incident"), by=by
+            )
 
         await self.act("incidents.write", work, done="Acknowledged")
 
@@ -193,7 +195,7 @@ class IncidentPage(LivePage[Story]):
             return
 
         async def work(session: AsyncSession, by: Identity) -> object:
-            return await self.rooms.incidents.resolve_by_hand(
+            return await self.services.incidents.resolve_by_hand(
                 session, incident_id=id_of(self._id_given, "incident"), by=by, reason=storable(reason)
             )
 
@@ -201,8 +203,8 @@ class IncidentPage(LivePage[Story]):
 
     async def _troubleshoot(self) -> None:
         async def work(session: AsyncSession, by: Identity) -> object:
-            incident = await self.rooms.incidents.get(session, incident_id=id_of(self._id_given, "incident"))
-            return await self.rooms.sessions.start(
+            incident = await self.services.incidents.get(session, incident_id=id_of(self._id_given, "incident"))
+            return await self.services.sessions.start(
                 session,
                 trigger="operator",
                 requested_by=by.actor,

@@ -11,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from opsteward.accounts.types import Identity
 from opsteward.actions.types import FreezeView
 from opsteward.console.actions import ApprovalRow, RunRow, draw_approval, draw_run
 from opsteward.console.elements import advice, ago, at, button, chip, link, more, section, tag, text
 from opsteward.console.keyed import KeyedList
 from opsteward.console.live import LivePage
 from opsteward.console.names import Names
-from opsteward.console.rooms import ConsoleRooms
+from opsteward.console.services import ConsoleServices
 from opsteward.console.sheet import Sheet
 from opsteward.console.wording import (
     HEALTH,
@@ -31,13 +32,12 @@ from opsteward.console.wording import (
 )
 from opsteward.core.feed import Notice
 from opsteward.events.types import IncidentStatus, IncidentView
-from opsteward.identity.types import Identity
 from opsteward.systems.types import SystemInfo
-from opsteward.tasks.service.controls import pause_of
+from opsteward.tasks.controls import pause_of
 from opsteward.tasks.types import PauseInfo
 
 _OPEN = [status.value for status in IncidentStatus if status is not IncidentStatus.RESOLVED]
-_MOST_INCIDENTS = 50
+_MAX_INCIDENTS = 50
 _LATELY = 15
 _UP = Look("check_circle", "up", "good")
 _STARTING = Look("hourglass_empty", "starting", "warn")
@@ -63,12 +63,12 @@ class Seen:
     parts: dict[str, bool]
 
 
-def install(rooms: ConsoleRooms) -> None:
+def install(services: ConsoleServices) -> None:
     """Serve the page at `/`."""
 
     @ui.page("/")
     async def overview(request: Request) -> Response | None:
-        return await OverviewPage(rooms, request).open()
+        return await OverviewPage(services, request).open()
 
 
 class OverviewPage(LivePage[Seen]):
@@ -80,19 +80,19 @@ class OverviewPage(LivePage[Seen]):
         return notice.kind in ("incident", "action", "system", "inventory")
 
     async def read(self, session: AsyncSession) -> Seen:
-        rooms, me = self.rooms, self.identity
-        systems = await rooms.inventory.all(session)
+        services, me = self.services, self.identity
+        systems = await services.inventory.all(session)
         names = await Names.read(session, systems)
-        approvals = await rooms.door.list_approvals(session)
-        runs = await rooms.door.list_runs(session, limit=_LATELY)
+        approvals = await services.action_service.list_approvals(session)
+        runs = await services.action_service.list_runs(session, limit=_LATELY)
         return Seen(
             systems=systems,
-            incidents=await rooms.incidents.page(session, status=_OPEN, limit=_MOST_INCIDENTS),
-            open_count=await rooms.incidents.count_open(session),
+            incidents=await services.incidents.page(session, status=_OPEN, limit=_MAX_INCIDENTS),
+            open_count=await services.incidents.count_open(session),
             approvals=[ApprovalRow.of(a, names, me) for a in approvals],
             runs=[RunRow.of(run, names) for run in runs],
-            freezes=[_freeze_row(f, names, me) for f in await rooms.door.list_freezes(session)],
-            parts=rooms.readiness(),
+            freezes=[_freeze_row(f, names, me) for f in await services.action_service.list_freezes(session)],
+            parts=services.readiness(),
         )
 
     def lay_out(self, data: Seen) -> None:
@@ -160,7 +160,7 @@ class OverviewPage(LivePage[Seen]):
 
     async def _lift(self, freeze: FreezeView) -> None:
         async def work(session: AsyncSession, by: Identity) -> None:
-            await self.rooms.door.lift_freeze(session, freeze_id=freeze.id, by=by)
+            await self.services.action_service.lift_freeze(session, freeze_id=freeze.id, by=by)
 
         await self.act("freezes.lift", work, done=f"{freeze.action} may run again")
 

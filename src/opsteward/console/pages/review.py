@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from opsteward.accounts.types import Identity
 from opsteward.console.addresses import cursor_of, id_of, storable_words
-from opsteward.console.elements import MOST_SEARCHED, advice, button, link, search_box, section, select, tag, text
+from opsteward.console.elements import MAX_SEARCHED, advice, button, link, search_box, section, select, tag, text
 from opsteward.console.keyed import KeyedList, one
 from opsteward.console.live import LivePage
 from opsteward.console.names import Names
@@ -25,14 +26,14 @@ from opsteward.console.reviews import (
     holders_of,
     keep_all,
 )
-from opsteward.console.rooms import ConsoleRooms
+from opsteward.console.services import ConsoleServices
 from opsteward.console.sheet import Sheet
 from opsteward.console.wording import counted
 from opsteward.core.feed import Notice
-from opsteward.identity.people import ALL_SYSTEMS, ReviewItemInfo
-from opsteward.identity.service import review_items, reviews
-from opsteward.identity.service.reviews import REVIEW
-from opsteward.identity.types import Identity
+from opsteward.directory.reviews import queries as review_queries
+from opsteward.directory.reviews import service as review_service
+from opsteward.directory.reviews.service import REVIEW
+from opsteward.directory.types import ALL_SYSTEMS, ReviewItemInfo
 
 _PAGE = 60
 _KINDS = (("", "all kinds"), ("permission", "permissions"), ("system", "systems"))
@@ -55,12 +56,12 @@ class Seen:
     next: str
 
 
-def install(rooms: ConsoleRooms) -> None:
+def install(services: ConsoleServices) -> None:
     """Serve the page at `/access-reviews/{id}`."""
 
     @ui.page("/access-reviews/{review_id}")
     async def campaign(request: Request, review_id: str) -> Response | None:
-        return await ReviewPage(rooms, request, review_id).open()
+        return await ReviewPage(services, request, review_id).open()
 
 
 class ReviewPage(LivePage[Seen]):
@@ -68,8 +69,8 @@ class ReviewPage(LivePage[Seen]):
 
     needs = ("access_reviews.read",)
 
-    def __init__(self, rooms: ConsoleRooms, request: Request, review_id: str) -> None:
-        super().__init__(rooms, request)
+    def __init__(self, services: ConsoleServices, request: Request, review_id: str) -> None:
+        super().__init__(services, request)
         self._id_given = review_id
         self._filter = Filter.of(request.query_params)
         self._seen: Seen | None = None
@@ -80,8 +81,8 @@ class ReviewPage(LivePage[Seen]):
     async def read(self, session: AsyncSession) -> Seen:
         wanted = self._filter
         wanted.check()
-        review = await reviews.get_review(session, review_id=id_of(self._id_given, "access review"))
-        items = await review_items.items(
+        review = await review_service.get_review(session, review_id=id_of(self._id_given, "access review"))
+        items = await review_queries.items(
             session,
             review_id=review.id,
             wanted=wanted.wanted(closed=review.status != "open"),
@@ -93,7 +94,7 @@ class ReviewPage(LivePage[Seen]):
         return Seen(
             wanted=wanted,
             row=ReviewRow.of(review, names),
-            names=await review_items.names(session, review_id=review.id),
+            names=await review_queries.names(session, review_id=review.id),
             holders=holders_of(items, names, may_decide=may_decide),
             next=str(items[-1].id) if len(items) == _PAGE else "",
         )
@@ -133,7 +134,7 @@ class ReviewPage(LivePage[Seen]):
 
     async def _find(self, typed: str) -> None:
         """Look for what was typed, at once, and keep it in the page's address."""
-        words = typed.strip()[:MOST_SEARCHED]
+        words = typed.strip()[:MAX_SEARCHED]
         if words == self._filter.search or not storable_words(words):
             return
         self._filter = self._filter.changed(search=words)
@@ -241,7 +242,7 @@ class ReviewPage(LivePage[Seen]):
             return
 
         async def work(session: AsyncSession, by: Identity) -> object:
-            return await reviews.close(session, review_id=review.id, actor=by.actor)
+            return await review_service.close(session, review_id=review.id, actor=by.actor)
 
         await self.act("access_reviews.write", work, done="The campaign is closed")
 

@@ -12,20 +12,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from opsteward.accounts.types import Identity
 from opsteward.console.addresses import cursor_of
 from opsteward.console.elements import advice, button, link, section, select, tag, text
 from opsteward.console.keyed import KeyedList, one
 from opsteward.console.live import LivePage
 from opsteward.console.names import Names
 from opsteward.console.reviews import ReviewRow, draw_review_row
-from opsteward.console.rooms import ConsoleRooms
+from opsteward.console.services import ConsoleServices
 from opsteward.console.sheet import Sheet, storable
 from opsteward.console.wording import counted
 from opsteward.core.clock import now
 from opsteward.core.feed import Notice
-from opsteward.identity.service import people_lists, reviews
-from opsteward.identity.service.reviews import REVIEW
-from opsteward.identity.types import Identity
+from opsteward.directory.reviews import service as review_service
+from opsteward.directory.reviews.service import REVIEW
+from opsteward.directory.users import queries as user_queries
 
 _PAGE = 30
 #: How long people have, as it is offered.
@@ -45,12 +46,12 @@ class Seen:
     older: str
 
 
-def install(rooms: ConsoleRooms) -> None:
+def install(services: ConsoleServices) -> None:
     """Serve the page at `/access-reviews`."""
 
     @ui.page("/access-reviews")
     async def campaigns(request: Request) -> Response | None:
-        return await ReviewsPage(rooms, request).open()
+        return await ReviewsPage(services, request).open()
 
 
 class ReviewsPage(LivePage[Seen]):
@@ -59,15 +60,15 @@ class ReviewsPage(LivePage[Seen]):
     needs = ("access_reviews.read",)
     every = 60.0  # one becomes overdue without a notice
 
-    def __init__(self, rooms: ConsoleRooms, request: Request) -> None:
-        super().__init__(rooms, request)
+    def __init__(self, services: ConsoleServices, request: Request) -> None:
+        super().__init__(services, request)
         self._before = request.query_params.get("before", "")
 
     def concerns(self, notice: Notice) -> bool:
         return notice.kind == REVIEW
 
     async def read(self, session: AsyncSession) -> Seen:
-        found = await reviews.reviews(session, before=cursor_of(self._before, "before"), limit=_PAGE)
+        found = await review_service.reviews(session, before=cursor_of(self._before, "before"), limit=_PAGE)
         names = await Names.read(session, ())
         return Seen(
             reviews=[ReviewRow.of(review, names) for review in found],
@@ -112,8 +113,8 @@ class ReviewsPage(LivePage[Seen]):
 
     async def _start(self) -> None:
         """Ask whose access, and until when; then list it."""
-        async with self.rooms.db.unit_of_work(self.identity.tenant_id) as session:
-            shares = await people_lists.shares(session)
+        async with self.services.db.unit_of_work(self.identity.tenant_id) as session:
+            shares = await user_queries.shares(session)
         given = {"name": f"Access review of {now():%B %Y}", "role": "", "department": "", "time": "fortnight"}
 
         def fill() -> None:
@@ -137,7 +138,7 @@ class ReviewsPage(LivePage[Seen]):
 
         async def work(session: AsyncSession, by: Identity) -> None:
             _, time = _TIMES.get(given["time"], _TIMES[""])
-            review = await reviews.start(
+            review = await review_service.start(
                 session,
                 name=storable(given["name"].strip()),
                 actor=by.actor,

@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from opsteward.accounts.types import Identity
 from opsteward.console.addresses import id_of
 from opsteward.console.elements import advice, ago, as_json, at, button, link, section, tag, text
 from opsteward.console.keyed import KeyedList, one
 from opsteward.console.live import LivePage
 from opsteward.console.names import Names
-from opsteward.console.rooms import ConsoleRooms
+from opsteward.console.services import ConsoleServices
 from opsteward.console.sheet import Sheet, storable
 from opsteward.console.tasks import (
     Around,
@@ -31,11 +32,10 @@ from opsteward.console.tasks import (
 from opsteward.console.wording import counted, duration_in_words
 from opsteward.core.clock import now
 from opsteward.core.feed import Notice
-from opsteward.identity.types import Identity
-from opsteward.tasks.service import desk
+from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import CHANGED, REDRIVABLE, TaskInfo, TaskStatus
 
-_MOST_BEFORE = 200
+_MAX_BEFORE = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +47,12 @@ class Seen:
     story: list[Moment]
 
 
-def install(rooms: ConsoleRooms) -> None:
+def install(services: ConsoleServices) -> None:
     """Serve the page at `/tasks/{id}`."""
 
     @ui.page("/tasks/{task_id}")
     async def task(request: Request, task_id: str) -> Response | None:
-        return await TaskPage(rooms, request, task_id).open()
+        return await TaskPage(services, request, task_id).open()
 
 
 class TaskPage(LivePage[Seen]):
@@ -60,18 +60,18 @@ class TaskPage(LivePage[Seen]):
 
     needs = ("tasks.read",)
 
-    def __init__(self, rooms: ConsoleRooms, request: Request, task_id: str) -> None:
-        super().__init__(rooms, request)
+    def __init__(self, services: ConsoleServices, request: Request, task_id: str) -> None:
+        super().__init__(services, request)
         self._id_given = task_id
 
     def concerns(self, notice: Notice) -> bool:
         return notice.kind == CHANGED and notice.id in ("", self._id_given.lower())
 
     async def read(self, session: AsyncSession) -> Seen:
-        task = await desk.get(session, task_id=id_of(self._id_given, "task"))
+        task = await task_queries.get(session, task_id=id_of(self._id_given, "task"))
         names = await Names.read(session, ())
-        before = await desk.several(session, ids=task.dependencies[:_MOST_BEFORE])
-        after = await desk.dependents_of(session, task_id=task.id)
+        before = await task_queries.several(session, ids=task.dependencies[:_MAX_BEFORE])
+        after = await task_queries.dependents_of(session, task_id=task.id)
         shown_before, shown_after = nearest(before), nearest(after)
         row = TaskRow.of(task, names, self.pauses)
         return Seen(
@@ -149,7 +149,7 @@ class TaskPage(LivePage[Seen]):
             return
 
         async def work(session: AsyncSession, by: Identity) -> object:
-            return await desk.cancel(
+            return await task_queries.cancel(
                 session, task_id=id_of(self._id_given, "task"), actor=by.actor, reason=storable(reason)
             )
 
@@ -157,7 +157,7 @@ class TaskPage(LivePage[Seen]):
 
     async def _redrive(self) -> None:
         async def work(session: AsyncSession, by: Identity) -> object:
-            return await desk.redrive(session, task_id=id_of(self._id_given, "task"), actor=by.actor)
+            return await task_queries.redrive(session, task_id=id_of(self._id_given, "task"), actor=by.actor)
 
         await self.act("tasks.write", work, done="It is run anew")
 

@@ -11,24 +11,24 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from opsteward.accounts.types import Identity
 from opsteward.console.addresses import cursor_of
 from opsteward.console.elements import advice, at, button, chip, link, section, select, tag, text
 from opsteward.console.keyed import KeyedList, one
 from opsteward.console.live import LivePage
 from opsteward.console.names import Names
-from opsteward.console.rooms import ConsoleRooms
+from opsteward.console.services import ConsoleServices
 from opsteward.console.shares import draw_legend, draw_shares
 from opsteward.console.sheet import Sheet
 from opsteward.console.tasks import TaskRow, draw_task_row
 from opsteward.console.wording import PAUSED, TASK, counted, look_of
 from opsteward.core.errors import Invalid
 from opsteward.core.feed import Notice
-from opsteward.identity.types import Identity
-from opsteward.tasks.service import desk
+from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import CHANGED, PRIORITIES, REDRIVABLE, SCHEDULES, ScheduleInfo, TaskStatus
 
 _PAGE = 50
-_MOST_SCHEDULES = 50
+_MAX_SCHEDULES = 50
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,12 @@ class Seen:
     schedules: list[ScheduleRow]
 
 
-def install(rooms: ConsoleRooms) -> None:
+def install(services: ConsoleServices) -> None:
     """Serve the page at `/tasks`."""
 
     @ui.page("/tasks")
     async def tasks(request: Request) -> Response | None:
-        return await TasksPage(rooms, request).open()
+        return await TasksPage(services, request).open()
 
 
 class TasksPage(LivePage[Seen]):
@@ -85,8 +85,8 @@ class TasksPage(LivePage[Seen]):
 
     needs = ("tasks.read",)
 
-    def __init__(self, rooms: ConsoleRooms, request: Request) -> None:
-        super().__init__(rooms, request)
+    def __init__(self, services: ConsoleServices, request: Request) -> None:
+        super().__init__(services, request)
         self._filter = Filter(*(request.query_params.get(f.name, "") for f in fields(Filter)))
 
     def concerns(self, notice: Notice) -> bool:
@@ -95,7 +95,7 @@ class TasksPage(LivePage[Seen]):
     async def read(self, session: AsyncSession) -> Seen:
         wanted = self._filter
         wanted.check()
-        found = await desk.page(
+        found = await task_queries.page(
             session,
             status=wanted.status or None,
             task_type=wanted.type or None,
@@ -105,9 +105,9 @@ class TasksPage(LivePage[Seen]):
         )
         names = await Names.read(session, ())
         may_write = self.identity.may("tasks.write")
-        schedules = await self.rooms.schedules.page(session)
+        schedules = await self.services.schedules.page(session)
         return Seen(
-            counts=await desk.counts(session),
+            counts=await task_queries.counts(session),
             tasks=[TaskRow.of(task, names, self.pauses) for task in found],
             older=wanted.address(before=str(found[-1].id)) if len(found) == _PAGE else "",
             schedules=[ScheduleRow(schedule=s, may_change=may_write) for s in schedules],
@@ -135,7 +135,7 @@ class TasksPage(LivePage[Seen]):
                 self._more_schedules = text("", "quiet", name="p")
 
     def _lay_out_filter(self) -> None:
-        types = sorted({*self.rooms.task_types.types, *([self._filter.type] if self._filter.type else [])})
+        types = sorted({*self.services.task_types.types, *([self._filter.type] if self._filter.type else [])})
         with tag("div", "filters"):
             select(
                 "Type",
@@ -158,8 +158,8 @@ class TasksPage(LivePage[Seen]):
         self._redrive.show([ended if self.identity.may("tasks.write") else 0])
         self._tasks.show(data.tasks)
         self._pager.show([data.older])
-        self._schedules.show(data.schedules[:_MOST_SCHEDULES])
-        hidden = len(data.schedules) - _MOST_SCHEDULES
+        self._schedules.show(data.schedules[:_MAX_SCHEDULES])
+        hidden = len(data.schedules) - _MAX_SCHEDULES
         self._more_schedules.set_text(f"and {hidden} more: opsteward schedules list" if hidden > 0 else "")
 
     def _draw_legend(self, counts: tuple[tuple[str, int], ...]) -> None:
@@ -207,7 +207,9 @@ class TasksPage(LivePage[Seen]):
             return
 
         async def work(session: AsyncSession, by: Identity) -> object:
-            return await desk.redrive_all(session, status=wanted.status, task_type=wanted.type or None, actor=by.actor)
+            return await task_queries.redrive_all(
+                session, status=wanted.status, task_type=wanted.type or None, actor=by.actor
+            )
 
         await self.act("tasks.write", work, done="They are run anew")
 
@@ -235,7 +237,7 @@ class TasksPage(LivePage[Seen]):
 
     async def _change(self, schedule: ScheduleInfo) -> None:
         async def work(session: AsyncSession, by: Identity) -> object:
-            return await self.rooms.schedules.set_paused(
+            return await self.services.schedules.set_paused(
                 session, schedule_id=schedule.id, paused=not schedule.paused, actor=by.actor
             )
 

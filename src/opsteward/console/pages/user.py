@@ -12,27 +12,29 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from opsteward.accounts.types import Identity
 from opsteward.console.access_card import GrantRow, ask_for_end, ask_for_grant, draw_access, draw_grant
 from opsteward.console.addresses import id_of
 from opsteward.console.elements import advice, button, link, more, section, tag, text
-from opsteward.console.enrolments import Duties, EnrolmentRow, draw_enrolment
+from opsteward.console.enrollments import Duties, EnrollmentRow, draw_enrollment
 from opsteward.console.keyed import KeyedList, one
 from opsteward.console.live import LivePage
 from opsteward.console.names import Names
 from opsteward.console.people import Line, draw_line, draw_person, draw_user_facts, history_of
 from opsteward.console.role_change import ask_for_role
-from opsteward.console.rooms import ConsoleRooms
+from opsteward.console.services import ConsoleServices
 from opsteward.console.sheet import Sheet, storable
 from opsteward.core.feed import Notice
-from opsteward.identity.people import UserChangeInfo, UserInfo, UserStatus
-from opsteward.identity.service import enrollments, grants, people_lists
-from opsteward.identity.service.access_of_users import PEOPLE
-from opsteward.identity.service.enrollment_rules import rules_of
-from opsteward.identity.service.users import MOVES, get_user
-from opsteward.identity.types import Identity
+from opsteward.directory.enrollment import service as enrollment_service
+from opsteward.directory.enrollment_rules.service import rules_of
+from opsteward.directory.entitlements import service as entitlements
+from opsteward.directory.types import UserChangeInfo, UserInfo, UserStatus
+from opsteward.directory.user_changes import PEOPLE
+from opsteward.directory.users import queries as user_queries
+from opsteward.directory.users.service import MOVES, get_user
 
-_MOST_REPORTS = 12
-_MOST_ENROLMENTS = 20
+_MAX_REPORTS = 12
+_MAX_ENROLLMENTS = 20
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -73,17 +75,17 @@ class Seen:
     manager: UserInfo | None
     reports: list[UserInfo]
     grants: list[GrantRow]
-    enrolments: list[EnrolmentRow]
+    enrollments: list[EnrollmentRow]
     roles: list[str]
     history: list[Line]
 
 
-def install(rooms: ConsoleRooms) -> None:
+def install(services: ConsoleServices) -> None:
     """Serve the page at `/users/{id}`."""
 
     @ui.page("/users/{user_id}")
     async def user(request: Request, user_id: str) -> Response | None:
-        return await UserPage(rooms, request, user_id).open()
+        return await UserPage(services, request, user_id).open()
 
 
 class UserPage(LivePage[Seen]):
@@ -91,8 +93,8 @@ class UserPage(LivePage[Seen]):
 
     needs = ("users.read",)
 
-    def __init__(self, rooms: ConsoleRooms, request: Request, user_id: str) -> None:
-        super().__init__(rooms, request)
+    def __init__(self, services: ConsoleServices, request: Request, user_id: str) -> None:
+        super().__init__(services, request)
         self._id_given = user_id
         self._seen: Seen | None = None
 
@@ -102,18 +104,20 @@ class UserPage(LivePage[Seen]):
     async def read(self, session: AsyncSession) -> Seen:
         user = await get_user(session, user_id=id_of(self._id_given, "user"))
         names, rules = await Names.read(session, ()), await rules_of(session)
-        changes = await people_lists.history(session, user_id=user.id)
-        people = {one.id: one for one in await people_lists.several(session, user_ids=list(_people_in(user, changes)))}
+        changes = await user_queries.history(session, user_id=user.id)
+        people = {one.id: one for one in await user_queries.several(session, user_ids=list(_people_in(user, changes)))}
         may_see = self.identity.may("enrollments.read")
-        found = await enrollments.page(session, user_id=user.id, limit=_MOST_ENROLMENTS) if may_see else []
+        found = await enrollment_service.page(session, user_id=user.id, limit=_MAX_ENROLLMENTS) if may_see else []
         duties = await Duties.read(session, found)
-        draw = partial(EnrolmentRow.of, names=names, rules=rules, me=self.identity, duties=duties, with_user=False)
+        draw = partial(EnrollmentRow.of, names=names, rules=rules, me=self.identity, duties=duties, with_user=False)
         return Seen(
             user=user,
             manager=people.get(user.manager_id) if user.manager_id else None,
-            reports=await people_lists.reports_of(session, user_id=user.id, limit=_MOST_REPORTS + 1),
-            grants=[GrantRow.of(g, names, self.identity) for g in await grants.grants_of(session, user_id=user.id)],
-            enrolments=[draw(one) for one in found],
+            reports=await user_queries.reports_of(session, user_id=user.id, limit=_MAX_REPORTS + 1),
+            grants=[
+                GrantRow.of(g, names, self.identity) for g in await entitlements.grants_of(session, user_id=user.id)
+            ],
+            enrollments=[draw(one) for one in found],
             roles=sorted({*rules.by_name, *(role for rule in rules.by_name.values() for role in rule.match.roles)}),
             history=history_of(user, changes, names, {str(key): who.full_name for key, who in people.items()}),
         )
@@ -138,9 +142,9 @@ class UserPage(LivePage[Seen]):
                     )
                     self._grant = one(self._draw_grant_button)
                 with section("Enrolments", "how_to_reg"):
-                    self._enrolments = KeyedList[EnrolmentRow](
+                    self._enrollments = KeyedList[EnrollmentRow](
                         key=lambda row: row.enrollment.id,
-                        render=lambda row: draw_enrolment(self, self._sheet, row),
+                        render=lambda row: draw_enrollment(self, self._sheet, row),
                         empty=lambda: advice("None that you may see."),
                     )
                 self._people = one(_draw_people)
@@ -163,7 +167,7 @@ class UserPage(LivePage[Seen]):
         self._access.show([user])
         self._grants.show(data.grants)
         self._grant.show([0] if may_write and user.status == UserStatus.ACTIVE else [])
-        self._enrolments.show(data.enrolments)
+        self._enrollments.show(data.enrollments)
         self._people.show([(data.manager, tuple(data.reports))] if data.manager or data.reports else [])
         self._profile.show([user] if user.profile_data else [])
         self._history.show(data.history)
@@ -213,7 +217,7 @@ class UserPage(LivePage[Seen]):
             return
 
         async def work(session: AsyncSession, by: Identity) -> object:
-            return await self.rooms.users.set_status(
+            return await self.services.users.set_status(
                 session, user_id=user.id, status=target, actor=by.actor, reason=storable(reason)
             )
 
@@ -233,10 +237,10 @@ def _draw_people(state: tuple[UserInfo | None, tuple[UserInfo, ...]]) -> None:
             text("Manager", "label", name="p")
             draw_person(manager)
         if reports:
-            number = f"{_MOST_REPORTS} and more" if len(reports) > _MOST_REPORTS else str(len(reports))
+            number = f"{_MAX_REPORTS} and more" if len(reports) > _MAX_REPORTS else str(len(reports))
             text(f"Reports ({number})", "label", name="p")
             with tag("div", "persons"):
-                for report in reports[:_MOST_REPORTS]:
+                for report in reports[:_MAX_REPORTS]:
                     draw_person(report)
 
 

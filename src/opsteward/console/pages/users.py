@@ -12,24 +12,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from opsteward.console.addresses import check_words, storable_words
-from opsteward.console.elements import MOST_SEARCHED, advice, icon, link, search_box, section, select, tag, text
+from opsteward.console.elements import MAX_SEARCHED, advice, icon, link, search_box, section, select, tag, text
 from opsteward.console.kept_shares import KeptShares
 from opsteward.console.keyed import one
 from opsteward.console.live import LivePage
-from opsteward.console.rooms import ConsoleRooms
+from opsteward.console.services import ConsoleServices
 from opsteward.console.shares import draw_legend, draw_shares
 from opsteward.console.user_rows import UserRows
 from opsteward.console.wording import USER, counted
 from opsteward.core.errors import Invalid
 from opsteward.core.feed import Notice
-from opsteward.identity.people import UserInfo, UserStatus
-from opsteward.identity.service import people_lists
-from opsteward.identity.service.access_of_users import PEOPLE
-from opsteward.identity.service.people_lists import Shares
+from opsteward.directory.types import UserInfo, UserStatus
+from opsteward.directory.user_changes import PEOPLE
+from opsteward.directory.users import queries as user_queries
+from opsteward.directory.users.queries import Shares
 
 _PAGE = 50
 #: The longest that each may be in an address of ours.
-_MOST = {"search": MOST_SEARCHED, "role": 100, "department": 200, "after": 255}
+_MAX = {"search": MAX_SEARCHED, "role": 100, "department": 200, "after": 255}
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Filter:
         """Raises Invalid for what an address of ours never holds."""
         if self.status and self.status not in set(UserStatus):
             raise Invalid.field("status", f"{self.status[:40]!r} is none", f"use one of {', '.join(UserStatus)}")
-        check_words({name: (getattr(self, name), most) for name, most in _MOST.items()})
+        check_words({name: (getattr(self, name), most) for name, most in _MAX.items()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +64,13 @@ class Seen:
     users: list[UserInfo]
 
 
-def install(rooms: ConsoleRooms) -> None:
+def install(services: ConsoleServices) -> None:
     """Serve the page at `/users`."""
-    shares = KeptShares(rooms.feed)
+    shares = KeptShares(services.feed)
 
     @ui.page("/users")
     async def users(request: Request) -> Response | None:
-        return await UsersPage(rooms, request, shares).open()
+        return await UsersPage(services, request, shares).open()
 
 
 class UsersPage(LivePage[Seen]):
@@ -78,8 +78,8 @@ class UsersPage(LivePage[Seen]):
 
     needs = ("users.read",)
 
-    def __init__(self, rooms: ConsoleRooms, request: Request, shares: KeptShares) -> None:
-        super().__init__(rooms, request)
+    def __init__(self, services: ConsoleServices, request: Request, shares: KeptShares) -> None:
+        super().__init__(services, request)
         self._filter = Filter(*(request.query_params.get(f.name, "") for f in fields(Filter)))
         self._shares = shares
 
@@ -89,7 +89,7 @@ class UsersPage(LivePage[Seen]):
     async def read(self, session: AsyncSession) -> Seen:
         wanted = self._filter
         wanted.check()
-        found = await people_lists.page(
+        found = await user_queries.page(
             session,
             search=wanted.search or None,
             status=UserStatus(wanted.status) if wanted.status else None,
@@ -145,7 +145,7 @@ class UsersPage(LivePage[Seen]):
 
     async def _find(self, typed: str) -> None:
         """Look for what was typed, at once, and keep it in the page's address."""
-        words = typed.strip()[:MOST_SEARCHED]
+        words = typed.strip()[:MAX_SEARCHED]
         if words == self._filter.search or not storable_words(words):
             return
         self._filter = replace(self._filter, search=words, after="")

@@ -13,7 +13,7 @@ from opsteward.core.errors import BadReply
 from opsteward.integrations.postgresql.connector import PostgresConnector
 
 KEEP_ACCESS = "postgresql.keep_access"
-_LONGEST_NAME = 63  # bytes; the server would cut a longer one, and so mean somebody else
+_MAX_NAME = 63  # bytes; the server would cut a longer one, and so mean somebody else
 
 Did = Literal["given", "created_and_given", "taken", "as_wanted", "left_alone"]
 
@@ -111,7 +111,7 @@ class KeepAccess(Action[PostgresConnector, AccessParams, AccessResult]):
 
 async def _look(via: PostgresConnector, people: Sequence[Person]) -> list[dict[str, Any]]:
     role = via.config.settings.access_role
-    rows = await via.rows(_LOOK, {"logins": [one.login for one in people], "role": role, "longest": _LONGEST_NAME})
+    rows = await via.rows(_LOOK, {"logins": [one.login for one in people], "role": role, "longest": _MAX_NAME})
     if not rows and people:
         told = f"there is no role {role}" if role else "the system names no access_role"
         raise BadReply(told, remedy="create the role, or set the system's access_role to one that is there")

@@ -1,0 +1,1 @@
+"""Who works with Opsteward: tenants, operators, their credentials, roles and permissions."""

@@ -1,0 +1,91 @@
+"""What other rooms see of identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from opsteward.accounts.permissions import permissions_of, within_scopes
+from opsteward.core.errors import Denied
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Who asks: an operator of one tenant, by one credential."""
+
+    tenant_id: UUID
+    tenant_name: str
+    operator_id: UUID
+    operator_name: str
+    roles: tuple[str, ...]
+    token_id: UUID
+    kind: str
+    last_used_at: datetime | None = None
+    expires_at: datetime | None = None
+    #: Limits what the credential may, below what its operator may; None for no limit.
+    scopes: tuple[str, ...] | None = None
+    #: Who made the credential: the operator itself, who could then sign in as it, or `system:...`.
+    issued_by: str = ""
+    #: The others who made this operator or its credential, as actors: whoever can speak with its voice.
+    made_by: frozenset[str] = frozenset()
+
+    @property
+    def actor(self) -> str:
+        """How the audit log refers to this operator."""
+        return f"operator:{self.operator_id}"
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """What the operator's roles permit, as far as the credential's scopes reach."""
+        return within_scopes(permissions_of(list(self.roles)), self.scopes)
+
+    def may(self, permission: str) -> bool:
+        return permission in self.permissions
+
+    def require(self, permission: str) -> None:
+        """Raises Denied that names the missing permission."""
+        if not self.may(permission):
+            raise Denied(f"this needs the permission {permission}", remedy="ask an owner or admin for a role with it")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantInfo:
+    id: UUID
+    name: str
+    status: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorInfo:
+    id: UUID
+    name: str
+    roles: list[str]
+    status: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenInfo:
+    """A credential without its secret."""
+
+    id: UUID
+    operator_id: UUID
+    kind: str
+    name: str
+    scopes: list[str] | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewToken:
+    """The only time the secret is seen."""
+
+    id: UUID
+    secret: str
+    scopes: list[str] | None = None
+    expires_at: datetime | None = None

@@ -1,0 +1,163 @@
+"""Senders of requests from outside: who they are, told by the signature of what they send.
+
+A request is signed with HMAC-SHA256 of `<timestamp>.<raw body>`, told as `X-Opsteward-Signature: t=...,v1=...`. The
+secret tells the sender, and with it the tenant. A signature is good for some minutes, and once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.accounts.models import UsedSignature, Webhook
+from opsteward.core.clock import now
+from opsteward.core.crypto import SecretBox
+from opsteward.core.db import Database, tenant_of
+from opsteward.core.errors import Conflict, Invalid, NotFound, Unauthenticated
+from opsteward.core.ids import uuid7
+from opsteward.core.name_keys import name_problem
+from opsteward.telemetry import audit
+
+KINDS = ("user-signup",)
+#: How far a request's timestamp may lie from our clock, in seconds.
+WINDOW = 300
+_MAX = 50
+_SIGNATURE = re.compile(r"t=([0-9]{1,12})((?:,v1=[0-9a-f]{64}){1,5})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookInfo:
+    """A sender without its secret."""
+
+    id: UUID
+    kind: str
+    name: str
+    created_by: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewWebhook:
+    """The only time the secret is seen."""
+
+    id: UUID
+    secret: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sender:
+    """Who sent a request that was signed as it should."""
+
+    tenant_id: UUID
+    webhook_id: UUID
+    digest: bytes
+
+    @property
+    def actor(self) -> str:
+        """How the audit log refers to it."""
+        return f"webhook:{self.webhook_id}"
+
+
+class Webhooks:
+    """Keeps senders and tells them by their signatures; one per process."""
+
+    def __init__(self, box: SecretBox) -> None:
+        self._box = box
+
+    async def create(self, session: AsyncSession, *, kind: str, name: str, actor: str) -> NewWebhook:
+        """A new sender. Raises Invalid, or Conflict when the tenant has too many."""
+        if kind not in KINDS:
+            raise Invalid.field("kind", f"{kind!r:.40} is none", f"use one of {', '.join(KINDS)}")
+        if problem := name_problem(name, most=100):
+            raise Invalid.field("name", problem, "use 1 to 100 printable characters")
+        if len([one for one in await self.all(session) if one.revoked_at is None]) >= _MAX:
+            raise Conflict(f"the tenant has {_MAX} webhooks already", remedy="revoke one first")
+        secret, webhook_id = f"whsec_{secrets.token_urlsafe(32)}", uuid7()
+        bound_to = _bound_to(tenant_of(session), webhook_id)
+        session.add(
+            Webhook(
+                id=webhook_id,
+                tenant_id=tenant_of(session),
+                kind=kind,
+                name=name,
+                secret_sealed=self._box.encrypt({"secret": secret}, bound_to=bound_to),
+                created_by=actor,
+            )
+        )
+        await session.flush()
+        await _audited(session, "webhook.created", webhook_id, actor)
+        return NewWebhook(id=webhook_id, secret=secret)
+
+    async def all(self, session: AsyncSession) -> list[WebhookInfo]:
+        """The tenant's senders, newest first."""
+        rows = await session.scalars(
+            sa.select(Webhook).where(Webhook.tenant_id == tenant_of(session)).order_by(Webhook.id.desc()).limit(500)
+        )
+        return [WebhookInfo(**{name: getattr(row, name) for name in WebhookInfo.__dataclass_fields__}) for row in rows]
+
+    async def revoke(self, session: AsyncSession, *, webhook_id: UUID, actor: str) -> None:
+        """Take nothing from it any more. Raises NotFound."""
+        found = await session.scalar(
+            sa.update(Webhook)
+            .where(Webhook.tenant_id == tenant_of(session), Webhook.id == webhook_id, Webhook.revoked_at.is_(None))
+            .values(revoked_at=now())
+            .returning(Webhook.id)
+        )
+        if found is None:
+            raise NotFound("no webhook of this id")
+        await _audited(session, "webhook.revoked", webhook_id, actor)
+
+    async def sender_of(self, db: Database, *, kind: str, signature: str, body: bytes) -> Sender:
+        """Who signed this body. Raises Unauthenticated without saying what was wrong."""
+        refused = Unauthenticated(
+            "the signature is missing, wrong or too old", remedy="X-Opsteward-Signature: t=<seconds>,v1=<hex HMAC>"
+        )
+        read = _SIGNATURE.fullmatch(signature.strip())
+        if read is None or abs(int(read.group(1)) - now().timestamp()) > WINDOW:
+            raise refused
+        given = [part.removeprefix("v1=") for part in read.group(2).split(",") if part]
+        signed = read.group(1).encode() + b"." + body
+        async with db.unit_of_work(None) as session:
+            rows = await session.execute(sa.text("select * from opsteward.webhooks_of(:kind)"), {"kind": kind})
+            senders = rows.all()
+        found: Sender | None = None
+        for row in senders:  # all of them, whichever fits: how long it takes tells nothing
+            secret = self._box.decrypt(row.secret_sealed, bound_to=_bound_to(row.tenant_id, row.id))["secret"]
+            due = hmac.new(secret.encode(), signed, hashlib.sha256)
+            if any(hmac.compare_digest(due.hexdigest(), one) for one in given):
+                found = Sender(tenant_id=row.tenant_id, webhook_id=row.id, digest=due.digest())
+        if found is None:
+            raise refused
+        return found
+
+    async def use_up(self, session: AsyncSession, *, sender: Sender) -> None:
+        """This signature is taken with this transaction, and never again. Raises Conflict the second time."""
+        row = {
+            "id": uuid7(),
+            "tenant_id": sender.tenant_id,
+            "digest": sender.digest,
+            "until": now() + timedelta(seconds=2 * WINDOW),
+        }
+        added = await session.scalar(
+            insert(UsedSignature).values(row).on_conflict_do_nothing().returning(UsedSignature.id)
+        )
+        if added is None:
+            raise Conflict("this request was taken already", remedy="sign each request anew")
+
+
+def _bound_to(tenant_id: UUID, webhook_id: UUID) -> str:
+    return f"webhook {tenant_id}/{webhook_id}"
+
+
+async def _audited(session: AsyncSession, verb: str, webhook_id: UUID, actor: str) -> None:
+    await audit.record(session, actor=actor, verb=verb, object_type="webhook", object_id=str(webhook_id))

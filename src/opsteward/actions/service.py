@@ -1,0 +1,357 @@
+"""The front of the one door: request an action, amend it, approve or refuse it, look at what went through.
+
+What happens behind the door is in `executor`. Everything here is one transaction: the row, the audit entry and
+the enqueued work are committed together or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.accounts.types import Identity
+from opsteward.actions import queries as action_queries
+from opsteward.actions.models import ActionRun, Approval, Freeze
+from opsteward.actions.types import ActionChanged, ActionView, ApprovalView, FreezeView, NewAction, RunStatus
+from opsteward.contracts.action import Risk
+from opsteward.contracts.registry import Registry, scheme_of
+from opsteward.core import durable
+from opsteward.core.bus import Bus
+from opsteward.core.changes import Change, record_changes
+from opsteward.core.clock import now
+from opsteward.core.db import tenant_of
+from opsteward.core.errors import Conflict, Denied, FieldProblem, Invalid, NotFound
+from opsteward.core.ids import derived_id, uuid7
+from opsteward.core.log import correlation_id
+from opsteward.systems.service import Inventory
+from opsteward.telemetry import audit
+
+PLAN_WORKFLOW = "actions.plan"
+EXECUTE_WORKFLOW = "actions.execute"
+
+
+class ActionService:
+    """Requests and decisions; one per process."""
+
+    def __init__(self, registry: Registry, inventory: Inventory, bus: Bus) -> None:
+        self._registry = registry
+        self._inventory = inventory
+        self._bus = bus
+
+    async def request(self, session: AsyncSession, *, new: NewAction) -> ActionView:
+        """Ask for an action; the same idempotency key again gives the first run back.
+
+        Raises NotFound for an unknown action, Invalid that names each bad parameter.
+        """
+        offered = self._registry.action(new.action)
+        if offered.connector is None and new.system_id is not None:
+            raise Invalid.field("system_id", f"{new.action} acts on no system", "leave it out")
+        if offered.connector is not None:
+            await self._check_target(session, new, offered.schemes)
+        params = check_params(offered.action.params_model, new.params)
+        approval = new.approval
+        if approval == "by_risk":
+            approval = "auto" if offered.action.risk is Risk.LOW else "required"
+        row = {
+            "id": uuid7(),
+            "tenant_id": tenant_of(session),
+            "action": new.action,
+            "system_id": new.system_id,
+            # a message has no target: its cooldown is per incident, so that no other incident stays untold
+            "target_key": str(new.system_id or new.incident_id or new.idempotency_key),
+            "params": params,
+            "reason": new.reason,
+            "requested_by": new.requested_by,
+            "requesters": [new.requested_by],
+            "idempotency_key": new.idempotency_key,
+            "incident_id": new.incident_id,
+            "reply_to": new.reply_to,
+            "standing_order": new.standing_order,
+            "approval": approval,
+            "limits": new.limits.as_dict(),
+            "correlation_id": correlation_id.get(),
+            "status": RunStatus.REQUESTED.value,
+            "created_at": now(),
+        }
+        added = await session.scalar(insert(ActionRun).values(row).on_conflict_do_nothing().returning(ActionRun.id))
+        if added is None:
+            return await self._earlier(session, new, params)
+        run = await action_queries.get_run(session, added)
+        await self._note(session, run, "requested", actor=new.requested_by)
+        await _enqueue(session, PLAN_WORKFLOW, run, suffix="plan")
+        return action_queries.view_of_run(run)
+
+    async def _check_target(self, session: AsyncSession, new: NewAction, schemes: frozenset[str]) -> None:
+        if new.system_id is None:
+            raise Invalid.field("system_id", "is missing", f"name the registered system that {new.action} acts on")
+        try:
+            system = await self._inventory.get(session, system_id=new.system_id)
+        except NotFound:
+            raise Invalid.field("system_id", "is no registered system", "see GET /api/v1/systems") from None
+        if scheme_of(system.endpoint) not in schemes:
+            raise Invalid.field(
+                "system_id", f"{new.action} does not fit {system.name}", f"it fits {', '.join(sorted(schemes))} systems"
+            )
+
+    async def _earlier(self, session: AsyncSession, new: NewAction, params: dict[str, Any]) -> ActionView:
+        run = await session.scalar(
+            sa.select(ActionRun).where(
+                ActionRun.tenant_id == tenant_of(session), ActionRun.idempotency_key == new.idempotency_key
+            )
+        )
+        same = run is not None and (run.action, run.system_id, run.params) == (new.action, new.system_id, params)
+        if run is None or not same:
+            raise Conflict("this idempotency key was used for another request", remedy="use a new key")
+        return action_queries.view_of_run(run)
+
+    async def amend(
+        self, session: AsyncSession, *, run_id: UUID, params: Mapping[str, Any], by: Identity
+    ) -> ActionView:
+        """Change the parameters of a run that waits for approval: it is planned anew and needs a new approval."""
+        run = await action_queries.get_run(session, run_id, lock=True)
+        if run.status != RunStatus.AWAITING_APPROVAL:
+            raise Conflict(f"only an action that waits for approval can be changed; this one is {run.status}")
+        run.params = check_params(self._registry.action(run.action).action.params_model, params)
+        run.status = RunStatus.REQUESTED
+        run.requested_by = by.actor
+        run.requesters = sorted({*run.requesters, by.actor})
+        await session.execute(
+            sa.update(Approval)
+            .where(Approval.tenant_id == run.tenant_id, Approval.action_run_id == run.id)
+            .values(status="withdrawn", requested_by=by.actor)
+        )
+        await self._note(session, run, "amended", actor=by.actor, key=f"amended {uuid7()}")
+        await _enqueue(session, PLAN_WORKFLOW, run, suffix=f"plan {action_queries.plan_hash(run)[:16]} {uuid7()}")
+        return action_queries.view_of_run(run)
+
+    async def approve(
+        self, session: AsyncSession, *, approval_id: UUID, plan_hash: str, by: Identity, reason: str | None = None
+    ) -> ApprovalView:
+        """Say yes to exactly the plan whose hash is given.
+
+        Raises Denied for the requester, Conflict for a plan that has changed or an approval that is over.
+        """
+        approval, run = await self._pending(session, approval_id)
+        if approval.expires_at <= now():
+            raise Conflict("this approval has expired", remedy="request the action again")
+        if by.actor in run.requesters:
+            raise Denied("who requested an action can't approve it", remedy="ask another operator")
+        if plan_hash != approval.plan_hash or plan_hash != action_queries.plan_hash(run):
+            raise Conflict("the plan is not the one you approve: it has changed", remedy="read it again, then decide")
+        return await self._decide(session, approval, run, "approved", by, reason)
+
+    async def refuse(
+        self, session: AsyncSession, *, approval_id: UUID, by: Identity, reason: str | None = None
+    ) -> ApprovalView:
+        """Say no. Raises Conflict for an approval that is over."""
+        approval, run = await self._pending(session, approval_id)
+        return await self._decide(session, approval, run, "refused", by, reason)
+
+    async def withdraw(self, session: AsyncSession, *, incident_id: UUID) -> None:
+        """The incident is over: what still waits for an approval because of it is not wanted any more."""
+        waiting = await session.scalars(
+            sa.select(Approval)
+            .join(ActionRun, (ActionRun.id == Approval.action_run_id) & (ActionRun.tenant_id == Approval.tenant_id))
+            .where(
+                Approval.tenant_id == tenant_of(session),
+                Approval.status == "pending",
+                ActionRun.incident_id == incident_id,
+            )
+        )
+        for approval in waiting.all():
+            approval.status, approval.decided_at, approval.reason = "withdrawn", now(), "the incident is over"
+            run = await action_queries.get_run(session, approval.action_run_id)
+            await self._note(session, run, "approval.withdrawn", actor="system:incidents")
+            await _enqueue(session, EXECUTE_WORKFLOW, run, suffix="withdrawn")
+
+    async def _pending(self, session: AsyncSession, approval_id: UUID) -> tuple[Approval, ActionRun]:
+        found = await action_queries.get_approval(session, approval_id=approval_id)
+        if found is None:
+            raise NotFound("no approval of this id")
+        run = await action_queries.get_run(session, found.action_run_id, lock=True)
+        approval = await action_queries.get_approval(session, approval_id=approval_id, lock=True)
+        assert approval is not None
+        if approval.status != "pending" or run.status != RunStatus.AWAITING_APPROVAL:
+            raise Conflict(f"this approval is {approval.status} already")
+        return approval, run
+
+    async def _decide(
+        self, session: AsyncSession, approval: Approval, run: ActionRun, verdict: str, by: Identity, reason: str | None
+    ) -> ApprovalView:
+        approval.status = verdict
+        approval.decided_by = by.actor
+        approval.decided_at = now()
+        approval.reason = reason
+        if verdict == "approved":
+            run.status = RunStatus.APPROVED
+        await session.flush()
+        # A first owner makes everybody, so this can't be forbidden; but an auditor can ask for it.
+        own_making = bool(by.made_by & set(run.requesters))
+        extra = {"plan_hash": approval.plan_hash, "decided_by_an_operator_of_the_requesters_making": own_making}
+        await self._note(session, run, f"approval.{verdict}", actor=by.actor, extra=extra)
+        await _enqueue(session, EXECUTE_WORKFLOW, run, suffix=f"decided {approval.plan_hash[:16]}")
+        return action_queries.view_of_approval(approval, run)
+
+    async def _note(
+        self,
+        session: AsyncSession,
+        run: ActionRun,
+        what: str,
+        *,
+        actor: str,
+        key: str | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> None:
+        await note(session, self._bus, run, what, actor=actor, key=key or what, extra=extra)
+
+    async def get(self, session: AsyncSession, *, run_id: UUID) -> ActionView:
+        """Raises NotFound."""
+        return action_queries.view_of_run(await action_queries.get_run(session, run_id))
+
+    async def list_runs(
+        self, session: AsyncSession, *, incident_id: UUID | None = None, before: UUID | None = None, limit: int = 100
+    ) -> list[ActionView]:
+        """Newest first; `before` is the last id of the previous page (ids are time-ordered)."""
+        query = sa.select(ActionRun).where(ActionRun.tenant_id == tenant_of(session))
+        if incident_id is not None:
+            query = query.where(ActionRun.incident_id == incident_id)
+        if before is not None:
+            query = query.where(ActionRun.id < before)
+        rows = await session.scalars(query.order_by(ActionRun.id.desc()).limit(limit))
+        return [action_queries.view_of_run(row) for row in rows]
+
+    async def get_approval(self, session: AsyncSession, *, approval_id: UUID) -> ApprovalView:
+        """Raises NotFound."""
+        approval = await action_queries.get_approval(session, approval_id=approval_id)
+        if approval is None:
+            raise NotFound("no approval of this id")
+        return action_queries.view_of_approval(approval, await action_queries.get_run(session, approval.action_run_id))
+
+    async def approval_of(self, session: AsyncSession, *, run_id: UUID) -> ApprovalView | None:
+        """The approval of a run, if it needs one and is planned."""
+        approval = await action_queries.get_approval(session, run_id=run_id)
+        if approval is None:
+            return None
+        return action_queries.view_of_approval(approval, await action_queries.get_run(session, run_id))
+
+    async def list_approvals(
+        self, session: AsyncSession, *, status: str | None = "pending", limit: int = 100
+    ) -> list[ApprovalView]:
+        """Oldest request first; `status` None gives all."""
+        query = (
+            sa.select(Approval, ActionRun)
+            .join(ActionRun, (ActionRun.id == Approval.action_run_id) & (ActionRun.tenant_id == Approval.tenant_id))
+            .where(Approval.tenant_id == tenant_of(session))
+            .order_by(Approval.requested_at)
+            .limit(limit)
+        )
+        if status is not None:
+            query = query.where(Approval.status == status)
+        return [action_queries.view_of_approval(a, r) for a, r in (await session.execute(query)).all()]
+
+    async def list_freezes(self, session: AsyncSession) -> list[FreezeView]:
+        """Freezes in force."""
+        rows = await session.scalars(
+            sa.select(Freeze)
+            .where(Freeze.tenant_id == tenant_of(session), Freeze.until > now(), Freeze.lifted_at.is_(None))
+            .order_by(Freeze.frozen_at)
+            .limit(1000)
+        )
+        return [action_queries.view_of_freeze(row) for row in rows]
+
+    async def lift_freeze(self, session: AsyncSession, *, freeze_id: UUID, by: Identity) -> None:
+        """Allow the action on the target again. Raises NotFound."""
+        found = await session.scalar(
+            sa.update(Freeze)
+            .where(Freeze.tenant_id == tenant_of(session), Freeze.id == freeze_id, Freeze.lifted_at.is_(None))
+            .values(lifted_at=now(), lifted_by=by.actor)
+            .returning(Freeze.id)
+        )
+        if found is None:
+            raise NotFound("no freeze of this id is in force")
+        await audit.record(
+            session, actor=by.actor, verb="freeze.lifted", object_type="freeze", object_id=str(freeze_id)
+        )
+        await record_changes(session, [_freeze_change(freeze_id, "lifted")])
+
+    async def freeze(self, session: AsyncSession, *, run_id: UUID, seconds: float, reason: str) -> None:
+        """The action did not help: it is not tried on this target again for a while. Repeating does nothing."""
+        run = await action_queries.get_run(session, run_id)
+        row = {
+            "id": derived_id(run.id, "freeze"),
+            "tenant_id": run.tenant_id,
+            "target_key": run.target_key,
+            "action": run.action,
+            "system_id": run.system_id,
+            "action_run_id": run.id,
+            "reason": reason,
+            "frozen_at": now(),
+            "until": now() + timedelta(seconds=seconds),
+        }
+        added = await session.scalar(insert(Freeze).values(row).on_conflict_do_nothing().returning(Freeze.id))
+        if added is not None:
+            await self._note(session, run, "frozen", actor="system:executor", extra={"reason": reason})
+            await record_changes(session, [_freeze_change(added, "frozen")])
+
+
+def _freeze_change(freeze_id: UUID, status: str) -> Change:
+    return Change("freeze_changed", {"freeze_id": str(freeze_id), "status": status})
+
+
+def check_params(model: type[BaseModel], params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters as typed, complete, JSON-ready values. Raises Invalid that names each bad one."""
+    try:
+        return model.model_validate(dict(params)).model_dump(mode="json")
+    except ValidationError as error:
+        raise Invalid(
+            problems=[
+                FieldProblem(field=".".join(["params", *map(str, e["loc"])]), problem=e["msg"])
+                for e in error.errors(include_input=False, include_url=False)
+            ]
+        ) from None
+
+
+async def note(
+    session: AsyncSession,
+    bus: Bus,
+    run: ActionRun,
+    what: str,
+    *,
+    actor: str,
+    key: str,
+    extra: dict[str, Any] | None = None,
+) -> None:
+    """Audit one step of a run and tell the bus; a repeated step (same key) leaves one entry."""
+    await session.flush()
+    await audit.record(
+        session,
+        actor=actor,
+        verb=f"action.{what}",
+        object_type="action",
+        object_id=str(run.id),
+        detail={
+            "action": run.action,
+            "target": run.target_key,
+            "plan_hash": action_queries.plan_hash(run),
+            **(extra or {}),
+        },
+        entry_id=derived_id(run.id, key),
+    )
+    await bus.publish(session, ActionChanged(run=action_queries.view_of_run(run), key=key, reply_to=run.reply_to))
+
+
+async def _enqueue(session: AsyncSession, workflow: str, run: ActionRun, *, suffix: str) -> None:
+    await durable.enqueue(
+        session,
+        workflow=workflow,
+        workflow_id=f"action:{run.id}:{suffix}",
+        arguments={"tenant_id": str(run.tenant_id), "run_id": str(run.id)},
+        priority=2,
+    )

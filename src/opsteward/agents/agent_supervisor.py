@@ -1,0 +1,336 @@
+"""One agent in this process: started, run when it is due, started anew after a failure, watched for signs of life."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from opsteward.agents.context import Context
+from opsteward.agents.registry import AgentRegistry, AnyAgent, validated
+from opsteward.agents.types import AgentStatus, Desired
+from opsteward.contracts.agent import Report
+from opsteward.core.clock import now
+from opsteward.core.errors import Unavailable
+from opsteward.core.log import correlated, get_logger
+from opsteward.core.redact import redact_text
+
+log = get_logger(__name__)
+
+_FIRST_RUN_WITHIN = 2.0  # seconds: many that start together do not run together
+_LEASE_LOOK = 0.25
+_OVER_TIME = 1.0  # past its timeout a run is expected to have been ended within this
+STOP_WITHIN = 5.0
+_MAX_REASON = 500
+_BY_OPERATOR = "paused by an operator"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assigned:
+    """An agent's row as its owner got it."""
+
+    tenant_id: UUID
+    id: UUID
+    name: str
+    kind: str
+    params: dict[str, Any]
+    every: float | None
+    desired: str
+    status: str
+    reason: str
+    generation: int
+    runs: int
+    failures: int
+    restarts: int
+    told: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What holds for all agents of a process; times in seconds. `may_run` is false while this process can't be sure
+    that it still owns what it owns; `paused(tenant)` while an emergency pause holds."""
+
+    failures_until_failed: int
+    backoff_factor: float
+    max_backoff: float
+    may_run: Callable[[], bool]
+    paused: Callable[[UUID], bool]
+
+
+class AgentSupervisor:
+    """`tell(life, status, report)` stores that it stands so and gives the report on, in one transaction; false when it
+    could not.
+
+    `changed()` says that the status is another one.
+    """
+
+    def __init__(
+        self,
+        assigned: Assigned,
+        agent_types: AgentRegistry,
+        make_context: Callable[[Assigned, Any], Context],
+        rules: Rules,
+        *,
+        changed: Callable[[], None],
+        tell: Callable[[AgentSupervisor, AgentStatus, Report], Awaitable[bool]],
+    ) -> None:
+        self.assigned = assigned
+        self._agent_types = agent_types
+        self._make_context = make_context
+        self._rules = rules
+        self._changed = changed
+        self._tell = tell
+        self.status = assigned.status
+        self.reason = assigned.reason
+        self.written = assigned.status  # what the database has
+        self.runs = assigned.runs
+        self.failures = assigned.failures
+        self.restarts = assigned.restarts
+        self.last_run_at: datetime | None = None
+        self.run_seconds: float | None = None
+        self.next_start_at: datetime | None = None
+        self._told = assigned.told
+        self._desired = assigned.desired
+        self._signal = asyncio.Event()
+        self._between = asyncio.Event()  # no run is under way
+        self._between.set()
+        self._woken = assigned.every is None  # it may have missed what would have woken it
+        self._must_end_by: float | None = None
+        self._context: Context | None = None
+        self._next_at = 0.0
+        self._task = asyncio.create_task(self._live(), name=f"agent {assigned.name}")
+
+    @property
+    def wakes_on(self) -> frozenset[str]:
+        """The notices that wake it."""
+        kind = self._agent_types.get(self.assigned.kind)
+        return kind.wakes_on if kind else frozenset()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it waits for its turn, or runs and is within its time."""
+        if self._task.done():
+            return False
+        return self._must_end_by is None or asyncio.get_running_loop().time() < self._must_end_by
+
+    def wake(self) -> None:
+        """Run as soon as possible."""
+        self._woken = True
+        self._signal.set()
+
+    def look_again(self) -> None:
+        """What it waits for may have changed."""
+        self._signal.set()
+
+    def obey(self, desired: str) -> None:
+        """Pause or go on."""
+        if desired != self._desired:
+            self._desired = desired
+            self._signal.set()
+
+    async def end(self, *, at_once: bool) -> None:
+        """End it within seconds, after the run that is under way. `at_once`: it runs elsewhere by now, so nothing
+        more of it gets out."""
+        if at_once and self._context is not None:
+            self._context.close()
+        elif self.alive:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STOP_WITHIN):
+                    await self._between.wait()
+        self._task.cancel()
+        _, hanging = await asyncio.wait({self._task}, timeout=2 * STOP_WITHIN)
+        if self._context is not None:
+            self._context.close()
+        if hanging:
+            log.error("agents.agent.abandoned", agent=self.assigned.name, kind=self.assigned.kind)
+
+    async def _live(self) -> None:
+        with correlated(f"agent-{self.assigned.id}"):
+            while True:
+                try:
+                    await self._incarnation()
+                except Unavailable:
+                    self._stand(AgentStatus.FAILED if self._told else AgentStatus.DEGRADED, "the database was away")
+                    await asyncio.sleep(1.0)
+                except Exception as error:  # a boundary: whatever an agent raises is its own failure
+                    log.exception("agents.agent.failed", agent=self.assigned.name, kind=self.assigned.kind)
+                    await self._after_failure(error)
+
+    async def _incarnation(self) -> None:
+        """From a new instance to its first failure."""
+        agent = self._agent_types.make(self.assigned.kind)
+        context = self._make_context(self.assigned, validated(type(agent), self.assigned.params))
+        self._context = context
+        if self.failures == 0:
+            self._stand(AgentStatus.STARTING)
+        try:
+            await self._bounded(agent, agent.start(context))
+            spread = min(self.assigned.every or 0.0, _FIRST_RUN_WITHIN)
+            self._next_at = asyncio.get_running_loop().time() + random.uniform(0, spread)  # noqa: S311
+            first = True
+            while True:
+                await self._due(agent)
+                await self._run(agent, context, first=first)
+                first = False
+        finally:
+            await self._stop(agent, context)
+
+    async def _stop(self, agent: AnyAgent, context: Context) -> None:
+        try:
+            async with asyncio.timeout(STOP_WITHIN):
+                await agent.stop(context)
+        except Exception:  # a boundary: one that can't even stop is left behind; its next instance begins anew
+            log.exception("agents.agent.stop_failed", agent=self.assigned.name, kind=self.assigned.kind)
+
+    async def _due(self, agent: AnyAgent) -> None:
+        """Wait until it is to run."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._signal.clear()
+            held = self._held(agent)
+            if held:
+                self._stand(AgentStatus.PAUSED, held)
+            elif self.status in (AgentStatus.PAUSED, AgentStatus.STARTING):
+                self._stand(AgentStatus.RUNNING)
+            left = None if self.assigned.every is None else self._next_at - loop.time()
+            if held:
+                left = None
+            elif self._woken or (left is not None and left <= 0):
+                if self._rules.may_run():
+                    return
+                left = _LEASE_LOOK
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._signal.wait()
+
+    def _held(self, agent: AnyAgent) -> str:
+        if self._desired == Desired.PAUSED:
+            return _BY_OPERATOR
+        if not agent.essential and self._rules.paused(self.assigned.tenant_id):
+            return "held by an emergency pause"
+        return ""
+
+    async def _run(self, agent: AnyAgent, context: Context, *, first: bool) -> None:
+        loop = asyncio.get_running_loop()
+        began, every = loop.time(), self.assigned.every
+        self._woken = False
+        if every is not None:
+            # After the first run a random part of the interval, so that the load stays spread; then the full one.
+            self._next_at = began + (every * random.uniform(0.5, 1.0) if first else every)  # noqa: S311
+        self.last_run_at = now()
+        context.begin()
+        self._between.clear()
+        try:
+            await self._bounded(agent, agent.run_once(context))
+            await context.finish()
+        finally:
+            self.run_seconds = loop.time() - began
+            self._between.set()
+        self.runs += 1
+        self.failures, self.next_start_at = 0, None
+        well = AgentStatus.DEGRADED if context.trouble else AgentStatus.RUNNING
+        if self._told:
+            await self._turn(well, context.trouble, resolved=True)
+        else:
+            self._stand(well, context.trouble)
+
+    async def _bounded(self, agent: AnyAgent, work: Awaitable[None]) -> None:
+        """Within the kind's timeout; past it the agent gives no sign of life until it has ended."""
+        self._must_end_by = asyncio.get_running_loop().time() + agent.timeout + _OVER_TIME
+        scope = asyncio.timeout(agent.timeout)
+        try:
+            async with scope:
+                await work
+        except TimeoutError:
+            if scope.expired():
+                raise TimeoutError(f"it took longer than {agent.timeout:g} seconds") from None
+            raise
+        finally:
+            self._must_end_by = None
+
+    async def _after_failure(self, error: Exception) -> None:
+        """Wait, the longer the more failures there were in a row; tell people when they are too many."""
+        self.failures += 1
+        self.restarts += 1
+        self._woken = self._woken or self.assigned.every is None  # what woke it has not been dealt with
+        rules = self._rules
+        too_many = self.failures >= rules.failures_until_failed
+        pause = min(rules.max_backoff, rules.backoff_factor ** (self.failures - 1))
+        pause = (rules.max_backoff if too_many else pause) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        self.next_start_at = now() + timedelta(seconds=pause)
+        reason = redact_text(f"{type(error).__name__}: {error}")
+        if not too_many or self._told:
+            self._stand(AgentStatus.FAILED if self._told else AgentStatus.DEGRADED, reason)
+        else:
+            await self._turn(AgentStatus.FAILED, reason, resolved=False)
+        await self._rest(pause)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait after a failure; a pause shows meanwhile, and lasts until it is lifted."""
+        loop = asyncio.get_running_loop()
+        until, status, reason = loop.time() + seconds, self.status, self.reason
+        while True:
+            self._signal.clear()
+            left: float | None = until - loop.time()
+            if self._desired == Desired.PAUSED:
+                left = None
+                self._stand(AgentStatus.PAUSED, _BY_OPERATOR)
+            elif self.status == AgentStatus.PAUSED:
+                self._stand(status, reason)
+            if left is not None and left <= 0:
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._signal.wait()
+
+    async def _turn(self, status: AgentStatus, reason: str, *, resolved: bool) -> None:
+        """Into `failed` or out of it: stored and told together. While that can't be, it stands as it did."""
+        before, self.reason = self.reason, storable(reason)
+        context = {"kind": self.assigned.kind, "failures": self.failures, "reason": self.reason}
+        if await self._tell(self, status, trouble_report(self.assigned.name, context=context, resolved=resolved)):
+            self.status, self._told = status, not resolved
+        else:
+            self.reason = before
+
+    def _stand(self, status: str, reason: str = "") -> None:
+        self.reason = storable(reason)
+        if self.status != status:
+            self.status = status
+            self._changed()
+
+    def as_beat(self) -> dict[str, Any]:
+        """Its row for `beat_agents`."""
+        return {
+            "id": str(self.assigned.id),
+            "generation": self.assigned.generation,
+            "alive": self.alive,
+            "status": self.status,
+            "reason": self.reason,
+            "last_run_at": self.last_run_at.timestamp() if self.last_run_at else None,
+            "run_seconds": self.run_seconds,
+            "runs": self.runs,
+            "failures": self.failures,
+            "restarts": self.restarts,
+            "next_start_at": self.next_start_at.timestamp() if self.next_start_at else None,
+        }
+
+
+def storable(text: str) -> str:
+    """What PostgreSQL can keep of a text from outside, shortened."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()[:_MAX_REASON]
+
+
+def trouble_report(name: str, *, context: dict[str, Any], resolved: bool) -> Report:
+    """That an agent does not do its work, or does it again: the same words each time, so that they belong together."""
+    return Report(
+        message="A background agent does not do its work",
+        error_type="agent_failing",
+        context={"agent": name, **context},
+        resolved=resolved,
+        source=f"agent {name}",
+    )

@@ -1,0 +1,251 @@
+"""The first thing a request meets: is there a credential at all, size, encoding and shape of its body, and its
+correlation id.
+
+What passes here can be stored in PostgreSQL: valid UTF-8, no NUL, no lone surrogate, no NaN, bounded depth and
+size. So a hostile body is a clear 4xx that names the field, and never a failure further in.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from opsteward.accounts.sessions import SESSION_COOKIE
+from opsteward.api import problems
+from opsteward.core.blocking import in_thread
+from opsteward.core.errors import FieldProblem, Invalid, Malformed, OpsError, TooLarge, Unauthenticated
+from opsteward.core.ids import uuid7
+from opsteward.core.log import correlated, get_logger
+from opsteward.core.settings import Settings
+from opsteward.telemetry import traces
+
+log = get_logger(__name__)
+
+_CORRELATION = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+#: Routes that take many things at once, within the larger limit.
+_INGEST = frozenset({"/api/v1/events", "/api/v1/tasks/bulk", "/scim/v2/Bulk"})
+#: Routes that read their bodies themselves, piece by piece: they are files, and too large to be held.
+STREAMED = frozenset({"/api/v1/users/bulk-import"})
+_GUARDED = ("/api/v1/", "/api/agents/", "/agent/", "/scim/")
+_OPEN = frozenset({"/agent/health", "/api/v1/sign-in"})
+#: Larger bodies are parsed on a thread: the event loop also renews this process's hold on its work.
+_LOOP_BYTES = 64 * 1024
+#: Most values a body may hold: each costs memory many times its bytes, and this process has other callers too.
+MAX_VALUES = 200_000
+#: A string, or what begins a container or sets off a value. It never goes back over a byte that it has passed.
+_STRING_OR_VALUE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|([\[{,])', re.DOTALL)
+_SUSPICIOUS = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|[0-9][eE]\+?[0-9]{3}")
+#: Whole numbers of more digits are refused: they fit no float, and what computes with one would fail on them.
+_MAX_DIGITS = 200
+_MANY_DIGITS = re.compile(rb"(?<![0-9])[0-9]{%d}" % _MAX_DIGITS)
+#: Most problems of one body that are told, and most of a field's path that is.
+_MAX_PROBLEMS = 20
+_MAX_PATH = 200
+
+
+class Guard:
+    """Pure ASGI: it reads the body once, within the route's limit, and hands it on."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        given = request.headers.get("x-correlation-id", "") or traces.correlation_of(request.headers.get("traceparent"))
+        # in the scope as well, for whoever handles a crash outside of this block
+        scope["correlation_id"] = given if _CORRELATION.fullmatch(given) else str(uuid7())
+        with correlated(scope["correlation_id"]):
+            try:
+                streamed = request.method == "POST" and scope["path"] in STREAMED
+                body = b"" if streamed else await self._admitted_body(request)
+                if streamed:
+                    _check_credential(request)
+                    _check_query(request)
+            except ClientDisconnect:
+                return  # nobody is left to answer
+            except OpsError as error:
+                await problems.of_error(error)(scope, receive, send)
+                return
+            await self._app(scope, receive if streamed else _replay(body, receive), send)
+
+    async def _admitted_body(self, request: Request) -> bytes:
+        _check_credential(request)
+        _check_query(request)
+        if request.method in ("GET", "HEAD", "OPTIONS"):
+            return b""
+        ingest = request.scope["path"].rstrip("/") in _INGEST
+        limit = self._settings.max_ingest_bytes if ingest else self._settings.max_body_bytes
+        body = await _read(request, limit)
+        kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
+        if body and (kind == "application/json" or kind.endswith("+json")):
+            if len(body) > _LOOP_BYTES:
+                await in_thread(check_json, body, max_depth=self._settings.max_json_depth)
+            else:
+                check_json(body, max_depth=self._settings.max_json_depth)
+        return body
+
+
+def _check_credential(request: Request) -> None:
+    """Nobody's body is read who bears no credential; whether the one borne is good, the route's own check tells."""
+    path = request.scope["path"]  # not request.url's, which depends on what the Host header says
+    if not f"{path}/".startswith(_GUARDED) or path.rstrip("/") in _OPEN:
+        return
+    if not request.headers.get("authorization") and not request.cookies.get(SESSION_COOKIE):
+        raise Unauthenticated("no token and no session")
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    declared = request.headers.get("content-length", "")
+    too_large = TooLarge(f"the body is larger than {limit} bytes", remedy="send less at once")
+    if declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
+        raise too_large
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise too_large
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        while given:
+            message = await receive()
+            if message["type"] != "http.request":  # the body that came with a GET is dropped
+                return message
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _check_query(request: Request) -> None:
+    query = request.scope.get("query_string", b"")
+    for key, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="utf-8", errors="replace"):
+        if "\x00" in key or "\x00" in value:
+            raise Invalid.field(key.replace("\x00", "") or "query", "holds a NUL character", "remove it")
+    if "\x00" in request.scope.get("path", ""):
+        raise Invalid.field("path", "holds a NUL character", "remove it")
+
+
+def check_json(body: bytes, *, max_depth: int) -> Any:
+    """The parsed body. Raises Malformed for what is no JSON, Invalid naming the field for what can't be stored.
+
+    Its time and memory are bounded by `MOST_VALUES` and the body's length; it blocks, so give it a thread when large.
+    """
+    _check_values(body)
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed(problems=[_body_problem(f"is not UTF-8 at byte {error.start}", "encode it as UTF-8")]) from None
+    if "\x00" in text:
+        raise Malformed(problems=[_body_problem("holds a NUL byte", "remove it")])
+    many_digits = _MANY_DIGITS.search(body) is not None
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant, parse_int=_bounded_integer if many_digits else None)
+    except RecursionError:
+        raise Malformed(problems=[_body_problem(f"is nested deeper than {max_depth}", "flatten it")]) from None
+    except ValueError as error:
+        raise Malformed(problems=[_body_problem(f"is not JSON: {error}", "send valid JSON")]) from None
+    if many_digits or _SUSPICIOUS.search(body) or body.count(b"[") + body.count(b"{") > max_depth:
+        found = list(islice(_unstorable(value, max_depth), _MAX_PROBLEMS))
+        if found:
+            raise Invalid(problems=found)
+    return value
+
+
+def _check_values(body: bytes) -> None:
+    """Before anything is made of it: few commas and brackets are few values; of many, those within strings are none."""
+    if body.count(b",") + body.count(b"[") + body.count(b"{") <= MAX_VALUES:
+        return
+    values = 0
+    for number, found in enumerate(_STRING_OR_VALUE.finditer(body)):
+        values += found.lastindex is not None
+        # JSON has at most a key and a text to each value; what has more strings is none, and ends here too.
+        if values > MAX_VALUES or number > 4 * MAX_VALUES:
+            raise Invalid.field("body", f"holds more than {MAX_VALUES} values", "send less at once")
+
+
+def _body_problem(problem: str, remedy: str) -> FieldProblem:
+    return FieldProblem(field="body", problem=problem, remedy=remedy)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _bounded_integer(text: str) -> int:
+    if len(text.removeprefix("-")) > _MAX_DIGITS:
+        raise Malformed(problems=[_body_problem(f"holds a number of over {_MAX_DIGITS} digits", "send it as a string")])
+    return int(text)
+
+
+#: Where a value stands: its container's own link, and the key or the index in it. A path is built only to be told.
+_Link = tuple["_Link", str | int] | None
+
+
+def _unstorable(root: Any, max_depth: int) -> Iterator[FieldProblem]:
+    """What PostgreSQL could not store, wherever it stands; without recursion, the depth being the caller's."""
+    stack: list[tuple[_Link, int, Any]] = [(None, 1, root)]
+    while stack:
+        link, depth, value = stack.pop()
+        if isinstance(value, str):
+            if why := _bad_text(value):
+                yield FieldProblem(field=_path(link), problem=why, remedy="remove it")
+        elif isinstance(value, float):
+            if not math.isfinite(value):
+                yield FieldProblem(field=_path(link), problem="is no finite number", remedy="send it as a string")
+        elif isinstance(value, dict | list):
+            if depth > max_depth:
+                yield FieldProblem(field=_path(link), problem=f"is nested deeper than {max_depth}", remedy="flatten it")
+                return
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            for key, inner in items:
+                if isinstance(key, str) and (why := _bad_text(key)):
+                    yield FieldProblem(field=_path(link), problem=f"has a key that {why}", remedy="rename it")
+                elif isinstance(inner, str | float | dict | list):
+                    stack.append(((link, key), depth + 1, inner))
+
+
+def _path(link: _Link) -> str:
+    """The dotted name of a place, cut where it is too long to tell."""
+    keys: list[str] = []
+    while link is not None:
+        link, key = link
+        keys.append(str(key)[:_MAX_PATH])
+    return ".".join(reversed(keys))[:_MAX_PATH] or "body"
+
+
+def _bad_text(text: str) -> str:
+    if "\x00" in text:
+        return "holds a NUL character"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "holds half of a surrogate pair"
+    return ""
+
+
+def security_headers(response: Response) -> Response:
+    """For the pages we write ourselves."""
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "same-origin"
+    return response

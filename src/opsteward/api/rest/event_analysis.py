@@ -1,0 +1,231 @@
+"""`/agent/*`: analyse an event, decide, execute, validate a payload (api.md, Events)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Header
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from opsteward.accounts.types import Identity
+from opsteward.actions.types import ENDS, HELPED, ActionView, NewAction, RunStatus
+from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.rest.schemas.base import Input
+from opsteward.api.routes import Routes
+from opsteward.api.services import ApiServices
+from opsteward.core.blocking import in_thread
+from opsteward.core.clock import iso, now
+from opsteward.core.errors import Invalid, NotFound
+from opsteward.core.ids import uuid7
+from opsteward.events.classification import classify, severity_of
+from opsteward.events.decision import EventAction, decide, default_action, usual_priority
+from opsteward.events.payload_validation import validate_payload
+from opsteward.events.standing_orders.document import Subject
+
+router = Routes(prefix="/agent", tags=["events"])
+
+_WAIT_SECONDS = 20.0
+_POLL_SECONDS = 0.1
+
+Text = Annotated[str, Field(max_length=200_000)]
+Word = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class AnalyzeEvent(Input):
+    error_type: Word
+    message: Text
+    stack_trace: Text | None = None
+    context: dict[str, Any] = {}
+
+
+class DecideAction(Input):
+    event_type: Word
+    severity: Word
+    message: Text = ""
+    context: dict[str, Any] = {}
+
+
+class ExecuteAction(Input):
+    action: Word
+    priority: Annotated[int, Field(strict=True, ge=1, le=5)]
+    event_type: Word
+    severity: Word
+    message: Text
+    context: dict[str, Any] = {}
+
+
+class ValidatePayload(Input):
+    payload: dict[str, Any]
+    required_fields: Annotated[list[Annotated[str, Field(min_length=1, max_length=500)]], Field(max_length=1000)]
+    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+
+
+@router.get("/health/", summary="Whether this is up; needs no token")
+async def health(services: RoomsDep) -> dict[str, str]:
+    ready = all(services.readiness().values())
+    return {"status": "healthy" if ready else "starting"}
+
+
+@router.post("/analyze-event/")
+async def analyze_event(body: AnalyzeEvent, identity: Annotated[Identity, needs("events.read")]) -> dict[str, Any]:
+    """What kind of event this is, and what is usually done about it."""
+    found = classify(
+        error_type=body.error_type, message=body.message, stack_trace=body.stack_trace, context=body.context
+    )
+    action, priority = default_action(found.category)
+    return {
+        "category": found.category,
+        "severity": found.severity,
+        "action": action,
+        "priority": priority,
+        "metadata": {
+            "user_facing": found.category == "validation_error",
+            "severity": found.severity,
+            "analysis": f"rule {found.rule_id} fits with confidence {found.confidence:.2f}",
+            "confidence": found.confidence,
+        },
+        "engine": found.engine,
+    }
+
+
+@router.post("/decide-action/")
+async def decide_action(
+    body: DecideAction, services: RoomsDep, identity: Annotated[Identity, needs("events.read")]
+) -> dict[str, Any]:
+    """What to do: a standing order if one fits, else the decision table."""
+    decided = decide(event_type=body.event_type, severity=body.severity, message=body.message, context=body.context)
+    action, priority, reason = str(decided.action), decided.priority, decided.reason
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        fields = {
+            "category": str(decided.event_type),
+            "severity": str(decided.severity),
+            "message": body.message,
+            "source": str(body.context.get("source", "")),
+            "error_type": str(body.context.get("error_type", "")),
+        }
+        order = await services.orders.match(session, Subject(kind="event", fields=fields))
+    if order is not None:
+        action, reason = order.action, f"standing order {order.name}"
+        priority = usual_priority(action) if action in set(EventAction) else priority
+    return {
+        "action": action,
+        "priority": priority,
+        "reason": reason,
+        "metadata": {
+            "event_type": decided.event_type,
+            "severity": decided.severity,
+            "requires_immediate_action": decided.requires_immediate_action,
+        },
+        "engine": "rules",
+    }
+
+
+@router.post("/validate-payload/")
+async def validate(body: ValidatePayload, identity: Annotated[Identity, needs("events.read")]) -> dict[str, Any]:
+    """Whether a payload has its required fields and fits its JSON Schema."""
+    report = await in_thread(validate_payload, body.payload, body.required_fields, body.schema_)
+    return {
+        "is_valid": report.is_valid,
+        "missing_fields": report.missing_fields,
+        "message": report.message,
+        "errors": report.errors,
+    }
+
+
+@router.post("/execute-action/", responses={202: {"description": "An approval is needed, or it is not done yet"}})
+async def execute_action(
+    body: ExecuteAction,
+    services: RoomsDep,
+    identity: Annotated[Identity, needs("actions.request")],
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+) -> JSONResponse:
+    """Do it, durably, through the one door, and say what was done."""
+    decide(event_type=body.event_type, severity=body.severity)  # refuses what is no category or severity
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        run = await services.action_service.request(
+            session, new=await _new_action(services, session, body, identity, idempotency_key or str(uuid7()))
+        )
+    run = await _until_settled(services, identity.tenant_id, run)
+    details: dict[str, Any] = {
+        "action_id": str(run.id),
+        "status": run.status,
+        "priority": body.priority,
+        "result": run.result,
+        "plan": run.plan,
+        "proof": run.proof,
+    }
+    answer: dict[str, Any] = {
+        "success": run.status in HELPED,
+        "action": run.action,
+        "message": _in_words(run),
+        "execution_time": iso(run.ended_at or now()),
+        "details": details,
+        "engine": "rules",
+    }
+    if run.status in ENDS:
+        return JSONResponse(answer)
+    if run.status == RunStatus.AWAITING_APPROVAL:
+        async with services.db.unit_of_work(identity.tenant_id) as session:
+            approval = await services.action_service.approval_of(session, run_id=run.id)
+        answer["approval_id"] = str(approval.id) if approval else None
+    return JSONResponse(answer, status_code=202)
+
+
+async def _new_action(
+    services: ApiServices, session: Any, body: ExecuteAction, identity: Identity, key: str
+) -> NewAction:
+    """The six decision actions carry a notice; an action on a system takes `system` and `params` from the context."""
+    known = services.registry.actions
+    if body.action not in known:
+        raise Invalid.field("action", f"{body.action[:60]!r} is no action", f"use one of {', '.join(sorted(known))}")
+    system_id = None
+    if known[body.action].connector is None:
+        field = body.context.get("field")
+        params: dict[str, Any] = {
+            "title": (body.message.strip().splitlines() or [body.event_type])[0][:200] or body.event_type,
+            "body": body.message[:4000],
+            "severity": str(severity_of(body.severity)),
+            "field": field if isinstance(field, str) else None,
+        }
+    else:
+        name, given = body.context.get("system"), body.context.get("params", {})
+        found = await services.inventory.find(session, name=name) if isinstance(name, str) else None
+        if found is None:
+            raise Invalid.field("context.system", "names no registered system", "see GET /api/v1/systems")
+        if not isinstance(given, dict):
+            raise Invalid.field("context.params", "is no object", "give the action's parameters as an object")
+        system_id, params = found.id, given
+    return NewAction(
+        action=body.action,
+        params={k: v for k, v in params.items() if v is not None},
+        reason=f"{body.event_type} {body.severity}: {body.message[:500]}",
+        requested_by=identity.actor,
+        idempotency_key=f"request:{identity.operator_id}:{key}",
+        system_id=system_id,
+    )
+
+
+async def _until_settled(services: ApiServices, tenant_id: UUID, run: ActionView) -> ActionView:
+    """Wait a little for a worker to finish (or to ask for approval); the work goes on without us."""
+    deadline = asyncio.get_running_loop().time() + _WAIT_SECONDS
+    while run.status not in ENDS | {RunStatus.AWAITING_APPROVAL}:
+        if asyncio.get_running_loop().time() > deadline:
+            return run
+        await asyncio.sleep(_POLL_SECONDS)
+        async with services.db.unit_of_work(tenant_id) as session:
+            try:
+                run = await services.action_service.get(session, run_id=run.id)
+            except NotFound:
+                return run
+    return run
+
+
+def _in_words(run: ActionView) -> str:
+    if run.status == RunStatus.AWAITING_APPROVAL:
+        return "waits for the approval of another operator"
+    if run.status not in ENDS:
+        return "accepted; it is not done yet"
+    return run.error or (run.proof or {}).get("summary") or (run.plan or {}).get("summary") or run.status

@@ -1,0 +1,1 @@
+"""What the REST routes take and give."""

@@ -1,0 +1,56 @@
+"""What the routes work with; `bootstrap` fills it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from opsteward.accounts.oidc import OpenIdSignIn
+from opsteward.accounts.passwords import PasswordSignIn
+from opsteward.accounts.webhooks import Webhooks
+from opsteward.actions.service import ActionService
+from opsteward.agents.service import Desk as AgentService
+from opsteward.contracts.registry import Registry
+from opsteward.core.db import Database
+from opsteward.core.settings import Settings
+from opsteward.directory.enrollment.service import Enrollments
+from opsteward.directory.imports.job_runner import Imports
+from opsteward.directory.users.service import Users
+from opsteward.events.incidents import Incidents
+from opsteward.events.intake import Intake
+from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.systems.service import Inventory
+from opsteward.tasks.registry import TaskRegistry
+from opsteward.tasks.schedules import Schedules
+from opsteward.tasks.submission import Submission
+from opsteward.telemetry.database_metrics import Figures
+from opsteward.troubleshooting.service import Sessions
+
+
+@dataclass(kw_only=True)
+class ApiServices:
+    """`readiness` gives the parts of the process that are up, by name; `audit_key` keys the audit log's chain;
+    `figures` is None where only this process's own metrics are shown."""
+
+    settings: Settings
+    db: Database
+    registry: Registry
+    inventory: Inventory
+    action_service: ActionService
+    incidents: Incidents
+    intake: Intake
+    orders: StandingOrders
+    sessions: Sessions
+    task_types: TaskRegistry
+    submission: Submission
+    schedules: Schedules
+    agents: AgentService
+    users: Users
+    enrollments: Enrollments
+    imports: Imports
+    webhooks: Webhooks
+    password_sign_in: PasswordSignIn
+    openid_sign_in: OpenIdSignIn | None
+    audit_key: bytes
+    figures: Figures | None = None
+    readiness: Callable[[], dict[str, bool]] = field(default=lambda: {})

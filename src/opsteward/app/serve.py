@@ -1,0 +1,137 @@
+"""`opsteward up` and `opsteward worker`: run until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
+
+import uvicorn
+from fastapi import FastAPI
+
+from opsteward.api.app import build_app
+from opsteward.app.process import Process, api_services_of, console_services_of, first_start, running
+from opsteward.app.services import build_services
+from opsteward.app.websocket_closing import WebSocketClosing
+from opsteward.app.worker_metrics import shown
+from opsteward.console.mount import Console
+from opsteward.core.errors import Invalid
+from opsteward.core.settings import Settings, env_name
+from opsteward.telemetry import traces
+
+Announce = Callable[[str, str | None], None]
+#: Seconds that a computing thread (an import's, say) may keep the event loop waiting at each of its steps.
+_SWITCH_WITHIN = 0.001
+
+
+def serve(settings: Settings, announce: Announce) -> None:
+    """Everything in one process. `announce(url, link)` is called once requests are taken.
+
+    Raises Invalid when the port is taken; OpsError when the database can't be made ready; PartDied after an orderly
+    stop for a part's death.
+    """
+    sys.setswitchinterval(_SWITCH_WITHIN)
+    listener = _listen(settings)
+    port = listener.getsockname()[1]
+    settings = settings.model_copy(update={"port": port})
+    traces.start()
+    services = build_services(settings)
+    process: list[Process] = []
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        one = Process(services, kind="up", on_death=end)
+        process.append(one)
+        try:
+            code = await first_start(services)
+        except BaseException as error:
+            one.failure = error
+            await one.stop()
+            raise
+
+        async def console_behind() -> None:
+            await one.worker.ready.wait()
+            await console.run()
+
+        stop_listening = services.feed.listen(app.state.live_feed.hear)
+        async with running(one, console_behind, app.state.live_feed.run):
+            announce(settings.url, f"{settings.url}/sign-in?code={code}" if code else None)
+            yield
+        stop_listening()
+
+    def end() -> None:
+        server.should_exit = True
+
+    def readiness() -> dict[str, bool]:
+        return dict(process[0].parts) if process else {"database": False}
+
+    app = build_app(api_services_of(services, readiness), lifespan=lifespan)
+    console = Console(console_services_of(services, readiness), otherwise=app.router.default)
+    app.router.default = console
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        # longer than clients and proxies keep one: who closes first while the other sends makes an error of it
+        timeout_keep_alive=75,
+        server_header=False,
+        ws=WebSocketClosing,
+        ws_max_size=1_048_576,
+        # later than the live feed itself loses patience, which can say where to go on
+        ws_ping_timeout=max(20.0, settings.ws_stall_timeout + 10),
+    )
+    server = uvicorn.Server(config)
+    server.run(sockets=[listener])
+    for one in process:
+        one.raise_failure()
+
+
+def _listen(settings: Settings, setting: str = "port") -> socket.socket:
+    """A socket on the port of this setting. Raises Invalid that names it when it is taken."""
+    port = getattr(settings, setting)
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, port))
+        listener.listen(2048)  # from now on who connects waits for us instead of being refused
+    except OSError as error:
+        listener.close()
+        raise Invalid.field(
+            env_name(setting),
+            f"can't listen on {settings.host}:{port}: {error.strerror}",
+            "choose another one, or 0 for a free one",
+        ) from None
+    return listener
+
+
+def work(settings: Settings, announce: Callable[[], None]) -> None:
+    """Work only, without the API, beside any number of others. `announce()` is called once it works.
+
+    Raises OpsError when the database can't be made ready; PartDied after an orderly stop for a part's death.
+    """
+    sys.setswitchinterval(_SWITCH_WITHIN)
+    listener = None if settings.metrics_port is None else _listen(settings, "metrics_port")
+    traces.start()
+    services = build_services(settings)
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        process = Process(services, kind="worker", on_death=stop.set)
+        async with shown(process, listener) if listener else nullcontext(), running(process):
+            stopped = asyncio.create_task(stop.wait())
+            ready = asyncio.create_task(process.worker.ready.wait())
+            await asyncio.wait({stopped, ready}, return_when=asyncio.FIRST_COMPLETED)
+            if not stop.is_set():
+                announce()
+            await stopped
+            ready.cancel()
+        process.raise_failure()
+
+    asyncio.run(main())

@@ -1,0 +1,171 @@
+"""The house: all rooms of a process, built on a database that is ready, and wired to each other."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from opsteward.accounts.oidc import OpenIdSignIn
+from opsteward.accounts.passwords import PasswordSignIn
+from opsteward.actions.service import ActionService
+from opsteward.actions.types import ActionChanged
+from opsteward.agents.registry import AgentRegistry
+from opsteward.agents.service import Desk as AgentService
+from opsteward.agents.shipped.installing import add_shipped
+from opsteward.app.registry import build_registry, known_actions
+from opsteward.app.subscriptions import Subscriptions
+from opsteward.app.task_types import shipped_task_types
+from opsteward.contracts.integration import Integration
+from opsteward.contracts.registry import Registry
+from opsteward.core.bus import Bus
+from opsteward.core.crypto import SecretBox, load_secret
+from opsteward.core.database_setup import DatabaseUrls, provision
+from opsteward.core.db import APPLICATION_NAME, Database
+from opsteward.core.embedded_postgres import EmbeddedPostgres, prepare_home
+from opsteward.core.feed import Feed
+from opsteward.core.settings import Settings
+from opsteward.directory.enrollment.service import Enrollments
+from opsteward.directory.imports.job_runner import Imports
+from opsteward.directory.imports.task import import_task_type
+from opsteward.directory.types import UsersEnrolled
+from opsteward.directory.users.service import Users
+from opsteward.events.incidents import Incidents
+from opsteward.events.intake import Intake
+from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.provisioning.access import AccessKeeping, access_task_type
+from opsteward.provisioning.welcome import WelcomeUsers, welcome_task_type
+from opsteward.systems.own_database import OwnDatabase
+from opsteward.systems.service import Inventory
+from opsteward.systems.types import SystemsChanged
+from opsteward.tasks import queries as task_queries
+from opsteward.tasks.registry import TaskRegistry
+from opsteward.tasks.schedules import Schedules
+from opsteward.tasks.submission import Submission
+from opsteward.tasks.types import TaskFigures
+from opsteward.telemetry.database_metrics import Figures
+from opsteward.troubleshooting.service import Sessions
+
+#: Rooms whose tables must be known before the first migration.
+TABLES = (
+    *("core.processes", "core.changes"),
+    *(f"identity.{part}" for part in ("models", "people_models", "import_models", "scim_models")),
+    *(f"{room}.models" for room in ("telemetry", "tasks", "systems", "actions", "agents", "events", "troubleshooting")),
+)
+
+
+@dataclass(kw_only=True)
+class Services:
+    """All rooms of a process, built but not started. One bus; a database engine for each role."""
+
+    settings: Settings
+    urls: DatabaseUrls
+    box: SecretBox
+    registry: Registry
+    bus: Bus
+    web: Database
+    app: Database
+    inventory: Inventory
+    action_service: ActionService
+    incidents: Incidents
+    orders: StandingOrders
+    intake: Intake
+    sessions: Sessions
+    task_types: TaskRegistry
+    submission: Submission
+    schedules: Schedules
+    agents: AgentService
+    users: Users
+    enrollments: Enrollments
+    imports: Imports
+    password_sign_in: PasswordSignIn
+    openid_sign_in: OpenIdSignIn | None
+    figures: Figures
+    feed: Feed
+
+
+def build_services(settings: Settings, integrations: Sequence[Integration] = ()) -> Services:
+    """Make the database ready and wire the rooms, with further `integrations` beside those that ship.
+
+    Raises OpsError with a remedy.
+    """
+    prepare_home(settings.home)
+    for room in TABLES:
+        importlib.import_module(f"opsteward.{room}")
+    box = SecretBox(load_secret(settings.secret_key.get_secret_value() if settings.secret_key else None, settings.home))
+    try:
+        urls = provision(settings, box)
+        return _wire(settings, box, urls, build_registry(settings, integrations))
+    except BaseException:
+        leave_server(settings)
+        raise
+
+
+async def task_figures(db: Database) -> TaskFigures:
+    """The installation's tasks as they stand now, over all tenants."""
+    async with db.unit_of_work(None) as session:
+        return await task_queries.figures(session)
+
+
+def leave_server(settings: Settings) -> None:
+    """Stop the embedded server, if there is one and nobody else needs it."""
+    if settings.database_url is None:
+        EmbeddedPostgres(settings.home).stop_if_last(APPLICATION_NAME)
+
+
+def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Registry) -> Services:
+    bus = Bus()
+    defaults = {"response_time_seconds": settings.response_time_threshold}
+    inventory = Inventory(registry, box, bus, defaults, OwnDatabase(urls.admin).refusal)
+    action_service = ActionService(registry, inventory, bus)
+    incidents = Incidents(bus)
+    orders = StandingOrders(known_actions(registry))
+    intake = Intake(bus, incidents, orders, inventory)
+    sessions = Sessions(inventory)
+    Subscriptions(intake=intake, incidents=incidents, action_service=action_service, sessions=sessions).connect(bus)
+    pool = {"pool_size": settings.database_pool_size, "pool_max": settings.database_pool_max}
+    app = Database(urls.app, name="app", **pool)
+    shipped = shipped_task_types(app, inventory, registry, settings)
+    imports = Imports(bus, settings)
+    shipped.append(welcome_task_type(app, action_service, configured=bool(settings.notify_users)))
+    shipped.append(import_task_type(app, imports))
+    shipped.append(access_task_type(app, inventory, registry, action_service))
+    task_types = TaskRegistry([*shipped, *registry.task_types], max_params_bytes=settings.max_task_params_bytes)
+    submission = Submission(task_types, settings)
+    keeping = AccessKeeping(inventory, registry)
+    bus.subscribe(SystemsChanged, keeping.system_changed)
+    bus.subscribe(ActionChanged, keeping.action_changed)
+    if settings.notify_users:  # else a task for each new user would do nothing, at a cost
+        bus.subscribe(UsersEnrolled, WelcomeUsers(submission).users_enrolled)
+    agent_types = AgentRegistry(registry.agents)
+    add_shipped(agent_types, db=app, bus=bus, settings=settings, task_figures=partial(task_figures, app))
+    # one for each request that is let in: a connection made for a burst and closed after it costs more than the request
+    held = min(settings.database_pool_max, max(settings.database_pool_size, settings.api_requests_at_once))
+    web = Database(urls.web, name="web", pool_size=held, pool_max=settings.database_pool_max)
+    return Services(
+        settings=settings,
+        urls=urls,
+        box=box,
+        registry=registry,
+        bus=bus,
+        web=web,
+        app=app,
+        inventory=inventory,
+        action_service=action_service,
+        incidents=incidents,
+        orders=orders,
+        intake=intake,
+        sessions=sessions,
+        task_types=task_types,
+        submission=submission,
+        schedules=Schedules(submission),
+        agents=AgentService(agent_types, bus),
+        users=Users(bus),
+        enrollments=Enrollments(bus),
+        imports=imports,
+        password_sign_in=PasswordSignIn(web),
+        openid_sign_in=OpenIdSignIn.of(settings, web, box),
+        figures=Figures(web),
+        feed=Feed(urls.web),
+    )

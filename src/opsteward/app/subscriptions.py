@@ -1,0 +1,264 @@
+"""Who hears what on the bus: how the rooms work together without knowing each other."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.actions.service import ActionService
+from opsteward.actions.types import ENDS, ActionChanged, NewAction, RunStatus, approval_id_of
+from opsteward.agents.types import AgentReported
+from opsteward.contracts.check import CheckStatus
+from opsteward.core import feed
+from opsteward.core.bus import Bus
+from opsteward.core.changes import Change, record_changes
+from opsteward.core.redact import redact
+from opsteward.directory.types import EnrollmentOverdue
+from opsteward.events import timeline
+from opsteward.events.incidents import Incidents
+from opsteward.events.intake import QUIET_ACTIONS, Intake
+from opsteward.events.types import (
+    IncidentChanged,
+    IncidentDecided,
+    IncidentOpened,
+    IncidentRaised,
+    IncidentStatus,
+    NewEvent,
+)
+from opsteward.systems.types import HealthChanged, KnownSystem, SystemsChanged
+from opsteward.troubleshooting.service import Sessions
+
+MONITOR = "system:monitor"
+TRIAGE = "system:triage"
+LIFECYCLE = "system:lifecycle"
+
+_ACTION_WORDS = {
+    RunStatus.REQUESTED: "requested",
+    RunStatus.AWAITING_APPROVAL: "waits for approval",
+    RunStatus.APPROVED: "may go ahead",
+    RunStatus.EXECUTING: "is being done",
+    RunStatus.SUCCEEDED: "done and verified",
+    RunStatus.NOT_NEEDED: "was not needed any more",
+    RunStatus.FAILED: "did not help",
+    RunStatus.UNDONE: "did not help and was undone",
+    RunStatus.DENIED: "denied",
+    RunStatus.REFUSED: "refused",
+    RunStatus.EXPIRED: "expired without an approval",
+    RunStatus.SUPERSEDED: "was changed after its approval",
+}
+#: Steps of a run that end its approval, and how that stands then.
+_APPROVAL_ENDS = {
+    "approval.approved": "approved",
+    "approval.refused": "refused",
+    "approval.withdrawn": "withdrawn",
+    "amended": "withdrawn",
+    "expired": "expired",
+}
+
+
+class Subscriptions:
+    """Connects the rooms; `connect` is called once."""
+
+    def __init__(
+        self, *, intake: Intake, incidents: Incidents, action_service: ActionService, sessions: Sessions
+    ) -> None:
+        self._intake = intake
+        self._incidents = incidents
+        self._action_service = action_service
+        self._sessions = sessions
+
+    def connect(self, bus: Bus) -> None:
+        """Subscribe everything; once per process."""
+        bus.subscribe(HealthChanged, self.health_becomes_event)
+        bus.subscribe(IncidentOpened, self.incident_is_worked_on)
+        bus.subscribe(IncidentRaised, self.decision_is_done)
+        bus.subscribe(ActionChanged, self.action_is_told)
+        bus.subscribe(IncidentChanged, self.incident_is_announced)
+        bus.subscribe(SystemsChanged, self.systems_are_announced)
+        bus.subscribe(AgentReported, self.report_becomes_event)
+        bus.subscribe(EnrollmentOverdue, self.overdue_becomes_event)
+
+    async def health_becomes_event(self, session: AsyncSession, message: HealthChanged) -> None:
+        """A failing system is an event like any other; a recovered one ends what nobody works on."""
+        await feed.announce(session, kind="system", object_id=str(message.system.id))
+        told = {"system_id": str(message.system.id), "system_name": message.system.name, "status": message.now}
+        await record_changes(session, [Change("system_health_alert", told | {"was": message.was})])
+        if message.now in ("down", "degraded"):
+            await self._intake.take(session, events=_events_of(message), actor=MONITOR)
+        elif message.now == "healthy" and message.was in ("down", "degraded"):
+            for incident_id in await self._incidents.waiting_of_system(session, system_id=message.system.id):
+                await self._incidents.move(
+                    session,
+                    incident_id=incident_id,
+                    status=IncidentStatus.RESOLVED,
+                    actor=MONITOR,
+                    title=f"{message.system.name} is healthy again",
+                    key="recovered",
+                )
+
+    async def incident_is_worked_on(self, session: AsyncSession, message: IncidentOpened) -> None:
+        """What was decided is done through the door; a failing system is looked into at once."""
+        await self.decision_is_done(session, message)
+        incident = message.incident
+        if incident.system_id is not None and incident.category == "system_error":
+            await self._sessions.start(
+                session,
+                trigger="incident",
+                requested_by=TRIAGE,
+                system_id=incident.system_id,
+                incident_id=incident.id,
+                complaint=incident.title,
+            )
+
+    async def decision_is_done(self, session: AsyncSession, message: IncidentDecided) -> None:
+        """Each action that is decided for an incident runs once; a session that was started goes on."""
+        incident = message.incident
+        await feed.announce(session, kind="incident", object_id=str(incident.id))
+        opened = isinstance(message, IncidentOpened)
+        await record_changes(session, [_incident_change(incident.id, incident.status, opened=opened)])
+        if message.action in QUIET_ACTIONS:
+            return
+        await self._action_service.request(
+            session,
+            new=NewAction(
+                action=message.action,
+                params={
+                    "title": f"Incident {incident.number}: {incident.title}"[:200],
+                    "body": message.message[:4000],
+                    "severity": incident.severity,
+                    "incident_id": str(incident.id),
+                },
+                reason=message.decided_by,
+                requested_by=f"standing-order:{message.standing_order}" if message.standing_order else TRIAGE,
+                idempotency_key=f"{incident.id}:{message.action}",
+                incident_id=incident.id,
+                standing_order=message.standing_order,
+                approval=message.approval,
+                limits=message.limits,
+            ),
+        )
+
+    async def action_is_told(self, session: AsyncSession, message: ActionChanged) -> None:
+        """Each step of an action is a line in its incident's timeline."""
+        run = message.run
+        await feed.announce(session, kind="action", object_id=str(run.id))
+        told = {"action_id": str(run.id), "action": run.action, "status": str(run.status)}
+        await record_changes(session, [Change("action_changed", told), *_of_approval(message)])
+        if message.reply_to is not None and run.status in ENDS:
+            await self._sessions.resume(session, session_id=message.reply_to, run_id=run.id)
+        if run.incident_id is None:
+            return
+        frozen = message.key == "frozen"
+        words = "is frozen for this target" if frozen else _ACTION_WORDS[RunStatus(run.status)]
+        await timeline.tell(
+            session,
+            incident_id=run.incident_id,
+            kind="action",
+            title=f"Action {run.action} {words}",
+            detail=redact(_told(run.plan, run.proof, run.error)) | {"action_id": str(run.id), "status": run.status},
+            key=f"{run.id} {message.key}",
+        )
+        await feed.announce(session, kind="incident", object_id=str(run.incident_id))
+
+    async def incident_is_announced(self, session: AsyncSession, message: IncidentChanged) -> None:
+        if message.status == IncidentStatus.RESOLVED:
+            await self._action_service.withdraw(session, incident_id=message.incident_id)
+        await feed.announce(session, kind="incident", object_id=str(message.incident_id))
+        await record_changes(session, [_incident_change(message.incident_id, message.status)])
+
+    async def systems_are_announced(self, session: AsyncSession, message: SystemsChanged) -> None:
+        await record_changes(session, [Change(f"system_{message.what}", {"system_id": str(message.system_id)})])
+        await feed.announce(session, kind="inventory", object_id=str(message.system_id))
+
+    async def report_becomes_event(self, session: AsyncSession, message: AgentReported) -> None:
+        """What an agent tells takes the way of every event."""
+        report = message.report
+        told = NewEvent(
+            message=report.message,
+            source=report.source or f"agent {message.agent}",
+            error_type=report.error_type,
+            context=dict(report.context),
+            severity=report.severity,
+            category="system_error",
+            resolved=report.resolved,
+        )
+        await self._intake.take(session, events=[told], actor=f"agent:{message.agent or 'opsteward'}")
+
+    async def overdue_becomes_event(self, session: AsyncSession, message: EnrollmentOverdue) -> None:
+        """Who has to decide hears of it by the way of every event: incident, standing order, notification."""
+        told = NewEvent(
+            message=f"An enrolment as {message.enrollment_type} waits too long for its stage {message.stage}",
+            source="enrolment",
+            error_type="enrollment_overdue",
+            context={"enrollment_id": str(message.enrollment_id)},
+            severity="high",
+            category="system_error",
+        )
+        await self._intake.take(session, events=[told], actor=LIFECYCLE)
+
+
+def _of_approval(message: ActionChanged) -> list[Change]:
+    """What this step of a run means for its approval, if anything: told by its key, for while an approval is refused
+    or withdrawn the run itself still waits."""
+    run, step = message.run, message.key.partition(" ")[0]
+    told = {"approval_id": str(approval_id_of(run.id)), "action_id": str(run.id), "action": run.action}
+    if step == "planned" and run.status == RunStatus.AWAITING_APPROVAL:
+        return [Change("approval_requested", told)]
+    if status := _APPROVAL_ENDS.get(step):
+        return [Change("approval_decided", told | {"status": status})]
+    return []
+
+
+def _incident_change(incident_id: UUID, status: str, *, opened: bool = False) -> Change:
+    return Change(
+        "incident_opened" if opened else "incident_changed", {"incident_id": str(incident_id), "status": str(status)}
+    )
+
+
+def _told(plan: dict[str, Any] | None, proof: dict[str, Any] | None, error: str | None) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    if plan:
+        told["plan"] = {k: plan[k] for k in ("summary", "steps", "objects", "undo")}
+    if proof:
+        told["proof"] = proof
+    if error:
+        told["error"] = error
+    return told
+
+
+def _events_of(message: HealthChanged) -> list[NewEvent]:
+    """One event for each finding; when a check failed without one, an event for the system as a whole."""
+    system = KnownSystem(id=message.system.id, name=message.system.name, type=message.system.type)
+    worst = CheckStatus.FAIL if message.now == "down" else CheckStatus.WARN
+    failing = [o for o in message.outcomes if o.result.status is worst]
+    found = [
+        NewEvent(
+            message=finding.title,
+            source=message.system.name,
+            error_type=finding.type,
+            context={
+                "check": outcome.check,
+                "component": finding.component,
+                "evidence": redact(dict(finding.evidence)),
+            },
+            severity="high" if message.criticality == "critical" and message.now == "down" else finding.severity.value,
+            category="system_error",
+            system=system,
+            occurred_at=message.seen_at,
+        )
+        for outcome in failing
+        for finding in outcome.result.findings
+    ]
+    return found or [
+        NewEvent(
+            message=f"{message.system.name} is {message.now}: " + "; ".join(o.result.summary for o in failing)[:500],
+            source=message.system.name,
+            error_type="unhealthy",
+            severity="high" if message.now == "down" else "medium",
+            category="system_error",
+            system=system,
+            occurred_at=message.seen_at,
+        )
+    ]

@@ -1,0 +1,209 @@
+"""The part of a process that works: the engine, the tasks, its place among the processes, and the leader's duties."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from opsteward.actions.executor import Executor
+from opsteward.agents.lost_processes import tell_losses
+from opsteward.agents.process_measurement import ProcessMeasurement
+from opsteward.agents.runtime import Runtime
+from opsteward.app.services import Services
+from opsteward.core.blocking import in_thread
+from opsteward.core.db import Database
+from opsteward.core.durable import Engine, Workflows
+from opsteward.core.errors import Unavailable
+from opsteward.core.feed import RECONNECTED, Notice
+from opsteward.core.log import get_logger
+from opsteward.core.processes import LostProcess, Membership, new_executor_id
+from opsteward.core.retention import apply_retention
+from opsteward.directory.users.lifecycle import look_after_people
+from opsteward.provisioning.access import AccessDuty
+from opsteward.systems.health_monitor import Monitor
+from opsteward.tasks.controls import Gate
+from opsteward.tasks.runner import Runner
+from opsteward.tasks.types import CONTROLS, SCHEDULES
+from opsteward.telemetry import audit
+from opsteward.troubleshooting.coordinator import Coordinator
+from opsteward.troubleshooting.session_context import Desk
+
+log = get_logger(__name__)
+
+_SEAL_EVERY = 2.0  # seconds; how long an audit entry may wait for its seal
+
+
+class Worker:
+    """The part of a process that works: engine, membership, and the leader's duties."""
+
+    def __init__(self, services: Services, *, kind: str, on_beat: Callable[[bool], None]) -> None:
+        """`on_beat(ok)`: see Membership."""
+        self._services = services
+        self._on_beat = on_beat
+        self._executor_id = new_executor_id()
+        self._engine = Engine(
+            services.urls.app,
+            executor_id=self._executor_id,
+            concurrency=services.settings.workers,
+            poll_idle=services.settings.queue_poll_interval,
+        )
+        self._membership = Membership(
+            services.app,
+            self._engine,
+            executor_id=self._executor_id,
+            kind=kind,
+            lost_after=services.settings.process_lost_after,
+            on_beat=self._note_beat,
+            on_lost=self._take_over,
+        )
+        self._executor = Executor(
+            services.app,
+            services.action_service,
+            services.inventory,
+            services.registry,
+            services.bus,
+            services.settings,
+        )
+        self._controls_changed = asyncio.Event()
+        self._gate = Gate(services.app)
+        self._runner = Runner(
+            services.app,
+            services.task_types,
+            self._gate,
+            process_id=self._executor_id,
+            slots=services.settings.task_slots,
+            spare=min(services.settings.task_slots_spare, services.settings.task_slots - 1),
+            most_result=services.settings.max_task_result_bytes,
+        )
+        self._agents = Runtime(
+            services.app,
+            services.agents.agent_types,
+            services.bus,
+            services.settings,
+            process_id=self._executor_id,
+            paused=lambda tenant_id: self._gate.closed_for(tenant_id) is not None,
+        )
+        self._gate.on_change = self._agents.pauses_changed
+        self._access = AccessDuty(services.app, services.submission)
+        self._measuring = ProcessMeasurement(services.app, services.settings, process_id=self._executor_id)
+        self._monitor = Monitor(services.app, services.inventory, services.registry, services.bus, services.settings)
+        self.ready = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until cancelled, then drain."""
+        await in_thread(importlib.import_module, "dbos")
+        await self._membership.join()
+        try:
+            await self._work()
+        finally:
+            await self._membership.leave()
+
+    async def _work(self) -> None:
+        stop_listening = self._services.feed.listen(self._hear)
+        try:
+            await self._engine.launch(self._workflows())
+            self.ready.set()
+            log.info("bootstrap.worker.started", process_id=str(self._executor_id))
+            async with asyncio.TaskGroup() as parts:
+                parts.create_task(self._runner.run())
+                parts.create_task(self._agents.run())
+                parts.create_task(self._measuring.run())
+                parts.create_task(self._membership.run(self._lead))
+        finally:
+            await self._drain()
+            stop_listening()
+
+    async def _drain(self) -> None:
+        """The heart beats on meanwhile, or others would take over what we are about to finish."""
+        beating = asyncio.create_task(self._membership.beat())
+        try:
+            grace = self._services.settings.drain_seconds
+            began = asyncio.get_running_loop().time()
+            await asyncio.gather(self._agents.leave(), self._runner.drain(grace=grace))
+            left = grace - (asyncio.get_running_loop().time() - began)
+            await in_thread(self._engine.shutdown, grace=max(1.0, left))
+        finally:
+            beating.cancel()
+            await asyncio.wait({beating})
+
+    async def _take_over(self, crashed: Sequence[LostProcess]) -> None:
+        """Processes were lost: what they had besides workflows goes on elsewhere."""
+        await self._runner.release_lost()
+        await self._agents.processes_changed()
+        await tell_losses(self._services.app, self._services.bus, crashed)
+
+    def _workflows(self) -> Workflows:
+        services, workflows = self._services, Workflows()
+        self._executor.register(workflows)
+        desk = Desk(
+            db=services.app,
+            inventory=services.inventory,
+            registry=services.registry,
+            incidents=services.incidents,
+            settings=services.settings,
+        )
+        Coordinator(desk, services.action_service, services.orders).register(workflows)
+        self._runner.register(workflows)
+        return workflows
+
+    def _note_beat(self, taken: bool) -> None:
+        self._agents.note_beat(taken)
+        self._on_beat(taken)
+
+    def _hear(self, notice: Notice) -> None:
+        self._runner.hear(notice)
+        self._agents.hear(notice)
+        self._access.hear(notice)
+        if notice.kind in ("inventory", RECONNECTED):
+            self._monitor.refresh()
+        if notice.kind in (CONTROLS, RECONNECTED):
+            self._controls_changed.set()
+        if notice.kind in (SCHEDULES, RECONNECTED):
+            self._services.schedules.refresh()
+
+    async def _lead(self) -> None:
+        async with asyncio.TaskGroup() as duties:
+            duties.create_task(self._monitor.run())
+            duties.create_task(self._seal())
+            duties.create_task(self._services.schedules.run(self._services.app))
+            duties.create_task(self._release_held())
+            duties.create_task(look_after_people(self._services.app, self._services.users, self._services.enrollments))
+            duties.create_task(self._access.run())
+            duties.create_task(apply_retention(self._services.app, self._services.settings))
+
+    async def _release_held(self) -> None:
+        """What a pause held back goes on when it is lifted; also what was lifted while nobody led."""
+        while True:
+            self._controls_changed.clear()
+            with suppress(Unavailable):
+                await self._executor.release_held()
+            await self._controls_changed.wait()
+
+    async def _seal(self) -> None:
+        while True:
+            await seal_waiting(self._services.app, self._services.box.audit_key())
+            await asyncio.sleep(_SEAL_EVERY)
+
+
+async def seal_waiting(db: Database, key: bytes) -> None:
+    """Seal all audit entries that wait, tenant by tenant. What goes wrong is logged and waits for the next round."""
+    try:
+        async with db.unit_of_work(None) as session:
+            waiting = await audit.tenants_to_seal(session)
+    except Unavailable:
+        return
+    except Exception:  # a boundary: sealing must not end with one bad round
+        log.exception("bootstrap.seal.failed")
+        return
+    for tenant_id in waiting:
+        try:
+            sealed = 1
+            while sealed:
+                async with db.unit_of_work(tenant_id) as session:
+                    sealed = await audit.seal(session, key=key)
+        except Unavailable:
+            return
+        except Exception:  # a boundary: nor one tenant hold up the others
+            log.exception("bootstrap.seal.failed", tenant_id=str(tenant_id))

@@ -1,0 +1,51 @@
+"""What a worker serves besides its work, where `metrics_port` says so: `/metrics`, `/livez` and `/readyz`."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from opsteward.api import problems
+from opsteward.api.middleware.guard import Guard
+from opsteward.api.rest import metrics, probes
+from opsteward.app.process import Process, api_services_of
+from opsteward.core.log import get_logger
+
+log = get_logger(__name__)
+
+_SHOWN = ("/livez", "/readyz")
+
+
+class _Server(uvicorn.Server):
+    """The process has its own way of taking signals."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def shown(process: Process, listener: socket.socket) -> AsyncIterator[None]:
+    """Served inside of this context, which is to outlast the process's work: a draining worker says so."""
+    api_services = api_services_of(process.services, lambda: dict(process.parts))
+    api_services.figures = None  # those of the database are told by `up`: told twice they would add up
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.api_services = api_services
+    problems.install(app)
+    app.include_router(metrics.router)
+    app.router.routes.extend(route for route in probes.router.routes if getattr(route, "path", "") in _SHOWN)
+    app.add_middleware(Guard, settings=api_services.settings)
+    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off"))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    host, port = listener.getsockname()[:2]
+    log.info("bootstrap.metrics.served", host=host, port=port)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving

@@ -1,0 +1,38 @@
+"""What the pages work with; `bootstrap` fills it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from opsteward.actions.service import ActionService
+from opsteward.agents.service import Desk as AgentService
+from opsteward.contracts.registry import Registry
+from opsteward.core.db import Database
+from opsteward.core.feed import Feed
+from opsteward.directory.enrollment.service import Enrollments
+from opsteward.directory.users.service import Users
+from opsteward.events.incidents import Incidents
+from opsteward.systems.service import Inventory
+from opsteward.tasks.registry import TaskRegistry
+from opsteward.tasks.schedules import Schedules
+from opsteward.troubleshooting.service import Sessions
+
+
+@dataclass(kw_only=True)
+class ConsoleServices:
+    """`readiness` gives the parts of the process that are up, by name."""
+
+    db: Database
+    feed: Feed
+    registry: Registry
+    inventory: Inventory
+    action_service: ActionService
+    incidents: Incidents
+    sessions: Sessions
+    task_types: TaskRegistry
+    schedules: Schedules
+    agents: AgentService
+    users: Users
+    enrollments: Enrollments
+    readiness: Callable[[], dict[str, bool]]

@@ -1,0 +1,227 @@
+"""Brings a database to the state this version needs: roles, tables, policies, the durable engine's schema.
+
+Three roles per database `<name>`: `<name>_owner` owns and migrates, `<name>_app` works, `<name>_web` serves the
+API and the console. None of them is a superuser; the two that serve own nothing, or row-level security would
+not bind them. On your own PostgreSQL the login of DATABASE_URL makes the roles if it may; if not, the SQL to run
+once is in the error. PgBouncer and read replicas are refused with a reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy import URL, make_url
+
+from opsteward.core.crypto import SecretBox
+from opsteward.core.db import APPLICATION_NAME, SCHEMA
+from opsteward.core.embedded_postgres import EmbeddedPostgres
+from opsteward.core.errors import Invalid, OpsError, Unavailable
+from opsteward.core.settings import Settings
+
+#: The newest revision, told by its file: Alembic itself takes too long to import at every start.
+HEAD = max(path.name[:4] for path in (Path(__file__).parent / "migrations" / "versions").glob("[0-9]*.py"))
+ENGINE = "dbos 3.4"
+_OLDEST = 150000
+EMBEDDED_DATABASE = "opsteward"
+
+
+class RolesMissing(OpsError):
+    """The login of DATABASE_URL may not create our roles; the detail holds the SQL to run once."""
+
+    code = "roles_missing"
+    http_status = 503
+    title = "The database roles are missing"
+
+
+@dataclass(frozen=True)
+class DatabaseUrls:
+    """How each role connects (libpq URLs with passwords: never log them)."""
+
+    admin: str
+    owner: str
+    app: str
+    web: str
+
+
+def urls_for(settings: Settings, box: SecretBox) -> DatabaseUrls:
+    """The URLs of this installation; connects to nothing."""
+    if settings.database_url is None:
+        server = EmbeddedPostgres(settings.home)
+        url = make_url(server.url(EMBEDDED_DATABASE))
+    else:
+        url = _checked_url(settings.database_url.get_secret_value())
+    names = {kind: f"{url.database}_{kind}" for kind in ("owner", "app", "web")}
+
+    def of(kind: str) -> str:
+        role = names[kind]
+        return url.set(username=role, password=box.role_password(role)).render_as_string(hide_password=False)
+
+    return DatabaseUrls(
+        admin=url.render_as_string(hide_password=False), owner=of("owner"), app=of("app"), web=of("web")
+    )
+
+
+def _checked_url(text: str) -> URL:
+    try:
+        url = make_url(text)
+        conninfo_to_dict(url.set(drivername="postgresql").render_as_string(hide_password=False))
+    except (ValueError, psycopg.Error, OpsError) as error:
+        raise _bad_url("is not a PostgreSQL URL") from error
+    except Exception as error:  # SQLAlchemy's ArgumentError is no ValueError
+        raise _bad_url("is not a PostgreSQL URL") from error
+    if not url.drivername.startswith(("postgresql", "postgres")):
+        raise _bad_url("is not a PostgreSQL URL")
+    if not url.database or not url.username:
+        raise _bad_url("names no user or no database")
+    return url.set(drivername="postgresql")
+
+
+def _bad_url(problem: str) -> Invalid:
+    return Invalid.field("DATABASE_URL", problem, "use postgresql://user:password@host:5432/database")
+
+
+def provision(settings: Settings, box: SecretBox) -> DatabaseUrls:
+    """Make the database ready and return how to reach it. Quick when it already is.
+
+    Raises Invalid for a database that can't serve, RolesMissing with the SQL to run, Unavailable.
+    """
+    urls = urls_for(settings, box)
+    if settings.database_url is None:
+        EmbeddedPostgres(settings.home).ensure_running()
+    if _installed(urls.app):
+        return urls
+    if settings.database_url is None:
+        _create_database(settings.home)
+    _create_roles(urls, box)
+    _migrate(urls)
+    return urls
+
+
+def _installed(app_url: str) -> bool:
+    """Whether the app role finds tables of exactly this version."""
+    try:
+        with psycopg.connect(app_url, connect_timeout=5, application_name=APPLICATION_NAME) as conn:
+            row = conn.execute("select migration, engine from opsteward.installation").fetchone()
+            return row == (HEAD, ENGINE)
+    except psycopg.Error:
+        return False
+
+
+def _create_database(home: Path) -> None:
+    with psycopg.connect(EmbeddedPostgres(home).url("postgres"), autocommit=True) as conn:
+        if not conn.execute("select 1 from pg_database where datname = %s", [EMBEDDED_DATABASE]).fetchone():
+            conn.execute(sql.SQL("create database {}").format(sql.Identifier(EMBEDDED_DATABASE)))
+
+
+def _create_roles(urls: DatabaseUrls, box: SecretBox) -> None:
+    try:
+        conn = psycopg.connect(urls.admin, connect_timeout=5, autocommit=True, options="-c statement_timeout=60000")
+    except psycopg.OperationalError as error:
+        if "unsupported startup parameter" in str(error):
+            raise Invalid.field(
+                "DATABASE_URL",
+                "leads to PgBouncer, which can't carry LISTEN, advisory locks and prepared statements for us",
+                "name the PostgreSQL server itself",
+            ) from None
+        raise Unavailable(
+            "PostgreSQL can't be reached with DATABASE_URL", remedy="check host, port, user and password"
+        ) from error
+    with conn:
+        _check_server(conn)
+        database = conn.info.dbname
+        statements = _role_statements(conn, database, box)
+        try:
+            for statement in statements:
+                conn.execute(statement)
+        except psycopg.errors.InsufficientPrivilege:
+            script = ";\n".join(s.as_string(conn) for s in statements) + ";"
+            raise RolesMissing(
+                f"{conn.info.user} may not create roles. Run this once as a superuser of {database}:\n{script}"
+            ) from None
+
+
+def _check_server(conn: psycopg.Connection[Any]) -> None:
+    if conn.info.server_version < _OLDEST:
+        raise Invalid.field("DATABASE_URL", "PostgreSQL is older than 15", "use PostgreSQL 15 or newer")
+    row = conn.execute("select pg_is_in_recovery()").fetchone()
+    if row and row[0]:
+        raise Invalid.field("DATABASE_URL", "is a read replica; nothing can be stored there", "name the primary")
+
+
+def _role_statements(conn: psycopg.Connection[Any], database: str, box: SecretBox) -> list[sql.Composed]:
+    """What is still missing, as SQL; run again it changes nothing."""
+    statements: list[sql.Composed] = []
+    for kind in ("owner", "app", "web"):
+        role = f"{database}_{kind}"
+        known = conn.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone()
+        refusal = _refusal(conn, role, box) if known else None
+        if refusal:
+            _keep_living_installation(conn, refusal)
+        if not known or refusal:
+            verb = sql.SQL("alter" if known else "create")
+            statements.append(
+                sql.SQL("{} role {} with login nosuperuser nobypassrls nocreatedb nocreaterole password {}").format(
+                    verb, sql.Identifier(role), sql.Literal(box.role_password(role))
+                )
+            )
+    owner = sql.Identifier(f"{database}_owner")
+    name = sql.Identifier(database)
+    row = conn.execute("select 1 from pg_roles where rolname = %s", [f"{database}_owner"]).fetchone()
+    granted = (
+        row
+        and conn.execute("select has_database_privilege(%s, %s, 'create')", [f"{database}_owner", database]).fetchone()
+    )
+    if not (granted and granted[0]):
+        statements.append(sql.SQL("grant connect, create on database {} to {}").format(name, owner))
+    roles = [sql.Identifier(f"{database}_{kind}") for kind in ("app", "web")]
+    if statements:
+        statements.append(sql.SQL("grant connect on database {} to {}").format(name, sql.SQL(", ").join(roles)))
+    return statements
+
+
+def _keep_living_installation(conn: psycopg.Connection[Any], refusal: str) -> None:
+    """A new password for the roles of a living installation would lock its processes out, and what they encrypted
+    could not be read with our key anyway. Asked of the catalogue, which every login may read.
+
+    Raises Invalid.
+    """
+    if conn.execute(
+        "select 1 from pg_tables where schemaname = %s and tablename = 'installation'", [SCHEMA]
+    ).fetchone():
+        raise Invalid.field(
+            "OPSTEWARD_SECRET_KEY",
+            f"this database belongs to an installation with another secret key ({refusal})",
+            "give this process the same key: it is in the file secret.key of the first one's home",
+        )
+
+
+def _refusal(conn: psycopg.Connection[Any], role: str, box: SecretBox) -> str | None:
+    """Why the role can't log in with our password, in the server's words; None when it can."""
+    url = make_conninfo(conn.info.dsn, user=role, password=box.role_password(role))
+    try:
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.Error as error:
+        return str(error).strip() or type(error).__name__
+    return None
+
+
+def _migrate(urls: DatabaseUrls) -> None:
+    """Alembic and the engine's own migrations, as the owner; one process at a time by an advisory lock."""
+    from alembic import command
+    from alembic.config import Config
+
+    from opsteward.core.durable import migrate_engine
+
+    with psycopg.connect(urls.owner, autocommit=True) as conn:
+        conn.execute("select pg_advisory_lock(hashtext('opsteward migrate'))")
+        migrate_engine(urls.owner, make_url(urls.app).username or "")
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.attributes["url"] = urls.owner
+        command.upgrade(config, "head")
+        conn.execute("update opsteward.installation set migration = %s, engine = %s", [HEAD, ENGINE])

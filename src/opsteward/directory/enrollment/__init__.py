@@ -1,0 +1,1 @@
+"""Enrollments: what a user asks for by its role, and who lets it in."""

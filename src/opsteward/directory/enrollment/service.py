@@ -1,0 +1,297 @@
+"""Enrolments: what a user asks for by its role, who let it in, and what follows from that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.accounts.types import Identity
+from opsteward.core import feed
+from opsteward.core.bus import Bus
+from opsteward.core.changes import Change, record_changes
+from opsteward.core.clock import iso, now
+from opsteward.core.db import tenant_of
+from opsteward.core.errors import Conflict, Denied, NotFound
+from opsteward.core.ids import uuid7
+from opsteward.directory import user_changes
+from opsteward.directory.enrollment_rules.rules import Rule
+from opsteward.directory.enrollment_rules.service import rules_of
+from opsteward.directory.models import Enrollment, User
+from opsteward.directory.types import (
+    EnrollmentInfo,
+    EnrollmentOverdue,
+    EnrollmentStatus,
+    UsersEnrolled,
+    UserStatus,
+)
+from opsteward.directory.user_changes import PEOPLE
+from opsteward.telemetry import audit
+
+#: An overdue stage is told of again after this long.
+_AGAIN = timedelta(days=1)
+
+
+def enrollment_row(
+    *, tenant_id: UUID, user_id: UUID, enrollment_type: str, rule: Rule, actor: str, at: datetime
+) -> dict[str, Any]:
+    """The row of a new enrolment: approved at once where the rule says so, else waiting at its first stage."""
+    stages = rule.needed()
+    approved = not stages
+    return {
+        "id": uuid7(),
+        "tenant_id": tenant_id,
+        "user_id": user_id,
+        "enrollment_type": enrollment_type,
+        "status": EnrollmentStatus.APPROVED if approved else EnrollmentStatus.PENDING,
+        "automatic": approved,
+        "stages": stages,
+        "stage": 0,
+        "requested_by": actor,
+        "requested_at": at,
+        "decided_at": at if approved else None,
+        "approver": "rules" if approved else None,
+        "reason": None,
+        "due_at": _due(stages, 0, at),
+    }
+
+
+def _due(stages: Sequence[dict[str, Any]], stage: int, at: datetime) -> datetime | None:
+    after = stages[stage]["escalate_after"] if stage < len(stages) else None
+    return at + timedelta(seconds=after) if after else None
+
+
+class Enrollments:
+    """Decides on enrolments; one per process."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def approve(
+        self,
+        session: AsyncSession,
+        *,
+        enrollment_id: UUID,
+        by: Identity,
+        approver: str | None = None,
+        reason: str = "",
+        stage: int | None = None,
+    ) -> EnrollmentInfo:
+        """Approve the stage that it waits at; after the last one the user has access. Another operator must approve
+        each further stage. With a `stage` (its number) that one alone is decided on.
+        Raises NotFound, Conflict when it is decided or at another stage, Denied for another's name."""
+        row = await self._deciding(session, enrollment_id, by, approver, stage)
+        if any(stage.get("decided_by") == by.actor for stage in row.stages[: row.stage]):
+            raise Denied("one operator can't approve two stages", remedy="ask another one")
+        at = now()
+        done = {**row.stages[row.stage], "status": "approved", "decided_by": by.actor, "at": iso(at), "reason": reason}
+        row.stages = [*row.stages[: row.stage], done, *row.stages[row.stage + 1 :]]
+        row.stage += 1
+        row.due_at = _due(row.stages, row.stage, at)
+        if row.stage == len(row.stages):
+            row.status = EnrollmentStatus.APPROVED
+            row.decided_at, row.approver, row.reason = at, by.operator_name, reason
+            await session.flush()
+            await self._let_in(session, row, actor=by.actor)
+        await self._told(session, row, verb="enrollment.approved", actor=by.actor, detail={"stage": done["name"]})
+        return await get_enrollment(session, enrollment_id=enrollment_id)
+
+    async def reject(
+        self,
+        session: AsyncSession,
+        *,
+        enrollment_id: UUID,
+        by: Identity,
+        approver: str | None = None,
+        reason: str = "",
+        stage: int | None = None,
+    ) -> EnrollmentInfo:
+        """End it without access; a user who waited for nothing else becomes inactive. Raises as `approve` does."""
+        row = await self._deciding(session, enrollment_id, by, approver, stage)
+        at = now()
+        done = {**row.stages[row.stage], "status": "rejected", "decided_by": by.actor, "at": iso(at), "reason": reason}
+        row.stages = [*row.stages[: row.stage], done, *row.stages[row.stage + 1 :]]
+        row.status, row.decided_at, row.approver, row.reason = EnrollmentStatus.REJECTED, at, by.operator_name, reason
+        row.due_at = None
+        await session.flush()
+        user = await user_changes.locked(session, row.user_id)
+        if user.status == UserStatus.PENDING:
+            await user_changes.change(
+                session, user, {"status": UserStatus.INACTIVE}, what="rejected", actor=by.actor, reason=reason
+            )
+        await self._told(session, row, verb="enrollment.rejected", actor=by.actor, detail={})
+        return await get_enrollment(session, enrollment_id=enrollment_id)
+
+    async def _deciding(
+        self, session: AsyncSession, enrollment_id: UUID, by: Identity, approver: str | None, stage: int | None
+    ) -> Enrollment:
+        if approver is not None and approver.casefold() not in {by.operator_name.casefold(), str(by.operator_id)}:
+            raise Denied(
+                "the approver is who bears the token", remedy="leave the approver out, or use that one's token"
+            )
+        row = await session.scalar(
+            sa.select(Enrollment)
+            .where(Enrollment.tenant_id == tenant_of(session), Enrollment.id == enrollment_id)
+            .with_for_update()
+        )
+        if row is None:
+            raise NotFound("no enrolment of this id")
+        if row.status != EnrollmentStatus.PENDING:
+            raise Conflict(f"this enrolment is {row.status} already")
+        if stage is not None and stage != row.stage:
+            raise Conflict("another stage of this enrolment waits by now", remedy="look at it again, then decide")
+        return row
+
+    async def _let_in(self, session: AsyncSession, row: Enrollment, *, actor: str) -> None:
+        rule = (await rules_of(session)).of(row.enrollment_type)
+        user = await user_changes.locked(session, row.user_id)
+        joins = user.status == UserStatus.PENDING
+        fields: dict[str, Any] = {"status": UserStatus.ACTIVE} if joins else {}
+        if joins and rule.access_days and user.expires_at is None:
+            fields["expires_at"] = now() + timedelta(days=rule.access_days)
+        await user_changes.change(session, user, fields, what="enrolled", actor=actor, rule=rule)
+        if joins:
+            await self._bus.publish(
+                session,
+                UsersEnrolled(
+                    user_ids=[user.id],
+                    enrollment_type=row.enrollment_type,
+                    welcome_template=rule.welcome_template,
+                ),
+            )
+
+    async def _told(
+        self, session: AsyncSession, row: Enrollment, *, verb: str, actor: str, detail: dict[str, Any]
+    ) -> None:
+        await audit.record(
+            session, actor=actor, verb=verb, object_type="enrollment", object_id=str(row.id), detail=detail
+        )
+        told = {"enrollment_id": str(row.id), "user_id": str(row.user_id), "status": row.status}
+        await record_changes(session, [Change("enrollment_changed", told)])
+        await feed.announce(session, kind=PEOPLE, object_id=str(row.user_id))
+
+    async def escalate(self, session: AsyncSession) -> int:
+        """Tell people of every enrolment of this tenant whose stage is overdue; returns how many."""
+        rows = list(
+            await session.scalars(
+                sa.select(Enrollment)
+                .where(Enrollment.tenant_id == tenant_of(session), Enrollment.due_at <= now())
+                .order_by(Enrollment.due_at)
+                .limit(500)
+                .with_for_update(skip_locked=True)
+            )
+        )
+        for row in rows:
+            row.due_at = now() + _AGAIN
+            await self._bus.publish(
+                session,
+                EnrollmentOverdue(
+                    enrollment_id=row.id, enrollment_type=row.enrollment_type, stage=row.stages[row.stage]["name"]
+                ),
+            )
+        return len(rows)
+
+
+async def pending_changes(session: AsyncSession, rows: Iterable[dict[str, Any]]) -> None:
+    """Tell who follows of the enrolments that wait for a person."""
+    waiting = [row for row in rows if row["status"] == EnrollmentStatus.PENDING]
+    await record_changes(
+        session,
+        [
+            Change(
+                "enrollment_pending",
+                {
+                    "enrollment_data": {
+                        "id": str(row["id"]),
+                        "user_id": str(row["user_id"]),
+                        "enrollment_type": row["enrollment_type"],
+                    }
+                },
+            )
+            for row in waiting
+        ],
+    )
+
+
+async def get_enrollment(session: AsyncSession, *, enrollment_id: UUID) -> EnrollmentInfo:
+    """Raises NotFound."""
+    found = (await session.execute(_SHOWN.where(Enrollment.id == enrollment_id, _own(session)))).first()
+    if found is None:
+        raise NotFound("no enrolment of this id")
+    return _info(*found)
+
+
+async def page(
+    session: AsyncSession,
+    *,
+    status: EnrollmentStatus | None = None,
+    enrollment_type: str | None = None,
+    user_id: UUID | None = None,
+    decided: bool = False,
+    automatic: bool | None = None,
+    before: UUID | None = None,
+    limit: int = 50,
+) -> list[EnrollmentInfo]:
+    """Newest first. With `decided` none that waits; `automatic`: only those that a rule approved, or none of them."""
+    query = _SHOWN.where(_own(session)).order_by(Enrollment.id.desc()).limit(limit)
+    if status is not None:
+        query = query.where(Enrollment.status == status)
+    if enrollment_type is not None:
+        query = query.where(Enrollment.enrollment_type == enrollment_type)
+    if user_id is not None:
+        query = query.where(Enrollment.user_id == user_id)
+    if decided:
+        query = query.where(Enrollment.status != EnrollmentStatus.PENDING)
+    if automatic is not None:
+        query = query.where(Enrollment.automatic == automatic)
+    if before is not None:
+        query = query.where(Enrollment.id < before)
+    return [_info(*found) for found in await session.execute(query)]
+
+
+async def waiting(session: AsyncSession, *, after: UUID | None = None, limit: int = 50) -> list[EnrollmentInfo]:
+    """Those that wait for a person, the longest first."""
+    query = _SHOWN.where(_own(session), Enrollment.status == EnrollmentStatus.PENDING)
+    if after is not None:
+        query = query.where(Enrollment.id > after)
+    return [_info(*found) for found in await session.execute(query.order_by(Enrollment.id).limit(limit))]
+
+
+async def count_waiting(session: AsyncSession, *, most: int) -> int:
+    """How many wait for a person; counted up to `most`."""
+    some = sa.select(Enrollment.id).where(_own(session), Enrollment.status == EnrollmentStatus.PENDING).limit(most)
+    return await session.scalar(sa.select(sa.func.count()).select_from(some.subquery())) or 0
+
+
+_SHOWN = sa.select(Enrollment, User.username, User.full_name, User.email).join(
+    User, sa.and_(User.tenant_id == Enrollment.tenant_id, User.id == Enrollment.user_id)
+)
+
+
+def _own(session: AsyncSession) -> sa.ColumnElement[bool]:
+    return Enrollment.tenant_id == tenant_of(session)
+
+
+def _info(row: Enrollment, username: str, full_name: str, email: str | None) -> EnrollmentInfo:
+    return EnrollmentInfo(
+        id=row.id,
+        user_id=row.user_id,
+        enrollment_type=row.enrollment_type,
+        status=row.status,
+        automatic=row.automatic,
+        stages=row.stages,
+        stage=row.stage,
+        requested_by=row.requested_by,
+        requested_at=row.requested_at,
+        decided_at=row.decided_at,
+        approver=row.approver,
+        reason=row.reason,
+        due_at=row.due_at,
+        username=username,
+        full_name=full_name,
+        email=email,
+    )

@@ -1,0 +1,1 @@
+"""What users may beside their role: single grants of permissions and systems."""

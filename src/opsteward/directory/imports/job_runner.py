@@ -1,0 +1,234 @@
+"""Doing an import job: reading and checking on a thread, writing here, side by side. After a crash it goes on.
+
+How far it has come is committed with what was done, so a job that is begun again does nothing twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.core.blocking import in_thread
+from opsteward.core.bus import Bus
+from opsteward.core.clock import now
+from opsteward.core.db import Database, leave_to_the_log_writer
+from opsteward.core.errors import Conflict
+from opsteward.core.log import get_logger
+from opsteward.core.settings import Settings
+from opsteward.directory.enrollment_rules.service import duty_pairs, rules_of
+from opsteward.directory.imports import finishing, jobs
+from opsteward.directory.imports.batches import Batch
+from opsteward.directory.imports.models import ImportJob
+from opsteward.directory.imports.reading import records
+from opsteward.directory.imports.records import Blocks, Unreadable
+from opsteward.directory.imports.rows import Checker
+from opsteward.directory.imports.writing import write
+
+log = get_logger(__name__)
+
+#: Checked batches that are written in one transaction.
+_BATCHES_AT_ONCE = 10
+#: After so many new users the planner is told how large the tables are.
+_LOOK_AGAIN = 20_000
+#: Times that one transaction is tried when another adds the same users at the same moment.
+_TRIES = 5
+_MAX_NOTES = 50
+
+
+class Imports:
+    """Does import jobs; one per process."""
+
+    def __init__(self, bus: Bus, settings: Settings) -> None:
+        self._bus = bus
+        self._size = settings.import_batch * _BATCHES_AT_ONCE
+        self._most_leavers = settings.users_full_import_max_leavers
+
+    async def run(self, db: Database, *, tenant_id: UUID, job_id: UUID, progress: Callable[[int, str], None]) -> None:
+        """Do the job from where it stands until its end. Raises NotFound; Conflict when another process does it."""
+        async with db.unit_of_work(tenant_id) as session:
+            job = await jobs.locked(session, job_id)
+            if job.ended_at is not None:
+                return
+            if job.stage == "rows":
+                blocks = _Parts(db, tenant_id, job_id, job.size)
+                batches, notes = await self._reading(session, job, blocks)
+            job.status, job.started_at = "running", job.started_at or now()
+            stage, position = job.stage, job.position
+        created = 0
+        if stage == "rows":
+            created = await self._rows(db, tenant_id, job_id, _Flow(batches, blocks, notes), position, progress)
+        while await self._follow(db, tenant_id, job_id, progress):
+            pass
+        if created >= _LOOK_AGAIN:
+            await _look_again(db, tenant_id)
+
+    async def do_at_once(self, session: AsyncSession, *, job_id: UUID, content: bytes) -> None:
+        """Do a small job in this transaction, its whole content given."""
+        job = await jobs.locked(session, job_id)
+        job.status, job.started_at = "running", now()
+        batches, notes = await self._reading(session, job, iter([content]))
+        while (batch := await in_thread(next, batches, None)) is not None:
+            batch.read = 1.0
+            await write(session, job, batch, self._bus)
+        _end_rows(job, notes)
+        while await finishing.step(session, job, most_leavers=self._most_leavers):
+            pass
+
+    async def _reading(
+        self, session: AsyncSession, job: ImportJob, blocks: Blocks
+    ) -> tuple[Iterator[Batch], list[str]]:
+        notes: list[str] = []
+
+        def note(text: str) -> None:
+            if len(notes) < _MAX_NOTES:
+                notes.append(text)
+
+        reading = jobs.reading_of(job)
+        checker = Checker(
+            await rules_of(session),
+            await duty_pairs(session),
+            enrollment_type=job.options["enrollment_type"],
+            typed=reading.format in ("json", "ndjson"),
+        )
+        found = records(blocks, reading, note)
+        return checker.batches(found, size=self._size, skip=job.position), notes
+
+    async def _rows(
+        self,
+        db: Database,
+        tenant_id: UUID,
+        job_id: UUID,
+        flow: _Flow,
+        position: int,
+        progress: Callable[[int, str], None],
+    ) -> int:
+        """How many users are new by it."""
+        coming = asyncio.create_task(flow.next())
+        created = 0
+        try:
+            while (batch := await coming) is not None:
+                coming = asyncio.create_task(flow.next())
+                created += await self._write(db, tenant_id, job_id, batch, position)
+                position = max(position, batch.last)
+                progress(min(95, int(batch.read * 95)), f"{position} rows")
+        finally:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+        async with db.unit_of_work(tenant_id) as session:
+            _end_rows(await _at(session, job_id, position), flow.notes)
+        return created
+
+    async def _write(self, db: Database, tenant_id: UUID, job_id: UUID, batch: Batch, position: int) -> int:
+        """How many users are new by it."""
+        tries = _TRIES
+        while True:
+            tries -= 1
+            try:
+                async with db.unit_of_work(tenant_id) as session:
+                    await leave_to_the_log_writer(session)
+                    return await write(session, await _at(session, job_id, position), batch, self._bus)
+            except Conflict:  # somebody has just added one of these users: seen now, it is a row's error
+                if not tries:
+                    raise
+
+    async def _follow(self, db: Database, tenant_id: UUID, job_id: UUID, progress: Callable[[int, str], None]) -> bool:
+        async with db.unit_of_work(tenant_id) as session:
+            job = await jobs.locked(session, job_id)
+            if job.ended_at is not None:
+                return False
+            more = await finishing.step(session, job, most_leavers=self._most_leavers)
+            progress(job.progress, job.stage)
+            return more
+
+
+async def _look_again(db: Database, tenant_id: UUID) -> None:
+    async with db.unit_of_work(tenant_id) as session:
+        await session.execute(sa.text("select opsteward.analyze_people()"))
+
+
+async def _at(session: AsyncSession, job_id: UUID, position: int) -> ImportJob:
+    job = await jobs.locked(session, job_id)
+    if job.stage != "rows" or job.position != position:
+        raise TakenOver("another process goes on with this import")
+    return job
+
+
+class TakenOver(Conflict):
+    """This process was taken for dead, and its import is done elsewhere."""
+
+    code = "import_taken_over"
+    title = "Another process goes on with this import"
+
+
+def _end_rows(job: ImportJob, notes: list[str]) -> None:
+    job.notes = [*job.notes, *notes]
+    job.stage = "managers"
+
+
+class _Flow:
+    """The checked batches of a file, one after the other, made on a thread."""
+
+    def __init__(self, batches: Iterator[Batch], parts: _Parts, notes: list[str]) -> None:
+        self._batches = batches
+        self._parts = parts
+        self.notes = notes
+
+    async def next(self) -> Batch | None:
+        batch = await in_thread(next, self._batches, None)
+        if batch is not None:
+            batch.read = self._parts.share
+        return batch
+
+
+class _Parts:
+    """The pieces of a job's file, read by a thread through the event loop's database."""
+
+    def __init__(self, db: Database, tenant_id: UUID, job_id: UUID, size: int) -> None:
+        self._db = db
+        self._tenant_id = tenant_id
+        self._job_id = job_id
+        self._size = size
+        self._number = 0
+        self._read = 0
+        self._loop = asyncio.get_running_loop()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        data = asyncio.run_coroutine_threadsafe(self._fetch(), self._loop).result()
+        if data is None:
+            if self._read != self._size:
+                raise Unreadable("the upload is not whole: send the file again")
+            raise StopIteration
+        self._number += 1
+        self._read += len(data)
+        return data
+
+    async def _fetch(self) -> bytes | None:
+        async with self._db.unit_of_work(self._tenant_id) as session:
+            return await jobs.part(session, job_id=self._job_id, number=self._number)
+
+    @property
+    def share(self) -> float:
+        """Of the file that is read, 0-1."""
+        return self._read / self._size if self._size else 1.0
+
+
+def result_of(info: jobs.ImportInfo) -> dict[str, Any]:
+    """What the task of a job gives."""
+    return {
+        "job_id": str(info.job_id),
+        "status": info.status,
+        "successful_imports": info.successful_imports,
+        "failed_imports": info.failed_imports,
+        "created": info.created,
+        "changed": info.changed,
+        "unchanged": info.unchanged,
+        "left": info.left,
+    }

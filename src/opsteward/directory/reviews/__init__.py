@@ -1,0 +1,1 @@
+"""Access reviews: campaigns over who has what, and their decisions."""

@@ -1,0 +1,1 @@
+"""What SCIM stores and finds. The protocol itself is in `api.scim`."""

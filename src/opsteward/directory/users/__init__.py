@@ -1,0 +1,1 @@
+"""Users: validation, creation, changes, lists and lifecycle."""

@@ -1,0 +1,166 @@
+"""Drafts: what is made of an event before it is stored. Pure: no database, so it can be done in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from opsteward.contracts.check import Severity
+from opsteward.core.crypto import digest
+from opsteward.core.ids import uuid7
+from opsteward.events.classification import classify
+from opsteward.events.decision import EventAction, decide, usual_priority
+from opsteward.events.fingerprint import fingerprint
+from opsteward.events.standing_orders.document import StandingOrder, Subject, first_match
+from opsteward.events.types import NewEvent, TakenEvent
+from opsteward.systems.types import KnownSystem
+
+TITLE_LENGTH = 200
+_RANK = {severity.value: rank for rank, severity in enumerate(Severity)}
+
+
+@dataclass
+class Draft:
+    """An event on its way in. `row` is what will be stored."""
+
+    event: NewEvent
+    row: dict[str, Any]
+    system: KnownSystem | None
+    order: StandingOrder | None
+    reason: str
+
+    @property
+    def fingerprint(self) -> str:
+        """The key by which it is grouped."""
+        return str(self.row["fingerprint"])
+
+    @property
+    def action(self) -> str:
+        """What was decided."""
+        return str(self.row["action"])
+
+    @property
+    def category(self) -> str:
+        """What kind of trouble it is."""
+        return str(self.row["category"])
+
+    @property
+    def priority(self) -> int:
+        """1 to 5; 1 is the most urgent."""
+        return int(self.row["priority"])
+
+    @property
+    def severity(self) -> str:
+        """low, medium or high."""
+        return str(self.row["severity"])
+
+    @property
+    def title(self) -> str:
+        """One line for people."""
+        first_line = self.event.message.strip().splitlines()[0] if self.event.message.strip() else "(no message)"
+        kind = self.event.error_type
+        prefix = f"{kind}: " if kind and not self.event.category and not first_line.startswith(kind) else ""
+        return shortened(prefix + first_line)
+
+
+def shortened(text: str) -> str:
+    """The text, cut to what a title may have."""
+    return text if len(text) <= TITLE_LENGTH else text[: TITLE_LENGTH - 1] + "…"
+
+
+def rank_of(severity: str) -> int:
+    """The higher, the worse."""
+    return _RANK[severity]
+
+
+def most_urgent(drafts: Sequence[Draft]) -> Draft:
+    """The one with the lowest priority number, then the highest severity; the earliest of equals."""
+    return min(drafts, key=lambda draft: (draft.priority, -rank_of(draft.severity)))
+
+
+def worst_severity(drafts: Sequence[Draft]) -> str:
+    """The highest severity of any of them."""
+    return max((draft.severity for draft in drafts), key=rank_of)
+
+
+def draft_of(
+    event: NewEvent, system: KnownSystem | None, orders: Sequence[StandingOrder], tenant_id: UUID, at: datetime
+) -> Draft:
+    """Classify the event, decide on it and give it its fingerprint; `at` is the time of its arrival."""
+    verdict = classify(
+        error_type=event.error_type,
+        message=event.message,
+        stack_trace=event.stack_trace,
+        context=event.context,
+        severity=event.severity,
+    )
+    category = event.category or verdict.category
+    severity = event.severity if event.category and event.severity else str(verdict.severity)
+    key = (
+        digest({"system": str(event.system.id), "finding": event.error_type})[:32]
+        if event.category and event.system
+        else fingerprint(
+            source=event.source,
+            error_type=event.error_type,
+            message=event.message,
+            stack_trace=event.stack_trace,
+        ).key
+    )
+    decision = decide(event_type=category, severity=severity, message=event.message, context=event.context)
+    order = first_match(orders, _subject(event, system, category, severity), at)
+    action, priority, reason = str(decision.action), decision.priority, f"rule {decision.rule_id}: {decision.reason}"
+    if order is not None:
+        action, reason = order.action, f"standing order {order.name}"
+        priority = usual_priority(action) if action in set(EventAction) else priority
+    row = {
+        "id": uuid7(),
+        "tenant_id": tenant_id,
+        "received_at": at,
+        "occurred_at": event.occurred_at or at,
+        "source": event.source,
+        "error_type": event.error_type,
+        "message": event.message,
+        "stack_trace": event.stack_trace,
+        "context": dict(event.context),
+        "resolved": event.resolved,
+        "category": category,
+        "severity": severity,
+        "action": action,
+        "priority": priority,
+        "confidence": 1.0 if event.category else verdict.confidence,
+        "rule_id": "health check" if event.category else verdict.rule_id,
+        "fingerprint": key,
+        "incident_id": None,
+    }
+    return Draft(event=event, row=row, system=system, order=order, reason=reason)
+
+
+def _subject(event: NewEvent, system: KnownSystem | None, category: str, severity: str) -> Subject:
+    fields: Mapping[str, str] = {
+        "category": category,
+        "severity": severity,
+        "source": event.source,
+        "error_type": event.error_type or "",
+        "message": event.message,
+        "system": system.name if system else "",
+        "system_type": system.type if system else "",
+    }
+    return Subject(kind="event", fields=fields)
+
+
+def taken(draft: Draft) -> TakenEvent:
+    """What became of it, for who sent it."""
+    row = draft.row
+    return TakenEvent(
+        id=row["id"],
+        fingerprint=row["fingerprint"],
+        incident_id=row["incident_id"],
+        category=row["category"],
+        severity=row["severity"],
+        action=row["action"],
+        priority=row["priority"],
+        confidence=row["confidence"],
+    )

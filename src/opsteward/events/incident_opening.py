@@ -1,0 +1,249 @@
+"""New incidents, opened in bulk, and open ones that became more urgent.
+
+However many incidents one request opens, the number of statements here is fixed; only what is published is per
+incident, and of those there are at most `MOST_AT_ONCE` in one request.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.actions.types import Limits
+from opsteward.core.bus import Bus
+from opsteward.core.clock import now
+from opsteward.core.db import tenant_of
+from opsteward.core.ids import uuid7
+from opsteward.events import timeline
+from opsteward.events.drafts import Draft, most_urgent, rank_of, shortened, worst_severity
+from opsteward.events.incidents import view_of
+from opsteward.events.models import Incident, TimelineEntry
+from opsteward.events.standing_orders.service import limits_of
+from opsteward.events.timeline import Line
+from opsteward.events.types import IncidentDecided, IncidentOpened, IncidentRaised, IncidentStatus
+from opsteward.telemetry import audit
+
+#: More new incidents than these in one request are put together: one request must not queue thousands of actions.
+MAX_AT_ONCE = 100
+#: The kinds of timeline lines that say what was decided, with `action` and `priority` in their detail.
+_DECISIONS = ("decided", "raised")
+
+
+@dataclass
+class Opening:
+    """An incident that is about to be opened, for the events in it.
+
+    `grouped` are the first of each further fingerprint, which joined by a related system; `merged` counts the
+    openings that were put together, `sources` from how many sources they came.
+    """
+
+    members: list[Draft]
+    grouped: list[Draft] = field(default_factory=list)
+    merged: int = 1
+    sources: int = 1
+    id: UUID = field(default_factory=uuid7)
+
+    @property
+    def lead(self) -> Draft:
+        """The event that decides what is done."""
+        return most_urgent(self.members)
+
+    @property
+    def title(self) -> str:
+        """What the incident is called."""
+        if self.merged == 1:
+            return self.lead.title
+        source = self.members[0].event.source or "an unnamed source"
+        whose = source if self.sources == 1 else f"{self.sources} sources"
+        return shortened(f"{self.merged} different errors from {whose}")
+
+    @property
+    def decisions(self) -> list[Draft]:
+        """The events whose actions are run, the lead first. Put together, each different action is run once."""
+        lead = self.lead
+        if self.merged == 1:
+            return [lead]
+        others: dict[str, list[Draft]] = defaultdict(list)
+        for draft in self.members:
+            others[draft.action].append(draft)
+        others.pop(lead.action)
+        return [lead, *(most_urgent(group) for group in others.values())]
+
+
+def put_together(openings: Sequence[Opening]) -> list[Opening]:
+    """At most `MOST_AT_ONCE` of them: if there are more, one per source; of too many sources, the last are one."""
+    if len(openings) <= MAX_AT_ONCE:
+        return list(openings)
+    by_source: dict[str, list[Opening]] = defaultdict(list)
+    for opening in openings:
+        by_source[opening.members[0].event.source].append(opening)
+    groups = list(by_source.values())
+    if len(groups) <= MAX_AT_ONCE:
+        return [_merged(group) for group in groups]
+    apart, rest = groups[: MAX_AT_ONCE - 1], groups[MAX_AT_ONCE - 1 :]
+    together = _merged([opening for group in rest for opening in group], sources=len(rest))
+    return [*(_merged(group) for group in apart), together]
+
+
+def _merged(group: Sequence[Opening], *, sources: int = 1) -> Opening:
+    if len(group) == 1:
+        return group[0]
+    members = [draft for opening in group for draft in opening.members]
+    return Opening(members, merged=len(group), sources=sources)
+
+
+async def open_all(session: AsyncSession, bus: Bus, openings: Sequence[Opening], *, actor: str) -> None:
+    """Open the incidents, under the caller's lock, and publish each. Their fingerprints are bound elsewhere."""
+    if not openings:
+        return
+    tenant_id, at = tenant_of(session), now()
+    last = (await session.scalar(sa.select(sa.func.max(Incident.number)).where(Incident.tenant_id == tenant_id))) or 0
+    rows = [_row(opening, tenant_id, number, at) for number, opening in enumerate(openings, start=last + 1)]
+    session.add_all(rows)
+    await session.flush()
+    await timeline.tell_all(session, [line for pair in zip(openings, rows, strict=True) for line in _opened(*pair)])
+    await audit.record_all(
+        session,
+        [
+            {
+                "actor": actor,
+                "verb": "incident.opened",
+                "object_type": "incident",
+                "object_id": str(opening.id),
+                "detail": {
+                    "fingerprint": opening.lead.fingerprint,
+                    "action": opening.lead.action,
+                    "reason": opening.lead.reason,
+                },
+            }
+            for opening in openings
+        ],
+    )
+    for opening, row in zip(openings, rows, strict=True):
+        lead, *others = opening.decisions
+        await bus.publish(session, _message(IncidentOpened, row, lead))
+        for draft in others:
+            await bus.publish(session, _message(IncidentRaised, row, draft))
+
+
+def _row(opening: Opening, tenant_id: UUID, number: int, at: datetime) -> Incident:
+    lead, one_source = opening.lead, opening.sources == 1
+    return Incident(
+        id=opening.id,
+        tenant_id=tenant_id,
+        number=number,
+        title=opening.title,
+        status=IncidentStatus.OPEN.value,
+        category=lead.category,
+        severity=worst_severity(opening.members),
+        source=lead.event.source if one_source else "",
+        system_id=lead.system.id if lead.system and one_source else None,
+        event_count=0,
+        opened_at=at,
+        last_event_at=at,
+    )
+
+
+def _opened(opening: Opening, row: Incident) -> list[Line]:
+    lead = opening.lead
+    detected = {
+        "source": row.source,
+        "category": row.category,
+        "severity": row.severity,
+        "rule": lead.row["rule_id"],
+        "confidence": lead.row["confidence"],
+        "occurred_at": lead.row["occurred_at"].isoformat(),
+    }
+    if opening.merged > 1:
+        detected |= {"different_errors": opening.merged, "first": [d.title for d in opening.members[:20]]}
+    return [
+        Line(incident_id=row.id, kind="detected", title=f"Detected: {row.title}", detail=detected, key="detected"),
+        *(
+            Line(
+                incident_id=row.id,
+                kind="decided",
+                title=f"Decided: {draft.action} (priority {draft.priority})",
+                detail=_decision(draft),
+                key=f"decided {draft.action}",
+            )
+            for draft in opening.decisions
+        ),
+    ]
+
+
+def _decision(draft: Draft) -> dict[str, object]:
+    return {"reason": draft.reason, "action": draft.action, "priority": draft.priority}
+
+
+async def raise_all(
+    session: AsyncSession, bus: Bus, joined: Mapping[UUID, Sequence[Draft]], rows: Mapping[UUID, Incident]
+) -> None:
+    """Raise each incident that events joined which are more urgent than it was so far, and publish what was decided.
+
+    `rows` are the incidents, locked by the caller, so that two requests don't raise the same one twice. An action
+    that was decided for the incident before is not published again.
+    """
+    open_ones = {i: drafts for i, drafts in joined.items() if rows[i].status != IncidentStatus.RESOLVED}
+    decided = await _decided(session, set(open_ones))
+    raised: list[tuple[Incident, Draft]] = []
+    for incident_id, drafts in open_ones.items():
+        row, so_far = rows[incident_id], decided.get(incident_id, {})
+        lowest = min(so_far.values(), default=0)
+        urgent = [d for d in drafts if d.priority < lowest or rank_of(d.severity) > rank_of(row.severity)]
+        if urgent:
+            row.severity = max(row.severity, worst_severity(urgent), key=rank_of)
+            raised.append((row, most_urgent(urgent)))
+    if not raised:
+        return
+    await session.flush()
+    await timeline.tell_all(session, [_raised(row, draft) for row, draft in raised])
+    for row, draft in raised:
+        if draft.action not in decided.get(row.id, {}):
+            await bus.publish(session, _message(IncidentRaised, row, draft))
+
+
+async def _decided(session: AsyncSession, incident_ids: Set[UUID]) -> dict[UUID, dict[str, int]]:
+    """Of each incident the actions that were decided so far, with the lowest priority number of each."""
+    if not incident_ids:
+        return {}
+    found: dict[UUID, dict[str, int]] = defaultdict(dict)
+    lines = await session.execute(
+        sa.select(TimelineEntry.incident_id, TimelineEntry.detail).where(
+            TimelineEntry.tenant_id == tenant_of(session),
+            TimelineEntry.incident_id.in_(incident_ids),
+            TimelineEntry.kind.in_(_DECISIONS),
+        )
+    )
+    for incident_id, detail in lines:
+        if "action" in detail:  # lines of earlier releases don't say
+            actions = found[incident_id]
+            actions[detail["action"]] = min(detail["priority"], actions.get(detail["action"], detail["priority"]))
+    return found
+
+
+def _raised(row: Incident, draft: Draft) -> Line:
+    return Line(
+        incident_id=row.id,
+        kind="raised",
+        title=shortened(f"Raised: {row.severity}, {draft.action} (priority {draft.priority}): {draft.title}"),
+        detail=_decision(draft) | {"severity": row.severity, "fingerprint": draft.fingerprint},
+    )
+
+
+def _message(kind: type[IncidentDecided], row: Incident, draft: Draft) -> IncidentDecided:
+    return kind(
+        incident=view_of(row),
+        action=draft.action,
+        priority=draft.priority,
+        decided_by=draft.reason,
+        message=draft.event.message,
+        standing_order=draft.order.name if draft.order else None,
+        approval=draft.order.approval if draft.order else "auto",
+        limits=limits_of(draft.order) if draft.order else Limits(),
+    )

@@ -1,0 +1,194 @@
+"""Incidents: read them, and move them along. Opening one is the intake's work."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.accounts.types import Identity
+from opsteward.core.bus import Bus
+from opsteward.core.clock import now
+from opsteward.core.db import tenant_of
+from opsteward.core.errors import Conflict, NotFound
+from opsteward.events import timeline
+from opsteward.events.models import Event, Incident, IncidentFingerprint
+from opsteward.events.types import EventView, IncidentChanged, IncidentStatus, IncidentView
+from opsteward.telemetry import audit
+
+
+class Incidents:
+    """One per process; tells the bus of every change."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def get(self, session: AsyncSession, *, incident_id: UUID) -> IncidentView:
+        """Raises NotFound."""
+        return view_of(await self._row(session, incident_id))
+
+    async def page(
+        self,
+        session: AsyncSession,
+        *,
+        status: list[str] | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[IncidentView]:
+        """Newest first; `before` is the last number of the previous page."""
+        query = sa.select(Incident).where(Incident.tenant_id == tenant_of(session))
+        if status:
+            query = query.where(Incident.status.in_(status))
+        if before is not None:
+            query = query.where(Incident.number < before)
+        rows = await session.scalars(query.order_by(Incident.number.desc()).limit(limit))
+        return [view_of(row) for row in rows]
+
+    async def waiting_of_system(self, session: AsyncSession, *, system_id: UUID) -> list[UUID]:
+        """Incidents of a system that nobody works on at the moment: they end when it is well again."""
+        waiting = [IncidentStatus.OPEN, IncidentStatus.ACKNOWLEDGED, IncidentStatus.ESCALATED]
+        return list(
+            await session.scalars(
+                sa.select(Incident.id).where(
+                    Incident.tenant_id == tenant_of(session),
+                    Incident.system_id == system_id,
+                    Incident.status.in_(waiting),
+                )
+            )
+        )
+
+    async def count_open(self, session: AsyncSession) -> int:
+        """Incidents that are not resolved, the escalated ones among them."""
+        return (
+            await session.scalar(
+                sa.select(sa.func.count()).where(
+                    Incident.tenant_id == tenant_of(session), Incident.status != IncidentStatus.RESOLVED
+                )
+            )
+        ) or 0
+
+    async def events(self, session: AsyncSession, *, incident_id: UUID, limit: int = 50) -> list[EventView]:
+        """The newest events of an incident."""
+        rows = await session.scalars(
+            sa.select(Event)
+            .where(Event.tenant_id == tenant_of(session), Event.incident_id == incident_id)
+            .order_by(Event.received_at.desc(), Event.id.desc())
+            .limit(limit)
+        )
+        return [view_of_event(row) for row in rows]
+
+    async def acknowledge(self, session: AsyncSession, *, incident_id: UUID, by: Identity) -> IncidentView:
+        """Somebody has seen it. Raises Conflict once it is over."""
+        row = await self._row(session, incident_id, lock=True)
+        if row.status == IncidentStatus.RESOLVED:
+            raise Conflict("this incident is resolved already")
+        if row.acknowledged_at is None:
+            row.acknowledged_at, row.acknowledged_by = now(), by.actor
+            if row.status == IncidentStatus.OPEN:
+                row.status = IncidentStatus.ACKNOWLEDGED
+            await timeline.tell(session, incident_id=row.id, kind="acknowledged", title="Acknowledged", key="ack")
+            await self._changed(session, row, by.actor, "acknowledged")
+        return view_of(row)
+
+    async def move(
+        self,
+        session: AsyncSession,
+        *,
+        incident_id: UUID,
+        status: IncidentStatus,
+        actor: str,
+        title: str,
+        key: str,
+        detail: dict[str, Any] | None = None,
+        resolution: str | None = None,
+    ) -> bool:
+        """Set the status and tell the timeline. A resolved incident stays so: False then. Repeating is harmless."""
+        row = await self._row(session, incident_id, lock=True)
+        if row.status == IncidentStatus.RESOLVED:
+            return False
+        if not await timeline.tell(session, incident_id=row.id, kind=status.value, title=title, detail=detail, key=key):
+            return True  # a step that is run again: what came after it stands
+        row.status = status
+        if status == IncidentStatus.RESOLVED:
+            row.resolved_at, row.resolution = now(), resolution or title
+            await session.execute(
+                sa.delete(IncidentFingerprint).where(
+                    IncidentFingerprint.tenant_id == row.tenant_id, IncidentFingerprint.incident_id == row.id
+                )
+            )
+        await self._changed(session, row, actor, status.value)
+        return True
+
+    async def resolve_by_hand(
+        self, session: AsyncSession, *, incident_id: UUID, by: Identity, reason: str
+    ) -> IncidentView:
+        """An operator closes it. Raises Conflict when it is over already."""
+        moved = await self.move(
+            session,
+            incident_id=incident_id,
+            status=IncidentStatus.RESOLVED,
+            actor=by.actor,
+            title="Resolved by an operator",
+            key="resolved by hand",
+            detail={"reason": reason},
+            resolution=reason or "resolved by an operator",
+        )
+        if not moved:
+            raise Conflict("this incident is resolved already")
+        return await self.get(session, incident_id=incident_id)
+
+    async def _changed(self, session: AsyncSession, row: Incident, actor: str, what: str) -> None:
+        await session.flush()
+        await audit.record(session, actor=actor, verb=f"incident.{what}", object_type="incident", object_id=str(row.id))
+        await self._bus.publish(session, IncidentChanged(incident_id=row.id, status=row.status))
+
+    async def _row(self, session: AsyncSession, incident_id: UUID, *, lock: bool = False) -> Incident:
+        query = sa.select(Incident).where(Incident.tenant_id == tenant_of(session), Incident.id == incident_id)
+        row = await session.scalar(query.with_for_update(key_share=True) if lock else query)
+        if row is None:
+            raise NotFound("no incident of this id")
+        return row
+
+
+def view_of(row: Incident) -> IncidentView:
+    """An incident as it is shown."""
+    return IncidentView(
+        id=row.id,
+        number=row.number,
+        title=row.title,
+        status=row.status,
+        category=row.category,
+        severity=row.severity,
+        source=row.source,
+        system_id=row.system_id,
+        event_count=row.event_count,
+        opened_at=row.opened_at,
+        last_event_at=row.last_event_at,
+        acknowledged_at=row.acknowledged_at,
+        resolved_at=row.resolved_at,
+        resolution=row.resolution,
+    )
+
+
+def view_of_event(row: Event) -> EventView:
+    """An event as it is shown."""
+    return EventView(
+        id=row.id,
+        received_at=row.received_at,
+        occurred_at=row.occurred_at,
+        source=row.source,
+        error_type=row.error_type,
+        message=row.message,
+        stack_trace=row.stack_trace,
+        context=row.context,
+        resolved=row.resolved,
+        category=row.category,
+        severity=row.severity,
+        action=row.action,
+        priority=row.priority,
+        confidence=row.confidence,
+        fingerprint=row.fingerprint,
+        incident_id=row.incident_id,
+    )

@@ -1,0 +1,267 @@
+"""Intake: events are classified, decided on, grouped by fingerprint into incidents and stored, in one transaction.
+
+One cause, one page: an event joins the open incident of its fingerprint; failing that, a system's error joins the
+open incident of a system that hangs together with its own; only then a new one is opened. Set-based: the number of
+statements does not grow with the number of events.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.core.blocking import in_thread
+from opsteward.core.bus import Bus
+from opsteward.core.clock import now
+from opsteward.core.db import tenant_of, when_committed
+from opsteward.events import timeline
+from opsteward.events.classification import Category
+from opsteward.events.drafts import Draft, draft_of, taken
+from opsteward.events.incident_opening import Opening, open_all, put_together, raise_all
+from opsteward.events.incidents import Incidents
+from opsteward.events.models import Event, Incident, IncidentFingerprint
+from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.events.types import IncidentChanged, IncidentStatus, NewEvent, TakenEvent
+from opsteward.systems.service import Inventory
+from opsteward.telemetry.metrics import EVENTS
+
+#: What is only noted or answered opens no incident.
+QUIET_ACTIONS = frozenset({"log_only", "return_validation_error"})
+#: An echo that arrives this long after the end of an incident, of something that happened before it, belongs to it.
+_ECHO = timedelta(minutes=5)
+_AT_ONCE = 50
+#: More fingerprints than these that join an incident in one request are one line of its timeline.
+_LINES_APART = 20
+
+
+class Intake:
+    """Takes events in; one per process."""
+
+    def __init__(self, bus: Bus, incidents: Incidents, orders: StandingOrders, inventory: Inventory) -> None:
+        self._bus = bus
+        self._incidents = incidents
+        self._orders = orders
+        self._inventory = inventory
+
+    async def take(self, session: AsyncSession, *, events: Sequence[NewEvent], actor: str) -> list[TakenEvent]:
+        """Store the events and return what became of each, in the order given."""
+        if not events:
+            return []
+        drafts = await self._drafts(session, events)
+        homes = await self._homes(session, drafts, actor)
+        for draft in drafts:
+            draft.row["incident_id"] = homes.get(draft.fingerprint)
+        await session.execute(sa.insert(Event), [draft.row for draft in drafts])
+        when_committed(session, partial(_count, Counter(draft.row["category"] for draft in drafts)))
+        await self._count_and_raise(session, drafts)
+        await self._end_resolved(session, drafts, actor)
+        return [taken(draft) for draft in drafts]
+
+    async def _drafts(self, session: AsyncSession, events: Sequence[NewEvent]) -> list[Draft]:
+        names = {e.source.casefold() for e in events if e.source and e.system is None}
+        systems = await self._inventory.by_name(session, names=names) if names else {}
+        orders = (await self._orders.in_force(session)).orders
+        tenant_id, at = tenant_of(session), now()
+
+        def draft_all() -> list[Draft]:
+            return [draft_of(e, e.system or systems.get(e.source.casefold()), orders, tenant_id, at) for e in events]
+
+        # Many events take a while to classify: the event loop goes on meanwhile.
+        return draft_all() if len(events) <= _AT_ONCE else await in_thread(draft_all)
+
+    async def _homes(self, session: AsyncSession, drafts: Sequence[Draft], actor: str) -> dict[str, UUID]:
+        """The incident of each fingerprint; new ones are opened under a lock, so that one cause opens one."""
+        homes = await self._known_homes(session, {d.fingerprint for d in drafts})
+        if not any(self._opens(d) and d.fingerprint not in homes for d in drafts):
+            return homes
+        await session.execute(
+            sa.text("select pg_advisory_xact_lock(hashtextextended(:key, 1))"), {"key": f"open {tenant_of(session)}"}
+        )
+        homes = await self._known_homes(session, {d.fingerprint for d in drafts})
+        without: dict[str, list[Draft]] = defaultdict(list)
+        for draft in drafts:
+            if self._opens(draft) and draft.fingerprint not in homes:
+                without[draft.fingerprint].append(draft)
+        return homes | await self._find_or_open(session, list(without.values()), actor)
+
+    @staticmethod
+    def _opens(draft: Draft) -> bool:
+        return not draft.event.resolved and draft.row["action"] not in QUIET_ACTIONS
+
+    async def _known_homes(self, session: AsyncSession, keys: set[str]) -> dict[str, UUID]:
+        rows = await session.execute(
+            sa.select(IncidentFingerprint.fingerprint, IncidentFingerprint.incident_id).where(
+                IncidentFingerprint.tenant_id == tenant_of(session),
+                IncidentFingerprint.fingerprint == sa.any_(sa.literal(sorted(keys), ARRAY(sa.Text))),
+            )
+        )
+        return {row.fingerprint: row.incident_id for row in rows}
+
+    async def _find_or_open(
+        self, session: AsyncSession, groups: Sequence[Sequence[Draft]], actor: str
+    ) -> dict[str, UUID]:
+        """The incidents of new fingerprints, under the lock; a group is the events of one fingerprint."""
+        cluster = await self._clusters(session, [group[0] for group in groups])
+        living = await self._living(session, cluster)
+        homes: dict[str, UUID] = {}
+        joined: list[tuple[Draft, UUID]] = []
+        openings: list[Opening] = []
+        opening_in: dict[UUID, Opening] = {}
+        for group in groups:
+            draft = group[0]
+            where = cluster.get(draft.system.id) if draft.system and _spreads(draft) else None
+            row = _newest(living[where], draft) if where else None
+            if row is not None:
+                homes[draft.fingerprint] = row.id
+                if row.status != IncidentStatus.RESOLVED:
+                    joined.append((draft, row.id))
+            elif where in opening_in:
+                opening_in[where].members += group
+                opening_in[where].grouped.append(draft)
+            else:
+                openings.append(Opening(list(group)))
+                if where:
+                    opening_in[where] = openings[-1]
+        openings = put_together(openings)
+        await open_all(session, self._bus, openings, actor=actor)
+        joined += [(draft, opening.id) for opening in openings for draft in opening.grouped]
+        await timeline.tell_all(session, _grouped(joined))
+        opened = {draft.fingerprint: opening.id for opening in openings for draft in opening.members}
+        await self._bind(session, opened | {draft.fingerprint: incident_id for draft, incident_id in joined})
+        return homes | opened
+
+    async def _clusters(self, session: AsyncSession, drafts: Sequence[Draft]) -> dict[UUID, UUID]:
+        """For each system that hangs together with one of these events', the system that stands for all of those."""
+        systems = {draft.system.id for draft in drafts if draft.system and _spreads(draft)}
+        cluster: dict[UUID, UUID] = {}
+        for others in (await self._inventory.related_of_each(session, system_ids=systems)).values():
+            first = min(others)
+            cluster |= dict.fromkeys(others, first)
+        return cluster
+
+    async def _living(self, session: AsyncSession, cluster: Mapping[UUID, UUID]) -> dict[UUID | None, list[Incident]]:
+        """By cluster, the incidents of errors that can take more, the newest first; some are over, for echoes."""
+        living: dict[UUID | None, list[Incident]] = defaultdict(list)
+        if not cluster:
+            return living
+        rows = await session.scalars(
+            sa.select(Incident)
+            .where(
+                Incident.tenant_id == tenant_of(session),
+                Incident.system_id.in_(cluster),
+                Incident.category == Category.SYSTEM_ERROR,
+                Incident.status.not_in([IncidentStatus.RESOLVED, IncidentStatus.ESCALATED])
+                | (Incident.resolved_at > now() - _ECHO),
+            )
+            .order_by(Incident.number.desc())
+        )
+        for row in rows:
+            living[cluster[row.system_id] if row.system_id else None].append(row)
+        return living
+
+    async def _bind(self, session: AsyncSession, homes: Mapping[str, UUID]) -> None:
+        if homes:
+            tenant_id = tenant_of(session)
+            await session.execute(
+                insert(IncidentFingerprint).on_conflict_do_nothing(),
+                [{"tenant_id": tenant_id, "fingerprint": key, "incident_id": home} for key, home in homes.items()],
+            )
+
+    async def _count_and_raise(self, session: AsyncSession, drafts: Sequence[Draft]) -> None:
+        members: dict[UUID, list[Draft]] = defaultdict(list)
+        for draft in drafts:
+            if draft.row["incident_id"]:
+                members[draft.row["incident_id"]].append(draft)
+        if not members:
+            return
+        found = await session.scalars(
+            sa.select(Incident)
+            .where(Incident.tenant_id == tenant_of(session), Incident.id.in_(members))
+            # in one order everywhere, so that two batches never wait for each other in a circle
+            .order_by(Incident.id)
+            .with_for_update(key_share=True)  # as an update locks: lines may be told meanwhile
+            .execution_options(populate_existing=True)
+        )
+        rows = {row.id: row for row in found}
+        at = now()
+        for row in rows.values():
+            row.event_count += len(members[row.id])
+            row.last_event_at = at
+        await session.flush()
+        loud = {i: [d for d in group if self._opens(d)] for i, group in members.items()}
+        await raise_all(session, self._bus, {i: group for i, group in loud.items() if group}, rows)
+        for incident_id in rows:
+            await self._bus.publish(session, IncidentChanged(incident_id=incident_id, status=""))
+
+    async def _end_resolved(self, session: AsyncSession, drafts: Sequence[Draft], actor: str) -> None:
+        ends: dict[UUID, list[Draft]] = defaultdict(list)
+        for draft in drafts:
+            if draft.event.resolved and draft.row["incident_id"]:
+                ends[draft.row["incident_id"]].append(draft)
+        for incident_id, group in ends.items():
+            await self._incidents.move(
+                session,
+                incident_id=incident_id,
+                status=IncidentStatus.RESOLVED,
+                actor=actor,
+                title=f"Reported as resolved by {group[0].event.source or 'its source'}",
+                key="resolved by source",
+            )
+
+
+def _spreads(draft: Draft) -> bool:
+    """Only errors of systems have causes that spread; an attack on a sick system is another matter."""
+    return draft.category == Category.SYSTEM_ERROR
+
+
+def _newest(living: Sequence[Incident], draft: Draft) -> Incident | None:
+    """The newest of them that takes the event: one that goes on, or whose echo this is."""
+    since = max(now() - _ECHO, draft.row["occurred_at"])
+    return next((row for row in living if row.resolved_at is None or row.resolved_at > since), None)
+
+
+def _grouped(joined: Sequence[tuple[Draft, UUID]]) -> list[timeline.Line]:
+    """A line for each fingerprint that joined; a crowd is one line, or the story would get lost in it."""
+    by_incident: dict[UUID, list[Draft]] = defaultdict(list)
+    for draft, incident_id in joined:
+        by_incident[incident_id].append(draft)
+    return [
+        line
+        for incident_id, drafts in by_incident.items()
+        for line in (
+            [_crowd(drafts, incident_id)]
+            if len(drafts) > _LINES_APART
+            else [_same_cause(draft, incident_id) for draft in drafts]
+        )
+    ]
+
+
+def _crowd(drafts: Sequence[Draft], incident_id: UUID) -> timeline.Line:
+    return timeline.Line(
+        incident_id=incident_id,
+        kind="grouped",
+        title=f"Same cause: {len(drafts)} different errors",
+        detail={"first": [draft.title for draft in drafts[:_LINES_APART]]},
+    )
+
+
+def _same_cause(draft: Draft, incident_id: UUID) -> timeline.Line:
+    return timeline.Line(
+        incident_id=incident_id,
+        kind="grouped",
+        title=f"Same cause: {draft.title}",
+        detail={"source": draft.event.source, "fingerprint": draft.fingerprint},
+        key=f"grouped {draft.fingerprint}",
+    )
+
+
+def _count(categories: Counter[str]) -> None:
+    for category, events in categories.items():
+        EVENTS.labels(category).inc(events)

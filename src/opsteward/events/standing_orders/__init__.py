@@ -1,0 +1,1 @@
+"""Standing orders: the operators' policy. Parsed, stored by version, matched."""

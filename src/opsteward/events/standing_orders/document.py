@@ -1,0 +1,135 @@
+"""Standing orders: the operator's policy, one rule a case, in a YAML file that people write and read.
+
+    version: 1
+    orders:
+      - name: unblock-checkout          # a unique slug
+        description: Shoppers wait behind a forgotten transaction.       # optional
+        match:                          # all of these must hold
+          finding: lock_chain           # what a diagnosis found
+          system: shop-*                # one or a list; * and ? stand for other text; upper and lower case are one
+          severity: [medium, high]
+        action: postgresql.terminate_session
+        approval: auto                  # auto | required (the default: a second person says yes first)
+        cooldown: 5m                    # 30s, 5m, 2h, 1d, 1h30m: not again on the same target within
+        limits: {per_target: 3, per_hour: 10}   # runs on one target in 24 hours; runs in an hour on all
+        window: {days: [mon-fri], from: "08:00", to: "18:00", timezone: Europe/Berlin}   # optional
+
+      - name: security-after-hours
+        match: {category: security_issue, source: "vpn-*"}               # an event instead of a finding
+        action: notify_admin
+        approval: auto
+
+An order answers findings (`match.finding`) or events (`match.category`, `source`, `error_type`, `message`); both
+may say `system`, `system_type` and `severity`, findings also `component`. A finding is answered by one of the
+actions that it proposes; an event by one of the six event actions, or by an action that needs no target. The
+first order that holds decides; without one, nothing is done to any target.
+
+Here an order is found for a subject, and orders are written as text. Limits and cooldowns are counted where
+actions run. Reading and checking the text is `order_parser`; the values are in `order_types`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from fnmatch import translate
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from opsteward.events.standing_orders.parser import FINDING_TYPES, StandingOrderErrors, parse
+from opsteward.events.standing_orders.types import DAYS, ActionInfo, Limits, StandingOrder, Subject, Window
+
+__all__ = [
+    "FINDING_TYPES",
+    "ActionInfo",
+    "Limits",
+    "StandingOrder",
+    "StandingOrderErrors",
+    "Subject",
+    "Window",
+    "as_document",
+    "dump",
+    "first_match",
+    "parse",
+    "shipped",
+]
+
+_TEXT_LIMIT = 8_192  # characters of a field that are compared
+
+
+def first_match(orders: Iterable[StandingOrder], subject: Subject, at: datetime) -> StandingOrder | None:
+    """The first order that holds for the subject at that (aware) instant, or None. Pure."""
+    return next((order for order in orders if _holds(order, subject, at)), None)
+
+
+def _holds(order: StandingOrder, subject: Subject, at: datetime) -> bool:
+    if order.kind != subject.kind:
+        return False
+    if order.kind == "finding" and order.action not in subject.proposed_actions:
+        return False
+    if order.window is not None and not order.window.holds(at):
+        return False
+    return all(
+        any(_pattern(choice).match((subject.fields.get(name) or "")[:_TEXT_LIMIT]) for choice in choices)
+        for name, choices in order.match.items()
+    )
+
+
+@lru_cache(maxsize=4_096)
+def _pattern(choice: str) -> re.Pattern[str]:
+    return re.compile(translate(choice), re.IGNORECASE)
+
+
+def shipped(name: Literal["default", "lab"]) -> str:
+    """The text of a file that ships: `default` for a fresh installation, `lab` for the demonstration."""
+    return Path(__file__).with_name("rules").joinpath(f"standing_orders.{name}.yaml").read_text(encoding="utf-8")
+
+
+def dump(orders: Sequence[StandingOrder]) -> str:
+    """The orders as a file, every value written out; `parse` gives the same orders back."""
+    import yaml
+
+    return yaml.safe_dump(as_document(orders), sort_keys=False, allow_unicode=True, width=110)
+
+
+def as_document(orders: Sequence[StandingOrder]) -> dict[str, Any]:
+    """The orders as the plain data of their file (for JSON, too)."""
+    return {"version": 1, "orders": [_as_fields(order) for order in orders]}
+
+
+def _as_fields(order: StandingOrder) -> dict[str, Any]:
+    fields: dict[str, Any] = {"name": order.name}
+    if order.description:
+        fields["description"] = order.description
+    fields["match"] = {
+        name: choices[0] if len(choices) == 1 else list(choices) for name, choices in order.match.items()
+    }
+    fields |= {
+        "action": str(order.action),
+        "approval": order.approval,
+        "cooldown": _duration(order.cooldown),
+        "limits": {"per_target": order.limits.per_target, "per_hour": order.limits.per_hour},
+    }
+    if order.window is not None:
+        fields["window"] = {
+            "days": list(order.window.days) if order.window.days != DAYS else "daily",
+            "from": _clock(order.window.start),
+            "to": _clock(order.window.end),
+            "timezone": order.window.timezone,
+        }
+    return fields
+
+
+def _duration(length: timedelta) -> str:
+    seconds = int(length.total_seconds())
+    text = ""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"

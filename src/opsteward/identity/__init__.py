@@ -1,1 +1,0 @@
-"""Who may do what: tenants, operators, tokens, roles and permissions."""

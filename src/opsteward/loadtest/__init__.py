@@ -1,0 +1,1 @@
+"""Load, stress and soak against a running instance."""

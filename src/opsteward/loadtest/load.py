@@ -1,0 +1,138 @@
+"""`opsteward bench load`: simulated users, all at once, against a running instance; every task followed to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from opsteward.cli import show
+from opsteward.cli.client import Client
+from opsteward.loadtest.simulated_users import ENDED, Recorder, User, seconds_between, spread
+
+_READS = (("list incidents", "/api/v1/incidents"), ("list systems", "/api/v1/systems"), ("list tasks", "/api/v1/tasks"))
+_FIRST_LOOK, _MAX_PAUSE = 0.25, 2.0  # seconds between looks at a task
+
+
+class _Load:
+    """One run: what is shared by its users."""
+
+    def __init__(self, at: Client, *, users: int, tasks: int, patience: float, bar: Progress) -> None:
+        self._at = at
+        self._shares = [tasks // users + (number < tasks % users) for number in range(users)]
+        self._patience = patience
+        self._run = uuid4().hex[:12]
+        self.recorder = Recorder()
+        self.ends: dict[str, dict[str, Any] | None] = {}  # None: accepted, and its end not seen
+        self._bar = bar
+        self._submitted = bar.add_task("submitted", total=tasks)
+        self._ended = bar.add_task("ended", total=tasks)
+
+    async def run(self, *, ramp: float) -> None:
+        """All users at once, but for their arrival, which is spread over `ramp` seconds."""
+        async with asyncio.TaskGroup() as group:
+            for number, share in enumerate(self._shares):
+                group.create_task(self._user(number, share, arrives=ramp * number / len(self._shares)))
+
+    async def _user(self, number: int, share: int, *, arrives: float) -> None:
+        await asyncio.sleep(arrives)
+        user = User(self._at, self.recorder)
+        try:
+            await user.call("sign in", "GET", "/api/v1/me")
+            for operation, path in _READS:
+                await user.call(operation, "GET", path, params={"limit": 20} if path != "/api/v1/systems" else None)
+            mine = [await self._submit(user, f"{self._run}-{number}-{one}") for one in range(share)]
+            await self._follow(user, [task_id for task_id in mine if task_id])
+        finally:
+            await user.close()
+
+    async def _submit(self, user: User, name: str) -> str | None:
+        body = {"task_type": "opsteward.echo", "name": name, "parameters": {"message": name}}
+        made = await user.call("submit task", "POST", "/api/v1/tasks", json=body, headers={"Idempotency-Key": name})
+        if made is None:
+            return None
+        self.ends[made["id"]] = None
+        self._bar.advance(self._submitted)
+        return str(made["id"])
+
+    async def _follow(self, user: User, waiting: list[str]) -> None:
+        pause, deadline = _FIRST_LOOK, perf_counter() + self._patience
+        while waiting and perf_counter() < deadline:
+            left = []
+            for task_id in waiting:
+                task = await user.call("follow task", "GET", f"/api/v1/tasks/{task_id}")
+                if task is not None and task["status"] in ENDED:
+                    self.ends[task_id] = task
+                    self._bar.advance(self._ended)
+                else:
+                    left.append(task_id)
+            waiting = left
+            if waiting:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _MAX_PAUSE)
+
+
+def run_load(*, users: int, tasks: int, ramp: float, patience: float, as_json: bool) -> int:
+    """Load the instance, print the table, and give the exit code: 1 on lost work, failed tasks or errors."""
+    at = Client()
+    at.get("/api/v1/me")  # a wrong address or token is one clear error, not a thousand
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    began = perf_counter()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        load = _Load(at, users=users, tasks=tasks, patience=patience, bar=bar)
+        asyncio.run(load.run(ramp=ramp))
+    report = _report(load, users=users, asked=tasks, seconds=perf_counter() - began)
+    if as_json:
+        show.as_json(report)
+    else:
+        _show(report)
+    return 0 if report["ok"] else 1
+
+
+def _report(load: _Load, *, users: int, asked: int, seconds: float) -> dict[str, Any]:
+    ended = [task for task in load.ends.values() if task is not None]
+    completed = [task for task in ended if task["status"] == "completed"]
+    lost = len(load.ends) - len(ended)
+    whole = [seconds_between(task["created_at"], task["ended_at"]) for task in completed]
+    recorder = load.recorder
+    return {
+        "ok": lost == 0 and recorder.failed == 0 and len(completed) == len(load.ends) == asked,
+        "users": users,
+        "seconds": round(seconds, 1),
+        "requests": recorder.requests,
+        "requests_per_second": round(recorder.requests / seconds, 1),
+        "errors": recorder.failed,
+        "errors_by_kind": recorder.told_errors(),
+        "tasks": {
+            "asked_for": asked,
+            "submitted": len(load.ends),
+            "completed": len(completed),
+            "ended_otherwise": len(ended) - len(completed),
+            "lost": lost,
+            "end_to_end_ms": spread(whole),
+        },
+        "operations": recorder.rows(),
+    }
+
+
+def _show(report: dict[str, Any]) -> None:
+    columns = ["operation", "requests", "errors", "p50_ms", "p95_ms", "p99_ms"]
+    show.table(report["operations"], columns, empty="no request was sent")
+    show.say("")
+    tasks = report["tasks"]
+    show.table(
+        [{**tasks, **{f"{name}_ms": value for name, value in tasks["end_to_end_ms"].items()}}],
+        ["submitted", "completed", "ended_otherwise", "lost", "p50_ms", "p95_ms", "p99_ms"],
+        empty="",
+    )
+    show.say(
+        f"\n{report['users']} users, {report['requests']} requests in {report['seconds']} s: "
+        f"{report['requests_per_second']} a second, {report['errors']} errors"
+    )
+    for kind, count in report["errors_by_kind"].items():
+        show.say(f"  {kind}: {count}")
+    show.say("Nothing lost, no error." if report["ok"] else "FAILED: see errors, lost or unfinished tasks above.")

@@ -1,0 +1,1 @@
+"""What follows on outside systems from changes of people: access and welcome messages."""

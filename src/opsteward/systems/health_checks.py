@@ -1,0 +1,74 @@
+"""Runs checks: bounded in time, each on its own connector, one broken probe never stops the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from opsteward.contracts.check import CheckResult, CheckStatus
+from opsteward.contracts.connector import SystemRef
+from opsteward.contracts.registry import OfferedCheck
+from opsteward.core.errors import OpsError
+from opsteward.core.log import get_logger
+from opsteward.core.redact import redact, redact_text
+from opsteward.systems.service import connected
+from opsteward.systems.types import CheckOutcome
+
+log = get_logger(__name__)
+
+
+async def look(
+    target: SystemRef, secret: Mapping[str, str], offered: Sequence[OfferedCheck], *, timeout: float
+) -> list[CheckOutcome]:
+    """Run the checks side by side, each for at most its own timeout and `timeout` seconds."""
+    return list(await asyncio.gather(*(_look_once(target, secret, one, timeout) for one in offered)))
+
+
+async def _look_once(
+    target: SystemRef, secret: Mapping[str, str], offered: OfferedCheck, timeout: float
+) -> CheckOutcome:
+    check = offered.check
+    try:
+        async with asyncio.timeout(min(check.timeout, timeout)), connected(offered.connector, target, secret) as via:
+            result = await check.run(via, target)
+    except TimeoutError:
+        result = _unknown(f"did not finish within {min(check.timeout, timeout):g} s")
+    except OpsError as error:
+        result = _unknown(redact_text(error.detail))
+    except Exception as error:  # a plug-in's bug is not the system's failure, and must not stop the session
+        log.exception("systems.check.crashed", check=check.slug, system=target.name)
+        result = _unknown(f"the check itself failed ({type(error).__name__})")
+    return CheckOutcome(system=target, check=check.slug, title=check.title, result=result)
+
+
+def _unknown(why: str) -> CheckResult:
+    return CheckResult(status=CheckStatus.UNKNOWN, summary=why)
+
+
+def health_of(outcomes: Sequence[CheckOutcome]) -> str:
+    """down if any check fails, degraded if any warns, healthy if any passes, else unknown."""
+    statuses = {outcome.result.status for outcome in outcomes}
+    for status, health in (
+        (CheckStatus.FAIL, "down"),
+        (CheckStatus.WARN, "degraded"),
+        (CheckStatus.PASS, "healthy"),
+    ):
+        if status in statuses:
+            return health
+    return "unknown"
+
+
+def evidence_of(outcomes: Sequence[CheckOutcome]) -> list[dict[str, Any]]:
+    """The outcomes as plain, redacted data."""
+    return [
+        {
+            "check": o.check,
+            "title": o.title,
+            "status": o.result.status.value,
+            "summary": redact_text(o.result.summary),
+            "seconds": o.result.seconds,
+            "evidence": redact(dict(o.result.evidence)),
+        }
+        for o in outcomes
+    ]

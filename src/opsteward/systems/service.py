@@ -1,0 +1,256 @@
+"""The inventory: register, read and remove systems; hand out connectors."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.contracts.connector import Connector, SystemRef
+from opsteward.contracts.registry import Registry
+from opsteward.core.bus import Bus
+from opsteward.core.clock import now
+from opsteward.core.crypto import SecretBox, digest
+from opsteward.core.db import tenant_of
+from opsteward.core.errors import Conflict, Invalid, NotFound
+from opsteward.core.ids import uuid7
+from opsteward.systems.models import System
+from opsteward.systems.registration import NewSystem, Refusal, check_new
+from opsteward.systems.types import KnownSystem, SystemHealth, SystemInfo, SystemsChanged
+from opsteward.telemetry import audit
+
+__all__ = ["Inventory", "NewSystem", "connected"]
+
+
+class Inventory:
+    """All about registered systems; one per process."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        box: SecretBox,
+        bus: Bus,
+        defaults: Mapping[str, Any] | None = None,
+        refusal: Refusal | None = None,
+    ) -> None:
+        """`defaults` are thresholds that a system has unless its own settings say otherwise; `refusal` says which
+        configurations nobody may register (`OwnDatabase.refusal`)."""
+        self._refusal = refusal
+        self._registry = registry
+        self._defaults = dict(defaults or {})
+        self._box = box
+        self._bus = bus
+
+    async def register(self, session: AsyncSession, *, new: NewSystem, actor: str) -> SystemInfo:
+        """Add a system. Raises Invalid that names each bad field, Conflict for a taken name."""
+        system_id = uuid7()
+        depends_on = await self._resolve(session, new.depends_on)
+        target = SystemRef(
+            id=system_id,
+            tenant_id=tenant_of(session),
+            name=new.name,
+            type=new.type,
+            endpoint=new.endpoint,
+            health_check_url=new.health_check_url,
+            settings=dict(new.settings or {}),
+        )
+        check_new(new, target, self._registry, self._refusal)
+        row = {
+            "id": system_id,
+            "tenant_id": tenant_of(session),
+            "name": new.name,
+            "name_key": new.name.casefold(),
+            "type": new.type,
+            "endpoint": new.endpoint,
+            "health_check_url": new.health_check_url,
+            "sync_frequency": new.sync_frequency,
+            "criticality": new.criticality,
+            "credentials_sealed": self._seal(system_id, tenant_of(session), new.credentials),
+            "settings": dict(new.settings or {}),
+            "depends_on": depends_on,
+            "created_at": now(),
+            "updated_at": now(),
+            "health": "unknown",
+            "health_since": now(),
+            "checks_total": 0,
+            "checks_failed": 0,
+            "passes_in_a_row": 0,
+            "evidence": [],
+        }
+        added = await session.scalar(insert(System).values(row).on_conflict_do_nothing().returning(System.id))
+        if added is None:
+            raise Conflict("a system of this name is registered already", remedy="choose another name")
+        await audit.record(
+            session,
+            actor=actor,
+            verb="system.registered",
+            object_type="system",
+            object_id=str(system_id),
+            # as a digest: an endpoint may tell more than the log should keep after the system is removed
+            detail={
+                "name": new.name,
+                "type": new.type,
+                "digest": digest([new.endpoint, new.health_check_url, dict(new.settings or {})]),
+            },
+        )
+        await self._bus.publish(session, SystemsChanged(system_id=system_id, what="registered"))
+        return await self.get(session, system_id=system_id)
+
+    async def _resolve(self, session: AsyncSession, names: Sequence[str]) -> list[UUID]:
+        if not names:
+            return []
+        known = await self.by_name(session, names={name.casefold() for name in names})
+        for index, name in enumerate(names):
+            if name.casefold() not in known:
+                raise Invalid.field(f"depends_on.{index}", "is no registered system", "register that system first")
+        return list(dict.fromkeys(known[name.casefold()].id for name in names))
+
+    def _seal(self, system_id: UUID, tenant_id: UUID, credentials: Mapping[str, str] | None) -> bytes | None:
+        return self._box.encrypt(dict(credentials), bound_to=f"{tenant_id}/{system_id}") if credentials else None
+
+    async def get(self, session: AsyncSession, *, system_id: UUID) -> SystemInfo:
+        """Raises NotFound."""
+        return _info(await self._row(session, system_id))
+
+    async def find(self, session: AsyncSession, *, name: str) -> SystemInfo | None:
+        """By name, whatever its case."""
+        row = await session.scalar(
+            sa.select(System).where(System.tenant_id == tenant_of(session), System.name_key == name.casefold())
+        )
+        return _info(row) if row else None
+
+    async def by_name(self, session: AsyncSession, *, names: Set[str]) -> dict[str, KnownSystem]:
+        """The systems of these case-folded names; unknown names are left out."""
+        rows = await session.execute(
+            sa.select(System.name_key, System.id, System.name, System.type).where(
+                System.tenant_id == tenant_of(session), System.name_key.in_(names)
+            )
+        )
+        return {row.name_key: KnownSystem(id=row.id, name=row.name, type=row.type) for row in rows}
+
+    async def all(self, session: AsyncSession) -> list[SystemInfo]:
+        """All systems of the tenant, by name."""
+        rows = await session.scalars(
+            sa.select(System).where(System.tenant_id == tenant_of(session)).order_by(System.name_key).limit(1000)
+        )
+        return [_info(row) for row in rows]
+
+    async def remove(self, session: AsyncSession, *, system_id: UUID, actor: str) -> None:
+        """Forget a system and its credentials; its history stays. Raises NotFound, or Conflict while others need it."""
+        tenant_id = tenant_of(session)
+        needed_by = await session.scalar(
+            sa.select(System.name)
+            .where(System.tenant_id == tenant_id, System.depends_on.contains([system_id]))
+            .limit(1)
+        )
+        if needed_by:
+            raise Conflict(f"{needed_by} depends on this system", remedy="remove that one first")
+        found = await session.scalar(
+            sa.delete(System).where(System.tenant_id == tenant_id, System.id == system_id).returning(System.id)
+        )
+        if found is None:
+            raise NotFound("no system of this id")
+        await audit.record(session, actor=actor, verb="system.removed", object_type="system", object_id=str(system_id))
+        await self._bus.publish(session, SystemsChanged(system_id=system_id, what="removed"))
+
+    async def related(self, session: AsyncSession, *, system_id: UUID) -> list[UUID]:
+        """The system and all that hang together with it by `depends_on`, in either direction, itself first."""
+        return (await self.related_of_each(session, system_ids={system_id}))[system_id]
+
+    async def related_of_each(self, session: AsyncSession, *, system_ids: Set[UUID]) -> dict[UUID, list[UUID]]:
+        """What `related` gives, for each of them, in one statement."""
+        if not system_ids:
+            return {}
+        rows = (
+            await session.execute(sa.select(System.id, System.depends_on).where(System.tenant_id == tenant_of(session)))
+        ).all()
+        neighbours: dict[UUID, set[UUID]] = {}
+        for one, needs in rows:
+            for other in needs:
+                neighbours.setdefault(one, set()).add(other)
+                neighbours.setdefault(other, set()).add(one)
+        return {system_id: _reached(system_id, neighbours) for system_id in system_ids}
+
+    async def ref_with_secret(self, session: AsyncSession, *, system_id: UUID) -> tuple[SystemRef, dict[str, str]]:
+        """A system as plug-ins see it, and its decrypted credentials: keep them out of logs and records."""
+        row = await self._row(session, system_id)
+        secret = (
+            self._box.decrypt(row.credentials_sealed, bound_to=f"{row.tenant_id}/{row.id}")
+            if row.credentials_sealed
+            else {}
+        )
+        return self._ref(row), secret
+
+    def _ref(self, row: System) -> SystemRef:
+        return SystemRef(
+            id=row.id,
+            tenant_id=row.tenant_id,
+            name=row.name,
+            type=row.type,
+            endpoint=row.endpoint,
+            health_check_url=row.health_check_url,
+            settings=self._defaults | row.settings,
+        )
+
+    async def _row(self, session: AsyncSession, system_id: UUID) -> System:
+        row = await session.scalar(
+            sa.select(System).where(System.tenant_id == tenant_of(session), System.id == system_id)
+        )
+        if row is None:
+            raise NotFound("no system of this id")
+        return row
+
+
+def _reached(start: UUID, neighbours: Mapping[UUID, Set[UUID]]) -> list[UUID]:
+    found = {start: None}
+    queue = deque(found)
+    while queue:
+        for other in sorted(neighbours.get(queue.popleft(), ())):
+            if other not in found:
+                found[other] = None
+                queue.append(other)
+    return list(found)
+
+
+@asynccontextmanager
+async def connected(
+    connector: type[Connector[Any]], target: SystemRef, secret: Mapping[str, str]
+) -> AsyncIterator[Connector[Any]]:
+    """A connector for one piece of work, closed afterwards."""
+    via = connector(connector.config_for(target, secret))
+    try:
+        yield via
+    finally:
+        await via.close()
+
+
+def _info(row: System) -> SystemInfo:
+    return SystemInfo(
+        id=row.id,
+        name=row.name,
+        type=row.type,
+        endpoint=row.endpoint,
+        health_check_url=row.health_check_url,
+        sync_frequency=row.sync_frequency,
+        criticality=row.criticality,
+        settings=row.settings,
+        depends_on=row.depends_on,
+        has_credentials=row.credentials_sealed is not None,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        health=SystemHealth(
+            healthy=row.health == "healthy",
+            status=row.health,
+            response_time=row.response_time,
+            error_rate=row.checks_failed / row.checks_total if row.checks_total else 0.0,
+            checked_at=row.checked_at,
+            since=row.health_since,
+            evidence=row.evidence,
+        ),
+    )

@@ -1,0 +1,69 @@
+"""The task types of this process, and the check of a task's parameters against its type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from opsteward.contracts.task import TaskType
+from opsteward.core.errors import FieldProblem
+
+
+class TaskRegistry:
+    """Registered once at start. Raises ValueError when two types claim one name."""
+
+    def __init__(self, types: Iterable[TaskType], *, max_params_bytes: int) -> None:
+        self._types: dict[str, TaskType] = {}
+        self._max_params_bytes = max_params_bytes
+        for kind in types:
+            if kind.slug in self._types:
+                raise ValueError(f"two task types are called {kind.slug}")
+            self._types[kind.slug] = kind
+
+    @property
+    def types(self) -> Mapping[str, TaskType]:
+        return self._types
+
+    def get(self, slug: str) -> TaskType | None:
+        return self._types.get(slug)
+
+    def limits(self) -> dict[str, int | None]:
+        """Every type that this process can run, with the most of it that may run at once."""
+        return {slug: kind.concurrency for slug, kind in self._types.items()}
+
+    def problems(self, task_type: str, params: Mapping[str, Any], *, at: str = "") -> list[FieldProblem]:
+        """What is wrong with these; `at` stands before the fields' names."""
+        kind = self._types.get(task_type)
+        if kind is None:
+            known = ", ".join(sorted(self._types)) or "none"
+            problem = f"{task_type[:80]!r} is no task type"
+            return [FieldProblem(field=f"{at}task_type", problem=problem, remedy=f"use one of {known}")]
+        try:
+            validated(kind, params)
+        except ValidationError as error:
+            return [
+                FieldProblem(
+                    field=".".join([f"{at}parameters", *map(str, e["loc"])]), problem=e["msg"], remedy=_SEE_TYPES
+                )
+                for e in error.errors(include_input=False, include_url=False)[:20]
+            ]
+        return self.too_large("parameters", params, at=at)
+
+    def too_large(self, field: str, value: Mapping[str, Any], *, at: str = "") -> list[FieldProblem]:
+        """The problem of a free field of a task that is no place for data."""
+        size = len(json.dumps(value, ensure_ascii=False).encode()) if value else 0
+        if size <= self._max_params_bytes:
+            return []
+        problem = f"are {size} bytes, the most is {self._max_params_bytes}"
+        return [FieldProblem(field=f"{at}{field}", problem=problem, remedy="pass a reference to the data instead")]
+
+
+def validated(kind: TaskType, params: Mapping[str, Any]) -> BaseModel:
+    """The typed parameters. Raises pydantic's ValidationError."""
+    return kind.params.model_validate(dict(params))
+
+
+_SEE_TYPES = "see GET /api/v1/tasks/types"

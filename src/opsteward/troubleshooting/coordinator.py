@@ -1,0 +1,201 @@
+"""The coordinator: seven phases, in rounds, until the system is proven healthy or a person is needed.
+
+    initialise -> assess -> [ diagnose -> prioritise -> resolve -> verify ] -> report
+
+Two durable workflows: one goes up to the request of a fix, the other goes on when that fix has come to its end, so
+that a session that waits for an approval holds up nobody. A fix goes through the one door under a standing order;
+without an order nothing is done and the proposal goes to people. A fix that did not make the system healthy is
+frozen, and the next round looks again. The health that counts is measured by the systems' own checks, not told by
+the action.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.actions.service import ActionService
+from opsteward.actions.types import NewAction
+from opsteward.core import durable
+from opsteward.core.log import correlated
+from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.events.types import IncidentStatus
+from opsteward.telemetry import audit
+from opsteward.troubleshooting.assessment import findings_in_words
+from opsteward.troubleshooting.diagnosis import DOMAINS, Diagnosis
+from opsteward.troubleshooting.models import Session
+from opsteward.troubleshooting.repair import FIX, Repair
+from opsteward.troubleshooting.service import RESUME_WORKFLOW, SESSION_WORKFLOW, finish, get_row, write_phase
+from opsteward.troubleshooting.session_context import ACTOR, Case, Data, SessionContext
+from opsteward.troubleshooting.types import FixAction, Issue, ResolutionReport
+
+WAITING = "waiting"
+
+
+class Coordinator:
+    """Runs on workers, as the app role."""
+
+    def __init__(self, context: SessionContext, action_service: ActionService, orders: StandingOrders) -> None:
+        self._context = context
+        self._action_service = action_service
+        self._diagnosis = Diagnosis(context)
+        self._repair = Repair(context, action_service, orders)
+
+    def register(self, workflows: durable.Workflows) -> None:
+        workflows.register(SESSION_WORKFLOW, self.run, give_up=self._give_up)
+        workflows.register(RESUME_WORKFLOW, self.resume, give_up=self._give_up)
+
+    async def run(self, *, tenant_id: str, session_id: str) -> str:
+        """Workflow: from the beginning to the first fix, or to the end. Returns the outcome, or `waiting`."""
+        case = Case(UUID(tenant_id), UUID(session_id))
+        pace = await durable.step("session.initialise", partial(self._diagnosis.initialise, case))
+        with correlated(pace["correlation"]):
+            await durable.step("session.assess", partial(self._diagnosis.assess, case))
+            return await self._look_and_act(case, pace)
+
+    async def resume(self, *, tenant_id: str, session_id: str, run_id: str) -> str:
+        """Workflow: the fix that the session asked for has come to its end, however that was."""
+        case = Case(UUID(tenant_id), UUID(session_id))
+        pace = await durable.step("session.resolved", partial(self._repair.note_end, case, run_id))
+        with correlated(pace["correlation"]):
+            if outcome := await durable.step("session.verify", partial(self._repair.verify, case)):
+                return await durable.step("session.report", partial(self._report, case, outcome))
+            if pace["tried"] >= pace["attempts"]:
+                return await durable.step("session.report", partial(self._report, case, "escalated"))
+            return await self._look_and_act(case, pace)
+
+    async def _look_and_act(self, case: Case, pace: Data) -> str:
+        outcome = "inconclusive"
+        for look in range(pace["looks"] + 1):
+            number = pace["tried"] * (pace["looks"] + 1) + look + 1
+            await durable.steps_together(
+                *((f"session.diagnose.{domain}", partial(self._diagnosis.diagnose, case, domain)) for domain in DOMAINS)
+            )
+            await durable.step("session.diagnosed", partial(self._diagnosis.conclude, case, number))
+            outcome = await durable.step("session.prioritise", partial(self._repair.choose, case, number))
+            if outcome == FIX:
+                # Nothing hangs while the fix waits for its turn or its approval: its end starts `resume`.
+                await durable.step("session.resolve", partial(self._repair.request, case, number))
+                return WAITING
+            if outcome not in ("inconclusive", "escalated") or pace["tried"]:
+                break
+            if look < pace["looks"]:
+                # Some causes show only after a while: a leak is one once its connections stay idle.
+                await durable.sleep(pace["pause"])
+        return await durable.step("session.report", partial(self._report, case, outcome))
+
+    async def _give_up(self, *, tenant_id: str, session_id: str, reason: str, run_id: str = "") -> None:
+        """Something broke that should not: the session ends, and people are told."""
+        case = Case(UUID(tenant_id), UUID(session_id))
+        async with self._context.unit_of_work(case) as session:
+            row = await get_row(session, case.session_id, lock=True)
+            if row.status == "ended":
+                return
+            summary = f"troubleshooting was stopped by an unexpected error ({reason})"
+            await finish(session, row, outcome="escalated", success=False, summary=summary)
+            await audit.record(
+                session,
+                actor=ACTOR,
+                verb="troubleshooting.failed",
+                object_type="troubleshooting_session",
+                object_id=str(row.id),
+                detail={"reason": reason},
+            )
+            if row.incident_id:
+                await self._close_incident(session, row, False, summary)
+
+    async def _report(self, case: Case, outcome: str) -> str:
+        started = time.time()
+        async with self._context.unit_of_work(case) as session:
+            row = await get_row(session, case.session_id, lock=True)
+            if row.status == "ended":
+                return str(row.outcome)
+            over = outcome in ("resolved", "healthy")
+            summary = _summary(outcome, [Issue.model_validate(i) for i in row.issues], row.tried)
+            row.resolutions = [_resolution(outcome, row.tried).model_dump(mode="json")] if row.tried else []
+            row.health_score = 100 if over else row.health_score
+            write_phase(row, "report", round_number=0, summary=summary, started=started, ended=time.time())
+            await finish(session, row, outcome=outcome, success=over, summary=summary)
+            await audit.record(
+                session,
+                actor=ACTOR,
+                verb=f"troubleshooting.{outcome}",
+                object_type="troubleshooting_session",
+                object_id=str(row.id),
+                detail={"actions": [t["action_id"] for t in row.tried]},
+            )
+            if row.incident_id:
+                await self._close_incident(session, row, over, summary)
+        return outcome
+
+    async def _close_incident(self, session: AsyncSession, row: Session, over: bool, summary: str) -> None:
+        assert row.incident_id is not None
+        moved = await self._context.incidents.move(
+            session,
+            incident_id=row.incident_id,
+            status=IncidentStatus.RESOLVED if over else IncidentStatus.ESCALATED,
+            actor=ACTOR,
+            title=f"Resolved: {summary}" if over else f"Escalated: {summary}",
+            key=f"{row.id} report",
+            detail={"outcome": row.outcome, "tried": row.tried},
+            resolution=summary,
+        )
+        if not moved or over:
+            return
+        incident = await self._context.incidents.get(session, incident_id=row.incident_id)
+        await self._action_service.request(
+            session,
+            new=NewAction(
+                action="escalate",
+                params={
+                    "title": f"Incident {incident.number} needs you: {incident.title}"[:200],
+                    "body": summary[:4000],
+                    "severity": incident.severity,
+                    "incident_id": str(incident.id),
+                },
+                reason="troubleshooting could not repair it",
+                requested_by=ACTOR,
+                idempotency_key=f"{row.id}:escalate",
+                incident_id=incident.id,
+                approval="auto",
+            ),
+        )
+
+
+def _summary(outcome: str, issues: Sequence[Issue], tried: Sequence[Data]) -> str:
+    attempts = "; ".join(f"{t['action']} on {t['system']}: {t['status']} ({t['summary']})" for t in tried)
+    if outcome == "resolved":
+        return f"repaired by {tried[-1]['action']} on {tried[-1]['system']} and proven healthy"
+    if outcome == "stopped":
+        return f"stopped: the incident was resolved meanwhile. Tried: {attempts or 'nothing'}"
+    if outcome == "healthy" and tried:
+        return f"all systems are healthy again by themselves. Tried: {attempts}"
+    if outcome == "healthy":
+        return "no fault found: all systems are healthy"
+    found = findings_in_words(issues)
+    return f"{found}. Tried: {attempts or 'nothing, because no standing order covers it'}"
+
+
+def _resolution(outcome: str, tried: Sequence[Data]) -> ResolutionReport:
+    return ResolutionReport(
+        bot_name="coordinator",
+        bot_type="resolution",
+        actions_attempted=[
+            FixAction(
+                action=t["action"],
+                action_id=t["action_id"],
+                system=t["system"],
+                issue=t["issue"],
+                standing_order=t["order"],
+                status=t["status"],
+                summary=t["summary"],
+            )
+            for t in tried
+        ],
+        issues_resolved=[t["issue"] for t in tried[-1:]] if outcome == "resolved" else [],
+        overall_success=outcome == "resolved",
+    )

@@ -1,0 +1,126 @@
+"""The phases that look: who is there, how are they, what is wrong and why."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from opsteward.contracts.check import Domain
+from opsteward.contracts.connector import SystemRef
+from opsteward.core.errors import OpsError
+from opsteward.events import timeline
+from opsteward.events.types import IncidentStatus
+from opsteward.systems.health_checks import look
+from opsteward.systems.service import connected
+from opsteward.troubleshooting.assessment import diagnostic_report, findings_in_words, health_score, prioritised
+from opsteward.troubleshooting.service import get_row, write_phase
+from opsteward.troubleshooting.session_context import ACTOR, Case, Data, SessionContext
+from opsteward.troubleshooting.types import DiagnosticReport, SystemFacts
+
+DOMAINS: tuple[Domain, ...] = ("web", "database", "network")
+_VERSION_WITHIN = 0.5  # seconds; a system that does not tell its version now will be looked at all the same
+
+
+class Diagnosis:
+    """Steps of a session; each writes what it saw into the session's row."""
+
+    def __init__(self, context: SessionContext) -> None:
+        self._context = context
+
+    async def initialise(self, case: Case) -> Data:
+        """Returns the session's pace: with which patience it works, whatever the settings become meanwhile."""
+        started = time.time()
+        async with self._context.unit_of_work(case) as session:
+            row = await get_row(session, case.session_id, lock=True)
+            write_phase(
+                row,
+                "initialise",
+                round_number=0,
+                summary=f"{len(row.system_ids)} systems to look at",
+                started=started,
+                ended=time.time(),
+            )
+            if row.incident_id:
+                await self._context.incidents.move(
+                    session,
+                    incident_id=row.incident_id,
+                    status=IncidentStatus.DIAGNOSING,
+                    actor=ACTOR,
+                    title="Troubleshooting started",
+                    key=f"{row.id} initialise",
+                    detail={"session_id": str(row.id), "systems": len(row.system_ids)},
+                )
+            return self._context.pace(row)
+
+    async def assess(self, case: Case) -> None:
+        """Who is there, in which version, how healthy: before anything is touched."""
+        started = time.time()
+        systems = await self._context.systems(case)
+        versions = dict(await asyncio.gather(*(self._version(ref, secret) for ref, secret in systems)))
+        async with self._context.unit_of_work(case) as session:
+            known = {system.id: system.health.status for system in await self._context.inventory.all(session)}
+        health = {ref.name: known.get(ref.id, "unknown") for ref, _ in systems}
+        web = next((ref.endpoint for ref, _ in systems if ref.endpoint.startswith("http")), "")
+        facts = SystemFacts(base_url=web, components=[ref.name for ref, _ in systems], versions=versions, health=health)
+        unwell = [name for name, status in health.items() if status in ("down", "degraded")]
+        summary = f"not healthy: {', '.join(unwell)}" if unwell else "all systems pass their health checks"
+        await self._context.end_phase(case, "assess", 0, started, summary, facts.model_dump())
+
+    async def diagnose(self, case: Case, domain: Domain) -> None:
+        """One diagnoser: all checks of its domain on all systems in scope; writes its report down."""
+        started = time.time()
+        systems = await self._context.systems(case)
+        groups = await asyncio.gather(
+            *(
+                look(
+                    ref,
+                    secret,
+                    self._context.registry.checks_for(ref.endpoint, domain=domain),
+                    timeout=self._context.settings.diagnosis_timeout,
+                )
+                for ref, secret in systems
+            )
+        )
+        outcomes = [outcome for group in groups for outcome in group]
+        report = diagnostic_report(domain, outcomes, time.time() - started).model_dump(mode="json")
+        async with self._context.unit_of_work(case) as session:
+            row = await get_row(session, case.session_id, lock=True)
+            others = [r for r in row.diagnostics if r["bot_type"] != domain]
+            row.diagnostics = sorted([*others, report | {"started": started}], key=lambda r: str(r["bot_type"]))
+
+    async def conclude(self, case: Case, number: int) -> None:
+        """Put the diagnosers' reports together: the issues, root causes first, and the health score."""
+        async with self._context.unit_of_work(case) as session:
+            row = await get_row(session, case.session_id, lock=True)
+            reports = [DiagnosticReport.model_validate(report) for report in row.diagnostics]
+            issues = prioritised(reports)
+            words = findings_in_words(issues)
+            started = min(report["started"] for report in row.diagnostics)
+            write_phase(row, "diagnose", round_number=number, summary=words, started=started, ended=time.time())
+            row.issues = [i.model_dump(mode="json") for i in issues]
+            row.health_score = health_score(issues)
+            if row.incident_id:
+                await timeline.tell(
+                    session,
+                    incident_id=row.incident_id,
+                    kind="diagnosed",
+                    title=f"Diagnosed: {words}",
+                    detail={
+                        "issues": [
+                            i.model_dump(mode="json", include={"type", "system", "title", "confidence", "evidence"})
+                            for i in issues[:10]
+                        ],
+                        "seconds": {r.bot_type: r.duration for r in reports},
+                    },
+                    key=f"{row.id} diagnosed {number}",
+                )
+
+    async def _version(self, ref: SystemRef, secret: dict[str, str]) -> tuple[str, str]:
+        try:
+            async with (
+                asyncio.timeout(_VERSION_WITHIN),
+                connected(self._context.registry.connectors_for(ref.endpoint)[0], ref, secret) as via,
+            ):
+                return ref.name, (await via.probe()).version
+        except (OpsError, TimeoutError):
+            return ref.name, ""

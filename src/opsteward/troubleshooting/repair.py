@@ -1,0 +1,205 @@
+"""The phases that act: choose a fix that the standing orders cover, put it through the door, verify the systems."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.actions.service import ActionService
+from opsteward.actions.types import HELPED, Limits, NewAction
+from opsteward.events.standing_orders.document import Subject
+from opsteward.events.standing_orders.service import StandingOrders, limits_of
+from opsteward.events.types import IncidentStatus
+from opsteward.troubleshooting.service import get_row, write_phase
+from opsteward.troubleshooting.session_context import ACTOR, Case, Data, SessionContext
+from opsteward.troubleshooting.types import Issue
+
+FIX = "fix"
+
+
+class Repair:
+    """Steps of a session; what is chosen and tried is kept in the session's row."""
+
+    def __init__(self, context: SessionContext, action_service: ActionService, orders: StandingOrders) -> None:
+        self._context = context
+        self._action_service = action_service
+        self._orders = orders
+
+    async def choose(self, case: Case, number: int) -> str:
+        """The likeliest cause's least invasive fix that a standing order covers and that was not tried yet.
+
+        Returns FIX with the choice written down, or how the session ends.
+        """
+        started = time.time()
+        async with self._context.unit_of_work(case) as session:
+            row = await get_row(session, case.session_id)
+            issues = [Issue.model_validate(item) for item in row.issues]
+            choice, proposals = await self._covered_fix(session, issues, row.tried)
+            tried = bool(row.tried)
+            over = await self._is_over(session, row.incident_id)
+        if over:
+            choice, verdict = {}, "stopped"
+        elif choice:
+            verdict = FIX
+        elif not issues and await self._context.all_healthy(case):
+            verdict = "healthy"
+        else:
+            verdict = "escalated" if issues or tried else "inconclusive"
+        async with self._context.unit_of_work(case) as session:
+            row = await get_row(session, case.session_id, lock=True)
+            row.choice = choice | {"round": number}
+        await self._context.end_phase(
+            case, "prioritise", number, started, _choice_in_words(verdict, choice, issues, proposals), {}
+        )
+        return verdict
+
+    async def _is_over(self, session: AsyncSession, incident_id: UUID | None) -> bool:
+        """Whether somebody resolved the incident meanwhile: then nothing is to be touched any more."""
+        if incident_id is None:
+            return False
+        incident = await self._context.incidents.get(session, incident_id=incident_id)
+        return incident.status == IncidentStatus.RESOLVED
+
+    async def _covered_fix(
+        self, session: AsyncSession, issues: Sequence[Issue], tried: Sequence[Data]
+    ) -> tuple[Data, list[str]]:
+        already = {(t["action"], t["system_id"]) for t in tried}
+        proposals: list[str] = []
+        for issue in issues:
+            order = await self._orders.match(session, _subject(issue)) if issue.fixes else None
+            for fix in issue.fixes:
+                if (fix.action, str(issue.system_id)) in already:
+                    continue
+                if order is not None and order.action == fix.action:
+                    choice = {
+                        "issue": issue.model_dump(mode="json"),
+                        "fix": fix.model_dump(mode="json"),
+                        "order": order.name,
+                        "approval": order.approval,
+                        "limits": limits_of(order).as_dict(),
+                    }
+                    return choice, proposals
+                proposals.append(f"{fix.action} on {issue.system}: no standing order allows it ({fix.reason})")
+        return {}, proposals
+
+    async def request(self, case: Case, number: int) -> str:
+        """Put the chosen fix through the one door. Returns the run's id; repeating gives the same run."""
+        async with self._context.unit_of_work(case) as session:
+            row = await get_row(session, case.session_id, lock=True)
+            if row.status == "ended" or row.choice.get("round") != number or "fix" not in row.choice:
+                return ""  # run again after the session has gone on
+            row.phase = "resolve"
+            choice, fix = row.choice, row.choice["fix"]
+            issue = Issue.model_validate(choice["issue"])
+            run = await self._action_service.request(
+                session,
+                new=NewAction(
+                    action=fix["action"],
+                    params=fix["params"],
+                    reason=f"{issue.title}: {fix['reason']}",
+                    requested_by=f"standing-order:{choice['order']}",
+                    idempotency_key=f"{row.id}:{number}",
+                    system_id=issue.system_id,
+                    incident_id=row.incident_id,
+                    standing_order=choice["order"],
+                    approval=choice["approval"],
+                    limits=Limits(**choice["limits"]),
+                    reply_to=row.id,
+                ),
+            )
+            if row.incident_id:
+                await self._context.incidents.move(
+                    session,
+                    incident_id=row.incident_id,
+                    status=IncidentStatus.REMEDIATING,
+                    actor=ACTOR,
+                    title=f"Decided: {fix['action']} under standing order {choice['order']}",
+                    key=f"{row.id} remediating {number}",
+                    detail={"reason": fix["reason"], "approval": choice["approval"], "action_id": str(run.id)},
+                )
+            return str(run.id)
+
+    async def note_end(self, case: Case, run_id: str) -> Data:
+        """Write down what became of the fix. Returns the session's pace."""
+        async with self._context.unit_of_work(case) as session:
+            run = await self._action_service.get(session, run_id=UUID(run_id))
+            row = await get_row(session, case.session_id, lock=True)
+            write_phase(
+                row,
+                "resolve",
+                round_number=row.choice["round"],
+                summary=f"{run.action}: {run.status}",
+                started=run.created_at.timestamp(),
+                ended=(run.ended_at or run.created_at).timestamp(),
+            )
+            attempt = {
+                "round": row.choice["round"],
+                "action": run.action,
+                "action_id": run_id,
+                "system_id": str(run.system_id),
+                "system": row.choice["issue"]["system"],
+                "issue": row.choice["issue"]["id"],
+                "order": row.choice["order"],
+                "status": run.status,
+                "summary": run.error or (run.proof or {}).get("summary") or (run.plan or {}).get("summary", ""),
+            }
+            row.tried = [*(t for t in row.tried if t["action_id"] != run_id), attempt]
+            return self._context.pace(row)
+
+    async def verify(self, case: Case) -> str:
+        """`resolved` when the fix was done and every system in scope is healthy, twice in a row; `healthy` when they
+        are without it; else empty, and a fix that did not help is frozen."""
+        started = time.time()
+        async with self._context.unit_of_work(case) as session:
+            attempt = (await get_row(session, case.session_id)).tried[-1]
+        number = attempt["round"]
+        helped = attempt["status"] in {status.value for status in HELPED}
+        if helped:
+            await self._context.set_status(
+                case, IncidentStatus.VERIFYING, "Verifying that the systems are healthy", number
+            )
+        healthy = await (self._context.becomes_healthy(case) if helped else self._context.all_healthy(case))
+        if helped and not healthy:
+            async with self._context.unit_of_work(case) as session:
+                await self._action_service.freeze(
+                    session,
+                    run_id=UUID(attempt["action_id"]),
+                    seconds=self._context.settings.freeze_seconds,
+                    reason="it worked as an action, but the systems did not become healthy",
+                )
+        words = "all systems are healthy" if healthy else "still not healthy"
+        await self._context.end_phase(
+            case, "verify", number, started, words, {}, kind="verified" if healthy else "not_helped"
+        )
+        if not healthy:
+            return ""
+        return "resolved" if helped else "healthy"
+
+
+def _subject(issue: Issue) -> Subject:
+    return Subject(
+        kind="finding",
+        fields={
+            "finding": issue.type,
+            "system": issue.system,
+            "system_type": issue.system_type,
+            "severity": issue.severity,
+            "component": issue.component,
+        },
+        proposed_actions=frozenset(fix.action for fix in issue.fixes),
+    )
+
+
+def _choice_in_words(verdict: str, choice: Data, issues: Sequence[Issue], proposals: Sequence[str]) -> str:
+    if verdict == FIX:
+        return f"{choice['fix']['action']} for {choice['issue']['title']}, by standing order {choice['order']}"
+    if verdict == "stopped":
+        return "stopped: the incident was resolved meanwhile"
+    if verdict == "healthy":
+        return "nothing to fix: all systems are healthy"
+    if not issues:
+        return "inconclusive: something is wrong, but no cause was found"
+    return "; ".join(proposals) or "no fix is known for what was found"
