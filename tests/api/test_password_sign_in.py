@@ -263,5 +263,5 @@ async def test_who_gave_the_password_is_known_by_the_session(instance: Instance,
     fresh = browser(instance)
     await sign_in(tenant, operator.name, "another good password", client=fresh)
     for each in (client, fresh):
-        identity = await access.authenticate(instance.services.web, secret=each.cookies[SESSION_COOKIE])
+        identity = await credentials.authenticate(instance.services.web, secret=each.cookies[SESSION_COOKIE])
         assert identity.made_by == {boss.actor}

@@ -14,7 +14,7 @@ SAYS_ITSELF = 4
 #: They name a place to put things, not a thing.
 NAMES_OF_NOTHING = frozenset({"utils", "util", "helpers", "helper", "manager", "managers", "common", "misc"})
 #: Rooms that take a session from `unit_of_work` and hand it on: they name its type and nothing else of SQLAlchemy.
-HAND_SESSIONS_ON = frozenset({"bootstrap", "console"})
+HAND_SESSIONS_ON = frozenset({"app", "console"})
 SESSION = "sqlalchemy.ext.asyncio.AsyncSession"
 
 

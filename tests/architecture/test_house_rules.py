@@ -17,11 +17,11 @@ from source_tree import modules, snippet
 
 #: The only places that may catch every error, and why. Whatever they catch is logged or told, and nothing is lost.
 BOUNDARIES = {
-    "agents/agent_supervisor.py: Life._live": "whatever an agent raises is its own failure: it is started anew",
-    "agents/agent_supervisor.py: Life._stop": "an agent that can't even stop must not keep its next instance from starting",
+    "agents/agent_supervisor.py: AgentSupervisor._live": "whatever an agent raises is its own failure; it starts anew",
+    "agents/agent_supervisor.py: AgentSupervisor._stop": "an agent that can't even stop must not bar its next start",
     "agents/runtime.py: Runtime._speak": "what can't be said now must not silence all agents of the process",
     "agents/runtime.py: Runtime._own": "one bad round must not leave the agents without an owner",
-    "api/live/connection.py: Connection._answer_to": "a command that crashes is answered so, and its connection goes on",
+    "api/live/connection.py: Connection._answer_to": "a command that crashes is answered so; its connection goes on",
     "app/process.py: Process._watched": "a part that dies is said, and ends the process in order",
     "app/worker.py: seal_waiting": "one tenant's trouble must not leave the others unsealed",
     "cli/main.py: main": "the last one: says an expected failure in one line, and lets any other through",
@@ -35,7 +35,7 @@ BOUNDARIES = {
     "core/database_setup.py: _checked_url": "any failure to read DATABASE_URL is told without repeating the password",
     "systems/health_checks.py: _look_once": "a plug-in's bug is no failure of the system it looks at",
     "systems/health_monitor.py: Monitor._watch": "the watch over a system must not die of one bad round",
-    "tasks/outcome_writer.py: Ledger._write_surely": "a result that can't be stored fails its task and no other",
+    "tasks/outcome_writer.py: OutcomeWriter._write_surely": "a result that can't be stored fails its task and no other",
     "tasks/runner.py: Runner._body": "whatever a task raises is its own failure, recorded with its steps",
     "tasks/runner.py: Runner._outcome": "whatever a task raises is its own failure",
 }

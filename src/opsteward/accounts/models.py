@@ -1,4 +1,4 @@
-"""Tables of identity. Private to this room."""
+"""Tables of accounts. Private to this room."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ class OpenIdSignIn:
         except Refused as error:
             raise await self._refusal(error.reason) from error
         except (Conflict, Denied, Invalid) as error:
-            log.warning("identity.openid.refused", detail=error.detail)
+            log.warning("accounts.oidc.refused", detail=error.detail)
             raise await self._refusal(f"operator_{error.code}") from error
         await throttle.give_back(self._db, charged)
         return token
@@ -239,7 +239,7 @@ class OpenIdSignIn:
 
     async def _refusal(self, reason: str) -> OpsError:
         """Written down in the tenant that the provider's people belong to, once a minute for each reason."""
-        log.warning("identity.openid.refused", reason=reason)
+        log.warning("accounts.oidc.refused", reason=reason)
         try:
             tenant = await self._tenant()
         except Refused:

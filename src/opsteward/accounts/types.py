@@ -1,4 +1,4 @@
-"""What other rooms see of identity."""
+"""What other rooms see of accounts."""
 
 from __future__ import annotations
 

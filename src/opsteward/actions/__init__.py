@@ -1,1 +1,1 @@
-"""The one door for side effects."""
+"""The one service for side effects: policy, approval, plan, execute, verify, undo, audit."""

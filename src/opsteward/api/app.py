@@ -102,7 +102,7 @@ _PROBLEM_SCHEMA = {
 
 
 def build_app(services: ApiServices, *, lifespan: Any = None) -> FastAPI:
-    """The application for these rooms; the console is mounted later, by `bootstrap`."""
+    """The application for these rooms; the console is mounted later, by `app`."""
     app = FastAPI(
         title="Opsteward",
         version=__version__,

@@ -1,4 +1,4 @@
-"""What the routes work with; `bootstrap` fills it."""
+"""What the routes work with; `app` fills it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from opsteward.accounts.oidc import OpenIdSignIn
 from opsteward.accounts.passwords import PasswordSignIn
 from opsteward.accounts.webhooks import Webhooks
 from opsteward.actions.service import ActionService
-from opsteward.agents.service import Desk as AgentService
+from opsteward.agents.service import AgentService
 from opsteward.contracts.registry import Registry
 from opsteward.core.db import Database
 from opsteward.core.settings import Settings

@@ -1,1 +1,1 @@
-"""Wires all rooms into one running application."""
+"""Composition only: builds the services of a process, wires them to each other, starts and stops them."""

@@ -80,7 +80,7 @@ class Process:
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            log.exception("bootstrap.part.died", part=getattr(duty, "__qualname__", repr(duty)))
+            log.exception("app.part.died", part=getattr(duty, "__qualname__", repr(duty)))
             self.failure = self.failure or error
             self._on_death()
 
@@ -104,7 +104,7 @@ class Process:
             await asyncio.sleep(_WATCH_EVERY)
             if server.pid() is None:
                 self.parts["database"] = False  # until a beat is taken again
-                log.warning("bootstrap.postgres.found_dead")
+                log.warning("app.postgres.found_dead")
                 with suppress(OpsError):
                     await in_thread(server.ensure_running)
 

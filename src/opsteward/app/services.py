@@ -12,7 +12,7 @@ from opsteward.accounts.passwords import PasswordSignIn
 from opsteward.actions.service import ActionService
 from opsteward.actions.types import ActionChanged
 from opsteward.agents.registry import AgentRegistry
-from opsteward.agents.service import Desk as AgentService
+from opsteward.agents.service import AgentService
 from opsteward.agents.shipped.installing import add_shipped
 from opsteward.app.registry import build_registry, known_actions
 from opsteward.app.subscriptions import Subscriptions
@@ -50,7 +50,7 @@ from opsteward.troubleshooting.service import Sessions
 #: Rooms whose tables must be known before the first migration.
 TABLES = (
     *("core.processes", "core.changes"),
-    *(f"identity.{part}" for part in ("models", "people_models", "import_models", "scim_models")),
+    *("accounts.models", "directory.models", "directory.imports.models", "directory.scim.models"),
     *(f"{room}.models" for room in ("telemetry", "tasks", "systems", "actions", "agents", "events", "troubleshooting")),
 )
 

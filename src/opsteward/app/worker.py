@@ -28,7 +28,7 @@ from opsteward.tasks.runner import Runner
 from opsteward.tasks.types import CONTROLS, SCHEDULES
 from opsteward.telemetry import audit
 from opsteward.troubleshooting.coordinator import Coordinator
-from opsteward.troubleshooting.session_context import Desk
+from opsteward.troubleshooting.session_context import SessionContext
 
 log = get_logger(__name__)
 
@@ -105,7 +105,7 @@ class Worker:
         try:
             await self._engine.launch(self._workflows())
             self.ready.set()
-            log.info("bootstrap.worker.started", process_id=str(self._executor_id))
+            log.info("app.worker.started", process_id=str(self._executor_id))
             async with asyncio.TaskGroup() as parts:
                 parts.create_task(self._runner.run())
                 parts.create_task(self._agents.run())
@@ -137,14 +137,14 @@ class Worker:
     def _workflows(self) -> Workflows:
         services, workflows = self._services, Workflows()
         self._executor.register(workflows)
-        desk = Desk(
+        context = SessionContext(
             db=services.app,
             inventory=services.inventory,
             registry=services.registry,
             incidents=services.incidents,
             settings=services.settings,
         )
-        Coordinator(desk, services.action_service, services.orders).register(workflows)
+        Coordinator(context, services.action_service, services.orders).register(workflows)
         self._runner.register(workflows)
         return workflows
 
@@ -195,7 +195,7 @@ async def seal_waiting(db: Database, key: bytes) -> None:
     except Unavailable:
         return
     except Exception:  # a boundary: sealing must not end with one bad round
-        log.exception("bootstrap.seal.failed")
+        log.exception("app.seal.failed")
         return
     for tenant_id in waiting:
         try:
@@ -206,4 +206,4 @@ async def seal_waiting(db: Database, key: bytes) -> None:
         except Unavailable:
             return
         except Exception:  # a boundary: nor one tenant hold up the others
-            log.exception("bootstrap.seal.failed", tenant_id=str(tenant_id))
+            log.exception("app.seal.failed", tenant_id=str(tenant_id))

@@ -43,7 +43,7 @@ async def shown(process: Process, listener: socket.socket) -> AsyncIterator[None
     server = _Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     host, port = listener.getsockname()[:2]
-    log.info("bootstrap.metrics.served", host=host, port=port)
+    log.info("app.metrics.served", host=host, port=port)
     try:
         yield
     finally:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from opsteward.client.connection import Address
 
 app = typer.Typer(help="Load a running instance and measure what it holds.", no_args_is_help=True)
 
@@ -20,9 +23,11 @@ def load(
     as_json: Json = False,
 ) -> None:
     """Many users at once: sign in, read lists, submit tasks, follow each to its end. Fails on errors and lost work."""
+    from opsteward.cli.bench_reports import finish
     from opsteward.loadtest.load import run_load
 
-    raise typer.Exit(run_load(users=users, tasks=tasks, ramp=ramp, patience=patience, as_json=as_json))
+    report = run_load(_address(), users=users, tasks=tasks, ramp=ramp, patience=patience)
+    raise typer.Exit(finish("load", report, as_json=as_json))
 
 
 @app.command("stress")
@@ -34,9 +39,11 @@ def stress(
     as_json: Json = False,
 ) -> None:
     """Rising load of reads, events and tasks up to the limit; tells the highest rate held. Fails on lost work."""
+    from opsteward.cli.bench_reports import finish
     from opsteward.loadtest.stress import run_stress
 
-    raise typer.Exit(run_stress(duration=duration, limit=limit, errors=errors, patience=patience, as_json=as_json))
+    report = run_stress(_address(), duration=duration, limit=limit, errors=errors, patience=patience)
+    raise typer.Exit(finish("stress", report, as_json=as_json))
 
 
 def soak(
@@ -52,6 +59,7 @@ def soak(
 ) -> None:
     """Do everything in rounds for a set time: events, incidents, tasks, schedule, pause, agents. For an instance of
     its own: it pauses a task type of your tenant. Fails on lost work, errors and growing memory."""
+    from opsteward.cli.bench_reports import finish
     from opsteward.loadtest.saved_hours import minutes_of
     from opsteward.loadtest.soak import run_soak
 
@@ -59,6 +67,14 @@ def soak(
         assumed = minutes_of(minutes or [])
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--minutes") from None
-    raise typer.Exit(
-        run_soak(duration=duration, processes=process or [], minutes=assumed, most_growth=most_growth, as_json=as_json)
-    )
+    report = run_soak(_address(), duration=duration, processes=process or [], minutes=assumed, most_growth=most_growth)
+    raise typer.Exit(finish("soak", report, as_json=as_json))
+
+
+def _address() -> Address:
+    """Where the instance is. It is asked once: a wrong address or token is one clear error, not a thousand."""
+    from opsteward.cli.client import Client
+    from opsteward.client.connection import Address
+
+    Client().get("/api/v1/me")
+    return Address.of(None, None)

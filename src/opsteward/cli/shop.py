@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from opsteward.cli.client import Client
-from opsteward.events.standing_orders.document import shipped
 from opsteward.lab.lab import Lab
+from opsteward.lab.registration import standing_orders
 
 #: A shop whose customers wait two seconds wants a steward who does not wait much longer.
 _PATIENCE = {"leak_idle_seconds": 2, "lock_wait_seconds": 1, "timeout_seconds": 2}
@@ -21,5 +21,5 @@ def register_shop(client: Client, lab: Lab, *, check_interval: float, orders: st
     for system in systems:
         system["settings"] |= _PATIENCE | {"check_interval": check_interval}
         client.post("/api/v1/systems", system)
-    client.put("/api/v1/standing-orders", {"text": orders or shipped("lab")})
+    client.put("/api/v1/standing-orders", {"text": orders or standing_orders()})
     return names

@@ -1,4 +1,4 @@
-"""What the pages work with; `bootstrap` fills it."""
+"""What the pages work with; `app` fills it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from opsteward.actions.service import ActionService
-from opsteward.agents.service import Desk as AgentService
+from opsteward.agents.service import AgentService
 from opsteward.contracts.registry import Registry
 from opsteward.core.db import Database
 from opsteward.core.feed import Feed

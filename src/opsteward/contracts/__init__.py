@@ -1,1 +1,1 @@
-"""What a plug-in implements: connector, check, action. No database, no framework, no I/O here."""
+"""What a plug-in implements: connector, check, action, task type, background agent. No database, framework or I/O."""

@@ -1,6 +1,6 @@
 """Typed bus: the low rooms tell the high ones, inside the publisher's own transaction.
 
-A subscriber that fails fails the publisher: what must be atomic is. Subscribers are added in `bootstrap` only.
+A subscriber that fails fails the publisher: what must be atomic is. Subscribers are added in `app` only.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Intake, fingerprint, classification, decision, incidents and standing orders."""
+"""Events: intake, fingerprint, classification, decision, incidents with their timeline, standing orders."""

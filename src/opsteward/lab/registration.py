@@ -1,7 +1,8 @@
-"""The lab's systems in the form in which a caller registers them to be looked after."""
+"""The lab's systems and standing orders in the form in which a caller registers them to be looked after."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from opsteward.lab.folder import LabFacts
@@ -42,3 +43,8 @@ def systems(facts: LabFacts) -> list[dict[str, Any]]:
             "settings": {},
         },
     ]
+
+
+def standing_orders() -> str:
+    """The orders under which the shop is repaired without anybody being asked, as the text of their file."""
+    return Path(__file__).with_name("standing_orders.yaml").read_text(encoding="utf-8")

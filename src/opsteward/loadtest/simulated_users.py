@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from opsteward.cli.client import Client
+from opsteward.client.connection import Address
 
 ENDED = frozenset({"completed", "failed", "cancelled", "dead_letter"})
 
@@ -73,7 +73,7 @@ class Recorder:
 class User:
     """One simulated user: a client with one connection and somebody's token."""
 
-    def __init__(self, at: Client, recorder: Recorder) -> None:
+    def __init__(self, at: Address, recorder: Recorder) -> None:
         self.recorder = recorder
         self._http = httpx.AsyncClient(
             base_url=at.url,

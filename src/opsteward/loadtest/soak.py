@@ -16,8 +16,7 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from opsteward.cli import show
-from opsteward.cli.client import Client
+from opsteward.client.connection import Address
 from opsteward.loadtest import saved_hours
 from opsteward.loadtest.simulated_users import Recorder, User, ends_of
 
@@ -32,7 +31,7 @@ _MB = 1_048_576
 class _Soak:
     """One run: its phases, and what they found."""
 
-    def __init__(self, at: Client, processes: list[str]) -> None:
+    def __init__(self, at: Address, processes: list[str]) -> None:
         self._at = at
         self._metrics = [f"{at.url}/metrics", *processes]
         self.run_id = uuid4().hex[:12]
@@ -181,20 +180,13 @@ def _statuses(page: Mapping[str, Any]) -> dict[str, int]:
 
 
 def run_soak(
-    *, duration: float, processes: list[str], minutes: Mapping[str, float], most_growth: float, as_json: bool
-) -> int:
-    """Soak for `duration` seconds; the exit code: 1 on lost work, errors, or memory that grew too much (MB)."""
-    at = Client()
-    at.get("/api/v1/me")
+    at: Address, *, duration: float, processes: list[str], minutes: Mapping[str, float], most_growth: float
+) -> dict[str, Any]:
+    """Soak for `duration` seconds; `ok` where no work was lost, nothing failed and no memory grew too much (MB)."""
     soak = _Soak(at, processes)
     began = perf_counter()
     after = asyncio.run(_soaked(soak, duration))
-    report = _report(soak, after, minutes, seconds=perf_counter() - began, most_growth=most_growth)
-    if as_json:
-        show.as_json(report)
-    else:
-        _show(report)
-    return 0 if report["ok"] else 1
+    return _report(soak, after, minutes, seconds=perf_counter() - began, most_growth=most_growth)
 
 
 async def _soaked(soak: _Soak, duration: float) -> dict[str, Any]:
@@ -256,24 +248,3 @@ def _report(
 
 def _is_too_much(memory: Mapping[str, Any], most_growth: float) -> bool:
     return bool(memory["grown_mb"] > most_growth)
-
-
-def _show(report: dict[str, Any]) -> None:
-    show.table(report["operations"], ["operation", "requests", "errors", "p50_ms", "p95_ms", "p99_ms"], empty="")
-    show.say("")
-    show.table(report["memory"], ["process", "first_mb", "last_mb", "grown_mb"], empty="")
-    show.say(
-        f"\n{report['rounds']} rounds in {report['seconds']} s: {report['events']} events in {report['incidents']} "
-        f"incidents, {report['tasks']} tasks ({report['tasks_lost']} lost), {report['schedule_fired']} of the "
-        f"schedule, {report['errors']} errors"
-    )
-    for kind, count in report["errors_by_kind"].items():
-        show.say(f"  {kind}: {count}")
-    told = ", ".join(
-        f"{count} {kind} x {report['assumed_minutes'][kind]:g} min"
-        for kind, count in report["done_without_a_person"].items()
-    )
-    show.say(f"Operator hours saved: {report['operator_hours_saved']} (assumed: {told})")
-    for one in report["found"]:
-        show.say(f"FOUND: {one}")
-    show.say("Nothing lost, no error." if report["ok"] else "FAILED")

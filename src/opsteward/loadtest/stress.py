@@ -17,8 +17,7 @@ from uuid import uuid4
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from opsteward.cli import show
-from opsteward.cli.client import Client
+from opsteward.client.connection import Address
 from opsteward.loadtest.simulated_users import Recorder, User, ends_of, percentile
 
 FIRST_RATE = 20.0  # requests a second
@@ -62,7 +61,7 @@ class _Step:
 class _Stress:
     """One run."""
 
-    def __init__(self, at: Client) -> None:
+    def __init__(self, at: Address) -> None:
         self._at = at
         self._idle: list[User] = []
         self._users = 0
@@ -147,19 +146,12 @@ async def _all_incidents(user: User) -> list[dict[str, Any]]:
     return list(page["items"]) if page else []
 
 
-def run_stress(*, duration: float, limit: float, errors: float, patience: float, as_json: bool) -> int:
-    """Raise the load for `duration` seconds or to the limit; the exit code: 1 on lost work, or if no rate was held."""
-    at = Client()
-    at.get("/api/v1/me")
-    report = asyncio.run(_stress(at, duration=duration, limit=limit, errors=errors, patience=patience))
-    if as_json:
-        show.as_json(report)
-    else:
-        _show(report)
-    return 0 if report["ok"] else 1
+def run_stress(at: Address, *, duration: float, limit: float, errors: float, patience: float) -> dict[str, Any]:
+    """Raise the load for `duration` seconds or to the limit; `ok` where no work was lost and a rate was held."""
+    return asyncio.run(_stress(at, duration=duration, limit=limit, errors=errors, patience=patience))
 
 
-async def _stress(at: Client, *, duration: float, limit: float, errors: float, patience: float) -> dict[str, Any]:
+async def _stress(at: Address, *, duration: float, limit: float, errors: float, patience: float) -> dict[str, Any]:
     stress, rate, began = _Stress(at), FIRST_RATE, perf_counter()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     rows: list[dict[str, Any]] = []
@@ -200,23 +192,3 @@ def _report(
         "errors_by_kind": together.told_errors(),
         **after,
     }
-
-
-def _show(report: dict[str, Any]) -> None:
-    columns = ["asked_per_s", "answered_per_s", "p50_ms", "p95_ms", "p99_ms", "errors", "unsent", "held"]
-    show.table(report["steps"], columns, empty="no time was given")
-    show.say("")
-    show.table(report["operations"], ["operation", "requests", "errors", "p50_ms", "p95_ms", "p99_ms"], empty="")
-    for kind, count in report["errors_by_kind"].items():
-        show.say(f"  {kind}: {count}")
-    limits = report["limits"]
-    show.say(
-        f"\nHighest rate held: {report['highest_rate_held']} requests a second "
-        f"(p95 within {limits['p95_ms']:g} ms, errors within {limits['error_share']:.1%})"
-    )
-    show.say(
-        f"Tasks: {report['tasks_submitted']} submitted, {report['tasks_completed']} completed, "
-        f"{report['tasks_lost']} lost. Events: {report['events_accepted']} accepted, {report['events_lost']} lost."
-    )
-    if not report["ok"]:
-        show.say("FAILED: work was lost, or not even the first rate was held.")

@@ -123,7 +123,7 @@ class AccessDuty:
         except Unavailable:
             raise
         except OpsError as error:
-            log.warning("bootstrap.access.not_submitted", tenant_id=str(tenant_id), error=error.detail)
+            log.warning("provisioning.access.not_submitted", tenant_id=str(tenant_id), error=error.detail)
 
 
 def access_task_type(db: Database, inventory: Inventory, registry: Registry, action_service: ActionService) -> TaskType:

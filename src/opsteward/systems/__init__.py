@@ -1,1 +1,1 @@
-"""The inventory of outside systems, their connections and their health."""
+"""The outside systems that are looked after: inventory, connections, health."""

@@ -1,1 +1,1 @@
-"""What happened, provably: the audit log."""
+"""What happened: the audit log and its chain, metrics, traces, event-loop lag."""

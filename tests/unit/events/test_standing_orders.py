@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -28,6 +27,7 @@ from opsteward.events.standing_orders.document import (
     shipped,
 )
 from opsteward.events.standing_orders.types import DAYS, END_OF_DAY, covers
+from opsteward.lab.registration import standing_orders as lab_orders
 
 TERMINATE, RESTART, WIPE = "postgresql.terminate_session", "supervisor.restart_process", "disk.wipe"
 ACTIONS = {
@@ -328,21 +328,21 @@ def test_a_naive_instant_is_refused() -> None:
 # ---------------------------------------------------------------- the shipped files
 
 
-@pytest.mark.parametrize("name", ["default", "lab"])
-def test_shipped_files_are_sound(name: Any) -> None:
+@pytest.mark.parametrize("text", [shipped(), lab_orders()])
+def test_shipped_files_are_sound(text: str) -> None:
     actions = {slug: ActionInfo(slug=slug) for slug in (TERMINATE, RESTART)}
-    assert parse(shipped(name), known_actions=actions)
+    assert parse(text, known_actions=actions)
 
 
 def test_a_fresh_installation_touches_no_target_without_approval() -> None:
-    orders = parse(shipped("default"), known_actions=ACTIONS)
+    orders = parse(shipped(), known_actions=ACTIONS)
     assert {order.approval for order in orders if order.kind == "finding"} == {"required"}
     assert {order.action for order in orders if order.kind == "event"} <= set(EventAction)
 
 
-@pytest.mark.parametrize("name", ["default", "lab"])
-def test_shipped_orders_for_events_decide_as_the_table_does(name: Any) -> None:
-    orders = parse(shipped(name), known_actions=ACTIONS)
+@pytest.mark.parametrize("text", [shipped(), lab_orders()])
+def test_shipped_orders_for_events_decide_as_the_table_does(text: str) -> None:
+    orders = parse(text, known_actions=ACTIONS)
     for category in Category:
         for severity in Severity:
             event = Subject(kind="event", fields={"category": category, "severity": severity})
@@ -351,7 +351,7 @@ def test_shipped_orders_for_events_decide_as_the_table_does(name: Any) -> None:
 
 
 def test_the_lab_repairs_its_own_shop_only() -> None:
-    orders = parse(shipped("lab"), known_actions=ACTIONS)
+    orders = parse(lab_orders(), known_actions=ACTIONS)
     for type_, action in [
         ("lock_chain", TERMINATE),
         ("connection_leak", TERMINATE),

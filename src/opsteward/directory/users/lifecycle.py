@@ -39,8 +39,8 @@ async def do_what_is_due(db: Database, tenant_id: UUID, users: Users, enrollment
             async with db.unit_of_work(tenant_id) as session:
                 done = await part(session)
             if done:
-                log.info("identity.lifecycle.done", what=part.__name__, count=done, tenant_id=str(tenant_id))
+                log.info("directory.lifecycle.done", what=part.__name__, count=done, tenant_id=str(tenant_id))
         except Unavailable:
             raise
         except OpsError as error:
-            log.warning("identity.lifecycle.refused", what=part.__name__, tenant_id=str(tenant_id), error=error.detail)
+            log.warning("directory.lifecycle.refused", what=part.__name__, tenant_id=str(tenant_id), error=error.detail)

@@ -25,7 +25,7 @@ actions that it proposes; an event by one of the six event actions, or by an act
 first order that holds decides; without one, nothing is done to any target.
 
 Here an order is found for a subject, and orders are written as text. Limits and cooldowns are counted where
-actions run. Reading and checking the text is `order_parser`; the values are in `order_types`.
+actions run. Reading and checking the text is `parser`; the values are in `types`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from datetime import datetime, timedelta
 from fnmatch import translate
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from opsteward.events.standing_orders.parser import FINDING_TYPES, StandingOrderErrors, parse
 from opsteward.events.standing_orders.types import DAYS, ActionInfo, Limits, StandingOrder, Subject, Window
@@ -82,9 +82,9 @@ def _pattern(choice: str) -> re.Pattern[str]:
     return re.compile(translate(choice), re.IGNORECASE)
 
 
-def shipped(name: Literal["default", "lab"]) -> str:
-    """The text of a file that ships: `default` for a fresh installation, `lab` for the demonstration."""
-    return Path(__file__).with_name("rules").joinpath(f"standing_orders.{name}.yaml").read_text(encoding="utf-8")
+def shipped() -> str:
+    """The text of the orders that hold in a fresh installation."""
+    return Path(__file__).with_name("default.yaml").read_text(encoding="utf-8")
 
 
 def dump(orders: Sequence[StandingOrder]) -> str:

@@ -101,7 +101,7 @@ class StandingOrders:
 
     async def _load(self, session: AsyncSession, tenant_id: UUID, version: int) -> InForce:
         if version == 0:
-            text = document.shipped("default")
+            text = document.shipped()
             return InForce(version=0, text=text, applied_by="shipped", applied_at=None, orders=self.check(text))
         row = (
             await session.scalars(
