@@ -264,7 +264,7 @@ async def test_versions(idp: Provisioner) -> None:
 
 
 async def test_roles_as_configured(idp: Provisioner, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = idp.tenant.instance.app.state.api_services.settings
+    settings = idp.tenant.instance.app.state.services.settings
     monkeypatch.setattr(settings, "scim_roles", {"Boss": "executive", "Temp": "contractor"})
     made = await idp.user("ada", roles=[{"value": "none"}, {"value": "boss", "primary": True}])
     ours = f"/api/v1/users/{made['id']}"

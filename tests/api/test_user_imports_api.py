@@ -438,7 +438,7 @@ async def test_an_upload_beyond_the_limit_leaves_nothing(
     tenant: Tenant, instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small: Settings = instance.services.settings.model_copy(update={"max_import_bytes": 2_000_000})
-    monkeypatch.setattr(instance.app.state.api_services, "settings", small)
+    monkeypatch.setattr(instance.app.state.services, "settings", small)
     answer = await send_file(tenant, b'{"username": "a"}\n' * 150_000, "application/x-ndjson")
     problem_of(answer, 413)
     assert tenant.count("import_jobs") == tenant.count("import_parts") == 0

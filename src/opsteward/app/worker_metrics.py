@@ -35,7 +35,7 @@ async def shown(process: Process, listener: socket.socket) -> AsyncIterator[None
     api_services = api_services_of(process.services, lambda: dict(process.parts))
     api_services.figures = None  # those of the database are told by `up`: told twice they would add up
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    app.state.api_services = api_services
+    app.state.services = api_services
     problems.install(app)
     app.include_router(metrics.router)
     app.router.routes.extend(route for route in probes.router.routes if getattr(route, "path", "") in _SHOWN)
