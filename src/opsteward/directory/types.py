@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -179,3 +179,39 @@ class ReviewItemInfo:
     decided_at: datetime | None
     reason: str | None
     earlier: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrowthPoint:
+    """How many users came on a day (UTC)."""
+
+    date: date
+    new_users: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnrollmentAnalytics:
+    """How users were let in. The rate is 0-100; decisions are those of people, in seconds."""
+
+    total: int
+    auto_approval_rate: float
+    pending: int
+    approved: int
+    rejected: int
+    avg_decision_seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserAnalytics:
+    """Figures of the users, and of the last `days` days. Rates are 0-100."""
+
+    days: int
+    new_users_count: int
+    total_users: int
+    active_users: int
+    activity_rate: float
+    by_status: dict[str, int]
+    by_role: dict[str, int]
+    by_department: dict[str, int]
+    growth: list[GrowthPoint]
+    enrollment_analytics: EnrollmentAnalytics

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query
@@ -23,6 +22,7 @@ from opsteward.directory.reviews import (
 from opsteward.directory.reviews import (
     service as review_service,
 )
+from opsteward.directory.types import ReviewInfo, ReviewItemInfo
 
 router = Routes(prefix="/api/v1/access-reviews", tags=["access reviews"])
 
@@ -54,10 +54,10 @@ class DecisionsIn(Input):
 @router.post("", status_code=201)
 async def start_review(
     body: ReviewIn, services: RoomsDep, identity: Annotated[Identity, needs("access_reviews.write")]
-) -> dict[str, Any]:
+) -> ReviewInfo:
     """Begin a campaign: it lists what everybody has now."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await review_service.start(session, actor=identity.actor, **body.model_dump()))
+        return await review_service.start(session, actor=identity.actor, **body.model_dump())
 
 
 @router.get("")
@@ -66,7 +66,7 @@ async def list_reviews(
     identity: Annotated[Identity, needs("access_reviews.read")],
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> Page:
+) -> Page[ReviewInfo]:
     """Newest first."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         return page_of(await review_service.reviews(session, before=before, limit=limit), limit=limit)
@@ -75,10 +75,10 @@ async def list_reviews(
 @router.get("/{review_id}")
 async def get_review(
     review_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("access_reviews.read")]
-) -> dict[str, Any]:
+) -> ReviewInfo:
     """One campaign with its counts."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await review_service.get_review(session, review_id=review_id))
+        return await review_service.get_review(session, review_id=review_id)
 
 
 @router.get("/{review_id}/items")
@@ -93,7 +93,7 @@ async def list_review_items(
     undecided: bool = False,
     after: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> Page:
+) -> Page[ReviewItemInfo]:
     """Who has what. `search`: a part of a username, an address or a full name; `name`: of a permission or a system;
     `decision`: what is `open`, or decided so (`undecided=true` is `open` too)."""
     if undecided and decision not in (None, "open"):
@@ -110,14 +110,12 @@ async def decide_review_items(
     body: DecisionsIn,
     services: RoomsDep,
     identity: Annotated[Identity, needs("enrollments.decide")],
-) -> dict[str, Any]:
+) -> ReviewInfo:
     """Keep or revoke; what is revoked is taken at once, from this user alone, and given back when it is kept after all
     (`instead_of`)."""
     decisions = [review_decisions.Decision(**one.model_dump()) for one in body.decisions]
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(
-            await review_decisions.decide(session, review_id=review_id, decisions=decisions, actor=identity.actor)
-        )
+        return await review_decisions.decide(session, review_id=review_id, decisions=decisions, actor=identity.actor)
 
 
 @router.post("/{review_id}/close")
@@ -126,7 +124,7 @@ async def close_review(
     services: RoomsDep,
     identity: Annotated[Identity, needs("access_reviews.write")],
     body: NoBody = None,
-) -> dict[str, Any]:
+) -> ReviewInfo:
     """End it; what is undecided is kept, and says so."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await review_service.close(session, review_id=review_id, actor=identity.actor))
+        return await review_service.close(session, review_id=review_id, actor=identity.actor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -10,8 +9,9 @@ from fastapi import Header, Query, Response
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
-from opsteward.actions.types import NewAction
+from opsteward.actions.types import ActionView, ApprovalView, FreezeView, NewAction
 from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.rest.schemas.actions import ActionTypeInfo
 from opsteward.api.rest.schemas.base import Input, NoBody, Page, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.ids import uuid7
@@ -44,17 +44,19 @@ class RefuseIn(Input):
 
 
 @router.get("/actions/catalogue")
-async def task_registry(services: RoomsDep, identity: Annotated[Identity, needs("actions.read")]) -> Page:
+async def action_catalogue(
+    services: RoomsDep, identity: Annotated[Identity, needs("actions.read")]
+) -> Page[ActionTypeInfo]:
     """Every action there is, with its risk and the JSON Schema of its parameters."""
     items = [
-        {
-            "action": slug,
-            "title": offered.action.title,
-            "risk": offered.action.risk.value,
-            "undoable": offered.action.undoable,
-            "schemes": sorted(offered.schemes),
-            "params": offered.action.params_model.model_json_schema(),
-        }
+        ActionTypeInfo(
+            action=slug,
+            title=offered.action.title,
+            risk=offered.action.risk.value,
+            undoable=offered.action.undoable,
+            schemes=sorted(offered.schemes),
+            params=offered.action.params_model.model_json_schema(),
+        )
         for slug, offered in sorted(services.registry.actions.items())
     ]
     return Page(items=items)
@@ -66,10 +68,10 @@ async def request_action(
     services: RoomsDep,
     identity: Annotated[Identity, needs("actions.request")],
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
-) -> dict[str, Any]:
+) -> ActionView:
     """Ask for an action; it is planned, approved where needed, executed, verified."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        run = await services.action_service.request(
+        return await services.action_service.request(
             session,
             new=NewAction(
                 action=body.action,
@@ -80,7 +82,6 @@ async def request_action(
                 system_id=body.system_id,
             ),
         )
-    return asdict(run)
 
 
 @router.get("/actions")
@@ -90,7 +91,7 @@ async def list_actions(
     incident_id: UUID | None = None,
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
-) -> Page:
+) -> Page[ActionView]:
     """Newest first."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         found = await services.action_service.list_runs(session, incident_id=incident_id, before=before, limit=limit)
@@ -100,19 +101,19 @@ async def list_actions(
 @router.get("/actions/{action_id}")
 async def get_action(
     action_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("actions.read")]
-) -> dict[str, Any]:
+) -> ActionView:
     """One action with its plan, result and proof."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await services.action_service.get(session, run_id=action_id))
+        return await services.action_service.get(session, run_id=action_id)
 
 
 @router.put("/actions/{action_id}/params")
 async def amend_action(
     action_id: UUID, body: AmendIn, services: RoomsDep, identity: Annotated[Identity, needs("actions.request")]
-) -> dict[str, Any]:
+) -> ActionView:
     """Change an action that waits for approval: it is planned anew, and what was shown before can't be approved."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await services.action_service.amend(session, run_id=action_id, params=body.params, by=identity))
+        return await services.action_service.amend(session, run_id=action_id, params=body.params, by=identity)
 
 
 @router.get("/approvals")
@@ -121,52 +122,48 @@ async def list_approvals(
     identity: Annotated[Identity, needs("approvals.read")],
     status: Literal["pending", "approved", "refused", "expired", "withdrawn", "all"] = "pending",
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> Page:
+) -> Page[ApprovalView]:
     """Oldest first, each with the plan that it is for."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         wanted = None if status == "all" else status
         found = await services.action_service.list_approvals(session, status=wanted, limit=limit)
-    return Page(items=[asdict(approval) for approval in found])
+    return Page(items=list(found))
 
 
 @router.get("/approvals/{approval_id}")
 async def get_approval(
     approval_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("approvals.read")]
-) -> dict[str, Any]:
+) -> ApprovalView:
     """One approval."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await services.action_service.get_approval(session, approval_id=approval_id))
+        return await services.action_service.get_approval(session, approval_id=approval_id)
 
 
 @router.post("/approvals/{approval_id}/approve")
 async def approve(
     approval_id: UUID, body: ApproveIn, services: RoomsDep, identity: Annotated[Identity, needs("approvals.decide")]
-) -> dict[str, Any]:
+) -> ApprovalView:
     """Say yes to exactly the plan with this hash. Who requested it can't."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(
-            await services.action_service.approve(
-                session, approval_id=approval_id, plan_hash=body.plan_hash, by=identity, reason=body.reason
-            )
+        return await services.action_service.approve(
+            session, approval_id=approval_id, plan_hash=body.plan_hash, by=identity, reason=body.reason
         )
 
 
 @router.post("/approvals/{approval_id}/refuse")
 async def refuse(
     approval_id: UUID, body: RefuseIn, services: RoomsDep, identity: Annotated[Identity, needs("approvals.decide")]
-) -> dict[str, Any]:
+) -> ApprovalView:
     """Say no."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(
-            await services.action_service.refuse(session, approval_id=approval_id, by=identity, reason=body.reason)
-        )
+        return await services.action_service.refuse(session, approval_id=approval_id, by=identity, reason=body.reason)
 
 
 @router.get("/freezes")
-async def list_freezes(services: RoomsDep, identity: Annotated[Identity, needs("actions.read")]) -> Page:
+async def list_freezes(services: RoomsDep, identity: Annotated[Identity, needs("actions.read")]) -> Page[FreezeView]:
     """What is not tried at present, because it did not help."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=[asdict(freeze) for freeze in await services.action_service.list_freezes(session)])
+        return Page(items=list(await services.action_service.list_freezes(session)))
 
 
 @router.post("/freezes/{freeze_id}/lift", status_code=204)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
 from pydantic import Field
 
 from opsteward.accounts import tenants
-from opsteward.accounts.types import Identity
+from opsteward.accounts.tenants import NewTenant
+from opsteward.accounts.types import Identity, TenantInfo
 from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.rest.schemas.administration import VerifiedAudit
 from opsteward.api.rest.schemas.base import Input, Page, page_of
 from opsteward.api.routes import Routes
 from opsteward.telemetry import audit
+from opsteward.telemetry.audit import AuditRecord
 
 router = Routes(prefix="/api/v1", tags=["administration"])
 
@@ -27,20 +29,18 @@ class TenantIn(Input):
 
 
 @router.get("/tenants")
-async def list_tenants(services: RoomsDep, identity: Annotated[Identity, needs("tenants.manage")]) -> Page:
+async def list_tenants(services: RoomsDep, identity: Annotated[Identity, needs("tenants.manage")]) -> Page[TenantInfo]:
     """All tenants of this installation."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=[asdict(tenant) for tenant in await tenants.list_tenants(session)])
+        return Page(items=list(await tenants.list_tenants(session)))
 
 
 @router.post("/tenants", status_code=201)
 async def create_tenant(
     body: TenantIn, services: RoomsDep, identity: Annotated[Identity, needs("tenants.manage")]
-) -> dict[str, Any]:
+) -> NewTenant:
     """A new tenant with its first operator, whose token is shown this once."""
-    return asdict(
-        await tenants.create_tenant(services.db, name=body.name, operator=body.operator, actor=identity.actor)
-    )
+    return await tenants.create_tenant(services.db, name=body.name, operator=body.operator, actor=identity.actor)
 
 
 @router.get("/audit")
@@ -50,7 +50,7 @@ async def list_audit(
     object_id: Annotated[str | None, Query(max_length=200)] = None,
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> Page:
+) -> Page[AuditRecord]:
     """Newest first."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         found = await audit.list_entries(session, object_id=object_id, before=before, limit=limit)
@@ -58,8 +58,8 @@ async def list_audit(
 
 
 @router.get("/audit/verify")
-async def verify_audit(services: RoomsDep, identity: Annotated[Identity, needs("audit.read")]) -> dict[str, Any]:
+async def verify_audit(services: RoomsDep, identity: Annotated[Identity, needs("audit.read")]) -> VerifiedAudit:
     """Walk the whole chain; every altered or missing entry is named."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         verdict = await audit.verify(session, key=services.audit_key)
-    return asdict(verdict) | {"ok": verdict.ok}
+    return VerifiedAudit(ok=verdict.ok, sealed=verdict.sealed, pending=verdict.pending, problems=verdict.problems)

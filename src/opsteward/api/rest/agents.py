@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -12,8 +11,9 @@ from pydantic import Field
 from opsteward.accounts.types import Identity
 from opsteward.agents import metric_history
 from opsteward.agents.service import MAX_INTERVAL, SHORTEST_INTERVAL
-from opsteward.agents.types import AgentInfo, NewAgent
+from opsteward.agents.types import AgentInfo, KindInfo, MetricHistory, NewAgent
 from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.rest.schemas.agents import AgentsStatus, AgentWithMessages
 from opsteward.api.rest.schemas.base import Input, NoBody, Page, page_of
 from opsteward.api.routes import Routes
 from opsteward.tasks import queries as tasks
@@ -40,20 +40,20 @@ class AgentIn(Input):
 @router.get("/api/agents/status")
 async def agents_status(
     services: RoomsDep, identity: Read, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000
-) -> dict[str, Any]:
+) -> AgentsStatus:
     """All agents with their state, the processes that run them, and the queue of tasks."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         summary = await services.agents.counts(session)
         agents = await services.agents.page(session, limit=limit)
         processes = await services.agents.processes(session)
         queue = await tasks.counts(session)
-    return {
-        "summary": summary,
-        "agents": [asdict(agent) for agent in agents],
-        "processes": [asdict(process) for process in processes],
-        "leader": next((process.id for process in processes if process.leader and process.alive), None),
-        "queue": queue,
-    }
+    return AgentsStatus(
+        summary=summary,
+        agents=agents,
+        processes=processes,
+        leader=next((process.id for process in processes if process.leader and process.alive), None),
+        queue=queue,
+    )
 
 
 @router.get("/api/v1/agents")
@@ -62,7 +62,7 @@ async def list_agents(
     identity: Read,
     after: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> Page:
+) -> Page[AgentInfo]:
     """By name; `next` is the `after` of the next page."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         found = await services.agents.page(session, after=after, limit=limit)
@@ -70,17 +70,17 @@ async def list_agents(
 
 
 @router.post("/api/v1/agents", status_code=201)
-async def register_agent(body: AgentIn, services: RoomsDep, identity: Write) -> dict[str, Any]:
+async def register_agent(body: AgentIn, services: RoomsDep, identity: Write) -> AgentInfo:
     """Register an agent; it is started within a second."""
     new = NewAgent(kind=body.kind, name=body.name, interval=body.interval, params=body.params)
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await services.agents.register(session, new=new, actor=identity.actor))
+        return await services.agents.register(session, new=new, actor=identity.actor)
 
 
 @router.get("/api/v1/agents/kinds")
-async def agent_kinds(services: RoomsDep, _: Read) -> Page:
+async def agent_kinds(services: RoomsDep, _: Read) -> Page[KindInfo]:
     """What can be registered, with the schema of its parameters."""
-    return Page(items=[asdict(kind) for kind in services.agents.agent_types.all()])
+    return Page(items=list(services.agents.agent_types.all()))
 
 
 @router.get("/api/v1/agents/metrics")
@@ -89,20 +89,20 @@ async def agent_metrics(
     identity: Read,
     name: Annotated[str, Query(max_length=200)] = "",
     window: Annotated[float, Query(ge=1, le=_MAX_WINDOW, description="seconds")] = 3600.0,
-) -> Page:
+) -> Page[MetricHistory]:
     """Figures with their percentiles over the last `window` seconds, all of them over a week at most; of a named one
     its course as well, over any time that is kept."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=[asdict(one) for one in await metric_history.history(session, name=name, window=window)])
+        return Page(items=list(await metric_history.history(session, name=name, window=window)))
 
 
 @router.get("/api/v1/agents/{agent_id}")
-async def get_agent(agent_id: UUID, services: RoomsDep, identity: Read) -> dict[str, Any]:
+async def get_agent(agent_id: UUID, services: RoomsDep, identity: Read) -> AgentWithMessages:
     """One agent, with the newest messages to it."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         agent = await services.agents.get(session, agent_id=agent_id)
         messages = await services.agents.messages(session, agent_id=agent_id, limit=_RECENT)
-    return {**asdict(agent), "messages": [asdict(one) for one in messages]}
+    return AgentWithMessages(**vars(agent), messages=messages)
 
 
 @router.delete("/api/v1/agents/{agent_id}", status_code=204)
@@ -114,33 +114,33 @@ async def remove_agent(agent_id: UUID, services: RoomsDep, identity: Write) -> R
 
 
 @router.put("/api/v1/agents/{agent_id}/start")
-async def start_agent(agent_id: UUID, services: RoomsDep, identity: Write, _: NoBody = None) -> dict[str, Any]:
+async def start_agent(agent_id: UUID, services: RoomsDep, identity: Write, _: NoBody = None) -> AgentInfo:
     """Run a stopped agent again."""
-    return asdict(await _order(services, identity, agent_id, "start"))
+    return await _order(services, identity, agent_id, "start")
 
 
 @router.put("/api/v1/agents/{agent_id}/stop")
-async def stop_agent(agent_id: UUID, services: RoomsDep, identity: Write, _: NoBody = None) -> dict[str, Any]:
+async def stop_agent(agent_id: UUID, services: RoomsDep, identity: Write, _: NoBody = None) -> AgentInfo:
     """End it until it is started again."""
-    return asdict(await _order(services, identity, agent_id, "stop"))
+    return await _order(services, identity, agent_id, "stop")
 
 
 @router.put("/api/v1/agents/{agent_id}/restart")
-async def restart_agent(agent_id: UUID, services: RoomsDep, identity: Write, _: NoBody = None) -> dict[str, Any]:
+async def restart_agent(agent_id: UUID, services: RoomsDep, identity: Write, _: NoBody = None) -> AgentInfo:
     """Begin it anew, whatever it does now."""
-    return asdict(await _order(services, identity, agent_id, "restart"))
+    return await _order(services, identity, agent_id, "restart")
 
 
 @router.put("/api/v1/agents/{agent_id}/pause")
-async def pause_agent(agent_id: UUID, services: RoomsDep, identity: Write, _: NoBody = None) -> dict[str, Any]:
+async def pause_agent(agent_id: UUID, services: RoomsDep, identity: Write, _: NoBody = None) -> AgentInfo:
     """Begin no further run; what it keeps in memory stays."""
-    return asdict(await _order(services, identity, agent_id, "pause"))
+    return await _order(services, identity, agent_id, "pause")
 
 
 @router.put("/api/v1/agents/{agent_id}/resume")
-async def resume_agent(agent_id: UUID, services: RoomsDep, identity: Write, _: NoBody = None) -> dict[str, Any]:
+async def resume_agent(agent_id: UUID, services: RoomsDep, identity: Write, _: NoBody = None) -> AgentInfo:
     """Go on after a pause."""
-    return asdict(await _order(services, identity, agent_id, "resume"))
+    return await _order(services, identity, agent_id, "resume")
 
 
 Order = Literal["start", "stop", "restart", "pause", "resume"]

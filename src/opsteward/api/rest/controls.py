@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import Response
 from pydantic import Field
@@ -11,9 +10,11 @@ from pydantic import Field
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.schemas.base import Input
+from opsteward.api.rest.schemas.controls import Pauses
 from opsteward.api.routes import Routes
 from opsteward.core.errors import Invalid
 from opsteward.tasks import controls
+from opsteward.tasks.types import PauseInfo
 
 router = Routes(prefix="/api/v1/controls", tags=["controls"])
 
@@ -32,24 +33,23 @@ class ControlIn(EverythingIn):
 
 
 @router.get("")
-async def list_pauses(services: RoomsDep, identity: Annotated[Identity, needs("controls.read")]) -> dict[str, Any]:
+async def list_pauses(services: RoomsDep, identity: Annotated[Identity, needs("controls.read")]) -> Pauses:
     """The pauses in force for this tenant."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         pauses = await controls.in_force(session)
-    return {"paused": bool(pauses), "pauses": [asdict(one) for one in pauses]}
+    return Pauses(paused=bool(pauses), pauses=pauses)
 
 
 @router.post("/pause")
 async def pause(
     body: ControlIn, services: RoomsDep, identity: Annotated[Identity, needs("controls.write")]
-) -> dict[str, Any]:
+) -> PauseInfo:
     """Begin nothing new of this from now on; what runs waits before its next step."""
     _check(services, body)
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        made = await controls.pause(
+        return await controls.pause(
             session, scope=body.scope, target=body.target, reason=body.reason, actor=identity.actor
         )
-    return asdict(made)
 
 
 @router.post("/resume", status_code=204)
@@ -66,11 +66,10 @@ async def resume(
 @router.post("/everything/pause")
 async def pause_everything(
     services: RoomsDep, identity: Annotated[Identity, needs("controls.everything")], body: EverythingIn | None = None
-) -> dict[str, Any]:
+) -> PauseInfo:
     """Stop the whole installation, all tenants: for platform operators."""
     reason = body.reason if body else ""
-    made = await controls.pause_everything(services.db, reason=reason, actor=identity.actor, home=identity.tenant_id)
-    return asdict(made)
+    return await controls.pause_everything(services.db, reason=reason, actor=identity.actor, home=identity.tenant_id)
 
 
 @router.post("/everything/resume", status_code=204)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
@@ -12,11 +11,12 @@ from pydantic import Field
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.schemas.base import Input, Page, page_of
+from opsteward.api.rest.schemas.enrollments import DutyPairs
 from opsteward.api.routes import Routes
 from opsteward.directory.enrollment import service as enrollment_service
 from opsteward.directory.enrollment_rules import service as enrollment_rules
 from opsteward.directory.enrollment_rules.rules import Rule
-from opsteward.directory.types import EnrollmentStatus
+from opsteward.directory.types import EnrollmentInfo, EnrollmentStatus
 
 router = Routes(prefix="/api/v1", tags=["enrollments"])
 
@@ -52,7 +52,7 @@ async def list_enrollments(
     user_id: UUID | None = None,
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> Page:
+) -> Page[EnrollmentInfo]:
     """Newest first."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         found = await enrollment_service.page(
@@ -64,10 +64,10 @@ async def list_enrollments(
 @router.get("/enrollments/{enrollment_id}")
 async def get_enrollment(
     enrollment_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("enrollments.read")]
-) -> dict[str, Any]:
+) -> EnrollmentInfo:
     """One enrolment with its stages."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await enrollment_service.get_enrollment(session, enrollment_id=enrollment_id))
+        return await enrollment_service.get_enrollment(session, enrollment_id=enrollment_id)
 
 
 @router.post("/enrollments/{enrollment_id}/approve")
@@ -76,14 +76,12 @@ async def approve_enrollment(
     services: RoomsDep,
     identity: Annotated[Identity, needs("enrollments.decide")],
     body: DecisionIn | None = None,
-) -> dict[str, Any]:
+) -> EnrollmentInfo:
     """Approve the stage that it waits at; after the last one the user has its access."""
     told = body or DecisionIn()
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(
-            await services.enrollments.approve(
-                session, enrollment_id=enrollment_id, by=identity, approver=told.approver, reason=told.reason
-            )
+        return await services.enrollments.approve(
+            session, enrollment_id=enrollment_id, by=identity, approver=told.approver, reason=told.reason
         )
 
 
@@ -93,31 +91,29 @@ async def reject_enrollment(
     services: RoomsDep,
     identity: Annotated[Identity, needs("enrollments.decide")],
     body: DecisionIn | None = None,
-) -> dict[str, Any]:
+) -> EnrollmentInfo:
     """End it without access."""
     told = body or DecisionIn()
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(
-            await services.enrollments.reject(
-                session, enrollment_id=enrollment_id, by=identity, approver=told.approver, reason=told.reason
-            )
+        return await services.enrollments.reject(
+            session, enrollment_id=enrollment_id, by=identity, approver=told.approver, reason=told.reason
         )
 
 
 @router.get("/enrollment-rules")
 async def list_enrollment_rules(
     services: RoomsDep, identity: Annotated[Identity, needs("enrollments.read")]
-) -> dict[str, Any]:
+) -> dict[str, Rule]:
     """The rules that hold, by name: the tenant's own, and those that ship."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         rules = await enrollment_rules.rules_of(session)
-    return {name: rule.model_dump(mode="json") for name, rule in sorted(rules.by_name.items())}
+    return dict(sorted(rules.by_name.items()))
 
 
 @router.put("/enrollment-rules")
 async def update_enrollment_rules(
     body: RulesIn, services: RoomsDep, identity: Annotated[Identity, needs("enrollment_rules.write")]
-) -> dict[str, Any]:
+) -> dict[str, Rule]:
     """Set the rules that are named, all or none; null forgets the tenant's own, and one that ships holds again.
 
     Who is enrolled keeps what a rule gave until the next move.
@@ -125,24 +121,24 @@ async def update_enrollment_rules(
     async with services.db.unit_of_work(identity.tenant_id) as session:
         await enrollment_rules.update_rules(session, rules=body.rules, actor=identity.actor)
         rules = await enrollment_rules.rules_of(session)
-    return {name: rule.model_dump(mode="json") for name, rule in sorted(rules.by_name.items())}
+    return dict(sorted(rules.by_name.items()))
 
 
 @router.get("/segregation-of-duties")
 async def list_duty_conflicts(
     services: RoomsDep, identity: Annotated[Identity, needs("enrollments.read")]
-) -> dict[str, list[list[str]]]:
+) -> DutyPairs:
     """The pairs of permissions that nobody may have together."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return {"pairs": [list(pair) for pair in await enrollment_rules.duty_pairs(session)]}
+        return DutyPairs(pairs=[list(pair) for pair in await enrollment_rules.duty_pairs(session)])
 
 
 @router.put("/segregation-of-duties")
 async def set_duty_conflicts(
     body: DutiesIn, services: RoomsDep, identity: Annotated[Identity, needs("enrollment_rules.write")]
-) -> dict[str, list[list[str]]]:
+) -> DutyPairs:
     """Replace the pairs. Refused while a rule gives both of a pair."""
     pairs = [(one, other) for one, other in body.pairs]
     async with services.db.unit_of_work(identity.tenant_id) as session:
         await enrollment_rules.set_duty_pairs(session, pairs=pairs, actor=identity.actor)
-        return {"pairs": [list(pair) for pair in await enrollment_rules.duty_pairs(session)]}
+        return DutyPairs(pairs=[list(pair) for pair in await enrollment_rules.duty_pairs(session)])

@@ -14,6 +14,7 @@ from opsteward.accounts.types import Identity
 from opsteward.actions.types import ENDS, HELPED, ActionView, NewAction, RunStatus
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.schemas.base import Input
+from opsteward.api.rest.schemas.events import AnalysisMetadata, AnalyzedEvent, DecidedAction, DecisionMetadata
 from opsteward.api.routes import Routes
 from opsteward.api.services import ApiServices
 from opsteward.core.blocking import in_thread
@@ -22,7 +23,7 @@ from opsteward.core.errors import Invalid, NotFound
 from opsteward.core.ids import uuid7
 from opsteward.events.classification import classify, severity_of
 from opsteward.events.decision import EventAction, decide, default_action, usual_priority
-from opsteward.events.payload_validation import validate_payload
+from opsteward.events.payload_validation import PayloadReport, validate_payload
 from opsteward.events.standing_orders.document import Subject
 
 router = Routes(prefix="/agent", tags=["events"])
@@ -70,31 +71,31 @@ async def health(services: RoomsDep) -> dict[str, str]:
 
 
 @router.post("/analyze-event/")
-async def analyze_event(body: AnalyzeEvent, identity: Annotated[Identity, needs("events.read")]) -> dict[str, Any]:
+async def analyze_event(body: AnalyzeEvent, identity: Annotated[Identity, needs("events.read")]) -> AnalyzedEvent:
     """What kind of event this is, and what is usually done about it."""
     found = classify(
         error_type=body.error_type, message=body.message, stack_trace=body.stack_trace, context=body.context
     )
     action, priority = default_action(found.category)
-    return {
-        "category": found.category,
-        "severity": found.severity,
-        "action": action,
-        "priority": priority,
-        "metadata": {
-            "user_facing": found.category == "validation_error",
-            "severity": found.severity,
-            "analysis": f"rule {found.rule_id} fits with confidence {found.confidence:.2f}",
-            "confidence": found.confidence,
-        },
-        "engine": found.engine,
-    }
+    return AnalyzedEvent(
+        category=found.category,
+        severity=found.severity,
+        action=action,
+        priority=priority,
+        metadata=AnalysisMetadata(
+            user_facing=found.category == "validation_error",
+            severity=found.severity,
+            analysis=f"rule {found.rule_id} fits with confidence {found.confidence:.2f}",
+            confidence=found.confidence,
+        ),
+        engine=found.engine,
+    )
 
 
 @router.post("/decide-action/")
 async def decide_action(
     body: DecideAction, services: RoomsDep, identity: Annotated[Identity, needs("events.read")]
-) -> dict[str, Any]:
+) -> DecidedAction:
     """What to do: a standing order if one fits, else the decision table."""
     decided = decide(event_type=body.event_type, severity=body.severity, message=body.message, context=body.context)
     action, priority, reason = str(decided.action), decided.priority, decided.reason
@@ -110,29 +111,23 @@ async def decide_action(
     if order is not None:
         action, reason = order.action, f"standing order {order.name}"
         priority = usual_priority(action) if action in set(EventAction) else priority
-    return {
-        "action": action,
-        "priority": priority,
-        "reason": reason,
-        "metadata": {
-            "event_type": decided.event_type,
-            "severity": decided.severity,
-            "requires_immediate_action": decided.requires_immediate_action,
-        },
-        "engine": "rules",
-    }
+    return DecidedAction(
+        action=action,
+        priority=priority,
+        reason=reason,
+        metadata=DecisionMetadata(
+            event_type=decided.event_type,
+            severity=decided.severity,
+            requires_immediate_action=decided.requires_immediate_action,
+        ),
+        engine="rules",
+    )
 
 
 @router.post("/validate-payload/")
-async def validate(body: ValidatePayload, identity: Annotated[Identity, needs("events.read")]) -> dict[str, Any]:
+async def validate(body: ValidatePayload, identity: Annotated[Identity, needs("events.read")]) -> PayloadReport:
     """Whether a payload has its required fields and fits its JSON Schema."""
-    report = await in_thread(validate_payload, body.payload, body.required_fields, body.schema_)
-    return {
-        "is_valid": report.is_valid,
-        "missing_fields": report.missing_fields,
-        "message": report.message,
-        "errors": report.errors,
-    }
+    return await in_thread(validate_payload, body.payload, body.required_fields, body.schema_)
 
 
 @router.post("/execute-action/", responses={202: {"description": "An approval is needed, or it is not done yet"}})

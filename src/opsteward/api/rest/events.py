@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import asdict
 from itertools import islice
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -17,13 +16,15 @@ from opsteward.api import problems
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.middleware.guard import check_json
 from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, page_of
+from opsteward.api.rest.schemas.events import IncidentInFull, Rejected, TakenEvents, TakenEventsInFull
 from opsteward.api.routes import Routes
 from opsteward.core.blocking import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed
 from opsteward.core.settings import Settings
 from opsteward.events import timeline
 from opsteward.events.classification import severity_of
-from opsteward.events.types import IncidentStatus, NewEvent
+from opsteward.events.types import IncidentStatus, IncidentView, NewEvent
+from opsteward.troubleshooting.types import SessionView
 
 router = Routes(prefix="/api/v1", tags=["events"])
 
@@ -80,7 +81,7 @@ async def take_events(
     services: RoomsDep,
     identity: Annotated[Identity, needs("events.write")],
     detail: Literal["full", "none"] = "full",
-) -> dict[str, Any]:
+) -> TakenEventsInFull | TakenEvents:
     """Good rows are taken and committed before the answer; each bad one is listed with its row, field and reason.
 
     When no row is good, it is a 422 that names the fields.
@@ -91,17 +92,16 @@ async def take_events(
     if not good:
         raise Invalid(
             problems=[
-                FieldProblem(field=f"{r['row']}.{r['field']}" if len(rows) > 1 else r["field"], problem=r["reason"])
+                FieldProblem(field=f"{r.row}.{r.field}" if len(rows) > 1 else r.field, problem=r.reason)
                 for r in rejected[:100]
             ]
             or [FieldProblem(field="body", problem="holds no event", remedy="send at least one")]
         )
     async with services.db.unit_of_work(identity.tenant_id) as session:
         taken = await services.intake.take(session, events=good, actor=identity.actor)
-    answer: dict[str, Any] = {"accepted": len(taken), "rejected": rejected}
     if detail == "full":
-        answer["events"] = [asdict(event) for event in taken]
-    return answer
+        return TakenEventsInFull(accepted=len(taken), rejected=rejected, events=taken)
+    return TakenEvents(accepted=len(taken), rejected=rejected)
 
 
 def _rows(body: bytes, kind: str, settings: Settings) -> list[Any]:
@@ -132,18 +132,18 @@ def _line(line: bytes, max_depth: int) -> Any:
         return error
 
 
-def _sorted_out(rows: list[Any]) -> tuple[list[NewEvent], list[dict[str, Any]]]:
+def _sorted_out(rows: list[Any]) -> tuple[list[NewEvent], list[Rejected]]:
     good: list[NewEvent] = []
-    rejected: list[dict[str, Any]] = []
+    rejected: list[Rejected] = []
     for number, row in enumerate(rows, start=1):
         if isinstance(row, Invalid):
-            rejected += [{"row": number, "field": p.field, "reason": p.problem} for p in row.problems]
+            rejected += [Rejected(row=number, field=p.field, reason=p.problem) for p in row.problems]
             continue
         try:
             event = EventIn.model_validate(row)
         except ValidationError as error:
             rejected += [
-                {"row": number, "field": p.field, "reason": p.problem}
+                Rejected(row=number, field=p.field, reason=p.problem)
                 for p in problems.field_problems(error.errors(include_input=False, include_url=False))[
                     :_PROBLEMS_PER_ROW
                 ]
@@ -164,7 +164,7 @@ async def list_incidents(
     status: Annotated[list[IncidentStatus] | None, Query()] = None,
     before: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
-) -> Page:
+) -> Page[IncidentView]:
     """Newest first; `before` takes the `next` of the previous page."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         found = await services.incidents.page(
@@ -176,7 +176,7 @@ async def list_incidents(
 @router.get("/incidents/{incident_id}")
 async def get_incident(
     incident_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("incidents.read")]
-) -> dict[str, Any]:
+) -> IncidentInFull:
     """The incident with its timeline, its newest events, its actions and its sessions."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         incident = await services.incidents.get(session, incident_id=incident_id)
@@ -184,31 +184,26 @@ async def get_incident(
         events = await services.incidents.events(session, incident_id=incident_id)
         actions = await services.action_service.list_runs(session, incident_id=incident_id)
         sessions = await services.sessions.page(session, incident_id=incident_id)
-    return asdict(incident) | {
-        "timeline": [asdict(line) for line in lines],
-        "events": [asdict(event) for event in events],
-        "actions": [asdict(action) for action in actions],
-        "sessions": [s.model_dump() for s in sessions],
-    }
+    return IncidentInFull(**vars(incident), timeline=lines, events=events, actions=actions, sessions=sessions)
 
 
 @router.post("/incidents/{incident_id}/acknowledge")
 async def acknowledge(
     incident_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("incidents.write")], body: NoBody = None
-) -> dict[str, Any]:
+) -> IncidentView:
     """Somebody has seen it."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await services.incidents.acknowledge(session, incident_id=incident_id, by=identity))
+        return await services.incidents.acknowledge(session, incident_id=incident_id, by=identity)
 
 
 @router.post("/incidents/{incident_id}/resolve")
 async def resolve(
     incident_id: UUID, body: Reason, services: RoomsDep, identity: Annotated[Identity, needs("incidents.write")]
-) -> dict[str, Any]:
+) -> IncidentView:
     """Close it by hand."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(
-            await services.incidents.resolve_by_hand(session, incident_id=incident_id, by=identity, reason=body.reason)
+        return await services.incidents.resolve_by_hand(
+            session, incident_id=incident_id, by=identity, reason=body.reason
         )
 
 
@@ -218,11 +213,11 @@ async def troubleshoot(
     services: RoomsDep,
     identity: Annotated[Identity, needs("troubleshooting.run")],
     body: NoBody = None,
-) -> dict[str, Any]:
+) -> SessionView:
     """Start a session for it."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         incident = await services.incidents.get(session, incident_id=incident_id)
-        started = await services.sessions.start(
+        return await services.sessions.start(
             session,
             trigger="operator",
             requested_by=identity.actor,
@@ -230,4 +225,3 @@ async def troubleshoot(
             incident_id=incident_id,
             complaint=incident.title,
         )
-    return started.model_dump()

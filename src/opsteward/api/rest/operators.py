@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -14,8 +13,9 @@ from opsteward.accounts import credentials, operators, passwords
 from opsteward.accounts.password_hashing import MAX_DURATION
 from opsteward.accounts.permissions import SIGNED_IN
 from opsteward.accounts.role_delegation import require_power_over
-from opsteward.accounts.types import Identity
+from opsteward.accounts.types import Identity, OperatorInfo, TokenInfo
 from opsteward.api.deps import RoomsDep, client_address, needs, own_address
+from opsteward.api.rest.schemas.administration import IssuedToken, Me, PasswordLink
 from opsteward.api.rest.schemas.base import Input, NoBody, Page
 from opsteward.api.routes import Routes
 from opsteward.core.errors import Denied, Invalid
@@ -61,18 +61,18 @@ class TokenIn(Input):
 
 
 @router.get("/me")
-async def me(identity: Annotated[Identity, needs(SIGNED_IN)]) -> dict[str, Any]:
+async def me(identity: Annotated[Identity, needs(SIGNED_IN)]) -> Me:
     """Who this credential is, and what it may do."""
-    return {
-        "operator": identity.operator_name,
-        "operator_id": identity.operator_id,
-        "tenant": identity.tenant_name,
-        "tenant_id": identity.tenant_id,
-        "roles": identity.roles,
-        "scopes": identity.scopes,
-        "expires_at": identity.expires_at,
-        "permissions": sorted(identity.permissions - {SIGNED_IN}),
-    }
+    return Me(
+        operator=identity.operator_name,
+        operator_id=identity.operator_id,
+        tenant=identity.tenant_name,
+        tenant_id=identity.tenant_id,
+        roles=list(identity.roles),
+        scopes=None if identity.scopes is None else list(identity.scopes),
+        expires_at=identity.expires_at,
+        permissions=sorted(identity.permissions - {SIGNED_IN}),
+    )
 
 
 @router.put("/me/password", status_code=204)
@@ -87,33 +87,33 @@ async def change_password(
 
 
 @router.get("/operators")
-async def list_operators(services: RoomsDep, identity: Annotated[Identity, needs("operators.read")]) -> Page:
+async def list_operators(
+    services: RoomsDep, identity: Annotated[Identity, needs("operators.read")]
+) -> Page[OperatorInfo]:
     """Who works with Opsteward in this tenant."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=[asdict(operator) for operator in await credentials.list_operators(session)])
+        return Page(items=list(await credentials.list_operators(session)))
 
 
 @router.post("/operators", status_code=201)
 async def create_operator(
     body: OperatorIn, services: RoomsDep, identity: Annotated[Identity, needs("operators.write")]
-) -> dict[str, Any]:
+) -> OperatorInfo:
     """Add an operator; give a token with POST /tokens, or a password link."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(
-            await credentials.create_operator(
-                session, name=body.name, roles=body.roles, actor=identity.actor, by=identity
-            )
+        return await credentials.create_operator(
+            session, name=body.name, roles=body.roles, actor=identity.actor, by=identity
         )
 
 
 @router.put("/operators/{operator_id}")
 async def change_operator(
     operator_id: UUID, body: OperatorChange, services: RoomsDep, identity: Annotated[Identity, needs("operators.write")]
-) -> dict[str, Any]:
+) -> OperatorInfo:
     """Other roles, or `inactive` and `active` again; a change ends their browser sessions. Nobody gives roles beyond
     their own, and the last owner stays one."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        changed = await operators.change_operator(
+        return await operators.change_operator(
             session,
             operator_id=operator_id,
             roles=body.roles,
@@ -121,7 +121,6 @@ async def change_operator(
             actor=identity.actor,
             by=identity,
         )
-    return asdict(changed)
 
 
 @router.delete("/operators/{operator_id}", status_code=204)
@@ -143,29 +142,27 @@ async def create_password_link(
     services: RoomsDep,
     identity: Annotated[Identity, needs("operators.write")],
     body: NoBody = None,
-) -> dict[str, Any]:
+) -> PasswordLink:
     """A link, shown this once, with which the operator sets a password and signs in; it works once, for an hour."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         link = await passwords.make_link(session, operator_id=operator_id, by=identity)
-    return {
-        "id": link.id,
-        "url": f"{own_address(request)}/sign-in/password?code={link.secret}",
-        "expires_at": link.expires_at,
-    }
+    return PasswordLink(
+        id=link.id, url=f"{own_address(request)}/sign-in/password?code={link.secret}", expires_at=link.expires_at
+    )
 
 
 @router.get("/tokens")
-async def list_tokens(services: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]) -> Page:
+async def list_tokens(services: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]) -> Page[TokenInfo]:
     """One's own API tokens; all of the tenant for who may write tokens. Never their secrets."""
     own = None if identity.may("tokens.write") else identity.operator_id
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=[asdict(token) for token in await credentials.list_tokens(session, operator_id=own)])
+        return Page(items=list(await credentials.list_tokens(session, operator_id=own)))
 
 
 @router.post("/tokens", status_code=201)
 async def create_token(
     body: TokenIn, services: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]
-) -> dict[str, Any]:
+) -> IssuedToken:
     """A new API token; its secret is shown this once. It may no more, and lives no longer, than the token that asks."""
     if body.days is not None and body.expires_in is not None:
         raise Invalid.field("days", "is given beside expires_in", "give one of the two")
@@ -184,7 +181,8 @@ async def create_token(
             by=identity,
             scopes=body.scopes,
         )
-    return {"id": token.id, "token": token.secret, "scopes": token.scopes, "expires_at": token.expires_at}
+    scopes = None if token.scopes is None else list(token.scopes)
+    return IssuedToken(id=token.id, token=token.secret, scopes=scopes, expires_at=token.expires_at)
 
 
 async def _other_operator(session: Any, identity: Identity, name: str) -> UUID:

@@ -16,6 +16,7 @@ from opsteward.accounts.permissions import SIGNED_IN
 from opsteward.accounts.sessions import SESSION_COOKIE
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, client_address, needs, own_address, same_origin
+from opsteward.api.rest.schemas.administration import SignedIn
 from opsteward.api.rest.schemas.base import Input
 from opsteward.api.routes import Routes
 from opsteward.api.services import ApiServices
@@ -39,7 +40,7 @@ class SignInIn(Input):
 
 
 @router.post("/api/v1/sign-in", summary="Sign in with a password")
-async def sign_in_by_api(body: SignInIn, request: Request, response: Response, services: RoomsDep) -> dict[str, Any]:
+async def sign_in_by_api(body: SignInIn, request: Request, response: Response, services: RoomsDep) -> SignedIn:
     """Gives a browser session as a cookie. The same 401 for a wrong password and an unknown operator; 429 with
     `Retry-After` after some failures of that name, or from that address."""
     if request.headers.get("origin") is not None and not same_origin(request):
@@ -48,13 +49,13 @@ async def sign_in_by_api(body: SignInIn, request: Request, response: Response, s
         tenant=body.tenant, name=body.name, password=body.password, address=client_address(request)
     )
     _set_cookie(response, request, services, token.secret)
-    return {
-        "operator": owner.operator_name,
-        "operator_id": owner.operator_id,
-        "tenant": owner.tenant_name,
-        "roles": owner.roles,
-        "expires_at": token.expires_at,
-    }
+    return SignedIn(
+        operator=owner.operator_name,
+        operator_id=owner.operator_id,
+        tenant=owner.tenant_name,
+        roles=list(owner.roles),
+        expires_at=token.expires_at,
+    )
 
 
 @router.get("/sign-in", include_in_schema=False)

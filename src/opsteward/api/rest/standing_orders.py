@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.schemas.base import Input
+from opsteward.api.rest.schemas.standing_orders import CheckedOrders, OrdersInForce
 from opsteward.api.routes import Routes
-from opsteward.events.standing_orders.service import InForce
 
 router = Routes(prefix="/api/v1/standing-orders", tags=["standing orders"])
 
@@ -23,30 +22,24 @@ class OrdersIn(Input):
 
 
 @router.get("")
-async def export(services: RoomsDep, identity: Annotated[Identity, needs("standing_orders.read")]) -> dict[str, Any]:
+async def export(services: RoomsDep, identity: Annotated[Identity, needs("standing_orders.read")]) -> OrdersInForce:
     """The version in force, as its text. Version 0 is what ships."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return _as_answer(await services.orders.in_force(session))
+        return OrdersInForce.of(await services.orders.in_force(session))
 
 
 @router.post("/check")
 async def check(
     body: OrdersIn, services: RoomsDep, identity: Annotated[Identity, needs("standing_orders.read")]
-) -> dict[str, Any]:
+) -> CheckedOrders:
     """Whether the text is sound; a 422 names each problem with its line and remedy."""
-    return {"ok": True, "orders": [order.name for order in services.orders.check(body.text)]}
+    return CheckedOrders(ok=True, orders=[order.name for order in services.orders.check(body.text)])
 
 
 @router.put("")
 async def apply(
     body: OrdersIn, services: RoomsDep, identity: Annotated[Identity, needs("standing_orders.write")]
-) -> dict[str, Any]:
+) -> OrdersInForce:
     """Put a new version in force."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return _as_answer(await services.orders.apply(session, text=body.text, actor=identity.actor))
-
-
-def _as_answer(found: InForce) -> dict[str, Any]:
-    answer = asdict(found)
-    answer["orders"] = [order.name for order in found.orders]
-    return answer
+        return OrdersInForce.of(await services.orders.apply(session, text=body.text, actor=identity.actor))

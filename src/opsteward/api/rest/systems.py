@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.schemas.base import Input, Page
 from opsteward.api.routes import Routes
 from opsteward.systems.service import NewSystem
+from opsteward.systems.types import SystemHealth, SystemInfo
 
 router = Routes(prefix="/api/v1/systems", tags=["systems"])
 
@@ -37,37 +37,35 @@ class SystemIn(Input):
 @router.post("", status_code=201)
 async def register_system(
     body: SystemIn, services: RoomsDep, identity: Annotated[Identity, needs("systems.write")]
-) -> dict[str, Any]:
+) -> SystemInfo:
     """Register a system; it is watched from now on."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(
-            await services.inventory.register(session, new=NewSystem(**body.model_dump()), actor=identity.actor)
-        )
+        return await services.inventory.register(session, new=NewSystem(**body.model_dump()), actor=identity.actor)
 
 
 @router.get("")
-async def list_systems(services: RoomsDep, identity: Annotated[Identity, needs("systems.read")]) -> Page:
+async def list_systems(services: RoomsDep, identity: Annotated[Identity, needs("systems.read")]) -> Page[SystemInfo]:
     """All systems with their present health, by name."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=[asdict(system) for system in await services.inventory.all(session)])
+        return Page(items=list(await services.inventory.all(session)))
 
 
 @router.get("/{system_id}")
 async def get_system(
     system_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("systems.read")]
-) -> dict[str, Any]:
+) -> SystemInfo:
     """One system."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await services.inventory.get(session, system_id=system_id))
+        return await services.inventory.get(session, system_id=system_id)
 
 
 @router.get("/{system_id}/health")
 async def system_health(
     system_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("systems.read")]
-) -> dict[str, Any]:
+) -> SystemHealth:
     """Its health as last measured."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict((await services.inventory.get(session, system_id=system_id)).health)
+        return (await services.inventory.get(session, system_id=system_id)).health
 
 
 @router.delete("/{system_id}", status_code=204)

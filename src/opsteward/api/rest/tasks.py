@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -13,6 +11,14 @@ from pydantic import Field
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, page_of
+from opsteward.api.rest.schemas.tasks import (
+    FiringTimes,
+    SubmittedTask,
+    SubmittedTasks,
+    TaskRef,
+    TaskTypeInfo,
+    TaskWithNeighbours,
+)
 from opsteward.api.routes import Routes
 from opsteward.api.services import ApiServices
 from opsteward.core.clock import now
@@ -21,7 +27,7 @@ from opsteward.core.ids import derived_id
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.schedules import next_time
 from opsteward.tasks.submission import MAX_DELAY, MAX_DEPENDENCIES
-from opsteward.tasks.types import NewTask, TaskStatus
+from opsteward.tasks.types import NewTask, Redriven, ScheduleInfo, TaskInfo, TaskStatus
 
 router = Routes(prefix="/api/v1", tags=["tasks"])
 
@@ -118,14 +124,14 @@ async def submit_task(
     services: RoomsDep,
     identity: Annotated[Identity, needs("tasks.write")],
     idempotency_key: Key = None,
-) -> dict[str, Any]:
+) -> SubmittedTask:
     """Submit a task; sent again with the same `Idempotency-Key`, it is the same task."""
     repeat_key = derived_id(identity.operator_id, f"task {idempotency_key}") if idempotency_key else None
     new = body.as_new(repeat_key=repeat_key)
     async with services.db.unit_of_work(identity.tenant_id) as session:
         told = (await services.submission.submit(session, tasks=[new], actor=identity.actor))[0]
         task = await task_queries.get(session, task_id=told.id)
-    return {**asdict(task), "deduplicated": told.deduplicated}
+    return SubmittedTask(**vars(task), deduplicated=told.deduplicated)
 
 
 @router.post("/tasks/bulk", status_code=202)
@@ -134,7 +140,7 @@ async def submit_tasks(
     services: RoomsDep,
     identity: Annotated[Identity, needs("tasks.write")],
     idempotency_key: Key = None,
-) -> dict[str, Any]:
+) -> SubmittedTasks:
     """Submit many tasks in one transaction, all or none; they may depend on each other by `ref`."""
     most = services.settings.max_tasks_per_request
     if len(body.tasks) > most:
@@ -146,11 +152,11 @@ async def submit_tasks(
     ]
     async with services.db.unit_of_work(identity.tenant_id) as session:
         told = await services.submission.submit(session, tasks=new, actor=identity.actor)
-    return {
-        "submitted": sum(not one.deduplicated for one in told),
-        "deduplicated": sum(one.deduplicated for one in told),
-        "ids": [one.id for one in told],
-    }
+    return SubmittedTasks(
+        submitted=sum(not one.deduplicated for one in told),
+        deduplicated=sum(one.deduplicated for one in told),
+        ids=[one.id for one in told],
+    )
 
 
 @router.get("/tasks")
@@ -163,7 +169,7 @@ async def list_tasks(
     schedule_id: UUID | None = None,
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> Page:
+) -> Page[TaskInfo]:
     """Newest first."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         found = await task_queries.page(
@@ -179,17 +185,17 @@ async def list_tasks(
 
 
 @router.get("/tasks/types")
-async def list_task_types(services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> Page:
+async def list_task_types(services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> Page[TaskTypeInfo]:
     """Every task type there is, with the JSON Schema of its parameters."""
     items = [
-        {
-            "task_type": slug,
-            "purpose": kind.purpose,
-            "durable": kind.durable,
-            "concurrency": kind.concurrency,
-            "timeout": kind.timeout,
-            "parameters": kind.params.model_json_schema(),
-        }
+        TaskTypeInfo(
+            task_type=slug,
+            purpose=kind.purpose,
+            durable=kind.durable,
+            concurrency=kind.concurrency,
+            timeout=kind.timeout,
+            parameters=kind.params.model_json_schema(),
+        )
         for slug, kind in sorted(services.task_types.types.items())
     ]
     return Page(items=items)
@@ -225,31 +231,29 @@ async def set_limit(
 @router.post("/tasks/redrive")
 async def redrive_tasks(
     services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: RedriveIn | None = None
-) -> dict[str, Any]:
+) -> Redriven:
     """Run the dead letters (or other ended tasks) anew, up to 10,000 at once."""
     wanted = body or RedriveIn()
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        done = await task_queries.redrive_all(
+        return await task_queries.redrive_all(
             session, status=wanted.status, task_type=wanted.task_type, actor=identity.actor
         )
-    return asdict(done)
 
 
 @router.get("/tasks/{task_id}")
 async def get_task(
     task_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]
-) -> dict[str, Any]:
+) -> TaskWithNeighbours:
     """One task, with those that it depends on and those that wait for it."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         task = await task_queries.get(session, task_id=task_id)
         above = await task_queries.several(session, ids=task.dependencies)
         below = await task_queries.dependents_of(session, task_id=task_id)
-    shown = ("id", "name", "task_type", "status")
-    return {
-        **asdict(task),
-        "depends_on": [{key: getattr(one, key) for key in shown} for one in above],
-        "dependents": [{key: getattr(one, key) for key in shown} for one in below],
-    }
+    return TaskWithNeighbours(
+        **vars(task),
+        depends_on=[TaskRef.of(one) for one in above],
+        dependents=[TaskRef.of(one) for one in below],
+    )
 
 
 @router.put("/tasks/{task_id}/cancel")
@@ -258,31 +262,30 @@ async def cancel_task(
     services: RoomsDep,
     identity: Annotated[Identity, needs("tasks.write")],
     body: CancelIn | None = None,
-) -> dict[str, Any]:
+) -> TaskInfo:
     """Cancel a waiting task at once, a running one as soon as its process hears of it."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        task = await task_queries.cancel(
+        return await task_queries.cancel(
             session, task_id=task_id, actor=identity.actor, reason=body.reason if body else ""
         )
-    return asdict(task)
 
 
 @router.post("/tasks/{task_id}/redrive", status_code=202)
 async def redrive_task(
     task_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
-) -> dict[str, Any]:
+) -> TaskInfo:
     """Run a failed, dead or cancelled task anew, with all its tries."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await task_queries.redrive(session, task_id=task_id, actor=identity.actor))
+        return await task_queries.redrive(session, task_id=task_id, actor=identity.actor)
 
 
 @router.post("/schedules", status_code=201)
 async def create_schedule(
     body: ScheduleIn, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")]
-) -> dict[str, Any]:
+) -> ScheduleInfo:
     """Submit a task again and again."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        made = await services.schedules.create(
+        return await services.schedules.create(
             session,
             name=body.name,
             cron=body.cron,
@@ -290,40 +293,37 @@ async def create_schedule(
             task=body.task.common(),
             actor=identity.actor,
         )
-    return asdict(made)
 
 
 @router.get("/schedules")
-async def list_schedules(services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> Page:
+async def list_schedules(services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> Page[ScheduleInfo]:
     """All schedules, by name."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=[asdict(one) for one in await services.schedules.page(session)])
+        return Page(items=list(await services.schedules.page(session)))
 
 
 @router.post("/schedules/preview")
-async def preview_schedule(
-    body: PreviewIn, identity: Annotated[Identity, needs("tasks.read")]
-) -> dict[str, list[datetime]]:
+async def preview_schedule(body: PreviewIn, identity: Annotated[Identity, needs("tasks.read")]) -> FiringTimes:
     """The next five times of a cron expression."""
     times = [next_time(body.cron, body.timezone, after=body.after or now())]
     while len(times) < 5:
         times.append(next_time(body.cron, body.timezone, after=times[-1]))
-    return {"times": times}
+    return FiringTimes(times=times)
 
 
 @router.get("/schedules/{schedule_id}")
 async def get_schedule(
     schedule_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]
-) -> dict[str, Any]:
+) -> ScheduleInfo:
     """One schedule and when it fires next."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await services.schedules.get(session, schedule_id=schedule_id))
+        return await services.schedules.get(session, schedule_id=schedule_id)
 
 
 @router.put("/schedules/{schedule_id}/pause")
 async def pause_schedule(
     schedule_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
-) -> dict[str, Any]:
+) -> ScheduleInfo:
     """It fires no more until it is resumed."""
     return await _set_paused(schedule_id, services, identity, True)
 
@@ -331,15 +331,15 @@ async def pause_schedule(
 @router.put("/schedules/{schedule_id}/resume")
 async def resume_schedule(
     schedule_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
-) -> dict[str, Any]:
+) -> ScheduleInfo:
     """It fires at its next time; what was missed stays missed."""
     return await _set_paused(schedule_id, services, identity, False)
 
 
-async def _set_paused(schedule_id: UUID, services: ApiServices, identity: Identity, paused: bool) -> dict[str, Any]:
+async def _set_paused(schedule_id: UUID, services: ApiServices, identity: Identity, paused: bool) -> ScheduleInfo:
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(
-            await services.schedules.set_paused(session, schedule_id=schedule_id, paused=paused, actor=identity.actor)
+        return await services.schedules.set_paused(
+            session, schedule_id=schedule_id, paused=paused, actor=identity.actor
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
@@ -10,9 +10,10 @@ from pydantic import Field
 
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.schemas.base import Input, Page
+from opsteward.api.rest.schemas.base import Input, Page, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.errors import Invalid
+from opsteward.troubleshooting.types import SessionView
 
 router = Routes(prefix="/api/v1/troubleshooting/sessions", tags=["troubleshooting"])
 
@@ -27,7 +28,7 @@ class SessionIn(Input):
 @router.post("", status_code=202)
 async def start_session(
     body: SessionIn, services: RoomsDep, identity: Annotated[Identity, needs("troubleshooting.run")]
-) -> dict[str, Any]:
+) -> SessionView:
     """Start a session; standing orders decide what it may do."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         system_id = None
@@ -36,14 +37,13 @@ async def start_session(
             if found is None:
                 raise Invalid.field("system", "is no registered system", "see GET /api/v1/systems")
             system_id = found.id
-        started = await services.sessions.start(
+        return await services.sessions.start(
             session,
             trigger="operator",
             requested_by=identity.actor,
             system_id=system_id,
             complaint=body.complaint,
         )
-    return started.model_dump()
 
 
 @router.get("")
@@ -53,17 +53,17 @@ async def list_sessions(
     incident_id: UUID | None = None,
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> Page:
+) -> Page[SessionView]:
     """Newest first."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         found = await services.sessions.page(session, incident_id=incident_id, before=before, limit=limit)
-    return Page(items=[s.model_dump() for s in found], next=str(found[-1].id) if len(found) == limit else None)
+    return page_of(found, limit=limit)
 
 
 @router.get("/{session_id}")
 async def get_session(
     session_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("troubleshooting.read")]
-) -> dict[str, Any]:
+) -> SessionView:
     """One session: phases, issues, diagnostics, resolutions."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return (await services.sessions.get(session, session_id=session_id)).model_dump()
+        return await services.sessions.get(session, session_id=session_id)

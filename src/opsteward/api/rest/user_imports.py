@@ -21,6 +21,7 @@ from opsteward.api import problems, uploads
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.middleware.guard import check_json
 from opsteward.api.rest.schemas.base import Input, Page
+from opsteward.api.rest.schemas.users import ImportedUser
 from opsteward.api.routes import Routes
 from opsteward.api.services import ApiServices
 from opsteward.core.blocking import in_thread
@@ -29,7 +30,7 @@ from opsteward.directory.exports import EXPORTS, exported
 from opsteward.directory.imports import jobs
 from opsteward.directory.imports.columns import check_mapping
 from opsteward.directory.imports.csv_records import inert
-from opsteward.directory.imports.jobs import ImportOrder, ImportReport
+from opsteward.directory.imports.jobs import ImportInfo, ImportOrder, ImportReport
 from opsteward.directory.imports.reading import format_of
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import NewTask, TaskStatus
@@ -211,12 +212,12 @@ async def list_imports(
     identity: Annotated[Identity, needs("users.read")],
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> Page:
+) -> Page[ImportInfo]:
     """Newest first, without their reports."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         found = await jobs.page(session, before=before, limit=limit)
     after = str(found[-1].job_id) if len(found) == limit else None
-    return Page(items=[asdict(one) for one in found], next=after)
+    return Page(items=list(found), next=after)
 
 
 @router.get("/users/imports/{job_id}")
@@ -250,12 +251,12 @@ async def imported_users(
     identity: Annotated[Identity, needs("users.read")],
     after: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
-) -> Page:
+) -> Page[ImportedUser]:
     """The ids of all users whom an import has added, changed, or found as the file has them."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         await jobs.problems(session, job_id=job_id, limit=1)
         found = await jobs.user_ids(session, job_id=job_id, limit=limit, after=after)
-    return Page(items=[{"id": str(one)} for one in found], next=str(found[-1]) if len(found) == limit else None)
+    return Page(items=[ImportedUser(id=one) for one in found], next=str(found[-1]) if len(found) == limit else None)
 
 
 @router.get("/users/imports/{job_id}/errors", response_class=StreamingResponse)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.schemas.base import Input, Instant, Page, page_of
 from opsteward.api.routes import Routes
 from opsteward.directory.entitlements import service as entitlements
-from opsteward.directory.types import NewUser, UserStatus
+from opsteward.directory.types import GrantInfo, NewUser, UserAnalytics, UserChangeInfo, UserInfo, UserStatus
 from opsteward.directory.users import queries as user_queries
 from opsteward.directory.users.service import get_user as user_of
 
@@ -76,10 +75,10 @@ _MAY_BE_NONE = frozenset({"department", "manager_id", "external_id", "expires_at
 @router.post("/users", status_code=201)
 async def register_user(
     body: UserIn, services: RoomsDep, identity: Annotated[Identity, needs("users.write")]
-) -> dict[str, Any]:
+) -> UserInfo:
     """Register a user; it is enrolled and given its access, or waits for a person, in the same transaction."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return vars(await services.users.register(session, new=NewUser(**body.model_dump()), actor=identity.actor))
+        return await services.users.register(session, new=NewUser(**body.model_dump()), actor=identity.actor)
 
 
 @router.get("/users")
@@ -92,7 +91,7 @@ async def list_users(
     department: Annotated[str | None, Query(max_length=200)] = None,
     after: Annotated[str | None, Query(max_length=255)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> Page:
+) -> Page[UserInfo]:
     """By username. `search`: a part of a username, an address or a full name; `after`: `next` of the page before."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         found = await user_queries.page(
@@ -102,39 +101,37 @@ async def list_users(
 
 
 @router.get("/users/{user_id}")
-async def get_user(
-    user_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("users.read")]
-) -> dict[str, Any]:
+async def get_user(user_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("users.read")]) -> UserInfo:
     """One user."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await user_of(session, user_id=user_id))
+        return await user_of(session, user_id=user_id)
 
 
 @router.get("/users/{user_id}/history")
-async def user_history(user_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("users.read")]) -> Page:
+async def user_history(
+    user_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("users.read")]
+) -> Page[UserChangeInfo]:
     """Every change of a user, newest first: who, when, what and why."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         await user_of(session, user_id=user_id)
-        return Page(items=[asdict(one) for one in await user_queries.history(session, user_id=user_id)])
+        return Page(items=list(await user_queries.history(session, user_id=user_id)))
 
 
 @router.put("/users/{user_id}")
 async def update_user(
     user_id: UUID, body: UserChanges, services: RoomsDep, identity: Annotated[Identity, needs("users.write")]
-) -> dict[str, Any]:
+) -> UserInfo:
     """Change a user. A new role is a new enrolment: what it does not give is taken at once."""
     given = body.model_dump(exclude_unset=True, exclude={"reason", "version"})
     fields = {name: value for name, value in given.items() if value is not None or name in _MAY_BE_NONE}
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(
-            await services.users.update(
-                session,
-                user_id=user_id,
-                fields=fields,
-                actor=identity.actor,
-                reason=body.reason,
-                version=body.version,
-            )
+        return await services.users.update(
+            session,
+            user_id=user_id,
+            fields=fields,
+            actor=identity.actor,
+            reason=body.reason,
+            version=body.version,
         )
 
 
@@ -144,31 +141,31 @@ async def deactivate_user(
     services: RoomsDep,
     identity: Annotated[Identity, needs("users.write")],
     reason: Annotated[str, Query(max_length=2000)] = "",
-) -> dict[str, Any]:
+) -> UserInfo:
     """Deactivate a user: every access is taken, nothing is erased. Already inactive is no error."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(
-            await services.users.set_status(
-                session, user_id=user_id, status=UserStatus.INACTIVE, actor=identity.actor, reason=reason
-            )
+        return await services.users.set_status(
+            session, user_id=user_id, status=UserStatus.INACTIVE, actor=identity.actor, reason=reason
         )
 
 
 @router.get("/users/{user_id}/grants")
-async def list_grants(user_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("users.read")]) -> Page:
+async def list_grants(
+    user_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("users.read")]
+) -> Page[GrantInfo]:
     """What a user has beside its enrolment."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         await user_of(session, user_id=user_id)
-        return Page(items=[asdict(one) for one in await entitlements.grants_of(session, user_id=user_id)])
+        return Page(items=list(await entitlements.grants_of(session, user_id=user_id)))
 
 
 @router.post("/users/{user_id}/grants", status_code=201)
 async def grant_access(
     user_id: UUID, body: GrantIn, services: RoomsDep, identity: Annotated[Identity, needs("users.write")]
-) -> dict[str, Any]:
+) -> GrantInfo:
     """Give an active user a permission or a system beside its enrolment, until `expires_at` if that is given."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await entitlements.grant(session, user_id=user_id, actor=identity.actor, **body.model_dump()))
+        return await entitlements.grant(session, user_id=user_id, actor=identity.actor, **body.model_dump())
 
 
 @router.delete("/users/{user_id}/grants/{grant_id}", status_code=204)
@@ -186,7 +183,7 @@ async def user_analytics(
     services: RoomsDep,
     identity: Annotated[Identity, needs("users.read")],
     days: Annotated[int, Query(ge=1, le=366)] = 30,
-) -> dict[str, Any]:
+) -> UserAnalytics:
     """Figures of users and enrolments. Rates are 0-100."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         return await user_queries.analytics(session, days=days)

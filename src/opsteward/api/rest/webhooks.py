@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,9 +9,11 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from opsteward.accounts.types import Identity
+from opsteward.accounts.webhooks import NewWebhook, WebhookInfo
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.problems import field_problems
 from opsteward.api.rest.schemas.base import Input, Page
+from opsteward.api.rest.schemas.users import SignedUp
 from opsteward.api.routes import Routes
 from opsteward.core.errors import Invalid
 from opsteward.directory.types import NewUser
@@ -44,7 +45,7 @@ class SignUp(BaseModel):
 @router.post("/webhook/user-signup", openapi_extra={
     "requestBody": {"required": True, "content": {"application/json": {"schema": SignUp.model_json_schema()}}}
 })  # fmt: skip
-async def user_signup(request: Request, services: RoomsDep) -> dict[str, Any]:
+async def user_signup(request: Request, services: RoomsDep) -> SignedUp:
     """Register a user, for a sender that signs: HMAC-SHA256 of `<timestamp>.<raw body>` in `X-Opsteward-Signature:
     t=<timestamp>,v1=<hex>`. A signature is good for 300 seconds, and once."""
     raw = await request.body()
@@ -66,23 +67,25 @@ async def user_signup(request: Request, services: RoomsDep) -> dict[str, Any]:
     async with services.db.unit_of_work(sender.tenant_id) as session:
         await services.webhooks.use_up(session, sender=sender)
         user = await services.users.register(session, new=new, actor=sender.actor)
-    return {"status": "success", "user_id": user.id}
+    return SignedUp(status="success", user_id=user.id)
 
 
 @router.post("/api/v1/webhooks", status_code=201)
 async def create_webhook(
     body: WebhookIn, services: RoomsDep, identity: Annotated[Identity, needs("tokens.write")]
-) -> dict[str, Any]:
+) -> NewWebhook:
     """A new sender; its secret is seen this once."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await services.webhooks.create(session, kind=body.kind, name=body.name, actor=identity.actor))
+        return await services.webhooks.create(session, kind=body.kind, name=body.name, actor=identity.actor)
 
 
 @router.get("/api/v1/webhooks")
-async def list_webhooks(services: RoomsDep, identity: Annotated[Identity, needs("operators.read")]) -> Page:
+async def list_webhooks(
+    services: RoomsDep, identity: Annotated[Identity, needs("operators.read")]
+) -> Page[WebhookInfo]:
     """The senders, newest first, without their secrets."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=[asdict(one) for one in await services.webhooks.all(session)])
+        return Page(items=list(await services.webhooks.all(session)))
 
 
 @router.delete("/api/v1/webhooks/{webhook_id}", status_code=204)

@@ -15,7 +15,14 @@ from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.name_keys import folded
 from opsteward.directory.models import User, UserChange
-from opsteward.directory.types import UserChangeInfo, UserInfo, UserStatus
+from opsteward.directory.types import (
+    EnrollmentAnalytics,
+    GrowthPoint,
+    UserAnalytics,
+    UserChangeInfo,
+    UserInfo,
+    UserStatus,
+)
 from opsteward.directory.users.service import info
 
 _FIND = sa.text("select opsteward.find_users(:part, :words, :status, :role, :department, :after, :most)")
@@ -141,7 +148,7 @@ from opsteward.enrollments where tenant_id = :tenant and requested_at >= :since 
 """)
 
 
-async def analytics(session: AsyncSession, *, days: int) -> dict[str, Any]:
+async def analytics(session: AsyncSession, *, days: int) -> UserAnalytics:
     """Figures of the users, and of the last `days` days: who came, how they were let in. Rates are 0-100."""
     at = now()
     since = (at - timedelta(days=days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -155,21 +162,21 @@ async def analytics(session: AsyncSession, *, days: int) -> dict[str, Any]:
     total = sum(by["status"].values())
     active = by["status"].get(UserStatus.ACTIVE, 0)
     dates = [(since + timedelta(days=number)).date() for number in range(days)]
-    return {
-        "days": days,
-        "new_users_count": new,
-        "total_users": total,
-        "active_users": active,
-        "activity_rate": round(100 * active / total, 2) if total else 0.0,
-        "by_status": by["status"],
-        "by_role": by["role"],
-        "by_department": {name: n for name, n in by["department"].items() if name},
-        "growth": [{"date": day.isoformat(), "new_users": growth.get(day, 0)} for day in dates],
-        "enrollment_analytics": _enrolled([dict(row._mapping) for row in await session.execute(_ENROLLED, values)]),
-    }
+    return UserAnalytics(
+        days=days,
+        new_users_count=new,
+        total_users=total,
+        active_users=active,
+        activity_rate=round(100 * active / total, 2) if total else 0.0,
+        by_status=by["status"],
+        by_role=by["role"],
+        by_department={name: n for name, n in by["department"].items() if name},
+        growth=[GrowthPoint(date=day, new_users=growth.get(day, 0)) for day in dates],
+        enrollment_analytics=_enrolled([dict(row._mapping) for row in await session.execute(_ENROLLED, values)]),
+    )
 
 
-def _enrolled(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _enrolled(rows: list[dict[str, Any]]) -> EnrollmentAnalytics:
     def count(status: str) -> int:
         return sum(row["n"] for row in rows if row["status"] == status)
 
@@ -177,14 +184,14 @@ def _enrolled(rows: list[dict[str, Any]]) -> dict[str, Any]:
     automatic = sum(row["n"] for row in rows if row["automatic"])
     decided = sum(row["decided"] for row in rows)
     seconds = sum(float(row["seconds"] or 0) * row["decided"] for row in rows)
-    return {
-        "total": total,
-        "auto_approval_rate": round(100 * automatic / total, 2) if total else 0.0,
-        "pending": count("pending_manual_review"),
-        "approved": count("approved"),
-        "rejected": count("rejected"),
-        "avg_decision_seconds": round(seconds / decided, 3) if decided else None,
-    }
+    return EnrollmentAnalytics(
+        total=total,
+        auto_approval_rate=round(100 * automatic / total, 2) if total else 0.0,
+        pending=count("pending_manual_review"),
+        approved=count("approved"),
+        rejected=count("rejected"),
+        avg_decision_seconds=round(seconds / decided, 3) if decided else None,
+    )
 
 
 async def several(session: AsyncSession, *, user_ids: Sequence[UUID]) -> list[UserInfo]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict
 
+T = TypeVar("T")
 _YEARS = range(1900, 3000)
 
 
@@ -45,14 +45,14 @@ class NoFields(Input):
 NoBody = NoFields | None
 
 
-class Page(BaseModel):
+class Page(BaseModel, Generic[T]):
     """One page of a list. `next` goes into the query of the next one; null at the end."""
 
-    items: list[dict[str, Any]]
+    items: list[T]
     next: str | None = None
 
 
-def page_of(items: list[Any], *, limit: int, cursor: str = "id") -> Page:
-    """A page from dataclasses; a full one has a `next`."""
+def page_of(items: list[T], *, limit: int, cursor: str = "id") -> Page[T]:
+    """A page of what was found; a full one has a `next`."""
     last = str(getattr(items[-1], cursor)) if len(items) == limit else None
-    return Page(items=[asdict(item) for item in items], next=last)
+    return Page(items=items, next=last)

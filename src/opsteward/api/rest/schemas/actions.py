@@ -1,0 +1,18 @@
+"""What the routes of actions answer, beside what `actions.types` holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionTypeInfo:
+    """An action that can be requested, with its risk and the JSON Schema of its parameters."""
+
+    action: str
+    title: str
+    risk: str
+    undoable: bool
+    schemes: list[str]
+    params: dict[str, Any]

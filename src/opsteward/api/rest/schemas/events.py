@@ -1,0 +1,85 @@
+"""What the routes of events, incidents and event analysis answer, beside what `events.types` holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opsteward.actions.types import ActionView
+from opsteward.events.types import EventView, IncidentView, TakenEvent, TimelineView
+from opsteward.troubleshooting.types import SessionView
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """What was wrong with one field of a row; rows count from 0, in the order sent."""
+
+    row: int
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakenEvents:
+    """How many events are committed, and what was wrong with the others. `events` in the order sent."""
+
+    accepted: int
+    rejected: list[Rejected]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakenEventsInFull(TakenEvents):
+    """With what became of each event."""
+
+    events: list[TakenEvent]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentInFull(IncidentView):
+    """An incident with its timeline, its newest events, its actions and its sessions."""
+
+    timeline: list[TimelineView]
+    events: list[EventView]
+    actions: list[ActionView]
+    sessions: list[SessionView]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysisMetadata:
+    """`analysis` says in words which rule fitted."""
+
+    user_facing: bool
+    severity: str
+    analysis: str
+    confidence: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalyzedEvent:
+    """What kind of event it is, and what is usually done about it."""
+
+    category: str
+    severity: str
+    action: str
+    priority: int
+    metadata: AnalysisMetadata
+    engine: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionMetadata:
+    """What was decided about."""
+
+    event_type: str
+    severity: str
+    requires_immediate_action: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecidedAction:
+    """What is to be done, and why."""
+
+    action: str
+    priority: int
+    reason: str
+    metadata: DecisionMetadata
+    engine: str

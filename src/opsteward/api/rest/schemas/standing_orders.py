@@ -1,0 +1,38 @@
+"""What the routes of standing orders answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from opsteward.events.standing_orders.service import InForce
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedOrders:
+    """The names of the orders in a sound text."""
+
+    ok: bool
+    orders: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrdersInForce:
+    """The version in force. Version 0 is what ships: nobody has applied any yet."""
+
+    version: int
+    text: str
+    applied_by: str
+    applied_at: datetime | None
+    orders: list[str]
+
+    @classmethod
+    def of(cls, found: InForce) -> OrdersInForce:
+        """As the API shows it: the orders by their names."""
+        return cls(
+            version=found.version,
+            text=found.text,
+            applied_by=found.applied_by,
+            applied_at=found.applied_at,
+            orders=[order.name for order in found.orders],
+        )
