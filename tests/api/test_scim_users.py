@@ -167,7 +167,7 @@ async def test_who_comes_inactive_has_nothing_until_active(idp: Provisioner) -> 
     ({"op": "remove", "path": "externalId"}, ("externalId",), None),
     ({"op": "remove", "path": "active"}, ("active",), None),
     ({"op": "replace", "path": f"{USER}:nickName", "value": "x"}, ("nickName",), "x"),
-    ({"op": "add", "path": "nonsense", "value": "x"}, ("nonsense",), None),
+    ({"op": "add", "path": "nonsense", "value": "x"}, ("nonsense",), "x"),
 ])  # fmt: skip
 async def test_habits_of_identity_providers(
     idp: Provisioner, operation: dict[str, Any], where: tuple[Any, ...], value: Any

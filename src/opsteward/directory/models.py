@@ -13,19 +13,24 @@ from opsteward.core.clock import now
 from opsteward.core.db import Base, TenantRow
 
 _HELD = sa.text("holds_names")
+#: A leaver keeps its address, and somebody else may have it meanwhile: whoever is hired again comes as a new user.
+_ADDRESS_HELD = sa.text("holds_names and status in ('active', 'pending', 'suspended')")
 
 
 class User(TenantRow, Base):
     """A person (or program) of the tenant's directory. Gives no power over Opsteward itself.
 
     `permissions` and `system_access` are what holds now: of the enrolment's rule and of single grants together.
-    While `holds_names` is set nobody else can take the username or the address; a SCIM DELETE gives them back.
+    While `holds_names` is set nobody else can take the username; a SCIM DELETE gives it back. The address is the user's
+    while it is active, pending or suspended.
     """
 
     __tablename__ = "users"
     __table_args__ = (
         sa.Index("uq_users_username", "tenant_id", "username_key", unique=True, postgresql_where=_HELD),
-        sa.Index("uq_users_email", "tenant_id", "email_key", unique=True, postgresql_where=_HELD),
+        sa.Index("uq_users_email", "tenant_id", "email_key", unique=True, postgresql_where=_ADDRESS_HELD),
+        # of leavers too, for who looks one up by its address
+        sa.Index("ix_users_email", "tenant_id", "email_key", postgresql_where=_HELD),
         sa.Index("ix_users_status", "tenant_id", "status", postgresql_where=_HELD),
         sa.Index("ix_users_external", "tenant_id", "external_id", postgresql_where=sa.text("external_id is not null")),
         sa.Index("ix_users_manager", "tenant_id", "manager_id", postgresql_where=sa.text("manager_id is not null")),

@@ -31,6 +31,8 @@ class EnrollmentStatus(StrEnum):
 
 #: In these a user has access; in the others, none.
 HAS_ACCESS = frozenset({UserStatus.ACTIVE})
+#: In these nobody else can take a user's address. A leaver's can be taken: by who is hired again, for one.
+HAS_ADDRESS = frozenset({UserStatus.ACTIVE, UserStatus.PENDING, UserStatus.SUSPENDED})
 ALL_SYSTEMS = "all_systems"
 
 

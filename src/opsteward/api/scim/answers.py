@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -18,6 +19,7 @@ from opsteward.directory.scim.types import BadFilter
 
 MEDIA_TYPE = "application/scim+json"
 ROOT = "/scim/v2"
+_SLASHES = re.compile(r"/{2,}")
 _ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 
 
@@ -93,15 +95,20 @@ class ScimRoute(APIRoute):
 
 
 class ScimErrors:
-    """Pure ASGI, outside of the guard: a problem document of an address below /scim becomes a SCIM error."""
+    """Pure ASGI, outside of the guard: a problem document of an address below /scim becomes a SCIM error.
+
+    Slashes that a client's base address has too many of are passed over: `/scim//v2/`, `/scim/v2/Users/`.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not f"{scope['path']}/".startswith("/scim/"):
+        path = _SLASHES.sub("/", f"{scope['path']}/") if scope["type"] == "http" else ""
+        if not path.startswith("/scim/"):
             await self._app(scope, receive, send)
             return
+        scope = {**scope, "path": path.rstrip("/")}
         held: Message | None = None
         parts: list[bytes] = []
 

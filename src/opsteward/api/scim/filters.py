@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -65,10 +66,14 @@ class _Translated(FilterVisitor[types.Term]):
         attribute = self._attribute(node.attr_path, comparing=True)
         if attribute is None:
             return types.Never()
+        if attribute.type == "complex" and node.value is not None:
+            # a reference is compared by what it refers to: manager eq "id" is manager.value eq "id"
+            by_value = replace(node, attr_path=replace(node.attr_path, sub_attr="value"))
+            if node.attr_path.sub_attr is not None or self._bound.resolve(by_value.attr_path, strict=False) is None:
+                raise BadFilter.field("filter", f"{node.attr_path} has parts", "compare one of them")
+            return self.visit_comparison(by_value)
         binding = self._bound.resolve_comparison(node.attr_path, strict=False)
         value = coerce_value(binding, node.value, node.op)
-        if value is not None and attribute.type == "complex":
-            raise BadFilter.field("filter", f"{node.attr_path} has parts", "compare one of them")
         return types.Compare(attribute, node.op.value, _checked(value, attribute, node))
 
     def visit_present(self, node: Present) -> types.Term:

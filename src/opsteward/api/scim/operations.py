@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
-from scim2_models import Context, Error, PatchOp, SCIMException
+from scim2_models import Context, PatchOp
 
 from opsteward.accounts.types import Identity
-from opsteward.api.scim import documents, filters
+from opsteward.api.scim import documents, filters, patches, references, refusals, undeclared
 from opsteward.api.scim.answers import Refused
 from opsteward.api.scim.projection import Projection
 from opsteward.api.scim.schemas import MAX_RESULTS, MODELS, POLICY
@@ -22,8 +21,19 @@ from opsteward.core.errors import NotFound
 from opsteward.directory.scim import groups as scim_groups
 from opsteward.directory.scim import queries as scim_queries
 from opsteward.directory.scim import users as scim_users
-from opsteward.directory.scim.types import Kind, Member, Resource, Search, StaleVersion, UserResource, UserState
+from opsteward.directory.scim.types import (
+    GROUP,
+    USER,
+    Kind,
+    Member,
+    Resource,
+    Search,
+    StaleVersion,
+    UserResource,
+    UserState,
+)
 
+_CORE = {Kind.USER: USER, Kind.GROUP: GROUP}
 _PAGE = 100
 _MAX_PATHS = 50_000
 _LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
@@ -80,14 +90,20 @@ class Operations:
             return await self._patch_members(_id(text), few, if_match)
         model: Any = MODELS[kind]
         _check_paths(body)
-        with _refusals():
-            patch = PatchOp[model].model_validate(body, scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=POLICY)
+        with refusals.told():
+            parts = list(_parts(patches.steps_of(body, model), model, body))
 
         def patched(before: Resource) -> dict[str, Any]:
-            with _refusals():
-                resource = model.model_validate(documents.document(before, self.base), scim_policy=POLICY)
-                patch.patch(resource, scim_policy=POLICY)
-                return _dump(resource)
+            with refusals.told():
+                document = documents.document(before, self.base)
+                for part in parts:
+                    resource = model.model_validate(document, scim_policy=POLICY)
+                    if isinstance(part, PatchOp):
+                        part.patch(resource, scim_policy=POLICY)
+                    document = _dump(resource)
+                    if isinstance(part, patches.Step):
+                        undeclared.change(document, part, core=_CORE[kind])
+                return _dump(model.model_validate(document, scim_policy=POLICY))
 
         return await self._change(kind, text, patched, projection, if_match)
 
@@ -209,23 +225,21 @@ class Operations:
         return Done(resource=resource, document=projection.applied(documents.document(resource, self.base)))
 
 
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """What `scim2_models` refuses, told as a refusal of ours."""
-    try:
-        yield
-    except SCIMException as error:
-        raise Refused.because(error.detail, error.scim_type, error.status) from None
-    except ValidationError as error:
-        told = Error.from_validation_errors(error)
-        detail = "; ".join(str(one.detail) for one in told[:10])
-        raise Refused.because(detail, told[0].scim_type or "invalidValue", told[0].status or 400) from None
-    except RecursionError:
-        raise Refused.because("the request is nested too deep", "invalidSyntax") from None
+def _parts(steps: Sequence[patches.Step], model: Any, body: Any) -> Iterator[Any]:
+    """The steps in their order: those of declared attributes that follow each other as one PATCH of the library's."""
+    schemas = next((value for key, value in body.items() if key.lower() == "schemas"), None)
+    for declared, group in groupby(steps, key=lambda step: step.declared):
+        if not declared:
+            yield from group
+            continue
+        asked = {"Operations": [step.as_operation() for step in group]}
+        if schemas is not None:
+            asked["schemas"] = schemas
+        yield PatchOp[model].model_validate(asked, scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=POLICY)
 
 
 def _document(kind: Kind, body: Any, context: Context) -> dict[str, Any]:
-    with _refusals():
+    with refusals.told():
         return _dump(MODELS[kind].model_validate(body, scim_ctx=context, scim_policy=POLICY))
 
 
@@ -234,16 +248,9 @@ def _dump(resource: Any) -> dict[str, Any]:
     return found
 
 
-def _operations_of(body: Any) -> list[Any]:
-    """The operations of a PATCH, before anything of it was checked."""
-    given = body.items() if isinstance(body, dict) else ()
-    listed = next((value for key, value in given if key.lower() == "operations"), None)
-    return listed if isinstance(listed, list) else []
-
-
 def _check_paths(body: Any) -> None:
     """Refuse what would take long to parse."""
-    given = [pair for one in _operations_of(body) if isinstance(one, dict) for pair in one.items()]
+    given = [pair for one in patches.operations_of(body) if isinstance(one, dict) for pair in one.items()]
     if sum(len(value) for key, value in given if key.lower() == "path" and isinstance(value, str)) > _MAX_PATHS:
         raise Refused.because(f"the paths have more than {_MAX_PATHS} characters together", "invalidPath")
 
@@ -305,7 +312,7 @@ class _Few:
 
 def _few_members(body: Any) -> _Few | None:
     """What a PATCH does, where it only adds members or removes some by their ids; else None."""
-    operations = _operations_of(body)
+    operations = patches.operations_of(body)
     add: list[dict[str, Any]] = []
     remove: set[UUID] = set()
     if not operations or "schemas" not in body:
@@ -315,7 +322,7 @@ def _few_members(body: Any) -> _Few | None:
             return None
         op, path, value = one["op"].lower(), one["path"], one.get("value")
         picked = _ONE_MEMBER.fullmatch(path)
-        listed = value if path.lower() == "members" and isinstance(value, list) else []
+        listed = references.members(value) if path.lower() == "members" and isinstance(value, list) else []
         by_list = bool(listed) and all(isinstance(member, dict) for member in listed)
         if op == "add" and by_list:
             add += listed

@@ -10,6 +10,7 @@ from scim2_models import Extension, Reference, Required, Resource, ResourceType,
 from scim2_models import Group as _Group
 from scim2_models import User as _User
 
+from opsteward.api.scim import references
 from opsteward.core.settings import Settings
 from opsteward.directory.scim.types import ENTERPRISE, Kind
 
@@ -34,6 +35,11 @@ class User(_User[Any]):
     emails: list[Email] | None = None  # type: ignore[assignment]  # wider than the library's: any address of ours
     """Email addresses for the user."""
 
+    @field_validator("roles", mode="before")
+    @classmethod
+    def _without_json(cls, value: Any) -> Any:
+        return references.without_json(["roles"], references.as_entries(value)) if value is not None else None
+
 
 class Manager(_Manager):  # type: ignore[misc]
     """The user's manager. Identity providers send its id alone."""
@@ -52,15 +58,17 @@ class EnterpriseUser(_EnterpriseUser):
 
     @field_validator("manager", mode="before")
     @classmethod
-    def _bare(cls, value: Any) -> Any:
-        # Entra ID sends the id as a plain text, and an empty one for no manager
-        if isinstance(value, str):
-            return {"value": value} if value else None
-        return None if isinstance(value, dict) and value.get("value") == "" else value
+    def _any_form(cls, value: Any) -> Any:
+        return references.reference(value)
 
 
 class Group(_Group):
     """Group"""
+
+    @field_validator("members", mode="before")
+    @classmethod
+    def _any_form(cls, value: Any) -> Any:
+        return references.members(value)
 
 
 EXTENDED_USER: Any = User.__class_getitem__(EnterpriseUser)

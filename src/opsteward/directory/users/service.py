@@ -23,7 +23,7 @@ from opsteward.directory.enrollment.service import enrollment_row, pending_chang
 from opsteward.directory.enrollment_rules.rules import meeting
 from opsteward.directory.enrollment_rules.service import duties_meet, rules_of
 from opsteward.directory.models import Enrollment, User
-from opsteward.directory.types import NewUser, UserInfo, UsersEnrolled, UserStatus
+from opsteward.directory.types import HAS_ADDRESS, NewUser, UserInfo, UsersEnrolled, UserStatus
 from opsteward.directory.user_changes import PEOPLE, change, drop_denials, locked
 from opsteward.directory.users import creation
 from opsteward.directory.users.validation import problems_of
@@ -120,7 +120,8 @@ class Users:
         changes = self._checked(user, wanted | ({"role": role} if role is not None else {}))
         if "manager_id" in changes:
             await self._check_manager(session, changes["manager_id"], user_id=user.id)
-        names: dict[str, str | None] = {key: changes[key] for key in ("username_key", "email_key") if key in changes}
+        keys = ("username_key", "email_key") if user.status in HAS_ADDRESS else ("username_key",)
+        names: dict[str, str | None] = {key: changes[key] for key in keys if key in changes}
         if any(getattr(user, key) != value for key, value in names.items()) and user.holds_names:
             await self._check_free(session, user, names)
         if "username_key" in changes and changes["username_key"] != user.username_key:
@@ -218,6 +219,8 @@ class Users:
                 remedy="possible: " + ", ".join(sorted(MOVES[UserStatus(user.status)])),
             )
         fields: dict[str, Any] = {"status": status}
+        if status in HAS_ADDRESS and user.status not in HAS_ADDRESS and user.holds_names:
+            await self._check_free(session, user, {"email_key": user.email_key})
         if status == UserStatus.INACTIVE and user.deactivated_at is None:
             fields["deactivated_at"] = now()
         elif status == UserStatus.ACTIVE:
@@ -267,12 +270,12 @@ class Users:
         for key, value in keys.items():
             if value is None:
                 continue
-            column = User.username_key if key == "username_key" else User.email_key
-            holder = await session.scalar(
-                sa.select(User.id).where(
-                    User.tenant_id == user.tenant_id, column == value, User.holds_names, User.id != user.id
-                )
-            )
+            held = sa.and_(User.tenant_id == user.tenant_id, User.holds_names, User.id != user.id)
+            if key == "username_key":
+                held &= User.username_key == value
+            else:
+                held &= sa.and_(User.email_key == value, User.status.in_(HAS_ADDRESS))
+            holder = await session.scalar(sa.select(User.id).where(held))
             if holder is not None:
                 raise taken(key.removesuffix("_key"))
 

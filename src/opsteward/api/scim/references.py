@@ -1,0 +1,78 @@
+"""The forms in which clients send a reference to another resource, an entry of a list, or a role."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_JSON_LIMIT = 10_000  # characters
+
+
+def as_reference(parts: Sequence[str], value: Any) -> Any:
+    """A manager as the object that the schema has: from an id as text, a list of one, or a `$ref` alone. An empty one
+    is nobody. Other attributes stay as they are."""
+    if [part.lower() for part in parts] != ["manager"]:
+        return value
+    found = reference(value)
+    # the manager's name is the server's to tell: sent along, it is passed over (RFC 7643, 2.2)
+    return (
+        {key: one for key, one in found.items() if key.lower() != "displayname"} if isinstance(found, dict) else found
+    )
+
+
+def reference(value: Any) -> Any:
+    """`{"value": id}`, or None for nobody; what is no reference in any form stays, to be refused by the schema."""
+    if isinstance(value, list):
+        if len(value) > 1:
+            return value
+        value = value[0] if value else None
+    if isinstance(value, str):
+        return {"value": value} if value else None
+    if not isinstance(value, Mapping):
+        return value
+    named = {key.lower(): item for key, item in value.items()}
+    found, link = named.get("value"), named.get("$ref")
+    if found is None and isinstance(link, str) and link.rstrip("/"):
+        return {**value, "value": link.rstrip("/").rpartition("/")[2]}
+    return None if found in (None, "") and set(named) <= {"value", "$ref", "displayname"} else value
+
+
+def as_entries(value: Any) -> Any:
+    """The entries of a list, sent as a list or as one alone; a bare text is the entry's value."""
+    listed = value if isinstance(value, list) else [] if value is None else [value]
+    return [{"value": one} if isinstance(one, str) else one for one in listed]
+
+
+def members(value: Any) -> Any:
+    """Members, each with its id, whatever form they came in; what is none in any form stays, to be refused."""
+    if value is None:
+        return None
+    return [reference(one) if isinstance(one, Mapping) else one for one in as_entries(value)]
+
+
+def without_json(parts: Sequence[str], value: Any) -> Any:
+    """Roles that came as JSON inside of a text (Entra ID's AppRoleAssignmentsComplex), as the role itself."""
+    if not parts or parts[0].lower() != "roles":
+        return value
+    if isinstance(value, list):
+        return [_role(one) for one in value]
+    if len(parts) > 1:
+        unwrapped = _role({"value": value})
+        return unwrapped.get(parts[1]) or unwrapped["value"] if isinstance(unwrapped, dict) else value
+    return _role(value)
+
+
+def _role(given: Any) -> Any:
+    text = given.get("value") if isinstance(given, Mapping) else given
+    if not isinstance(text, str) or not text.lstrip().startswith("{") or len(text) > _JSON_LIMIT:
+        return given
+    try:
+        inner = json.loads(text)
+    except (ValueError, RecursionError):
+        return given
+    if not isinstance(inner, dict) or not isinstance(inner.get("value"), str):
+        return given
+    shown = inner.get("displayName") or inner.get("display")
+    more = {key: item for key, item in given.items() if key != "value"} if isinstance(given, Mapping) else {}
+    return {**more, "value": inner["value"], **({"display": shown} if isinstance(shown, str) else {})}
