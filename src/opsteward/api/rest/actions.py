@@ -125,7 +125,7 @@ async def list_approvals(
     """Oldest first, each with the plan that it is for."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         wanted = None if status == "all" else status
-        found = await services.action_service.list_approvals(session, status=wanted, limit=limit)
+        found = await services.action_service.list_approvals(session, status=wanted, limit=limit, by=identity)
     return Page(items=[asdict(approval) for approval in found])
 
 
@@ -135,7 +135,7 @@ async def get_approval(
 ) -> dict[str, Any]:
     """One approval."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return asdict(await services.action_service.get_approval(session, approval_id=approval_id))
+        return asdict(await services.action_service.get_approval(session, approval_id=approval_id, by=identity))
 
 
 @router.post("/approvals/{approval_id}/approve")
