@@ -45,7 +45,7 @@ async def asker(instance: Instance) -> AsyncIterator[Tenant]:
 def company(live: Live) -> LiveTenant:
     """A tenant whose system `visited` is the target."""
     tenant = live.tenant(f"c{uuid4().hex[:12]}")
-    register_target(live, tenant)
+    register_target(tenant)
     return tenant
 
 
@@ -69,7 +69,7 @@ def visit(live: Live) -> Iterator[Callable[[], Visitor]]:
     opened: list[psycopg.Connection[Any]] = []
 
     def open_one() -> Visitor:
-        connection = psycopg.connect(visited_database(live), application_name="a-visitor")
+        connection = psycopg.connect(visited_database(), application_name="a-visitor")
         opened.append(connection)
         return Visitor(connection=connection, identity=identity_of(connection))
 

@@ -126,16 +126,27 @@ def test_who_changed_it_cannot_approve_it(live: Live, company: LiveTenant, visit
     assert visitor.is_alive()
 
 
-def test_an_approver_of_the_requesters_making_shows_in_the_audit_log(
+def test_an_approver_of_the_requesters_making_is_refused_for_a_day_and_marked_from_then_on(
     live: Live, company: LiveTenant, visit: Callable[[], Visitor]
 ) -> None:
     visitor = visit()
     approval = ask_to_terminate(company.owner, visitor)
-    assert approve(live.operator(company, "sock", "approver"), approval).status_code == 200
+    sock = live.operator(company, "sock", "approver")
+    problem = problem_of(approve(sock, approval), 403)
+    assert "of the requester's making: sock was " in problem["detail"]
+    assert "wait until" in problem["remedy"]
+    shown = sock.cli("approvals", "show", approval["id"]).stdout
+    assert "refused: you are of the requester's making: sock was " in " ".join(shown.split())
+    assert visitor.is_alive()
+    a_day_ago = "= now() - interval '25 hours' where tenant_id = %s"
+    live.sql(f"update opsteward.operators set created_at {a_day_ago}", company.id)
+    live.sql(f"update opsteward.tokens set made_at {a_day_ago}", company.id)
+    assert approve(sock, approval).json()["making"]["refused"] is False
     settled(company.owner, approval["action_id"], "succeeded")
     entries = company.owner.http.get("/api/v1/audit", params={"object_id": approval["action_id"]}).json()["items"]
     approved = next(entry for entry in entries if entry["verb"] == "action.approval.approved")
     assert approved["detail"]["decided_by_an_operator_of_the_requesters_making"] is True
+    assert "sock was " in company.owner.cli("approvals", "show", approval["id"]).stdout
 
 
 def test_a_refusal_ends_it(company: LiveTenant, second: LiveOperator, visit: Callable[[], Visitor]) -> None:
@@ -157,9 +168,9 @@ def test_a_refusal_ends_it(company: LiveTenant, second: LiveOperator, visit: Cal
 def test_an_approval_that_nobody_gives_expires() -> None:
     with running_instance({"OPSTEWARD_APPROVAL_TTL": "1", "OPSTEWARD_QUEUE_POLL_INTERVAL": "0.1"}) as live:
         tenant = live.tenant("short")
-        register_target(live, tenant)
+        register_target(tenant)
         second = live.operator(tenant, "grace", "approver")
-        with psycopg.connect(visited_database(live)) as connection:
+        with psycopg.connect(visited_database()) as connection:
             visitor = Visitor(connection=connection, identity=identity_of(connection))
             [system] = tenant.owner.http.get("/api/v1/systems").json()["items"]
             request = {

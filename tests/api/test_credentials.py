@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from opsteward.accounts import credentials
+from opsteward.accounts.lineage import ancestry_of
 from opsteward.accounts.sessions import SESSION_COOKIE
 from support.instance import ORIGIN, Instance, Tenant
 from support.problems import problem_of
@@ -137,7 +138,9 @@ async def test_nobody_gives_more_than_they_have(tenant: Tenant) -> None:
 
 async def made_by(instance: Instance, secret: str) -> set[str]:
     """The others who made this credential or its operator."""
-    return set((await credentials.authenticate(instance.services.web, secret=secret)).made_by)
+    identity = await credentials.authenticate(instance.services.web, secret=secret)
+    async with instance.services.web.unit_of_work(identity.tenant_id) as session:
+        return {step.maker for step in (await ancestry_of(session, identity)).own_steps}
 
 
 async def test_who_made_a_credential_is_known_by_it(instance: Instance, tenant: Tenant) -> None:

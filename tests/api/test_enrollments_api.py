@@ -118,6 +118,17 @@ async def test_duties_that_must_not_meet_do_not(tenant: Tenant) -> None:
     problem_of(await tenant.http.put("/api/v1/segregation-of-duties", json=given), 409)
 
 
+async def test_a_further_stage_needs_somebody_else_than_a_puppet(tenant: Tenant) -> None:
+    _, enrollment_id = await _waiting(tenant, "contractor")
+    assert (await _decide(tenant, enrollment_id, "approve")).status_code == 200
+    await tenant.http.post("/api/v1/operators", json={"name": "sock", "roles": ["admin"]})
+    token = (await tenant.http.post("/api/v1/tokens", json={"operator": "sock"})).json()["token"]
+    answer = await tenant.instance.client(token).post(f"/api/v1/enrollments/{enrollment_id}/approve", json={})
+    assert "of the earlier approver's making: sock was" in problem_of(answer, 403)["detail"]
+    other = await tenant.operator("admin")
+    assert (await _decide(other, enrollment_id, "approve")).json()["status"] == "approved"
+
+
 async def test_an_overdue_stage_becomes_an_incident_once(tenant: Tenant) -> None:
     rule = {"stages": [{"name": "manager", "escalate_after": 3600}]}
     await _set_rule(tenant, "slow", rule)

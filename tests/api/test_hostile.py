@@ -246,7 +246,7 @@ async def test_opstewards_own_database_is_no_system(tenant: Tenant) -> None:
     sockets = EmbeddedPostgres(tenant.instance.home).sockets
     for database, username, field in (
         ("opsteward", "postgres", "endpoint"), ("opsteward", "watcher", "endpoint"),
-        ("template1", "postgres", "credentials.username"), ("template1", "opsteward_app", "credentials.username"),
+        ("template1", "postgres", "endpoint"), ("template1", "opsteward_app", "endpoint"),
     ):  # fmt: skip
         system = {
             "name": "own",

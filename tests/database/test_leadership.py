@@ -15,7 +15,7 @@ from opsteward.core.durable import ENGINE_VERSION, Engine
 from opsteward.core.ids import uuid7
 from opsteward.core.process_identity import host_key, session_mark, started_mark
 from opsteward.core.processes import Membership, Process
-from opsteward.telemetry import audit
+from opsteward.telemetry import audit, sealing
 from support.instance import Instance, Tenant
 
 
@@ -57,7 +57,7 @@ async def test_sealing_survives_a_revoked_right_and_goes_on_until_nothing_waits(
     await seal_waiting(
         instance.services.app, instance.services.box.audit_key()
     )  # what other tests left, in large batches
-    monkeypatch.setattr(audit, "_BATCH", 3)  # more than one batch, without thousands of entries
+    monkeypatch.setattr(sealing, "_BATCH", 3)  # more than one batch, without thousands of entries
     async with instance.services.web.unit_of_work(tenant.id) as session:
         for number in range(10):
             await audit.record(session, actor="system:test", verb="test", object_type="test", object_id=str(number))

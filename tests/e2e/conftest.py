@@ -84,7 +84,12 @@ def served() -> Iterator[Served]:
     with (home.parent / f"{home.name}.log").open("w+") as errors:
         process = subprocess.Popen(
             [sys.executable, "-c", "from opsteward.cli.main import main; main()", "up", "--port", "0"],
-            env=environment | {"OPSTEWARD_HOME": str(home), "OPSTEWARD_LOG_FORMAT": "json"},
+            env=environment
+            | {
+                "OPSTEWARD_HOME": str(home),
+                "OPSTEWARD_LOG_FORMAT": "json",
+                "OPSTEWARD_APPROVAL_MAKING_SECONDS": "0",  # the admin makes everybody here
+            },
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

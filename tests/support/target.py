@@ -1,16 +1,21 @@
-"""Actions of a live instance on a real target: sessions of a visitor on its own PostgreSQL server."""
+"""Actions of a live instance on a real target: sessions of a visitor on a PostgreSQL server that is not Opsteward's."""
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 
 from opsteward.core.embedded_postgres import EmbeddedPostgres
-from support.live import Live, LiveOperator, LiveTenant
+from support.live import LiveOperator, LiveTenant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +41,32 @@ def identity_of(connection: psycopg.Connection[Any]) -> dict[str, Any]:
     return {"pid": row[0], "backend_start": row[1].isoformat()}
 
 
-def visited_database(live: Live) -> str:
+@functools.cache
+def target_server() -> EmbeddedPostgres:
+    """A server for systems to be registered on, one for the whole run; it ends with the test process."""
+    folder = Path(tempfile.mkdtemp(prefix="ops-target-", dir="/tmp"))
+    folder.chmod(0o711)
+    server = EmbeddedPostgres(folder)
+    server.ensure_running()
+
+    def end() -> None:
+        server.stop_if_last("nobody is asked")
+        shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(end)
+    return server
+
+
+def on_target(statement: str, *params: Any) -> list[tuple[Any, ...]]:
+    """The rows of a statement of its superuser."""
+    with psycopg.connect(target_server().url("postgres"), autocommit=True) as admin:
+        found = admin.execute(statement.encode(), params or None)
+        return found.fetchall() if found.description else []
+
+
+def visited_database() -> str:
     """The URL of a database with a plain role in it, made once."""
-    server = EmbeddedPostgres(live.home)
+    server = target_server()
     with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
         if admin.execute("select 1 from pg_roles where rolname = 'visitor'").fetchone() is None:
             admin.execute("create role visitor login")
@@ -47,13 +75,13 @@ def visited_database(live: Live) -> str:
     return server.url("visited", user="visitor")
 
 
-def register_target(live: Live, tenant: LiveTenant) -> None:
+def register_target(tenant: LiveTenant) -> None:
     """Make it a system of the tenant, `visited`."""
-    visited_database(live)
+    visited_database()
     system = {
         "name": "visited",
         "type": "database",
-        "endpoint": f"postgresql:///visited?host={EmbeddedPostgres(live.home).sockets}",
+        "endpoint": f"postgresql:///visited?host={target_server().sockets}",
         "credentials": {"username": "watcher"},
     }
     tenant.owner.http.post("/api/v1/systems", json=system).raise_for_status()

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 
-from opsteward.core.embedded_postgres import EmbeddedPostgres
 from support.live import Live, LiveTenant, running_instance
+from support.target import on_target, target_server
 
 _WITHIN = 30.0  # seconds
 RULES = {
@@ -28,9 +27,8 @@ Members = Callable[[], set[str]]
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
     with running_instance({}) as instance:
-        with psycopg.connect(EmbeddedPostgres(instance.home).url("postgres"), autocommit=True) as admin:
-            admin.execute("create role keeper login createrole")
-            admin.execute("create role grandee login createdb")
+        on_target("create role keeper login createrole")
+        on_target("create role grandee login createdb")
         yield instance
 
 
@@ -46,15 +44,15 @@ def tenant(live: Live) -> LiveTenant:
 def readers(live: Live) -> str:
     """A role of the server whose members may read the orders; nobody is one."""
     role = f"readers-{uuid4().hex[:8]}"
-    live.sql(f'create role "{role}"')
-    live.sql(f'grant "{role}" to keeper with admin option')
+    on_target(f'create role "{role}"')
+    on_target(f'grant "{role}" to keeper with admin option')
     return role
 
 
 @pytest.fixture
 def members(live: Live, readers: str) -> Members:
     def look() -> set[str]:
-        rows = live.sql(
+        rows = on_target(
             "select m.member::regrole::text from pg_auth_members m"
             " where m.roleid = %s::regrole and m.member <> 'keeper'::regrole",
             f'"{readers}"',
@@ -69,7 +67,7 @@ def register(live: Live, tenant: LiveTenant, role: str) -> str:
     system = {
         "name": "orders-db",
         "type": "database",
-        "endpoint": f"postgresql:///postgres?host={EmbeddedPostgres(live.home).sockets}",
+        "endpoint": f"postgresql:///postgres?host={target_server().sockets}",
         "credentials": {"username": "keeper"},
         "settings": {"access_role": role},
     }
@@ -168,12 +166,12 @@ def test_what_fails_is_due_again_and_the_latest_word_counts(
     live: Live, tenant: LiveTenant, readers: str, members: Members
 ) -> None:
     system_id = register(live, tenant, readers)
-    live.sql(f'revoke admin option for "{readers}" from keeper')
+    on_target(f'revoke admin option for "{readers}" from keeper')
     eve = join(tenant, f"eve-{readers}")
     due = "select login from opsteward.access_due where system_id = %s and due_at > now()"
     until(lambda: {login for (login,) in live.sql(due, system_id)}, {f"eve-{readers}"})
     assert members() == set()
-    live.sql(f'grant "{readers}" to keeper with admin option')
+    on_target(f'grant "{readers}" to keeper with admin option')
     tenant.owner.http.delete(eve).raise_for_status()
     live.sql("delete from opsteward.freezes where system_id = %s", system_id)
     zoe = f"zoe-{readers}"

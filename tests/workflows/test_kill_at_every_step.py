@@ -23,11 +23,11 @@ import pytest
 
 from opsteward.accounts.tenants import create_tenant
 from opsteward.app.services import Services, build_services
-from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.settings import load_settings
 from opsteward.events.types import NewEvent
 from opsteward.systems.service import NewSystem
 from opsteward.systems.types import KnownSystem
+from support.target import target_server
 
 DYING_WORKER = Path(__file__).with_name("dying_worker.py")
 WITHIN = 240.0
@@ -136,7 +136,7 @@ class Blocker(threading.Thread):
 
 
 async def test_a_session_is_terminated_once(case: Case) -> None:
-    server = EmbeddedPostgres(case.services.settings.home)
+    server = target_server()
     with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
         admin.execute("create database target")
         admin.execute("create role target_monitor login in role pg_monitor, pg_signal_backend")

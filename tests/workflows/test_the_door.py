@@ -443,15 +443,39 @@ async def test_neither_requester_nor_amender_approves(bench: Bench) -> None:
                 await action_service.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=operator)
 
 
-async def test_an_approver_of_the_requesters_making_shows_in_the_audit_log(bench: Bench) -> None:
+async def test_who_is_of_the_requesters_making_approves_nothing_for_a_day(bench: Bench) -> None:
+    """Then they may, and the card and the audit log say so."""
     run_id = await bench.request("lamp", approval="required")
     approval_id, plan_hash = await _approval(bench, run_id)
-    puppet = replace(bench.second, made_by=frozenset({bench.requester.actor}))
-    async with bench.services.web.unit_of_work(bench.tenant_id) as session:
-        await bench.services.action_service.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=puppet)
+    web, action_service = bench.services.web, bench.services.action_service
+    async with web.unit_of_work(bench.tenant_id) as session:
+        token = await credentials.issue_token(
+            session, operator_id=bench.second.operator_id, kind="api", name="t", actor=bench.requester.actor
+        )
+    puppet = await credentials.authenticate(web, secret=token.secret)
+    with pytest.raises(Denied, match="second was issued a token by first"):
+        async with web.unit_of_work(bench.tenant_id) as session:
+            await action_service.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=puppet)
+    async with web.unit_of_work(bench.tenant_id) as session:
+        card = await action_service.get_approval(session, approval_id=approval_id, by=puppet)
+        assert card.status == "pending"
+        assert card.making is not None
+        assert card.making["refused"] is True
+        assert (await action_service.get_approval(session, approval_id=approval_id, by=bench.second)).making is None
+        await session.execute(
+            sa.text("update opsteward.tokens set made_at = made_at - interval '25 hours' where id = :id"),
+            {"id": token.id},
+        )
+    async with web.unit_of_work(bench.tenant_id) as session:
+        decided = await action_service.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=puppet)
         entries = await audit.list_entries(session, object_id=str(run_id))
+    assert decided.making is not None
+    assert "second was issued a token by first" in decided.making["told"]
     approved = next(entry for entry in entries if entry.verb == "action.approval.approved")
     assert approved.detail["decided_by_an_operator_of_the_requesters_making"] is True
+    assert [(step["made"], step["maker"]) for step in approved.detail["making"]] == [
+        (bench.second.actor, bench.requester.actor)
+    ]
 
 
 async def test_a_limit_per_hour_holds_for_many_at_once(bench: Bench) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.accounts.models import Operator, Token
+from opsteward.accounts.models import Operator, Password, Token
 from opsteward.accounts.role_delegation import check_roles, check_scopes
 from opsteward.accounts.types import Identity, NewToken, OperatorInfo, TokenInfo
 from opsteward.core import feed
@@ -123,7 +123,7 @@ async def issue_token(
             limited = list(by.scopes)
         if by.kind == "api" and by.expires_at is not None:
             expires_at = min(expires_at or by.expires_at, by.expires_at)
-    secret = new_token()
+    secret, at = new_token(), now()
     token = Token(
         id=uuid7(),
         tenant_id=tenant_of(session),
@@ -132,6 +132,8 @@ async def issue_token(
         name=name,
         secret_hash=token_hash(secret),
         issued_by=by.issued_by if by is not None and own else actor,
+        made_at=(await made_at(session, by) if by is not None and own else None) or at,
+        created_at=at,
         scopes=limited,
         expires_at=expires_at,
     )
@@ -148,12 +150,20 @@ async def issue_token(
     return NewToken(id=token.id, secret=secret, scopes=limited, expires_at=expires_at)
 
 
+async def made_at(session: AsyncSession, by: Identity) -> datetime | None:
+    """When the issuer of what somebody shows made what it stems from; None where nothing of it is kept here."""
+    own = (Token.tenant_id == tenant_of(session), Token.id == by.token_id)
+    of_password = (Password.tenant_id == tenant_of(session), Password.id == by.token_id)
+    return await session.scalar(
+        sa.union_all(sa.select(Token.made_at).where(*own), sa.select(Password.made_at).where(*of_password))
+    )
+
+
 async def authenticate(db: Database, *, secret: str) -> Identity:
     """Who bears this secret. Raises Unauthenticated without saying why."""
     row = await db.look_up("select * from opsteward.token_owner(:hash)", {"hash": token_hash(secret)})
     if row is None:
         raise Unauthenticated("the credential is unknown, expired or revoked")
-    own = f"operator:{row.operator_id}"
     return Identity(
         tenant_id=row.tenant_id,
         tenant_name=row.tenant_name,
@@ -166,9 +176,6 @@ async def authenticate(db: Database, *, secret: str) -> Identity:
         issued_by=row.issued_by,
         scopes=tuple(row.scopes) if row.scopes is not None else None,
         expires_at=row.expires_at,
-        made_by=frozenset(
-            maker for maker in (row.created_by, row.issued_by) if maker != own and not maker.startswith("system:")
-        ),
     )
 
 

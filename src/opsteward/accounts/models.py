@@ -49,6 +49,8 @@ class Token(TenantRow, Base):
     name: Mapped[str]
     secret_hash: Mapped[bytes] = mapped_column(unique=True)
     issued_by: Mapped[str]
+    #: When its issuer made what it stems from: the link of a session, the token of a further one; else as created_at.
+    made_at: Mapped[datetime] = mapped_column(default=now)
     #: Permissions that it is limited to, or the beginnings of their names; null for all that its operator may.
     scopes: Mapped[list[str] | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -66,6 +68,8 @@ class Password(TenantRow, Base):
     operator_id: Mapped[UUID] = mapped_column(sa.ForeignKey("opsteward.operators.id"))
     hash: Mapped[str]
     set_by: Mapped[str]
+    #: When `set_by` made what the first password was set with: its link.
+    made_at: Mapped[datetime] = mapped_column(default=now)
     changed_at: Mapped[datetime] = mapped_column(default=now)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -60,9 +60,9 @@ class PasswordSignIn:
         )
         newer = await self._hashing.hash(password) if self._hashing.is_outdated(row.hash) else None
         async with self._db.unit_of_work(owner.tenant_id) as session:
-            await _hold_unchanged(session, owner.operator_id, row.hash)
+            held = await _hold_unchanged(session, owner.operator_id, row.hash)
             if newer is not None:
-                await _store(session, owner.operator_id, newer, set_by=row.set_by)
+                await _store(session, owner.operator_id, newer, set_by=row.set_by, made_at=held.made_at)
             token = await credentials.signed_in(session, owner)
         await throttle.give_back(self._db, charged)
         return owner, token
@@ -88,7 +88,7 @@ class PasswordSignIn:
         async with self._db.unit_of_work(identity.tenant_id) as session:
             held = await _hold_unchanged(session, identity.operator_id, stored.hash if stored else "")
             # Whoever gave the first password keeps being named: changing it makes it nobody else's gift.
-            await _store(session, identity.operator_id, hashed, set_by=held.set_by)
+            await _store(session, identity.operator_id, hashed, set_by=held.set_by, made_at=held.made_at)
             await end_sessions(session, operator_id=identity.operator_id, but=identity.token_id)
             await _note_change(session, identity, by="old password")
         await throttle.give_back(self._db, charged)
@@ -101,7 +101,8 @@ class PasswordSignIn:
         hashed = await self._hashing.hash(password)
         async with self._db.unit_of_work(link.tenant_id) as session:
             await credentials.use_up(session, link=link, kind="password")
-            await _store(session, link.operator_id, hashed, set_by=link.issued_by)
+            since = await credentials.made_at(session, link) or now()
+            await _store(session, link.operator_id, hashed, set_by=link.issued_by, made_at=since)
             await end_sessions(session, operator_id=link.operator_id)
             await _note_change(session, link, by="link")
             return await credentials.signed_in(session, link)
@@ -160,8 +161,8 @@ async def _hold_unchanged(session: AsyncSession, operator_id: UUID, hashed: str)
     return held
 
 
-async def _store(session: AsyncSession, operator_id: UUID, hashed: str, *, set_by: str) -> None:
-    row = {"hash": hashed, "set_by": set_by, "changed_at": now()}
+async def _store(session: AsyncSession, operator_id: UUID, hashed: str, *, set_by: str, made_at: datetime) -> None:
+    row = {"hash": hashed, "set_by": set_by, "made_at": made_at, "changed_at": now()}
     await session.execute(
         insert(Password)
         .values(id=uuid7(), tenant_id=tenant_of(session), operator_id=operator_id, **row)

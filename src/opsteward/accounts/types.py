@@ -27,8 +27,6 @@ class Identity:
     scopes: tuple[str, ...] | None = None
     #: Who made the credential: the operator itself, who could then sign in as it, or `system:...`.
     issued_by: str = ""
-    #: The others who made this operator or its credential, as actors: whoever can speak with its voice.
-    made_by: frozenset[str] = frozenset()
 
     @property
     def actor(self) -> str:

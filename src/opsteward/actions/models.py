@@ -69,6 +69,8 @@ class Approval(TenantRow, Base):
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
     reason: Mapped[str | None]
+    #: How who decided comes from the requester, where they do: the chain, and the same in words.
+    making: Mapped[dict[str, Any] | None]
 
 
 class Freeze(TenantRow, Base):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -117,8 +118,8 @@ def view_of_run(run: ActionRun) -> ActionView:
     )
 
 
-def view_of_approval(approval: Approval, run: ActionRun) -> ApprovalView:
-    """An approval with its run, as it is shown."""
+def view_of_approval(approval: Approval, run: ActionRun, making: dict[str, Any] | None = None) -> ApprovalView:
+    """An approval with its run, as it is shown; `making` is that of who asks, while it waits."""
     return ApprovalView(
         id=approval.id,
         action_id=run.id,
@@ -136,6 +137,7 @@ def view_of_approval(approval: Approval, run: ActionRun) -> ApprovalView:
         decided_by=approval.decided_by,
         decided_at=approval.decided_at,
         decision_reason=approval.reason,
+        making=making if approval.status == "pending" else approval.making,
     )
 
 

@@ -6,8 +6,9 @@ the enqueued work are committed together or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.accounts.four_eyes import SecondPerson
+from opsteward.accounts.lineage import ancestry_of
 from opsteward.accounts.types import Identity
 from opsteward.actions import queries as action_queries
 from opsteward.actions.models import ActionRun, Approval, Freeze
@@ -40,7 +43,10 @@ EXECUTE_WORKFLOW = "actions.execute"
 class ActionService:
     """Requests and decisions; one per process."""
 
-    def __init__(self, registry: Registry, inventory: Inventory, bus: Bus) -> None:
+    def __init__(
+        self, registry: Registry, inventory: Inventory, bus: Bus, second_person: SecondPerson | None = None
+    ) -> None:
+        self._second_person = second_person or SecondPerson()
         self._registry = registry
         self._inventory = inventory
         self._bus = bus
@@ -136,7 +142,8 @@ class ActionService:
     ) -> ApprovalView:
         """Say yes to exactly the plan whose hash is given.
 
-        Raises Denied for the requester, Conflict for a plan that has changed or an approval that is over.
+        Raises Denied for the requester and who is of the requester's making, Conflict for a plan that has changed or
+        an approval that is over.
         """
         approval, run = await self._pending(session, approval_id)
         if approval.expires_at <= now():
@@ -145,6 +152,7 @@ class ActionService:
             raise Denied("who requested an action can't approve it", remedy="ask another operator")
         if plan_hash != approval.plan_hash or plan_hash != action_queries.plan_hash(run):
             raise Conflict("the plan is not the one you approve: it has changed", remedy="read it again, then decide")
+        approval.making = await self._second_person.check(session, by=by, requesters=run.requesters)
         return await self._decide(session, approval, run, "approved", by, reason)
 
     async def refuse(
@@ -192,9 +200,12 @@ class ActionService:
         if verdict == "approved":
             run.status = RunStatus.APPROVED
         await session.flush()
-        # A first owner makes everybody, so this can't be forbidden; but an auditor can ask for it.
-        own_making = bool(by.made_by & set(run.requesters))
-        extra = {"plan_hash": approval.plan_hash, "decided_by_an_operator_of_the_requesters_making": own_making}
+        extra = {
+            "plan_hash": approval.plan_hash,
+            "decided_by_an_operator_of_the_requesters_making": approval.making is not None,
+        }
+        if approval.making is not None:
+            extra["making"] = approval.making["chain"]
         await self._note(session, run, f"approval.{verdict}", actor=by.actor, extra=extra)
         await _enqueue(session, EXECUTE_WORKFLOW, run, suffix=f"decided {approval.plan_hash[:16]}")
         return action_queries.view_of_approval(approval, run)
@@ -227,12 +238,23 @@ class ActionService:
         rows = await session.scalars(query.order_by(ActionRun.id.desc()).limit(limit))
         return [action_queries.view_of_run(row) for row in rows]
 
-    async def get_approval(self, session: AsyncSession, *, approval_id: UUID) -> ApprovalView:
-        """Raises NotFound."""
+    async def get_approval(
+        self, session: AsyncSession, *, approval_id: UUID, by: Identity | None = None
+    ) -> ApprovalView:
+        """One that waits says whether who asks (`by`) is of the requester's making. Raises NotFound."""
         approval = await action_queries.get_approval(session, approval_id=approval_id)
         if approval is None:
             raise NotFound("no approval of this id")
-        return action_queries.view_of_approval(approval, await action_queries.get_run(session, approval.action_run_id))
+        run = await action_queries.get_run(session, approval.action_run_id)
+        return (await self._views(session, [(approval, run)], by))[0]
+
+    async def _views(
+        self, session: AsyncSession, rows: Sequence[tuple[Approval, ActionRun]], by: Identity | None
+    ) -> list[ApprovalView]:
+        if by is None or not any(approval.status == "pending" for approval, _ in rows):
+            return [action_queries.view_of_approval(approval, run) for approval, run in rows]
+        foreseen = partial(self._second_person.foreseen, await ancestry_of(session, by))
+        return [action_queries.view_of_approval(approval, run, foreseen(run.requesters)) for approval, run in rows]
 
     async def approval_of(self, session: AsyncSession, *, run_id: UUID) -> ApprovalView | None:
         """The approval of a run, if it needs one and is planned."""
@@ -242,9 +264,9 @@ class ActionService:
         return action_queries.view_of_approval(approval, await action_queries.get_run(session, run_id))
 
     async def list_approvals(
-        self, session: AsyncSession, *, status: str | None = "pending", limit: int = 100
+        self, session: AsyncSession, *, status: str | None = "pending", limit: int = 100, by: Identity | None = None
     ) -> list[ApprovalView]:
-        """Oldest request first; `status` None gives all."""
+        """Oldest request first; `status` None gives all. Each says whether who asks is of the requester's making."""
         query = (
             sa.select(Approval, ActionRun)
             .join(ActionRun, (ActionRun.id == Approval.action_run_id) & (ActionRun.tenant_id == Approval.tenant_id))
@@ -254,7 +276,8 @@ class ActionService:
         )
         if status is not None:
             query = query.where(Approval.status == status)
-        return [action_queries.view_of_approval(a, r) for a, r in (await session.execute(query)).all()]
+        rows = [(approval, run) for approval, run in (await session.execute(query)).all()]
+        return await self._views(session, rows, by)
 
     async def list_freezes(self, session: AsyncSession) -> list[FreezeView]:
         """Freezes in force."""

@@ -111,6 +111,9 @@ class ApprovalView:
     decided_by: str | None
     decided_at: datetime | None
     decision_reason: str | None
+    #: That who decided (of one that waits: who asks) is of the requester's making: `told` in words, the `chain`, and
+    #: whether they are `refused` for it. None: they are not.
+    making: dict[str, Any] | None = None
 
 
 def approval_id_of(run_id: UUID) -> UUID:

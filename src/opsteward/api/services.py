@@ -24,6 +24,7 @@ from opsteward.tasks.registry import TaskRegistry
 from opsteward.tasks.schedules import Schedules
 from opsteward.tasks.submission import Submission
 from opsteward.telemetry.database_metrics import Figures
+from opsteward.telemetry.witness import Witnesses
 from opsteward.troubleshooting.service import Sessions
 
 
@@ -52,5 +53,6 @@ class ApiServices:
     password_sign_in: PasswordSignIn
     openid_sign_in: OpenIdSignIn | None
     audit_key: bytes
+    witnesses: Witnesses
     figures: Figures | None = None
     readiness: Callable[[], dict[str, bool]] = field(default=lambda: {})

@@ -132,6 +132,7 @@ def api_services_of(services: Services, readiness: Callable[[], dict[str, bool]]
         password_sign_in=services.password_sign_in,
         openid_sign_in=services.openid_sign_in,
         audit_key=services.box.audit_key(),
+        witnesses=services.witnesses,
         figures=services.figures,
         readiness=readiness,
     )

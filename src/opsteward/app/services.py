@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from opsteward.accounts.four_eyes import SecondPerson
 from opsteward.accounts.oidc import OpenIdSignIn
 from opsteward.accounts.passwords import PasswordSignIn
 from opsteward.actions.service import ActionService
@@ -36,7 +37,7 @@ from opsteward.events.intake import Intake
 from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.provisioning.access import AccessKeeping, access_task_type
 from opsteward.provisioning.welcome import WelcomeUsers, welcome_task_type
-from opsteward.systems.own_database import OwnDatabase
+from opsteward.systems.own_database import OwnDatabase, OwnServer
 from opsteward.systems.service import Inventory
 from opsteward.systems.types import SystemsChanged
 from opsteward.tasks import queries as task_queries
@@ -45,6 +46,8 @@ from opsteward.tasks.schedules import Schedules
 from opsteward.tasks.submission import Submission
 from opsteward.tasks.types import TaskFigures
 from opsteward.telemetry.database_metrics import Figures
+from opsteward.telemetry.witness import Witnesses
+from opsteward.telemetry.writer import AuditWriter
 from opsteward.troubleshooting.service import Sessions
 
 #: Rooms whose tables must be known before the first migration.
@@ -83,6 +86,7 @@ class Services:
     openid_sign_in: OpenIdSignIn | None
     figures: Figures
     feed: Feed
+    witnesses: Witnesses
 
 
 def build_services(settings: Settings, integrations: Sequence[Integration] = ()) -> Services:
@@ -117,15 +121,18 @@ def leave_server(settings: Settings) -> None:
 def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Registry) -> Services:
     bus = Bus()
     defaults = {"response_time_seconds": settings.response_time_threshold}
-    inventory = Inventory(registry, box, bus, defaults, OwnDatabase(urls.admin).refusal)
-    action_service = ActionService(registry, inventory, bus)
+    pool = {"pool_size": settings.database_pool_size, "pool_max": settings.database_pool_max}
+    writing = AuditWriter(box.audit_key()).session_info
+    app = Database(urls.app, name="app", session_info=writing, **pool)
+    own = OwnDatabase(urls.admin, embedded=settings.database_url is None)
+    inventory = Inventory(registry, box, bus, defaults, own.refusal, OwnServer(app, own))
+    second_person = SecondPerson(making_seconds=settings.approval_making_seconds, strict=settings.approval_strict)
+    action_service = ActionService(registry, inventory, bus, second_person)
     incidents = Incidents(bus)
     orders = StandingOrders(known_actions(registry))
     intake = Intake(bus, incidents, orders, inventory)
     sessions = Sessions(inventory)
     Subscriptions(intake=intake, incidents=incidents, action_service=action_service, sessions=sessions).connect(bus)
-    pool = {"pool_size": settings.database_pool_size, "pool_max": settings.database_pool_max}
-    app = Database(urls.app, name="app", **pool)
     shipped = shipped_task_types(app, inventory, registry, settings)
     imports = Imports(bus, settings)
     shipped.append(welcome_task_type(app, action_service, configured=bool(settings.notify_users)))
@@ -142,7 +149,7 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
     add_shipped(agent_types, db=app, bus=bus, settings=settings, task_figures=partial(task_figures, app))
     # one for each request that is let in: a connection made for a burst and closed after it costs more than the request
     held = min(settings.database_pool_max, max(settings.database_pool_size, settings.api_requests_at_once))
-    web = Database(urls.web, name="web", pool_size=held, pool_max=settings.database_pool_max)
+    web = Database(urls.web, name="web", session_info=writing, pool_size=held, pool_max=settings.database_pool_max)
     return Services(
         settings=settings,
         urls=urls,
@@ -162,10 +169,11 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
         schedules=Schedules(submission),
         agents=AgentService(agent_types, bus),
         users=Users(bus),
-        enrollments=Enrollments(bus),
+        enrollments=Enrollments(bus, second_person),
         imports=imports,
         password_sign_in=PasswordSignIn(web),
         openid_sign_in=OpenIdSignIn.of(settings, web, box),
         figures=Figures(web),
         feed=Feed(urls.web),
+        witnesses=Witnesses(box.audit_key(), settings.home, settings.audit_witnesses),
     )

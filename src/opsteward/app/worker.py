@@ -27,6 +27,7 @@ from opsteward.tasks.controls import Gate
 from opsteward.tasks.runner import Runner
 from opsteward.tasks.types import CONTROLS, SCHEDULES
 from opsteward.telemetry import audit
+from opsteward.telemetry.witnessing import Witnessing
 from opsteward.troubleshooting.coordinator import Coordinator
 from opsteward.troubleshooting.session_context import SessionContext
 
@@ -88,6 +89,7 @@ class Worker:
         self._gate.on_change = self._agents.pauses_changed
         self._access = AccessDuty(services.app, services.submission)
         self._measuring = ProcessMeasurement(services.app, services.settings, process_id=self._executor_id)
+        self._witnessing = Witnessing(services.app, services.witnesses, key=services.box.audit_key())
         self._monitor = Monitor(services.app, services.inventory, services.registry, services.bus, services.settings)
         self.ready = asyncio.Event()
 
@@ -110,6 +112,7 @@ class Worker:
                 parts.create_task(self._runner.run())
                 parts.create_task(self._agents.run())
                 parts.create_task(self._measuring.run())
+                parts.create_task(self._witnessing.run())
                 parts.create_task(self._membership.run(self._lead))
         finally:
             await self._drain()
@@ -124,6 +127,8 @@ class Worker:
             await asyncio.gather(self._agents.leave(), self._runner.drain(grace=grace))
             left = grace - (asyncio.get_running_loop().time() - began)
             await in_thread(self._engine.shutdown, grace=max(1.0, left))
+            with suppress(Unavailable):
+                await self._witnessing.look()  # what is cut off while nobody works is noticed
         finally:
             beating.cancel()
             await asyncio.wait({beating})

@@ -182,7 +182,8 @@ def list_audit(limit: Annotated[int, typer.Option(min=1, max=1000)] = 50, as_jso
 
 @audit.command("verify")
 def verify_audit(as_json: Json = False) -> None:
-    """Walk the whole chain; exit code 1 when an entry was altered or is missing."""
+    """Walk the whole chain, and what was seen of it outside the database; exit code 1 when an entry was altered, is
+    missing or was added."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
 
@@ -194,6 +195,9 @@ def verify_audit(as_json: Json = False) -> None:
             show.say(f"BROKEN  {show.plain(problem)}")
         word = "intact" if verdict["ok"] else "NOT intact"
         show.say(f"The audit log is {word}: {verdict['sealed']} sealed, {verdict['pending']} waiting for their seal")
+        for one in verdict["witnesses"]:
+            seen = f"it saw entry {one['newest']} last, at {one['newest_at']}" if one["newest"] else "it saw none yet"
+            show.say(f"Witness {show.plain(one['name'])} agrees up to entry {one['agrees_to']}; {seen}")
     if not verdict["ok"]:
         raise typer.Exit(1)
 

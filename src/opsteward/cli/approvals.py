@@ -121,3 +121,7 @@ def _tell(found: dict[str, Any]) -> None:
     show.say(f"  undo     {plan.get('undo', '-')}")
     show.say(f"  asked by {show.plain(found['requested_by'])}, expires {found['expires_at']}")
     show.say(f"  hash     {found['plan_hash']}")
+    if making := found["making"]:
+        whom = "you are" if found["status"] == "pending" else "who decided is"
+        word = "refused" if making["refused"] else "marked"
+        show.say(f"  {word}: {whom} of the requester's making: {show.plain(making['told'])}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
@@ -14,9 +14,33 @@ from pydantic import BaseModel, ValidationError
 from opsteward.core.errors import FieldProblem, Invalid
 
 
+class OwnServer(Protocol):
+    """Opsteward's own database server, known again at each connection by what a server says, not by its address."""
+
+    @property
+    def database(self) -> str:
+        """The name of Opsteward's own database."""
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The roles on that server that are Opsteward's own."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other databases may be on it; the embedded server is Opsteward's alone."""
+
+    async def identifier(self) -> str | None:
+        """Its `system_identifier`, or None where our role may not read it. Raises Unavailable."""
+
+    async def holds(self, lock: int) -> bool:
+        """Whether some session on it holds this advisory lock (64 bits). Raises Unavailable."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SystemRef:
-    """A registered system as plug-ins see it. `settings` are its own thresholds and options, free-form."""
+    """A registered system as plug-ins see it. `settings` are its own thresholds and options, free-form.
+
+    `own_server` is what a connector to a database must not work on; None where there is none to compare with."""
 
     id: UUID
     tenant_id: UUID
@@ -25,6 +49,7 @@ class SystemRef:
     endpoint: str
     health_check_url: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    own_server: OwnServer | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +109,8 @@ class Connector(ABC, Generic[ConfigT]):
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
+        #: Set before the first use, where there is one.
+        self.own_server: OwnServer | None = None
 
     @classmethod
     @abstractmethod

@@ -64,10 +64,18 @@ class Database:
     """The engine of one role in one event loop."""
 
     def __init__(
-        self, url: str, *, name: str, pool_size: int = 5, pool_max: int = 20, pool_timeout: float = 10.0
+        self,
+        url: str,
+        *,
+        name: str,
+        pool_size: int = 5,
+        pool_max: int = 20,
+        pool_timeout: float = 10.0,
+        session_info: Mapping[str, Any] | None = None,
     ) -> None:
-        """`pool_timeout`: seconds to wait for a free connection."""
+        """`pool_timeout`: seconds to wait for a free connection; `session_info`: what each session's `info` holds."""
         self.name = name
+        self._session_info = dict(session_info or {})
         options: dict[str, Any] = {
             "pool_timeout": pool_timeout,
             "pool_recycle": 1800,
@@ -110,7 +118,7 @@ class Database:
                     await session.execute(
                         sa.text("select set_config('opsteward.tenant', :tenant, true)"), {"tenant": str(tenant_id)}
                     )
-                session.info["tenant_id"] = tenant_id
+                session.info.update(self._session_info, tenant_id=tenant_id)
                 yield session
                 for finish in session.info.get("at_the_end", {}).values():
                     await finish(session)

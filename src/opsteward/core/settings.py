@@ -181,6 +181,20 @@ class Settings(BaseSettings):
         default="standard_user", min_length=1, description="Directory role of SCIM's users whom scim_roles gives none."
     )
 
+    audit_witnesses: list[Path] = Field(
+        default_factory=list,
+        description="Folders, best on other machines, that keep where the audit chains end, beside the home.",
+    )
+    approval_making_seconds: float = Field(
+        default=86_400.0,
+        ge=0,
+        description="Nobody approves by a sign-in, token or role that comes from the requester, through whomever, and "
+        "is newer than this.",
+    )
+    approval_strict: bool = Field(
+        default=False, description="Nor by an older one: approvers must not be of the requester's making at all."
+    )
+
     notify_security: list[str] = Field(default_factory=list, description="Apprise URLs for alert_security_team.")
     notify_oncall: list[str] = Field(default_factory=list, description="Apprise URLs for escalate.")
     notify_admin: list[str] = Field(default_factory=list, description="Apprise URLs for notify_admin.")

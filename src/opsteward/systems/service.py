@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.contracts.connector import Connector, SystemRef
+from opsteward.contracts.connector import Connector, OwnServer, SystemRef
 from opsteward.contracts.registry import Registry
 from opsteward.core.bus import Bus
 from opsteward.core.clock import now
@@ -38,9 +38,11 @@ class Inventory:
         bus: Bus,
         defaults: Mapping[str, Any] | None = None,
         refusal: Refusal | None = None,
+        own_server: OwnServer | None = None,
     ) -> None:
         """`defaults` are thresholds that a system has unless its own settings say otherwise; `refusal` says which
-        configurations nobody may register (`OwnDatabase.refusal`)."""
+        configurations nobody may register (`OwnDatabase.refusal`); `own_server` is told to every connector."""
+        self._own_server = own_server
         self._refusal = refusal
         self._registry = registry
         self._defaults = dict(defaults or {})
@@ -196,6 +198,7 @@ class Inventory:
             endpoint=row.endpoint,
             health_check_url=row.health_check_url,
             settings=self._defaults | row.settings,
+            own_server=self._own_server,
         )
 
     async def _row(self, session: AsyncSession, system_id: UUID) -> System:
@@ -224,6 +227,7 @@ async def connected(
 ) -> AsyncIterator[Connector[Any]]:
     """A connector for one piece of work, closed afterwards."""
     via = connector(connector.config_for(target, secret))
+    via.own_server = target.own_server
     try:
         yield via
     finally:

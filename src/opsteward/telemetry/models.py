@@ -29,6 +29,12 @@ class AuditEntry(TenantRow, Base):
     object_id: Mapped[str]
     correlation_id: Mapped[str]
     detail: Mapped[dict[str, Any]]
+    #: Which process wrote it, as its how manieth entry of this tenant, and how many of those it had committed by then.
+    writer: Mapped[UUID | None]
+    writer_number: Mapped[int | None] = mapped_column(sa.BigInteger)
+    writer_before: Mapped[int | None] = mapped_column(sa.BigInteger)
+    #: HMAC over all of the above, made by the writer: the sealer takes no entry without it.
+    mark: Mapped[bytes | None]
 
 
 class AuditSeal(Base):
@@ -55,9 +61,11 @@ class AuditHead(Base):
 
 
 class AuditPending(Base):
-    """Entries that wait for their seal; a trigger adds them, the sealer takes them."""
+    """Entries that wait for their seal; a trigger adds them, the sealer takes them, or keeps them aside."""
 
     __tablename__ = "audit_pending"
 
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     entry_id: Mapped[UUID] = mapped_column(primary_key=True)
+    #: Why the sealer takes it not.
+    refused: Mapped[str | None]

@@ -54,9 +54,15 @@ def embedded(sockets: Path) -> OwnDatabase:
         ("Opsteward", "Postgres", None),  # other names, for PostgreSQL
     ],
 )
-def test_on_the_embedded_server(sockets: Path, dbname: str, username: str, field: str | None) -> None:
+def test_on_a_server_that_is_shared(sockets: Path, dbname: str, username: str, field: str | None) -> None:
     assert field_of(embedded(sockets), Config(host=str(sockets), dbname=dbname, username=username)) == field
     assert field_of(embedded(sockets), Config(host="/elsewhere/run", dbname=dbname, username=username)) is None
+
+
+def test_the_embedded_server_is_opstewards_alone(sockets: Path) -> None:
+    own = OwnDatabase(f"postgresql://postgres@/opsteward?host={sockets}", embedded=True)
+    assert field_of(own, Config(host=str(sockets), dbname="shop", username="monitor")) == "endpoint"
+    assert field_of(own, Config(host="/elsewhere/run", dbname="shop", username="monitor")) is None
 
 
 def test_however_its_folder_is_named(sockets: Path) -> None:

@@ -126,7 +126,7 @@ async def list_approvals(
     """Oldest first, each with the plan that it is for."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         wanted = None if status == "all" else status
-        found = await services.action_service.list_approvals(session, status=wanted, limit=limit)
+        found = await services.action_service.list_approvals(session, status=wanted, limit=limit, by=identity)
     return Page(items=list(found))
 
 
@@ -136,7 +136,7 @@ async def get_approval(
 ) -> ApprovalView:
     """One approval."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.action_service.get_approval(session, approval_id=approval_id)
+        return await services.action_service.get_approval(session, approval_id=approval_id, by=identity)
 
 
 @router.post("/approvals/{approval_id}/approve")

@@ -15,6 +15,7 @@ from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.schemas.administration import VerifiedAudit
 from opsteward.api.rest.schemas.base import Input, Page, page_of
 from opsteward.api.routes import Routes
+from opsteward.core.blocking import in_thread
 from opsteward.telemetry import audit
 from opsteward.telemetry.audit import AuditRecord
 
@@ -59,7 +60,9 @@ async def list_audit(
 
 @router.get("/audit/verify")
 async def verify_audit(services: RoomsDep, identity: Annotated[Identity, needs("audit.read")]) -> VerifiedAudit:
-    """Walk the whole chain; every altered or missing entry is named."""
+    """Walk the whole chain and compare it with what was seen of it outside the database; every altered, missing or
+    added entry is named."""
+    witnesses = await in_thread(services.witnesses.views, identity.tenant_id)
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        verdict = await audit.verify(session, key=services.audit_key)
-    return VerifiedAudit(ok=verdict.ok, sealed=verdict.sealed, pending=verdict.pending, problems=verdict.problems)
+        verdict = await audit.verify(session, key=services.audit_key, witnesses=witnesses)
+    return VerifiedAudit(**vars(verdict), ok=verdict.ok)

@@ -10,6 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.accounts.four_eyes import SecondPerson
 from opsteward.accounts.types import Identity
 from opsteward.core import feed
 from opsteward.core.bus import Bus
@@ -68,8 +69,9 @@ def _due(stages: Sequence[dict[str, Any]], stage: int, at: datetime) -> datetime
 class Enrollments:
     """Decides on enrolments; one per process."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, second_person: SecondPerson | None = None) -> None:
         self._bus = bus
+        self._second_person = second_person or SecondPerson()
 
     async def approve(
         self,
@@ -82,11 +84,14 @@ class Enrollments:
         stage: int | None = None,
     ) -> EnrollmentInfo:
         """Approve the stage that it waits at; after the last one the user has access. Another operator must approve
-        each further stage. With a `stage` (its number) that one alone is decided on.
+        each further stage, not of the making of one before. With a `stage` (its number) that one alone is decided on.
         Raises NotFound, Conflict when it is decided or at another stage, Denied for another's name."""
         row = await self._deciding(session, enrollment_id, by, approver, stage)
         if any(stage.get("decided_by") == by.actor for stage in row.stages[: row.stage]):
             raise Denied("one operator can't approve two stages", remedy="ask another one")
+        making = None
+        if earlier := [str(stage["decided_by"]) for stage in row.stages[: row.stage] if stage.get("decided_by")]:
+            making = await self._second_person.check(session, by=by, requesters=earlier, whose="earlier approver")
         at = now()
         done = {**row.stages[row.stage], "status": "approved", "decided_by": by.actor, "at": iso(at), "reason": reason}
         row.stages = [*row.stages[: row.stage], done, *row.stages[row.stage + 1 :]]
@@ -97,7 +102,8 @@ class Enrollments:
             row.decided_at, row.approver, row.reason = at, by.operator_name, reason
             await session.flush()
             await self._let_in(session, row, actor=by.actor)
-        await self._told(session, row, verb="enrollment.approved", actor=by.actor, detail={"stage": done["name"]})
+        detail = {"stage": done["name"]} | ({"making": making["chain"]} if making is not None else {})
+        await self._told(session, row, verb="enrollment.approved", actor=by.actor, detail=detail)
         return await get_enrollment(session, enrollment_id=enrollment_id)
 
     async def reject(

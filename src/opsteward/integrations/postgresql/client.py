@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, LiteralString
 
+from opsteward.contracts.connector import OwnServer
 from opsteward.core.errors import AuthFailed, BadReply, ConnectorError, Timeout
 from opsteward.core.http import REGISTERED_SYSTEMS, resolve_host, unreachable
 from opsteward.integrations.postgresql.config import PostgresConfig
+from opsteward.integrations.postgresql.own_server import refuse_own, refuse_own_roles
 
 if TYPE_CHECKING:
     import psycopg
@@ -42,7 +44,9 @@ _AUTH_WORDS = (
 class PostgresClient:
     """Connects with the first statement. Raises only ConnectorError subclasses."""
 
-    def __init__(self, config: PostgresConfig) -> None:
+    def __init__(self, config: PostgresConfig, own_server: Callable[[], OwnServer | None] = lambda: None) -> None:
+        """`own_server` is asked with each connection; one to Opsteward's own database is refused."""
+        self._own_server = own_server
         self._config = config
         self._connection: psycopg.AsyncConnection[dict[str, Any]] | None = None
 
@@ -64,6 +68,10 @@ class PostgresClient:
                 statements.append(text.format(Identifier(role), SQL(", ").join(map(Identifier, names))))
         async with self._asked() as connection, connection.transaction():
             await connection.execute("set transaction read write")
+            own = self._own_server()
+            # asked again: a pooler may lead each transaction elsewhere
+            if own is not None and await refuse_own(connection, own):
+                await refuse_own_roles(connection, own, role=role, people=[*given, *taken, *made])
             for statement in statements:
                 await connection.execute(statement)
 
@@ -108,15 +116,29 @@ class PostgresClient:
         limit = self._config.settings.connect_timeout_seconds
         try:
             async with asyncio.timeout(limit):
-                self._connection = await psycopg.AsyncConnection.connect(
+                connection = await psycopg.AsyncConnection.connect(
                     **await self._parameters(), autocommit=True, row_factory=dict_row
                 )
+                await self._check(connection)
         except (TimeoutError, psycopg.errors.ConnectionTimeout) as exc:
             raise Timeout(f"PostgreSQL did not accept us within {limit:g} s") from exc
         except psycopg.Error as exc:
             # Not chained: the cause's text is the server's, and is kept scrubbed in ours.
             raise _refusal(exc, self._config.password.get_secret_value()) from None
-        return self._connection
+        self._connection = connection
+        return connection
+
+    async def _check(self, connection: psycopg.AsyncConnection[dict[str, Any]]) -> None:
+        """Not our own database. Raises AuthFailed, with the connection closed."""
+        own = self._own_server()
+        checked = False
+        try:
+            if own is not None:
+                await refuse_own(connection, own)
+            checked = True
+        finally:
+            if not checked:
+                await connection.close()
 
     async def _parameters(self) -> dict[str, Any]:
         config = self._config

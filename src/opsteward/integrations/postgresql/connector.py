@@ -21,7 +21,7 @@ class PostgresConnector(Connector[PostgresConfig]):
 
     def __init__(self, config: PostgresConfig) -> None:
         super().__init__(config)
-        self._client = PostgresClient(config)
+        self._client = PostgresClient(config, lambda: self.own_server)
 
     @classmethod
     def config_for(cls, target: SystemRef, credentials: Mapping[str, str]) -> PostgresConfig:

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from opsteward.telemetry.verification import WitnessReport
+
 
 @dataclass(frozen=True, kw_only=True)
 class VerifiedAudit:
-    """What was found in the chain; `ok`: nothing is altered or missing. `problems` names each that is."""
+    """What was found in the chain; `ok`: nothing is altered, missing or added. `problems` names each that is."""
 
     ok: bool
     sealed: int
     pending: int
     problems: list[str]
+    witnesses: list[WitnessReport]
 
 
 @dataclass(frozen=True, kw_only=True)
