@@ -32,6 +32,7 @@ _ONE_AT_A_TIME = (
     "integration/test_leadership.py",
     "lab/",
     "workflows/test_agents_move.py",
+    "workflows/test_first_start.py",
     "workflows/test_how_a_process_ends.py",
     "workflows/test_kill_at_every_step.py",
     "workflows/test_takeover.py",

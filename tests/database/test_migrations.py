@@ -16,11 +16,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from opsteward.app.services import TABLES
-from opsteward.core.crypto import SecretBox, load_secret
+from opsteward.core.crypto import SecretBox
 from opsteward.core.database_setup import HEAD, DatabaseUrls, RolesMissing, provision
-from opsteward.core.db import APPLICATION_NAME, SCHEMA, Base
+from opsteward.core.db import SCHEMA, Base
 from opsteward.core.embedded_postgres import EmbeddedPostgres, prepare_home
 from opsteward.core.errors import Invalid
+from opsteward.core.secret_key import load_secret
 from opsteward.core.settings import load_settings
 
 
@@ -29,7 +30,7 @@ def home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="ops-migr-", dir="/tmp"))
     folder.chmod(0o711)
     yield folder
-    EmbeddedPostgres(folder).stop_if_last(APPLICATION_NAME)
+    EmbeddedPostgres(folder).stop_if_last()
     shutil.rmtree(folder, ignore_errors=True)
 
 

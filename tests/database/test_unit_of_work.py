@@ -116,3 +116,27 @@ async def test_who_is_cancelled_while_looking_up_loses_no_connection(instance: I
         pools.removeHandler(handler)
     assert [record.getMessage() for record in handler.buffer] == []
     assert (await credentials.authenticate(db, secret=tenant.owner.token)).tenant_id == tenant.id
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("53100", "the database's disk is full"),
+        ("53200", "the database's memory is used up"),
+        ("53300", "the database's connections are used up"),
+        ("58030", "away for a moment"),
+    ],
+)
+@pytest.mark.parametrize("wrapped", [True, False], ids=["by a statement", "by a copy"])
+async def test_what_the_server_has_no_room_for_is_unavailable(
+    instance: Instance, tenant: Tenant, state: str, said: str, wrapped: bool
+) -> None:
+    """The server itself raises it, with the state that it would have."""
+    statement = f"do $$ begin raise exception using errcode = '{state}'; end $$"
+    with pytest.raises(Unavailable, match=said):
+        async with instance.services.web.unit_of_work(tenant.id) as session:
+            if wrapped:
+                await session.execute(sa.text(statement))
+            else:
+                raw = await (await session.connection()).get_raw_connection()
+                await raw.driver_connection.execute(statement)  # type: ignore[union-attr]

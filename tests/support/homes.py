@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pytest
 
-from opsteward.core.crypto import SecretBox, load_secret
+from opsteward.core.crypto import SecretBox
 from opsteward.core.database_setup import provision
-from opsteward.core.db import APPLICATION_NAME
 from opsteward.core.embedded_postgres import EmbeddedPostgres
+from opsteward.core.secret_key import load_secret
 from opsteward.core.settings import load_settings
 
 _STOP_WITHIN = 20.0  # seconds
@@ -44,7 +44,7 @@ def temporary_home(*, empty: bool = False) -> Iterator[Path]:
     finally:
         server = EmbeddedPostgres(home)
         pid = server.pid()
-        if pid is not None and not server.stop_if_last(APPLICATION_NAME):
+        if pid is not None and not server.stop_if_last():
             os.kill(pid, signal.SIGINT)  # PostgreSQL's fast shutdown
             deadline = time.monotonic() + _STOP_WITHIN
             while server.pid() is not None and time.monotonic() < deadline:
@@ -79,7 +79,7 @@ def _provisioned() -> Path:
     with pytest.MonkeyPatch.context() as patch:
         without_settings(patch)
         provision(load_settings(home=home), SecretBox(load_secret(None, home)))
-    assert EmbeddedPostgres(home).stop_if_last(APPLICATION_NAME)
+    assert EmbeddedPostgres(home).stop_if_last()
     return home
 
 

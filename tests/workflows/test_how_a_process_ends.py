@@ -20,6 +20,7 @@ from opsteward.app.services import build_services
 from opsteward.cli.running import PART_DIED
 from opsteward.core.database_setup import EMBEDDED_DATABASE
 from opsteward.core.embedded_postgres import EmbeddedPostgres
+from opsteward.core.home import HomeLocks
 from opsteward.core.settings import load_settings
 from support.instance import run_sql
 
@@ -56,10 +57,13 @@ def _until(holds: Callable[[], object], within: float = 30.0) -> None:
 
 @pytest.fixture
 async def prepared(fresh_home: Path) -> Path:
-    """A home whose database is ready, with nobody connected."""
+    """A home whose database is ready, with nobody connected and no user of the server."""
     services = build_services(load_settings(home=fresh_home))
     await services.web.close()
     await services.app.close()
+    locks = HomeLocks.of(fresh_home)
+    with locks.starting():
+        locks.leave()
     return fresh_home
 
 
@@ -92,7 +96,7 @@ def test_a_worker_whose_start_hangs_obeys(prepared: Path) -> None:
 
 def test_a_database_that_can_not_be_made_ready_leaves_no_server_behind(prepared: Path) -> None:
     run_sql(prepared, "alter role opsteward_app nologin")
-    assert EmbeddedPostgres(prepared).stop_if_last("opsteward")
+    assert EmbeddedPostgres(prepared).stop_if_last()
     with _started(prepared, "worker") as process:
         assert process.wait(40) == 1
     assert EmbeddedPostgres(prepared).pid() is None

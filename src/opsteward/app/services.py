@@ -21,11 +21,14 @@ from opsteward.app.task_types import shipped_task_types
 from opsteward.contracts.integration import Integration
 from opsteward.contracts.registry import Registry
 from opsteward.core.bus import Bus
-from opsteward.core.crypto import SecretBox, load_secret
+from opsteward.core.crypto import SecretBox
 from opsteward.core.database_setup import DatabaseUrls, provision
-from opsteward.core.db import APPLICATION_NAME, Database
-from opsteward.core.embedded_postgres import EmbeddedPostgres, prepare_home
+from opsteward.core.db import Database
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.feed import Feed
+from opsteward.core.home import HomeLocks, prepare_home
+from opsteward.core.log import get_logger
+from opsteward.core.secret_key import load_secret, open_to_others
 from opsteward.core.settings import Settings
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.imports.job_runner import Imports
@@ -49,6 +52,8 @@ from opsteward.telemetry.database_metrics import Figures
 from opsteward.telemetry.witness import Witnesses
 from opsteward.telemetry.writer import AuditWriter
 from opsteward.troubleshooting.service import Sessions
+
+log = get_logger(__name__)
 
 #: Rooms whose tables must be known before the first migration.
 TABLES = (
@@ -97,13 +102,15 @@ def build_services(settings: Settings, integrations: Sequence[Integration] = ())
     prepare_home(settings.home)
     for room in TABLES:
         importlib.import_module(f"opsteward.{room}")
-    box = SecretBox(load_secret(settings.secret_key.get_secret_value() if settings.secret_key else None, settings.home))
-    try:
-        urls = provision(settings, box)
-        return _wire(settings, box, urls, build_registry(settings, integrations))
-    except BaseException:
-        leave_server(settings)
-        raise
+    with HomeLocks.of(settings.home).starting():
+        box = SecretBox(load_secret(settings.given_secret, settings.home))
+        if warning := open_to_others(settings.home):
+            log.warning("core.secret_key.open_to_others", detail=warning, remedy="chmod 600 the file")
+        try:
+            return _wire(settings, box, provision(settings, box), build_registry(settings, integrations))
+        except BaseException:
+            leave_server(settings)
+            raise
 
 
 async def task_figures(db: Database) -> TaskFigures:
@@ -115,7 +122,7 @@ async def task_figures(db: Database) -> TaskFigures:
 def leave_server(settings: Settings) -> None:
     """Stop the embedded server, if there is one and nobody else needs it."""
     if settings.database_url is None:
-        EmbeddedPostgres(settings.home).stop_if_last(APPLICATION_NAME)
+        EmbeddedPostgres(settings.home).stop_if_last()
 
 
 def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Registry) -> Services:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 from opsteward.cli import show
-from opsteward.core.errors import OpsError
+from opsteward.core.errors import Invalid, OpsError, Unavailable
 from opsteward.core.settings import Settings, load_settings
 
 
@@ -41,6 +41,7 @@ def _examine() -> Iterator[Finding]:
         return
     yield Finding("settings", "ok", f"home {settings.home}")
     yield from _attempt("home", lambda: _home(settings), "give this user a home it can write to: OPSTEWARD_HOME")
+    yield _secret_key(settings)
     yield from _attempt("database", lambda: _database(settings), "start Opsteward once, or see DATABASE_URL")
     yield from _attempt("instance", _instance, "start one with 'opsteward up', or set OPSTEWARD_URL")
 
@@ -60,27 +61,52 @@ def _attempt(name: str, look: Callable[[], str], remedy: str) -> Iterator[Findin
 
 
 def _home(settings: Settings) -> str:
-    from opsteward.core.embedded_postgres import prepare_home
+    from opsteward.core.home import prepare_home
 
     prepare_home(settings.home)
     probe = settings.home / ".doctor"
     probe.write_text("")
     probe.unlink()
-    key = settings.home / "secret.key"
-    return "writable" + (", holds the secret key" if key.exists() else ", no secret key yet")
+    return "writable"
+
+
+def _secret_key(settings: Settings) -> Finding:
+    """Whether there is a usable key, that only we can read. Makes none."""
+    from opsteward.core.secret_key import open_to_others, read_secret, was_used
+
+    try:
+        secret = read_secret(settings.given_secret, settings.home)
+    except Invalid as error:
+        return Finding("secret key", "failed", error.detail, error.problems[0].remedy)
+    if secret is None:
+        if was_used(settings.home):
+            return Finding(
+                "secret key", "failed", "is missing, though this home was in use", "restore it from a backup"
+            )
+        return Finding("secret key", "ok", "none yet; the first start makes it")
+    if warning := open_to_others(settings.home):
+        return Finding("secret key", "failed", warning, f"chmod 600 {settings.home / 'secret.key'}")
+    return Finding("secret key", "ok", "from OPSTEWARD_SECRET_KEY" if settings.secret_key else "for its owner only")
 
 
 def _database(settings: Settings) -> str:
     import psycopg
 
-    from opsteward.core.crypto import SecretBox, load_secret
+    from opsteward.core.crypto import SecretBox
     from opsteward.core.database_setup import urls_for
+    from opsteward.core.secret_key import read_secret
 
-    secret = settings.secret_key.get_secret_value() if settings.secret_key else None
-    urls = urls_for(settings, SecretBox(load_secret(secret, settings.home)))
-    with psycopg.connect(urls.app, connect_timeout=5) as conn:
-        row = conn.execute("select migration, engine, version() from opsteward.installation").fetchone()
+    secret = read_secret(settings.given_secret, settings.home)
+    if secret is None:
+        raise Unavailable("there is no secret key to reach it with")
+    box = SecretBox(secret)
+    with psycopg.connect(urls_for(settings, box).app, connect_timeout=5) as conn:
+        row = conn.execute(
+            "select migration, engine, version(), key_fingerprint from opsteward.installation"
+        ).fetchone()
         assert row is not None
+        if row[3] not in (None, box.fingerprint()):
+            raise Unavailable("it belongs to another secret key", remedy="put back the secret.key of this installation")
         kind = "embedded" if settings.database_url is None else "external"
         return f"{kind} {row[2].split(' on ')[0]}, tables {row[0]}, {row[1]}"
 

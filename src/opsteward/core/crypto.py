@@ -1,6 +1,6 @@
 """Secrets: encryption at rest, token hashes, and passwords derived for our own database roles.
 
-All of it hangs on one key of 32 bytes: `OPSTEWARD_SECRET_KEY`, or `$OPSTEWARD_HOME/secret.key`, made at first start.
+All of it hangs on one key of 32 bytes: see `core.secret_key`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import hmac
 import json
 import os
 import secrets
-from pathlib import Path
 from typing import Any
 
 from opsteward.core.errors import Invalid
@@ -67,6 +66,10 @@ class SecretBox:
         """Keys the audit log's chain (32 bytes), so that who may write to the database can't make it anew."""
         return self._derive("audit chain")
 
+    def fingerprint(self) -> str:
+        """Tells this key from another, and nothing more: what it encrypted can't be read with it."""
+        return self._derive("fingerprint").hex()[:16]
+
     def encrypt(self, value: Any, *, bound_to: str) -> bytes:
         """`bound_to` (say, tenant and system) must be given again to decrypt: a copied cell opens nothing."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -89,21 +92,3 @@ class SecretBox:
                 "set OPSTEWARD_SECRET_KEY to the key they were stored with, or store them again",
             ) from None
         return json.loads(plain)
-
-
-def load_secret(configured: str | None, home: Path) -> bytes:
-    """The installation's secret: from the setting, else from the file in the home, which is made when absent."""
-    if configured:
-        try:
-            return base64.b64decode(configured, validate=True)
-        except ValueError:
-            raise Invalid.field("OPSTEWARD_SECRET_KEY", "is not base64", "use 32 random bytes, base64") from None
-    path = home / "secret.key"
-    try:
-        return base64.b64decode(path.read_text())
-    except FileNotFoundError:
-        secret = os.urandom(32)
-        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(fd, "w") as file:
-            file.write(base64.b64encode(secret).decode())
-        return secret

@@ -16,11 +16,13 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import URL, make_url
+from sqlalchemy.exc import OperationalError
 
 from opsteward.core.crypto import SecretBox
 from opsteward.core.db import APPLICATION_NAME, SCHEMA
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.errors import Invalid, OpsError, Unavailable
+from opsteward.core.home import HomeLocks
 from opsteward.core.settings import Settings
 
 #: The newest revision, told by its file: Alembic itself takes too long to import at every start.
@@ -59,11 +61,15 @@ def urls_for(settings: Settings, box: SecretBox) -> DatabaseUrls:
 
     def of(kind: str) -> str:
         role = names[kind]
-        return url.set(username=role, password=box.role_password(role)).render_as_string(hide_password=False)
+        return _rendered(url.set(username=role, password=box.role_password(role)))
 
-    return DatabaseUrls(
-        admin=url.render_as_string(hide_password=False), owner=of("owner"), app=of("app"), web=of("web")
-    )
+    return DatabaseUrls(admin=_rendered(url), owner=of("owner"), app=of("app"), web=of("web"))
+
+
+def _rendered(url: URL) -> str:
+    """As libpq reads it, to which a + in the query is a plus, and no space."""
+    address, mark, query = url.render_as_string(hide_password=False).partition("?")
+    return address + mark + query.replace("+", "%20")
 
 
 def _checked_url(text: str) -> URL:
@@ -88,28 +94,49 @@ def _bad_url(problem: str) -> Invalid:
 def provision(settings: Settings, box: SecretBox) -> DatabaseUrls:
     """Make the database ready and return how to reach it. Quick when it already is.
 
-    Raises Invalid for a database that can't serve, RolesMissing with the SQL to run, Unavailable.
+    One process of the home at a time, so that all that start together come up. Raises Invalid for a database that
+    can't serve or belongs to another key, RolesMissing with the SQL to run, Unavailable.
     """
     urls = urls_for(settings, box)
-    if settings.database_url is None:
-        EmbeddedPostgres(settings.home).ensure_running()
-    if _installed(urls.app):
-        return urls
-    if settings.database_url is None:
-        _create_database(settings.home)
-    _create_roles(urls, box)
-    _migrate(urls)
+    with HomeLocks.of(settings.home).starting():
+        if settings.database_url is None:
+            EmbeddedPostgres(settings.home).ensure_running()
+        if _installed(urls.app, box):
+            return urls
+        try:
+            if settings.database_url is None:
+                _create_database(settings.home)
+            _create_roles(urls, box)
+            _migrate(urls, box)
+        except (psycopg.OperationalError, OperationalError) as error:
+            cause = error.orig if isinstance(error, OperationalError) else error
+            raise Unavailable(
+                f"the database could not be made ready: {str(cause).splitlines()[0]}",
+                remedy="see that the server runs and has room on its disk, then start again",
+            ) from error
     return urls
 
 
-def _installed(app_url: str) -> bool:
-    """Whether the app role finds tables of exactly this version."""
+def _installed(app_url: str, box: SecretBox) -> bool:
+    """Whether the app role finds tables of exactly this version. Raises Invalid when they belong to another key."""
     try:
         with psycopg.connect(app_url, connect_timeout=5, application_name=APPLICATION_NAME) as conn:
-            row = conn.execute("select migration, engine from opsteward.installation").fetchone()
-            return row == (HEAD, ENGINE)
+            row = conn.execute("select migration, engine, key_fingerprint from opsteward.installation").fetchone()
     except psycopg.Error:
         return False
+    if row is None:
+        return False
+    if row[2] is not None and row[2] != box.fingerprint():
+        raise _other_key(f"its fingerprint is {row[2]}, that of the key given is {box.fingerprint()}")
+    return row == (HEAD, ENGINE, box.fingerprint())
+
+
+def _other_key(how: str) -> Invalid:
+    return Invalid.field(
+        "OPSTEWARD_SECRET_KEY",
+        f"this database belongs to an installation with another secret key ({how})",
+        "give this process the same key: it is in the file secret.key of the first one's home, and in its backup",
+    )
 
 
 def _create_database(home: Path) -> None:
@@ -133,6 +160,7 @@ def _create_roles(urls: DatabaseUrls, box: SecretBox) -> None:
         ) from error
     with conn:
         _check_server(conn)
+        conn.execute("select pg_advisory_lock(hashtext('opsteward roles'))")  # processes of other machines
         database = conn.info.dbname
         statements = _role_statements(conn, database, box)
         try:
@@ -193,11 +221,7 @@ def _keep_living_installation(conn: psycopg.Connection[Any], refusal: str) -> No
     if conn.execute(
         "select 1 from pg_tables where schemaname = %s and tablename = 'installation'", [SCHEMA]
     ).fetchone():
-        raise Invalid.field(
-            "OPSTEWARD_SECRET_KEY",
-            f"this database belongs to an installation with another secret key ({refusal})",
-            "give this process the same key: it is in the file secret.key of the first one's home",
-        )
+        raise _other_key(refusal)
 
 
 def _refusal(conn: psycopg.Connection[Any], role: str, box: SecretBox) -> str | None:
@@ -210,7 +234,7 @@ def _refusal(conn: psycopg.Connection[Any], role: str, box: SecretBox) -> str | 
     return None
 
 
-def _migrate(urls: DatabaseUrls) -> None:
+def _migrate(urls: DatabaseUrls, box: SecretBox) -> None:
     """Alembic and the engine's own migrations, as the owner; one process at a time by an advisory lock."""
     from alembic import command
     from alembic.config import Config
@@ -224,4 +248,8 @@ def _migrate(urls: DatabaseUrls) -> None:
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         config.attributes["url"] = urls.owner
         command.upgrade(config, "head")
-        conn.execute("update opsteward.installation set migration = %s, engine = %s", [HEAD, ENGINE])
+        conn.execute(
+            "update opsteward.installation"
+            " set migration = %s, engine = %s, key_fingerprint = coalesce(key_fingerprint, %s)",
+            [HEAD, ENGINE, box.fingerprint()],
+        )

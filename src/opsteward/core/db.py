@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
@@ -169,16 +170,28 @@ def _told() -> Iterator[None]:
             raise
         raise Conflict("the same was added at the same moment", remedy="look again, then repeat it") from error
     except (OperationalError, InterfaceError, PoolTimeout, TimeoutError) as error:
-        if isinstance(error, OperationalError) and not _is_passing(error):
+        if isinstance(error, OperationalError) and not _is_passing(getattr(error.orig, "sqlstate", None)):
             raise
-        raise Unavailable from error
+        raise _unavailable(error.orig if isinstance(error, OperationalError) else error) from error
+    except psycopg.OperationalError as error:  # of `copy`, which SQLAlchemy knows nothing of
+        if not _is_passing(error.sqlstate):
+            raise
+        raise _unavailable(error) from error
 
 
-def _is_passing(error: OperationalError) -> bool:
-    """Whether trying again helps: the server is away or full, a statement took too long, transactions got in each
-    other's way. All of it is rolled back."""
-    state = getattr(error.orig, "sqlstate", None)
-    return state is None or state[:2] in ("08", "40", "57") or state in ("53300", "55P03")
+def _is_passing(state: str | None) -> bool:
+    """Whether trying again helps: the server is away, or its disk, memory or connections are used up, a statement took
+    too long, transactions got in each other's way. All of it is rolled back."""
+    return state is None or state[:2] in ("08", "40", "53", "57", "58") or state == "55P03"
+
+
+def _unavailable(error: BaseException | None) -> Unavailable:
+    """With what is used up, where that is the cause."""
+    used_up = {"53100": "disk is full", "53200": "memory is used up", "53300": "connections are used up"}
+    cause = used_up.get(getattr(error, "sqlstate", None) or "")
+    if cause is None:
+        return Unavailable()
+    return Unavailable(f"the database's {cause}; nothing was taken", remedy="give it room, then repeat the request")
 
 
 def at_the_end(session: AsyncSession, name: str, finish: Callable[[AsyncSession], Awaitable[None]]) -> None:
@@ -222,3 +235,4 @@ class Installation(Base):
 
     migration: Mapped[str] = mapped_column(primary_key=True)
     engine: Mapped[str]
+    key_fingerprint: Mapped[str | None]

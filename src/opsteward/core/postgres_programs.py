@@ -7,6 +7,7 @@ where it can't reach the installed programs they are copied into the home.
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import shutil
@@ -16,13 +17,13 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from opsteward.core.errors import Invalid
 
 SYSTEM_USER = "pgserver"
-_VERSION = 18
-_MAX_RUN = 60.0  # seconds
+VERSION = 18
+_MAX_RUN = 120.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -55,27 +56,40 @@ def give_to(path: Path, account: Account | None) -> None:
         os.chown(path, account.uid, account.gid)
 
 
-def run_as(command: Sequence[str | Path], account: Account | None, cwd: Path) -> Completed:
-    """Run a command as the server's account, with a bare environment (no PG* variables, no HOME of ours)."""
+def run_as(command: Sequence[str | Path], account: Account | None, cwd: Path, *, keep: Sequence[int] = ()) -> Completed:
+    """Run a command as the server's account, with a bare environment (no PG* variables, no HOME of ours).
+
+    It inherits the descriptors in `keep`. One that takes over two minutes is ended, and counts as failed.
+    """
     # A file, not a pipe: the server inherits it from pg_ctl and would keep a pipe open for ever.
-    with tempfile.TemporaryFile("w+") as out:
-        done = subprocess.run(  # noqa: S603 - our own binaries with our own arguments
-            [str(word) for word in command],
-            check=False,
-            timeout=_MAX_RUN,
-            start_new_session=True,  # a Ctrl-C for us must not stop a server that others use
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            cwd=cwd,
-            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-            umask=0o077,
-            user=None if account is None else account.uid,
-            group=None if account is None else account.gid,
-            extra_groups=None if account is None else [],
-        )
+    with tempfile.TemporaryFile("w+", errors="replace") as out:
+        try:
+            done = _run(command, account, cwd, out, keep)
+        except subprocess.TimeoutExpired:
+            return Completed(-1, f"did not end within {_MAX_RUN:g} s")
         out.seek(0)
         return Completed(done.returncode, out.read())
+
+
+def _run(
+    command: Sequence[str | Path], account: Account | None, cwd: Path, out: IO[str], keep: Sequence[int]
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(  # noqa: S603 - our own binaries with our own arguments
+        [str(word) for word in command],
+        check=False,
+        timeout=_MAX_RUN,
+        start_new_session=True,  # a Ctrl-C for us must not stop a server that others use
+        stdin=subprocess.DEVNULL,
+        pass_fds=keep,
+        stdout=out,
+        stderr=out,
+        cwd=cwd,
+        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+        umask=0o077,
+        user=None if account is None else account.uid,
+        group=None if account is None else account.gid,
+        extra_groups=None if account is None else [],
+    )
 
 
 def _may(flag: str, path: Path, account: Account) -> bool:
@@ -95,14 +109,22 @@ def check_reach(home: Path, account: Account | None, *, field: str) -> None:
     )
 
 
+@functools.cache
 def usable_programs(home: Path, account: Account | None) -> Path:
-    """The folder of the server's programs; a copy in the home where the installed ones are out of reach."""
-    installed: Path = _bundled().POSTGRES_VERSIONS[_VERSION]
+    """The folder of the server's programs; a copy in the home where the installed ones are out of reach.
+
+    Call it with the home's lock held.
+    """
+    installed: Path = _bundled().POSTGRES_VERSIONS[VERSION]
     if account is None or _runs(installed, account):
         return installed
     copy = home / "pgserver"
     package = installed.parent.parent
-    if not copy.exists():
+    programs = copy / package.name / installed.parent.name / installed.name
+    for left in home.glob(".pgserver.*"):  # by a start that was cut off
+        shutil.rmtree(left, ignore_errors=True)
+    if not copy.exists() or not _runs(programs, account):  # a power loss may have left files without content
+        shutil.rmtree(copy, ignore_errors=True)
         half = home / f".pgserver.{secrets.token_hex(4)}"
         skip = shutil.ignore_patterns("include")
         shutil.copytree(installed.parent, half / package.name / installed.parent.name, symlinks=True, ignore=skip)
@@ -116,7 +138,7 @@ def usable_programs(home: Path, account: Account | None) -> Path:
                 mode = path.stat().st_mode
                 path.chmod(mode | 0o444 | (0o111 if mode & 0o100 else 0))
         half.rename(copy)
-    return copy / package.name / installed.parent.name / installed.name
+    return programs
 
 
 def _runs(binaries: Path, account: Account) -> bool:
@@ -125,7 +147,7 @@ def _runs(binaries: Path, account: Account) -> bool:
     programs = (binaries / name for name in ("initdb", "pg_ctl", "postgres"))
     try:
         done = [run_as((program, "--version"), account, Path("/")) for program in programs]
-    except PermissionError:
+    except OSError:
         return False
     return all(each.returncode == 0 for each in done) and _may("-r", task_registry, account)
 

@@ -230,6 +230,11 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=_toml_file())
 
     @property
+    def given_secret(self) -> str | None:
+        """The secret key, where it is a setting and no file."""
+        return self.secret_key.get_secret_value() if self.secret_key else None
+
+    @property
     def url(self) -> str:
         """How a browser or the CLI on this machine reaches us."""
         return self.public_url or f"http://{self.host}:{self.port}"

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from opsteward.core.embedded_postgres import EmbeddedPostgres, prepare_home
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.errors import Invalid
+from opsteward.core.home import prepare_home
 
 
 def test_a_home_with_too_long_a_path_is_refused(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsteward.core.crypto import SecretBox, canonical_json, digest, load_secret, new_token, token_hash
+from opsteward.core.crypto import SecretBox, canonical_json, digest, new_token, token_hash
 from opsteward.core.errors import Invalid
 from opsteward.core.ids import derived_id, uuid7
 from opsteward.core.redact import MASK, redact, redact_text
+from opsteward.core.secret_key import load_secret
 
 BOX = SecretBox(b"k" * 32)
 

@@ -1,0 +1,144 @@
+"""A first start that is cut off anywhere leaves a home that the next start brings up, and no server that nobody owns;
+and any number of processes can make their first start together.
+
+Each round makes a database's files and kills programs, some of it twice: the whole file takes over a minute.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from opsteward.core.embedded_postgres import EmbeddedPostgres
+from support.homes import temporary_home
+
+_FIRST_START = """
+from opsteward.app.services import build_house, leave_server
+from opsteward.core.settings import load_settings
+settings = load_settings()
+build_house(settings)
+leave_server(settings)
+"""
+#: What is there at some moment of a first start, in the order in which it comes.
+_MOMENTS = (
+    "*",
+    "locks/start",
+    "secret.key",
+    "postgres.new.*/PG_VERSION",
+    "postgres.new.*/global/pg_control",
+    "postgres.new.*/base/5",
+    "postgres/PG_VERSION",
+    "postgres/postmaster.pid",
+    "run/.s.PGSQL.5432",
+    "postgres/base/1638*",
+)
+
+
+def _environment(home: Path) -> dict[str, str]:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("OPSTEWARD_") and k != "DATABASE_URL"}
+    return inherited | {"OPSTEWARD_HOME": str(home)}
+
+
+def _start(home: Path, *command: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", *command],
+        env=_environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _at_work_in(home: Path) -> list[psutil.Process]:
+    """The programs whose folder or arguments lie in the home: the server's, and those that make it."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if str(home) in process.cwd() or any(str(home) in word for word in process.cmdline()):
+                found.append(process)
+    return found
+
+
+def _wait_for(home: Path, moment: str, starting: subprocess.Popen[str]) -> None:
+    while not any(home.glob(moment)) and starting.poll() is None:
+        time.sleep(0.001)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with temporary_home(empty=True) as folder:
+        yield folder
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_first_start_cut_off_anywhere_is_made_good_by_the_next(home: Path, seed: int) -> None:
+    dice = random.Random(seed)
+    moment = _MOMENTS[seed % len(_MOMENTS)]
+    for with_all_programs in dice.sample((True, False), 2):  # as by a power loss, and as by the kernel or an operator
+        first = _start(home, "-c", _FIRST_START)
+        _wait_for(home, moment, first)
+        time.sleep(dice.uniform(0, 0.6))
+        first.kill()
+        first.communicate()
+        for process in _at_work_in(home) if with_all_programs else ():
+            with suppress(psutil.Error):
+                process.kill()
+    second = _start(home, "-c", _FIRST_START)
+    told, _ = second.communicate(timeout=120)
+    assert second.returncode == 0, told
+    assert EmbeddedPostgres(home).pid() is None, "the last one out stops the server"
+    assert not _at_work_in(home)
+    assert not list(home.glob("postgres.*")), "nothing half made is left"
+
+
+def test_processes_that_start_together_on_a_fresh_home_all_come_up(home: Path) -> None:
+    commands = [("up", "--port", "0"), ("worker",), ("up", "--port", "0"), ("worker",)]
+    started = [_start(home, "-m", "opsteward", *command) for command in commands]
+    try:
+        for process in started:
+            assert process.stdout is not None
+            said = []
+            while line := process.stdout.readline():
+                said.append(line)
+                if "is up" in line:
+                    break
+            assert said and "is up" in said[-1], "".join(said)
+        started[0].terminate()
+        started[0].communicate(timeout=30)
+        assert EmbeddedPostgres(home).pid() is not None, "others still use it"
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.communicate(timeout=60)
+    assert EmbeddedPostgres(home).pid() is None
+
+
+def test_a_process_that_fails_does_not_take_the_server_from_the_others(home: Path) -> None:
+    server = EmbeddedPostgres(home)
+    server.ensure_running()
+    failing = _start(home, "-c", _FIRST_START.replace("load_settings()", "load_settings(plugins=['no.such:thing'])"))
+    told, _ = failing.communicate(timeout=120)
+    assert failing.returncode == 1, told
+    assert server.pid() is not None
+    assert server.stop_if_last()
+
+
+def test_a_database_half_made_by_an_earlier_version_is_put_aside(home: Path) -> None:
+    (home / "postgres").mkdir()
+    (home / "postgres" / "PG_VERSION").write_text("18\n")
+    (home / "secret.key").write_text("a" * 43 + "=")
+    started = _start(home, "-c", _FIRST_START)
+    told, _ = started.communicate(timeout=120)
+    assert started.returncode == 0, told
+    (aside,) = home.glob("postgres.incomplete.*")
+    assert (aside / "PG_VERSION").exists(), "nothing is deleted"
