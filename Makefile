@@ -1,29 +1,30 @@
 # Everything needs only make, pip and a python3 >= 3.11; the rest goes into .venv.
 SHELL := /bin/sh
-PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
-	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
+ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+ifndef PYTHON
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p $(ENOUGH) >/dev/null 2>&1 && echo $$p && break; done)
+endif
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+CHECKED := src tests bench docs tools
+# Another project's modules are no part of this one.
+unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help setup demo up test check chaos format bench bench-peers docs lock clean
+.PHONY: help python setup setup-dev demo up test test-fast check chaos format bench bench-peers docs lock clean
 
 help: ## Show this
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/.runtime ## Make .venv with what Opsteward needs to run
+setup: python ## Make .venv with what Opsteward needs to run
+	@"$(PYTHON)" -I tools/setup_venv runtime
 
-.venv/.runtime: requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "no python3 >= 3.11 found; set PYTHON=/path/to/one"; exit 1; }
-	@test -x $(BIN)/python || { echo "Making .venv"; $(PYTHON) -m venv .venv; }
-	@echo "Installing what Opsteward needs (a minute the first time)"
-	@$(PIP) install --no-deps --require-hashes -r requirements.lock
-	@$(PIP) install --no-deps --no-build-isolation -e .
-	@touch $@
+setup-dev: python ## The same with what tests and checks need
+	@"$(PYTHON)" -I tools/setup_venv dev
 
-.venv/.dev: .venv/.runtime requirements-dev.lock
-	@echo "Installing what tests and checks need"
-	@$(PIP) install --no-deps --require-hashes -r requirements-dev.lock
-	@touch $@
+python:
+	@"$(or $(PYTHON),false)" $(ENOUGH) 2>/dev/null || { \
+		echo "Opsteward needs Python 3.11 or newer$(if $(PYTHON), ($(PYTHON) is older or does not run)). Install one (Debian, Ubuntu:" \
+		"apt install python3 python3-venv), or name one: make setup PYTHON=/path/to/python3" >&2; exit 1; }
 
 demo: setup ## Break a real shop four times and watch it repaired and proven (KEEP=1 stays up)
 	@$(BIN)/opsteward demo $(if $(KEEP),--keep)
@@ -31,21 +32,26 @@ demo: setup ## Break a real shop four times and watch it repaired and proven (KE
 up: setup ## Run Opsteward here
 	@$(BIN)/opsteward up
 
-test: .venv/.dev ## Run all tests (JOBS=n test processes side by side, else 2)
+test: setup-dev ## Run all tests (JOBS=n test processes side by side, else 2)
 	@$(BIN)/python -m pytest -n $(or $(JOBS),2)
 
-check: .venv/.dev ## Format, lint, strict types, import contracts, house rules
-	@$(BIN)/ruff format --check src tests bench docs
-	@$(BIN)/ruff check src tests bench docs
+test-fast: setup-dev ## Run the tests that need no instance, under a minute on two cores (JOBS=n)
+	@$(BIN)/python -m pytest -n $(or $(JOBS),2) -m "not slow" tests/unit tests/architecture \
+		tests/installation/test_setup_says.py tests/installation/test_wheel.py
+
+check: setup-dev ## Format, lint, strict types, import contracts, house rules
+	@$(BIN)/ruff format --check $(CHECKED)
+	@$(BIN)/ruff check $(CHECKED)
 	@$(BIN)/mypy
+	@$(BIN)/mypy tools/setup_venv
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest tests/architecture
 
-format: .venv/.dev ## Format and mend what can be mended by itself
-	@$(BIN)/ruff format src tests bench docs
-	@$(BIN)/ruff check --fix src tests bench docs
+format: setup-dev ## Format and mend what can be mended by itself
+	@$(BIN)/ruff format $(CHECKED)
+	@$(BIN)/ruff check --fix $(CHECKED)
 
-bench: .venv/.dev ## Measure: fault to repair, start, idle cost, grouping, classification
+bench: setup-dev ## Measure: fault to repair, start, idle cost, grouping, classification
 	@$(BIN)/python -m bench
 
 bench-peers: ## Install what bench.tasks compares with (Celery, Procrastinate, Prefect) into .venv-peers
@@ -53,17 +59,17 @@ bench-peers: ## Install what bench.tasks compares with (Celery, Procrastinate, P
 	@.venv-peers/bin/python -m pip --disable-pip-version-check --quiet install -r bench/peers.txt
 	@command -v redis-server >/dev/null || echo "There is no redis-server (apt-get install redis-server): Celery is left out"
 
-chaos: .venv/.dev ## Kill workers and the database under 2,000 tasks, and show that nothing is lost (SEED=n repeats a run)
+chaos: setup-dev ## Kill workers and the database under 2,000 tasks, and show that nothing is lost (SEED=n repeats a run)
 	@$(BIN)/python -m bench.chaos $(if $(SEED),--seed $(SEED))
 
-docs: .venv/.dev ## Generate the reference pages
+docs: setup-dev ## Generate the reference pages
 	@$(BIN)/python docs/generate.py
 
-lock: .venv/.dev ## Resolve the locks anew
-	@$(PIP) install uv
-	@$(BIN)/uv pip compile -q pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
+lock: setup-dev ## Write the locks anew after a change in pyproject.toml (UPGRADE=1: with the newest versions)
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile -q $(if $(UPGRADE),--upgrade) pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 		--no-emit-index-url --no-annotate --no-header -o requirements.lock
-	@$(BIN)/uv pip compile -q pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	@$(BIN)/uv pip compile -q $(if $(UPGRADE),--upgrade) pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 		--no-emit-index-url --no-annotate --no-header -o requirements-dev.lock
 
 clean: ## Remove .venv and caches

@@ -22,24 +22,31 @@ if TYPE_CHECKING:
     from support.instance import Instance, Tenant
     from support.live import Live
 
-#: Files whose tests kill processes, let intervals pass, count answers in time or run a browser: one after another in
-#: one test process, so that no two of them ever load the machine together. They begin first, being half of the run.
-_ONE_AT_A_TIME = (
-    "api/test_live_feed.py",
-    "e2e/test_console",
-    "e2e/test_sign_in.py",
-    "integration/test_agents.py",
-    "integration/test_leadership.py",
-    "lab/",
-    "workflows/test_agents_move.py",
-    "workflows/test_first_start.py",
-    "workflows/test_how_a_process_ends.py",
-    "workflows/test_kill_at_every_step.py",
-    "workflows/test_takeover.py",
-    "workflows/test_tasks_survive.py",
-    "workflows/test_the_database_dies.py",
-    "workflows/test_user_imports_survive.py",
-)
+pytest_plugins = ["support.slow_tests"]
+
+_KILLS = "kills processes, and waits for the others to notice"
+_INTERVALS = "lets real intervals pass"
+_BROWSER = "runs a real browser"
+#: Files whose tests run one after another in one test process, so that no two of them ever load the machine together,
+#: and why they are slow. They begin first, being half of the run.
+_ONE_AT_A_TIME = {
+    "api/test_live_feed.py": _INTERVALS,
+    "e2e/test_console": _BROWSER,
+    "e2e/test_sign_in.py": _BROWSER,
+    "installation/test_lock_stays_true.py": "installs with several releases of pip",
+    "installation/test_setup.py": "makes environments with the real venv and pip",
+    "database/test_agents.py": _INTERVALS,
+    "database/test_leadership.py": _INTERVALS,
+    "lab/": "breaks a real shop, and counts its customers' orders in time",
+    "workflows/test_agents_move.py": _KILLS,
+    "workflows/test_first_start.py": _KILLS,
+    "workflows/test_how_a_process_ends.py": _KILLS,
+    "workflows/test_kill_at_every_step.py": _KILLS,
+    "workflows/test_takeover.py": _KILLS,
+    "workflows/test_tasks_survive.py": _KILLS,
+    "workflows/test_the_database_dies.py": _KILLS,
+    "workflows/test_user_imports_survive.py": _KILLS,
+}
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -56,14 +63,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In one of several test processes the order is that of handing out."""
+    """Say why the tests of these files are slow. In one of several test processes the order is that of handing out."""
+    for item in items:
+        for start, reason in _ONE_AT_A_TIME.items():
+            if _file(item.nodeid).startswith(start):
+                item.add_marker(pytest.mark.slow(reason=reason))
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: _group(item.nodeid) != "one at a time")
 
 
 def _group(nodeid: str) -> str:
-    file = nodeid.partition("::")[0].removeprefix("tests/")
-    return "one at a time" if file.startswith(_ONE_AT_A_TIME) else file
+    file = _file(nodeid)
+    return "one at a time" if file.startswith(tuple(_ONE_AT_A_TIME)) else file
+
+
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0].removeprefix("tests/")
 
 
 @pytest.fixture(scope="session", autouse=True)

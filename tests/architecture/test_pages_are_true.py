@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from source_tree import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 INTEGRATION_PAGES = sorted((ROOT / "src" / "opsteward" / "integrations").rglob("README.md"))
 
 

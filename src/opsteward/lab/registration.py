@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from opsteward.lab.folder import LabFacts
 from opsteward.lab.supervision import SHOP, USERNAME
@@ -25,7 +26,7 @@ def systems(facts: LabFacts) -> list[dict[str, Any]]:
         {
             "name": "shop-processes",
             "type": "service",
-            "endpoint": f"supervisor+unix://{facts.supervisor_socket}",
+            "endpoint": f"supervisor+unix://{quote(str(facts.supervisor_socket))}",
             "health_check_url": None,
             "criticality": "critical",
             "depends_on": [],
