@@ -176,15 +176,7 @@ class Users:
         )
         await drop_denials(session, user.id)
         await session.execute(insert(Enrollment).values(row))
-        given = rule
-        if not row["automatic"]:
-            given = rule.model_copy(
-                update={
-                    "permissions": tuple(p for p in rule.permissions if p in user.permissions),
-                    "systems": tuple(s for s in rule.system_access if s in user.system_access),
-                    "all_systems": False,
-                }
-            )
+        given = rule if row["automatic"] else rule.within(user.permissions, user.system_access)
         joins = row["automatic"] and user.status == UserStatus.PENDING
         await change(
             session,
