@@ -81,6 +81,21 @@ def _bounds(field: Any) -> str:
     return " ".join([word, *bounds])
 
 
+def import_fields() -> str:
+    """Every field that a file of users may have, by its names."""
+    from opsteward.directory.user_fields import USER_FIELDS
+
+    def names(field: Any) -> str:
+        weak = [f"({name})" for name in field.weak_aliases.split()]
+        return ", ".join([*field.aliases.split(), *weak])
+
+    rows = [
+        (f"`{one.name}`", one.says, names(one), "yes" if one.exported else "no", f"`{one.ldif}`" if one.ldif else "")
+        for one in USER_FIELDS
+    ]
+    return _table(("field", "meaning", "also known as", "in exports", "in LDIF exports"), rows)
+
+
 def errors() -> str:
     """Every error class, by its code."""
     for module in _modules_with_errors():
@@ -306,6 +321,7 @@ def commands() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
+    "import-fields": import_fields,
     "errors": errors,
     "actions": actions,
     "checks": checks,

@@ -163,6 +163,16 @@ async def _imported(tenant: Tenant, mark: str, post: Callable[[str, dict[str, An
         "insert into opsteward.import_parts (id, tenant_id, job_id, number, data) values (%s, %s, %s, 0, %s)",
         uuid4(), tenant.id, uuid4(), mark.encode(),
     )  # fmt: skip
+    user_id = UUID(report["user_ids"][0])
+    tenant.instance.sql(
+        "insert into opsteward.import_batches (id, tenant_id, job_id, digest, rows, user_ids)"
+        " values (%s, %s, %s, %s, '{1}', %s)",
+        uuid4(), tenant.id, UUID(report["job_id"]), mark, [user_id],
+    )  # fmt: skip
+    tenant.instance.sql(
+        "insert into opsteward.user_directory_names (tenant_id, dn_key, user_id) values (%s, %s, %s)",
+        tenant.id, f"uid={mark}", user_id,
+    )  # fmt: skip
     return str(report["job_id"])
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from starlette.requests import ClientDisconnect
 
-from opsteward.core.db import Database
+from opsteward.core.db import Database, leave_to_the_log_writer
 from opsteward.core.errors import Invalid, TooLarge
 from opsteward.directory.imports import jobs
 from opsteward.directory.imports.jobs import ImportOrder
@@ -71,7 +71,7 @@ def too_large(limit: int) -> TooLarge:
 
 def held(content: bytes, order: ImportOrder, encoding: str) -> Kept:
     """A small upload. Raises Invalid for text in no encoding that is known."""
-    finder = EncodingFinder(file_format=order.format, given=encoding)
+    finder = EncodingFinder(given=encoding)
     finder.look(content)
     found, note = finder.found()
     return Kept(size=len(content), encoding=found, note=note, content=hashlib.sha256(content))
@@ -79,7 +79,9 @@ def held(content: bytes, order: ImportOrder, encoding: str) -> Kept:
 
 def holds_more_than(most: int, content: bytes, order: ImportOrder, encoding: str) -> bool:
     """Whether a small upload has more rows than that; one that can't be read has not."""
-    reading = Reading(format=order.format, encoding=encoding, mapping=order.mapping, delimiter=order.delimiter)
+    reading = Reading(
+        format=order.format, encoding=encoding, mapping=order.mapping, delimiter=order.delimiter, strict=order.strict
+    )
     try:
         return next(islice(records(iter([content]), reading, lambda _: None), most, None), None) is not None
     except (Unreadable, UnicodeError):
@@ -90,7 +92,7 @@ async def keep(
     db: Database, tenant_id: UUID, body: Body, *, order: ImportOrder, encoding: str, actor: str, limit: int
 ) -> tuple[UUID, Kept]:
     """Store a large upload piece by piece under a new job. Raises TooLarge, Invalid; nothing is left of it then."""
-    finder = EncodingFinder(file_format=order.format, given=encoding)
+    finder = EncodingFinder(given=encoding)
     async with db.unit_of_work(tenant_id) as session:
         job_id = await jobs.begin(session, order=order, actor=actor)
     content, size, number = hashlib.sha256(), 0, 0
@@ -102,6 +104,7 @@ async def keep(
             content.update(block)
             finder.look(block)
             async with db.unit_of_work(tenant_id) as session:
+                await leave_to_the_log_writer(session)  # accepting it waits until all of it is on disk
                 await jobs.keep_part(session, job_id=job_id, number=number, data=block)
             number += 1
         found, note = finder.found()

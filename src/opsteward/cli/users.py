@@ -106,9 +106,11 @@ def _say(report: dict[str, Any]) -> None:
     from opsteward.cli import show
 
     would = "would be " if report["dry_run"] else ""
+    skipped = f", {report['skipped']} left out as no user" if report.get("skipped") else ""
     show.say(
         f"{report['rows']} rows: {report['created']} {would}created, {report['changed']} {would}changed, "
         f"{report['unchanged']} unchanged, {report['left']} {would}made to leave, {report['failed_imports']} refused"
+        f"{skipped}"
     )
     for note in report["notes"]:
         show.say(f"note: {show.plain(note)}")

@@ -110,6 +110,8 @@ def _draw_figures(info: ImportInfo) -> None:
         ("as they are", info.unchanged, ""),
         ("refused", info.failed_imports, "bad"),
     ]
+    if info.skipped:
+        figures.append(("no users", info.skipped, ""))
     if info.mode == "full":
         figures.insert(4, ("would leave" if info.dry_run else "left", info.left, "warn"))
     with tag("dl", "figures"):
@@ -214,7 +216,8 @@ def draw_job_row(row: JobRow) -> None:
 def _in_short(info: ImportInfo) -> str:
     if info.ended_at is None:
         return f"{counted(info.rows, 'row')} so far, {info.progress} %"
-    told = [(info.created, "added"), (info.changed, "changed"), (info.left, "left"), (info.failed_imports, "refused")]
+    told = [(info.created, "added"), (info.changed, "changed"), (info.left, "left"), (info.failed_imports, "refused"),
+            (info.skipped, "no users")]  # fmt: skip
     words = ", ".join(f"{number} {word}" for number, word in told if number)
     if words and info.dry_run:
         return f"would be: {words}"

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from opsteward.core.clock import iso
 from opsteward.core.db import Database
 from opsteward.directory.imports.csv_records import EXPORT_MARK, inert
+from opsteward.directory.user_fields import EXPORTED
 
 #: Content types by format.
 EXPORTS = {
@@ -24,14 +25,13 @@ EXPORTS = {
     "json": "application/json",
     "ldif": "application/ldif; charset=utf-8",
 }
-_COLUMNS = (
-    "username", "email", "full_name", "status", "role", "enrollment_type", "department", "manager", "external_id",
-    "expires_at", "tags", "profile_data",
-)  # fmt: skip
+_COLUMNS = tuple(field.name for field in EXPORTED)
+#: Fields that are no plain column of users.
+_MADE = ("enrollment_type", "manager")
 _PAGE = 2000
-_USERS = sa.text("""
-select u.username_key, u.username, u.email, u.full_name, u.status, u.role, u.department, b.username as manager,
-       u.external_id, u.expires_at, u.tags, u.profile_data,
+#: All names come from the table of fields.
+_USERS = sa.text(f"""
+select u.username_key, {", ".join(f"u.{name}" for name in _COLUMNS if name not in _MADE)}, b.username as manager,
        (select nullif(e.enrollment_type, u.role) from opsteward.enrollments e
         where e.tenant_id = :tenant and e.user_id = u.id and e.status in ('approved', 'pending_manual_review')
         order by e.requested_at desc limit 1) as enrollment_type
@@ -39,13 +39,9 @@ from opsteward.users u
 left join opsteward.users b on b.tenant_id = :tenant and b.id = u.manager_id and b.holds_names
 where u.tenant_id = :tenant and u.holds_names and (cast(:after as text) is null or u.username_key > :after)
 order by u.username_key limit :most
-""")
+""")  # noqa: S608
 _SAFE = re.compile(r"(?![ :<])[\x01-\x09\x0b\x0c\x0e-\x7f]*(?<! )")
-_LDIF = {
-    "username": "uid", "email": "mail", "full_name": "cn", "role": "employeeType", "department": "departmentNumber",
-    "external_id": "employeeNumber", "status": "opstewardStatus", "expires_at": "opstewardExpiresAt",
-    "enrollment_type": "enrollmentType",
-}  # fmt: skip
+_LDIF = {field.name: field.ldif for field in EXPORTED if field.ldif}
 
 
 async def exported(db: Database, tenant_id: UUID, file_format: str) -> AsyncIterator[str]:
@@ -106,15 +102,21 @@ def _ldif(users: Sequence[dict[str, Any]]) -> str:
     entries = []
     for user in users:
         lines = [_attribute("dn", f"uid={_rdn(user['username'])},ou=people"), "objectClass: inetOrgPerson"]
-        lines += [_attribute(name, user[field]) for field, name in _LDIF.items() if user[field] is not None]
+        lines += [_attribute(name, value) for field, name in _LDIF.items() for value in _texts(user[field])]
         lines.append(_attribute("sn", user["full_name"].rpartition(" ")[2] or user["full_name"]))
         if user["manager"] is not None:
             lines.append(_attribute("manager", f"uid={_rdn(user['manager'])},ou=people"))
-        lines += [_attribute("opstewardTag", tag) for tag in user["tags"]]
-        if user["profile_data"]:
-            lines.append(_attribute("opstewardProfileData", json.dumps(user["profile_data"], ensure_ascii=False)))
         entries.append("\n".join(lines))
     return "".join(f"{entry}\n\n" for entry in entries)
+
+
+def _texts(value: Any) -> list[str]:
+    """The values of an attribute: none for nothing, one for each tag."""
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict):
+        return [json.dumps(value, ensure_ascii=False)] if value else []
+    return [] if value is None else [value]
 
 
 def _rdn(name: str) -> str:

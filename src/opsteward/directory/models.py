@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from opsteward.core.clock import now
 from opsteward.core.db import Base, TenantRow
+from opsteward.directory.user_fields import USER_FIELDS
 
 _HELD = sa.text("holds_names")
 #: A leaver keeps its address, and somebody else may have it meanwhile: whoever is hired again comes as a new user.
@@ -74,6 +75,11 @@ class User(TenantRow, Base):
     updated_at: Mapped[datetime] = mapped_column(default=now)
     deactivated_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
+
+
+for _field in USER_FIELDS:  # plain texts that only files bring and take
+    if _field.stored == "text" and _field.name not in User.__table__.columns:
+        setattr(User, _field.name, mapped_column(_field.name, sa.Text, nullable=True))
 
 
 class UserChange(TenantRow, Base):

@@ -17,7 +17,7 @@ from opsteward.core.db import tenant_of
 from opsteward.core.errors import NotFound
 from opsteward.core.ids import uuid7
 from opsteward.core.log import correlation_id
-from opsteward.directory.enrollment_rules.rules import Rule, meeting
+from opsteward.directory.enrollment_rules.rules import Grant, Rule, due_access, meeting
 from opsteward.directory.enrollment_rules.service import duties_meet, duty_pairs, rules_of
 from opsteward.directory.models import Enrollment, User, UserChange, UserGrant
 from opsteward.directory.types import HAS_ACCESS, EnrollmentStatus, UserStatus
@@ -119,13 +119,10 @@ async def _due_access(session: AsyncSession, user: User, rule: Rule | None) -> t
             sa.or_(UserGrant.expires_at.is_(None), UserGrant.expires_at > now()),
         )
     )
-    permissions, systems = set(rule.permissions), set(rule.system_access)
-    for kind, name, denied in sorted(grants, key=lambda grant: grant.denied):  # what was taken stays taken
-        held = permissions if kind == "permission" else systems
-        (held.discard if denied else held.add)(name)
-    if len(permissions) > 1 and (pair := meeting(list(permissions), await duty_pairs(session))):
+    permissions, systems = due_access(rule, [Grant(*row) for row in grants], status=user.status)
+    if len(permissions) > 1 and (pair := meeting(permissions, await duty_pairs(session))):
         raise duties_meet(pair)
-    return sorted(permissions), sorted(systems)
+    return permissions, systems
 
 
 async def drop_denials(session: AsyncSession, user_id: UUID) -> None:

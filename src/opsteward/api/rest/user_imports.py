@@ -31,7 +31,9 @@ from opsteward.directory.imports import jobs
 from opsteward.directory.imports.columns import check_mapping
 from opsteward.directory.imports.csv_records import inert
 from opsteward.directory.imports.jobs import ImportInfo, ImportOrder, ImportReport
+from opsteward.directory.imports.json_records import enveloped, holds_several
 from opsteward.directory.imports.reading import format_of
+from opsteward.directory.imports.text import EncodingFinder, first_character
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import NewTask, TaskStatus
 
@@ -40,6 +42,8 @@ router = Routes(prefix="/api/v1", tags=["users"])
 Mode = Literal["create", "upsert", "full"]
 Named = Annotated[str | None, Field(max_length=100)]
 _FILE = {"schema": {"type": "string", "format": "binary"}}
+#: What stands beside the users in the answers of other systems' interfaces.
+_ENVELOPE_MARKS = frozenset({"kind", "etag", "nextPageToken", "schemas", "totalResults", "next", "total", "count"})
 #: Columns of a report's download.
 _TOLD = ("row", "line", "kind", "field", "reason", "value")
 _ENDED_BADLY = {TaskStatus.CANCELLED, TaskStatus.FAILED, TaskStatus.DEAD_LETTER}
@@ -94,8 +98,9 @@ async def bulk_import(
     body = uploads.Body(request.stream())
     try:
         await body.look(services.settings.max_body_bytes)
-        if order.format == "json" and body.begun.lstrip(b" \t\r\n")[:1] != b"[":
-            order, content = await _from_object(services, body, order)
+        if order.format == "json" and first_character(body.begun, encoding) != "[":
+            order, content = await _from_object(services, body, order, encoding)
+            encoding = "utf-8"
             body = uploads.Body(_one(content))
             await body.look(services.settings.max_body_bytes)
         report = await _done_at_once(services, identity, body, order, encoding) if body.whole else None
@@ -110,22 +115,40 @@ async def _one(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
-async def _from_object(services: ApiServices, body: uploads.Body, order: ImportOrder) -> tuple[ImportOrder, bytes]:
-    """The options and the users of a JSON object, which is read as a whole, for its options may come last."""
+async def _from_object(
+    services: ApiServices, body: uploads.Body, order: ImportOrder, encoding: str
+) -> tuple[ImportOrder, bytes]:
+    """The options and the users of a JSON object, which is read as a whole, for its options may come last.
+
+    Objects one after the other, and pages of another system's interface, are files as they stand.
+    """
     limit = services.settings.max_ingest_bytes
     await body.look(limit)
     if len(body.begun) > limit:
         raise uploads.too_large(limit)
     if not body.begun.strip():
         raise Malformed.field("body", "is empty", "send users, or a file of them")
-    value = await in_thread(check_json, body.begun, max_depth=services.settings.max_json_depth)
+    finder = EncodingFinder(given=encoding)
+    text = await in_thread(finder.text_of, body.begun)
+    if await in_thread(holds_several, text):
+        return order, text.encode()
+    value = await in_thread(check_json, text.encode(), max_depth=services.settings.max_json_depth)
+    listed = enveloped(value)
+    if listed is not None and not _is_ours(value):
+        return order, await in_thread(lambda: json.dumps(listed, ensure_ascii=False).encode())
     try:
         given = BulkIn.model_validate(value)
     except ValidationError as error:
         raise Invalid(problems=problems.field_problems(error.errors(include_url=False))) from None
     chosen = {name: getattr(given, name) for name in ("mode", "dry_run", "enrollment_type")}
     changed = asdict(order) | {name: value for name, value in chosen.items() if value is not None}
+    changed["strict"] = True
     return ImportOrder(**changed), await in_thread(lambda: json.dumps(given.users, ensure_ascii=False).encode())
+
+
+def _is_ours(value: dict[str, Any]) -> bool:
+    """Whether an object is an order to us, also one with a slip in it, and no answer of another system's interface."""
+    return "users" in value and not any(name in _ENVELOPE_MARKS or name.startswith("@") for name in value)
 
 
 async def _done_at_once(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from opsteward.core.errors import Invalid
 from opsteward.core.name_keys import folded, name_problem
-from opsteward.directory.types import ALL_SYSTEMS
+from opsteward.directory.types import ALL_SYSTEMS, HAS_ACCESS
 
 REVIEW = "review"
 BACKGROUND_CHECK = "background_check"
@@ -64,6 +64,16 @@ class Rule(_Data):
     def system_access(self) -> list[str]:
         """The names of the systems; `all_systems` stands for every one there is and will be."""
         return [ALL_SYSTEMS] if self.all_systems else list(self.systems)
+
+    def within(self, permissions: Collection[str], systems: Collection[str]) -> Rule:
+        """Until its enrolment is approved, a rule gives no more than what its user has already."""
+        return self.model_copy(
+            update={
+                "permissions": tuple(p for p in self.permissions if p in permissions),
+                "systems": tuple(s for s in self.system_access if s in systems),
+                "all_systems": False,
+            }
+        )
 
     def needed(self) -> list[dict[str, Any]]:
         """The stages of an enrolment by this rule, in order; none where it approves by itself."""
@@ -162,6 +172,25 @@ def _fits(name: str, match: Match, role: str, department: str | None, attributes
 
 def _keys(names: Iterable[str]) -> set[str]:
     return {folded(name) for name in names}
+
+
+class Grant(NamedTuple):
+    """A permission or a system beside the rule's, or with `denied` one that was taken though the rule gives it."""
+
+    kind: str
+    name: str
+    denied: bool = False
+
+
+def due_access(rule: Rule, grants: Iterable[Grant], *, status: str) -> tuple[list[str], list[str]]:
+    """The permissions and systems that a user of this status is due, sorted: one place for all ways to change users."""
+    if status not in HAS_ACCESS:
+        return [], []
+    permissions, systems = set(rule.permissions), set(rule.system_access)
+    for grant in sorted(grants, key=lambda one: one.denied):  # what was taken stays taken
+        held = permissions if grant.kind == "permission" else systems
+        (held.discard if grant.denied else held.add)(grant.name)
+    return sorted(permissions), sorted(systems)
 
 
 def meeting(permissions: Sequence[str], conflicts: Iterable[tuple[str, str]]) -> tuple[str, str] | None:

@@ -8,11 +8,35 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from opsteward.directory.enrollment_rules.rules import Rule
-from opsteward.directory.imports.records import Problem, Record, error
+from opsteward.directory.enrollment_rules.rules import Rule, due_access
+from opsteward.directory.imports.records import Problem, Record, error, warning
+from opsteward.directory.types import UserStatus
 
-#: Which optional fields a row gives: what it does not give stays as it is.
-ROLE, DEPARTMENT, EXTERNAL_ID, PROFILE_DATA, TAGS, EXPIRES_AT = 1, 2, 4, 8, 16, 32
+
+class Enrolling(NamedTuple):
+    """How rows are enrolled that bear this number: by which rule, and which status the file gives them."""
+
+    number: int
+    name: str
+    rule: Rule
+    status: str | None
+
+    @property
+    def standing(self) -> UserStatus:
+        """The status of a new user."""
+        if self.status in (UserStatus.INACTIVE, UserStatus.SUSPENDED, UserStatus.ARCHIVED):
+            return UserStatus(self.status)
+        return UserStatus.PENDING if self.rule.needed() else UserStatus.ACTIVE
+
+    def for_sql(self) -> dict[str, Any]:
+        """As the statements join it: what it gives a new user at once, and its enrolment."""
+        stages = self.rule.needed()
+        permissions, systems = due_access(self.rule, (), status=self.standing)
+        return {
+            "no": self.number, "type": self.name, "automatic": not stages, "stages": stages,
+            "escalate_after": stages[0]["escalate_after"] if stages else None, "standing": self.standing,
+            "permissions": permissions, "systems": systems, "access_days": self.rule.access_days,
+        }  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -29,12 +53,16 @@ class Batch:
     #: usernames of rows that are kept out: who is named in the file is not absent from it
     refused_keys: list[str] = field(default_factory=list)
     nameless: int = 0
-    #: what the rules give, by the number that staged rows bear
-    rules: list[dict[str, Any]] = field(default_factory=list)
+    #: by the number that staged rows bear
+    enrolling: list[Enrolling] = field(default_factory=list)
     #: why the file can't be read any further
     broken: str = ""
     #: share of the file that is read, 0-1
     read: float = 0.0
+    #: of what the rows say, where that is worth keeping
+    digest: str = ""
+    #: the rows, not checked, for an earlier import has taken them as they are
+    unchecked: list[Record] = field(default_factory=list)
 
 
 class Staged(NamedTuple):
@@ -56,15 +84,23 @@ class Building(Batch):
         self.addresses: dict[str, int] = {}
         self.numbers: dict[tuple[Any, ...], int] = {}
 
+    def error(self, record: Record, field: str, reason: str, value: Any = "") -> None:
+        """Keep the row out, and say why."""
+        self.problems.append(error(record, field, reason, value))
+
+    def warn(self, record: Record, field: str, reason: str, value: Any = "") -> None:
+        """Say what was done to the row."""
+        self.problems.append(warning(record, field, reason, value))
+
     def add(self, record: Record, staged: Staged) -> bool:
         """False, and an error, for one whose name or address a row before it in this batch has."""
         twin = self.usernames.get(staged.key)
         if twin is not None:
-            self.problems.append(error(record, "username", f"is the same as in row {twin}", staged.username))
+            self.error(record, "username", f"is the same as in row {twin}", staged.username)
             return False
         twin = self.addresses.get(staged.address)
         if twin is not None:
-            self.problems.append(error(record, "email", f"is the same as in row {twin}", staged.email))
+            self.error(record, "email", f"is the same as in row {twin}", staged.email)
             return False
         self.usernames[staged.key] = self.addresses[staged.address] = record.row
         self.staged.append(staged.line)
@@ -78,36 +114,30 @@ class Building(Batch):
         else:
             self.refused_keys.append(key)
 
-    def number_of(self, place: tuple[Any, ...], name: str, rule: Rule) -> int:
-        """The number that rows of this rule bear from now on."""
-        stages = rule.needed()
-        self.numbers[place] = len(self.rules)
-        self.rules.append(
-            {
-                "no": len(self.rules),
-                "type": name,
-                "automatic": not stages,
-                "stages": stages,
-                "escalate_after": stages[0]["escalate_after"] if stages else None,
-                "permissions": sorted(rule.permissions),
-                "systems": sorted(rule.system_access),
-                "access_days": rule.access_days,
-                "welcome_template": rule.welcome_template,
-            }
-        )
+    def number_of(self, place: tuple[Any, ...], name: str, rule: Rule, status: str | None) -> int:
+        """The number that rows of this rule and status bear from now on."""
+        self.numbers[place] = len(self.enrolling)
+        self.enrolling.append(Enrolling(len(self.enrolling), name, rule, status))
         return self.numbers[place]
 
 
+#: The first of four bits of the variant, by a random digit.
+_VARIANTS = {f"{digit:x}": "89ab"[digit & 3] for digit in range(16)}
+
+
 def ids() -> Iterator[str]:
-    """Time-ordered ids (UUID version 7) as hexadecimal digits, each later than the one before."""
+    """Pairs of time-ordered ids (UUID version 7), two cells in the text of COPY; each later than the one before."""
     millis = 0
     while True:
         millis = max(millis + 1, time.time_ns() // 1_000_000)
         noise = os.urandom(8 * 4096).hex()
         head = f"{millis:012x}7"
-        for number in range(4096):
+        for number in range(0, 4096, 2):
             at = number * 16
-            yield f"{head}{number:03x}{'89ab'[int(noise[at], 16) & 3]}{noise[at + 1 : at + 16]}"
+            yield (
+                f"{head}{number:03x}{_VARIANTS[noise[at]]}{noise[at + 1 : at + 16]}\t"
+                f"{head}{number + 1:03x}{_VARIANTS[noise[at + 16]]}{noise[at + 17 : at + 32]}"
+            )
 
 
 def array_text(values: list[str]) -> str:

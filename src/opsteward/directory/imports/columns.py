@@ -5,58 +5,63 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from opsteward.core.errors import Invalid
 from opsteward.directory.imports.records import Unreadable, shown
+from opsteward.directory.imports.standing import STANDING_COLUMNS, Said
+from opsteward.directory.user_fields import FIELD_NAMES, NOTHING, PROFILE, USER_FIELDS
 
-#: What a row may have. `first_name` and `last_name` make the full name where there is none.
-FIELDS = (
-    "username", "email", "full_name", "first_name", "last_name", "role", "department", "manager", "manager_id",
-    "external_id", "profile_data", "tags", "enrollment_type", "expires_at", "status",
-)  # fmt: skip
-PROFILE = "profile_data."
-#: A column mapped to this is left out without a word.
-NOTHING = "-"
-_ALIASES = {
-    "username": "user user_name login login_name user_id userid account account_name benutzername benutzer kennung"
-    " anmeldename uid samaccountname identifiant usuario nome_utente gebruikersnaam",
-    "email": "e_mail mail email_address e_mail_address e_mail_adresse emailadresse mailadresse email_adresse"
-    " work_email courriel correo",
-    "full_name": "fullname name display_name displayname vollstaendiger_name anzeigename cn nom_complet"
-    " nombre_completo naam",
-    "first_name": "firstname given_name givenname vorname prenom nombre voornaam nome",
-    "last_name": "lastname surname family_name familyname nachname familienname sn nom apellido achternaam cognome",
-    "role": "rolle user_role employee_type employeetype",
-    "department": "dept abteilung ou organisational_unit departement departamento afdeling departmentnumber",
-    "manager": "supervisor vorgesetzter vorgesetzte fuehrungskraft reports_to manager_username manager_email",
-    "external_id": "externalid employee_id employee_number employeenumber employeeid personnel_number mitarbeiter_id"
-    " personalnummer mitarbeiternummer matricule hr_id",
-    "expires_at": "expires expiry expiry_date end_date austrittsdatum ablaufdatum gueltig_bis contract_end",
-    "tags": "labels schlagworte",
-    "profile_data": "profile",
-    "enrollment_type": "enrolment_type",
-    "status": "",
-    "manager_id": "",
-}
-ALIASES: dict[str, str] = {name: field for field, names in _ALIASES.items() for name in (field, *names.split())}
-_LDIF_OWN = {"opstewardtag": "tags", "opstewardprofiledata": "profile_data", "opstewardexpiresat": "expires_at",
-             "opstewardstatus": "status", "accountexpires": NOTHING, "memberof": NOTHING}  # fmt: skip
-LDIF_ALIASES: dict[str, str] = {
-    **{name: field for name, field in ALIASES.items() if name not in ("user_id", "displayname", "userid", "ou")},
-    **_LDIF_OWN,
-    **dict.fromkeys(("dn", "objectclass", "version", "changetype", "control", "userpassword"), NOTHING),
-}
-_BETWEEN = re.compile(r"[\s_\-./]+")
+#: From here on an alias is a weak one: it gives way to a better one without a question.
+_WEAK = 1000
+#: Names of directories that say nothing about a user, or that nobody wants to be told of.
+_LDIF_SILENT = ("objectclass", "version", "changetype", "control", "userpassword", "memberof", "distinguishedname")
+_BETWEEN = re.compile(r"[\s_\-./()?:*]+")
+#: What Google Workspace puts behind the names of its columns.
+_REMARK = re.compile(r"\s*\[[^\]]*\]\s*$")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 #: Letters of other scripts that look like Latin ones.
 _LOOKALIKES = str.maketrans("аеорсухіјѕԁһкмнтвοανικρτυχε", "aeopcyxijsdhkmhtboavikptuxe")
+Note = Callable[[str], None]
 
 
-def _plain(name: str) -> str:
-    text = unicodedata.normalize("NFC", name).strip().strip("\ufeff").casefold().translate(_UMLAUTS)
+class Alias(NamedTuple):
+    """The field that a name means, and how well: less is better."""
+
+    field: str
+    rank: int
+
+
+def _aliases() -> dict[str, Alias]:
+    known: dict[str, Alias] = {}
+    for field in USER_FIELDS:
+        names = (field.name.replace("_", ""), *field.aliases.split())
+        known |= {name: Alias(field.name, rank) for rank, name in enumerate(names)}
+        known |= {name: Alias(field.name, _WEAK + rank) for rank, name in enumerate(field.weak_aliases.split())}
+    return known
+
+
+ALIASES = _aliases()
+LDIF_ALIASES: dict[str, Alias] = {
+    **{name: alias for name, alias in ALIASES.items() if name not in ("userid", "ou")},
+    "displayname": Alias("full_name", _WEAK + 1),
+    **{name: ALIASES.get(name, Alias(field.name, 0)) for field in USER_FIELDS if (name := field.ldif.lower())},
+    **dict.fromkeys(_LDIF_SILENT, Alias(NOTHING, 0)),
+}
+
+
+def plain_name(name: str) -> str:
+    """A column's name without case, accents, spaces, signs and remarks."""
+    text = _REMARK.sub("", unicodedata.normalize("NFC", name).strip().strip("\ufeff")).casefold().translate(_UMLAUTS)
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return _BETWEEN.sub("_", text).strip("_")
+    return _BETWEEN.sub("", text)
+
+
+def known_columns(header: Sequence[str], mapping: Mapping[str, str]) -> int:
+    """How many of these names mean something here."""
+    known = (name.strip() in mapping or (plain := plain_name(name)) in ALIASES or plain in STANDING_COLUMNS
+             for name in header)  # fmt: skip
+    return sum(known)
 
 
 def check_mapping(mapping: Mapping[str, Any]) -> dict[str, str]:
@@ -64,49 +69,64 @@ def check_mapping(mapping: Mapping[str, Any]) -> dict[str, str]:
     if len(mapping) > 500:
         raise Invalid.field("mapping", "names more than 500 columns", "name those that are needed")
     for column, field in mapping.items():
-        known = isinstance(field, str) and (field in FIELDS or field == NOTHING or field.startswith(PROFILE))
+        known = isinstance(field, str) and (field in FIELD_NAMES or field == NOTHING or field.startswith(PROFILE))
         if not known or field == PROFILE:
             raise Invalid.field(
                 f"mapping.{column[:100]}", f"{field!r:.60} is no field",
-                f"use one of {', '.join(FIELDS)}, profile_data.<name>, or - to leave it out",
+                f"use one of {', '.join(FIELD_NAMES)}, profile_data.<name>, or - to leave it out",
             )  # fmt: skip
     return dict(mapping)
 
 
 class Columns:
-    """The columns of one file. Raises Unreadable where two mean the same, or a mapped one is not there."""
+    """The columns of one file, or of the entries of one shape.
+
+    `tolerant`: of two columns that mean one field the better known counts, and the file is told of it. Else raises
+    Unreadable; always where the sender mapped two to one field. `address_as_username`: where no column has usernames.
+    """
 
     def __init__(
         self,
         header: Sequence[str],
         mapping: Mapping[str, str],
-        note: Callable[[str], None],
+        note: Note,
         *,
-        aliases: Mapping[str, str] = ALIASES,
+        aliases: Mapping[str, Alias] = ALIASES,
         ignored: frozenset[str] = frozenset(),
+        tolerant: bool = False,
+        address_as_username: bool = False,
     ) -> None:
         self.width = len(header)
+        self._header = [name.strip().strip("\ufeff") for name in header]
+        self._note = note
+        self._aliases = aliases
+        self._tolerant = tolerant
         wanted = {name.strip(): field for name, field in mapping.items()}
-        self._places: list[tuple[int, str]] = []
+        self._mapped = set(wanted.values())
         self._profile: list[tuple[int, str]] = []
-        taken: dict[str, str] = {}
-        mapped = set(wanted.values())
-        for place, raw in enumerate(header):
-            name = raw.strip().strip("\ufeff")
-            field = NOTHING if name in ignored else wanted.get(name) or _known(name, aliases, mapped, note)
-            if name != raw and field != NOTHING and raw.strip("\ufeff") != name:
-                note(f"the column {shown(raw)!r} has spaces around its name")
-            if field == NOTHING:
+        self._standing: list[tuple[int, str, str]] = []
+        taken: dict[str, tuple[int, int]] = {}
+        for place, name in enumerate(self._header):
+            if name in ignored:
                 continue
-            if field in taken:
-                raise Unreadable(
-                    f"the columns {shown(taken[field])!r} and {shown(name)!r} both mean {field}: map one of them"
-                )
-            taken[field] = name
-            if field.startswith(PROFILE):
-                self._profile.append((place, field.removeprefix(PROFILE)))
+            if name != header[place] and header[place].strip("\ufeff") != name:
+                note(f"the column {shown(header[place])!r} has spaces around its name")
+            alias = Alias(wanted[name], -1) if name in wanted else self._known(name, place)
+            if alias.field == NOTHING:
+                continue
+            if alias.field.startswith(PROFILE):
+                self._profile.append((place, alias.field.removeprefix(PROFILE)))
             else:
-                self._places.append((place, field))
+                taken[alias.field] = self._better(alias, place, taken.get(alias.field))
+        self._places = [(place, field) for field, (place, _) in taken.items()]
+        if address_as_username and "email" in taken and "username" not in taken:
+            self._places.append((taken["email"][0], "username"))
+            note("no column holds usernames: the address is taken as the username; map another column if it is not")
+
+    @property
+    def least_width(self) -> int:
+        """Cells that a row must have: the names of columns to the right of them are empty."""
+        return next((at + 1 for at in range(self.width - 1, -1, -1) if self._header[at]), 0)
 
     def named(self, cells: Sequence[Any]) -> dict[str, Any]:
         """A row by its fields."""
@@ -116,21 +136,81 @@ class Columns:
             values["profile_data." if "profile_data" in values else "profile_data"] = more
         return values
 
+    def said(self, cells: Sequence[Any]) -> Sequence[Said]:
+        """What the row says of whether the account is in use, beside its status."""
+        return [Said(name, kind, cells[place]) for place, name, kind in self._standing] if self._standing else ()
 
-def _known(name: str, aliases: Mapping[str, str], mapped: set[str], note: Callable[[str], None]) -> str:
-    plain = _plain(name)
-    field = aliases.get(plain)
-    if field is not None:
-        if field in mapped:  # the sender said which column that is: this one is another
-            note(f"the column {shown(name)!r} is left out: {field} is mapped to another")
-            return NOTHING
-        return field
-    if not plain:
-        note("a column without a name is left out")
-        return NOTHING
-    twin = aliases.get(plain.translate(_LOOKALIKES))
-    if twin is not None and twin != NOTHING:
-        note(f"the column {shown(name)!r} looks like {twin} but has letters of another script: left out, map it")
-    else:
-        note(f"the column {shown(name)!r} is no field: left out; map it to profile_data.<name> to keep it")
-    return NOTHING
+    def _better(self, alias: Alias, place: int, before: tuple[int, int] | None) -> tuple[int, int]:
+        """(the place, the rank) of the column that counts of two that mean one field."""
+        if before is None:
+            return place, alias.rank
+        first, second = self._header[before[0]], self._header[place]
+        if alias.rank == -1 or not (self._tolerant or max(alias.rank, before[1]) >= _WEAK):
+            raise Unreadable(
+                f"the columns {shown(first)!r} and {shown(second)!r} both mean {alias.field}: map one of them"
+            )
+        better = (place, alias.rank) if alias.rank < before[1] else before
+        left = first if better[0] == place else second
+        self._note(f"the column {shown(left)!r} is left out: {shown(self._header[better[0]])!r} is the {alias.field}")
+        return better
+
+    def _known(self, name: str, place: int) -> Alias:
+        nothing = Alias(NOTHING, 0)
+        plain = plain_name(name)
+        alias = self._aliases.get(plain)
+        if alias is not None:
+            if alias.field not in self._mapped or alias.field == NOTHING:
+                return alias
+            # the sender said which column that is: this one is another
+            self._note(f"the column {shown(name)!r} is left out: {alias.field} is mapped to another")
+            return nothing
+        if (kind := STANDING_COLUMNS.get(plain)) is not None:
+            if "status" in self._mapped:
+                self._note(f"the column {shown(name)!r} is left out: status is mapped to another")
+            else:
+                self._standing.append((place, name, kind))
+            return nothing
+        if not plain:
+            self._note("a column without a name is left out")
+            return nothing
+        twin = self._aliases.get(plain.translate(_LOOKALIKES))
+        if twin is not None and twin.field != NOTHING:
+            self._note(
+                f"the column {shown(name)!r} looks like {twin.field} but has letters of another script:"
+                " left out, map it"
+            )
+        else:
+            self._note(f"the column {shown(name)!r} is no field: left out; map it to profile_data.<name> to keep it")
+        return nothing
+
+
+class ColumnsByShape:
+    """The columns of entries that may differ from one another; each combination of names is looked at once."""
+
+    def __init__(
+        self, mapping: Mapping[str, str], note: Note, aliases: Mapping[str, Alias], *, address_as_username: bool = False
+    ) -> None:
+        self._mapping = mapping
+        self._address_as_username = address_as_username
+        self._aliases = aliases
+        self._tell = note
+        self._noted: set[str] = set()
+        self._known: dict[tuple[str, ...], Columns] = {}
+
+    def of(self, names: tuple[str, ...]) -> Columns:
+        """Those of an entry with these names. Raises Unreadable where the sender mapped two to one field."""
+        columns = self._known.get(names)
+        if columns is None:
+            columns = Columns(
+                names, self._mapping, self.note, aliases=self._aliases, tolerant=True,
+                address_as_username=self._address_as_username,
+            )  # fmt: skip
+            if len(self._known) < 1000:
+                self._known[names] = columns
+        return columns
+
+    def note(self, text: str) -> None:
+        """Tell of the file, once."""
+        if text not in self._noted and len(self._noted) < 500:
+            self._noted.add(text)
+            self._tell(text)

@@ -3,78 +3,121 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Callable, Iterator
 from itertools import chain
 
 from opsteward.directory.imports.columns import Columns
-from opsteward.directory.imports.records import Blocks, Reading, Record, Unreadable
+from opsteward.directory.imports.csv_dialect import Dialect, dialect_of
+from opsteward.directory.imports.records import MAX_RECORD, Blocks, Reading, Record, Unreadable
 from opsteward.directory.imports.text import lines
 
 #: An export of ours has this column: its cells that could be formulas begin with an apostrophe, which is taken off.
 EXPORT_MARK = "opsteward_export"
 #: With these a cell may be run by a spreadsheet; with an apostrophe before them it is text.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_SEP = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
-_QUOTED = re.compile(r'"[^"]*"')
-_DELIMITERS = (",", ";", "\t", "|")
 
 
 def csv_records(blocks: Blocks, reading: Reading, note: Callable[[str], None]) -> Iterator[Record]:
-    """One record for each row that is not blank; the first row names the columns. Raises Unreadable for bad columns."""
+    """One record for each row that is not blank; a row names the columns. Raises Unreadable for bad columns."""
     text = lines(blocks, reading.encoding)
-    first = next(text, "")
-    before = 0
-    delimiter = reading.delimiter
-    if told := _SEP.fullmatch(first):
-        delimiter = delimiter or told[1]
-        first = next(text, "")
-        before = 1
-    if not first.strip():
-        raise Unreadable("has no first row with the names of its columns", row=0, line=before + 1)
-    delimiter = delimiter or _likely_delimiter(first)
-    if delimiter != ",":
-        note(f"columns are set apart by {delimiter!r}")
-    rows = csv.reader(chain([first], text), delimiter=delimiter, strict=True)
+    dialect = dialect_of(text, delimiter=reading.delimiter, mapping=reading.mapping)
+    for one in dialect.notes:
+        note(one)
+    rows = _Rows(chain(dialect.begun, text), dialect)
     try:
-        header = next(rows)
+        header = next(rows.read)
+    except StopIteration:
+        raise Unreadable("has no first row with the names of its columns", row=0, line=dialect.before + 1) from None
     except csv.Error as error:
-        raise Unreadable(f"its first row is no CSV: {error}", line=before + 1) from None
-    marked = EXPORT_MARK in header
-    columns = Columns(header, reading.mapping, note, ignored=frozenset({EXPORT_MARK}))
-    yield from _records(rows, columns, before, marked=marked)
+        raise Unreadable(f"its first row is no CSV: {error}", line=dialect.before + 1) from None
+    ignored = frozenset({EXPORT_MARK})
+    columns = Columns(header, reading.mapping, note, ignored=ignored, address_as_username=True)
+    yield from _records(rows, columns, note, marked=EXPORT_MARK in header)
 
 
-def _records(rows: Iterator[list[str]], columns: Columns, before: int, *, marked: bool) -> Iterator[Record]:
-    number = 0
-    width = columns.width
-    while True:
-        line = before + rows.line_num + 1  # type: ignore[attr-defined]
+class _Rows:
+    """The rows of a file with the lines that each is made of, which can be given back."""
+
+    def __init__(self, text: Iterator[str], dialect: Dialect) -> None:
+        self._text = text
+        self._back: list[str] = []
+        self.lines: list[str] = []
+        self.begins = dialect.before
+        self.format = {"delimiter": dialect.delimiter, "quotechar": dialect.quote, "skipinitialspace": dialect.spaced}
+        self.read = csv.reader(self._next_line(), strict=True, **self.format)  # type: ignore[arg-type]
+
+    def _next_line(self) -> Iterator[str]:
+        while True:
+            if self._back:
+                line = self._back.pop()
+            elif (found := next(self._text, None)) is not None:
+                line = found
+            else:
+                return
+            self.lines.append(line)
+            yield line
+
+    def begin(self) -> int:
+        """Forget the lines of the row before; the number of the line that comes next."""
+        self.begins += len(self.lines)
+        self.lines.clear()
+        return self.begins + 1
+
+    def give_back(self) -> None:
+        """All lines but the first come again."""
+        self._back += reversed(self.lines[1:])
+        del self.lines[1:]
+
+    def fits(self, line: str, width: int) -> bool:
+        """Whether a line of this row is a row by itself."""
         try:
-            cells = next(rows)
+            return len(next(csv.reader([line], strict=True, **self.format), [])) == width  # type: ignore[arg-type]
+        except csv.Error:
+            return False
+
+
+def _records(rows: _Rows, columns: Columns, note: Callable[[str], None], *, marked: bool) -> Iterator[Record]:
+    number = blank = 0
+    width, least = columns.width, columns.least_width
+    read = rows.read
+    while True:
+        line = rows.begin()
+        try:
+            cells = next(read)
+            problem = ""
         except StopIteration:
-            return
+            break
         except csv.Error as error:
-            number += 1
-            yield Record(number, line, None, f"is no CSV row: {error}")
-            continue
-        if not any(cells):
+            cells, problem = [], f"is no CSV row: {error}"
+        if len(rows.lines[-1]) > MAX_RECORD:
+            problem = f"is longer than {MAX_RECORD} characters"
+        if not problem and not any(cells):
+            blank += 1
             continue
         number += 1
-        if len(cells) != width:
-            if len(cells) > width and not any(cells[width:]):
-                cells = cells[:width]  # a spreadsheet's empty columns to the right
-            else:
-                yield Record(number, line, None, f"has {len(cells)} cells, the first row has {width}")
-                continue
+        if not problem and len(cells) != width:
+            cells, problem = _fitted(cells, width, least)
+        if problem:
+            if len(rows.lines) > 1 and (not cells or any(rows.fits(one, width) for one in rows.lines[1:])):
+                problem = "has a quote that does not end: the rows after it are read on their own"
+                rows.give_back()
+                read = rows.read = csv.reader(rows._next_line(), strict=True, **rows.format)  # type: ignore[arg-type]
+            yield Record(number, line, None, problem)
+            continue
         if marked:
             cells = [cell[1:] if cell[:1] == "'" else cell for cell in cells]
-        yield Record(number, line, columns.named(cells))
+        yield Record(number, line, columns.named(cells), said=columns.said(cells))
+    if blank:
+        note(f"{blank} rows without any content are passed over")
 
 
-def _likely_delimiter(header: str) -> str:
-    bare = _QUOTED.sub("", header)
-    return max(_DELIMITERS, key=bare.count)
+def _fitted(cells: list[str], width: int, least: int) -> tuple[list[str], str]:
+    """(the cells that the first row names, why there are none such)."""
+    if len(cells) > width and not any(cells[width:]):
+        return cells[:width], ""  # a spreadsheet's empty columns to the right
+    if least <= len(cells) < width:
+        return [*cells, *[""] * (width - len(cells))], ""
+    return cells, f"has {len(cells)} cells, the first row has {width}"
 
 
 def inert(cell: str) -> str:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 _DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
 _SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
+_GENERALIZED = re.compile(r"(\d{14})(?:[.,]\d+)?(Z|[+-]\d{4})")
 _YEARS = range(1900, 3000)
+#: Active Directory counts from here, in tenths of microseconds, and has two numbers for "never".
+_FILETIME = datetime(1601, 1, 1, tzinfo=UTC)
+_FILETIME_DIGITS = (17, 18)
+NEVER = frozenset({"0", "9223372036854775807", "never"})
 
 
 def instant_of(text: str) -> tuple[datetime, str]:
@@ -36,6 +41,11 @@ def _read(text: str) -> tuple[datetime, str]:
         month, day = (one, other) if one <= 12 else (other, one)
         value = _day(year, month, day)
         return value, f"read as {value.date().isoformat()}"
+    if found := _GENERALIZED.fullmatch(text):
+        return datetime.fromisoformat(f"{found[1][:8]}T{found[1][8:]}{found[2]}"), ""
+    if text.isdigit() and len(text) in _FILETIME_DIGITS:
+        value = _FILETIME + timedelta(microseconds=int(text) // 10)
+        return value, f"read as {value.isoformat()}"
     if text.isdigit():
         raise ValueError("is a number (a spreadsheet's day?) and no date: write it as YYYY-MM-DD")
     try:

@@ -14,8 +14,8 @@ from opsteward.core.clock import now
 from opsteward.directory.imports import statements_after as sql
 from opsteward.directory.imports.models import ImportJob, ImportPart
 from opsteward.directory.imports.records import Problem, shown
-from opsteward.directory.imports.rows import BY_ID
 from opsteward.directory.imports.statements import PLAN_ANEW
+from opsteward.directory.imports.values import BY_DN, BY_ID
 from opsteward.directory.imports.writing import IMPORT, MAX_SHOWN, execute, keep_problems, values_of
 from opsteward.directory.user_changes import PEOPLE
 from opsteward.telemetry import audit
@@ -46,11 +46,13 @@ async def step(session: AsyncSession, job: ImportJob, *, most_leavers: float) ->
 async def _managers(session: AsyncSession, job: ImportJob) -> None:
     values = values_of(job) | {"head": _head(), "dry": job.dry_run, "after": job.cursor, "most": _AT_ONCE}
     await session.execute(PLAN_ANEW)
+    if job.cursor is None and not job.dry_run:
+        await execute(session, sql.KEEP_NAMES, values)
     await session.execute(sa.text(sql.BOSSES_TABLE))
     await execute(session, sql.BOSSES, values)
     seen = (await session.execute(sql.SEEN)).one()
     problems = [
-        Problem(row.row, None, "warning", "manager", _unknown(row.boss), shown(row.manager.removeprefix(BY_ID)))
+        Problem(row.row, None, "warning", "manager", _unknown(row.boss), shown(row.manager.lstrip(BY_ID + BY_DN)))
         for row in await session.execute(sql.NOBODY)
     ]
     await keep_problems(session, job, problems)

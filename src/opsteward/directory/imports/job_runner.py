@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -21,23 +22,23 @@ from opsteward.core.errors import Conflict
 from opsteward.core.log import get_logger
 from opsteward.core.settings import Settings
 from opsteward.directory.enrollment_rules.service import duty_pairs, rules_of
-from opsteward.directory.imports import finishing, jobs
+from opsteward.directory.imports import finishing, jobs, known_rows
 from opsteward.directory.imports.batches import Batch
 from opsteward.directory.imports.models import ImportJob
 from opsteward.directory.imports.reading import records
 from opsteward.directory.imports.records import Blocks, Unreadable
 from opsteward.directory.imports.rows import Checker
-from opsteward.directory.imports.writing import write
+from opsteward.directory.imports.writing import write, write_known
 
 log = get_logger(__name__)
 
 #: Checked batches that are written in one transaction.
-_BATCHES_AT_ONCE = 10
+_BATCHES_AT_ONCE = 20
 #: After so many new users the planner is told how large the tables are.
 _LOOK_AGAIN = 20_000
 #: Times that one transaction is tried when another adds the same users at the same moment.
 _TRIES = 5
-_MAX_NOTES = 50
+_MAX_NOTES = 500
 
 
 class Imports:
@@ -56,12 +57,12 @@ class Imports:
                 return
             if job.stage == "rows":
                 blocks = _Parts(db, tenant_id, job_id, job.size)
-                batches, notes = await self._reading(session, job, blocks)
+                reading = await self._reading(session, job, blocks, keep=True)
             job.status, job.started_at = "running", job.started_at or now()
             stage, position = job.stage, job.position
         created = 0
         if stage == "rows":
-            created = await self._rows(db, tenant_id, job_id, _Flow(batches, blocks, notes), position, progress)
+            created = await self._rows(db, tenant_id, job_id, _Flow(reading, blocks), position, progress)
         while await self._follow(db, tenant_id, job_id, progress):
             pass
         if created >= _LOOK_AGAIN:
@@ -71,17 +72,16 @@ class Imports:
         """Do a small job in this transaction, its whole content given."""
         job = await jobs.locked(session, job_id)
         job.status, job.started_at = "running", now()
-        batches, notes = await self._reading(session, job, iter([content]))
-        while (batch := await in_thread(next, batches, None)) is not None:
+        reading = await self._reading(session, job, iter([content]), keep=False)
+        while (batch := await in_thread(next, reading.batches, None)) is not None:
             batch.read = 1.0
             await write(session, job, batch, self._bus)
-        _end_rows(job, notes)
+        _end_rows(job, reading.notes)
         while await finishing.step(session, job, most_leavers=self._most_leavers):
             pass
 
-    async def _reading(
-        self, session: AsyncSession, job: ImportJob, blocks: Blocks
-    ) -> tuple[Iterator[Batch], list[str]]:
+    async def _reading(self, session: AsyncSession, job: ImportJob, blocks: Blocks, *, keep: bool) -> _Reading:
+        """`keep`: batches are known again by the next import."""
         notes: list[str] = []
 
         def note(text: str) -> None:
@@ -89,14 +89,21 @@ class Imports:
                 notes.append(text)
 
         reading = jobs.reading_of(job)
-        checker = Checker(
-            await rules_of(session),
-            await duty_pairs(session),
-            enrollment_type=job.options["enrollment_type"],
-            typed=reading.format in ("json", "ndjson"),
-        )
+        rules, duties = await rules_of(session), await duty_pairs(session)
+        typed, wanted = reading.format in ("json", "ndjson"), job.options["enrollment_type"]
+        before = None
+        if keep:
+            job.options = {**job.options, "context": known_rows.context_of(rules)}
+            before = await known_rows.earlier(session, job)
+        known = (before.digests if before else frozenset()) if keep else None
+        checker = Checker(rules, duties, enrollment_type=wanted, typed=typed)
         found = records(blocks, reading, note)
-        return checker.batches(found, size=self._size, skip=job.position), notes
+        return _Reading(
+            batches=checker.batches(found, size=self._size, skip=job.position, known=known),
+            notes=notes,
+            before=before,
+            again=Checker(rules, duties, enrollment_type=wanted, typed=typed),
+        )
 
     async def _rows(
         self,
@@ -113,18 +120,28 @@ class Imports:
         try:
             while (batch := await coming) is not None:
                 coming = asyncio.create_task(flow.next())
-                created += await self._write(db, tenant_id, job_id, batch, position)
+                created += await self._write(db, tenant_id, job_id, batch, position, flow.reading)
                 position = max(position, batch.last)
                 progress(min(95, int(batch.read * 95)), f"{position} rows")
         finally:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
         async with db.unit_of_work(tenant_id) as session:
-            _end_rows(await _at(session, job_id, position), flow.notes)
+            _end_rows(await _at(session, job_id, position), flow.reading.notes)
         return created
 
-    async def _write(self, db: Database, tenant_id: UUID, job_id: UUID, batch: Batch, position: int) -> int:
+    async def _write(
+        self, db: Database, tenant_id: UUID, job_id: UUID, batch: Batch, position: int, reading: _Reading
+    ) -> int:
         """How many users are new by it."""
+        if batch.unchecked and reading.before is not None:
+            async with db.unit_of_work(tenant_id) as session:
+                await leave_to_the_log_writer(session)
+                if await write_known(session, await _at(session, job_id, position), batch, reading.before):
+                    return 0
+            read, digest = batch.read, batch.digest
+            batch = await in_thread(reading.again.checked, batch.first, batch.unchecked)
+            batch.read, batch.digest = read, digest
         tries = _TRIES
         while True:
             tries -= 1
@@ -170,16 +187,25 @@ def _end_rows(job: ImportJob, notes: list[str]) -> None:
     job.stage = "managers"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Reading:
+    """The batches of a file as they are read. `again` checks those that were thought to be known, and were not."""
+
+    batches: Iterator[Batch]
+    notes: list[str]
+    before: known_rows.Before | None
+    again: Checker
+
+
 class _Flow:
     """The checked batches of a file, one after the other, made on a thread."""
 
-    def __init__(self, batches: Iterator[Batch], parts: _Parts, notes: list[str]) -> None:
-        self._batches = batches
+    def __init__(self, reading: _Reading, parts: _Parts) -> None:
+        self.reading = reading
         self._parts = parts
-        self.notes = notes
 
     async def next(self) -> Batch | None:
-        batch = await in_thread(next, self._batches, None)
+        batch = await in_thread(next, self.reading.batches, None)
         if batch is not None:
             batch.read = self._parts.share
         return batch
@@ -227,6 +253,7 @@ def result_of(info: jobs.ImportInfo) -> dict[str, Any]:
         "status": info.status,
         "successful_imports": info.successful_imports,
         "failed_imports": info.failed_imports,
+        "skipped": info.skipped,
         "created": info.created,
         "changed": info.changed,
         "unchanged": info.unchanged,

@@ -30,7 +30,10 @@ MAX_TOLD = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class ImportOrder:
-    """What is to become of a file. `mode`: create, upsert, or full (who is absent leaves)."""
+    """What is to become of a file. `mode`: create, upsert, or full (who is absent leaves).
+
+    `strict`: an unknown field of JSON is an error of its row.
+    """
 
     format: str
     mode: str = "create"
@@ -38,6 +41,7 @@ class ImportOrder:
     enrollment_type: str | None = None
     mapping: dict[str, str] = field(default_factory=dict)
     delimiter: str = ""
+    strict: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,8 @@ class ImportInfo:
     rows: int
     successful_imports: int
     failed_imports: int
+    #: Rows that hold no user and were not meant to; a warning of each says why.
+    skipped: int
     created: int
     changed: int
     unchanged: int
@@ -199,6 +205,7 @@ def reading_of(job: ImportJob) -> Reading:
         encoding=options.get("encoding", "utf-8"),
         mapping=options["mapping"],
         delimiter=options["delimiter"],
+        strict=options.get("strict", False),
     )
 
 
@@ -287,6 +294,7 @@ def info(job: ImportJob) -> ImportInfo:
         rows=job.position,
         successful_imports=job.created + job.changed + job.unchanged,
         failed_imports=job.failed,
+        skipped=max(0, job.position - job.created - job.changed - job.unchanged - job.failed),
         left=job.departed,
         error_count=job.errors,
         warning_count=job.warnings,

@@ -1,4 +1,4 @@
-"""Users as JSON: one object a line, or an array that is read piece by piece."""
+"""Users as JSON: an object a line, arrays, pages of an interface one after the other; all read piece by piece."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ import codecs
 import json
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, NoReturn
 
-from opsteward.directory.imports.records import MAX_RECORD, Blocks, Record, Unreadable
-from opsteward.directory.imports.text import lines
+from pydantic_core import from_json
 
-_BETWEEN = re.compile(r"[ \t\r\n]*")
+from opsteward.directory.imports.records import MAX_RECORD, Blocks, Record, Unreadable
+from opsteward.directory.imports.text import codec_of, lines
+
+#: Where interfaces put the list of users, in the order of preference.
+ENVELOPES = ("users", "value", "Resources", "resources", "data", "results", "items", "employees", "members", "entries")
+#: White space, and the separator of RFC 7464.
+_BETWEEN = re.compile(r"[ \t\r\n\ufeff\x1e]*")
 
 
 def _no_number(name: str) -> NoReturn:
@@ -21,56 +27,157 @@ def _no_number(name: str) -> NoReturn:
 _DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 
-def ndjson_records(blocks: Blocks, encoding: str) -> Iterator[Record]:
-    """One record for each line that is not blank; a bad line spoils no other."""
-    row = 0
-    for number, line in enumerate(lines(blocks, encoding), start=1):
-        text = line.strip(" \t\r\n")
-        if not text:
-            continue
-        row += 1
-        if len(text) > MAX_RECORD:
-            yield Record(row, number, None, f"is longer than {MAX_RECORD} characters")
-            continue
-        try:
-            value, end = _DECODER.raw_decode(text)
-        except RecursionError:
-            yield Record(row, number, None, "is nested too deep")
-        except ValueError as error:
-            yield Record(row, number, None, f"is no JSON: {error}"[:300])
-        else:
-            yield _record(row, number, value, extra=end != len(text))
+def enveloped(value: Any) -> list[Any] | None:
+    """The list of users in an answer of another system's interface; None for what is a user itself."""
+    if not isinstance(value, dict) or "username" in value or "userName" in value:
+        return None
+    found = next((value[name] for name in ENVELOPES if isinstance(value.get(name), list)), None)
+    return found if found is not None and all(isinstance(one, dict) for one in found) else None
 
 
-def _record(row: int, line: int | None, value: Any, *, extra: bool = False) -> Record:
-    if extra:
-        return Record(row, line, None, "has something after its end")
-    if not isinstance(value, dict):
-        return Record(row, line, None, "is no object")
-    return Record(row, line, value)
+def holds_several(text: str) -> bool:
+    """Whether another value follows the first one, as in a file of lines that is called JSON.
+
+    No more is read for it than one record may have.
+    """
+    begun = text[: MAX_RECORD + 1024].lstrip(" \t\r\n\ufeff\x1e")
+    try:
+        _, end = _DECODER.raw_decode(begun)
+    except (ValueError, RecursionError):  # no value, or a longer one: that is no record
+        return False
+    return begun[end:].lstrip(" \t\r\n,\x1e")[:1] in ("{", "[")
 
 
-def array_records(blocks: Blocks, encoding: str) -> Iterator[Record]:
-    """One record for each element. Raises Unreadable where the array itself is broken: what follows can't be told."""
+def json_records(blocks: Blocks, encoding: str) -> Iterator[Record]:
+    """One record for each element of an array, or each object that stands one after the other.
+
+    Raises Unreadable where it is broken: what follows can't be told.
+    """
     text = _Growing(blocks, encoding)
-    if text.next_character() != "[":
-        raise Unreadable("is no JSON array")
-    text.at += 1
     row = 0
+    while begins := text.next_character():
+        if begins == "[":
+            for number, value in _elements(text, row):
+                row = number
+                yield _record(row, None, value)
+        elif begins == "{" or row == 0:
+            value = text.next_value(row + 1)
+            for one in _users_in(value):
+                row += 1
+                yield _record(row, None, one)
+        else:
+            raise Unreadable("has something after the users that is neither an object nor an array", row=row)
+        if text.next_character() == ",":
+            text.at += 1
+
+
+def _elements(text: _Growing, row: int) -> Iterator[tuple[int, Any]]:
+    text.at += 1
     if text.next_character() == "]":
         text.at += 1
-    else:
-        while True:
-            row += 1
-            yield _record(row, None, text.next_value(row))
-            mark = text.next_character()
+        return
+    while True:
+        row += 1
+        yield row, text.next_value(row)
+        mark = text.next_character()
+        text.at += 1
+        if mark == "]":
+            return
+        if mark != ",":
+            raise Unreadable("the array is broken or cut off after this row", row=row)
+        if text.next_character() == "]":  # a comma too many after the last
             text.at += 1
-            if mark == "]":
+            return
+
+
+def ndjson_records(blocks: Blocks, encoding: str) -> Iterator[Record]:
+    """One record for each line that is not blank; a bad line spoils no other. What goes over several lines is JSON."""
+    first = next(blocks, b"")
+    whole = chain([first], blocks)
+    if _goes_over_lines(first, encoding):
+        yield from json_records(whole, encoding)
+        return
+    row = 0
+    for number, line in enumerate(lines(whole, encoding), start=1):
+        text = line.strip(" \t\r\n\x1e")
+        if not text:
+            continue
+        if len(text) <= MAX_RECORD:  # what nearly every line is takes a short way
+            try:
+                value = from_json(text, allow_inf_nan=False)
+            except ValueError:
+                pass
+            else:
+                if type(value) is dict and "username" in value:
+                    row += 1
+                    yield Record(row, number, value)
+                    continue
+        values, problem = _of_line(text)
+        for value in values:
+            row += 1
+            yield _record(row, number, value)
+        if problem:
+            row += 1
+            yield Record(row, number, None, problem)
+
+
+def _goes_over_lines(begun: bytes, encoding: str) -> bool:
+    """Whether the first value does not end with its line."""
+    codec, errors = codec_of(encoding)
+    text = codecs.getincrementaldecoder(codec)(errors).decode(begun[: 4 * MAX_RECORD]).lstrip(" \t\r\n\ufeff\x1e")
+    line, _, rest = text.partition("\n")
+    if line[:1] not in ("[", "{") or not rest.strip() or _of_line(line.strip())[0]:
+        return False
+    if line[0] == "[":
+        return line.strip() == "[" or line.rstrip().endswith(",")
+    try:
+        _, end = _DECODER.raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return end > len(line)
+
+
+def _of_line(text: str) -> tuple[list[Any], str]:
+    """(what the line holds, what is wrong with it)."""
+    if len(text) > MAX_RECORD:
+        return [], f"is longer than {MAX_RECORD} characters"
+    try:
+        value = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return _with_reason(text)
+    return ([value] if type(value) is dict and "username" in value else _users_in(value)), ""
+
+
+def _with_reason(text: str) -> tuple[list[Any], str]:
+    """What the quick reader refuses: read by the other, which takes more and says what is wrong."""
+    found: list[Any] = []
+    at = 0
+    try:
+        while at < len(text):
+            value, at = _DECODER.raw_decode(text, at)
+            found += _users_in(value)
+            between = _BETWEEN.match(text, at)
+            at = between.end() if between else at
+            if text[at:] == ",":  # a line of an array
                 break
-            if mark != ",":
-                raise Unreadable("the array is broken or cut off after this row", row=row)
-    if text.next_character():
-        raise Unreadable("has something after the array", row=row)
+            if text[at : at + 1] not in ("{", "["):
+                return (found, "") if at == len(text) else ([], "has something after its end")
+    except RecursionError:
+        return [], "is nested too deep"
+    except ValueError as error:
+        return [], f"is no JSON: {error}"[:300]
+    return found, ""
+
+
+def _users_in(value: Any) -> list[Any]:
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        return value
+    listed = enveloped(value)
+    return [value] if listed is None else listed
+
+
+def _record(row: int, line: int | None, value: Any) -> Record:
+    return Record(row, line, value) if isinstance(value, dict) else Record(row, line, None, "is no object")
 
 
 class _Growing:
@@ -78,7 +185,8 @@ class _Growing:
 
     def __init__(self, blocks: Blocks, encoding: str) -> None:
         self._blocks = blocks
-        self._decoder = codecs.getincrementaldecoder(encoding)()
+        codec, errors = codec_of(encoding)
+        self._decoder = codecs.getincrementaldecoder(codec)(errors)
         self._text = ""
         self._over = False
         self.at = 0
@@ -94,6 +202,7 @@ class _Growing:
                 return ""
 
     def next_value(self, row: int) -> Any:
+        """The JSON value that begins here. Raises Unreadable for what is none, or longer than a record may be."""
         self.next_character()
         while True:
             try:
@@ -105,7 +214,8 @@ class _Growing:
                 raise Unreadable("is nested too deep", row=row) from None
             except ValueError as error:
                 if len(self._text) - self.at > MAX_RECORD or self._over:
-                    raise Unreadable(f"is no JSON: {error}"[:300], row=row) from None
+                    reason = f"is no JSON: {error}" if self._over else f"is no JSON, or longer than {MAX_RECORD} bytes"
+                    raise Unreadable(reason[:300], row=row) from None
             if not self._grow() and not self._over:
                 raise Unreadable("the file ends within this row", row=row)
 

@@ -1,143 +1,146 @@
-"""Users as LDIF (RFC 2849): entries of a directory, not changes of one."""
+"""Users as LDIF (RFC 2849): entries of a directory, not changes of one. What no field needs is not even decoded."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
-from opsteward.directory.imports.columns import LDIF_ALIASES, Columns
-from opsteward.directory.imports.records import MAX_RECORD, Blocks, Reading, Record
+from opsteward.directory.imports.columns import LDIF_ALIASES, ColumnsByShape, plain_name
+from opsteward.directory.imports.ldif_lines import SEARCH_LINES, Entry, Value, entries
+from opsteward.directory.imports.records import Blocks, Reading, Record
+from opsteward.directory.imports.standing import STANDING_COLUMNS
 from opsteward.directory.imports.text import lines
+from opsteward.directory.user_fields import NOTHING
 
 #: Fields that may have several values; of the others the first is taken.
 _SEVERAL = ("tags", "profile_data")
-_RDN = re.compile(r"\s*(uid|samaccountname|userid)\s*=\s*((?:\\.|[^,\\+])+)", re.IGNORECASE)
-_ESCAPED = re.compile(r"((?:\\[0-9a-fA-F]{2})+)|\\(.)")
+#: Attributes that decide whether an entry is a user at all.
+_OF_ENTRIES = frozenset({"dn", "objectclass", "changetype", *SEARCH_LINES})
+_PERSON = frozenset({
+    "person", "inetorgperson", "organizationalperson", "user", "account", "posixaccount", "shadowaccount",
+    "residentialperson", "eduperson", "mailuser", "mailrecipient", "inetuser", "krbprincipalaux", "gosaaccount",
+    "sambasamaccount",
+})  # fmt: skip
+#: These are no people even where they are persons too, as computers in Active Directory.
+_NOT_PEOPLE = frozenset({
+    "computer", "contact", "group", "referral", "foreignsecurityprincipal", "msds-groupmanagedserviceaccount",
+    "msds-managedserviceaccount",
+})  # fmt: skip
+
+
+class _Change(NamedTuple):
+    problem: str = ""
+    skipped: str = ""
 
 
 def ldif_records(blocks: Blocks, reading: Reading, note: Callable[[str], None]) -> Iterator[Record]:
     """One record for each entry; its row counts entries."""
     fields = _Fields(reading, note)
-    for row, (line, entry) in enumerate(_entries(lines(blocks, reading.encoding)), start=1):
-        if isinstance(entry, str):
-            yield Record(row, line, None, entry)
-        elif problem := _no_entry(entry):
-            yield Record(row, line, None, problem)
+    row = 0
+    for entry in entries(lines(blocks, reading.encoding), fields.is_needed):
+        found = _what(entry)
+        if found is None:  # lines of the search that wrote the file
+            fields.columns.note(f"lines of the search ({', '.join(sorted(entry.values))}) are left out")
+            continue
+        row += 1
+        if found.problem or found.skipped:
+            yield Record(row, entry.line, None, found.problem, found.skipped)
         else:
-            yield Record(row, line, fields.named(entry))
+            yield fields.record(row, entry)
 
 
-def _no_entry(entry: dict[str, list[str]]) -> str:
-    if "dn" not in entry:
-        return "has no dn: before its attributes"
-    change = entry.get("changetype", ["add"])[0].strip().lower()
-    return "" if change == "add" else f"is a change ({change[:40]}), and only entries are taken"
-
-
-def _entries(text: Iterator[str]) -> Iterator[tuple[int, dict[str, list[str]] | str]]:
-    """(its first line, its values by lower-case attribute, or what is wrong with it)."""
-    entry: dict[str, list[str]] = {}
-    problem, begun, size = "", 0, 0
-    for line, logical in _logical(text):
-        if logical == "":
-            if (entry and set(entry) != {"version"}) or problem:
-                yield begun, problem or entry
-            entry, problem, begun, size = {}, "", 0, 0
-            continue
-        if logical.startswith("#"):
-            continue
-        begun = begun or line
-        size += len(logical)
-        if size > MAX_RECORD:
-            problem = f"is longer than {MAX_RECORD} characters"
-        if not problem:
-            problem = _add(entry, logical)
-    if (entry and set(entry) != {"version"}) or problem:
-        yield begun, problem or entry
-
-
-def _add(entry: dict[str, list[str]], logical: str) -> str:
-    name, colon, value = logical.partition(":")
-    name = name.strip().lower()
-    if not colon or not name:
-        return f"has a line that is no attribute: {logical[:60]!r}"
-    if value.startswith("<"):
-        return f"names a place outside of the file for {name[:60]}, which is not followed"
-    if value.startswith(":"):
-        try:
-            value = base64.b64decode(value[1:].strip(), validate=True).decode()
-        except (binascii.Error, ValueError):
-            return f"has no UTF-8 text in the base64 of {name[:60]}"
-    elif value.startswith(" "):
-        value = value[1:]
-    entry.setdefault(name, []).append(value)
-    return ""
-
-
-def _logical(text: Iterator[str]) -> Iterator[tuple[int, str]]:
-    """Lines with those folded onto them; a blank one ends an entry."""
-    held: list[str] | None = None
-    at = kept = 0
-    for number, raw in enumerate(text, start=1):
-        line = raw.rstrip("\r\n")
-        if line.startswith(" ") and held is not None:
-            kept += len(line)
-            if kept <= MAX_RECORD + 1:
-                held.append(line[1:])
-            continue
-        if held is not None:
-            yield at, "".join(held)
-        held, at, kept = ([line], number, len(line)) if line else (None, number, 0)
-        if not line:
-            yield number, ""
-    if held is not None:
-        yield at, "".join(held)
+def _what(entry: Entry) -> _Change | None:
+    """Why this is no user to take; empty for one that is, None for what is no entry and needs no word."""
+    if "dn" not in entry.values:
+        if entry.values and entry.values.keys() <= SEARCH_LINES:
+            code = entry.first("result").split(" ")[0]
+            if code not in ("", "0"):
+                return _Change(problem=f"is the end of a search that broke off (result: {entry.first('result')[:80]}):"
+                               " the file does not hold all entries")  # fmt: skip
+            return None if "ref" not in entry.values else _Change(skipped="is a reference to another directory")
+        return _Change(problem=entry.problem or "has no dn: before its attributes")
+    change = entry.first("changetype").lower() or "add"
+    if change != "add":
+        return _Change(problem=f"is a change ({change[:40]}), and only entries are taken")
+    if entry.problem:
+        return _Change(problem=entry.problem)
+    classes = {value.text.strip().lower() for value in entry.values.get("objectclass", ())}
+    if other := classes & _NOT_PEOPLE:
+        return _Change(skipped=f"is no person ({min(other)})")
+    if classes and not classes & _PERSON and entry.values.keys().isdisjoint(("uid", "samaccountname")):
+        return _Change(skipped=f"is no person ({', '.join(sorted(classes - {'top'}))[:80] or 'top'})")
+    return _Change()
 
 
 class _Fields:
-    """The attributes of entries by our fields; each combination of attributes is looked at once."""
+    """The attributes of entries by our fields."""
 
     def __init__(self, reading: Reading, note: Callable[[str], None]) -> None:
-        self._mapping = reading.mapping
-        self._note = note
-        self._noted: set[str] = set()
-        self._known: dict[tuple[str, ...], Columns] = {}
+        self._mapping = {name.strip().lower(): field for name, field in reading.mapping.items()}
+        self.columns = ColumnsByShape(self._mapping, note, LDIF_ALIASES)
+        self._needed: dict[str, bool] = {}
 
-    def named(self, entry: dict[str, list[str]]) -> dict[str, object]:
-        """Raises Unreadable where two attributes mean one field."""
-        names = tuple(entry)
-        columns = self._known.get(names)
-        if columns is None:
-            columns = Columns(list(names), self._mapping, self._once, aliases=LDIF_ALIASES)
-            if len(self._known) < 1000:
-                self._known[names] = columns
-        found = columns.named([values if len(values) > 1 else values[0] for values in entry.values()])
-        for field, values in found.items():
-            if isinstance(values, list) and field not in _SEVERAL:
-                found[field] = values[0]
-                self._once(f"{field} has several values in some entries: the first of each is taken")
-        if isinstance(tags := found.get("tags"), str):
-            found["tags"] = [tags]
-        if isinstance(manager := found.get("manager"), str) and "=" in manager:
-            found["manager"] = _named_by(manager)
-        return found
+    def is_needed(self, name: str) -> bool:
+        """Whether the values of this attribute are looked at; else it is told of once, and left out."""
+        known = self._needed.get(name)
+        if known is None:
+            base, _, option = name.partition(";")
+            plain = plain_name(base)
+            alias = LDIF_ALIASES.get(plain)
+            known = name in self._mapping or base in self._mapping or base in _OF_ENTRIES
+            known = known or plain in STANDING_COLUMNS or (alias is not None and alias.field != NOTHING)
+            known = known and "binary" not in option.split(";")
+            if not known and alias is None:
+                self.columns.of((name,))  # which tells of it
+            if len(self._needed) < 10_000:
+                self._needed[name] = known
+        return known
 
-    def _once(self, text: str) -> None:
-        if text not in self._noted and len(self._noted) < 200:
-            self._noted.add(text)
-            self._note(text)
+    def record(self, row: int, entry: Entry) -> Record:
+        """Raises Unreadable where the sender mapped two attributes to one field."""
+        values = self._without_options(entry.values)
+        columns = self.columns.of(tuple(values))
+        cells = [listed if len(listed) > 1 else listed[0] for listed in values.values()]
+        found: dict[str, object] = {}
+        for field, value in columns.named(cells).items():
+            several = value if isinstance(value, list) else [value]
+            kept = several if field in _SEVERAL else several[:1]
+            if len(kept) < len(several):
+                self.columns.note(f"{field} has several values in some entries: the first of each is taken")
+            if bad := next((one.problem for one in kept if isinstance(one, Value) and one.problem), ""):
+                return Record(row, entry.line, None, f"{bad} for {field}")
+            if isinstance(value, dict):
+                found[field] = {name: _texts(more) for name, more in value.items()}
+            else:
+                found[field] = _texts(kept) if field == "tags" else _first(value)
+        found["dn"] = entry.first("dn")
+        said = [one._replace(value=_first(one.value)) for one in columns.said(cells)]
+        return Record(row, entry.line, found, hints=entry.hints, said=said)
+
+    def _without_options(self, values: Mapping[str, list[Value]]) -> dict[str, list[Value]]:
+        """`cn;lang-de` counts where there is no plain `cn`; what belongs to the entry itself is no field."""
+        plain = {
+            name: listed
+            for name, listed in values.items()
+            if ";" not in name and (name not in _OF_ENTRIES or name in self._mapping)
+        }
+        for name, listed in values.items():
+            base = name.partition(";")[0]
+            if ";" not in name or base in _OF_ENTRIES:
+                continue
+            if name in self._mapping:
+                plain[name] = listed
+            elif base not in plain:
+                plain[base] = listed
+            elif plain[base] is not listed:
+                self.columns.note(f"the attribute {name[:80]!r} is left out: {base} is there")
+        return plain
 
 
-def _named_by(dn: str) -> str:
-    """The username in a distinguished name that begins with one; else the whole of it, which names nobody."""
-    found = _RDN.match(dn)
-    if found is None:
-        return dn
-    return _ESCAPED.sub(_unescaped, found[2]).strip()
+def _first(value: object) -> str:
+    one = value[0] if isinstance(value, list) else value
+    return one.text if isinstance(one, Value) else ""
 
 
-def _unescaped(found: re.Match[str]) -> str:
-    """Escaped bytes are those of UTF-8, one after the other."""
-    return bytes.fromhex(found[1].replace("\\", "")).decode(errors="replace") if found[1] else found[2]
+def _texts(value: object) -> object:
+    return [one.text for one in value] if isinstance(value, list) else _first(value)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from opsteward.core.clock import now
@@ -75,6 +76,9 @@ class ImportRow(Base):
             "ix_import_rows_email", "tenant_id", "job_id", "email_key",
             postgresql_where=sa.text("email_key is not null"),
         ),
+        sa.Index(
+            "ix_import_rows_dn", "tenant_id", "job_id", "dn_key", postgresql_where=sa.text("dn_key is not null")
+        ),
     )  # fmt: skip
 
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -86,6 +90,36 @@ class ImportRow(Base):
     manager: Mapped[str | None]
     username_key: Mapped[str | None]
     email_key: Mapped[str | None]
+    #: The key of the distinguished name, where the file has one.
+    dn_key: Mapped[str | None]
+
+
+class ImportBatch(TenantRow, Base):
+    """Rows that one transaction took without a word: the same rows again are known by their digest, and whom they mean.
+
+    `managers` and `dn_keys` are as in the rows of the import; none where no row has any.
+    """
+
+    __tablename__ = "import_batches"
+    __table_args__ = (sa.UniqueConstraint("tenant_id", "job_id", "digest"),)
+
+    job_id: Mapped[UUID] = mapped_column(sa.ForeignKey("opsteward.import_jobs.id", ondelete="CASCADE"))
+    digest: Mapped[str]
+    rows: Mapped[list[int]] = mapped_column(ARRAY(sa.Integer))
+    user_ids: Mapped[list[UUID]] = mapped_column(ARRAY(sa.Uuid))
+    managers: Mapped[list[str | None] | None] = mapped_column(ARRAY(sa.Text))
+    dn_keys: Mapped[list[str | None] | None] = mapped_column(ARRAY(sa.Text))
+
+
+class UserDirectoryName(Base):
+    """By which distinguished names of directories a user is known; each is its key (`imports.distinguished`)."""
+
+    __tablename__ = "user_directory_names"
+    __table_args__ = (sa.Index("ix_user_directory_names_user", "tenant_id", "user_id"),)
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    dn_key: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID]
 
 
 class ImportProblem(TenantRow, Base):

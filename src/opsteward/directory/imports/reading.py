@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from opsteward.core.errors import Malformed
-from opsteward.directory.imports.columns import NOTHING, PROFILE
+from opsteward.directory.imports.columns import ALIASES, ColumnsByShape
 from opsteward.directory.imports.csv_records import csv_records
-from opsteward.directory.imports.json_records import array_records, ndjson_records
+from opsteward.directory.imports.json_records import json_records, ndjson_records
 from opsteward.directory.imports.ldif_records import ldif_records
 from opsteward.directory.imports.records import Blocks, Reading, Record
+from opsteward.directory.user_fields import FIELD_NAMES
 
 #: Formats by content type.
 FORMATS = {
@@ -19,11 +20,17 @@ FORMATS = {
     "application/ndjson": "ndjson",
     "application/jsonl": "ndjson",
     "application/x-jsonlines": "ndjson",
+    "application/json-seq": "ndjson",
     "text/csv": "csv",
     "application/csv": "csv",
+    "text/tab-separated-values": "csv",
     "text/ldif": "ldif",
     "application/ldif": "ldif",
+    "text/x-ldif": "ldif",
 }
+_OWN = frozenset(FIELD_NAMES)
+#: How a manager is named by an object, the best name first.
+_NAMES_OF_MANAGERS = ("username", "userName", "userPrincipalName", "primaryEmail", "mail", "email", "value", "id")
 
 
 def format_of(content_type: str) -> str:
@@ -40,30 +47,52 @@ def records(blocks: Blocks, reading: Reading, note: Callable[[str], None]) -> It
         return csv_records(blocks, reading, note)
     if reading.format == "ldif":
         return ldif_records(blocks, reading, note)
-    found = (array_records if reading.format == "json" else ndjson_records)(blocks, reading.encoding)
-    return _renamed(found, reading.mapping) if reading.mapping else found
+    found = (json_records if reading.format == "json" else ndjson_records)(blocks, reading.encoding)
+    if reading.strict and not reading.mapping:
+        return found
+    return _named(found, reading, note)
 
 
-def _renamed(found: Iterator[Record], mapping: Mapping[str, str]) -> Iterator[Record]:
+def _named(found: Iterator[Record], reading: Reading, note: Callable[[str], None]) -> Iterator[Record]:
+    """Objects by our fields. Those that have our own names alone are taken as they are."""
+    columns = ColumnsByShape(reading.mapping, note, ALIASES, address_as_username=True)
+    mapped = bool(reading.mapping)
     for record in found:
-        if record.values is None:
+        values = record.values
+        if values is None or (not mapped and values.keys() <= _OWN):
             yield record
             continue
-        values: dict[str, Any] = {}
-        profile: dict[str, Any] = {}
-        twice = ""
-        for name, value in record.values.items():
-            field = mapping.get(name, name)
-            if field == NOTHING:
-                continue
-            if field.startswith(PROFILE):
-                profile[field.removeprefix(PROFILE)] = value
-                continue
-            twice = field if field in values else twice
-            values[field] = value
-        if profile:
-            values["profile_data." if "profile_data" in values else "profile_data"] = profile
-        if twice:
-            yield Record(record.row, record.line, None, f"has {twice} twice, by its own name and by the mapping")
+        flat = _flat(values, reading.mapping)
+        shape = columns.of(tuple(flat))
+        cells = list(flat.values())
+        known = shape.named(cells)
+        if reading.strict:
+            known |= {name: value for name, value in values.items() if name not in reading.mapping and name not in _OWN}
+        yield record._replace(values=known, said=shape.said(cells))
+
+
+def _flat(values: Mapping[str, Any], mapping: Mapping[str, str]) -> dict[str, Any]:
+    """Without the levels that interfaces put names, profiles and extensions into (SCIM, Okta, Google)."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in mapping or not isinstance(value, dict | list):
+            flat[name] = value
+        elif name == "manager" and isinstance(value, dict):
+            flat[name] = next((value[key] for key in _NAMES_OF_MANAGERS if value.get(key)), None)
+        elif name == "emails" and isinstance(value, list):
+            flat[name] = _address(value)
+        elif isinstance(value, dict) and name not in _OWN:
+            plain = name.startswith("urn:") or (name == "profile" and not value.keys().isdisjoint(("login", "email")))
+            inner = _flat(value, mapping) if plain else {f"{name}.{key}": inner for key, inner in value.items()}
+            flat |= {key: one for key, one in inner.items() if flat.get(key) is None}
         else:
-            yield Record(record.row, record.line, values)
+            flat[name] = value
+    return flat
+
+
+def _address(listed: list[Any]) -> Any:
+    """The primary one of several addresses, or the first."""
+    found = [one for one in listed if isinstance(one, dict)]
+    found.sort(key=lambda one: not one.get("primary"))
+    named = [one.get("value") or one.get("address") for one in found] or [one for one in listed if isinstance(one, str)]
+    return next((one for one in named if one), None)

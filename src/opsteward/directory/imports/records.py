@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from opsteward.directory.imports.standing import Said
 
 #: Most bytes of one record: beyond it the file is broken, or hostile.
 MAX_RECORD = 1024 * 1024
@@ -23,12 +25,19 @@ class Problem(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One row as it was read: `values` by field, or the problem because of which there are none."""
+    """One row as it was read: `values` by field, or the problem because of which there are none.
+
+    `skipped`: the row holds no user and was not meant to, and why. `hints`: what was odd in reading it. `said`: what
+    its columns say of whether the account is in use.
+    """
 
     row: int
     line: int | None
     values: Mapping[str, Any] | None
     problem: str = ""
+    skipped: str = ""
+    hints: tuple[str, ...] = ()
+    said: Sequence[Said] = ()
 
 
 class Unreadable(Exception):
@@ -41,12 +50,16 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How a file is to be read. `mapping`: field by the file's own name; `delimiter` is found where it is empty."""
+    """How a file is to be read. `mapping`: field by the file's own name; `delimiter` is found where it is empty.
+
+    `strict`: an unknown field of JSON is an error of its row, as in our own interface; else left out and noted.
+    """
 
     format: str
     encoding: str = "utf-8"
     mapping: Mapping[str, str]
     delimiter: str = ""
+    strict: bool = False
 
 
 Blocks = Iterator[bytes]

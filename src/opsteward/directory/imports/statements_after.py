@@ -10,15 +10,24 @@ _ID = "cast(:head || '7' || substr(translate(gen_random_uuid()::text, '-', ''), 
 BOSSES_TABLE = """create temp table if not exists import_bosses (
     row int, user_id uuid, outcome text, manager text, boss uuid, known boolean, was uuid) on commit delete rows"""
 
+#: Which names in a directory the users of this import have: managers are found by them, now and in later imports.
+KEEP_NAMES = sa.text("""
+insert into opsteward.user_directory_names (tenant_id, dn_key, user_id)
+select distinct on (r.dn_key) r.tenant_id, r.dn_key, r.user_id from opsteward.import_rows r
+where r.tenant_id = :tenant and r.job_id = :job and r.dn_key is not null order by r.dn_key, r.row
+on conflict (tenant_id, dn_key) do update set user_id = excluded.user_id
+    where user_directory_names.user_id <> excluded.user_id
+""")
 BOSSES = sa.text("""
 insert into pg_temp.import_bosses
-select p.row, p.user_id, p.outcome, p.manager, coalesce(n.id, m.id, i.id),
-       coalesce(n.id, m.id, i.id) is not null or (:dry and exists (
+select p.row, p.user_id, p.outcome, p.manager, coalesce(n.id, m.id, i.id, d.id, r.id),
+       coalesce(n.id, m.id, i.id, d.id, r.id) is not null or (:dry and exists (
            select 1 from opsteward.import_rows k where k.tenant_id = :tenant and k.job_id = :job
-               and (k.username_key = p.manager or k.email_key = p.manager))),
+               and (k.username_key = p.manager or k.email_key = p.manager or k.dn_key = p.dn))),
        u.manager_id
 from (
-    select r.* from opsteward.import_rows r
+    select r.*, case when starts_with(r.manager, chr(2)) then substr(r.manager, 2) end as dn
+    from opsteward.import_rows r
     where r.tenant_id = :tenant and r.job_id = :job and r.manager is not null
         and (cast(:after as uuid) is null or r.user_id > cast(:after as uuid))
     order by r.user_id limit :most
@@ -31,6 +40,14 @@ left join lateral (select id from opsteward.users x
     where x.tenant_id = :tenant and x.email_key = p.manager and x.holds_names limit 1) m on true
 left join lateral (select id from opsteward.users x where x.tenant_id = :tenant
     and x.id = case when starts_with(p.manager, chr(1)) then cast(substr(p.manager, 2) as uuid) end limit 1) i on true
+left join lateral (select x.user_id as id from opsteward.user_directory_names x
+    where x.tenant_id = :tenant and x.dn_key = p.dn limit 1) d on true
+-- a user of whom no directory's name is known is found by the one that its own export would give it
+left join lateral (select x.id from opsteward.users x
+    where x.tenant_id = :tenant and x.holds_names
+        and x.username_key = substring(p.dn from '^(?\\:uid|samaccountname)=([^,+\\\\]+)(?\\:,|$)')
+        and not exists (select from opsteward.user_directory_names y where y.tenant_id = :tenant and y.user_id = x.id)
+    limit 1) r on true
 """)
 SEEN = sa.text("""
 select count(*) as rows, max(user_id::text) as last,

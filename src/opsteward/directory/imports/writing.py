@@ -17,11 +17,15 @@ from opsteward.core.clock import now
 from opsteward.core.db import copy_text
 from opsteward.core.ids import uuid7
 from opsteward.core.log import correlation_id
+from opsteward.directory.enrollment_rules.rules import Grant, due_access, meeting
+from opsteward.directory.enrollment_rules.service import duty_pairs
+from opsteward.directory.imports import known_rows
 from opsteward.directory.imports import statements as sql
 from opsteward.directory.imports.batches import Batch
+from opsteward.directory.imports.known_rows import Before
 from opsteward.directory.imports.models import ImportJob
 from opsteward.directory.imports.records import Problem, shown
-from opsteward.directory.types import UsersEnrolled
+from opsteward.directory.types import UsersEnrolled, UserStatus
 from opsteward.directory.user_changes import PEOPLE
 from opsteward.telemetry import audit
 
@@ -92,6 +96,8 @@ async def write(session: AsyncSession, job: ImportJob, batch: Batch, bus: Bus) -
             await _let_in(session, values, tally, bus)
     if job.mode == "full" and batch.refused_keys:
         await execute(session, sql.MEET_REFUSED, values, keys=batch.refused_keys)
+    if batch.digest and batch.staged and not tally.problems and not job.dry_run:
+        await known_rows.keep(session, job, batch.digest)
     await keep_problems(session, job, tally.problems)
     _count(job, tally)
     await session.flush()
@@ -99,6 +105,21 @@ async def write(session: AsyncSession, job: ImportJob, batch: Batch, bus: Bus) -
         await _tell(session, job, tally)
     await feed.announce(session, kind=IMPORT, object_id=str(job.id))
     return tally.created
+
+
+async def write_known(session: AsyncSession, job: ImportJob, batch: Batch, before: Before) -> bool:
+    """Take over what an earlier import found of these rows; False, and nothing done, where that holds no more."""
+    taken = await known_rows.take_over(session, job, before, batch.digest, first=batch.first)
+    if not taken:
+        return False
+    tally = _Tally(batch)
+    tally.unchanged = taken
+    _count(job, tally)
+    await session.flush()
+    if not job.dry_run:
+        await _tell(session, job, tally)
+    await feed.announce(session, kind=IMPORT, object_id=str(job.id))
+    return True
 
 
 async def _match(session: AsyncSession, job: ImportJob, values: dict[str, Any], tally: _Tally) -> None:
@@ -112,9 +133,7 @@ async def _match(session: AsyncSession, job: ImportJob, values: dict[str, Any], 
     if differ:
         await execute(session, sql.ADDRESS_TAKEN, values)
     if move:
-        await _stage_rules(session, values, tally)
-        await execute(session, sql.MOVED, values)
-        await execute(session, sql.DUTIES_MEET, values)
+        await _move(session, values, tally)
     refused = (await session.execute(sql.REFUSED)).all() if found.met < matched or differ else []
     for row in refused:
         _refuse_match(tally, row)
@@ -134,10 +153,38 @@ async def _match(session: AsyncSession, job: ImportJob, values: dict[str, Any], 
             _show(job, "changed", ({"row": r.row, "username": r.username, "fields": r.fields} for r in shown_too))
         return
     if move:
+        await _stage_rules(session, values, tally)
         await execute(session, sql.EXPIRE_ENROLLMENTS, values)
         await execute(session, sql.ENROL_MOVED, values)
         await execute(session, sql.DROP_DENIALS, values)
     await execute(session, sql.CHANGE, values)
+
+
+async def _move(session: AsyncSession, values: dict[str, Any], tally: _Tally) -> None:
+    """What those are due whose role changes, or who lose their access; two permissions that must not meet refuse it."""
+    pairs = await duty_pairs(session)
+    moved, refused = [], []
+    for row in await execute(session, sql.MOVING, values):
+        enrolling = tally.batch.enrolling[row.rule]
+        waits = bool(enrolling.rule.needed())
+        status = _next_status(row.status, row.said, joins=row.moves and not waits)
+        rule = enrolling.rule.within(row.permissions, row.system_access) if waits else enrolling.rule
+        permissions, systems = due_access(rule, [Grant(*one) for one in row.grants or ()], status=status)
+        if pair := meeting(permissions, pairs):
+            refused.append({"row": row.row, "refused": " and ".join(pair)})
+        moved.append({"row": row.row, "permissions": permissions, "systems": systems, "status": status})
+    await execute(session, sql.MOVED, values, moved=moved)
+    if refused:
+        await execute(session, sql.REFUSE, values, refused=refused)
+
+
+def _next_status(status: str, said: str | None, *, joins: bool) -> str:
+    """A file takes access, and never gives it back; by a new role that is let in at once a joiner becomes active."""
+    if said == UserStatus.INACTIVE and status in (UserStatus.ACTIVE, UserStatus.PENDING, UserStatus.SUSPENDED):
+        return UserStatus.INACTIVE
+    if said == UserStatus.SUSPENDED and status == UserStatus.ACTIVE:
+        return UserStatus.SUSPENDED
+    return UserStatus.ACTIVE if joins and status == UserStatus.PENDING else status
 
 
 def _refuse_match(tally: _Tally, row: Any) -> None:
@@ -166,7 +213,7 @@ async def _all_new(session: AsyncSession, job: ImportJob, values: dict[str, Any]
 
 async def _stage_rules(session: AsyncSession, values: dict[str, Any], tally: _Tally) -> None:
     if not tally.has_rules:
-        await execute(session, sql.RULES, values, rules=tally.batch.rules)
+        await execute(session, sql.RULES, values, rules=[one.for_sql() for one in tally.batch.enrolling])
         tally.has_rules = True
 
 
@@ -220,16 +267,16 @@ async def _flag_mistaken(session: AsyncSession, job: ImportJob, values: dict[str
 
 
 async def _let_in(session: AsyncSession, values: dict[str, Any], tally: _Tally, bus: Bus) -> None:
-    rules = tally.batch.rules
-    if not bus.is_heard(UsersEnrolled) or not any(rule["automatic"] for rule in rules):
+    enrolling = tally.batch.enrolling
+    if not bus.is_heard(UsersEnrolled) or not any(one.standing == UserStatus.ACTIVE for one in enrolling):
         return
     for row in await execute(session, sql.LET_IN, values, refused=sorted(tally.failed)):
-        rule = rules[row.no]
+        by = enrolling[row.no]
         for begin in range(0, len(row.ids), MAX_LET_IN):
             told = UsersEnrolled(
                 user_ids=row.ids[begin : begin + MAX_LET_IN],
-                enrollment_type=rule["type"],
-                welcome_template=rule["welcome_template"],
+                enrollment_type=by.name,
+                welcome_template=by.rule.welcome_template,
             )
             await bus.publish(session, told)
 

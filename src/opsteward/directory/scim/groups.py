@@ -18,7 +18,7 @@ from opsteward.core.name_keys import folded, name_problem
 from opsteward.directory.models import User
 from opsteward.directory.scim.models import ScimGroup, ScimGroupMember
 from opsteward.directory.scim.types import GroupResource, GroupState, Kind, Member
-from opsteward.directory.users.validation import free_data_problem
+from opsteward.directory.user_validation import free_data_problem
 from opsteward.telemetry import audit
 
 MAX_NAME = 500

@@ -18,8 +18,8 @@ from opsteward.directory.models import User
 from opsteward.directory.scim.models import ScimEmail, ScimGroupMember
 from opsteward.directory.scim.types import UserResource, UserState
 from opsteward.directory.types import NewUser, UserStatus
+from opsteward.directory.user_validation import free_data_problem
 from opsteward.directory.users.service import Users
-from opsteward.directory.users.validation import free_data_problem
 
 #: From these `active: false` makes a user inactive. A suspension that was made here is not lifted by `active: true`.
 _CAN_LEAVE = (UserStatus.ACTIVE, UserStatus.PENDING, UserStatus.SUSPENDED)

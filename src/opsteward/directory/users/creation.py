@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.db import tenant_of
 from opsteward.core.name_keys import email_key, folded, lookalike_key
-from opsteward.directory.enrollment_rules.rules import Rule
+from opsteward.directory.enrollment_rules.rules import Rule, due_access
 from opsteward.directory.models import Enrollment, User
 from opsteward.directory.types import NewUser, UserStatus
 
@@ -36,6 +36,8 @@ _LOOKALIKE = (
 def user_row(new: NewUser, *, rule: Rule, enrolled: bool, tenant_id: UUID, actor: str) -> dict[str, Any]:
     """The row of a checked new user, without its id and times; with access where it is enrolled at once."""
     key = folded(new.username)
+    status = UserStatus.ACTIVE if enrolled else UserStatus.PENDING if new.active else UserStatus.INACTIVE
+    permissions, systems = due_access(rule, (), status=status)
     return {
         "tenant_id": tenant_id,
         "username": new.username,
@@ -45,13 +47,13 @@ def user_row(new: NewUser, *, rule: Rule, enrolled: bool, tenant_id: UUID, actor
         "email": new.email,
         "email_key": email_key(new.email) if new.email is not None else None,
         "full_name": new.full_name,
-        "status": UserStatus.ACTIVE if enrolled else UserStatus.PENDING if new.active else UserStatus.INACTIVE,
+        "status": status,
         "role": new.role,
         "department": new.department,
         "manager_id": new.manager_id,
         "external_id": new.external_id,
-        "permissions": sorted(rule.permissions) if enrolled else [],
-        "system_access": sorted(rule.system_access) if enrolled else [],
+        "permissions": permissions,
+        "system_access": systems,
         "profile_data": dict(new.profile_data),
         "tags": list(new.tags),
         "scim": dict(new.scim) if new.scim is not None else None,

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.clock import now
-from opsteward.directory.enrollment_rules.rules import Rule, meeting
+from opsteward.directory.enrollment_rules.rules import Grant, Rule, due_access, meeting
 from opsteward.directory.enrollment_rules.service import rules_of
 from opsteward.directory.entitlements.service import grants_of
 from opsteward.directory.types import HAS_ACCESS, GrantInfo, UserInfo, UserStatus
@@ -59,14 +59,13 @@ def preview(
     """The same from what was read. Single grants stay; what a review took comes back with a new role's rule."""
     stages = tuple(str(stage["name"]) for stage in rule.needed())
     held = _access(user.permissions, user.system_access)
-    kept = [g for g in grants if not g.denied and (g.expires_at is None or g.expires_at > now())]
-    beside = _access((g.name for g in kept if g.kind == "permission"), (g.name for g in kept if g.kind != "permission"))
-    whole = _both(_access(rule.permissions, rule.system_access), beside)
+    kept = [Grant(g.kind, g.name) for g in grants if not g.denied and (g.expires_at is None or g.expires_at > now())]
     # what waits for approval gives, until then, no more than the user has
-    at_once = whole if not stages else _both(whole - (whole - held), beside)
+    given = rule.within(held.permissions, held.systems) if stages else rule
     joins = not stages and user.status == UserStatus.PENDING
     status = UserStatus.ACTIVE if joins else UserStatus(user.status)
-    after = at_once if status in HAS_ACCESS else Access()
+    whole, at_once = (_due(one, kept, UserStatus.ACTIVE) for one in (rule, given))
+    after = _due(given, kept, status)
     return RolePreview(
         enrollment_type=enrolled_as,
         stages=stages,
@@ -83,5 +82,5 @@ def _access(permissions: Iterable[str], systems: Iterable[str]) -> Access:
     return Access(permissions=tuple(sorted(set(permissions))), systems=tuple(sorted(set(systems))))
 
 
-def _both(one: Access, other: Access) -> Access:
-    return _access((*one.permissions, *other.permissions), (*one.systems, *other.systems))
+def _due(rule: Rule, grants: list[Grant], status: UserStatus) -> Access:
+    return _access(*due_access(rule, grants, status=status))

@@ -25,8 +25,8 @@ from opsteward.directory.enrollment_rules.service import duties_meet, rules_of
 from opsteward.directory.models import Enrollment, User
 from opsteward.directory.types import HAS_ADDRESS, NewUser, UserInfo, UsersEnrolled, UserStatus
 from opsteward.directory.user_changes import PEOPLE, change, drop_denials, locked
+from opsteward.directory.user_validation import problems_of
 from opsteward.directory.users import creation
-from opsteward.directory.users.validation import problems_of
 from opsteward.telemetry import audit
 
 #: Fields that may be changed as they are; role, status and names mean more.
@@ -177,15 +177,7 @@ class Users:
         )
         await drop_denials(session, user.id)
         await session.execute(insert(Enrollment).values(row))
-        given = rule
-        if not row["automatic"]:
-            given = rule.model_copy(
-                update={
-                    "permissions": tuple(p for p in rule.permissions if p in user.permissions),
-                    "systems": tuple(s for s in rule.system_access if s in user.system_access),
-                    "all_systems": False,
-                }
-            )
+        given = rule if row["automatic"] else rule.within(user.permissions, user.system_access)
         joins = row["automatic"] and user.status == UserStatus.PENDING
         await change(
             session,

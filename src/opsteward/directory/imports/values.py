@@ -1,0 +1,264 @@
+"""One value after the other: is it what its field takes? Everything said about it is a problem of its row.
+
+A field's `check` in the table names the way that is taken here. Plain text takes a short way, for there may be a
+million rows.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from opsteward.core.clock import iso
+from opsteward.core.name_keys import email_key, folded, name_problem
+from opsteward.directory.imports.batches import Building, array_text
+from opsteward.directory.imports.dates import NEVER, instant_of
+from opsteward.directory.imports.distinguished import dn_key
+from opsteward.directory.imports.records import Record, error
+from opsteward.directory.imports.standing import Said, standing_of
+from opsteward.directory.types import UserStatus
+from opsteward.directory.user_fields import UserField
+from opsteward.directory.user_validation import MAX_PROFILE_BYTES, MAX_TAGS, free_data_problem
+
+_PLAIN_ADDRESS = re.compile(
+    r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*)@([!-~]+)"
+).fullmatch
+_MAX_DEPTH = 64
+_CACHE_LIMIT = 20_000
+NULL = "\\N"
+#: Marks a manager who is named by id, or by a distinguished name.
+BY_ID, BY_DN = "\x01", "\x02"
+_STATUSES = frozenset(UserStatus)
+
+#: (the value for the rules, its cell in the text of COPY); None with a problem, or where the row gives nothing.
+Read = tuple[Any, str]
+
+
+class Values:
+    """Reads values of the fields. `typed`: they have types (JSON); else all are text, and blank means none."""
+
+    def __init__(self, *, typed: bool) -> None:
+        self._typed = typed
+        self._words: dict[str, str] = {}
+        self._domains: set[str] = set()
+        #: how a field with a column of its own is read, by its `check`
+        self.stored: dict[str, Callable[[Record, UserField, Any, Building], Read | None]] = {
+            "word": self._word, "code": self._code, "instant": self._instant, "tags": self._tags,
+            "profile": self._profile,
+        }  # fmt: skip
+
+    def text(self, record: Record, field: str, value: Any, most: int, batch: Building) -> str | None:
+        """A name, without the spaces around it; None and an error where it is none."""
+        if type(value) is str and 0 < len(value) <= most and value.isprintable() and value[0] != " " != value[-1]:
+            return value
+        if value is None or value == "":
+            batch.error(record, field, "is missing")
+            return None
+        if not isinstance(value, str):
+            batch.error(record, field, "is no text", value)
+            return None
+        text = value.strip()
+        if text and text != value:
+            batch.warn(record, field, "had spaces around it, which were taken off", value)
+        if problem := name_problem(text, most=most):
+            batch.error(record, field, problem, value)
+            return None
+        return text
+
+    def email(self, record: Record, value: Any, most: int, batch: Building) -> tuple[str, str | None]:
+        """(the address, its key)."""
+        if type(value) is str and len(value) <= most and (found := _PLAIN_ADDRESS(value)):
+            if found[2] in self._domains and len(found[1]) <= 64:
+                return value, value.lower()
+        elif value is None or value == "":
+            batch.error(record, "email", "is missing")
+            return "", None
+        elif not isinstance(value, str):
+            batch.error(record, "email", "is no text", value)
+            return "", None
+        text = value.strip()
+        if text != value:
+            batch.warn(record, "email", "had spaces around it, which were taken off", value)
+        try:
+            key = email_key(text)
+        except ValueError as problem:
+            batch.error(record, "email", str(problem), value)
+            return "", None
+        domain = text.rpartition("@")[2]
+        if domain.isascii() and key == text.lower() and len(self._domains) < _CACHE_LIMIT:
+            self._domains.add(domain)
+        return text, key
+
+    def manager(self, record: Record, field: UserField, key: str | None, batch: Building) -> str | None:
+        """How the manager is looked up: a folded username or address, or one marked as id or distinguished name."""
+        values = record.values or {}
+        if (by_id := values.get("manager_id")) not in (None, ""):
+            try:
+                return f"{BY_ID}{UUID(str(by_id).strip())}"
+            except ValueError:
+                batch.error(record, "manager_id", "is no UUID", by_id)
+                return None
+        value = values.get("manager")
+        if value is None or value == "":
+            return ""
+        if isinstance(value, str) and not value.strip():
+            batch.warn(record, "manager", "holds nothing but spaces: read as none", value)
+            return ""
+        if isinstance(value, str) and "=" in value and (dn := dn_key(value)):
+            return f"{BY_DN}{dn}"
+        text = self.text(record, "manager", value, field.limit, batch)
+        if text is None:
+            return None
+        if "@" in text:
+            try:
+                named = email_key(text)
+            except ValueError:
+                named = folded(text)
+        else:
+            named = folded(text)
+        if named == key:
+            batch.error(record, "manager", "is the user itself", value)
+        return named
+
+    def status(self, record: Record, batch: Building) -> str | None:
+        """What the status and all other columns that speak of it say together."""
+        value = (record.values or {}).get("status")
+        found: str | None = None
+        if value is not None and value != "":
+            found = value.strip().lower() if isinstance(value, str) else None
+            if found not in _STATUSES:
+                found = None if self._typed and not isinstance(value, str | bool) else standing_of_word(value)
+            if found is None:
+                known = ", ".join(UserStatus)
+                batch.error(record, "status", f"is no status: use one of {known}", value)
+                return None
+        if record.said:
+            status, bad = standing_of(record.said, found)
+            if bad is not None:
+                batch.error(record, bad.column, "does not say whether the account is in use; map the column to - to"
+                            " leave it out", bad.value)  # fmt: skip
+            found = status
+        return found
+
+    # -- fields with a column of their own ----------------------------------------------------------------------
+
+    def _word(self, record: Record, field: UserField, value: Any, batch: Building) -> Read | None:
+        """A text of which many rows have the same."""
+        if type(value) is str and len(value) <= field.limit and (cell := self._words.get(value)) is not None:
+            return value, cell
+        found = self._code(record, field, value, batch)
+        if found is not None and found[0] == value and len(self._words) < _CACHE_LIMIT:
+            self._words[value] = found[1]
+        return found
+
+    def _code(self, record: Record, field: UserField, value: Any, batch: Building) -> Read | None:
+        if value is None or value == "":
+            return None if field.blank_keeps else (None, NULL)
+        if isinstance(value, str) and not value.strip() and field.check == "word":
+            batch.warn(record, field.name, "holds nothing but spaces: read as none", value)
+            return None if field.blank_keeps else (None, NULL)
+        if type(value) is int and field.check == "code":
+            batch.warn(record, field.name, "is a number: taken as text", value)
+            value = str(value)
+        text = self.text(record, field.name, value, field.limit, batch)
+        return (text, cell_of(text)) if text is not None else None
+
+    def _instant(self, record: Record, field: UserField, value: Any, batch: Building) -> Read | None:
+        if value is None or value == "" or (not self._typed and value in NEVER):
+            return None, NULL
+        if not isinstance(value, str):
+            batch.error(record, field.name, "is no ISO 8601 text", value)
+            return None
+        try:
+            found, assumed = instant_of(value.strip())
+        except ValueError as problem:
+            batch.error(record, field.name, str(problem), value)
+            return None
+        if assumed:
+            batch.warn(record, field.name, assumed, value)
+        return found, iso(found)
+
+    def _tags(self, record: Record, field: UserField, value: Any, batch: Building) -> Read | None:
+        if isinstance(value, str):
+            text = value.strip()
+            if text.startswith("["):
+                try:
+                    value = json.loads(text)
+                except (ValueError, RecursionError):
+                    value = None
+            elif not self._typed:
+                value = [part.strip() for part in text.split(",") if part.strip()]
+        if value is None and self._typed:
+            return [], "{}"
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            batch.error(record, field.name, "is no list of texts", value)
+            return None
+        if len(value) > MAX_TAGS:
+            batch.error(record, field.name, f"are {len(value)}, the most is {MAX_TAGS}")
+        for one in value[:MAX_TAGS]:
+            if problem := name_problem(one, most=field.limit):
+                batch.error(record, field.name, problem, one)
+        return value, cell_of(array_text(value))
+
+    def _profile(self, record: Record, field: UserField, value: Any, batch: Building) -> Read | None:
+        given = value
+        if not self._typed and isinstance(value, str):
+            if not value.strip():
+                value = {}
+            else:
+                try:
+                    value = json.loads(value)
+                except (ValueError, RecursionError):
+                    value = None
+        if value is None and self._typed:
+            value = {}
+        if not isinstance(value, Mapping):
+            batch.error(record, field.name, "is no JSON object", given)
+            return None
+        if more := (record.values or {}).get("profile_data."):
+            value = {**value, **more}
+        return value, cell_of(_json_text(record, field.name, value, batch)) if value else "{}"
+
+
+def standing_of_word(value: Any) -> str | None:
+    """A status in another system's word, as `status` may hold one."""
+    found, bad = standing_of([Said("status", "word", value)])
+    return None if bad else found
+
+
+def cell_of(value: str | None) -> str:
+    """As COPY takes it: names hold no control characters, JSON text and arrays none that are bare."""
+    if value is None:
+        return NULL
+    return value.replace("\\", "\\\\") if "\\" in value else value
+
+
+def _json_text(record: Record, field: str, data: Mapping[str, Any], batch: Building) -> str:
+    try:
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+        plain = len(text.encode()) <= MAX_PROFILE_BYTES and "\\u0000" not in text
+    except (ValueError, TypeError, RecursionError):
+        text, plain = "{}", False
+    problem = None if plain else free_data_problem(data)
+    if problem is None and text.count("[") + text.count("{") > _MAX_DEPTH and _depth(data) > _MAX_DEPTH:
+        problem = f"is nested deeper than {_MAX_DEPTH}"
+    if problem is not None:
+        batch.problems.append(error(record, field, problem))
+        return "{}"
+    return text
+
+
+def _depth(value: Any) -> int:
+    deepest, level = 0, [value]
+    while level:
+        deepest += 1
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, Mapping) else one)
+            if isinstance(inner, Mapping | list)
+        ]
+    return deepest

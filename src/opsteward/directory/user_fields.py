@@ -1,0 +1,176 @@
+"""The one table of what a file may say about a user: reading, staging, matching, change, export and guide follow it.
+
+A field that is a plain text of its own (such as a cost centre) needs one entry here, with `stored`, and a revision that
+adds its column to the table of users; nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opsteward.core.name_keys import MAX_EMAIL
+from opsteward.directory.user_validation import MAX_FULL_NAME, MAX_WORD
+
+PROFILE = "profile_data."
+#: A column that is mapped to this is left out without a word.
+NOTHING = "-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserField:
+    """One field of a row.
+
+    `aliases`, `weak_aliases`: other names of its column, without spaces and signs; a weak one counts where no better
+    one is there. `stored`: the SQL type of its own column in users, where a row need not have it: what a file does not
+    give stays. `empty`: what is stored for none (text of COPY). `blank_keeps`: a blank cell gives nothing. `ldif`: the
+    attribute of an export.
+    """
+
+    name: str
+    says: str
+    check: str = "text"
+    limit: int = 255
+    aliases: str = ""
+    weak_aliases: str = ""
+    stored: str = ""
+    empty: str = "\\N"
+    blank_keeps: bool = False
+    ldif: str = ""
+    exported: bool = True
+
+
+USER_FIELDS = (
+    UserField(
+        name="username",
+        says="must be there, once; a file without such a column takes the address for it",
+        ldif="uid",
+        aliases="user login loginname userid account accountname benutzername benutzer kennung anmeldename uid"
+        " samaccountname identifiant usuario nomeutente gebruikersnaam",
+        weak_aliases="userprincipalname upn logonname userlogonname",
+    ),
+    UserField(
+        name="email",
+        check="email",
+        limit=MAX_EMAIL,
+        says="must be there, once",
+        ldif="mail",
+        aliases="mail emailaddress emailadresse mailadresse workemail primaryemail businessemail courriel correo",
+        weak_aliases="primaryworkemail emailwork emails",
+    ),
+    UserField(
+        name="full_name",
+        limit=MAX_FULL_NAME,
+        says="must be there, or `first_name` and `last_name`",
+        ldif="cn",
+        aliases="displayname vollstaendigername anzeigename cn nomcomplet nombrecompleto naam",
+        weak_aliases="name formattedname namefullname nameformatted preferredname",
+    ),
+    UserField(
+        name="first_name",
+        says="makes the full name, with `last_name`, where there is none",
+        exported=False,
+        aliases="givenname vorname prenom nombre voornaam nome legalfirstname namegivenname",
+        weak_aliases="forename",
+    ),
+    UserField(
+        name="last_name",
+        says="see `first_name`",
+        exported=False,
+        aliases="surname familyname nachname familienname sn nom apellido achternaam cognome legallastname"
+        " namefamilyname",
+    ),
+    UserField(
+        name="status",
+        check="status",
+        says="active, inactive, suspended, archived, or another system's word; takes access and never gives it back",
+        ldif="opstewardStatus",
+    ),
+    UserField(
+        name="role",
+        check="word",
+        limit=100,
+        says="decides the enrolment; `standard_user` where a new user has none",
+        ldif="employeeType",
+        aliases="rolle userrole employeetype",
+        stored="text",
+        empty="standard_user",
+        blank_keeps=True,
+    ),
+    UserField(name="enrollment_type", check="rule", says="the rule to enrol by, if not the role's",
+              ldif="enrollmentType", aliases="enrolmenttype"),
+    UserField(
+        name="department",
+        check="word",
+        limit=MAX_WORD,
+        says="text",
+        ldif="departmentNumber",
+        aliases="dept abteilung ou organisationalunit departement departamento afdeling departmentnumber",
+        weak_aliases="departmentname organizationdepartment",
+        stored="text",
+    ),
+    UserField(
+        name="manager",
+        check="manager",
+        limit=MAX_EMAIL,
+        says="a username, an address or, in LDIF, a distinguished name; before or after its people in the file",
+        aliases="supervisor vorgesetzter vorgesetzte fuehrungskraft reportsto managerusername manageremail",
+        weak_aliases="manageruserprincipalname managerupn managerworkemail supervisoremail managervalue",
+    ),
+    UserField(name="manager_id", check="manager", says="the manager by id", exported=False),
+    UserField(
+        name="external_id",
+        check="code",
+        says="the number in the HR system",
+        ldif="employeeNumber",
+        aliases="employeeid employeenumber employee# personnelnumber mitarbeiterid personalnummer mitarbeiternummer"
+        " matricule hrid",
+        weak_aliases="workerid",
+        stored="text",
+    ),
+    UserField(
+        name="expires_at",
+        check="instant",
+        says="when the account ends: `2031-12-31`, better with time and zone",
+        ldif="opstewardExpiresAt",
+        aliases="expires expiry expirydate enddate austrittsdatum ablaufdatum gueltigbis contractend",
+        weak_aliases="terminationdate accountexpirationdate accountexpires krbprincipalexpiration lastdayofwork"
+        " contractenddate",
+        stored="timestamptz",
+    ),
+    UserField(
+        name="dn",
+        check="dn",
+        limit=4096,
+        says="the distinguished name in a directory: who names it as manager is found by it",
+        exported=False,
+        aliases="distinguishedname entrydn",
+        weak_aliases="onpremisesdistinguishedname",
+    ),
+    UserField(
+        name="tags",
+        check="tags",
+        ldif="opstewardTag",
+        limit=MAX_WORD,
+        says="a JSON array of texts, or texts with commas between",
+        aliases="labels schlagworte",
+        stored="text[]",
+        empty="{}",
+    ),
+    UserField(
+        name="profile_data",
+        check="profile",
+        ldif="opstewardProfileData",
+        says="a JSON object; a column mapped to `profile_data.NAME` is kept in it",
+        aliases="profile",
+        stored="jsonb",
+        empty="{}",
+    ),
+)  # fmt: skip
+
+FIELD_NAMES = tuple(field.name for field in USER_FIELDS)
+#: Fields with a column of their own that a row need not have, with the bit that says that it has.
+STORED: tuple[tuple[int, UserField], ...] = tuple(
+    (1 << number, field) for number, field in enumerate(field for field in USER_FIELDS if field.stored)
+)
+GIVEN = {field.name: bit for bit, field in STORED}
+EXPORTED = tuple(field for field in USER_FIELDS if field.exported)
