@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo up test check chaos format bench bench-peers docs lock clean
+.PHONY: help setup demo up test check chaos attack format bench bench-peers docs lock clean
 
 help: ## Show this
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ bench-peers: ## Install what bench.tasks compares with (Celery, Procrastinate, P
 
 chaos: .venv/.dev ## Kill workers and the database under 2,000 tasks, and show that nothing is lost (SEED=n repeats a run)
 	@$(BIN)/python -m bench.chaos $(if $(SEED),--seed $(SEED))
+
+attack: .venv/.dev ## Send hostile requests to a real instance, and show what it and others come to
+	@$(BIN)/python -m bench.attack
 
 docs: .venv/.dev ## Generate the reference pages
 	@$(BIN)/python docs/generate.py

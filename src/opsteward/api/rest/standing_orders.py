@@ -34,7 +34,7 @@ async def check(
     body: OrdersIn, services: RoomsDep, identity: Annotated[Identity, needs("standing_orders.read")]
 ) -> dict[str, Any]:
     """Whether the text is sound; a 422 names each problem with its line and remedy."""
-    return {"ok": True, "orders": [order.name for order in services.orders.check(body.text)]}
+    return {"ok": True, "orders": [order.name for order in await services.orders.check(body.text)]}
 
 
 @router.put("")
