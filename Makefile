@@ -10,7 +10,7 @@ CHECKED := src tests bench docs tools
 # Another project's modules are no part of this one.
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help python setup setup-dev demo up test test-fast check chaos format bench bench-peers docs lock clean
+.PHONY: help python setup setup-dev demo up test test-fast check chaos attack format bench bench-peers docs lock clean
 
 help: ## Show this
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ bench-peers: ## Install what bench.tasks compares with (Celery, Procrastinate, P
 
 chaos: setup-dev ## Kill workers and the database under 2,000 tasks, and show that nothing is lost (SEED=n repeats a run)
 	@$(BIN)/python -m bench.chaos $(if $(SEED),--seed $(SEED))
+
+attack: setup-dev ## Send hostile requests to a real instance, and show what it and others come to
+	@$(BIN)/python -m bench.attack
 
 docs: setup-dev ## Generate the reference pages
 	@$(BIN)/python docs/generate.py

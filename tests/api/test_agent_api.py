@@ -96,7 +96,7 @@ async def test_payloads_are_validated(
 
 
 async def test_an_unusable_schema_is_named(tenant: Tenant) -> None:
-    for schema in ({"type": "nonsense"}, {"$ref": "http://127.0.0.1:1/x"}, {"pattern": "(a+)+$", "type": "string"}):
+    for schema in ({"type": "nonsense"}, {"$ref": "http://127.0.0.1:1/x"}, {"pattern": "(", "type": "string"}):
         body = {"payload": {"a": "b"}, "required_fields": [], "schema": schema}
         answer = await tenant.http.post("/agent/validate-payload/", json=body)
         assert problem_of(answer, 422)["errors"][0]["field"] == "schema"

@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 
-from opsteward.api.middleware.guard import MAX_VALUES, Guard, check_json
+from opsteward.accounts.types import Identity
+from opsteward.api.capacity import Capacity
+from opsteward.api.middleware.guard import VALUES_LIMIT, Guard, check_json
 from opsteward.core.errors import Invalid
+from opsteward.core.ids import uuid7
 from opsteward.core.settings import Settings
 from support.instance import Instance, Tenant
 from support.problems import named_fields, problem_of
@@ -58,10 +62,10 @@ async def test_too_many_values_are_refused(tenant: Tenant) -> None:
     "body",
     [
         MANY_LISTS,
-        b"[" + b"1," * MAX_VALUES + b"1]",
-        b'{"a":[' + b'{"b":{}},' * MAX_VALUES + b"{}]}",
-        b'["' + b"," * MAX_VALUES + b'"' + b'""' * 4_000_000,
-        b"[" + b'"\\",",' * MAX_VALUES + b"1]",
+        b"[" + b"1," * VALUES_LIMIT + b"1]",
+        b'{"a":[' + b'{"b":{}},' * VALUES_LIMIT + b"{}]}",
+        b'["' + b"," * VALUES_LIMIT + b'"' + b'""' * 4_000_000,
+        b"[" + b'"\\",",' * VALUES_LIMIT + b"1]",
     ],
     ids=["lists", "numbers", "objects", "strings without commas", "escaped quotes"],
 )
@@ -80,7 +84,7 @@ def test_commas_and_brackets_within_strings_are_no_values() -> None:
     value = [event] * 10
     for ascii_only in (True, False):
         assert check_json(json.dumps(value, ensure_ascii=ascii_only).encode(), max_depth=DEPTH) == value
-    assert check_json(b"[" + b"0," * (MAX_VALUES - 2) + b"0]", max_depth=DEPTH)
+    assert check_json(b"[" + b"0," * (VALUES_LIMIT - 2) + b"0]", max_depth=DEPTH)
 
 
 def test_a_problem_under_a_long_key_costs_no_more_than_the_body() -> None:
@@ -144,13 +148,22 @@ async def test_a_large_body_is_parsed_on_a_thread(tmp_path: Path) -> None:
             concurrency_limit += 1
             await asyncio.sleep(0)
 
+    identity = Identity(
+        tenant_id=uuid7(), tenant_name="t", operator_id=uuid7(), operator_name="ada", roles=("owner",),
+        token_id=uuid7(), kind="api",
+    )  # fmt: skip
     turning = asyncio.create_task(turn())
     scope = {
         "type": "http", "method": "POST", "path": "/api/v1/systems", "query_string": b"", "scheme": "http",
         "headers": [(b"content-type", b"application/json"), (b"authorization", b"Bearer x")],
         "server": ("instance.test", 80),
     }  # fmt: skip
-    await Guard(app, Settings(home=tmp_path))(scope, receive, send)
+
+    async def recognise(_: Request) -> Identity:
+        return identity
+
+    settings = Settings(home=tmp_path)
+    await Guard(app, settings=settings, capacity=Capacity.of(settings), recognise=recognise)(scope, receive, send)
     turning.cancel()
     assert handed_on == [True]
     assert concurrency_limit > 0

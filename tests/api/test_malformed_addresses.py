@@ -130,7 +130,7 @@ async def test_a_crash_says_only_its_id(instance: Instance) -> None:
     assert "secret" not in answer.text
 
 
-async def test_a_client_that_leaves_is_no_crash(instance: Instance) -> None:
+async def test_a_client_that_leaves_is_no_crash(asker: Tenant) -> None:
     """It hangs up in the middle of its body: nobody is left to answer, and nothing went wrong here."""
     parts = iter([{"type": "http.request", "body": b'{"message": "x', "more_body": True}, {"type": "http.disconnect"}])
     sent: list[Any] = []
@@ -143,11 +143,11 @@ async def test_a_client_that_leaves_is_no_crash(instance: Instance) -> None:
 
     scope = {
         "type": "http", "method": "POST", "path": "/api/v1/events", "raw_path": b"/api/v1/events", "query_string": b"",
-        "headers": [(b"content-type", b"application/json"), (b"authorization", b"Bearer x")],
+        "headers": [(b"content-type", b"application/json"), (b"authorization", f"Bearer {asker.owner.token}".encode())],
         "scheme": "http", "server": ("instance.test", 80),
         "client": ("127.0.0.1", 1), "http_version": "1.1", "root_path": "",
     }  # fmt: skip
-    await instance.app(scope, receive, send)
+    await asker.instance.app(scope, receive, send)
     assert sent == []
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from support.instance import Tenant
-from support.malformed import JSON, Complaints, broken_bodies, encoded, send
+from support.malformed import JSON, Complaints, broken_bodies, encoded, headers_of, send
 from support.openapi import SPECIMENS, Operation, example, wrong_values
 from support.problems import named_fields, problem_of
 
@@ -103,6 +103,6 @@ async def test_a_body_over_the_limit_is_refused(asker: Tenant, everything: list[
                 yield body[start : start + 65_536]
 
         declared_nothing = await asker.http.request(
-            operation.method, operation.url(), content=in_parts(), headers={"Content-Type": JSON}
+            operation.method, operation.url(), content=in_parts(), headers=headers_of(operation, JSON)
         )
         problem_of(declared_nothing, 413)

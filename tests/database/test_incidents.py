@@ -303,7 +303,7 @@ orders:
             StandingOrderVersion(tenant_id=shop.tenant_id, version=1, text=text, applied_by="test", applied_at=now())
         )
     with pytest.raises(StandingOrderErrors, match="vanished"):
-        shop.services.orders.check(text)
+        await shop.services.orders.check(text)
     with capture_logs() as logs:
         (incident,) = await shop.tell(broken("cron"))
         await shop.tell(broken("cron"))

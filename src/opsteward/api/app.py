@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 from opsteward.api import problems
+from opsteward.api.capacity import Capacity
 from opsteward.api.concurrency_limit import ConcurrencyLimit
+from opsteward.api.deps import recognise
+from opsteward.api.forwarded import Forwarded
 from opsteward.api.live import websocket
 from opsteward.api.middleware.guard import Guard
 from opsteward.api.middleware.request_metrics import Measured
@@ -117,16 +121,18 @@ def build_app(services: ApiServices, *, lifespan: Any = None) -> FastAPI:
     for module in ROUTES:
         app.include_router(module.router)
     app.include_router(websocket.router)
-    app.state.live_feed = websocket.LiveFeed(services)
-    _describe(app)
     settings = services.settings
-    at_once = min(settings.api_requests_at_once, settings.database_pool_max)
-    app.add_middleware(ConcurrencyLimit, at_once=at_once, patience=settings.api_patience)
+    capacity = app.state.capacity = Capacity.of(settings)
+    app.state.live_feed = websocket.LiveFeed(services, capacity)
+    _describe(app)
+    app.add_middleware(ConcurrencyLimit, concurrency_limit=capacity.concurrency_limit, patience=capacity.patience)
     if traces.on():
         app.add_middleware(Traced)
-    app.add_middleware(Guard, settings=services.settings)
+    app.add_middleware(Guard, settings=settings, capacity=capacity, recognise=partial(recognise, services=services))
     app.add_middleware(ScimErrors)
     app.add_middleware(Measured)
+    if settings.trusted_proxies:
+        app.add_middleware(Forwarded, trusted=settings.trusted_proxies)
     return app
 
 

@@ -1,4 +1,4 @@
-"""Requests take turns: so many use the database at once, the others wait in the order in which they came.
+"""Requests take turns: so many use the database at once, the others wait, and tenants and operators are served alike.
 
 Without this a crowd would wait for connections several times in each request, in no order, and the unlucky would be
 turned away while the lucky ones' next steps pass them by. Whoever waits here holds nothing but its own body.
@@ -13,62 +13,75 @@ from contextlib import contextmanager
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from opsteward.api import problems
+from opsteward.api.capacity import TURN, party_in
 from opsteward.api.middleware.guard import STREAMED
-from opsteward.core.errors import Unavailable
+from opsteward.core.fair_share import Busy, FairShare, Party
 from opsteward.telemetry.metrics import HTTP_WAITING
 
 #: What answers without the database, or must answer when all else waits, takes no turn.
-_TAKE_TURNS = ("/api/", "/agent/", "/scim/")
+_TAKE_TURNS = ("/api/", "/agent/", "/scim/", "/webhook/", "/sign-in", "/sign-out", "/metrics")
+_WITHOUT = ("/api/schema/", "/agent/health")
 
 
-class Busy(Unavailable):
-    """So many requests wait already that this one's turn did not come in time; nothing of it was done."""
+class Turn:
+    """One request's turn."""
 
-    code = "busy"
-    title = "Too many requests at once; try again in a moment"
+    def __init__(self, concurrency_limit: FairShare, party: Party, patience: float) -> None:
+        self._concurrency_limit = concurrency_limit
+        self._party = party
+        self._patience = patience
+        self._held = False
+
+    async def take(self) -> None:
+        """Wait for it. Raises Busy."""
+        with _counted():
+            await self._concurrency_limit.acquire(self._party, patience=self._patience)
+        self._held = True
+
+    def give_up(self) -> None:
+        """Others are next; harmless when it is not held."""
+        if self._held:
+            self._held = False
+            self._concurrency_limit.release(self._party)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait without holding it, and take it again. Raises Busy."""
+        self.give_up()
+        await asyncio.sleep(seconds)
+        await self.take()
 
 
 class ConcurrencyLimit:
     """Pure ASGI, inside the guard: who sends a body slowly keeps nobody from their turn."""
 
-    def __init__(self, app: ASGIApp, *, at_once: int, patience: float) -> None:
+    def __init__(self, app: ASGIApp, *, concurrency_limit: FairShare, patience: float) -> None:
         """`patience`: seconds after which a waiting request is told to come back later."""
         self._app = app
-        self._concurrency_limit = asyncio.Semaphore(at_once)
+        self._concurrency_limit = concurrency_limit
         self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"] if scope["type"] == "http" else ""
-        if (
-            not path.startswith(_TAKE_TURNS) or path in STREAMED
-        ):  # as slowly as its sender sends; the database is needed now and then
-            await self._app(scope, receive, send)
+        if not path.startswith(_TAKE_TURNS) or path.startswith(_WITHOUT) or path in STREAMED:
+            await self._app(scope, receive, send)  # a file comes as slowly as it is sent: see Capacity.uploads
             return
+        turn = Turn(self._concurrency_limit, party_in(scope), self._patience)
         try:
-            with _counted():
-                async with asyncio.timeout(self._patience):
-                    await self._concurrency_limit.acquire()
-        except TimeoutError:
-            busy = Busy(f"nothing was taken within {self._patience:g} s", remedy="try again in a moment")
+            await turn.take()
+        except Busy as busy:
             await problems.of_error(busy)(scope, receive, send)
             return
-        held = True
-
-        def give_up() -> None:
-            nonlocal held
-            if held:
-                held = False
-                self._concurrency_limit.release()
+        scope[TURN] = turn
 
         async def answered(message: Message) -> None:
             if message["type"] == "http.response.start":
-                give_up()  # the answer is ready: who reads it slowly keeps nobody waiting
+                turn.give_up()  # the answer is ready: who reads it slowly keeps nobody waiting
             await send(message)
 
         try:
             await self._app(scope, receive, answered)
         finally:
-            give_up()
+            turn.give_up()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from fastapi.security import HTTPBearer
 from opsteward.accounts import credentials, denials
 from opsteward.accounts.sessions import SESSION_COOKIE, is_same_origin
 from opsteward.accounts.types import Identity
+from opsteward.api.capacity import IDENTITY
 from opsteward.api.services import ApiServices
 from opsteward.core.errors import Denied, Unauthenticated
 
@@ -28,8 +29,11 @@ async def services_of(request: Request) -> ApiServices:
 RoomsDep = Annotated[ApiServices, Depends(services_of)]
 
 
-async def identify(request: Request, services: ApiServices) -> Identity:
-    """By bearer token, else by session cookie (for changes only from our own pages). Raises Unauthenticated, Denied."""
+async def recognise(request: Request, services: ApiServices) -> Identity:
+    """Who asks: by bearer token, else by session cookie (for changes only from our own pages).
+
+    Raises Unauthenticated, Denied.
+    """
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     kind = "api"
     if scheme:
@@ -41,19 +45,35 @@ async def identify(request: Request, services: ApiServices) -> Identity:
             raise Unauthenticated("no token and no session")
         if request.method not in _SAFE and not same_origin(request):
             raise Denied("a session may change things only from the console's own pages")
-    return await admitted(services, secret=secret.strip(), kind=kind)
+    return await _bearer_of(services, secret=secret.strip(), kind=kind)
 
 
 async def admitted(services: ApiServices, *, secret: str, kind: str) -> Identity:
     """Who bears this credential, which must be of this kind; its use is remembered. Raises Unauthenticated."""
+    identity = await _bearer_of(services, secret=secret, kind=kind)
+    await _remember_use(services, identity)
+    return identity
+
+
+async def identify(request: Request, services: ApiServices) -> Identity:
+    """Who asks, as the guard has found out already; the credential's use is remembered. Raises as `recognise` does."""
+    identity: Identity = request.scope.get(IDENTITY) or await recognise(request, services)
+    await _remember_use(services, identity)
+    return identity
+
+
+async def _bearer_of(services: ApiServices, *, secret: str, kind: str) -> Identity:
     identity = await credentials.authenticate(services.db, secret=secret)
     if identity.kind != kind:
         await denials.note_refused_sign_in(services.db, identity, used_as=kind)
         raise Unauthenticated("this credential is not for that use")
+    return identity
+
+
+async def _remember_use(services: ApiServices, identity: Identity) -> None:
     if credentials.use_is_news(identity):
         async with services.db.unit_of_work(identity.tenant_id) as session:
             await credentials.note_use(session, token_id=identity.token_id)
-    return identity
 
 
 def same_origin(request: Request) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -105,8 +105,12 @@ class Process:
             if server.pid() is None:
                 self.parts["database"] = False  # until a beat is taken again
                 log.warning("app.postgres.found_dead")
-                with suppress(OpsError):
+                try:
                     await in_thread(server.ensure_running)
+                except OpsError:
+                    pass  # it is tried again
+                except OSError as error:  # no descriptor or no memory for the moment is no reason to end
+                    log.warning("app.postgres.restart_failed", error=type(error).__name__, detail=error.strerror)
 
 
 def api_services_of(services: Services, readiness: Callable[[], dict[str, bool]]) -> ApiServices:

@@ -13,6 +13,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from opsteward.api.app import build_app
+from opsteward.app.connection_limits import raise_descriptor_limit
+from opsteward.app.http_connection import bounded_http
 from opsteward.app.process import Process, api_services_of, console_services_of, first_start, running
 from opsteward.app.services import build_services
 from opsteward.app.websocket_closing import WebSocketClosing
@@ -73,6 +75,8 @@ def serve(settings: Settings, announce: Announce) -> None:
     app.router.default = console
     config = uvicorn.Config(
         app,
+        http=bounded_http(settings),
+        proxy_headers=False,  # whom to believe is a setting of ours: see api.forwarded
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=5,
@@ -115,6 +119,7 @@ def work(settings: Settings, announce: Callable[[], None]) -> None:
     Raises OpsError when the database can't be made ready; PartDied after an orderly stop for a part's death.
     """
     sys.setswitchinterval(_SWITCH_WITHIN)
+    raise_descriptor_limit()
     listener = None if settings.metrics_port is None else _listen(settings, "metrics_port")
     traces.start()
     services = build_services(settings)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from asyncio.transports import BaseTransport
+from collections.abc import Callable
 from typing import cast
 
 from uvicorn._types import ASGISendEvent
@@ -20,7 +21,9 @@ _FAREWELL = 30.0  # seconds that a peer has to read what still waits for it
 
 
 class WebSocketClosing(WebSocketsSansIOProtocol):
-    """One WebSocket of the server."""
+    """One WebSocket of the server. `on_lost` is called when it is gone."""
+
+    on_lost: Callable[[], None] | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
         """The HTTP connection has become ours."""
@@ -29,6 +32,12 @@ class WebSocketClosing(WebSocketsSansIOProtocol):
         if taken is not None:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES)
         cast(asyncio.WriteTransport, transport).set_write_buffer_limits(high=_OUR_BYTES)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone."""
+        if self.on_lost is not None:
+            self.on_lost()
+        super().connection_lost(exc)
 
     async def send(self, message: ASGISendEvent) -> None:
         """A close goes out behind whatever waits, instead of waiting with us until all of that is read."""

@@ -6,13 +6,18 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
 
 from opsteward.api import problems
+from opsteward.api.capacity import Capacity
+from opsteward.api.concurrency_limit import ConcurrencyLimit
+from opsteward.api.deps import recognise
 from opsteward.api.middleware.guard import Guard
 from opsteward.api.rest import metrics, probes
+from opsteward.app.http_connection import bounded_http
 from opsteward.app.process import Process, api_services_of
 from opsteward.core.log import get_logger
 
@@ -39,8 +44,24 @@ async def shown(process: Process, listener: socket.socket) -> AsyncIterator[None
     problems.install(app)
     app.include_router(metrics.router)
     app.router.routes.extend(route for route in probes.router.routes if getattr(route, "path", "") in _SHOWN)
-    app.add_middleware(Guard, settings=api_services.settings)
-    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off"))
+    capacity = Capacity.of(api_services.settings)
+    app.add_middleware(ConcurrencyLimit, concurrency_limit=capacity.concurrency_limit, patience=capacity.patience)
+    app.add_middleware(
+        Guard,
+        settings=api_services.settings,
+        capacity=capacity,
+        recognise=partial(recognise, services=api_services),
+    )
+    config = uvicorn.Config(
+        app,
+        http=bounded_http(api_services.settings),
+        proxy_headers=False,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+    )
+    server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     host, port = listener.getsockname()[:2]
     log.info("app.metrics.served", host=host, port=port)

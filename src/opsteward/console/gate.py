@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import cast
 from uuid import UUID
 
@@ -21,12 +21,18 @@ from opsteward.accounts import sessions as browser_sessions
 from opsteward.accounts.types import Identity
 from opsteward.core.db import Database
 from opsteward.core.errors import Unauthenticated, Unavailable
+from opsteward.core.fair_share import Busy, FairShare, Party
 from opsteward.core.feed import Notice
 
 #: Where the gate leaves the identity in the ASGI scope.
 IDENTITY = "opsteward.directory"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _REVOKED = 4401  # close code of a socket whose session is over
+_PARTS_OF_PAGES = ("/_nicegui/", "/_nicegui_ws/")
+#: Pages that are open: of one operator, and of all. Each takes about 2 MB.
+_PAGES_OF_OPERATOR_LIMIT, _PAGES_LIMIT = 40, 100
+_MADE_AT_ONCE = 4
+_PATIENCE = 5.0  # seconds that a page waits to be made
 _FAREWELL = 0.5  # seconds that an open page has to leave by itself before its socket is closed
 
 #: Scripts and styles inside a page are NiceGUI's and our own; nothing is loaded from or sent to another address,
@@ -48,9 +54,9 @@ _WAIT_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><titl
 min-height:90vh;margin:0}}</style></head><body><p role="status">{words}</p></body></html>"""
 
 
-def wait_page(words: str) -> Response:
+def wait_page(words: str, *, status: int = 503) -> Response:
     """A tiny page that loads itself again each second; `words` are our own."""
-    return HTMLResponse(_WAIT_PAGE.format(words=words), status_code=503, headers={"Retry-After": "1"})
+    return HTMLResponse(_WAIT_PAGE.format(words=words), status_code=status, headers={"Retry-After": "1"})
 
 
 def identity_of(scope: Scope) -> Identity:
@@ -61,9 +67,12 @@ def identity_of(scope: Scope) -> Identity:
 class Gate:
     """Lets a valid session of our own pages through to `inner`; one per process."""
 
-    def __init__(self, db: Database, inner: ASGIApp) -> None:
+    def __init__(self, db: Database, inner: ASGIApp, *, live_pages: Callable[[], list[str]]) -> None:
+        """`live_pages` names the operator of each page that is open."""
         self._db = db
         self._inner = inner
+        self._live_pages = live_pages
+        self._making = FairShare(_MADE_AT_ONCE, waiting_limit=10)
         self._sockets: dict[UUID, set[_Socket]] = defaultdict(set)
 
     def hear(self, notice: Notice) -> None:
@@ -91,8 +100,24 @@ class Gate:
         scope = {**scope, IDENTITY: identity}
         if scope["type"] == "websocket":
             await self._hold(identity.token_id, scope, receive, send)
-        else:
+        elif scope["path"].startswith(_PARTS_OF_PAGES):
             await self._inner(scope, receive, _with_headers(send))
+        else:
+            await self._show(identity, scope, receive, send)
+
+    async def _show(self, identity: Identity, scope: Scope, receive: Receive, send: Send) -> None:
+        """A page: each costs memory for as long as it is open, and time of the event loop while it is made."""
+        operator_id = str(identity.operator_id)
+        live = self._live_pages()
+        if len(live) >= _PAGES_LIMIT or live.count(operator_id) >= _PAGES_OF_OPERATOR_LIMIT:
+            many = wait_page("Too many pages are open. Close some, and this one comes by itself.", status=429)
+            await _refuse(scope, receive, send, instead=many)
+            return
+        try:
+            async with self._making.of(Party(str(identity.tenant_id), operator_id), patience=_PATIENCE):
+                await self._inner(scope, receive, _with_headers(send))
+        except Busy:
+            await _refuse(scope, receive, send, instead=wait_page("Many pages are asked for; this one comes next."))
 
     async def _hold(self, token_id: UUID, scope: Scope, receive: Receive, send: Send) -> None:
         socket = _Socket(receive, send)

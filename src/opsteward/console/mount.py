@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
+from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -29,8 +30,9 @@ class Console:
     def __init__(self, services: ConsoleServices, *, otherwise: ASGIApp) -> None:
         self._services = services
         self._otherwise = otherwise
-        self._gate = Gate(services.db, self._page)
+        self._gate = Gate(services.db, self._page, live_pages=lambda: self._live_pages())  # noqa: PLW0108 -- what it is changes
         self._loaded: ASGIApp | None = None
+        self._live_pages: Callable[[], list[str]] = list
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request or socket."""
@@ -56,7 +58,7 @@ class Console:
         context = host.router.lifespan_context(host)
         await context.__aenter__()
         stop_listening = self._services.feed.listen(self._gate.hear)
-        self._loaded = host
+        self._loaded, self._live_pages = host, site.operators_of_live_pages
         _spare_what_stays()
         log.info("console.pages.loaded")
         try:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from fastapi import FastAPI
-from nicegui import ui
+from nicegui import Client, ui
 
 from opsteward.console import frame
+from opsteward.console.gate import IDENTITY
 from opsteward.console.pages import (
     agents,
     enrollments,
@@ -22,6 +25,16 @@ from opsteward.console.pages import (
 from opsteward.console.services import ConsoleServices
 
 _RECONNECT = 20.0  # seconds that a page whose connection broke (a phone asleep) may take to come back as it was
+
+
+def operators_of_live_pages() -> list[str]:
+    """The id of the operator of each page that is open, or was a moment ago."""
+    found = []
+    for client in Client.instances.values():
+        with suppress(RuntimeError):  # one of the library's own, that nobody asked for
+            if identity := client.request.scope.get(IDENTITY):
+                found.append(str(identity.operator_id))
+    return found
 
 
 def build(services: ConsoleServices) -> FastAPI:

@@ -77,13 +77,15 @@ class Database:
         """`pool_timeout`: seconds to wait for a free connection; `session_info`: what each session's `info` holds."""
         self.name = name
         self._session_info = dict(session_info or {})
+        self.application_name = f"{APPLICATION_NAME} {name} {session_mark()}"
+        self.conninfo = sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         options: dict[str, Any] = {
             "pool_timeout": pool_timeout,
             "pool_recycle": 1800,
             "pool_use_lifo": True,  # the one just used has its statements prepared; the others may rest
             "json_serializer": canonical_json,
             "connect_args": {
-                "application_name": f"{APPLICATION_NAME} {name} {session_mark()}",
+                "application_name": self.application_name,
                 "connect_timeout": 5,
                 "options": "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000",
             },

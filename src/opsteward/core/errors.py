@@ -65,6 +65,16 @@ class OpsError(Exception):
         self.extra = extra or {}
         self.problems = tuple(problems)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it is, whatever a subclass's own arguments are: it may come from another process."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(cls: type[OpsError], args: tuple[Any, ...], state: dict[str, Any]) -> OpsError:
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class Invalid(OpsError):
     """The input is well formed but can't be taken."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,16 +27,15 @@ from opsteward.core.clock import now
 from opsteward.core.db import APPLICATION_NAME, Base, Database
 from opsteward.core.durable import ENGINE_VERSION, Engine
 from opsteward.core.errors import Unavailable
+from opsteward.core.heartbeat import STUCK_AFTER, Heartbeat
 from opsteward.core.ids import uuid7
 from opsteward.core.log import get_logger
 from opsteward.core.process_identity import host_key, session_mark, started_mark
 
 log = get_logger(__name__)
 
-BEAT_SECONDS = 1.5
 _RETRY_SECONDS = 2.0  # between two attempts to lead
 _LEADER_LOCK = 0x0F57E4A2D
-ZOMBIE_EXIT = 75
 
 
 class Process(Base):
@@ -67,10 +67,10 @@ class LostProcess:
 class Membership:
     """This process's place among the others. `run()` until cancelled; `leave()` on an orderly end.
 
-    `lost_after` (seconds) should be a few beats. `on_beat(ok)` is told of every beat whether the database took it,
-    and False as soon as one takes longer than `lost_after`. `on_lost(crashed)` is called by every process that finds
-    others lost: it takes over what else they had, and may be repeated. `crashed` are those that fell silent and that
-    this process was the first to notice.
+    `lost_after` (seconds) should be a few beats; `stuck_after`: see Heartbeat. `on_beat(ok)` is told of every beat
+    whether the database took it, and False as soon as one takes longer than `lost_after`. `on_lost(crashed)` is
+    called by every process that finds others lost: it takes over what else they had, and may be repeated. `crashed`
+    are those that fell silent and that this process was the first to notice.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class Membership:
         executor_id: UUID,
         kind: str,
         lost_after: float,
+        stuck_after: float = STUCK_AFTER,
         on_beat: Callable[[bool], None] = lambda _: None,
         on_lost: Callable[[Sequence[LostProcess]], Awaitable[None]] | None = None,
     ) -> None:
@@ -89,6 +90,7 @@ class Membership:
         self._id = executor_id
         self._kind = kind
         self._lost_after = lost_after
+        self._stuck_after = stuck_after
         self._on_beat = on_beat
         self._on_lost = on_lost
         self._beats_since: float | None = None  # on the loop's clock; since when every beat of ours was taken
@@ -117,43 +119,34 @@ class Membership:
 
     async def beat(self) -> None:
         """Only beat, until cancelled: for the time in which work is brought to an end."""
-        while True:
-            late = asyncio.get_running_loop().call_later(self._lost_after, self._on_beat, False)
-            taken = False
-            try:
-                await self._beat()
-                taken = True
-            except Unavailable:
-                pass
-            except Exception:  # a boundary: whatever it is, the next beat may pass; until then we are not ready
-                log.exception("core.process.beat_failed")
-            finally:
-                late.cancel()
-            if not taken:
-                self._beats_since = None
-            elif self._beats_since is None:
-                self._beats_since = asyncio.get_running_loop().time()
-            self._on_beat(taken)
-            await asyncio.sleep(BEAT_SECONDS)
+        heart = Heartbeat(
+            self._db.conninfo,
+            process_id=self._id,
+            application_name=self._db.application_name,
+            on_beat=self._note_beat,
+            stuck_after=self._stuck_after,
+        )
+        heart.start()
+        try:
+            while True:
+                await asyncio.sleep(self._lost_after / 4)
+                if time.monotonic() - heart.taken_at > self._lost_after:  # it waits for the database itself
+                    self._note_beat(False)
+        finally:
+            await in_thread(heart.stop)
+
+    def _note_beat(self, taken: bool) -> None:
+        if not taken:
+            self._beats_since = None
+        elif self._beats_since is None:
+            self._beats_since = asyncio.get_running_loop().time()
+        self._on_beat(taken)
 
     async def leave(self) -> None:
         """Say goodbye: what is left unfinished is taken over without waiting for silence."""
         with suppress(Unavailable):
             async with self._db.unit_of_work(None) as session:
                 await session.execute(sa.update(Process).where(Process.id == self._id).values(lost_at=now()))
-
-    async def _beat(self) -> None:
-        async with self._db.unit_of_work(None) as session:
-            alive = await session.scalar(
-                sa.update(Process)
-                .where(Process.id == self._id, Process.lost_at.is_(None))
-                .values(beat_at=sa.func.now())
-                .returning(Process.id)
-            )
-        if alive is None:
-            # Others took our work over while we were frozen: go before a step of ours runs beside theirs.
-            log.error("core.process.found_itself_lost", process_id=str(self._id))
-            os._exit(ZOMBIE_EXIT)
 
     async def _look_after_others(self) -> None:
         while True:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,6 +44,19 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     public_url: str | None = Field(default=None, description="How browsers reach us; unset: http://host:port.")
+    trusted_proxies: list[IPv4Network | IPv6Network] = Field(
+        default_factory=list,
+        description="Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed, as JSON.",
+    )
+    max_connections: int = Field(
+        default=4096, ge=16, le=60_000, description="Most connections held at once; fewer where descriptors are few."
+    )
+    max_connections_per_address: int = Field(
+        default=1024,
+        ge=8,
+        le=60_000,
+        description="Most connections of one address; trusted proxies have no such limit.",
+    )
     log_level: str = Field(
         default="INFO",
         validation_alias=AliasChoices("LOG_LEVEL", "log_level"),

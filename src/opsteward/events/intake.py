@@ -7,6 +7,7 @@ statements does not grow with the number of events.
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -17,17 +18,18 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.core.blocking import in_thread
 from opsteward.core.bus import Bus
 from opsteward.core.clock import now
+from opsteward.core.computing import in_fair_thread
 from opsteward.core.db import tenant_of, when_committed
+from opsteward.core.errors import Invalid
 from opsteward.events import timeline
 from opsteward.events.classification import Category
 from opsteward.events.drafts import Draft, draft_of, taken
 from opsteward.events.incident_opening import Opening, open_all, put_together, raise_all
 from opsteward.events.incidents import Incidents
 from opsteward.events.models import Event, Incident, IncidentFingerprint
-from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.events.standing_orders.service import CHARACTERS_AT_ONCE, StandingOrders, values_of
 from opsteward.events.types import IncidentChanged, IncidentStatus, NewEvent, TakenEvent
 from opsteward.systems.service import Inventory
 from opsteward.telemetry.metrics import EVENTS
@@ -36,6 +38,7 @@ from opsteward.telemetry.metrics import EVENTS
 QUIET_ACTIONS = frozenset({"log_only", "return_validation_error"})
 #: An echo that arrives this long after the end of an incident, of something that happened before it, belongs to it.
 _ECHO = timedelta(minutes=5)
+_DRAFT_SECONDS = 10.0  # of processor time
 _AT_ONCE = 50
 #: More fingerprints than these that join an incident in one request are one line of its timeline.
 _LINES_APART = 20
@@ -71,10 +74,22 @@ class Intake:
         tenant_id, at = tenant_of(session), now()
 
         def draft_all() -> list[Draft]:
-            return [draft_of(e, e.system or systems.get(e.source.casefold()), orders, tenant_id, at) for e in events]
+            until = time.thread_time() + _DRAFT_SECONDS
+            drafts = []
+            for e in events:
+                drafts.append(draft_of(e, e.system or systems.get(e.source.casefold()), orders, tenant_id, at))
+                if time.thread_time() > until:
+                    raise Invalid.field(
+                        "body",
+                        f"these events take more than {_DRAFT_SECONDS:g} s to classify and match with standing orders",
+                        "send fewer at once, and shorter ones; or use fewer * and ? in the standing orders",
+                    )
+            return drafts
 
-        # Many events take a while to classify: the event loop goes on meanwhile.
-        return draft_all() if len(events) <= _AT_ONCE else await in_thread(draft_all)
+        # Many events, or long ones, take a while to classify and match: the event loop goes on meanwhile.
+        size = sum(len(e.message) + len(e.stack_trace or "") for e in events)
+        few = len(events) <= _AT_ONCE and size * (1 + values_of(orders)) <= CHARACTERS_AT_ONCE
+        return draft_all() if few else await in_fair_thread(draft_all)
 
     async def _homes(self, session: AsyncSession, drafts: Sequence[Draft], actor: str) -> dict[str, UUID]:
         """The incident of each fingerprint; new ones are opened under a lock, so that one cause opens one."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from opsteward.api.concurrency_limit import ConcurrencyLimit
+from opsteward.core.fair_share import FairShare
 
 
 class Application:
@@ -49,8 +50,9 @@ async def settled() -> None:
 
 
 async def test_they_go_in_by_their_order_and_so_many_at_once() -> None:
+    """Of four turns, one operator has at most two."""
     application = Application()
-    concurrency_limit = ConcurrencyLimit(application, at_once=2, patience=30)
+    concurrency_limit = ConcurrencyLimit(application, concurrency_limit=FairShare(4), patience=30)
     names = [f"/api/v1/{number}" for number in range(6)]
     asked = [ask(concurrency_limit, name) for name in names]
     await settled()
@@ -65,8 +67,8 @@ async def test_they_go_in_by_their_order_and_so_many_at_once() -> None:
 
 async def test_what_needs_no_database_waits_for_nobody() -> None:
     application = Application()
-    concurrency_limit = ConcurrencyLimit(application, at_once=1, patience=30)
-    asked = [ask(concurrency_limit, path) for path in ("/api/v1/tasks", "/livez", "/metrics", "/incidents/1")]
+    concurrency_limit = ConcurrencyLimit(application, concurrency_limit=FairShare(1), patience=30)
+    asked = [ask(concurrency_limit, path) for path in ("/api/v1/tasks", "/livez", "/api/schema/", "/incidents/1")]
     asked.append(ask(concurrency_limit, "/api/v1/ws", kind="websocket"))
     await settled()
     assert len(application.inside) == 5
@@ -77,7 +79,7 @@ async def test_what_needs_no_database_waits_for_nobody() -> None:
 
 async def test_whose_turn_does_not_come_is_told_to_come_back() -> None:
     application = Application()
-    concurrency_limit = ConcurrencyLimit(application, at_once=1, patience=0.01)
+    concurrency_limit = ConcurrencyLimit(application, concurrency_limit=FairShare(1), patience=0.01)
     first = ask(concurrency_limit, "/api/v1/a")
     await settled()
     sent: list[dict[str, Any]] = []
@@ -98,24 +100,24 @@ async def test_whose_turn_does_not_come_is_told_to_come_back() -> None:
 async def test_an_answer_that_is_read_slowly_has_given_its_turn_on() -> None:
     application = Application()
     application.answers_first = True
-    concurrency_limit = ConcurrencyLimit(application, at_once=1, patience=30)
+    concurrency_limit = ConcurrencyLimit(application, concurrency_limit=FairShare(1), patience=30)
     asked = [ask(concurrency_limit, f"/api/v1/{number}") for number in range(3)]
     await settled()
     assert len(application.inside) == 3
     for number in range(3):
         application.let_out(f"/api/v1/{number}")
     await asyncio.gather(*asked)
-    assert concurrency_limit._concurrency_limit._value == 1
+    assert concurrency_limit._concurrency_limit._used == 0
 
 
 @pytest.mark.parametrize("times", [1, 3])
 async def test_a_caller_that_goes_away_leaves_no_turn_behind(times: int) -> None:
     application = Application()
-    concurrency_limit = ConcurrencyLimit(application, at_once=1, patience=30)
+    concurrency_limit = ConcurrencyLimit(application, concurrency_limit=FairShare(1), patience=30)
     for _ in range(times):
         inside, waiting = ask(concurrency_limit, "/api/v1/x"), ask(concurrency_limit, "/api/v1/y")
         await settled()
         inside.cancel()
         waiting.cancel()
         await asyncio.gather(inside, waiting, return_exceptions=True)
-    assert concurrency_limit._concurrency_limit._value == 1
+    assert concurrency_limit._concurrency_limit._used == 0

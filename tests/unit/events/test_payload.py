@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from opsteward.core.computing import TooExpensive, compute
 from opsteward.core.errors import Invalid
 from opsteward.events.payload_validation import CPU_SECONDS, ERROR_LIMIT, validate_payload
-from opsteward.events.regex_cost import BadPattern, steps
 
 ORDER = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -58,7 +59,7 @@ def test_a_schema_names_each_field_at_fault() -> None:
     assert {(error.field, error.problem.split(" ")[-1]) for error in report.errors} >= {
         ("note", "required"),
         ("items.2.sku", "required"),
-        ("items", "unique"),
+        ("items", "elements"),
     }
     assert report.missing_fields == ("note", "items.2.sku")
     assert any(error.field == "customer.email" for error in report.errors)
@@ -81,6 +82,13 @@ DOUBLING = {
     "$defs": {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(30)} | {"d30": True},
     "$ref": "#/$defs/d0",
 }
+FIBONACCI = {  # not memoised: each is another place
+    "$defs": {
+        f"d{n}": {"anyOf": [{"not": {"$ref": f"#/$defs/d{n + 1}"}}, {"$ref": f"#/$defs/d{n + 1}"}]} for n in range(40)
+    }
+    | {"d40": {"required": ["z"]}},
+    "$ref": "#/$defs/d0",
+}
 DEEP: dict[str, Any] = {}
 for _ in range(100):
     DEEP = {"not": DEEP}
@@ -92,35 +100,25 @@ for _ in range(100):
         ({"type": "nonsense"}, "type"),
         ({"type": [{"a": 1}, "x"] * 400}, "type"),
         ({"pattern": 5}, "pattern"),
-        ({"$ref": "http://127.0.0.1:1/x.json"}, "nothing is fetched"),
-        ({"$ref": "other.json#/x"}, "nothing is fetched"),
-        ({"$ref": "#/$defs/none"}, "leads nowhere"),
-        ({"$ref": "#none"}, "leads nowhere"),
-        ({"$dynamicRef": "#none"}, "leads nowhere"),
-        ({"unevaluatedProperties": False, "$ref": "#none"}, "leads nowhere"),
-        ({"$ref": "#/title", "title": "x"}, "no schema"),
-        ({"$ref": "#/properties", "properties": {"type": {"type": "string"}}}, "type"),
-        ({"$ref": "#"}, "without end"),
-        (CIRCLE, "without end"),
-        (DOUBLING, "takes more than"),
+        ({"$ref": "http://127.0.0.1:1/x.json"}, "fetch"),
+        ({"$ref": "other.json#/x"}, "other.json"),
+        ({"$ref": "file:///etc/passwd"}, "fetch"),
+        ({"$ref": "#/$defs/none"}, "does not exist"),
+        ({"$ref": "#none"}, "none"),
+        ({"$dynamicRef": "#none"}, "none"),
+        ({"$ref": "#/properties", "properties": {"type": {"type": 7}}}, "type"),
         (DEEP, "levels"),
-        ({"enum": list(range(5_000))}, "items"),
-        ({"$schema": "http://json-schema.org/draft-04/schema#"}, "not known"),
-        ({"properties": {"a": {"$schema": "http://json-schema.org/draft-07/schema#"}}}, "at the top only"),
-        ({"properties": {"a": {"$id": "http://elsewhere.example/"}}}, "at the top only"),
-        ({"pattern": "("}, "no regular expression"),
-        ({"pattern": "(a+)+$"}, "repeats"),
-        ({"patternProperties": {"(a|aa)+$": {}}}, "repeats"),
-        ({"patternProperties": {"a*a*a*a*a*a*b": {}}}, "too long"),
+        ({"enum": list(range(50_000))}, "values"),
+        ({"$schema": "http://elsewhere.example/schema#"}, "elsewhere.example"),
+        ({"pattern": "("}, "pattern"),
+        (["no", "object"], "object"),
     ],
 )
-def test_a_schema_that_cannot_be_used_is_refused(schema: dict[str, Any], problem: str) -> None:
-    started = time.thread_time()
+def test_a_schema_that_cannot_be_used_is_refused(schema: Any, problem: str) -> None:
     with pytest.raises(Invalid) as caught:
         validate_payload({"a" * 300: 1}, [], schema)
     assert caught.value.problems[0].field == "schema"
     assert problem in str(caught.value)
-    assert time.thread_time() - started < CPU_SECONDS + 2
 
 
 @pytest.mark.parametrize(
@@ -143,49 +141,45 @@ def test_a_payload_beyond_the_bounds() -> None:
         deep = [deep]
     with pytest.raises(Invalid, match="payload"):
         validate_payload(deep, [], {"type": "array"})
-    with pytest.raises(Invalid, match="payload"):
-        validate_payload(10**4_000, [], {"multipleOf": 0.5})
-    assert not validate_payload("a" * 100_000, [], {"pattern": "a*a*b"}).is_valid  # too long for its pattern
+    assert validate_payload(10**4_000, [], {"multipleOf": 0.5}).is_valid
     assert not validate_payload([{}, {"a": 1}, 1] * 20_000, [], {"uniqueItems": True}).is_valid
 
 
-@pytest.mark.parametrize(
-    "pattern",
-    [
-        "(a+)+$",
-        "(a|a)*$",
-        "(a?){20}",
-        "(.*)*",
-        "^(?:(?:a|b)c){2}$",
-        "(?>a+)+",
-        r"(a)\1",
-        "(?P<x>a)(?P=x)",
-        "(?i)a",
-        "(?#(a+)+",
-        "a" * 501,
-        "[",
-        "a**",
-    ],
-)
-def test_patterns_that_are_refused(pattern: str) -> None:
-    with pytest.raises(BadPattern):
-        steps(pattern, 10)
+@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*$", "(a|aa)+$", "(.*)*!", "a*a*a*a*a*a*b", "(a?){20}b$"])
+def test_patterns_take_time_linear_in_the_text(pattern: str) -> None:
+    text = "a" * 100_000 + "!"
+    started = time.thread_time()
+    validate_payload(text, [], {"pattern": pattern})
+    validate_payload({text: 1}, [], {"patternProperties": {pattern: False}})
+    assert time.thread_time() - started < CPU_SECONDS
+
+
+@pytest.mark.parametrize("pattern", ["(?=(a+)+$)b", r"(a+)+\1b", "(?<=(a+a+)+)b", "a{1000}{1000}{1000}"])
+async def test_patterns_that_look_around_may_take_their_time_and_no_more(pattern: str) -> None:
+    started = time.monotonic()
+    with suppress(Invalid):
+        await compute(0.3, validate_payload, "a" * 100_000 + "!", [], {"pattern": pattern})
+    assert time.monotonic() - started < 10, "0.3 s of its own, and others' work beside it"
 
 
 @pytest.mark.parametrize(
-    ("pattern", "length", "most"),
+    ("pattern", "fits", "does_not"),
     [
-        ("^[a-z]+$", 1_000, 2_000),
-        (r"^\d{3}-\d{4}(-\d+)?$", 20, 1_000),
-        ("^(red|green|blue)$", 10, 10),
-        ("[]a]+[^]]*", 100, 1_000_000),
-        (r"^(?=.*[A-Z])(?=.*\d).{8,}$", 64, 1_000_000),
+        ("^[a-z]+$", "abc", "ab1"),
+        (r"^\d{3}-\d{4}(-\d+)?$", "123-4567-8", "1234567"),
+        ("^(red|green|blue)$", "green", "mauve"),
+        (r"^(?=.*[A-Z])(?=.*\d).{8,}$", "Passw0rds", "passwords"),
     ],
 )
-def test_patterns_of_everyday_are_cheap(pattern: str, length: int, most: int) -> None:
-    assert steps(pattern, length) <= most
+def test_patterns_of_everyday_are_taken(pattern: str, fits: str, does_not: str) -> None:
+    assert validate_payload(fits, [], {"pattern": pattern}).is_valid
+    assert not validate_payload(does_not, [], {"pattern": pattern}).is_valid
 
 
-@pytest.mark.parametrize("pattern", ["(?:)?" * 24 + "b", "(a|a)" * 30 + "b", "a?" * 30, "x*" * 30, "^a*a*a*a*b"])
-def test_patterns_whose_cost_explodes_are_seen(pattern: str) -> None:
-    assert steps(pattern, 300) > 10_000_000
+async def test_a_schema_that_takes_too_long_ends_its_process_and_nothing_else() -> None:
+    with pytest.raises(TooExpensive):
+        await compute(0.3, validate_payload, {"a": 1}, [], FIBONACCI)
+    report = await compute(CPU_SECONDS, validate_payload, {"a": 1}, ["b"], {"required": ["c"]})
+    assert report.missing_fields == ("b", "c")
+    with pytest.raises(Invalid, match="schema"):
+        await compute(CPU_SECONDS, validate_payload, {}, [], {"type": "nonsense"})

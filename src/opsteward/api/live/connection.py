@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from opsteward.accounts import credentials, denials
 from opsteward.accounts.types import Identity
 from opsteward.api import problems
+from opsteward.api.capacity import Capacity, party_of
 from opsteward.api.live.commands import COMMANDS
 from opsteward.api.live.hub import GAP, Follower, Hub
 from opsteward.api.middleware.guard import check_json
@@ -37,9 +38,12 @@ _JSON: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 class Connection:
     """One socket: who it is, what it follows, and the task that writes to it."""
 
-    def __init__(self, socket: WebSocket, services: ApiServices, hub: Hub, identity: Identity, secret: str) -> None:
+    def __init__(
+        self, socket: WebSocket, services: ApiServices, capacity: Capacity, hub: Hub, identity: Identity, secret: str
+    ) -> None:
         self._socket = socket
         self._services = services
+        self._capacity = capacity
         self._hub = hub
         self._sending = asyncio.Lock()
         self._allowed = float(_BURST)
@@ -127,7 +131,9 @@ class Connection:
                 answer |= {"action": command["action"]} | ({"re": command["id"]} if "id" in command else {})
                 if not within:
                     raise LimitExceeded("too many commands on this connection", remedy=f"send {_RATE:g} a second")
-                answer |= {"ok": True, "result": await self._do(command)}
+                party = party_of(self.follower.identity)
+                async with self._capacity.concurrency_limit.of(party, patience=self._capacity.patience):
+                    answer |= {"ok": True, "result": await self._do(command)}
             except OpsError as error:
                 answer["error"] = json.loads(bytes(problems.of_error(error).body))
             except Exception as error:  # a boundary: what goes wrong with one command leaves the feed as it is

@@ -12,6 +12,7 @@ from starlette.websockets import WebSocketDisconnect
 from opsteward.accounts import credentials
 from opsteward.accounts.sessions import SESSION_COOKIE, is_same_origin
 from opsteward.api import problems
+from opsteward.api.capacity import Capacity
 from opsteward.api.deps import admitted
 from opsteward.api.live.connection import Connection
 from opsteward.api.live.hub import Hub
@@ -34,8 +35,9 @@ _RECHECK_EVERY = 60.0  # seconds
 class LiveFeed:
     """All connections of this process."""
 
-    def __init__(self, services: ApiServices) -> None:
+    def __init__(self, services: ApiServices, capacity: Capacity) -> None:
         self._services = services
+        self._capacity = capacity
         self.hub = Hub(services.db)
         self._connections: set[Connection] = set()
         self._rechecking: set[asyncio.Task[None]] = set()
@@ -95,7 +97,7 @@ class LiveFeed:
                 return
             offered = socket.scope.get("subprotocols", [])
             await socket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
-            connection = Connection(socket, self._services, self.hub, identity, secret)
+            connection = Connection(socket, self._services, self._capacity, self.hub, identity, secret)
             self._connections.add(connection)
             try:
                 await connection.serve(after)

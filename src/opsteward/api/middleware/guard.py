@@ -7,10 +7,12 @@ size. So a hostile body is a clear 4xx that names the field, and never a failure
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl
@@ -20,15 +22,21 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from opsteward.accounts.sessions import SESSION_COOKIE
+from opsteward.accounts.types import Identity
+from opsteward.accounts.webhooks import WEBHOOK_BYTES_LIMIT, read_signature
 from opsteward.api import problems
+from opsteward.api.capacity import IDENTITY, PARTY, Capacity, party_in, party_of
 from opsteward.core.blocking import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed, OpsError, TooLarge, Unauthenticated
+from opsteward.core.fair_share import Party, current_party
 from opsteward.core.ids import uuid7
 from opsteward.core.log import correlated, get_logger
 from opsteward.core.settings import Settings
 from opsteward.telemetry import traces
 
 log = get_logger(__name__)
+
+Recognise = Callable[[Request], Awaitable[Identity]]
 
 _CORRELATION = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 #: Routes that take many things at once, within the larger limit.
@@ -37,10 +45,17 @@ _INGEST = frozenset({"/api/v1/events", "/api/v1/tasks/bulk", "/scim/v2/Bulk"})
 STREAMED = frozenset({"/api/v1/users/bulk-import"})
 _GUARDED = ("/api/v1/", "/api/agents/", "/agent/", "/scim/")
 _OPEN = frozenset({"/agent/health", "/api/v1/sign-in"})
+_OPEN_FORMS = "/sign-in"
+_SIGNED = "/webhook/"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_OPEN_BYTES = 16 * 1024  # largest body of who is not known yet
+_FREE_BYTES = 16 * 1024  # bodies up to this are held without asking
+_BODY_WITHIN = 120.0  # seconds
+_VALUE_BYTES = 128  # what a value costs in memory, about
 #: Larger bodies are parsed on a thread: the event loop also renews this process's hold on its work.
 _LOOP_BYTES = 64 * 1024
 #: Most values a body may hold: each costs memory many times its bytes, and this process has other callers too.
-MAX_VALUES = 200_000
+VALUES_LIMIT = 200_000
 #: A string, or what begins a container or sets off a value. It never goes back over a byte that it has passed.
 _STRING_OR_VALUE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|([\[{,])', re.DOTALL)
 _SUSPICIOUS = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|[0-9][eE]\+?[0-9]{3}")
@@ -53,11 +68,14 @@ _MAX_PATH = 200
 
 
 class Guard:
-    """Pure ASGI: it reads the body once, within the route's limit, and hands it on."""
+    """Pure ASGI: it finds out who asks, then reads the body once, within the route's limit, and hands it on."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, *, settings: Settings, capacity: Capacity, recognise: Recognise) -> None:
+        """`recognise` tells who a request's credential is of; it raises Unauthenticated or Denied."""
         self._app = app
         self._settings = settings
+        self._capacity = capacity
+        self._recognise = recognise
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,58 +86,95 @@ class Guard:
         # in the scope as well, for whoever handles a crash outside of this block
         scope["correlation_id"] = given if _CORRELATION.fullmatch(given) else str(uuid7())
         with correlated(scope["correlation_id"]):
-            try:
-                streamed = request.method == "POST" and scope["path"] in STREAMED
-                body = b"" if streamed else await self._admitted_body(request)
-                if streamed:
-                    _check_credential(request)
-                    _check_query(request)
-            except ClientDisconnect:
-                return  # nobody is left to answer
-            except OpsError as error:
-                await problems.of_error(error)(scope, receive, send)
-                return
-            await self._app(scope, receive if streamed else _replay(body, receive), send)
+            async with AsyncExitStack() as held:
+                try:
+                    await self._admit(request)
+                    current_party.set(party_in(scope))
+                    handed_on = await self._take_in(request, held)
+                except ClientDisconnect:
+                    return  # nobody is left to answer
+                except OpsError as error:
+                    await problems.of_error(error)(scope, receive, send)
+                    return
+                await self._app(scope, handed_on, send)
 
-    async def _admitted_body(self, request: Request) -> bytes:
-        _check_credential(request)
+    async def _admit(self, request: Request) -> None:
+        """Who asks, before anything is read. Nobody's body is, but for what signs in or is signed."""
+        path = request.scope["path"]  # not request.url's, which depends on what the Host header says
         _check_query(request)
-        if request.method in ("GET", "HEAD", "OPTIONS"):
-            return b""
-        ingest = request.scope["path"].rstrip("/") in _INGEST
-        limit = self._settings.max_ingest_bytes if ingest else self._settings.max_body_bytes
-        body = await _read(request, limit)
+        if path.startswith(_SIGNED):
+            read_signature(request.headers.get("x-opsteward-signature", ""))
+            return
+        guarded = f"{path}/".startswith(_GUARDED) and path.rstrip("/") not in _OPEN
+        if not guarded and (request.method in _SAFE or path.rstrip("/") in _OPEN or path.startswith(_OPEN_FORMS)):
+            return
+        if not request.headers.get("authorization") and not request.cookies.get(SESSION_COOKIE):
+            raise Unauthenticated("no token and no session")
+        identity = await self._recognise(request)
+        request.scope[IDENTITY], request.scope[PARTY] = identity, party_of(identity)
+
+    async def _take_in(self, request: Request, held: AsyncExitStack) -> Receive:
+        """The request's body, as the application is to receive it; `held` gives back what that takes up."""
+        path, party = request.scope["path"], party_in(request.scope)
+        if request.method == "POST" and path in STREAMED:
+            await held.enter_async_context(self._capacity.uploads.of(party, patience=self._capacity.patience))
+            return request.receive
+        if request.method in _SAFE:
+            return _replay(b"", request.receive)
+        body = await self._body(request, party, held)
         kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
+        if len(body) > _LOOP_BYTES:
+            weight = len(body) + _VALUE_BYTES * min(_values_at_most(body), VALUES_LIMIT)
+            await held.enter_async_context(self._capacity.parsed.of(party, weight, patience=self._capacity.patience))
         if body and (kind == "application/json" or kind.endswith("+json")):
             if len(body) > _LOOP_BYTES:
                 await in_thread(check_json, body, max_depth=self._settings.max_json_depth)
             else:
                 check_json(body, max_depth=self._settings.max_json_depth)
-        return body
+        elif body:
+            await in_thread(check_values, body)  # of many lines or of whatever else: all of it together
+        return _replay(body, request.receive)
 
+    async def _body(self, request: Request, party: Party, held: AsyncExitStack) -> bytes:
+        limit = self._limit_of(request)
+        declared = request.headers.get("content-length", "")
+        size = limit
+        if declared.isascii() and declared.isdigit():
+            if len(declared) > 18 or int(declared) > limit:
+                raise _too_large(limit)
+            size = int(declared)
+        if size > _FREE_BYTES:
+            await held.enter_async_context(self._capacity.bodies.of(party, size, patience=self._capacity.patience))
+        try:
+            async with asyncio.timeout(_BODY_WITHIN):
+                return await _read(request, limit)
+        except TimeoutError:
+            late = f"the body did not come within {_BODY_WITHIN:g} s"
+            raise Malformed.field("body", late, "send it faster, or less at once") from None
 
-def _check_credential(request: Request) -> None:
-    """Nobody's body is read who bears no credential; whether the one borne is good, the route's own check tells."""
-    path = request.scope["path"]  # not request.url's, which depends on what the Host header says
-    if not f"{path}/".startswith(_GUARDED) or path.rstrip("/") in _OPEN:
-        return
-    if not request.headers.get("authorization") and not request.cookies.get(SESSION_COOKIE):
-        raise Unauthenticated("no token and no session")
+    def _limit_of(self, request: Request) -> int:
+        path = request.scope["path"].rstrip("/")
+        if path in _INGEST:
+            return self._settings.max_ingest_bytes
+        if path.startswith(_SIGNED):
+            return WEBHOOK_BYTES_LIMIT
+        return self._settings.max_body_bytes if PARTY in request.scope else _OPEN_BYTES
 
 
 async def _read(request: Request, limit: int) -> bytes:
-    declared = request.headers.get("content-length", "")
-    too_large = TooLarge(f"the body is larger than {limit} bytes", remedy="send less at once")
-    if declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
-        raise too_large
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
         size += len(part)
         if size > limit:
-            raise too_large
+            raise _too_large(limit)
         parts.append(part)
     return b"".join(parts)
+
+
+def _too_large(limit: int) -> TooLarge:
+    too_large = FieldProblem(field="body", problem=f"is larger than {limit} bytes", remedy="send less at once")
+    return TooLarge(f"the body is larger than {limit} bytes", remedy="send less at once", problems=[too_large])
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -149,9 +204,9 @@ def _check_query(request: Request) -> None:
 def check_json(body: bytes, *, max_depth: int) -> Any:
     """The parsed body. Raises Malformed for what is no JSON, Invalid naming the field for what can't be stored.
 
-    Its time and memory are bounded by `MOST_VALUES` and the body's length; it blocks, so give it a thread when large.
+    Its time and memory are bounded by `VALUES_LIMIT` and the body's length; it blocks, so give it a thread when large.
     """
-    _check_values(body)
+    check_values(body)
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -172,16 +227,22 @@ def check_json(body: bytes, *, max_depth: int) -> Any:
     return value
 
 
-def _check_values(body: bytes) -> None:
-    """Before anything is made of it: few commas and brackets are few values; of many, those within strings are none."""
-    if body.count(b",") + body.count(b"[") + body.count(b"{") <= MAX_VALUES:
+def _values_at_most(body: bytes) -> int:
+    return body.count(b",") + body.count(b"[") + body.count(b"{")
+
+
+def check_values(body: bytes) -> None:
+    """Raises Invalid for more than `VALUES_LIMIT`, of all lines together where a body is lines.
+
+    Before anything is made of it: few commas and brackets are few values; of many, those within strings are none."""
+    if _values_at_most(body) <= VALUES_LIMIT:
         return
     values = 0
     for number, found in enumerate(_STRING_OR_VALUE.finditer(body)):
         values += found.lastindex is not None
         # JSON has at most a key and a text to each value; what has more strings is none, and ends here too.
-        if values > MAX_VALUES or number > 4 * MAX_VALUES:
-            raise Invalid.field("body", f"holds more than {MAX_VALUES} values", "send less at once")
+        if values > VALUES_LIMIT or number > 4 * VALUES_LIMIT:
+            raise Invalid.field("body", f"holds more than {VALUES_LIMIT} values", "send less at once")
 
 
 def _body_problem(problem: str, remedy: str) -> FieldProblem:

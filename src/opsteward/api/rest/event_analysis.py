@@ -6,12 +6,14 @@ import asyncio
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Header
+from fastapi import Header, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
 from opsteward.actions.types import ENDS, HELPED, ActionView, NewAction, RunStatus
+from opsteward.api.capacity import TURN, Capacity, party_of
+from opsteward.api.concurrency_limit import Turn
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.schemas.base import Input
 from opsteward.api.rest.schemas.events import AnalysisMetadata, AnalyzedEvent, DecidedAction, DecisionMetadata
@@ -19,17 +21,19 @@ from opsteward.api.routes import Routes
 from opsteward.api.services import ApiServices
 from opsteward.core.blocking import in_thread
 from opsteward.core.clock import iso, now
+from opsteward.core.computing import compute, in_fair_thread
 from opsteward.core.errors import Invalid, NotFound
+from opsteward.core.fair_share import Busy
 from opsteward.core.ids import uuid7
 from opsteward.events.classification import classify, severity_of
 from opsteward.events.decision import EventAction, decide, default_action, usual_priority
-from opsteward.events.payload_validation import PayloadReport, validate_payload
+from opsteward.events.payload_validation import CPU_SECONDS, PayloadReport, validate_payload
 from opsteward.events.standing_orders.document import Subject
 
 router = Routes(prefix="/agent", tags=["events"])
 
 _WAIT_SECONDS = 20.0
-_POLL_SECONDS = 0.1
+_FIRST_PAUSE, _MAX_PAUSE = 0.1, 2.0  # seconds between two looks
 
 Text = Annotated[str, Field(max_length=200_000)]
 Word = Annotated[str, Field(min_length=1, max_length=200)]
@@ -73,8 +77,8 @@ async def health(services: RoomsDep) -> dict[str, str]:
 @router.post("/analyze-event/")
 async def analyze_event(body: AnalyzeEvent, identity: Annotated[Identity, needs("events.read")]) -> AnalyzedEvent:
     """What kind of event this is, and what is usually done about it."""
-    found = classify(
-        error_type=body.error_type, message=body.message, stack_trace=body.stack_trace, context=body.context
+    found = await in_fair_thread(
+        classify, error_type=body.error_type, message=body.message, stack_trace=body.stack_trace, context=body.context
     )
     action, priority = default_action(found.category)
     return AnalyzedEvent(
@@ -127,12 +131,16 @@ async def decide_action(
 @router.post("/validate-payload/")
 async def validate(body: ValidatePayload, identity: Annotated[Identity, needs("events.read")]) -> PayloadReport:
     """Whether a payload has its required fields and fits its JSON Schema."""
-    return await in_thread(validate_payload, body.payload, body.required_fields, body.schema_)
+    given = (body.payload, body.required_fields, body.schema_)
+    return await (
+        compute(CPU_SECONDS, validate_payload, *given) if body.schema_ else in_thread(validate_payload, *given)
+    )
 
 
 @router.post("/execute-action/", responses={202: {"description": "An approval is needed, or it is not done yet"}})
 async def execute_action(
     body: ExecuteAction,
+    request: Request,
     services: RoomsDep,
     identity: Annotated[Identity, needs("actions.request")],
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
@@ -143,7 +151,7 @@ async def execute_action(
         run = await services.action_service.request(
             session, new=await _new_action(services, session, body, identity, idempotency_key or str(uuid7()))
         )
-    run = await _until_settled(services, identity.tenant_id, run)
+    run = await _until_settled(request, services, identity, run)
     details: dict[str, Any] = {
         "action_id": str(run.id),
         "status": run.status,
@@ -203,13 +211,26 @@ async def _new_action(
     )
 
 
-async def _until_settled(services: ApiServices, tenant_id: UUID, run: ActionView) -> ActionView:
-    """Wait a little for a worker to finish (or to ask for approval); the work goes on without us."""
+async def _until_settled(request: Request, services: ApiServices, identity: Identity, run: ActionView) -> ActionView:
+    """Wait a little for a worker to finish (or to ask for approval); the work goes on without us, and others' requests
+    with it: who waits holds no turn. Where many wait already, the answer is how far it is now."""
+    capacity: Capacity = request.app.state.capacity
+    turn: Turn = request.scope[TURN]
+    try:
+        async with capacity.waits.of(party_of(identity), patience=0):
+            return await _looked_at(turn, services, identity.tenant_id, run)
+    except Busy:
+        return run
+
+
+async def _looked_at(turn: Turn, services: ApiServices, tenant_id: UUID, run: ActionView) -> ActionView:
     deadline = asyncio.get_running_loop().time() + _WAIT_SECONDS
+    pause = _FIRST_PAUSE
     while run.status not in ENDS | {RunStatus.AWAITING_APPROVAL}:
         if asyncio.get_running_loop().time() > deadline:
             return run
-        await asyncio.sleep(_POLL_SECONDS)
+        await turn.sleep(pause)
+        pause = min(1.5 * pause, _MAX_PAUSE)
         async with services.db.unit_of_work(tenant_id) as session:
             try:
                 run = await services.action_service.get(session, run_id=run.id)

@@ -29,6 +29,7 @@ from opsteward.troubleshooting.types import SessionView
 router = Routes(prefix="/api/v1", tags=["events"])
 
 _PROBLEMS_PER_ROW = 20
+_PROBLEMS_IN_FULL = 5_000  # of all rows; from then on each row names one
 _NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
 
 
@@ -145,7 +146,7 @@ def _sorted_out(rows: list[Any]) -> tuple[list[NewEvent], list[Rejected]]:
             rejected += [
                 Rejected(row=number, field=p.field, reason=p.problem)
                 for p in problems.field_problems(error.errors(include_input=False, include_url=False))[
-                    :_PROBLEMS_PER_ROW
+                    : _PROBLEMS_PER_ROW if len(rejected) < _PROBLEMS_IN_FULL else 1
                 ]
             ]
             continue

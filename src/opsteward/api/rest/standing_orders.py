@@ -33,7 +33,7 @@ async def check(
     body: OrdersIn, services: RoomsDep, identity: Annotated[Identity, needs("standing_orders.read")]
 ) -> CheckedOrders:
     """Whether the text is sound; a 422 names each problem with its line and remedy."""
-    return CheckedOrders(ok=True, orders=[order.name for order in services.orders.check(body.text)])
+    return CheckedOrders(ok=True, orders=[order.name for order in await services.orders.check(body.text)])
 
 
 @router.put("")

@@ -35,6 +35,8 @@ def term_of(text: str, model: _Model, *, strict: bool) -> types.Term:
     nothing, as where several types are searched. Raises BadFilter."""
     if len(text) > MAX_TEXT:
         raise BadFilter.field("filter", f"is longer than {MAX_TEXT} characters", "ask for less at once")
+    if text.count("(") + text.count("[") > MAX_CONDITIONS:
+        raise BadFilter.field("filter", f"has more than {MAX_CONDITIONS} brackets", "ask for less at once")
     try:
         bound: Any = ScimFilter[model]  # type: ignore[valid-type]
         parsed = bound(text)

@@ -39,7 +39,15 @@ from pathlib import Path
 from typing import Any
 
 from opsteward.events.standing_orders.parser import FINDING_TYPES, StandingOrderErrors, parse
-from opsteward.events.standing_orders.types import DAYS, ActionInfo, Limits, StandingOrder, Subject, Window
+from opsteward.events.standing_orders.types import (
+    DAYS,
+    ActionInfo,
+    Limits,
+    StandingOrder,
+    Subject,
+    Window,
+    literals,
+)
 
 __all__ = [
     "FINDING_TYPES",
@@ -72,14 +80,23 @@ def _holds(order: StandingOrder, subject: Subject, at: datetime) -> bool:
     if order.window is not None and not order.window.holds(at):
         return False
     return all(
-        any(_pattern(choice).match((subject.fields.get(name) or "")[:_TEXT_LIMIT]) for choice in choices)
+        any(_matches(choice, (subject.fields.get(name) or "")[:_TEXT_LIMIT]) for choice in choices)
         for name, choices in order.match.items()
     )
 
 
+def _matches(choice: str, text: str) -> bool:
+    pattern, pieces = _pattern(choice)
+    lower = text.lower() if len(text) == len(text.lower()) else ""  # else a letter has become two
+    if lower and not all(piece in lower for piece in pieces):
+        return False  # what most texts lack is found far faster than a pattern is tried
+    return pattern.match(text) is not None
+
+
 @lru_cache(maxsize=4_096)
-def _pattern(choice: str) -> re.Pattern[str]:
-    return re.compile(translate(choice), re.IGNORECASE)
+def _pattern(choice: str) -> tuple[re.Pattern[str], tuple[str, ...]]:
+    plain = "[" not in choice and choice.isascii()
+    return re.compile(translate(choice), re.IGNORECASE), literals(choice) if plain else ()
 
 
 def shipped() -> str:

@@ -58,6 +58,7 @@ FINDING_TYPES = frozenset(
 ORDER_LIMIT = 500
 _COUNT_LIMIT = 10_000
 _MAX_DURATION = timedelta(days=30)
+_SIGNS_LIMIT = 8  # *, ? and [ in one value: each makes matching it take longer
 _VALUES_LIMIT = 2_000  # of all orders together: each is compared with those before it
 _ORDER_FIELDS = ("name", "description", "match", "action", "approval", "cooldown", "limits", "window")
 _MATCH_FIELDS: dict[Kind, tuple[str, ...]] = {
@@ -211,6 +212,10 @@ class _Parser(Checker):
                 self.tell(value.line, f"{where}.{name}", problem, f"use {', '.join(_MATCH_FIELDS[kind])}")
                 continue
             match[name] = self.choices(value, f"{where}.{name}")
+            for choice in match[name]:
+                if sum(choice.count(sign) for sign in "*?[") > _SIGNS_LIMIT:
+                    problem = f"{choice[:60]!r} has more than {_SIGNS_LIMIT} of * ? ["
+                    self.tell(value.line, f"{where}.{name}", problem, "use * for a run of any characters")
         self.check_known(fields.get("severity"), f"{where}.severity", list(Severity))
         self.check_known(fields.get("category"), f"{where}.category", list(Category))
         self.check_known(fields.get("finding"), f"{where}.finding", sorted(self._findings), globs=True)

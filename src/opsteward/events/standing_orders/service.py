@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.actions.types import Limits
 from opsteward.core.changes import Change, record_changes
 from opsteward.core.clock import now
+from opsteward.core.computing import compute, in_fair_thread
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import FieldProblem
 from opsteward.core.log import get_logger
@@ -24,8 +25,41 @@ from opsteward.telemetry import audit
 
 log = get_logger(__name__)
 
+#: Matching so many characters, times the values that they are compared with, takes well below a millisecond or two.
+CHARACTERS_AT_ONCE = 200_000
+_CHECK_SECONDS, _LOAD_SECONDS = 3.0, 10.0  # of processor time
 #: The field of a problem that lies in one order: its place in the list.
 _ORDER = re.compile(r"orders\.([0-9]+)(?:\.|\Z)")
+
+
+def sound_orders(text: str, known_actions: Mapping[str, ActionInfo]) -> SoundOrders:
+    """What is left of a text when each faulty order is taken out; nothing where the file as a whole is at fault."""
+    import yaml
+
+    try:
+        return SoundOrders(document.parse(text, known_actions=known_actions))
+    except StandingOrderErrors as error:
+        first = problems = error.problems
+    if any(_ORDER.match(problem.field) is None for problem in problems):
+        return SoundOrders([], ["all"], first)
+    # BaseLoader takes every value as text, as our own reader does; sound YAML it is, or the file were at fault
+    tree = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 -- BaseLoader builds nothing but text
+    names: list[str] = []
+    while bad := {int(found[1]) for problem in problems if (found := _ORDER.match(problem.field))}:
+        items = tree["orders"]
+        names += [_name_of(items[number], number) for number in sorted(bad)]
+        tree["orders"] = [item for number, item in enumerate(items) if number not in bad]
+        left = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+        try:
+            return SoundOrders(document.parse(left, known_actions=known_actions), names, first)
+        except StandingOrderErrors as error:
+            problems = error.problems
+    return SoundOrders([], ["all"], first)
+
+
+def values_of(orders: Sequence[StandingOrder]) -> int:
+    """With how many values something is compared that is matched with these."""
+    return sum(len(choices) for order in orders for choices in order.match.values())
 
 
 def limits_of(order: StandingOrder) -> Limits:
@@ -38,6 +72,15 @@ def limits_of(order: StandingOrder) -> Limits:
 def _name_of(item: object, number: int) -> str:
     name = item.get("name") if isinstance(item, dict) else None
     return str(name or f"number {number + 1}")[:63]
+
+
+@dataclass(frozen=True)
+class SoundOrders:
+    """The orders of a text that hold up, the names of those that don't, and what is wrong with them."""
+
+    orders: Sequence[StandingOrder]
+    faulty: Sequence[str] = ()
+    problems: Sequence[FieldProblem] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +101,13 @@ class StandingOrders:
         self._known_actions = known_actions
         self._parsed: dict[tuple[UUID, int], InForce] = {}
 
-    def check(self, text: str) -> Sequence[StandingOrder]:
-        """Parse without applying. Raises StandingOrderErrors with line, problem and remedy of each."""
-        return document.parse(text, known_actions=self._known_actions)
+    async def check(self, text: str) -> Sequence[StandingOrder]:
+        """Parse without applying. Raises StandingOrderErrors with line, problem and remedy of each; TooExpensive."""
+        return await compute(_CHECK_SECONDS, document.parse, text, known_actions=self._known_actions)
 
     async def apply(self, session: AsyncSession, *, text: str, actor: str) -> InForce:
         """Put a new version in force for this tenant. The same text again changes nothing."""
-        orders = self.check(text)
+        orders = await self.check(text)
         current = await self.in_force(session)
         if current.version and current.text == text:
             return current
@@ -102,7 +145,7 @@ class StandingOrders:
     async def _load(self, session: AsyncSession, tenant_id: UUID, version: int) -> InForce:
         if version == 0:
             text = document.shipped()
-            return InForce(version=0, text=text, applied_by="shipped", applied_at=None, orders=self.check(text))
+            return InForce(version=0, text=text, applied_by="shipped", applied_at=None, orders=self._parse(text))
         row = (
             await session.scalars(
                 sa.select(StandingOrderVersion).where(
@@ -115,50 +158,30 @@ class StandingOrders:
             text=row.text,
             applied_by=row.applied_by,
             applied_at=row.applied_at,
-            orders=self._still_valid(row.text, version),
+            orders=await self._still_valid(row.text, version),
         )
 
-    def _still_valid(self, text: str, version: int) -> Sequence[StandingOrder]:
+    def _parse(self, text: str) -> Sequence[StandingOrder]:
+        return document.parse(text, known_actions=self._known_actions)
+
+    async def _still_valid(self, text: str, version: int) -> Sequence[StandingOrder]:
         """The orders of a text in force that hold up. An upgrade may have removed what one of them names: that must
         not take the others out of force, nor keep events from being taken in."""
-        try:
-            return self.check(text)
-        except StandingOrderErrors as error:
-            problems = error.problems
-        orders, faulty = self._without_faulty(text, problems)
-        log.warning(
-            "events.standing_orders.faulty",
-            version=version,
-            faulty=faulty,
-            left=[order.name for order in orders],
-            problems=[problem.as_dict() for problem in problems[:20]],
-        )
-        return orders
-
-    def _without_faulty(
-        self, text: str, problems: Sequence[FieldProblem]
-    ) -> tuple[Sequence[StandingOrder], Sequence[str]]:
-        """What is left when each faulty order is taken out, and the names of those; nothing where the file as a whole
-        is at fault."""
-        import yaml
-
-        if any(_ORDER.match(problem.field) is None for problem in problems):
-            return [], ["all"]
-        # BaseLoader takes every value as text, as our own reader does; sound YAML it is, or the file were at fault
-        document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 -- BaseLoader builds nothing but text
-        names: list[str] = []
-        while True:
-            bad = {int(found[1]) for problem in problems if (found := _ORDER.match(problem.field))}
-            if not bad:
-                return [], ["all"]
-            items = document["orders"]
-            names += [_name_of(items[number], number) for number in sorted(bad)]
-            document["orders"] = [item for number, item in enumerate(items) if number not in bad]
-            try:
-                return self.check(yaml.safe_dump(document, sort_keys=False, allow_unicode=True)), names
-            except StandingOrderErrors as error:
-                problems = error.problems
+        found = await compute(_LOAD_SECONDS, sound_orders, text, self._known_actions)
+        if found.faulty:
+            log.warning(
+                "events.standing_orders.faulty",
+                version=version,
+                faulty=found.faulty,
+                left=[order.name for order in found.orders],
+                problems=[problem.as_dict() for problem in found.problems[:20]],
+            )
+        return found.orders
 
     async def match(self, session: AsyncSession, subject: Subject) -> StandingOrder | None:
         """The first order in force that covers this, now."""
-        return document.first_match((await self.in_force(session)).orders, subject, now())
+        orders = (await self.in_force(session)).orders
+        size = sum(len(value) for value in subject.fields.values())
+        if size * values_of(orders) <= CHARACTERS_AT_ONCE:
+            return document.first_match(orders, subject, now())
+        return await in_fair_thread(document.first_match, orders, subject, now())
