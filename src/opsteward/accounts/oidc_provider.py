@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 #: Signatures by a key that only the provider has. `none` and those by the client's secret are not among them.
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"]
+_KEY_TYPES = frozenset({"RSA", "EC", "OKP"})
 SCOPE = "openid email profile"
 _KEEP = 3600.0  # seconds that what the provider published is believed
 _LOOK_AGAIN = 60.0  # seconds between looks for a key that is not known yet
@@ -145,7 +146,9 @@ class Provider:
         found = await self._fetched(where, reason="discovery")
         if found.get("issuer") != self.issuer:
             raise Refused("issuer")
-        methods = found.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
+        methods = found.get("token_endpoint_auth_methods_supported")
+        if not isinstance(methods, list) or not methods:
+            methods = ["client_secret_basic"]  # what the standard says of a document without them
         endpoints = Endpoints(
             authorize=self._endpoint(found, "authorization_endpoint"),
             token=self._endpoint(found, "token_endpoint"),
@@ -163,23 +166,20 @@ class Provider:
         return url
 
     async def _key_set(self, *, older_than: float) -> KeySet:
-        from joserfc.errors import JoseError
-        from joserfc.jwk import KeySet
-
         if self._keys is not None and time.monotonic() - self._keys[0] < older_than:
             return self._keys[1]
         found = await self._fetched((await self._discovered()).keys, reason="keys")
-        try:
-            keys = KeySet.import_key_set(found)  # type: ignore[arg-type]  # checked by the call
-        except (JoseError, ValueError, TypeError, KeyError) as error:
-            raise Refused("keys") from error
+        keys = _usable_keys(found.get("keys"))
+        if keys is None:
+            raise Refused("keys")
         self._keys = (time.monotonic(), keys)
         return keys
 
     async def _fetched(self, url: str, *, reason: str, **options: Any) -> dict[str, Any]:
         try:
             reply: HttpReply = await self._http.fetch(url, **options)
-            content = json.loads(reply.body) if reply.status == 200 and not reply.truncated else None
+            whole = reply.status == 200 and not reply.truncated and not reply.incomplete
+            content = json.loads(reply.plain_body() or b"") if whole else None
         except ConnectorError as error:
             raise Refused(f"{reason}_{error.code}") from error
         except (ValueError, RecursionError) as error:
@@ -187,3 +187,20 @@ class Provider:
         if not isinstance(content, dict):
             raise Refused(reason)
         return content
+
+
+def _usable_keys(published: object) -> KeySet | None:
+    """The published keys that can check a signature; one that can't never spoils the others. None when none can."""
+    from joserfc.errors import JoseError
+    from joserfc.jwk import JWKRegistry, KeySet
+
+    keys = []
+    for key in published if isinstance(published, list) else []:
+        # encryption keys are of no use here, and a shared secret must never check what the provider signed
+        if not isinstance(key, dict) or key.get("use") not in (None, "sig") or str(key.get("kty")) not in _KEY_TYPES:
+            continue
+        try:
+            keys.append(JWKRegistry.import_key(key))
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError, OverflowError):
+            continue
+    return KeySet(keys) if keys else None

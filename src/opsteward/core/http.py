@@ -1,9 +1,10 @@
 """HTTP to outside systems: bounded in time, size and hops, guarded against server-side request forgery.
 
-aiohttp sits behind this small face and is loaded with the first request. Every hop resolves its host
-itself, holds each address against a `NetworkPolicy` and connects only to the addresses that passed, so a
-name that changes its mind between look-up and connect (DNS rebinding) gains nothing. Each fetch opens a
-new connection: a probe must see the real handshake and certificate.
+aiohttp sits behind this small face (`core.http_exchange`) and is loaded with the first request. Every hop
+resolves its host itself, holds each address against a `NetworkPolicy` and connects only to the addresses that
+passed, so a name that changes its mind between look-up and connect (DNS rebinding) gains nothing. Each fetch
+opens a new connection: a probe must see the real handshake and certificate. Addresses are read as browsers
+read them (the WHATWG standard), and cookies go along as in a browser, for the hops of one fetch.
 
 What does not belong here: judging a reply (a 500 is an answer), retries, and our own API.
 """
@@ -17,16 +18,26 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit, urlunsplit
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 from opsteward.core.blocking import in_thread
-from opsteward.core.errors import BadReply, ConnectorError, Timeout, Unreachable
+from opsteward.core.errors import BadReply, ConnectorError, Timeout
+from opsteward.core.http_reply import HttpReply, safe_url, unreachable
 
 if TYPE_CHECKING:
-    import aiohttp
-    from aiohttp.abc import AbstractResolver
-    from yarl import URL
+    from ada_url import URL
+
+__all__ = [
+    "REGISTERED_SYSTEMS",
+    "HttpClient",
+    "HttpReply",
+    "NetworkPolicy",
+    "failure_kind",
+    "resolve_host",
+    "safe_url",
+    "unreachable",
+]
 
 # Where cloud machines keep their own credentials. No operator registers these; refused under every policy.
 _METADATA = tuple(
@@ -42,13 +53,7 @@ _METADATA = tuple(
     )
 )
 _NAT64 = ip_network("64:ff9b::/96")
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REDIRECTABLE_METHODS = frozenset({"GET", "HEAD"})
-
-
-def unreachable(kind: str, detail: str) -> Unreachable:
-    """An `Unreachable` whose `extra["kind"]` says at which step it failed: dns, tcp, tls or policy."""
-    return Unreachable(detail, extra={"kind": kind})
 
 
 def failure_kind(error: ConnectorError) -> str:
@@ -127,39 +132,6 @@ async def resolve_host(host: str, port: int, policy: NetworkPolicy) -> list[tupl
     return addresses
 
 
-def safe_url(url: str) -> str:
-    """The URL without user info, query and fragment: fit for messages and logs."""
-    try:
-        parts = urlsplit(url)
-        netloc = parts.netloc.rpartition("@")[2]
-        return urlunsplit((parts.scheme, netloc, parts.path, "", ""))
-    except ValueError:
-        return "(unreadable URL)"
-
-
-@dataclass(frozen=True, kw_only=True)
-class HttpReply:
-    """What came back. `seconds` runs from the first hop to the last byte; `url` is the final one, safe."""
-
-    url: str
-    status: int
-    headers: Mapping[str, str]  # lower-case names; of repeated headers the first
-    body: bytes
-    truncated: bool
-    seconds: float = 0.0
-    redirects: Sequence[str] = ()
-
-    def text(self, limit: int = 100_000) -> str:
-        """The body as text, at most `limit` bytes of it; empty when it came compressed."""
-        if self.headers.get("content-encoding", "identity").lower() != "identity":
-            return ""
-        charset = self.headers.get("content-type", "").lower().partition("charset=")[2].split(";")[0].strip("\"' ")
-        try:
-            return self.body[:limit].decode(charset or "utf-8", errors="replace")
-        except (LookupError, UnicodeError):
-            return self.body[:limit].decode("utf-8", errors="replace")
-
-
 class HttpClient:
     """Fetches URLs under one policy; holds no connection between calls, so there is nothing to close."""
 
@@ -169,7 +141,7 @@ class HttpClient:
         *,
         timeout: float = 10.0,
         max_bytes: int = 256 * 1024,
-        max_redirects: int = 5,
+        max_redirects: int = 20,
         user_agent: str = "opsteward",
     ) -> None:
         """`timeout` is in seconds and holds for the whole fetch with all its hops."""
@@ -177,7 +149,8 @@ class HttpClient:
         self._timeout = timeout
         self._max_bytes = max_bytes
         self._max_redirects = max_redirects
-        self._user_agent = user_agent
+        # Encodings are not asked for: a small compressed body may unpack to any size.
+        self._defaults = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
 
     async def fetch(
         self,
@@ -189,7 +162,8 @@ class HttpClient:
     ) -> HttpReply:
         """The reply to one request, whatever its status. GET and HEAD follow redirects, hop by hop.
 
-        User info in the URL becomes an Authorization header; no header of ours goes to another origin.
+        User info in the URL becomes an Authorization header; no header of ours goes to another origin. Cookies
+        that a hop sets go along on the later hops whose host, path and scheme they are for, and nowhere else.
         Raises Timeout, Unreachable (kind dns | tcp | tls | policy) or BadReply (not HTTP, redirect loop).
         """
         started = time.monotonic()
@@ -201,121 +175,75 @@ class HttpClient:
             raise Timeout(f"{safe_url(url)} did not answer within {self._timeout:g} s") from exc
 
     async def _follow(self, url: str, method: str, headers: dict[str, str], body: bytes | None) -> HttpReply:
-        from yarl import URL
+        from opsteward.core.http_exchange import cookie_header, cookies_of_one_fetch, exchange
 
-        current = _parsed(URL, url)
-        if current.user is not None:
-            login = f"{current.user}:{current.password or ''}".encode()
-            headers.setdefault("Authorization", f"Basic {base64.b64encode(login).decode()}")
-        origin = current.origin()
+        cookies = cookies_of_one_fetch()
+        target = _parsed(url)
+        origin = target.origin
+        seen: set[tuple[str, str]] = set()
         hops: list[str] = []
         while True:
-            current = current.with_user(None).with_fragment(None)
-            reply = await self._hop(current, method, headers, body)
-            location = reply.headers.get("location")
-            if method not in _REDIRECTABLE_METHODS or reply.status not in _REDIRECTS or not location:
+            login = _login(target)
+            target.username = target.password = target.hash = ""
+            where = target.href
+            state = (where, cookie_header(cookies, where))
+            if state in seen:
+                raise BadReply(f"{safe_url(url)} redirects in a circle: {_chain(url, hops)}")
+            seen.add(state)
+            reply = await exchange(
+                where,
+                method=method,
+                headers=self._defaults | headers | ({"Authorization": login} if login else {}),
+                body=body,
+                addresses=await self._addresses(target),
+                cookies=cookies,
+                max_bytes=self._max_bytes,
+                skip_redirect_body=method in _REDIRECTABLE_METHODS,
+            )
+            location = reply.redirects_to
+            if method not in _REDIRECTABLE_METHODS or not location:
                 return replace(reply, redirects=tuple(hops))
             if len(hops) >= self._max_redirects:
-                raise BadReply(f"{safe_url(url)} redirects more than {self._max_redirects} times")
-            try:
-                current = _parsed(URL, str(current.join(URL(location))))
-            except ValueError:
-                raise BadReply(f"{safe_url(str(current))} redirects to something that is no URL") from None
-            if current.origin() != origin:
+                raise BadReply(f"{safe_url(url)} redirects more than {self._max_redirects} times: {_chain(url, hops)}")
+            target = _parsed(location, base=where)
+            if target.origin != origin:
                 headers = {}
-            hops.append(safe_url(str(current)))
+            hops.append(safe_url(target.href))
 
-    async def _hop(self, url: URL, method: str, headers: dict[str, str], body: bytes | None) -> HttpReply:
-        import aiohttp
-
-        host, port = str(url.host), int(url.port or 0)
-        pinned = _PinnedAddresses(await resolve_host(host, port, self._policy))
-        connector = aiohttp.TCPConnector(
-            resolver=cast("AbstractResolver", pinned), use_dns_cache=False, force_close=True
-        )
-        # Encodings are neither asked for nor undone: a small compressed body may unpack to any size.
-        defaults = {"User-Agent": self._user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
-        try:
-            async with (
-                aiohttp.ClientSession(
-                    connector=connector,
-                    auto_decompress=False,
-                    cookie_jar=aiohttp.DummyCookieJar(),
-                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-                ) as session,
-                session.request(
-                    method, url, headers={**defaults, **headers}, data=body, allow_redirects=False
-                ) as response,
-            ):
-                content, truncated = await _read_bounded(response.content, self._max_bytes)
-                seen: dict[str, str] = {}
-                for name, value in response.headers.items():
-                    seen.setdefault(name.lower(), value)
-                return HttpReply(
-                    url=safe_url(str(url)),
-                    status=response.status,
-                    headers=seen,
-                    body=content,
-                    truncated=truncated,
-                )
-        except (aiohttp.ClientError, OSError, ValueError) as exc:
-            if isinstance(exc, TimeoutError):
-                raise
-            # Not chained: aiohttp's own text can hold the whole URL, and with it a token.
-            raise _mapped(exc, safe_url(str(url))) from None
+    async def _addresses(self, target: URL) -> list[tuple[socket.AddressFamily, str]]:
+        port = int(target.port or (443 if target.protocol == "https:" else 80))
+        return await resolve_host(target.hostname.strip("[]"), port, self._policy)
 
 
-class _PinnedAddresses:
-    """A resolver for aiohttp that knows only the addresses which passed the policy."""
+def _parsed(url: str, *, base: str = "") -> URL:
+    """The address as a browser reads it; `base` is where the redirect to it came from. Raises BadReply."""
+    from ada_url import URL
 
-    def __init__(self, addresses: Sequence[tuple[socket.AddressFamily, str]]) -> None:
-        self._addresses = addresses
-
-    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[dict[str, Any]]:
-        return [
-            {"hostname": host, "host": address, "port": port, "family": kind, "proto": 0, "flags": 0}
-            for kind, address in self._addresses
-            if family in (0, kind)
-        ]
-
-    async def close(self) -> None:
-        return None
-
-
-def _parsed(url_class: type[URL], url: str) -> URL:
     try:
-        parsed = url_class(url)
-    except ValueError:
-        raise BadReply(f"{safe_url(url)} is not a usable URL") from None
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise BadReply(f"{safe_url(url)} is not an http or https URL")
+        parsed = URL(url, base=base) if base else URL(url)
+    except (ValueError, UnicodeError):
+        what = (
+            f"{safe_url(base)} redirects to something that is no URL"
+            if base
+            else f"{safe_url(url)} is not a usable URL"
+        )
+        raise BadReply(what) from None
+    if parsed.protocol not in {"http:", "https:"} or not parsed.hostname:
+        raise BadReply(f"{safe_url(parsed.href)} is not an http or https URL")
     return parsed
 
 
-async def _read_bounded(content: aiohttp.StreamReader, max_bytes: int) -> tuple[bytes, bool]:
-    """At most `max_bytes` of the body, and whether there was more."""
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in content.iter_any():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > max_bytes:
-            return b"".join(chunks)[:max_bytes], True
-    return b"".join(chunks), False
+def _login(target: URL) -> str:
+    """The user info of the address as an Authorization header; empty without one."""
+    if not target.username and not target.password:
+        return ""
+    login = unquote_to_bytes(target.username) + b":" + unquote_to_bytes(target.password)
+    return f"Basic {base64.b64encode(login).decode()}"
 
 
-def _mapped(exc: Exception, where: str) -> ConnectorError:
-    """Our error for one of aiohttp's."""
-    import aiohttp
-
-    if isinstance(exc, aiohttp.ClientConnectorCertificateError):
-        reason = getattr(exc.certificate_error, "verify_message", "") or "the certificate is not trusted"
-        return unreachable("tls", f"TLS to {where} failed: {reason}")
-    if isinstance(exc, aiohttp.ClientSSLError):
-        reason = getattr(exc.os_error, "reason", "") or "the handshake failed"
-        return unreachable("tls", f"TLS to {where} failed: {reason}")
-    if isinstance(exc, aiohttp.ClientConnectorError):
-        return unreachable("tcp", f"No connection to {where}: {exc.os_error.strerror or 'connection failed'}")
-    if isinstance(exc, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, OSError)):
-        return unreachable("tcp", f"{where} closed the connection without an answer")
-    return BadReply(f"{where} did not answer in valid HTTP")
+def _chain(url: str, hops: Sequence[str]) -> str:
+    """The way that the redirects went, long ones by their first and last stations."""
+    stations = [safe_url(url), *hops]
+    if len(stations) > 6:
+        stations = [*stations[:3], "...", *stations[-2:]]
+    return " -> ".join(stations)

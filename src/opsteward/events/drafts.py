@@ -14,6 +14,7 @@ from opsteward.core.ids import uuid7
 from opsteward.events.classification import classify
 from opsteward.events.decision import EventAction, decide, usual_priority
 from opsteward.events.fingerprint import fingerprint
+from opsteward.events.objects import object_of
 from opsteward.events.standing_orders.document import StandingOrder, Subject, first_match
 from opsteward.events.types import NewEvent, TakenEvent
 from opsteward.systems.types import KnownSystem
@@ -133,6 +134,8 @@ def draft_of(
         "confidence": 1.0 if event.category else verdict.confidence,
         "rule_id": "health check" if event.category else verdict.rule_id,
         "fingerprint": key,
+        # our own checks and agents speak of one thing by one name: the words of their reports may change
+        "object_key": "" if event.category else object_of(event.message, event.context),
         "incident_id": None,
     }
     return Draft(event=event, row=row, system=system, order=order, reason=reason)

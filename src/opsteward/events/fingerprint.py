@@ -80,6 +80,12 @@ _IS_HOST = re.compile(
 # Several variables in a row are one: lists differ in length, addresses come with and without a name.
 _RUN = re.compile(r"<\*>(?:[\s,/|+-]*(?:\([\s<*>,]*\)|\[\]|<\*>))+")
 
+#: A quantity or a time, as one token.
+_MEASURED = re.compile(
+    r"[+-]?[0-9]{1,20}\.[0-9]{1,20}|[+-]?[0-9]{1,20}(?:\.[0-9]{1,9})?(?:%|[mun]?s|min|h|d|[kmgt]i?b?|b)"
+    r"|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}Z?)?|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T:].{0,40})?|1[0-9]{9}(?:[0-9]{3})?",
+    re.IGNORECASE,
+).fullmatch
 _ERROR_ENDINGS = ("Exception", "Error", "Throwable", "Fault", "Failure", "Warning")
 _WORDS_WITH_DIGITS = frozenset(
     """ipv4 ipv6 utf8 utf-8 utf16 utf-16 latin1 iso-8859-1 base64 md5 sha1 sha256 sha384 sha512 sha-1 sha-256
@@ -154,6 +160,34 @@ def mask(message: str) -> str:
         # Nothing but variables: then its letters ("ERR_1204") are all there is to go by.
         template = _NUMBERS.sub(MASK, text)
     return template.translate(_UNKEEP)
+
+
+def variables(message: str) -> list[str]:
+    """The names and numbers that `mask` takes out: which one it was. Measurements and times are none of them."""
+    text = " ".join(_text_of(message)[:MESSAGE_LIMIT].split())
+    found: list[str] = []
+
+    def take(match: re.Match[str]) -> str:
+        if match.re is _QUOTED and match.group(1):
+            return match.group()  # the name of a field
+        found.append(match.group().strip("\"'`"))
+        return " "
+
+    lower = text.lower()
+    if '"' in text or any(word in lower for word in ("status", "http", "errno", "signal", "exit")):
+        text = _KEPT.sub(lambda m: m.group().translate(_KEEP), text)
+    if any(month in lower for month in _MONTHS):
+        text = _DATE.sub(" ", text)
+    text = _AMOUNT.sub(" ", text)
+    if '"' in text or "'" in text or "`" in text:
+        text = _QUOTED.sub(take, text)
+    if "user" in lower or " for " in lower:
+        text = _PERSON.sub(take, text)
+    if "=" in text:
+        text = _PARTY.sub(take, text)
+    cores = (match.group().rstrip(".!?") for match in _TOKEN.finditer(text))
+    found += [core for core in cores if core and not core.isalpha() and _is_variable(core)]
+    return [part for part in found if not _MEASURED(part)]
 
 
 def _text_of(message: str) -> str:

@@ -23,7 +23,7 @@ from opsteward.core.clock import now
 from opsteward.core.computing import in_fair_thread
 from opsteward.core.db import tenant_of, when_committed
 from opsteward.core.errors import Invalid
-from opsteward.events import timeline
+from opsteward.events import recoveries, timeline
 from opsteward.events.classification import Category
 from opsteward.events.drafts import Draft, draft_of, taken
 from opsteward.events.incident_opening import Opening, open_all, put_together, raise_all
@@ -58,9 +58,11 @@ class Intake:
         if not events:
             return []
         drafts = await self._drafts(session, events)
-        homes = await self._homes(session, drafts, actor)
+        late = await recoveries.known_later(session, [draft for draft in drafts if self._opens(draft)])
+        homes = await self._homes(session, [draft for draft in drafts if id(draft) not in late], actor)
         for draft in drafts:
-            draft.row["incident_id"] = homes.get(draft.fingerprint)
+            draft.row["incident_id"] = homes.get(draft.fingerprint) or late.get(id(draft))
+        await recoveries.settle_objects(session, drafts)
         await session.execute(sa.insert(Event), [draft.row for draft in drafts])
         when_committed(session, partial(_count, Counter(draft.row["category"] for draft in drafts)))
         await self._count_and_raise(session, drafts)
@@ -76,8 +78,10 @@ class Intake:
         def draft_all() -> list[Draft]:
             until = time.thread_time() + _DRAFT_SECONDS
             drafts = []
-            for e in events:
-                drafts.append(draft_of(e, e.system or systems.get(e.source.casefold()), orders, tenant_id, at))
+            for place, e in enumerate(events):
+                system = e.system or systems.get(e.source.casefold())
+                # a little apart, so that of two events at the same instant the one sent later is the later one
+                drafts.append(draft_of(e, system, orders, tenant_id, at + timedelta(microseconds=place)))
                 if time.thread_time() > until:
                     raise Invalid.field(
                         "body",
@@ -216,11 +220,20 @@ class Intake:
             await self._bus.publish(session, IncidentChanged(incident_id=incident_id, status=""))
 
     async def _end_resolved(self, session: AsyncSession, drafts: Sequence[Draft], actor: str) -> None:
+        """End the incidents that have no object left in trouble; of the others the timeline says what recovered."""
         ends: dict[UUID, list[Draft]] = defaultdict(list)
         for draft in drafts:
             if draft.event.resolved and draft.row["incident_id"]:
                 ends[draft.row["incident_id"]].append(draft)
-        for incident_id, group in ends.items():
+        if not ends:
+            return
+        left = await recoveries.still_in_trouble(session, set(ends), quiet=QUIET_ACTIONS)
+        await timeline.tell_all(
+            session, [recoveries.partly(i, group, left[i]) for i, group in sorted(ends.items()) if i in left]
+        )
+        for incident_id, group in sorted(ends.items()):
+            if incident_id in left:
+                continue
             await self._incidents.move(
                 session,
                 incident_id=incident_id,

@@ -20,6 +20,13 @@ class Event(TenantRow, Base):
     __table_args__ = (
         sa.Index("ix_events_tenant_incident", "tenant_id", "incident_id", "received_at"),
         sa.Index("ix_events_tenant_received", "tenant_id", "received_at"),
+        sa.Index(
+            "ix_events_tenant_recovery",
+            "tenant_id",
+            "fingerprint",
+            "occurred_at",
+            postgresql_where=sa.text("resolved"),
+        ),
     )
 
     received_at: Mapped[datetime] = mapped_column(default=now)
@@ -37,6 +44,7 @@ class Event(TenantRow, Base):
     confidence: Mapped[float]
     rule_id: Mapped[str]
     fingerprint: Mapped[str]
+    object_key: Mapped[str] = mapped_column(default="", server_default="")
     incident_id: Mapped[UUID | None]
 
 

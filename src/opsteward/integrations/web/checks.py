@@ -54,6 +54,7 @@ def _judge(via: WebConnector, reply: HttpReply, url: str) -> CheckResult:
         "content_type": reply.headers.get("content-type", "")[:200],
         "bytes": len(reply.body),
         "truncated": reply.truncated,
+        "incomplete": reply.incomplete,
     }
     summary = f"{url} answered {reply.status} in {reply.seconds:.2f} s"
     status = CheckStatus.PASS
