@@ -12,7 +12,7 @@ from pydantic import Field
 from opsteward.accounts.types import Identity
 from opsteward.actions.types import NewAction
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.schemas.base import Input, NoBody, Page, page_of
+from opsteward.api.rest.schemas.base import Input, NoBody, Page, Ref, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.ids import uuid7
 
@@ -120,13 +120,18 @@ async def list_approvals(
     services: RoomsDep,
     identity: Annotated[Identity, needs("approvals.read")],
     status: Literal["pending", "approved", "refused", "expired", "withdrawn", "all"] = "pending",
+    action: Annotated[str | None, Query(max_length=100)] = None,
+    ref: Ref = None,
+    after: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Page:
     """Oldest first, each with the plan that it is for."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         wanted = None if status == "all" else status
-        found = await services.action_service.list_approvals(session, status=wanted, limit=limit)
-    return Page(items=[asdict(approval) for approval in found])
+        found = await services.action_service.list_approvals(
+            session, status=wanted, action=action, ref=ref, after=after, limit=limit
+        )
+    return page_of(found, limit=limit)
 
 
 @router.get("/approvals/{approval_id}")
@@ -163,10 +168,17 @@ async def refuse(
 
 
 @router.get("/freezes")
-async def list_freezes(services: RoomsDep, identity: Annotated[Identity, needs("actions.read")]) -> Page:
-    """What is not tried at present, because it did not help."""
+async def list_freezes(
+    services: RoomsDep,
+    identity: Annotated[Identity, needs("actions.read")],
+    ref: Ref = None,
+    after: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+) -> Page:
+    """What is not tried at present, because it did not help; the oldest first."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=[asdict(freeze) for freeze in await services.action_service.list_freezes(session)])
+        found = await services.action_service.list_freezes(session, ref=ref, after=after, limit=limit)
+    return page_of(found, limit=limit)
 
 
 @router.post("/freezes/{freeze_id}/lift", status_code=204)

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.rest.schemas import base
 from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, page_of
 from opsteward.api.routes import Routes
 from opsteward.api.services import ApiServices
@@ -162,6 +163,7 @@ async def list_tasks(
     priority: Priority | None = None,
     schedule_id: UUID | None = None,
     before: UUID | None = None,
+    ref: base.Ref = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page:
     """Newest first."""
@@ -173,6 +175,7 @@ async def list_tasks(
             priority=priority,
             schedule_id=schedule_id,
             before=before,
+            ref=ref,
             limit=limit,
         )
     return page_of(found, limit=limit)
@@ -294,10 +297,17 @@ async def create_schedule(
 
 
 @router.get("/schedules")
-async def list_schedules(services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> Page:
-    """All schedules, by name."""
+async def list_schedules(
+    services: RoomsDep,
+    identity: Annotated[Identity, needs("tasks.read")],
+    ref: base.Ref = None,
+    after: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+) -> Page:
+    """By name; `after`: `next` of the page before."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=[asdict(one) for one in await services.schedules.page(session)])
+        found = await services.schedules.page(session, ref=ref, after=after, limit=limit)
+    return page_of(found, limit=limit, cursor="name")
 
 
 @router.post("/schedules/preview")
