@@ -175,4 +175,4 @@ def test_agents_by_the_command_line(live: Live) -> None:
     _cli(owner, "remove", "watch")
     refused = owner.cli("agents", "show", "watch")
     assert refused.returncode != 0
-    assert "there is no agent named watch" in refused.stderr
+    assert "there is none called 'watch'" in refused.stderr

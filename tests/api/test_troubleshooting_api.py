@@ -41,4 +41,4 @@ def test_an_unknown_system_is_named(live: Live) -> None:
     company = live.tenant(f"none-{uuid4().hex[:8]}")
     done = company.owner.cli("troubleshoot", "--system", "nowhere")
     assert done.returncode == 1
-    assert "system: is no registered system" in done.stderr
+    assert "system: 'nowhere' is no registered system" in done.stderr

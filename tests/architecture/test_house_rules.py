@@ -24,7 +24,7 @@ BOUNDARIES = {
     "api/live/connection.py: Connection._answer_to": "a command that crashes is answered so; its connection goes on",
     "app/process.py: Process._watched": "a part that dies is said, and ends the process in order",
     "app/worker.py: seal_waiting": "one tenant's trouble must not leave the others unsealed",
-    "cli/main.py: main": "the last one: says an expected failure in one line, and lets any other through",
+    "cli/main.py: _run": "the last one: says an expected failure in one line, and lets any other through",
     "console/live.py: LivePage._follow": "one change that can't be shown must not silence an open page",
     "core/daemon_threads.py: DaemonThreads._run": "whatever a call raises belongs to who asked for it",
     "core/durable.py: Engine._sweep": "the sweep must outlive a round in which the database is away",

@@ -21,6 +21,7 @@ from opsteward.core.crypto import new_token, token_hash
 from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound, Unauthenticated
 from opsteward.core.ids import uuid7
+from opsteward.core.references import called
 from opsteward.telemetry import audit
 
 SESSION_DAYS = 14
@@ -89,11 +90,27 @@ async def find_operator(session: AsyncSession, *, name: str) -> OperatorInfo:
     return _operator_info(row)
 
 
-async def list_operators(session: AsyncSession) -> list[OperatorInfo]:
-    rows = await session.scalars(
-        sa.select(Operator).where(Operator.tenant_id == tenant_of(session)).order_by(Operator.name_key)
-    )
-    return [_operator_info(row) for row in rows]
+async def list_operators(
+    session: AsyncSession,
+    *,
+    role: str | None = None,
+    status: str | None = None,
+    ref: str | None = None,
+    after: str | None = None,
+    limit: int | None = None,
+) -> list[OperatorInfo]:
+    """By name, behind that of the name `after`; `ref`: by name, id, or a part of the id."""
+    query = sa.select(Operator).where(Operator.tenant_id == tenant_of(session))
+    if role is not None:
+        query = query.where(Operator.roles.contains([role]))
+    if status is not None:
+        query = query.where(Operator.status == status)
+    if ref is not None:
+        ids = await called(session, Operator, ref, names=[Operator.name_key == ref.casefold()])
+        query = query.where(Operator.id.in_(ids))
+    if after is not None:
+        query = query.where(Operator.name_key > after.casefold())
+    return [_operator_info(row) for row in await session.scalars(query.order_by(Operator.name_key).limit(limit))]
 
 
 async def issue_token(
@@ -258,16 +275,24 @@ async def revoke_token(session: AsyncSession, *, token_id: UUID, actor: str) -> 
     await feed.announce(session, kind="token", object_id=str(token_id))
 
 
-async def list_tokens(session: AsyncSession, *, operator_id: UUID | None = None) -> list[TokenInfo]:
-    """API tokens, newest first, without their secrets."""
-    query = (
-        sa.select(Token)
-        .where(Token.tenant_id == tenant_of(session), Token.kind == "api")
-        .order_by(Token.created_at.desc())
-        .limit(1000)
-    )
+async def list_tokens(
+    session: AsyncSession,
+    *,
+    operator_id: UUID | None = None,
+    ref: str | None = None,
+    before: UUID | None = None,
+    limit: int = 1000,
+) -> list[TokenInfo]:
+    """API tokens, newest first, without their secrets; `ref`: by name, id, or a part of the id."""
+    own = (Token.tenant_id == tenant_of(session), Token.kind == "api")
+    query = sa.select(Token).where(*own).order_by(Token.id.desc()).limit(limit)
     if operator_id is not None:
         query = query.where(Token.operator_id == operator_id)
+    if before is not None:
+        query = query.where(Token.id < before)
+    if ref is not None:
+        valid = (Token.kind == "api") & (Token.name == ref) & Token.revoked_at.is_(None)
+        query = query.where(Token.id.in_(await called(session, Token, ref, names=[valid])))
     return [
         TokenInfo(
             id=t.id,

@@ -33,6 +33,7 @@ from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Denied, FieldProblem, Invalid, NotFound
 from opsteward.core.ids import derived_id, uuid7
 from opsteward.core.log import correlation_id
+from opsteward.core.references import called
 from opsteward.systems.service import Inventory
 from opsteward.telemetry import audit
 
@@ -264,30 +265,55 @@ class ActionService:
         return action_queries.view_of_approval(approval, await action_queries.get_run(session, run_id))
 
     async def list_approvals(
-        self, session: AsyncSession, *, status: str | None = "pending", limit: int = 100, by: Identity | None = None
+        self,
+        session: AsyncSession,
+        *,
+        status: str | None = "pending",
+        action: str | None = None,
+        ref: str | None = None,
+        after: UUID | None = None,
+        limit: int = 100,
+        by: Identity | None = None,
     ) -> list[ApprovalView]:
-        """Oldest request first; `status` None gives all. Each says whether who asks is of the requester's making."""
+        """Oldest request first; `status` None gives all, `after` is the last id of the page before. `ref`: by its id
+        or a part of it. Each says whether who asks (`by`) is of the requester's making."""
         query = (
             sa.select(Approval, ActionRun)
             .join(ActionRun, (ActionRun.id == Approval.action_run_id) & (ActionRun.tenant_id == Approval.tenant_id))
             .where(Approval.tenant_id == tenant_of(session))
-            .order_by(Approval.requested_at)
+            .order_by(Approval.requested_at, Approval.id)
             .limit(limit)
         )
         if status is not None:
             query = query.where(Approval.status == status)
+        if action is not None:
+            query = query.where(ActionRun.action == action)
+        if ref is not None:
+            query = query.where(Approval.id.in_(await called(session, Approval, ref)))
+        if after is not None:
+            edge = sa.select(Approval.requested_at, Approval.id).where(
+                Approval.tenant_id == tenant_of(session), Approval.id == after
+            )
+            query = query.where(sa.tuple_(Approval.requested_at, Approval.id) > edge.scalar_subquery())
         rows = [(approval, run) for approval, run in (await session.execute(query)).all()]
         return await self._views(session, rows, by)
 
-    async def list_freezes(self, session: AsyncSession) -> list[FreezeView]:
-        """Freezes in force."""
-        rows = await session.scalars(
-            sa.select(Freeze)
-            .where(Freeze.tenant_id == tenant_of(session), Freeze.until > now(), Freeze.lifted_at.is_(None))
-            .order_by(Freeze.frozen_at)
-            .limit(1000)
-        )
-        return [action_queries.view_of_freeze(row) for row in rows]
+    async def list_freezes(
+        self, session: AsyncSession, *, ref: str | None = None, after: UUID | None = None, limit: int = 1000
+    ) -> list[FreezeView]:
+        """Freezes in force, the oldest first; `after` is the last id of the page before. `ref`: by action, id, or a
+        part of the id."""
+        in_force = (Freeze.tenant_id == tenant_of(session), Freeze.until > now(), Freeze.lifted_at.is_(None))
+        query = sa.select(Freeze).where(*in_force).order_by(Freeze.frozen_at, Freeze.id).limit(limit)
+        if ref is not None:
+            named = sa.and_(*in_force, Freeze.action == ref)
+            query = query.where(Freeze.id.in_(await called(session, Freeze, ref, names=[named])))
+        if after is not None:
+            edge = sa.select(Freeze.frozen_at, Freeze.id).where(
+                Freeze.tenant_id == tenant_of(session), Freeze.id == after
+            )
+            query = query.where(sa.tuple_(Freeze.frozen_at, Freeze.id) > edge.scalar_subquery())
+        return [action_queries.view_of_freeze(row) for row in await session.scalars(query)]
 
     async def lift_freeze(self, session: AsyncSession, *, freeze_id: UUID, by: Identity) -> None:
         """Allow the action on the target again. Raises NotFound."""

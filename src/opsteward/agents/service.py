@@ -34,6 +34,7 @@ from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.ids import uuid7
+from opsteward.core.references import called
 from opsteward.telemetry import audit
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?")
@@ -89,14 +90,17 @@ class AgentService:
         return self._info(row)
 
     async def page(
-        self, session: AsyncSession, *, limit: int = MAX_AGENTS, after: UUID | None = None
+        self, session: AsyncSession, *, limit: int = MAX_AGENTS, after: UUID | None = None, ref: str | None = None
     ) -> list[AgentInfo]:
-        """The tenant's agents by name; `after` is the last id of the previous page."""
+        """The tenant's agents by name; `after` is the last id of the previous page. `ref`: by name, id, or a part of
+        the id."""
         tenant_id = tenant_of(session)
         query = sa.select(Agent).where(Agent.tenant_id == tenant_id).order_by(Agent.name).limit(limit)
         if after is not None:
             last = sa.select(Agent.name).where(Agent.tenant_id == tenant_id, Agent.id == after)
             query = query.where(Agent.name > last.scalar_subquery())
+        if ref is not None:
+            query = query.where(Agent.id.in_(await called(session, Agent, ref, names=[Agent.name == ref])))
         return [self._info(row) for row in await session.scalars(query)]
 
     async def counts(self, session: AsyncSession) -> dict[str, int]:

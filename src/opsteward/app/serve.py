@@ -21,6 +21,7 @@ from opsteward.app.websocket_closing import WebSocketClosing
 from opsteward.app.worker_metrics import shown
 from opsteward.console.mount import Console
 from opsteward.core.errors import Invalid
+from opsteward.core.running_instance import local_url, told_in_home
 from opsteward.core.settings import Settings, env_name
 from opsteward.telemetry import traces
 
@@ -59,9 +60,11 @@ def serve(settings: Settings, announce: Announce) -> None:
             await console.run()
 
         stop_listening = services.feed.listen(app.state.live_feed.hear)
+        own = local_url(settings.host, settings.port)
         async with running(one, console_behind, app.state.live_feed.run):
-            announce(settings.url, f"{settings.url}/sign-in?code={code}" if code else None)
-            yield
+            with told_in_home(settings.home, own):
+                announce(settings.url, f"{settings.url}/sign-in?code={code}" if code else None)
+                yield
         stop_listening()
 
     def end() -> None:

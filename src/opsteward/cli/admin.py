@@ -7,68 +7,121 @@ from typing import Annotated, Any
 
 import typer
 
+from opsteward.cli.listing import LIMIT, All, Json, Limit
+
 systems = typer.Typer(help="The systems that are watched.", no_args_is_help=True)
 tenants = typer.Typer(help="Tenants of this installation (platform operators).", no_args_is_help=True)
 operators = typer.Typer(help="Who works with Opsteward in this tenant.", no_args_is_help=True)
 tokens = typer.Typer(help="API tokens.", no_args_is_help=True)
 audit = typer.Typer(help="The audit log.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+System = Annotated[str, typer.Argument(metavar="SYSTEM", help="Its name, or its id.")]
+OperatorName = Annotated[str, typer.Argument(metavar="OPERATOR", help="The operator's name, or id.")]
 
 
 @systems.command("list")
-def list_systems(as_json: Json = False) -> None:
-    """All systems with their health."""
+def list_systems(
+    status: Annotated[str | None, typer.Option(help="Of this health: healthy, degraded, down or unknown.")] = None,
+    system_type: Annotated[str | None, typer.Option("--type", help="Of this type.")] = None,
+    criticality: Annotated[str | None, typer.Option(help="critical, standard or backup.")] = None,
+    after: Annotated[str | None, typer.Option(help="Behind the system of this name.")] = None,
+    limit: Limit = LIMIT,
+    every: All = False,
+    as_json: Json = False,
+) -> None:
+    """Systems with their health, by name."""
+    from opsteward.cli.listing import show_list
+
+    show_list(
+        "/api/v1/systems",
+        ["name", "type", "health", "criticality", "endpoint", "checked_at", "id"],
+        params={"status": status, "type": system_type, "criticality": criticality, "after": after},
+        empty="No system is like that."
+        if status or system_type or criticality
+        else "No system is registered yet: opsteward systems register FILE",
+        limit=limit,
+        every=every,
+        as_json=as_json,
+        cursor=("after", "name"),
+        page_size=1000,
+        whole=("health", "checked_at"),
+        rows=lambda one: {**one, "health": one["health"]["status"], "checked_at": one["health"]["checked_at"]},
+    )
+
+
+@systems.command("show")
+def show_system(system: System, as_json: Json = False) -> None:
+    """One system with its health."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
 
-    page = Client().get("/api/v1/systems")
+    client = Client()
+    found = client.get(f"/api/v1/systems/{id_of(client, 'system', system)}")
     if as_json:
-        show.as_json(page)
+        show.as_json(found)
         return
-    rows = [{**s, "health": s["health"]["status"], "checked_at": s["health"]["checked_at"]} for s in page["items"]]
-    show.table(
-        rows,
-        ["name", "type", "health", "criticality", "endpoint", "checked_at", "id"],
-        empty="No system is registered yet: opsteward systems register FILE",
-    )
+    health = found.pop("health")
+    show.record({**found, **{f"health_{key}" if key == "status" else key: value for key, value in health.items()}})
 
 
 @systems.command("register")
 def register_system(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A JSON file with one system or a list.")],
+    file: Annotated[Path, typer.Argument(help="A JSON file with one system or a list, or NDJSON.")],
+    as_json: Json = False,
 ) -> None:
-    """Register systems from a file; credentials stay out of the command line."""
-    import json
-
+    """Register systems from a file; credentials stay out of the command line. Each one that can't be taken is named;
+    the others are registered."""
     from opsteward.cli import show
-    from opsteward.cli.client import Client
+    from opsteward.cli.client import CallFailed, Client
+    from opsteward.cli.failures import REFUSED, Failure, call_lines
+    from opsteward.cli.reading import read_objects
 
-    found = json.loads(file.read_text(encoding="utf-8"))
     client = Client()
-    for system in found if isinstance(found, list) else [found]:
-        added = client.post("/api/v1/systems", system)
-        show.say(f"Registered {added['name']} as {added['id']}")
+    problems: list[str] = []
+    made: list[dict[str, Any]] = []
+    for place, system in read_objects(file):
+        try:
+            added = client.post("/api/v1/systems", system)
+        except CallFailed as failed:
+            if failed.status not in (400, 409, 422):
+                raise
+            where = f"{file}: {place + ': ' if place else ''}"
+            problems += [f"{where}{line}" for line in call_lines(failed)]
+        else:
+            made.append(added)
+            if not as_json:
+                show.say(f"Registered {added['name']} as {added['id']}")
+    if as_json:
+        show.as_json({"items": made})
+    if problems:
+        raise Failure(*problems, code=REFUSED)
 
 
 @systems.command("remove")
-def remove_system(name: Annotated[str, typer.Argument(help="Its name.")]) -> None:
+def remove_system(system: System) -> None:
     """Forget a system and its credentials; its history stays."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
 
     client = Client()
-    found = [s["id"] for s in client.get("/api/v1/systems")["items"] if s["name"].casefold() == name.casefold()]
-    if not found:
-        raise typer.BadParameter(f"no system is called {name}")
-    client.delete(f"/api/v1/systems/{found[0]}")
-    show.say(f"Removed {name}")
+    client.delete(f"/api/v1/systems/{id_of(client, 'system', system)}")
+    show.say(f"Removed {system}")
 
 
 @tenants.command("list")
 def list_tenants(as_json: Json = False) -> None:
     """All tenants."""
-    _list("/api/v1/tenants", ["name", "status", "created_at", "id"], as_json)
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    client = Client()
+    page = client.get("/api/v1/tenants")
+    if as_json:
+        show.as_json(page)
+    else:
+        show.table(client.items_of(page), ["name", "status", "created_at", "id"], empty="No tenant yet.")
 
 
 @tenants.command("create")
@@ -82,9 +135,29 @@ def create_tenant(
 
 
 @operators.command("list")
-def list_operators(as_json: Json = False) -> None:
-    """All operators of the tenant."""
-    _list("/api/v1/operators", ["name", "roles", "status", "created_at", "id"], as_json)
+def list_operators(
+    role: Annotated[str | None, typer.Option(help="Only who has this role.")] = None,
+    status: Annotated[str | None, typer.Option(help="active or inactive.")] = None,
+    after: Annotated[str | None, typer.Option(help="Behind the operator of this name.")] = None,
+    limit: Limit = LIMIT,
+    every: All = False,
+    as_json: Json = False,
+) -> None:
+    """Operators of the tenant by name."""
+    from opsteward.cli.listing import show_list
+
+    show_list(
+        "/api/v1/operators",
+        ["name", "roles", "status", "created_at", "id"],
+        params={"role": role, "status": status, "after": after},
+        empty="No operator is like that.",
+        limit=limit,
+        every=every,
+        as_json=as_json,
+        cursor=("after", "name"),
+        page_size=1000,
+        whole=("status", "created_at"),
+    )
 
 
 @operators.command("create")
@@ -99,28 +172,28 @@ def create_operator(
 
 @operators.command("set")
 def change_operator(
-    name: Annotated[str, typer.Argument(help="How the operator is called.")],
+    name: OperatorName,
     role: Annotated[list[str] | None, typer.Option(help="These roles instead; repeatable.")] = None,
     status: Annotated[str | None, typer.Option(help="inactive shuts out, active lets in again.")] = None,
 ) -> None:
     """Other roles, or let in and out; ends their browser sessions."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
 
     client = Client()
     body = {"roles": role or None, "status": status}
-    changed = client.put(f"/api/v1/operators/{_operator_id(client, name)}", body)
+    changed = client.put(f"/api/v1/operators/{id_of(client, 'operator', name)}", body)
     show.say(f"{changed['name']} is {changed['status']}, with {', '.join(changed['roles'])}")
 
 
 @operators.command("password-link")
-def password_link(
-    name: Annotated[str, typer.Argument(help="How the operator is called.")], as_json: Json = False
-) -> None:
+def password_link(name: OperatorName, as_json: Json = False) -> None:
     """A link with which an operator sets a password, once, within an hour; printed this once."""
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
 
-    _create(f"/api/v1/operators/{_operator_id(Client(), name)}/password-link", {}, as_json)
+    _create(f"/api/v1/operators/{id_of(Client(), 'operator', name)}/password-link", {}, as_json)
 
 
 @operators.command("password")
@@ -136,12 +209,25 @@ def change_password() -> None:
 
 
 @tokens.command("list")
-def list_tokens(as_json: Json = False) -> None:
-    """API tokens, without their secrets."""
-    _list(
+def list_tokens(
+    before: Annotated[str | None, typer.Option(help="Older than the token of this id.")] = None,
+    limit: Limit = LIMIT,
+    every: All = False,
+    as_json: Json = False,
+) -> None:
+    """API tokens, newest first, without their secrets."""
+    from opsteward.cli.listing import show_list
+
+    show_list(
         "/api/v1/tokens",
-        ["name", "operator_id", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at", "id"],
-        as_json,
+        ["id", "name", "operator", "created_at", "last_used_at", "expires_at", "revoked_at", "scopes"],
+        params={"before": before},
+        empty="No token yet: opsteward tokens create",
+        limit=limit,
+        every=every,
+        as_json=as_json,
+        page_size=1000,
+        rows=lambda one: {**one, "operator": f"operator:{one['operator_id']}"},
     )
 
 
@@ -164,20 +250,56 @@ def create_token(
 
 
 @tokens.command("revoke")
-def revoke_token(token_id: Annotated[str, typer.Argument(help="Its id.")]) -> None:
+def revoke_token(
+    token: Annotated[str, typer.Argument(metavar="TOKEN", help="Its name, its id, or the end of it.")],
+) -> None:
     """End a token at once."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
 
-    Client().delete(f"/api/v1/tokens/{token_id}")
+    client = Client()
+    client.delete(f"/api/v1/tokens/{id_of(client, 'token', token)}")
     show.say("Revoked")
 
 
 @audit.command("list")
-def list_audit(limit: Annotated[int, typer.Option(min=1, max=1000)] = 50, as_json: Json = False) -> None:
+def list_audit(
+    actor: Annotated[str | None, typer.Option(help="An operator's name, or a part of Opsteward (system:...).")] = None,
+    verb: Annotated[str | None, typer.Option(help="What was done, or its beginning: approval, task.submitted.")] = None,
+    object_id: Annotated[str | None, typer.Option("--object", help="About the thing of this id.")] = None,
+    since: Annotated[str | None, typer.Option(help="From this instant on (ISO 8601 with its zone).")] = None,
+    until: Annotated[str | None, typer.Option(help="Before this instant.")] = None,
+    before: Annotated[str | None, typer.Option(help="Older than the entry of this id.")] = None,
+    limit: Limit = LIMIT,
+    every: All = False,
+    as_json: Json = False,
+) -> None:
     """Newest first."""
-    columns = ["seq", "at", "actor", "verb", "object_type", "object_id"]
-    _list("/api/v1/audit", columns, as_json, limit=limit)
+    from opsteward.cli.client import Client
+    from opsteward.cli.listing import show_list
+    from opsteward.cli.references import id_of
+
+    if actor is not None and ":" not in actor:
+        actor = f"operator:{id_of(Client(), 'operator', actor)}"
+    show_list(
+        "/api/v1/audit",
+        ["seq", "at", "actor", "verb", "object_type", "object_id"],
+        params={
+            "actor": actor,
+            "verb": verb,
+            "object_id": object_id,
+            "since": since,
+            "until": until,
+            "before": before,
+        },
+        empty="No entry is like that.",
+        limit=limit,
+        every=every,
+        as_json=as_json,
+        page_size=1000,
+        whole=("seq", "at"),
+    )
 
 
 @audit.command("verify")
@@ -192,7 +314,7 @@ def verify_audit(as_json: Json = False) -> None:
         show.as_json(verdict)
     else:
         for problem in verdict["problems"]:
-            show.say(f"BROKEN  {show.plain(problem)}")
+            show.say(f"BROKEN  {problem}")
         word = "intact" if verdict["ok"] else "NOT intact"
         show.say(f"The audit log is {word}: {verdict['sealed']} sealed, {verdict['pending']} waiting for their seal")
         for one in verdict["witnesses"]:
@@ -202,29 +324,11 @@ def verify_audit(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def _operator_id(client: Any, name: str) -> str:
-    found = [o["id"] for o in client.get("/api/v1/operators")["items"] if o["name"].casefold() == name.casefold()]
-    if not found:
-        raise typer.BadParameter(f"no operator is called {name}")
-    return str(found[0])
-
-
 def _seconds(text: str) -> int:
     number, unit = text[:-1], {"s": 1, "m": 60, "h": 3600, "d": 86_400}.get(text[-1:])
     if unit is None or not (number.isascii() and number.isdigit()):
         raise typer.BadParameter(f"{text} is no time: use 90s, 30m, 12h or 7d")
     return int(number) * unit
-
-
-def _list(path: str, columns: list[str], as_json: bool, **params: Any) -> None:
-    from opsteward.cli import show
-    from opsteward.cli.client import Client
-
-    page = Client().get(path, **params)
-    if as_json:
-        show.as_json(page)
-    else:
-        show.table(page["items"], columns, empty="None yet.")
 
 
 def _create(path: str, body: dict[str, Any], as_json: bool) -> None:
@@ -235,5 +339,4 @@ def _create(path: str, body: dict[str, Any], as_json: bool) -> None:
     if as_json:
         show.as_json(answer)
         return
-    for key, value in answer.items():
-        show.say(f"{key:14} {show.plain(value)}")
+    show.record(answer)

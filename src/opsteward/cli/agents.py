@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
 
+from opsteward.cli.listing import LIMIT, All, Json, Limit
+
 app = typer.Typer(help="See background agents; register, start, stop, pause and restart them.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 Which = Annotated[str, typer.Argument(help="Its name, or its id.")]
 
 _COLUMNS = ["name", "status", "interval", "runs", "failures", "restarts", "last_run", "reason"]
 
 
 @app.command("list")
-def list_agents(as_json: Json = False) -> None:
-    """All agents, and the processes that run them."""
+def list_agents(
+    after: Annotated[str | None, typer.Option(help="Behind the agent of this id.")] = None,
+    limit: Limit = LIMIT,
+    every: All = False,
+    as_json: Json = False,
+) -> None:
+    """Agents by name, and the processes that run them."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.listing import fetched
 
-    found = Client().get("/api/agents/status")
+    client = Client()
+    found = client.get("/api/agents/status", limit=1)
+    most = None if every else limit + 1
+    agents = fetched(client, "/api/v1/agents", {"after": after}, most=most, cursor=("after", "id"), page_size=1000)
+    more = not every and len(agents) > limit
+    found["agents"] = agents[:limit] if more else agents
     if as_json:
         show.as_json(found)
         return
-    agents = [{**one, "last_run": (one["last_run_at"] or "-")[:19]} for one in found["agents"]]
-    show.table(agents, _COLUMNS, empty="No agent is registered (opsteward agents register)")
-    processes = [{**one, "leader": "yes" if one["leader"] else ""} for one in found["processes"]]
-    processes = [{**one, "since": one["started_at"][:19]} for one in processes]
+    rows = [{**one, "last_run": one["last_run_at"]} for one in found["agents"]]
+    show.table(rows, _COLUMNS, empty="No agent is registered (opsteward agents register)", whole=("status", "last_run"))
+    if more:
+        show.note(f"{limit} shown, there are more: --after {rows[-1]['id']}, --limit N or --all")
+    processes = [{**one, "leader": "yes" if one["leader"] else "", "since": one["started_at"]}
+                 for one in found["processes"]]  # fmt: skip
     show.say("")
     show.table(processes, ["kind", "host", "pid", "agents", "leader", "since"], empty="No process runs agents.")
     summary = ", ".join(f"{n} {what}" for what, n in found["summary"].items() if n)
@@ -40,15 +53,15 @@ def show_agent(agent: Which, as_json: Json = False) -> None:
     """One agent, with the newest messages to it."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
 
     client = Client()
-    found = client.get(f"/api/v1/agents/{_id_of(client, agent)}")
+    found = client.get(f"/api/v1/agents/{id_of(client, 'agent', agent)}")
     if as_json:
         show.as_json(found)
         return
-    show.say(f"{found['name']}: {show.plain(found['purpose'])}")
-    rows = [{"what": key, "value": value} for key, value in found.items() if key not in ("messages", "purpose", "name")]
-    show.table(rows, ["what", "value"], empty="")
+    show.say(f"{found['name']}: {found['purpose']}")
+    show.record((key, value) for key, value in found.items() if key not in ("messages", "purpose", "name"))
     show.table(found["messages"], ["sent_at", "sender", "body", "read_at"], empty="No message was sent to it.")
 
 
@@ -81,7 +94,7 @@ def show_metrics(
         return
     numbers = ("latest", "average", "p50", "p95", "p99", "highest")
     rows = [{**one, **{key: f"{one[key]:.4g}" for key in numbers}} for one in page["items"]]
-    show.table(rows, ["name", "count", *numbers], empty="Nothing was measured in this time.")
+    show.table(rows, ["name", "count", *numbers], empty="Nothing was measured in this time.", whole=numbers)
 
 
 @app.command("register")
@@ -95,11 +108,9 @@ def register(
     """Register an agent; it is started at once."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.reading import parsed
 
-    try:
-        given = json.loads(params)
-    except ValueError as error:
-        raise typer.BadParameter(f"--params is no JSON: {error}") from None
+    given = parsed(params, "--params")
     body: dict[str, Any] = {"kind": kind, "name": name, "params": given}
     if interval is not None:
         body["interval"] = interval
@@ -115,9 +126,10 @@ def remove(agent: Which) -> None:
     """Stop an agent and forget it."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
 
     client = Client()
-    client.delete(f"/api/v1/agents/{_id_of(client, agent)}")
+    client.delete(f"/api/v1/agents/{id_of(client, 'agent', agent)}")
     show.say(f"Agent {agent} is removed")
 
 
@@ -154,29 +166,11 @@ def resume(agent: Which, as_json: Json = False) -> None:
 def _order(agent: str, order: str, as_json: bool, done: str) -> None:
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
 
     client = Client()
-    found = client.put(f"/api/v1/agents/{_id_of(client, agent)}/{order}", {})
+    found = client.put(f"/api/v1/agents/{id_of(client, 'agent', agent)}/{order}", {})
     if as_json:
         show.as_json(found)
         return
     show.say(f"Agent {found['name']} {done}")
-
-
-def _id_of(client: Any, agent: str) -> str:
-    """A name is looked up; an id is taken as it is."""
-    from uuid import UUID
-
-    try:
-        return str(UUID(agent))
-    except ValueError:
-        pass
-    after: str | None = None
-    while True:
-        page = client.get("/api/v1/agents", after=after, limit=1000)
-        for one in page["items"]:
-            if one["name"] == agent:
-                return str(one["id"])
-        after = page["next"]
-        if after is None:
-            raise typer.BadParameter(f"there is no agent named {agent}")

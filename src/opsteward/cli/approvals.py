@@ -6,47 +6,59 @@ from typing import Annotated, Any
 
 import typer
 
+from opsteward.cli.listing import LIMIT, All, Json, Limit
+
 app = typer.Typer(help="Actions that wait for a second person.", no_args_is_help=True)
 freezes = typer.Typer(help="Actions that did not help, and are not tried again for a while.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+Which = Annotated[str, typer.Argument(metavar="APPROVAL", help="Its id, or the end of it that lists show.")]
 
 
 @app.command("list")
 def list_approvals(
     status: Annotated[str, typer.Option(help="pending, approved, refused, expired, withdrawn or all.")] = "pending",
+    action: Annotated[str | None, typer.Option(help="Only of this action.")] = None,
+    after: Annotated[str | None, typer.Option(help="Younger than the approval of this id.")] = None,
+    limit: Limit = LIMIT,
+    every: All = False,
     as_json: Json = False,
 ) -> None:
     """What waits, oldest first."""
-    from opsteward.cli import show
-    from opsteward.cli.client import Client
+    from opsteward.cli.listing import show_list
 
-    page = Client().get("/api/v1/approvals", status=status)
-    if as_json:
-        show.as_json(page)
-        return
-    rows = [{**a, "plan": (a["plan"] or {}).get("summary")} for a in page["items"]]
-    show.table(
-        rows, ["id", "action", "plan", "status", "requested_by", "expires_at"], empty="Nothing waits for an approval."
+    show_list(
+        "/api/v1/approvals",
+        ["id", "action", "status", "plan", "requested_by", "expires_at"],
+        params={"status": status, "action": action, "after": after},
+        empty="Nothing waits for an approval." if status == "pending" else "No approval is like that.",
+        limit=limit,
+        every=every,
+        as_json=as_json,
+        cursor=("after", "id"),
+        page_size=500,
+        whole=("status", "expires_at"),
+        rows=lambda one: {**one, "plan": (one["plan"] or {}).get("summary")},
     )
 
 
 @app.command("show")
-def show_approval(approval: Annotated[str, typer.Argument(help="Its id.")], as_json: Json = False) -> None:
+def show_approval(approval: Which, as_json: Json = False) -> None:
     """One approval with its whole plan."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
 
-    found = Client().get(f"/api/v1/approvals/{approval}")
+    client = Client()
+    found = client.get(f"/api/v1/approvals/{id_of(client, 'approval', approval)}")
     if as_json:
         show.as_json(found)
     else:
-        _tell(found)
+        _tell(client, found)
 
 
 @app.command("approve")
 def approve(
-    approval: Annotated[str, typer.Argument(help="Its id.")],
+    approval: Which,
     plan_hash: Annotated[str | None, typer.Option(help="Of the plan you have read; without it you are asked.")] = None,
     reason: Annotated[str | None, typer.Option(help="Kept with your decision.")] = None,
     as_json: Json = False,
@@ -54,14 +66,16 @@ def approve(
     """Say yes to exactly the plan with this hash."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
 
     client = Client()
+    path = f"/api/v1/approvals/{id_of(client, 'approval', approval)}"
     if plan_hash is None:
-        found = client.get(f"/api/v1/approvals/{approval}")
-        _tell(found)
+        found = client.get(path)
+        _tell(client, found)
         typer.confirm("Approve exactly this?", abort=True)
         plan_hash = found["plan_hash"]
-    answer = client.post(f"/api/v1/approvals/{approval}/approve", {"plan_hash": plan_hash, "reason": reason})
+    answer = client.post(f"{path}/approve", {"plan_hash": plan_hash, "reason": reason})
     if as_json:
         show.as_json(answer)
     else:
@@ -70,15 +84,17 @@ def approve(
 
 @app.command("refuse")
 def refuse(
-    approval: Annotated[str, typer.Argument(help="Its id.")],
+    approval: Which,
     reason: Annotated[str | None, typer.Option(help="Kept with your decision.")] = None,
     as_json: Json = False,
 ) -> None:
     """Say no."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
 
-    answer = Client().post(f"/api/v1/approvals/{approval}/refuse", {"reason": reason})
+    client = Client()
+    answer = client.post(f"/api/v1/approvals/{id_of(client, 'approval', approval)}/refuse", {"reason": reason})
     if as_json:
         show.as_json(answer)
     else:
@@ -86,42 +102,55 @@ def refuse(
 
 
 @freezes.command("list")
-def list_freezes(as_json: Json = False) -> None:
+def list_freezes(limit: Limit = LIMIT, every: All = False, as_json: Json = False) -> None:
     """What is not tried at present, because it did not help."""
-    from opsteward.cli import show
-    from opsteward.cli.client import Client
+    from opsteward.cli.listing import show_list
 
-    page = Client().get("/api/v1/freezes")
-    if as_json:
-        show.as_json(page)
-    else:
-        show.table(page["items"], ["action", "reason", "until", "id"], empty="Nothing is frozen.")
+    show_list(
+        "/api/v1/freezes",
+        ["id", "action", "until", "reason"],
+        empty="Nothing is frozen.",
+        limit=limit,
+        every=every,
+        as_json=as_json,
+        cursor=("after", "id"),
+        whole=("until",),
+    )
 
 
 @freezes.command("lift")
-def lift_freeze(freeze: Annotated[str, typer.Argument(help="Its id.")]) -> None:
+def lift_freeze(
+    freeze: Annotated[str, typer.Argument(help="Its id, or the end of it that the list shows.")],
+) -> None:
     """Allow the action on that target again."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
 
-    Client().post(f"/api/v1/freezes/{freeze}/lift")
+    client = Client()
+    client.post(f"/api/v1/freezes/{id_of(client, 'freeze', freeze)}/lift")
     show.say("Lifted")
 
 
-def _tell(found: dict[str, Any]) -> None:
-    from opsteward.cli import show
+def _tell(client: Any, found: dict[str, Any]) -> None:
+    from opsteward.cli import actors, show
 
     plan = found["plan"] or {}
-    show.say(f"{found['action']}: {show.plain(plan.get('summary'))}")
-    show.say(f"  because  {show.plain(found['reason'])}")
-    for step in plan.get("steps", []):
-        show.say(f"  step     {show.plain(step)}")
-    for thing in plan.get("objects", []):
-        show.say(f"  touches  {show.plain(thing)}")
-    show.say(f"  undo     {plan.get('undo', '-')}")
-    show.say(f"  asked by {show.plain(found['requested_by'])}, expires {found['expires_at']}")
-    show.say(f"  hash     {found['plan_hash']}")
-    if making := found["making"]:
+    show.say(f"{found['action']}: {show.cell(plan.get('summary'))}")
+    lines = [("because", found["reason"])]
+    lines += [("step", step) for step in plan.get("steps", [])]
+    lines += [("touches", thing) for thing in plan.get("objects", [])]
+    lines += [
+        ("undo", plan.get("undo")),
+        ("asked by", actors.in_words(client, found["requested_by"])),
+        ("status", found["status"]),
+        ("expires", found["expires_at"]),
+        ("hash", found["plan_hash"]),
+    ]
+    if found.get("decided_by"):
+        lines.append(("decided by", actors.in_words(client, found["decided_by"])))
+    if making := found.get("making"):
         whom = "you are" if found["status"] == "pending" else "who decided is"
         word = "refused" if making["refused"] else "marked"
-        show.say(f"  {word}: {whom} of the requester's making: {show.plain(making['told'])}")
+        lines.append((word, f"{whom} of the requester's making: {making['told']}"))
+    show.record(lines)

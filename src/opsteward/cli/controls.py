@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
+from opsteward.cli.listing import Json
+
 pause = typer.Typer(help="Begin nothing new: everything, this tenant, a task type, an action.", no_args_is_help=True)
 resume = typer.Typer(help="Go on where it was paused.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 Reason = Annotated[str, typer.Option(help="Shown to everybody while it is paused.")]
 TaskType = Annotated[str, typer.Argument(metavar="TYPE", help="See `opsteward tasks types`.")]
 Action = Annotated[str, typer.Argument(metavar="ACTION", help="See docs/reference/actions.md.")]

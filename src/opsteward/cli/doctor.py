@@ -27,7 +27,10 @@ def run_doctor(*, as_json: bool) -> int:
     if as_json:
         show.as_json([asdict(finding) for finding in findings])
     else:
-        show.table([asdict(f) for f in findings], ["check", "status", "detail", "remedy"], empty="")
+        show.table([asdict(f) for f in findings], ["check", "status", "detail"], empty="", whole=("check", "status"))
+        for one in findings:
+            if one.remedy:
+                show.say(f"{one.check}: {one.detail}; {one.remedy}")
     return 1 if any(f.status == "failed" for f in findings) else 0
 
 
@@ -47,16 +50,15 @@ def _examine() -> Iterator[Finding]:
 
 
 def _attempt(name: str, look: Callable[[], str], remedy: str) -> Iterator[Finding]:
-    import httpx
     import psycopg
 
-    from opsteward.cli.client import CallFailed
+    from opsteward.cli.client import CallFailed, NoInstance
 
     try:
         yield Finding(name, "ok", look())
     except OpsError as error:
         yield Finding(name, "failed", error.detail, error.remedy or remedy)
-    except (CallFailed, OSError, psycopg.Error, httpx.TransportError) as error:
+    except (CallFailed, OSError, psycopg.Error, NoInstance) as error:
         yield Finding(name, "failed", str(error).splitlines()[0], remedy)
 
 

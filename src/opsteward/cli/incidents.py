@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from opsteward.cli.listing import LIMIT, All, Json, Limit
+
 events = typer.Typer(help="Send events and see what became of them.", no_args_is_help=True)
 incidents = typer.Typer(help="See incidents and their timelines.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+Which = Annotated[str, typer.Argument(metavar="INCIDENT", help="Its number, or its id.")]
 
 
 @events.command("send")
@@ -37,17 +39,16 @@ def send_event(
 
 @events.command("load")
 def load_events(
-    file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="A JSON array, or NDJSON (.ndjson, .jsonl).")
-    ],
+    file: Annotated[Path, typer.Argument(help="A JSON array, or NDJSON (.ndjson, .jsonl).")],
     as_json: Json = False,
 ) -> None:
     """Send a file of events."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.reading import read_bytes
 
-    kind = "application/x-ndjson" if file.suffix in (".ndjson", ".jsonl") else "application/json"
-    answer = Client().post("/api/v1/events", content=file.read_bytes(), kind=kind)
+    kind = "application/x-ndjson" if file.suffix.lower() in (".ndjson", ".jsonl") else "application/json"
+    answer = Client().post("/api/v1/events", content=read_bytes(file).removeprefix(b"\xef\xbb\xbf"), kind=kind)
     if as_json:
         show.as_json(answer)
     else:
@@ -67,88 +68,95 @@ def _show_events(answer: dict[str, Any]) -> None:
 
 @incidents.command("list")
 def list_incidents(
-    status: Annotated[list[str] | None, typer.Option(help="Only these statuses.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(help="open, acknowledged, diagnosing, remediating, verifying, escalated or resolved; repeatable."),
+    ] = None,
+    severity: Annotated[str | None, typer.Option(help="low, medium or high.")] = None,
+    source: Annotated[str | None, typer.Option(help="Of this source, such as a system's name.")] = None,
+    before: Annotated[int | None, typer.Option(help="Older than the incident of this number.")] = None,
+    limit: Limit = LIMIT,
+    every: All = False,
     as_json: Json = False,
 ) -> None:
-    """Newest first."""
-    from opsteward.cli import show
-    from opsteward.cli.client import Client
+    """Newest first, resolved ones too."""
+    from opsteward.cli.listing import show_list
 
-    page = Client().get("/api/v1/incidents", status=status, limit=limit)
-    if as_json:
-        show.as_json(page)
-        return
-    show.table(
-        page["items"],
-        ["number", "status", "severity", "title", "source", "event_count", "opened_at"],
+    show_list(
+        "/api/v1/incidents",
+        ["number", "status", "severity", "title", "source", "events", "opened_at"],
+        params={"status": status, "severity": severity, "source": source, "before": before},
         empty="No incident: nothing is wrong, or nothing was reported yet (opsteward events send)",
+        limit=limit,
+        every=every,
+        as_json=as_json,
+        cursor=("before", "number"),
+        page_size=500,
+        whole=("number", "status", "severity"),
+        rows=lambda one: {**one, "events": one["event_count"]},
     )
 
 
 @incidents.command("show")
-def show_incident(
-    incident: Annotated[str, typer.Argument(help="Its id, or its number.")], as_json: Json = False
-) -> None:
+def show_incident(incident: Which, as_json: Json = False) -> None:
     """One incident with its timeline."""
-    from opsteward.cli import show
+    from opsteward.cli import actors, show
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
 
     client = Client()
-    found = client.get(f"/api/v1/incidents/{_id_of(client, incident)}")
+    found = client.get(f"/api/v1/incidents/{id_of(client, 'incident', incident)}")
     if as_json:
         show.as_json(found)
         return
-    show.say(f"Incident {found['number']}: {show.plain(found['title'])}")
+    show.say(f"Incident {found['number']}: {found['title']}")
     show.say(f"{found['status']}, {found['severity']}, {found['event_count']} events, opened {found['opened_at']}")
     if found["resolution"]:
-        show.say(f"Resolution: {show.plain(found['resolution'])}")
-    lines = [{"time": line["at"][11:23], **line} for line in found["timeline"]]
-    show.table(lines, ["time", "kind", "title"], empty="Its timeline is empty.")
-
-
-def _id_of(client: Any, incident: str) -> str:
-    """A number is looked up; anything else is taken for an id."""
-    if not incident.isdigit():
-        return incident
-    page = client.get("/api/v1/incidents", before=int(incident) + 1, limit=1)
-    found = page["items"]
-    if not found or found[0]["number"] != int(incident):
-        raise typer.BadParameter(f"there is no incident {incident}")
-    return str(found[0]["id"])
+        show.say(f"Resolution: {actors.in_words(client, found['resolution'])}")
+    columns = ["at", "kind", "title"]
+    lines = actors.named(client, found["timeline"], columns)
+    show.table(lines, columns, empty="Its timeline is empty.", whole=("at", "kind"))
 
 
 @incidents.command("acknowledge")
-def acknowledge(incident: Annotated[str, typer.Argument(help="Its id, or its number.")]) -> None:
+def acknowledge(incident: Which, as_json: Json = False) -> None:
     """Say that somebody has seen it."""
-    from opsteward.cli import show
-    from opsteward.cli.client import Client
-
-    client = Client()
-    found = client.post(f"/api/v1/incidents/{_id_of(client, incident)}/acknowledge")
-    show.say(f"Incident {found['number']} is {found['status']}")
+    _change(incident, "acknowledge", as_json=as_json)
 
 
 @incidents.command("resolve")
 def resolve(
-    incident: Annotated[str, typer.Argument(help="Its id, or its number.")],
+    incident: Which,
     reason: Annotated[str, typer.Option(help="Why it is over.")] = "",
+    as_json: Json = False,
 ) -> None:
     """Close it by hand."""
-    from opsteward.cli import show
-    from opsteward.cli.client import Client
-
-    client = Client()
-    found = client.post(f"/api/v1/incidents/{_id_of(client, incident)}/resolve", {"reason": reason})
-    show.say(f"Incident {found['number']} is {found['status']}")
+    _change(incident, "resolve", {"reason": reason}, as_json=as_json)
 
 
 @incidents.command("troubleshoot")
-def troubleshoot(incident: Annotated[str, typer.Argument(help="Its id, or its number.")]) -> None:
+def troubleshoot(incident: Which, as_json: Json = False) -> None:
     """Start a troubleshooting session for it."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
 
     client = Client()
-    started = client.post(f"/api/v1/incidents/{_id_of(client, incident)}/troubleshoot")
-    show.say(f"Session {started['id']} has begun")
+    started = client.post(f"/api/v1/incidents/{id_of(client, 'incident', incident)}/troubleshoot")
+    if as_json:
+        show.as_json(started)
+    else:
+        show.say(f"Session {started['id']} has begun")
+
+
+def _change(incident: str, what: str, body: dict[str, Any] | None = None, *, as_json: bool) -> None:
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
+
+    client = Client()
+    found = client.post(f"/api/v1/incidents/{id_of(client, 'incident', incident)}/{what}", body)
+    if as_json:
+        show.as_json(found)
+    else:
+        show.say(f"Incident {found['number']} is {found['status']}")

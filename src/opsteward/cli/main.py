@@ -5,11 +5,13 @@ Only typer is imported here; each command imports what it needs when it runs, so
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from opsteward.cli import (
     admin,
@@ -19,6 +21,7 @@ from opsteward.cli import (
     controls,
     incidents,
     lab,
+    opening,
     orders,
     people,
     schedules,
@@ -34,6 +37,28 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from opsteward.core.version import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def everywhere(
+    url: Annotated[str | None, typer.Option(help="The instance to talk to, instead of the one of this home.")] = None,
+    _: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_version)] = False,
+) -> None:
+    """Options before the command."""
+    if url is not None:
+        from opsteward.cli import client
+
+        client.given_url = url
+
+
 app.add_typer(incidents.events, name="events")
 app.add_typer(incidents.incidents, name="incidents")
 app.add_typer(users.app, name="users")
@@ -56,6 +81,7 @@ app.add_typer(bench.app, name="bench")
 app.command()(controls.status)
 app.command()(troubleshoot)
 app.command()(bench.soak)
+app.command("open")(opening.open_console)
 
 
 @app.command()
@@ -109,11 +135,49 @@ def version() -> None:
 
 def main() -> None:
     """Entry point; an expected failure is one clear line, not a traceback."""
-    try:
-        app()
-    except Exception as error:
-        from opsteward.cli.show import explain
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # text files, both of them
+    if "_OPSTEWARD_COMPLETE" in os.environ:  # a shell asks for words to complete
+        app(prog_name="opsteward")
+    sys.exit(_run(sys.argv[1:]))
 
-        if not explain(error):
+
+def _run(arguments: list[str]) -> int:
+    """The command's exit code, once it has ended."""
+    from opsteward.cli import failures
+
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("opsteward", arguments) as context:
+            command.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as end:
+        return _flushed(end.exit_code)
+    except (KeyboardInterrupt, typer.Abort, EOFError):
+        return failures.INTERRUPTED
+    except BrokenPipeError:
+        return _pipe_closed()
+    except TyperException as error:  # what the parser refuses
+        return failures.of_command_line(error)
+    except Exception as error:
+        code = failures.report(error)
+        if code is None:
             raise
-        sys.exit(1)
+        return code
+    return 0
+
+
+def _flushed(code: int) -> int:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _pipe_closed()
+    return code
+
+
+def _pipe_closed() -> int:
+    """Who read has enough: nothing is said, now or at the interpreter's own end."""
+    from opsteward.cli import failures
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return failures.PIPE_CLOSED

@@ -7,34 +7,68 @@ from typing import Annotated
 
 import typer
 
+from opsteward.cli.listing import Json
+
 app = typer.Typer(help="The rules that decide what may be done: check, apply, export.", no_args_is_help=True)
 
-File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A standing_orders.yaml.")]
+File = Annotated[Path, typer.Argument(help="A standing_orders.yaml.")]
 
 
 @app.command("check")
-def check(file: File) -> None:
+def check(file: File, as_json: Json = False) -> None:
     """Check a file; each problem with its line and remedy."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.reading import read_text
 
-    answer = Client().post("/api/v1/standing-orders/check", {"text": file.read_text(encoding="utf-8")})
-    show.say(f"{file} is sound: {len(answer['orders'])} orders")
+    answer = Client().post("/api/v1/standing-orders/check", {"text": read_text(file)})
+    if as_json:
+        show.as_json(answer)
+    else:
+        show.say(f"{file} is sound: {len(answer['orders'])} orders")
 
 
 @app.command("apply")
-def apply(file: File) -> None:
+def apply(file: File, as_json: Json = False) -> None:
     """Put a file in force for this tenant."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.reading import read_text
 
-    answer = Client().put("/api/v1/standing-orders", {"text": file.read_text(encoding="utf-8")})
-    show.say(f"Version {answer['version']} is in force: {', '.join(answer['orders'])}")
+    answer = Client().put("/api/v1/standing-orders", {"text": read_text(file)})
+    if as_json:
+        show.as_json(answer)
+    else:
+        show.say(f"Version {answer['version']} is in force: {', '.join(answer['orders'])}")
+
+
+@app.command("show")
+def show_orders(as_json: Json = False) -> None:
+    """What is in force: its version, since when, and the orders by name."""
+    from opsteward.cli import actors, show
+    from opsteward.cli.client import Client
+
+    client = Client()
+    found = client.get("/api/v1/standing-orders")
+    if as_json:
+        show.as_json(found)
+        return
+    told = {key: value for key, value in found.items() if key not in ("text", "orders")}
+    show.record({k: actors.in_words(client, v) if isinstance(v, str) else v for k, v in told.items()})
+    show.table([{"order": name} for name in found["orders"]], ["order"], empty="No order.")
 
 
 @app.command("export")
-def export() -> None:
-    """Print the version in force, as the file it was."""
+def export(
+    file: Annotated[Path | None, typer.Argument(help="Where to; printed when it is left out.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+) -> None:
+    """Print the version in force, as the file it was, or write it into a file."""
     from opsteward.cli.client import Client
+    from opsteward.cli.reading import write_text
 
-    typer.echo(Client().get("/api/v1/standing-orders")["text"], nl=False)
+    text = Client().get("/api/v1/standing-orders")["text"]
+    if file is None:
+        typer.echo(text, nl=False)
+    else:
+        write_text(file, text, replace=force)

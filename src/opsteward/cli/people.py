@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 
-from opsteward.cli.users import Json, app
+from opsteward.cli.listing import LIMIT, All, Json, Limit
+from opsteward.cli.users import app
 
 enrollments = typer.Typer(help="Who waits to be let in, and with what.", no_args_is_help=True)
 
+User = Annotated[str, typer.Argument(metavar="USER", help="The username, the address, or the id.")]
+Which = Annotated[
+    str, typer.Argument(metavar="ENROLLMENT", help="Its id, the end of it that the list shows, or who waits.")
+]
 Reason = Annotated[str, typer.Option(help="Kept in the user's history.")]
 
 
@@ -20,41 +24,45 @@ def list_users(
     status: Annotated[str | None, typer.Option(help="pending, active, suspended, inactive or archived.")] = None,
     role: Annotated[str | None, typer.Option(help="Users of this role.")] = None,
     department: Annotated[str | None, typer.Option(help="Users of this department.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
-    after: Annotated[str | None, typer.Option(help="The last username of the page before.")] = None,
+    after: Annotated[str | None, typer.Option(help="Behind the user of this username.")] = None,
+    limit: Limit = LIMIT,
+    every: All = False,
     as_json: Json = False,
 ) -> None:
     """Users by username."""
-    from opsteward.cli import show
-    from opsteward.cli.client import Client
-    from opsteward.client import people
+    from opsteward.cli.listing import show_list
 
-    call = people.list_users(search=search, status=status, role=role, department=department, limit=limit, after=after)
-    page = Client().send(call)
-    if as_json:
-        show.as_json(page)
-        return
-    columns = ("id", "username", "full_name", "email", "role", "department", "status")
-    show.table(page["items"], columns, empty="No user is like that.", whole=("id",))
+    show_list(
+        "/api/v1/users",
+        ("username", "full_name", "email", "role", "department", "status", "id"),
+        params={"search": search, "status": status, "role": role, "department": department, "after": after},
+        empty="No user is like that.",
+        limit=limit,
+        every=every,
+        as_json=as_json,
+        cursor=("after", "username"),
+        whole=("status",),
+    )
 
 
 @app.command("show")
-def show_user(user: Annotated[UUID, typer.Argument(help="Its id.")], as_json: Json = False) -> None:
+def show_user(user: User, as_json: Json = False) -> None:
     """One user with its access and what happened to it, the newest first."""
-    from opsteward.cli import show
+    from opsteward.cli import actors, show
     from opsteward.cli.client import Client
-    from opsteward.client import people
+    from opsteward.cli.references import id_of
 
     client = Client()
-    found, history = client.get(f"{people.USERS}/{user}"), client.get(f"{people.USERS}/{user}/history")["items"]
+    path = f"/api/v1/users/{id_of(client, 'user', user)}"
+    found, history = client.get(path), client.get(f"{path}/history")["items"]
     if as_json:
         show.as_json({**found, "history": history})
         return
-    for name in ("username", "full_name", "email", "status", "role", "department", "expires_at"):
-        show.say(f"{name:<14} {show.plain(found[name])}")
-    for name in ("permissions", "system_access"):
-        show.say(f"{name:<14} {show.plain(', '.join(found[name]) or '-')}")
-    show.table(history, ("at", "actor", "what", "reason"), empty="Nothing happened yet.")
+    names = ("id", "username", "full_name", "email", "status", "role", "department", "expires_at")
+    show.record((name, found[name]) for name in (*names, "permissions", "system_access"))
+    columns = ("at", "actor", "what", "reason")
+    history = actors.named(client, history, columns)
+    show.table(history, columns, empty="Nothing happened yet.", whole=("at",))
 
 
 @app.command("register")
@@ -75,58 +83,67 @@ def register(
 
 
 @app.command("deactivate")
-def deactivate(
-    user: Annotated[UUID, typer.Argument(help="Its id.")], reason: Reason = "", as_json: Json = False
-) -> None:
+def deactivate(user: User, reason: Reason = "", as_json: Json = False) -> None:
     """Take all access of a user who leaves; its history stays."""
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
     from opsteward.client import people
 
-    _tell(Client().send(people.deactivate_user(user, reason=reason)), as_json=as_json)
+    client = Client()
+    _tell(client.send(people.deactivate_user(id_of(client, "user", user), reason=reason)), as_json=as_json)
 
 
 @enrollments.command("list")
 def list_enrollments(
-    status: Annotated[str | None, typer.Option(help="Those of this status; empty for all.")] = "pending_manual_review",
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    status: Annotated[
+        str | None, typer.Option(help="pending_manual_review, approved, rejected or another status; empty for all.")
+    ] = "pending_manual_review",
+    user: Annotated[str | None, typer.Option(help="Only those of this user, by name or id.")] = None,
+    before: Annotated[str | None, typer.Option(help="Older than the enrolment of this id.")] = None,
+    limit: Limit = LIMIT,
+    every: All = False,
     as_json: Json = False,
 ) -> None:
     """What waits for a decision, the newest first."""
-    from opsteward.cli import show
     from opsteward.cli.client import Client
-    from opsteward.client import people
+    from opsteward.cli.listing import show_list
+    from opsteward.cli.references import id_of
 
-    page = Client().send(people.enrollment_requests(status=status or None, limit=limit))
-    if as_json:
-        show.as_json(page)
-        return
-    rows = [{**one, "waits for": _waits_for(one)} for one in page["items"]]
-    columns = ("id", "waits for", "user_id")
-    show.table(rows, columns, empty="Nobody waits to be let in.", whole=("id", "waits for"))
+    user_id = id_of(Client(), "user", user) if user is not None else None
+    show_list(
+        "/api/v1/enrollments",
+        ("id", "username", "full_name", "enrollment_type", "status", "waits_for", "requested_at"),
+        params={"status": status or None, "user_id": user_id, "before": before},
+        empty="Nobody waits to be let in.",
+        limit=limit,
+        every=every,
+        as_json=as_json,
+        whole=("requested_at",),
+        rows=lambda one: {**one, "waits_for": _waits_for(one)},
+    )
 
 
 @enrollments.command("approve")
-def approve(
-    enrollment: Annotated[UUID, typer.Argument(help="Its id.")], reason: Reason = "", as_json: Json = False
-) -> None:
+def approve(enrollment: Which, reason: Reason = "", as_json: Json = False) -> None:
     """Say yes to the stage that it waits for; after the last one the user is let in."""
     _decide("approve", enrollment, reason, as_json=as_json)
 
 
 @enrollments.command("reject")
-def reject(
-    enrollment: Annotated[UUID, typer.Argument(help="Its id.")], reason: Reason = "", as_json: Json = False
-) -> None:
+def reject(enrollment: Which, reason: Reason = "", as_json: Json = False) -> None:
     """Say no; it gives no access."""
     _decide("reject", enrollment, reason, as_json=as_json)
 
 
-def _decide(what: str, enrollment: UUID, reason: str, *, as_json: bool) -> None:
+def _decide(what: str, enrollment: str, reason: str, *, as_json: bool) -> None:
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
     from opsteward.client import people
 
-    answer = Client().send(people.decide_enrollment(what, enrollment, approver=None, reason=reason))
+    client = Client()
+    which = id_of(client, "enrollment", enrollment)
+    answer = client.send(people.decide_enrollment(what, which, approver=None, reason=reason))
     if as_json:
         show.as_json(answer)
     else:
@@ -146,4 +163,4 @@ def _tell(user: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         show.as_json(user)
     else:
-        show.say(f"User {user['id']} ({show.plain(user['username'])}) is {user['status']}")
+        show.say(f"User {user['id']} ({user['username']}) is {user['status']}")

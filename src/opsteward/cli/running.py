@@ -36,7 +36,11 @@ def run_up(*, port: int | None, host: str | None, with_parent: bool = False) -> 
         sys.stdout.write(f"Opsteward is up at {url}\n")
         if link:
             sys.stdout.write(f"Sign in (once, within 15 minutes): {link}\n")
-            sys.stdout.write(f"Admin token: {settings.home / 'token'}\n")
+            sys.stdout.write("A further link at any time: opsteward open\n")
+        else:
+            sys.stdout.write("Sign in: opsteward open (prints a link that works once)\n")
+        token = settings.home / "token"
+        sys.stdout.write(f"Admin token: {token}{'' if token.exists() else ' (no longer there)'}\n")
         sys.stdout.flush()
 
     with _told_death():

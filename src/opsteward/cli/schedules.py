@@ -6,35 +6,36 @@ from typing import Annotated, Any
 
 import typer
 
+from opsteward.cli.listing import LIMIT, All, Json, Limit
+
 app = typer.Typer(help="Tasks submitted again and again, by cron expression.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 Which = Annotated[str, typer.Argument(metavar="SCHEDULE", help="Its name, or its id.")]
 Timezone = Annotated[str, typer.Option(help="An IANA name, such as Europe/Vienna.")]
 _PATH = "/api/v1/schedules"
 
 
 @app.command("list")
-def list_schedules(as_json: Json = False) -> None:
+def list_schedules(limit: Limit = LIMIT, every: All = False, as_json: Json = False) -> None:
     """All schedules with their next time."""
-    from opsteward.cli import show
-    from opsteward.cli.client import Client
+    from opsteward.cli.listing import show_list
 
-    page = Client().get(_PATH)
-    if as_json:
-        show.as_json(page)
-        return
-    rows = [
-        {
+    show_list(
+        _PATH,
+        ["name", "cron", "timezone", "task_type", "next", "last", "last_error"],
+        empty="There is no schedule (opsteward schedules create)",
+        limit=limit,
+        every=every,
+        as_json=as_json,
+        cursor=("after", "name"),
+        whole=("cron", "next", "last"),
+        rows=lambda one: {
             **one,
             "task_type": one["task"]["task_type"],
-            "next": "paused" if one["paused"] else one["next_at"][:19],
-            "last": (one["last_at"] or "-")[:19],
-        }
-        for one in page["items"]
-    ]
-    columns = ["name", "cron", "timezone", "task_type", "next", "last", "last_error"]
-    show.table(rows, columns, empty="There is no schedule (opsteward schedules create)")
+            "next": "paused" if one["paused"] else one["next_at"],
+            "last": one["last_at"],
+        },
+    )
 
 
 @app.command("create")
@@ -66,7 +67,7 @@ def create(
     if as_json:
         show.as_json(made)
     else:
-        show.say(f"{show.plain(made['name'])} fires next at {made['next_at']} ({made['id']})")
+        show.say(f"{made['name']} fires next at {made['next_at']} ({made['id']})")
 
 
 @app.command("pause")
@@ -86,9 +87,10 @@ def remove(schedule: Which) -> None:
     """Forget it; the tasks that it submitted stay."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
 
     client = Client()
-    client.delete(f"{_PATH}/{_id_of(client, schedule)}")
+    client.delete(f"{_PATH}/{id_of(client, 'schedule', schedule)}")
     show.say(f"{schedule} is removed")
 
 
@@ -113,16 +115,9 @@ def preview(
 def _change(schedule: str, change: str) -> None:
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
 
     client = Client()
-    found = client.put(f"{_PATH}/{_id_of(client, schedule)}/{change}", {})
+    found = client.put(f"{_PATH}/{id_of(client, 'schedule', schedule)}/{change}", {})
     now = "is paused" if found["paused"] else f"fires next at {found['next_at']}"
-    show.say(f"{show.plain(found['name'])} {now}")
-
-
-def _id_of(client: Any, schedule: str) -> str:
-    """A name is looked up; an id is found too."""
-    for one in client.get(_PATH)["items"]:
-        if schedule in (one["id"], one["name"]):
-            return str(one["id"])
-    raise typer.BadParameter(f"there is no schedule {schedule}; see `opsteward schedules list`", param_hint="SCHEDULE")
+    show.say(f"{found['name']} {now}")

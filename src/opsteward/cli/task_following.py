@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import httpx
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from opsteward.cli import show
-from opsteward.cli.client import CallFailed, Client
+from opsteward.cli.client import CallFailed, Client, NoInstance
 
 _ENDED = frozenset({"completed", "failed", "cancelled", "dead_letter"})
 _FIRST_PAUSE, _MAX_PAUSE = 0.05, 1.0  # seconds between looks
@@ -19,7 +18,7 @@ _ASK_FOR_PAUSES = 2.0  # seconds of waiting after which one wants to know why
 
 
 def follow(client: Client, task_id: str) -> dict[str, Any]:
-    """The task once it has ended, however that was. Raises CallFailed, httpx.TransportError."""
+    """The task once it has ended, however that was. Raises CallFailed, NoInstance."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         shown = bar.add_task("pending", total=100)
@@ -42,7 +41,7 @@ def _look(client: Client, task_id: str) -> dict[str, Any]:
     while True:
         try:
             return dict(client.get(f"/api/v1/tasks/{task_id}"))
-        except (CallFailed, httpx.TransportError) as error:
+        except (CallFailed, NoInstance) as error:
             gone = isinstance(error, CallFailed) and error.status not in (429, 502, 503, 504)
             if gone or time.monotonic() > deadline:
                 raise

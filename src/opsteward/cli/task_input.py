@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import typer
-
 from opsteward.cli.client import CallFailed, Client
+from opsteward.cli.failures import Failure
+from opsteward.cli.reading import parsed, read_objects, read_text
 
 #: Bytes of one request's tasks: half of what an instance takes unless it is set otherwise.
 _MAX_BYTES = 8_000_000
@@ -23,17 +23,17 @@ Task = dict[str, Any]
 
 
 def parameters(given: Sequence[str]) -> Task:
-    """All parts together, a later one wins. Raises typer.BadParameter."""
+    """All parts together, a later one wins. Raises Failure."""
     found: Task = {}
     for part in given:
         if part.startswith("@"):
-            found |= _object(_read(Path(part[1:])), part)
+            found |= _object(read_text(Path(part[1:])), part)
         elif part.lstrip().startswith("{"):
             found |= _object(part, "--params")
         else:
             key, equals, value = part.partition("=")
             if not (key and equals):
-                raise _bad(f"{part!r} is neither JSON, @FILE nor key=value")
+                raise Failure(f"--params: {part!r} is neither JSON, @FILE nor key=value; write it as one of them")
             found[key] = _value(value)
     return found
 
@@ -46,52 +46,18 @@ def _value(text: str) -> Any:
 
 
 def _object(text: str, where: str) -> Task:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise _bad(f"{where} is no JSON: {error}") from None
+    value = parsed(text, where)
     if not isinstance(value, dict):
-        raise _bad(f"{where} is no JSON object")
+        raise Failure(f'{where}: is no JSON object; write one such as {{"seconds": 2}}')
     return value
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _bad(f"{path} can't be read: {error}") from None
-
-
-def _bad(words: str) -> typer.BadParameter:
-    return typer.BadParameter(words, param_hint="--params")
-
-
 def tasks_of(file: Path) -> list[Task]:
-    """The tasks of a JSON array, or of NDJSON. Raises typer.BadParameter with the line."""
-    text = _read(file)
-    found: list[Any]
-    if text.lstrip().startswith("["):
-        try:
-            found = json.loads(text)
-        except ValueError as error:
-            raise typer.BadParameter(f"{file} is no JSON: {error}", param_hint="FILE") from None
-    else:
-        found = list(_lines(file, text))
-    for number, task in enumerate(found, 1):
-        if not isinstance(task, dict):
-            raise typer.BadParameter(f"task {number} of {file} is no JSON object", param_hint="FILE")
+    """The tasks of a JSON array, or of NDJSON. Raises Failure that names each that is none."""
+    found = [task for _, task in read_objects(file)]
     if not found:
-        raise typer.BadParameter(f"there is no task in {file}", param_hint="FILE")
+        raise Failure(f"{file}: holds no task; write one")
     return found
-
-
-def _lines(file: Path, text: str) -> Iterator[Any]:
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise typer.BadParameter(f"line {number} of {file} is no JSON: {error}", param_hint="FILE") from None
 
 
 def submit_parts(client: Client, tasks: Sequence[Task], *, part: int, key: str | None) -> dict[str, Any]:
@@ -168,7 +134,7 @@ def _needed_first(tasks: Sequence[Task]) -> list[int]:
         return list(TopologicalSorter(before).static_order())
     except CycleError as error:
         circle = " -> ".join(str(tasks[number].get("ref")) for number in reversed(error.args[1][:10]))
-        raise typer.BadParameter(f"dependencies go in a circle: {circle}", param_hint="FILE") from None
+        raise Failure(f"dependencies go in a circle: {circle}; take one of them out") from None
 
 
 def _refs(task: Task) -> list[str]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from opsteward.cli.listing import LIMIT, All, Json, Limit
+
 app = typer.Typer(help="Durable tasks: submit, follow, cancel, drive again.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
-TaskId = Annotated[str, typer.Argument(metavar="ID", help="The task's id.")]
+Which = Annotated[str, typer.Argument(metavar="TASK", help="Its id, the end of it that lists show, or its name.")]
 _PATH = "/api/v1/tasks"
 #: What is shown of one task, as far as it is there.
 _TOLD = (
@@ -31,7 +32,7 @@ def submit(
     priority: Annotated[str, typer.Option(help="critical, high, normal, low or background.")] = "normal",
     delay: Annotated[float | None, typer.Option(help="Seconds from now until it may start.")] = None,
     at: Annotated[str | None, typer.Option(help="When it may start (ISO 8601; local time unless it says).")] = None,
-    depends_on: Annotated[list[str] | None, typer.Option(help="Id of a task that must complete first.")] = None,
+    depends_on: Annotated[list[str] | None, typer.Option(help="Id or name of a task that must complete first.")] = None,
     dedup_key: Annotated[str | None, typer.Option(help="While a task with this key waits or runs, no second.")] = None,
     max_retries: Annotated[int | None, typer.Option(help="Tries after the first; its type's by default.")] = None,
     timeout: Annotated[float | None, typer.Option(help="Longest run in seconds; its type's by default.")] = None,
@@ -41,7 +42,7 @@ def submit(
     """Submit one task."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
-    from opsteward.cli.task_following import follow
+    from opsteward.cli.references import id_of
     from opsteward.cli.task_input import parameters
 
     optional = {
@@ -52,9 +53,10 @@ def submit(
         "timeout": timeout,
     }
     body: dict[str, Any] = {"task_type": task_type, "name": name, "priority": priority}
-    body |= {"parameters": parameters(params or []), "dependencies": depends_on or []}
-    body |= {key: value for key, value in optional.items() if value is not None}
     client = Client()
+    needed = [id_of(client, "task", one) for one in depends_on or []]
+    body |= {"parameters": parameters(params or []), "dependencies": needed}
+    body |= {key: value for key, value in optional.items() if value is not None}
     task = client.post(_PATH, body)
     if not wait:
         if as_json:
@@ -63,6 +65,8 @@ def submit(
             same = "an equal task waits or runs already: " if task["deduplicated"] else ""
             show.say(f"{same}{task['id']} {task['status']}")
         return
+    from opsteward.cli.task_following import follow
+
     task = follow(client, task["id"])
     if as_json:
         show.as_json(task)
@@ -73,7 +77,7 @@ def submit(
 
 @app.command("submit-file")
 def submit_file(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Tasks: a JSON array, or one a line.")],
+    file: Annotated[Path, typer.Argument(help="Tasks: a JSON array, or one a line.")],
     part: Annotated[int, typer.Option(min=1, help="Most tasks of one request; each goes in whole or not at all.")] = (
         10_000
     ),
@@ -100,82 +104,105 @@ def list_tasks(
     ] = None,
     task_type: Annotated[str | None, typer.Option("--type", help="Only this type.")] = None,
     priority: Annotated[str | None, typer.Option(help="Only this priority.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="Only those of this schedule, by name or id.")] = None,
     before: Annotated[str | None, typer.Option(help="Older than the task of this id.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    limit: Limit = LIMIT,
+    every: All = False,
     as_json: Json = False,
 ) -> None:
     """Newest first."""
-    from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.listing import show_list
+    from opsteward.cli.references import id_of
 
-    page = Client().get(_PATH, status=status, task_type=task_type, priority=priority, before=before, limit=limit)
-    if as_json:
-        show.as_json(page)
-        return
-    rows = [
-        {
-            **task,
-            "progress": f"{task['progress']} %",
-            "created": _short(task["created_at"]),
-        }
-        for task in page["items"]
-    ]
-    columns = ["id", "name", "status", "priority", "progress", "created"]
-    empty = "No task fits. Submit one: opsteward tasks submit opsteward.echo --wait"
-    show.table(rows, columns, empty=empty, whole=("id", "status", "created"))
-    if page["next"]:
-        show.say(f"older ones: --before {page['next']}")
+    schedule_id = id_of(Client(), "schedule", schedule) if schedule is not None else None
+    show_list(
+        _PATH,
+        ["id", "name", "status", "priority", "progress", "created"],
+        params={
+            "status": status,
+            "task_type": task_type,
+            "priority": priority,
+            "schedule_id": schedule_id,
+            "before": before,
+        },
+        empty="No task fits. Submit one: opsteward tasks submit opsteward.echo --wait",
+        limit=limit,
+        every=every,
+        as_json=as_json,
+        whole=("status", "priority", "created"),
+        rows=lambda task: {**task, "progress": f"{task['progress']} %", "created": task["created_at"]},
+    )
 
 
 @app.command("show")
-def show_task(task_id: TaskId, as_json: Json = False) -> None:
+def show_task(task: Which, as_json: Json = False) -> None:
     """One task with its parameters, result, and the tasks before and after it."""
-    from opsteward.cli import show
+    from opsteward.cli import actors, show
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
 
-    task = Client().get(f"{_PATH}/{task_id}")
+    client = Client()
+    found = client.get(f"{_PATH}/{id_of(client, 'task', task)}")
     if as_json:
-        show.as_json(task)
+        show.as_json(found)
         return
-    show.say(f"{show.plain(task['name'])} ({task['task_type']}) is {task['status']}, {task['progress']} %")
-    rows = [{"what": key.replace("_", " "), "value": task[key]} for key in _TOLD if task[key] not in (None, "", {})]
-    show.table(rows, ["what", "value"], empty="")
+    show.say(f"{found['name']} ({found['task_type']}) is {found['status']}, {found['progress']} %")
+    told = {key: found[key] for key in ("id", *_TOLD) if found[key] not in (None, "", {})}
+    if "requested_by" in told:
+        told["requested_by"] = actors.in_words(client, told["requested_by"])
+    show.record(told)
     for words, key in (("Waits for", "depends_on"), ("Waited for by", "dependents")):
-        if task[key]:
+        if found[key]:
             show.say(f"{words}:")
-            show.table(task[key], ["id", "name", "status"], empty="", whole=("id",))
+            show.table(found[key], ["id", "name", "status"], empty="", whole=("status",))
 
 
 @app.command("cancel")
-def cancel(task_id: TaskId, reason: Annotated[str, typer.Option(help="Kept with the task.")] = "") -> None:
+def cancel(
+    task: Which, reason: Annotated[str, typer.Option(help="Kept with the task.")] = "", as_json: Json = False
+) -> None:
     """Cancel a waiting task with all that waits for it, or a running one."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
 
-    task = Client().put(f"{_PATH}/{task_id}/cancel", {"reason": reason})
-    ended = task["status"] == "cancelled"
-    show.say(f"{task['id']} is cancelled" if ended else f"{task['id']} runs, and is told to stop")
+    client = Client()
+    found = client.put(f"{_PATH}/{id_of(client, 'task', task)}/cancel", {"reason": reason})
+    if as_json:
+        show.as_json(found)
+        return
+    ended = found["status"] == "cancelled"
+    show.say(f"{found['id']} is cancelled" if ended else f"{found['id']} runs, and is told to stop")
 
 
 @app.command("redrive")
 def redrive(
-    task_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The task's id.")] = None,
+    task: Annotated[str | None, typer.Argument(metavar="[TASK]", help="Its id, an end of it, or its name.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All of a status, up to 10,000 at once.")] = False,
     status: Annotated[str, typer.Option(help="With --all: dead_letter, failed or cancelled.")] = "dead_letter",
     task_type: Annotated[str | None, typer.Option("--type", help="With --all: only this type.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Run a failed, dead or cancelled task anew, or all of them."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
 
-    if (task_id is None) is not every:
-        raise typer.BadParameter("name one task, or give --all", param_hint="ID")
-    if task_id is not None:
-        task = Client().post(f"{_PATH}/{task_id}/redrive")
-        show.say(f"{task['id']} is {task['status']} again")
-        return
-    body = {"status": status} | ({"task_type": task_type} if task_type else {})
-    show.say(f"{Client().post(f'{_PATH}/redrive', body)['count']} are driven again")
+    if (task is None) is not every:
+        raise typer.BadParameter("name one task, or give --all", param_hint="TASK")
+    client = Client()
+    if task is not None:
+        found = client.post(f"{_PATH}/{id_of(client, 'task', task)}/redrive")
+        words = f"{found['id']} is {found['status']} again"
+    else:
+        body = {"status": status} | ({"task_type": task_type} if task_type else {})
+        found = client.post(f"{_PATH}/redrive", body)
+        words = f"{found['count']} are driven again"
+    if as_json:
+        show.as_json(found)
+    else:
+        show.say(words)
 
 
 @app.command("types")
@@ -242,12 +269,6 @@ def _say_end(task: dict[str, Any]) -> None:
         show.say(f"error: {show.plain(task['error'])}")
     if task["result_data"] is not None:
         show.say(f"result: {show.plain(task['result_data'])}")
-
-
-def _short(instant: str) -> str:
-    """The time of day, or the date if it is another day's."""
-    today = datetime.now(UTC).date().isoformat()
-    return instant[11:19] if instant.startswith(today) else instant[:10]
 
 
 def _instant(given: str | None) -> str | None:

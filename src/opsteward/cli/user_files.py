@@ -6,15 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from opsteward.cli import show
-from opsteward.cli.client import Client
+from opsteward.cli.client import CallFailed, Client, NoInstance
 from opsteward.client import files
-from opsteward.client.blocking import Opsteward
-from opsteward.client.connection import Call, CallFailed
+from opsteward.client.connection import Call
 
 _FIRST_PAUSE, _MAX_PAUSE = 0.05, 1.0  # seconds between looks
 _PATIENCE = 60.0  # seconds that the instance may be away meanwhile
@@ -24,7 +22,7 @@ _ANSWER_WITHIN = 600.0  # seconds
 def send_and_follow(call: Call, path: Path, *, whole: bool) -> dict[str, Any]:
     """The import's report once it has ended; with all users and errors if it is to be `whole`.
 
-    Raises CallFailed, httpx.TransportError.
+    Raises CallFailed, NoInstance.
     """
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     client = Client(timeout=_ANSWER_WITHIN)
@@ -40,10 +38,21 @@ def send_and_follow(call: Call, path: Path, *, whole: bool) -> dict[str, Any]:
             time.sleep(pause)
             pause = min(_MAX_PAUSE, pause * 1.3)
             report = _look(client, report["job_id"])
-    if not whole:
-        return report
-    with Opsteward(client.url) as instance:
-        return instance.get_import(report["job_id"], whole=True)
+    return _whole(client, report) if whole else report
+
+
+def _whole(client: Client, report: dict[str, Any]) -> dict[str, Any]:
+    """The report with all of its users and errors."""
+    if files.lacks_ids(report):
+        ids: list[str] = []
+        after: str | None = None
+        while page := client.send(files.more_ids(report["job_id"], after))["items"]:
+            ids += [one["id"] for one in page]
+            after = ids[-1]
+        report["user_ids"] = ids
+    if files.lacks_errors(report):
+        report["errors"] = files.errors_of(client.text(files.all_errors(report["job_id"])))
+    return report
 
 
 def _look(client: Client, job_id: str) -> dict[str, Any]:
@@ -52,7 +61,7 @@ def _look(client: Client, job_id: str) -> dict[str, Any]:
     while True:
         try:
             return dict(client.send(files.get_import(job_id)))
-        except (CallFailed, httpx.TransportError) as error:
+        except (CallFailed, NoInstance) as error:
             gone = isinstance(error, CallFailed) and error.status not in (429, 502, 503, 504)
             if gone or time.monotonic() > deadline:
                 raise

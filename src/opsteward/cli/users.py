@@ -7,15 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from opsteward.cli.listing import LIMIT, All, Json, Limit
+
 app = typer.Typer(help="Users: one by one, and files of them in and out.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 _SHOWN = 20  # errors and warnings that a person is shown
 
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, NDJSON, JSON or LDIF.")],
+    file: Annotated[Path, typer.Argument(help="CSV, NDJSON, JSON or LDIF.")],
     mode: Annotated[str, typer.Option(help="create, upsert, or full (who is absent leaves).")] = "create",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would become of it.")] = False,
     file_format: Annotated[
@@ -36,10 +37,9 @@ def import_file(
     from opsteward.cli.user_files import send_and_follow
     from opsteward.client import files
 
-    try:
-        kind = files.format_of(file, file_format)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+    kind = _format_of(file, file_format)
+    with file.open("rb"):  # a folder, or what is not there, is said before anything is sent
+        pass
     call = files.bulk_import(
         kind,
         mode=mode,  # type: ignore[arg-type]  # what is none is refused by the instance
@@ -59,40 +59,63 @@ def import_file(
 
 @app.command("export")
 def export_file(
-    file: Annotated[Path, typer.Argument(dir_okay=False, help="Where to; its ending tells the format.")],
+    file: Annotated[Path, typer.Argument(help="Where to; its ending tells the format.")],
     file_format: Annotated[
         str | None, typer.Option("--format", help="csv, ndjson, json or ldif; else by name.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Write all users into a file that can be imported again."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
-    from opsteward.client.blocking import Opsteward
+    from opsteward.client import files
 
-    try:
-        with Opsteward(Client().url) as instance:
-            written = instance.export_users(file, file_format=file_format)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    show.say(f"{written}: {written.stat().st_size} bytes")
+    call = files.export(_format_of(file, file_format))
+    size = Client().download(call, file, force=force)
+    if as_json:
+        show.as_json({"file": str(file), "bytes": size})
+    else:
+        show.say(f"{file}: {size} bytes")
 
 
 @app.command("imports")
 def list_imports(
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
+    before: Annotated[str | None, typer.Option(help="Older than the import of this id.")] = None,
+    limit: Limit = LIMIT,
+    every: All = False,
     as_json: Json = False,
 ) -> None:
     """The newest imports."""
-    from opsteward.cli import show
-    from opsteward.cli.client import Client
+    from opsteward.cli.listing import show_list
 
-    page = Client().get("/api/v1/users/imports", limit=limit)
-    if as_json:
-        show.as_json(page)
-        return
-    columns = ("job_id", "status", "mode", "created_at", "rows", "created", "changed", "left", "failed_imports")
-    rows = [{**one, "mode": f"{one['mode']}{' (dry run)' if one['dry_run'] else ''}"} for one in page["items"]]
-    show.table(rows, columns, empty="no imports", whole=("job_id",))
+    show_list(
+        "/api/v1/users/imports",
+        ("id", "status", "mode", "created_at", "rows", "created", "changed", "left", "refused"),
+        params={"before": before},
+        empty="no imports",
+        limit=limit,
+        every=every,
+        as_json=as_json,
+        cursor=("before", "job_id"),
+        whole=("status", "created_at"),
+        rows=lambda one: {
+            **one,
+            "id": one["job_id"],
+            "mode": f"{one['mode']}{' (dry run)' if one['dry_run'] else ''}",
+            "refused": one["failed_imports"],
+        },
+    )
+
+
+def _format_of(file: Path, given: str | None) -> str:
+    from opsteward.cli.failures import Failure
+    from opsteward.client import files
+
+    try:
+        return files.format_of(file, given)
+    except ValueError as error:
+        raise Failure(f"{error} with --format") from None
 
 
 def _mapping(given: list[str]) -> dict[str, str]:

@@ -10,10 +10,29 @@ are the API's own objects. One way leads to an instance, HTTP, be it elsewhere, 
 
 from __future__ import annotations
 
-from opsteward.client.asynchronous import AsyncOpsteward
-from opsteward.client.blocking import Opsteward
-from opsteward.client.calls import Priority
-from opsteward.client.connection import CallFailed
-from opsteward.client.systems import SystemType
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from opsteward.client.asynchronous import AsyncOpsteward
+    from opsteward.client.blocking import Opsteward
+    from opsteward.client.calls import Priority
+    from opsteward.client.connection import CallFailed
+    from opsteward.client.systems import SystemType
 
 __all__ = ["AsyncOpsteward", "CallFailed", "Opsteward", "Priority", "SystemType"]
+
+_HOMES = {
+    "AsyncOpsteward": "asynchronous",
+    "Opsteward": "blocking",
+    "Priority": "calls",
+    "CallFailed": "connection",
+    "SystemType": "systems",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imported when it is first asked for: the command line uses the verbs, and not the HTTP library behind them."""
+    if name in _HOMES:
+        return getattr(import_module(f"opsteward.client.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'opsteward.client' has no attribute {name!r}")

@@ -5,37 +5,53 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
+from opsteward.core.running_instance import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    configured_url,
+    local_url,
+    present_home,
+    running_url,
+)
 
-DEFAULT_URL = "http://127.0.0.1:8080"
+if TYPE_CHECKING:
+    import httpx
+
+DEFAULT_URL = local_url(DEFAULT_HOST, DEFAULT_PORT)
 
 
 class CallFailed(Exception):
-    """The instance refused or failed; `problem` is its problem document (RFC 9457), `status` the HTTP status."""
+    """The instance refused or failed; `problem` is its problem document (RFC 9457), `status` the HTTP status.
 
-    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+    `sent` is the body or the parameters that it is about.
+    """
+
+    def __init__(self, status: int, problem: dict[str, Any], sent: Any = None) -> None:
         super().__init__(problem.get("detail") or problem.get("title") or f"status {status}")
         self.status = status
         self.problem = problem
+        self.sent = sent
 
 
 @dataclass(frozen=True)
 class Address:
-    """`OPSTEWARD_URL` and `OPSTEWARD_TOKEN`, or what is given; the local instance's token file at last."""
+    """Where an instance is, and as whom it is asked; `source` and `token_source` say what told so."""
 
     url: str
     headers: dict[str, str]
+    source: str = ""
+    token_source: str = ""
 
     @classmethod
     def of(cls, url: str | None, token: str | None) -> Address:
-        """The given parts, and for the others the environment's."""
-        secret = token or os.environ.get("OPSTEWARD_TOKEN") or _token_file()
-        return cls(
-            (url or os.environ.get("OPSTEWARD_URL") or DEFAULT_URL).rstrip("/"),
-            {"Authorization": f"Bearer {secret}"} if secret else {},
-        )
+        """The given parts; for the others what the environment says, then what the home on this machine does."""
+        home = present_home()
+        found, source = _url(url, home)
+        secret, token_source = _token(token, home)
+        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        return cls(found.rstrip("/"), headers, source, token_source)
 
 
 @dataclass(frozen=True)
@@ -74,12 +90,23 @@ def text_of(response: httpx.Response) -> str:
     return response.text
 
 
-def _token_file() -> str:
-    from opsteward.core.settings import default_home
+def _url(given: str | None, home: Path) -> tuple[str, str]:
+    if given:
+        return given, "given"
+    if told := os.environ.get("OPSTEWARD_URL"):
+        return told, "OPSTEWARD_URL"
+    if running := running_url(home):
+        return running, f"the instance that runs in {home}"
+    return configured_url() or (DEFAULT_URL, f"the default, as no instance runs in {home}")
 
-    home = os.environ.get("OPSTEWARD_HOME")
-    path = (Path(home) if home else default_home()) / "token"
+
+def _token(given: str | None, home: Path) -> tuple[str, str]:
+    if given:
+        return given, "given"
+    if told := os.environ.get("OPSTEWARD_TOKEN"):
+        return told.strip(), "OPSTEWARD_TOKEN"
+    path = home / "token"
     try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
+        return path.read_text().strip(), str(path)
+    except (OSError, UnicodeDecodeError):
+        return "", f"none: OPSTEWARD_TOKEN is not set, and {path} can't be read"

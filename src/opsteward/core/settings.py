@@ -6,7 +6,6 @@ A wrong setting stops the start with the setting's name. `docs/reference/setting
 from __future__ import annotations
 
 import os
-import sys
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from opsteward.core.errors import FieldProblem, Invalid
-
-
-def default_home() -> Path:
-    """`/var/lib/opsteward` for root, else the platform's user data folder."""
-    if sys.platform != "win32" and os.geteuid() == 0:
-        return Path("/var/lib/opsteward")
-    from platformdirs import user_data_path
-
-    return user_data_path("opsteward")
+from opsteward.core.running_instance import default_home, local_url, toml_file
 
 
 class Settings(BaseSettings):
@@ -241,7 +232,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=_toml_file())
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=toml_file())
 
     @property
     def given_secret(self) -> str | None:
@@ -251,14 +242,7 @@ class Settings(BaseSettings):
     @property
     def url(self) -> str:
         """How a browser or the CLI on this machine reaches us."""
-        return self.public_url or f"http://{self.host}:{self.port}"
-
-
-def _toml_file() -> Path:
-    """`opsteward.toml` in the working folder, else in `OPSTEWARD_HOME`."""
-    here = Path("opsteward.toml")
-    home = os.environ.get("OPSTEWARD_HOME")
-    return here if here.exists() or not home else Path(home) / "opsteward.toml"
+        return self.public_url or local_url(self.host, self.port)
 
 
 #: Variables under our prefix that are not settings of the server: the CLI's, and the tests' and benchmarks'.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +14,13 @@ from opsteward.core.bus import Bus
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, NotFound
+from opsteward.core.references import called
 from opsteward.events import timeline
 from opsteward.events.models import Event, Incident, IncidentFingerprint
 from opsteward.events.types import EventView, IncidentChanged, IncidentStatus, IncidentView
 from opsteward.telemetry import audit
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class Incidents:
@@ -34,13 +38,23 @@ class Incidents:
         session: AsyncSession,
         *,
         status: list[str] | None = None,
+        severity: str | None = None,
+        source: str | None = None,
+        ref: str | None = None,
         before: int | None = None,
         limit: int = 100,
     ) -> list[IncidentView]:
-        """Newest first; `before` is the last number of the previous page."""
+        """Newest first; `before` is the last number of the previous page. `ref`: by number, id, or a part of the id."""
         query = sa.select(Incident).where(Incident.tenant_id == tenant_of(session))
         if status:
             query = query.where(Incident.status.in_(status))
+        if severity is not None:
+            query = query.where(Incident.severity == severity)
+        if source is not None:
+            query = query.where(Incident.source == source)
+        if ref is not None:
+            by_number = [Incident.number == int(ref)] if _NUMBER.fullmatch(ref) else []
+            query = query.where(Incident.id.in_(await called(session, Incident, ref, names=by_number)))
         if before is not None:
             query = query.where(Incident.number < before)
         rows = await session.scalars(query.order_by(Incident.number.desc()).limit(limit))

@@ -20,6 +20,7 @@ from opsteward.core.crypto import SecretBox, digest
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.ids import uuid7
+from opsteward.core.references import called
 from opsteward.systems.models import System
 from opsteward.systems.registration import NewSystem, Refusal, check_new
 from opsteward.systems.types import KnownSystem, SystemHealth, SystemInfo, SystemsChanged
@@ -142,6 +143,33 @@ class Inventory:
             sa.select(System).where(System.tenant_id == tenant_of(session)).order_by(System.name_key).limit(1000)
         )
         return [_info(row) for row in rows]
+
+    async def page(
+        self,
+        session: AsyncSession,
+        *,
+        status: str | None = None,
+        system_type: str | None = None,
+        criticality: str | None = None,
+        ref: str | None = None,
+        after: str | None = None,
+        limit: int = 1000,
+    ) -> list[SystemInfo]:
+        """By name, behind that of the name `after`; `status`: of its health; `ref`: by name, id, or a part of it."""
+        query = sa.select(System).where(System.tenant_id == tenant_of(session))
+        for column, value in (
+            (System.health, status),
+            (System.type, system_type),
+            (System.criticality, criticality),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        if ref is not None:
+            ids = await called(session, System, ref, names=[System.name_key == ref.casefold()])
+            query = query.where(System.id.in_(ids))
+        if after is not None:
+            query = query.where(System.name_key > after.casefold())
+        return [_info(row) for row in await session.scalars(query.order_by(System.name_key).limit(limit))]
 
     async def remove(self, session: AsyncSession, *, system_id: UUID, actor: str) -> None:
         """Forget a system and its credentials; its history stays. Raises NotFound, or Conflict while others need it."""

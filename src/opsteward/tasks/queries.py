@@ -15,6 +15,7 @@ from opsteward.core.changes import Change, record_changes
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, NotFound
 from opsteward.core.ids import uuid7
+from opsteward.core.references import called
 from opsteward.tasks.dependents import cancel_dependents
 from opsteward.tasks.models import Task, TaskDependency, TaskLimit
 from opsteward.tasks.outcome_writer import change_of
@@ -48,9 +49,10 @@ async def page(
     priority: str | None = None,
     schedule_id: UUID | None = None,
     before: UUID | None = None,
+    ref: str | None = None,
     limit: int = 50,
 ) -> list[TaskInfo]:
-    """The newest first; `before` is the last id of the previous page."""
+    """The newest first; `before` is the last id of the previous page. `ref`: by name, id, or a part of the id."""
     query = sa.select(Task).where(Task.tenant_id == tenant_of(session)).order_by(Task.id.desc()).limit(limit)
     for column, value in (
         (Task.status, status),
@@ -62,6 +64,8 @@ async def page(
             query = query.where(column == value)
     if before is not None:
         query = query.where(Task.id < before)
+    if ref is not None:
+        query = query.where(Task.id.in_(await called(session, Task, ref, newest_names=["name"])))
     return [_info(row) for row in await session.scalars(query)]
 
 

@@ -26,6 +26,7 @@ from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound, OpsError, Unavailable
 from opsteward.core.ids import derived_id, uuid7
 from opsteward.core.log import get_logger
+from opsteward.core.references import called
 from opsteward.tasks.models import TaskSchedule
 from opsteward.tasks.submission import Submission
 from opsteward.tasks.types import SCHEDULES, NewTask, ScheduleInfo
@@ -70,12 +71,17 @@ class Schedules:
         await _note(session, "created", row, actor=actor)
         return _info(row)
 
-    async def page(self, session: AsyncSession) -> list[ScheduleInfo]:
-        """All schedules of the tenant, by name."""
-        rows = await session.scalars(
-            sa.select(TaskSchedule).where(TaskSchedule.tenant_id == tenant_of(session)).order_by(TaskSchedule.name)
-        )
-        return [_info(row) for row in rows]
+    async def page(
+        self, session: AsyncSession, *, ref: str | None = None, after: str | None = None, limit: int | None = None
+    ) -> list[ScheduleInfo]:
+        """The tenant's schedules by name, behind that of the name `after`; `ref`: by name, id, or a part of the id."""
+        query = sa.select(TaskSchedule).where(TaskSchedule.tenant_id == tenant_of(session))
+        if ref is not None:
+            ids = await called(session, TaskSchedule, ref, names=[TaskSchedule.name == ref])
+            query = query.where(TaskSchedule.id.in_(ids))
+        if after is not None:
+            query = query.where(TaskSchedule.name > after)
+        return [_info(row) for row in await session.scalars(query.order_by(TaskSchedule.name).limit(limit))]
 
     async def get(self, session: AsyncSession, *, schedule_id: UUID) -> ScheduleInfo:
         """Raises NotFound."""

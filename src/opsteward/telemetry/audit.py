@@ -45,9 +45,18 @@ class AuditRecord:
 
 
 async def list_entries(
-    session: AsyncSession, *, object_id: str | None = None, before: UUID | None = None, limit: int = 100
+    session: AsyncSession,
+    *,
+    object_id: str | None = None,
+    actor: str | None = None,
+    verb: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: UUID | None = None,
+    limit: int = 100,
 ) -> list[AuditRecord]:
-    """The newest entries first; `before` is the last id of the previous page."""
+    """The newest entries first; `before` is the last id of the previous page. `verb` is one, or the beginning of some
+    (`approval`)."""
     tenant_id = tenant_of(session)
     query = (
         sa.select(AuditEntry, AuditSeal.seq)
@@ -58,6 +67,14 @@ async def list_entries(
     )
     if object_id is not None:
         query = query.where(AuditEntry.object_id == object_id)
+    if actor is not None:
+        query = query.where(AuditEntry.actor == actor)
+    if verb is not None:
+        query = query.where(sa.or_(AuditEntry.verb == verb, AuditEntry.verb.startswith(f"{verb}.", autoescape=True)))
+    if since is not None:
+        query = query.where(AuditEntry.at >= since)
+    if until is not None:
+        query = query.where(AuditEntry.at < until)
     if before is not None:
         edge = sa.select(AuditEntry.at, AuditEntry.id).where(AuditEntry.tenant_id == tenant_id, AuditEntry.id == before)
         query = query.where(sa.tuple_(AuditEntry.at, AuditEntry.id) < edge.scalar_subquery())

@@ -12,7 +12,7 @@ from opsteward.accounts.types import Identity
 from opsteward.actions.types import ActionView, ApprovalView, FreezeView, NewAction
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.schemas.actions import ActionTypeInfo
-from opsteward.api.rest.schemas.base import Input, NoBody, Page, page_of
+from opsteward.api.rest.schemas.base import Input, NoBody, Page, Ref, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.ids import uuid7
 
@@ -121,13 +121,18 @@ async def list_approvals(
     services: RoomsDep,
     identity: Annotated[Identity, needs("approvals.read")],
     status: Literal["pending", "approved", "refused", "expired", "withdrawn", "all"] = "pending",
+    action: Annotated[str | None, Query(max_length=100)] = None,
+    ref: Ref = None,
+    after: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Page[ApprovalView]:
     """Oldest first, each with the plan that it is for."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         wanted = None if status == "all" else status
-        found = await services.action_service.list_approvals(session, status=wanted, limit=limit, by=identity)
-    return Page(items=list(found))
+        found = await services.action_service.list_approvals(
+            session, status=wanted, action=action, ref=ref, after=after, limit=limit, by=identity
+        )
+    return page_of(found, limit=limit)
 
 
 @router.get("/approvals/{approval_id}")
@@ -160,10 +165,17 @@ async def refuse(
 
 
 @router.get("/freezes")
-async def list_freezes(services: RoomsDep, identity: Annotated[Identity, needs("actions.read")]) -> Page[FreezeView]:
-    """What is not tried at present, because it did not help."""
+async def list_freezes(
+    services: RoomsDep,
+    identity: Annotated[Identity, needs("actions.read")],
+    ref: Ref = None,
+    after: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+) -> Page[FreezeView]:
+    """What is not tried at present, because it did not help; the oldest first."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=list(await services.action_service.list_freezes(session)))
+        found = await services.action_service.list_freezes(session, ref=ref, after=after, limit=limit)
+    return page_of(found, limit=limit)
 
 
 @router.post("/freezes/{freeze_id}/lift", status_code=204)

@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from opsteward.accounts import tenants
 from opsteward.accounts.tenants import NewTenant
@@ -49,12 +49,25 @@ async def list_audit(
     services: RoomsDep,
     identity: Annotated[Identity, needs("audit.read")],
     object_id: Annotated[str | None, Query(max_length=200)] = None,
+    actor: Annotated[str | None, Query(max_length=200, description="operator:ID, or a part of Opsteward")] = None,
+    verb: Annotated[str | None, Query(max_length=100, description="one, or the beginning of some")] = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Page[AuditRecord]:
     """Newest first."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await audit.list_entries(session, object_id=object_id, before=before, limit=limit)
+        found = await audit.list_entries(
+            session,
+            object_id=object_id,
+            actor=actor,
+            verb=verb,
+            since=since,
+            until=until,
+            before=before,
+            limit=limit,
+        )
     return page_of(found, limit=limit)
 
 

@@ -14,7 +14,7 @@ from opsteward.agents.service import MAX_INTERVAL, SHORTEST_INTERVAL
 from opsteward.agents.types import AgentInfo, KindInfo, MetricHistory, NewAgent
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.schemas.agents import AgentsStatus, AgentWithMessages
-from opsteward.api.rest.schemas.base import Input, NoBody, Page, page_of
+from opsteward.api.rest.schemas.base import Input, NoBody, Page, Ref, page_of
 from opsteward.api.routes import Routes
 from opsteward.tasks import queries as tasks
 
@@ -61,11 +61,12 @@ async def list_agents(
     services: RoomsDep,
     identity: Read,
     after: UUID | None = None,
+    ref: Ref = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Page[AgentInfo]:
     """By name; `next` is the `after` of the next page."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await services.agents.page(session, after=after, limit=limit)
+        found = await services.agents.page(session, after=after, ref=ref, limit=limit)
     return page_of(found, limit=limit)
 
 

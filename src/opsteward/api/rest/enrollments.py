@@ -10,7 +10,7 @@ from pydantic import Field
 
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.schemas.base import Input, Page, page_of
+from opsteward.api.rest.schemas.base import Input, Page, Ref, page_of
 from opsteward.api.rest.schemas.enrollments import DutyPairs
 from opsteward.api.routes import Routes
 from opsteward.directory.enrollment import service as enrollment_service
@@ -51,12 +51,19 @@ async def list_enrollments(
     enrollment_type: Annotated[str | None, Query(max_length=100)] = None,
     user_id: UUID | None = None,
     before: UUID | None = None,
+    ref: Ref = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page[EnrollmentInfo]:
     """Newest first."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         found = await enrollment_service.page(
-            session, status=status, enrollment_type=enrollment_type, user_id=user_id, before=before, limit=limit
+            session,
+            status=status,
+            enrollment_type=enrollment_type,
+            user_id=user_id,
+            before=before,
+            ref=ref,
+            limit=limit,
         )
     return page_of(found, limit=limit)
 

@@ -15,7 +15,7 @@ from opsteward.accounts.types import Identity
 from opsteward.api import problems
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.middleware.guard import check_json
-from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, page_of
+from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, Ref, page_of
 from opsteward.api.rest.schemas.events import IncidentInFull, Rejected, TakenEvents, TakenEventsInFull
 from opsteward.api.routes import Routes
 from opsteward.core.blocking import in_thread
@@ -163,13 +163,22 @@ async def list_incidents(
     services: RoomsDep,
     identity: Annotated[Identity, needs("incidents.read")],
     status: Annotated[list[IncidentStatus] | None, Query()] = None,
+    severity: Annotated[str | None, Query(max_length=40)] = None,
+    source: Annotated[str | None, Query(max_length=200)] = None,
+    ref: Ref = None,
     before: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Page[IncidentView]:
     """Newest first; `before` takes the `next` of the previous page."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         found = await services.incidents.page(
-            session, status=[s.value for s in status or []] or None, before=before, limit=limit
+            session,
+            status=[s.value for s in status or []] or None,
+            severity=severity,
+            source=source,
+            ref=ref,
+            before=before,
+            limit=limit,
         )
     return page_of(found, limit=limit, cursor="number")
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 from pydantic import Field
 
 from opsteward.accounts import credentials, operators, passwords
@@ -15,8 +15,8 @@ from opsteward.accounts.permissions import SIGNED_IN
 from opsteward.accounts.role_delegation import require_power_over
 from opsteward.accounts.types import Identity, OperatorInfo, TokenInfo
 from opsteward.api.deps import RoomsDep, client_address, needs, own_address
-from opsteward.api.rest.schemas.administration import IssuedToken, Me, PasswordLink
-from opsteward.api.rest.schemas.base import Input, NoBody, Page
+from opsteward.api.rest.schemas.administration import IssuedToken, Me, PasswordLink, SignInLink
+from opsteward.api.rest.schemas.base import Input, NoBody, Page, Ref, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.errors import Denied, Invalid
 
@@ -75,6 +75,32 @@ async def me(identity: Annotated[Identity, needs(SIGNED_IN)]) -> Me:
     )
 
 
+@router.post("/me/sign-in-link", status_code=201)
+async def create_sign_in_link(
+    request: Request, services: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)], body: NoBody = None
+) -> SignInLink:
+    """A link, shown this once, that signs one in to the console; it works once, within 15 minutes, and may no more
+    than the token that asks."""
+    if identity.kind != "api":
+        raise Denied("only an API token makes a sign-in link", remedy="a browser that is signed in needs none")
+    if identity.expires_at is not None:
+        # a session lives for days, and one by a link no longer knows the token
+        raise Denied(
+            "a token that expires makes no sign-in link", remedy=f"sign in with it: {own_address(request)}/sign-in"
+        )
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        link = await credentials.issue_token(
+            session,
+            operator_id=identity.operator_id,
+            kind="link",
+            name="sign-in link",
+            actor=identity.actor,
+            ttl=timedelta(minutes=credentials.LINK_MINUTES),
+            by=identity,
+        )
+    return SignInLink(url=f"{own_address(request)}/sign-in?code={link.secret}", expires_at=link.expires_at)
+
+
 @router.put("/me/password", status_code=204)
 async def change_password(
     body: PasswordIn, request: Request, services: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]
@@ -88,11 +114,18 @@ async def change_password(
 
 @router.get("/operators")
 async def list_operators(
-    services: RoomsDep, identity: Annotated[Identity, needs("operators.read")]
+    services: RoomsDep,
+    identity: Annotated[Identity, needs("operators.read")],
+    role: Annotated[str | None, Query(max_length=40)] = None,
+    status: Literal["active", "inactive"] | None = None,
+    ref: Ref = None,
+    after: Annotated[str | None, Query(max_length=100)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
 ) -> Page[OperatorInfo]:
-    """Who works with Opsteward in this tenant."""
+    """Who works with Opsteward in this tenant, by name; `after`: `next` of the page before."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=list(await credentials.list_operators(session)))
+        found = await credentials.list_operators(session, role=role, status=status, ref=ref, after=after, limit=limit)
+    return page_of(found, limit=limit, cursor="name")
 
 
 @router.post("/operators", status_code=201)
@@ -152,11 +185,18 @@ async def create_password_link(
 
 
 @router.get("/tokens")
-async def list_tokens(services: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]) -> Page[TokenInfo]:
-    """One's own API tokens; all of the tenant for who may write tokens. Never their secrets."""
+async def list_tokens(
+    services: RoomsDep,
+    identity: Annotated[Identity, needs(SIGNED_IN)],
+    ref: Ref = None,
+    before: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+) -> Page[TokenInfo]:
+    """One's own API tokens; all of the tenant for who may write tokens. Newest first, never their secrets."""
     own = None if identity.may("tokens.write") else identity.operator_id
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=list(await credentials.list_tokens(session, operator_id=own)))
+        found = await credentials.list_tokens(session, operator_id=own, ref=ref, before=before, limit=limit)
+    return page_of(found, limit=limit)
 
 
 @router.post("/tokens", status_code=201)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Query, Response
 from pydantic import AliasChoices, Field
 
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.schemas.base import Input, Page
+from opsteward.api.rest.schemas.base import Input, Page, Ref, page_of
 from opsteward.api.routes import Routes
 from opsteward.systems.service import NewSystem
 from opsteward.systems.types import SystemHealth, SystemInfo
@@ -44,10 +44,28 @@ async def register_system(
 
 
 @router.get("")
-async def list_systems(services: RoomsDep, identity: Annotated[Identity, needs("systems.read")]) -> Page[SystemInfo]:
-    """All systems with their present health, by name."""
+async def list_systems(
+    services: RoomsDep,
+    identity: Annotated[Identity, needs("systems.read")],
+    status: Annotated[str | None, Query(max_length=40, description="of its health")] = None,
+    system_type: Annotated[str | None, Query(alias="type", max_length=40)] = None,
+    criticality: Annotated[str | None, Query(max_length=40)] = None,
+    ref: Ref = None,
+    after: Annotated[str | None, Query(max_length=100)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+) -> Page[SystemInfo]:
+    """With their present health, by name; `after`: `next` of the page before."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=list(await services.inventory.all(session)))
+        found = await services.inventory.page(
+            session,
+            status=status,
+            system_type=system_type,
+            criticality=criticality,
+            ref=ref,
+            after=after,
+            limit=limit,
+        )
+    return page_of(found, limit=limit, cursor="name")
 
 
 @router.get("/{system_id}")

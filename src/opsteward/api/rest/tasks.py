@@ -10,6 +10,7 @@ from pydantic import Field
 
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.rest.schemas import base
 from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, page_of
 from opsteward.api.rest.schemas.tasks import (
     FiringTimes,
@@ -168,6 +169,7 @@ async def list_tasks(
     priority: Priority | None = None,
     schedule_id: UUID | None = None,
     before: UUID | None = None,
+    ref: base.Ref = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page[TaskInfo]:
     """Newest first."""
@@ -179,6 +181,7 @@ async def list_tasks(
             priority=priority,
             schedule_id=schedule_id,
             before=before,
+            ref=ref,
             limit=limit,
         )
     return page_of(found, limit=limit)
@@ -296,10 +299,17 @@ async def create_schedule(
 
 
 @router.get("/schedules")
-async def list_schedules(services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> Page[ScheduleInfo]:
-    """All schedules, by name."""
+async def list_schedules(
+    services: RoomsDep,
+    identity: Annotated[Identity, needs("tasks.read")],
+    ref: base.Ref = None,
+    after: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+) -> Page[ScheduleInfo]:
+    """By name; `after`: `next` of the page before."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=list(await services.schedules.page(session)))
+        found = await services.schedules.page(session, ref=ref, after=after, limit=limit)
+    return page_of(found, limit=limit, cursor="name")
 
 
 @router.post("/schedules/preview")

@@ -20,7 +20,7 @@ from opsteward.accounts.types import Identity
 from opsteward.api import problems, uploads
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.middleware.guard import check_json
-from opsteward.api.rest.schemas.base import Input, Page
+from opsteward.api.rest.schemas.base import Input, Page, Ref
 from opsteward.api.rest.schemas.users import ImportedUser
 from opsteward.api.routes import Routes
 from opsteward.api.services import ApiServices
@@ -234,11 +234,12 @@ async def list_imports(
     services: RoomsDep,
     identity: Annotated[Identity, needs("users.read")],
     before: UUID | None = None,
+    ref: Ref = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page[ImportInfo]:
     """Newest first, without their reports."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await jobs.page(session, before=before, limit=limit)
+        found = await jobs.page(session, before=before, ref=ref, limit=limit)
     after = str(found[-1].job_id) if len(found) == limit else None
     return Page(items=list(found), next=after)
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.schemas.base import Input, Instant, Page, page_of
+from opsteward.api.rest.schemas.base import Input, Instant, Page, Ref, page_of
 from opsteward.api.routes import Routes
 from opsteward.directory.entitlements import service as entitlements
 from opsteward.directory.types import GrantInfo, NewUser, UserAnalytics, UserChangeInfo, UserInfo, UserStatus
@@ -90,12 +90,13 @@ async def list_users(
     role: Annotated[str | None, Query(max_length=100)] = None,
     department: Annotated[str | None, Query(max_length=200)] = None,
     after: Annotated[str | None, Query(max_length=255)] = None,
+    ref: Ref = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page[UserInfo]:
     """By username. `search`: a part of a username, an address or a full name; `after`: `next` of the page before."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         found = await user_queries.page(
-            session, search=search, status=status, role=role, department=department, after=after, limit=limit
+            session, search=search, status=status, role=role, department=department, after=after, ref=ref, limit=limit
         )
     return page_of(found, limit=limit, cursor="username")
 

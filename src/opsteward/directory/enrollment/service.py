@@ -19,6 +19,8 @@ from opsteward.core.clock import iso, now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Denied, NotFound
 from opsteward.core.ids import uuid7
+from opsteward.core.name_keys import folded
+from opsteward.core.references import called
 from opsteward.directory import user_changes
 from opsteward.directory.enrollment_rules.rules import Rule
 from opsteward.directory.enrollment_rules.service import rules_of
@@ -240,9 +242,11 @@ async def page(
     decided: bool = False,
     automatic: bool | None = None,
     before: UUID | None = None,
+    ref: str | None = None,
     limit: int = 50,
 ) -> list[EnrollmentInfo]:
-    """Newest first. With `decided` none that waits; `automatic`: only those that a rule approved, or none of them."""
+    """Newest first. With `decided` none that waits; `automatic`: only those that a rule approved, or none of them.
+    `ref`: by its id or a part of it, or by the username or address of who waits."""
     query = _SHOWN.where(_own(session)).order_by(Enrollment.id.desc()).limit(limit)
     if status is not None:
         query = query.where(Enrollment.status == status)
@@ -256,6 +260,14 @@ async def page(
         query = query.where(Enrollment.automatic == automatic)
     if before is not None:
         query = query.where(Enrollment.id < before)
+    if ref is not None:
+        held = sa.select(User.id).where(
+            User.tenant_id == tenant_of(session),
+            User.holds_names,
+            sa.or_(User.username_key == folded(ref), User.email_key == folded(ref)),
+        )
+        waits = (Enrollment.status == EnrollmentStatus.PENDING) & Enrollment.user_id.in_(held)
+        query = query.where(Enrollment.id.in_(await called(session, Enrollment, ref, names=[waits])))
     return [_info(*found) for found in await session.execute(query)]
 
 

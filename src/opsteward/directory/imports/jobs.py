@@ -16,6 +16,7 @@ from opsteward.core.crypto import digest
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import NotFound
 from opsteward.core.ids import uuid7
+from opsteward.core.references import called
 from opsteward.directory.imports.models import ImportJob, ImportPart, ImportProblem, ImportRow
 from opsteward.directory.imports.records import Reading
 from opsteward.directory.models import EnrollmentRule, User
@@ -209,11 +210,15 @@ def reading_of(job: ImportJob) -> Reading:
     )
 
 
-async def page(session: AsyncSession, *, before: UUID | None = None, limit: int = 50) -> list[ImportInfo]:
-    """Newest first."""
+async def page(
+    session: AsyncSession, *, before: UUID | None = None, ref: str | None = None, limit: int = 50
+) -> list[ImportInfo]:
+    """Newest first; `ref`: by its id, or a part of it."""
     query = sa.select(ImportJob).where(ImportJob.tenant_id == tenant_of(session), ImportJob.status != "uploading")
     if before is not None:
         query = query.where(ImportJob.id < before)
+    if ref is not None:
+        query = query.where(ImportJob.id.in_(await called(session, ImportJob, ref)))
     return [info(row) for row in await session.scalars(query.order_by(ImportJob.id.desc()).limit(limit))]
 
 

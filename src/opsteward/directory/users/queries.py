@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.name_keys import folded
+from opsteward.core.references import called
 from opsteward.directory.models import User, UserChange
 from opsteward.directory.types import (
     EnrollmentAnalytics,
@@ -36,11 +37,17 @@ async def page(
     role: str | None = None,
     department: str | None = None,
     after: str | None = None,
+    ref: str | None = None,
     limit: int = 50,
 ) -> list[UserInfo]:
     """Those who hold their names, in the order of their usernames. `search` is part of a username, an address or a
-    full name, whatever its case; `after` is the username of the last one of the page before."""
+    full name, whatever its case; `after` is the username of the last one of the page before. With `ref` those who are
+    called so, by username, address or id, who gave their names back among them."""
     tenant_id = tenant_of(session)
+    if ref is not None:
+        named = [User.holds_names & (key == folded(ref)) for key in (User.username_key, User.email_key)]
+        ids = await called(session, User, ref, names=named)
+        return await several(session, user_ids=ids)
     query = sa.select(User).where(User.tenant_id == tenant_id, User.holds_names).order_by(User.username_key)
     if search:
         found = await session.scalars(

@@ -44,6 +44,14 @@ class PasswordLink:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SignInLink:
+    """A link that signs its maker in to the console, once."""
+
+    url: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class IssuedToken:
     """A new token with its secret, which is shown this once."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
+from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict
 
 T = TypeVar("T")
@@ -30,6 +31,13 @@ def _within_years(value: datetime) -> datetime:
 
 #: An instant of a body: ISO 8601 text with its zone, and no number of seconds.
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant_text), AfterValidator(_within_years)]
+
+
+#: In a list: only what a person calls so.
+Ref = Annotated[
+    str | None,
+    Query(min_length=1, max_length=320, description="only what is called so: its name, or an end of its id"),
+]
 
 
 class Input(BaseModel):
