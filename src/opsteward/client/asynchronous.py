@@ -1,20 +1,15 @@
-"""The async form."""
+"""The async form of the verbs; `python docs/generate.py` writes the blocking form from it."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
-import httpx
-
 from opsteward.client import calls, files, people, systems
-from opsteward.client.connection import Call, answer_of, text_of
-from opsteward.client.embedded import Embedded, address_of
-from opsteward.core.blocking import in_thread
+from opsteward.client.transport import AsyncTransport
 
 Task = dict[str, Any]
 User = dict[str, Any]
@@ -23,38 +18,13 @@ System = dict[str, Any]
 _LOOK_EVERY = 0.1  # seconds, while a task is waited for; longer and longer up to a second
 
 
-class AsyncOpsteward:
+class AsyncOpsteward(AsyncTransport):
     """A running instance: `AsyncOpsteward(url=..., token=...)`, or where `OPSTEWARD_URL` and `OPSTEWARD_TOKEN` say.
 
     `AsyncOpsteward()` takes the one that runs here; where none does, it starts one of its own, which ends with the
-    block. Use it in an `async with` block. Every method raises CallFailed where the instance refuses, and
-    httpx.HTTPError where it can't be reached.
+    `async with` block. Every method raises CallFailed where the instance refuses, and httpx.HTTPError where it can't
+    be reached.
     """
-
-    def __init__(self, url: str | None = None, token: str | None = None, *, timeout: float = 60.0) -> None:
-        """`timeout`: seconds to wait for an answer."""
-        self._given = (url, token)
-        self._own: Embedded | None = None
-        self._http = httpx.AsyncClient(timeout=timeout)
-
-    async def __aenter__(self) -> Self:
-        """Raises RuntimeError when an own instance does not start."""
-        address = await in_thread(address_of, *self._given)
-        if address is None:
-            self._own = await in_thread(Embedded)
-            address = self._own.address
-        self._http.base_url = address.url
-        self._http.headers.update(address.headers)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Give back the connections, and end the instance if it is our own."""
-        await self._http.aclose()
-        if self._own is not None:
-            await in_thread(self._own.end)
 
     async def create_task(
         self, task_type: str, parameters: Mapping[str, Any] | None = None, *, priority: str = "normal", **more: Any
@@ -67,7 +37,8 @@ class AsyncOpsteward:
         self, tasks: Sequence[Mapping[str, Any]], *, idempotency_key: str | None = None
     ) -> list[str]:
         """Submit many, all or none; gives their ids in the order given."""
-        return list((await self._send(calls.create_tasks(tasks, idempotency_key=idempotency_key)))["ids"])
+        page = await self._send(calls.create_tasks(tasks, idempotency_key=idempotency_key))
+        return list(page["ids"])
 
     async def get_task(self, task_id: str | UUID) -> Task:
         """One task with its state, progress and result."""
@@ -78,7 +49,7 @@ class AsyncOpsteward:
     ) -> list[Task]:
         """The newest first; `before` is the last id of the page before."""
         call = calls.list_tasks(status=status, task_type=task_type, limit=limit, before=before)
-        return list((await self._send(call))["items"])
+        return await self._items(call)
 
     async def cancel_task(self, task_id: str | UUID, *, reason: str = "") -> Task:
         """A waiting task ends at once, a running one within a moment."""
@@ -94,7 +65,7 @@ class AsyncOpsteward:
         while (task := await self.get_task(task_id))["status"] not in calls.ENDED:
             if time.monotonic() > until:
                 raise TimeoutError(f"task {task_id} is {task['status']} after {timeout:g} s")
-            await asyncio.sleep(pause)
+            await self._sleep(pause)
             pause = min(1.0, pause * 1.5)
         return task
 
@@ -104,7 +75,7 @@ class AsyncOpsteward:
 
     async def systems(self) -> list[System]:
         """All systems with their present health, by name."""
-        return list((await self._send(systems.systems()))["items"])
+        return await self._items(systems.systems())
 
     async def system_health(self, system_id: str | UUID) -> dict[str, Any]:
         """The health of one system as last measured."""
@@ -150,7 +121,7 @@ class AsyncOpsteward:
         call = people.list_users(
             search=search, status=status, role=role, department=department, limit=limit, after=after
         )
-        return list((await self._send(call))["items"])
+        return await self._items(call)
 
     async def bulk_user_import(
         self,
@@ -172,12 +143,11 @@ class AsyncOpsteward:
             kind, mode=mode, dry_run=dry_run, enrollment_type=enrollment_type, mapping=mapping, delimiter=delimiter,
             encoding=encoding,
         )  # fmt: skip
-        sent = await self._http.request(call.method, call.path, **call.options(files.as_async(content)))
-        report, until, pause = dict(answer_of(sent)), time.monotonic() + timeout, _LOOK_EVERY
+        report, until, pause = dict(await self._send(call, content)), time.monotonic() + timeout, _LOOK_EVERY
         while not files.ended(report):
             if time.monotonic() > until:
                 raise TimeoutError(f"import {report['job_id']} is at {report['progress']} % after {timeout:g} s")
-            await asyncio.sleep(pause)
+            await self._sleep(pause)
             pause = min(1.0, pause * 1.5)
             report = await self.get_import(report["job_id"])
         return await self._whole(report)
@@ -192,42 +162,28 @@ class AsyncOpsteward:
         if files.lacks_ids(report):
             ids: list[str] = []
             after: str | None = None
-            while page := (await self._send(files.more_ids(report["job_id"], after)))["items"]:
+            while page := await self._items(files.more_ids(report["job_id"], after)):
                 ids += [one["id"] for one in page]
                 after = ids[-1]
             report["user_ids"] = ids
         if files.lacks_errors(report):
-            call = files.all_errors(report["job_id"])
-            answer = await self._http.request(call.method, call.path, **call.options())
-            report["errors"] = files.errors_of(text_of(answer))
+            report["errors"] = files.errors_of(await self._text(files.all_errors(report["job_id"])))
         return report
 
     async def export_users(self, path: str | Path, *, file_format: str | None = None) -> Path:
         """All users into a file that can be imported again: CSV, NDJSON, JSON or LDIF, by its name or as given."""
         target = Path(path)
-        call = files.export(files.format_of(target, file_format))
-        partly = target.with_name(f"{target.name}.part")
-        async with self._http.stream(call.method, call.path, **call.options()) as answer:
-            if answer.status_code != 200:
-                await answer.aread()
-                answer_of(answer)
-            file = await in_thread(partly.open, "wb")
-            try:
-                async for block in answer.aiter_bytes():
-                    await in_thread(file.write, block)
-            finally:
-                await in_thread(file.close)
-        return await in_thread(partly.replace, target)
+        return await self._download(files.export(files.format_of(target, file_format)), target)
 
     async def user_history(self, user_id: str | UUID) -> list[dict[str, Any]]:
         """Every change of a user, newest first."""
-        return list((await self._send(people.user_history(user_id)))["items"])
+        return await self._items(people.user_history(user_id))
 
     async def enrollment_requests(
         self, *, status: str | None = None, limit: int = 50, before: str | None = None
     ) -> list[Enrollment]:
         """The newest first; `pending_manual_review` are those that wait for a person."""
-        return list((await self._send(people.enrollment_requests(status=status, limit=limit, before=before)))["items"])
+        return await self._items(people.enrollment_requests(status=status, limit=limit, before=before))
 
     async def approve_enrollment(
         self, enrollment_id: str | UUID, *, approver: str | None = None, reason: str = ""
@@ -256,6 +212,3 @@ class AsyncOpsteward:
     async def get_user_analytics(self, days: int = 30) -> dict[str, Any]:
         """Figures of users and enrolments. Rates are 0-100."""
         return dict(await self._send(people.get_user_analytics(days)))
-
-    async def _send(self, call: Call) -> Any:
-        return answer_of(await self._http.request(call.method, call.path, **call.options()))

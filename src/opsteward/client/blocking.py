@@ -1,18 +1,15 @@
-"""The blocking form."""
+"""The blocking form of the verbs, written from the async one by `python docs/generate.py`."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
-import httpx
-
 from opsteward.client import calls, files, people, systems
-from opsteward.client.connection import Call, answer_of, text_of
-from opsteward.client.embedded import Embedded, address_of
+from opsteward.client.transport import BlockingTransport
 
 Task = dict[str, Any]
 User = dict[str, Any]
@@ -21,32 +18,13 @@ System = dict[str, Any]
 _LOOK_EVERY = 0.1  # seconds, while a task is waited for; longer and longer up to a second
 
 
-class Opsteward:
+class Opsteward(BlockingTransport):
     """A running instance: `Opsteward(url=..., token=...)`, or where `OPSTEWARD_URL` and `OPSTEWARD_TOKEN` say.
 
-    `Opsteward()` takes the one that runs here; where none does, it starts one of its own, which ends with the block.
-    Every method raises CallFailed where the instance refuses, and httpx.HTTPError where it can't be reached.
+    `Opsteward()` takes the one that runs here; where none does, it starts one of its own, which ends with the
+    `with` block. Every method raises CallFailed where the instance refuses, and httpx.HTTPError where it can't
+    be reached.
     """
-
-    def __init__(self, url: str | None = None, token: str | None = None, *, timeout: float = 60.0) -> None:
-        """`timeout`: seconds to wait for an answer. Raises RuntimeError when an own instance does not start."""
-        address, self._own = address_of(url, token), None
-        if address is None:
-            self._own = Embedded()
-            address = self._own.address
-        self._http = httpx.Client(base_url=address.url, headers=address.headers, timeout=timeout)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give back the connections, and end the instance if it is our own."""
-        self._http.close()
-        if self._own is not None:
-            self._own.end()
 
     def create_task(
         self, task_type: str, parameters: Mapping[str, Any] | None = None, *, priority: str = "normal", **more: Any
@@ -57,7 +35,8 @@ class Opsteward:
 
     def create_tasks(self, tasks: Sequence[Mapping[str, Any]], *, idempotency_key: str | None = None) -> list[str]:
         """Submit many, all or none; gives their ids in the order given."""
-        return list((self._send(calls.create_tasks(tasks, idempotency_key=idempotency_key)))["ids"])
+        page = self._send(calls.create_tasks(tasks, idempotency_key=idempotency_key))
+        return list(page["ids"])
 
     def get_task(self, task_id: str | UUID) -> Task:
         """One task with its state, progress and result."""
@@ -68,7 +47,7 @@ class Opsteward:
     ) -> list[Task]:
         """The newest first; `before` is the last id of the page before."""
         call = calls.list_tasks(status=status, task_type=task_type, limit=limit, before=before)
-        return list((self._send(call))["items"])
+        return self._items(call)
 
     def cancel_task(self, task_id: str | UUID, *, reason: str = "") -> Task:
         """A waiting task ends at once, a running one within a moment."""
@@ -84,7 +63,7 @@ class Opsteward:
         while (task := self.get_task(task_id))["status"] not in calls.ENDED:
             if time.monotonic() > until:
                 raise TimeoutError(f"task {task_id} is {task['status']} after {timeout:g} s")
-            time.sleep(pause)
+            self._sleep(pause)
             pause = min(1.0, pause * 1.5)
         return task
 
@@ -94,7 +73,7 @@ class Opsteward:
 
     def systems(self) -> list[System]:
         """All systems with their present health, by name."""
-        return list((self._send(systems.systems()))["items"])
+        return self._items(systems.systems())
 
     def system_health(self, system_id: str | UUID) -> dict[str, Any]:
         """The health of one system as last measured."""
@@ -140,7 +119,7 @@ class Opsteward:
         call = people.list_users(
             search=search, status=status, role=role, department=department, limit=limit, after=after
         )
-        return list((self._send(call))["items"])
+        return self._items(call)
 
     def bulk_user_import(
         self,
@@ -162,12 +141,11 @@ class Opsteward:
             kind, mode=mode, dry_run=dry_run, enrollment_type=enrollment_type, mapping=mapping, delimiter=delimiter,
             encoding=encoding,
         )  # fmt: skip
-        sent = self._http.request(call.method, call.path, **call.options(content))
-        report, until, pause = dict(answer_of(sent)), time.monotonic() + timeout, _LOOK_EVERY
+        report, until, pause = dict(self._send(call, content)), time.monotonic() + timeout, _LOOK_EVERY
         while not files.ended(report):
             if time.monotonic() > until:
                 raise TimeoutError(f"import {report['job_id']} is at {report['progress']} % after {timeout:g} s")
-            time.sleep(pause)
+            self._sleep(pause)
             pause = min(1.0, pause * 1.5)
             report = self.get_import(report["job_id"])
         return self._whole(report)
@@ -182,39 +160,28 @@ class Opsteward:
         if files.lacks_ids(report):
             ids: list[str] = []
             after: str | None = None
-            while page := self._send(files.more_ids(report["job_id"], after))["items"]:
+            while page := self._items(files.more_ids(report["job_id"], after)):
                 ids += [one["id"] for one in page]
                 after = ids[-1]
             report["user_ids"] = ids
         if files.lacks_errors(report):
-            call = files.all_errors(report["job_id"])
-            answer = self._http.request(call.method, call.path, **call.options())
-            report["errors"] = files.errors_of(text_of(answer))
+            report["errors"] = files.errors_of(self._text(files.all_errors(report["job_id"])))
         return report
 
     def export_users(self, path: str | Path, *, file_format: str | None = None) -> Path:
         """All users into a file that can be imported again: CSV, NDJSON, JSON or LDIF, by its name or as given."""
         target = Path(path)
-        call = files.export(files.format_of(target, file_format))
-        partly = target.with_name(f"{target.name}.part")
-        with self._http.stream(call.method, call.path, **call.options()) as answer:
-            if answer.status_code != 200:
-                answer.read()
-                answer_of(answer)
-            with partly.open("wb") as file:
-                for block in answer.iter_bytes():
-                    file.write(block)
-        return partly.replace(target)
+        return self._download(files.export(files.format_of(target, file_format)), target)
 
     def user_history(self, user_id: str | UUID) -> list[dict[str, Any]]:
         """Every change of a user, newest first."""
-        return list((self._send(people.user_history(user_id)))["items"])
+        return self._items(people.user_history(user_id))
 
     def enrollment_requests(
         self, *, status: str | None = None, limit: int = 50, before: str | None = None
     ) -> list[Enrollment]:
         """The newest first; `pending_manual_review` are those that wait for a person."""
-        return list((self._send(people.enrollment_requests(status=status, limit=limit, before=before)))["items"])
+        return self._items(people.enrollment_requests(status=status, limit=limit, before=before))
 
     def approve_enrollment(
         self, enrollment_id: str | UUID, *, approver: str | None = None, reason: str = ""
@@ -239,6 +206,3 @@ class Opsteward:
     def get_user_analytics(self, days: int = 30) -> dict[str, Any]:
         """Figures of users and enrolments. Rates are 0-100."""
         return dict(self._send(people.get_user_analytics(days)))
-
-    def _send(self, call: Call) -> Any:
-        return answer_of(self._http.request(call.method, call.path, **call.options()))
