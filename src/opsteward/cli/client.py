@@ -42,7 +42,7 @@ class Client:
     def delete(self, path: str) -> None:
         self._call("DELETE", path)
 
-    def send(self, call: Call, content: Iterable[bytes] | None = None) -> Any:
+    def send(self, call: Call[Any], content: Iterable[bytes] | None = None) -> Any:
         """A request as the Python client makes it; `content` is its body in pieces."""
         return self._call(call.method, call.path, **call.options(content))
 

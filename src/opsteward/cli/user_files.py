@@ -21,7 +21,7 @@ _PATIENCE = 60.0  # seconds that the instance may be away meanwhile
 _ANSWER_WITHIN = 600.0  # seconds
 
 
-def send_and_follow(call: Call, path: Path, *, whole: bool) -> dict[str, Any]:
+def send_and_follow(call: Call[Any], path: Path, *, whole: bool) -> dict[str, Any]:
     """The import's report once it has ended; with all users and errors if it is to be `whole`.
 
     Raises CallFailed, httpx.TransportError.
@@ -43,7 +43,7 @@ def send_and_follow(call: Call, path: Path, *, whole: bool) -> dict[str, Any]:
     if not whole:
         return report
     with Opsteward(client.url) as instance:
-        return instance.get_import(report["job_id"], whole=True)
+        return dict(instance.get_import(report["job_id"], whole=True))
 
 
 def _look(client: Client, job_id: str) -> dict[str, Any]:

@@ -10,11 +10,20 @@ from uuid import UUID
 
 from opsteward.client import calls, files, people, systems
 from opsteward.client.transport import AsyncTransport
+from opsteward.client.types import (
+    AgentsStatus,
+    EnrollmentInfo,
+    Rule,
+    SubmittedTask,
+    SystemHealth,
+    SystemInfo,
+    TaskInfo,
+    TaskWithNeighbours,
+    UserAnalytics,
+    UserChangeInfo,
+    UserInfo,
+)
 
-Task = dict[str, Any]
-User = dict[str, Any]
-Enrollment = dict[str, Any]
-System = dict[str, Any]
 _LOOK_EVERY = 0.1  # seconds, while a task is waited for; longer and longer up to a second
 
 
@@ -28,38 +37,38 @@ class AsyncOpsteward(AsyncTransport):
 
     async def create_task(
         self, task_type: str, parameters: Mapping[str, Any] | None = None, *, priority: str = "normal", **more: Any
-    ) -> Task:
+    ) -> SubmittedTask:
         """Submit a task. Further: dependencies, delay, run_at, idempotency_key, name, dedup_key, max_retries, ..."""
         call = calls.create_task(task_type, parameters, priority=priority, **more)
-        return dict(await self._send(call))
+        return await self._send(call)
 
     async def create_tasks(
         self, tasks: Sequence[Mapping[str, Any]], *, idempotency_key: str | None = None
     ) -> list[str]:
         """Submit many, all or none; gives their ids in the order given."""
         page = await self._send(calls.create_tasks(tasks, idempotency_key=idempotency_key))
-        return list(page["ids"])
+        return page["ids"]
 
-    async def get_task(self, task_id: str | UUID) -> Task:
+    async def get_task(self, task_id: str | UUID) -> TaskWithNeighbours:
         """One task with its state, progress and result."""
-        return dict(await self._send(calls.get_task(task_id)))
+        return await self._send(calls.get_task(task_id))
 
     async def tasks(
         self, *, status: str | None = None, task_type: str | None = None, limit: int = 50, before: str | None = None
-    ) -> list[Task]:
+    ) -> list[TaskInfo]:
         """The newest first; `before` is the last id of the page before."""
         call = calls.list_tasks(status=status, task_type=task_type, limit=limit, before=before)
         return await self._items(call)
 
-    async def cancel_task(self, task_id: str | UUID, *, reason: str = "") -> Task:
+    async def cancel_task(self, task_id: str | UUID, *, reason: str = "") -> TaskInfo:
         """A waiting task ends at once, a running one within a moment."""
-        return dict(await self._send(calls.cancel_task(task_id, reason=reason)))
+        return await self._send(calls.cancel_task(task_id, reason=reason))
 
-    async def redrive_task(self, task_id: str | UUID) -> Task:
+    async def redrive_task(self, task_id: str | UUID) -> TaskInfo:
         """Run a failed, dead or cancelled task anew."""
-        return dict(await self._send(calls.redrive_task(task_id)))
+        return await self._send(calls.redrive_task(task_id))
 
-    async def wait_for_task(self, task_id: str | UUID, *, timeout: float = 60.0) -> Task:
+    async def wait_for_task(self, task_id: str | UUID, *, timeout: float = 60.0) -> TaskWithNeighbours:
         """The task once it has ended, however that was. Raises TimeoutError."""
         until, pause = time.monotonic() + timeout, _LOOK_EVERY
         while (task := await self.get_task(task_id))["status"] not in calls.ENDED:
@@ -69,17 +78,21 @@ class AsyncOpsteward(AsyncTransport):
             pause = min(1.0, pause * 1.5)
         return task
 
-    async def register_system(self, name: str, system_type: str, endpoint: str, **more: Any) -> System:
+    async def register_system(self, name: str, system_type: str, endpoint: str, **more: Any) -> SystemInfo:
         """It is watched from now on. Further: health_check_url, criticality, credentials, settings, depends_on."""
-        return dict(await self._send(systems.register_system(name, system_type, endpoint, **more)))
+        return await self._send(systems.register_system(name, system_type, endpoint, **more))
 
-    async def systems(self) -> list[System]:
+    async def systems(self) -> list[SystemInfo]:
         """All systems with their present health, by name."""
         return await self._items(systems.systems())
 
-    async def system_health(self, system_id: str | UUID) -> dict[str, Any]:
+    async def system_health(self, system_id: str | UUID) -> SystemHealth:
         """The health of one system as last measured."""
-        return dict(await self._send(systems.system_health(system_id)))
+        return await self._send(systems.system_health(system_id))
+
+    async def get_system_status(self) -> AgentsStatus:
+        """The agents, the processes that run them, and the queue of tasks."""
+        return await self._send(systems.system_status())
 
     async def pause(self, scope: calls.Scope, target: str = "", *, reason: str = "") -> None:
         """Begin nothing new: everything, the tenant, one task_type or one action."""
@@ -91,21 +104,21 @@ class AsyncOpsteward(AsyncTransport):
 
     async def register_user(
         self, username: str, email: str, full_name: str, *, role: str = "standard_user", **more: Any
-    ) -> User:
+    ) -> UserInfo:
         """Register a user, enrolled by its role. Further: department, manager_id, profile_data, tags, ..."""
-        return dict(await self._send(people.register_user(username, email, full_name, role=role, **more)))
+        return await self._send(people.register_user(username, email, full_name, role=role, **more))
 
-    async def get_user(self, user_id: str | UUID) -> User:
+    async def get_user(self, user_id: str | UUID) -> UserInfo:
         """One user with its access."""
-        return dict(await self._send(people.get_user(user_id)))
+        return await self._send(people.get_user(user_id))
 
-    async def update_user(self, user_id: str | UUID, **changes: Any) -> User:
+    async def update_user(self, user_id: str | UUID, **changes: Any) -> UserInfo:
         """Change fields of a user; a new role is a new enrolment. Further: reason, version."""
-        return dict(await self._send(people.update_user(user_id, **changes)))
+        return await self._send(people.update_user(user_id, **changes))
 
-    async def deactivate_user(self, user_id: str | UUID, *, reason: str = "") -> User:
+    async def deactivate_user(self, user_id: str | UUID, *, reason: str = "") -> UserInfo:
         """Take every access; nothing is erased."""
-        return dict(await self._send(people.deactivate_user(user_id, reason=reason)))
+        return await self._send(people.deactivate_user(user_id, reason=reason))
 
     async def users(
         self,
@@ -116,7 +129,7 @@ class AsyncOpsteward(AsyncTransport):
         department: str | None = None,
         limit: int = 50,
         after: str | None = None,
-    ) -> list[User]:
+    ) -> list[UserInfo]:
         """By username; `after` is the last username of the page before."""
         call = people.list_users(
             search=search, status=status, role=role, department=department, limit=limit, after=after
@@ -135,7 +148,7 @@ class AsyncOpsteward(AsyncTransport):
         delimiter: str = "",
         encoding: str = "",
         timeout: float = 3600.0,
-    ) -> dict[str, Any]:
+    ) -> files.ImportReport:
         """Import users (mappings, or the path of a file) and wait: `successful_imports`, `failed_imports`, `errors`,
         `user_ids` and more. Sent again, it is the same import. Raises TimeoutError; the import goes on then."""
         kind, content = files.content_of(users, file_format)
@@ -143,7 +156,7 @@ class AsyncOpsteward(AsyncTransport):
             kind, mode=mode, dry_run=dry_run, enrollment_type=enrollment_type, mapping=mapping, delimiter=delimiter,
             encoding=encoding,
         )  # fmt: skip
-        report, until, pause = dict(await self._send(call, content)), time.monotonic() + timeout, _LOOK_EVERY
+        report, until, pause = await self._send(call, content), time.monotonic() + timeout, _LOOK_EVERY
         while not files.ended(report):
             if time.monotonic() > until:
                 raise TimeoutError(f"import {report['job_id']} is at {report['progress']} % after {timeout:g} s")
@@ -152,12 +165,12 @@ class AsyncOpsteward(AsyncTransport):
             report = await self.get_import(report["job_id"])
         return await self._whole(report)
 
-    async def get_import(self, job_id: str | UUID, *, whole: bool = False) -> dict[str, Any]:
+    async def get_import(self, job_id: str | UUID, *, whole: bool = False) -> files.ImportReport:
         """How far an import is, with the first of its users and errors; with `whole` all of them."""
-        report = dict(await self._send(files.get_import(str(job_id))))
+        report = await self._send(files.get_import(str(job_id)))
         return await self._whole(report) if whole else report
 
-    async def _whole(self, report: dict[str, Any]) -> dict[str, Any]:
+    async def _whole(self, report: files.ImportReport) -> files.ImportReport:
         """The report with all of its users and errors."""
         if files.lacks_ids(report):
             ids: list[str] = []
@@ -175,40 +188,36 @@ class AsyncOpsteward(AsyncTransport):
         target = Path(path)
         return await self._download(files.export(files.format_of(target, file_format)), target)
 
-    async def user_history(self, user_id: str | UUID) -> list[dict[str, Any]]:
+    async def user_history(self, user_id: str | UUID) -> list[UserChangeInfo]:
         """Every change of a user, newest first."""
         return await self._items(people.user_history(user_id))
 
     async def enrollment_requests(
         self, *, status: str | None = None, limit: int = 50, before: str | None = None
-    ) -> list[Enrollment]:
+    ) -> list[EnrollmentInfo]:
         """The newest first; `pending_manual_review` are those that wait for a person."""
         return await self._items(people.enrollment_requests(status=status, limit=limit, before=before))
 
     async def approve_enrollment(
         self, enrollment_id: str | UUID, *, approver: str | None = None, reason: str = ""
-    ) -> Enrollment:
+    ) -> EnrollmentInfo:
         """Approve the stage that it waits at; after the last one the user has its access."""
-        return dict(
-            await self._send(people.decide_enrollment("approve", enrollment_id, approver=approver, reason=reason))
-        )
+        return await self._send(people.decide_enrollment("approve", enrollment_id, approver=approver, reason=reason))
 
     async def reject_enrollment(
         self, enrollment_id: str | UUID, *, approver: str | None = None, reason: str = ""
-    ) -> Enrollment:
+    ) -> EnrollmentInfo:
         """End it without access."""
-        return dict(
-            await self._send(people.decide_enrollment("reject", enrollment_id, approver=approver, reason=reason))
-        )
+        return await self._send(people.decide_enrollment("reject", enrollment_id, approver=approver, reason=reason))
 
-    async def enrollment_rules(self) -> dict[str, dict[str, Any]]:
+    async def enrollment_rules(self) -> dict[str, Rule]:
         """The rules that hold, by name."""
-        return dict(await self._send(people.enrollment_rules()))
+        return await self._send(people.enrollment_rules())
 
-    async def update_enrollment_rules(self, rules: Mapping[str, Mapping[str, Any] | None]) -> dict[str, dict[str, Any]]:
+    async def update_enrollment_rules(self, rules: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Rule]:
         """Set these rules, all or none; None forgets one. Gives all that hold then."""
-        return dict(await self._send(people.update_enrollment_rules(rules)))
+        return await self._send(people.update_enrollment_rules(rules))
 
-    async def get_user_analytics(self, days: int = 30) -> dict[str, Any]:
+    async def get_user_analytics(self, days: int = 30) -> UserAnalytics:
         """Figures of users and enrolments. Rates are 0-100."""
-        return dict(await self._send(people.get_user_analytics(days)))
+        return await self._send(people.get_user_analytics(days))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypedDict, TypeVar
 
 import httpx
 
+Answer = TypeVar("Answer")
 DEFAULT_URL = "http://127.0.0.1:8080"
 
 
@@ -39,8 +40,8 @@ class Address:
 
 
 @dataclass(frozen=True)
-class Call:
-    """One request to be made."""
+class Call(Generic[Answer]):
+    """One request to be made, and the type of what is answered."""
 
     method: str
     path: str
@@ -53,6 +54,13 @@ class Call:
         given = {key: value for key, value in self.params.items() if value is not None}
         body = {"json": self.body} if content is None else {"content": content}
         return body | {"params": given, "headers": self.headers}
+
+
+class Page(TypedDict, Generic[Answer]):
+    """One page of a list; `next` leads to the one after it."""
+
+    items: list[Answer]
+    next: str | None
 
 
 def answer_of(response: httpx.Response) -> Any:

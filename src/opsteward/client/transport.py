@@ -6,11 +6,11 @@ import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import httpx
 
-from opsteward.client.connection import Call, answer_of, text_of
+from opsteward.client.connection import Answer, Call, Page, answer_of, text_of
 from opsteward.client.embedded import Embedded, address_of
 from opsteward.client.files import as_async
 from opsteward.core.blocking import in_thread
@@ -44,17 +44,19 @@ class AsyncTransport:
         if self._own is not None:
             await in_thread(self._own.end)
 
-    async def _send(self, call: Call, content: Iterator[bytes] | None = None) -> Any:
+    async def _send(self, call: Call[Answer], content: Iterator[bytes] | None = None) -> Answer:
         body = None if content is None else as_async(content)
-        return answer_of(await self._http.request(call.method, call.path, **call.options(body)))
+        answer: Answer = answer_of(await self._http.request(call.method, call.path, **call.options(body)))
+        return answer
 
-    async def _items(self, call: Call) -> list[Any]:
-        return list((await self._send(call))["items"])
+    async def _items(self, call: Call[Page[Answer]]) -> list[Answer]:
+        page = await self._send(call)
+        return page["items"]
 
-    async def _text(self, call: Call) -> str:
+    async def _text(self, call: Call[str]) -> str:
         return text_of(await self._http.request(call.method, call.path, **call.options()))
 
-    async def _download(self, call: Call, target: Path) -> Path:
+    async def _download(self, call: Call[bytes], target: Path) -> Path:
         """The answer as a file, which is there once it is whole."""
         partly = target.with_name(f"{target.name}.part")
         async with self._http.stream(call.method, call.path, **call.options()) as answer:
@@ -96,16 +98,17 @@ class BlockingTransport:
         if self._own is not None:
             self._own.end()
 
-    def _send(self, call: Call, content: Iterator[bytes] | None = None) -> Any:
-        return answer_of(self._http.request(call.method, call.path, **call.options(content)))
+    def _send(self, call: Call[Answer], content: Iterator[bytes] | None = None) -> Answer:
+        answer: Answer = answer_of(self._http.request(call.method, call.path, **call.options(content)))
+        return answer
 
-    def _items(self, call: Call) -> list[Any]:
-        return list(self._send(call)["items"])
+    def _items(self, call: Call[Page[Answer]]) -> list[Answer]:
+        return self._send(call)["items"]
 
-    def _text(self, call: Call) -> str:
+    def _text(self, call: Call[str]) -> str:
         return text_of(self._http.request(call.method, call.path, **call.options()))
 
-    def _download(self, call: Call, target: Path) -> Path:
+    def _download(self, call: Call[bytes], target: Path) -> Path:
         """The answer as a file, which is there once it is whole."""
         partly = target.with_name(f"{target.name}.part")
         with self._http.stream(call.method, call.path, **call.options()) as answer:
