@@ -1,4 +1,6 @@
-"""Writes the parts of the reference pages that the code knows best: `make docs`, or `--check` to compare only.
+"""Writes what the code knows best: parts of the reference pages and modules of the Python client.
+
+`make docs` writes them, `--check` only compares.
 
 A page in `docs/reference` is written by hand but for its marked parts:
 
@@ -19,6 +21,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args
 
+import generate_client
+
 PAGES = Path(__file__).parent / "reference"
 PACKAGE = Path(__file__).parents[1] / "src" / "opsteward"
 _PART = re.compile(r"(<!-- begin generated: ([a-z-]+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
@@ -37,9 +41,17 @@ def stale_pages() -> Iterator[tuple[Path, str]]:
             yield path, rendered(page)
 
 
+def stale_sources() -> Iterator[tuple[Path, str]]:
+    """Modules that are written from other modules and are not as they should be, with their right text."""
+    for name, text in generate_client.sources():
+        path = generate_client.CLIENT / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            yield path, text
+
+
 def main(arguments: list[str]) -> int:
     """Write the stale pages, or with `--check` only name them: exit code 1 then."""
-    stale = list(stale_pages())
+    stale = [*stale_pages(), *stale_sources()]
     for path, text in stale:
         if "--check" not in arguments:
             path.write_text(text, encoding="utf-8")

@@ -84,3 +84,4 @@ def test_systems_by_python(owner: LiveOperator) -> None:
         shop = ops.register_system("shop-by-python", SystemType.API, "http://127.0.0.1:9/", criticality="backup")
         assert shop["name"] in [system["name"] for system in ops.systems()]
         assert ops.system_health(shop["id"])["status"]
+        assert {"summary", "agents", "processes", "queue"} <= set(ops.get_system_status())

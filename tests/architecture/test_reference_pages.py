@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
@@ -22,6 +23,7 @@ def generator() -> ModuleType:
     spec = importlib.util.spec_from_file_location("reference_generator", ROOT / "docs" / "generate.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.path.append(str(ROOT / "docs"))  # as when it is run
     spec.loader.exec_module(module)
     return module
 
@@ -42,6 +44,20 @@ def test_generated_parts_are_up_to_date() -> None:
     assert stale == [], "run: make docs"
 
 
+def test_the_written_modules_of_the_client_are_up_to_date() -> None:
+    assert [path.name for path, _ in generator().stale_sources()] == [], "run: make docs"
+
+
+def test_a_stale_or_missing_module_of_the_client_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = generator().generate_client
+    names = [name for name, _ in client.sources()]
+    original = (client.CLIENT / "asynchronous.py").read_text(encoding="utf-8")
+    (tmp_path / "asynchronous.py").write_text(original.replace("def get_task(", "def get_tusk("), encoding="utf-8")
+    monkeypatch.setattr(client, "CLIENT", tmp_path)
+    assert [path.name for path, _ in generator().stale_sources()] == names
+    assert "    def get_tusk(" in client.blocking()
+
+
 def test_every_part_stands_on_a_page_and_every_page_is_whole() -> None:
     written = [
         part for path in REFERENCE.glob("*.md") for part in re.findall(r"begin generated: ([a-z-]+)", path.read_text())
@@ -51,6 +67,7 @@ def test_every_part_stands_on_a_page_and_every_page_is_whole() -> None:
 
 def test_a_stale_part_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generator(), "PAGES", tmp_path)
+    monkeypatch.setattr(generator(), "stale_sources", lambda: iter(()))
     (tmp_path / "settings.md").write_text("<!-- begin generated: settings -->\nold\n<!-- end generated -->\n")
     (tmp_path / "by_hand.md").write_text("nothing generated here\n")
     assert [path.name for path, _ in generator().stale_pages()] == ["settings.md"]

@@ -70,13 +70,13 @@ class Client:
     def delete(self, path: str) -> None:
         self._call("DELETE", path)
 
-    def send(self, call: Call, content: Iterable[bytes] | None = None) -> Any:
+    def send(self, call: Call[Any], content: Iterable[bytes] | None = None) -> Any:
         """A request as the Python client makes it; `content` is its body in pieces."""
         return self._call(
             call.method, call.path, params=call.params, body=call.body, content=content, headers=call.headers
         )
 
-    def download(self, call: Call, target: Path, *, force: bool) -> int:
+    def download(self, call: Call[Any], target: Path, *, force: bool) -> int:
         """Write the answer into a file, which is there when all of it is; gives its bytes. One that is there already
         is replaced only with `force`. Raises FileExistsError too."""
         if not force and target.exists():
@@ -95,7 +95,7 @@ class Client:
             partly.unlink(missing_ok=True)
 
     @contextmanager
-    def _answered(self, call: Call) -> Iterator[Iterator[bytes]]:
+    def _answered(self, call: Call[Any]) -> Iterator[Iterator[bytes]]:
         target = _target(call.path, call.params)
         try:
             with self._transport.streamed(call.method, target, headers={**self.headers, **call.headers}) as opened:
@@ -113,7 +113,7 @@ class Client:
             raise self._nobody("what answers there is no Opsteward", "look at the address and its port")
         return list(page["items"])
 
-    def text(self, call: Call) -> str:
+    def text(self, call: Call[Any]) -> str:
         """An answer that is no JSON."""
         with self._answered(call) as blocks:
             return b"".join(blocks).decode("utf-8", errors="replace")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -19,7 +19,7 @@ _PATIENCE = 60.0  # seconds that the instance may be away meanwhile
 _ANSWER_WITHIN = 600.0  # seconds
 
 
-def send_and_follow(call: Call, path: Path, *, whole: bool) -> dict[str, Any]:
+def send_and_follow(call: Call[Any], path: Path, *, whole: bool) -> dict[str, Any]:
     """The import's report once it has ended; with all users and errors if it is to be `whole`.
 
     Raises CallFailed, NoInstance.
@@ -43,14 +43,14 @@ def send_and_follow(call: Call, path: Path, *, whole: bool) -> dict[str, Any]:
 
 def _whole(client: Client, report: dict[str, Any]) -> dict[str, Any]:
     """The report with all of its users and errors."""
-    if files.lacks_ids(report):
+    if files.lacks_ids(cast(files.ImportReport, report)):
         ids: list[str] = []
         after: str | None = None
         while page := client.send(files.more_ids(report["job_id"], after))["items"]:
             ids += [one["id"] for one in page]
             after = ids[-1]
         report["user_ids"] = ids
-    if files.lacks_errors(report):
+    if files.lacks_errors(cast(files.ImportReport, report)):
         report["errors"] = files.errors_of(client.text(files.all_errors(report["job_id"])))
     return report
 

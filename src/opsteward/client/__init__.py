@@ -5,7 +5,8 @@
         print(ops.wait_for_task(task["id"])["result_data"])
 
 Each verb is one function of `calls`, `people`, `files` or `systems`, and both forms only send what it gives; answers
-are the API's own objects. One way leads to an instance, HTTP, be it elsewhere, here, or started for this program.
+are the API's own objects, described in `types`. One way leads to an instance, HTTP, be it elsewhere, here, or
+started for this program.
 """
 
 from __future__ import annotations

@@ -1,114 +1,98 @@
-"""The async form."""
+"""The async form of the verbs; `python docs/generate.py` writes the blocking form from it."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
-import httpx
-
 from opsteward.client import calls, files, people, systems
-from opsteward.client.connection import Call, answer_of, text_of
-from opsteward.client.embedded import Embedded, address_of
-from opsteward.core.blocking import in_thread
+from opsteward.client.transport import AsyncTransport
+from opsteward.client.types import (
+    AgentsStatus,
+    EnrollmentInfo,
+    Rule,
+    SubmittedTask,
+    SystemHealth,
+    SystemInfo,
+    TaskInfo,
+    TaskWithNeighbours,
+    UserAnalytics,
+    UserChangeInfo,
+    UserInfo,
+)
 
-Task = dict[str, Any]
-User = dict[str, Any]
-Enrollment = dict[str, Any]
-System = dict[str, Any]
 _LOOK_EVERY = 0.1  # seconds, while a task is waited for; longer and longer up to a second
 
 
-class AsyncOpsteward:
+class AsyncOpsteward(AsyncTransport):
     """A running instance: `AsyncOpsteward(url=..., token=...)`, or where `OPSTEWARD_URL` and `OPSTEWARD_TOKEN` say.
 
     `AsyncOpsteward()` takes the one that runs here; where none does, it starts one of its own, which ends with the
-    block. Use it in an `async with` block. Every method raises CallFailed where the instance refuses, and
-    httpx.HTTPError where it can't be reached.
+    `async with` block. Every method raises CallFailed where the instance refuses, and httpx.HTTPError where it can't
+    be reached.
     """
-
-    def __init__(self, url: str | None = None, token: str | None = None, *, timeout: float = 60.0) -> None:
-        """`timeout`: seconds to wait for an answer."""
-        self._given = (url, token)
-        self._own: Embedded | None = None
-        self._http = httpx.AsyncClient(timeout=timeout)
-
-    async def __aenter__(self) -> Self:
-        """Raises RuntimeError when an own instance does not start."""
-        address = await in_thread(address_of, *self._given)
-        if address is None:
-            self._own = await in_thread(Embedded)
-            address = self._own.address
-        self._http.base_url = address.url
-        self._http.headers.update(address.headers)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Give back the connections, and end the instance if it is our own."""
-        await self._http.aclose()
-        if self._own is not None:
-            await in_thread(self._own.end)
 
     async def create_task(
         self, task_type: str, parameters: Mapping[str, Any] | None = None, *, priority: str = "normal", **more: Any
-    ) -> Task:
+    ) -> SubmittedTask:
         """Submit a task. Further: dependencies, delay, run_at, idempotency_key, name, dedup_key, max_retries, ..."""
         call = calls.create_task(task_type, parameters, priority=priority, **more)
-        return dict(await self._send(call))
+        return await self._send(call)
 
     async def create_tasks(
         self, tasks: Sequence[Mapping[str, Any]], *, idempotency_key: str | None = None
     ) -> list[str]:
         """Submit many, all or none; gives their ids in the order given."""
-        return list((await self._send(calls.create_tasks(tasks, idempotency_key=idempotency_key)))["ids"])
+        page = await self._send(calls.create_tasks(tasks, idempotency_key=idempotency_key))
+        return page["ids"]
 
-    async def get_task(self, task_id: str | UUID) -> Task:
+    async def get_task(self, task_id: str | UUID) -> TaskWithNeighbours:
         """One task with its state, progress and result."""
-        return dict(await self._send(calls.get_task(task_id)))
+        return await self._send(calls.get_task(task_id))
 
     async def tasks(
         self, *, status: str | None = None, task_type: str | None = None, limit: int = 50, before: str | None = None
-    ) -> list[Task]:
+    ) -> list[TaskInfo]:
         """The newest first; `before` is the last id of the page before."""
         call = calls.list_tasks(status=status, task_type=task_type, limit=limit, before=before)
-        return list((await self._send(call))["items"])
+        return await self._items(call)
 
-    async def cancel_task(self, task_id: str | UUID, *, reason: str = "") -> Task:
+    async def cancel_task(self, task_id: str | UUID, *, reason: str = "") -> TaskInfo:
         """A waiting task ends at once, a running one within a moment."""
-        return dict(await self._send(calls.cancel_task(task_id, reason=reason)))
+        return await self._send(calls.cancel_task(task_id, reason=reason))
 
-    async def redrive_task(self, task_id: str | UUID) -> Task:
+    async def redrive_task(self, task_id: str | UUID) -> TaskInfo:
         """Run a failed, dead or cancelled task anew."""
-        return dict(await self._send(calls.redrive_task(task_id)))
+        return await self._send(calls.redrive_task(task_id))
 
-    async def wait_for_task(self, task_id: str | UUID, *, timeout: float = 60.0) -> Task:
+    async def wait_for_task(self, task_id: str | UUID, *, timeout: float = 60.0) -> TaskWithNeighbours:
         """The task once it has ended, however that was. Raises TimeoutError."""
         until, pause = time.monotonic() + timeout, _LOOK_EVERY
         while (task := await self.get_task(task_id))["status"] not in calls.ENDED:
             if time.monotonic() > until:
                 raise TimeoutError(f"task {task_id} is {task['status']} after {timeout:g} s")
-            await asyncio.sleep(pause)
+            await self._sleep(pause)
             pause = min(1.0, pause * 1.5)
         return task
 
-    async def register_system(self, name: str, system_type: str, endpoint: str, **more: Any) -> System:
+    async def register_system(self, name: str, system_type: str, endpoint: str, **more: Any) -> SystemInfo:
         """It is watched from now on. Further: health_check_url, criticality, credentials, settings, depends_on."""
-        return dict(await self._send(systems.register_system(name, system_type, endpoint, **more)))
+        return await self._send(systems.register_system(name, system_type, endpoint, **more))
 
-    async def systems(self) -> list[System]:
+    async def systems(self) -> list[SystemInfo]:
         """All systems with their present health, by name."""
-        return list((await self._send(systems.systems()))["items"])
+        return await self._items(systems.systems())
 
-    async def system_health(self, system_id: str | UUID) -> dict[str, Any]:
+    async def system_health(self, system_id: str | UUID) -> SystemHealth:
         """The health of one system as last measured."""
-        return dict(await self._send(systems.system_health(system_id)))
+        return await self._send(systems.system_health(system_id))
+
+    async def get_system_status(self) -> AgentsStatus:
+        """The agents, the processes that run them, and the queue of tasks."""
+        return await self._send(systems.system_status())
 
     async def pause(self, scope: calls.Scope, target: str = "", *, reason: str = "") -> None:
         """Begin nothing new: everything, the tenant, one task_type or one action."""
@@ -120,21 +104,21 @@ class AsyncOpsteward:
 
     async def register_user(
         self, username: str, email: str, full_name: str, *, role: str = "standard_user", **more: Any
-    ) -> User:
+    ) -> UserInfo:
         """Register a user, enrolled by its role. Further: department, manager_id, profile_data, tags, ..."""
-        return dict(await self._send(people.register_user(username, email, full_name, role=role, **more)))
+        return await self._send(people.register_user(username, email, full_name, role=role, **more))
 
-    async def get_user(self, user_id: str | UUID) -> User:
+    async def get_user(self, user_id: str | UUID) -> UserInfo:
         """One user with its access."""
-        return dict(await self._send(people.get_user(user_id)))
+        return await self._send(people.get_user(user_id))
 
-    async def update_user(self, user_id: str | UUID, **changes: Any) -> User:
+    async def update_user(self, user_id: str | UUID, **changes: Any) -> UserInfo:
         """Change fields of a user; a new role is a new enrolment. Further: reason, version."""
-        return dict(await self._send(people.update_user(user_id, **changes)))
+        return await self._send(people.update_user(user_id, **changes))
 
-    async def deactivate_user(self, user_id: str | UUID, *, reason: str = "") -> User:
+    async def deactivate_user(self, user_id: str | UUID, *, reason: str = "") -> UserInfo:
         """Take every access; nothing is erased."""
-        return dict(await self._send(people.deactivate_user(user_id, reason=reason)))
+        return await self._send(people.deactivate_user(user_id, reason=reason))
 
     async def users(
         self,
@@ -145,12 +129,12 @@ class AsyncOpsteward:
         department: str | None = None,
         limit: int = 50,
         after: str | None = None,
-    ) -> list[User]:
+    ) -> list[UserInfo]:
         """By username; `after` is the last username of the page before."""
         call = people.list_users(
             search=search, status=status, role=role, department=department, limit=limit, after=after
         )
-        return list((await self._send(call))["items"])
+        return await self._items(call)
 
     async def bulk_user_import(
         self,
@@ -164,7 +148,7 @@ class AsyncOpsteward:
         delimiter: str = "",
         encoding: str = "",
         timeout: float = 3600.0,
-    ) -> dict[str, Any]:
+    ) -> files.ImportReport:
         """Import users (mappings, or the path of a file) and wait: `successful_imports`, `failed_imports`, `errors`,
         `user_ids` and more. Sent again, it is the same import. Raises TimeoutError; the import goes on then."""
         kind, content = files.content_of(users, file_format)
@@ -172,90 +156,68 @@ class AsyncOpsteward:
             kind, mode=mode, dry_run=dry_run, enrollment_type=enrollment_type, mapping=mapping, delimiter=delimiter,
             encoding=encoding,
         )  # fmt: skip
-        sent = await self._http.request(call.method, call.path, **call.options(files.as_async(content)))
-        report, until, pause = dict(answer_of(sent)), time.monotonic() + timeout, _LOOK_EVERY
+        report, until, pause = await self._send(call, content), time.monotonic() + timeout, _LOOK_EVERY
         while not files.ended(report):
             if time.monotonic() > until:
                 raise TimeoutError(f"import {report['job_id']} is at {report['progress']} % after {timeout:g} s")
-            await asyncio.sleep(pause)
+            await self._sleep(pause)
             pause = min(1.0, pause * 1.5)
             report = await self.get_import(report["job_id"])
         return await self._whole(report)
 
-    async def get_import(self, job_id: str | UUID, *, whole: bool = False) -> dict[str, Any]:
+    async def get_import(self, job_id: str | UUID, *, whole: bool = False) -> files.ImportReport:
         """How far an import is, with the first of its users and errors; with `whole` all of them."""
-        report = dict(await self._send(files.get_import(str(job_id))))
+        report = await self._send(files.get_import(str(job_id)))
         return await self._whole(report) if whole else report
 
-    async def _whole(self, report: dict[str, Any]) -> dict[str, Any]:
+    async def _whole(self, report: files.ImportReport) -> files.ImportReport:
         """The report with all of its users and errors."""
         if files.lacks_ids(report):
             ids: list[str] = []
             after: str | None = None
-            while page := (await self._send(files.more_ids(report["job_id"], after)))["items"]:
+            while page := await self._items(files.more_ids(report["job_id"], after)):
                 ids += [one["id"] for one in page]
                 after = ids[-1]
             report["user_ids"] = ids
         if files.lacks_errors(report):
-            call = files.all_errors(report["job_id"])
-            answer = await self._http.request(call.method, call.path, **call.options())
-            report["errors"] = files.errors_of(text_of(answer))
+            report["errors"] = files.errors_of(await self._text(files.all_errors(report["job_id"])))
         return report
 
     async def export_users(self, path: str | Path, *, file_format: str | None = None) -> Path:
         """All users into a file that can be imported again: CSV, NDJSON, JSON or LDIF, by its name or as given."""
         target = Path(path)
-        call = files.export(files.format_of(target, file_format))
-        partly = target.with_name(f"{target.name}.part")
-        async with self._http.stream(call.method, call.path, **call.options()) as answer:
-            if answer.status_code != 200:
-                await answer.aread()
-                answer_of(answer)
-            file = await in_thread(partly.open, "wb")
-            try:
-                async for block in answer.aiter_bytes():
-                    await in_thread(file.write, block)
-            finally:
-                await in_thread(file.close)
-        return await in_thread(partly.replace, target)
+        return await self._download(files.export(files.format_of(target, file_format)), target)
 
-    async def user_history(self, user_id: str | UUID) -> list[dict[str, Any]]:
+    async def user_history(self, user_id: str | UUID) -> list[UserChangeInfo]:
         """Every change of a user, newest first."""
-        return list((await self._send(people.user_history(user_id)))["items"])
+        return await self._items(people.user_history(user_id))
 
     async def enrollment_requests(
         self, *, status: str | None = None, limit: int = 50, before: str | None = None
-    ) -> list[Enrollment]:
+    ) -> list[EnrollmentInfo]:
         """The newest first; `pending_manual_review` are those that wait for a person."""
-        return list((await self._send(people.enrollment_requests(status=status, limit=limit, before=before)))["items"])
+        return await self._items(people.enrollment_requests(status=status, limit=limit, before=before))
 
     async def approve_enrollment(
         self, enrollment_id: str | UUID, *, approver: str | None = None, reason: str = ""
-    ) -> Enrollment:
+    ) -> EnrollmentInfo:
         """Approve the stage that it waits at; after the last one the user has its access."""
-        return dict(
-            await self._send(people.decide_enrollment("approve", enrollment_id, approver=approver, reason=reason))
-        )
+        return await self._send(people.decide_enrollment("approve", enrollment_id, approver=approver, reason=reason))
 
     async def reject_enrollment(
         self, enrollment_id: str | UUID, *, approver: str | None = None, reason: str = ""
-    ) -> Enrollment:
+    ) -> EnrollmentInfo:
         """End it without access."""
-        return dict(
-            await self._send(people.decide_enrollment("reject", enrollment_id, approver=approver, reason=reason))
-        )
+        return await self._send(people.decide_enrollment("reject", enrollment_id, approver=approver, reason=reason))
 
-    async def enrollment_rules(self) -> dict[str, dict[str, Any]]:
+    async def enrollment_rules(self) -> dict[str, Rule]:
         """The rules that hold, by name."""
-        return dict(await self._send(people.enrollment_rules()))
+        return await self._send(people.enrollment_rules())
 
-    async def update_enrollment_rules(self, rules: Mapping[str, Mapping[str, Any] | None]) -> dict[str, dict[str, Any]]:
+    async def update_enrollment_rules(self, rules: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Rule]:
         """Set these rules, all or none; None forgets one. Gives all that hold then."""
-        return dict(await self._send(people.update_enrollment_rules(rules)))
+        return await self._send(people.update_enrollment_rules(rules))
 
-    async def get_user_analytics(self, days: int = 30) -> dict[str, Any]:
+    async def get_user_analytics(self, days: int = 30) -> UserAnalytics:
         """Figures of users and enrolments. Rates are 0-100."""
-        return dict(await self._send(people.get_user_analytics(days)))
-
-    async def _send(self, call: Call) -> Any:
-        return answer_of(await self._http.request(call.method, call.path, **call.options()))
+        return await self._send(people.get_user_analytics(days))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 from opsteward.core.running_instance import (
     DEFAULT_HOST,
@@ -19,6 +19,7 @@ from opsteward.core.running_instance import (
 if TYPE_CHECKING:
     import httpx
 
+Answer = TypeVar("Answer")
 DEFAULT_URL = local_url(DEFAULT_HOST, DEFAULT_PORT)
 
 
@@ -55,8 +56,8 @@ class Address:
 
 
 @dataclass(frozen=True)
-class Call:
-    """One request to be made."""
+class Call(Generic[Answer]):
+    """One request to be made, and the type of what is answered."""
 
     method: str
     path: str
@@ -69,6 +70,13 @@ class Call:
         given = {key: value for key, value in self.params.items() if value is not None}
         body = {"json": self.body} if content is None else {"content": content}
         return body | {"params": given, "headers": self.headers}
+
+
+class Page(TypedDict, Generic[Answer]):
+    """One page of a list; `next` leads to the one after it."""
+
+    items: list[Answer]
+    next: str | None
 
 
 def answer_of(response: httpx.Response) -> Any:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
-from opsteward.client.connection import Call
+from opsteward.client.connection import Call, Page
+from opsteward.client.types import ImportedUser, ImportInfo
 
 USERS = "/api/v1/users"
 Mode = Literal["create", "upsert", "full"]
@@ -22,6 +23,14 @@ _PIECE = 256 * 1024  # bytes
 #: Users and errors of one page.
 MAX_IDS = 10_000
 Source = str | Path | Iterable[Mapping[str, Any]]
+
+
+class ImportReport(ImportInfo):
+    """An import with its users and what was wrong with the others' rows."""
+
+    user_ids: list[str]
+    errors: list[dict[str, Any]]
+    warnings: list[dict[str, Any]]
 
 
 def format_of(path: Path, given: str | None = None) -> str:
@@ -41,7 +50,7 @@ def bulk_import(
     mapping: Mapping[str, str] | None = None,
     delimiter: str = "",
     encoding: str = "",
-) -> Call:
+) -> Call[ImportReport]:
     """The request whose body is the file."""
     params = {
         "mode": mode,
@@ -76,15 +85,15 @@ async def as_async(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
         yield block
 
 
-def get_import(job_id: str) -> Call:
+def get_import(job_id: str) -> Call[ImportReport]:
     return Call("GET", f"{USERS}/imports/{UUID(job_id)}")
 
 
-def more_ids(job_id: str, after: str | None) -> Call:
+def more_ids(job_id: str, after: str | None) -> Call[Page[ImportedUser]]:
     return Call("GET", f"{USERS}/imports/{job_id}/users", params={"limit": MAX_IDS, "after": after})
 
 
-def all_errors(job_id: str) -> Call:
+def all_errors(job_id: str) -> Call[str]:
     return Call("GET", f"{USERS}/imports/{job_id}/errors", params={"format": "ndjson"})
 
 
@@ -93,12 +102,12 @@ def ended(report: Mapping[str, Any]) -> bool:
     return bool(report["ended_at"] is not None or report["status"] == "failed")
 
 
-def lacks_ids(report: Mapping[str, Any]) -> bool:
+def lacks_ids(report: ImportReport) -> bool:
     """Whether the report holds but the first of its users."""
     return bool(not report["dry_run"] and len(report["user_ids"]) < report["successful_imports"])
 
 
-def lacks_errors(report: Mapping[str, Any]) -> bool:
+def lacks_errors(report: ImportReport) -> bool:
     """Whether the report holds but the first of its errors."""
     return bool(len(report["errors"]) < report["error_count"])
 
@@ -109,5 +118,5 @@ def errors_of(lines: str) -> list[dict[str, Any]]:
     return [{k: v for k, v in one.items() if k != "kind"} for one in told if one["kind"] == "error"]
 
 
-def export(file_format: str) -> Call:
+def export(file_format: str) -> Call[bytes]:
     return Call("GET", f"{USERS}/export", params={"format": file_format})

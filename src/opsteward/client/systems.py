@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from opsteward.client.connection import Call
+from opsteward.client.connection import Call, Page
+from opsteward.client.types import AgentsStatus, SystemHealth, SystemInfo
 
 SYSTEMS = "/api/v1/systems"
 
@@ -23,14 +24,18 @@ class SystemType(StrEnum):
     SERVICE = "service"
 
 
-def register_system(name: str, system_type: str, endpoint: str, **more: Any) -> Call:
+def register_system(name: str, system_type: str, endpoint: str, **more: Any) -> Call[SystemInfo]:
     """`more` are further fields of the API's system: health_check_url, criticality, credentials, depends_on, ..."""
     return Call("POST", SYSTEMS, {"name": name, "type": system_type, "endpoint": endpoint, **more})
 
 
-def systems() -> Call:
+def systems() -> Call[Page[SystemInfo]]:
     return Call("GET", SYSTEMS)
 
 
-def system_health(system_id: str | UUID) -> Call:
+def system_health(system_id: str | UUID) -> Call[SystemHealth]:
     return Call("GET", f"{SYSTEMS}/{UUID(str(system_id))}/health")
+
+
+def system_status() -> Call[AgentsStatus]:
+    return Call("GET", "/api/agents/status")
