@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ from opsteward.actions.types import ActionChanged
 from opsteward.agents.registry import AgentRegistry
 from opsteward.agents.service import Desk as AgentService
 from opsteward.agents.shipped.installing import add_shipped
+from opsteward.app.database import prepare_database
 from opsteward.app.registry import build_registry, known_actions
 from opsteward.app.subscriptions import Subscriptions
 from opsteward.app.task_types import shipped_task_types
@@ -21,7 +21,7 @@ from opsteward.contracts.integration import Integration
 from opsteward.contracts.registry import Registry
 from opsteward.core.bus import Bus
 from opsteward.core.crypto import SecretBox, load_secret
-from opsteward.core.database_setup import DatabaseUrls, provision
+from opsteward.core.database_setup import DatabaseUrls
 from opsteward.core.db import APPLICATION_NAME, Database
 from opsteward.core.embedded_postgres import EmbeddedPostgres, prepare_home
 from opsteward.core.feed import Feed
@@ -46,13 +46,6 @@ from opsteward.tasks.submission import Submission
 from opsteward.tasks.types import TaskFigures
 from opsteward.telemetry.database_metrics import Figures
 from opsteward.troubleshooting.service import Sessions
-
-#: Rooms whose tables must be known before the first migration.
-TABLES = (
-    *("core.processes", "core.changes"),
-    *(f"identity.{part}" for part in ("models", "people_models", "import_models", "scim_models")),
-    *(f"{room}.models" for room in ("telemetry", "tasks", "systems", "actions", "agents", "events", "troubleshooting")),
-)
 
 
 @dataclass(kw_only=True)
@@ -91,11 +84,9 @@ def build_services(settings: Settings, integrations: Sequence[Integration] = ())
     Raises OpsError with a remedy.
     """
     prepare_home(settings.home)
-    for room in TABLES:
-        importlib.import_module(f"opsteward.{room}")
     box = SecretBox(load_secret(settings.secret_key.get_secret_value() if settings.secret_key else None, settings.home))
     try:
-        urls = provision(settings, box)
+        urls = prepare_database(settings, box)
         return _wire(settings, box, urls, build_registry(settings, integrations))
     except BaseException:
         leave_server(settings)

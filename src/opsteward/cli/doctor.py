@@ -74,15 +74,16 @@ def _database(settings: Settings) -> str:
     import psycopg
 
     from opsteward.core.crypto import SecretBox, load_secret
-    from opsteward.core.database_setup import urls_for
+    from opsteward.core.database_setup import installed_state, urls_for
 
     secret = settings.secret_key.get_secret_value() if settings.secret_key else None
     urls = urls_for(settings, SecretBox(load_secret(secret, settings.home)))
     with psycopg.connect(urls.app, connect_timeout=5) as conn:
-        row = conn.execute("select migration, engine, version() from opsteward.installation").fetchone()
-        assert row is not None
-        kind = "embedded" if settings.database_url is None else "external"
-        return f"{kind} {row[2].split(' on ')[0]}, tables {row[0]}, {row[1]}"
+        row = conn.execute("select version()").fetchone()
+    state = installed_state(urls.app)
+    assert row is not None and state is not None
+    kind = "embedded" if settings.database_url is None else "external"
+    return f"{kind} {row[0].split(' on ')[0]}, tables {state[0]}, {state[1]}"
 
 
 def _instance() -> str:
