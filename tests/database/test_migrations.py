@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import shutil
 import tempfile
 import time
@@ -15,9 +14,9 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from opsteward.app.services import TABLES
+from opsteward.app.database import SOURCE, load_models, prepare_database
 from opsteward.core.crypto import SecretBox
-from opsteward.core.database_setup import HEAD, DatabaseUrls, RolesMissing, provision
+from opsteward.core.database_setup import DatabaseUrls, RolesMissing
 from opsteward.core.db import SCHEMA, Base
 from opsteward.core.embedded_postgres import EmbeddedPostgres, prepare_home
 from opsteward.core.errors import Invalid
@@ -36,10 +35,9 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def urls(home: Path) -> DatabaseUrls:
-    for room in TABLES:
-        importlib.import_module(f"opsteward.{room}")
+    load_models()
     prepare_home(home)
-    return provision(load_settings(home=home), SecretBox(load_secret(None, home)))
+    return prepare_database(load_settings(home=home), SecretBox(load_secret(None, home)))
 
 
 def test_models_and_migrations_agree(urls: DatabaseUrls) -> None:
@@ -60,7 +58,7 @@ def test_models_and_migrations_agree(urls: DatabaseUrls) -> None:
 def test_a_current_database_is_left_alone(home: Path, urls: DatabaseUrls) -> None:
     with psycopg.connect(urls.owner) as owner:
         before = owner.execute("select max(oid) from pg_class").fetchone()
-    assert provision(load_settings(home=home), SecretBox(load_secret(None, home))) == urls
+    assert prepare_database(load_settings(home=home), SecretBox(load_secret(None, home))) == urls
     with psycopg.connect(urls.owner) as owner:
         assert owner.execute("select max(oid) from pg_class").fetchone() == before
 
@@ -75,7 +73,7 @@ def test_ones_own_postgresql_is_made_ready(home: Path, urls: DatabaseUrls, monke
         admin.execute("create database company owner dba")
     monkeypatch.setenv("DATABASE_URL", _external(home, "dba", "company"))
     box = SecretBox(load_secret(None, home))
-    made = provision(load_settings(home=home), box)
+    made = prepare_database(load_settings(home=home), box)
     with psycopg.connect(made.web) as web:
         row = web.execute("select current_user, usesuper from pg_user where usename = current_user").fetchone()
     assert row == ("company_web", False)
@@ -90,13 +88,13 @@ def test_where_roles_may_not_be_made_the_sql_to_run_is_said(
     monkeypatch.setenv("DATABASE_URL", _external(home, "plain", "strict"))
     box = SecretBox(load_secret(None, home))
     with pytest.raises(RolesMissing) as refused:
-        provision(load_settings(home=home), box)
+        prepare_database(load_settings(home=home), box)
     script = refused.value.detail.split("\n", 1)[1]
     with psycopg.connect(EmbeddedPostgres(home).url("strict"), autocommit=True) as admin:
         admin.execute(script)
-    made = provision(load_settings(home=home), box)
+    made = prepare_database(load_settings(home=home), box)
     with psycopg.connect(made.app) as app:
-        assert app.execute("select migration from opsteward.installation").fetchone() == (HEAD,)
+        assert app.execute("select migration from opsteward.installation").fetchone() == (SOURCE.known[-1],)
 
 
 @pytest.fixture
@@ -132,10 +130,10 @@ def test_another_secret_key_does_not_lock_out_a_living_installation(
     monkeypatch.setenv("DATABASE_URL", guarded)
     settings = load_settings(home=home)
     first, second = SecretBox(bytes(range(32))), SecretBox(bytes(range(1, 33)))
-    made = provision(settings, first)
+    made = prepare_database(settings, first)
 
     with pytest.raises(Invalid) as refused:
-        provision(settings, second)
+        prepare_database(settings, second)
 
     (problem,) = refused.value.problems
     assert problem.field == "OPSTEWARD_SECRET_KEY"
@@ -148,7 +146,7 @@ def test_another_secret_key_does_not_lock_out_a_living_installation(
     with psycopg.connect(EmbeddedPostgres(home).url("postgres"), autocommit=True) as admin:
         admin.execute("drop database guarded with (force)")
         admin.execute("create database guarded")
-    provision(settings, second)
+    prepare_database(settings, second)
 
 
 @pytest.mark.parametrize(
@@ -158,5 +156,5 @@ def test_another_secret_key_does_not_lock_out_a_living_installation(
 def test_a_wrong_database_url_is_named(home: Path, url: str, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
     with pytest.raises(Invalid, match="DATABASE_URL") as refused:
-        provision(load_settings(home=home), SecretBox(load_secret(None, home)))
+        prepare_database(load_settings(home=home), SecretBox(load_secret(None, home)))
     assert problem in str(refused.value)

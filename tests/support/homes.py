@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from opsteward.app.database import prepare_database
 from opsteward.core.crypto import SecretBox
-from opsteward.core.database_setup import provision
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.secret_key import load_secret
 from opsteward.core.settings import load_settings
@@ -78,7 +78,7 @@ def _provisioned() -> Path:
     home = _folder()
     with pytest.MonkeyPatch.context() as patch:
         without_settings(patch)
-        provision(load_settings(home=home), SecretBox(load_secret(None, home)))
+        prepare_database(load_settings(home=home), SecretBox(load_secret(None, home)))
     assert EmbeddedPostgres(home).stop_if_last()
     return home
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from opsteward.actions.types import ActionChanged
 from opsteward.agents.registry import AgentRegistry
 from opsteward.agents.service import AgentService
 from opsteward.agents.shipped.installing import add_shipped
+from opsteward.app.database import prepare_database
 from opsteward.app.registry import build_registry, known_actions
 from opsteward.app.subscriptions import Subscriptions
 from opsteward.app.task_types import shipped_task_types
@@ -22,7 +22,7 @@ from opsteward.contracts.integration import Integration
 from opsteward.contracts.registry import Registry
 from opsteward.core.bus import Bus
 from opsteward.core.crypto import SecretBox
-from opsteward.core.database_setup import DatabaseUrls, provision
+from opsteward.core.database_setup import DatabaseUrls
 from opsteward.core.db import Database
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.feed import Feed
@@ -54,13 +54,6 @@ from opsteward.telemetry.writer import AuditWriter
 from opsteward.troubleshooting.service import Sessions
 
 log = get_logger(__name__)
-
-#: Rooms whose tables must be known before the first migration.
-TABLES = (
-    *("core.processes", "core.changes"),
-    *("accounts.models", "directory.models", "directory.imports.models", "directory.scim.models"),
-    *(f"{room}.models" for room in ("telemetry", "tasks", "systems", "actions", "agents", "events", "troubleshooting")),
-)
 
 
 @dataclass(kw_only=True)
@@ -100,14 +93,12 @@ def build_services(settings: Settings, integrations: Sequence[Integration] = ())
     Raises OpsError with a remedy.
     """
     prepare_home(settings.home)
-    for room in TABLES:
-        importlib.import_module(f"opsteward.{room}")
     with HomeLocks.of(settings.home).starting():
         box = SecretBox(load_secret(settings.given_secret, settings.home))
         if warning := open_to_others(settings.home):
             log.warning("core.secret_key.open_to_others", detail=warning, remedy="chmod 600 the file")
         try:
-            return _wire(settings, box, provision(settings, box), build_registry(settings, integrations))
+            return _wire(settings, box, prepare_database(settings, box), build_registry(settings, integrations))
         except BaseException:
             leave_server(settings)
             raise

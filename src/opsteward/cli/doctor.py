@@ -95,22 +95,22 @@ def _database(settings: Settings) -> str:
     import psycopg
 
     from opsteward.core.crypto import SecretBox
-    from opsteward.core.database_setup import urls_for
+    from opsteward.core.database_setup import installed_state, urls_for
     from opsteward.core.secret_key import read_secret
 
     secret = read_secret(settings.given_secret, settings.home)
     if secret is None:
         raise Unavailable("there is no secret key to reach it with")
     box = SecretBox(secret)
-    with psycopg.connect(urls_for(settings, box).app, connect_timeout=5) as conn:
-        row = conn.execute(
-            "select migration, engine, version(), key_fingerprint from opsteward.installation"
-        ).fetchone()
-        assert row is not None
-        if row[3] not in (None, box.fingerprint()):
-            raise Unavailable("it belongs to another secret key", remedy="put back the secret.key of this installation")
-        kind = "embedded" if settings.database_url is None else "external"
-        return f"{kind} {row[2].split(' on ')[0]}, tables {row[0]}, {row[1]}"
+    urls = urls_for(settings, box)
+    with psycopg.connect(urls.app, connect_timeout=5) as conn:
+        row = conn.execute("select version()").fetchone()
+    state = installed_state(urls.app)
+    assert row is not None and state is not None
+    if state.key_fingerprint not in (None, box.fingerprint()):
+        raise Unavailable("it belongs to another secret key", remedy="put back the secret.key of this installation")
+    kind = "embedded" if settings.database_url is None else "external"
+    return f"{kind} {row[0].split(' on ')[0]}, tables {state.migration}, {state.engine}"
 
 
 def _instance() -> str:

@@ -9,8 +9,9 @@ once is in the error. PgBouncer and read replicas are refused with a reason.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -19,14 +20,13 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import OperationalError
 
 from opsteward.core.crypto import SecretBox
+from opsteward.core.database_functions import FunctionFile, fingerprint, install_functions, read_functions
 from opsteward.core.db import APPLICATION_NAME, SCHEMA
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.errors import Invalid, OpsError, Unavailable
 from opsteward.core.home import HomeLocks
 from opsteward.core.settings import Settings
 
-#: The newest revision, told by its file: Alembic itself takes too long to import at every start.
-HEAD = max(path.name[:4] for path in (Path(__file__).parent / "migrations" / "versions").glob("[0-9]*.py"))
 ENGINE = "dbos 3.4"
 _OLDEST = 150000
 EMBEDDED_DATABASE = "opsteward"
@@ -38,6 +38,36 @@ class RolesMissing(OpsError):
     code = "roles_missing"
     http_status = 503
     title = "The database roles are missing"
+
+
+class SchemaUnknown(OpsError):
+    """The database's tables come from a version whose history this one does not know: an older trial or a newer one."""
+
+    code = "schema_unknown"
+    http_status = 503
+    title = "The database was made by another version"
+
+
+@dataclass(frozen=True)
+class SchemaSource:
+    """Where a database's contents are written down: Alembic's folder, and the packages with a folder `sql`."""
+
+    revisions: Path
+    packages: tuple[str, ...]
+
+    @cached_property
+    def known(self) -> list[str]:
+        """The revisions, oldest first, told by their files: Alembic itself takes too long to import at every start."""
+        return sorted(path.stem for path in (self.revisions / "versions").glob("[0-9]*.py"))
+
+    @cached_property
+    def functions(self) -> list[FunctionFile]:
+        return read_functions(self.packages)
+
+    @cached_property
+    def state(self) -> tuple[str, str, str]:
+        """What a database says that holds all of it: its tables' revision, its engine, its functions."""
+        return self.known[-1], ENGINE, fingerprint(self.functions)
 
 
 @dataclass(frozen=True)
@@ -91,23 +121,30 @@ def _bad_url(problem: str) -> Invalid:
     return Invalid.field("DATABASE_URL", problem, "use postgresql://user:password@host:5432/database")
 
 
-def provision(settings: Settings, box: SecretBox) -> DatabaseUrls:
+def provision(settings: Settings, box: SecretBox, source: SchemaSource) -> DatabaseUrls:
     """Make the database ready and return how to reach it. Quick when it already is.
 
     One process of the home at a time, so that all that start together come up. Raises Invalid for a database that
-    can't serve or belongs to another key, RolesMissing with the SQL to run, Unavailable.
+    can't serve or belongs to another key, RolesMissing with the SQL to run, SchemaUnknown, Unavailable.
     """
     urls = urls_for(settings, box)
     with HomeLocks.of(settings.home).starting():
         if settings.database_url is None:
             EmbeddedPostgres(settings.home).ensure_running()
-        if _installed(urls.app, box):
+        if _is_ready(installed_state(urls.app), source, box):
             return urls
         try:
             if settings.database_url is None:
                 _create_database(settings.home)
             _create_roles(urls, box)
-            _migrate(urls, box)
+            _bring_up_to_date(urls, source, box)
+        except SchemaUnknown as error:
+            error.remedy = "run the version that made it, or start with an empty database: " + (
+                "name another one in DATABASE_URL"
+                if settings.database_url
+                else f"move {EmbeddedPostgres(settings.home).data} away, or name another OPSTEWARD_HOME"
+            )
+            raise
         except (psycopg.OperationalError, OperationalError) as error:
             cause = error.orig if isinstance(error, OperationalError) else error
             raise Unavailable(
@@ -117,18 +154,33 @@ def provision(settings: Settings, box: SecretBox) -> DatabaseUrls:
     return urls
 
 
-def _installed(app_url: str, box: SecretBox) -> bool:
-    """Whether the app role finds tables of exactly this version. Raises Invalid when they belong to another key."""
+class InstalledState(NamedTuple):
+    """What a database says of itself: its newest revision, the engine, its functions' hash, the key it belongs to."""
+
+    migration: str
+    engine: str
+    functions: str
+    key_fingerprint: str | None
+
+
+def installed_state(url: str) -> InstalledState | None:
+    """None where the database has nothing to say, or not in today's words."""
     try:
-        with psycopg.connect(app_url, connect_timeout=5, application_name=APPLICATION_NAME) as conn:
-            row = conn.execute("select migration, engine, key_fingerprint from opsteward.installation").fetchone()
+        with psycopg.connect(url, connect_timeout=5, application_name=APPLICATION_NAME) as conn:
+            row = conn.execute("select migration, engine, functions, key_fingerprint from opsteward.installation")
+            found = row.fetchone()
+            return InstalledState(*found) if found else None
     except psycopg.Error:
+        return None
+
+
+def _is_ready(state: InstalledState | None, source: SchemaSource, box: SecretBox) -> bool:
+    """Whether the tables and functions are exactly this version's. Raises Invalid when they belong to another key."""
+    if state is None:
         return False
-    if row is None:
-        return False
-    if row[2] is not None and row[2] != box.fingerprint():
-        raise _other_key(f"its fingerprint is {row[2]}, that of the key given is {box.fingerprint()}")
-    return row == (HEAD, ENGINE, box.fingerprint())
+    if state.key_fingerprint is not None and state.key_fingerprint != box.fingerprint():
+        raise _other_key(f"its fingerprint is {state.key_fingerprint}, that of the key given is {box.fingerprint()}")
+    return state == (*source.state, box.fingerprint())
 
 
 def _other_key(how: str) -> Invalid:
@@ -234,22 +286,45 @@ def _refusal(conn: psycopg.Connection[Any], role: str, box: SecretBox) -> str | 
     return None
 
 
-def _migrate(urls: DatabaseUrls, box: SecretBox) -> None:
-    """Alembic and the engine's own migrations, as the owner; one process at a time by an advisory lock."""
+def _bring_up_to_date(urls: DatabaseUrls, source: SchemaSource, box: SecretBox) -> None:
+    """Tables, then functions, as the owner; one process at a time by an advisory lock."""
+    with psycopg.connect(urls.owner, autocommit=True) as conn:
+        conn.execute("select pg_advisory_lock(hashtext('opsteward migrate'))")
+        _check_history(conn, source)
+        state = installed_state(urls.owner)
+        if state is None or state[:2] != source.state[:2]:
+            _migrate(urls, source)
+        with conn.transaction():
+            database = conn.info.dbname
+            roles = {kind: f"{database}_{kind}" for kind in ("owner", "app", "web")}
+            install_functions(conn, source.functions, roles=roles)
+            conn.execute(
+                "update opsteward.installation set migration = %s, engine = %s, functions = %s,"
+                " key_fingerprint = coalesce(key_fingerprint, %s)",
+                [*source.state, box.fingerprint()],
+            )
+
+
+def _check_history(conn: psycopg.Connection[Any], source: SchemaSource) -> None:
+    """Raises SchemaUnknown for tables whose revision is none of ours."""
+    if conn.execute("select to_regclass('opsteward.alembic_version')").fetchone() == (None,):
+        return
+    row = conn.execute("select version_num from opsteward.alembic_version").fetchone()
+    if row and row[0] not in source.known:
+        raise SchemaUnknown(
+            f"the database {conn.info.dbname} holds tables of revision {row[0]!r}, which this version does not know"
+        )
+
+
+def _migrate(urls: DatabaseUrls, source: SchemaSource) -> None:
+    """Alembic's revisions and the engine's own."""
     from alembic import command
     from alembic.config import Config
 
     from opsteward.core.durable import migrate_engine
 
-    with psycopg.connect(urls.owner, autocommit=True) as conn:
-        conn.execute("select pg_advisory_lock(hashtext('opsteward migrate'))")
-        migrate_engine(urls.owner, make_url(urls.app).username or "")
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        config.attributes["url"] = urls.owner
-        command.upgrade(config, "head")
-        conn.execute(
-            "update opsteward.installation"
-            " set migration = %s, engine = %s, key_fingerprint = coalesce(key_fingerprint, %s)",
-            [HEAD, ENGINE, box.fingerprint()],
-        )
+    migrate_engine(urls.owner, make_url(urls.app).username or "")
+    config = Config()
+    config.set_main_option("script_location", str(source.revisions))
+    config.attributes["url"] = urls.owner
+    command.upgrade(config, "head")

@@ -231,10 +231,11 @@ def tenant_of(session: AsyncSession) -> UUID:
 
 
 class Installation(Base):
-    """One row: which tables and which engine this database holds."""
+    """One row: which tables, which engine and which functions this database holds."""
 
     __tablename__ = "installation"
 
     migration: Mapped[str] = mapped_column(primary_key=True)
     engine: Mapped[str]
+    functions: Mapped[str]
     key_fingerprint: Mapped[str | None]

@@ -1,4 +1,4 @@
-"""Durable execution: the only place that knows DBOS.
+"""Durable execution: the only place that knows DBOS, with `engine_internals` for what it offers nobody.
 
 A workflow is an async function registered under a name; it takes ids only, and everything it does to the world
 is a step. A finished step is never run again; the step in flight when a process dies is, so each step must be
@@ -14,7 +14,6 @@ The facts of the engine that this seam rests on are held by tests/workflows.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -26,6 +25,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.core import engine_internals
 from opsteward.core.blocking import in_thread
 from opsteward.core.crypto import canonical_json
 from opsteward.core.errors import Unavailable
@@ -42,8 +42,6 @@ _POLL_BUSY = 0.1  # seconds between looks at the queue while workflows run here
 _SWEEP_EVERY = 5.0
 _POLL_RESULT = 0.25  # seconds between looks for the end of a workflow that runs elsewhere
 _MAX_PAUSE = 5.0  # seconds between tries while the database is away
-#: The engine's own queue serves everything: each further queue costs four statements a second when idle.
-QUEUE = "_dbos_internal_queue"
 
 T = TypeVar("T")
 WorkflowFunction = Callable[..., Coroutine[Any, Any, Any]]
@@ -171,7 +169,6 @@ class Engine:
     async def launch(self, workflows: Workflows) -> None:
         """Start working, on the running event loop: workflows run there too."""
         from dbos import DBOS
-        from dbos._dbos import _get_or_create_dbos_registry
 
         DBOS(
             config={
@@ -194,12 +191,9 @@ class Engine:
         )
         for name, function, give_up in workflows.items():
             _workflow_functions[name] = DBOS.workflow(name=name)(self._guarded(name, function, give_up))
-        registry = _get_or_create_dbos_registry()
-        self._queue = registry._register_internal_queue(
-            QUEUE, worker_concurrency=self._concurrency, polling_interval_sec=self._poll_idle
-        )
+        self._queue = engine_internals.WorkQueue(concurrency=self._concurrency, poll=self._poll_idle)
         DBOS.launch()
-        _keep_own_failures_out()
+        engine_internals.adapt_records()
         self._sweeping = asyncio.create_task(self._sweep())
 
     def _guarded(self, name: str, function: WorkflowFunction, give_up: GiveUp | None) -> WorkflowFunction:
@@ -210,9 +204,10 @@ class Engine:
 
         async def run(**arguments: Any) -> Any:
             self._running += 1
-            self._queue._polling_interval_sec = _POLL_BUSY
+            self._queue.poll_every(_POLL_BUSY)
             try:
-                return await function(**arguments)
+                with engine_internals.execution():
+                    return await function(**arguments)
             except StepFailed as failure:
                 log.error("core.workflow.gave_up", workflow=name, reason=str(failure), **arguments)
                 if give_up is not None:
@@ -221,7 +216,7 @@ class Engine:
             finally:
                 self._running -= 1
                 if not self._running:
-                    self._queue._polling_interval_sec = self._poll_idle
+                    self._queue.poll_every(self._poll_idle)
 
         return run
 
@@ -237,24 +232,15 @@ class Engine:
                 log.warning("core.workflow.sweep_failed", error=type(error).__name__)
 
     def _put_back(self, before: set[str]) -> set[str]:
-        from dbos._dbos import _get_dbos_instance
-        from dbos._recovery import _recover_workflow
-
-        dbos = _get_dbos_instance()
-        pending = dbos._sys_db.get_pending_workflows(self._executor_id, ENGINE_VERSION)
-        running = set(dbos._active_workflows_set.activeList())
-        idle = {one.workflow_id: one for one in pending if one.workflow_id not in running}
+        idle = engine_internals.idle_workflows(self._executor_id, ENGINE_VERSION)
         for workflow_id in before & idle.keys():
-            _recover_workflow(dbos, idle[workflow_id], [self._executor_id])
+            engine_internals.put_back(idle[workflow_id], self._executor_id)
             log.warning("core.workflow.put_back", workflow_id=workflow_id)
         return set(idle) - before
 
     def recover(self, dead_executor_id: UUID) -> int:
         """Put a dead process's unfinished workflows back on the queue; idempotent. Returns how many."""
-        from dbos._dbos import _get_dbos_instance
-        from dbos._recovery import recover_pending_workflows
-
-        return len(recover_pending_workflows(_get_dbos_instance(), [str(dead_executor_id)]))
+        return engine_internals.recover(str(dead_executor_id))
 
     def shutdown(self, *, grace: float) -> None:
         """Let running workflows come to a step's end for `grace` seconds, then stop; the rest is resumed later."""
@@ -263,37 +249,6 @@ class Engine:
         if self._sweeping is not None:  # it is not, when the launch failed
             self._sweeping.get_loop().call_soon_threadsafe(self._sweeping.cancel)
         DBOS.destroy(workflow_completion_timeout_sec=int(grace))
-
-
-def _keep_own_failures_out() -> None:
-    """The engine must not record its own failures as those of steps and workflows.
-
-    When it can't record a result, it takes that failure for the step's, and records it as soon as it can: the step
-    would fail so for ever. Refused, the failure comes out, the workflow is abandoned, and the step runs again.
-    """
-    from dbos._dbos import _get_dbos_instance
-
-    tables: Any = _get_dbos_instance()._sys_db
-    record_step, record_end = tables.record_operation_result, tables.update_workflow_outcome
-
-    def step_recorded(result: Any, **more: Any) -> None:
-        if result["error"] is not None:
-            _refuse_own_failure()
-        record_step(result, **more)
-
-    def end_recorded(workflow_id: str, status: str, **more: Any) -> Any:
-        if more.get("error") is not None:
-            _refuse_own_failure()
-        return record_end(workflow_id, status, **more)
-
-    tables.record_operation_result, tables.update_workflow_outcome = step_recorded, end_recorded
-
-
-def _refuse_own_failure() -> None:
-    """Raises what is being recorded (the engine does it while it handles the error) when it is the database's."""
-    error = sys.exc_info()[1]
-    if isinstance(error, SQLAlchemyError):
-        raise error
 
 
 _observer: StepObserver | None = None

@@ -214,8 +214,8 @@ class Membership:
             # The row goes only when nothing pending bears its id, so that a takeover cut short is done again.
             await session.execute(
                 sa.text(
-                    "delete from opsteward.processes p where lost_at is not null and not exists (select 1 from "
-                    "dbos.workflow_status w where w.executor_id = p.id::text and w.status = 'PENDING')"
+                    "delete from opsteward.processes p"
+                    " where lost_at is not null and not opsteward.has_pending_workflows(p.id)"
                 )
             )
 

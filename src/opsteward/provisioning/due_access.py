@@ -22,8 +22,7 @@ ACCESS_DUE = "access_due"
 
 _EVERYBODY = sa.text("""
 insert into opsteward.access_due (tenant_id, system_id, login, user_id)
-select :tenant, :system, u.username, u.id from opsteward.users u where u.tenant_id = :tenant
-    and opsteward.may_use(u.id, u.username, :name)
+select :tenant, :system, u.username, u.id from opsteward.users_with_access(:name) u
 on conflict (tenant_id, system_id, login) do update set batch = null, due_at = now(), user_id = excluded.user_id
 """)
 _BIND = sa.text("""

@@ -1,0 +1,93 @@
+"""The first tables, their row-level security and the rights of the roles. The tables stand in the file beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+from opsteward.migrations.tenancy import grant, isolate, roles
+
+revision = "0001_initial"
+down_revision = None
+
+NOTHING = ""
+READ = "select"
+APPEND = "select, insert"
+REPLACE = "select, insert, delete"
+WRITE = "select, insert, update"
+ALL = "select, insert, update, delete"
+
+#: What workers (app) may do, and what API and console (web), with tables whose rows belong to a tenant.
+TENANT_TABLES = {
+    "changes": (APPEND, APPEND),
+    "change_heads": (READ, READ),
+    "operators": (WRITE, WRITE),
+    "tokens": (WRITE, WRITE),
+    "operator_passwords": (WRITE, WRITE),
+    "outside_identities": (WRITE, WRITE),
+    "webhooks": (WRITE, WRITE),
+    "used_signatures": (APPEND, APPEND),
+    "users": (WRITE, WRITE),
+    "user_changes": (APPEND, APPEND),
+    "user_grants": (WRITE, WRITE),
+    "enrollments": (WRITE, WRITE),
+    "enrollment_rules": (WRITE, ALL),
+    "duty_conflicts": (APPEND, REPLACE),
+    "access_reviews": (WRITE, WRITE),
+    "access_review_items": (WRITE, WRITE),
+    "import_jobs": (ALL, ALL),
+    "import_parts": (REPLACE, REPLACE),
+    "import_rows": (ALL, ALL),
+    "import_problems": (REPLACE, REPLACE),
+    "import_batches": (REPLACE, REPLACE),
+    "user_directory_names": (ALL, ALL),
+    "scim_groups": (WRITE, ALL),
+    "scim_group_members": (WRITE, ALL),
+    "scim_emails": (WRITE, ALL),
+    "audit_entries": (APPEND, APPEND),
+    "audit_seals": (APPEND, READ),
+    "audit_heads": (WRITE, READ),
+    "audit_pending": (ALL, READ),
+    "tasks": (WRITE, WRITE),
+    "task_dependencies": (REPLACE, APPEND),
+    "task_schedules": (WRITE, ALL),
+    "task_limits": (WRITE, ALL),
+    "pauses": (WRITE, ALL),
+    "systems": (WRITE, ALL),
+    "access_due": (ALL, ALL),
+    "action_runs": (WRITE, WRITE),
+    "approvals": (WRITE, WRITE),
+    "freezes": (WRITE, WRITE),
+    "agents": (WRITE, ALL),
+    "agent_messages": (WRITE, ALL),
+    "agent_metrics": (APPEND, APPEND),
+    "events": (APPEND, APPEND),
+    "incidents": (WRITE, WRITE),
+    "incident_fingerprints": (ALL, ALL),
+    "timeline_entries": (APPEND, APPEND),
+    "standing_order_versions": (APPEND, APPEND),
+    "troubleshooting_sessions": (WRITE, WRITE),
+}
+
+#: The same of tables that no tenant owns; of `tenants` each sees its own row.
+SHARED_TABLES = {
+    "installation": (READ, READ),
+    "processes": (ALL, READ),
+    "tenants": (READ, READ),
+    "sign_in_attempts": (NOTHING, ALL),
+    "used_sign_in_states": (NOTHING, REPLACE),
+}
+
+
+def upgrade() -> None:
+    """Runs as the owner; the other roles exist already."""
+    op.get_bind().exec_driver_sql(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
+    op.execute("revoke all on schema opsteward from public")
+    op.execute("grant usage on schema opsteward to {app}, {web}".format(**roles()))
+    isolate("tenants", column="id")
+    for table in TENANT_TABLES:
+        isolate(table)
+    for table, (app, web) in (TENANT_TABLES | SHARED_TABLES).items():
+        grant(table, app=app, web=web)
+    op.execute("insert into opsteward.installation (migration, engine, functions) values ('', '', '')")

@@ -1,0 +1,866 @@
+-- The tables of version 0.1, room by room. Frozen once released: what changes later is a later revision.
+
+-- core
+
+create table opsteward.installation (
+    migration text not null,
+    engine text not null,
+    functions text not null,
+    key_fingerprint text,
+    constraint pk_installation primary key (migration)
+);
+
+create table opsteward.processes (
+    id uuid not null,
+    host text not null,
+    pid int not null,
+    pid_started double precision not null,
+    kind text not null,
+    version text not null,
+    started_at timestamptz not null,
+    beat_at timestamptz not null,
+    lost_at timestamptz,
+    constraint pk_processes primary key (id)
+);
+
+create table opsteward.changes (
+    id uuid not null,
+    tenant_id uuid not null,
+    seq bigint,
+    type text not null,
+    at timestamptz not null,
+    data jsonb not null,
+    constraint pk_changes primary key (id),
+    constraint uq_changes_tenant_id_seq unique (tenant_id, seq)
+);
+create index ix_changes_at on opsteward.changes (at);
+create index ix_changes_unsequenced on opsteward.changes (tenant_id, at, id) where seq is null;
+
+create table opsteward.change_heads (
+    tenant_id uuid not null,
+    seq bigint not null,
+    constraint pk_change_heads primary key (tenant_id)
+);
+
+-- accounts and directory
+
+create table opsteward.tenants (
+    id uuid not null,
+    name text not null,
+    status text not null,
+    created_at timestamptz not null,
+    constraint pk_tenants primary key (id),
+    constraint uq_tenants_name unique (name)
+);
+
+create table opsteward.operators (
+    id uuid not null,
+    tenant_id uuid not null,
+    name text not null,
+    name_key text not null,
+    roles text[] not null,
+    created_by text not null,
+    status text not null,
+    created_at timestamptz not null,
+    constraint pk_operators primary key (id),
+    constraint uq_operators_tenant_id_name_key unique (tenant_id, name_key)
+);
+
+create table opsteward.tokens (
+    id uuid not null,
+    tenant_id uuid not null,
+    operator_id uuid not null,
+    kind text not null,
+    name text not null,
+    secret_hash bytea not null,
+    issued_by text not null,
+    created_at timestamptz not null,
+    expires_at timestamptz,
+    revoked_at timestamptz,
+    last_used_at timestamptz,
+    scopes text[],
+    made_at timestamptz not null default now(),
+    constraint pk_tokens primary key (id),
+    constraint uq_tokens_secret_hash unique (secret_hash),
+    constraint fk_tokens_operator_id foreign key (operator_id) references opsteward.operators (id)
+);
+create index ix_tokens_tenant_operator on opsteward.tokens (tenant_id, operator_id);
+
+create table opsteward.operator_passwords (
+    id uuid not null,
+    tenant_id uuid not null,
+    operator_id uuid not null,
+    hash text not null,
+    set_by text not null,
+    changed_at timestamptz not null,
+    made_at timestamptz not null default now(),
+    constraint pk_operator_passwords primary key (id),
+    constraint uq_operator_passwords_tenant_id_operator_id unique (tenant_id, operator_id),
+    constraint fk_operator_passwords_operator_id foreign key (operator_id) references opsteward.operators (id)
+);
+
+create table opsteward.outside_identities (
+    id uuid not null,
+    tenant_id uuid not null,
+    operator_id uuid not null,
+    issuer text not null,
+    subject text not null,
+    bound_at timestamptz not null,
+    constraint pk_outside_identities primary key (id),
+    constraint uq_outside_identities_tenant_id_issuer_subject unique (tenant_id, issuer, subject),
+    constraint uq_outside_identities_tenant_id_operator_id_issuer unique (tenant_id, operator_id, issuer),
+    constraint fk_outside_identities_operator_id foreign key (operator_id) references opsteward.operators (id)
+);
+
+create table opsteward.sign_in_attempts (
+    key bytea not null,
+    free_tries int not null,
+    failures int not null,
+    last_at timestamptz not null,
+    blocked_until timestamptz,
+    constraint pk_sign_in_attempts primary key (key)
+);
+create index ix_sign_in_attempts_last on opsteward.sign_in_attempts (last_at);
+
+create table opsteward.used_sign_in_states (
+    state_hash bytea not null,
+    until timestamptz not null,
+    constraint pk_used_sign_in_states primary key (state_hash)
+);
+create index ix_used_sign_in_states_until on opsteward.used_sign_in_states (until);
+
+create table opsteward.webhooks (
+    id uuid not null,
+    tenant_id uuid not null,
+    kind text not null,
+    name text not null,
+    secret_sealed bytea not null,
+    created_by text not null,
+    created_at timestamptz not null,
+    revoked_at timestamptz,
+    constraint pk_webhooks primary key (id)
+);
+create index ix_webhooks_kind on opsteward.webhooks (kind) where revoked_at is null;
+
+create table opsteward.used_signatures (
+    id uuid not null,
+    tenant_id uuid not null,
+    digest bytea not null,
+    until timestamptz not null,
+    constraint pk_used_signatures primary key (id),
+    constraint uq_used_signatures_tenant_id_digest unique (tenant_id, digest)
+);
+create index ix_used_signatures_until on opsteward.used_signatures (until);
+
+create table opsteward.users (
+    id uuid not null,
+    tenant_id uuid not null,
+    username text not null,
+    username_key text collate "C" not null,
+    email text,
+    email_key text,
+    full_name text not null,
+    status text not null,
+    role text not null,
+    department text,
+    manager_id uuid,
+    external_id text,
+    permissions text[] not null,
+    system_access text[] not null,
+    profile_data jsonb not null,
+    tags text[] not null,
+    scim jsonb,
+    source text not null,
+    created_by text not null,
+    holds_names boolean not null default true,
+    version int not null default 1,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    deactivated_at timestamptz,
+    expires_at timestamptz,
+    lookalike_key text,
+    looks_like uuid,
+    search_key text generated always as
+        (username_key || E'\n' || coalesce(email_key, '') || E'\n' || lower(full_name)) stored,
+    constraint pk_users primary key (id)
+);
+create index ix_users_expires on opsteward.users (expires_at) where expires_at is not null;
+create index ix_users_external on opsteward.users (tenant_id, external_id) where external_id is not null;
+create index ix_users_lookalike on opsteward.users (tenant_id, lookalike_key) where lookalike_key is not null;
+create index ix_users_manager on opsteward.users (tenant_id, manager_id) where manager_id is not null;
+create index ix_users_status on opsteward.users (tenant_id, status) where holds_names;
+create unique index uq_users_email on opsteward.users (tenant_id, email_key)
+    where holds_names and status in ('active', 'pending', 'suspended');
+create index ix_users_email on opsteward.users (tenant_id, email_key) where holds_names;
+create unique index uq_users_username on opsteward.users (tenant_id, username_key) where holds_names;
+
+create table opsteward.user_changes (
+    id uuid not null,
+    tenant_id uuid not null,
+    user_id uuid not null,
+    at timestamptz not null,
+    actor text not null,
+    what text not null,
+    reason text not null,
+    fields jsonb not null,
+    correlation_id text not null,
+    constraint pk_user_changes primary key (id)
+);
+create index ix_user_changes_user on opsteward.user_changes (tenant_id, user_id, id);
+
+create table opsteward.user_grants (
+    id uuid not null,
+    tenant_id uuid not null,
+    user_id uuid not null,
+    kind text not null,
+    name text not null,
+    granted_by text not null,
+    reason text not null,
+    granted_at timestamptz not null,
+    expires_at timestamptz,
+    revoked_at timestamptz,
+    denied boolean not null default false,
+    constraint pk_user_grants primary key (id)
+);
+create index ix_user_grants_due on opsteward.user_grants (expires_at)
+    where revoked_at is null and expires_at is not null;
+create index ix_user_grants_user on opsteward.user_grants (tenant_id, user_id) where revoked_at is null;
+
+create table opsteward.enrollments (
+    id uuid not null,
+    tenant_id uuid not null,
+    user_id uuid not null,
+    enrollment_type text not null,
+    status text not null,
+    automatic boolean not null,
+    stages jsonb not null,
+    stage int not null,
+    requested_by text not null,
+    requested_at timestamptz not null,
+    decided_at timestamptz,
+    approver text,
+    reason text,
+    due_at timestamptz,
+    constraint pk_enrollments primary key (id)
+);
+create index ix_enrollments_due on opsteward.enrollments (due_at) where due_at is not null;
+create index ix_enrollments_status on opsteward.enrollments (tenant_id, status, id);
+create index ix_enrollments_user on opsteward.enrollments (tenant_id, user_id);
+
+create table opsteward.enrollment_rules (
+    id uuid not null,
+    tenant_id uuid not null,
+    name text not null,
+    rule jsonb not null,
+    updated_by text not null,
+    updated_at timestamptz not null,
+    constraint pk_enrollment_rules primary key (id),
+    constraint uq_enrollment_rules_tenant_id_name unique (tenant_id, name)
+);
+
+create table opsteward.duty_conflicts (
+    id uuid not null,
+    tenant_id uuid not null,
+    first text not null,
+    second text not null,
+    created_by text not null,
+    created_at timestamptz not null,
+    constraint pk_duty_conflicts primary key (id),
+    constraint uq_duty_conflicts_tenant_id_first_second unique (tenant_id, first, second)
+);
+
+create table opsteward.access_reviews (
+    id uuid not null,
+    tenant_id uuid not null,
+    name text not null,
+    status text not null,
+    created_by text not null,
+    created_at timestamptz not null,
+    due_at timestamptz,
+    closed_at timestamptz,
+    items int not null default 0,
+    undecided int not null default 0,
+    revoked int not null default 0,
+    constraint pk_access_reviews primary key (id)
+);
+
+create table opsteward.access_review_items (
+    id uuid not null,
+    tenant_id uuid not null,
+    review_id uuid not null,
+    user_id uuid not null,
+    kind text not null,
+    name text not null,
+    decision text,
+    decided_by text,
+    decided_at timestamptz,
+    reason text,
+    earlier jsonb not null default '[]',
+    constraint pk_access_review_items primary key (id),
+    constraint uq_access_review_items_tenant_id_review_id_user_id_kind_name
+        unique (tenant_id, review_id, user_id, kind, name)
+);
+create index ix_access_review_items_decision
+    on opsteward.access_review_items (tenant_id, review_id, decision, user_id, kind, name);
+create index ix_access_review_items_name
+    on opsteward.access_review_items (tenant_id, review_id, name, decision, user_id, kind);
+
+create table opsteward.import_jobs (
+    id uuid not null,
+    tenant_id uuid not null,
+    status text not null,
+    stage text not null default 'rows'::text,
+    mode text not null,
+    dry_run boolean not null,
+    options jsonb not null,
+    digest text,
+    size bigint not null default '0'::bigint,
+    requested_by text not null,
+    task_id uuid,
+    created_at timestamptz not null,
+    started_at timestamptz,
+    ended_at timestamptz,
+    cursor uuid,
+    position int not null default 0,
+    progress int not null default 0,
+    created int not null default 0,
+    changed int not null default 0,
+    unchanged int not null default 0,
+    departed int not null default 0,
+    failed int not null default 0,
+    nameless int not null default 0,
+    errors int not null default 0,
+    warnings int not null default 0,
+    notes text[] not null default '{}'::text[],
+    diff jsonb not null default '{}'::jsonb,
+    error text,
+    constraint pk_import_jobs primary key (id)
+);
+create index ix_import_jobs_digest on opsteward.import_jobs (tenant_id, digest);
+
+create table opsteward.import_parts (
+    id uuid not null,
+    tenant_id uuid not null,
+    job_id uuid not null,
+    number int not null,
+    data bytea not null,
+    constraint pk_import_parts primary key (id),
+    constraint uq_import_parts_tenant_id_job_id_number unique (tenant_id, job_id, number)
+);
+
+create table opsteward.import_rows (
+    tenant_id uuid not null,
+    job_id uuid not null,
+    user_id uuid not null,
+    "row" int not null,
+    outcome text not null,
+    manager text,
+    username_key text,
+    email_key text,
+    dn_key text,
+    constraint pk_import_rows primary key (tenant_id, job_id, user_id)
+);
+create index ix_import_rows_dn on opsteward.import_rows (tenant_id, job_id, dn_key) where dn_key is not null;
+create index ix_import_rows_email on opsteward.import_rows (tenant_id, job_id, email_key)
+    where email_key is not null;
+create index ix_import_rows_username on opsteward.import_rows (tenant_id, job_id, username_key)
+    where username_key is not null;
+
+create table opsteward.import_batches (
+    id uuid not null,
+    tenant_id uuid not null,
+    job_id uuid not null,
+    digest text not null,
+    rows int[] not null,
+    user_ids uuid[] not null,
+    managers text[],
+    dn_keys text[],
+    constraint pk_import_batches primary key (id),
+    constraint fk_import_batches_job_id_import_jobs foreign key (job_id) references opsteward.import_jobs (id) on delete cascade,
+    constraint uq_import_batches_tenant_id_job_id_digest unique (tenant_id, job_id, digest)
+);
+
+create table opsteward.user_directory_names (
+    tenant_id uuid not null,
+    dn_key text not null,
+    user_id uuid not null,
+    constraint pk_user_directory_names primary key (tenant_id, dn_key)
+);
+create index ix_user_directory_names_user on opsteward.user_directory_names (tenant_id, user_id);
+
+create table opsteward.import_problems (
+    id uuid not null,
+    tenant_id uuid not null,
+    job_id uuid not null,
+    "row" int not null,
+    line int,
+    kind text not null,
+    field text not null,
+    reason text not null,
+    value text not null,
+    constraint pk_import_problems primary key (id)
+);
+create index ix_import_problems_row on opsteward.import_problems (tenant_id, job_id, "row", id);
+
+create table opsteward.scim_groups (
+    id uuid not null,
+    tenant_id uuid not null,
+    display_name text not null,
+    display_key text collate "C" not null,
+    external_id text,
+    scim jsonb,
+    version int not null default 1,
+    created_by text not null,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    constraint pk_scim_groups primary key (id)
+);
+create index ix_scim_groups_external on opsteward.scim_groups (tenant_id, external_id) where external_id is not null;
+create index ix_scim_groups_name on opsteward.scim_groups (tenant_id, display_key);
+
+create table opsteward.scim_group_members (
+    id uuid not null,
+    tenant_id uuid not null,
+    group_id uuid not null,
+    member_id uuid not null,
+    kind text not null,
+    display text,
+    constraint pk_scim_group_members primary key (id),
+    constraint uq_scim_group_members_tenant_id_group_id_member_id unique (tenant_id, group_id, member_id),
+    constraint fk_scim_group_members_group_id
+        foreign key (group_id) references opsteward.scim_groups (id) on delete cascade
+);
+create index ix_scim_group_members_member on opsteward.scim_group_members (tenant_id, member_id);
+
+create table opsteward.scim_emails (
+    id uuid not null,
+    tenant_id uuid not null,
+    user_id uuid not null,
+    email_key text not null,
+    constraint pk_scim_emails primary key (id)
+);
+create index ix_scim_emails_key on opsteward.scim_emails (tenant_id, email_key);
+create index ix_scim_emails_user on opsteward.scim_emails (tenant_id, user_id);
+
+-- telemetry
+
+create table opsteward.audit_entries (
+    id uuid not null,
+    tenant_id uuid not null,
+    at timestamptz not null,
+    actor text not null,
+    verb text not null,
+    object_type text not null,
+    object_id text not null,
+    correlation_id text not null,
+    detail jsonb not null,
+    writer uuid,
+    writer_number bigint,
+    writer_before bigint,
+    mark bytea,
+    constraint pk_audit_entries primary key (id)
+);
+create index ix_audit_entries_tenant_at on opsteward.audit_entries (tenant_id, at);
+create index ix_audit_entries_tenant_object on opsteward.audit_entries (tenant_id, object_id);
+
+create table opsteward.audit_seals (
+    tenant_id uuid not null,
+    seq bigint not null,
+    entry_id uuid not null,
+    hash text not null,
+    sealed_at timestamptz not null,
+    constraint pk_audit_seals primary key (tenant_id, seq),
+    constraint uq_audit_seals_tenant_id_entry_id unique (tenant_id, entry_id)
+);
+
+create table opsteward.audit_heads (
+    tenant_id uuid not null,
+    seq bigint not null,
+    hash text not null,
+    constraint pk_audit_heads primary key (tenant_id)
+);
+
+create table opsteward.audit_pending (
+    tenant_id uuid not null,
+    entry_id uuid not null,
+    refused text,
+    constraint pk_audit_pending primary key (tenant_id, entry_id)
+);
+
+-- tasks
+
+create table opsteward.tasks (
+    id uuid not null,
+    tenant_id uuid not null,
+    name text not null,
+    description text not null,
+    task_type text not null,
+    priority smallint not null,
+    status text not null,
+    ready boolean not null,
+    waiting_on int not null,
+    run_at timestamptz not null,
+    params jsonb not null,
+    metadata jsonb not null,
+    dependencies uuid[] not null,
+    dedup_key text,
+    schedule_id uuid,
+    requested_by text not null,
+    correlation_id text not null,
+    created_at timestamptz not null,
+    started_at timestamptz,
+    ended_at timestamptz,
+    process_id uuid,
+    progress smallint not null,
+    progress_message text not null,
+    result jsonb,
+    error text,
+    cancel_requested boolean not null,
+    retry_count int not null,
+    takeovers int not null,
+    max_retries int not null,
+    backoff_factor double precision not null,
+    max_backoff double precision not null,
+    timeout double precision not null,
+    tries jsonb not null default '[]',
+    repeat_key uuid,
+    constraint pk_tasks primary key (id)
+);
+create index ix_tasks_due on opsteward.tasks (run_at)
+    where status = 'pending' and not ready and waiting_on = 0;
+create index ix_tasks_ended on opsteward.tasks (ended_at) where ended_at is not null;
+create index ix_tasks_ready on opsteward.tasks (tenant_id, task_type, priority, id) where ready;
+create index ix_tasks_running on opsteward.tasks (process_id) where status = 'in_progress';
+create index ix_tasks_tenant_id on opsteward.tasks (tenant_id, id);
+create index ix_tasks_tenant_status on opsteward.tasks (tenant_id, status, id);
+create unique index uq_tasks_dedup on opsteward.tasks (tenant_id, dedup_key)
+    where dedup_key is not null and status in ('pending', 'in_progress');
+create unique index uq_tasks_repeat on opsteward.tasks (tenant_id, repeat_key) where repeat_key is not null;
+
+create table opsteward.task_dependencies (
+    tenant_id uuid not null,
+    depends_on uuid not null,
+    task_id uuid not null,
+    constraint pk_task_dependencies primary key (tenant_id, depends_on, task_id)
+);
+
+create table opsteward.task_schedules (
+    id uuid not null,
+    tenant_id uuid not null,
+    name text not null,
+    cron text not null,
+    timezone text not null,
+    task jsonb not null,
+    paused boolean not null,
+    next_at timestamptz not null,
+    last_at timestamptz,
+    last_error text,
+    created_by text not null,
+    created_at timestamptz not null,
+    constraint pk_task_schedules primary key (id),
+    constraint uq_task_schedules_tenant_id_name unique (tenant_id, name)
+);
+create index ix_task_schedules_next on opsteward.task_schedules (next_at) where not paused;
+
+create table opsteward.task_limits (
+    id uuid not null,
+    tenant_id uuid not null,
+    task_type text not null,
+    max_running int not null,
+    constraint pk_task_limits primary key (id),
+    constraint uq_task_limits_tenant_id_task_type unique (tenant_id, task_type)
+);
+
+create table opsteward.pauses (
+    id uuid not null,
+    tenant_id uuid not null,
+    scope text not null,
+    target text not null,
+    reason text not null,
+    paused_by text not null,
+    paused_at timestamptz not null,
+    constraint pk_pauses primary key (id),
+    constraint uq_pauses_tenant_id_scope_target unique (tenant_id, scope, target)
+);
+
+-- systems
+
+create table opsteward.systems (
+    id uuid not null,
+    tenant_id uuid not null,
+    name text not null,
+    name_key text not null,
+    type text not null,
+    endpoint text not null,
+    health_check_url text,
+    sync_frequency int,
+    criticality text not null,
+    credentials_sealed bytea,
+    settings jsonb not null,
+    depends_on uuid[] not null,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    health text not null,
+    health_since timestamptz not null,
+    checked_at timestamptz,
+    response_time double precision,
+    checks_total int not null,
+    checks_failed int not null,
+    passes_in_a_row int not null,
+    evidence jsonb not null,
+    constraint pk_systems primary key (id),
+    constraint uq_systems_tenant_id_name_key unique (tenant_id, name_key)
+);
+create index ix_systems_kept on opsteward.systems (tenant_id) where settings ? 'access_role';
+
+create table opsteward.access_due (
+    tenant_id uuid not null,
+    system_id uuid not null,
+    login text not null,
+    user_id uuid not null,
+    batch uuid,
+    due_at timestamptz not null default now(),
+    constraint pk_access_due primary key (tenant_id, system_id, login)
+);
+create index ix_access_due_at on opsteward.access_due (due_at) where batch is null;
+create index ix_access_due_batch on opsteward.access_due (tenant_id, batch) where batch is not null;
+
+-- actions
+
+create table opsteward.action_runs (
+    id uuid not null,
+    tenant_id uuid not null,
+    action text not null,
+    system_id uuid,
+    target_key text not null,
+    params jsonb not null,
+    reason text not null,
+    requested_by text not null,
+    requesters text[] not null,
+    idempotency_key text not null,
+    incident_id uuid,
+    reply_to uuid,
+    standing_order text,
+    approval text not null,
+    limits jsonb not null,
+    correlation_id text not null,
+    status text not null,
+    claimed_by text,
+    plan jsonb,
+    plan_hash text,
+    result jsonb,
+    proof jsonb,
+    error text,
+    created_at timestamptz not null,
+    executed_at timestamptz,
+    ended_at timestamptz,
+    constraint pk_action_runs primary key (id),
+    constraint uq_action_runs_tenant_id_idempotency_key unique (tenant_id, idempotency_key)
+);
+create index ix_action_runs_tenant_created on opsteward.action_runs (tenant_id, created_at);
+create index ix_action_runs_tenant_incident on opsteward.action_runs (tenant_id, incident_id);
+create index ix_action_runs_tenant_target on opsteward.action_runs (tenant_id, target_key, executed_at);
+
+create table opsteward.approvals (
+    id uuid not null,
+    tenant_id uuid not null,
+    action_run_id uuid not null,
+    plan_hash text not null,
+    status text not null,
+    requested_by text not null,
+    requested_at timestamptz not null,
+    expires_at timestamptz not null,
+    decided_by text,
+    decided_at timestamptz,
+    reason text,
+    making jsonb,
+    constraint pk_approvals primary key (id),
+    constraint uq_approvals_tenant_id_action_run_id unique (tenant_id, action_run_id),
+    constraint fk_approvals_action_run_id foreign key (action_run_id) references opsteward.action_runs (id)
+);
+create index ix_approvals_tenant_status on opsteward.approvals (tenant_id, status, requested_at);
+
+create table opsteward.freezes (
+    id uuid not null,
+    tenant_id uuid not null,
+    target_key text not null,
+    action text not null,
+    system_id uuid,
+    action_run_id uuid not null,
+    reason text not null,
+    frozen_at timestamptz not null,
+    until timestamptz not null,
+    lifted_by text,
+    lifted_at timestamptz,
+    constraint pk_freezes primary key (id)
+);
+create index ix_freezes_tenant_target on opsteward.freezes (tenant_id, target_key, until);
+
+-- agents
+
+create table opsteward.agents (
+    id uuid not null,
+    tenant_id uuid not null,
+    name text not null,
+    kind text not null,
+    params jsonb not null,
+    interval double precision,
+    desired text not null,
+    generation int not null,
+    status text not null,
+    reason text not null,
+    process_id uuid,
+    free_since timestamptz,
+    beat_at timestamptz,
+    last_run_at timestamptz,
+    run_seconds double precision,
+    runs bigint not null,
+    failures int not null,
+    restarts int not null,
+    told boolean not null,
+    next_start_at timestamptz,
+    created_by text not null,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    constraint pk_agents primary key (id),
+    constraint uq_agents_tenant_id_name unique (tenant_id, name)
+);
+create index ix_agents_process_id on opsteward.agents (process_id);
+
+create table opsteward.agent_messages (
+    id uuid not null,
+    tenant_id uuid not null,
+    agent_id uuid not null,
+    sender text not null,
+    body jsonb not null,
+    sent_at timestamptz not null,
+    read_at timestamptz,
+    constraint pk_agent_messages primary key (id)
+);
+create index ix_agent_messages_agent on opsteward.agent_messages (tenant_id, agent_id, id);
+create index ix_agent_messages_sent on opsteward.agent_messages (sent_at);
+create index ix_agent_messages_waiting on opsteward.agent_messages (tenant_id, agent_id, id) where read_at is null;
+
+create table opsteward.agent_metrics (
+    tenant_id uuid not null,
+    name text not null,
+    at timestamptz not null,
+    process_id uuid not null,
+    value double precision not null,
+    constraint pk_agent_metrics primary key (tenant_id, name, at, process_id)
+);
+create index ix_agent_metrics_at on opsteward.agent_metrics (at);
+
+-- events
+
+create table opsteward.events (
+    id uuid not null,
+    tenant_id uuid not null,
+    received_at timestamptz not null,
+    occurred_at timestamptz not null,
+    source text not null,
+    error_type text,
+    message text not null,
+    stack_trace text,
+    context jsonb not null,
+    resolved boolean not null,
+    category text not null,
+    severity text not null,
+    action text not null,
+    priority int not null,
+    confidence double precision not null,
+    rule_id text not null,
+    fingerprint text not null,
+    incident_id uuid,
+    object_key text not null default '',
+    constraint pk_events primary key (id)
+);
+create index ix_events_tenant_incident on opsteward.events (tenant_id, incident_id, received_at);
+create index ix_events_tenant_recovery on opsteward.events (tenant_id, fingerprint, occurred_at) where resolved;
+create index ix_events_tenant_received on opsteward.events (tenant_id, received_at);
+
+create table opsteward.incidents (
+    id uuid not null,
+    tenant_id uuid not null,
+    number int not null,
+    title text not null,
+    status text not null,
+    category text not null,
+    severity text not null,
+    source text not null,
+    system_id uuid,
+    event_count int not null,
+    opened_at timestamptz not null,
+    last_event_at timestamptz not null,
+    acknowledged_at timestamptz,
+    acknowledged_by text,
+    resolved_at timestamptz,
+    resolution text,
+    constraint pk_incidents primary key (id),
+    constraint uq_incidents_tenant_id_number unique (tenant_id, number)
+);
+create index ix_incidents_tenant_status on opsteward.incidents (tenant_id, status, opened_at);
+create index ix_incidents_tenant_system on opsteward.incidents (tenant_id, system_id, status);
+
+create table opsteward.incident_fingerprints (
+    tenant_id uuid not null,
+    fingerprint text not null,
+    incident_id uuid not null,
+    constraint pk_incident_fingerprints primary key (tenant_id, fingerprint),
+    constraint fk_incident_fingerprints_incident_id foreign key (incident_id) references opsteward.incidents (id)
+);
+
+create table opsteward.timeline_entries (
+    id uuid not null,
+    tenant_id uuid not null,
+    incident_id uuid not null,
+    at timestamptz not null,
+    kind text not null,
+    title text not null,
+    detail jsonb not null,
+    constraint pk_timeline_entries primary key (id),
+    constraint fk_timeline_entries_incident_id foreign key (incident_id) references opsteward.incidents (id)
+);
+create index ix_timeline_entries_tenant_incident on opsteward.timeline_entries (tenant_id, incident_id, at);
+
+create table opsteward.standing_order_versions (
+    id uuid not null,
+    tenant_id uuid not null,
+    version int not null,
+    text text not null,
+    applied_by text not null,
+    applied_at timestamptz not null,
+    constraint pk_standing_order_versions primary key (id),
+    constraint uq_standing_order_versions_tenant_id_version unique (tenant_id, version)
+);
+
+-- troubleshooting
+
+create table opsteward.troubleshooting_sessions (
+    id uuid not null,
+    tenant_id uuid not null,
+    incident_id uuid,
+    system_ids uuid[] not null,
+    trigger text not null,
+    complaint text not null,
+    requested_by text not null,
+    status text not null,
+    phase text not null,
+    success boolean,
+    outcome text,
+    summary text not null,
+    health_score int,
+    phases jsonb not null,
+    issues jsonb not null,
+    diagnostics jsonb not null,
+    resolutions jsonb not null,
+    choice jsonb not null,
+    tried jsonb not null,
+    started_at timestamptz not null,
+    ended_at timestamptz,
+    correlation_id text not null,
+    constraint pk_troubleshooting_sessions primary key (id)
+);
+create index ix_troubleshooting_sessions_tenant_incident
+    on opsteward.troubleshooting_sessions (tenant_id, incident_id);
+create index ix_troubleshooting_sessions_tenant_started on opsteward.troubleshooting_sessions (tenant_id, started_at);
