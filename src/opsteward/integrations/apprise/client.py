@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 from urllib.parse import quote
 
 from opsteward.core.errors import ConnectorError
+from opsteward.core.redact import redact_text
 from opsteward.integrations.apprise.config import MessageParams, NoticeParams, NoticeResult, Route
 
 if TYPE_CHECKING:
@@ -75,11 +76,11 @@ class RouteNotifier:
 
     async def send(self, route: Route, params: NoticeParams, reference: str) -> NoticeResult:
         """Send once. Some services failing is in the result; ConnectorError is raised when all fail."""
-        title = inert(params.title, one_line=True)
+        title = inert(redact_text(params.title), one_line=True)
         log_notice(f"event.notice.sent_to_{route}", params, level="warning", reference=reference)
         urls = self._routes.get(route, ())
         if not urls:
-            self._console.send(route, title, inert(params.body), reference)
+            self._console.send(route, title, inert(redact_text(params.body)), reference)
             return NoticeResult(reference=reference, channels=[self._console.name, "log"])
         sent, failed = await _send_by_apprise(route, urls, title, _body(params, reference), params.severity)
         return NoticeResult(reference=reference, channels=sent, failed=failed)
@@ -89,7 +90,7 @@ def _body(params: NoticeParams, reference: str) -> str:
     """The text, then what it is about. The same reference in two messages means: one message, sent again."""
     about = [("Incident", params.incident_id), ("Event", params.event_id), ("Reference", reference)]
     lines = [f"{name}: {inert(value, one_line=True)}" for name, value in about if value]
-    return "\n".join([inert(params.body), "", *lines]).strip()
+    return "\n".join([inert(redact_text(params.body)), "", *lines]).strip()
 
 
 class UserMessenger:
