@@ -32,8 +32,10 @@ def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[
 
 
 class RepeatLimit(logging.Filter):
-    """Of the libraries' lines: the same message at most so often a minute, and once how many were left out. In an outage
-    they write thousands that say one thing."""
+    """Of the libraries' lines: the same message at most so often a minute, and once how many were left out.
+
+    In an outage they write thousands that say one thing.
+    """
 
     def __init__(self, most: int = 20, *, seconds: float = 60.0) -> None:
         super().__init__()
