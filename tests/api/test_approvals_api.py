@@ -136,7 +136,7 @@ def test_an_approver_of_the_requesters_making_is_refused_for_a_day_and_marked_fr
     assert "of the requester's making: sock was " in problem["detail"]
     assert "wait until" in problem["remedy"]
     shown = sock.cli("approvals", "show", approval["id"]).stdout
-    assert "refused: you are of the requester's making: sock was " in " ".join(shown.split())
+    assert "refused you are of the requester's making: sock was " in " ".join(shown.split())
     assert visitor.is_alive()
     a_day_ago = "= now() - interval '25 hours' where tenant_id = %s"
     live.sql(f"update opsteward.operators set created_at {a_day_ago}", company.id)

