@@ -14,6 +14,7 @@ import pytest
 from real_parts import system
 
 from opsteward.contracts.connector import SystemRef
+from opsteward.core.blocking import in_thread
 from opsteward.core.errors import Invalid
 from opsteward.core.http import NetworkPolicy, resolve_host
 from opsteward.integrations.network.config import config_from as network_config
@@ -103,4 +104,4 @@ async def test_a_name_is_resolved_beside_a_loop_whose_own_threads_are_taken() ->
                 done.set()
 
     # on a loop of its own: a loop can't have its default executor back
-    assert await asyncio.to_thread(asyncio.run, resolved()) == [(socket.AF_INET, "127.0.0.1")]
+    assert await in_thread(asyncio.run, resolved()) == [(socket.AF_INET, "127.0.0.1")]

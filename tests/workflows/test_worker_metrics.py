@@ -60,7 +60,7 @@ def test_it_shows_itself_and_its_end(own: Live) -> None:
         _until(lambda: _status(client, "/readyz") == 200)
         assert _status(client, "/livez") == 200
         assert _status(client, "/metrics") == 401
-        assert client.get("/api/v1/tasks", headers={"Authorization": "Bearer x"}).status_code == 404
+        assert client.get("/api/v1/tasks", headers={"Authorization": "Bearer x"}).status_code == 401
         headers = {"Authorization": f"Bearer {own.admin.token}"}
         tasks = [{"task_type": "opsteward.echo", "parameters": {"seconds": _TASK_SECONDS}} for _ in range(12)]
         own.admin.http.post("/api/v1/tasks/bulk", json={"tasks": tasks}).raise_for_status()
