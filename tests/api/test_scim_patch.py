@@ -295,3 +295,10 @@ async def test_a_search_is_refused_in_our_own_words(idp: Provisioner) -> None:
         assert "pydantic" not in told and "http" not in told
     body = {"schemas": [f"{MESSAGES}:SearchRequest"], "count": "many"}
     assert "count" in error_of(await idp.ask("POST", "/Users/.search", body), 400)["detail"]
+
+
+async def test_going_back_and_forth_between_kinds_of_attributes_is_bounded(idp: Provisioner) -> None:
+    made = await idp.user("pat")
+    kinds = ({"op": "replace", "path": "title", "value": "x"}, {"op": "replace", "path": "shoeSize", "value": 1})
+    error_of(await idp.patch(f"/Users/{made['id']}", *(kinds * 60)), 400, "tooMany")
+    assert (await idp.patched(f"/Users/{made['id']}", *([kinds[0]] * 500 + [kinds[1]] * 500)))["shoeSize"] == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -35,6 +36,8 @@ from opsteward.directory.scim.types import (
 
 _CORE = {Kind.USER: USER, Kind.GROUP: GROUP}
 _PAGE = 100
+#: Each validates the whole document anew.
+_MAX_TURNS = 50
 _MAX_PATHS = 50_000
 _LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 _SEARCH = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
@@ -92,17 +95,24 @@ class Operations:
         _check_paths(body)
         with refusals.told():
             parts = list(_parts(patches.steps_of(body, model), model, body))
+        if sum(isinstance(part, PatchOp) for part in parts) > _MAX_TURNS:
+            raise Refused.because(
+                f"Operations: go back and forth over {_MAX_TURNS} times between attributes of the schemas and others;"
+                " send those of a kind together",
+                "tooMany",
+            )
 
         def patched(before: Resource) -> dict[str, Any]:
             with refusals.told():
-                document = documents.document(before, self.base)
+                # a copy: what is compared with it afterwards must not change with it
+                document = deepcopy(documents.document(before, self.base))
                 for part in parts:
-                    resource = model.model_validate(document, scim_policy=POLICY)
-                    if isinstance(part, PatchOp):
-                        part.patch(resource, scim_policy=POLICY)
-                    document = _dump(resource)
                     if isinstance(part, patches.Step):
                         undeclared.change(document, part, core=_CORE[kind])
+                        continue
+                    resource = model.model_validate(document, scim_policy=POLICY)
+                    part.patch(resource, scim_policy=POLICY)
+                    document = _dump(resource)
                 return _dump(model.model_validate(document, scim_policy=POLICY))
 
         return await self._change(kind, text, patched, projection, if_match)
@@ -249,9 +259,11 @@ def _dump(resource: Any) -> dict[str, Any]:
 
 
 def _check_paths(body: Any) -> None:
-    """Refuse what would take long to parse."""
+    """Refuse what would take long to parse: the paths, and the keys of values, which are paths too."""
     given = [pair for one in patches.operations_of(body) if isinstance(one, dict) for pair in one.items()]
-    if sum(len(value) for key, value in given if key.lower() == "path" and isinstance(value, str)) > _MAX_PATHS:
+    paths = [value for key, value in given if key.lower() == "path" and isinstance(value, str)]
+    keys = [name for key, value in given if key.lower() == "value" and isinstance(value, dict) for name in value]
+    if sum(map(len, paths)) + sum(map(len, keys)) > _MAX_PATHS:
         raise Refused.because(f"the paths have more than {_MAX_PATHS} characters together", "invalidPath")
 
 
