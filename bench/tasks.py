@@ -166,7 +166,7 @@ def database(folder: Path) -> Iterator[str]:
             admin.execute("create database peer")
         yield server.url("peer")
     finally:
-        server.stop_if_last("nobody")
+        server.stop_if_last()
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def target_server() -> EmbeddedPostgres:
     server.ensure_running()
 
     def end() -> None:
-        server.stop_if_last("nobody is asked")
+        server.stop_if_last()
         shutil.rmtree(folder, ignore_errors=True)
 
     atexit.register(end)
