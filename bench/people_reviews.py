@@ -16,7 +16,7 @@ from collections.abc import Callable
 import aiohttp
 import psycopg
 
-ASKED = 200
+ASKED = 60
 DECIDED = 500
 PATH = "/api/v1/access-reviews"
 
