@@ -37,8 +37,8 @@ BOUNDARIES = {
     "systems/health_checks.py: _look_once": "a plug-in's bug is no failure of the system it looks at",
     "systems/health_monitor.py: Monitor._watch": "the watch over a system must not die of one bad round",
     "tasks/outcome_writer.py: OutcomeWriter._write_surely": "a result that can't be stored fails its task and no other",
-    "tasks/runner.py: Runner._body": "whatever a task raises is its own failure, recorded with its steps",
-    "tasks/runner.py: Runner._outcome": "whatever a task raises is its own failure",
+    "tasks/durable_tasks.py: DurableTasks._body": "whatever a task raises is its own failure, recorded with its steps",
+    "tasks/executor.py: TaskExecutor._outcome": "whatever a task raises is its own failure",
 }
 
 

@@ -76,7 +76,7 @@ class Worker:
             process_id=self._executor_id,
             slots=services.settings.task_slots,
             spare=min(services.settings.task_slots_spare, services.settings.task_slots - 1),
-            most_result=services.settings.max_task_result_bytes,
+            max_result_bytes=services.settings.max_task_result_bytes,
         )
         self._agents = Runtime(
             services.app,

@@ -103,6 +103,15 @@ class Submitted:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unfinished:
+    """A task that runs in this process; `seconds_left` is how long it may still take, None while it is paused."""
+
+    task_type: str
+    task_id: UUID
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Redriven:
     """How many tasks were driven again."""
 
