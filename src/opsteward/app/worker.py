@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from opsteward.actions.executor import Executor
+from opsteward.actions.run_context import RunContexts
 from opsteward.agents.lost_processes import tell_losses
 from opsteward.agents.process_measurement import ProcessMeasurement
 from opsteward.agents.runtime import Runtime
@@ -60,12 +61,7 @@ class Worker:
             on_lost=self._take_over,
         )
         self._executor = Executor(
-            services.app,
-            services.action_service,
-            services.inventory,
-            services.registry,
-            services.bus,
-            services.settings,
+            RunContexts(services.app, services.inventory, services.registry, services.bus, services.settings)
         )
         self._controls_changed = asyncio.Event()
         self._gate = Gate(services.app)
