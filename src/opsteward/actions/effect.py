@@ -110,14 +110,15 @@ class Effect:
         async with self._contexts.db.unit_of_work(tenant) as session:
             run = await queries.get_run(session, run_id, lock=True)
             proof = run.proof or {"ok": False, "summary": ""}
+            summary = str(proof["summary"])
             run.ended_at = now()
             if proof["ok"]:
                 run.status = RunStatus.SUCCEEDED
             else:
                 run.status = RunStatus.UNDONE if undo == UNDONE else RunStatus.FAILED
-                run.error = "; ".join(part for part in (run.error, proof["summary"], undo) if part)
+                run.error = "; ".join(part for part in (run.error, summary, undo) if part)
                 await self._freeze(session, run)
-            await self._contexts.record(session, run, run.status, extra={"proof": proof["summary"], "undo": undo})
+            await self._contexts.record(session, run, run.status, extra={"proof": summary, "undo": undo})
             return str(run.status)
 
     async def give_up(self, *, tenant_id: str, run_id: str, reason: str) -> None:

@@ -16,7 +16,7 @@ from opsteward.actions import queries
 from opsteward.actions.models import ActionRun
 from opsteward.actions.recording import record_step
 from opsteward.actions.types import ENDS, RunStatus
-from opsteward.contracts.action import Action, ActionContext, Plan
+from opsteward.contracts.action import ActionContext, AnyAction, Plan
 from opsteward.contracts.registry import Registry
 from opsteward.core.bus import Bus
 from opsteward.core.clock import now
@@ -36,7 +36,7 @@ ACTOR = "system:executor"
 class OpenRun:
     """What a step works with. Which action it is decides the types of the rest."""
 
-    action: Action[Any, Any, Any]
+    action: AnyAction
     context: ActionContext[Any]
     params: BaseModel
     run: ActionRun

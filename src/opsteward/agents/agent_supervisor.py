@@ -8,15 +8,18 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NotRequired, TypedDict
 from uuid import UUID
 
+from pydantic import BaseModel
+
 from opsteward.agents.context import Context
-from opsteward.agents.registry import AgentRegistry, AnyAgent, validated
+from opsteward.agents.registry import AgentRegistry, validated
 from opsteward.agents.types import AgentStatus, Desired
-from opsteward.contracts.agent import Report
+from opsteward.contracts.agent import AnyAgent, Report
 from opsteward.core.clock import now
 from opsteward.core.errors import Unavailable
+from opsteward.core.json_types import JsonObject
 from opsteward.core.log import correlated, get_logger
 from opsteward.core.redact import redact_text
 
@@ -38,7 +41,7 @@ class Assigned:
     id: UUID
     name: str
     kind: str
-    params: dict[str, Any]
+    params: JsonObject
     every: float | None
     desired: str
     status: str
@@ -48,6 +51,23 @@ class Assigned:
     failures: int
     restarts: int
     told: bool
+
+
+class Beat(TypedDict):
+    """An agent's row for `beat_agents`; instants are seconds since 1970. `told`: people know that it has failed."""
+
+    id: str
+    generation: int
+    alive: bool
+    status: str
+    reason: str
+    last_run_at: float | None
+    run_seconds: float | None
+    runs: int
+    failures: int
+    restarts: int
+    next_start_at: float | None
+    told: NotRequired[bool]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +93,7 @@ class AgentSupervisor:
         self,
         assigned: Assigned,
         agent_types: AgentRegistry,
-        make_context: Callable[[Assigned, Any], Context],
+        make_context: Callable[[Assigned, BaseModel], Context],
         rules: Rules,
         *,
         changed: Callable[[], None],
@@ -291,7 +311,7 @@ class AgentSupervisor:
     async def _turn(self, status: AgentStatus, reason: str, *, resolved: bool) -> None:
         """Into `failed` or out of it: stored and told together. While that can't be, it stands as it did."""
         before, self.reason = self.reason, storable(reason)
-        context = {"kind": self.assigned.kind, "failures": self.failures, "reason": self.reason}
+        context: JsonObject = {"kind": self.assigned.kind, "failures": self.failures, "reason": self.reason}
         if await self._tell(self, status, trouble_report(self.assigned.name, context=context, resolved=resolved)):
             self.status, self._told = status, not resolved
         else:
@@ -303,7 +323,7 @@ class AgentSupervisor:
             self.status = status
             self._changed()
 
-    def as_beat(self) -> dict[str, Any]:
+    def as_beat(self) -> Beat:
         """Its row for `beat_agents`."""
         return {
             "id": str(self.assigned.id),
@@ -325,7 +345,7 @@ def storable(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode()[:_MAX_REASON]
 
 
-def trouble_report(name: str, *, context: dict[str, Any], resolved: bool) -> Report:
+def trouble_report(name: str, *, context: JsonObject, resolved: bool) -> Report:
     """That an agent does not do its work, or does it again: the same words each time, so that they belong together."""
     return Report(
         message="A background agent does not do its work",

@@ -12,14 +12,13 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.agents.agent_supervisor import AgentSupervisor, Assigned, Rules
+from opsteward.agents.agent_supervisor import AgentSupervisor, Assigned, Beat, Rules
 from opsteward.agents.context import Context
 from opsteward.agents.registry import AgentRegistry
 from opsteward.agents.service import tell_changes
@@ -173,7 +172,7 @@ class Runtime:
                 self._begin(one)
         self._end(self._beyond(share), free=True)
 
-    def _claim(self) -> dict[str, Any]:
+    def _claim(self) -> dict[str, object]:
         return {
             "me": self._me,
             "kinds": self._agent_types.names,
@@ -298,9 +297,8 @@ class Runtime:
             beats = [agent_supervisor.as_beat() for agent_supervisor in lives.values()]
             ours = set(await self._write(session, beats))
         for agent_supervisor, beat in zip(lives.values(), beats, strict=True):
-            if (
-                agent_supervisor.status != beat["status"]
-            ):  # it turned meanwhile, and this may have been written after that
+            if agent_supervisor.status != beat["status"]:
+                # it changed meanwhile, and this may have been written after that
                 self._has_written(agent_supervisor, beat["status"])
         if lost := [
             agent_supervisor
@@ -326,7 +324,7 @@ class Runtime:
 
     async def _tell(self, agent_supervisor: AgentSupervisor, status: AgentStatus, report: Report) -> bool:
         """Store the status and what is to be said of it together; nothing of an agent that is not ours."""
-        beat = agent_supervisor.as_beat() | {"status": status, "told": not report.resolved}
+        beat: Beat = {**agent_supervisor.as_beat(), "status": status, "told": not report.resolved}
         try:
             async with self._db.unit_of_work(agent_supervisor.assigned.tenant_id) as session:
                 ours = await self._write(session, [beat])
@@ -343,7 +341,7 @@ class Runtime:
         if agent_supervisor.status != status:
             self._changed.set()
 
-    async def _write(self, session: AsyncSession, beats: Sequence[dict[str, Any]]) -> list[UUID]:
+    async def _write(self, session: AsyncSession, beats: Sequence[Beat]) -> list[UUID]:
         return list(await session.scalars(_BEAT, {"me": self._me, "beats": json.dumps(beats)}))
 
 

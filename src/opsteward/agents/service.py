@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -34,6 +33,7 @@ from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.core.references import called
 from opsteward.telemetry import audit
 
@@ -197,7 +197,7 @@ class AgentService:
             report = trouble_report(row.name, context={"kind": row.kind, "reason": reason}, resolved=True)
             await self._bus.publish(session, AgentReported(agent=row.name, report=report))
 
-    async def _tell(self, session: AsyncSession, row: Agent, what: str, *, actor: str, detail: dict[str, Any]) -> None:
+    async def _tell(self, session: AsyncSession, row: Agent, what: str, *, actor: str, detail: JsonObject) -> None:
         await audit.record(
             session,
             actor=actor,

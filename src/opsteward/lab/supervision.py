@@ -16,7 +16,7 @@ import time
 import xmlrpc.client
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from opsteward.core.errors import Unavailable
 from opsteward.lab.folder import LabFacts, LabFolder, write_private
@@ -73,6 +73,14 @@ stdout_logfile_backups=1
 """
 
 
+class ProgramInfo(TypedDict):
+    """The part of supervisord's view of a program that is used here; `start` in epoch seconds."""
+
+    statename: str
+    pid: int
+    start: int
+
+
 class Supervisor:
     """supervisord of one lab. Each call uses a connection of its own."""
 
@@ -112,7 +120,7 @@ class Supervisor:
         write_pidfile(self._mark, self._process.pid)
         self._wait_until_up()
 
-    def call(self, method: str, *arguments: Any) -> Any:
+    def call(self, method: str, *arguments: str | bool) -> Any:
         """One XML-RPC call. Raises Unavailable when supervisord does not answer or refuses."""
         transport = _UnixTransport(self._facts.supervisor_socket, USERNAME, self._facts.supervisor_password)
         try:
@@ -121,9 +129,9 @@ class Supervisor:
         except (OSError, http.client.HTTPException, xmlrpc.client.Error) as problem:
             raise Unavailable(f"supervisord: {method}: {problem}") from problem
 
-    def info(self, program: str) -> dict[str, Any]:
+    def info(self, program: str) -> ProgramInfo:
         """supervisord's own view of a program: statename, pid, start (epoch seconds) and more."""
-        info: dict[str, Any] = self.call("supervisor.getProcessInfo", program)
+        info: ProgramInfo = self.call("supervisor.getProcessInfo", program)
         return info
 
     def restart(self, program: str) -> None:
@@ -187,7 +195,7 @@ class _UnixTransport(xmlrpc.client.Transport):
         super().__init__(headers=[("Authorization", f"Basic {word}")])
         self._path = path
 
-    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+    def make_connection(self, host: object) -> http.client.HTTPConnection:
         return _UnixConnection(self._path)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -21,6 +20,7 @@ from opsteward.core.changes import Change, record_changes
 from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import Invalid, NotFound
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.core.log import get_logger
 from opsteward.tasks.models import Pause
 from opsteward.tasks.types import CONTROLS, READY, PauseInfo
@@ -148,9 +148,7 @@ def _check(scope: str, target: str) -> None:
         raise Invalid.field("target", "has no meaning for this scope", "leave it out")
 
 
-async def _tell(
-    session: AsyncSession, what: str, *, scope: str, target: str, actor: str, detail: dict[str, Any]
-) -> None:
+async def _tell(session: AsyncSession, what: str, *, scope: str, target: str, actor: str, detail: JsonObject) -> None:
     log.warning(f"tasks.controls.{what}", scope=scope, target=target, actor=actor)
     await audit.record(
         session,
@@ -165,7 +163,7 @@ async def _tell(
     await feed.announce(session, kind=CONTROLS, object_id="")
 
 
-def _info(row: Any) -> PauseInfo:
+def _info(row: sa.Row[tuple[object, ...]]) -> PauseInfo:
     return PauseInfo(
         scope=row.scope,
         target=row.target,

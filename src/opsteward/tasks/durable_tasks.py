@@ -7,6 +7,7 @@ goes on with the same workflow, or finds its end.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from typing import TypedDict
 from uuid import UUID
@@ -91,7 +92,9 @@ class DurableTasks:
         try:
             params = typed_params(running.task_type, running.task.params)
             with correlated(running.task.correlation_id):  # another process may have begun it
-                given = await running.task_type.run(self._contexts.make(running, recorded=True), params)
+                given = running.task_type.run(self._contexts.make(running, recorded=True), params)
+                if inspect.isawaitable(given):
+                    given = await given
                 return {"result": as_result(given, max_bytes=self._max_result_bytes)}
         except asyncio.CancelledError as error:
             if error.__cause__ is not None or (running.workflow and running.workflow.cancelling()):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -34,7 +33,7 @@ class TaskRegistry:
         """Every type that this process can run, with the most of it that may run at once."""
         return {slug: kind.concurrency for slug, kind in self._types.items()}
 
-    def problems(self, task_type: str, params: Mapping[str, Any], *, at: str = "") -> list[FieldProblem]:
+    def problems(self, task_type: str, params: Mapping[str, object], *, at: str = "") -> list[FieldProblem]:
         """What is wrong with these; `at` stands before the fields' names."""
         kind = self._types.get(task_type)
         if kind is None:
@@ -52,7 +51,7 @@ class TaskRegistry:
             ]
         return self.too_large("parameters", params, at=at)
 
-    def too_large(self, field: str, value: Mapping[str, Any], *, at: str = "") -> list[FieldProblem]:
+    def too_large(self, field: str, value: Mapping[str, object], *, at: str = "") -> list[FieldProblem]:
         """The problem of a free field of a task that is no place for data."""
         size = len(json.dumps(value, ensure_ascii=False).encode()) if value else 0
         if size <= self._max_params_bytes:
@@ -61,7 +60,7 @@ class TaskRegistry:
         return [FieldProblem(field=f"{at}{field}", problem=problem, remedy="pass a reference to the data instead")]
 
 
-def validated(kind: TaskType, params: Mapping[str, Any]) -> BaseModel:
+def validated(kind: TaskType, params: Mapping[str, object]) -> BaseModel:
     """The typed parameters. Raises pydantic's ValidationError."""
     return kind.params.model_validate(dict(params))
 

@@ -49,7 +49,7 @@ class Schedules:
         self._changed = asyncio.Event()
 
     async def create(
-        self, session: AsyncSession, *, name: str, cron: str, timezone: str, task: Mapping[str, Any], actor: str
+        self, session: AsyncSession, *, name: str, cron: str, timezone: str, task: Mapping[str, object], actor: str
     ) -> ScheduleInfo:
         """`task` is what NewTask takes. Raises Invalid, and Conflict for a taken name."""
         self._submission.check(_task_of(task))
@@ -179,7 +179,7 @@ def next_time(cron: str, timezone: str, *, after: datetime) -> datetime:
     return following
 
 
-def _task_of(task: Mapping[str, Any], **more: Any) -> NewTask:
+def _task_of(task: Mapping[str, object], **more: Any) -> NewTask:
     return NewTask(**{**task, **more})
 
 

@@ -6,10 +6,9 @@ dependencies that don't exist or go in a circle, delays that lie behind us.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -22,6 +21,7 @@ from opsteward.core.clock import iso, now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, FieldProblem, Invalid
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import Json, JsonObject
 from opsteward.core.log import correlation_id
 from opsteward.core.settings import Settings
 from opsteward.tasks.models import Task
@@ -126,7 +126,7 @@ class Submission:
         _refuse_circles(tasks, ids, edges)
         return edges
 
-    def _row(self, task: NewTask, task_id: UUID, edges: list[UUID], waiting: int, at: datetime) -> dict[str, Any]:
+    def _row(self, task: NewTask, task_id: UUID, edges: list[UUID], waiting: int, at: datetime) -> dict[str, object]:
         kind = self._task_registry.types[task.task_type]
         run_at = task.run_at or (at + timedelta(seconds=task.delay) if task.delay else at)
         retries = task.max_retries if task.max_retries is not None else kind.max_retries
@@ -237,7 +237,7 @@ _REMEDY = "name tasks that can still complete"
 
 async def _insert(
     session: AsyncSession,
-    rows: Sequence[dict[str, Any]],
+    rows: Sequence[Mapping[str, object]],
     *,
     edges: Sequence[list[UUID]],
     ids: Sequence[UUID],
@@ -309,11 +309,11 @@ async def _tell(session: AsyncSession, fresh: Sequence[tuple[UUID, NewTask]], *,
         return
     first = fresh[0][0]
     if len(fresh) == 1:
-        detail: dict[str, Any] = {"task_type": fresh[0][1].task_type}
+        detail: JsonObject = {"task_type": fresh[0][1].task_type}
         change = Change(type="task_submitted", data={"task_id": str(first), "task_type": fresh[0][1].task_type})
     else:
         # One entry for the whole submission: every task's row says who asked for it and in which request.
-        types = sorted({task.task_type for _, task in fresh})
+        types: list[Json] = [*sorted({task.task_type for _, task in fresh})]
         detail = {"count": len(fresh), "task_types": types, "first": str(first), "last": str(fresh[-1][0])}
         change = Change(type="tasks_submitted", data={"count": len(fresh), "first": str(first)})
     await audit.record(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.agents import metric_history
 from opsteward.agents.agent_supervisor import trouble_report
@@ -20,6 +20,7 @@ from opsteward.contracts.agent import AgentContext, BackgroundAgent, NoAgentPara
 from opsteward.core import feed
 from opsteward.core.bus import Bus
 from opsteward.core.db import Database
+from opsteward.core.json_types import JsonObject
 from opsteward.core.settings import Settings
 from opsteward.telemetry import audit
 
@@ -35,7 +36,7 @@ class _Trouble:
     tenant_id: UUID
     id: UUID
     name: str
-    detail: dict[str, Any]
+    detail: JsonObject
 
 
 class HeartbeatAgent(BackgroundAgent[NoAgentParams]):
@@ -115,7 +116,7 @@ class HeartbeatAgent(BackgroundAgent[NoAgentParams]):
             )
             await self._tell(session, untaken, reason=reason)
 
-    async def _tell(self, session: Any, troubles: Sequence[_Trouble], *, reason: str) -> None:
+    async def _tell(self, session: AsyncSession, troubles: Sequence[_Trouble], *, reason: str) -> None:
         await tell_changes(session, [(one.id, AgentStatus.FAILED) for one in troubles])
         for one in troubles:
             report = trouble_report(one.name, context={**one.detail, "reason": reason}, resolved=False)
