@@ -89,6 +89,13 @@ class Worker:
         self._monitor = Monitor(services.app, services.inventory, services.registry, services.bus, services.settings)
         self.ready = asyncio.Event()
 
+    def unfinished(self) -> list[str]:
+        """What an orderly end waits for, in words. May be called from any thread."""
+        tasks = self._runner.unfinished()
+        words = [f"task {one.task_type} {one.task_id} ({_may_last(one.seconds_left)})" for one in tasks]
+        others = self._engine.running - sum(one.durable for one in tasks)
+        return words + ([f"the current step of {others} other workflows"] if others > 0 else [])
+
     async def run(self) -> None:
         """Work until cancelled, then drain."""
         await in_thread(importlib.import_module, "dbos")
@@ -186,6 +193,10 @@ class Worker:
         while True:
             await seal_waiting(self._services.app, self._services.box.audit_key())
             await asyncio.sleep(_SEAL_EVERY)
+
+
+def _may_last(seconds: float | None) -> str:
+    return "paused" if seconds is None else f"may last {seconds:.0f} s more"
 
 
 async def seal_waiting(db: Database, key: bytes) -> None:

@@ -166,6 +166,11 @@ class Engine:
         self._running = 0
         self._sweeping: asyncio.Task[None] | None = None
 
+    @property
+    def running(self) -> int:
+        """How many workflows run here."""
+        return self._running
+
     async def launch(self, workflows: Workflows) -> None:
         """Start working, on the running event loop: workflows run there too."""
         from dbos import DBOS

@@ -133,10 +133,15 @@ class Runner:
         self._executor.close()
 
     def unfinished(self) -> list[Unfinished]:
-        """What runs here, with the seconds that each may still take."""
+        """What runs here, with the seconds that each may still take. May be called from any thread."""
         return [
-            Unfinished(task_type=one.task.task_type, task_id=task_id, seconds_left=one.seconds_left)
-            for task_id, one in self._running.items()
+            Unfinished(
+                task_type=one.task.task_type,
+                task_id=task_id,
+                durable=one.task_type.durable,
+                seconds_left=one.seconds_left,
+            )
+            for task_id, one in list(self._running.items())
         ]
 
     async def release_lost(self) -> int:

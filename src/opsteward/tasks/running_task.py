@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypedDict, TypeVar
@@ -39,7 +40,7 @@ class RunningTask:
     def seconds_left(self) -> float | None:
         """How long it may still take; None while its clock stands still, in a pause."""
         when = self.deadline.when() if self.deadline is not None else None
-        return None if when is None else max(0.0, when - asyncio.get_running_loop().time())
+        return None if when is None else max(0.0, when - time.monotonic())  # the event loop's clock, on any thread
 
 
 class TaskContexts:

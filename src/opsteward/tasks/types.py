@@ -106,10 +106,13 @@ class Submitted:
 
 @dataclass(frozen=True, kw_only=True)
 class Unfinished:
-    """A task that runs in this process; `seconds_left` is how long it may still take, None while it is paused."""
+    """A task that runs in this process; `seconds_left` is how long it may still take, None while it is paused.
+
+    `durable`: its finished steps are not run again."""
 
     task_type: str
     task_id: UUID
+    durable: bool
     seconds_left: float | None
 
 
