@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NotRequired, TypedDict
@@ -17,10 +16,12 @@ from opsteward.agents.context import Context
 from opsteward.agents.registry import AgentRegistry, validated
 from opsteward.agents.types import AgentStatus, Desired
 from opsteward.contracts.agent import AnyAgent, Report
+from opsteward.core.backoff import backoff, with_jitter
 from opsteward.core.clock import now
 from opsteward.core.errors import Unavailable
 from opsteward.core.json_types import JsonObject
 from opsteward.core.log import correlated, get_logger
+from opsteward.core.pause import pause
 from opsteward.core.redact import redact_text
 
 log = get_logger(__name__)
@@ -159,9 +160,7 @@ class AgentSupervisor:
         if at_once and self._context is not None:
             self._context.close()
         elif self.alive:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(STOP_WITHIN):
-                    await self._between.wait()
+            await pause(STOP_WITHIN, until=self._between)
         self._task.cancel()
         _, hanging = await asyncio.wait({self._task}, timeout=2 * STOP_WITHIN)
         if self._context is not None:
@@ -224,9 +223,7 @@ class AgentSupervisor:
                 if self._rules.may_run():
                     return
                 left = _LEASE_LOOK
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._signal.wait()
+            await pause(left, until=self._signal)
 
     def _held(self, agent: AnyAgent) -> str:
         if self._desired == Desired.PAUSED:
@@ -241,7 +238,7 @@ class AgentSupervisor:
         self._woken = False
         if every is not None:
             # After the first run a random part of the interval, so that the load stays spread; then the full one.
-            self._next_at = began + (every * random.uniform(0.5, 1.0) if first else every)  # noqa: S311
+            self._next_at = began + (with_jitter(every) if first else every)
         self.last_run_at = now()
         context.begin()
         self._between.clear()
@@ -280,15 +277,15 @@ class AgentSupervisor:
         self._woken = self._woken or self.assigned.every is None  # what woke it has not been dealt with
         rules = self._rules
         too_many = self.failures >= rules.failures_until_failed
-        pause = min(rules.max_backoff, rules.backoff_factor ** (self.failures - 1))
-        pause = (rules.max_backoff if too_many else pause) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
-        self.next_start_at = now() + timedelta(seconds=pause)
+        seconds = backoff(self.failures - 1, factor=rules.backoff_factor, limit=rules.max_backoff)
+        seconds = with_jitter(rules.max_backoff if too_many else seconds)
+        self.next_start_at = now() + timedelta(seconds=seconds)
         reason = redact_text(f"{type(error).__name__}: {error}")
         if not too_many or self._told:
             self._stand(AgentStatus.FAILED if self._told else AgentStatus.DEGRADED, reason)
         else:
             await self._turn(AgentStatus.FAILED, reason, resolved=False)
-        await self._rest(pause)
+        await self._rest(seconds)
 
     async def _rest(self, seconds: float) -> None:
         """Wait after a failure; a pause shows meanwhile, and lasts until it is lifted."""
@@ -304,9 +301,7 @@ class AgentSupervisor:
                 self._stand(status, reason)
             if left is not None and left <= 0:
                 return
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._signal.wait()
+            await pause(left, until=self._signal)
 
     async def _turn(self, status: AgentStatus, reason: str, *, resolved: bool) -> None:
         """Into `failed` or out of it: stored and told together. While that can't be, it stands as it did."""

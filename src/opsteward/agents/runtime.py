@@ -30,6 +30,7 @@ from opsteward.core.db import Database
 from opsteward.core.errors import Unavailable
 from opsteward.core.feed import RECONNECTED, Notice
 from opsteward.core.log import get_logger
+from opsteward.core.pause import pause
 from opsteward.core.settings import Settings
 
 log = get_logger(__name__)
@@ -146,9 +147,7 @@ class Runtime:
             except Exception:  # a boundary: one bad round must not leave the agents without an owner
                 log.exception("agents.runtime.look_failed")
                 wait = _RETRY
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._orders.wait()
+            await pause(wait, until=self._orders)
             await asyncio.sleep(_TOGETHER)
 
     async def _look(self) -> None:
@@ -272,10 +271,8 @@ class Runtime:
         loop = asyncio.get_running_loop()
         next_beat = loop.time() + self._settings.agent_beat_seconds
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, next_beat - loop.time())):
-                    await self._changed.wait()
-                    await asyncio.sleep(_TOGETHER)
+            if await pause(max(0.0, next_beat - loop.time()), until=self._changed):
+                await asyncio.sleep(min(_TOGETHER, max(0.0, next_beat - loop.time())))
             self._changed.clear()
             try:
                 await self._tell_changes()

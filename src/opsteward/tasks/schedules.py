@@ -26,6 +26,7 @@ from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound, OpsError, Unavailable
 from opsteward.core.ids import derived_id, uuid7
 from opsteward.core.log import get_logger
+from opsteward.core.pause import pause
 from opsteward.core.references import called
 from opsteward.tasks.models import TaskSchedule
 from opsteward.tasks.submission import Submission
@@ -113,9 +114,7 @@ class Schedules:
             wait = _RETRY
             with suppress(Unavailable):
                 wait = await self._fire_due(db)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._changed.wait()
+            await pause(wait, until=self._changed)
 
     async def _fire_due(self, db: Database) -> float:
         """Seconds until there is something to do again."""
