@@ -61,7 +61,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class NewAction:
-    """A request to the door. `reply_to` is the troubleshooting session that goes on when the run has ended."""
+    """A request for an action. `reply_to` is the troubleshooting session that goes on when the run has ended."""
 
     action: str
     params: Mapping[str, object]

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from opsteward.actions.executor import Executor
 from opsteward.actions.run_context import RunContexts
-from opsteward.agents.lost_processes import tell_losses
+from opsteward.agents.lost_processes import report_lost_processes
 from opsteward.agents.process_measurement import ProcessMeasurement
 from opsteward.agents.runtime import Runtime
 from opsteward.app.services import Services
@@ -140,7 +140,7 @@ class Worker:
         """Processes were lost: what they had besides workflows goes on elsewhere."""
         await self._runner.release_lost()
         await self._agents.processes_changed()
-        await tell_losses(self._services.app, self._services.bus, crashed)
+        await report_lost_processes(self._services.app, self._services.bus, crashed)
 
     def _workflows(self) -> Workflows:
         services, workflows = self._services, Workflows()

@@ -138,8 +138,8 @@ def inject(folder: LabFolder, supervisor: Supervisor, fault: str, *, rush_second
 
 def end_injectors(folder: LabFolder) -> None:
     """End every injector that still runs; what it held is given back by its end."""
-    for mark in folder.run.glob("injector-*.json"):
-        end_by_pidfile(mark)
+    for pidfile in folder.run.glob("injector-*.json"):
+        end_by_pidfile(pidfile)
 
 
 def clear(folder: LabFolder, facts: LabFacts, supervisor: Supervisor) -> None:
@@ -173,7 +173,7 @@ def _signal_shop(supervisor: Supervisor, number: signal.Signals) -> _Cause:
 
 
 def _start_injector(folder: LabFolder, name: str, fault: str, rush_seconds: float) -> _Cause:
-    """Start an injector and wait for its line; it outlives us, and its mark lets anybody end it."""
+    """Start an injector and wait for its line; it outlives us, and its pid file lets anybody end it."""
     with (folder.log / "injectors.log").open("ab") as errors:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-P", "-m", "opsteward.lab.injector", fault, str(folder.home), str(rush_seconds)],
@@ -183,8 +183,8 @@ def _start_injector(folder: LabFolder, name: str, fault: str, rush_seconds: floa
             cwd=folder.home,
             start_new_session=True,
         )
-    mark = folder.run / f"injector-{name}.json"
-    write_pidfile(mark, process.pid)
+    pidfile = folder.run / f"injector-{name}.json"
+    write_pidfile(pidfile, process.pid)
     # reaped whenever it ends
     threading.Thread(target=process.wait, daemon=True).start()
     assert process.stdout is not None
@@ -192,7 +192,7 @@ def _start_injector(folder: LabFolder, name: str, fault: str, rush_seconds: floa
         ready, _, _ = select.select([process.stdout], [], [], _IN_FORCE_WITHIN)
         line = process.stdout.readline() if ready else b""
     if not line:
-        end_by_pidfile(mark)
+        end_by_pidfile(pidfile)
         raise Unavailable(f"{fault} could not be caused; see {errors.name}")
     details = json.loads(line)
     return _Cause(details.pop("injected_at"), details.pop("in_force_at"), {**details, "injector_pid": process.pid})

@@ -58,7 +58,7 @@ class LabFolder:
 
     @property
     def run(self) -> Path:
-        """Marks of the processes that the lab started."""
+        """Pid files of the processes that the lab started."""
         return self.home / "run"
 
     @property

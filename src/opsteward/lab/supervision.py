@@ -87,7 +87,7 @@ class Supervisor:
     def __init__(self, folder: LabFolder, facts: LabFacts) -> None:
         self._folder = folder
         self._facts = facts
-        self._mark = folder.run / "supervisord.json"
+        self._pidfile = folder.run / "supervisord.json"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -117,7 +117,7 @@ class Supervisor:
                 start_new_session=True,
                 umask=0o077,
             )
-        write_pidfile(self._mark, self._process.pid)
+        write_pidfile(self._pidfile, self._process.pid)
         self._wait_until_up()
 
     def call(self, method: str, *arguments: str | bool) -> Any:
@@ -142,17 +142,17 @@ class Supervisor:
         self.call("supervisor.startProcess", program)
 
     def alive(self) -> bool:
-        return process_of_pidfile(self._mark) is not None
+        return process_of_pidfile(self._pidfile) is not None
 
     def stop(self) -> None:
         """Stop supervisord and what it started, orderly where it still listens; harmless when it is gone."""
-        process = process_of_pidfile(self._mark)
+        process = process_of_pidfile(self._pidfile)
         if process is not None:
             # what does not end by this is ended below, with its programs
             with suppress(Unavailable):
                 self.call("supervisor.shutdown")
                 wait_gone(process, _DOWN_WITHIN)
-        end_by_pidfile(self._mark)
+        end_by_pidfile(self._pidfile)
         for program in (TRAFFIC, SHOP):
             end_by_pidfile(self._folder.run / f"{program}.json", grace=1.0)
         if self._process is not None:

@@ -23,7 +23,7 @@ class _Load:
 
     def __init__(self, at: Address, *, users: int, tasks: int, patience: float, bar: Progress) -> None:
         self._at = at
-        self._shares = [tasks // users + (number < tasks % users) for number in range(users)]
+        self._tasks_of_users = [tasks // users + (number < tasks % users) for number in range(users)]
         self._patience = patience
         self._run = uuid4().hex[:12]
         self.recorder = Recorder()
@@ -35,17 +35,17 @@ class _Load:
     async def run(self, *, ramp: float) -> None:
         """All users at once, but for their arrival, which is spread over `ramp` seconds."""
         async with asyncio.TaskGroup() as group:
-            for number, share in enumerate(self._shares):
-                group.create_task(self._user(number, share, arrives=ramp * number / len(self._shares)))
+            for number, tasks in enumerate(self._tasks_of_users):
+                group.create_task(self._user(number, tasks, arrives=ramp * number / len(self._tasks_of_users)))
 
-    async def _user(self, number: int, share: int, *, arrives: float) -> None:
+    async def _user(self, number: int, tasks: int, *, arrives: float) -> None:
         await asyncio.sleep(arrives)
         user = User(self._at, self.recorder)
         try:
             await user.call("sign in", "GET", "/api/v1/me")
             for operation, path in _READS:
                 await user.call(operation, "GET", path, params={"limit": 20} if path != "/api/v1/systems" else None)
-            mine = [await self._submit(user, f"{self._run}-{number}-{one}") for one in range(share)]
+            mine = [await self._submit(user, f"{self._run}-{number}-{one}") for one in range(tasks)]
             await self._follow(user, [task_id for task_id in mine if task_id])
         finally:
             await user.close()

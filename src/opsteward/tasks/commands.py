@@ -44,10 +44,10 @@ async def cancel(session: AsyncSession, *, task_id: UUID, actor: str, reason: st
         row.cancel_requested = True
         await feed.announce(session, kind=CANCEL, object_id=str(row.id))
     detail: JsonObject = {"reason": reason, "was": "waiting" if ended else "running", "with_it": len(ended[1:])}
-    await _note(session, "cancelled", row.id, actor=actor, detail=detail)
+    await _record(session, "cancelled", row.id, actor=actor, detail=detail)
     if ended[1:]:
         await feed.announce(session, kind=CHANGED, object_id="")
-    await record_changes(session, [change_of(task, TaskStatus.CANCELLED, kind) for task, kind in ended])
+    await record_changes(session, [change_of(task, TaskStatus.CANCELLED, task_type) for task, task_type in ended])
     await session.flush()
     await session.refresh(row)
     return task_info(row)
@@ -58,9 +58,9 @@ async def redrive(session: AsyncSession, *, task_id: UUID, actor: str) -> TaskIn
     row = await task_row(session, task_id, lock=True)
     if row.status not in REDRIVABLE:
         raise Conflict(f"the task is {row.status}", remedy="only a failed, dead or cancelled task can be driven again")
-    if row.dedup_key is not None and await _stands_already(session, row.dedup_key):
+    if row.dedup_key is not None and await _is_waiting_or_running(session, row.dedup_key):
         raise Conflict("an equal task (by its dedup_key) waits or runs", remedy="let that one run")
-    await _again(session, [task_id], actor=actor)
+    await _run_again(session, [task_id], actor=actor)
     await session.refresh(row)
     return task_info(row)
 
@@ -90,7 +90,7 @@ async def redrive_all(
     first = {row.dedup_key or row.id: row.id for row in reversed(found)}  # of equal ones the oldest alone
     ids = sorted(first.values())
     if ids:
-        await _again(session, ids, actor=actor)
+        await _run_again(session, ids, actor=actor)
     return Redriven(count=len(ids), ids=ids[:100])
 
 
@@ -117,7 +117,7 @@ async def set_limit(session: AsyncSession, *, task_type: str, max_running: int |
     return await limits(session)
 
 
-async def _again(session: AsyncSession, ids: Sequence[UUID], *, actor: str) -> None:
+async def _run_again(session: AsyncSession, ids: Sequence[UUID], *, actor: str) -> None:
     """Everything starts anew but the count of tries, which goes on: a try has its own record of steps."""
     these = {"tenant_id": tenant_of(session), "ids": list(ids)}
     await session.execute(_HOLD_PARENTS, these)
@@ -157,7 +157,7 @@ where t.tenant_id = :tenant_id and t.id = w.id
 """)
 
 
-async def _stands_already(session: AsyncSession, dedup_key: str) -> bool:
+async def _is_waiting_or_running(session: AsyncSession, dedup_key: str) -> bool:
     active = (TaskStatus.PENDING, TaskStatus.IN_PROGRESS)
     query = sa.select(Task.id).where(
         Task.tenant_id == tenant_of(session), Task.dedup_key == dedup_key, Task.status.in_(active)
@@ -165,7 +165,7 @@ async def _stands_already(session: AsyncSession, dedup_key: str) -> bool:
     return await session.scalar(query.limit(1)) is not None
 
 
-async def _note(session: AsyncSession, what: str, task_id: UUID, *, actor: str, detail: JsonObject) -> None:
+async def _record(session: AsyncSession, what: str, task_id: UUID, *, actor: str, detail: JsonObject) -> None:
     await audit.record(
         session,
         actor=actor,

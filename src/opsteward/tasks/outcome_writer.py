@@ -1,4 +1,4 @@
-"""What came of tasks, written down in batches: many tasks that end at once share one transaction.
+"""Stores the outcomes of tasks in batches: many tasks that end at once share one transaction.
 
 Whoever hands in an outcome waits until it is committed, so nothing is held in memory alone. While the database is
 away the writer waits; an outcome that can't be stored fails its task and no other.
@@ -114,12 +114,12 @@ class OutcomeWriter:
                     self._progress.pop((outcome.tenant_id, outcome.task_id), None)
                     by_tenant[outcome.tenant_id].append((outcome, done))
                 for tenant_id, part in by_tenant.items():
-                    await self._write_surely(tenant_id, [outcome for outcome, _ in part])
+                    await self._store_batch(tenant_id, [outcome for outcome, _ in part])
                     for _, done in part:
                         if not done.done():
                             done.set_result(None)
 
-    async def _write_surely(self, tenant_id: UUID, outcomes: Sequence[Outcome]) -> None:
+    async def _store_batch(self, tenant_id: UUID, outcomes: Sequence[Outcome]) -> None:
         for seconds in growing_pauses(0.05, limit=_MAX_PAUSE):
             try:
                 async with self._db.unit_of_work(tenant_id) as session:
@@ -131,7 +131,7 @@ class OutcomeWriter:
                 log.exception("tasks.outcome.not_stored", tasks=len(outcomes))
                 if len(outcomes) > 1:
                     for outcome in outcomes:
-                        await self._write_surely(tenant_id, [outcome])
+                        await self._store_batch(tenant_id, [outcome])
                     return
                 if outcomes[0].result is None:
                     return  # not even its end can be written down; its process's end will release it

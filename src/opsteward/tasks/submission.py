@@ -83,19 +83,19 @@ class Submission:
         for _ in range(_MAX_LOOKS):
             missing = [row for task_id, row in zip(ids, rows, strict=True) if task_id not in added]
             added |= await _insert(session, missing, edges=edges, ids=ids, actor=actor, at=at)
-            submitted = await _answers(session, tasks, ids, added)
+            submitted = await _submitted(session, tasks, ids, added)
             if submitted is not None:
                 break
         else:
             raise Invalid.field("dedup_key", "is just being freed", "send it again")
-        moved = {task_id for task_id, told in zip(ids, submitted, strict=True) if told.id != task_id}
+        moved = {task_id for task_id, one in zip(ids, submitted, strict=True) if one.id != task_id}
         if any(task_id in added and moved.intersection(edges[n]) for n, task_id in enumerate(ids)):
             raise Conflict(
                 "a task of this submission stands for one that waits or runs already, and others depend on it",
                 remedy="name the standing task's id as the dependency, or use another dedup_key",
             )
         fresh = [number for number, task_id in enumerate(ids) if task_id in added]
-        await _tell(session, [(ids[n], tasks[n]) for n in fresh], actor=actor)
+        await _record(session, [(ids[n], tasks[n]) for n in fresh], actor=actor)
         if any(rows[number]["ready"] for number in fresh):
             await feed.announce(session, kind=READY, object_id="")
         elif fresh:
@@ -127,9 +127,9 @@ class Submission:
         return edges
 
     def _row(self, task: NewTask, task_id: UUID, edges: list[UUID], waiting: int, at: datetime) -> dict[str, object]:
-        kind = self._task_registry.types[task.task_type]
+        task_type = self._task_registry.types[task.task_type]
         run_at = task.run_at or (at + timedelta(seconds=task.delay) if task.delay else at)
-        retries = task.max_retries if task.max_retries is not None else kind.max_retries
+        retries = task.max_retries if task.max_retries is not None else task_type.max_retries
         return {
             "id": str(task_id),
             "name": task.name or task.task_type,
@@ -148,7 +148,7 @@ class Submission:
             "max_retries": self._settings.max_retries if retries is None else retries,
             "backoff_factor": task.backoff_factor or self._settings.backoff_factor,
             "max_backoff": task.max_backoff if task.max_backoff is not None else self._settings.max_backoff,
-            "timeout": task.timeout or kind.timeout,
+            "timeout": task.timeout or task_type.timeout,
         }
 
 
@@ -269,7 +269,7 @@ async def _insert(
     return added
 
 
-async def _answers(
+async def _submitted(
     session: AsyncSession, tasks: Sequence[NewTask], ids: Sequence[UUID], added: set[UUID]
 ) -> list[Submitted] | None:
     """New ones by their id; for the others what is there by their keys. None where nothing is any more."""
@@ -288,10 +288,10 @@ async def _answers(
             )
         )
         for row in rows:
-            told = Submitted(id=row.id, status=row.status, deduplicated=True)
+            standing = Submitted(id=row.id, status=row.status, deduplicated=True)
             for key in (row.repeat_key, row.dedup_key):
                 if key is not None:
-                    known[key] = told
+                    known[key] = standing
     answers = []
     for number, task_id in enumerate(ids):
         if task_id in added:
@@ -304,7 +304,7 @@ async def _answers(
     return answers
 
 
-async def _tell(session: AsyncSession, fresh: Sequence[tuple[UUID, NewTask]], *, actor: str) -> None:
+async def _record(session: AsyncSession, fresh: Sequence[tuple[UUID, NewTask]], *, actor: str) -> None:
     if not fresh:
         return
     first = fresh[0][0]

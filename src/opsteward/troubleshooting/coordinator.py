@@ -3,10 +3,10 @@
     initialise -> assess -> [ diagnose -> prioritise -> resolve -> verify ] -> report
 
 Two durable workflows: one goes up to the request of a fix, the other goes on when that fix has come to its end, so
-that a session that waits for an approval holds up nobody. A fix goes through the one door under a standing order;
+that a session that waits for an approval holds up nobody. A fix is requested as an action under a standing order;
 without an order nothing is done and the proposal goes to people. A fix that did not make the system healthy is
-frozen, and the next round looks again. The health that counts is measured by the systems' own checks, not told by
-the action.
+frozen, and the next round looks again. The health that counts is measured by the systems' own checks, not reported
+by the action.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The phases that act: choose a fix that the standing orders cover, put it through the door, verify the systems."""
+"""The phases that act: choose a fix that the standing orders cover, request it as an action, verify the systems."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Repair:
         return {}, proposals
 
     async def request(self, case: Case, number: int) -> str:
-        """Put the chosen fix through the one door. Returns the run's id; repeating gives the same run."""
+        """Request the chosen fix as an action. Returns the run's id; repeating gives the same run."""
         async with self._context.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
             if row.status == "ended" or row.choice.get("round") != number or "fix" not in row.choice:
