@@ -6,9 +6,8 @@ dependencies that don't exist or go in a circle, delays that lie behind us.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from graphlib import CycleError, TopologicalSorter
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -26,18 +25,15 @@ from opsteward.core.log import correlation_id
 from opsteward.core.settings import Settings
 from opsteward.tasks.models import Task
 from opsteward.tasks.registry import TaskRegistry
+from opsteward.tasks.submission_checks import MAX_PROBLEMS, edges_of, refuse_circles, time_problems
 from opsteward.tasks.types import CHANGED, PRIORITIES, READY, NewTask, Submitted, TaskStatus
 from opsteward.telemetry import audit
 
-#: Most problems that are said of one submission.
-_MAX_PROBLEMS = 20
 MAX_DEPENDENCIES = 1000
 #: Tasks of one insert: its text is built in memory.
 _CHUNK = 2000
 #: What stands for a task by its key may end between our insert and our look: then it is inserted after all.
 _MAX_LOOKS = 20
-#: Longest delay, and furthest start: beyond it, use a schedule.
-MAX_DELAY = 366 * 86_400.0
 
 _INSERT = sa.text("""
 insert into opsteward.tasks (id, tenant_id, name, description, task_type, priority, status, ready, waiting_on, run_at,
@@ -117,13 +113,13 @@ class Submission:
                 problems.append(FieldProblem(field=f"{where}ref", problem="is used twice", remedy="rename one"))
             problems += self._task_registry.problems(task.task_type, task.params, at=where)
             problems += self._task_registry.too_large("metadata", task.metadata, at=where)
-            problems += _time_problems(task, at, where)
-            if len(problems) >= _MAX_PROBLEMS:
+            problems += time_problems(task, at, where)
+            if len(problems) >= MAX_PROBLEMS:
                 break
         if problems:
-            raise Invalid(problems=problems[:_MAX_PROBLEMS])
-        edges = _edges(tasks, refs, ids, single=single)
-        _refuse_circles(tasks, ids, edges)
+            raise Invalid(problems=problems[:MAX_PROBLEMS])
+        edges = edges_of(tasks, refs, ids, single=single)
+        refuse_circles(tasks, ids, edges)
         return edges
 
     def _row(self, task: NewTask, task_id: UUID, edges: list[UUID], waiting: int, at: datetime) -> dict[str, object]:
@@ -157,53 +153,6 @@ def _ids(count: int) -> list[UUID]:
     return sorted(uuid7() for _ in range(count))
 
 
-def _time_problems(task: NewTask, at: datetime, where: str) -> Iterator[FieldProblem]:
-    if task.delay is not None and task.run_at is not None:
-        yield FieldProblem(field=f"{where}delay", problem="stands beside run_at", remedy="give one of them")
-    if task.delay is not None and not 0 <= task.delay <= MAX_DELAY:
-        yield FieldProblem(
-            field=f"{where}delay", problem="is not between 0 and 366 days", remedy="give seconds from now"
-        )
-    if task.run_at is not None and task.run_at > at + timedelta(seconds=MAX_DELAY):
-        yield FieldProblem(field=f"{where}run_at", problem="is over 366 days away", remedy="use a schedule")
-
-
-def _edges(tasks: Sequence[NewTask], refs: dict[str, int], ids: Sequence[UUID], *, single: bool) -> list[list[UUID]]:
-    edges: list[list[UUID]] = []
-    problems: list[FieldProblem] = []
-    for number, task in enumerate(tasks):
-        field = "dependencies" if single else f"tasks.{number}.dependencies"
-        found: dict[UUID, None] = {}
-        for name in task.dependencies:
-            if name in refs:
-                found[ids[refs[name]]] = None
-                continue
-            try:
-                found[UUID(name)] = None
-            except ValueError:
-                problem = f"{name[:80]!r} is neither a task's id nor a ref of this submission"
-                problems.append(FieldProblem(field=field, problem=problem, remedy="name tasks that exist"))
-                break
-        if len(problems) >= _MAX_PROBLEMS:
-            break
-        edges.append(list(found))
-    if problems:
-        raise Invalid(problems=problems)
-    return edges
-
-
-def _refuse_circles(tasks: Sequence[NewTask], ids: Sequence[UUID], edges: Sequence[list[UUID]]) -> None:
-    """What is there already can't depend on what is new, so only new tasks can stand in a circle."""
-    number_of = {task_id: number for number, task_id in enumerate(ids)}
-    inner = {n: [number_of[e] for e in targets if e in number_of] for n, targets in enumerate(edges) if targets}
-    try:
-        TopologicalSorter(inner).prepare()
-    except CycleError as error:
-        circle = [tasks[n].ref or tasks[n].name or f"tasks.{n}" for n in reversed(error.args[1])]
-        shown = " -> ".join(name[:60] for name in circle[:10]) + (" -> ..." if len(circle) > 10 else "")
-        raise Invalid.field("dependencies", f"go in a circle: {shown}", "remove one of them") from None
-
-
 async def _waiting_on(
     session: AsyncSession, tasks: Sequence[NewTask], ids: Sequence[UUID], edges: Sequence[list[UUID]]
 ) -> list[int]:
@@ -228,7 +177,7 @@ async def _waiting_on(
             elif standing[target] == TaskStatus.CANCELLED:
                 problems.append(FieldProblem(field=field, problem=f"task {target} was cancelled", remedy=_REMEDY))
     if problems:
-        raise Invalid(problems=problems[:_MAX_PROBLEMS])
+        raise Invalid(problems=problems[:MAX_PROBLEMS])
     return [sum(e in new or standing[e] != TaskStatus.COMPLETED for e in targets) for targets in edges]
 
 

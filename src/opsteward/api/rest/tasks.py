@@ -28,7 +28,8 @@ from opsteward.core.ids import derived_id
 from opsteward.tasks import commands as task_commands
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.schedules import next_time
-from opsteward.tasks.submission import MAX_DELAY, MAX_DEPENDENCIES
+from opsteward.tasks.submission import MAX_DEPENDENCIES
+from opsteward.tasks.submission_checks import MAX_DELAY
 from opsteward.tasks.types import NewTask, Redriven, ScheduleInfo, TaskInfo, TaskStatus
 
 router = Routes(prefix="/api/v1", tags=["tasks"])
