@@ -19,7 +19,7 @@ from source_tree import modules, snippet
 BOUNDARIES = {
     "agents/agent_supervisor.py: AgentSupervisor._run_until_cancelled": "an agent's error is its own; it restarts",
     "agents/agent_supervisor.py: AgentSupervisor._stop": "an agent that can't even stop must not bar its next start",
-    "agents/runtime.py: Runtime._keep_reporting": "what can't be said now must not silence all agents of the process",
+    "agents/status_reporting.py: StatusReporter.run": "what can't be reported now must not silence the other agents",
     "agents/runtime.py: Runtime._keep_claiming": "one bad round must not leave the agents without an owner",
     "api/live/connection.py: Connection._answer_to": "a command that crashes is answered so; its connection goes on",
     "app/process.py: Process._watched": "a part that dies is said, and ends the process in order",

@@ -8,22 +8,21 @@ heartbeat is overdue) begins no run. Beats of all agents go out in one statement
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import BaseModel
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.agents.agent_supervisor import AgentSupervisor, Assigned, Beat, Rules
+from opsteward.agents.agent_supervisor import AgentSupervisor, Assigned, Rules
 from opsteward.agents.context import Context
 from opsteward.agents.registry import AgentRegistry
 from opsteward.agents.service import tell_changes
-from opsteward.agents.types import MESSAGE, ORDERS, AgentReported, AgentStatus, Desired
-from opsteward.contracts.agent import Report
+from opsteward.agents.status_reporting import StatusReporter
+from opsteward.agents.types import MESSAGE, ORDERS, AgentStatus, Desired
 from opsteward.core import feed
 from opsteward.core.bus import Bus
 from opsteward.core.db import Database
@@ -44,7 +43,6 @@ _RETRY = 1.0
 _SLACK = 2
 
 _CLAIM = sa.text("select * from opsteward.claim_agents(:me, :kinds, :alive, :patience)")
-_BEAT = sa.text("select opsteward.beat_agents(:me, cast(:beats as jsonb))")
 _FREE = sa.text("select opsteward.free_agents(:me, :ids)")
 
 
@@ -78,7 +76,14 @@ class Runtime:
         self._restarts: dict[UUID, int] = {}
         self._wakes: dict[str, set[UUID]] = defaultdict(set)
         self._orders = asyncio.Event()
-        self._changed = asyncio.Event()
+        self._reporter = StatusReporter(
+            db,
+            bus,
+            self._supervisors,
+            process_id=process_id,
+            beat_seconds=settings.agent_beat_seconds,
+            on_lost=partial(self._end, free=False),
+        )
         self._owns_until = 0.0
         self._leaving = False
 
@@ -121,7 +126,7 @@ class Runtime:
             await self.processes_changed()
         async with asyncio.TaskGroup() as parts:
             parts.create_task(self._keep_claiming())
-            parts.create_task(self._keep_reporting())
+            parts.create_task(self._reporter.run())
 
     async def leave(self) -> None:
         """End all agents within seconds and give them up for others to take."""
@@ -145,7 +150,7 @@ class Runtime:
             except Unavailable:
                 wait = _RETRY
             except Exception:  # a boundary: one bad round must not leave the agents without an owner
-                log.exception("agents.runtime.look_failed")
+                log.exception("agents.runtime.claim_failed")
                 wait = _RETRY
             await pause(wait, until=self._orders)
             await asyncio.sleep(_TOGETHER)
@@ -207,8 +212,8 @@ class Runtime:
             self._agent_types,
             self._context,
             self._rules,
-            changed=self._changed.set,
-            store_and_report=self._store_and_report,
+            changed=self._reporter.changed.set,
+            store_and_report=self._reporter.store_and_report,
         )
         supervisor.restarts = max(supervisor.restarts, self._restarts.pop(row.id, 0))
         self._supervisors[row.id] = supervisor
@@ -270,83 +275,6 @@ class Runtime:
             name=row.name,
             params=params,
         )
-
-    # ------------------------------------------------------------ reporting their status
-
-    async def _keep_reporting(self) -> None:
-        """Beat for all agents together, and report changes of their status soon."""
-        loop = asyncio.get_running_loop()
-        next_beat = loop.time() + self._settings.agent_beat_seconds
-        while True:
-            if await pause(max(0.0, next_beat - loop.time()), until=self._changed):
-                await asyncio.sleep(min(_TOGETHER, max(0.0, next_beat - loop.time())))
-            self._changed.clear()
-            try:
-                await self._report_changes()
-                if loop.time() >= next_beat:
-                    next_beat = loop.time() + self._settings.agent_beat_seconds
-                    await self._beat()
-            except Unavailable:
-                await asyncio.sleep(_RETRY)
-                self._changed.set()
-            except Exception:  # a boundary: what can't be reported now must not silence all agents of the process
-                log.exception("agents.runtime.speak_failed")
-                await asyncio.sleep(_RETRY)
-
-    async def _beat(self) -> None:
-        supervisors = dict(self._supervisors)
-        if not supervisors:
-            return
-        async with self._db.unit_of_work(None) as session:
-            beats = [supervisor.as_beat() for supervisor in supervisors.values()]
-            ours = set(await self._write(session, beats))
-        for supervisor, beat in zip(supervisors.values(), beats, strict=True):
-            if supervisor.status != beat["status"]:
-                # it changed meanwhile, and this may have been written after that
-                self._has_written(supervisor, beat["status"])
-        if lost := [
-            supervisor
-            for one, supervisor in supervisors.items()
-            if one not in ours and self._supervisors.get(one) is supervisor
-        ]:
-            log.warning("agents.runtime.lost", agents=len(lost))
-            self._end(lost, free=False)
-
-    async def _report_changes(self) -> None:
-        """Changes of status go out tenant by tenant, with the live feed's record of them."""
-        by_tenant: dict[UUID, list[AgentSupervisor]] = defaultdict(list)
-        for supervisor in self._supervisors.values():
-            if supervisor.status != supervisor.written:
-                by_tenant[supervisor.assigned.tenant_id].append(supervisor)
-        for tenant_id, supervisors in by_tenant.items():
-            statuses = {supervisor.assigned.id: supervisor.status for supervisor in supervisors}
-            async with self._db.unit_of_work(tenant_id) as session:
-                ours = await self._write(session, [supervisor.as_beat() for supervisor in supervisors])
-                await tell_changes(session, [(one, statuses[one]) for one in ours])
-            for supervisor in supervisors:
-                self._has_written(supervisor, statuses[supervisor.assigned.id])
-
-    async def _store_and_report(self, supervisor: AgentSupervisor, status: AgentStatus, report: Report) -> bool:
-        """Store the status and publish the report in one transaction; nothing of an agent that is not ours."""
-        beat: Beat = {**supervisor.as_beat(), "status": status, "told": not report.resolved}
-        try:
-            async with self._db.unit_of_work(supervisor.assigned.tenant_id) as session:
-                ours = await self._write(session, [beat])
-                await tell_changes(session, [(one, status) for one in ours])
-                if ours:
-                    await self._bus.publish(session, AgentReported(agent=supervisor.assigned.name, report=report))
-        except Unavailable:
-            return False
-        supervisor.written = status
-        return True
-
-    def _has_written(self, supervisor: AgentSupervisor, status: str) -> None:
-        supervisor.written = status
-        if supervisor.status != status:
-            self._changed.set()
-
-    async def _write(self, session: AsyncSession, beats: Sequence[Beat]) -> list[UUID]:
-        return list(await session.scalars(_BEAT, {"me": self._process_id, "beats": json.dumps(beats)}))
 
 
 def _uuid(text: str) -> UUID:
