@@ -19,9 +19,11 @@ import pytest
 from opsteward.accounts.tenants import create_tenant
 from opsteward.app.services import build_services
 from opsteward.app.stop_signals import ENDED_AT_ONCE
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.settings import load_settings
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import NewTask, TaskStatus
+from support.instance import run_sql
 from support.survival import DURABLE, INTEGRATION, effects
 
 TESTS = Path(__file__).parents[1]
@@ -124,3 +126,20 @@ async def test_a_second_signal_ends_at_once_and_the_task_goes_on_elsewhere(
             other.kill()
         await services.web.close()
         await services.app.close()
+
+
+@pytest.mark.slow(reason="a worker is started on a fresh home, and ended in order")
+async def test_two_signals_at_one_moment_are_one_wish(fresh_home: Path) -> None:
+    services = build_services(load_settings(home=fresh_home), [INTEGRATION])
+    await services.web.close()
+    await services.app.close()
+    worker = Running(fresh_home, "one", "worker")
+    try:
+        await _until(lambda: run_sql(fresh_home, "select 1 from opsteward.processes"))
+        worker.process.send_signal(signal.SIGINT)
+        worker.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(worker.process.wait, 30) == 0, "as by a Ctrl-C in a terminal and by its parent"
+        assert worker.told() == [], "nothing is waited for, so nothing is said"
+    finally:
+        worker.kill()
+        EmbeddedPostgres(fresh_home).stop_if_last()

@@ -21,6 +21,8 @@ log = get_logger(__name__)
 #: Ended by a second signal, before it had done what it was about to do (EX_TEMPFAIL: it goes on later).
 ENDED_AT_ONCE = 75
 _TELL_EVERY = 5.0  # seconds
+#: Signals within so many seconds are one wish: a Ctrl-C reaches a terminal's whole group, and its parent ends us too.
+_ONE_WISH = 1.0
 _MAX_NAMED = 10
 _HINT = "A second signal ends it at once; what is unfinished then, or after that time, is run again."
 
@@ -49,6 +51,8 @@ class StopSignals:
     def hear(self, number: int, frame: FrameType | None = None) -> None:
         """A signal has come."""
         if self._begun_at is not None:
+            if time.monotonic() < self._begun_at + _ONE_WISH:
+                return
             os.write(2, b"Opsteward ends at once, by a second signal; what was unfinished is run again later.\n")
             os._exit(ENDED_AT_ONCE)
         self._begun_at = time.monotonic()
