@@ -13,6 +13,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from opsteward.agents.context import Context
+from opsteward.agents.failure_report import failure_report
 from opsteward.agents.registry import AgentRegistry, validated
 from opsteward.agents.types import AgentStatus, Desired
 from opsteward.contracts.agent import AnyAgent, Report
@@ -23,6 +24,7 @@ from opsteward.core.json_types import JsonObject
 from opsteward.core.log import correlated, get_logger
 from opsteward.core.pause import pause
 from opsteward.core.redact import redact_text
+from opsteward.core.storable_text import storable
 
 log = get_logger(__name__)
 
@@ -307,17 +309,17 @@ class AgentSupervisor:
 
     async def _change_reported_status(self, status: AgentStatus, reason: str, *, resolved: bool) -> None:
         """Into `failed` or out of it: stored and reported together. While that can't be, the status stays as it was."""
-        before, self.reason = self.reason, storable(reason)
+        before, self.reason = self.reason, storable(reason, limit=_MAX_REASON)
         context: JsonObject = {"kind": self.assigned.kind, "failures": self.failures, "reason": self.reason}
         if await self._store_and_report(
-            self, status, trouble_report(self.assigned.name, context=context, resolved=resolved)
+            self, status, failure_report(self.assigned.name, context=context, resolved=resolved)
         ):
             self.status, self._reported = status, not resolved
         else:
             self.reason = before
 
     def _set_status(self, status: str, reason: str = "") -> None:
-        self.reason = storable(reason)
+        self.reason = storable(reason, limit=_MAX_REASON)
         if self.status != status:
             self.status = status
             self._changed()
@@ -337,19 +339,3 @@ class AgentSupervisor:
             "restarts": self.restarts,
             "next_start_at": self.next_start_at.timestamp() if self.next_start_at else None,
         }
-
-
-def storable(text: str) -> str:
-    """What PostgreSQL can keep of a text from outside, shortened."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()[:_MAX_REASON]
-
-
-def trouble_report(name: str, *, context: JsonObject, resolved: bool) -> Report:
-    """That an agent does not do its work, or does it again: the same words each time, so that they belong together."""
-    return Report(
-        message="A background agent does not do its work",
-        error_type="agent_failing",
-        context={"agent": name, **context},
-        resolved=resolved,
-        source=f"agent {name}",
-    )

@@ -12,7 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.agents.agent_supervisor import trouble_report
+from opsteward.agents.failure_report import failure_report
 from opsteward.agents.models import Agent, AgentMessage
 from opsteward.agents.registry import AgentRegistry
 from opsteward.agents.types import (
@@ -194,7 +194,7 @@ class AgentService:
         """What people were told of it is over: nobody wants its work any more."""
         if row.told:
             row.told = False
-            report = trouble_report(row.name, context={"kind": row.kind, "reason": reason}, resolved=True)
+            report = failure_report(row.name, context={"kind": row.kind, "reason": reason}, resolved=True)
             await self._bus.publish(session, AgentReported(agent=row.name, report=report))
 
     async def _tell(self, session: AsyncSession, row: Agent, what: str, *, actor: str, detail: JsonObject) -> None:

@@ -24,8 +24,9 @@ from opsteward.core.db import Database
 from opsteward.core.errors import Unavailable
 from opsteward.core.json_types import JsonObject
 from opsteward.core.log import get_logger
+from opsteward.core.storable_text import storable
 from opsteward.tasks.dependents import cancel_dependents, free_dependents
-from opsteward.tasks.outcomes import Outcome, storable
+from opsteward.tasks.outcomes import Outcome
 from opsteward.tasks.types import CHANGED, READY, TaskStatus
 from opsteward.telemetry import audit
 
@@ -37,6 +38,7 @@ _PROGRESS_EVERY = 0.5
 _MAX_AT_ONCE = 500
 #: Failed tries that a task remembers, and characters of each one's error.
 _MAX_TRIES, _MAX_ERROR = 20, 500
+_MAX_MESSAGE = 500  # characters of a progress
 
 _WRITE = sa.text("""
 update opsteward.tasks t set status = r.status, error = r.error, result = r.result,
@@ -184,7 +186,7 @@ class OutcomeWriter:
 
 def progress_of(percent: float, message: str) -> tuple[int, str]:
     """A progress as it can be stored. Raises TypeError or ValueError for what is none."""
-    return int(min(max(percent, 0), 100)), storable(message[:500])
+    return int(min(max(percent, 0), 100)), storable(message, limit=_MAX_MESSAGE)
 
 
 def change_of(task_id: UUID, status: str, task_type: str) -> Change:

@@ -14,6 +14,7 @@ from opsteward.core.crypto import canonical_json
 from opsteward.core.errors import OpsError
 from opsteward.core.json_types import JsonObject
 from opsteward.core.redact import redact_text
+from opsteward.core.storable_text import storable
 from opsteward.tasks.registry import validated
 from opsteward.tasks.types import TaskStatus
 
@@ -107,7 +108,7 @@ def is_final(error: BaseException) -> bool:
 def error_text(error: BaseException) -> str:
     """The error as it is kept and shown: without secrets, and not too long."""
     detail = error.detail if isinstance(error, OpsError) else f"{type(error).__name__}: {error}"
-    return storable(redact_text(detail)[:_MAX_ERROR])
+    return storable(redact_text(detail), limit=_MAX_ERROR)
 
 
 def typed_params(task_type: TaskType, params: Mapping[str, object]) -> BaseModel:
@@ -128,8 +129,3 @@ def as_result(value: object, *, max_bytes: int) -> JsonObject | None:
     if (size := len(canonical_json(result))) > max_bytes:
         raise Refused(f"its result is {size} bytes, the most is {max_bytes}: keep it elsewhere, and give back where")
     return result
-
-
-def storable(text: str) -> str:
-    """What PostgreSQL can keep of a text from outside."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.agents import metric_history
-from opsteward.agents.agent_supervisor import trouble_report
+from opsteward.agents.failure_report import failure_report
 from opsteward.agents.lost_processes import OWN
 from opsteward.agents.models import Agent
 from opsteward.agents.service import tell_changes
@@ -119,7 +119,7 @@ class HeartbeatAgent(BackgroundAgent[NoAgentParams]):
     async def _report(self, session: AsyncSession, troubles: Sequence[_Trouble], *, reason: str) -> None:
         await tell_changes(session, [(one.id, AgentStatus.FAILED) for one in troubles])
         for one in troubles:
-            report = trouble_report(one.name, context={**one.detail, "reason": reason}, resolved=False)
+            report = failure_report(one.name, context={**one.detail, "reason": reason}, resolved=False)
             await self._bus.publish(session, AgentReported(agent=one.name, report=report))
 
     async def _report_stranded(self, ctx: AgentContext[NoAgentParams], stranded: dict[str, int]) -> None:
