@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
 import psycopg
 from dbos import DBOS
@@ -94,23 +92,26 @@ def run(count: int, url: str) -> dict[str, float]:
             worker.wait()
 
 
-async def steps(times: int, url: str) -> dict[str, float]:
-    """Seconds of a workflow of 40 steps in this process: plain ones, and asynchronous ones as ours are."""
+def steps(url: str) -> None:
+    """For each line of standard input one workflow of 40 steps, `plain` or `asynchronous` as ours are: its seconds."""
     start(url, "steps")
     DBOS.launch()
-    found = {"total": statistics.median([await asyncio.to_thread(_timed, forty) for _ in range(times + 1)][1:])}
-    spent = []
-    for _ in range(times + 1):
-        began = time.monotonic()
-        await forty_async()
-        spent.append(time.monotonic() - began)
+    print("up", flush=True)
+    for line in sys.stdin:
+        spent = asyncio.run(_timed_async()) if line.strip() == "asynchronous" else _timed()
+        print(spent, flush=True)
     DBOS.destroy()
-    return found | {"asynchronous": statistics.median(spent[1:])}
 
 
-def _timed(function: Callable[[], object]) -> float:
+def _timed() -> float:
     began = time.monotonic()
-    function()
+    forty()
+    return time.monotonic() - began
+
+
+async def _timed_async() -> float:
+    began = time.monotonic()
+    await forty_async()
     return time.monotonic() - began
 
 
@@ -122,7 +123,7 @@ if __name__ == "__main__":
             start(url, "migrate")
             DBOS.launch()
             DBOS.destroy()
-        case ["steps", times, url]:
-            print(json.dumps(asyncio.run(steps(int(times), url))))
+        case ["steps", url]:
+            steps(url)
         case [count, url]:
             print(json.dumps(run(int(count), url)))

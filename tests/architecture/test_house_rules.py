@@ -17,10 +17,10 @@ from source_tree import modules, snippet
 
 #: The only places that may catch every error, and why. Whatever they catch is logged or told, and nothing is lost.
 BOUNDARIES = {
-    "agents/agent_supervisor.py: AgentSupervisor._live": "whatever an agent raises is its own failure; it starts anew",
+    "agents/agent_supervisor.py: AgentSupervisor._run_until_cancelled": "an agent's error is its own; it restarts",
     "agents/agent_supervisor.py: AgentSupervisor._stop": "an agent that can't even stop must not bar its next start",
-    "agents/runtime.py: Runtime._speak": "what can't be said now must not silence all agents of the process",
-    "agents/runtime.py: Runtime._own": "one bad round must not leave the agents without an owner",
+    "agents/status_reporting.py: StatusReporter.run": "what can't be reported now must not silence the other agents",
+    "agents/runtime.py: Runtime._keep_claiming": "one bad round must not leave the agents without an owner",
     "api/live/connection.py: Connection._answer_to": "a command that crashes is answered so; its connection goes on",
     "app/process.py: Process._watched": "a part that dies is said, and ends the process in order",
     "app/worker.py: seal_waiting": "one tenant's trouble must not leave the others unsealed",
@@ -36,9 +36,9 @@ BOUNDARIES = {
     "core/database_setup.py: _checked_url": "any failure to read DATABASE_URL is told without repeating the password",
     "systems/health_checks.py: _look_once": "a plug-in's bug is no failure of the system it looks at",
     "systems/health_monitor.py: Monitor._watch": "the watch over a system must not die of one bad round",
-    "tasks/outcome_writer.py: OutcomeWriter._write_surely": "a result that can't be stored fails its task and no other",
-    "tasks/runner.py: Runner._body": "whatever a task raises is its own failure, recorded with its steps",
-    "tasks/runner.py: Runner._outcome": "whatever a task raises is its own failure",
+    "tasks/outcome_writer.py: OutcomeWriter._store_batch": "a result that can't be stored fails its task and no other",
+    "tasks/durable_tasks.py: DurableTasks._body": "whatever a task raises is its own failure, recorded with its steps",
+    "tasks/executor.py: TaskExecutor._outcome": "whatever a task raises is its own failure",
 }
 
 

@@ -8,7 +8,7 @@ from workflow_bodies import registered, unsteady
 
 BODIES = [body for module in modules() for body in registered(module)]
 #: The body of a durable task is the function of its type: what it does between its steps is its author's matter.
-OF_OTHERS = {"tasks/runner.py: Runner.run_durable"}
+OF_OTHERS = {"tasks/durable_tasks.py: DurableTasks.run_workflow"}
 
 
 def test_all_workflows_are_found() -> None:

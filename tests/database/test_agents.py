@@ -557,7 +557,7 @@ async def test_one_whose_process_is_lost_goes_on_elsewhere_and_the_lost_one_writ
             await place.runtimes[heir].processes_changed()
             await place.until(label, process_id=heir)
             await holds(lambda: heir in script.where)
-            await holds(lambda: not place.runtimes[lost]._lives)
+            await holds(lambda: not place.runtimes[lost]._supervisors)
             script.where.clear()
             await holds(lambda: len(script.where) > 5)
             assert set(script.where) == {heir}
@@ -585,7 +585,7 @@ async def test_a_process_that_is_not_sure_of_itself_begins_no_run(place: Place, 
     script = await place.register(label)
     async with place.process() as process:
         await holds(lambda: script.ran >= 1)
-        place.runtimes[process]._sure_until = 0.0
+        place.runtimes[process]._owns_until = 0.0
         await asyncio.sleep(0.2)
         runs = script.ran
         await asyncio.sleep(0.4)

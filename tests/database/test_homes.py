@@ -14,10 +14,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
 
+from opsteward.accounts.tenants import create_tenant
 from opsteward.app.services import build_services, leave_server
 from opsteward.cli.doctor import _examine
 from opsteward.core.embedded_postgres import EmbeddedPostgres
@@ -26,6 +28,7 @@ from opsteward.core.home import HomeLocks, prepare_home
 from opsteward.core.secret_key import load_secret
 from opsteward.core.settings import load_settings
 from support.homes import temporary_home, without_settings
+from support.instance import Instance
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount or to be somebody else")
 
@@ -273,3 +276,21 @@ def test_a_foreign_key_setting_is_refused(home: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("OPSTEWARD_SECRET_KEY", "QUFB" * 11)
     with pytest.raises(Invalid, match="another secret key"):
         build_services(load_settings(home=home))
+
+
+@as_root
+async def test_a_token_that_does_not_fit_on_the_disk_makes_no_tenant(instance: Instance, tmp_path: Path) -> None:
+    disk, name = tmp_path / "disk", f"t-{uuid4().hex}"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k,mode=0711", "none", str(disk)], check=True)
+    try:
+        (disk / "filler").write_bytes(b"x" * 4096)
+        with pytest.raises(Unavailable, match="is full"):
+            await create_tenant(instance.services.web, name=name, operator="ada", actor="system:test", home=disk)
+        assert [path.name for path in disk.iterdir()] == ["filler"], "no half of a token stays"
+        (disk / "filler").unlink()
+        made = await create_tenant(instance.services.web, name=name, operator="ada", actor="system:test", home=disk)
+        assert (disk / "token").read_text() == made.token
+        assert (disk / "token").stat().st_mode & 0o777 == 0o600
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)

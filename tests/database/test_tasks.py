@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from opsteward.core.errors import Conflict, Invalid
-from opsteward.tasks import queries as task_queries
+from opsteward.tasks import commands as task_commands
 from opsteward.tasks.schedules import Schedules
 from opsteward.tasks.types import NewTask
 from support.instance import Instance, Tenant
@@ -101,7 +101,7 @@ async def test_the_limit_of_a_tenant_is_exact_over_two_processes(
     harness: TaskHarness, tenant: Tenant, other_tenant: Tenant, task_type: str
 ) -> None:
     async with harness.services.web.unit_of_work(tenant.id) as session:
-        assert await task_queries.set_limit(session, task_type=task_type, max_running=2, actor="system:test") == {
+        assert await task_commands.set_limit(session, task_type=task_type, max_running=2, actor="system:test") == {
             task_type: 2
         }
     told = await harness.submit(tenant, *(job() for _ in range(20)))
@@ -116,14 +116,14 @@ async def test_the_limit_of_a_tenant_is_exact_over_two_processes(
 
 async def test_a_limit_of_nothing_holds_until_it_is_lifted(harness: TaskHarness, tenant: Tenant) -> None:
     async with harness.services.web.unit_of_work(tenant.id) as session:
-        await task_queries.set_limit(session, task_type=WORK, max_running=0, actor="system:test")
+        await task_commands.set_limit(session, task_type=WORK, max_running=0, actor="system:test")
     held = await harness.submit(tenant, job("held"))
     free = await harness.submit(tenant, job("free", task_type=OTHER))
     async with harness.runners():
         await harness.until(tenant, free, "completed")
         assert await harness.statuses(tenant, held) == ["pending"]
         async with harness.services.web.unit_of_work(tenant.id) as session:
-            assert await task_queries.set_limit(session, task_type=WORK, max_running=None, actor="system:test") == {}
+            assert await task_commands.set_limit(session, task_type=WORK, max_running=None, actor="system:test") == {}
         await harness.until(tenant, held, "completed")
 
 
@@ -154,7 +154,7 @@ async def test_what_depends_on_a_failure_waits_until_it_is_driven_again(harness:
         assert await harness.statuses(tenant, told[:3]) == ["pending"] * 3
         late = await harness.submit(tenant, job("late", dependencies=(str(top.id), str(bottom.id))))
         async with harness.services.web.unit_of_work(tenant.id) as session:
-            await task_queries.redrive(session, task_id=top.id, actor="system:test")
+            await task_commands.redrive(session, task_id=top.id, actor="system:test")
         await harness.until(tenant, [*told, *late], "completed")
     assert harness.begun[-1] == "late"
 
@@ -162,7 +162,7 @@ async def test_what_depends_on_a_failure_waits_until_it_is_driven_again(harness:
 async def test_cancelling_takes_along_what_waits(harness: TaskHarness, tenant: Tenant) -> None:
     told = await harness.submit(tenant, *diamond(delay=60))
     async with harness.services.web.unit_of_work(tenant.id) as session:
-        await task_queries.cancel(session, task_id=told[3].id, actor="system:test")
+        await task_commands.cancel(session, task_id=told[3].id, actor="system:test")
     assert await harness.statuses(tenant, told) == ["cancelled"] * 4
     with pytest.raises(Invalid, match="cancelled"):
         await harness.submit(tenant, job(dependencies=(str(told[3].id),)))
@@ -278,7 +278,7 @@ async def test_cancel_and_drive_again(harness: TaskHarness, tenant: Tenant) -> N
 
     async def cancel(task_id: Any) -> None:
         async with harness.services.web.unit_of_work(tenant.id) as session:
-            await task_queries.cancel(session, task_id=task_id, actor="system:test")
+            await task_commands.cancel(session, task_id=task_id, actor="system:test")
 
     async with harness.runners():
         await harness.until_begun(1)
@@ -290,12 +290,12 @@ async def test_cancel_and_drive_again(harness: TaskHarness, tenant: Tenant) -> N
 
         harness.go.set()
         async with harness.services.web.unit_of_work(tenant.id) as session:
-            again = await task_queries.redrive_all(session, status="cancelled", actor="system:test")
+            again = await task_commands.redrive_all(session, status="cancelled", actor="system:test")
         assert again.count == 2
         await harness.until(tenant, [running, waiting], "completed")
         with pytest.raises(Conflict):
             async with harness.services.web.unit_of_work(tenant.id) as session:
-                await task_queries.redrive(session, task_id=running.id, actor="system:test")
+                await task_commands.redrive(session, task_id=running.id, actor="system:test")
 
 
 async def test_what_is_delayed_waits_for_its_time(harness: TaskHarness, tenant: Tenant) -> None:

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from opsteward.contracts.task import TaskContext, TaskType
 from opsteward.core.errors import Unavailable
 from opsteward.core.feed import RECONNECTED, Notice
+from opsteward.tasks import commands as task_commands
 from opsteward.tasks import controls, submission
-from opsteward.tasks import queries as task_queries
 from opsteward.tasks import runner as running
 from opsteward.tasks.controls import Gate
 from opsteward.tasks.dependents import free_dependents
@@ -208,7 +208,7 @@ async def test_a_cancel_is_obeyed_that_came_while_nobody_heard(harness: TaskHarn
     try:
         await harness.until_begun(1)
         async with harness.services.web.unit_of_work(tenant.id) as session:
-            await task_queries.cancel(session, task_id=told.id, actor=ACTOR)
+            await task_commands.cancel(session, task_id=told.id, actor=ACTOR)
         assert (await harness.task(tenant, told.id)).status == "in_progress"
         runner.hear(Notice(None, RECONNECTED, ""))
         await harness.until(tenant, [told], "cancelled")
@@ -226,7 +226,7 @@ async def test_what_waits_for_a_task_ends_with_it_when_its_process_dies_while_it
     dying = await harness.process()
     assert [row.id for row in await harness.claim(dying, 1)] == [parent.id]
     async with harness.services.web.unit_of_work(tenant.id) as session:
-        await task_queries.cancel(session, task_id=parent.id, actor=ACTOR)
+        await task_commands.cancel(session, task_id=parent.id, actor=ACTOR)
     harness.instance.sql("update opsteward.processes set lost_at = now() where id = %s", dying)
     async with harness.runners():
         await harness.until(tenant, [parent, child], "cancelled")
@@ -300,7 +300,7 @@ async def test_of_equal_dead_letters_one_is_driven_again(harness: TaskHarness, t
     told += await harness.submit(tenant, job())
     harness.instance.sql("update opsteward.tasks set status = 'dead_letter', ready = false where id = %s", told[-1].id)
     async with harness.services.web.unit_of_work(tenant.id) as session:
-        again = await task_queries.redrive_all(session, actor=ACTOR)
+        again = await task_commands.redrive_all(session, actor=ACTOR)
     assert again.ids == [told[0].id, told[2].id]
     assert await harness.statuses(tenant, told) == ["pending", "dead_letter", "pending"]
 
@@ -311,11 +311,11 @@ async def test_what_is_driven_again_while_its_parent_completes_is_not_forgotten(
     (parent,) = await harness.submit(tenant, job("parent"))
     (child,) = await harness.submit(tenant, job("child", dependencies=(str(parent.id),)))
     async with harness.services.web.unit_of_work(tenant.id) as session:
-        await task_queries.cancel(session, task_id=child.id, actor=ACTOR)
+        await task_commands.cancel(session, task_id=child.id, actor=ACTOR)
 
     async def redrive() -> None:
         async with harness.services.web.unit_of_work(tenant.id) as session:
-            await task_queries.redrive(session, task_id=child.id, actor=ACTOR)
+            await task_commands.redrive(session, task_id=child.id, actor=ACTOR)
 
     async with harness.services.app.unit_of_work(tenant.id) as session:
         await session.execute(

@@ -20,9 +20,10 @@ from opsteward.accounts.tenants import create_tenant
 from opsteward.app.services import Services, build_services
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.settings import load_settings
+from opsteward.tasks import commands as task_commands
 from opsteward.tasks import controls
 from opsteward.tasks import queries as task_queries
-from opsteward.tasks.runner import MAX_TAKEOVERS
+from opsteward.tasks.release import MAX_TAKEOVERS
 from opsteward.tasks.types import NewTask, TaskInfo
 from support.forked_workers import ForkedWorkers
 from support.homes import temporary_home
@@ -162,7 +163,7 @@ async def test_a_durable_task_that_is_ended_begins_no_further_step(world: World)
     unwanted = await world.submit(DURABLE, "unwanted", held="second", until=str(go))
     await world.until(lambda: ("one", "second") in world.steps("unwanted"))
     async with world.services.web.unit_of_work(world.tenant) as session:
-        await task_queries.cancel(session, task_id=unwanted, actor="system:test")
+        await task_commands.cancel(session, task_id=unwanted, actor="system:test")
     late, cancelled = await world.ended(slow, unwanted)
     assert (late.status, late.error) == ("dead_letter", "did not finish within 0.5 s")
     assert cancelled.status == "cancelled"
@@ -279,7 +280,7 @@ async def test_a_pause_under_load_stops_every_new_effect_and_loses_nothing(world
         )  # type: ignore[misc]
 
     async with world.services.web.unit_of_work(other) as session:
-        await task_queries.cancel(session, task_id=aside, actor="system:test")
+        await task_commands.cancel(session, task_id=aside, actor="system:test")
     assert (await world.ended(aside, tenant=other))[0].status == "cancelled"
     for task in await world.ended(*held, *late):
         assert (task.status, task.retry_count) == ("completed", 0)

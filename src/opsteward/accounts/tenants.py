@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from opsteward.accounts.credentials import check_name, create_operator, issue_to
 from opsteward.accounts.types import TenantInfo
 from opsteward.core.db import Database
 from opsteward.core.errors import Conflict, Invalid
+from opsteward.core.home import home_troubles, write_private
 from opsteward.core.ids import uuid7
 from opsteward.telemetry import audit
 
@@ -37,7 +37,7 @@ async def create_tenant(
 ) -> NewTenant:
     """Add a tenant and its first operator with an API token, which is written to `home / "token"` if given.
 
-    Raises Invalid naming `name` or `operator`, or Conflict for a taken name.
+    Raises Invalid naming `name` or `operator`, Conflict for a taken name, or Unavailable when the home's disk is full.
     """
     if not _SLUG.fullmatch(name):
         raise Invalid.field("name", "is no tenant name", "use 1 to 63 of a-z, 0-9 and -, not at the ends")
@@ -54,14 +54,9 @@ async def create_tenant(
         token = await issue_token(session, operator_id=first.id, kind="api", name="first", actor=actor)
         if home is not None:
             # Before the commit: a crash in between leaves a file that the next start overwrites, never a lost token.
-            _write_private(home / "token", token.secret)
+            with home_troubles(home):
+                write_private(home / "token", token.secret, replace=True)
     return NewTenant(id=tenant_id, name=name, operator_id=first.id, token=token.secret)
-
-
-def _write_private(path: Path, text: str) -> None:
-    fd = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-    with os.fdopen(fd, "w") as file:
-        file.write(text)
 
 
 async def list_tenants(session: AsyncSession) -> list[TenantInfo]:

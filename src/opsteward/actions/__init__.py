@@ -1,1 +1,1 @@
-"""The one service for side effects: policy, approval, plan, execute, verify, undo, audit."""
+"""Effects on outside systems, each requested, limited, planned, approved, executed, verified, undone and audited."""

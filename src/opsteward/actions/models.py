@@ -1,20 +1,22 @@
-"""Tables of the one door. Private to this room."""
+"""Tables of actions, approvals and freezes. Private to this room."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from opsteward.actions.types import LimitsData
 from opsteward.core.clock import now
 from opsteward.core.db import Base, TenantRow
+from opsteward.core.json_types import JsonObject
 
 
 class ActionRun(TenantRow, Base):
-    """One action on its way through the door."""
+    """One requested action, from its request to its end."""
 
     __tablename__ = "action_runs"
     __table_args__ = (
@@ -27,7 +29,7 @@ class ActionRun(TenantRow, Base):
     action: Mapped[str]
     system_id: Mapped[UUID | None]
     target_key: Mapped[str]
-    params: Mapped[dict[str, Any]]
+    params: Mapped[JsonObject]
     reason: Mapped[str]
     requested_by: Mapped[str]
     requesters: Mapped[list[str]]
@@ -36,15 +38,15 @@ class ActionRun(TenantRow, Base):
     reply_to: Mapped[UUID | None]
     standing_order: Mapped[str | None]
     approval: Mapped[str]
-    limits: Mapped[dict[str, Any]]
+    limits: Mapped[LimitsData] = mapped_column(JSONB)
     correlation_id: Mapped[str]
 
     status: Mapped[str]
     claimed_by: Mapped[str | None]
-    plan: Mapped[dict[str, Any] | None]
+    plan: Mapped[JsonObject | None]
     plan_hash: Mapped[str | None]
-    result: Mapped[dict[str, Any] | None]
-    proof: Mapped[dict[str, Any] | None]
+    result: Mapped[JsonObject | None]
+    proof: Mapped[JsonObject | None]
     error: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
     executed_at: Mapped[datetime | None]
@@ -70,7 +72,7 @@ class Approval(TenantRow, Base):
     decided_at: Mapped[datetime | None]
     reason: Mapped[str | None]
     #: How who decided comes from the requester, where they do: the chain, and the same in words.
-    making: Mapped[dict[str, Any] | None]
+    making: Mapped[JsonObject | None]
 
 
 class Freeze(TenantRow, Base):

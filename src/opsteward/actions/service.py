@@ -1,15 +1,13 @@
-"""The front of the one door: request an action, amend it, approve or refuse it, look at what went through.
+"""What other rooms do with actions: request one, amend it, approve or refuse it, look at what was done.
 
-What happens behind the door is in `executor`. Everything here is one transaction: the row, the audit entry and
-the enqueued work are committed together or not at all.
+What follows is the `executor`'s. Each call is one transaction: the row, the audit entry and the enqueued work are
+committed together or not at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -20,25 +18,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.accounts.four_eyes import SecondPerson
 from opsteward.accounts.lineage import ancestry_of
 from opsteward.accounts.types import Identity
-from opsteward.actions import queries as action_queries
-from opsteward.actions.models import ActionRun, Approval, Freeze
-from opsteward.actions.types import ActionChanged, ActionView, ApprovalView, FreezeView, NewAction, RunStatus
+from opsteward.actions import freezes, queries
+from opsteward.actions.models import ActionRun, Approval
+from opsteward.actions.recording import enqueue_execution, enqueue_plan, record_step
+from opsteward.actions.types import ActionView, ApprovalView, FreezeView, NewAction, RunStatus
+from opsteward.actions.views import view_of_approval, view_of_freeze, view_of_run
 from opsteward.contracts.action import Risk
 from opsteward.contracts.registry import Registry, scheme_of
-from opsteward.core import durable
 from opsteward.core.bus import Bus
-from opsteward.core.changes import Change, record_changes
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Denied, FieldProblem, Invalid, NotFound
-from opsteward.core.ids import derived_id, uuid7
+from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.core.log import correlation_id
-from opsteward.core.references import called
 from opsteward.systems.service import Inventory
-from opsteward.telemetry import audit
-
-PLAN_WORKFLOW = "actions.plan"
-EXECUTE_WORKFLOW = "actions.execute"
 
 
 class ActionService:
@@ -90,10 +84,10 @@ class ActionService:
         added = await session.scalar(insert(ActionRun).values(row).on_conflict_do_nothing().returning(ActionRun.id))
         if added is None:
             return await self._earlier(session, new, params)
-        run = await action_queries.get_run(session, added)
-        await self._note(session, run, "requested", actor=new.requested_by)
-        await _enqueue(session, PLAN_WORKFLOW, run, suffix="plan")
-        return action_queries.view_of_run(run)
+        run = await queries.get_run(session, added)
+        await self._record(session, run, "requested", actor=new.requested_by)
+        await enqueue_plan(session, run)
+        return view_of_run(run)
 
     async def _check_target(self, session: AsyncSession, new: NewAction, schemes: frozenset[str]) -> None:
         if new.system_id is None:
@@ -107,7 +101,7 @@ class ActionService:
                 "system_id", f"{new.action} does not fit {system.name}", f"it fits {', '.join(sorted(schemes))} systems"
             )
 
-    async def _earlier(self, session: AsyncSession, new: NewAction, params: dict[str, Any]) -> ActionView:
+    async def _earlier(self, session: AsyncSession, new: NewAction, params: JsonObject) -> ActionView:
         run = await session.scalar(
             sa.select(ActionRun).where(
                 ActionRun.tenant_id == tenant_of(session), ActionRun.idempotency_key == new.idempotency_key
@@ -116,13 +110,13 @@ class ActionService:
         same = run is not None and (run.action, run.system_id, run.params) == (new.action, new.system_id, params)
         if run is None or not same:
             raise Conflict("this idempotency key was used for another request", remedy="use a new key")
-        return action_queries.view_of_run(run)
+        return view_of_run(run)
 
     async def amend(
-        self, session: AsyncSession, *, run_id: UUID, params: Mapping[str, Any], by: Identity
+        self, session: AsyncSession, *, run_id: UUID, params: Mapping[str, object], by: Identity
     ) -> ActionView:
         """Change the parameters of a run that waits for approval: it is planned anew and needs a new approval."""
-        run = await action_queries.get_run(session, run_id, lock=True)
+        run = await queries.get_run(session, run_id, lock=True)
         if run.status != RunStatus.AWAITING_APPROVAL:
             raise Conflict(f"only an action that waits for approval can be changed; this one is {run.status}")
         run.params = check_params(self._registry.action(run.action).action.params_model, params)
@@ -134,9 +128,9 @@ class ActionService:
             .where(Approval.tenant_id == run.tenant_id, Approval.action_run_id == run.id)
             .values(status="withdrawn", requested_by=by.actor)
         )
-        await self._note(session, run, "amended", actor=by.actor, key=f"amended {uuid7()}")
-        await _enqueue(session, PLAN_WORKFLOW, run, suffix=f"plan {action_queries.plan_hash(run)[:16]} {uuid7()}")
-        return action_queries.view_of_run(run)
+        await self._record(session, run, "amended", actor=by.actor, key=f"amended {uuid7()}")
+        await enqueue_plan(session, run, suffix=f"plan {queries.plan_hash(run)[:16]} {uuid7()}")
+        return view_of_run(run)
 
     async def approve(
         self, session: AsyncSession, *, approval_id: UUID, plan_hash: str, by: Identity, reason: str | None = None
@@ -151,7 +145,7 @@ class ActionService:
             raise Conflict("this approval has expired", remedy="request the action again")
         if by.actor in run.requesters:
             raise Denied("who requested an action can't approve it", remedy="ask another operator")
-        if plan_hash != approval.plan_hash or plan_hash != action_queries.plan_hash(run):
+        if plan_hash != approval.plan_hash or plan_hash != queries.plan_hash(run):
             raise Conflict("the plan is not the one you approve: it has changed", remedy="read it again, then decide")
         approval.making = await self._second_person.check(session, by=by, requesters=run.requesters)
         return await self._decide(session, approval, run, "approved", by, reason)
@@ -176,93 +170,80 @@ class ActionService:
         )
         for approval in waiting.all():
             approval.status, approval.decided_at, approval.reason = "withdrawn", now(), "the incident is over"
-            run = await action_queries.get_run(session, approval.action_run_id)
-            await self._note(session, run, "approval.withdrawn", actor="system:incidents")
-            await _enqueue(session, EXECUTE_WORKFLOW, run, suffix="withdrawn")
+            run = await queries.get_run(session, approval.action_run_id)
+            await self._record(session, run, "approval.withdrawn", actor="system:incidents")
+            await enqueue_execution(session, run, suffix="withdrawn")
 
     async def _pending(self, session: AsyncSession, approval_id: UUID) -> tuple[Approval, ActionRun]:
-        found = await action_queries.get_approval(session, approval_id=approval_id)
+        found = await queries.get_approval(session, approval_id=approval_id)
         if found is None:
             raise NotFound("no approval of this id")
-        run = await action_queries.get_run(session, found.action_run_id, lock=True)
-        approval = await action_queries.get_approval(session, approval_id=approval_id, lock=True)
+        run = await queries.get_run(session, found.action_run_id, lock=True)
+        approval = await queries.get_approval(session, approval_id=approval_id, lock=True)
         assert approval is not None
         if approval.status != "pending" or run.status != RunStatus.AWAITING_APPROVAL:
             raise Conflict(f"this approval is {approval.status} already")
         return approval, run
 
     async def _decide(
-        self, session: AsyncSession, approval: Approval, run: ActionRun, verdict: str, by: Identity, reason: str | None
+        self, session: AsyncSession, approval: Approval, run: ActionRun, decision: str, by: Identity, reason: str | None
     ) -> ApprovalView:
-        approval.status = verdict
+        approval.status = decision
         approval.decided_by = by.actor
         approval.decided_at = now()
         approval.reason = reason
-        if verdict == "approved":
+        if decision == "approved":
             run.status = RunStatus.APPROVED
         await session.flush()
-        extra = {
+        extra: JsonObject = {
             "plan_hash": approval.plan_hash,
             "decided_by_an_operator_of_the_requesters_making": approval.making is not None,
         }
         if approval.making is not None:
             extra["making"] = approval.making["chain"]
-        await self._note(session, run, f"approval.{verdict}", actor=by.actor, extra=extra)
-        await _enqueue(session, EXECUTE_WORKFLOW, run, suffix=f"decided {approval.plan_hash[:16]}")
-        return action_queries.view_of_approval(approval, run)
+        await self._record(session, run, f"approval.{decision}", actor=by.actor, extra=extra)
+        await enqueue_execution(session, run, suffix=f"decided {approval.plan_hash[:16]}")
+        return view_of_approval(approval, run)
 
-    async def _note(
+    async def _record(
         self,
         session: AsyncSession,
         run: ActionRun,
         what: str,
         *,
         actor: str,
-        key: str | None = None,
-        extra: dict[str, Any] | None = None,
+        key: str = "",
+        extra: JsonObject | None = None,
     ) -> None:
-        await note(session, self._bus, run, what, actor=actor, key=key or what, extra=extra)
+        await record_step(session, self._bus, run, what, actor=actor, key=key, extra=extra)
 
     async def get(self, session: AsyncSession, *, run_id: UUID) -> ActionView:
         """Raises NotFound."""
-        return action_queries.view_of_run(await action_queries.get_run(session, run_id))
+        return view_of_run(await queries.get_run(session, run_id))
 
     async def list_runs(
         self, session: AsyncSession, *, incident_id: UUID | None = None, before: UUID | None = None, limit: int = 100
     ) -> list[ActionView]:
         """Newest first; `before` is the last id of the previous page (ids are time-ordered)."""
-        query = sa.select(ActionRun).where(ActionRun.tenant_id == tenant_of(session))
-        if incident_id is not None:
-            query = query.where(ActionRun.incident_id == incident_id)
-        if before is not None:
-            query = query.where(ActionRun.id < before)
-        rows = await session.scalars(query.order_by(ActionRun.id.desc()).limit(limit))
-        return [action_queries.view_of_run(row) for row in rows]
+        rows = await queries.list_runs(session, incident_id=incident_id, before=before, limit=limit)
+        return [view_of_run(row) for row in rows]
 
     async def get_approval(
         self, session: AsyncSession, *, approval_id: UUID, by: Identity | None = None
     ) -> ApprovalView:
         """One that waits says whether who asks (`by`) is of the requester's making. Raises NotFound."""
-        approval = await action_queries.get_approval(session, approval_id=approval_id)
+        approval = await queries.get_approval(session, approval_id=approval_id)
         if approval is None:
             raise NotFound("no approval of this id")
-        run = await action_queries.get_run(session, approval.action_run_id)
+        run = await queries.get_run(session, approval.action_run_id)
         return (await self._views(session, [(approval, run)], by))[0]
-
-    async def _views(
-        self, session: AsyncSession, rows: Sequence[tuple[Approval, ActionRun]], by: Identity | None
-    ) -> list[ApprovalView]:
-        if by is None or not any(approval.status == "pending" for approval, _ in rows):
-            return [action_queries.view_of_approval(approval, run) for approval, run in rows]
-        foreseen = partial(self._second_person.foreseen, await ancestry_of(session, by))
-        return [action_queries.view_of_approval(approval, run, foreseen(run.requesters)) for approval, run in rows]
 
     async def approval_of(self, session: AsyncSession, *, run_id: UUID) -> ApprovalView | None:
         """The approval of a run, if it needs one and is planned."""
-        approval = await action_queries.get_approval(session, run_id=run_id)
+        approval = await queries.get_approval(session, run_id=run_id)
         if approval is None:
             return None
-        return action_queries.view_of_approval(approval, await action_queries.get_run(session, run_id))
+        return view_of_approval(approval, await queries.get_run(session, run_id))
 
     async def list_approvals(
         self,
@@ -277,84 +258,35 @@ class ActionService:
     ) -> list[ApprovalView]:
         """Oldest request first; `status` None gives all, `after` is the last id of the page before. `ref`: by its id
         or a part of it. Each says whether who asks (`by`) is of the requester's making."""
-        query = (
-            sa.select(Approval, ActionRun)
-            .join(ActionRun, (ActionRun.id == Approval.action_run_id) & (ActionRun.tenant_id == Approval.tenant_id))
-            .where(Approval.tenant_id == tenant_of(session))
-            .order_by(Approval.requested_at, Approval.id)
-            .limit(limit)
-        )
-        if status is not None:
-            query = query.where(Approval.status == status)
-        if action is not None:
-            query = query.where(ActionRun.action == action)
-        if ref is not None:
-            query = query.where(Approval.id.in_(await called(session, Approval, ref)))
-        if after is not None:
-            edge = sa.select(Approval.requested_at, Approval.id).where(
-                Approval.tenant_id == tenant_of(session), Approval.id == after
-            )
-            query = query.where(sa.tuple_(Approval.requested_at, Approval.id) > edge.scalar_subquery())
-        rows = [(approval, run) for approval, run in (await session.execute(query)).all()]
+        rows = await queries.list_approvals(session, status=status, action=action, ref=ref, after=after, limit=limit)
         return await self._views(session, rows, by)
+
+    async def _views(
+        self, session: AsyncSession, rows: Sequence[tuple[Approval, ActionRun]], by: Identity | None
+    ) -> list[ApprovalView]:
+        if by is None or not any(approval.status == "pending" for approval, _ in rows):
+            return [view_of_approval(approval, run) for approval, run in rows]
+        foreseen = partial(self._second_person.foreseen, await ancestry_of(session, by))
+        return [view_of_approval(approval, run, foreseen(run.requesters)) for approval, run in rows]
+
+    async def freeze(self, session: AsyncSession, *, run_id: UUID, seconds: float, reason: str) -> None:
+        """The action did not help: it is not tried on this target again for a while. Repeating does nothing."""
+        run = await queries.get_run(session, run_id)
+        await freezes.freeze(session, self._bus, run, seconds=seconds, reason=reason)
 
     async def list_freezes(
         self, session: AsyncSession, *, ref: str | None = None, after: UUID | None = None, limit: int = 1000
     ) -> list[FreezeView]:
         """Freezes in force, the oldest first; `after` is the last id of the page before. `ref`: by action, id, or a
         part of the id."""
-        in_force = (Freeze.tenant_id == tenant_of(session), Freeze.until > now(), Freeze.lifted_at.is_(None))
-        query = sa.select(Freeze).where(*in_force).order_by(Freeze.frozen_at, Freeze.id).limit(limit)
-        if ref is not None:
-            named = sa.and_(*in_force, Freeze.action == ref)
-            query = query.where(Freeze.id.in_(await called(session, Freeze, ref, names=[named])))
-        if after is not None:
-            edge = sa.select(Freeze.frozen_at, Freeze.id).where(
-                Freeze.tenant_id == tenant_of(session), Freeze.id == after
-            )
-            query = query.where(sa.tuple_(Freeze.frozen_at, Freeze.id) > edge.scalar_subquery())
-        return [action_queries.view_of_freeze(row) for row in await session.scalars(query)]
+        return [view_of_freeze(row) for row in await queries.list_freezes(session, ref=ref, after=after, limit=limit)]
 
     async def lift_freeze(self, session: AsyncSession, *, freeze_id: UUID, by: Identity) -> None:
         """Allow the action on the target again. Raises NotFound."""
-        found = await session.scalar(
-            sa.update(Freeze)
-            .where(Freeze.tenant_id == tenant_of(session), Freeze.id == freeze_id, Freeze.lifted_at.is_(None))
-            .values(lifted_at=now(), lifted_by=by.actor)
-            .returning(Freeze.id)
-        )
-        if found is None:
-            raise NotFound("no freeze of this id is in force")
-        await audit.record(
-            session, actor=by.actor, verb="freeze.lifted", object_type="freeze", object_id=str(freeze_id)
-        )
-        await record_changes(session, [_freeze_change(freeze_id, "lifted")])
-
-    async def freeze(self, session: AsyncSession, *, run_id: UUID, seconds: float, reason: str) -> None:
-        """The action did not help: it is not tried on this target again for a while. Repeating does nothing."""
-        run = await action_queries.get_run(session, run_id)
-        row = {
-            "id": derived_id(run.id, "freeze"),
-            "tenant_id": run.tenant_id,
-            "target_key": run.target_key,
-            "action": run.action,
-            "system_id": run.system_id,
-            "action_run_id": run.id,
-            "reason": reason,
-            "frozen_at": now(),
-            "until": now() + timedelta(seconds=seconds),
-        }
-        added = await session.scalar(insert(Freeze).values(row).on_conflict_do_nothing().returning(Freeze.id))
-        if added is not None:
-            await self._note(session, run, "frozen", actor="system:executor", extra={"reason": reason})
-            await record_changes(session, [_freeze_change(added, "frozen")])
+        await freezes.lift_freeze(session, freeze_id=freeze_id, by=by)
 
 
-def _freeze_change(freeze_id: UUID, status: str) -> Change:
-    return Change("freeze_changed", {"freeze_id": str(freeze_id), "status": status})
-
-
-def check_params(model: type[BaseModel], params: Mapping[str, Any]) -> dict[str, Any]:
+def check_params(model: type[BaseModel], params: Mapping[str, object]) -> JsonObject:
     """The parameters as typed, complete, JSON-ready values. Raises Invalid that names each bad one."""
     try:
         return model.model_validate(dict(params)).model_dump(mode="json")
@@ -365,42 +297,3 @@ def check_params(model: type[BaseModel], params: Mapping[str, Any]) -> dict[str,
                 for e in error.errors(include_input=False, include_url=False)
             ]
         ) from None
-
-
-async def note(
-    session: AsyncSession,
-    bus: Bus,
-    run: ActionRun,
-    what: str,
-    *,
-    actor: str,
-    key: str,
-    extra: dict[str, Any] | None = None,
-) -> None:
-    """Audit one step of a run and tell the bus; a repeated step (same key) leaves one entry."""
-    await session.flush()
-    await audit.record(
-        session,
-        actor=actor,
-        verb=f"action.{what}",
-        object_type="action",
-        object_id=str(run.id),
-        detail={
-            "action": run.action,
-            "target": run.target_key,
-            "plan_hash": action_queries.plan_hash(run),
-            **(extra or {}),
-        },
-        entry_id=derived_id(run.id, key),
-    )
-    await bus.publish(session, ActionChanged(run=action_queries.view_of_run(run), key=key, reply_to=run.reply_to))
-
-
-async def _enqueue(session: AsyncSession, workflow: str, run: ActionRun, *, suffix: str) -> None:
-    await durable.enqueue(
-        session,
-        workflow=workflow,
-        workflow_id=f"action:{run.id}:{suffix}",
-        arguments={"tenant_id": str(run.tenant_id), "run_id": str(run.id)},
-        priority=2,
-    )

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TypedDict
 from uuid import UUID
 
 from opsteward.core.ids import derived_id
+from opsteward.core.json_types import JsonObject
 
 
 class RunStatus(StrEnum):
@@ -38,6 +39,14 @@ ENDS = frozenset(RunStatus) - {
 HELPED = frozenset({RunStatus.SUCCEEDED, RunStatus.NOT_NEEDED})
 
 
+class LimitsData(TypedDict):
+    """Limits as they are stored."""
+
+    cooldown: float
+    per_target: int | None
+    per_hour: int | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """What a standing order allows: seconds between two runs on a target, runs per target and day, runs per hour."""
@@ -46,16 +55,16 @@ class Limits:
     per_target: int | None = None
     per_hour: int | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> LimitsData:
         return {"cooldown": self.cooldown, "per_target": self.per_target, "per_hour": self.per_hour}
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewAction:
-    """A request to the door. `reply_to` is the troubleshooting session that goes on when the run has ended."""
+    """A request for an action. `reply_to` is the troubleshooting session that goes on when the run has ended."""
 
     action: str
-    params: Mapping[str, Any]
+    params: Mapping[str, object]
     reason: str
     requested_by: str
     idempotency_key: str
@@ -74,17 +83,17 @@ class ActionView:
     id: UUID
     action: str
     system_id: UUID | None
-    params: dict[str, Any]
+    params: JsonObject
     reason: str
     requested_by: str
     incident_id: UUID | None
     standing_order: str | None
     approval: str
     status: str
-    plan: dict[str, Any] | None
+    plan: JsonObject | None
     plan_hash: str | None
-    result: dict[str, Any] | None
-    proof: dict[str, Any] | None
+    result: JsonObject | None
+    proof: JsonObject | None
     error: str | None
     created_at: datetime
     executed_at: datetime | None
@@ -100,8 +109,8 @@ class ApprovalView:
     action: str
     system_id: UUID | None
     incident_id: UUID | None
-    params: dict[str, Any]
-    plan: dict[str, Any] | None
+    params: JsonObject
+    plan: JsonObject | None
     reason: str
     plan_hash: str
     status: str
@@ -113,7 +122,7 @@ class ApprovalView:
     decision_reason: str | None
     #: That who decided (of one that waits: who asks) is of the requester's making: `told` in words, the `chain`, and
     #: whether they are `refused` for it. None: they are not.
-    making: dict[str, Any] | None = None
+    making: JsonObject | None = None
 
 
 def approval_id_of(run_id: UUID) -> UUID:

@@ -1,1 +1,1 @@
-"""Background agents: what always runs, where it runs, and how it is kept running."""
+"""Background agents: their registration, claiming by processes, supervision, mailbox and metrics; the shipped ones."""

@@ -5,20 +5,26 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NotRequired, TypedDict
 from uuid import UUID
 
+from pydantic import BaseModel
+
 from opsteward.agents.context import Context
-from opsteward.agents.registry import AgentRegistry, AnyAgent, validated
+from opsteward.agents.failure_report import failure_report
+from opsteward.agents.registry import AgentRegistry, validated
 from opsteward.agents.types import AgentStatus, Desired
-from opsteward.contracts.agent import Report
+from opsteward.contracts.agent import AnyAgent, Report
+from opsteward.core.backoff import backoff, with_jitter
 from opsteward.core.clock import now
 from opsteward.core.errors import Unavailable
+from opsteward.core.json_types import JsonObject
 from opsteward.core.log import correlated, get_logger
+from opsteward.core.pause import pause
 from opsteward.core.redact import redact_text
+from opsteward.core.storable_text import storable
 
 log = get_logger(__name__)
 
@@ -38,7 +44,7 @@ class Assigned:
     id: UUID
     name: str
     kind: str
-    params: dict[str, Any]
+    params: JsonObject
     every: float | None
     desired: str
     status: str
@@ -48,6 +54,23 @@ class Assigned:
     failures: int
     restarts: int
     told: bool
+
+
+class Beat(TypedDict):
+    """An agent's row for `beat_agents`; instants are seconds since 1970. `told`: people know that it has failed."""
+
+    id: str
+    generation: int
+    alive: bool
+    status: str
+    reason: str
+    last_run_at: float | None
+    run_seconds: float | None
+    runs: int
+    failures: int
+    restarts: int
+    next_start_at: float | None
+    told: NotRequired[bool]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,28 +86,28 @@ class Rules:
 
 
 class AgentSupervisor:
-    """`tell(life, status, report)` stores that it stands so and gives the report on, in one transaction; false when it
-    could not.
+    """Runs one agent until `end()`.
 
-    `changed()` says that the status is another one.
+    `store_and_report(supervisor, status, report)` stores the status and publishes the report in one transaction, and
+    says whether it could. `changed()` is called when the status has changed.
     """
 
     def __init__(
         self,
         assigned: Assigned,
         agent_types: AgentRegistry,
-        make_context: Callable[[Assigned, Any], Context],
+        make_context: Callable[[Assigned, BaseModel], Context],
         rules: Rules,
         *,
         changed: Callable[[], None],
-        tell: Callable[[AgentSupervisor, AgentStatus, Report], Awaitable[bool]],
+        store_and_report: Callable[[AgentSupervisor, AgentStatus, Report], Awaitable[bool]],
     ) -> None:
         self.assigned = assigned
         self._agent_types = agent_types
         self._make_context = make_context
         self._rules = rules
         self._changed = changed
-        self._tell = tell
+        self._store_and_report = store_and_report
         self.status = assigned.status
         self.reason = assigned.reason
         self.written = assigned.status  # what the database has
@@ -94,16 +117,16 @@ class AgentSupervisor:
         self.last_run_at: datetime | None = None
         self.run_seconds: float | None = None
         self.next_start_at: datetime | None = None
-        self._told = assigned.told
+        self._reported = assigned.told
         self._desired = assigned.desired
         self._signal = asyncio.Event()
-        self._between = asyncio.Event()  # no run is under way
-        self._between.set()
+        self._no_run = asyncio.Event()  # no run is under way
+        self._no_run.set()
         self._woken = assigned.every is None  # it may have missed what would have woken it
         self._must_end_by: float | None = None
         self._context: Context | None = None
         self._next_at = 0.0
-        self._task = asyncio.create_task(self._live(), name=f"agent {assigned.name}")
+        self._task = asyncio.create_task(self._run_until_cancelled(), name=f"agent {assigned.name}")
 
     @property
     def wakes_on(self) -> frozenset[str]:
@@ -139,9 +162,7 @@ class AgentSupervisor:
         if at_once and self._context is not None:
             self._context.close()
         elif self.alive:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(STOP_WITHIN):
-                    await self._between.wait()
+            await pause(STOP_WITHIN, until=self._no_run)
         self._task.cancel()
         _, hanging = await asyncio.wait({self._task}, timeout=2 * STOP_WITHIN)
         if self._context is not None:
@@ -149,32 +170,34 @@ class AgentSupervisor:
         if hanging:
             log.error("agents.agent.abandoned", agent=self.assigned.name, kind=self.assigned.kind)
 
-    async def _live(self) -> None:
+    async def _run_until_cancelled(self) -> None:
         with correlated(f"agent-{self.assigned.id}"):
             while True:
                 try:
-                    await self._incarnation()
+                    await self._run_instance()
                 except Unavailable:
-                    self._stand(AgentStatus.FAILED if self._told else AgentStatus.DEGRADED, "the database was away")
+                    self._set_status(
+                        AgentStatus.FAILED if self._reported else AgentStatus.DEGRADED, "the database was away"
+                    )
                     await asyncio.sleep(1.0)
                 except Exception as error:  # a boundary: whatever an agent raises is its own failure
                     log.exception("agents.agent.failed", agent=self.assigned.name, kind=self.assigned.kind)
                     await self._after_failure(error)
 
-    async def _incarnation(self) -> None:
-        """From a new instance to its first failure."""
+    async def _run_instance(self) -> None:
+        """Start a new instance, and run it until its first failure."""
         agent = self._agent_types.make(self.assigned.kind)
         context = self._make_context(self.assigned, validated(type(agent), self.assigned.params))
         self._context = context
         if self.failures == 0:
-            self._stand(AgentStatus.STARTING)
+            self._set_status(AgentStatus.STARTING)
         try:
             await self._bounded(agent, agent.start(context))
             spread = min(self.assigned.every or 0.0, _FIRST_RUN_WITHIN)
             self._next_at = asyncio.get_running_loop().time() + random.uniform(0, spread)  # noqa: S311
             first = True
             while True:
-                await self._due(agent)
+                await self._wait_until_due(agent)
                 await self._run(agent, context, first=first)
                 first = False
         finally:
@@ -187,16 +210,16 @@ class AgentSupervisor:
         except Exception:  # a boundary: one that can't even stop is left behind; its next instance begins anew
             log.exception("agents.agent.stop_failed", agent=self.assigned.name, kind=self.assigned.kind)
 
-    async def _due(self, agent: AnyAgent) -> None:
+    async def _wait_until_due(self, agent: AnyAgent) -> None:
         """Wait until it is to run."""
         loop = asyncio.get_running_loop()
         while True:
             self._signal.clear()
             held = self._held(agent)
             if held:
-                self._stand(AgentStatus.PAUSED, held)
+                self._set_status(AgentStatus.PAUSED, held)
             elif self.status in (AgentStatus.PAUSED, AgentStatus.STARTING):
-                self._stand(AgentStatus.RUNNING)
+                self._set_status(AgentStatus.RUNNING)
             left = None if self.assigned.every is None else self._next_at - loop.time()
             if held:
                 left = None
@@ -204,9 +227,7 @@ class AgentSupervisor:
                 if self._rules.may_run():
                     return
                 left = _LEASE_LOOK
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._signal.wait()
+            await pause(left, until=self._signal)
 
     def _held(self, agent: AnyAgent) -> str:
         if self._desired == Desired.PAUSED:
@@ -221,23 +242,23 @@ class AgentSupervisor:
         self._woken = False
         if every is not None:
             # After the first run a random part of the interval, so that the load stays spread; then the full one.
-            self._next_at = began + (every * random.uniform(0.5, 1.0) if first else every)  # noqa: S311
+            self._next_at = began + (with_jitter(every) if first else every)
         self.last_run_at = now()
         context.begin()
-        self._between.clear()
+        self._no_run.clear()
         try:
             await self._bounded(agent, agent.run_once(context))
             await context.finish()
         finally:
             self.run_seconds = loop.time() - began
-            self._between.set()
+            self._no_run.set()
         self.runs += 1
         self.failures, self.next_start_at = 0, None
         well = AgentStatus.DEGRADED if context.trouble else AgentStatus.RUNNING
-        if self._told:
-            await self._turn(well, context.trouble, resolved=True)
+        if self._reported:
+            await self._change_reported_status(well, context.trouble, resolved=True)
         else:
-            self._stand(well, context.trouble)
+            self._set_status(well, context.trouble)
 
     async def _bounded(self, agent: AnyAgent, work: Awaitable[None]) -> None:
         """Within the kind's timeout; past it the agent gives no sign of life until it has ended."""
@@ -254,23 +275,23 @@ class AgentSupervisor:
             self._must_end_by = None
 
     async def _after_failure(self, error: Exception) -> None:
-        """Wait, the longer the more failures there were in a row; tell people when they are too many."""
+        """Wait, the longer the more failures there were in a row; report it when they are too many."""
         self.failures += 1
         self.restarts += 1
         self._woken = self._woken or self.assigned.every is None  # what woke it has not been dealt with
         rules = self._rules
         too_many = self.failures >= rules.failures_until_failed
-        pause = min(rules.max_backoff, rules.backoff_factor ** (self.failures - 1))
-        pause = (rules.max_backoff if too_many else pause) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
-        self.next_start_at = now() + timedelta(seconds=pause)
+        seconds = backoff(self.failures - 1, factor=rules.backoff_factor, limit=rules.max_backoff)
+        seconds = with_jitter(rules.max_backoff if too_many else seconds)
+        self.next_start_at = now() + timedelta(seconds=seconds)
         reason = redact_text(f"{type(error).__name__}: {error}")
-        if not too_many or self._told:
-            self._stand(AgentStatus.FAILED if self._told else AgentStatus.DEGRADED, reason)
+        if not too_many or self._reported:
+            self._set_status(AgentStatus.FAILED if self._reported else AgentStatus.DEGRADED, reason)
         else:
-            await self._turn(AgentStatus.FAILED, reason, resolved=False)
-        await self._rest(pause)
+            await self._change_reported_status(AgentStatus.FAILED, reason, resolved=False)
+        await self._wait_after_failure(seconds)
 
-    async def _rest(self, seconds: float) -> None:
+    async def _wait_after_failure(self, seconds: float) -> None:
         """Wait after a failure; a pause shows meanwhile, and lasts until it is lifted."""
         loop = asyncio.get_running_loop()
         until, status, reason = loop.time() + seconds, self.status, self.reason
@@ -279,31 +300,31 @@ class AgentSupervisor:
             left: float | None = until - loop.time()
             if self._desired == Desired.PAUSED:
                 left = None
-                self._stand(AgentStatus.PAUSED, _BY_OPERATOR)
+                self._set_status(AgentStatus.PAUSED, _BY_OPERATOR)
             elif self.status == AgentStatus.PAUSED:
-                self._stand(status, reason)
+                self._set_status(status, reason)
             if left is not None and left <= 0:
                 return
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._signal.wait()
+            await pause(left, until=self._signal)
 
-    async def _turn(self, status: AgentStatus, reason: str, *, resolved: bool) -> None:
-        """Into `failed` or out of it: stored and told together. While that can't be, it stands as it did."""
-        before, self.reason = self.reason, storable(reason)
-        context = {"kind": self.assigned.kind, "failures": self.failures, "reason": self.reason}
-        if await self._tell(self, status, trouble_report(self.assigned.name, context=context, resolved=resolved)):
-            self.status, self._told = status, not resolved
+    async def _change_reported_status(self, status: AgentStatus, reason: str, *, resolved: bool) -> None:
+        """Into `failed` or out of it: stored and reported together. While that can't be, the status stays as it was."""
+        before, self.reason = self.reason, storable(reason, limit=_MAX_REASON)
+        context: JsonObject = {"kind": self.assigned.kind, "failures": self.failures, "reason": self.reason}
+        if await self._store_and_report(
+            self, status, failure_report(self.assigned.name, context=context, resolved=resolved)
+        ):
+            self.status, self._reported = status, not resolved
         else:
             self.reason = before
 
-    def _stand(self, status: str, reason: str = "") -> None:
-        self.reason = storable(reason)
+    def _set_status(self, status: str, reason: str = "") -> None:
+        self.reason = storable(reason, limit=_MAX_REASON)
         if self.status != status:
             self.status = status
             self._changed()
 
-    def as_beat(self) -> dict[str, Any]:
+    def as_beat(self) -> Beat:
         """Its row for `beat_agents`."""
         return {
             "id": str(self.assigned.id),
@@ -318,19 +339,3 @@ class AgentSupervisor:
             "restarts": self.restarts,
             "next_start_at": self.next_start_at.timestamp() if self.next_start_at else None,
         }
-
-
-def storable(text: str) -> str:
-    """What PostgreSQL can keep of a text from outside, shortened."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()[:_MAX_REASON]
-
-
-def trouble_report(name: str, *, context: dict[str, Any], resolved: bool) -> Report:
-    """That an agent does not do its work, or does it again: the same words each time, so that they belong together."""
-    return Report(
-        message="A background agent does not do its work",
-        error_type="agent_failing",
-        context={"agent": name, **context},
-        resolved=resolved,
-        source=f"agent {name}",
-    )

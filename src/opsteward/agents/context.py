@@ -68,7 +68,7 @@ class Context:
     def params(self) -> Any:
         return self._params
 
-    async def send(self, to: str, body: Mapping[str, Any]) -> None:
+    async def send(self, to: str, body: Mapping[str, object]) -> None:
         """See AgentContext."""
         self._check()
         async with self._db.unit_of_work(self._tenant_id) as session:

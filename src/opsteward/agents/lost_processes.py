@@ -1,4 +1,4 @@
-"""A process that was lost is told to people, once, as an event that is over as soon as its work was taken over."""
+"""Reports processes that were lost: one event each, resolved at once, as their work was taken over."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ OWN = "opsteward"
 
 
 async def first_tenant(session: AsyncSession) -> UUID | None:
-    """The tenant to which Opsteward tells its own troubles: the first of the installation."""
+    """The tenant that gets the reports of Opsteward's own troubles: the first of the installation."""
     found = await session.scalar(sa.text("select id from opsteward.all_tenants() limit 1"))
     return UUID(str(found)) if found else None
 
 
-async def tell_losses(db: Database, bus: Bus, lost: Sequence[LostProcess]) -> None:
+async def report_lost_processes(db: Database, bus: Bus, lost: Sequence[LostProcess]) -> None:
     """These were found dead by this process, and their work was taken over. Raises Unavailable."""
     if not lost:
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -23,7 +22,7 @@ MAX_BODY_BYTES = 65_536
 _AT_ONCE = 100
 
 
-async def send(session: AsyncSession, *, to: str, sender: str, body: Mapping[str, Any]) -> UUID:
+async def send(session: AsyncSession, *, to: str, sender: str, body: Mapping[str, object]) -> UUID:
     """Leave a message for the agent named `to`. Raises NotFound, Invalid for a body that is too large or no JSON."""
     try:
         size = len(canonical_json(dict(body)).encode())

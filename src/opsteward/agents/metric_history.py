@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -86,7 +85,7 @@ async def courses(session: AsyncSession, *, names: Sequence[str], window: float)
     return [_history(row) for row in await session.execute(_OF_SOME, asked)]
 
 
-def _history(row: Any) -> MetricHistory:
+def _history(row: sa.Row[tuple[object, ...]]) -> MetricHistory:
     return MetricHistory(
         name=row.name,
         count=row.n,

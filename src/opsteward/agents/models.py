@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from opsteward.core.clock import now
 from opsteward.core.db import Base, TenantRow
+from opsteward.core.json_types import JsonObject
 
 
 class Agent(TenantRow, Base):
@@ -24,7 +24,7 @@ class Agent(TenantRow, Base):
 
     name: Mapped[str]
     kind: Mapped[str]
-    params: Mapped[dict[str, Any]]
+    params: Mapped[JsonObject]
     interval: Mapped[float | None]  # seconds
     desired: Mapped[str]
     generation: Mapped[int] = mapped_column(default=0)  # raised to have it started anew
@@ -59,7 +59,7 @@ class AgentMessage(TenantRow, Base):
 
     agent_id: Mapped[UUID]
     sender: Mapped[str]
-    body: Mapped[dict[str, Any]]
+    body: Mapped[JsonObject]
     sent_at: Mapped[datetime] = mapped_column(default=now)
     read_at: Mapped[datetime | None]
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from opsteward.agents.types import KindInfo
-from opsteward.contracts.agent import BackgroundAgent
+from opsteward.contracts.agent import AnyAgent
 from opsteward.core.errors import FieldProblem, Invalid
 
-AnyAgent = BackgroundAgent[Any]
 _MAX_PARAMS_BYTES = 65_536
 
 
@@ -57,7 +55,7 @@ class AgentRegistry:
             for _, (agent, _) in sorted(self._agent_types.items())
         ]
 
-    def check(self, kind: str, params: Mapping[str, Any]) -> type[AnyAgent]:
+    def check(self, kind: str, params: Mapping[str, object]) -> type[AnyAgent]:
         """The class of this kind, whose parameters these can be. Raises Invalid naming each field."""
         agent = self.get(kind)
         if agent is None:
@@ -77,7 +75,7 @@ class AgentRegistry:
         return agent
 
 
-def validated(agent: type[AnyAgent], params: Mapping[str, Any]) -> BaseModel:
+def validated(agent: type[AnyAgent], params: Mapping[str, object]) -> BaseModel:
     """The typed parameters. Raises pydantic's ValidationError."""
     return agent.params_model.model_validate(dict(params))
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.agents.agent_supervisor import trouble_report
+from opsteward.agents.failure_report import failure_report
 from opsteward.agents.models import Agent, AgentMessage
 from opsteward.agents.registry import AgentRegistry
 from opsteward.agents.types import (
@@ -34,6 +33,7 @@ from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.core.references import called
 from opsteward.telemetry import audit
 
@@ -194,10 +194,10 @@ class AgentService:
         """What people were told of it is over: nobody wants its work any more."""
         if row.told:
             row.told = False
-            report = trouble_report(row.name, context={"kind": row.kind, "reason": reason}, resolved=True)
+            report = failure_report(row.name, context={"kind": row.kind, "reason": reason}, resolved=True)
             await self._bus.publish(session, AgentReported(agent=row.name, report=report))
 
-    async def _tell(self, session: AsyncSession, row: Agent, what: str, *, actor: str, detail: dict[str, Any]) -> None:
+    async def _tell(self, session: AsyncSession, row: Agent, what: str, *, actor: str, detail: JsonObject) -> None:
         await audit.record(
             session,
             actor=actor,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from opsteward.contracts.agent import Report
+from opsteward.core.json_types import JsonObject
 
 #: Notices of the feed: something of an agent changed (for who looks at it); what is wanted of agents or where they
 #: may run has changed (for the runtimes); a message waits (the notice's id is the agent's).
@@ -43,7 +43,7 @@ class NewAgent:
     kind: str
     name: str
     interval: float | None = None
-    params: dict[str, Any] = field(default_factory=dict)
+    params: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class AgentInfo:
     name: str
     kind: str
     purpose: str
-    params: dict[str, Any]
+    params: JsonObject
     interval: float | None
     desired: str
     status: str
@@ -81,7 +81,7 @@ class KindInfo:
     interval: float | None
     wakes_on: list[str]
     essential: bool
-    params: dict[str, Any]  # the JSON schema
+    params: JsonObject  # the JSON schema
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ class MessageInfo:
 
     id: UUID
     sender: str
-    body: dict[str, Any]
+    body: JsonObject
     sent_at: datetime
     read_at: datetime | None
 
@@ -147,7 +147,7 @@ class Alert:
     threshold: float
     suggested_actions: list[str]
 
-    def as_context(self) -> dict[str, Any]:
+    def as_context(self) -> JsonObject:
         """As an event carries it."""
         return asdict(self)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,6 +18,7 @@ from opsteward.app.connection_limits import raise_descriptor_limit
 from opsteward.app.http_connection import bounded_http
 from opsteward.app.process import Process, api_services_of, console_services_of, first_start, running
 from opsteward.app.services import build_services
+from opsteward.app.stop_signals import StopSignals
 from opsteward.app.websocket_closing import WebSocketClosing
 from opsteward.app.worker_metrics import shown
 from opsteward.console.mount import Console
@@ -28,6 +30,19 @@ from opsteward.telemetry import traces
 Announce = Callable[[str, str | None], None]
 #: Seconds that a computing thread (an import's, say) may keep the event loop waiting at each of its steps.
 _SWITCH_WITHIN = 0.001
+
+
+class _Server(uvicorn.Server):
+    """Ends by the first signal as uvicorn's own does, and says what it waits for; at once by a second."""
+
+    def __init__(self, config: uvicorn.Config, *, waits_for: Callable[[], Sequence[str]], settings: Settings) -> None:
+        super().__init__(config)
+        self._signals = StopSignals(stop=lambda: None, waits_for=waits_for, grace=settings.drain_seconds)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal has come."""
+        super().handle_exit(sig, frame)
+        self._signals.hear(sig)
 
 
 def serve(settings: Settings, announce: Announce) -> None:
@@ -91,7 +106,7 @@ def serve(settings: Settings, announce: Announce) -> None:
         # later than the live feed itself loses patience, which can say where to go on
         ws_ping_timeout=max(20.0, settings.ws_stall_timeout + 10),
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, waits_for=lambda: process[0].worker.unfinished() if process else [], settings=settings)
     server.run(sockets=[listener])
     for one in process:
         one.raise_failure()
@@ -129,17 +144,22 @@ def work(settings: Settings, announce: Callable[[], None]) -> None:
 
     async def main() -> None:
         stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        loop = asyncio.get_running_loop()
         process = Process(services, kind="worker", on_death=stop.set)
-        async with shown(process, listener) if listener else nullcontext(), running(process):
-            stopped = asyncio.create_task(stop.wait())
-            ready = asyncio.create_task(process.worker.ready.wait())
-            await asyncio.wait({stopped, ready}, return_when=asyncio.FIRST_COMPLETED)
-            if not stop.is_set():
-                announce()
-            await stopped
-            ready.cancel()
+        signals = StopSignals(
+            stop=partial(loop.call_soon_threadsafe, stop.set),
+            waits_for=process.worker.unfinished,
+            grace=settings.drain_seconds,
+        )
+        with signals.heard():
+            async with shown(process, listener) if listener else nullcontext(), running(process):
+                stopped = asyncio.create_task(stop.wait())
+                ready = asyncio.create_task(process.worker.ready.wait())
+                await asyncio.wait({stopped, ready}, return_when=asyncio.FIRST_COMPLETED)
+                if not stop.is_set():
+                    announce()
+                await stopped
+                ready.cancel()
         process.raise_failure()
 
     asyncio.run(main())

@@ -1,7 +1,7 @@
 """How the server's WebSockets part from a peer that reads nothing: it is told why, and then cut off.
 
 uvicorn's own waits, before a farewell and after it, until the peer reads: one that never does would neither be told
-nor ever let go of its place. What this rests on in uvicorn is held by tests/integration/test_parting.py.
+nor ever let go of its place. What this rests on in uvicorn is held by tests/database/test_parting.py.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from opsteward.actions.executor import Executor
-from opsteward.agents.lost_processes import tell_losses
+from opsteward.actions.run_context import RunContexts
+from opsteward.agents.lost_processes import report_lost_processes
 from opsteward.agents.process_measurement import ProcessMeasurement
 from opsteward.agents.runtime import Runtime
 from opsteward.app.services import Services
@@ -60,12 +61,7 @@ class Worker:
             on_lost=self._take_over,
         )
         self._executor = Executor(
-            services.app,
-            services.action_service,
-            services.inventory,
-            services.registry,
-            services.bus,
-            services.settings,
+            RunContexts(services.app, services.inventory, services.registry, services.bus, services.settings)
         )
         self._controls_changed = asyncio.Event()
         self._gate = Gate(services.app)
@@ -76,7 +72,7 @@ class Worker:
             process_id=self._executor_id,
             slots=services.settings.task_slots,
             spare=min(services.settings.task_slots_spare, services.settings.task_slots - 1),
-            most_result=services.settings.max_task_result_bytes,
+            max_result_bytes=services.settings.max_task_result_bytes,
         )
         self._agents = Runtime(
             services.app,
@@ -92,6 +88,13 @@ class Worker:
         self._witnessing = Witnessing(services.app, services.witnesses, key=services.box.audit_key())
         self._monitor = Monitor(services.app, services.inventory, services.registry, services.bus, services.settings)
         self.ready = asyncio.Event()
+
+    def unfinished(self) -> list[str]:
+        """What an orderly end waits for, in words. May be called from any thread."""
+        tasks = self._runner.unfinished()
+        words = [f"task {one.task_type} {one.task_id} ({_may_last(one.seconds_left)})" for one in tasks]
+        others = self._engine.running - sum(one.durable for one in tasks)
+        return words + ([f"the current step of {others} other workflows"] if others > 0 else [])
 
     async def run(self) -> None:
         """Work until cancelled, then drain."""
@@ -137,7 +140,7 @@ class Worker:
         """Processes were lost: what they had besides workflows goes on elsewhere."""
         await self._runner.release_lost()
         await self._agents.processes_changed()
-        await tell_losses(self._services.app, self._services.bus, crashed)
+        await report_lost_processes(self._services.app, self._services.bus, crashed)
 
     def _workflows(self) -> Workflows:
         services, workflows = self._services, Workflows()
@@ -190,6 +193,10 @@ class Worker:
         while True:
             await seal_waiting(self._services.app, self._services.box.audit_key())
             await asyncio.sleep(_SEAL_EVERY)
+
+
+def _may_last(seconds: float | None) -> str:
+    return "paused" if seconds is None else f"may last {seconds:.0f} s more"
 
 
 async def seal_waiting(db: Database, key: bytes) -> None:

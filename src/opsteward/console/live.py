@@ -31,6 +31,7 @@ from opsteward.core.errors import OpsError, Unauthenticated
 from opsteward.core.feed import RECONNECTED, Notice
 from opsteward.core.ids import uuid7
 from opsteward.core.log import correlated, get_logger
+from opsteward.core.pause import pause
 from opsteward.directory.user_changes import PEOPLE
 from opsteward.tasks.types import CONTROLS
 
@@ -229,10 +230,7 @@ class LivePage(ABC, Generic[T]):
         clock = asyncio.get_running_loop().time
         earliest = 0.0
         while True:
-            try:
-                async with asyncio.timeout(self.every):
-                    await self._wanted.wait()
-            except TimeoutError:
+            if not await pause(self.every, until=self._wanted):
                 self._whole = True
             await asyncio.sleep(max(_DEBOUNCE, earliest - clock()))
             self._wanted.clear()

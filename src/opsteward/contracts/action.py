@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel
 
@@ -25,7 +25,7 @@ class Risk(StrEnum):
     HIGH = "high"
 
 
-ConnectorT = TypeVar("ConnectorT", bound=Connector[Any] | None)
+ConnectorT = TypeVar("ConnectorT", bound=Connector[BaseModel] | None)
 ParamsT = TypeVar("ParamsT", bound=BaseModel)
 ResultT = TypeVar("ResultT", bound=BaseModel)
 
@@ -52,7 +52,7 @@ class Plan:
     summary: str
     steps: Sequence[str] = ()
     objects: Sequence[str] = ()
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class Proof:
 
     ok: bool
     summary: str
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, object] = field(default_factory=dict)
 
 
 class Action(ABC, Generic[ConnectorT, ParamsT, ResultT]):
@@ -91,3 +91,7 @@ class Action(ABC, Generic[ConnectorT, ParamsT, ResultT]):
     async def undo(self, ctx: ActionContext[ConnectorT], params: ParamsT, result: ResultT) -> None:
         """Take the effect back; idempotent. Only called when `undoable`."""
         raise Conflict(f"{self.slug} can't be undone")
+
+
+#: One of a list of actions: which connector, parameters and result belong together is known to the action alone.
+AnyAction: TypeAlias = Action[Any, Any, Any]

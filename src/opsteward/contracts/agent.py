@@ -23,7 +23,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -43,7 +43,7 @@ class Message:
 
     id: UUID
     sender: str
-    body: Mapping[str, Any]
+    body: Mapping[str, object]
     sent_at: datetime
 
 
@@ -58,7 +58,7 @@ class Report:
     message: str
     error_type: str
     severity: str = "medium"  # low, medium, high
-    context: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, object] = field(default_factory=dict)
     resolved: bool = False
     source: str = ""  # empty: the agent itself
 
@@ -77,7 +77,7 @@ class AgentContext(Protocol[ParamsT_co]):
     @property
     def params(self) -> ParamsT_co: ...
 
-    async def send(self, to: str, body: Mapping[str, Any]) -> None:
+    async def send(self, to: str, body: Mapping[str, object]) -> None:
         """Leave a message for the agent of this name, and wake it. Raises NotFound, Invalid for one too large."""
         ...
 
@@ -123,3 +123,7 @@ class BackgroundAgent(ABC, Generic[ParamsT_co]):
 
     async def stop(self, ctx: AgentContext[ParamsT_co]) -> None:
         """Give back what `start` took; within seconds."""
+
+
+#: One of a list of agent types: its parameters are known to the agent alone.
+AnyAgent: TypeAlias = BackgroundAgent[Any]

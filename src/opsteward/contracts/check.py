@@ -6,7 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
+
+from pydantic import BaseModel
 
 from opsteward.contracts.connector import Connector, SystemRef
 
@@ -37,7 +39,7 @@ class ProposedFix:
     """
 
     action: str
-    params: Mapping[str, Any]
+    params: Mapping[str, object]
     reason: str
 
 
@@ -50,7 +52,7 @@ class Finding:
     title: str
     description: str
     component: str
-    evidence: Mapping[str, Any]
+    evidence: Mapping[str, object]
     confidence: float
     cause_rank: int = 5
     fixes: Sequence[ProposedFix] = ()
@@ -62,12 +64,12 @@ class CheckResult:
 
     status: CheckStatus
     summary: str
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, object] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
     seconds: float | None = None
 
 
-ConnectorT = TypeVar("ConnectorT", bound=Connector[Any])
+ConnectorT = TypeVar("ConnectorT", bound=Connector[BaseModel])
 
 
 class Check(ABC, Generic[ConnectorT]):
@@ -86,3 +88,7 @@ class Check(ABC, Generic[ConnectorT]):
     @abstractmethod
     async def run(self, via: ConnectorT, target: SystemRef) -> CheckResult:
         """Look once. May raise only ConnectorError (the caller maps it to UNKNOWN)."""
+
+
+#: One of a list of checks: which connector it looks through is known to the check alone.
+AnyCheck: TypeAlias = Check[Any]

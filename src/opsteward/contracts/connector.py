@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
@@ -48,7 +48,7 @@ class SystemRef:
     type: str
     endpoint: str
     health_check_url: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
     own_server: OwnServer | None = field(default=None, compare=False, repr=False)
 
 
@@ -62,11 +62,11 @@ class ProbeReport:
     detail: str = ""
 
 
-ConfigT = TypeVar("ConfigT", bound=BaseModel)
+ConfigT_co = TypeVar("ConfigT_co", bound=BaseModel, covariant=True)  # it is only read
 FieldsT = TypeVar("FieldsT", bound=BaseModel)
 
 
-def parse_fields(model: type[FieldsT], values: Mapping[str, Any], *, prefix: str) -> FieldsT:
+def parse_fields(model: type[FieldsT], values: Mapping[str, object], *, prefix: str) -> FieldsT:
     """The part of free-form `values` that `model` knows, typed; other keys belong to other plug-ins.
 
     Raises `Invalid` naming each field as `prefix.key`, never showing a value (it may be a secret).
@@ -98,7 +98,7 @@ def split_endpoint(endpoint: str, *, field_name: str = "endpoint") -> SplitResul
     return parts
 
 
-class Connector(ABC, Generic[ConfigT]):
+class Connector(ABC, Generic[ConfigT_co]):
     """One outside system; raises only `core.errors.ConnectorError` subclasses.
 
     `config_model` holds what may be set: endpoint and options from the system's registration, and its
@@ -107,14 +107,14 @@ class Connector(ABC, Generic[ConfigT]):
 
     config_model: ClassVar[type[BaseModel]]
 
-    def __init__(self, config: ConfigT) -> None:
+    def __init__(self, config: ConfigT_co) -> None:
         self.config = config
         #: Set before the first use, where there is one.
         self.own_server: OwnServer | None = None
 
     @classmethod
     @abstractmethod
-    def config_for(cls, target: SystemRef, credentials: Mapping[str, str]) -> ConfigT:
+    def config_for(cls, target: SystemRef, credentials: Mapping[str, str]) -> ConfigT_co:
         """The typed configuration for a registered system. Raises `Invalid` naming the field at fault."""
 
     @abstractmethod

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from opsteward.contracts.action import Action
-from opsteward.contracts.agent import BackgroundAgent
-from opsteward.contracts.check import Check
+from pydantic import BaseModel
+
+from opsteward.contracts.action import AnyAction
+from opsteward.contracts.agent import AnyAgent
+from opsteward.contracts.check import AnyCheck
 from opsteward.contracts.connector import Connector
 from opsteward.contracts.task import TaskType
 
@@ -23,9 +24,9 @@ class Integration:
     slug: str
     title: str
     schemes: frozenset[str] = frozenset()
-    connector: type[Connector[Any]] | None = None
-    checks: Sequence[Check[Any]] = ()
-    actions: Sequence[Action[Any, Any, Any]] = ()
+    connector: type[Connector[BaseModel]] | None = None
+    checks: Sequence[AnyCheck] = ()
+    actions: Sequence[AnyAction] = ()
     task_types: Sequence[TaskType] = ()
-    agents: Sequence[type[BackgroundAgent[Any]]] = ()
+    agents: Sequence[type[AnyAgent]] = ()
     access: str | None = None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
-from opsteward.contracts.action import Action
-from opsteward.contracts.agent import BackgroundAgent
-from opsteward.contracts.check import Check, Domain
+from pydantic import BaseModel
+
+from opsteward.contracts.action import AnyAction
+from opsteward.contracts.agent import AnyAgent
+from opsteward.contracts.check import AnyCheck, Domain
 from opsteward.contracts.connector import Connector
 from opsteward.contracts.integration import Integration
 from opsteward.contracts.task import TaskType
@@ -20,16 +21,16 @@ from opsteward.core.errors import Invalid, NotFound
 class OfferedCheck:
     """A check with the connector class it looks through."""
 
-    check: Check[Any]
-    connector: type[Connector[Any]]
+    check: AnyCheck
+    connector: type[Connector[BaseModel]]
 
 
 @dataclass(frozen=True)
 class OfferedAction:
     """An action with the connector class it works through (None: it needs no target) and the schemes it fits."""
 
-    action: Action[Any, Any, Any]
-    connector: type[Connector[Any]] | None
+    action: AnyAction
+    connector: type[Connector[BaseModel]] | None
     schemes: frozenset[str]
 
 
@@ -66,7 +67,7 @@ class Registry:
         return [kind for integration in self.integrations for kind in integration.task_types]
 
     @property
-    def agents(self) -> list[type[BackgroundAgent[Any]]]:
+    def agents(self) -> list[type[AnyAgent]]:
         """Every kind of background agent that an integration offers."""
         return [kind for integration in self.integrations for kind in integration.agents]
 
@@ -91,7 +92,7 @@ class Registry:
         scheme = scheme_of(endpoint)
         return next((i.access for i in self.integrations if scheme in i.schemes and i.access is not None), None)
 
-    def connectors_for(self, endpoint: str) -> list[type[Connector[Any]]]:
+    def connectors_for(self, endpoint: str) -> list[type[Connector[BaseModel]]]:
         """Every connector class for this endpoint. Raises Invalid for a scheme that nobody serves."""
         scheme = scheme_of(endpoint)
         found = [i.connector for i in self.integrations if scheme in i.schemes and i.connector is not None]

@@ -68,7 +68,7 @@ class TaskType:
     slug: str
     purpose: str
     params: type[BaseModel]
-    run: Callable[[TaskContext, Any], Any]
+    run: Callable[[TaskContext, Any], object]
     durable: bool = False
     concurrency: int | None = None
     timeout: float = 600.0

@@ -10,9 +10,9 @@ import json
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from opsteward.core.errors import OpsError
 from opsteward.lab.faults import FAULTS
@@ -80,7 +80,7 @@ def _serve(lab: Lab) -> int:
         lab.stop()
 
 
-def _show(value: dict[str, Any]) -> None:
+def _show(value: Mapping[str, object]) -> None:
     print(json.dumps(value, indent=2), flush=True)
 
 

@@ -15,11 +15,11 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from opsteward.core.errors import Conflict, Invalid, Unavailable
+from opsteward.core.json_types import JsonObject
 from opsteward.lab.folder import LabFacts, LabFolder, set_rate, write_private
 from opsteward.lab.injector import EXPORT, REPORT
 from opsteward.lab.pidfiles import end_by_pidfile, write_pidfile
@@ -81,10 +81,10 @@ class Injection:
     injected_at: float
     in_force_at: float
     truth: Truth
-    details: dict[str, Any]
+    details: JsonObject
     truth_file: Path
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """As plain data, for JSON."""
         return {
             "fault": self.fault,
@@ -96,6 +96,15 @@ class Injection:
             "description": self.truth.description,
             **self.details,
         }
+
+
+@dataclass(frozen=True)
+class _Cause:
+    """What was done: when it began, when it was complete (epoch seconds), and what is to be known of it."""
+
+    injected_at: float
+    in_force_at: float
+    details: JsonObject
 
 
 def inject(folder: LabFolder, supervisor: Supervisor, fault: str, *, rush_seconds: float) -> Injection:
@@ -110,17 +119,17 @@ def inject(folder: LabFolder, supervisor: Supervisor, fault: str, *, rush_second
     number = 1 + len(list(folder.faults.glob("*.json")))
     name = f"{number:03d}-{fault}"
     if fault == "process_crash":
-        details = _signal_shop(supervisor, signal.SIGKILL)
+        cause = _signal_shop(supervisor, signal.SIGKILL)
     elif fault == "process_hang":
-        details = _signal_shop(supervisor, signal.SIGSTOP)
+        cause = _signal_shop(supervisor, signal.SIGSTOP)
     else:
-        details = _start_injector(folder, name, fault, rush_seconds)
+        cause = _start_injector(folder, name, fault, rush_seconds)
     injection = Injection(
         fault=fault,
-        injected_at=details.pop("injected_at"),
-        in_force_at=details.pop("in_force_at"),
+        injected_at=cause.injected_at,
+        in_force_at=cause.in_force_at,
         truth=truth,
-        details=details,
+        details=cause.details,
         truth_file=folder.faults / f"{name}.json",
     )
     write_private(injection.truth_file, json.dumps(injection.as_dict(), indent=2) + "\n")
@@ -129,8 +138,8 @@ def inject(folder: LabFolder, supervisor: Supervisor, fault: str, *, rush_second
 
 def end_injectors(folder: LabFolder) -> None:
     """End every injector that still runs; what it held is given back by its end."""
-    for mark in folder.run.glob("injector-*.json"):
-        end_by_pidfile(mark)
+    for pidfile in folder.run.glob("injector-*.json"):
+        end_by_pidfile(pidfile)
 
 
 def clear(folder: LabFolder, facts: LabFacts, supervisor: Supervisor) -> None:
@@ -150,7 +159,7 @@ def _works(pid: int) -> bool:
         return False
 
 
-def _signal_shop(supervisor: Supervisor, number: signal.Signals) -> dict[str, Any]:
+def _signal_shop(supervisor: Supervisor, number: signal.Signals) -> _Cause:
     info = supervisor.info(SHOP)
     if info["statename"] not in {"RUNNING", "STARTING"}:
         raise Conflict(f"the shop does not run ({info['statename']})", remedy="clear the earlier fault first")
@@ -160,11 +169,11 @@ def _signal_shop(supervisor: Supervisor, number: signal.Signals) -> dict[str, An
     deadline = now + _SIGNALLED_WITHIN
     while _works(info["pid"]) and time.time() < deadline:
         time.sleep(0.001)
-    return {"injected_at": now, "in_force_at": time.time(), "pid": info["pid"], "process_started": info["start"]}
+    return _Cause(now, time.time(), {"pid": info["pid"], "process_started": info["start"]})
 
 
-def _start_injector(folder: LabFolder, name: str, fault: str, rush_seconds: float) -> dict[str, Any]:
-    """Start an injector and wait for its line; it outlives us, and its mark lets anybody end it."""
+def _start_injector(folder: LabFolder, name: str, fault: str, rush_seconds: float) -> _Cause:
+    """Start an injector and wait for its line; it outlives us, and its pid file lets anybody end it."""
     with (folder.log / "injectors.log").open("ab") as errors:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-P", "-m", "opsteward.lab.injector", fault, str(folder.home), str(rush_seconds)],
@@ -174,8 +183,8 @@ def _start_injector(folder: LabFolder, name: str, fault: str, rush_seconds: floa
             cwd=folder.home,
             start_new_session=True,
         )
-    mark = folder.run / f"injector-{name}.json"
-    write_pidfile(mark, process.pid)
+    pidfile = folder.run / f"injector-{name}.json"
+    write_pidfile(pidfile, process.pid)
     # reaped whenever it ends
     threading.Thread(target=process.wait, daemon=True).start()
     assert process.stdout is not None
@@ -183,7 +192,7 @@ def _start_injector(folder: LabFolder, name: str, fault: str, rush_seconds: floa
         ready, _, _ = select.select([process.stdout], [], [], _IN_FORCE_WITHIN)
         line = process.stdout.readline() if ready else b""
     if not line:
-        end_by_pidfile(mark)
+        end_by_pidfile(pidfile)
         raise Unavailable(f"{fault} could not be caused; see {errors.name}")
-    details: dict[str, Any] = json.loads(line)
-    return {**details, "injector_pid": process.pid}
+    details = json.loads(line)
+    return _Cause(details.pop("injected_at"), details.pop("in_force_at"), {**details, "injector_pid": process.pid})

@@ -9,11 +9,25 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from opsteward.core.errors import Conflict, NotFound
 
 ROLE_LIMIT = 20  # connections that the role `shop` may hold, the injectors' ones among them
+
+
+class ConnectArgs(TypedDict):
+    """Keyword arguments for psycopg's connect."""
+
+    host: str
+    port: int
+    dbname: str
+    user: str
+    password: str
+    application_name: str
+    sslmode: str
+    gssencmode: str
+    options: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,7 @@ class LabFolder:
 
     @property
     def run(self) -> Path:
-        """Marks of the processes that the lab started."""
+        """Pid files of the processes that the lab started."""
         return self.home / "run"
 
     @property
@@ -77,7 +91,7 @@ class LabFacts:
     def supervisor_socket(self) -> str:
         return f"{self.supervisor_folder}/supervisor.sock"
 
-    def connect_args(self, role: str, application_name: str) -> dict[str, Any]:
+    def connect_args(self, role: str, application_name: str) -> ConnectArgs:
         """Keyword arguments for psycopg's connect as `role` (`shop`, `shop_monitor` or `postgres`)."""
         passwords = {
             "shop": self.shop_password,

@@ -15,7 +15,6 @@ import time
 from contextlib import closing
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import psycopg
 
@@ -81,7 +80,7 @@ def _ended(connections: list[psycopg.Connection], wait: float = 1.0) -> list[psy
     return [sockets[number] for number in readable]
 
 
-def _report(began: float, **details: Any) -> None:
+def _report(began: float, **details: object) -> None:
     print(json.dumps({"injected_at": began, "in_force_at": time.time(), **details}), flush=True)
 
 

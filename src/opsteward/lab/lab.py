@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from opsteward.core.errors import Conflict, Unavailable
 from opsteward.lab import faults
@@ -20,7 +19,7 @@ from opsteward.lab.folder import LabFacts, LabFolder, set_rate
 from opsteward.lab.pidfiles import process_of_pidfile, wait_gone, write_pidfile
 from opsteward.lab.ports import free_port
 from opsteward.lab.postgres import ShopDatabase
-from opsteward.lab.registration import systems
+from opsteward.lab.registration import LabDescription, systems
 from opsteward.lab.scoring import order_success
 from opsteward.lab.supervision import TRAFFIC, Supervisor, socket_folder
 
@@ -118,7 +117,7 @@ class Lab:
         """Whether the process supervisor still runs."""
         return self._supervised().alive()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> LabDescription:
         """What a caller needs to look after the lab: `systems` to register, each after those it depends on.
 
         Also the shop's address and, for scoring, `traffic` (path), `rate` (orders a second) and `faults`

@@ -1,6 +1,6 @@
-"""Marks of started processes on disk, so that what a killed lab left behind can be found and ended.
+"""Pid files of started processes, so that what a killed lab left behind can be found and ended.
 
-A mark holds the pid and the start time: a pid alone may meanwhile belong to somebody else.
+A pid file holds the pid and the start time: a pid alone may meanwhile belong to somebody else.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ _CLOCK_SLACK = 2.0  # seconds by which the start time may seem to shift when the
 
 
 def write_pidfile(path: Path, pid: int | None = None) -> None:
-    """Write the mark of a process, by default our own."""
+    """Write the pid file of a process, by default our own."""
     pid = os.getpid() if pid is None else pid
     write_private(path, json.dumps({"pid": pid, "started": psutil.Process(pid).create_time()}))
 
 
 def process_of_pidfile(path: Path) -> psutil.Process | None:
-    """The process that a mark stands for, or None when it is gone (a zombie counts as gone)."""
+    """The process that a pid file names, or None when it is gone (a zombie counts as gone)."""
     try:
-        mark = json.loads(path.read_text())
-        process = psutil.Process(mark["pid"])
+        content = json.loads(path.read_text())
+        process = psutil.Process(content["pid"])
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
-        same = abs(process.create_time() - mark["started"]) < _CLOCK_SLACK
+        same = abs(process.create_time() - content["started"]) < _CLOCK_SLACK
     except (FileNotFoundError, psutil.NoSuchProcess):
         return None
     return process if same else None
@@ -55,7 +55,7 @@ def wait_gone(process: psutil.Process, seconds: float) -> bool:
 
 
 def end_by_pidfile(path: Path, *, grace: float = 2.0) -> None:
-    """End the process of a mark, with force after `grace` seconds, and remove the mark."""
+    """End the process of a pid file, with force after `grace` seconds, and remove the file."""
     process = process_of_pidfile(path)
     if process is not None:
         with suppress(psutil.NoSuchProcess):

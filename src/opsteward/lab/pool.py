@@ -11,16 +11,17 @@ import select
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.pq import TransactionStatus
+
+from opsteward.lab.folder import ConnectArgs
 
 
 class Pool:
     """At most `size` connections, each kept for at most `lifetime` seconds. Belongs to one event loop."""
 
-    def __init__(self, connect_args: dict[str, Any], *, size: int, lifetime: float, wait: float) -> None:
+    def __init__(self, connect_args: ConnectArgs, *, size: int, lifetime: float, wait: float) -> None:
         self._connect_args = connect_args
         self._slots = asyncio.Semaphore(size)
         self._lifetime = lifetime

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from opsteward.core.errors import Unavailable
 from opsteward.core.postgres_programs import Account, check_reach, give_to, run_as, server_account, usable_programs
-from opsteward.lab.folder import ROLE_LIMIT, LabFacts, LabFolder, write_private
+from opsteward.lab.folder import ROLE_LIMIT, ConnectArgs, LabFacts, LabFolder, write_private
 
 # Nothing here must outlive the lab, so durability is traded for speed.
 _SETTINGS = {
@@ -127,5 +127,6 @@ def _fill(facts: LabFacts) -> None:
         connection.execute("create database shop")
         connection.execute("revoke all on database shop, postgres from public")
         connection.execute("grant connect on database shop to shop, shop_monitor")
-    with psycopg.connect(**{**admin, "dbname": "shop"}) as connection:
+    shop: ConnectArgs = {**admin, "dbname": "shop"}
+    with psycopg.connect(**shop) as connection:
         connection.execute(_SCHEMA)

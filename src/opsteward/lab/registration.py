@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 from urllib.parse import quote
 
+from opsteward.core.json_types import JsonObject
 from opsteward.lab.folder import LabFacts
 from opsteward.lab.supervision import SHOP, USERNAME
 
 
-def systems(facts: LabFacts) -> list[dict[str, Any]]:
+class NewSystem(TypedDict):
+    """A system as `POST /api/v1/systems` takes it."""
+
+    name: str
+    type: str
+    endpoint: str
+    health_check_url: str | None
+    criticality: str
+    depends_on: list[str]
+    credentials: dict[str, str]
+    settings: JsonObject
+
+
+class LabDescription(TypedDict):
+    """What a caller needs to look after the lab; `rate` in orders a second, `traffic` and `faults` are paths."""
+
+    systems: list[NewSystem]
+    shop_url: str
+    rate: float
+    traffic: str
+    faults: str
+
+
+def systems(facts: LabFacts) -> list[NewSystem]:
     """The three systems as a caller registers them; the shop's page comes last, as it needs the other two."""
     return [
         {

@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import uvicorn
@@ -28,7 +27,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from opsteward.lab.folder import LabFacts, LabFolder
+from opsteward.core.json_types import JsonObject
+from opsteward.lab.folder import ConnectArgs, LabFacts, LabFolder
 from opsteward.lab.pidfiles import write_pidfile
 from opsteward.lab.pool import Pool
 
@@ -171,7 +171,7 @@ class Shop:
             database = f"no answer in {HEALTH_LIMIT} s"
         seen, share = self._history.share()
         healthy = database == "ok" and (share is None or share >= HEALTHY_SHARE)
-        report: dict[str, Any] = {
+        report: JsonObject = {
             "status": "ok" if healthy else "failing",
             "database": database,
             "orders": {"window_seconds": HEALTH_WINDOW, "seen": seen, "success_share": share},
@@ -199,7 +199,7 @@ def main() -> None:
     folder = LabFolder(Path(sys.argv[1]).resolve())
     write_pidfile(folder.run / "shop.json")
     facts = LabFacts.load(folder)
-    connect_args = {**facts.connect_args("shop", "shop-web"), "options": SESSION_OPTIONS}
+    connect_args: ConnectArgs = {**facts.connect_args("shop", "shop-web"), "options": SESSION_OPTIONS}
     pool = Pool(connect_args, size=POOL_SIZE, lifetime=CONNECTION_LIFETIME, wait=POOL_WAIT)
     uvicorn.run(
         Shop(pool).app(),

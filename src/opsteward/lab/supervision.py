@@ -16,7 +16,7 @@ import time
 import xmlrpc.client
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from opsteward.core.errors import Unavailable
 from opsteward.lab.folder import LabFacts, LabFolder, write_private
@@ -73,13 +73,21 @@ stdout_logfile_backups=1
 """
 
 
+class ProgramInfo(TypedDict):
+    """The part of supervisord's view of a program that is used here; `start` in epoch seconds."""
+
+    statename: str
+    pid: int
+    start: int
+
+
 class Supervisor:
     """supervisord of one lab. Each call uses a connection of its own."""
 
     def __init__(self, folder: LabFolder, facts: LabFacts) -> None:
         self._folder = folder
         self._facts = facts
-        self._mark = folder.run / "supervisord.json"
+        self._pidfile = folder.run / "supervisord.json"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -109,10 +117,10 @@ class Supervisor:
                 start_new_session=True,
                 umask=0o077,
             )
-        write_pidfile(self._mark, self._process.pid)
+        write_pidfile(self._pidfile, self._process.pid)
         self._wait_until_up()
 
-    def call(self, method: str, *arguments: Any) -> Any:
+    def call(self, method: str, *arguments: str | bool) -> Any:
         """One XML-RPC call. Raises Unavailable when supervisord does not answer or refuses."""
         transport = _UnixTransport(self._facts.supervisor_socket, USERNAME, self._facts.supervisor_password)
         try:
@@ -121,9 +129,9 @@ class Supervisor:
         except (OSError, http.client.HTTPException, xmlrpc.client.Error) as problem:
             raise Unavailable(f"supervisord: {method}: {problem}") from problem
 
-    def info(self, program: str) -> dict[str, Any]:
+    def info(self, program: str) -> ProgramInfo:
         """supervisord's own view of a program: statename, pid, start (epoch seconds) and more."""
-        info: dict[str, Any] = self.call("supervisor.getProcessInfo", program)
+        info: ProgramInfo = self.call("supervisor.getProcessInfo", program)
         return info
 
     def restart(self, program: str) -> None:
@@ -134,17 +142,17 @@ class Supervisor:
         self.call("supervisor.startProcess", program)
 
     def alive(self) -> bool:
-        return process_of_pidfile(self._mark) is not None
+        return process_of_pidfile(self._pidfile) is not None
 
     def stop(self) -> None:
         """Stop supervisord and what it started, orderly where it still listens; harmless when it is gone."""
-        process = process_of_pidfile(self._mark)
+        process = process_of_pidfile(self._pidfile)
         if process is not None:
             # what does not end by this is ended below, with its programs
             with suppress(Unavailable):
                 self.call("supervisor.shutdown")
                 wait_gone(process, _DOWN_WITHIN)
-        end_by_pidfile(self._mark)
+        end_by_pidfile(self._pidfile)
         for program in (TRAFFIC, SHOP):
             end_by_pidfile(self._folder.run / f"{program}.json", grace=1.0)
         if self._process is not None:
@@ -187,7 +195,7 @@ class _UnixTransport(xmlrpc.client.Transport):
         super().__init__(headers=[("Authorization", f"Basic {word}")])
         self._path = path
 
-    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+    def make_connection(self, host: object) -> http.client.HTTPConnection:
         return _UnixConnection(self._path)
 
 

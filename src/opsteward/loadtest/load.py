@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from time import perf_counter
-from typing import Any
 from uuid import uuid4
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from opsteward.client.connection import Address
+from opsteward.core.backoff import growing_pauses
 from opsteward.loadtest.simulated_users import ENDED, Recorder, User, seconds_between, spread
+from opsteward.loadtest.types import Report, TaskState
 
 _READS = (("list incidents", "/api/v1/incidents"), ("list systems", "/api/v1/systems"), ("list tasks", "/api/v1/tasks"))
 _FIRST_LOOK, _MAX_PAUSE = 0.25, 2.0  # seconds between looks at a task
@@ -22,11 +23,11 @@ class _Load:
 
     def __init__(self, at: Address, *, users: int, tasks: int, patience: float, bar: Progress) -> None:
         self._at = at
-        self._shares = [tasks // users + (number < tasks % users) for number in range(users)]
+        self._tasks_of_users = [tasks // users + (number < tasks % users) for number in range(users)]
         self._patience = patience
         self._run = uuid4().hex[:12]
         self.recorder = Recorder()
-        self.ends: dict[str, dict[str, Any] | None] = {}  # None: accepted, and its end not seen
+        self.ends: dict[str, TaskState | None] = {}  # None: accepted, and its end not seen
         self._bar = bar
         self._submitted = bar.add_task("submitted", total=tasks)
         self._ended = bar.add_task("ended", total=tasks)
@@ -34,17 +35,17 @@ class _Load:
     async def run(self, *, ramp: float) -> None:
         """All users at once, but for their arrival, which is spread over `ramp` seconds."""
         async with asyncio.TaskGroup() as group:
-            for number, share in enumerate(self._shares):
-                group.create_task(self._user(number, share, arrives=ramp * number / len(self._shares)))
+            for number, tasks in enumerate(self._tasks_of_users):
+                group.create_task(self._user(number, tasks, arrives=ramp * number / len(self._tasks_of_users)))
 
-    async def _user(self, number: int, share: int, *, arrives: float) -> None:
+    async def _user(self, number: int, tasks: int, *, arrives: float) -> None:
         await asyncio.sleep(arrives)
         user = User(self._at, self.recorder)
         try:
             await user.call("sign in", "GET", "/api/v1/me")
             for operation, path in _READS:
                 await user.call(operation, "GET", path, params={"limit": 20} if path != "/api/v1/systems" else None)
-            mine = [await self._submit(user, f"{self._run}-{number}-{one}") for one in range(share)]
+            mine = [await self._submit(user, f"{self._run}-{number}-{one}") for one in range(tasks)]
             await self._follow(user, [task_id for task_id in mine if task_id])
         finally:
             await user.close()
@@ -59,8 +60,8 @@ class _Load:
         return str(made["id"])
 
     async def _follow(self, user: User, waiting: list[str]) -> None:
-        pause, deadline = _FIRST_LOOK, perf_counter() + self._patience
-        while waiting and perf_counter() < deadline:
+        deadline = perf_counter() + self._patience
+        for seconds in growing_pauses(_FIRST_LOOK, limit=_MAX_PAUSE):
             left = []
             for task_id in waiting:
                 task = await user.call("follow task", "GET", f"/api/v1/tasks/{task_id}")
@@ -70,12 +71,12 @@ class _Load:
                 else:
                     left.append(task_id)
             waiting = left
-            if waiting:
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _MAX_PAUSE)
+            if not waiting or perf_counter() >= deadline:
+                return
+            await asyncio.sleep(seconds)
 
 
-def run_load(at: Address, *, users: int, tasks: int, ramp: float, patience: float) -> dict[str, Any]:
+def run_load(at: Address, *, users: int, tasks: int, ramp: float, patience: float) -> Report:
     """Load the instance; the report says `ok` where nothing was lost, failed or answered with an error."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     began = perf_counter()
@@ -85,7 +86,7 @@ def run_load(at: Address, *, users: int, tasks: int, ramp: float, patience: floa
     return _report(load, users=users, asked=tasks, seconds=perf_counter() - began)
 
 
-def _report(load: _Load, *, users: int, asked: int, seconds: float) -> dict[str, Any]:
+def _report(load: _Load, *, users: int, asked: int, seconds: float) -> Report:
     ended = [task for task in load.ends.values() if task is not None]
     completed = [task for task in ended if task["status"] == "completed"]
     lost = len(load.ends) - len(ended)

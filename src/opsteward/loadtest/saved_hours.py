@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any
+
+from opsteward.loadtest.types import AuditEntry
 
 #: Minutes that a person is assumed to take for one.
 MINUTES = {"repair": 15.0, "notice": 2.0, "incident": 5.0, "troubleshooting": 20.0, "task": 3.0}
@@ -20,14 +21,14 @@ _ENDS = {
 _SUBMITTED = frozenset({"tasks.task.submitted", "tasks.tasks.submitted"})
 
 
-def done_without_a_person(entries: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+def done_without_a_person(entries: Iterable[AuditEntry]) -> dict[str, int]:
     """Audit entries to counts by kind: what ended well and no operator had a hand in, and tasks of schedules."""
-    by_object: defaultdict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    by_object: defaultdict[tuple[str, str], list[AuditEntry]] = defaultdict(list)
     done: Counter[str] = Counter(dict.fromkeys(MINUTES, 0))
     for entry in entries:
         by_person = entry["actor"].startswith("operator:")
         if entry["verb"] in _SUBMITTED and not by_person:
-            done["task"] += int(entry["detail"].get("count", 1))
+            done["task"] += int(str(entry["detail"].get("count", 1)))
         by_object[entry["object_type"], entry["object_id"]].append(entry)
     for about in by_object.values():
         if any(entry["actor"].startswith("operator:") for entry in about):
@@ -37,11 +38,11 @@ def done_without_a_person(entries: Iterable[Mapping[str, Any]]) -> dict[str, int
     return dict(done)
 
 
-def _kind(entry: Mapping[str, Any]) -> str:
+def _kind(entry: AuditEntry) -> str:
     """What this entry is the good end of; empty for any other. The actions of an integration, which bear its name,
     repair something; the others tell or note it."""
     if entry["verb"] == "action.succeeded":
-        return "repair" if "." in entry["detail"].get("action", "") else "notice"
+        return "repair" if "." in str(entry["detail"].get("action", "")) else "notice"
     return _ENDS.get(entry["verb"], "")
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 from opsteward.client.connection import Address
+from opsteward.loadtest.types import Report, TaskState
 
 ENDED = frozenset({"completed", "failed", "cancelled", "dead_letter"})
 
@@ -53,7 +54,7 @@ class Recorder:
     def failed(self) -> int:
         return sum(sum(kinds.values()) for kinds in self.errors.values())
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[Report]:
         """One for each operation; times in milliseconds."""
         return [
             {
@@ -104,9 +105,9 @@ class User:
         await self._http.aclose()
 
 
-async def ends_of(user: User, ids: Iterable[str], *, patience: float, pause: float = 1.0) -> dict[str, dict[str, Any]]:
+async def ends_of(user: User, ids: Iterable[str], *, patience: float, pause: float = 1.0) -> dict[str, TaskState]:
     """Follow these tasks to their ends, page by page of the list; those that ended within `patience` seconds."""
-    waiting, ended = set(ids), dict[str, dict[str, Any]]()
+    waiting, ended = set(ids), dict[str, TaskState]()
     deadline = perf_counter() + patience
     while waiting and perf_counter() < deadline:
         floor, before = min(waiting), None  # ids grow with time: below the lowest there is nothing of ours

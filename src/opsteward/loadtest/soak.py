@@ -6,10 +6,9 @@ It pauses and resumes a task type of the tenant whose token it bears, so it is m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from statistics import median
 from time import perf_counter
-from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -17,8 +16,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from opsteward.client.connection import Address
+from opsteward.core.json_types import JsonObject
 from opsteward.loadtest import saved_hours
 from opsteward.loadtest.simulated_users import Recorder, User, ends_of
+from opsteward.loadtest.types import AuditEntry, MemoryRow, Report, SoakEnd
 
 _TYPE = "opsteward.echo"
 _BULK, _HELD = 50, 10  # tasks of a round that depend on each other, and of one that are held by the pause
@@ -61,7 +62,7 @@ class _Soak:
         for url in self._metrics:
             await self._sample(url)
 
-    async def end(self) -> dict[str, Any]:
+    async def end(self) -> SoakEnd:
         """What is left to see: the schedule's tasks, the audit chain, the hours."""
         fired = 0
         if self._schedule:
@@ -104,7 +105,7 @@ class _Soak:
 
     async def _tasks_depend_on_each_other(self) -> None:
         """A chain in one submission: each runs after the one before it, the first a little later."""
-        tasks: list[dict[str, Any]] = [
+        tasks: list[JsonObject] = [
             {"task_type": _TYPE, "ref": str(n), "dependencies": [str(n - 1)] if n else []} for n in range(_BULK)
         ]
         tasks[0]["delay"] = 0.5
@@ -131,7 +132,7 @@ class _Soak:
 
     async def _agents_are_there(self) -> None:
         page = await self._user.call("agents", "GET", "/api/agents/status")
-        self.agents = _statuses(page) if page else {}
+        self.agents = _statuses(page.get("agents", page.get("items", []))) if page else {}
         if failed := self.agents.get("failed"):
             self.found.append(f"round {self.rounds}: {failed} agents have failed")
 
@@ -156,9 +157,9 @@ class _Soak:
             if task["status"] != "completed":
                 self.found.append(f"round {self.rounds}: task {task['id']} {task['status']}: {task['error']}")
 
-    async def _audit(self) -> list[dict[str, Any]]:
+    async def _audit(self) -> list[AuditEntry]:
         """All entries since we began."""
-        entries: list[dict[str, Any]] = []
+        entries: list[AuditEntry] = []
         before: str | None = None
         while True:
             query = {"limit": 1000} | ({"before": before} if before else {})
@@ -172,16 +173,16 @@ class _Soak:
                 return entries
 
 
-def _statuses(page: Mapping[str, Any]) -> dict[str, int]:
+def _statuses(agents: Iterable[Mapping[str, str]]) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for agent in page.get("agents", page.get("items", [])):
+    for agent in agents:
         counts[agent["status"]] = counts.get(agent["status"], 0) + 1
     return counts
 
 
 def run_soak(
     at: Address, *, duration: float, processes: list[str], minutes: Mapping[str, float], most_growth: float
-) -> dict[str, Any]:
+) -> Report:
     """Soak for `duration` seconds; `ok` where no work was lost, nothing failed and no memory grew too much (MB)."""
     soak = _Soak(at, processes)
     began = perf_counter()
@@ -189,7 +190,7 @@ def run_soak(
     return _report(soak, after, minutes, seconds=perf_counter() - began, most_growth=most_growth)
 
 
-async def _soaked(soak: _Soak, duration: float) -> dict[str, Any]:
+async def _soaked(soak: _Soak, duration: float) -> SoakEnd:
     began = perf_counter()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
@@ -209,10 +210,8 @@ def _grown(samples: list[float]) -> float:
     return round(median(samples[-fifth:]) - median(samples[fifth : 2 * fifth] or samples[:1]), 1) if samples else 0.0
 
 
-def _report(
-    soak: _Soak, after: dict[str, Any], minutes: Mapping[str, float], *, seconds: float, most_growth: float
-) -> dict[str, Any]:
-    memory = [
+def _report(soak: _Soak, after: SoakEnd, minutes: Mapping[str, float], *, seconds: float, most_growth: float) -> Report:
+    memory: list[MemoryRow] = [
         {
             "process": url.removesuffix("/metrics"),
             "first_mb": round(samples[0], 1) if samples else None,
@@ -246,5 +245,5 @@ def _report(
     }
 
 
-def _is_too_much(memory: Mapping[str, Any], most_growth: float) -> bool:
+def _is_too_much(memory: MemoryRow, most_growth: float) -> bool:
     return bool(memory["grown_mb"] > most_growth)

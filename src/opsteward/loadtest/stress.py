@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
 from uuid import uuid4
 
 from rich.console import Console
@@ -19,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from opsteward.client.connection import Address
 from opsteward.loadtest.simulated_users import Recorder, User, ends_of, percentile
+from opsteward.loadtest.types import Aftermath, IncidentState, RateRow, Report
 
 FIRST_RATE = 20.0  # requests a second
 _RISE = 1.3
@@ -40,7 +40,7 @@ class _Step:
     seconds: float = 0.0
     unsent: int = 0
 
-    def row(self, *, limit: float, errors: float) -> dict[str, Any]:
+    def row(self, *, limit: float, errors: float) -> RateRow:
         """As the table shows it; `held` if all limits were kept."""
         times = [one for values in self.recorder.seconds.values() for one in values]
         answered = (len(times) - self.recorder.failed) / self.seconds
@@ -113,7 +113,7 @@ class _Stress:
         self._users += 1
         return User(self._at, Recorder())
 
-    async def aftermath(self, *, patience: float) -> dict[str, Any]:
+    async def aftermath(self, *, patience: float) -> Aftermath:
         """Whether all that was accepted is there and has ended; the incidents that were made are closed."""
         recorder = Recorder()
         user = User(self._at, recorder)
@@ -141,20 +141,20 @@ class _Stress:
         }
 
 
-async def _all_incidents(user: User) -> list[dict[str, Any]]:
+async def _all_incidents(user: User) -> list[IncidentState]:
     page = await user.call("list incidents", "GET", "/api/v1/incidents", params={"limit": 200})
     return list(page["items"]) if page else []
 
 
-def run_stress(at: Address, *, duration: float, limit: float, errors: float, patience: float) -> dict[str, Any]:
+def run_stress(at: Address, *, duration: float, limit: float, errors: float, patience: float) -> Report:
     """Raise the load for `duration` seconds or to the limit; `ok` where no work was lost and a rate was held."""
     return asyncio.run(_stress(at, duration=duration, limit=limit, errors=errors, patience=patience))
 
 
-async def _stress(at: Address, *, duration: float, limit: float, errors: float, patience: float) -> dict[str, Any]:
+async def _stress(at: Address, *, duration: float, limit: float, errors: float, patience: float) -> Report:
     stress, rate, began = _Stress(at), FIRST_RATE, perf_counter()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    rows: list[dict[str, Any]] = []
+    rows: list[RateRow] = []
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task("", total=duration)
         missed = 0
@@ -173,9 +173,7 @@ async def _stress(at: Address, *, duration: float, limit: float, errors: float, 
     return _report(stress.steps, rows, after, limit=limit, errors=errors)
 
 
-def _report(
-    steps: Sequence[_Step], rows: list[dict[str, Any]], after: dict[str, Any], *, limit: float, errors: float
-) -> dict[str, Any]:
+def _report(steps: Sequence[_Step], rows: list[RateRow], after: Aftermath, *, limit: float, errors: float) -> Report:
     together = Recorder()
     for step in steps:
         for operation, values in step.recorder.seconds.items():

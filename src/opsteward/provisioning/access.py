@@ -22,6 +22,7 @@ from opsteward.core.db import Database
 from opsteward.core.errors import NotFound, OpsError, Unavailable
 from opsteward.core.feed import RECONNECTED, Notice
 from opsteward.core.log import get_logger
+from opsteward.core.pause import pause
 from opsteward.provisioning import due_access
 from opsteward.systems.service import Inventory
 from opsteward.systems.types import SystemsChanged
@@ -100,11 +101,7 @@ class AccessDuty:
                     await self._submit(tenant_id)
             except Unavailable:
                 pass  # the next round comes
-            try:
-                async with asyncio.timeout(_LOOK_AGAIN):
-                    await self._due.wait()
-            except TimeoutError:
-                pass
+            await pause(_LOOK_AGAIN, until=self._due)
 
     async def _submit(self, tenant_id: UUID) -> None:
         try:

@@ -26,6 +26,7 @@ from opsteward.core.clock import now
 from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import NotFound, OpsError, Unavailable
 from opsteward.core.log import correlated, get_logger
+from opsteward.core.pause import pause
 from opsteward.core.settings import Settings
 from opsteward.systems.health_checks import evidence_of, health_of, look
 from opsteward.systems.models import System
@@ -71,9 +72,7 @@ class Monitor:
                 self._changed.clear()
                 with suppress(Unavailable):
                     self._adopt(await self._watched())
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_RELOAD_EVERY):
-                        await self._changed.wait()
+                await pause(_RELOAD_EVERY, until=self._changed)
         finally:
             self._adopt([])
 

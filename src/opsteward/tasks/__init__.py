@@ -1,1 +1,1 @@
-"""Durable tasks: what is asked for, in which order and within which limits it runs, and what came of it."""
+"""Tasks: submitting, claiming in order and within limits, running, their outcomes; schedules and emergency pauses."""

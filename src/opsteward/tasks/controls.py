@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -21,6 +20,7 @@ from opsteward.core.changes import Change, record_changes
 from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import Invalid, NotFound
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.core.log import get_logger
 from opsteward.tasks.models import Pause
 from opsteward.tasks.types import CONTROLS, READY, PauseInfo
@@ -45,7 +45,7 @@ async def pause(session: AsyncSession, *, scope: str, target: str = "", reason: 
         .values(id=uuid7(), tenant_id=tenant_id, scope=scope, target=target, reason=reason, paused_by=actor)
         .on_conflict_do_nothing()
     )
-    await _tell(session, "paused", scope=scope, target=target, actor=actor, detail={"reason": reason})
+    await _record(session, "paused", scope=scope, target=target, actor=actor, detail={"reason": reason})
     return next(one for one in await in_force(session) if (one.scope, one.target) == (scope, target))
 
 
@@ -59,7 +59,7 @@ async def resume(session: AsyncSession, *, scope: str, target: str = "", actor: 
     )
     if lifted is None:
         raise NotFound(f"nothing is paused: {scope} {target}".strip(), remedy="see GET /api/v1/controls")
-    await _tell(session, "resumed", scope=scope, target=target, actor=actor, detail={})
+    await _record(session, "resumed", scope=scope, target=target, actor=actor, detail={})
     await feed.announce(session, kind=READY, object_id="")
 
 
@@ -67,7 +67,7 @@ async def pause_everything(db: Database, *, reason: str = "", actor: str, home: 
     """Stop the whole installation, all tenants; `home` is the tenant of who does it."""
     async with db.unit_of_work(EVERYBODY) as session:
         made = await pause(session, scope="everything", reason=reason, actor=actor)
-    await _note_at_home(db, home, "paused", actor=actor, reason=reason)
+    await _record_at_home(db, home, "paused", actor=actor, reason=reason)
     return made
 
 
@@ -75,10 +75,10 @@ async def resume_everything(db: Database, *, reason: str = "", actor: str, home:
     """The whole installation goes on, but for what is paused by itself. Raises NotFound when it was not paused."""
     async with db.unit_of_work(EVERYBODY) as session:
         await resume(session, scope="everything", actor=actor)
-    await _note_at_home(db, home, "resumed", actor=actor, reason=reason)
+    await _record_at_home(db, home, "resumed", actor=actor, reason=reason)
 
 
-async def _note_at_home(db: Database, home: UUID, what: str, *, actor: str, reason: str) -> None:
+async def _record_at_home(db: Database, home: UUID, what: str, *, actor: str, reason: str) -> None:
     """Who stopped or started everything is in the log of their own tenant too, where people look."""
     async with db.unit_of_work(home) as session:
         await audit.record(
@@ -148,9 +148,7 @@ def _check(scope: str, target: str) -> None:
         raise Invalid.field("target", "has no meaning for this scope", "leave it out")
 
 
-async def _tell(
-    session: AsyncSession, what: str, *, scope: str, target: str, actor: str, detail: dict[str, Any]
-) -> None:
+async def _record(session: AsyncSession, what: str, *, scope: str, target: str, actor: str, detail: JsonObject) -> None:
     log.warning(f"tasks.controls.{what}", scope=scope, target=target, actor=actor)
     await audit.record(
         session,
@@ -165,7 +163,7 @@ async def _tell(
     await feed.announce(session, kind=CONTROLS, object_id="")
 
 
-def _info(row: Any) -> PauseInfo:
+def _info(row: sa.Row[tuple[object, ...]]) -> PauseInfo:
     return PauseInfo(
         scope=row.scope,
         target=row.target,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -52,7 +51,7 @@ async def free_dependents(session: AsyncSession, completed: Sequence[UUID]) -> b
     return any(waiting == 0 for waiting in rows.all())
 
 
-async def cancel_dependents(session: AsyncSession, cancelled: Sequence[UUID]) -> Sequence[Any]:
+async def cancel_dependents(session: AsyncSession, cancelled: Sequence[UUID]) -> Sequence[sa.Row[tuple[UUID, str]]]:
     """Cancel what waits for these, and what waits for that; gives back (id, task_type) of each."""
     if not cancelled:
         return []

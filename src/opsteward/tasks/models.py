@@ -6,7 +6,6 @@ The row is the queue: what is `ready` may be claimed. So a task is asked for and
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -15,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from opsteward.core.clock import now
 from opsteward.core.db import Base, TenantRow
+from opsteward.core.json_types import JsonObject
 
 
 class Task(TenantRow, Base):
@@ -55,8 +55,8 @@ class Task(TenantRow, Base):
     ready: Mapped[bool]
     waiting_on: Mapped[int]  # how many of its dependencies have not completed
     run_at: Mapped[datetime]
-    params: Mapped[dict[str, Any]]
-    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB)
+    params: Mapped[JsonObject]
+    metadata_: Mapped[JsonObject] = mapped_column("metadata", JSONB)
     dependencies: Mapped[list[UUID]]
     dedup_key: Mapped[str | None]
     repeat_key: Mapped[UUID | None]  # of a submission that may be repeated
@@ -69,11 +69,11 @@ class Task(TenantRow, Base):
     process_id: Mapped[UUID | None]
     progress: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
     progress_message: Mapped[str] = mapped_column(default="")
-    result: Mapped[dict[str, Any] | None]
+    result: Mapped[JsonObject | None]
     error: Mapped[str | None]
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     retry_count: Mapped[int] = mapped_column(default=0)
-    tries: Mapped[list[dict[str, Any]]] = mapped_column(server_default=sa.text("'[]'"))  # those that failed
+    tries: Mapped[list[JsonObject]] = mapped_column(server_default=sa.text("'[]'"))  # those that failed
     takeovers: Mapped[int] = mapped_column(default=0)  # how often its process died under it
     max_retries: Mapped[int]
     backoff_factor: Mapped[float]
@@ -103,7 +103,7 @@ class TaskSchedule(TenantRow, Base):
     name: Mapped[str]
     cron: Mapped[str]
     timezone: Mapped[str]
-    task: Mapped[dict[str, Any]]  # what is submitted
+    task: Mapped[JsonObject]  # what is submitted
     paused: Mapped[bool] = mapped_column(default=False)
     next_at: Mapped[datetime]
     last_at: Mapped[datetime | None]

@@ -1,16 +1,16 @@
-"""What came of tasks, written down in batches: many tasks that end at once share one transaction.
+"""Stores the outcomes of tasks in batches: many tasks that end at once share one transaction.
 
 Whoever hands in an outcome waits until it is committed, so nothing is held in memory alone. While the database is
-away the ledger waits; an outcome that can't be stored fails its task and no other.
+away the writer waits; an outcome that can't be stored fails its task and no other.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,11 +18,15 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core import feed
+from opsteward.core.backoff import growing_pauses
 from opsteward.core.changes import Change, record_changes
 from opsteward.core.db import Database
 from opsteward.core.errors import Unavailable
+from opsteward.core.json_types import JsonObject
 from opsteward.core.log import get_logger
+from opsteward.core.storable_text import storable
 from opsteward.tasks.dependents import cancel_dependents, free_dependents
+from opsteward.tasks.outcomes import Outcome
 from opsteward.tasks.types import CHANGED, READY, TaskStatus
 from opsteward.telemetry import audit
 
@@ -34,6 +38,7 @@ _PROGRESS_EVERY = 0.5
 _MAX_AT_ONCE = 500
 #: Failed tries that a task remembers, and characters of each one's error.
 _MAX_TRIES, _MAX_ERROR = 20, 500
+_MAX_MESSAGE = 500  # characters of a progress
 
 _WRITE = sa.text("""
 update opsteward.tasks t set status = r.status, error = r.error, result = r.result,
@@ -56,26 +61,15 @@ from jsonb_to_recordset(:rows) as r(id uuid, progress smallint, message text)
 where t.tenant_id = :tenant_id and t.id = r.id and t.status = 'in_progress'
 """).bindparams(sa.bindparam("rows", type_=JSONB))
 
+#: What `_WRITE` gives of each row: id, status, task_type, error.
+_Written: TypeAlias = tuple[UUID, str, str, str | None]
+
 _TYPES_OF_CHANGE = {
     TaskStatus.COMPLETED: "task_completed",
     TaskStatus.FAILED: "task_failed",
     TaskStatus.DEAD_LETTER: "task_dead_letter",
     TaskStatus.CANCELLED: "task_cancelled",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one run of a task ended. `pending`: it is to run again, after `delay` seconds; `tried`: that was a try."""
-
-    tenant_id: UUID
-    task_id: UUID
-    status: TaskStatus
-    result: dict[str, Any] | None = None
-    error: str | None = None
-    tried: int = 0
-    delay: float = 0.0
-    limited: bool = False  # its end may make room for what a limit holds back, on other processes too
 
 
 class OutcomeWriter:
@@ -122,26 +116,24 @@ class OutcomeWriter:
                     self._progress.pop((outcome.tenant_id, outcome.task_id), None)
                     by_tenant[outcome.tenant_id].append((outcome, done))
                 for tenant_id, part in by_tenant.items():
-                    await self._write_surely(tenant_id, [outcome for outcome, _ in part])
+                    await self._store_batch(tenant_id, [outcome for outcome, _ in part])
                     for _, done in part:
                         if not done.done():
                             done.set_result(None)
 
-    async def _write_surely(self, tenant_id: UUID, outcomes: Sequence[Outcome]) -> None:
-        pause = 0.05
-        while True:
+    async def _store_batch(self, tenant_id: UUID, outcomes: Sequence[Outcome]) -> None:
+        for seconds in growing_pauses(0.05, limit=_MAX_PAUSE):
             try:
                 async with self._db.unit_of_work(tenant_id) as session:
                     await self._store(session, tenant_id, outcomes)
                 return
             except Unavailable:
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _MAX_PAUSE)
+                await asyncio.sleep(seconds)
             except Exception as error:  # a boundary: one result that can't be stored must not hold up the others
-                log.exception("tasks.ledger.refused", tasks=len(outcomes))
+                log.exception("tasks.outcome.not_stored", tasks=len(outcomes))
                 if len(outcomes) > 1:
                     for outcome in outcomes:
-                        await self._write_surely(tenant_id, [outcome])
+                        await self._store_batch(tenant_id, [outcome])
                     return
                 if outcomes[0].result is None:
                     return  # not even its end can be written down; its process's end will release it
@@ -167,7 +159,7 @@ class OutcomeWriter:
             "most_tries": _MAX_TRIES,
             "most_error": _MAX_ERROR,
         }
-        written = (await session.execute(_WRITE, parameters)).all()
+        written: Sequence[sa.Row[_Written]] = (await session.execute(_WRITE, parameters)).all()
         freed = await free_dependents(session, [row.id for row in written if row.status == TaskStatus.COMPLETED])
         cancelled = await cancel_dependents(session, [row.id for row in written if row.status == TaskStatus.CANCELLED])
         await audit.record_all(session, list(_failures(written)))
@@ -180,7 +172,7 @@ class OutcomeWriter:
 
     async def _write_progress(self) -> None:
         waiting, self._progress = self._progress, {}
-        by_tenant: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+        by_tenant: dict[UUID, list[JsonObject]] = defaultdict(list)
         for (tenant_id, task_id), (percent, message) in waiting.items():
             by_tenant[tenant_id].append({"id": str(task_id), "progress": percent, "message": message})
         for tenant_id, rows in by_tenant.items():
@@ -192,14 +184,9 @@ class OutcomeWriter:
                 return  # the next progress says more anyway
 
 
-def storable(text: str) -> str:
-    """What PostgreSQL can keep of a text from outside."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()
-
-
 def progress_of(percent: float, message: str) -> tuple[int, str]:
     """A progress as it can be stored. Raises TypeError or ValueError for what is none."""
-    return int(min(max(percent, 0), 100)), storable(message[:500])
+    return int(min(max(percent, 0), 100)), storable(message, limit=_MAX_MESSAGE)
 
 
 def change_of(task_id: UUID, status: str, task_type: str) -> Change:
@@ -207,7 +194,7 @@ def change_of(task_id: UUID, status: str, task_type: str) -> Change:
     return Change(type=_TYPES_OF_CHANGE[TaskStatus(status)], data={"task_id": str(task_id), "task_type": task_type})
 
 
-def _failures(written: Iterable[Any]) -> Iterable[dict[str, Any]]:
+def _failures(written: Iterable[sa.Row[_Written]]) -> Iterator[Mapping[str, object]]:
     for row in written:
         if row.status in (TaskStatus.FAILED, TaskStatus.DEAD_LETTER):
             yield {

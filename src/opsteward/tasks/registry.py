@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,10 +17,10 @@ class TaskRegistry:
     def __init__(self, types: Iterable[TaskType], *, max_params_bytes: int) -> None:
         self._types: dict[str, TaskType] = {}
         self._max_params_bytes = max_params_bytes
-        for kind in types:
-            if kind.slug in self._types:
-                raise ValueError(f"two task types are called {kind.slug}")
-            self._types[kind.slug] = kind
+        for task_type in types:
+            if task_type.slug in self._types:
+                raise ValueError(f"two task types are called {task_type.slug}")
+            self._types[task_type.slug] = task_type
 
     @property
     def types(self) -> Mapping[str, TaskType]:
@@ -32,17 +31,17 @@ class TaskRegistry:
 
     def limits(self) -> dict[str, int | None]:
         """Every type that this process can run, with the most of it that may run at once."""
-        return {slug: kind.concurrency for slug, kind in self._types.items()}
+        return {slug: task_type.concurrency for slug, task_type in self._types.items()}
 
-    def problems(self, task_type: str, params: Mapping[str, Any], *, at: str = "") -> list[FieldProblem]:
+    def problems(self, task_type: str, params: Mapping[str, object], *, at: str = "") -> list[FieldProblem]:
         """What is wrong with these; `at` stands before the fields' names."""
-        kind = self._types.get(task_type)
-        if kind is None:
+        known_type = self._types.get(task_type)
+        if known_type is None:
             known = ", ".join(sorted(self._types)) or "none"
             problem = f"{task_type[:80]!r} is no task type"
             return [FieldProblem(field=f"{at}task_type", problem=problem, remedy=f"use one of {known}")]
         try:
-            validated(kind, params)
+            validated(known_type, params)
         except ValidationError as error:
             return [
                 FieldProblem(
@@ -52,7 +51,7 @@ class TaskRegistry:
             ]
         return self.too_large("parameters", params, at=at)
 
-    def too_large(self, field: str, value: Mapping[str, Any], *, at: str = "") -> list[FieldProblem]:
+    def too_large(self, field: str, value: Mapping[str, object], *, at: str = "") -> list[FieldProblem]:
         """The problem of a free field of a task that is no place for data."""
         size = len(json.dumps(value, ensure_ascii=False).encode()) if value else 0
         if size <= self._max_params_bytes:
@@ -61,9 +60,9 @@ class TaskRegistry:
         return [FieldProblem(field=f"{at}{field}", problem=problem, remedy="pass a reference to the data instead")]
 
 
-def validated(kind: TaskType, params: Mapping[str, Any]) -> BaseModel:
+def validated(task_type: TaskType, params: Mapping[str, object]) -> BaseModel:
     """The typed parameters. Raises pydantic's ValidationError."""
-    return kind.params.model_validate(dict(params))
+    return task_type.params.model_validate(dict(params))
 
 
 _SEE_TYPES = "see GET /api/v1/tasks/types"

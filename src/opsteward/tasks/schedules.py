@@ -26,6 +26,7 @@ from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound, OpsError, Unavailable
 from opsteward.core.ids import derived_id, uuid7
 from opsteward.core.log import get_logger
+from opsteward.core.pause import pause
 from opsteward.core.references import called
 from opsteward.tasks.models import TaskSchedule
 from opsteward.tasks.submission import Submission
@@ -49,7 +50,7 @@ class Schedules:
         self._changed = asyncio.Event()
 
     async def create(
-        self, session: AsyncSession, *, name: str, cron: str, timezone: str, task: Mapping[str, Any], actor: str
+        self, session: AsyncSession, *, name: str, cron: str, timezone: str, task: Mapping[str, object], actor: str
     ) -> ScheduleInfo:
         """`task` is what NewTask takes. Raises Invalid, and Conflict for a taken name."""
         self._submission.check(_task_of(task))
@@ -113,9 +114,7 @@ class Schedules:
             wait = _RETRY
             with suppress(Unavailable):
                 wait = await self._fire_due(db)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._changed.wait()
+            await pause(wait, until=self._changed)
 
     async def _fire_due(self, db: Database) -> float:
         """Seconds until there is something to do again."""
@@ -179,7 +178,7 @@ def next_time(cron: str, timezone: str, *, after: datetime) -> datetime:
     return following
 
 
-def _task_of(task: Mapping[str, Any], **more: Any) -> NewTask:
+def _task_of(task: Mapping[str, object], **more: Any) -> NewTask:
     return NewTask(**{**task, **more})
 
 

@@ -6,10 +6,8 @@ dependencies that don't exist or go in a circle, delays that lie behind us.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from graphlib import CycleError, TopologicalSorter
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -22,22 +20,20 @@ from opsteward.core.clock import iso, now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, FieldProblem, Invalid
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import Json, JsonObject
 from opsteward.core.log import correlation_id
 from opsteward.core.settings import Settings
 from opsteward.tasks.models import Task
 from opsteward.tasks.registry import TaskRegistry
+from opsteward.tasks.submission_checks import MAX_PROBLEMS, edges_of, refuse_circles, time_problems
 from opsteward.tasks.types import CHANGED, PRIORITIES, READY, NewTask, Submitted, TaskStatus
 from opsteward.telemetry import audit
 
-#: Most problems that are said of one submission.
-_MAX_PROBLEMS = 20
 MAX_DEPENDENCIES = 1000
 #: Tasks of one insert: its text is built in memory.
 _CHUNK = 2000
 #: What stands for a task by its key may end between our insert and our look: then it is inserted after all.
 _MAX_LOOKS = 20
-#: Longest delay, and furthest start: beyond it, use a schedule.
-MAX_DELAY = 366 * 86_400.0
 
 _INSERT = sa.text("""
 insert into opsteward.tasks (id, tenant_id, name, description, task_type, priority, status, ready, waiting_on, run_at,
@@ -83,19 +79,19 @@ class Submission:
         for _ in range(_MAX_LOOKS):
             missing = [row for task_id, row in zip(ids, rows, strict=True) if task_id not in added]
             added |= await _insert(session, missing, edges=edges, ids=ids, actor=actor, at=at)
-            submitted = await _answers(session, tasks, ids, added)
+            submitted = await _submitted(session, tasks, ids, added)
             if submitted is not None:
                 break
         else:
             raise Invalid.field("dedup_key", "is just being freed", "send it again")
-        moved = {task_id for task_id, told in zip(ids, submitted, strict=True) if told.id != task_id}
+        moved = {task_id for task_id, one in zip(ids, submitted, strict=True) if one.id != task_id}
         if any(task_id in added and moved.intersection(edges[n]) for n, task_id in enumerate(ids)):
             raise Conflict(
                 "a task of this submission stands for one that waits or runs already, and others depend on it",
                 remedy="name the standing task's id as the dependency, or use another dedup_key",
             )
         fresh = [number for number, task_id in enumerate(ids) if task_id in added]
-        await _tell(session, [(ids[n], tasks[n]) for n in fresh], actor=actor)
+        await _record(session, [(ids[n], tasks[n]) for n in fresh], actor=actor)
         if any(rows[number]["ready"] for number in fresh):
             await feed.announce(session, kind=READY, object_id="")
         elif fresh:
@@ -117,19 +113,19 @@ class Submission:
                 problems.append(FieldProblem(field=f"{where}ref", problem="is used twice", remedy="rename one"))
             problems += self._task_registry.problems(task.task_type, task.params, at=where)
             problems += self._task_registry.too_large("metadata", task.metadata, at=where)
-            problems += _time_problems(task, at, where)
-            if len(problems) >= _MAX_PROBLEMS:
+            problems += time_problems(task, at, where)
+            if len(problems) >= MAX_PROBLEMS:
                 break
         if problems:
-            raise Invalid(problems=problems[:_MAX_PROBLEMS])
-        edges = _edges(tasks, refs, ids, single=single)
-        _refuse_circles(tasks, ids, edges)
+            raise Invalid(problems=problems[:MAX_PROBLEMS])
+        edges = edges_of(tasks, refs, ids, single=single)
+        refuse_circles(tasks, ids, edges)
         return edges
 
-    def _row(self, task: NewTask, task_id: UUID, edges: list[UUID], waiting: int, at: datetime) -> dict[str, Any]:
-        kind = self._task_registry.types[task.task_type]
+    def _row(self, task: NewTask, task_id: UUID, edges: list[UUID], waiting: int, at: datetime) -> dict[str, object]:
+        task_type = self._task_registry.types[task.task_type]
         run_at = task.run_at or (at + timedelta(seconds=task.delay) if task.delay else at)
-        retries = task.max_retries if task.max_retries is not None else kind.max_retries
+        retries = task.max_retries if task.max_retries is not None else task_type.max_retries
         return {
             "id": str(task_id),
             "name": task.name or task.task_type,
@@ -148,60 +144,13 @@ class Submission:
             "max_retries": self._settings.max_retries if retries is None else retries,
             "backoff_factor": task.backoff_factor or self._settings.backoff_factor,
             "max_backoff": task.max_backoff if task.max_backoff is not None else self._settings.max_backoff,
-            "timeout": task.timeout or kind.timeout,
+            "timeout": task.timeout or task_type.timeout,
         }
 
 
 def _ids(count: int) -> list[UUID]:
     """Time-ordered, also within one submission: equals run in the order in which they were given."""
     return sorted(uuid7() for _ in range(count))
-
-
-def _time_problems(task: NewTask, at: datetime, where: str) -> Iterator[FieldProblem]:
-    if task.delay is not None and task.run_at is not None:
-        yield FieldProblem(field=f"{where}delay", problem="stands beside run_at", remedy="give one of them")
-    if task.delay is not None and not 0 <= task.delay <= MAX_DELAY:
-        yield FieldProblem(
-            field=f"{where}delay", problem="is not between 0 and 366 days", remedy="give seconds from now"
-        )
-    if task.run_at is not None and task.run_at > at + timedelta(seconds=MAX_DELAY):
-        yield FieldProblem(field=f"{where}run_at", problem="is over 366 days away", remedy="use a schedule")
-
-
-def _edges(tasks: Sequence[NewTask], refs: dict[str, int], ids: Sequence[UUID], *, single: bool) -> list[list[UUID]]:
-    edges: list[list[UUID]] = []
-    problems: list[FieldProblem] = []
-    for number, task in enumerate(tasks):
-        field = "dependencies" if single else f"tasks.{number}.dependencies"
-        found: dict[UUID, None] = {}
-        for name in task.dependencies:
-            if name in refs:
-                found[ids[refs[name]]] = None
-                continue
-            try:
-                found[UUID(name)] = None
-            except ValueError:
-                problem = f"{name[:80]!r} is neither a task's id nor a ref of this submission"
-                problems.append(FieldProblem(field=field, problem=problem, remedy="name tasks that exist"))
-                break
-        if len(problems) >= _MAX_PROBLEMS:
-            break
-        edges.append(list(found))
-    if problems:
-        raise Invalid(problems=problems)
-    return edges
-
-
-def _refuse_circles(tasks: Sequence[NewTask], ids: Sequence[UUID], edges: Sequence[list[UUID]]) -> None:
-    """What is there already can't depend on what is new, so only new tasks can stand in a circle."""
-    number_of = {task_id: number for number, task_id in enumerate(ids)}
-    inner = {n: [number_of[e] for e in targets if e in number_of] for n, targets in enumerate(edges) if targets}
-    try:
-        TopologicalSorter(inner).prepare()
-    except CycleError as error:
-        circle = [tasks[n].ref or tasks[n].name or f"tasks.{n}" for n in reversed(error.args[1])]
-        shown = " -> ".join(name[:60] for name in circle[:10]) + (" -> ..." if len(circle) > 10 else "")
-        raise Invalid.field("dependencies", f"go in a circle: {shown}", "remove one of them") from None
 
 
 async def _waiting_on(
@@ -228,7 +177,7 @@ async def _waiting_on(
             elif standing[target] == TaskStatus.CANCELLED:
                 problems.append(FieldProblem(field=field, problem=f"task {target} was cancelled", remedy=_REMEDY))
     if problems:
-        raise Invalid(problems=problems[:_MAX_PROBLEMS])
+        raise Invalid(problems=problems[:MAX_PROBLEMS])
     return [sum(e in new or standing[e] != TaskStatus.COMPLETED for e in targets) for targets in edges]
 
 
@@ -237,7 +186,7 @@ _REMEDY = "name tasks that can still complete"
 
 async def _insert(
     session: AsyncSession,
-    rows: Sequence[dict[str, Any]],
+    rows: Sequence[Mapping[str, object]],
     *,
     edges: Sequence[list[UUID]],
     ids: Sequence[UUID],
@@ -269,7 +218,7 @@ async def _insert(
     return added
 
 
-async def _answers(
+async def _submitted(
     session: AsyncSession, tasks: Sequence[NewTask], ids: Sequence[UUID], added: set[UUID]
 ) -> list[Submitted] | None:
     """New ones by their id; for the others what is there by their keys. None where nothing is any more."""
@@ -288,10 +237,10 @@ async def _answers(
             )
         )
         for row in rows:
-            told = Submitted(id=row.id, status=row.status, deduplicated=True)
+            standing = Submitted(id=row.id, status=row.status, deduplicated=True)
             for key in (row.repeat_key, row.dedup_key):
                 if key is not None:
-                    known[key] = told
+                    known[key] = standing
     answers = []
     for number, task_id in enumerate(ids):
         if task_id in added:
@@ -304,16 +253,16 @@ async def _answers(
     return answers
 
 
-async def _tell(session: AsyncSession, fresh: Sequence[tuple[UUID, NewTask]], *, actor: str) -> None:
+async def _record(session: AsyncSession, fresh: Sequence[tuple[UUID, NewTask]], *, actor: str) -> None:
     if not fresh:
         return
     first = fresh[0][0]
     if len(fresh) == 1:
-        detail: dict[str, Any] = {"task_type": fresh[0][1].task_type}
+        detail: JsonObject = {"task_type": fresh[0][1].task_type}
         change = Change(type="task_submitted", data={"task_id": str(first), "task_type": fresh[0][1].task_type})
     else:
         # One entry for the whole submission: every task's row says who asked for it and in which request.
-        types = sorted({task.task_type for _, task in fresh})
+        types: list[Json] = [*sorted({task.task_type for _, task in fresh})]
         detail = {"count": len(fresh), "task_types": types, "first": str(first), "last": str(fresh[-1][0])}
         change = Change(type="tasks_submitted", data={"count": len(fresh), "first": str(first)})
     await audit.record(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
+
+from opsteward.core.json_types import JsonObject
 
 PRIORITIES = {"critical": 1, "high": 2, "normal": 3, "low": 4, "background": 5}
 PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
@@ -44,8 +46,8 @@ class NewTask:
     task_type: str
     name: str = ""
     description: str = ""
-    params: dict[str, Any] = field(default_factory=dict)
-    metadata: dict[str, Any] = field(default_factory=dict)
+    params: Mapping[str, object] = field(default_factory=dict)
+    metadata: Mapping[str, object] = field(default_factory=dict)
     priority: str = "normal"
     dependencies: tuple[str, ...] = ()
     ref: str | None = None
@@ -74,13 +76,13 @@ class TaskInfo:
     progress_message: str
     retry_count: int
     max_retries: int
-    tries: list[dict[str, Any]]
+    tries: list[JsonObject]
     dependencies: list[UUID]
     waiting_on: int
-    parameters: dict[str, Any]
-    result_data: dict[str, Any] | None
+    parameters: JsonObject
+    result_data: JsonObject | None
     error: str | None
-    metadata: dict[str, Any]
+    metadata: JsonObject
     tenant_id: UUID
     schedule_id: UUID | None
     dedup_key: str | None
@@ -103,6 +105,18 @@ class Submitted:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unfinished:
+    """A task that runs in this process; `seconds_left` is how long it may still take, None while it is paused.
+
+    `durable`: its finished steps are not run again."""
+
+    task_type: str
+    task_id: UUID
+    durable: bool
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Redriven:
     """How many tasks were driven again."""
 
@@ -118,7 +132,7 @@ class ScheduleInfo:
     name: str
     cron: str
     timezone: str
-    task: dict[str, Any]
+    task: JsonObject
     paused: bool
     next_at: datetime
     last_at: datetime | None

@@ -1,1 +1,1 @@
-"""The seven-phase session that finds causes and gets them mended."""
+"""Troubleshooting sessions: seven phases that diagnose systems, have fixes carried out as actions, and verify them."""

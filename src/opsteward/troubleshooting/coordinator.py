@@ -3,10 +3,10 @@
     initialise -> assess -> [ diagnose -> prioritise -> resolve -> verify ] -> report
 
 Two durable workflows: one goes up to the request of a fix, the other goes on when that fix has come to its end, so
-that a session that waits for an approval holds up nobody. A fix goes through the one door under a standing order;
+that a session that waits for an approval holds up nobody. A fix is requested as an action under a standing order;
 without an order nothing is done and the proposal goes to people. A fix that did not make the system healthy is
-frozen, and the next round looks again. The health that counts is measured by the systems' own checks, not told by
-the action.
+frozen, and the next round looks again. The health that counts is measured by the systems' own checks, not reported
+by the action.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from opsteward.troubleshooting.diagnosis import DOMAINS, Diagnosis
 from opsteward.troubleshooting.models import Session
 from opsteward.troubleshooting.repair import FIX, Repair
 from opsteward.troubleshooting.service import RESUME_WORKFLOW, SESSION_WORKFLOW, finish, get_row, write_phase
-from opsteward.troubleshooting.session_context import ACTOR, Case, Data, SessionContext
-from opsteward.troubleshooting.types import FixAction, Issue, ResolutionReport
+from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext
+from opsteward.troubleshooting.types import Attempt, FixAction, Issue, Pace, ResolutionReport
 
 WAITING = "waiting"
 
@@ -68,7 +68,7 @@ class Coordinator:
                 return await durable.step("session.report", partial(self._report, case, "escalated"))
             return await self._look_and_act(case, pace)
 
-    async def _look_and_act(self, case: Case, pace: Data) -> str:
+    async def _look_and_act(self, case: Case, pace: Pace) -> str:
         outcome = "inconclusive"
         for look in range(pace["looks"] + 1):
             number = pace["tried"] * (pace["looks"] + 1) + look + 1
@@ -126,7 +126,7 @@ class Coordinator:
                 verb=f"troubleshooting.{outcome}",
                 object_type="troubleshooting_session",
                 object_id=str(row.id),
-                detail={"actions": [t["action_id"] for t in row.tried]},
+                detail={"actions": [attempt["action_id"] for attempt in row.tried]},
             )
             if row.incident_id:
                 await self._close_incident(session, row, over, summary)
@@ -141,7 +141,7 @@ class Coordinator:
             actor=ACTOR,
             title=f"Resolved: {summary}" if over else f"Escalated: {summary}",
             key=f"{row.id} report",
-            detail={"outcome": row.outcome, "tried": row.tried},
+            detail={"outcome": row.outcome, "tried": [dict(attempt) for attempt in row.tried]},
             resolution=summary,
         )
         if not moved or over:
@@ -166,7 +166,7 @@ class Coordinator:
         )
 
 
-def _summary(outcome: str, issues: Sequence[Issue], tried: Sequence[Data]) -> str:
+def _summary(outcome: str, issues: Sequence[Issue], tried: Sequence[Attempt]) -> str:
     attempts = "; ".join(f"{t['action']} on {t['system']}: {t['status']} ({t['summary']})" for t in tried)
     if outcome == "resolved":
         return f"repaired by {tried[-1]['action']} on {tried[-1]['system']} and proven healthy"
@@ -180,14 +180,14 @@ def _summary(outcome: str, issues: Sequence[Issue], tried: Sequence[Data]) -> st
     return f"{found}. Tried: {attempts or 'nothing, because no standing order covers it'}"
 
 
-def _resolution(outcome: str, tried: Sequence[Data]) -> ResolutionReport:
+def _resolution(outcome: str, tried: Sequence[Attempt]) -> ResolutionReport:
     return ResolutionReport(
         bot_name="coordinator",
         bot_type="resolution",
         actions_attempted=[
             FixAction(
                 action=t["action"],
-                action_id=t["action_id"],
+                action_id=UUID(t["action_id"]),
                 system=t["system"],
                 issue=t["issue"],
                 standing_order=t["order"],

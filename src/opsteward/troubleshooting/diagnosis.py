@@ -14,8 +14,8 @@ from opsteward.systems.health_checks import look
 from opsteward.systems.service import connected
 from opsteward.troubleshooting.assessment import diagnostic_report, findings_in_words, health_score, prioritised
 from opsteward.troubleshooting.service import get_row, write_phase
-from opsteward.troubleshooting.session_context import ACTOR, Case, Data, SessionContext
-from opsteward.troubleshooting.types import DiagnosticReport, SystemFacts
+from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext
+from opsteward.troubleshooting.types import DiagnosticReport, Pace, SystemFacts
 
 DOMAINS: tuple[Domain, ...] = ("web", "database", "network")
 _VERSION_WITHIN = 0.5  # seconds; a system that does not tell its version now will be looked at all the same
@@ -27,7 +27,7 @@ class Diagnosis:
     def __init__(self, context: SessionContext) -> None:
         self._context = context
 
-    async def initialise(self, case: Case) -> Data:
+    async def initialise(self, case: Case) -> Pace:
         """Returns the session's pace: with which patience it works, whatever the settings become meanwhile."""
         started = time.time()
         async with self._context.unit_of_work(case) as session:
@@ -95,7 +95,7 @@ class Diagnosis:
             reports = [DiagnosticReport.model_validate(report) for report in row.diagnostics]
             issues = prioritised(reports)
             words = findings_in_words(issues)
-            started = min(report["started"] for report in row.diagnostics)
+            started = min(float(str(report["started"])) for report in row.diagnostics)
             write_phase(row, "diagnose", round_number=number, summary=words, started=started, ended=time.time())
             row.issues = [i.model_dump(mode="json") for i in issues]
             row.health_score = health_score(issues)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from opsteward.core.clock import now
 from opsteward.core.db import Base, TenantRow
+from opsteward.core.json_types import JsonObject
+from opsteward.troubleshooting.types import Attempt, Choice
 
 
 class Session(TenantRow, Base):
@@ -33,12 +35,12 @@ class Session(TenantRow, Base):
     outcome: Mapped[str | None]
     summary: Mapped[str]
     health_score: Mapped[int | None]
-    phases: Mapped[list[dict[str, Any]]]
-    issues: Mapped[list[dict[str, Any]]]
-    diagnostics: Mapped[list[dict[str, Any]]]
-    resolutions: Mapped[list[dict[str, Any]]]
-    choice: Mapped[dict[str, Any]]
-    tried: Mapped[list[dict[str, Any]]]
+    phases: Mapped[list[JsonObject]]
+    issues: Mapped[list[JsonObject]]
+    diagnostics: Mapped[list[JsonObject]]
+    resolutions: Mapped[list[JsonObject]]
+    choice: Mapped[Choice] = mapped_column(JSONB)
+    tried: Mapped[list[Attempt]] = mapped_column(JSONB)
     started_at: Mapped[datetime] = mapped_column(default=now)
     ended_at: Mapped[datetime | None]
     correlation_id: Mapped[str]

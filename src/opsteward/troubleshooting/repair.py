@@ -1,4 +1,4 @@
-"""The phases that act: choose a fix that the standing orders cover, put it through the door, verify the systems."""
+"""The phases that act: choose a fix that the standing orders cover, request it as an action, verify the systems."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from opsteward.events.standing_orders.document import Subject
 from opsteward.events.standing_orders.service import StandingOrders, limits_of
 from opsteward.events.types import IncidentStatus
 from opsteward.troubleshooting.service import get_row, write_phase
-from opsteward.troubleshooting.session_context import ACTOR, Case, Data, SessionContext
-from opsteward.troubleshooting.types import Issue
+from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext
+from opsteward.troubleshooting.types import Attempt, Choice, Fix, Issue, Pace
 
 FIX = "fix"
 
@@ -41,20 +41,20 @@ class Repair:
             tried = bool(row.tried)
             over = await self._is_over(session, row.incident_id)
         if over:
-            choice, verdict = {}, "stopped"
+            choice, outcome = {}, "stopped"
         elif choice:
-            verdict = FIX
+            outcome = FIX
         elif not issues and await self._context.all_healthy(case):
-            verdict = "healthy"
+            outcome = "healthy"
         else:
-            verdict = "escalated" if issues or tried else "inconclusive"
+            outcome = "escalated" if issues or tried else "inconclusive"
         async with self._context.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
-            row.choice = choice | {"round": number}
+            row.choice = {**choice, "round": number}
         await self._context.end_phase(
-            case, "prioritise", number, started, _choice_in_words(verdict, choice, issues, proposals), {}
+            case, "prioritise", number, started, _choice_in_words(outcome, choice, issues, proposals), {}
         )
-        return verdict
+        return outcome
 
     async def _is_over(self, session: AsyncSession, incident_id: UUID | None) -> bool:
         """Whether somebody resolved the incident meanwhile: then nothing is to be touched any more."""
@@ -64,8 +64,8 @@ class Repair:
         return incident.status == IncidentStatus.RESOLVED
 
     async def _covered_fix(
-        self, session: AsyncSession, issues: Sequence[Issue], tried: Sequence[Data]
-    ) -> tuple[Data, list[str]]:
+        self, session: AsyncSession, issues: Sequence[Issue], tried: Sequence[Attempt]
+    ) -> tuple[Choice, list[str]]:
         already = {(t["action"], t["system_id"]) for t in tried}
         proposals: list[str] = []
         for issue in issues:
@@ -74,7 +74,7 @@ class Repair:
                 if (fix.action, str(issue.system_id)) in already:
                     continue
                 if order is not None and order.action == fix.action:
-                    choice = {
+                    choice: Choice = {
                         "issue": issue.model_dump(mode="json"),
                         "fix": fix.model_dump(mode="json"),
                         "order": order.name,
@@ -86,20 +86,20 @@ class Repair:
         return {}, proposals
 
     async def request(self, case: Case, number: int) -> str:
-        """Put the chosen fix through the one door. Returns the run's id; repeating gives the same run."""
+        """Request the chosen fix as an action. Returns the run's id; repeating gives the same run."""
         async with self._context.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
             if row.status == "ended" or row.choice.get("round") != number or "fix" not in row.choice:
                 return ""  # run again after the session has gone on
             row.phase = "resolve"
-            choice, fix = row.choice, row.choice["fix"]
+            choice, fix = row.choice, Fix.model_validate(row.choice["fix"])
             issue = Issue.model_validate(choice["issue"])
             run = await self._action_service.request(
                 session,
                 new=NewAction(
-                    action=fix["action"],
-                    params=fix["params"],
-                    reason=f"{issue.title}: {fix['reason']}",
+                    action=fix.action,
+                    params=fix.params,
+                    reason=f"{issue.title}: {fix.reason}",
                     requested_by=f"standing-order:{choice['order']}",
                     idempotency_key=f"{row.id}:{number}",
                     system_id=issue.system_id,
@@ -116,13 +116,13 @@ class Repair:
                     incident_id=row.incident_id,
                     status=IncidentStatus.REMEDIATING,
                     actor=ACTOR,
-                    title=f"Decided: {fix['action']} under standing order {choice['order']}",
+                    title=f"Decided: {fix.action} under standing order {choice['order']}",
                     key=f"{row.id} remediating {number}",
-                    detail={"reason": fix["reason"], "approval": choice["approval"], "action_id": str(run.id)},
+                    detail={"reason": fix.reason, "approval": choice["approval"], "action_id": str(run.id)},
                 )
             return str(run.id)
 
-    async def note_end(self, case: Case, run_id: str) -> Data:
+    async def note_end(self, case: Case, run_id: str) -> Pace:
         """Write down what became of the fix. Returns the session's pace."""
         async with self._context.unit_of_work(case) as session:
             run = await self._action_service.get(session, run_id=UUID(run_id))
@@ -135,16 +135,16 @@ class Repair:
                 started=run.created_at.timestamp(),
                 ended=(run.ended_at or run.created_at).timestamp(),
             )
-            attempt = {
+            attempt: Attempt = {
                 "round": row.choice["round"],
                 "action": run.action,
                 "action_id": run_id,
                 "system_id": str(run.system_id),
-                "system": row.choice["issue"]["system"],
-                "issue": row.choice["issue"]["id"],
+                "system": str(row.choice["issue"]["system"]),
+                "issue": str(row.choice["issue"]["id"]),
                 "order": row.choice["order"],
                 "status": run.status,
-                "summary": run.error or (run.proof or {}).get("summary") or (run.plan or {}).get("summary", ""),
+                "summary": str(run.error or (run.proof or {}).get("summary") or (run.plan or {}).get("summary", "")),
             }
             row.tried = [*(t for t in row.tried if t["action_id"] != run_id), attempt]
             return self._context.pace(row)
@@ -193,12 +193,12 @@ def _subject(issue: Issue) -> Subject:
     )
 
 
-def _choice_in_words(verdict: str, choice: Data, issues: Sequence[Issue], proposals: Sequence[str]) -> str:
-    if verdict == FIX:
+def _choice_in_words(outcome: str, choice: Choice, issues: Sequence[Issue], proposals: Sequence[str]) -> str:
+    if outcome == FIX:
         return f"{choice['fix']['action']} for {choice['issue']['title']}, by standing order {choice['order']}"
-    if verdict == "stopped":
+    if outcome == "stopped":
         return "stopped: the incident was resolved meanwhile"
-    if verdict == "healthy":
+    if outcome == "healthy":
         return "nothing to fix: all systems are healthy"
     if not issues:
         return "inconclusive: something is wrong, but no cause was found"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -15,6 +14,7 @@ from opsteward.core.clock import iso, now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.core.log import correlation_id
 from opsteward.systems.service import Inventory
 from opsteward.telemetry import audit
@@ -154,7 +154,7 @@ async def get_row(session: AsyncSession, session_id: UUID, *, lock: bool = False
 def write_phase(row: Session, name: str, *, round_number: int, summary: str, started: float, ended: float) -> None:
     """Note a finished phase with its times (seconds since 1970); repeating replaces it."""
     key = f"{round_number}.{name}"
-    entry: dict[str, Any] = {
+    entry: JsonObject = {
         "key": key,
         "name": name,
         "round": round_number,

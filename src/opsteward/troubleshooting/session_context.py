@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,6 +15,7 @@ from opsteward.contracts.connector import SystemRef
 from opsteward.contracts.registry import Registry
 from opsteward.core.db import Database
 from opsteward.core.errors import NotFound
+from opsteward.core.json_types import JsonObject
 from opsteward.core.redact import redact_text
 from opsteward.core.settings import Settings
 from opsteward.events import timeline
@@ -25,13 +25,12 @@ from opsteward.systems.health_checks import health_of, look
 from opsteward.systems.service import Inventory
 from opsteward.troubleshooting.models import Session
 from opsteward.troubleshooting.service import get_row, write_phase
+from opsteward.troubleshooting.types import Pace
 
 ACTOR = "system:coordinator"
 _PASSES_TO_BE_HEALTHY = 2
 _LOOK_EVERY = 0.7  # seconds between looks while a repair is verified
 _PAST = {"assess": "assessed", "prioritise": "prioritised"}
-
-Data = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class SessionContext:
         async with self.db.unit_of_work(case.tenant_id) as session:
             yield session
 
-    def pace(self, row: Session) -> Data:
+    def pace(self, row: Session) -> Pace:
         """What a workflow must know from the start, recorded so that a replay decides the same."""
         return {
             "correlation": row.correlation_id,
@@ -115,7 +114,14 @@ class SessionContext:
                 )
 
     async def end_phase(
-        self, case: Case, name: str, number: int, started: float, summary: str, detail: Data, kind: str | None = None
+        self,
+        case: Case,
+        name: str,
+        number: int,
+        started: float,
+        summary: str,
+        detail: JsonObject,
+        kind: str | None = None,
     ) -> None:
         """Write a finished phase into the session and its line into the incident's timeline."""
         async with self.unit_of_work(case) as session:

@@ -3,10 +3,49 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TypedDict
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
+
+from opsteward.actions.types import LimitsData
+from opsteward.core.json_types import JsonObject
+
+
+class Pace(TypedDict):
+    """What a workflow must know from the start. `pause` in seconds."""
+
+    correlation: str
+    tried: int
+    attempts: int
+    looks: int
+    pause: float
+
+
+class Choice(TypedDict, total=False):
+    """The fix that a round has chosen; without `fix` it chose none."""
+
+    round: int
+    issue: JsonObject
+    fix: JsonObject
+    order: str
+    approval: str
+    limits: LimitsData
+
+
+class Attempt(TypedDict):
+    """A fix that was tried, as the session's row keeps it."""
+
+    round: int
+    action: str
+    action_id: str
+    system_id: str
+    system: str
+    issue: str
+    order: str
+    status: str
+    summary: str
+
 
 PHASES = ("initialise", "assess", "diagnose", "prioritise", "resolve", "verify", "report")
 
@@ -21,7 +60,7 @@ class Fix(Shape):
     """A fix that a diagnosis proposes."""
 
     action: str
-    params: dict[str, Any]
+    params: JsonObject
     reason: str
 
 
@@ -34,7 +73,7 @@ class Issue(Shape):
     title: str
     description: str
     detected_by: str
-    evidence: dict[str, Any]
+    evidence: JsonObject
     component: str
     confidence: float
     cause_rank: int
@@ -53,7 +92,7 @@ class DiagnosticReport(Shape):
     health_status: str
     recommendations: list[str]
     duration: float
-    checks: list[dict[str, Any]]
+    checks: list[JsonObject]
 
 
 class SystemFacts(Shape):
@@ -101,10 +140,10 @@ class SessionView(Shape):
     outcome: str | None
     summary: str
     health_score: int | None
-    phases: list[dict[str, Any]]
-    issues: list[dict[str, Any]]
-    diagnostics: list[dict[str, Any]]
-    resolutions: list[dict[str, Any]]
+    phases: list[JsonObject]
+    issues: list[JsonObject]
+    diagnostics: list[JsonObject]
+    resolutions: list[JsonObject]
     started_at: datetime
     ended_at: datetime | None
     engine: str = "rules"

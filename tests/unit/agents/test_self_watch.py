@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opsteward.agents.shipped.performance import FEWEST_FINISHED, values_of, watched_figures
-from opsteward.agents.shipped.self_watch import SelfWatch, Turn
+from opsteward.agents.shipped.self_watch import AlertChange, SelfWatch
 from opsteward.core.settings import Settings
 from opsteward.tasks.types import TaskFigures
 
@@ -17,8 +17,8 @@ def watch(*raised: str) -> SelfWatch:
     return SelfWatch(watched_figures(SETTINGS), frozenset(raised))
 
 
-def told(concurrency_limit: list[Turn]) -> list[tuple[str, bool]]:
-    return [(turn.alert.metric_type, turn.resolved) for turn in concurrency_limit]
+def told(changes: list[AlertChange]) -> list[tuple[str, bool]]:
+    return [(change.alert.metric_type, change.resolved) for change in changes]
 
 
 def test_one_look_beyond_is_no_alert() -> None:
@@ -53,8 +53,8 @@ def test_what_is_not_measured_stays_as_it_is() -> None:
 def test_an_alert_has_its_figures(metric: str, value: float, level: str) -> None:
     one = watch()
     one.look({metric: value})
-    (turn,) = one.look({metric: value})
-    alert = turn.alert.as_context()
+    (change,) = one.look({metric: value})
+    alert = change.alert.as_context()
     assert set(alert) == {"level", "message", "metric_type", "current_value", "threshold", "suggested_actions"}
     assert (alert["level"], alert["metric_type"], alert["current_value"]) == (level, metric, value)
     assert alert["suggested_actions"]

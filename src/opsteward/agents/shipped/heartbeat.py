@@ -1,17 +1,17 @@
-"""The heartbeat and health agent: notices what gives no sign of life, has it started anew, and tells people."""
+"""The heartbeat and health agent: finds agents that give no sign of life, has them restarted, and reports it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.agents import metric_history
-from opsteward.agents.agent_supervisor import trouble_report
+from opsteward.agents.failure_report import failure_report
 from opsteward.agents.lost_processes import OWN
 from opsteward.agents.models import Agent
 from opsteward.agents.service import tell_changes
@@ -20,6 +20,7 @@ from opsteward.contracts.agent import AgentContext, BackgroundAgent, NoAgentPara
 from opsteward.core import feed
 from opsteward.core.bus import Bus
 from opsteward.core.db import Database
+from opsteward.core.json_types import JsonObject
 from opsteward.core.settings import Settings
 from opsteward.telemetry import audit
 
@@ -35,7 +36,7 @@ class _Trouble:
     tenant_id: UUID
     id: UUID
     name: str
-    detail: dict[str, Any]
+    detail: JsonObject
 
 
 class HeartbeatAgent(BackgroundAgent[NoAgentParams]):
@@ -51,10 +52,10 @@ class HeartbeatAgent(BackgroundAgent[NoAgentParams]):
         self._db = db
         self._bus = bus
         self._settings = settings
-        self._stranded: frozenset[str] = frozenset()  # the versions that people were told of
+        self._stranded: frozenset[str] = frozenset()  # the versions that were reported
 
     async def start(self, ctx: AgentContext[NoAgentParams]) -> None:
-        """What people were told of is known from the history: another process may have told it."""
+        """What was reported is known from the history: another process may have reported it."""
         async with self._db.unit_of_work(ctx.tenant_id) as session:
             known = await metric_history.latest(session, prefix=_STRANDED, window=_LOOK_BACK)
         self._stranded = frozenset(name.removeprefix(_STRANDED) for name, value in known.items() if value)
@@ -72,7 +73,7 @@ class HeartbeatAgent(BackgroundAgent[NoAgentParams]):
             await self._restart(tenant_id, stalled)
         for tenant_id, untaken in by_kind["untaken"].items():
             await self._fail(tenant_id, untaken)
-        await self._tell_stranded(ctx, {r.name: r.detail["workflows"] for r in found if r.trouble == "stranded"})
+        await self._report_stranded(ctx, {r.name: r.detail["workflows"] for r in found if r.trouble == "stranded"})
 
     def _limits(self) -> dict[str, float]:
         return {"alive": 2 * self._settings.process_lost_after, "silent": 3 * self._settings.agent_beat_seconds}
@@ -100,7 +101,7 @@ class HeartbeatAgent(BackgroundAgent[NoAgentParams]):
                     for one in stalled
                 ],
             )  # fmt: skip
-            await self._tell(session, stalled, reason="it gave no sign of life; it is started anew")
+            await self._report(session, stalled, reason="it gave no sign of life; it is started anew")
             await feed.announce(session, kind=ORDERS, object_id="")
 
     async def _fail(self, tenant_id: UUID, untaken: Sequence[_Trouble]) -> None:
@@ -113,15 +114,15 @@ class HeartbeatAgent(BackgroundAgent[NoAgentParams]):
                 .where(Agent.tenant_id == tenant_id, Agent.id.in_(ids))
                 .values(status=AgentStatus.FAILED, reason=reason, told=True)
             )
-            await self._tell(session, untaken, reason=reason)
+            await self._report(session, untaken, reason=reason)
 
-    async def _tell(self, session: Any, troubles: Sequence[_Trouble], *, reason: str) -> None:
+    async def _report(self, session: AsyncSession, troubles: Sequence[_Trouble], *, reason: str) -> None:
         await tell_changes(session, [(one.id, AgentStatus.FAILED) for one in troubles])
         for one in troubles:
-            report = trouble_report(one.name, context={**one.detail, "reason": reason}, resolved=False)
+            report = failure_report(one.name, context={**one.detail, "reason": reason}, resolved=False)
             await self._bus.publish(session, AgentReported(agent=one.name, report=report))
 
-    async def _tell_stranded(self, ctx: AgentContext[NoAgentParams], stranded: dict[str, int]) -> None:
+    async def _report_stranded(self, ctx: AgentContext[NoAgentParams], stranded: dict[str, int]) -> None:
         for version in stranded.keys() - self._stranded:
             await ctx.report(_stranded_report(version, workflows=stranded[version], resolved=False))
         for version in self._stranded - stranded.keys():

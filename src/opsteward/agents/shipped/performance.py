@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from opsteward.agents import metric_history
 from opsteward.agents.lost_processes import OWN
 from opsteward.agents.process_measurement import HOST_MEMORY
-from opsteward.agents.shipped.self_watch import SelfWatch, Turn, Watched
+from opsteward.agents.shipped.self_watch import AlertChange, SelfWatch, Watched
 from opsteward.contracts.agent import AgentContext, BackgroundAgent, NoAgentParams, Report
 from opsteward.core.db import Database
 from opsteward.core.settings import Settings
@@ -76,11 +76,11 @@ class PerformanceAgent(BackgroundAgent[NoAgentParams]):
             ctx.measure(name, value)
         if "error_rate" in values:
             ctx.measure("tasks.error_rate", values["error_rate"])
-        concurrency_limit = self._watch.look(values)
-        for turn in concurrency_limit:
-            await ctx.report(_report(turn))
-            ctx.measure(_ALERT + turn.alert.metric_type, 0.0 if turn.resolved else 1.0)
-        for metric in self._watch.raised - {turn.alert.metric_type for turn in concurrency_limit}:
+        changes = self._watch.look(values)
+        for change in changes:
+            await ctx.report(_report(change))
+            ctx.measure(_ALERT + change.alert.metric_type, 0.0 if change.resolved else 1.0)
+        for metric in self._watch.raised - {change.alert.metric_type for change in changes}:
             ctx.measure(_ALERT + metric, 1.0)
 
 
@@ -131,12 +131,12 @@ def values_of(tasks: TaskFigures, memory: float | None) -> dict[str, float]:
     return values
 
 
-def _report(turn: Turn) -> Report:
+def _report(change: AlertChange) -> Report:
     return Report(
-        message=turn.alert.message,
-        error_type=f"self_watch_{turn.alert.metric_type}",
-        severity="high" if turn.alert.level == "critical" and not turn.resolved else "medium",
-        context=turn.alert.as_context(),
-        resolved=turn.resolved,
+        message=change.alert.message,
+        error_type=f"self_watch_{change.alert.metric_type}",
+        severity="high" if change.alert.level == "critical" and not change.resolved else "medium",
+        context=change.alert.as_context(),
+        resolved=change.resolved,
         source=OWN,
     )

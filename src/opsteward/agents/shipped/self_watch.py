@@ -24,7 +24,7 @@ class Watched:
 
 
 @dataclass(frozen=True)
-class Turn:
+class AlertChange:
     """An alert has begun or is over."""
 
     alert: Alert
@@ -39,9 +39,9 @@ class SelfWatch:
         self.raised = set(raised)
         self._streak: dict[str, int] = {}
 
-    def look(self, values: Mapping[str, float]) -> list[Turn]:
+    def look(self, values: Mapping[str, float]) -> list[AlertChange]:
         """What turned by these values; a figure that is not among them stays as it is."""
-        concurrency_limit: list[Turn] = []
+        changes: list[AlertChange] = []
         for one in self._watched:
             value = values.get(one.metric)
             if value is None:
@@ -51,8 +51,8 @@ class SelfWatch:
             if self._streak[one.metric] >= _LOOKS:
                 self._streak[one.metric] = 0
                 (self.raised.discard if stands else self.raised.add)(one.metric)
-                concurrency_limit.append(Turn(_alert(one, value), resolved=stands))
-        return concurrency_limit
+                changes.append(AlertChange(_alert(one, value), resolved=stands))
+        return changes
 
 
 def _alert(one: Watched, value: float) -> Alert:

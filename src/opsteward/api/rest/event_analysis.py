@@ -244,4 +244,4 @@ def _in_words(run: ActionView) -> str:
         return "waits for the approval of another operator"
     if run.status not in ENDS:
         return "accepted; it is not done yet"
-    return run.error or (run.proof or {}).get("summary") or (run.plan or {}).get("summary") or run.status
+    return str(run.error or (run.proof or {}).get("summary") or (run.plan or {}).get("summary") or run.status)

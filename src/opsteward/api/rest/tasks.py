@@ -25,9 +25,11 @@ from opsteward.api.services import ApiServices
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
 from opsteward.core.ids import derived_id
+from opsteward.tasks import commands as task_commands
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.schedules import next_time
-from opsteward.tasks.submission import MAX_DELAY, MAX_DEPENDENCIES
+from opsteward.tasks.submission import MAX_DEPENDENCIES
+from opsteward.tasks.submission_checks import MAX_DELAY
 from opsteward.tasks.types import NewTask, Redriven, ScheduleInfo, TaskInfo, TaskStatus
 
 router = Routes(prefix="/api/v1", tags=["tasks"])
@@ -226,7 +228,7 @@ async def set_limit(
     if body.task_type and services.task_types.get(body.task_type) is None:
         raise Invalid.field("task_type", "is no task type", "see GET /api/v1/tasks/types")
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await task_queries.set_limit(
+        return await task_commands.set_limit(
             session, task_type=body.task_type, max_running=body.max_running, actor=identity.actor
         )
 
@@ -238,7 +240,7 @@ async def redrive_tasks(
     """Run the dead letters (or other ended tasks) anew, up to 10,000 at once."""
     wanted = body or RedriveIn()
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await task_queries.redrive_all(
+        return await task_commands.redrive_all(
             session, status=wanted.status, task_type=wanted.task_type, actor=identity.actor
         )
 
@@ -268,7 +270,7 @@ async def cancel_task(
 ) -> TaskInfo:
     """Cancel a waiting task at once, a running one as soon as its process hears of it."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await task_queries.cancel(
+        return await task_commands.cancel(
             session, task_id=task_id, actor=identity.actor, reason=body.reason if body else ""
         )
 
@@ -279,7 +281,7 @@ async def redrive_task(
 ) -> TaskInfo:
     """Run a failed, dead or cancelled task anew, with all its tries."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await task_queries.redrive(session, task_id=task_id, actor=identity.actor)
+        return await task_commands.redrive(session, task_id=task_id, actor=identity.actor)
 
 
 @router.post("/schedules", status_code=201)

@@ -32,6 +32,7 @@ from opsteward.console.tasks import (
 from opsteward.console.wording import counted, duration_in_words
 from opsteward.core.clock import now
 from opsteward.core.feed import Notice
+from opsteward.tasks import commands as task_commands
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import CHANGED, REDRIVABLE, TaskInfo, TaskStatus
 
@@ -149,7 +150,7 @@ class TaskPage(LivePage[Seen]):
             return
 
         async def work(session: AsyncSession, by: Identity) -> object:
-            return await task_queries.cancel(
+            return await task_commands.cancel(
                 session, task_id=id_of(self._id_given, "task"), actor=by.actor, reason=storable(reason)
             )
 
@@ -157,7 +158,7 @@ class TaskPage(LivePage[Seen]):
 
     async def _redrive(self) -> None:
         async def work(session: AsyncSession, by: Identity) -> object:
-            return await task_queries.redrive(session, task_id=id_of(self._id_given, "task"), actor=by.actor)
+            return await task_commands.redrive(session, task_id=id_of(self._id_given, "task"), actor=by.actor)
 
         await self.act("tasks.write", work, done="It is run anew")
 

@@ -24,6 +24,7 @@ from opsteward.console.tasks import TaskRow, draw_task_row
 from opsteward.console.wording import PAUSED, TASK, counted, look_of
 from opsteward.core.errors import Invalid
 from opsteward.core.feed import Notice
+from opsteward.tasks import commands as task_commands
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import CHANGED, PRIORITIES, REDRIVABLE, SCHEDULES, ScheduleInfo, TaskStatus
 
@@ -207,7 +208,7 @@ class TasksPage(LivePage[Seen]):
             return
 
         async def work(session: AsyncSession, by: Identity) -> object:
-            return await task_queries.redrive_all(
+            return await task_commands.redrive_all(
                 session, status=wanted.status, task_type=wanted.type or None, actor=by.actor
             )
 
