@@ -48,6 +48,17 @@ class Identity:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Actor:
+    """Who acted. `kind`: operator, standing_order, agent, schedule, rule, webhook or system; all but `operator` are
+    `automatic`. `id` is an operator's id, else the name."""
+
+    id: str
+    name: str
+    kind: str
+    automatic: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class TenantInfo:
     id: UUID
     name: str

@@ -157,10 +157,19 @@ class ActionService:
         return await self._decide(session, approval, run, "approved", by, reason)
 
     async def refuse(
-        self, session: AsyncSession, *, approval_id: UUID, by: Identity, reason: str | None = None
+        self,
+        session: AsyncSession,
+        *,
+        approval_id: UUID,
+        by: Identity,
+        plan_hash: str | None = None,
+        reason: str | None = None,
     ) -> ApprovalView:
-        """Say no. Raises Conflict for an approval that is over."""
+        """Say no, with a hash to exactly the plan of it. Raises Conflict for a plan that has changed or an approval
+        that is over."""
         approval, run = await self._pending(session, approval_id)
+        if plan_hash not in (None, approval.plan_hash):
+            raise Conflict("the plan is not the one you refuse: it has changed", remedy="read it again, then decide")
         return await self._decide(session, approval, run, "refused", by, reason)
 
     async def withdraw(self, session: AsyncSession, *, incident_id: UUID) -> None:
@@ -173,6 +182,8 @@ class ActionService:
                 Approval.status == "pending",
                 ActionRun.incident_id == incident_id,
             )
+            .order_by(Approval.id)
+            .with_for_update(of=Approval)
         )
         for approval in waiting.all():
             approval.status, approval.decided_at, approval.reason = "withdrawn", now(), "the incident is over"
@@ -201,12 +212,14 @@ class ActionService:
         if verdict == "approved":
             run.status = RunStatus.APPROVED
         await session.flush()
-        extra = {
+        extra: dict[str, Any] = {
             "plan_hash": approval.plan_hash,
             "decided_by_an_operator_of_the_requesters_making": approval.making is not None,
         }
         if approval.making is not None:
             extra["making"] = approval.making["chain"]
+        if reason:
+            extra["reason"] = reason
         await self._note(session, run, f"approval.{verdict}", actor=by.actor, extra=extra)
         await _enqueue(session, EXECUTE_WORKFLOW, run, suffix=f"decided {approval.plan_hash[:16]}")
         return action_queries.view_of_approval(approval, run)
@@ -393,7 +406,9 @@ async def note(
         },
         entry_id=derived_id(run.id, key),
     )
-    await bus.publish(session, ActionChanged(run=action_queries.view_of_run(run), key=key, reply_to=run.reply_to))
+    reason = (extra or {}).get("reason")
+    view = action_queries.view_of_run(run)
+    await bus.publish(session, ActionChanged(run=view, key=key, reply_to=run.reply_to, actor=actor, reason=reason))
 
 
 async def _enqueue(session: AsyncSession, workflow: str, run: ActionRun, *, suffix: str) -> None:

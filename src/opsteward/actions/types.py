@@ -135,8 +135,11 @@ class FreezeView:
 
 @dataclass(frozen=True, kw_only=True)
 class ActionChanged:
-    """Published in the transaction of each step of a run. `key` is the same when the step is repeated."""
+    """Published in the transaction of each step of a run. `key` is the same when the step is repeated; `actor` took the
+    step, for the `reason` that a person gave."""
 
     run: ActionView
     key: str
     reply_to: UUID | None
+    actor: str
+    reason: str | None = None

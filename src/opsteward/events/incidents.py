@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.types import Identity
+from opsteward.actions.approval_types import IncidentRef
 from opsteward.core.bus import Bus
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
@@ -82,6 +84,17 @@ class Incidents:
                 )
             )
         ) or 0
+
+    async def refs(self, session: AsyncSession, incident_ids: Collection[UUID]) -> dict[UUID, IncidentRef]:
+        """Number and title of these incidents, for what speaks of them."""
+        if not incident_ids:
+            return {}
+        rows = await session.execute(
+            sa.select(Incident.id, Incident.number, Incident.title).where(
+                Incident.tenant_id == tenant_of(session), Incident.id.in_(incident_ids)
+            )
+        )
+        return {row.id: IncidentRef(id=row.id, number=row.number, title=row.title) for row in rows}
 
     async def events(self, session: AsyncSession, *, incident_id: UUID, limit: int = 50) -> list[EventView]:
         """The newest events of an incident."""

@@ -137,6 +137,24 @@ class Inventory:
         )
         return {row.name_key: KnownSystem(id=row.id, name=row.name, type=row.type) for row in rows}
 
+    async def names_of(self, session: AsyncSession, *, system_ids: Set[UUID]) -> dict[UUID, str]:
+        """The names of these systems; those that were removed are left out."""
+        if not system_ids:
+            return {}
+        rows = await session.execute(
+            sa.select(System.id, System.name).where(System.tenant_id == tenant_of(session), System.id.in_(system_ids))
+        )
+        return {row.id: row.name for row in rows}
+
+    async def ids_called_like(self, session: AsyncSession, *, text: str, limit: int = 1000) -> list[UUID]:
+        """The systems with this text somewhere in their names, whatever its case."""
+        rows = await session.scalars(
+            sa.select(System.id)
+            .where(System.tenant_id == tenant_of(session), System.name_key.contains(text.casefold(), autoescape=True))
+            .limit(limit)
+        )
+        return list(rows)
+
     async def all(self, session: AsyncSession) -> list[SystemInfo]:
         """All systems of the tenant, by name."""
         rows = await session.scalars(
