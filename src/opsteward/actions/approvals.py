@@ -26,7 +26,6 @@ from opsteward.actions.approval_types import (
     ApprovalInFull,
     DecidedOne,
     DecidedSet,
-    Decision,
     IncidentLookup,
     IncidentRef,
     Outcome,
@@ -34,6 +33,7 @@ from opsteward.actions.approval_types import (
     ToDecide,
 )
 from opsteward.actions.models import ActionRun, Approval
+from opsteward.actions.runs_in_full import decision_of
 from opsteward.actions.service import ActionService
 from opsteward.actions.types import RunStatus
 from opsteward.contracts.registry import Registry
@@ -113,22 +113,6 @@ class Approvals:
             risk = self._risk_of(action)
             by_risk[risk] = by_risk.get(risk, 0) + number
         return ApprovalCounts(by_status=by_status, pending=by_status.get("pending", 0), pending_by_risk=by_risk)
-
-    async def decisions(self, session: AsyncSession, *, run_ids: Sequence[UUID]) -> dict[UUID, Decision]:
-        """By run, how its approval was decided; runs whose approval waits, or that need none, are left out."""
-        if not run_ids:
-            return {}
-        rows = (
-            await session.scalars(
-                sa.select(Approval).where(
-                    Approval.tenant_id == tenant_of(session),
-                    Approval.action_run_id.in_(run_ids),
-                    Approval.status != "pending",
-                )
-            )
-        ).all()
-        actors = await actors_of(session, (row.decided_by for row in rows))
-        return {row.action_run_id: decision_of(row, actors) for row in rows}
 
     async def decide(
         self,
@@ -271,12 +255,6 @@ class Approvals:
     def _risk_of(self, action: str) -> str:
         offered = self._registry.actions.get(action)
         return offered.action.risk.value if offered is not None else "unknown"
-
-
-def decision_of(row: Approval, actors: Actors) -> Decision:
-    """How an approval that waits no longer was decided."""
-    at = row.decided_at or (row.expires_at if row.status == "expired" else None)
-    return Decision(status=row.status, by=actors.maybe(row.decided_by), at=at, reason=row.reason)
 
 
 def _nothing_foreseen(_: Sequence[str]) -> None:

@@ -22,7 +22,15 @@ from opsteward.accounts.lineage import ancestry_of
 from opsteward.accounts.types import Identity
 from opsteward.actions import queries as action_queries
 from opsteward.actions.models import ActionRun, Approval, Freeze
-from opsteward.actions.types import ActionChanged, ActionView, ApprovalView, FreezeView, NewAction, RunStatus
+from opsteward.actions.types import (
+    ROUTINE_ACTIONS,
+    ActionChanged,
+    ActionView,
+    ApprovalView,
+    FreezeView,
+    NewAction,
+    RunStatus,
+)
 from opsteward.contracts.action import Risk
 from opsteward.contracts.registry import Registry, scheme_of
 from opsteward.core import durable
@@ -241,10 +249,18 @@ class ActionService:
         return action_queries.view_of_run(await action_queries.get_run(session, run_id))
 
     async def list_runs(
-        self, session: AsyncSession, *, incident_id: UUID | None = None, before: UUID | None = None, limit: int = 100
+        self,
+        session: AsyncSession,
+        *,
+        incident_id: UUID | None = None,
+        include_routine: bool = True,
+        before: UUID | None = None,
+        limit: int = 100,
     ) -> list[ActionView]:
         """Newest first; `before` is the last id of the previous page (ids are time-ordered)."""
         query = sa.select(ActionRun).where(ActionRun.tenant_id == tenant_of(session))
+        if not include_routine:
+            query = query.where(ActionRun.action.not_in(ROUTINE_ACTIONS))
         if incident_id is not None:
             query = query.where(ActionRun.incident_id == incident_id)
         if before is not None:

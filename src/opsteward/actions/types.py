@@ -35,6 +35,8 @@ ENDS = frozenset(RunStatus) - {
     RunStatus.APPROVED,
     RunStatus.EXECUTING,
 }
+#: Actions that only write something down: lists leave them out unless they are asked for.
+ROUTINE_ACTIONS = frozenset({"log_only", "log_and_monitor", "return_validation_error"})
 HELPED = frozenset({RunStatus.SUCCEEDED, RunStatus.NOT_NEEDED})
 
 

@@ -12,12 +12,21 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.accounts.actors import Actors, actors_of
+from opsteward.actions.types import ROUTINE_ACTIONS
 from opsteward.core import feed
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.ids import derived_id, uuid7
 from opsteward.events.models import TimelineEntry
 from opsteward.events.types import TimelineView
+
+#: Steps of actions that only write something down. One that failed or was denied is no routine.
+_ROUTINE = sa.and_(
+    TimelineEntry.kind == "action",
+    sa.func.coalesce(TimelineEntry.detail["action"].astext, "").in_(sorted(ROUTINE_ACTIONS)),
+    sa.func.coalesce(TimelineEntry.detail["status"].astext, "").not_in(["failed", "undone", "denied"]),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +39,8 @@ class Line:
     detail: Mapping[str, Any] = field(default_factory=dict)
     key: str | None = None
     at: datetime | None = None
+    #: Who did it, as a reference; None where it happened by itself.
+    actor: str | None = None
 
 
 async def tell(
@@ -41,9 +52,10 @@ async def tell(
     detail: dict[str, Any] | None = None,
     key: str | None = None,
     at: datetime | None = None,
+    actor: str | None = None,
 ) -> bool:
     """Add a line, and tell who watches. With a `key` (a repeated step) the second time does nothing: False then."""
-    line = Line(incident_id=incident_id, kind=kind, title=title, detail=detail or {}, key=key, at=at)
+    line = Line(incident_id=incident_id, kind=kind, title=title, detail=detail or {}, key=key, at=at, actor=actor)
     return await tell_all(session, [line]) == 1
 
 
@@ -62,6 +74,7 @@ async def tell_all(session: AsyncSession, lines: Sequence[Line]) -> int:
                 "at": line.at or at + timedelta(microseconds=place),  # so that they are read in this order
                 "kind": line.kind,
                 "title": line.title,
+                "actor": line.actor,
                 "detail": dict(line.detail),
             }
             for place, line in enumerate(lines)
@@ -72,13 +85,38 @@ async def tell_all(session: AsyncSession, lines: Sequence[Line]) -> int:
     return len(added.all())
 
 
-async def read(session: AsyncSession, *, incident_id: UUID, limit: int = 1000) -> list[TimelineView]:
-    """The newest `limit` lines, in order of time."""
-    rows = await session.scalars(
-        sa.select(TimelineEntry)
-        .where(TimelineEntry.tenant_id == tenant_of(session), TimelineEntry.incident_id == incident_id)
-        .order_by(TimelineEntry.at.desc(), TimelineEntry.id.desc())
-        .limit(limit)
+async def read(
+    session: AsyncSession, *, incident_id: UUID, limit: int = 1000, include_routine: bool = False
+) -> list[TimelineView]:
+    """The newest `limit` lines, in order of time; the steps of routine actions only if they are included."""
+    query = sa.select(TimelineEntry).where(
+        TimelineEntry.tenant_id == tenant_of(session), TimelineEntry.incident_id == incident_id
     )
-    newest_first = rows.all()
-    return [TimelineView(id=r.id, at=r.at, kind=r.kind, title=r.title, detail=r.detail) for r in reversed(newest_first)]
+    if not include_routine:
+        query = query.where(sa.not_(_ROUTINE))
+    newest_first = (
+        await session.scalars(query.order_by(TimelineEntry.at.desc(), TimelineEntry.id.desc()).limit(limit))
+    ).all()
+    actors = await actors_of(session, (row.actor for row in newest_first))
+    return [_view(row, actors) for row in reversed(newest_first)]
+
+
+async def count_routine(session: AsyncSession, *, incident_id: UUID) -> int:
+    """How many lines `read` leaves out."""
+    query = sa.select(sa.func.count()).where(
+        TimelineEntry.tenant_id == tenant_of(session), TimelineEntry.incident_id == incident_id, _ROUTINE
+    )
+    return await session.scalar(query) or 0
+
+
+def _view(row: TimelineEntry, actors: Actors) -> TimelineView:
+    reason = row.detail.get("reason")
+    return TimelineView(
+        id=row.id,
+        at=row.at,
+        kind=row.kind,
+        title=row.title,
+        detail=row.detail,
+        actor=actors.maybe(row.actor),
+        reason=reason if isinstance(reason, str) and reason else None,
+    )

@@ -19,7 +19,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.service import ActionService
-from opsteward.actions.types import NewAction
+from opsteward.actions.types import NewAction, RunStatus
 from opsteward.core import durable
 from opsteward.core.log import correlated
 from opsteward.events.standing_orders.service import StandingOrders
@@ -34,6 +34,8 @@ from opsteward.troubleshooting.session_context import ACTOR, Case, Data, Session
 from opsteward.troubleshooting.types import FixAction, Issue, ResolutionReport
 
 WAITING = "waiting"
+#: How a fix ends that was never applied.
+_NOT_DONE = frozenset({RunStatus.DENIED, RunStatus.REFUSED, RunStatus.EXPIRED, RunStatus.SUPERSEDED})
 
 
 class Coordinator:
@@ -71,7 +73,8 @@ class Coordinator:
     async def _look_and_act(self, case: Case, pace: Data) -> str:
         outcome = "inconclusive"
         for look in range(pace["looks"] + 1):
-            number = pace["tried"] * (pace["looks"] + 1) + look + 1
+            # sessions that began before rounds were counted go on as they numbered them
+            number = pace.get("rounds", pace["tried"] * (pace["looks"] + 1)) + look + 1
             await durable.steps_together(
                 *((f"session.diagnose.{domain}", partial(self._diagnosis.diagnose, case, domain)) for domain in DOMAINS)
             )
@@ -167,17 +170,34 @@ class Coordinator:
 
 
 def _summary(outcome: str, issues: Sequence[Issue], tried: Sequence[Data]) -> str:
-    attempts = "; ".join(f"{t['action']} on {t['system']}: {t['status']} ({t['summary']})" for t in tried)
+    attempts = _attempts_in_words(tried)
     if outcome == "resolved":
         return f"repaired by {tried[-1]['action']} on {tried[-1]['system']} and proven healthy"
     if outcome == "stopped":
-        return f"stopped: the incident was resolved meanwhile. Tried: {attempts or 'nothing'}"
+        return f"stopped: the incident was resolved meanwhile. {attempts or 'Nothing was done'}"
     if outcome == "healthy" and tried:
-        return f"all systems are healthy again by themselves. Tried: {attempts}"
+        return f"all systems are healthy again by themselves. {attempts}"
     if outcome == "healthy":
         return "no fault found: all systems are healthy"
     found = findings_in_words(issues)
-    return f"{found}. Tried: {attempts or 'nothing, because no standing order covers it'}"
+    return f"{found}. {attempts or 'Nothing was done, because no standing order covers it'}"
+
+
+def _attempts_in_words(tried: Sequence[Data]) -> str:
+    """What was done without help, and what was not done and why: denied, frozen, cooling down, refused, expired."""
+    done = [t for t in tried if t["status"] not in _NOT_DONE]
+    held_back = [t for t in tried if t["status"] in _NOT_DONE]
+    told = []
+    if done:
+        told.append("Tried: " + "; ".join(f"{_which(t)}: {t['status']} ({t['summary']})" for t in done))
+    if held_back:
+        because = "; ".join(f"{_which(t)} was {t['status']} ({t['summary']})" for t in held_back)
+        told.append(f"{'Not done' if done else 'Nothing was done'}, because {because}")
+    return ". ".join(told)
+
+
+def _which(attempt: Data) -> str:
+    return f"{attempt['action']} on {attempt['system']}"
 
 
 def _resolution(outcome: str, tried: Sequence[Data]) -> ResolutionReport:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.service import ActionService
-from opsteward.actions.types import HELPED, Limits, NewAction
+from opsteward.actions.types import HELPED, ActionView, ApprovalView, Limits, NewAction, RunStatus
 from opsteward.events.standing_orders.document import Subject
 from opsteward.events.standing_orders.service import StandingOrders, limits_of
 from opsteward.events.types import IncidentStatus
@@ -126,14 +127,17 @@ class Repair:
         """Write down what became of the fix. Returns the session's pace."""
         async with self._context.unit_of_work(case) as session:
             run = await self._action_service.get(session, run_id=UUID(run_id))
+            approval = await self._action_service.approval_of(session, run_id=run.id)
             row = await get_row(session, case.session_id, lock=True)
+            ended = run.ended_at or run.created_at
             write_phase(
                 row,
                 "resolve",
                 round_number=row.choice["round"],
                 summary=f"{run.action}: {run.status}",
                 started=run.created_at.timestamp(),
-                ended=(run.ended_at or run.created_at).timestamp(),
+                ended=ended.timestamp(),
+                waited=waited_for_person(approval, ended),
             )
             attempt = {
                 "round": row.choice["round"],
@@ -144,7 +148,7 @@ class Repair:
                 "issue": row.choice["issue"]["id"],
                 "order": row.choice["order"],
                 "status": run.status,
-                "summary": run.error or (run.proof or {}).get("summary") or (run.plan or {}).get("summary", ""),
+                "summary": _why(run, approval),
             }
             row.tried = [*(t for t in row.tried if t["action_id"] != run_id), attempt]
             return self._context.pace(row)
@@ -177,6 +181,22 @@ class Repair:
         if not healthy:
             return ""
         return "resolved" if helped else "healthy"
+
+
+def waited_for_person(approval: ApprovalView | None, ended: datetime) -> float:
+    """Seconds for which a fix waited for its approval."""
+    if approval is None:
+        return 0.0
+    return max(0.0, ((approval.decided_at or ended) - approval.requested_at).total_seconds())
+
+
+def _why(run: ActionView, approval: ApprovalView | None) -> str:
+    """What a person has to know of how it went, or why it did not go at all."""
+    if run.status == RunStatus.EXPIRED:
+        return "nobody approved it in time"
+    if run.status == RunStatus.REFUSED and approval is not None:
+        return f"by an operator: {approval.decision_reason}" if approval.decision_reason else "by an operator"
+    return str(run.error or (run.proof or {}).get("summary") or (run.plan or {}).get("summary", ""))
 
 
 def _subject(issue: Issue) -> Subject:

@@ -9,10 +9,11 @@ from fastapi import Header, Query, Response
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
+from opsteward.actions.runs_in_full import ActionInFull, in_full
 from opsteward.actions.types import ActionView, FreezeView, NewAction
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.schemas.actions import ActionTypeInfo
-from opsteward.api.rest.schemas.base import Input, NoBody, Page, Ref, page_of
+from opsteward.api.rest.schemas.base import Input, NoBody, Page, Ref, Routine, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.ids import uuid7
 
@@ -78,22 +79,27 @@ async def list_actions(
     services: RoomsDep,
     identity: Annotated[Identity, needs("actions.read")],
     incident_id: UUID | None = None,
+    include_routine: Routine = False,
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
-) -> Page[ActionView]:
+) -> Page[ActionInFull]:
     """Newest first."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await services.action_service.list_runs(session, incident_id=incident_id, before=before, limit=limit)
+        runs = await services.action_service.list_runs(
+            session, incident_id=incident_id, include_routine=include_routine, before=before, limit=limit
+        )
+        found = await in_full(session, services.inventory, runs)
     return page_of(found, limit=limit)
 
 
 @router.get("/actions/{action_id}")
 async def get_action(
     action_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("actions.read")]
-) -> ActionView:
+) -> ActionInFull:
     """One action with its plan, result and proof."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.action_service.get(session, run_id=action_id)
+        run = await services.action_service.get(session, run_id=action_id)
+        return (await in_full(session, services.inventory, [run]))[0]
 
 
 @router.put("/actions/{action_id}/params")

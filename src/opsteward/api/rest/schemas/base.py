@@ -40,6 +40,12 @@ Ref = Annotated[
 ]
 
 
+#: Whether a list tells what only writes something down, too.
+Routine = Annotated[
+    bool, Query(description="with what only writes something down: log_and_monitor, log_only, return_validation_error")
+]
+
+
 class Input(BaseModel):
     """Base of every body we take: an unknown field is an error, not a surprise."""
 
