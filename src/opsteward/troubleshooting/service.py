@@ -154,8 +154,8 @@ async def get_row(session: AsyncSession, session_id: UUID, *, lock: bool = False
 def write_phase(
     row: Session, name: str, *, round_number: int, summary: str, started: float, ended: float, waited: float = 0.0
 ) -> None:
-    """Note a finished phase with its times (seconds since 1970), `waited` seconds of it for a person, which counts as no
-    work; repeating replaces it."""
+    """Note a finished phase with its times (seconds since 1970); the `waited` seconds, for a person, count as no work.
+    Repeating replaces it."""
     key = f"{round_number}.{name}"
     entry: dict[str, Any] = {
         "key": key,
