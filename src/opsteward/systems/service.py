@@ -169,11 +169,13 @@ class Inventory:
         status: str | None = None,
         system_type: str | None = None,
         criticality: str | None = None,
+        search: str | None = None,
         ref: str | None = None,
         after: str | None = None,
         limit: int = 1000,
     ) -> list[SystemInfo]:
-        """By name, behind that of the name `after`; `status`: of its health; `ref`: by name, id, or a part of it."""
+        """By name, behind that of the name `after`; `status`: of its health; `search`: a part of its name; `ref`: by
+        name, id, or a part of it."""
         query = sa.select(System).where(System.tenant_id == tenant_of(session))
         for column, value in (
             (System.health, status),
@@ -182,6 +184,8 @@ class Inventory:
         ):
             if value is not None:
                 query = query.where(column == value)
+        if search:
+            query = query.where(System.name_key.contains(search.casefold(), autoescape=True))
         if ref is not None:
             ids = await called(session, System, ref, names=[System.name_key == ref.casefold()])
             query = query.where(System.id.in_(ids))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from opsteward.accounts.actors import references_called
 from opsteward.accounts.types import Identity
@@ -19,7 +19,7 @@ from opsteward.actions.approval_types import (
     ToDecide,
 )
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.schemas.base import Input, Page, Ref, page_of
+from opsteward.api.rest.schemas.base import Input, Instant, Page, Ref, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.errors import Invalid
 
@@ -76,8 +76,8 @@ async def list_approvals(
     search: Annotated[
         str | None, Query(max_length=200, description="words in the action, its plan, its reason or its system")
     ] = None,
-    since: Annotated[AwareDatetime | None, Query(description="requested then or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="requested before")] = None,
+    since: Annotated[Instant | None, Query(description="requested then or later")] = None,
+    until: Annotated[Instant | None, Query(description="requested before")] = None,
     ref: Ref = None,
     order: Literal["oldest", "newest"] = "oldest",
     after: UUID | None = None,

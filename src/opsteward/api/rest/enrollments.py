@@ -6,11 +6,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.schemas.base import Input, Page, Ref, page_of
+from opsteward.api.rest.schemas.base import Input, Instant, Page, Ref, page_of
 from opsteward.api.rest.schemas.enrollments import DutyPairs
 from opsteward.api.routes import Routes
 from opsteward.directory.enrollment import service as enrollment_service
@@ -51,8 +51,8 @@ async def list_enrollments(
     status: EnrollmentStatus | None = None,
     enrollment_type: Annotated[str | None, Query(max_length=100)] = None,
     user_id: UUID | None = None,
-    since: Annotated[AwareDatetime | None, Query(description="requested then or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="requested before")] = None,
+    since: Annotated[Instant | None, Query(description="requested then or later")] = None,
+    until: Annotated[Instant | None, Query(description="requested before")] = None,
     search: Annotated[str | None, Query(max_length=200, description="words in the user's names and address")] = None,
     before: UUID | None = None,
     ref: Ref = None,

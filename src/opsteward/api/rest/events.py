@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query, Request
-from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from opsteward.accounts.types import Identity
 from opsteward.actions.runs_in_full import in_full
@@ -169,8 +169,8 @@ async def list_incidents(
     severity: Annotated[str | None, Query(max_length=40)] = None,
     source: Annotated[str | None, Query(max_length=200)] = None,
     system_id: UUID | None = None,
-    since: Annotated[AwareDatetime | None, Query(description="opened then or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="opened before")] = None,
+    since: Annotated[Instant | None, Query(description="opened then or later")] = None,
+    until: Annotated[Instant | None, Query(description="opened before")] = None,
     search: Annotated[str | None, Query(max_length=200, description="words in its title or source")] = None,
     ref: Ref = None,
     order: Annotated[

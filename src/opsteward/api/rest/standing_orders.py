@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from fastapi import Path, Query
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.schemas.base import Input
+from opsteward.api.rest.schemas.base import Input, Page, page_of
 from opsteward.api.rest.schemas.standing_orders import CheckedOrders, OrdersInForce
 from opsteward.api.routes import Routes
+from opsteward.events.standing_orders import versions
+from opsteward.events.standing_orders.versions import OrdersDifference, OrdersVersion, OrdersVersionInFull
 
 router = Routes(prefix="/api/v1/standing-orders", tags=["standing orders"])
+
+Version = Annotated[int, Path(ge=0, le=2**31 - 1)]
 
 
 class OrdersIn(Input):
@@ -43,3 +48,37 @@ async def apply(
     """Put a new version in force."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         return OrdersInForce.of(await services.orders.apply(session, text=body.text, actor=identity.actor))
+
+
+@router.get("/versions")
+async def list_versions(
+    services: RoomsDep,
+    identity: Annotated[Identity, needs("standing_orders.read")],
+    before: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> Page[OrdersVersion]:
+    """Who changed the standing orders and when, the newest first; version 0 is what ships."""
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        found = await versions.list_versions(session, before=before, limit=limit)
+    return page_of(found, limit=limit, cursor="version")
+
+
+@router.get("/versions/{version}")
+async def get_version(
+    version: Version, services: RoomsDep, identity: Annotated[Identity, needs("standing_orders.read")]
+) -> OrdersVersionInFull:
+    """One version with its text."""
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return await versions.get_version(session, version=version)
+
+
+@router.get("/versions/{version}/diff")
+async def compare_versions(
+    version: Version,
+    services: RoomsDep,
+    identity: Annotated[Identity, needs("standing_orders.read")],
+    to: Annotated[int, Query(ge=0, le=2**31 - 1, description="the version to compare with")],
+) -> OrdersDifference:
+    """How this version becomes the other one, as a unified diff."""
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        return await versions.compare(session, before=version, after=to)

@@ -250,9 +250,9 @@ async def page(
     ref: str | None = None,
     limit: int = 50,
 ) -> list[EnrollmentInfo]:
-    """Newest first. `since` and `until` are of the request; `search`: words in the user's names and address, among the
-    newest SEARCHED_LIMIT of this status. With `decided` none that waits; `automatic`: only those that a rule approved, or none of them.
-    `ref`: by its id or a part of it, or by the username or address of who waits."""
+    """Newest first. With `decided` none that waits; `automatic`: only those that a rule approved, or none of them.
+    `since` and `until` are of the request; `search`: words in the user's names and address, among the newest
+    SEARCHED_LIMIT of this status. `ref`: by its id or a part of it, or by the username or address of who waits."""
     query = _SHOWN.where(_own(session)).order_by(Enrollment.id.desc()).limit(limit)
     if status is not None:
         query = query.where(Enrollment.status == status)
