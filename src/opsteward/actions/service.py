@@ -257,10 +257,12 @@ class ActionService:
         before: UUID | None = None,
         limit: int = 100,
     ) -> list[ActionView]:
-        """Newest first; `before` is the last id of the previous page (ids are time-ordered)."""
+        """Newest first; `before` is the last id of the previous page (ids are time-ordered). Without
+        `include_routine` none that only writes something down and that no operator asked for."""
         query = sa.select(ActionRun).where(ActionRun.tenant_id == tenant_of(session))
         if not include_routine:
-            query = query.where(ActionRun.action.not_in(ROUTINE_ACTIONS))
+            asked_for = ActionRun.requested_by.startswith("operator:")
+            query = query.where(sa.or_(ActionRun.action.not_in(ROUTINE_ACTIONS), asked_for))
         if incident_id is not None:
             query = query.where(ActionRun.incident_id == incident_id)
         if before is not None:

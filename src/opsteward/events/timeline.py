@@ -21,12 +21,7 @@ from opsteward.core.ids import derived_id, uuid7
 from opsteward.events.models import TimelineEntry
 from opsteward.events.types import TimelineView
 
-#: Steps of actions that only write something down. One that failed or was denied is no routine.
-_ROUTINE = sa.and_(
-    TimelineEntry.kind == "action",
-    sa.func.coalesce(TimelineEntry.detail["action"].astext, "").in_(sorted(ROUTINE_ACTIONS)),
-    sa.func.coalesce(TimelineEntry.detail["status"].astext, "").not_in(["failed", "undone", "denied"]),
-)
+_WORTH_TELLING = frozenset({"failed", "undone", "denied"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,25 +83,32 @@ async def tell_all(session: AsyncSession, lines: Sequence[Line]) -> int:
 async def read(
     session: AsyncSession, *, incident_id: UUID, limit: int = 1000, include_routine: bool = False
 ) -> list[TimelineView]:
-    """The newest `limit` lines, in order of time; the steps of routine actions only if they are included."""
+    """The newest `limit` lines, in order of time, `folded` unless routine is included."""
     query = sa.select(TimelineEntry).where(
         TimelineEntry.tenant_id == tenant_of(session), TimelineEntry.incident_id == incident_id
     )
-    if not include_routine:
-        query = query.where(sa.not_(_ROUTINE))
     newest_first = (
         await session.scalars(query.order_by(TimelineEntry.at.desc(), TimelineEntry.id.desc()).limit(limit))
     ).all()
     actors = await actors_of(session, (row.actor for row in newest_first))
-    return [_view(row, actors) for row in reversed(newest_first)]
+    lines = [_view(row, actors) for row in reversed(newest_first)]
+    return lines if include_routine else folded(lines)
 
 
-async def count_routine(session: AsyncSession, *, incident_id: UUID) -> int:
-    """How many lines `read` leaves out."""
-    query = sa.select(sa.func.count()).where(
-        TimelineEntry.tenant_id == tenant_of(session), TimelineEntry.incident_id == incident_id, _ROUTINE
+def folded(lines: Sequence[TimelineView]) -> list[TimelineView]:
+    """Of each action that only writes something down just the newest line; what failed or was denied stays whole."""
+    newest = {line.detail["action_id"]: line.id for line in lines if _is_routine(line)}
+    return [line for line in lines if not _is_routine(line) or newest[line.detail["action_id"]] == line.id]
+
+
+def _is_routine(line: TimelineView) -> bool:
+    detail = line.detail
+    return (
+        line.kind == "action"
+        and "action_id" in detail
+        and detail.get("action") in ROUTINE_ACTIONS
+        and detail.get("status") not in _WORTH_TELLING
     )
-    return await session.scalar(query) or 0
 
 
 def _view(row: TimelineEntry, actors: Actors) -> TimelineView:

@@ -174,26 +174,22 @@ def _summary(outcome: str, issues: Sequence[Issue], tried: Sequence[Data]) -> st
     if outcome == "resolved":
         return f"repaired by {tried[-1]['action']} on {tried[-1]['system']} and proven healthy"
     if outcome == "stopped":
-        return f"stopped: the incident was resolved meanwhile. {attempts or 'Nothing was done'}"
+        return f"stopped: the incident was resolved meanwhile. Tried: {attempts or 'nothing'}"
     if outcome == "healthy" and tried:
-        return f"all systems are healthy again by themselves. {attempts}"
+        return f"all systems are healthy again by themselves. Tried: {attempts}"
     if outcome == "healthy":
         return "no fault found: all systems are healthy"
     found = findings_in_words(issues)
-    return f"{found}. {attempts or 'Nothing was done, because no standing order covers it'}"
+    return f"{found}. Tried: {attempts or 'nothing, because no standing order covers it'}"
 
 
 def _attempts_in_words(tried: Sequence[Data]) -> str:
     """What was done without help, and what was not done and why: denied, frozen, cooling down, refused, expired."""
-    done = [t for t in tried if t["status"] not in _NOT_DONE]
-    held_back = [t for t in tried if t["status"] in _NOT_DONE]
-    told = []
-    if done:
-        told.append("Tried: " + "; ".join(f"{_which(t)}: {t['status']} ({t['summary']})" for t in done))
-    if held_back:
-        because = "; ".join(f"{_which(t)} was {t['status']} ({t['summary']})" for t in held_back)
-        told.append(f"{'Not done' if done else 'Nothing was done'}, because {because}")
-    return ". ".join(told)
+    done = [f"{_which(t)}: {t['status']} ({t['summary']})" for t in tried if t["status"] not in _NOT_DONE]
+    held = [f"{_which(t)} was {t['status']} ({t['summary']})" for t in tried if t["status"] in _NOT_DONE]
+    if held and not done:
+        return f"nothing, because {'; '.join(held)}"
+    return "; ".join(done) + (f". Not done: {'; '.join(held)}" if held else "")
 
 
 def _which(attempt: Data) -> str:

@@ -80,7 +80,7 @@ async def list_audit(
     return page_of(found, limit=limit)
 
 
-@router.get("/audit/export")
+@router.get("/audit/export", response_class=StreamingResponse)
 async def export_audit(
     services: RoomsDep, identity: Annotated[Identity, needs("audit.read")], wanted: Wanted
 ) -> StreamingResponse:

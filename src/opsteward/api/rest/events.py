@@ -208,18 +208,18 @@ async def get_incident(
     """The incident with its timeline, its newest events, its actions and its sessions, and where its time went."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         incident = await services.incidents.get(session, incident_id=incident_id)
-        lines = await timeline.read(session, incident_id=incident_id, include_routine=include_routine)
-        hidden = 0 if include_routine else await timeline.count_routine(session, incident_id=incident_id)
+        whole = await timeline.read(session, incident_id=incident_id, include_routine=True)
         events = await services.incidents.events(session, incident_id=incident_id)
         runs = await services.action_service.list_runs(
             session, incident_id=incident_id, include_routine=include_routine
         )
         actions = await in_full(session, services.inventory, runs)
         sessions = await services.sessions.page(session, incident_id=incident_id)
+    lines = whole if include_routine else timeline.folded(whole)
     return IncidentInFull(
         **vars(incident),
         timeline=lines,
-        routine_lines_hidden=hidden,
+        routine_lines_hidden=len(whole) - len(lines),
         events=events,
         actions=actions,
         not_done=[NotDone.of(run) for run in actions if run.not_done_because is not None],

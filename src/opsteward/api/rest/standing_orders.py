@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Query
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
@@ -17,7 +17,7 @@ from opsteward.events.standing_orders.versions import OrdersDifference, OrdersVe
 
 router = Routes(prefix="/api/v1/standing-orders", tags=["standing orders"])
 
-Version = Annotated[int, Path(ge=0, le=2**31 - 1)]
+Number = Annotated[int | None, Query(ge=0, le=2**31 - 1)]
 
 
 class OrdersIn(Input):
@@ -63,22 +63,24 @@ async def list_versions(
     return page_of(found, limit=limit, cursor="version")
 
 
-@router.get("/versions/{version}")
+@router.get("/version")
 async def get_version(
-    version: Version, services: RoomsDep, identity: Annotated[Identity, needs("standing_orders.read")]
+    services: RoomsDep,
+    identity: Annotated[Identity, needs("standing_orders.read")],
+    number: Annotated[Number, Query(description="the one in force if it is left out")] = None,
 ) -> OrdersVersionInFull:
     """One version with its text."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await versions.get_version(session, version=version)
+        return await versions.get_version(session, version=number)
 
 
-@router.get("/versions/{version}/diff")
+@router.get("/diff")
 async def compare_versions(
-    version: Version,
     services: RoomsDep,
     identity: Annotated[Identity, needs("standing_orders.read")],
-    to: Annotated[int, Query(ge=0, le=2**31 - 1, description="the version to compare with")],
+    before: Annotated[Number, Query(alias="from", description="the one before `to` if it is left out")] = None,
+    after: Annotated[Number, Query(alias="to", description="the one in force if it is left out")] = None,
 ) -> OrdersDifference:
-    """How this version becomes the other one, as a unified diff."""
+    """How one version becomes another, as a unified diff."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await versions.compare(session, before=version, after=to)
+        return await versions.compare(session, before=before, after=after)

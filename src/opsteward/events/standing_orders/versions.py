@@ -75,17 +75,19 @@ async def list_versions(session: AsyncSession, *, before: int | None = None, lim
     return found
 
 
-async def get_version(session: AsyncSession, *, version: int) -> OrdersVersionInFull:
-    """Raises NotFound."""
+async def get_version(session: AsyncSession, *, version: int | None = None) -> OrdersVersionInFull:
+    """A version, or the one in force. Raises NotFound."""
     one, text = await _read(session, version)
     return OrdersVersionInFull(**vars(one), text=text)
 
 
-async def compare(session: AsyncSession, *, before: int, after: int) -> OrdersDifference:
-    """As a unified diff. Raises NotFound, TooExpensive."""
-    (old, old_text), (new, new_text) = await _read(session, before), await _read(session, after)
+async def compare(session: AsyncSession, *, before: int | None = None, after: int | None = None) -> OrdersDifference:
+    """As a unified diff: `after` is the version in force unless it is given, `before` the one before that. Raises
+    NotFound, TooExpensive."""
+    new, new_text = await _read(session, after)
+    old, old_text = await _read(session, max(0, new.version - 1) if before is None else before)
     added, removed, diff = await compute(
-        _DIFF_SECONDS, unified_diff, old_text, new_text, before=f"version {before}", after=f"version {after}"
+        _DIFF_SECONDS, unified_diff, old_text, new_text, before=f"version {old.version}", after=f"version {new.version}"
     )
     return OrdersDifference(before=old, after=new, added=added, removed=removed, diff=diff)
 
@@ -103,8 +105,9 @@ async def _newest(session: AsyncSession) -> int:
     return await session.scalar(query.where(StandingOrderVersion.tenant_id == tenant_of(session))) or 0
 
 
-async def _read(session: AsyncSession, version: int) -> tuple[OrdersVersion, str]:
+async def _read(session: AsyncSession, given: int | None) -> tuple[OrdersVersion, str]:
     newest = await _newest(session)
+    version = newest if given is None else given
     if version == 0:
         return _shipped(in_force=newest == 0)
     row = await session.scalar(
