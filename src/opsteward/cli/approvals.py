@@ -23,7 +23,9 @@ def list_approvals(
         list[str] | None,
         typer.Option(help="pending (if none is given), approved, refused, expired, withdrawn or all; repeatable."),
     ] = None,
-    search: Annotated[str | None, typer.Option(help="Words in the action, its plan, its reason or its system.")] = None,
+    search: Annotated[
+        str | None, typer.Option(help="Words in the action, its plan, its reason or its system, of the newest 20,000.")
+    ] = None,
     risk: Annotated[str | None, typer.Option(help="low, medium or high.")] = None,
     action: Annotated[str | None, typer.Option(help="Only of this action, or of all of it: postgresql.")] = None,
     system: Annotated[str | None, typer.Option(help="On this system, by name or id.")] = None,

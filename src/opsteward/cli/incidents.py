@@ -75,7 +75,7 @@ def list_incidents(
     severity: Annotated[str | None, typer.Option(help="low, medium or high.")] = None,
     source: Annotated[str | None, typer.Option(help="Of this source, such as a system's name.")] = None,
     system: Annotated[str | None, typer.Option(help="Of this system, by name or id.")] = None,
-    search: Annotated[str | None, typer.Option(help="Words in its title or source.")] = None,
+    search: Annotated[str | None, typer.Option(help="Words in its title or source, of the newest 20,000.")] = None,
     since: Annotated[str | None, typer.Option(help="Opened from this instant on (ISO 8601 with its zone).")] = None,
     until: Annotated[str | None, typer.Option(help="Opened before this instant.")] = None,
     newest: Annotated[bool, typer.Option("--newest", help="By age alone, the newest first.")] = False,

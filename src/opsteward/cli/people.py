@@ -100,7 +100,9 @@ def list_enrollments(
         str | None, typer.Option(help="pending_manual_review, approved, rejected or another status; empty for all.")
     ] = "pending_manual_review",
     user: Annotated[str | None, typer.Option(help="Only those of this user, by name or id.")] = None,
-    search: Annotated[str | None, typer.Option(help="Words in the user's names and address.")] = None,
+    search: Annotated[
+        str | None, typer.Option(help="Words in the user's names and address, of the newest 20,000.")
+    ] = None,
     older_than: Annotated[str | None, typer.Option(help="Requested longer ago than this: 30m, 12h, 7d.")] = None,
     before: Annotated[str | None, typer.Option(help="Older than the enrolment of this id.")] = None,
     limit: Limit = LIMIT,

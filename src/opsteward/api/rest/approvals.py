@@ -12,6 +12,7 @@ from opsteward.accounts.actors import references_called
 from opsteward.accounts.types import Identity
 from opsteward.actions.approval_types import (
     BULK_LIMIT,
+    SEARCHED_LIMIT,
     ApprovalCounts,
     ApprovalFilter,
     ApprovalInFull,
@@ -101,7 +102,7 @@ async def list_approvals(
         found = await services.approvals.page(
             session, wanted=wanted, by=identity, newest_first=order == "newest", after=after, limit=limit
         )
-    return page_of(found, limit=limit)
+    return page_of(found, limit=limit, searched=SEARCHED_LIMIT if search else None)
 
 
 @router.get("/counts")

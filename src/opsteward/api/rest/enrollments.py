@@ -73,7 +73,8 @@ async def list_enrollments(
             limit=limit,
         )
         shown = await in_full(session, found)
-    return page_of(shown, limit=limit)
+    searched = enrollment_service.SEARCHED_LIMIT if search else None
+    return page_of(shown, limit=limit, searched=searched)
 
 
 @router.get("/enrollments/{enrollment_id}")

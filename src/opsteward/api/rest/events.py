@@ -26,6 +26,7 @@ from opsteward.core.settings import Settings
 from opsteward.events import timeline
 from opsteward.events.classification import severity_of
 from opsteward.events.incident_times import times_of
+from opsteward.events.incidents import SEARCHED_LIMIT
 from opsteward.events.types import IncidentStatus, IncidentView, NewEvent
 from opsteward.troubleshooting.types import SessionView
 
@@ -195,7 +196,7 @@ async def list_incidents(
             before=before,
             limit=limit,
         )
-    return page_of(found, limit=limit, cursor="number")
+    return page_of(found, limit=limit, cursor="number", searched=SEARCHED_LIMIT if search else None)
 
 
 @router.get("/incidents/{incident_id}")

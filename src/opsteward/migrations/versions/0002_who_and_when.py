@@ -18,6 +18,7 @@ alter table opsteward.incidents add column urgency int generated always as (
     + case severity when 'high' then 3 when 'medium' then 2 when 'low' then 1 else 0 end) stored not null;
 create index ix_incidents_tenant_urgency on opsteward.incidents (tenant_id, urgency, number);
 
+create index ix_approvals_tenant_requested on opsteward.approvals (tenant_id, requested_at, id);
 create index ix_audit_entries_tenant_actor on opsteward.audit_entries (tenant_id, actor, at);
 
 create table opsteward.health_minutes (
