@@ -48,6 +48,7 @@ class NotDone:
 
     @classmethod
     def of(cls, run: ActionInFull) -> NotDone:
+        """As the API shows it."""
         return cls(
             action_id=run.id,
             action=run.action,
