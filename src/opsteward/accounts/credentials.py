@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.accounts.actors import actors_of
+from opsteward.accounts.actors import actor_of, actors_of
 from opsteward.accounts.models import Operator, Password, Token
 from opsteward.accounts.role_delegation import check_roles, check_scopes
 from opsteward.accounts.types import Identity, NewToken, OperatorInfo, TokenInfo
@@ -61,7 +61,8 @@ async def create_operator(
         detail={"roles": row["roles"]},
     )
     await record_changes(session, [Change("operator_changed", {"operator_id": str(row["id"])})])
-    return await get_operator(session, operator_id=added)
+    made = await get_operator(session, operator_id=added)
+    return replace(made, creator=actor_of(by) if by is not None else None)
 
 
 def check_name(name: str, *, field: str = "name") -> None:

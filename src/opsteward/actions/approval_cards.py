@@ -57,4 +57,4 @@ def _irreversible(title: str, objects: list[str]) -> str:
     if not objects:
         return f"{title}: this can't be undone"
     more = f" and {len(objects) - 1} more" if len(objects) > 1 else ""
-    return f"{title}: what is done to {objects[0]}{more} can't be undone"
+    return f"what is done to {objects[0]}{more} can't be undone"

@@ -19,7 +19,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.service import ActionService
-from opsteward.actions.types import NewAction, RunStatus
+from opsteward.actions.types import NewAction
 from opsteward.core import durable
 from opsteward.core.log import correlated
 from opsteward.events.standing_orders.service import StandingOrders
@@ -28,14 +28,12 @@ from opsteward.telemetry import audit
 from opsteward.troubleshooting.assessment import findings_in_words
 from opsteward.troubleshooting.diagnosis import DOMAINS, Diagnosis
 from opsteward.troubleshooting.models import Session
-from opsteward.troubleshooting.repair import FIX, Repair
+from opsteward.troubleshooting.repair import FIX, Repair, attempts_in_words
 from opsteward.troubleshooting.service import RESUME_WORKFLOW, SESSION_WORKFLOW, finish, get_row, write_phase
 from opsteward.troubleshooting.session_context import ACTOR, Case, Data, SessionContext
 from opsteward.troubleshooting.types import FixAction, Issue, ResolutionReport
 
 WAITING = "waiting"
-#: How a fix ends that was never applied.
-_NOT_DONE = frozenset({RunStatus.DENIED, RunStatus.REFUSED, RunStatus.EXPIRED, RunStatus.SUPERSEDED})
 
 
 class Coordinator:
@@ -170,7 +168,7 @@ class Coordinator:
 
 
 def _summary(outcome: str, issues: Sequence[Issue], tried: Sequence[Data]) -> str:
-    attempts = _attempts_in_words(tried)
+    attempts = attempts_in_words(tried)
     if outcome == "resolved":
         return f"repaired by {tried[-1]['action']} on {tried[-1]['system']} and proven healthy"
     if outcome == "stopped":
@@ -181,19 +179,6 @@ def _summary(outcome: str, issues: Sequence[Issue], tried: Sequence[Data]) -> st
         return "no fault found: all systems are healthy"
     found = findings_in_words(issues)
     return f"{found}. Tried: {attempts or 'nothing, because no standing order covers it'}"
-
-
-def _attempts_in_words(tried: Sequence[Data]) -> str:
-    """What was done without help, and what was not done and why: denied, frozen, cooling down, refused, expired."""
-    done = [f"{_which(t)}: {t['status']} ({t['summary']})" for t in tried if t["status"] not in _NOT_DONE]
-    held = [f"{_which(t)} was {t['status']} ({t['summary']})" for t in tried if t["status"] in _NOT_DONE]
-    if held and not done:
-        return f"nothing, because {'; '.join(held)}"
-    return "; ".join(done) + (f". Not done: {'; '.join(held)}" if held else "")
-
-
-def _which(attempt: Data) -> str:
-    return f"{attempt['action']} on {attempt['system']}"
 
 
 def _resolution(outcome: str, tried: Sequence[Data]) -> ResolutionReport:

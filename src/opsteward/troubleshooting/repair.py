@@ -19,6 +19,8 @@ from opsteward.troubleshooting.session_context import ACTOR, Case, Data, Session
 from opsteward.troubleshooting.types import Issue
 
 FIX = "fix"
+#: How a fix ends that was never applied.
+NOT_DONE = frozenset({RunStatus.DENIED, RunStatus.REFUSED, RunStatus.EXPIRED, RunStatus.SUPERSEDED})
 
 
 class Repair:
@@ -40,6 +42,7 @@ class Repair:
             issues = [Issue.model_validate(item) for item in row.issues]
             choice, proposals = await self._covered_fix(session, issues, row.tried)
             tried = bool(row.tried)
+            attempts = attempts_in_words(row.tried)
             over = await self._is_over(session, row.incident_id)
         if over:
             choice, verdict = {}, "stopped"
@@ -53,7 +56,7 @@ class Repair:
             row = await get_row(session, case.session_id, lock=True)
             row.choice = choice | {"round": number}
         await self._context.end_phase(
-            case, "prioritise", number, started, _choice_in_words(verdict, choice, issues, proposals), {}
+            case, "prioritise", number, started, _choice_in_words(verdict, choice, issues, proposals, attempts), {}
         )
         return verdict
 
@@ -175,6 +178,8 @@ class Repair:
                     reason="it worked as an action, but the systems did not become healthy",
                 )
         words = "all systems are healthy" if healthy else "still not healthy"
+        if not healthy and attempt["status"] in NOT_DONE:
+            words = f"still not healthy; nothing was done, because {attempt['action']} was {attempt['status']}"
         await self._context.end_phase(
             case, "verify", number, started, words, {}, kind="verified" if healthy else "not_helped"
         )
@@ -213,7 +218,9 @@ def _subject(issue: Issue) -> Subject:
     )
 
 
-def _choice_in_words(verdict: str, choice: Data, issues: Sequence[Issue], proposals: Sequence[str]) -> str:
+def _choice_in_words(
+    verdict: str, choice: Data, issues: Sequence[Issue], proposals: Sequence[str], attempts: str
+) -> str:
     if verdict == FIX:
         return f"{choice['fix']['action']} for {choice['issue']['title']}, by standing order {choice['order']}"
     if verdict == "stopped":
@@ -222,4 +229,19 @@ def _choice_in_words(verdict: str, choice: Data, issues: Sequence[Issue], propos
         return "nothing to fix: all systems are healthy"
     if not issues:
         return "inconclusive: something is wrong, but no cause was found"
-    return "; ".join(proposals) or "no fix is known for what was found"
+    if proposals:
+        return "; ".join(proposals)
+    return f"no other fix is known. Tried: {attempts}" if attempts else "no fix is known for what was found"
+
+
+def attempts_in_words(tried: Sequence[Data]) -> str:
+    """What was done without help, and what was not done and why: denied, frozen, cooling down, refused, expired."""
+    done = [f"{_which(t)}: {t['status']} ({t['summary']})" for t in tried if t["status"] not in NOT_DONE]
+    held = [f"{_which(t)} was {t['status']} ({t['summary']})" for t in tried if t["status"] in NOT_DONE]
+    if held and not done:
+        return f"nothing, because {'; '.join(held)}"
+    return "; ".join(done) + (f". Not done: {'; '.join(held)}" if held else "")
+
+
+def _which(attempt: Data) -> str:
+    return f"{attempt['action']} on {attempt['system']}"
