@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import psycopg
@@ -185,3 +186,43 @@ def test_an_approval_that_nobody_gives_expires() -> None:
             assert approval["action_id"] == run["id"]
             problem_of(approve(second, approval), 409)
             assert visitor.is_alive()
+
+
+def test_several_are_decided_by_command_line(
+    company: LiveTenant, second: LiveOperator, visit: Callable[[], Visitor]
+) -> None:
+    visitors = [visit(), visit(), visit()]
+    waiting = [ask_to_terminate(company.owner, visitor) for visitor in visitors]
+    ends = [one["id"][-8:] for one in waiting]
+    unasked = second.cli("approvals", "approve", *ends)
+    assert (unasked.returncode, "give --yes" in unasked.stderr) == (2, True), unasked.stderr
+    assert all(visitor.is_alive() for visitor in visitors)
+    one = second.cli("approvals", "refuse", ends[0], "--reason", "not this one")
+    assert (one.returncode, "refused" in one.stdout) == (0, True), one.stderr
+    mixed = second.cli("approvals", "approve", *ends, "--yes", "--reason", "they are idle")
+    assert mixed.returncode == 1, mixed.stderr
+    assert mixed.stdout.count("asked by") == 3  # each card was shown
+    assert "already_decided" in mixed.stdout
+    assert "2 decided, 1 not" in mixed.stdout
+    for approval in waiting[1:]:
+        settled(company.owner, approval["action_id"], "succeeded")
+    assert [visitor.is_alive() for visitor in visitors] == [True, False, False]
+    listed = second.cli("approvals", "list", "--status", "all", "--system", "visited", "--requester", "ada")
+    assert listed.stdout.count("grace") == 3, listed.stdout
+    assert "they are idle" in listed.stdout
+    assert second.cli("approvals", "list", "--search", "nothing like it").stdout == "No approval is like that.\n"
+    counted = second.cli("approvals", "count")
+    assert "approved  2" in counted.stdout, counted.stdout
+
+
+def test_the_past_of_a_watched_system_by_command_line(company: LiveTenant) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        told = company.owner.cli("systems", "history", "visited", "--over", "1h")
+        assert told.returncode == 0, told.stderr
+        if "% available in" in told.stdout:
+            break
+        assert time.monotonic() < deadline, told.stdout
+        time.sleep(0.3)
+    assert "availability percent" in told.stdout
+    assert "100.0" in told.stdout

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from opsteward.agents import mailbox, metric_history
 from opsteward.core.changes import sequence
 from opsteward.core.clock import now
+from opsteward.systems.health_history import note_check
 from opsteward.telemetry import audit
 from support.instance import Instance, Operator, Tenant
 
@@ -85,6 +86,8 @@ async def populate(instance: Instance) -> Populated:
     job_id = await _imported(tenant, mark, post)
     agent = await post("/api/v1/agents", {"kind": "opsteward.heartbeat", "name": f"{mark}-agent"})
     await _as_an_agent_would(tenant, f"{mark}-agent", mark)
+    async with instance.services.app.unit_of_work(tenant.id) as checking:
+        await note_check(checking, system_id=UUID(system["id"]), at=now(), failed=False, response_time=0.1)
     _signed_in(tenant, approver)
     async with instance.services.web.unit_of_work(tenant.id) as following:
         await sequence(following)

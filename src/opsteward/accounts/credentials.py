@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.accounts.actors import actor_of, actors_of
 from opsteward.accounts.models import Operator, Password, Token
 from opsteward.accounts.role_delegation import check_roles, check_scopes
 from opsteward.accounts.types import Identity, NewToken, OperatorInfo, TokenInfo
@@ -59,7 +61,8 @@ async def create_operator(
         detail={"roles": row["roles"]},
     )
     await record_changes(session, [Change("operator_changed", {"operator_id": str(row["id"])})])
-    return await get_operator(session, operator_id=added)
+    made = await get_operator(session, operator_id=added)
+    return replace(made, creator=actor_of(by) if by is not None else None)
 
 
 def check_name(name: str, *, field: str = "name") -> None:
@@ -110,7 +113,9 @@ async def list_operators(
         query = query.where(Operator.id.in_(ids))
     if after is not None:
         query = query.where(Operator.name_key > after.casefold())
-    return [_operator_info(row) for row in await session.scalars(query.order_by(Operator.name_key).limit(limit))]
+    found = (await session.scalars(query.order_by(Operator.name_key).limit(limit))).all()
+    actors = await actors_of(session, (row.created_by for row in found))
+    return [replace(_operator_info(row), creator=actors.maybe(row.created_by)) for row in found]
 
 
 async def issue_token(
@@ -293,10 +298,14 @@ async def list_tokens(
     if ref is not None:
         valid = (Token.kind == "api") & (Token.name == ref) & Token.revoked_at.is_(None)
         query = query.where(Token.id.in_(await called(session, Token, ref, names=[valid])))
+    found = (await session.scalars(query)).all()
+    actors = await actors_of(session, (one for t in found for one in (f"operator:{t.operator_id}", t.issued_by)))
     return [
         TokenInfo(
             id=t.id,
             operator_id=t.operator_id,
+            operator=actors(f"operator:{t.operator_id}").name,
+            issuer=actors(t.issued_by),
             kind=t.kind,
             name=t.name,
             scopes=t.scopes,
@@ -305,7 +314,7 @@ async def list_tokens(
             revoked_at=t.revoked_at,
             last_used_at=t.last_used_at,
         )
-        for t in await session.scalars(query)
+        for t in found
     ]
 
 

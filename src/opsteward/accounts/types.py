@@ -48,6 +48,17 @@ class Identity:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Actor:
+    """Who acted. `kind`: operator, standing_order, agent, schedule, rule, webhook or system; all but `operator` are
+    `automatic`. `id` is an operator's id, else the name."""
+
+    id: str
+    name: str
+    kind: str
+    automatic: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class TenantInfo:
     id: UUID
     name: str
@@ -62,14 +73,18 @@ class OperatorInfo:
     roles: list[str]
     status: str
     created_at: datetime
+    #: Who made them; only in lists.
+    creator: Actor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenInfo:
-    """A credential without its secret."""
+    """A credential without its secret, whose it is and who issued it."""
 
     id: UUID
     operator_id: UUID
+    operator: str
+    issuer: Actor
     kind: str
     name: str
     scopes: list[str] | None

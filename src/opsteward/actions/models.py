@@ -60,6 +60,7 @@ class Approval(TenantRow, Base):
     __table_args__ = (
         sa.UniqueConstraint("tenant_id", "action_run_id"),
         sa.Index("ix_approvals_tenant_status", "tenant_id", "status", "requested_at"),
+        sa.Index("ix_approvals_tenant_requested", "tenant_id", "requested_at", "id"),
     )
 
     action_run_id: Mapped[UUID] = mapped_column(sa.ForeignKey("opsteward.action_runs.id"))

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.models import ActionRun, Approval, Freeze
+from opsteward.actions.types import ROUTINE_ACTIONS
 from opsteward.core.clock import now
 from opsteward.core.crypto import digest
 from opsteward.core.db import tenant_of
@@ -39,10 +40,19 @@ async def get_approval(
 
 
 async def list_runs(
-    session: AsyncSession, *, incident_id: UUID | None = None, before: UUID | None = None, limit: int = 100
+    session: AsyncSession,
+    *,
+    incident_id: UUID | None = None,
+    include_routine: bool = True,
+    before: UUID | None = None,
+    limit: int = 100,
 ) -> Sequence[ActionRun]:
-    """Newest first; `before` is the last id of the previous page (ids are time-ordered)."""
+    """Newest first; `before` is the last id of the previous page (ids are time-ordered). Without `include_routine`
+    none that only writes something down and that no operator asked for."""
     query = sa.select(ActionRun).where(ActionRun.tenant_id == tenant_of(session))
+    if not include_routine:
+        asked_for = ActionRun.requested_by.startswith("operator:")
+        query = query.where(sa.or_(ActionRun.action.not_in(ROUTINE_ACTIONS), asked_for))
     if incident_id is not None:
         query = query.where(ActionRun.incident_id == incident_id)
     if before is not None:

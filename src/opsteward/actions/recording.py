@@ -43,7 +43,9 @@ async def record_step(
         detail={"action": run.action, "target": run.target_key, "plan_hash": plan_hash(run), **(extra or {})},
         entry_id=derived_id(run.id, key),
     )
-    await bus.publish(session, ActionChanged(run=view_of_run(run), key=key, reply_to=run.reply_to))
+    reason = str(extra["reason"]) if extra and extra.get("reason") else None
+    view = view_of_run(run)
+    await bus.publish(session, ActionChanged(run=view, key=key, reply_to=run.reply_to, actor=actor, reason=reason))
 
 
 async def enqueue_plan(session: AsyncSession, run: ActionRun, *, suffix: str = "plan") -> None:

@@ -151,10 +151,19 @@ class ActionService:
         return await self._decide(session, approval, run, "approved", by, reason)
 
     async def refuse(
-        self, session: AsyncSession, *, approval_id: UUID, by: Identity, reason: str | None = None
+        self,
+        session: AsyncSession,
+        *,
+        approval_id: UUID,
+        by: Identity,
+        plan_hash: str | None = None,
+        reason: str | None = None,
     ) -> ApprovalView:
-        """Say no. Raises Conflict for an approval that is over."""
+        """Say no, with a hash to exactly the plan of it. Raises Conflict for a plan that has changed or an approval
+        that is over."""
         approval, run = await self._pending(session, approval_id)
+        if plan_hash not in (None, approval.plan_hash):
+            raise Conflict("the plan is not the one you refuse: it has changed", remedy="read it again, then decide")
         return await self._decide(session, approval, run, "refused", by, reason)
 
     async def withdraw(self, session: AsyncSession, *, incident_id: UUID) -> None:
@@ -167,6 +176,8 @@ class ActionService:
                 Approval.status == "pending",
                 ActionRun.incident_id == incident_id,
             )
+            .order_by(Approval.id)
+            .with_for_update(of=Approval)
         )
         for approval in waiting.all():
             approval.status, approval.decided_at, approval.reason = "withdrawn", now(), "the incident is over"
@@ -201,6 +212,8 @@ class ActionService:
         }
         if approval.making is not None:
             extra["making"] = approval.making["chain"]
+        if reason:
+            extra["reason"] = reason
         await self._record(session, run, f"approval.{decision}", actor=by.actor, extra=extra)
         await enqueue_execution(session, run, suffix=f"decided {approval.plan_hash[:16]}")
         return view_of_approval(approval, run)
@@ -222,10 +235,19 @@ class ActionService:
         return view_of_run(await queries.get_run(session, run_id))
 
     async def list_runs(
-        self, session: AsyncSession, *, incident_id: UUID | None = None, before: UUID | None = None, limit: int = 100
+        self,
+        session: AsyncSession,
+        *,
+        incident_id: UUID | None = None,
+        include_routine: bool = True,
+        before: UUID | None = None,
+        limit: int = 100,
     ) -> list[ActionView]:
-        """Newest first; `before` is the last id of the previous page (ids are time-ordered)."""
-        rows = await queries.list_runs(session, incident_id=incident_id, before=before, limit=limit)
+        """Newest first; `before` is the last id of the previous page (ids are time-ordered). Without
+        `include_routine` none that only writes something down and that no operator asked for."""
+        rows = await queries.list_runs(
+            session, incident_id=incident_id, include_routine=include_routine, before=before, limit=limit
+        )
         return [view_of_run(row) for row in rows]
 
     async def get_approval(

@@ -36,6 +36,8 @@ ENDS = frozenset(RunStatus) - {
     RunStatus.APPROVED,
     RunStatus.EXECUTING,
 }
+#: Actions that only write something down: lists leave them out unless they are asked for.
+ROUTINE_ACTIONS = frozenset({"log_only", "log_and_monitor", "return_validation_error"})
 HELPED = frozenset({RunStatus.SUCCEEDED, RunStatus.NOT_NEEDED})
 
 
@@ -144,8 +146,11 @@ class FreezeView:
 
 @dataclass(frozen=True, kw_only=True)
 class ActionChanged:
-    """Published in the transaction of each step of a run. `key` is the same when the step is repeated."""
+    """Published in the transaction of each step of a run. `key` is the same when the step is repeated; `actor` took the
+    step, for the `reason` that a person gave."""
 
     run: ActionView
     key: str
     reply_to: UUID | None
+    actor: str
+    reason: str | None = None

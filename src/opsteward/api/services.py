@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from opsteward.accounts.oidc import OpenIdSignIn
 from opsteward.accounts.passwords import PasswordSignIn
 from opsteward.accounts.webhooks import Webhooks
+from opsteward.actions.approvals import Approvals
 from opsteward.actions.service import ActionService
 from opsteward.agents.service import AgentService
 from opsteward.contracts.registry import Registry
@@ -38,6 +39,7 @@ class ApiServices:
     registry: Registry
     inventory: Inventory
     action_service: ActionService
+    approvals: Approvals
     incidents: Incidents
     intake: Intake
     orders: StandingOrders

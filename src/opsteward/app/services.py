@@ -9,6 +9,7 @@ from functools import partial
 from opsteward.accounts.four_eyes import SecondPerson
 from opsteward.accounts.oidc import OpenIdSignIn
 from opsteward.accounts.passwords import PasswordSignIn
+from opsteward.actions.approvals import Approvals
 from opsteward.actions.service import ActionService
 from opsteward.actions.types import ActionChanged
 from opsteward.agents.registry import AgentRegistry
@@ -69,6 +70,7 @@ class Services:
     app: Database
     inventory: Inventory
     action_service: ActionService
+    approvals: Approvals
     incidents: Incidents
     orders: StandingOrders
     intake: Intake
@@ -158,6 +160,7 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
         app=app,
         inventory=inventory,
         action_service=action_service,
+        approvals=Approvals(action_service, registry, inventory, incidents.refs, second_person),
         incidents=incidents,
         orders=orders,
         intake=intake,

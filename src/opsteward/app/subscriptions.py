@@ -17,6 +17,7 @@ from opsteward.core.changes import Change, record_changes
 from opsteward.core.redact import redact
 from opsteward.directory.types import EnrollmentOverdue
 from opsteward.events import timeline
+from opsteward.events.drafts import shortened
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import QUIET_ACTIONS, Intake
 from opsteward.events.types import (
@@ -48,6 +49,14 @@ _ACTION_WORDS = {
     RunStatus.EXPIRED: "expired without an approval",
     RunStatus.SUPERSEDED: "was changed after its approval",
 }
+#: Steps after which a run has the status that it had before.
+_STEP_WORDS = {
+    "approval.approved": "approved",
+    "approval.refused": "refused",
+    "approval.withdrawn": "is not wanted any more, the incident is over",
+    "frozen": "is frozen for this target",
+}
+_NOTHING_DONE = frozenset({RunStatus.DENIED, RunStatus.FAILED, RunStatus.SUPERSEDED})
 #: Steps of a run that end its approval, and how that stands then.
 _APPROVAL_ENDS = {
     "approval.approved": "approved",
@@ -150,15 +159,16 @@ class Subscriptions:
             await self._sessions.resume(session, session_id=message.reply_to, run_id=run.id)
         if run.incident_id is None:
             return
-        frozen = message.key == "frozen"
-        words = "is frozen for this target" if frozen else _ACTION_WORDS[RunStatus(run.status)]
         await timeline.tell(
             session,
             incident_id=run.incident_id,
             kind="action",
-            title=f"Action {run.action} {words}",
-            detail=redact(_told(run.plan, run.proof, run.error)) | {"action_id": str(run.id), "status": run.status},
+            title=shortened(f"Action {run.action} {_in_words(message)}"),
+            detail=redact(_told(run.plan, run.proof, run.error))
+            | {"action_id": str(run.id), "action": run.action, "status": run.status, "step": message.key}
+            | ({"reason": message.reason} if message.reason else {}),
             key=f"{run.id} {message.key}",
+            actor=message.actor,
         )
         await feed.announce(session, kind="incident", object_id=str(run.incident_id))
 
@@ -197,6 +207,15 @@ class Subscriptions:
             category="system_error",
         )
         await self._intake.take(session, events=[told], actor=LIFECYCLE)
+
+
+def _in_words(message: ActionChanged) -> str:
+    """What this step was. Why nothing was done is part of it: denied, frozen and cooling down look alike without."""
+    run, because = message.run, f": {message.reason}" if message.reason else ""
+    if message.key in _STEP_WORDS:
+        return f"{_STEP_WORDS[message.key]}{because}"
+    words = _ACTION_WORDS[RunStatus(run.status)]
+    return f"{words}: {run.error}" if run.status in _NOTHING_DONE and run.error else words
 
 
 def _of_approval(message: ActionChanged) -> list[Change]:

@@ -1,4 +1,4 @@
-"""`opsteward systems | tenants | operators | tokens | audit`."""
+"""`opsteward systems | tenants | operators | tokens`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ systems = typer.Typer(help="The systems that are watched.", no_args_is_help=True
 tenants = typer.Typer(help="Tenants of this installation (platform operators).", no_args_is_help=True)
 operators = typer.Typer(help="Who works with Opsteward in this tenant.", no_args_is_help=True)
 tokens = typer.Typer(help="API tokens.", no_args_is_help=True)
-audit = typer.Typer(help="The audit log.", no_args_is_help=True)
 
 System = Annotated[str, typer.Argument(metavar="SYSTEM", help="Its name, or its id.")]
 OperatorName = Annotated[str, typer.Argument(metavar="OPERATOR", help="The operator's name, or id.")]
@@ -21,6 +20,7 @@ OperatorName = Annotated[str, typer.Argument(metavar="OPERATOR", help="The opera
 
 @systems.command("list")
 def list_systems(
+    search: Annotated[str | None, typer.Option(help="With this in its name.")] = None,
     status: Annotated[str | None, typer.Option(help="Of this health: healthy, degraded, down or unknown.")] = None,
     system_type: Annotated[str | None, typer.Option("--type", help="Of this type.")] = None,
     criticality: Annotated[str | None, typer.Option(help="critical, standard or backup.")] = None,
@@ -35,9 +35,9 @@ def list_systems(
     show_list(
         "/api/v1/systems",
         ["name", "type", "health", "criticality", "endpoint", "checked_at", "id"],
-        params={"status": status, "type": system_type, "criticality": criticality, "after": after},
+        params={"search": search, "status": status, "type": system_type, "criticality": criticality, "after": after},
         empty="No system is like that."
-        if status or system_type or criticality
+        if search or status or system_type or criticality
         else "No system is registered yet: opsteward systems register FILE",
         limit=limit,
         every=every,
@@ -63,6 +63,32 @@ def show_system(system: System, as_json: Json = False) -> None:
         return
     health = found.pop("health")
     show.record({**found, **{f"health_{key}" if key == "status" else key: value for key, value in health.items()}})
+
+
+@systems.command("history")
+def system_history(
+    system: System,
+    over: Annotated[str, typer.Option(help="So long up to now: 1h, 24h, 30d.")] = "24h",
+    points: Annotated[int, typer.Option(min=1, max=1000, help="Sum up into about so many points.")] = 24,
+    as_json: Json = False,
+) -> None:
+    """Response times and availability over a period; what was not checked has no line."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+    from opsteward.cli.durations import instant_before
+    from opsteward.cli.references import id_of
+
+    client = Client()
+    path = f"/api/v1/systems/{id_of(client, 'system', system)}/health/history"
+    found = client.get(path, since=instant_before(over), points=points)
+    if as_json:
+        show.as_json(found)
+        return
+    columns = ["at", "availability_percent", "response_time", "response_time_max", "checks", "failed"]
+    show.table(found["points"], columns, empty=f"It was not checked within {over}.", whole=("at",))
+    if found["checks"]:
+        response = f", {found['response_time']:.3f} s on average" if found["response_time"] is not None else ""
+        show.say(f"{found['availability_percent']} % available in {found['checks']} checks{response}")
 
 
 @systems.command("register")
@@ -220,14 +246,14 @@ def list_tokens(
 
     show_list(
         "/api/v1/tokens",
-        ["id", "name", "operator", "created_at", "last_used_at", "expires_at", "revoked_at", "scopes"],
+        ["id", "name", "operator", "created_at", "last_used_at", "expires_at", "revoked_at", "scopes", "issued_by"],
         params={"before": before},
         empty="No token yet: opsteward tokens create",
         limit=limit,
         every=every,
         as_json=as_json,
         page_size=1000,
-        rows=lambda one: {**one, "operator": f"operator:{one['operator_id']}"},
+        rows=lambda one: {**one, "issued_by": one["issuer"]["name"]},
     )
 
 
@@ -244,7 +270,9 @@ def create_token(
     as_json: Json = False,
 ) -> None:
     """A new API token, printed this once."""
-    seconds = None if expires_in is None else _seconds(expires_in)
+    from opsteward.cli.durations import seconds_of
+
+    seconds = None if expires_in is None else seconds_of(expires_in)
     body = {"operator": operator, "name": name, "scopes": scope or None, "expires_in": seconds, "days": days}
     _create("/api/v1/tokens", {k: v for k, v in body.items() if v is not None}, as_json)
 
@@ -261,74 +289,6 @@ def revoke_token(
     client = Client()
     client.delete(f"/api/v1/tokens/{id_of(client, 'token', token)}")
     show.say("Revoked")
-
-
-@audit.command("list")
-def list_audit(
-    actor: Annotated[str | None, typer.Option(help="An operator's name, or a part of Opsteward (system:...).")] = None,
-    verb: Annotated[str | None, typer.Option(help="What was done, or its beginning: approval, task.submitted.")] = None,
-    object_id: Annotated[str | None, typer.Option("--object", help="About the thing of this id.")] = None,
-    since: Annotated[str | None, typer.Option(help="From this instant on (ISO 8601 with its zone).")] = None,
-    until: Annotated[str | None, typer.Option(help="Before this instant.")] = None,
-    before: Annotated[str | None, typer.Option(help="Older than the entry of this id.")] = None,
-    limit: Limit = LIMIT,
-    every: All = False,
-    as_json: Json = False,
-) -> None:
-    """Newest first."""
-    from opsteward.cli.client import Client
-    from opsteward.cli.listing import show_list
-    from opsteward.cli.references import id_of
-
-    if actor is not None and ":" not in actor:
-        actor = f"operator:{id_of(Client(), 'operator', actor)}"
-    show_list(
-        "/api/v1/audit",
-        ["seq", "at", "actor", "verb", "object_type", "object_id"],
-        params={
-            "actor": actor,
-            "verb": verb,
-            "object_id": object_id,
-            "since": since,
-            "until": until,
-            "before": before,
-        },
-        empty="No entry is like that.",
-        limit=limit,
-        every=every,
-        as_json=as_json,
-        page_size=1000,
-        whole=("seq", "at"),
-    )
-
-
-@audit.command("verify")
-def verify_audit(as_json: Json = False) -> None:
-    """Walk the whole chain, and what was seen of it outside the database; exit code 1 when an entry was altered, is
-    missing or was added."""
-    from opsteward.cli import show
-    from opsteward.cli.client import Client
-
-    verdict = Client(timeout=600).get("/api/v1/audit/verify")
-    if as_json:
-        show.as_json(verdict)
-    else:
-        for problem in verdict["problems"]:
-            show.say(f"BROKEN  {problem}")
-        word = "intact" if verdict["ok"] else "NOT intact"
-        show.say(f"The audit log is {word}: {verdict['sealed']} sealed, {verdict['pending']} waiting for their seal")
-        for one in verdict["witnesses"]:
-            seen = f"it saw entry {one['newest']} last, at {one['newest_at']}" if one["newest"] else "it saw none yet"
-            show.say(f"Witness {show.plain(one['name'])} agrees up to entry {one['agrees_to']}; {seen}")
-    if not verdict["ok"]:
-        raise typer.Exit(1)
-
-
-def _seconds(text: str) -> int:
-    number, unit = text[:-1], {"s": 1, "m": 60, "h": 3600, "d": 86_400}.get(text[-1:])
-    if unit is None or not (number.isascii() and number.isdigit()):
-        raise typer.BadParameter(f"{text} is no time: use 90s, 30m, 12h or 7d")
-    return int(number) * unit
 
 
 def _create(path: str, body: dict[str, Any], as_json: bool) -> None:

@@ -74,18 +74,35 @@ def list_incidents(
     ] = None,
     severity: Annotated[str | None, typer.Option(help="low, medium or high.")] = None,
     source: Annotated[str | None, typer.Option(help="Of this source, such as a system's name.")] = None,
-    before: Annotated[int | None, typer.Option(help="Older than the incident of this number.")] = None,
+    system: Annotated[str | None, typer.Option(help="Of this system, by name or id.")] = None,
+    search: Annotated[str | None, typer.Option(help="Words in its title or source, of the newest 20,000.")] = None,
+    since: Annotated[str | None, typer.Option(help="Opened from this instant on (ISO 8601 with its zone).")] = None,
+    until: Annotated[str | None, typer.Option(help="Opened before this instant.")] = None,
+    newest: Annotated[bool, typer.Option("--newest", help="By age alone, the newest first.")] = False,
+    before: Annotated[int | None, typer.Option(help="Behind the incident of this number.")] = None,
     limit: Limit = LIMIT,
     every: All = False,
     as_json: Json = False,
 ) -> None:
-    """Newest first, resolved ones too."""
+    """The most urgent first: what is open before what is resolved, the severe first, then the newest."""
+    from opsteward.cli.client import Client
     from opsteward.cli.listing import show_list
+    from opsteward.cli.references import id_of
 
     show_list(
         "/api/v1/incidents",
-        ["number", "status", "severity", "title", "source", "events", "opened_at"],
-        params={"status": status, "severity": severity, "source": source, "before": before},
+        ["number", "status", "severity", "title", "source", "events", "opened_at", "resolved_at", "resolved_by"],
+        params={
+            "status": status,
+            "severity": severity,
+            "source": source,
+            "system_id": id_of(Client(), "system", system) if system is not None else None,
+            "search": search,
+            "since": since,
+            "until": until,
+            "order": "newest" if newest else None,
+            "before": before,
+        },
         empty="No incident: nothing is wrong, or nothing was reported yet (opsteward events send)",
         limit=limit,
         every=every,
@@ -93,29 +110,53 @@ def list_incidents(
         cursor=("before", "number"),
         page_size=500,
         whole=("number", "status", "severity"),
-        rows=lambda one: {**one, "events": one["event_count"]},
+        rows=lambda one: {**one, "events": one["event_count"], "resolved_by": (one["resolved_by"] or {}).get("name")},
     )
 
 
 @incidents.command("show")
-def show_incident(incident: Which, as_json: Json = False) -> None:
-    """One incident with its timeline."""
-    from opsteward.cli import actors, show
+def show_incident(
+    incident: Which,
+    include_routine: Annotated[
+        bool, typer.Option("--include-routine", help="With every step of what only writes something down.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """One incident: who did what and when, where its time went, and what was not done and why."""
+    from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
 
     client = Client()
-    found = client.get(f"/api/v1/incidents/{id_of(client, 'incident', incident)}")
+    path = f"/api/v1/incidents/{id_of(client, 'incident', incident)}"
+    found = client.get(path, include_routine="true" if include_routine else None)
     if as_json:
         show.as_json(found)
         return
     show.say(f"Incident {found['number']}: {found['title']}")
     show.say(f"{found['status']}, {found['severity']}, {found['event_count']} events, opened {found['opened_at']}")
+    if found["acknowledged_by"]:
+        show.say(f"Acknowledged by {found['acknowledged_by']['name']} at {found['acknowledged_at']}")
     if found["resolution"]:
-        show.say(f"Resolution: {actors.in_words(client, found['resolution'])}")
-    columns = ["at", "kind", "title"]
-    lines = actors.named(client, found["timeline"], columns)
-    show.table(lines, columns, empty="Its timeline is empty.", whole=("at", "kind"))
+        by = f" (by {found['resolved_by']['name']} at {found['resolved_at']})" if found["resolved_by"] else ""
+        show.say(f"Resolution: {found['resolution']}{by}")
+    show.say(_times(found["times"]))
+    for one in found["not_done"]:
+        on = f" on {one['system']}" if one["system"] else ""
+        show.say(f"Not done: {one['action']}{on}: {one['reason']}")
+    lines = [{**line, "who": (line["actor"] or {}).get("name")} for line in found["timeline"]]
+    show.table(lines, ["at", "kind", "title", "who", "reason"], empty="Its timeline is empty.", whole=("at", "kind"))
+    if found["routine_lines_hidden"]:
+        show.note(f"{found['routine_lines_hidden']} routine lines are left out: --include-routine")
+
+
+def _times(times: dict[str, Any]) -> str:
+    """Where the time went, in words."""
+    parts = [("detected after", "detect_seconds"), ("waited for a person", "waiting_seconds"),
+             ("worked on", "working_seconds"), ("watched", "watching_seconds"),
+             ("repaired after", "repair_seconds")]  # fmt: skip
+    told = [f"{words} {times[field]:.1f} s" for words, field in parts if times[field] is not None]
+    return f"Time: {', '.join(told)}"
 
 
 @incidents.command("acknowledge")

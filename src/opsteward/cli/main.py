@@ -17,8 +17,10 @@ from opsteward.cli import (
     admin,
     agents,
     approvals,
+    audit,
     bench,
     controls,
+    freezes,
     incidents,
     lab,
     opening,
@@ -68,13 +70,13 @@ app.add_typer(schedules.app, name="schedules")
 app.add_typer(controls.pause, name="pause")
 app.add_typer(controls.resume, name="resume")
 app.add_typer(approvals.app, name="approvals")
-app.add_typer(approvals.freezes, name="freezes")
+app.add_typer(freezes.app, name="freezes")
 app.add_typer(orders.app, name="standing-orders")
 app.add_typer(admin.systems, name="systems")
 app.add_typer(admin.tenants, name="tenants")
 app.add_typer(admin.operators, name="operators")
 app.add_typer(admin.tokens, name="tokens")
-app.add_typer(admin.audit, name="audit")
+app.add_typer(audit.app, name="audit")
 app.add_typer(agents.app, name="agents")
 app.add_typer(lab.app, name="lab")
 app.add_typer(bench.app, name="bench")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from opsteward.cli.listing import Json
+from opsteward.cli.listing import LIMIT, All, Json, Limit
 
 app = typer.Typer(help="The rules that decide what may be done: check, apply, export.", no_args_is_help=True)
 
@@ -61,14 +61,62 @@ def show_orders(as_json: Json = False) -> None:
 @app.command("export")
 def export(
     file: Annotated[Path | None, typer.Argument(help="Where to; printed when it is left out.")] = None,
+    version: Annotated[int | None, typer.Option(help="This version; the one in force if it is left out.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
 ) -> None:
-    """Print the version in force, as the file it was, or write it into a file."""
+    """Print the version in force or another one, as the file it was, or write it into a file."""
     from opsteward.cli.client import Client
     from opsteward.cli.reading import write_text
 
-    text = Client().get("/api/v1/standing-orders")["text"]
+    text = Client().get("/api/v1/standing-orders/version", number=version)["text"]
     if file is None:
         typer.echo(text, nl=False)
     else:
         write_text(file, text, replace=force)
+
+
+@app.command("versions")
+def list_versions(
+    before: Annotated[int | None, typer.Option(help="Older than this version.")] = None,
+    limit: Limit = LIMIT,
+    every: All = False,
+    as_json: Json = False,
+) -> None:
+    """Who changed the standing orders and when, the newest first; version 0 is what ships."""
+    from opsteward.cli.listing import show_list
+
+    show_list(
+        "/api/v1/standing-orders/versions",
+        ["version", "applied_at", "by", "in_force", "characters"],
+        params={"before": before},
+        empty="No version is older.",
+        limit=limit,
+        every=every,
+        as_json=as_json,
+        cursor=("before", "version"),
+        page_size=500,
+        whole=("version", "applied_at"),
+        rows=lambda one: {**one, "by": one["author"]["name"]},
+    )
+
+
+@app.command("diff")
+def diff_versions(
+    before: Annotated[int | None, typer.Argument(metavar="FROM", help="The one before the other.")] = None,
+    after: Annotated[int | None, typer.Argument(metavar="TO", help="The one in force.")] = None,
+    as_json: Json = False,
+) -> None:
+    """How one version became another; without numbers, what the last change was."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    found = Client().get("/api/v1/standing-orders/diff", **{"from": before, "to": after})
+    if as_json:
+        show.as_json(found)
+        return
+    new = found["after"]
+    when = f" at {new['applied_at']}" if new["applied_at"] else ""
+    show.say(f"Version {found['before']['version']} to {new['version']}, by {new['author']['name']}{when}")
+    for line in found["diff"].splitlines():
+        show.say(line)
+    show.say(f"{found['added']} lines added, {found['removed']} removed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -99,6 +100,10 @@ def list_enrollments(
         str | None, typer.Option(help="pending_manual_review, approved, rejected or another status; empty for all.")
     ] = "pending_manual_review",
     user: Annotated[str | None, typer.Option(help="Only those of this user, by name or id.")] = None,
+    search: Annotated[
+        str | None, typer.Option(help="Words in the user's names and address, of the newest 20,000.")
+    ] = None,
+    older_than: Annotated[str | None, typer.Option(help="Requested longer ago than this: 30m, 12h, 7d.")] = None,
     before: Annotated[str | None, typer.Option(help="Older than the enrolment of this id.")] = None,
     limit: Limit = LIMIT,
     every: All = False,
@@ -106,27 +111,101 @@ def list_enrollments(
 ) -> None:
     """What waits for a decision, the newest first."""
     from opsteward.cli.client import Client
+    from opsteward.cli.durations import instant_before
     from opsteward.cli.listing import show_list
     from opsteward.cli.references import id_of
 
     user_id = id_of(Client(), "user", user) if user is not None else None
     show_list(
         "/api/v1/enrollments",
-        ("id", "username", "full_name", "enrollment_type", "status", "waits_for", "requested_at"),
-        params={"status": status or None, "user_id": user_id, "before": before},
+        (
+            "id",
+            "username",
+            "full_name",
+            "enrollment_type",
+            "status",
+            "waits_for",
+            "would_grant",
+            "requested_at",
+            "decided_by",
+        ),
+        params={
+            "status": status or None,
+            "user_id": user_id,
+            "search": search,
+            "until": instant_before(older_than),
+            "before": before,
+        },
         empty="Nobody waits to be let in.",
         limit=limit,
         every=every,
         as_json=as_json,
         whole=("requested_at",),
-        rows=lambda one: {**one, "waits_for": _waits_for(one)},
+        rows=lambda one: {
+            **one,
+            "waits_for": _waits_for(one),
+            "would_grant": ", ".join(value for _, value in _grants(one)),
+            "decided_by": (one["decider"] or {}).get("name"),
+        },
     )
 
 
+@enrollments.command("show")
+def show_enrollment(enrollment: Which, as_json: Json = False) -> None:
+    """One enrolment: what it would grant on which systems, who asked, who decided on which stage."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
+
+    client = Client()
+    found = client.get(f"/api/v1/enrollments/{id_of(client, 'enrollment', enrollment)}")
+    if as_json:
+        show.as_json(found)
+    else:
+        _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    from opsteward.cli import show
+
+    show.say(f"{found['full_name']} ({found['username']}) as {found['enrollment_type']}: {found['status']}")
+    lines = [("asked by", found["requester"]["name"]), ("requested at", found["requested_at"])]
+    for stage in found["stages"]:
+        said = str(stage["status"])
+        if stage.get("decider"):
+            because = f": {stage['reason']}" if stage.get("reason") else ""
+            said = f"{said} by {stage['decider']['name']} at {stage.get('at')}{because}"
+        lines.append((f"stage {stage['name']}", said))
+    if found["will_grant"]:
+        lines += [(f"would grant {what}", value) for what, value in _grants(found)] or [("would grant", "nothing new")]
+        if conflict := found["will_grant"]["refused_for"]:
+            lines.append(("can't be approved", f"nobody may have {' and '.join(conflict)} together"))
+    elif found["decider"]:
+        lines += [("decided by", found["decider"]["name"]), ("decided at", found["decided_at"])]
+    show.record(lines)
+
+
+def _grants(enrollment: dict[str, Any]) -> list[tuple[str, str]]:
+    """What its approval would give, in words."""
+    grant = enrollment["will_grant"]
+    if grant is None:
+        return []
+    systems = ["every system there is and will be"] if grant["all_systems"] else grant["systems"]
+    found = [("permissions", ", ".join(grant["permissions"])), ("systems", ", ".join(systems))]
+    if grant["access_days"]:
+        found.append(("until", f"{grant['access_days']} days after"))
+    return [(what, value) for what, value in found if value]
+
+
 @enrollments.command("approve")
-def approve(enrollment: Which, reason: Reason = "", as_json: Json = False) -> None:
+def approve(
+    enrollment: Which,
+    reason: Reason = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    as_json: Json = False,
+) -> None:
     """Say yes to the stage that it waits for; after the last one the user is let in."""
-    _decide("approve", enrollment, reason, as_json=as_json)
+    _decide("approve", enrollment, reason, ask=not yes, as_json=as_json)
 
 
 @enrollments.command("reject")
@@ -135,7 +214,7 @@ def reject(enrollment: Which, reason: Reason = "", as_json: Json = False) -> Non
     _decide("reject", enrollment, reason, as_json=as_json)
 
 
-def _decide(what: str, enrollment: str, reason: str, *, as_json: bool) -> None:
+def _decide(what: str, enrollment: str, reason: str, *, ask: bool = False, as_json: bool) -> None:
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
@@ -143,6 +222,10 @@ def _decide(what: str, enrollment: str, reason: str, *, as_json: bool) -> None:
 
     client = Client()
     which = id_of(client, "enrollment", enrollment)
+    if ask and not as_json:
+        _show(client.get(f"/api/v1/enrollments/{which}"))
+        if sys.stdin.isatty():
+            typer.confirm("Approve exactly this?", abort=True)
     answer = client.send(people.decide_enrollment(what, which, approver=None, reason=reason))
     if as_json:
         show.as_json(answer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from opsteward.actions.approvals import Approvals
 from opsteward.actions.service import ActionService
 from opsteward.agents.service import AgentService
 from opsteward.contracts.registry import Registry
@@ -28,6 +29,7 @@ class ConsoleServices:
     registry: Registry
     inventory: Inventory
     action_service: ActionService
+    approvals: Approvals
     incidents: Incidents
     sessions: Sessions
     task_types: TaskRegistry

@@ -29,6 +29,7 @@ async def apply_retention(db: Database, settings: Settings) -> None:
                 ("forget_changes", settings.changes_retention),
                 ("forget_agent_metrics", settings.agent_retention),
                 ("forget_agent_messages", settings.agent_retention),
+                ("forget_health", settings.health_retention),
                 ("forget_imports", settings.import_retention),
                 ("forget_signatures", 0.0),
             ):

@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     agent_retention: float = Field(
         default=30 * 86_400.0, gt=0, description="Agents' figures and messages are forgotten after this."
     )
+    health_retention: float = Field(
+        default=90 * 86_400.0, gt=0, description="Systems' health and response times are forgotten after this."
+    )
     measure_seconds: float = Field(
         default=30.0, ge=1, le=3600, description="So often every process writes down its own CPU, memory and lag."
     )

@@ -170,11 +170,16 @@ def _opened(opening: Opening, row: Incident) -> list[Line]:
                 kind="decided",
                 title=f"Decided: {draft.action} (priority {draft.priority})",
                 detail=_decision(draft),
+                actor=_decider(draft),
                 key=f"decided {draft.action}",
             )
             for draft in opening.decisions
         ),
     ]
+
+
+def _decider(draft: Draft) -> str:
+    return f"standing-order:{draft.order.name}" if draft.order else "system:triage"
 
 
 def _decision(draft: Draft) -> dict[str, object]:
@@ -233,6 +238,7 @@ def _raised(row: Incident, draft: Draft) -> Line:
         kind="raised",
         title=shortened(f"Raised: {row.severity}, {draft.action} (priority {draft.priority}): {draft.title}"),
         detail=_decision(draft) | {"severity": row.severity, "fingerprint": draft.fingerprint},
+        actor=_decider(draft),
     )
 
 

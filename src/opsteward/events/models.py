@@ -56,6 +56,7 @@ class Incident(TenantRow, Base):
         sa.UniqueConstraint("tenant_id", "number"),
         sa.Index("ix_incidents_tenant_status", "tenant_id", "status", "opened_at"),
         sa.Index("ix_incidents_tenant_system", "tenant_id", "system_id", "status"),
+        sa.Index("ix_incidents_tenant_urgency", "tenant_id", "urgency", "number"),
     )
 
     number: Mapped[int]
@@ -71,7 +72,16 @@ class Incident(TenantRow, Base):
     acknowledged_at: Mapped[datetime | None]
     acknowledged_by: Mapped[str | None]
     resolved_at: Mapped[datetime | None]
+    resolved_by: Mapped[str | None]
     resolution: Mapped[str | None]
+    #: By which lists are sorted: what is not resolved first, then by severity.
+    urgency: Mapped[int] = mapped_column(
+        sa.Computed(
+            "case status when 'resolved' then 0 else 10 end"
+            " + case severity when 'high' then 3 when 'medium' then 2 when 'low' then 1 else 0 end",
+            persisted=True,
+        )
+    )
 
 
 class IncidentFingerprint(Base):
@@ -94,6 +104,8 @@ class TimelineEntry(TenantRow, Base):
     at: Mapped[datetime] = mapped_column(default=now)
     kind: Mapped[str]
     title: Mapped[str]
+    #: Who did what it tells, as a reference; null where it tells of something that happened.
+    actor: Mapped[str | None]
     detail: Mapped[dict[str, Any]]
 
 

@@ -12,12 +12,16 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.accounts.actors import Actors, actors_of
+from opsteward.actions.types import ROUTINE_ACTIONS
 from opsteward.core import feed
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.ids import derived_id, uuid7
 from opsteward.events.models import TimelineEntry
 from opsteward.events.types import TimelineView
+
+_WORTH_TELLING = frozenset({"failed", "undone", "denied"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,8 @@ class Line:
     detail: Mapping[str, Any] = field(default_factory=dict)
     key: str | None = None
     at: datetime | None = None
+    #: Who did it, as a reference; None where it happened by itself.
+    actor: str | None = None
 
 
 async def tell(
@@ -41,9 +47,10 @@ async def tell(
     detail: dict[str, Any] | None = None,
     key: str | None = None,
     at: datetime | None = None,
+    actor: str | None = None,
 ) -> bool:
     """Add a line, and tell who watches. With a `key` (a repeated step) the second time does nothing: False then."""
-    line = Line(incident_id=incident_id, kind=kind, title=title, detail=detail or {}, key=key, at=at)
+    line = Line(incident_id=incident_id, kind=kind, title=title, detail=detail or {}, key=key, at=at, actor=actor)
     return await tell_all(session, [line]) == 1
 
 
@@ -62,6 +69,7 @@ async def tell_all(session: AsyncSession, lines: Sequence[Line]) -> int:
                 "at": line.at or at + timedelta(microseconds=place),  # so that they are read in this order
                 "kind": line.kind,
                 "title": line.title,
+                "actor": line.actor,
                 "detail": dict(line.detail),
             }
             for place, line in enumerate(lines)
@@ -72,13 +80,45 @@ async def tell_all(session: AsyncSession, lines: Sequence[Line]) -> int:
     return len(added.all())
 
 
-async def read(session: AsyncSession, *, incident_id: UUID, limit: int = 1000) -> list[TimelineView]:
-    """The newest `limit` lines, in order of time."""
-    rows = await session.scalars(
-        sa.select(TimelineEntry)
-        .where(TimelineEntry.tenant_id == tenant_of(session), TimelineEntry.incident_id == incident_id)
-        .order_by(TimelineEntry.at.desc(), TimelineEntry.id.desc())
-        .limit(limit)
+async def read(
+    session: AsyncSession, *, incident_id: UUID, limit: int = 1000, include_routine: bool = False
+) -> list[TimelineView]:
+    """The newest `limit` lines, in order of time, `folded` unless routine is included."""
+    query = sa.select(TimelineEntry).where(
+        TimelineEntry.tenant_id == tenant_of(session), TimelineEntry.incident_id == incident_id
     )
-    newest_first = rows.all()
-    return [TimelineView(id=r.id, at=r.at, kind=r.kind, title=r.title, detail=r.detail) for r in reversed(newest_first)]
+    newest_first = (
+        await session.scalars(query.order_by(TimelineEntry.at.desc(), TimelineEntry.id.desc()).limit(limit))
+    ).all()
+    actors = await actors_of(session, (row.actor for row in newest_first))
+    lines = [_view(row, actors) for row in reversed(newest_first)]
+    return lines if include_routine else folded(lines)
+
+
+def folded(lines: Sequence[TimelineView]) -> list[TimelineView]:
+    """Of each action that only writes something down just the newest line; what failed or was denied stays whole."""
+    newest = {line.detail["action_id"]: line.id for line in lines if _is_routine(line)}
+    return [line for line in lines if not _is_routine(line) or newest[line.detail["action_id"]] == line.id]
+
+
+def _is_routine(line: TimelineView) -> bool:
+    detail = line.detail
+    return (
+        line.kind == "action"
+        and "action_id" in detail
+        and detail.get("action") in ROUTINE_ACTIONS
+        and detail.get("status") not in _WORTH_TELLING
+    )
+
+
+def _view(row: TimelineEntry, actors: Actors) -> TimelineView:
+    reason = row.detail.get("reason")
+    return TimelineView(
+        id=row.id,
+        at=row.at,
+        kind=row.kind,
+        title=row.title,
+        detail=row.detail,
+        actor=actors.maybe(row.actor),
+        reason=reason if isinstance(reason, str) and reason else None,
+    )

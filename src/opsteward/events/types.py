@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from opsteward.accounts.types import Actor
 from opsteward.actions.types import Limits
 from opsteward.systems.types import KnownSystem
 
@@ -69,15 +70,35 @@ class IncidentView:
     acknowledged_at: datetime | None
     resolved_at: datetime | None
     resolution: str | None
+    #: Who has seen it, and who or what ended it. Only where they were asked for.
+    acknowledged_by: Actor | None = None
+    resolved_by: Actor | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentTimes:
+    """Where its time went, in seconds: from the fault to its detection; from then on waiting for a person, being worked
+    on, and neither; and all of it, which is the time to repair once it is resolved."""
+
+    detect_seconds: float | None
+    waiting_seconds: float
+    working_seconds: float
+    watching_seconds: float
+    total_seconds: float
+    repair_seconds: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimelineView:
+    """A line. `actor` did what it tells (null: it happened), for this `reason`."""
+
     id: UUID
     at: datetime
     kind: str
     title: str
     detail: dict[str, Any]
+    actor: Actor | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ from opsteward.core.log import correlated, get_logger
 from opsteward.core.pause import pause
 from opsteward.core.settings import Settings
 from opsteward.systems.health_checks import evidence_of, health_of, look
+from opsteward.systems.health_history import note_check
 from opsteward.systems.models import System
 from opsteward.systems.service import Inventory
 from opsteward.systems.types import CheckOutcome, HealthChanged
@@ -151,6 +152,10 @@ class Monitor:
         await session.execute(
             sa.update(System).where(System.tenant_id == target.tenant_id, System.id == target.id).values(values)
         )
+        if seen != "unknown":
+            await note_check(
+                session, system_id=target.id, at=seen_at, failed=failed, response_time=values["response_time"]
+            )
         if health != was:
             log.info("systems.health.changed", system=target.name, was=was, now=health)
             await self._bus.publish(

@@ -43,3 +43,19 @@ class System(TenantRow, Base):
     checks_failed: Mapped[int] = mapped_column(default=0)
     passes_in_a_row: Mapped[int] = mapped_column(default=0)
     evidence: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+
+
+class HealthMinute(Base):
+    """How the checks of a system went within one minute; `response_*` in seconds, over the `answered` ones."""
+
+    __tablename__ = "health_minutes"
+    __table_args__ = (sa.Index("ix_health_minutes_minute", "minute"),)
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    system_id: Mapped[UUID] = mapped_column(primary_key=True)
+    minute: Mapped[datetime] = mapped_column(primary_key=True)
+    checks: Mapped[int]
+    failed: Mapped[int]
+    answered: Mapped[int]
+    response_total: Mapped[float]
+    response_max: Mapped[float]

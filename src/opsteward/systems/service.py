@@ -137,6 +137,24 @@ class Inventory:
         )
         return {row.name_key: KnownSystem(id=row.id, name=row.name, type=row.type) for row in rows}
 
+    async def names_of(self, session: AsyncSession, *, system_ids: Set[UUID]) -> dict[UUID, str]:
+        """The names of these systems; those that were removed are left out."""
+        if not system_ids:
+            return {}
+        rows = await session.execute(
+            sa.select(System.id, System.name).where(System.tenant_id == tenant_of(session), System.id.in_(system_ids))
+        )
+        return {row.id: row.name for row in rows}
+
+    async def ids_called_like(self, session: AsyncSession, *, text: str, limit: int = 1000) -> list[UUID]:
+        """The systems with this text somewhere in their names, whatever its case."""
+        rows = await session.scalars(
+            sa.select(System.id)
+            .where(System.tenant_id == tenant_of(session), System.name_key.contains(text.casefold(), autoescape=True))
+            .limit(limit)
+        )
+        return list(rows)
+
     async def all(self, session: AsyncSession) -> list[SystemInfo]:
         """All systems of the tenant, by name."""
         rows = await session.scalars(
@@ -151,11 +169,13 @@ class Inventory:
         status: str | None = None,
         system_type: str | None = None,
         criticality: str | None = None,
+        search: str | None = None,
         ref: str | None = None,
         after: str | None = None,
         limit: int = 1000,
     ) -> list[SystemInfo]:
-        """By name, behind that of the name `after`; `status`: of its health; `ref`: by name, id, or a part of it."""
+        """By name, behind that of the name `after`; `status`: of its health; `search`: a part of its name; `ref`: by
+        name, id, or a part of it."""
         query = sa.select(System).where(System.tenant_id == tenant_of(session))
         for column, value in (
             (System.health, status),
@@ -164,6 +184,8 @@ class Inventory:
         ):
             if value is not None:
                 query = query.where(column == value)
+        if search:
+            query = query.where(System.name_key.contains(search.casefold(), autoescape=True))
         if ref is not None:
             ids = await called(session, System, ref, names=[System.name_key == ref.casefold()])
             query = query.where(System.id.in_(ids))

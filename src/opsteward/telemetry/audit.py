@@ -12,6 +12,7 @@ entry nor make the chain anew.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,15 +49,16 @@ async def list_entries(
     session: AsyncSession,
     *,
     object_id: str | None = None,
-    actor: str | None = None,
+    object_type: str | None = None,
+    actors: Sequence[str] | None = None,
     verb: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     before: UUID | None = None,
     limit: int = 100,
 ) -> list[AuditRecord]:
-    """The newest entries first; `before` is the last id of the previous page. `verb` is one, or the beginning of some
-    (`approval`)."""
+    """The newest entries first; `before` is the last id of the previous page. `actors` are references; `verb` is one,
+    or the beginning of some (`approval`)."""
     tenant_id = tenant_of(session)
     query = (
         sa.select(AuditEntry, AuditSeal.seq)
@@ -67,8 +69,10 @@ async def list_entries(
     )
     if object_id is not None:
         query = query.where(AuditEntry.object_id == object_id)
-    if actor is not None:
-        query = query.where(AuditEntry.actor == actor)
+    if object_type is not None:
+        query = query.where(AuditEntry.object_type == object_type)
+    if actors is not None:
+        query = query.where(AuditEntry.actor.in_(actors))
     if verb is not None:
         query = query.where(sa.or_(AuditEntry.verb == verb, AuditEntry.verb.startswith(f"{verb}.", autoescape=True)))
     if since is not None:

@@ -20,6 +20,7 @@ class AuditEntry(TenantRow, Base):
     __table_args__ = (
         sa.Index("ix_audit_entries_tenant_at", "tenant_id", "at"),
         sa.Index("ix_audit_entries_tenant_object", "tenant_id", "object_id"),
+        sa.Index("ix_audit_entries_tenant_actor", "tenant_id", "actor", "at"),
     )
 
     at: Mapped[datetime] = mapped_column(default=now)

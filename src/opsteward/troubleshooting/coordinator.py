@@ -28,7 +28,7 @@ from opsteward.telemetry import audit
 from opsteward.troubleshooting.assessment import findings_in_words
 from opsteward.troubleshooting.diagnosis import DOMAINS, Diagnosis
 from opsteward.troubleshooting.models import Session
-from opsteward.troubleshooting.repair import FIX, Repair
+from opsteward.troubleshooting.repair import FIX, Repair, attempts_in_words
 from opsteward.troubleshooting.service import RESUME_WORKFLOW, SESSION_WORKFLOW, finish, get_row, write_phase
 from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext
 from opsteward.troubleshooting.types import Attempt, FixAction, Issue, Pace, ResolutionReport
@@ -71,7 +71,7 @@ class Coordinator:
     async def _look_and_act(self, case: Case, pace: Pace) -> str:
         outcome = "inconclusive"
         for look in range(pace["looks"] + 1):
-            number = pace["tried"] * (pace["looks"] + 1) + look + 1
+            number = pace["rounds"] + look + 1
             await durable.steps_together(
                 *((f"session.diagnose.{domain}", partial(self._diagnosis.diagnose, case, domain)) for domain in DOMAINS)
             )
@@ -167,7 +167,7 @@ class Coordinator:
 
 
 def _summary(outcome: str, issues: Sequence[Issue], tried: Sequence[Attempt]) -> str:
-    attempts = "; ".join(f"{t['action']} on {t['system']}: {t['status']} ({t['summary']})" for t in tried)
+    attempts = attempts_in_words(tried)
     if outcome == "resolved":
         return f"repaired by {tried[-1]['action']} on {tried[-1]['system']} and proven healthy"
     if outcome == "stopped":

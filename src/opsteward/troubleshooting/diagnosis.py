@@ -113,6 +113,7 @@ class Diagnosis:
                         "seconds": {r.bot_type: r.duration for r in reports},
                     },
                     key=f"{row.id} diagnosed {number}",
+                    actor=ACTOR,
                 )
 
     async def _version(self, ref: SystemRef, secret: dict[str, str]) -> tuple[str, str]:

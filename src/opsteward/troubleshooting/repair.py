@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.service import ActionService
-from opsteward.actions.types import HELPED, Limits, NewAction
+from opsteward.actions.types import HELPED, ActionView, ApprovalView, Limits, NewAction, RunStatus
 from opsteward.events.standing_orders.document import Subject
 from opsteward.events.standing_orders.service import StandingOrders, limits_of
 from opsteward.events.types import IncidentStatus
@@ -18,6 +19,8 @@ from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContex
 from opsteward.troubleshooting.types import Attempt, Choice, Fix, Issue, Pace
 
 FIX = "fix"
+#: How a fix ends that was never applied.
+NOT_DONE = frozenset({RunStatus.DENIED, RunStatus.REFUSED, RunStatus.EXPIRED, RunStatus.SUPERSEDED})
 
 
 class Repair:
@@ -39,6 +42,7 @@ class Repair:
             issues = [Issue.model_validate(item) for item in row.issues]
             choice, proposals = await self._covered_fix(session, issues, row.tried)
             tried = bool(row.tried)
+            attempts = attempts_in_words(row.tried)
             over = await self._is_over(session, row.incident_id)
         if over:
             choice, outcome = {}, "stopped"
@@ -52,7 +56,7 @@ class Repair:
             row = await get_row(session, case.session_id, lock=True)
             row.choice = {**choice, "round": number}
         await self._context.end_phase(
-            case, "prioritise", number, started, _choice_in_words(outcome, choice, issues, proposals), {}
+            case, "prioritise", number, started, _choice_in_words(outcome, choice, issues, proposals, attempts), {}
         )
         return outcome
 
@@ -126,14 +130,17 @@ class Repair:
         """Write down what became of the fix. Returns the session's pace."""
         async with self._context.unit_of_work(case) as session:
             run = await self._action_service.get(session, run_id=UUID(run_id))
+            approval = await self._action_service.approval_of(session, run_id=run.id)
             row = await get_row(session, case.session_id, lock=True)
+            ended = run.ended_at or run.created_at
             write_phase(
                 row,
                 "resolve",
                 round_number=row.choice["round"],
                 summary=f"{run.action}: {run.status}",
                 started=run.created_at.timestamp(),
-                ended=(run.ended_at or run.created_at).timestamp(),
+                ended=ended.timestamp(),
+                waited=waited_for_person(approval, ended),
             )
             attempt: Attempt = {
                 "round": row.choice["round"],
@@ -144,7 +151,7 @@ class Repair:
                 "issue": str(row.choice["issue"]["id"]),
                 "order": row.choice["order"],
                 "status": run.status,
-                "summary": str(run.error or (run.proof or {}).get("summary") or (run.plan or {}).get("summary", "")),
+                "summary": _why(run, approval),
             }
             row.tried = [*(t for t in row.tried if t["action_id"] != run_id), attempt]
             return self._context.pace(row)
@@ -171,12 +178,30 @@ class Repair:
                     reason="it worked as an action, but the systems did not become healthy",
                 )
         words = "all systems are healthy" if healthy else "still not healthy"
+        if not healthy and attempt["status"] in NOT_DONE:
+            words = f"still not healthy; nothing was done, because {attempt['action']} was {attempt['status']}"
         await self._context.end_phase(
             case, "verify", number, started, words, {}, kind="verified" if healthy else "not_helped"
         )
         if not healthy:
             return ""
         return "resolved" if helped else "healthy"
+
+
+def waited_for_person(approval: ApprovalView | None, ended: datetime) -> float:
+    """Seconds for which a fix waited for its approval."""
+    if approval is None:
+        return 0.0
+    return max(0.0, ((approval.decided_at or ended) - approval.requested_at).total_seconds())
+
+
+def _why(run: ActionView, approval: ApprovalView | None) -> str:
+    """What a person has to know of how it went, or why it did not go at all."""
+    if run.status == RunStatus.EXPIRED:
+        return "nobody approved it in time"
+    if run.status == RunStatus.REFUSED and approval is not None:
+        return f"by an operator: {approval.decision_reason}" if approval.decision_reason else "by an operator"
+    return str(run.error or (run.proof or {}).get("summary") or (run.plan or {}).get("summary", ""))
 
 
 def _subject(issue: Issue) -> Subject:
@@ -193,7 +218,9 @@ def _subject(issue: Issue) -> Subject:
     )
 
 
-def _choice_in_words(outcome: str, choice: Choice, issues: Sequence[Issue], proposals: Sequence[str]) -> str:
+def _choice_in_words(
+    outcome: str, choice: Choice, issues: Sequence[Issue], proposals: Sequence[str], attempts: str
+) -> str:
     if outcome == FIX:
         return f"{choice['fix']['action']} for {choice['issue']['title']}, by standing order {choice['order']}"
     if outcome == "stopped":
@@ -202,4 +229,19 @@ def _choice_in_words(outcome: str, choice: Choice, issues: Sequence[Issue], prop
         return "nothing to fix: all systems are healthy"
     if not issues:
         return "inconclusive: something is wrong, but no cause was found"
-    return "; ".join(proposals) or "no fix is known for what was found"
+    if proposals:
+        return "; ".join(proposals)
+    return f"no other fix is known. Tried: {attempts}" if attempts else "no fix is known for what was found"
+
+
+def attempts_in_words(tried: Sequence[Attempt]) -> str:
+    """What was done without help, and what was not done and why: denied, frozen, cooling down, refused, expired."""
+    done = [f"{_which(t)}: {t['status']} ({t['summary']})" for t in tried if t["status"] not in NOT_DONE]
+    held = [f"{_which(t)} was {t['status']} ({t['summary']})" for t in tried if t["status"] in NOT_DONE]
+    if held and not done:
+        return f"nothing, because {'; '.join(held)}"
+    return "; ".join(done) + (f". Not done: {'; '.join(held)}" if held else "")
+
+
+def _which(attempt: Attempt) -> str:
+    return f"{attempt['action']} on {attempt['system']}"

@@ -151,8 +151,11 @@ async def get_row(session: AsyncSession, session_id: UUID, *, lock: bool = False
     return row
 
 
-def write_phase(row: Session, name: str, *, round_number: int, summary: str, started: float, ended: float) -> None:
-    """Note a finished phase with its times (seconds since 1970); repeating replaces it."""
+def write_phase(
+    row: Session, name: str, *, round_number: int, summary: str, started: float, ended: float, waited: float = 0.0
+) -> None:
+    """Note a finished phase with its times (seconds since 1970); the `waited` seconds, for a person, count as no work.
+    Repeating replaces it."""
     key = f"{round_number}.{name}"
     entry: JsonObject = {
         "key": key,
@@ -161,7 +164,8 @@ def write_phase(row: Session, name: str, *, round_number: int, summary: str, sta
         "summary": summary,
         "started_at": iso(_instant(started)),
         "ended_at": iso(_instant(ended)),
-        "seconds": round(ended - started, 3),
+        "seconds": round(max(0.0, ended - started - waited), 3),
+        "waiting_seconds": round(waited, 3),
     }
     row.phases = [p for p in row.phases if p["key"] != key] + [entry]
     row.phase = name
@@ -196,7 +200,7 @@ def view_of(row: Session) -> SessionView:
         outcome=row.outcome,
         summary=row.summary,
         health_score=row.health_score,
-        phases=row.phases,
+        phases=[phase | {"number": number} for number, phase in enumerate(row.phases, start=1)],
         issues=row.issues,
         diagnostics=row.diagnostics,
         resolutions=row.resolutions,

@@ -62,6 +62,7 @@ class SessionContext:
         return {
             "correlation": row.correlation_id,
             "tried": len(row.tried),
+            "rounds": max((phase["round"] for phase in row.phases), default=0),
             "attempts": self.settings.max_attempts_per_session,
             "looks": self.settings.further_looks,
             "pause": self.settings.look_again_after,
@@ -135,4 +136,5 @@ class SessionContext:
                     title=f"{name.capitalize()}: {redact_text(summary)}",
                     detail=detail,
                     key=f"{row.id} {name} {number}",
+                    actor=ACTOR,
                 )

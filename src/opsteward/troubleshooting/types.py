@@ -17,6 +17,7 @@ class Pace(TypedDict):
 
     correlation: str
     tried: int
+    rounds: int
     attempts: int
     looks: int
     pause: float

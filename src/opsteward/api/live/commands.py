@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from opsteward.accounts.types import Identity
-from opsteward.api.rest import actions, enrollments, events, tasks, users
+from opsteward.api.rest import approvals, enrollments, events, tasks, users
 from opsteward.api.rest.schemas.base import Input
 from opsteward.api.services import ApiServices
 
@@ -24,11 +24,11 @@ class Command:
     run: Callable[[ApiServices, Identity, Any], Awaitable[Any]]
 
 
-class Approve(actions.ApproveIn):
+class Approve(approvals.ApproveIn):
     approval_id: UUID
 
 
-class Refuse(actions.RefuseIn):
+class Refuse(approvals.RefuseIn):
     approval_id: UUID
 
 
@@ -62,11 +62,11 @@ class SubmitTask(tasks.TaskIn):
 
 
 async def _approve(services: ApiServices, identity: Identity, body: Approve) -> Any:
-    return await actions.approve(body.approval_id, body, services, identity)
+    return await approvals.approve(body.approval_id, body, services, identity)
 
 
 async def _refuse(services: ApiServices, identity: Identity, body: Refuse) -> Any:
-    return await actions.refuse(body.approval_id, body, services, identity)
+    return await approvals.refuse(body.approval_id, body, services, identity)
 
 
 async def _acknowledge(services: ApiServices, identity: Identity, body: OfIncident) -> Any:

@@ -1,18 +1,19 @@
-"""`/api/v1/actions`, `/approvals` and `/freezes`: the one door, seen from outside."""
+"""`/api/v1/actions` and `/freezes`: the one door, seen from outside."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Header, Query, Response
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
-from opsteward.actions.types import ActionView, ApprovalView, FreezeView, NewAction
+from opsteward.actions.runs_in_full import ActionInFull, in_full
+from opsteward.actions.types import ActionView, FreezeView, NewAction
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.schemas.actions import ActionTypeInfo
-from opsteward.api.rest.schemas.base import Input, NoBody, Page, Ref, page_of
+from opsteward.api.rest.schemas.base import Input, NoBody, Page, Ref, Routine, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.ids import uuid7
 
@@ -30,17 +31,6 @@ class ActionIn(Input):
 
 class AmendIn(Input):
     params: dict[str, Any]
-
-
-class ApproveIn(Input):
-    """`plan_hash` is that of the plan you have read: a plan that has changed meanwhile is not approved."""
-
-    plan_hash: Annotated[str, Field(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$")]
-    reason: Annotated[str | None, Field(max_length=2000)] = None
-
-
-class RefuseIn(Input):
-    reason: Annotated[str | None, Field(max_length=2000)] = None
 
 
 @router.get("/actions/catalogue")
@@ -89,22 +79,27 @@ async def list_actions(
     services: RoomsDep,
     identity: Annotated[Identity, needs("actions.read")],
     incident_id: UUID | None = None,
+    include_routine: Routine = False,
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
-) -> Page[ActionView]:
+) -> Page[ActionInFull]:
     """Newest first."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await services.action_service.list_runs(session, incident_id=incident_id, before=before, limit=limit)
+        runs = await services.action_service.list_runs(
+            session, incident_id=incident_id, include_routine=include_routine, before=before, limit=limit
+        )
+        found = await in_full(session, services.inventory, runs)
     return page_of(found, limit=limit)
 
 
 @router.get("/actions/{action_id}")
 async def get_action(
     action_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("actions.read")]
-) -> ActionView:
+) -> ActionInFull:
     """One action with its plan, result and proof."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.action_service.get(session, run_id=action_id)
+        run = await services.action_service.get(session, run_id=action_id)
+        return (await in_full(session, services.inventory, [run]))[0]
 
 
 @router.put("/actions/{action_id}/params")
@@ -114,54 +109,6 @@ async def amend_action(
     """Change an action that waits for approval: it is planned anew, and what was shown before can't be approved."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         return await services.action_service.amend(session, run_id=action_id, params=body.params, by=identity)
-
-
-@router.get("/approvals")
-async def list_approvals(
-    services: RoomsDep,
-    identity: Annotated[Identity, needs("approvals.read")],
-    status: Literal["pending", "approved", "refused", "expired", "withdrawn", "all"] = "pending",
-    action: Annotated[str | None, Query(max_length=100)] = None,
-    ref: Ref = None,
-    after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> Page[ApprovalView]:
-    """Oldest first, each with the plan that it is for."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        wanted = None if status == "all" else status
-        found = await services.action_service.list_approvals(
-            session, status=wanted, action=action, ref=ref, after=after, limit=limit, by=identity
-        )
-    return page_of(found, limit=limit)
-
-
-@router.get("/approvals/{approval_id}")
-async def get_approval(
-    approval_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("approvals.read")]
-) -> ApprovalView:
-    """One approval."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.action_service.get_approval(session, approval_id=approval_id, by=identity)
-
-
-@router.post("/approvals/{approval_id}/approve")
-async def approve(
-    approval_id: UUID, body: ApproveIn, services: RoomsDep, identity: Annotated[Identity, needs("approvals.decide")]
-) -> ApprovalView:
-    """Say yes to exactly the plan with this hash. Who requested it can't."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.action_service.approve(
-            session, approval_id=approval_id, plan_hash=body.plan_hash, by=identity, reason=body.reason
-        )
-
-
-@router.post("/approvals/{approval_id}/refuse")
-async def refuse(
-    approval_id: UUID, body: RefuseIn, services: RoomsDep, identity: Annotated[Identity, needs("approvals.decide")]
-) -> ApprovalView:
-    """Say no."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.action_service.refuse(session, approval_id=approval_id, by=identity, reason=body.reason)
 
 
 @router.get("/freezes")

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
-from pydantic import AwareDatetime, Field
+from fastapi import Depends, Query
+from fastapi.responses import StreamingResponse
+from pydantic import Field, TypeAdapter
 
 from opsteward.accounts import tenants
+from opsteward.accounts.audit_reading import AuditEntryInFull, AuditFilter, read_audit
 from opsteward.accounts.tenants import NewTenant
 from opsteward.accounts.types import Identity, TenantInfo
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.rest.schemas.administration import VerifiedAudit
-from opsteward.api.rest.schemas.base import Input, Page, page_of
+from opsteward.api.rest.schemas.base import Input, Instant, Page, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.blocking import in_thread
 from opsteward.telemetry import audit
-from opsteward.telemetry.audit import AuditRecord
 
 router = Routes(prefix="/api/v1", tags=["administration"])
+
+_EXPORTED_AT_ONCE = 1000
+_ENTRY = TypeAdapter(AuditEntryInFull)
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -44,31 +49,55 @@ async def create_tenant(
     return await tenants.create_tenant(services.db, name=body.name, operator=body.operator, actor=identity.actor)
 
 
+async def _filter(
+    object_id: Annotated[str | None, Query(max_length=200)] = None,
+    object_type: Annotated[str | None, Query(max_length=100)] = None,
+    actor: Annotated[
+        str | None,
+        Query(max_length=200, description="an operator's name or id, or a part of Opsteward: system:executor"),
+    ] = None,
+    verb: Annotated[str | None, Query(max_length=100, description="one, or the beginning of some")] = None,
+    since: Instant | None = None,
+    until: Instant | None = None,
+) -> AuditFilter:
+    return AuditFilter(object_id=object_id, object_type=object_type, actor=actor, verb=verb, since=since, until=until)
+
+
+Wanted = Annotated[AuditFilter, Depends(_filter)]
+
+
 @router.get("/audit")
 async def list_audit(
     services: RoomsDep,
     identity: Annotated[Identity, needs("audit.read")],
-    object_id: Annotated[str | None, Query(max_length=200)] = None,
-    actor: Annotated[str | None, Query(max_length=200, description="operator:ID, or a part of Opsteward")] = None,
-    verb: Annotated[str | None, Query(max_length=100, description="one, or the beginning of some")] = None,
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    wanted: Wanted,
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> Page[AuditRecord]:
-    """Newest first."""
+) -> Page[AuditEntryInFull]:
+    """Newest first, with who acted by name."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await audit.list_entries(
-            session,
-            object_id=object_id,
-            actor=actor,
-            verb=verb,
-            since=since,
-            until=until,
-            before=before,
-            limit=limit,
-        )
+        found = await read_audit(session, wanted=wanted, before=before, limit=limit)
     return page_of(found, limit=limit)
+
+
+@router.get("/audit/export", response_class=StreamingResponse)
+async def export_audit(
+    services: RoomsDep, identity: Annotated[Identity, needs("audit.read")], wanted: Wanted
+) -> StreamingResponse:
+    """All entries that fit, newest first, as NDJSON: one entry a line."""
+
+    async def lines() -> AsyncIterator[bytes]:
+        before: UUID | None = None
+        while True:
+            async with services.db.unit_of_work(identity.tenant_id) as session:
+                found = await read_audit(session, wanted=wanted, before=before, limit=_EXPORTED_AT_ONCE)
+            if found:
+                yield b"".join(_ENTRY.dump_json(entry) + b"\n" for entry in found)
+            if len(found) < _EXPORTED_AT_ONCE:
+                return
+            before = found[-1].id
+
+    return StreamingResponse(lines(), media_type="application/x-ndjson")
 
 
 @router.get("/audit/verify")

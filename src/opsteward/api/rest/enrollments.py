@@ -10,10 +10,11 @@ from pydantic import Field
 
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.schemas.base import Input, Page, Ref, page_of
+from opsteward.api.rest.schemas.base import Input, Instant, Page, Ref, page_of
 from opsteward.api.rest.schemas.enrollments import DutyPairs
 from opsteward.api.routes import Routes
 from opsteward.directory.enrollment import service as enrollment_service
+from opsteward.directory.enrollment.grants import EnrollmentInFull, in_full
 from opsteward.directory.enrollment_rules import service as enrollment_rules
 from opsteward.directory.enrollment_rules.rules import Rule
 from opsteward.directory.types import EnrollmentInfo, EnrollmentStatus
@@ -50,31 +51,40 @@ async def list_enrollments(
     status: EnrollmentStatus | None = None,
     enrollment_type: Annotated[str | None, Query(max_length=100)] = None,
     user_id: UUID | None = None,
+    since: Annotated[Instant | None, Query(description="requested then or later")] = None,
+    until: Annotated[Instant | None, Query(description="requested before")] = None,
+    search: Annotated[str | None, Query(max_length=200, description="words in the user's names and address")] = None,
     before: UUID | None = None,
     ref: Ref = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> Page[EnrollmentInfo]:
-    """Newest first."""
+) -> Page[EnrollmentInFull]:
+    """Newest first; those that wait say what they would grant."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         found = await enrollment_service.page(
             session,
             status=status,
             enrollment_type=enrollment_type,
             user_id=user_id,
+            since=since,
+            until=until,
+            search=search,
             before=before,
             ref=ref,
             limit=limit,
         )
-    return page_of(found, limit=limit)
+        shown = await in_full(session, found)
+    searched = enrollment_service.SEARCHED_LIMIT if search else None
+    return page_of(shown, limit=limit, searched=searched)
 
 
 @router.get("/enrollments/{enrollment_id}")
 async def get_enrollment(
     enrollment_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("enrollments.read")]
-) -> EnrollmentInfo:
-    """One enrolment with its stages."""
+) -> EnrollmentInFull:
+    """One enrolment with its stages, and what it would grant."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await enrollment_service.get_enrollment(session, enrollment_id=enrollment_id)
+        found = await enrollment_service.get_enrollment(session, enrollment_id=enrollment_id)
+        return (await in_full(session, [found]))[0]
 
 
 @router.post("/enrollments/{enrollment_id}/approve")

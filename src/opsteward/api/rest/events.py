@@ -12,17 +12,21 @@ from fastapi import Query, Request
 from pydantic import AfterValidator, Field, ValidationError
 
 from opsteward.accounts.types import Identity
+from opsteward.actions.runs_in_full import in_full
 from opsteward.api import problems
 from opsteward.api.deps import RoomsDep, needs
 from opsteward.api.middleware.guard import check_json
-from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, Ref, page_of
-from opsteward.api.rest.schemas.events import IncidentInFull, Rejected, TakenEvents, TakenEventsInFull
+from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, Ref, Routine, page_of
+from opsteward.api.rest.schemas.events import IncidentInFull, NotDone, Rejected, TakenEvents, TakenEventsInFull
 from opsteward.api.routes import Routes
 from opsteward.core.blocking import in_thread
+from opsteward.core.clock import now
 from opsteward.core.errors import FieldProblem, Invalid, Malformed
 from opsteward.core.settings import Settings
 from opsteward.events import timeline
 from opsteward.events.classification import severity_of
+from opsteward.events.incident_times import times_of
+from opsteward.events.incidents import SEARCHED_LIMIT
 from opsteward.events.types import IncidentStatus, IncidentView, NewEvent
 from opsteward.troubleshooting.types import SessionView
 
@@ -165,36 +169,64 @@ async def list_incidents(
     status: Annotated[list[IncidentStatus] | None, Query()] = None,
     severity: Annotated[str | None, Query(max_length=40)] = None,
     source: Annotated[str | None, Query(max_length=200)] = None,
+    system_id: UUID | None = None,
+    since: Annotated[Instant | None, Query(description="opened then or later")] = None,
+    until: Annotated[Instant | None, Query(description="opened before")] = None,
+    search: Annotated[str | None, Query(max_length=200, description="words in its title or source")] = None,
     ref: Ref = None,
+    order: Annotated[
+        Literal["urgency", "newest"], Query(description="urgency: open before resolved, then by severity, then by age")
+    ] = "urgency",
     before: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Page[IncidentView]:
-    """Newest first; `before` takes the `next` of the previous page."""
+    """The most urgent first, resolved ones at the end; `before` takes the `next` of the previous page."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         found = await services.incidents.page(
             session,
             status=[s.value for s in status or []] or None,
             severity=severity,
             source=source,
+            system_id=system_id,
+            since=since,
+            until=until,
+            search=search,
             ref=ref,
+            newest_first=order == "newest",
             before=before,
             limit=limit,
         )
-    return page_of(found, limit=limit, cursor="number")
+    return page_of(found, limit=limit, cursor="number", searched=SEARCHED_LIMIT if search else None)
 
 
 @router.get("/incidents/{incident_id}")
 async def get_incident(
-    incident_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("incidents.read")]
+    incident_id: UUID,
+    services: RoomsDep,
+    identity: Annotated[Identity, needs("incidents.read")],
+    include_routine: Routine = False,
 ) -> IncidentInFull:
-    """The incident with its timeline, its newest events, its actions and its sessions."""
+    """The incident with its timeline, its newest events, its actions and its sessions, and where its time went."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         incident = await services.incidents.get(session, incident_id=incident_id)
-        lines = await timeline.read(session, incident_id=incident_id)
+        whole = await timeline.read(session, incident_id=incident_id, include_routine=True)
         events = await services.incidents.events(session, incident_id=incident_id)
-        actions = await services.action_service.list_runs(session, incident_id=incident_id)
+        runs = await services.action_service.list_runs(
+            session, incident_id=incident_id, include_routine=include_routine
+        )
+        actions = await in_full(session, services.inventory, runs)
         sessions = await services.sessions.page(session, incident_id=incident_id)
-    return IncidentInFull(**vars(incident), timeline=lines, events=events, actions=actions, sessions=sessions)
+    lines = whole if include_routine else timeline.folded(whole)
+    return IncidentInFull(
+        **vars(incident),
+        timeline=lines,
+        routine_lines_hidden=len(whole) - len(lines),
+        events=events,
+        actions=actions,
+        not_done=[NotDone.of(run) for run in actions if run.not_done_because is not None],
+        sessions=sessions,
+        times=times_of(lines, opened_at=incident.opened_at, resolved_at=incident.resolved_at, now=now()),
+    )
 
 
 @router.post("/incidents/{incident_id}/acknowledge")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,8 +11,11 @@ from pydantic import AliasChoices, Field
 
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.rest.schemas.base import Input, Page, Ref, page_of
+from opsteward.api.rest.schemas.base import Input, Instant, Page, Ref, page_of
 from opsteward.api.routes import Routes
+from opsteward.core.clock import now
+from opsteward.core.errors import Invalid
+from opsteward.systems.health_history import MAX_POINTS, HealthHistory, read_history
 from opsteward.systems.service import NewSystem
 from opsteward.systems.types import SystemHealth, SystemInfo
 
@@ -50,6 +54,7 @@ async def list_systems(
     status: Annotated[str | None, Query(max_length=40, description="of its health")] = None,
     system_type: Annotated[str | None, Query(alias="type", max_length=40)] = None,
     criticality: Annotated[str | None, Query(max_length=40)] = None,
+    search: Annotated[str | None, Query(max_length=100, description="a part of its name")] = None,
     ref: Ref = None,
     after: Annotated[str | None, Query(max_length=100)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
@@ -61,6 +66,7 @@ async def list_systems(
             status=status,
             system_type=system_type,
             criticality=criticality,
+            search=search,
             ref=ref,
             after=after,
             limit=limit,
@@ -84,6 +90,25 @@ async def system_health(
     """Its health as last measured."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         return (await services.inventory.get(session, system_id=system_id)).health
+
+
+@router.get("/{system_id}/health/history")
+async def system_health_history(
+    system_id: UUID,
+    services: RoomsDep,
+    identity: Annotated[Identity, needs("systems.read")],
+    since: Annotated[Instant | None, Query(description="a day before `until` if it is left out")] = None,
+    until: Annotated[Instant | None, Query(description="now if it is left out")] = None,
+    points: Annotated[int, Query(ge=1, le=MAX_POINTS)] = 100,
+) -> HealthHistory:
+    """Response times and availability over a period, summed up into about so many points of whole minutes."""
+    end = until or now()
+    start = since or end - timedelta(days=1)
+    if start >= end:
+        raise Invalid.field("since", "is not before until", "give an earlier instant")
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        await services.inventory.get(session, system_id=system_id)
+        return await read_history(session, system_id=system_id, since=start, until=end, points=points)
 
 
 @router.delete("/{system_id}", status_code=204)

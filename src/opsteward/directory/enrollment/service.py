@@ -37,6 +37,8 @@ from opsteward.telemetry import audit
 
 #: An overdue stage is told of again after this long.
 _AGAIN = timedelta(days=1)
+#: A search for text looks at the newest so many.
+SEARCHED_LIMIT = 20_000
 
 
 def enrollment_row(
@@ -241,12 +243,16 @@ async def page(
     user_id: UUID | None = None,
     decided: bool = False,
     automatic: bool | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    search: str | None = None,
     before: UUID | None = None,
     ref: str | None = None,
     limit: int = 50,
 ) -> list[EnrollmentInfo]:
     """Newest first. With `decided` none that waits; `automatic`: only those that a rule approved, or none of them.
-    `ref`: by its id or a part of it, or by the username or address of who waits."""
+    `since` and `until` are of the request; `search`: words in the user's names and address, among the newest
+    SEARCHED_LIMIT of this status. `ref`: by its id or a part of it, or by the username or address of who waits."""
     query = _SHOWN.where(_own(session)).order_by(Enrollment.id.desc()).limit(limit)
     if status is not None:
         query = query.where(Enrollment.status == status)
@@ -258,6 +264,18 @@ async def page(
         query = query.where(Enrollment.status != EnrollmentStatus.PENDING)
     if automatic is not None:
         query = query.where(Enrollment.automatic == automatic)
+    if since is not None:
+        query = query.where(Enrollment.requested_at >= since)
+    if until is not None:
+        query = query.where(Enrollment.requested_at < until)
+    if words := (search or "").split():
+        newest = sa.select(Enrollment.id).where(_own(session))
+        if status is not None:
+            newest = newest.where(Enrollment.status == status)
+        query = query.where(Enrollment.id.in_(newest.order_by(Enrollment.id.desc()).limit(SEARCHED_LIMIT)))
+        for word in words:
+            somewhere = (User.username, User.full_name, User.email)
+            query = query.where(sa.or_(*(column.icontains(word, autoescape=True) for column in somewhere)))
     if before is not None:
         query = query.where(Enrollment.id < before)
     if ref is not None:

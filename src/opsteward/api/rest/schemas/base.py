@@ -40,6 +40,12 @@ Ref = Annotated[
 ]
 
 
+#: Whether a list tells what only writes something down, too.
+Routine = Annotated[
+    bool, Query(description="with what only writes something down: log_and_monitor, log_only, return_validation_error")
+]
+
+
 class Input(BaseModel):
     """Base of every body we take: an unknown field is an error, not a surprise."""
 
@@ -54,13 +60,15 @@ NoBody = NoFields | None
 
 
 class Page(BaseModel, Generic[T]):
-    """One page of a list. `next` goes into the query of the next one; null at the end."""
+    """One page of a list. `next` goes into the query of the next one; null at the end. `searched`: how many of the
+    newest a search for text looked at, at most."""
 
     items: list[T]
     next: str | None = None
+    searched: int | None = None
 
 
-def page_of(items: list[T], *, limit: int, cursor: str = "id") -> Page[T]:
+def page_of(items: list[T], *, limit: int, cursor: str = "id", searched: int | None = None) -> Page[T]:
     """A page of what was found; a full one has a `next`."""
     last = str(getattr(items[-1], cursor)) if len(items) == limit else None
-    return Page(items=items, next=last)
+    return Page(items=items, next=last, searched=searched)

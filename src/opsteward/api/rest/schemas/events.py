@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
-from opsteward.actions.types import ActionView
-from opsteward.events.types import EventView, IncidentView, TakenEvent, TimelineView
+from opsteward.actions.runs_in_full import ActionInFull
+from opsteward.events.types import EventView, IncidentTimes, IncidentView, TakenEvent, TimelineView
 from opsteward.troubleshooting.types import SessionView
 
 
@@ -34,13 +36,44 @@ class TakenEventsInFull(TakenEvents):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NotDone:
+    """An action that came to nothing: denied, frozen, cooling down, refused or expired, and why."""
+
+    action_id: UUID
+    action: str
+    system: str | None
+    status: str
+    reason: str
+    at: datetime | None
+
+    @classmethod
+    def of(cls, run: ActionInFull) -> NotDone:
+        """As the API shows it."""
+        return cls(
+            action_id=run.id,
+            action=run.action,
+            system=run.system.name if run.system else None,
+            status=run.status,
+            reason=run.not_done_because or "",
+            at=run.ended_at,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class IncidentInFull(IncidentView):
-    """An incident with its timeline, its newest events, its actions and its sessions."""
+    """An incident with its timeline, its newest events, its actions and its sessions, and where its time went.
+
+    `not_done` says which actions came to nothing, and why.
+    """
 
     timeline: list[TimelineView]
+    #: Lines of actions that only write something down; `?include_routine=true` shows them.
+    routine_lines_hidden: int
     events: list[EventView]
-    actions: list[ActionView]
+    actions: list[ActionInFull]
+    not_done: list[NotDone]
     sessions: list[SessionView]
+    times: IncidentTimes
 
 
 @dataclass(frozen=True, kw_only=True)

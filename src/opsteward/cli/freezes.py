@@ -1,0 +1,42 @@
+"""`opsteward freezes`: what did not help and is not tried again for a while."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from opsteward.cli.listing import LIMIT, All, Json, Limit
+
+app = typer.Typer(help="Actions that did not help, and are not tried again for a while.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_freezes(limit: Limit = LIMIT, every: All = False, as_json: Json = False) -> None:
+    """What is not tried at present, because it did not help."""
+    from opsteward.cli.listing import show_list
+
+    show_list(
+        "/api/v1/freezes",
+        ["id", "action", "until", "reason"],
+        empty="Nothing is frozen.",
+        limit=limit,
+        every=every,
+        as_json=as_json,
+        cursor=("after", "id"),
+        whole=("until",),
+    )
+
+
+@app.command("lift")
+def lift_freeze(
+    freeze: Annotated[str, typer.Argument(help="Its id, or the end of it that the list shows.")],
+) -> None:
+    """Allow the action on that target again."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
+
+    client = Client()
+    client.post(f"/api/v1/freezes/{id_of(client, 'freeze', freeze)}/lift")
+    show.say("Lifted")
