@@ -109,11 +109,11 @@ def field_lines(fields: Sequence[Mapping[str, Any]], sent: Any = None) -> Iterat
     """A line for each field: where, which, the value that was sent unless it may be a secret, what to do."""
     for one in fields:
         field = str(one.get("field") or "")
-        line = f"line {one['line']}, " if one.get("line") else ""
+        places = (f"{name} {one[name]}, " for name in ("line", "column") if one.get(name))
         value, said = _value(sent, field), in_our_words(str(one.get("problem", "")))
         if value and value not in said:
             said = f"{value} {said}"
-        yield joined(f"{line}{field}: {said}", str(one.get("remedy") or ""))
+        yield joined(f"{''.join(places)}{field}: {said}", str(one.get("remedy") or ""))
 
 
 def in_our_words(problem: str) -> str:

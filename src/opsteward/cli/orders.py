@@ -53,9 +53,11 @@ def show_orders(as_json: Json = False) -> None:
     if as_json:
         show.as_json(found)
         return
-    told = {key: value for key, value in found.items() if key not in ("text", "orders")}
-    show.record({k: actors.in_words(client, v) if isinstance(v, str) else v for k, v in told.items()})
+    version = {key: value for key, value in found.items() if key not in ("text", "orders", "problems")}
+    show.record({k: actors.in_words(client, v) if isinstance(v, str) else v for k, v in version.items()})
     show.table([{"order": name} for name in found["orders"]], ["order"], empty="No order.")
+    for each in found["problems"]:
+        show.say(f"left out: line {each['line']}, {each['field']}: {each['problem']}; {each['remedy']}")
 
 
 @app.command("export")
