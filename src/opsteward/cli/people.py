@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from opsteward.cli.listing import LIMIT, All, Json, Limit
 from opsteward.cli.users import app
+
+if TYPE_CHECKING:
+    from opsteward.client.types import EnrollmentInfo, UserInfo
 
 enrollments = typer.Typer(help="Who waits to be let in, and with what.", no_args_is_help=True)
 
@@ -76,10 +79,10 @@ def register(
 ) -> None:
     """Register a user, who is let in at once or waits for approval, as the rule of its role says."""
     from opsteward.cli.client import Client
-    from opsteward.client import people
+    from opsteward.client import calls
 
     more = {"department": department} if department is not None else {}
-    _tell(Client().send(people.register_user(username, email, full_name, role=role, **more)), as_json=as_json)
+    _tell(Client().send(calls.register_user(username, email, full_name, role=role, **more)), as_json=as_json)
 
 
 @app.command("deactivate")
@@ -87,10 +90,10 @@ def deactivate(user: User, reason: Reason = "", as_json: Json = False) -> None:
     """Take all access of a user who leaves; its history stays."""
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
-    from opsteward.client import people
+    from opsteward.client.operations import users
 
     client = Client()
-    _tell(client.send(people.deactivate_user(id_of(client, "user", user), reason=reason)), as_json=as_json)
+    _tell(client.send(users.deactivate_user(id_of(client, "user", user), reason=reason)), as_json=as_json)
 
 
 @enrollments.command("list")
@@ -119,7 +122,7 @@ def list_enrollments(
         every=every,
         as_json=as_json,
         whole=("requested_at",),
-        rows=lambda one: {**one, "waits_for": _waits_for(one)},
+        rows=lambda one: {**one, "waits_for": _waits_for(cast("EnrollmentInfo", one))},
     )
 
 
@@ -139,11 +142,12 @@ def _decide(what: str, enrollment: str, reason: str, *, as_json: bool) -> None:
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
-    from opsteward.client import people
+    from opsteward.client.operations import enrollments as requests
 
     client = Client()
     which = id_of(client, "enrollment", enrollment)
-    answer = client.send(people.decide_enrollment(what, which, approver=None, reason=reason))
+    decide = requests.approve_enrollment if what == "approve" else requests.reject_enrollment
+    answer = client.send(decide(which, reason=reason))
     if as_json:
         show.as_json(answer)
     else:
@@ -151,13 +155,13 @@ def _decide(what: str, enrollment: str, reason: str, *, as_json: bool) -> None:
         show.say(f"Enrolment {answer['id']} is {answer['status']}{f', and waits for {waits}' if waits else ''}")
 
 
-def _waits_for(enrollment: dict[str, Any]) -> str:
+def _waits_for(enrollment: EnrollmentInfo) -> str:
     stages, stage = enrollment["stages"], enrollment["stage"]
     waits = enrollment["status"] == "pending_manual_review" and stage < len(stages)
     return str(stages[stage]["name"]).replace("_", " ") if waits else ""
 
 
-def _tell(user: dict[str, Any], *, as_json: bool) -> None:
+def _tell(user: UserInfo, *, as_json: bool) -> None:
     from opsteward.cli import show
 
     if as_json:
