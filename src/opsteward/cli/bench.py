@@ -75,6 +75,7 @@ def _address() -> Address:
     """Where the instance is. It is asked once: a wrong address or token is one clear error, not a thousand."""
     from opsteward.cli.client import Client
     from opsteward.client.connection import Address
+    from opsteward.client.operations import administration
 
-    Client().get("/api/v1/me")
+    Client().send(administration.me())
     return Address.of(None, None)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
 from opsteward.cli.transport import Answer, NoAnswer, Transport
-from opsteward.client.connection import Address, Call, CallFailed, Param
+from opsteward.client.connection import Address, Call, CallFailed, Page, Param
 from opsteward.core.json_types import JsonObject
 
 Answered = TypeVar("Answered")
@@ -35,7 +35,7 @@ given_url: str | None = None
 
 
 class Client:
-    """A thin client; every method gives the decoded JSON. They raise CallFailed where the instance refuses, and
+    """A thin client; every method gives what is answered. They raise CallFailed where the instance refuses, and
     NoInstance where none answers."""
 
     def __init__(self, url: str | None = None, token: str | None = None, *, timeout: float = 60.0) -> None:
@@ -51,27 +51,13 @@ class Client:
         except NoAnswer as error:
             raise self._nobody(error.problem, error.remedy) from None
 
-    def get(self, path: str, **params: Any) -> Any:
+    def get(self, path: str, **params: Param) -> Any:
         return self._call("GET", path, params=params)
 
-    def post(
-        self,
-        path: str,
-        body: Any = None,
-        *,
-        content: bytes | None = None,
-        kind: str = "",
-        headers: dict[str, str] | None = None,
-    ) -> Any:
+    def post(self, path: str, body: object = None, *, content: bytes | None = None, kind: str = "") -> Any:
         if content is not None:
             return self._call("POST", path, content=content, headers={"Content-Type": kind})
-        return self._call("POST", path, body=body if body is not None else {}, headers=headers)
-
-    def put(self, path: str, body: Any) -> Any:
-        return self._call("PUT", path, body=body)
-
-    def delete(self, path: str) -> None:
-        self._call("DELETE", path)
+        return self._call("POST", path, body=body if body is not None else {})
 
     def send(self, call: Call[Answered], content: Iterable[bytes] | None = None) -> Answered:
         """A request as the Python client makes it; `content` is its body in pieces."""
@@ -117,11 +103,11 @@ class Client:
         except NoAnswer as error:
             raise self._nobody(error.problem, error.remedy) from None
 
-    def items_of(self, page: Any) -> list[dict[str, Any]]:
+    def items_of(self, page: Page[Answered]) -> list[Answered]:
         """The items of a page. Raises NoInstance for what is none: another server's answer."""
         if not isinstance(page, dict) or not isinstance(page.get("items"), list):
             raise self._nobody("what answers there is no Opsteward", "look at the address and its port")
-        return list(page["items"])
+        return page["items"]
 
     def _call(
         self,

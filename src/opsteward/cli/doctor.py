@@ -115,7 +115,8 @@ def _database(settings: Settings) -> str:
 
 def _instance() -> str:
     from opsteward.cli.client import Client
+    from opsteward.client.operations import administration
 
     client = Client(timeout=5)
-    me = client.get("/api/v1/me")
+    me = client.send(administration.me())
     return f"{client.url} answers; signed in as {me['operator']} of {me['tenant']}"

@@ -20,12 +20,10 @@ def check(file: File, as_json: Json = False) -> None:
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.reading import read_text
+    from opsteward.client.operations import standing_orders
 
-    answer = Client().post("/api/v1/standing-orders/check", {"text": read_text(file)})
-    if as_json:
-        show.as_json(answer)
-    else:
-        show.say(f"{file} is sound: {len(answer['orders'])} orders")
+    answer = Client().send(standing_orders.check_standing_orders(text=read_text(file)))
+    show.done(answer, f"{file} is sound: {len(answer['orders'])} orders", json_wanted=as_json)
 
 
 @app.command("apply")
@@ -34,12 +32,11 @@ def apply(file: File, as_json: Json = False) -> None:
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.reading import read_text
+    from opsteward.client.operations import standing_orders
 
-    answer = Client().put("/api/v1/standing-orders", {"text": read_text(file)})
-    if as_json:
-        show.as_json(answer)
-    else:
-        show.say(f"Version {answer['version']} is in force: {', '.join(answer['orders'])}")
+    answer = Client().send(standing_orders.apply_standing_orders(text=read_text(file)))
+    words = f"Version {answer['version']} is in force: {', '.join(answer['orders'])}"
+    show.done(answer, words, json_wanted=as_json)
 
 
 @app.command("show")
@@ -47,9 +44,10 @@ def show_orders(as_json: Json = False) -> None:
     """What is in force: its version, since when, and the orders by name."""
     from opsteward.cli import actors, show
     from opsteward.cli.client import Client
+    from opsteward.client.operations import standing_orders
 
     client = Client()
-    found = client.get("/api/v1/standing-orders")
+    found = client.send(standing_orders.get_standing_orders())
     if as_json:
         show.as_json(found)
         return
@@ -68,8 +66,9 @@ def export(
     """Print the version in force, as the file it was, or write it into a file."""
     from opsteward.cli.client import Client
     from opsteward.cli.reading import write_text
+    from opsteward.client.operations import standing_orders
 
-    text = Client().get("/api/v1/standing-orders")["text"]
+    text = Client().send(standing_orders.get_standing_orders())["text"]
     if file is None:
         typer.echo(text, nl=False)
     else:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -33,10 +34,11 @@ def list_users(
     as_json: Json = False,
 ) -> None:
     """Users by username."""
-    from opsteward.cli.listing import show_list
+    from opsteward.cli.listing import show_pages
+    from opsteward.client.operations import users
 
-    show_list(
-        "/api/v1/users",
+    show_pages(
+        users.list_users,
         ("username", "full_name", "email", "role", "department", "status", "id"),
         params={"search": search, "status": status, "role": role, "department": department, "after": after},
         empty="No user is like that.",
@@ -54,18 +56,19 @@ def show_user(user: User, as_json: Json = False) -> None:
     from opsteward.cli import actors, show
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
+    from opsteward.client.operations import users
 
     client = Client()
-    path = f"/api/v1/users/{id_of(client, 'user', user)}"
-    found, history = client.get(path), client.get(f"{path}/history")["items"]
+    user_id = id_of(client, "user", user)
+    found, history = client.send(users.get_user(user_id)), client.send(users.user_history(user_id))["items"]
     if as_json:
         show.as_json({**found, "history": history})
         return
     names = ("id", "username", "full_name", "email", "status", "role", "department", "expires_at")
-    show.record((name, found[name]) for name in (*names, "permissions", "system_access"))
+    fields: Mapping[str, object] = found
+    show.record((name, fields[name]) for name in (*names, "permissions", "system_access"))
     columns = ("at", "actor", "what", "reason")
-    history = actors.named(client, history, columns)
-    show.table(history, columns, empty="Nothing happened yet.", whole=("at",))
+    show.table(actors.named(client, history, columns), columns, empty="Nothing happened yet.", whole=("at",))
 
 
 @app.command("register")
@@ -82,7 +85,7 @@ def register(
     from opsteward.client import calls
 
     more = {"department": department} if department is not None else {}
-    _tell(Client().send(calls.register_user(username, email, full_name, role=role, **more)), as_json=as_json)
+    _say(Client().send(calls.register_user(username, email, full_name, role=role, **more)), as_json=as_json)
 
 
 @app.command("deactivate")
@@ -93,7 +96,7 @@ def deactivate(user: User, reason: Reason = "", as_json: Json = False) -> None:
     from opsteward.client.operations import users
 
     client = Client()
-    _tell(client.send(users.deactivate_user(id_of(client, "user", user), reason=reason)), as_json=as_json)
+    _say(client.send(users.deactivate_user(id_of(client, "user", user), reason=reason)), as_json=as_json)
 
 
 @enrollments.command("list")
@@ -109,12 +112,13 @@ def list_enrollments(
 ) -> None:
     """What waits for a decision, the newest first."""
     from opsteward.cli.client import Client
-    from opsteward.cli.listing import show_list
+    from opsteward.cli.listing import show_pages
     from opsteward.cli.references import id_of
+    from opsteward.client.operations import enrollments as requests
 
     user_id = id_of(Client(), "user", user) if user is not None else None
-    show_list(
-        "/api/v1/enrollments",
+    show_pages(
+        requests.list_enrollments,
         ("id", "username", "full_name", "enrollment_type", "status", "waits_for", "requested_at"),
         params={"status": status or None, "user_id": user_id, "before": before},
         empty="Nobody waits to be let in.",
@@ -122,7 +126,7 @@ def list_enrollments(
         every=every,
         as_json=as_json,
         whole=("requested_at",),
-        rows=lambda one: {**one, "waits_for": _waits_for(cast("EnrollmentInfo", one))},
+        rows=lambda one: {**one, "waits_for": _waits_for(one)},
     )
 
 
@@ -161,7 +165,7 @@ def _waits_for(enrollment: EnrollmentInfo) -> str:
     return str(stages[stage]["name"]).replace("_", " ") if waits else ""
 
 
-def _tell(user: UserInfo, *, as_json: bool) -> None:
+def _say(user: UserInfo, *, as_json: bool) -> None:
     from opsteward.cli import show
 
     if as_json:

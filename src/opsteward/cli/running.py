@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from opsteward.core import log
 from opsteward.core.settings import Settings, load_settings
@@ -17,7 +16,7 @@ from opsteward.core.settings import Settings, load_settings
 PART_DIED = 70
 
 
-def prepare(**overrides: Any) -> Settings:
+def prepare(**overrides: str | int | None) -> Settings:
     """The settings, with logging set up for them."""
     settings = load_settings(**{k: v for k, v in overrides.items() if v is not None})
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())

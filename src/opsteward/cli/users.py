@@ -90,10 +90,11 @@ def list_imports(
     as_json: Json = False,
 ) -> None:
     """The newest imports."""
-    from opsteward.cli.listing import show_list
+    from opsteward.cli.listing import show_pages
+    from opsteward.client.operations import users
 
-    show_list(
-        "/api/v1/users/imports",
+    show_pages(
+        users.list_imports,
         ("id", "status", "mode", "created_at", "rows", "created", "changed", "left", "refused"),
         params={"before": before},
         empty="no imports",

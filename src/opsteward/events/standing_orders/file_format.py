@@ -155,11 +155,15 @@ class MatchPart(Part):
 
 
 class FindingMatch(MatchPart):
+    """What an order for findings can match."""
+
     finding: Annotated[tuple[Annotated[Glob, AfterValidator(_known_finding)], ...], BeforeValidator(_listed)]
     component: Globs | None = None
 
 
 class EventMatch(MatchPart):
+    """What an order for events can match; one of its own fields makes it such an order."""
+
     category: Annotated[tuple[Category, ...], BeforeValidator(_listed)] | None = None
     source: Globs | None = None
     error_type: Globs | None = None
@@ -167,11 +171,15 @@ class EventMatch(MatchPart):
 
 
 class LimitsPart(Part):
+    """How often an order runs at most."""
+
     per_target: Count = Limits.per_target
     per_hour: Count = Limits.per_hour
 
 
 class WindowPart(Part):
+    """When an order holds."""
+
     days: Annotated[tuple[str, ...], BeforeValidator(_days)] = DAYS
     start: Minutes = Field(Window.start, alias="from")
     end: Minutes = Field(Window.end, alias="to")
@@ -229,6 +237,8 @@ class OrderPart(Part):
 
 
 class FindingOrder(OrderPart):
+    """An order that answers findings with one of the actions that they propose."""
+
     match: FindingMatch
 
     @field_validator("action")
@@ -243,6 +253,8 @@ class FindingOrder(OrderPart):
 
 
 class EventOrder(OrderPart):
+    """An order that answers events, with an action that needs no target."""
+
     match: EventMatch
 
     @field_validator("action")
