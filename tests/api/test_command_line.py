@@ -208,10 +208,10 @@ def test_a_change_is_told_to_programs_too(owner: LiveOperator) -> None:
     def answered(*arguments: str) -> dict[str, Any]:
         return dict(json.loads(said(owner, *arguments, "--json")))
 
-    assert answered("pause", "task-type", "opsteward.sleep", "--reason", "a test")["target"] == "opsteward.sleep"
-    assert answered("resume", "task-type", "opsteward.sleep") == {
+    assert answered("pause", "task-type", "opsteward.echo", "--reason", "a test")["target"] == "opsteward.echo"
+    assert answered("resume", "task-type", "opsteward.echo") == {
         "scope": "task_type",
-        "target": "opsteward.sleep",
+        "target": "opsteward.echo",
         "paused": False,
     }
     assert answered("schedules", "pause", "nightly")["paused"] is True
