@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TypedDict
 from uuid import UUID
 
 from opsteward.contracts.check import Severity
 from opsteward.core.crypto import digest
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.events.classification import classify
 from opsteward.events.decision import EventAction, decide, usual_priority
 from opsteward.events.fingerprint import fingerprint
@@ -23,12 +24,36 @@ TITLE_LENGTH = 200
 _RANK = {severity.value: rank for rank, severity in enumerate(Severity)}
 
 
+class EventRow(TypedDict):
+    """An event as it is stored."""
+
+    id: UUID
+    tenant_id: UUID
+    received_at: datetime
+    occurred_at: datetime
+    source: str
+    error_type: str | None
+    message: str
+    stack_trace: str | None
+    context: JsonObject
+    resolved: bool
+    category: str
+    severity: str
+    action: str
+    priority: int
+    confidence: float
+    rule_id: str
+    fingerprint: str
+    object_key: str
+    incident_id: UUID | None
+
+
 @dataclass
 class Draft:
     """An event on its way in. `row` is what will be stored."""
 
     event: NewEvent
-    row: dict[str, Any]
+    row: EventRow
     system: KnownSystem | None
     order: StandingOrder | None
     reason: str
@@ -36,27 +61,27 @@ class Draft:
     @property
     def fingerprint(self) -> str:
         """The key by which it is grouped."""
-        return str(self.row["fingerprint"])
+        return self.row["fingerprint"]
 
     @property
     def action(self) -> str:
         """What was decided."""
-        return str(self.row["action"])
+        return self.row["action"]
 
     @property
     def category(self) -> str:
         """What kind of trouble it is."""
-        return str(self.row["category"])
+        return self.row["category"]
 
     @property
     def priority(self) -> int:
         """1 to 5; 1 is the most urgent."""
-        return int(self.row["priority"])
+        return self.row["priority"]
 
     @property
     def severity(self) -> str:
         """low, medium or high."""
-        return str(self.row["severity"])
+        return self.row["severity"]
 
     @property
     def title(self) -> str:
@@ -116,7 +141,7 @@ def draft_of(
     if order is not None:
         action, reason = order.action, f"standing order {order.name}"
         priority = usual_priority(action) if action in set(EventAction) else priority
-    row = {
+    row: EventRow = {
         "id": uuid7(),
         "tenant_id": tenant_id,
         "received_at": at,

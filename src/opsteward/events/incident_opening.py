@@ -222,8 +222,8 @@ async def _decided(session: AsyncSession, incident_ids: Set[UUID]) -> dict[UUID,
     )
     for incident_id, detail in lines:
         if "action" in detail:  # lines of earlier releases don't say
-            actions = found[incident_id]
-            actions[detail["action"]] = min(detail["priority"], actions.get(detail["action"], detail["priority"]))
+            actions, action, priority = found[incident_id], str(detail["action"]), int(str(detail["priority"]))
+            actions[action] = min(priority, actions.get(action, priority))
     return found
 
 

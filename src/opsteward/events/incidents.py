@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Mapping
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -115,7 +115,7 @@ class Incidents:
         actor: str,
         title: str,
         key: str,
-        detail: dict[str, Any] | None = None,
+        detail: Mapping[str, object] | None = None,
         resolution: str | None = None,
     ) -> bool:
         """Set the status and tell the timeline. A resolved incident stays so: False then. Repeating is harmless."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from opsteward.core.clock import now
 from opsteward.core.db import Base, TenantRow
+from opsteward.core.json_types import JsonObject
 
 
 class Event(TenantRow, Base):
@@ -35,7 +35,7 @@ class Event(TenantRow, Base):
     error_type: Mapped[str | None]
     message: Mapped[str]
     stack_trace: Mapped[str | None]
-    context: Mapped[dict[str, Any]]
+    context: Mapped[JsonObject]
     resolved: Mapped[bool] = mapped_column(default=False)
     category: Mapped[str]
     severity: Mapped[str]
@@ -94,7 +94,7 @@ class TimelineEntry(TenantRow, Base):
     at: Mapped[datetime] = mapped_column(default=now)
     kind: Mapped[str]
     title: Mapped[str]
-    detail: Mapped[dict[str, Any]]
+    detail: Mapped[JsonObject]
 
 
 class StandingOrderVersion(TenantRow, Base):

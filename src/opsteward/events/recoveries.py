@@ -60,8 +60,7 @@ async def known_later(session: AsyncSession, drafts: Sequence[Draft]) -> dict[in
 
 def _instant(draft: Draft) -> datetime:
     """As `_INSTANT`."""
-    told: datetime = min(draft.row["occurred_at"], draft.row["received_at"])
-    return told
+    return min(draft.row["occurred_at"], draft.row["received_at"])
 
 
 async def settle_objects(session: AsyncSession, drafts: Sequence[Draft]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -27,7 +26,7 @@ class Line:
     incident_id: UUID
     kind: str
     title: str
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, object] = field(default_factory=dict)
     key: str | None = None
     at: datetime | None = None
 
@@ -38,7 +37,7 @@ async def tell(
     incident_id: UUID,
     kind: str,
     title: str,
-    detail: dict[str, Any] | None = None,
+    detail: Mapping[str, object] | None = None,
     key: str | None = None,
     at: datetime | None = None,
 ) -> bool:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from opsteward.actions.types import Limits
+from opsteward.core.json_types import Json, JsonObject
 from opsteward.systems.types import KnownSystem
 
 
@@ -31,7 +31,7 @@ class NewEvent:
     source: str = ""
     error_type: str | None = None
     stack_trace: str | None = None
-    context: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Json] = field(default_factory=dict)
     severity: str | None = None
     occurred_at: datetime | None = None
     resolved: bool = False
@@ -77,7 +77,7 @@ class TimelineView:
     at: datetime
     kind: str
     title: str
-    detail: dict[str, Any]
+    detail: JsonObject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ class EventView:
     error_type: str | None
     message: str
     stack_trace: str | None
-    context: dict[str, Any]
+    context: JsonObject
     resolved: bool
     category: str
     severity: str

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from opsteward.contracts.check import CheckResult, CheckStatus
 from opsteward.contracts.connector import SystemRef
 from opsteward.contracts.registry import OfferedCheck
 from opsteward.core.errors import OpsError
+from opsteward.core.json_types import JsonObject
 from opsteward.core.log import get_logger
 from opsteward.core.redact import redact, redact_text
 from opsteward.systems.service import connected
@@ -59,7 +59,7 @@ def health_of(outcomes: Sequence[CheckOutcome]) -> str:
     return "unknown"
 
 
-def evidence_of(outcomes: Sequence[CheckOutcome]) -> list[dict[str, Any]]:
+def evidence_of(outcomes: Sequence[CheckOutcome]) -> list[JsonObject]:
     """The outcomes as plain, redacted data."""
     return [
         {

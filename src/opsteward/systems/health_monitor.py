@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -25,6 +24,7 @@ from opsteward.core.bus import Bus
 from opsteward.core.clock import now
 from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import NotFound, OpsError, Unavailable
+from opsteward.core.json_types import JsonObject
 from opsteward.core.log import correlated, get_logger
 from opsteward.core.settings import Settings
 from opsteward.systems.health_checks import evidence_of, health_of, look
@@ -138,7 +138,7 @@ class Monitor:
         failed = any(o.result.status is CheckStatus.FAIL for o in outcomes)
         passes = 0 if failed or seen == "unknown" else row.passes_in_a_row + 1
         was, health = row.health, self._damped(row, seen, passes)
-        values: dict[str, Any] = {
+        values: dict[str, object] = {
             "checked_at": now(),
             "response_time": max((o.result.seconds for o in outcomes if o.result.seconds is not None), default=None),
             "checks_total": System.checks_total + 1,
@@ -179,7 +179,7 @@ class Monitor:
         return seen
 
 
-def _interval(settings: dict[str, Any], default: float) -> float:
+def _interval(settings: JsonObject, default: float) -> float:
     """A system's own `check_interval` (seconds) if it names one."""
     own = settings.get("check_interval")
     return (

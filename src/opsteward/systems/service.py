@@ -20,6 +20,7 @@ from opsteward.core.crypto import SecretBox, digest
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import Json
 from opsteward.core.references import called
 from opsteward.systems.models import System
 from opsteward.systems.registration import NewSystem, Refusal, check_new
@@ -37,7 +38,7 @@ class Inventory:
         registry: Registry,
         box: SecretBox,
         bus: Bus,
-        defaults: Mapping[str, Any] | None = None,
+        defaults: Mapping[str, Json] | None = None,
         refusal: Refusal | None = None,
         own_server: OwnServer | None = None,
     ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 from urllib.parse import quote
 
 from opsteward.core.errors import ConnectorError
@@ -33,7 +33,7 @@ def inert(text: str, *, one_line: bool = False) -> str:
     return _MENTION.sub(lambda m: m.group(0) + _ZERO_WIDTH_SPACE, _CONTROLS.sub("\ufffd", text))
 
 
-def log_notice(event: str, params: NoticeParams, *, level: Literal["info", "warning"], **extra: Any) -> None:
+def log_notice(event: str, params: NoticeParams, *, level: Literal["info", "warning"], **extra: object) -> None:
     """One structured log line with the notice as it came; the log's renderer escapes it."""
     import structlog
 
