@@ -4,7 +4,7 @@ The rules are data that a person can read and change; this module reads them, lo
 rule decided. Sender's severities are mapped by `rules/severity.yaml`. What is done about an event is decided
 in `decide`.
 
-Any text is safe: at most `MESSAGE_LIMIT` characters of the message and the unindented lines at both ends of
+Every text is safe: at most `MESSAGE_LIMIT` characters of the message and the unindented lines at both ends of
 the stack trace are looked at, and all patterns are bounded.
 """
 
