@@ -17,18 +17,19 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.contracts.check import CheckStatus
+from opsteward.contracts.check import CheckResult, CheckStatus
 from opsteward.contracts.connector import SystemRef
 from opsteward.contracts.registry import Registry
 from opsteward.core.bus import Bus
 from opsteward.core.clock import now
 from opsteward.core.db import Database, tenant_of
-from opsteward.core.errors import NotFound, OpsError, Unavailable
+from opsteward.core.errors import Invalid, NotFound, OpsError, Unavailable
 from opsteward.core.json_types import JsonObject
 from opsteward.core.log import correlated, get_logger
 from opsteward.core.settings import Settings
 from opsteward.systems.health_checks import evidence_of, health_of, look
 from opsteward.systems.models import System
+from opsteward.systems.registration import MAX_INTERVAL, SHORTEST_INTERVAL
 from opsteward.systems.service import Inventory
 from opsteward.systems.types import CheckOutcome, HealthChanged
 
@@ -37,7 +38,6 @@ log = get_logger(__name__)
 _CONFIRM_AFTER = 0.25  # seconds between the first failure and the look that confirms it
 _RELOAD_EVERY = 60.0
 _DEGRADED_AFTER = 3  # warnings in a row before a system counts as degraded
-_SHORTEST_INTERVAL = 0.5
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,11 @@ class Monitor:
         """Look at one system once, store what was seen, return its health. Raises NotFound."""
         with correlated(f"check-{system_id}"):
             async with self._db.unit_of_work(tenant_id) as session:
-                target, secret = await self._inventory.ref_with_secret(session, system_id=system_id)
+                try:
+                    target, secret = await self._inventory.ref_with_secret(session, system_id=system_id)
+                except Invalid as unreadable:
+                    target = await self._inventory.ref(session, system_id=system_id)
+                    return await self._store(session, target, [_unseen(target, unreadable)], now())
             checks = self._registry.checks_for(target.endpoint, health_only=True)
             seen_at = now()
             outcomes = await look(target, secret, checks, timeout=self._settings.diagnosis_timeout)
@@ -179,9 +183,17 @@ class Monitor:
         return seen
 
 
+def _unseen(target: SystemRef, unreadable: Invalid) -> CheckOutcome:
+    """What is known of a system whose credentials can't be read: nothing, and why."""
+    log.error("systems.credentials.unreadable", system=target.name, error=unreadable.detail)
+    summary = f"its credentials can't be read: {unreadable.detail}"
+    result = CheckResult(status=CheckStatus.UNKNOWN, summary=summary)
+    return CheckOutcome(system=target, check="credentials", title="Credentials", result=result)
+
+
 def _interval(settings: JsonObject, default: float) -> float:
     """A system's own `check_interval` (seconds) if it names one."""
     own = settings.get("check_interval")
-    return (
-        max(_SHORTEST_INTERVAL, float(own)) if isinstance(own, int | float) and not isinstance(own, bool) else default
-    )
+    if not isinstance(own, int | float) or isinstance(own, bool):
+        return default
+    return min(max(SHORTEST_INTERVAL, own), MAX_INTERVAL)

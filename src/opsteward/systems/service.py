@@ -218,6 +218,10 @@ class Inventory:
         )
         return self._ref(row), secret
 
+    async def ref(self, session: AsyncSession, *, system_id: UUID) -> SystemRef:
+        """A system as plug-ins see it. Raises NotFound."""
+        return self._ref(await self._row(session, system_id))
+
     def _ref(self, row: System) -> SystemRef:
         return SystemRef(
             id=row.id,

@@ -121,7 +121,8 @@ async def _send_by_apprise(
     import apprise
 
     kinds = {"low": apprise.NotifyType.INFO, "medium": apprise.NotifyType.WARNING}
-    outcome = await _services(route, urls).async_notify(
+    services, failed = _services(route, urls)
+    outcome = await services.async_notify(
         body=body,
         title=title,
         notify_type=kinds.get(severity, apprise.NotifyType.FAILURE),
@@ -130,7 +131,6 @@ async def _send_by_apprise(
         timeout=SEND_TIMEOUT,
     )
     sent: list[str] = []
-    failed: list[str] = []
     for result in outcome.results:
         taken = result.status == apprise.AppriseResultStatus.SUCCESS
         (sent if taken else failed).append(str(result.name))
@@ -142,17 +142,25 @@ async def _send_by_apprise(
     return sent, failed
 
 
-def _services(route: str, urls: Sequence[str]) -> apprise.Apprise:
-    """Raises ConnectorError naming the place of an unusable URL, never the URL: it holds tokens."""
+def _services(route: str, urls: Sequence[str]) -> tuple[apprise.Apprise, list[str]]:
+    """The usable services, and the places of the URLs that are none; never the URLs, which hold tokens. Raises
+    ConnectorError when none is usable."""
     import apprise
+    import structlog
 
     services = apprise.Apprise(asset=apprise.AppriseAsset(app_id="Opsteward", app_desc="Opsteward"))
+    unusable: list[int] = []
     for place, url in enumerate(urls, start=1):
         service = apprise.Apprise.instantiate(url, asset=services.asset, suppress_exceptions=True)
         if service is None:
-            raise ConnectorError(
-                f"URL {place} of route {route} is none that Apprise can use",
-                remedy="See the Apprise manual for the service's URL",
-            )
-        services.add(service)
-    return services
+            unusable.append(place)
+        else:
+            services.add(service)
+    if unusable:
+        structlog.get_logger(__name__).error("notices.urls.unusable", route=route, places=unusable)
+    if len(unusable) == len(urls):
+        raise ConnectorError(
+            f"URL {unusable[0]} of route {route} is none that Apprise can use",
+            remedy="See the Apprise manual for the service's URL",
+        )
+    return services, [f"URL {place} (none that Apprise can use)" for place in unusable]
