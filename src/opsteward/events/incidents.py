@@ -15,7 +15,7 @@ from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, NotFound
 from opsteward.core.references import called
-from opsteward.events import timeline
+from opsteward.events import recoveries, timeline
 from opsteward.events.models import Event, Incident, IncidentFingerprint
 from opsteward.events.types import EventView, IncidentChanged, IncidentStatus, IncidentView
 from opsteward.telemetry import audit
@@ -132,6 +132,7 @@ class Incidents:
                     IncidentFingerprint.tenant_id == row.tenant_id, IncidentFingerprint.incident_id == row.id
                 )
             )
+            await recoveries.forget_objects(session, row.id)
         await self._changed(session, row, actor, status.value)
         return True
 

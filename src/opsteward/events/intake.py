@@ -214,6 +214,8 @@ class Intake:
             row.event_count += len(members[row.id])
             row.last_event_at = at
         await session.flush()
+        open_ones = {i: group for i, group in members.items() if rows[i].status != IncidentStatus.RESOLVED}
+        await recoveries.note_objects(session, [d for group in open_ones.values() for d in group], quiet=QUIET_ACTIONS)
         loud = {i: [d for d in group if self._opens(d)] for i, group in members.items()}
         await raise_all(session, self._bus, {i: group for i, group in loud.items() if group}, rows)
         for incident_id in rows:
@@ -227,7 +229,7 @@ class Intake:
                 ends[draft.row["incident_id"]].append(draft)
         if not ends:
             return
-        left = await recoveries.still_in_trouble(session, set(ends), quiet=QUIET_ACTIONS)
+        left = await recoveries.still_in_trouble(session, set(ends))
         await timeline.tell_all(
             session, [recoveries.partly(i, group, left[i]) for i, group in sorted(ends.items()) if i in left]
         )

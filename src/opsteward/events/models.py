@@ -84,6 +84,35 @@ class IncidentFingerprint(Base):
     incident_id: Mapped[UUID] = mapped_column(sa.ForeignKey("opsteward.incidents.id"))
 
 
+class IncidentObject(Base):
+    """What was told last of an object of an open incident; the row goes when the incident ends.
+
+    `was_in_trouble`: an event told of trouble, be it only noted. Of two events at one instant (`happened_at`) that
+    one counts which arrived later.
+    """
+
+    __tablename__ = "incident_objects"
+    __table_args__ = (
+        sa.Index(
+            "ix_incident_objects_in_trouble",
+            "tenant_id",
+            "incident_id",
+            "name",
+            postgresql_where=sa.text("in_trouble"),
+        ),
+    )
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    incident_id: Mapped[UUID] = mapped_column(sa.ForeignKey("opsteward.incidents.id"), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    object_key: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    was_in_trouble: Mapped[bool]
+    in_trouble: Mapped[bool]
+    happened_at: Mapped[datetime]
+    received_at: Mapped[datetime]
+
+
 class TimelineEntry(TenantRow, Base):
     """One line of an incident's story."""
 
