@@ -35,7 +35,7 @@ BOUNDARIES = {
     "core/compute_worker.py: _done": "a heart that stumbles must go on",
     "core/heartbeat.py: Heartbeat._beat": "a heart that stumbles must go on",
     "core/database_setup.py: _checked_url": "any failure to read DATABASE_URL is told without repeating the password",
-    "systems/health_checks.py: _look_once": "a plug-in's bug is no failure of the system it looks at",
+    "systems/health_checks.py: _run_check": "a plug-in's bug is no failure of the system it looks at",
     "systems/health_monitor.py: Monitor._watch": "the watch over a system must not die of one bad round",
     "tasks/outcome_writer.py: OutcomeWriter._write_surely": "a result that can't be stored fails its task and no other",
     "tasks/runner.py: Runner._body": "whatever a task raises is its own failure, recorded with its steps",

@@ -152,7 +152,7 @@ class Subscriptions:
             return
         frozen = message.key == "frozen"
         words = "is frozen for this target" if frozen else _ACTION_WORDS[RunStatus(run.status)]
-        await timeline.tell(
+        await timeline.add(
             session,
             incident_id=run.incident_id,
             kind="action",

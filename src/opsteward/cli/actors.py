@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from opsteward.cli.client import CallFailed
@@ -11,8 +11,8 @@ from opsteward.client.operations import administration
 
 if TYPE_CHECKING:
     from opsteward.cli.client import Client
-    from opsteward.cli.listing import Row
 
+Row = Mapping[str, object]
 _OPERATOR = re.compile(r"\boperator:([0-9a-f]{8}-[0-9a-f-]{27})\b")
 
 

@@ -56,7 +56,7 @@ class Round:
     incident: IncidentInFull | None = None
     repaired_at: float = 0.0
     recovery: Recovery | None = None
-    verdict: str = "no incident was opened"
+    outcome: str = "no incident was opened"
     ok: bool = False
 
 
@@ -76,7 +76,7 @@ class Demo:
         self._console.rule(f"[bold]{fault}", align="left")
         injection = self._lab.inject(fault)
         round_ = Round(fault=fault, injected_at=injection.injected_at)
-        self._line(0.0, "injected", "The fault is in force. Opsteward has not been told.")
+        self._line(0.0, "injected", "The fault is in force. Nothing was reported to Opsteward.")
         deadline = time.time() + _REPAIR_WITHIN
         shown: set[str] = set()
         while time.time() < deadline:
@@ -101,8 +101,8 @@ class Demo:
         acted = [a for a in self._target_actions() if a["id"] not in before]
         round_.repaired_at = time.time()
         round_.ok = not acted
-        round_.verdict = "left alone" if not acted else f"ACTED: {acted[0]['action']}"
-        self._line(round_.repaired_at - round_.injected_at, "control", round_.verdict)
+        round_.outcome = "left alone" if not acted else f"ACTED: {acted[0]['action']}"
+        self._line(round_.repaired_at - round_.injected_at, "control", round_.outcome)
         return round_
 
     def score(self, round_: Round) -> None:
@@ -114,15 +114,15 @@ class Demo:
         resolved = round_.incident is not None and round_.incident["status"] == "resolved"
         round_.ok = resolved and round_.recovery.recovered
         if round_.ok:
-            round_.verdict = "repaired, proven"
+            round_.outcome = "repaired, proven"
         elif round_.incident:
-            round_.verdict = f"incident {round_.incident['status']}, orders {round_.recovery.after.share:.1%}"
+            round_.outcome = f"incident {round_.incident['status']}, orders {round_.recovery.after.share:.1%}"
 
     def _incidents(self) -> list[IncidentView]:
         return self._client.send(events.list_incidents(limit=20))["items"]
 
     def _target_actions(self) -> list[ActionView]:
-        """Actions that act on a system, as opposed to those that tell people."""
+        """Actions that act on a system, as opposed to those that notify people."""
         return [a for a in self._client.send(actions.list_actions(limit=100))["items"] if a["system_id"]]
 
     def _show_new_lines(self, round_: Round, shown: set[str]) -> None:
@@ -192,8 +192,8 @@ def _summary(console: Console, rounds: list[Round]) -> bool:
     console.rule("[bold]summary", align="left")
     console.print("Seconds from the fault; share of orders that succeeded before it and in the 20 s after its repair.")
     table = Table(box=None, padding=(0, 1, 0, 0))
-    for column in ("fault", "detect", "diagnose", "act", "verify", "before", "after", "verdict"):
-        table.add_column(column, justify="right" if column not in ("fault", "verdict") else "left", no_wrap=True)
+    for column in ("fault", "detect", "diagnose", "act", "verify", "before", "after", "outcome"):
+        table.add_column(column, justify="right" if column not in ("fault", "outcome") else "left", no_wrap=True)
     for round_ in rounds:
         times = _times(round_)
         shares = (
@@ -201,8 +201,8 @@ def _summary(console: Console, rounds: list[Round]) -> bool:
             if round_.recovery
             else ("", "")
         )
-        verdict = Text(round_.verdict, style="green" if round_.ok else "bold red")
-        table.add_row(round_.fault, *times, *shares, verdict)
+        outcome = Text(round_.outcome, style="green" if round_.ok else "bold red")
+        table.add_row(round_.fault, *times, *shares, outcome)
     console.print(table)
     ok = all(round_.ok for round_ in rounds)
     console.print(

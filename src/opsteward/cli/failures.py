@@ -1,4 +1,4 @@
-"""What went wrong, in one line each on standard error, and the exit code that tells it to programs."""
+"""What went wrong, in one line each on standard error, and the exit code that says so to programs."""
 
 from __future__ import annotations
 

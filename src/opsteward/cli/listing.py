@@ -34,7 +34,7 @@ def show_pages(
     rows: Callable[[Item], Row] = lambda item: item,
     whole: Sequence[str] = (),
 ) -> None:
-    """Print the items that `pages` gives for these parameters, each as `rows` turns it for people.
+    """Print the items that `pages` gives for these parameters, each as `rows` shows it to people.
 
     `cursor`: the parameter that goes on, and the item's field whose value it takes. `page_size`: what the API gives
     at most in one answer.

@@ -22,7 +22,7 @@ Thing = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Kind:
-    """Where things of a kind are listed, how one is told from others, and the command that lists them."""
+    """Where things of a kind are listed, how one differs from others, and the command that lists them."""
 
     path: str
     described: Callable[[Thing], str]

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from opsteward.core import log
 from opsteward.core.settings import Settings, load_settings
 
-#: What a service manager takes for a failure and starts again (EX_SOFTWARE); a told stop is none.
+#: What a service manager takes for a failure and starts again (EX_SOFTWARE); a stop that was asked for is none.
 PART_DIED = 70
 
 
@@ -25,7 +25,7 @@ def prepare(**overrides: str | int | None) -> Settings:
 
 
 def run_up(*, port: int | None, host: str | None, with_parent: bool = False) -> None:
-    """Serve until told to stop, or until standard input ends. Exits with PART_DIED when a part of the process dies."""
+    """Serve until a signal, or the end of standard input. Exits with PART_DIED when a part of the process dies."""
     settings = prepare(port=port, host=host)
     if with_parent:
         threading.Thread(target=_end_with_input, daemon=True).start()
@@ -42,12 +42,12 @@ def run_up(*, port: int | None, host: str | None, with_parent: bool = False) -> 
         sys.stdout.write(f"Admin token: {token}{'' if token.exists() else ' (no longer there)'}\n")
         sys.stdout.flush()
 
-    with _told_death():
+    with _reported_death():
         serve(settings, announce)
 
 
 def run_worker() -> None:
-    """Work until told to stop. Exits with PART_DIED when a part of the process dies."""
+    """Work until a signal to stop. Exits with PART_DIED when a part of the process dies."""
     settings = prepare()
     from opsteward.app.serve import work
 
@@ -55,7 +55,7 @@ def run_worker() -> None:
         sys.stdout.write("Opsteward worker is up\n")
         sys.stdout.flush()
 
-    with _told_death():
+    with _reported_death():
         work(settings, announce)
 
 
@@ -66,7 +66,7 @@ def _end_with_input() -> None:
 
 
 @contextmanager
-def _told_death() -> Iterator[None]:
+def _reported_death() -> Iterator[None]:
     from opsteward.app.process import PartDied
 
     try:

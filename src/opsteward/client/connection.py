@@ -43,7 +43,7 @@ class CallFailed(Exception):
 
 @dataclass(frozen=True)
 class Address:
-    """Where an instance is, and as whom it is asked; `source` and `token_source` say what told so."""
+    """Where an instance is, and as whom it is asked; `source` and `token_source` say where it is from."""
 
     url: str
     headers: dict[str, str]
@@ -125,8 +125,8 @@ def answer_of(call: Call[Answer], response: httpx.Response) -> Answer:
 def _url(given: str | None, home: Path) -> tuple[str, str]:
     if given:
         return given, "given"
-    if told := os.environ.get("OPSTEWARD_URL"):
-        return told, "OPSTEWARD_URL"
+    if configured := os.environ.get("OPSTEWARD_URL"):
+        return configured, "OPSTEWARD_URL"
     if running := running_url(home):
         return running, f"the instance that runs in {home}"
     return configured_url() or (DEFAULT_URL, f"the default, as no instance runs in {home}")
@@ -135,8 +135,8 @@ def _url(given: str | None, home: Path) -> tuple[str, str]:
 def _token(given: str | None, home: Path) -> tuple[str, str]:
     if given:
         return given, "given"
-    if told := os.environ.get("OPSTEWARD_TOKEN"):
-        return told.strip(), "OPSTEWARD_TOKEN"
+    if configured := os.environ.get("OPSTEWARD_TOKEN"):
+        return configured.strip(), "OPSTEWARD_TOKEN"
     path = home / "token"
     try:
         return path.read_text().strip(), str(path)

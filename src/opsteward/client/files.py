@@ -95,7 +95,7 @@ def content_of(source: Source, given: str | None) -> tuple[Format, Iterator[byte
 
 
 def pieces(path: Path, seen: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
-    """The file, read as it is sent; `seen` is told of each piece's bytes."""
+    """The file, read as it is sent; `seen` is called with each piece's bytes."""
     with path.open("rb") as file:
         while block := file.read(_PIECE):
             yield block

@@ -116,15 +116,15 @@ def draft_of(
     event: NewEvent, system: KnownSystem | None, orders: Sequence[StandingOrder], tenant_id: UUID, at: datetime
 ) -> Draft:
     """Classify the event, decide on it and give it its fingerprint; `at` is the time of its arrival."""
-    verdict = classify(
+    classified = classify(
         error_type=event.error_type,
         message=event.message,
         stack_trace=event.stack_trace,
         context=event.context,
         severity=event.severity,
     )
-    category = event.category or verdict.category
-    severity = event.severity if event.category and event.severity else str(verdict.severity)
+    category = event.category or classified.category
+    severity = event.severity if event.category and event.severity else str(classified.severity)
     key = (
         digest({"system": str(event.system.id), "finding": event.error_type})[:32]
         if event.category and event.system
@@ -156,8 +156,8 @@ def draft_of(
         "severity": severity,
         "action": action,
         "priority": priority,
-        "confidence": 1.0 if event.category else verdict.confidence,
-        "rule_id": "health check" if event.category else verdict.rule_id,
+        "confidence": 1.0 if event.category else classified.confidence,
+        "rule_id": "health check" if event.category else classified.rule_id,
         "fingerprint": key,
         # our own checks and agents speak of one thing by one name: the words of their reports may change
         "object_key": "" if event.category else object_of(event.message, event.context),

@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class Incidents:
-    """One per process; tells the bus of every change."""
+    """One per process; publishes every change on the bus."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -102,7 +102,7 @@ class Incidents:
             row.acknowledged_at, row.acknowledged_by = now(), by.actor
             if row.status == IncidentStatus.OPEN:
                 row.status = IncidentStatus.ACKNOWLEDGED
-            await timeline.tell(session, incident_id=row.id, kind="acknowledged", title="Acknowledged", key="ack")
+            await timeline.add(session, incident_id=row.id, kind="acknowledged", title="Acknowledged", key="ack")
             await self._changed(session, row, by.actor, "acknowledged")
         return view_of(row)
 
@@ -118,11 +118,11 @@ class Incidents:
         detail: Mapping[str, object] | None = None,
         resolution: str | None = None,
     ) -> bool:
-        """Set the status and tell the timeline. A resolved incident stays so: False then. Repeating is harmless."""
+        """Set the status and note it in the timeline. A resolved incident stays so: False. Repeating is harmless."""
         row = await self._row(session, incident_id, lock=True)
         if row.status == IncidentStatus.RESOLVED:
             return False
-        if not await timeline.tell(session, incident_id=row.id, kind=status.value, title=title, detail=detail, key=key):
+        if not await timeline.add(session, incident_id=row.id, kind=status.value, title=title, detail=detail, key=key):
             return True  # a step that is run again: what came after it stands
         row.status = status
         if status == IncidentStatus.RESOLVED:

@@ -151,7 +151,7 @@ class Intake:
         openings = put_together(openings)
         await open_all(session, self._bus, openings, actor=actor)
         joined += [(draft, opening.id) for opening in openings for draft in opening.grouped]
-        await timeline.tell_all(session, _grouped(joined))
+        await timeline.add_all(session, _grouped(joined))
         opened = {draft.fingerprint: opening.id for opening in openings for draft in opening.members}
         await self._bind(session, opened | {draft.fingerprint: incident_id for draft, incident_id in joined})
         return homes | opened
@@ -205,7 +205,7 @@ class Intake:
             .where(Incident.tenant_id == tenant_of(session), Incident.id.in_(members))
             # in one order everywhere, so that two batches never wait for each other in a circle
             .order_by(Incident.id)
-            .with_for_update(key_share=True)  # as an update locks: lines may be told meanwhile
+            .with_for_update(key_share=True)  # as an update locks: timeline lines may be added meanwhile
             .execution_options(populate_existing=True)
         )
         rows = {row.id: row for row in found}
@@ -222,7 +222,7 @@ class Intake:
             await self._bus.publish(session, IncidentChanged(incident_id=incident_id, status=""))
 
     async def _end_resolved(self, session: AsyncSession, drafts: Sequence[Draft], actor: str) -> None:
-        """End the incidents that have no object left in trouble; of the others the timeline says what recovered."""
+        """End the incidents that have no object left in trouble; for the others the timeline names what recovered."""
         ends: dict[UUID, list[Draft]] = defaultdict(list)
         for draft in drafts:
             if draft.event.resolved and draft.row["incident_id"]:
@@ -230,7 +230,7 @@ class Intake:
         if not ends:
             return
         left = await recoveries.still_in_trouble(session, set(ends))
-        await timeline.tell_all(
+        await timeline.add_all(
             session, [recoveries.partly(i, group, left[i]) for i, group in sorted(ends.items()) if i in left]
         )
         for incident_id, group in sorted(ends.items()):
@@ -258,7 +258,7 @@ def _newest(living: Sequence[Incident], draft: Draft) -> Incident | None:
 
 
 def _grouped(joined: Sequence[tuple[Draft, UUID]]) -> list[timeline.Line]:
-    """A line for each fingerprint that joined; a crowd is one line, or the story would get lost in it."""
+    """A line for each fingerprint that joined; a crowd is one line, or the timeline would be lost in it."""
     by_incident: dict[UUID, list[Draft]] = defaultdict(list)
     for draft, incident_id in joined:
         by_incident[incident_id].append(draft)

@@ -14,7 +14,7 @@ from opsteward.core.json_types import JsonObject
 
 
 class Event(TenantRow, Base):
-    """One thing that happened, exactly as it was told, with what we made of it."""
+    """One thing that happened, exactly as it was sent, with its classification."""
 
     __tablename__ = "events"
     __table_args__ = (
@@ -85,9 +85,9 @@ class IncidentFingerprint(Base):
 
 
 class IncidentObject(Base):
-    """What was told last of an object of an open incident; the row goes when the incident ends.
+    """The last that was reported of an object of an open incident; the row goes when the incident ends.
 
-    `was_in_trouble`: an event told of trouble, be it only noted. Of two events at one instant (`happened_at`) that
+    `was_in_trouble`: an event reported trouble, be it only noted. Of two events at one instant (`happened_at`) that
     one counts which arrived later.
     """
 
@@ -114,7 +114,7 @@ class IncidentObject(Base):
 
 
 class TimelineEntry(TenantRow, Base):
-    """One line of an incident's story."""
+    """One line of an incident's timeline."""
 
     __tablename__ = "timeline_entries"
     __table_args__ = (sa.Index("ix_timeline_entries_tenant_incident", "tenant_id", "incident_id", "at"),)

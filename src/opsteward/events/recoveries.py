@@ -1,4 +1,4 @@
-"""Recoveries: which objects of an incident are in trouble still, by the last that was told of each.
+"""Recoveries: which objects of an incident are in trouble still, by the last event of each.
 
 An object is one of those that share a fingerprint. What happened last counts, not what arrived last; of two events at
 one instant it is the one that arrived later. A clock that runs ahead is believed up to the arrival only.
@@ -22,7 +22,7 @@ from opsteward.events.models import Event, IncidentObject
 from opsteward.events.timeline import Line
 
 _NAMED_LIMIT = 20
-_NOTHING_TOLD: dict[str, object] = {
+_NOTHING_KNOWN: dict[str, object] = {
     "name": "",
     "was_in_trouble": False,
     "in_trouble": False,
@@ -32,12 +32,12 @@ _NOTHING_TOLD: dict[str, object] = {
 _INSTANT = sa.func.least(Event.occurred_at, Event.received_at)
 _NOTE_OBJECTS = sa.text("""
     insert into opsteward.incident_objects as old
-    select :tenant_id, told.*
+    select :tenant_id, latest.*
     from unnest(
         cast(:incident_id as uuid[]), cast(:fingerprint as text[]), cast(:object_key as text[]), cast(:name as text[]),
         cast(:was_in_trouble as boolean[]), cast(:in_trouble as boolean[]), cast(:happened_at as timestamptz[]),
         cast(:received_at as timestamptz[])
-    ) as told
+    ) as latest
     on conflict on constraint pk_incident_objects do update set
         was_in_trouble = old.was_in_trouble or excluded.was_in_trouble,
         (name, in_trouble, happened_at, received_at) = (
@@ -112,19 +112,19 @@ async def settle_objects(session: AsyncSession, drafts: Sequence[Draft]) -> None
         if not draft.event.resolved:
             objects[draft.row["incident_id"], draft.fingerprint].add(draft.row["object_key"])
     for draft in recovered:
-        told = draft.row["object_key"]
+        named = draft.row["object_key"]
         known = objects[draft.row["incident_id"], draft.fingerprint]
-        if len(known) == 1 and not (told and all(known)):
+        if len(known) == 1 and not (named and all(known)):
             draft.row["object_key"] = next(iter(known))
 
 
 async def note_objects(session: AsyncSession, drafts: Sequence[Draft], *, quiet: Set[str]) -> None:
-    """Keep what these events tell of the objects of their incidents, which are open and locked by the caller."""
+    """Keep what these events say of the objects of their incidents, which are open and locked by the caller."""
     latest: dict[tuple[UUID | None, str, str], dict[str, object]] = {}
     for draft in sorted(drafts, key=lambda draft: (_instant(draft), draft.row["received_at"])):
         row = draft.row
         key = (row["incident_id"], row["fingerprint"], row["object_key"])
-        known = latest.setdefault(key, _NOTHING_TOLD | {"name": row["object_key"] or row["message"][:100]})
+        known = latest.setdefault(key, _NOTHING_KNOWN | {"name": row["object_key"] or row["message"][:100]})
         known["was_in_trouble"] = known["was_in_trouble"] or not row["resolved"]
         if row["resolved"] or row["action"] not in quiet:
             known |= {
@@ -135,7 +135,7 @@ async def note_objects(session: AsyncSession, drafts: Sequence[Draft], *, quiet:
             known["name"] = row["object_key"] or row["message"][:100]
     if latest:
         incident_ids, fingerprints, keys = zip(*latest, strict=True)
-        columns = {name: [known[name] for known in latest.values()] for name in _NOTHING_TOLD}
+        columns = {name: [known[name] for known in latest.values()] for name in _NOTHING_KNOWN}
         columns |= {"incident_id": list(incident_ids), "fingerprint": list(fingerprints), "object_key": list(keys)}
         await session.execute(_NOTE_OBJECTS, {"tenant_id": tenant_of(session), **columns})
 

@@ -1,4 +1,4 @@
-"""The story of an incident, line by line, in the transaction of what it tells."""
+"""The timeline of an incident: lines added in the transaction of what they report, and read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from opsteward.events.types import TimelineView
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A line to add. With a `key` (a repeated step) the second time does nothing; `at` is now unless told."""
+    """A line to add. With a `key` (a repeated step) the second time does nothing; `at` is now unless given."""
 
     incident_id: UUID
     kind: str
@@ -31,7 +31,7 @@ class Line:
     at: datetime | None = None
 
 
-async def tell(
+async def add(
     session: AsyncSession,
     *,
     incident_id: UUID,
@@ -41,13 +41,13 @@ async def tell(
     key: str | None = None,
     at: datetime | None = None,
 ) -> bool:
-    """Add a line, and tell who watches. With a `key` (a repeated step) the second time does nothing: False then."""
+    """Add a line, and notify who watches. With a `key` (a repeated step) the second time does nothing: False then."""
     line = Line(incident_id=incident_id, kind=kind, title=title, detail=detail or {}, key=key, at=at)
-    return await tell_all(session, [line]) == 1
+    return await add_all(session, [line]) == 1
 
 
-async def tell_all(session: AsyncSession, lines: Sequence[Line]) -> int:
-    """Add many lines at once, in this order, and tell who watches, once per incident. Returns how many were new."""
+async def add_all(session: AsyncSession, lines: Sequence[Line]) -> int:
+    """Add many lines at once, in this order, and notify who watches, once per incident. Returns how many were new."""
     if not lines:
         return 0
     tenant_id, at = tenant_of(session), now()

@@ -22,14 +22,14 @@ log = get_logger(__name__)
 _MAX_DEPTH = 20  # of evidence; what lies deeper becomes text
 
 
-async def look(
+async def run_checks(
     target: SystemRef, secret: Mapping[str, str], offered: Sequence[OfferedCheck], *, timeout: float
 ) -> list[CheckOutcome]:
     """Run the checks side by side, each for at most its own timeout and `timeout` seconds."""
-    return list(await asyncio.gather(*(_look_once(target, secret, one, timeout) for one in offered)))
+    return list(await asyncio.gather(*(_run_check(target, secret, one, timeout) for one in offered)))
 
 
-async def _look_once(
+async def _run_check(
     target: SystemRef, secret: Mapping[str, str], offered: OfferedCheck, timeout: float
 ) -> CheckOutcome:
     check = offered.check

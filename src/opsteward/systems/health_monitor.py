@@ -1,4 +1,4 @@
-"""Watches every system on its interval, on the leader; tells the bus when a system's health changes.
+"""Watches every system on its interval, on the leader; publishes on the bus when a system's health changes.
 
 The first failure is confirmed at once by a second look, then it counts; recovery is damped (several passes in a
 row). While nothing changes, a check costs one small UPDATE.
@@ -27,7 +27,7 @@ from opsteward.core.errors import Invalid, NotFound, OpsError, Unavailable
 from opsteward.core.json_types import JsonObject
 from opsteward.core.log import correlated, get_logger
 from opsteward.core.settings import Settings
-from opsteward.systems.health_checks import evidence_of, health_of, look
+from opsteward.systems.health_checks import evidence_of, health_of, run_checks
 from opsteward.systems.models import System
 from opsteward.systems.registration import MAX_INTERVAL, SHORTEST_INTERVAL
 from opsteward.systems.service import Inventory
@@ -122,11 +122,11 @@ class Monitor:
                     return await self._store(session, target, [_unseen(target, unreadable)], now())
             checks = self._registry.checks_for(target.endpoint, health_only=True)
             seen_at = now()
-            outcomes = await look(target, secret, checks, timeout=self._settings.diagnosis_timeout)
+            outcomes = await run_checks(target, secret, checks, timeout=self._settings.diagnosis_timeout)
             if health_of(outcomes) == "down":
                 await asyncio.sleep(_CONFIRM_AFTER)
                 seen_at = now()
-                outcomes = await look(target, secret, checks, timeout=self._settings.diagnosis_timeout)
+                outcomes = await run_checks(target, secret, checks, timeout=self._settings.diagnosis_timeout)
             async with self._db.unit_of_work(tenant_id) as session:
                 return await self._store(session, target, outcomes, seen_at)
 

@@ -43,7 +43,7 @@ class Inventory:
         own_server: OwnServer | None = None,
     ) -> None:
         """`defaults` are thresholds that a system has unless its own settings say otherwise; `refusal` says which
-        configurations nobody may register (`OwnDatabase.refusal`); `own_server` is told to every connector."""
+        configurations nobody may register (`OwnDatabase.refusal`); `own_server` is given to every connector."""
         self._own_server = own_server
         self._refusal = refusal
         self._registry = registry

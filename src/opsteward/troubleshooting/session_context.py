@@ -21,7 +21,7 @@ from opsteward.core.settings import Settings
 from opsteward.events import timeline
 from opsteward.events.incidents import Incidents
 from opsteward.events.types import IncidentStatus
-from opsteward.systems.health_checks import health_of, look
+from opsteward.systems.health_checks import health_of, run_checks
 from opsteward.systems.service import Inventory
 from opsteward.troubleshooting.models import Session
 from opsteward.troubleshooting.service import get_row, write_phase
@@ -82,7 +82,7 @@ class SessionContext:
 
     async def health(self, ref: SystemRef, secret: dict[str, str]) -> str:
         checks = self.registry.checks_for(ref.endpoint, health_only=True)
-        return health_of(await look(ref, secret, checks, timeout=self.settings.diagnosis_timeout))
+        return health_of(await run_checks(ref, secret, checks, timeout=self.settings.diagnosis_timeout))
 
     async def all_healthy(self, case: Case) -> bool:
         systems = await self.systems(case)
@@ -122,7 +122,7 @@ class SessionContext:
             row = await get_row(session, case.session_id, lock=True)
             write_phase(row, name, round_number=number, summary=summary, started=started, ended=time.time())
             if row.incident_id:
-                await timeline.tell(
+                await timeline.add(
                     session,
                     incident_id=row.incident_id,
                     kind=kind or _PAST[name],

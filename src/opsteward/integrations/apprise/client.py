@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SEND_TIMEOUT = 20.0  # seconds for all services of a route together
 _ZERO_WIDTH_SPACE = "\u200b"
-# C0 and C1 controls (but tab and newline) and the marks that reverse or hide text. The zero-width joiners
+# C0 and C1 controls (but tab and newline) and the characters that reverse or hide text. The zero-width joiners
 # stay: several scripts need them.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]")
 # @name, Slack's <!here> <@U1> <#C1> and Discord's <@&1>, and [text](url) links.
@@ -43,7 +43,7 @@ def log_notice(event: str, params: NoticeParams, *, level: Literal["info", "warn
 
 
 class ConsoleNotifier:
-    """Writes a message as one clear line to a stream, standard error unless told otherwise."""
+    """Writes a message as one clear line to a stream, standard error unless another one is given."""
 
     name = "console"
 
@@ -120,12 +120,12 @@ async def _send_by_apprise(
     """Names of the services that took the message and of those that did not. Raises when none did."""
     import apprise
 
-    kinds = {"low": apprise.NotifyType.INFO, "medium": apprise.NotifyType.WARNING}
+    notify_types = {"low": apprise.NotifyType.INFO, "medium": apprise.NotifyType.WARNING}
     services, failed = _services(route, urls)
     outcome = await services.async_notify(
         body=body,
         title=title,
-        notify_type=kinds.get(severity, apprise.NotifyType.FAILURE),
+        notify_type=notify_types.get(severity, apprise.NotifyType.FAILURE),
         body_format=apprise.NotifyFormat.TEXT,
         interpret_escapes=False,
         timeout=SEND_TIMEOUT,

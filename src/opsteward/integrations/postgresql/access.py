@@ -105,7 +105,7 @@ class KeepAccess(Action[PostgresConnector, AccessParams, AccessResult]):
 
     async def verify(self, ctx: ActionContext[PostgresConnector], params: AccessParams, result: AccessResult) -> Proof:
         left_alone = {one.login for one in result.people if one.did == "left_alone"}
-        rows = await _look(ctx.via, [one for one in params.people if one.login not in left_alone])
+        rows = await _memberships(ctx.via, [one for one in params.people if one.login not in left_alone])
         wanted = {one.login: one.wanted for one in params.people}
         wrong = [row["login"] for row in rows if row["member"] is not wanted[row["login"]]]
         return Proof(
@@ -119,7 +119,7 @@ class KeepAccess(Action[PostgresConnector, AccessParams, AccessResult]):
         await ctx.via.change_members(given=[one.login for one in result.people if one.did == "taken"], taken=taken)
 
 
-async def _look(via: PostgresConnector, people: Sequence[Person]) -> list[Membership]:
+async def _memberships(via: PostgresConnector, people: Sequence[Person]) -> list[Membership]:
     role = via.config.settings.access_role
     rows = await via.rows(
         _LOOK, {"logins": [one.login for one in people], "role": role, "longest": _MAX_NAME}, shape=Membership
@@ -133,7 +133,7 @@ async def _look(via: PostgresConnector, people: Sequence[Person]) -> list[Member
 async def _outcomes(via: PostgresConnector, people: Sequence[Person]) -> list[PersonOutcome]:
     """What there is to do; where nothing is, why."""
     outcomes = []
-    for person, row in zip(people, await _look(via, people), strict=True):
+    for person, row in zip(people, await _memberships(via, people), strict=True):
         did: Did = "as_wanted"
         why = row["why"] or (None if person.wanted else row["not_ours"])
         if why and person.wanted is not row["member"]:

@@ -15,7 +15,7 @@ from opsteward.integrations.postgresql.config import PostgresConfig, config_from
 
 
 class PostgresConnector(Connector[PostgresConfig]):
-    """One session for the life of the connector, opened with the first statement."""
+    """One session as long as the connector is open, opened with the first statement."""
 
     config_model: ClassVar[type[BaseModel]] = PostgresConfig
 

@@ -141,13 +141,13 @@ class LockChainsCheck(Check[PostgresConnector]):
         for look in range(_LOOKS):
             if look:
                 await asyncio.sleep(_BETWEEN_LOOKS)
-            await _look(via, blockers)
+            await _add_look(via, blockers)
             if any(b.held_up(threshold)[0] > threshold for b in blockers.values()):
                 break
         return _judge(list(blockers.values()), threshold)
 
 
-async def _look(via: PostgresConnector, blockers: dict[BlockerKey, Blocker]) -> None:
+async def _add_look(via: PostgresConnector, blockers: dict[BlockerKey, Blocker]) -> None:
     """Adds one look. The same transaction of the same session is the same blocker."""
     waiting = {row["pid"]: row for row in await via.rows(_WAITING, shape=Waiting)}
     roots = find_roots({pid: row["blocked_by"] for pid, row in waiting.items()})

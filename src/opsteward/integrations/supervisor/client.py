@@ -23,9 +23,9 @@ from opsteward.integrations.supervisor.config import SupervisorConfig
 _MAX_REPLY = 4 * 1024 * 1024
 _TAIL_BYTES = 4096
 
-# supervisord's own fault codes that we tell apart
+# supervisord's own fault codes that we distinguish
 BAD_NAME = 10
-SPAWN_ERROR = 50  # it ended at once: its state tells the rest
+SPAWN_ERROR = 50  # it ended at once: its state says the rest
 ALREADY_STARTED = 60
 NOT_RUNNING = 70
 
