@@ -54,6 +54,7 @@ def main(arguments: list[str]) -> int:
     stale = [*stale_pages(), *stale_sources()]
     for path, text in stale:
         if "--check" not in arguments:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
         print(f"{'stale' if '--check' in arguments else 'written'}: {path}")
     return 1 if stale and "--check" in arguments else 0

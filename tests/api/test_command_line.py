@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -199,3 +200,26 @@ def test_a_closed_pipe_and_an_interrupt_are_silent(owner: LiveOperator) -> None:
     assert out == ""
     assert "Traceback" not in error
     assert "Aborted" not in error
+
+
+def test_a_change_is_told_to_programs_too(owner: LiveOperator) -> None:
+    """What only says a sentence to people answers with a document, too."""
+
+    def answered(*arguments: str) -> dict[str, Any]:
+        return dict(json.loads(said(owner, *arguments, "--json")))
+
+    assert answered("pause", "task-type", "opsteward.echo", "--reason", "a test")["target"] == "opsteward.echo"
+    assert answered("resume", "task-type", "opsteward.echo") == {
+        "scope": "task_type",
+        "target": "opsteward.echo",
+        "paused": False,
+    }
+    assert answered("schedules", "pause", "nightly")["paused"] is True
+    assert answered("schedules", "resume", "nightly")["paused"] is False
+    token = answered("tokens", "create", "--name", "short-lived")
+    assert answered("tokens", "revoke", "short-lived") == {"id": token["id"], "revoked": True}
+    assert answered("operators", "set", "ada", "--status", "active")["status"] == "active"
+    made = answered("schedules", "create", "weekly", "0 0 * * 0", "opsteward.echo")
+    assert answered("schedules", "remove", "weekly") == {"id": made["id"], "removed": True}
+    assert answered("version") == {"version": said(owner, "version").strip()}
+    assert answered("status")["tasks"]["pending"] >= 6

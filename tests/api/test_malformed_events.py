@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from support.instance import Tenant
@@ -73,3 +75,34 @@ async def test_too_many_events_at_once_are_refused(asker: Tenant, kind: str) -> 
     answer = await asker.http.post(EVENTS, content=body, headers={"Content-Type": kind})
     problem_of(answer, 422)
     assert named_fields(answer) == {"body"}
+
+
+UNSTORABLE = {
+    "NUL in a text": ({"message": "a\x00b"}, "message"),
+    "NUL in a name": ({"message": "x", "context": {"a\x00": 1}}, "context"),
+    "half a character": ({"message": "a\ud800"}, "message"),
+    "half a character far inside": ({"message": "x", "context": {"a": [{"b": "\udfff"}]}}, "context.a.0.b"),
+    "too deep": ({"message": "x", "context": {"a": json.loads("[" * 100 + "]" * 100)}}, None),
+    "null": (None, "body"),
+    "a list": ([[]], "body"),
+}
+
+
+@pytest.mark.parametrize("kind", [JSON, "application/x-ndjson"])
+@pytest.mark.parametrize("name", UNSTORABLE)
+async def test_a_row_that_cant_be_stored_takes_no_other_with_it(tenant: Tenant, kind: str, name: str) -> None:
+    row, field = UNSTORABLE[name]
+    rows = [{"message": "first"}, row, {"message": "last"}]
+    body = json.dumps(rows) if kind == JSON else "\n".join(map(json.dumps, rows))
+    answer = await tenant.http.post(EVENTS, content=body, headers={"Content-Type": kind})
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["accepted"] == tenant.count("events") == 2
+    assert {rejected["row"] for rejected in answer.json()["rejected"]} == {2}
+    if field:
+        assert answer.json()["rejected"][0]["field"] == field
+
+
+async def test_an_array_that_is_no_json_is_refused_whole(asker: Tenant) -> None:
+    for body in ('[{"message": "x"}', '[{"message": NaN}]', '[{"message": "x"}]]', "[" * 100_000, b"\xff[", "[] []"):
+        answer = await asker.http.post(EVENTS, content=body, headers={"Content-Type": JSON})
+        problem_of(answer, 400)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from support.instance import Instance, Tenant
 
@@ -167,3 +169,68 @@ async def test_two_tenants_speak_of_their_own(tenant: Tenant, instance: Instance
     await tell(other, fired())
     await tell(other, recovered())
     assert (await statuses(tenant), await statuses(other)) == (["open"], ["resolved"])
+
+
+def in_trouble_by_events(tenant: Tenant) -> list[tuple[str, str]]:
+    """The objects whose last event is no recovery, from the events of open incidents alone."""
+    return tenant.instance.sql(
+        """select fingerprint, object_key from (
+            select distinct on (e.incident_id, e.fingerprint, e.object_key) e.* from opsteward.events e
+            join opsteward.incidents i on i.id = e.incident_id and i.status <> 'resolved'
+            where e.tenant_id = %s and (e.resolved or e.action not in ('log_only', 'return_validation_error'))
+            order by e.incident_id, e.fingerprint, e.object_key, least(e.occurred_at, e.received_at) desc,
+                e.received_at desc
+        ) last where not resolved order by 1, 2""",
+        tenant.id,
+    )  # type: ignore[return-value]
+
+
+def in_trouble_as_kept(tenant: Tenant) -> list[tuple[str, str]]:
+    return tenant.instance.sql(
+        "select fingerprint, object_key from opsteward.incident_objects where tenant_id = %s and in_trouble"
+        " order by 1, 2",
+        tenant.id,
+    )  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_what_is_kept_of_objects_agrees_with_their_events(tenant: Tenant, seed: int) -> None:
+    """Whatever comes in whatever order, in one request or in many."""
+    chance = random.Random(seed)
+    for _ in range(12):
+        batch = []
+        for _ in range(chance.randint(1, 6)):
+            make = chance.choice([fired, fired, recovered])
+            kind = chance.choice(["DiskFull", "OutOfMemory"])
+            minute = chance.choice([None, chance.randint(0, 20)])
+            batch.append(make(f"db{chance.randint(1, 4)}", minute, error_type=kind))
+        await tell(tenant, *batch)
+        assert in_trouble_as_kept(tenant) == in_trouble_by_events(tenant)
+
+
+async def test_nothing_is_kept_of_the_objects_of_an_incident_that_is_over(tenant: Tenant) -> None:
+    await tell(tenant, fired("db1"), fired("db2"))
+    assert tenant.count("incident_objects") == 2
+    await tell(tenant, recovered("db1"))
+    assert (await statuses(tenant), tenant.count("incident_objects")) == (["open"], 2)
+    await tell(tenant, recovered("db2"))
+    assert (await statuses(tenant), tenant.count("incident_objects")) == (["resolved"], 0)
+
+
+async def test_a_recovery_does_not_look_through_the_events_of_its_incident(tenant: Tenant) -> None:
+    """Only through what is kept of their objects: an incident may have a hundred thousand events."""
+    await tell(tenant, *(fired(f"db{n % 50}", minute=None) for n in range(300)))
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    engine = tenant.instance.services.web._engine.sync_engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        await tell(tenant, recovered("db7", minute=None))
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+    assert any("incident_objects" in statement for statement in statements)
+    assert [s for s in statements if "FROM opsteward.events" in s and "incident_id IN" in s] == []
+    assert (await story(tenant))[0].startswith("Recovered: ")

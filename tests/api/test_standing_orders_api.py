@@ -123,7 +123,7 @@ ERRORS = {
     "no duration": (SOUND.replace("5m", "soon"), 8, "orders.0.cooldown", "5m"),
     "no version": (SOUND.replace("version: 1\n", ""), 2, "version", "version: 1"),
     "anchors": (SOUND.replace("{per_target: 3", "&a {per_target: 3"), 9, "file", "write it out"),
-    "no YAML": ("version: 1\norders: }{\n", 2, "file", "brackets"),
+    "no YAML": ("version: 1\norders: }{\n", 2, "file", "indent"),
     "nothing": ("", 1, "file", "version"),
 }
 
@@ -147,6 +147,24 @@ async def test_all_errors_are_told_at_once(tenant: Tenant) -> None:
     problem = problem_of(await tenant.http.post(f"{PATH}/check", json={"text": text}), 422)
     assert [e["line"] for e in problem["errors"]] == [5, 8, 13]
     assert all(e["remedy"] for e in problem["errors"])
+
+
+async def test_an_order_that_holds_up_no_longer_is_named_and_the_others_stay(tenant: Tenant) -> None:
+    """As after an upgrade that took an action away: the text is in force already."""
+    text = SOUND.replace("postgresql.terminate_session", "vanished.action")
+    tenant.instance.sql(
+        "insert into opsteward.standing_order_versions (tenant_id, id, version, text, applied_by, applied_at)"
+        " values (%s, gen_random_uuid(), 1, %s, 'operator:x', now())",
+        tenant.id,
+        text,
+    )
+    found = (await tenant.http.get(PATH)).json()
+    assert found["orders"] == ["tell-admin"]
+    (problem,) = found["problems"]
+    assert (problem["line"], problem["field"]) == (6, "orders.0.action")
+    assert "vanished.action" in problem["problem"]
+    decided = await tenant.http.post("/agent/decide-action/", json={"event_type": "system_error", "severity": "high"})
+    assert decided.json()["action"] == "notify_admin"
 
 
 async def test_reading_is_for_all_and_writing_for_few(tenant: Tenant) -> None:

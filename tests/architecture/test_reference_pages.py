@@ -52,10 +52,12 @@ def test_a_stale_or_missing_module_of_the_client_is_found(tmp_path: Path, monkey
     client = generator().generate_client
     names = [name for name, _ in client.sources()]
     original = (client.CLIENT / "asynchronous.py").read_text(encoding="utf-8")
-    (tmp_path / "asynchronous.py").write_text(original.replace("def get_task(", "def get_tusk("), encoding="utf-8")
+    (tmp_path / "asynchronous.py").write_text(
+        original.replace("def user_history(", "def user_histories("), encoding="utf-8"
+    )
     monkeypatch.setattr(client, "CLIENT", tmp_path)
-    assert [path.name for path, _ in generator().stale_sources()] == names
-    assert "    def get_tusk(" in client.blocking()
+    assert [str(path.relative_to(tmp_path)) for path, _ in generator().stale_sources()] == names
+    assert "    def user_histories(" in client.blocking()
 
 
 def test_every_part_stands_on_a_page_and_every_page_is_whole() -> None:

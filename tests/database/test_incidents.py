@@ -278,7 +278,7 @@ async def test_a_long_story_keeps_its_end(shop: Shop) -> None:
     async with shop.services.web.unit_of_work(shop.tenant_id) as session:
         for n in range(20):
             at = now() + timedelta(seconds=n)
-            await timeline.tell(session, incident_id=incident, kind="note", title=f"step {n}", at=at)
+            await timeline.add(session, incident_id=incident, kind="note", title=f"step {n}", at=at)
         told = await timeline.read(session, incident_id=incident, limit=10)
     assert [line.title for line in told] == [f"step {n}" for n in range(10, 20)]
 

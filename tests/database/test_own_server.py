@@ -76,7 +76,7 @@ def ref(endpoint: str, own: OwnServer | None, **settings: Any) -> SystemRef:
 async def ask(endpoint: str, own: OwnServer | None, *, user: str) -> str:
     async with connected(PostgresConnector, ref(endpoint, own), {"username": user}) as via:
         assert isinstance(via, PostgresConnector)
-        return str((await via.rows("select current_database() as name"))[0]["name"])
+        return str((await via.rows("select current_database() as name", shape=dict))[0]["name"])
 
 
 Reach = Callable[[str, OwnServer], Awaitable[str]]

@@ -68,6 +68,19 @@ async def test_a_message_goes_to_one_user_by_its_address(inbox: Inbox) -> None:
         build({}, to_users=["mailtos://user:secret@smtp.example.com"])
 
 
+async def test_one_unusable_address_of_a_route_silences_no_other(inbox: Inbox) -> None:
+    escalate = action(build({"oncall": ["nothing://s3cret", inbox.url, "json://"]}), "escalate")
+    with capture_logs() as logs:
+        result = await escalate.execute(CONTEXT, PARAMS)
+    assert [m["title"] for m in inbox.messages] == [PARAMS.title]
+    assert result.failed[0] == "URL 1 (none that Apprise can use)"
+    assert [line["places"][0] for line in logs if line["event"] == "notices.urls.unusable"] == [1]
+    assert "s3cret" not in str(logs) + str(result)
+    with pytest.raises(ConnectorError, match="URL 1 of route oncall") as caught:
+        await action(build({"oncall": ["nothing://s3cret"]}), "escalate").execute(CONTEXT, PARAMS)
+    assert "s3cret" not in str(caught.value)
+
+
 def test_the_actions_that_ship() -> None:
     actions = build({}).actions
     assert {a.slug for a in actions} == {

@@ -472,7 +472,7 @@ async def test_connect_and_probe(look: Look, postgres: Postgres) -> None:
 
 
 async def test_our_session_can_not_write(look: Look) -> None:
-    rows = await look().rows("select current_setting('default_transaction_read_only') as ro")
+    rows = await look().rows("select current_setting('default_transaction_read_only') as ro", shape=dict)
     assert rows == [{"ro": "on"}]
 
 

@@ -126,7 +126,9 @@ def test_processes_that_start_together_on_a_fresh_home_all_come_up(home: Path) -
 def test_a_process_that_fails_does_not_take_the_server_from_the_others(home: Path) -> None:
     server = EmbeddedPostgres(home)
     server.ensure_running()
-    failing = _start(home, "-c", _FIRST_START.replace("load_settings()", "load_settings(plugins=['no.such:thing'])"))
+    failing = _start(
+        home, "-c", _FIRST_START.replace("load_settings()", "load_settings(notify_users=['mailtos://nowhere'])")
+    )
     told, _ = failing.communicate(timeout=120)
     assert failing.returncode == 1, told
     assert server.pid() is not None

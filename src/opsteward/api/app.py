@@ -100,7 +100,10 @@ _PROBLEM_SCHEMA = {
                 "type": "object",
                 "required": ["field", "problem"],
                 "properties": {k: {"type": "string"} for k in ("field", "problem", "remedy")}
-                | {"line": {"type": "integer", "description": "of the text that was sent, from 1"}},
+                | {
+                    k: {"type": "integer", "description": "of the text that was sent, from 1"}
+                    for k in ("line", "column")
+                },
             },
         },
     },

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from opsteward.contracts.integration import Integration
 from opsteward.contracts.registry import Registry
 from opsteward.core.errors import Invalid
+from opsteward.core.log import get_logger
 from opsteward.core.settings import Settings
 from opsteward.events.standing_orders.document import ActionInfo
 from opsteward.integrations import network, postgresql, supervisor, web
 from opsteward.integrations.apprise import build as build_notifications
+
+log = get_logger(__name__)
 
 
 def build_registry(settings: Settings, extra: Sequence[Integration] = ()) -> Registry:
@@ -21,30 +24,36 @@ def build_registry(settings: Settings, extra: Sequence[Integration] = ()) -> Reg
         "oncall": settings.notify_oncall,
         "admin": settings.notify_admin,
     }
-    return Registry(
-        [
-            postgresql.INTEGRATION,
-            supervisor.INTEGRATION,
-            web.INTEGRATION,
-            network.INTEGRATION,
-            build_notifications(routes, to_users=settings.notify_users),
-            *(load_plugin(name) for name in settings.plugins),
-            *extra,
-        ]
-    )
+    integrations = [
+        postgresql.INTEGRATION,
+        supervisor.INTEGRATION,
+        web.INTEGRATION,
+        network.INTEGRATION,
+        build_notifications(routes, to_users=settings.notify_users),
+        *extra,
+    ]
+    for name in settings.plugins:
+        try:
+            integrations.append(load_plugin(name, beside=integrations))
+        except Invalid as error:  # the others work without it; `doctor` names it too
+            log.error("app.plugin.unusable", plugin=name, error=error.detail, remedy=error.problems[0].remedy)
+    return Registry(integrations)
 
 
-def load_plugin(name: str) -> Integration:
-    """The integration that `module:attribute` names. Raises Invalid that names the setting."""
+def load_plugin(name: str, *, beside: Sequence[Integration] = ()) -> Integration:
+    """The integration that `module:attribute` names, to work beside others. Raises Invalid that names it."""
     module, _, attribute = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise Invalid.field(
-            "OPSTEWARD_PLUGINS", f"can't load {name!r}: {error}", "name an Integration as module:attribute"
-        ) from error
+    except Exception as error:  # whatever a module of others does when it is imported
+        problem = f"can't load {name!r}: {type(error).__name__}: {error}"
+        raise Invalid.field("OPSTEWARD_PLUGINS", problem, "name an Integration as module:attribute") from error
     if not isinstance(found, Integration):
         raise Invalid.field("OPSTEWARD_PLUGINS", f"{name!r} is no Integration", "name one as module:attribute")
+    try:
+        Registry([*beside, found])
+    except ValueError as error:
+        raise Invalid.field("OPSTEWARD_PLUGINS", f"{name!r}: {error}", "give its parts names of their own") from error
     return found
 
 

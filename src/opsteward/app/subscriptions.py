@@ -159,7 +159,7 @@ class Subscriptions:
             await self._sessions.resume(session, session_id=message.reply_to, run_id=run.id)
         if run.incident_id is None:
             return
-        await timeline.tell(
+        await timeline.add(
             session,
             incident_id=run.incident_id,
             kind="action",

@@ -12,7 +12,7 @@ from opsteward.contracts.registry import Registry
 from opsteward.contracts.task import TaskContext, TaskType
 from opsteward.core.db import Database
 from opsteward.core.settings import Settings
-from opsteward.systems.health_checks import evidence_of, health_of, look
+from opsteward.systems.health_checks import evidence_of, health_of, run_checks
 from opsteward.systems.service import Inventory
 
 
@@ -47,7 +47,7 @@ def shipped_task_types(db: Database, inventory: Inventory, registry: Registry, s
         async with db.unit_of_work(ctx.tenant_id) as session:
             target, secret = await inventory.ref_with_secret(session, system_id=params.system_id)
         checks = registry.checks_for(target.endpoint)
-        outcomes = await look(target, secret, checks, timeout=settings.diagnosis_timeout)
+        outcomes = await run_checks(target, secret, checks, timeout=settings.diagnosis_timeout)
         return {"system": target.name, "health": health_of(outcomes), "evidence": evidence_of(outcomes)}
 
     return [

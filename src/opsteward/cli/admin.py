@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from opsteward.cli.listing import LIMIT, All, Json, Limit
+from opsteward.cli.listing import LIMIT, All, Json, Limit, Row
+
+if TYPE_CHECKING:
+    from opsteward.client.connection import Call
+
+Created = TypeVar("Created", bound=Row)
 
 systems = typer.Typer(help="The systems that are watched.", no_args_is_help=True)
 tenants = typer.Typer(help="Tenants of this installation (platform operators).", no_args_is_help=True)
@@ -30,10 +35,11 @@ def list_systems(
     as_json: Json = False,
 ) -> None:
     """Systems with their health, by name."""
-    from opsteward.cli.listing import show_list
+    from opsteward.cli.listing import show_pages
+    from opsteward.client.operations import systems as requests
 
-    show_list(
-        "/api/v1/systems",
+    show_pages(
+        requests.list_systems,
         ["name", "type", "health", "criticality", "endpoint", "checked_at", "id"],
         params={"search": search, "status": status, "type": system_type, "criticality": criticality, "after": after},
         empty="No system is like that."
@@ -55,14 +61,16 @@ def show_system(system: System, as_json: Json = False) -> None:
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
+    from opsteward.client.operations import systems as requests
 
     client = Client()
-    found = client.get(f"/api/v1/systems/{id_of(client, 'system', system)}")
+    found = client.send(requests.get_system(id_of(client, "system", system)))
     if as_json:
         show.as_json(found)
         return
-    health = found.pop("health")
-    show.record({**found, **{f"health_{key}" if key == "status" else key: value for key, value in health.items()}})
+    fields = {key: value for key, value in found.items() if key != "health"}
+    health = {f"health_{key}" if key == "status" else key: value for key, value in found["health"].items()}
+    show.record({**fields, **health})
 
 
 @systems.command("history")
@@ -102,13 +110,15 @@ def register_system(
     from opsteward.cli.client import CallFailed, Client
     from opsteward.cli.failures import REFUSED, Failure, call_lines
     from opsteward.cli.reading import read_objects
+    from opsteward.client.connection import Call
+    from opsteward.client.types import SystemInfo
 
     client = Client()
     problems: list[str] = []
-    made: list[dict[str, Any]] = []
+    made: list[SystemInfo] = []
     for place, system in read_objects(file):
         try:
-            added = client.post("/api/v1/systems", system)
+            added = client.send(Call[SystemInfo]("POST", "/api/v1/systems", system))
         except CallFailed as failed:
             if failed.status not in (400, 409, 422):
                 raise
@@ -125,15 +135,17 @@ def register_system(
 
 
 @systems.command("remove")
-def remove_system(system: System) -> None:
+def remove_system(system: System, as_json: Json = False) -> None:
     """Forget a system and its credentials; its history stays."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
+    from opsteward.client.operations import systems as requests
 
     client = Client()
-    client.delete(f"/api/v1/systems/{id_of(client, 'system', system)}")
-    show.say(f"Removed {system}")
+    found = id_of(client, "system", system)
+    client.send(requests.remove_system(found))
+    show.done({"id": found, "removed": True}, f"Removed {system}", json_wanted=as_json)
 
 
 @tenants.command("list")
@@ -141,13 +153,14 @@ def list_tenants(as_json: Json = False) -> None:
     """All tenants."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.client.operations import administration
 
     client = Client()
-    page = client.get("/api/v1/tenants")
+    page = client.send(administration.list_tenants())
     if as_json:
         show.as_json(page)
     else:
-        show.table(client.items_of(page), ["name", "status", "created_at", "id"], empty="No tenant yet.")
+        show.table(page["items"], ["name", "status", "created_at", "id"], empty="No tenant yet.")
 
 
 @tenants.command("create")
@@ -157,7 +170,9 @@ def create_tenant(
     as_json: Json = False,
 ) -> None:
     """Add a tenant with its first operator; the token is printed this once."""
-    _create("/api/v1/tenants", {"name": name, "operator": operator}, as_json)
+    from opsteward.client.operations import administration
+
+    _create(administration.create_tenant(name=name, operator=operator), as_json)
 
 
 @operators.command("list")
@@ -170,10 +185,11 @@ def list_operators(
     as_json: Json = False,
 ) -> None:
     """Operators of the tenant by name."""
-    from opsteward.cli.listing import show_list
+    from opsteward.cli.listing import show_pages
+    from opsteward.client.operations import administration
 
-    show_list(
-        "/api/v1/operators",
+    show_pages(
+        administration.list_operators,
         ["name", "roles", "status", "created_at", "id"],
         params={"role": role, "status": status, "after": after},
         empty="No operator is like that.",
@@ -193,7 +209,9 @@ def create_operator(
     as_json: Json = False,
 ) -> None:
     """Add an operator; then: opsteward operators password-link NAME, or tokens create --operator NAME."""
-    _create("/api/v1/operators", {"name": name, "roles": role}, as_json)
+    from opsteward.client.operations import administration
+
+    _create(administration.create_operator(name=name, roles=role), as_json)
 
 
 @operators.command("set")
@@ -201,16 +219,21 @@ def change_operator(
     name: OperatorName,
     role: Annotated[list[str] | None, typer.Option(help="These roles instead; repeatable.")] = None,
     status: Annotated[str | None, typer.Option(help="inactive shuts out, active lets in again.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Other roles, or let in and out; ends their browser sessions."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
+    from opsteward.client.connection import Call
+    from opsteward.client.types import OperatorInfo
 
     client = Client()
     body = {"roles": role or None, "status": status}
-    changed = client.put(f"/api/v1/operators/{id_of(client, 'operator', name)}", body)
-    show.say(f"{changed['name']} is {changed['status']}, with {', '.join(changed['roles'])}")
+    path = f"/api/v1/operators/{id_of(client, 'operator', name)}"
+    changed = client.send(Call[OperatorInfo]("PUT", path, body))
+    words = f"{changed['name']} is {changed['status']}, with {', '.join(changed['roles'])}"
+    show.done(changed, words, json_wanted=as_json)
 
 
 @operators.command("password-link")
@@ -218,8 +241,9 @@ def password_link(name: OperatorName, as_json: Json = False) -> None:
     """A link with which an operator sets a password, once, within an hour; printed this once."""
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
+    from opsteward.client.operations import administration
 
-    _create(f"/api/v1/operators/{id_of(Client(), 'operator', name)}/password-link", {}, as_json)
+    _create(administration.create_password_link(id_of(Client(), "operator", name)), as_json)
 
 
 @operators.command("password")
@@ -227,10 +251,11 @@ def change_password() -> None:
     """Another password for yourself; asks for the old and the new one. Other browser sessions of yours end."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.client.operations import administration
 
     old = typer.prompt("Old password", hide_input=True)
     new = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
-    Client().put("/api/v1/me/password", {"old_password": old, "new_password": new})
+    Client().send(administration.change_password(old_password=old, new_password=new))
     show.say("Changed")
 
 
@@ -242,10 +267,11 @@ def list_tokens(
     as_json: Json = False,
 ) -> None:
     """API tokens, newest first, without their secrets."""
-    from opsteward.cli.listing import show_list
+    from opsteward.cli.listing import show_pages
+    from opsteward.client.operations import administration
 
-    show_list(
-        "/api/v1/tokens",
+    show_pages(
+        administration.list_tokens,
         ["id", "name", "operator", "created_at", "last_used_at", "expires_at", "revoked_at", "scopes", "issued_by"],
         params={"before": before},
         empty="No token yet: opsteward tokens create",
@@ -271,31 +297,37 @@ def create_token(
 ) -> None:
     """A new API token, printed this once."""
     from opsteward.cli.durations import seconds_of
+    from opsteward.client.connection import Call
+    from opsteward.client.types import IssuedToken
 
     seconds = None if expires_in is None else seconds_of(expires_in)
     body = {"operator": operator, "name": name, "scopes": scope or None, "expires_in": seconds, "days": days}
-    _create("/api/v1/tokens", {k: v for k, v in body.items() if v is not None}, as_json)
+    given = {k: v for k, v in body.items() if v is not None}
+    _create(Call[IssuedToken]("POST", "/api/v1/tokens", given), as_json)
 
 
 @tokens.command("revoke")
 def revoke_token(
     token: Annotated[str, typer.Argument(metavar="TOKEN", help="Its name, its id, or the end of it.")],
+    as_json: Json = False,
 ) -> None:
     """End a token at once."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
+    from opsteward.client.operations import administration
 
     client = Client()
-    client.delete(f"/api/v1/tokens/{id_of(client, 'token', token)}")
-    show.say("Revoked")
+    found = id_of(client, "token", token)
+    client.send(administration.revoke_token(found))
+    show.done({"id": found, "revoked": True}, "Revoked", json_wanted=as_json)
 
 
-def _create(path: str, body: dict[str, Any], as_json: bool) -> None:
+def _create(call: Call[Created], as_json: bool) -> None:
     from opsteward.cli import show
     from opsteward.cli.client import Client
 
-    answer = Client().post(path, body)
+    answer = Client().send(call)
     if as_json:
         show.as_json(answer)
         return

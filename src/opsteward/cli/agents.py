@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from opsteward.cli.listing import LIMIT, All, Json, Limit
+
+if TYPE_CHECKING:
+    from opsteward.core.json_types import JsonObject
 
 app = typer.Typer(help="See background agents; register, start, stop, pause and restart them.", no_args_is_help=True)
 
@@ -26,11 +29,12 @@ def list_agents(
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.listing import fetched
+    from opsteward.client.operations import agents as requests
 
     client = Client()
-    found = client.get("/api/agents/status", limit=1)
+    found = client.send(requests.get_system_status(limit=1))
     most = None if every else limit + 1
-    agents = fetched(client, "/api/v1/agents", {"after": after}, most=most, cursor=("after", "id"), page_size=1000)
+    agents = fetched(client, requests.list_agents, {"after": after}, most=most, cursor=("after", "id"), page_size=1000)
     more = not every and len(agents) > limit
     found["agents"] = agents[:limit] if more else agents
     if as_json:
@@ -54,9 +58,10 @@ def show_agent(agent: Which, as_json: Json = False) -> None:
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
+    from opsteward.client.operations import agents
 
     client = Client()
-    found = client.get(f"/api/v1/agents/{id_of(client, 'agent', agent)}")
+    found = client.send(agents.get_agent(id_of(client, "agent", agent)))
     if as_json:
         show.as_json(found)
         return
@@ -70,8 +75,9 @@ def list_kinds(as_json: Json = False) -> None:
     """The kinds of agents that can be registered."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.client.operations import agents
 
-    page = Client().get("/api/v1/agents/kinds")
+    page = Client().send(agents.agent_kinds())
     if as_json:
         show.as_json(page)
         return
@@ -87,13 +93,14 @@ def show_metrics(
     """Figures of processes, database and tasks, with percentiles."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.client.operations import agents
 
-    page = Client().get("/api/v1/agents/metrics", name=name, window=window)
+    page = Client().send(agents.agent_metrics(name=name, window=window))
     if as_json:
         show.as_json(page)
         return
     numbers = ("latest", "average", "p50", "p95", "p99", "highest")
-    rows = [{**one, **{key: f"{one[key]:.4g}" for key in numbers}} for one in page["items"]]
+    rows = [{**one, **{k: f"{v:.4g}" for k, v in one.items() if isinstance(v, float)}} for one in page["items"]]
     show.table(rows, ["name", "count", *numbers], empty="Nothing was measured in this time.", whole=numbers)
 
 
@@ -109,12 +116,10 @@ def register(
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.reading import parsed
+    from opsteward.client.operations import agents
 
-    given = parsed(params, "--params")
-    body: dict[str, Any] = {"kind": kind, "name": name, "params": given}
-    if interval is not None:
-        body["interval"] = interval
-    made = Client().post("/api/v1/agents", body)
+    given = cast("JsonObject", parsed(params, "--params"))  # what is no object is refused by the instance
+    made = Client().send(agents.register_agent(kind=kind, name=name, params=given, interval=interval))
     if as_json:
         show.as_json(made)
         return
@@ -122,15 +127,17 @@ def register(
 
 
 @app.command("remove")
-def remove(agent: Which) -> None:
+def remove(agent: Which, as_json: Json = False) -> None:
     """Stop an agent and forget it."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
+    from opsteward.client.operations import agents
 
     client = Client()
-    client.delete(f"/api/v1/agents/{id_of(client, 'agent', agent)}")
-    show.say(f"Agent {agent} is removed")
+    found = id_of(client, "agent", agent)
+    client.send(agents.remove_agent(found))
+    show.done({"id": found, "removed": True}, f"Agent {agent} is removed", json_wanted=as_json)
 
 
 @app.command("start")
@@ -167,10 +174,15 @@ def _order(agent: str, order: str, as_json: bool, done: str) -> None:
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
+    from opsteward.client.operations import agents
 
+    calls = {
+        "start": agents.start_agent,
+        "stop": agents.stop_agent,
+        "restart": agents.restart_agent,
+        "pause": agents.pause_agent,
+        "resume": agents.resume_agent,
+    }
     client = Client()
-    found = client.put(f"/api/v1/agents/{id_of(client, 'agent', agent)}/{order}", {})
-    if as_json:
-        show.as_json(found)
-        return
-    show.say(f"Agent {found['name']} {done}")
+    found = client.send(calls[order](id_of(client, "agent", agent)))
+    show.done(found, f"Agent {found['name']} {done}", json_wanted=as_json)

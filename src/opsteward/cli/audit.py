@@ -66,7 +66,7 @@ def export_audit(
     from opsteward.client.connection import Call
 
     wanted = {k: v for k, v in _wanted(actor, verb, object_id, object_type, since, until).items() if v is not None}
-    call: Call[None] = Call("GET", "/api/v1/audit/export", params=wanted)
+    call: Call[str] = Call("GET", "/api/v1/audit/export", params=wanted)
     size = Client(timeout=600).download(call, file, force=force)
     show.say(f"Wrote {size} bytes to {file}")
 

@@ -38,7 +38,7 @@ def stress(
     patience: Annotated[float, typer.Option(min=1, help="Seconds after which an unfinished task is lost.")] = 120.0,
     as_json: Json = False,
 ) -> None:
-    """Rising load of reads, events and tasks up to the limit; tells the highest rate held. Fails on lost work."""
+    """Rising load of reads, events and tasks up to the limit; reports the highest rate held. Fails on lost work."""
     from opsteward.cli.bench_reports import finish
     from opsteward.loadtest.stress import run_stress
 
@@ -75,6 +75,7 @@ def _address() -> Address:
     """Where the instance is. It is asked once: a wrong address or token is one clear error, not a thousand."""
     from opsteward.cli.client import Client
     from opsteward.client.connection import Address
+    from opsteward.client.operations import administration
 
-    Client().get("/api/v1/me")
+    Client().send(administration.me())
     return Address.of(None, None)

@@ -67,11 +67,11 @@ def _show_soak(report: dict[str, Any]) -> None:
     )
     for kind, count in report["errors_by_kind"].items():
         show.say(f"  {kind}: {count}")
-    told = ", ".join(
+    assumed = ", ".join(
         f"{count} {kind} x {report['assumed_minutes'][kind]:g} min"
         for kind, count in report["done_without_a_person"].items()
     )
-    show.say(f"Operator hours saved: {report['operator_hours_saved']} (assumed: {told})")
+    show.say(f"Operator hours saved: {report['operator_hours_saved']} (assumed: {assumed})")
     for one in report["found"]:
         show.say(f"FOUND: {one}")
     show.say("Nothing lost, no error." if report["ok"] else "FAILED")

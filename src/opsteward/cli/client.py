@@ -5,15 +5,18 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
 from opsteward.cli.transport import Answer, NoAnswer, Transport
-from opsteward.client.connection import Address, Call, CallFailed
+from opsteward.client.connection import Address, Call, CallFailed, Page, Param
+from opsteward.core.json_types import JsonObject
+
+Answered = TypeVar("Answered")
 
 __all__ = ["CallFailed", "Client", "NoInstance"]
 
@@ -32,7 +35,7 @@ given_url: str | None = None
 
 
 class Client:
-    """A thin client; every method gives the decoded JSON. They raise CallFailed where the instance refuses, and
+    """A thin client; every method gives what is answered. They raise CallFailed where the instance refuses, and
     NoInstance where none answers."""
 
     def __init__(self, url: str | None = None, token: str | None = None, *, timeout: float = 60.0) -> None:
@@ -48,35 +51,26 @@ class Client:
         except NoAnswer as error:
             raise self._nobody(error.problem, error.remedy) from None
 
-    def get(self, path: str, **params: Any) -> Any:
+    def get(self, path: str, **params: Param) -> Any:
         return self._call("GET", path, params=params)
 
-    def post(
-        self,
-        path: str,
-        body: Any = None,
-        *,
-        content: bytes | None = None,
-        kind: str = "",
-        headers: dict[str, str] | None = None,
-    ) -> Any:
+    def post(self, path: str, body: object = None, *, content: bytes | None = None, kind: str = "") -> Any:
         if content is not None:
             return self._call("POST", path, content=content, headers={"Content-Type": kind})
-        return self._call("POST", path, body=body if body is not None else {}, headers=headers)
+        return self._call("POST", path, body=body if body is not None else {})
 
-    def put(self, path: str, body: Any) -> Any:
-        return self._call("PUT", path, body=body)
-
-    def delete(self, path: str) -> None:
-        self._call("DELETE", path)
-
-    def send(self, call: Call[Any], content: Iterable[bytes] | None = None) -> Any:
+    def send(self, call: Call[Answered], content: Iterable[bytes] | None = None) -> Answered:
         """A request as the Python client makes it; `content` is its body in pieces."""
-        return self._call(
-            call.method, call.path, params=call.params, body=call.body, content=content, headers=call.headers
+        if call.text:
+            with self._answered(call) as blocks:
+                return cast(Answered, b"".join(blocks).decode("utf-8", errors="replace"))
+        body = call.body if call.body is not None or call.method in ("GET", "DELETE") else {}
+        answer = self._call(
+            call.method, call.path, params=call.params, body=body, content=content, headers=_given(call.headers)
         )
+        return cast(Answered, answer)
 
-    def download(self, call: Call[Any], target: Path, *, force: bool) -> int:
+    def download(self, call: Call[str], target: Path, *, force: bool) -> int:
         """Write the answer into a file, which is there when all of it is; gives its bytes. One that is there already
         is replaced only with `force`. Raises FileExistsError too."""
         if not force and target.exists():
@@ -95,10 +89,12 @@ class Client:
             partly.unlink(missing_ok=True)
 
     @contextmanager
-    def _answered(self, call: Call[Any]) -> Iterator[Iterator[bytes]]:
+    def _answered(self, call: Call[Answered]) -> Iterator[Iterator[bytes]]:
         target = _target(call.path, call.params)
         try:
-            with self._transport.streamed(call.method, target, headers={**self.headers, **call.headers}) as opened:
+            with self._transport.streamed(
+                call.method, target, headers={**self.headers, **_given(call.headers)}
+            ) as opened:
                 answer, blocks = opened
                 if answer.status != 200:
                     whole = Answer(answer.status, answer.kind, answer.location, b"".join(blocks))
@@ -107,27 +103,22 @@ class Client:
         except NoAnswer as error:
             raise self._nobody(error.problem, error.remedy) from None
 
-    def items_of(self, page: Any) -> list[dict[str, Any]]:
+    def items_of(self, page: Page[Answered]) -> list[Answered]:
         """The items of a page. Raises NoInstance for what is none: another server's answer."""
         if not isinstance(page, dict) or not isinstance(page.get("items"), list):
             raise self._nobody("what answers there is no Opsteward", "look at the address and its port")
-        return list(page["items"])
-
-    def text(self, call: Call[Any]) -> str:
-        """An answer that is no JSON."""
-        with self._answered(call) as blocks:
-            return b"".join(blocks).decode("utf-8", errors="replace")
+        return page["items"]
 
     def _call(
         self,
         method: str,
         path: str,
         *,
-        params: dict[str, Any] | None = None,
-        body: Any = None,
+        params: Mapping[str, Param] | None = None,
+        body: object = None,
         content: bytes | Iterable[bytes] | None = None,
         headers: dict[str, str] | None = None,
-    ) -> Any:
+    ) -> object:
         own = {**self.headers, **(headers or {})}
         if content is None and body is not None:
             content = json.dumps(body).encode()
@@ -138,7 +129,7 @@ class Client:
             raise self._nobody(error.problem, error.remedy) from None
         return self._decoded(answer, body if body is not None else params)
 
-    def _decoded(self, answer: Answer, sent: Any) -> Any:
+    def _decoded(self, answer: Answer, sent: object) -> object:
         if 300 <= answer.status < 400:
             raise self._nobody(
                 f"it redirects to {answer.location[:200] or 'nowhere'}", "set OPSTEWARD_URL to where it is at last"
@@ -163,15 +154,15 @@ class Client:
         return NoInstance(self.address, problem, remedy)
 
 
-def _is_ours(problem: dict[str, Any]) -> bool:
+def _is_ours(problem: JsonObject) -> bool:
     return str(problem.get("type", "")).startswith("urn:opsteward:")
 
 
-def _target(path: str, params: dict[str, Any]) -> str:
+def _given(headers: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if value is not None}
+
+
+def _target(path: str, params: Mapping[str, Param]) -> str:
     given = {key: value for key, value in params.items() if value is not None}
-    query = urlencode({k: _plain(v) for k, v in given.items()}, doseq=True)
+    query = urlencode({k: str(v).lower() if isinstance(v, bool) else v for k, v in given.items()}, doseq=True)
     return f"{path}?{query}" if query else path
-
-
-def _plain(value: Any) -> Any:
-    return str(value).lower() if isinstance(value, bool) else value

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, TypeVar, cast
 
 import typer
 
 from opsteward.cli.listing import Json
+
+if TYPE_CHECKING:
+    from opsteward.cli.client import Client
+    from opsteward.client.choices import Scope
+    from opsteward.client.connection import Call
+    from opsteward.client.types import PauseInfo
+
+Answered = TypeVar("Answered")
 
 pause = typer.Typer(help="Begin nothing new: everything, this tenant, a task type, an action.", no_args_is_help=True)
 resume = typer.Typer(help="Go on where it was paused.", no_args_is_help=True)
@@ -14,55 +22,54 @@ resume = typer.Typer(help="Go on where it was paused.", no_args_is_help=True)
 Reason = Annotated[str, typer.Option(help="Shown to everybody while it is paused.")]
 TaskType = Annotated[str, typer.Argument(metavar="TYPE", help="See `opsteward tasks types`.")]
 Action = Annotated[str, typer.Argument(metavar="ACTION", help="See docs/reference/actions.md.")]
-_PATH = "/api/v1/controls"
 
 
 @pause.command("everything")
-def pause_everything(reason: Reason = "") -> None:
+def pause_everything(reason: Reason = "", as_json: Json = False) -> None:
     """The whole installation, all tenants; for platform operators."""
-    _set("everything", reason=reason)
+    _set("everything", reason=reason, as_json=as_json)
 
 
 @pause.command("tenant")
-def pause_tenant(reason: Reason = "") -> None:
+def pause_tenant(reason: Reason = "", as_json: Json = False) -> None:
     """All tasks and actions of your tenant."""
-    _set("tenant", reason=reason)
+    _set("tenant", reason=reason, as_json=as_json)
 
 
 @pause.command("task-type")
-def pause_task_type(task_type: TaskType, reason: Reason = "") -> None:
+def pause_task_type(task_type: TaskType, reason: Reason = "", as_json: Json = False) -> None:
     """The tasks of one type in your tenant."""
-    _set("task_type", task_type, reason=reason)
+    _set("task_type", task_type, reason=reason, as_json=as_json)
 
 
 @pause.command("action")
-def pause_action(action: Action, reason: Reason = "") -> None:
+def pause_action(action: Action, reason: Reason = "", as_json: Json = False) -> None:
     """One action in your tenant."""
-    _set("action", action, reason=reason)
+    _set("action", action, reason=reason, as_json=as_json)
 
 
 @resume.command("everything")
-def resume_everything() -> None:
+def resume_everything(as_json: Json = False) -> None:
     """The whole installation, but for what is paused by itself; for platform operators."""
-    _lift("everything")
+    _lift("everything", as_json=as_json)
 
 
 @resume.command("tenant")
-def resume_tenant() -> None:
+def resume_tenant(as_json: Json = False) -> None:
     """Your tenant."""
-    _lift("tenant")
+    _lift("tenant", as_json=as_json)
 
 
 @resume.command("task-type")
-def resume_task_type(task_type: TaskType) -> None:
+def resume_task_type(task_type: TaskType, as_json: Json = False) -> None:
     """The tasks of one type."""
-    _lift("task_type", task_type)
+    _lift("task_type", task_type, as_json=as_json)
 
 
 @resume.command("action")
-def resume_action(action: Action) -> None:
+def resume_action(action: Action, as_json: Json = False) -> None:
     """One action."""
-    _lift("action", action)
+    _lift("action", action, as_json=as_json)
 
 
 def status(as_json: Json = False) -> None:
@@ -74,88 +81,110 @@ def status(as_json: Json = False) -> None:
     if as_json:
         show.as_json(found)
     else:
-        _tell(found)
+        _show(found)
     raise typer.Exit(0 if found["ready"] else 1)
 
 
-def _set(scope: str, target: str = "", *, reason: str) -> None:
+def _set(scope: Scope, target: str = "", *, reason: str, as_json: bool) -> None:
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.client import calls
 
-    if scope == "everything":
-        made = Client().post(f"{_PATH}/everything/pause", {"reason": reason})
-    else:
-        made = Client().post(f"{_PATH}/pause", {"scope": scope, "target": target, "reason": reason})
-    show.say(f"{_named(made)} is paused since {made['paused_at'][:19]}; what runs waits before its next step")
+    made = cast("PauseInfo", Client().send(calls.pause(scope, target, reason=reason)))
+    words = f"{_named(scope, target)} is paused since {made['paused_at'][:19]}; what runs waits before its next step"
+    show.done(made, words, json_wanted=as_json)
 
 
-def _lift(scope: str, target: str = "") -> None:
+def _lift(scope: Scope, target: str = "", *, as_json: bool) -> None:
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.client import calls
 
-    if scope == "everything":
-        Client().post(f"{_PATH}/everything/resume")
-    else:
-        Client().post(f"{_PATH}/resume", {"scope": scope, "target": target})
-    show.say(f"{_named({'scope': scope, 'target': target})} goes on")
+    Client().send(calls.resume(scope, target))
+    answer = {"scope": scope, "target": target, "paused": False}
+    show.done(answer, f"{_named(scope, target)} goes on", json_wanted=as_json)
 
 
-def _named(pause: dict[str, Any]) -> str:
+def _named(scope: str, target: str) -> str:
     from opsteward.cli import show
 
     words = {"everything": "Everything", "tenant": "This tenant", "task_type": "Task type", "action": "Action"}
-    return f"{words[pause['scope']]} {show.plain(pause['target'])}".strip()
+    return f"{words[scope]} {show.plain(target)}".strip()
 
 
-def _standing(client: Any) -> dict[str, Any]:
-    """What this operator may see of it; None for what they may not."""
+class Standing(TypedDict):
+    """How the instance stands, as far as this operator may see it; None for what they may not."""
+
+    ready: bool
+    parts: dict[str, bool]
+    paused: list[PauseInfo] | None
+    tasks: dict[str, int] | None
+    agents: dict[str, int] | None
+    open_incidents: int | None
+    waiting_approvals: int | None
+
+
+def _standing(client: Client) -> Standing:
     from opsteward.cli.client import CallFailed
-
-    def seen(path: str, **params: Any) -> Any:
-        try:
-            return client.get(path, **params)
-        except CallFailed as failed:
-            if failed.status != 403:
-                raise
-            return None
+    from opsteward.client.operations import actions, agents, controls, events, probes, tasks
 
     try:
-        parts = client.get("/readyz")["parts"]
+        ready: object = client.send(probes.readyz())
     except CallFailed as failed:
         if "parts" not in failed.problem:
             raise
-        parts = failed.problem["parts"]
-    controls, agents = seen(_PATH), seen("/api/agents/status", limit=1)
-    incidents = seen("/api/v1/incidents", status=_OPEN, limit=_MAX)
-    approvals = seen("/api/v1/approvals")
+        ready = failed.problem
+    parts = cast("dict[str, dict[str, bool]]", ready)["parts"]
+    paused, status = _seen(client, controls.list_pauses()), _seen(client, agents.get_system_status(limit=1))
+    incidents = _seen(client, events.list_incidents(status=[*_OPEN], limit=_MAX))
+    approvals = _seen(client, actions.list_approvals())
     return {
         "ready": all(parts.values()),
         "parts": parts,
-        "paused": controls["pauses"] if controls else None,
-        "tasks": seen("/api/v1/tasks/counts"),
-        "agents": agents["summary"] if agents else None,
+        "paused": paused["pauses"] if paused else None,
+        "tasks": _seen(client, tasks.count_tasks()),
+        "agents": status["summary"] if status else None,
         "open_incidents": len(incidents["items"]) if incidents else None,
         "waiting_approvals": len(approvals["items"]) if approvals else None,
     }
 
 
-_OPEN = ["open", "acknowledged", "diagnosing", "remediating", "verifying", "escalated"]
+def _seen(client: Client, call: Call[Answered]) -> Answered | None:
+    from opsteward.cli.client import CallFailed
+
+    try:
+        return client.send(call)
+    except CallFailed as failed:
+        if failed.status != 403:
+            raise
+        return None
+
+
+_OPEN: tuple[Literal["open", "acknowledged", "diagnosing", "remediating", "verifying", "escalated"], ...] = (
+    "open",
+    "acknowledged",
+    "diagnosing",
+    "remediating",
+    "verifying",
+    "escalated",
+)
 _MAX = 500
 
 
-def _tell(found: dict[str, Any]) -> None:
+def _show(found: Standing) -> None:
     from opsteward.cli import show
 
     starting = [name for name, up in found["parts"].items() if not up]
     show.say("Ready" if found["ready"] else f"Not ready: {', '.join(starting)}")
     for one in found["paused"] or ():
-        said = f": {show.plain(one['reason'])}" if one["reason"] else ""
-        show.say(f"PAUSED: {_named(one)} since {one['paused_at'][:19]} by {show.plain(one['paused_by'])}{said}")
+        because = f": {show.plain(one['reason'])}" if one["reason"] else ""
+        who = f"since {one['paused_at'][:19]} by {show.plain(one['paused_by'])}"
+        show.say(f"PAUSED: {_named(one['scope'], one['target'])} {who}{because}")
     if found["paused"] == []:
         show.say("Nothing is paused")
-    for name in ("tasks", "agents"):
-        if found[name] is not None:
-            counts = [f"{number} {what.replace('_', ' ')}" for what, number in found[name].items() if number]
+    for name, numbers in (("tasks", found["tasks"]), ("agents", found["agents"])):
+        if numbers is not None:
+            counts = [f"{number} {what.replace('_', ' ')}" for what, number in numbers.items() if number]
             show.say(f"{name.capitalize()}: {', '.join(counts) or 'none'}")
     if found["open_incidents"] is not None:
         more = " or more" if found["open_incidents"] == _MAX else ""

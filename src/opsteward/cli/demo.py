@@ -15,9 +15,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -26,8 +26,13 @@ from rich.text import Text
 from opsteward.cli.client import Client
 from opsteward.cli.shop import register_shop
 from opsteward.cli.show import plain
+from opsteward.client.operations import actions, events
 from opsteward.lab.lab import Lab
 from opsteward.lab.scoring import SETTLED_AFTER, WINDOW, Recovery, first_order, recovered
+
+if TYPE_CHECKING:
+    from opsteward.client.types import ActionView, IncidentInFull, IncidentView, TimelineView
+    from opsteward.core.json_types import Json
 
 FAULTS = ("lock_chain", "process_crash", "connection_leak")
 _CHECK_INTERVAL = 1.0  # seconds
@@ -48,10 +53,10 @@ class Round:
 
     fault: str
     injected_at: float
-    incident: dict[str, Any] = field(default_factory=dict)
+    incident: IncidentInFull | None = None
     repaired_at: float = 0.0
     recovery: Recovery | None = None
-    verdict: str = "no incident was opened"
+    outcome: str = "no incident was opened"
     ok: bool = False
 
 
@@ -71,13 +76,13 @@ class Demo:
         self._console.rule(f"[bold]{fault}", align="left")
         injection = self._lab.inject(fault)
         round_ = Round(fault=fault, injected_at=injection.injected_at)
-        self._line(0.0, "injected", "The fault is in force. Opsteward has not been told.")
+        self._line(0.0, "injected", "The fault is in force. Nothing was reported to Opsteward.")
         deadline = time.time() + _REPAIR_WITHIN
         shown: set[str] = set()
         while time.time() < deadline:
             new = [i for i in self._incidents() if i["id"] not in self._incidents_before]
             if new:
-                round_.incident = self._client.get(f"/api/v1/incidents/{new[-1]['id']}")
+                round_.incident = self._client.send(events.get_incident(new[-1]["id"]))
                 self._show_new_lines(round_, shown)
                 if round_.incident["status"] in _OVER:
                     break
@@ -96,8 +101,8 @@ class Demo:
         acted = [a for a in self._target_actions() if a["id"] not in before]
         round_.repaired_at = time.time()
         round_.ok = not acted
-        round_.verdict = "left alone" if not acted else f"ACTED: {acted[0]['action']}"
-        self._line(round_.repaired_at - round_.injected_at, "control", round_.verdict)
+        round_.outcome = "left alone" if not acted else f"ACTED: {acted[0]['action']}"
+        self._line(round_.repaired_at - round_.injected_at, "control", round_.outcome)
         return round_
 
     def score(self, round_: Round) -> None:
@@ -106,31 +111,31 @@ class Demo:
         round_.recovery = recovered(
             self._lab.traffic, rate=rate, fault_at=round_.injected_at, repaired_at=round_.repaired_at
         )
-        resolved = round_.incident.get("status") == "resolved"
+        resolved = round_.incident is not None and round_.incident["status"] == "resolved"
         round_.ok = resolved and round_.recovery.recovered
         if round_.ok:
-            round_.verdict = "repaired, proven"
+            round_.outcome = "repaired, proven"
         elif round_.incident:
-            round_.verdict = f"incident {round_.incident['status']}, orders {round_.recovery.after.share:.1%}"
+            round_.outcome = f"incident {round_.incident['status']}, orders {round_.recovery.after.share:.1%}"
 
-    def _incidents(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._client.get("/api/v1/incidents", limit=20)["items"]
-        return found
+    def _incidents(self) -> list[IncidentView]:
+        return self._client.send(events.list_incidents(limit=20))["items"]
 
-    def _target_actions(self) -> list[dict[str, Any]]:
-        """Actions that act on a system, as opposed to those that tell people."""
-        return [a for a in self._client.get("/api/v1/actions", limit=100)["items"] if a["system_id"]]
+    def _target_actions(self) -> list[ActionView]:
+        """Actions that act on a system, as opposed to those that notify people."""
+        return [a for a in self._client.send(actions.list_actions(limit=100))["items"] if a["system_id"]]
 
     def _show_new_lines(self, round_: Round, shown: set[str]) -> None:
-        for line in round_.incident["timeline"]:
+        for line in round_.incident["timeline"] if round_.incident else ():
             if line["id"] in shown:
                 continue
             shown.add(line["id"])
-            if line["kind"] == "action" and not line["detail"].get("plan", {}).get("objects"):
+            objects = _objects(line)
+            if line["kind"] == "action" and not objects:
                 continue  # messages to people; here we watch the shop
             after = _epoch(line["at"]) - round_.injected_at
             self._line(after, line["kind"], line["title"])
-            for thing in line["detail"]["plan"]["objects"][:3] if line["title"].endswith("being done") else []:
+            for thing in objects[:3] if line["title"].endswith("being done") else []:
                 self._line(None, "", f"    {thing}")
 
     def _line(self, after: float | None, kind: str, words: str) -> None:
@@ -187,8 +192,8 @@ def _summary(console: Console, rounds: list[Round]) -> bool:
     console.rule("[bold]summary", align="left")
     console.print("Seconds from the fault; share of orders that succeeded before it and in the 20 s after its repair.")
     table = Table(box=None, padding=(0, 1, 0, 0))
-    for column in ("fault", "detect", "diagnose", "act", "verify", "before", "after", "verdict"):
-        table.add_column(column, justify="right" if column not in ("fault", "verdict") else "left", no_wrap=True)
+    for column in ("fault", "detect", "diagnose", "act", "verify", "before", "after", "outcome"):
+        table.add_column(column, justify="right" if column not in ("fault", "outcome") else "left", no_wrap=True)
     for round_ in rounds:
         times = _times(round_)
         shares = (
@@ -196,8 +201,8 @@ def _summary(console: Console, rounds: list[Round]) -> bool:
             if round_.recovery
             else ("", "")
         )
-        verdict = Text(round_.verdict, style="green" if round_.ok else "bold red")
-        table.add_row(round_.fault, *times, *shares, verdict)
+        outcome = Text(round_.outcome, style="green" if round_.ok else "bold red")
+        table.add_row(round_.fault, *times, *shares, outcome)
     console.print(table)
     ok = all(round_.ok for round_ in rounds)
     console.print(
@@ -213,12 +218,19 @@ def _times(round_: Round) -> list[str]:
     """Seconds from the fault to the first line of each kind."""
 
     def first(*kinds: str, containing: str = "") -> str:
-        for line in round_.incident.get("timeline", []):
+        for line in round_.incident["timeline"] if round_.incident else ():
             if line["kind"] in kinds and line["title"].endswith(containing) and "log_and_monitor" not in line["title"]:
                 return f"{_epoch(line['at']) - round_.injected_at:.1f}"
         return "-"
 
     return [first("detected"), first("diagnosed"), first("action", containing="done and verified"), first("verified")]
+
+
+def _objects(line: TimelineView) -> list[Json]:
+    """What a step of an action touches."""
+    plan = line["detail"].get("plan")
+    found = plan.get("objects") if isinstance(plan, dict) else None
+    return found if isinstance(found, list) else []
 
 
 def _epoch(instant: str) -> float:

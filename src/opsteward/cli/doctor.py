@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from opsteward.cli import show
 from opsteward.core.errors import Invalid, OpsError, Unavailable
@@ -45,6 +46,8 @@ def _examine() -> Iterator[Finding]:
     yield Finding("settings", "ok", f"home {settings.home}")
     yield from _attempt("home", lambda: _home(settings), "give this user a home it can write to: OPSTEWARD_HOME")
     yield _secret_key(settings)
+    for name in settings.plugins:
+        yield from _attempt("plug-in", partial(_plugin, name), "correct OPSTEWARD_PLUGINS")
     yield from _attempt("database", lambda: _database(settings), "start Opsteward once, or see DATABASE_URL")
     yield from _attempt("instance", _instance, "start one with 'opsteward up', or set OPSTEWARD_URL")
 
@@ -113,9 +116,16 @@ def _database(settings: Settings) -> str:
     return f"{kind} {row[0].split(' on ')[0]}, tables {state.migration}, {state.engine}"
 
 
+def _plugin(name: str) -> str:
+    from opsteward.app.registry import load_plugin
+
+    return f"{name} ({load_plugin(name).title})"
+
+
 def _instance() -> str:
     from opsteward.cli.client import Client
+    from opsteward.client.operations import administration
 
     client = Client(timeout=5)
-    me = client.get("/api/v1/me")
+    me = client.send(administration.me())
     return f"{client.url} answers; signed in as {me['operator']} of {me['tenant']}"

@@ -1,10 +1,15 @@
-"""What went wrong, in one line each on standard error, and the exit code that tells it to programs."""
+"""What went wrong, in one line each on standard error, and the exit code that says so to programs."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typer.exceptions import TyperException
+
+    from opsteward.cli.client import CallFailed
 
 REFUSED, WRONG_INPUT, NO_INSTANCE, NOT_PERMITTED, INSTANCE_FAILED = 1, 2, 3, 4, 5
 INTERRUPTED, PIPE_CLOSED = 130, 141
@@ -46,7 +51,7 @@ def report(error: BaseException) -> int | None:
     return code
 
 
-def of_command_line(error: Any) -> int:
+def of_command_line(error: TyperException) -> int:
     """Say in one line what the parser of the command line refuses; its exit code."""
     from opsteward.cli.show import plain
 
@@ -60,7 +65,7 @@ def of_command_line(error: Any) -> int:
     if type(error).__name__ == "MissingParameter":
         said = f"{name}: is missing; give it"
     elif name:
-        said = f"{name}: {in_our_words(error.message).rstrip('.')}"
+        said = f"{name}: {in_our_words(str(error.message)).rstrip('.')}"
     context = getattr(error, "ctx", None)
     help_at = f"see '{context.command_path} --help'" if context is not None else "see 'opsteward --help'"
     sys.stderr.write(f"error: {plain(joined(said, help_at))}\n")
@@ -85,11 +90,11 @@ def reason_of(error: OSError) -> str:
     return f"can't be used ({(error.strerror or 'no reason was given').lower()})"
 
 
-def call_lines(failed: Any) -> Iterator[str]:
+def call_lines(failed: CallFailed) -> Iterator[str]:
     """A refused or failed call, a line for each problem."""
-    problem: Mapping[str, Any] = failed.problem
-    remedy = str(problem.get("remedy") or "")
-    fields = [one for one in problem.get("errors") or () if isinstance(one, dict)]
+    problem = failed.problem
+    remedy, errors = str(problem.get("remedy") or ""), problem.get("errors")
+    fields = [one for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
     if failed.status == 401:
         yield from _not_signed_in(str(failed))
     elif failed.status >= 500 and failed.status != 503:
@@ -105,15 +110,15 @@ def call_lines(failed: Any) -> Iterator[str]:
         yield joined(str(failed), remedy)
 
 
-def field_lines(fields: Sequence[Mapping[str, Any]], sent: Any = None) -> Iterator[str]:
+def field_lines(fields: Sequence[Mapping[str, object]], sent: object = None) -> Iterator[str]:
     """A line for each field: where, which, the value that was sent unless it may be a secret, what to do."""
     for one in fields:
         field = str(one.get("field") or "")
-        line = f"line {one['line']}, " if one.get("line") else ""
+        places = (f"{name} {one[name]}, " for name in ("line", "column") if one.get(name))
         value, said = _value(sent, field), in_our_words(str(one.get("problem", "")))
         if value and value not in said:
             said = f"{value} {said}"
-        yield joined(f"{line}{field}: {said}", str(one.get("remedy") or ""))
+        yield joined(f"{''.join(places)}{field}: {said}", str(one.get("remedy") or ""))
 
 
 def in_our_words(problem: str) -> str:
@@ -128,7 +133,7 @@ def in_our_words(problem: str) -> str:
     )
 
 
-def _value(sent: Any, field: str) -> str:
+def _value(sent: object, field: str) -> str:
     """What was sent in the field, if it is one short value that holds no secret."""
     if not field or any(word in field.lower() for word in _SECRET):
         return ""

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from opsteward.cli.listing import Json
+
 app = typer.Typer(help="A small real shop under a process supervisor, to break on purpose.", no_args_is_help=True)
 
 Home = Annotated[Path, typer.Option(help="The lab's folder; root needs one that all users can pass through.")]
@@ -42,6 +44,7 @@ def start(
 def register(
     home: Home = DEFAULT_HOME,
     check_interval: Annotated[float, typer.Option(help="Seconds between checks.", min=0.5)] = 2.0,
+    as_json: Json = False,
 ) -> None:
     """Register the lab's systems with the running instance, and apply standing orders that let it repair them."""
     from opsteward.cli import show
@@ -50,26 +53,32 @@ def register(
     from opsteward.lab.lab import Lab
 
     names = register_shop(Client(), Lab(home), check_interval=check_interval)
-    show.say(f"Registered {', '.join(names)}; the lab's standing orders are in force")
+    words = f"Registered {', '.join(names)}; the lab's standing orders are in force"
+    show.done({"registered": names}, words, json_wanted=as_json)
 
 
 @app.command("inject")
 def inject(
     fault: Annotated[str, typer.Argument(help="lock_chain, connection_leak, process_crash, process_hang or none.")],
     home: Home = DEFAULT_HOME,
+    as_json: Json = False,
 ) -> None:
     """Cause a fault; its ground truth goes to a file that only scoring reads."""
     from opsteward.cli import show
     from opsteward.lab.lab import Lab
 
-    show.as_json(Lab(home).inject(fault).as_dict())
+    injected = Lab(home).inject(fault).as_dict()
+    if as_json:
+        show.as_json(injected)
+    else:
+        show.record(injected)
 
 
 @app.command("clear")
-def clear(home: Home = DEFAULT_HOME) -> None:
+def clear(home: Home = DEFAULT_HOME, as_json: Json = False) -> None:
     """Take all faults back by hand."""
     from opsteward.cli import show
     from opsteward.lab.lab import Lab
 
     Lab(home).clear()
-    show.say("The shop serves again")
+    show.done({"cleared": True}, "The shop serves again", json_wanted=as_json)

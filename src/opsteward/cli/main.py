@@ -128,11 +128,12 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="JSON for progra
 
 
 @app.command()
-def version() -> None:
+def version(as_json: Annotated[bool, typer.Option("--json", help="JSON for programs.")] = False) -> None:
     """Print the version."""
+    from opsteward.cli import show
     from opsteward.core.version import __version__
 
-    typer.echo(__version__)
+    show.done({"version": __version__}, __version__, json_wanted=as_json)
 
 
 def main() -> None:

@@ -16,12 +16,10 @@ def open_console(
     """Print a link that signs you in to the console: it works once, within 15 minutes, as who your token is."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.client.operations import administration
 
-    made = Client().post("/api/v1/me/sign-in-link")
-    if as_json:
-        show.as_json(made)
-    else:
-        show.say(made["url"])
+    made = Client().send(administration.create_sign_in_link())
+    show.done(made, made["url"], json_wanted=as_json)
     if browser and not _opened(made["url"]):
         show.note("no browser could be opened here: follow the link in one that reaches this address")
 

@@ -20,12 +20,10 @@ def check(file: File, as_json: Json = False) -> None:
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.reading import read_text
+    from opsteward.client.operations import standing_orders
 
-    answer = Client().post("/api/v1/standing-orders/check", {"text": read_text(file)})
-    if as_json:
-        show.as_json(answer)
-    else:
-        show.say(f"{file} is sound: {len(answer['orders'])} orders")
+    answer = Client().send(standing_orders.check_standing_orders(text=read_text(file)))
+    show.done(answer, f"{file} is sound: {len(answer['orders'])} orders", json_wanted=as_json)
 
 
 @app.command("apply")
@@ -34,12 +32,11 @@ def apply(file: File, as_json: Json = False) -> None:
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.reading import read_text
+    from opsteward.client.operations import standing_orders
 
-    answer = Client().put("/api/v1/standing-orders", {"text": read_text(file)})
-    if as_json:
-        show.as_json(answer)
-    else:
-        show.say(f"Version {answer['version']} is in force: {', '.join(answer['orders'])}")
+    answer = Client().send(standing_orders.apply_standing_orders(text=read_text(file)))
+    words = f"Version {answer['version']} is in force: {', '.join(answer['orders'])}"
+    show.done(answer, words, json_wanted=as_json)
 
 
 @app.command("show")
@@ -47,15 +44,18 @@ def show_orders(as_json: Json = False) -> None:
     """What is in force: its version, since when, and the orders by name."""
     from opsteward.cli import actors, show
     from opsteward.cli.client import Client
+    from opsteward.client.operations import standing_orders
 
     client = Client()
-    found = client.get("/api/v1/standing-orders")
+    found = client.send(standing_orders.get_standing_orders())
     if as_json:
         show.as_json(found)
         return
-    told = {key: value for key, value in found.items() if key not in ("text", "orders")}
-    show.record({k: actors.in_words(client, v) if isinstance(v, str) else v for k, v in told.items()})
+    version = {key: value for key, value in found.items() if key not in ("text", "orders", "problems")}
+    show.record({k: actors.in_words(client, v) if isinstance(v, str) else v for k, v in version.items()})
     show.table([{"order": name} for name in found["orders"]], ["order"], empty="No order.")
+    for each in found["problems"]:
+        show.say(f"left out: line {each['line']}, {each['field']}: {each['problem']}; {each['remedy']}")
 
 
 @app.command("export")

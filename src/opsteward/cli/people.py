@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from opsteward.cli.listing import LIMIT, All, Json, Limit
 from opsteward.cli.users import app
+
+if TYPE_CHECKING:
+    from opsteward.client.types import EnrollmentInfo, EnrollmentInFull, UserInfo
 
 enrollments = typer.Typer(help="Who waits to be let in, and with what.", no_args_is_help=True)
 
@@ -31,10 +35,11 @@ def list_users(
     as_json: Json = False,
 ) -> None:
     """Users by username."""
-    from opsteward.cli.listing import show_list
+    from opsteward.cli.listing import show_pages
+    from opsteward.client.operations import users
 
-    show_list(
-        "/api/v1/users",
+    show_pages(
+        users.list_users,
         ("username", "full_name", "email", "role", "department", "status", "id"),
         params={"search": search, "status": status, "role": role, "department": department, "after": after},
         empty="No user is like that.",
@@ -52,18 +57,19 @@ def show_user(user: User, as_json: Json = False) -> None:
     from opsteward.cli import actors, show
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
+    from opsteward.client.operations import users
 
     client = Client()
-    path = f"/api/v1/users/{id_of(client, 'user', user)}"
-    found, history = client.get(path), client.get(f"{path}/history")["items"]
+    user_id = id_of(client, "user", user)
+    found, history = client.send(users.get_user(user_id)), client.send(users.user_history(user_id))["items"]
     if as_json:
         show.as_json({**found, "history": history})
         return
     names = ("id", "username", "full_name", "email", "status", "role", "department", "expires_at")
-    show.record((name, found[name]) for name in (*names, "permissions", "system_access"))
+    fields: Mapping[str, object] = found
+    show.record((name, fields[name]) for name in (*names, "permissions", "system_access"))
     columns = ("at", "actor", "what", "reason")
-    history = actors.named(client, history, columns)
-    show.table(history, columns, empty="Nothing happened yet.", whole=("at",))
+    show.table(actors.named(client, history, columns), columns, empty="Nothing happened yet.", whole=("at",))
 
 
 @app.command("register")
@@ -77,10 +83,10 @@ def register(
 ) -> None:
     """Register a user, who is let in at once or waits for approval, as the rule of its role says."""
     from opsteward.cli.client import Client
-    from opsteward.client import people
+    from opsteward.client import calls
 
     more = {"department": department} if department is not None else {}
-    _tell(Client().send(people.register_user(username, email, full_name, role=role, **more)), as_json=as_json)
+    _say(Client().send(calls.register_user(username, email, full_name, role=role, **more)), as_json=as_json)
 
 
 @app.command("deactivate")
@@ -88,10 +94,10 @@ def deactivate(user: User, reason: Reason = "", as_json: Json = False) -> None:
     """Take all access of a user who leaves; its history stays."""
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
-    from opsteward.client import people
+    from opsteward.client.operations import users
 
     client = Client()
-    _tell(client.send(people.deactivate_user(id_of(client, "user", user), reason=reason)), as_json=as_json)
+    _say(client.send(users.deactivate_user(id_of(client, "user", user), reason=reason)), as_json=as_json)
 
 
 @enrollments.command("list")
@@ -112,12 +118,13 @@ def list_enrollments(
     """What waits for a decision, the newest first."""
     from opsteward.cli.client import Client
     from opsteward.cli.durations import instant_before
-    from opsteward.cli.listing import show_list
+    from opsteward.cli.listing import show_pages
     from opsteward.cli.references import id_of
+    from opsteward.client.operations import enrollments as requests
 
     user_id = id_of(Client(), "user", user) if user is not None else None
-    show_list(
-        "/api/v1/enrollments",
+    show_pages(
+        requests.list_enrollments,
         (
             "id",
             "username",
@@ -145,7 +152,7 @@ def list_enrollments(
             **one,
             "waits_for": _waits_for(one),
             "would_grant": ", ".join(value for _, value in _grants(one)),
-            "decided_by": (one["decider"] or {}).get("name"),
+            "decided_by": one["decider"]["name"] if one["decider"] else None,
         },
     )
 
@@ -156,25 +163,29 @@ def show_enrollment(enrollment: Which, as_json: Json = False) -> None:
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
+    from opsteward.client.operations import enrollments as requests
 
     client = Client()
-    found = client.get(f"/api/v1/enrollments/{id_of(client, 'enrollment', enrollment)}")
+    found = client.send(requests.get_enrollment(id_of(client, "enrollment", enrollment)))
     if as_json:
         show.as_json(found)
     else:
         _show(found)
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(found: EnrollmentInFull) -> None:
     from opsteward.cli import show
 
     show.say(f"{found['full_name']} ({found['username']}) as {found['enrollment_type']}: {found['status']}")
-    lines = [("asked by", found["requester"]["name"]), ("requested at", found["requested_at"])]
+    lines: list[tuple[str, str | None]] = [
+        ("asked by", found["requester"]["name"]),
+        ("requested at", found["requested_at"]),
+    ]
     for stage in found["stages"]:
         said = str(stage["status"])
-        if stage.get("decider"):
+        if isinstance(decider := stage.get("decider"), dict):
             because = f": {stage['reason']}" if stage.get("reason") else ""
-            said = f"{said} by {stage['decider']['name']} at {stage.get('at')}{because}"
+            said = f"{said} by {decider['name']} at {stage.get('at')}{because}"
         lines.append((f"stage {stage['name']}", said))
     if found["will_grant"]:
         lines += [(f"would grant {what}", value) for what, value in _grants(found)] or [("would grant", "nothing new")]
@@ -185,7 +196,7 @@ def _show(found: dict[str, Any]) -> None:
     show.record(lines)
 
 
-def _grants(enrollment: dict[str, Any]) -> list[tuple[str, str]]:
+def _grants(enrollment: EnrollmentInFull) -> list[tuple[str, str]]:
     """What its approval would give, in words."""
     grant = enrollment["will_grant"]
     if grant is None:
@@ -218,15 +229,16 @@ def _decide(what: str, enrollment: str, reason: str, *, ask: bool = False, as_js
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
-    from opsteward.client import people
+    from opsteward.client.operations import enrollments as requests
 
     client = Client()
     which = id_of(client, "enrollment", enrollment)
     if ask and not as_json:
-        _show(client.get(f"/api/v1/enrollments/{which}"))
+        _show(client.send(requests.get_enrollment(which)))
         if sys.stdin.isatty():
             typer.confirm("Approve exactly this?", abort=True)
-    answer = client.send(people.decide_enrollment(what, which, approver=None, reason=reason))
+    decide = requests.approve_enrollment if what == "approve" else requests.reject_enrollment
+    answer = client.send(decide(which, reason=reason))
     if as_json:
         show.as_json(answer)
     else:
@@ -234,13 +246,13 @@ def _decide(what: str, enrollment: str, reason: str, *, ask: bool = False, as_js
         show.say(f"Enrolment {answer['id']} is {answer['status']}{f', and waits for {waits}' if waits else ''}")
 
 
-def _waits_for(enrollment: dict[str, Any]) -> str:
+def _waits_for(enrollment: EnrollmentInfo | EnrollmentInFull) -> str:
     stages, stage = enrollment["stages"], enrollment["stage"]
     waits = enrollment["status"] == "pending_manual_review" and stage < len(stages)
     return str(stages[stage]["name"]).replace("_", " ") if waits else ""
 
 
-def _tell(user: dict[str, Any], *, as_json: bool) -> None:
+def _say(user: UserInfo, *, as_json: bool) -> None:
     from opsteward.cli import show
 
     if as_json:

@@ -6,9 +6,10 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import NoReturn, cast
 
 from opsteward.cli.failures import Failure, reason_of
+from opsteward.core.json_types import Json, JsonObject
 
 MAX_BYTES = 256 * 1024 * 1024
 _NDJSON = (".ndjson", ".jsonl")
@@ -56,7 +57,7 @@ def write_text(file: Path, text: str, *, replace: bool) -> None:
         partly.unlink(missing_ok=True)
 
 
-def read_json(file: Path) -> Any:
+def read_json(file: Path) -> Json:
     """One JSON document. Raises Failure."""
     text = read_text(file)
     if not text.strip():
@@ -64,14 +65,14 @@ def read_json(file: Path) -> Any:
     return parsed(text, str(file))
 
 
-def read_objects(file: Path) -> list[tuple[str, dict[str, Any]]]:
+def read_objects(file: Path) -> list[tuple[str, JsonObject]]:
     """The JSON objects of a list, of one object, or one a line (NDJSON), each with the place where it stands.
 
     Raises Failure that names all that are none.
     """
     text = read_text(file)
     lines = file.suffix.lower() in _NDJSON or (text.lstrip()[:1] == "{" and not _is_json(text))
-    found: list[tuple[str, Any]] = []
+    found: list[tuple[str, Json]] = []
     problems: list[str] = []
     if lines and len(list(_lines(text))) > 1:
         for number, line in _lines(text):
@@ -82,24 +83,25 @@ def read_objects(file: Path) -> list[tuple[str, dict[str, Any]]]:
     else:
         value = read_json(file)
         found = [(f"entry {n}", one) for n, one in enumerate(value, 1)] if isinstance(value, list) else [("", value)]
-    problems += [
-        f"{file}: {f'{place} ' if place else ''}is {_named(one)}; write a JSON object"
-        for place, one in found
-        if not isinstance(one, dict)
-    ]
+    objects: list[tuple[str, JsonObject]] = []
+    for place, one in found:
+        if isinstance(one, dict):
+            objects.append((place, one))
+        else:
+            problems.append(f"{file}: {f'{place} ' if place else ''}is {_named(one)}; write a JSON object")
     if problems:
         raise Failure(*problems)
-    return found
+    return objects
 
 
-def parsed(text: str, where: str, *, of_line: bool = False) -> Any:
+def parsed(text: str, where: str, *, of_line: bool = False) -> Json:
     """Raises Failure that names the place where it is no JSON."""
 
-    def refused(name: str) -> Any:
+    def refused(name: str) -> NoReturn:
         raise Failure(f"{where}: {name} is no number of JSON; write an ordinary one")
 
     try:
-        return json.loads(text, parse_constant=refused)
+        return cast(Json, json.loads(text, parse_constant=refused))
     except json.JSONDecodeError as error:
         line = "" if of_line or "\n" not in text.strip() else f"line {error.lineno}, "
         raise Failure(f"{where}: {line}column {error.colno} is no JSON ({_why(error)}); correct it there") from None
@@ -130,6 +132,6 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
     return ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
 
 
-def _named(value: Any) -> str:
+def _named(value: object) -> str:
     names = {type(None): "null", bool: "a truth value", int: "a number", float: "a number", str: "text", list: "a list"}
     return names.get(type(value), "no object")

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from opsteward.cli.failures import Failure, joined
 
+if TYPE_CHECKING:
+    from opsteward.cli.client import Client
+    from opsteward.client.connection import Page
+
 _CANDIDATES = 10
+Thing = Mapping[str, object]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Where things of a kind are listed, how one is told from others, and the command that lists them."""
+    """Where things of a kind are listed, how one differs from others, and the command that lists them."""
 
     path: str
-    told: Callable[[Mapping[str, Any]], str]
+    described: Callable[[Thing], str]
     command: str
     key: str = "id"
 
@@ -43,23 +48,26 @@ KINDS = {
 }
 
 
-def id_of(client: Any, kind: str, given: str) -> str:
+def id_of(client: Client, kind: str, given: str) -> str:
     """The id of the one thing that is called so. Raises Failure for none, and for several with all of them."""
     try:
         return str(UUID(given))
     except ValueError:
         pass
+    from opsteward.client.connection import Call
+
     of = KINDS[kind]
     params = {"status": "all"} if kind == "approval" else {}
-    found = client.items_of(client.get(of.path, ref=given, limit=_CANDIDATES + 1, **params)) if given else []
+    call: Call[Page[Thing]] = Call("GET", of.path, params={"ref": given, "limit": _CANDIDATES + 1, **params})
+    found = client.items_of(client.send(call)) if given else []
     if len(found) == 1:
         return str(found[0][of.key])
     if not found:
         raise Failure(joined(f"{kind}: there is none called {given!r}", f"see 'opsteward {of.command}'"))
-    some = "; ".join(f"{one[of.key]} is {of.told(one)}" for one in found[:_CANDIDATES])
+    some = "; ".join(f"{one[of.key]} is {of.described(one)}" for one in found[:_CANDIDATES])
     more = "; and more" if len(found) > _CANDIDATES else ""
     raise Failure(joined(f"{kind}: {given!r} may be several: {some}{more}", "give the id of one"))
 
 
-def _until(token: Mapping[str, Any]) -> str:
-    return "revoked" if token["revoked_at"] else f"made {token['created_at'][:10]}"
+def _until(token: Thing) -> str:
+    return "revoked" if token["revoked_at"] else f"made {str(token['created_at'])[:10]}"

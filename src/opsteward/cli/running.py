@@ -8,16 +8,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from opsteward.core import log
 from opsteward.core.settings import Settings, load_settings
 
-#: What a service manager takes for a failure and starts again (EX_SOFTWARE); a told stop is none.
+#: What a service manager takes for a failure and starts again (EX_SOFTWARE); a stop that was asked for is none.
 PART_DIED = 70
 
 
-def prepare(**overrides: Any) -> Settings:
+def prepare(**overrides: str | int | None) -> Settings:
     """The settings, with logging set up for them."""
     settings = load_settings(**{k: v for k, v in overrides.items() if v is not None})
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
@@ -26,7 +25,7 @@ def prepare(**overrides: Any) -> Settings:
 
 
 def run_up(*, port: int | None, host: str | None, with_parent: bool = False) -> None:
-    """Serve until told to stop, or until standard input ends. Exits with PART_DIED when a part of the process dies."""
+    """Serve until a signal, or the end of standard input. Exits with PART_DIED when a part of the process dies."""
     settings = prepare(port=port, host=host)
     if with_parent:
         threading.Thread(target=_end_with_input, daemon=True).start()
@@ -43,12 +42,12 @@ def run_up(*, port: int | None, host: str | None, with_parent: bool = False) -> 
         sys.stdout.write(f"Admin token: {token}{'' if token.exists() else ' (no longer there)'}\n")
         sys.stdout.flush()
 
-    with _told_death():
+    with _reported_death():
         serve(settings, announce)
 
 
 def run_worker() -> None:
-    """Work until told to stop. Exits with PART_DIED when a part of the process dies."""
+    """Work until a signal to stop. Exits with PART_DIED when a part of the process dies."""
     settings = prepare()
     from opsteward.app.serve import work
 
@@ -56,7 +55,7 @@ def run_worker() -> None:
         sys.stdout.write("Opsteward worker is up\n")
         sys.stdout.flush()
 
-    with _told_death():
+    with _reported_death():
         work(settings, announce)
 
 
@@ -67,7 +66,7 @@ def _end_with_input() -> None:
 
 
 @contextmanager
-def _told_death() -> Iterator[None]:
+def _reported_death() -> Iterator[None]:
     from opsteward.app.process import PartDied
 
     try:

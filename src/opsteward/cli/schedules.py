@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,16 +12,16 @@ app = typer.Typer(help="Tasks submitted again and again, by cron expression.", n
 
 Which = Annotated[str, typer.Argument(metavar="SCHEDULE", help="Its name, or its id.")]
 Timezone = Annotated[str, typer.Option(help="An IANA name, such as Europe/Vienna.")]
-_PATH = "/api/v1/schedules"
 
 
 @app.command("list")
 def list_schedules(limit: Limit = LIMIT, every: All = False, as_json: Json = False) -> None:
     """All schedules with their next time."""
-    from opsteward.cli.listing import show_list
+    from opsteward.cli.listing import show_pages
+    from opsteward.client.operations import tasks
 
-    show_list(
-        _PATH,
+    show_pages(
+        tasks.list_schedules,
         ["name", "cron", "timezone", "task_type", "next", "last", "last_error"],
         empty="There is no schedule (opsteward schedules create)",
         limit=limit,
@@ -59,39 +59,42 @@ def create(
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.task_input import parameters
+    from opsteward.client.connection import Call
+    from opsteward.client.types import ScheduleInfo
 
-    task: dict[str, Any] = {"task_type": task_type, "parameters": parameters(params or []), "priority": priority}
+    task: dict[str, object] = {"task_type": task_type, "parameters": parameters(params or []), "priority": priority}
     if dedup_key is not None:
         task["dedup_key"] = dedup_key
-    made = Client().post(_PATH, {"name": name, "cron": cron, "timezone": timezone, "task": task})
-    if as_json:
-        show.as_json(made)
-    else:
-        show.say(f"{made['name']} fires next at {made['next_at']} ({made['id']})")
+    body = {"name": name, "cron": cron, "timezone": timezone, "task": task}
+    made = Client().send(Call[ScheduleInfo]("POST", "/api/v1/schedules", body))
+    words = f"{made['name']} fires next at {made['next_at']} ({made['id']})"
+    show.done(made, words, json_wanted=as_json)
 
 
 @app.command("pause")
-def pause(schedule: Which) -> None:
+def pause(schedule: Which, as_json: Json = False) -> None:
     """Let it fire no more until it is resumed."""
-    _change(schedule, "pause")
+    _change(schedule, "pause", as_json=as_json)
 
 
 @app.command("resume")
-def resume(schedule: Which) -> None:
+def resume(schedule: Which, as_json: Json = False) -> None:
     """Let it fire again from its next time on."""
-    _change(schedule, "resume")
+    _change(schedule, "resume", as_json=as_json)
 
 
 @app.command("remove")
-def remove(schedule: Which) -> None:
+def remove(schedule: Which, as_json: Json = False) -> None:
     """Forget it; the tasks that it submitted stay."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
+    from opsteward.client.operations import tasks
 
     client = Client()
-    client.delete(f"{_PATH}/{id_of(client, 'schedule', schedule)}")
-    show.say(f"{schedule} is removed")
+    found = id_of(client, "schedule", schedule)
+    client.send(tasks.remove_schedule(found))
+    show.done({"id": found, "removed": True}, f"{schedule} is removed", json_wanted=as_json)
 
 
 @app.command("preview")
@@ -103,8 +106,9 @@ def preview(
     """The next five times of a cron expression."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.client.operations import tasks
 
-    found = Client().post(f"{_PATH}/preview", {"cron": cron, "timezone": timezone})
+    found = Client().send(tasks.preview_schedule(cron=cron, timezone=timezone))
     if as_json:
         show.as_json(found)
         return
@@ -112,12 +116,14 @@ def preview(
         show.say(time)
 
 
-def _change(schedule: str, change: str) -> None:
+def _change(schedule: str, change: str, *, as_json: bool) -> None:
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
+    from opsteward.client.operations import tasks
 
     client = Client()
-    found = client.put(f"{_PATH}/{id_of(client, 'schedule', schedule)}/{change}", {})
+    call = tasks.pause_schedule if change == "pause" else tasks.resume_schedule
+    found = client.send(call(id_of(client, "schedule", schedule)))
     now = "is paused" if found["paused"] else f"fires next at {found['next_at']}"
-    show.say(f"{found['name']} {now}")
+    show.done(found, f"{found['name']} {now}", json_wanted=as_json)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from opsteward.cli.client import Client
+from opsteward.client.connection import Call
+from opsteward.client.operations import standing_orders as requests
+from opsteward.client.operations import systems
+from opsteward.client.types import SystemInfo
 from opsteward.lab.lab import Lab
 from opsteward.lab.registration import standing_orders
 
@@ -12,14 +16,14 @@ _PATIENCE = {"leak_idle_seconds": 2, "lock_wait_seconds": 1, "timeout_seconds": 
 
 def register_shop(client: Client, lab: Lab, *, check_interval: float, orders: str | None = None) -> list[str]:
     """Register the shop's systems anew and apply its standing orders; returns the names."""
-    systems = lab.describe()["systems"]
-    names = [system["name"] for system in systems]
-    known = {system["name"]: system["id"] for system in client.get("/api/v1/systems")["items"]}
+    shop = lab.describe()["systems"]
+    names = [system["name"] for system in shop]
+    known = {system["name"]: system["id"] for system in client.send(systems.list_systems())["items"]}
     for name in reversed(names):  # an earlier lab's: its ports are others
         if name in known:
-            client.delete(f"/api/v1/systems/{known[name]}")
-    for system in systems:
+            client.send(systems.remove_system(known[name]))
+    for system in shop:
         system["settings"] |= _PATIENCE | {"check_interval": check_interval}
-        client.post("/api/v1/systems", system)
-    client.put("/api/v1/standing-orders", {"text": orders or standing_orders()})
+        client.send(Call[SystemInfo]("POST", "/api/v1/systems", system))
+    client.send(requests.apply_standing_orders(text=orders or standing_orders()))
     return names

@@ -14,7 +14,6 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 _COLOURS = {"green": "32", "yellow": "33", "cyan": "36", "red": "31", "dim": "2"}
 _STYLES = {
@@ -33,12 +32,14 @@ _LEAST, _LEAST_FIRST = 12, 24  # cells to which a column may be cut before one a
 _ALIGNED = 48  # cells to which piped columns are aligned; longer ones move their row only
 
 
-def as_json(value: Any) -> None:
+def as_json(value: object) -> None:
     """For programs: one JSON document on standard output."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
 
 
-def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str, whole: Sequence[str] = ()) -> None:
+def table(
+    rows: Sequence[Mapping[str, object]], columns: Sequence[str], *, empty: str, whole: Sequence[str] = ()
+) -> None:
     """For people: a table, or a sentence that helps on when there is nothing.
 
     On a terminal the columns at the right are left out if all don't fit, and named below; those of `whole` are not
@@ -62,12 +63,20 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: s
         note(f"at this width without: {', '.join(titles[number:])} (piped or with --json all is shown)")
 
 
-def record(fields: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
+def record(fields: Mapping[str, object] | Iterable[tuple[str, object]]) -> None:
     """For people: one thing, a field a line, nothing cut."""
     pairs = list(fields.items() if isinstance(fields, Mapping) else fields)
     widest = max((_len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
         say(f"{_padded(name.replace('_', ' '), widest)}  {cell(value)}")
+
+
+def done(answer: object, sentence: str, *, json_wanted: bool) -> None:
+    """What a command did: the answer for programs, or a sentence for people."""
+    if json_wanted:
+        as_json(answer)
+    else:
+        say(sentence)
 
 
 def say(text: str) -> None:
@@ -81,7 +90,7 @@ def note(text: str) -> None:
     sys.stderr.write(f"{plain(text)}\n")
 
 
-def cell(value: Any, *, short: bool = False) -> str:
+def cell(value: object, *, short: bool = False) -> str:
     """One value as text of one line; `short`: ids and instants as people like them."""
     if value is None or value == "":
         return "-"
@@ -102,7 +111,7 @@ def short_ids(text: str) -> str:
     return _ID.sub(lambda found: found[0][-SHORT_ID:], text)
 
 
-def plain(value: Any) -> str:
+def plain(value: object) -> str:
     """Text of one line that does nothing to a terminal: control, direction and format characters are spelt out."""
     text = str(value)
     if text.isascii() and text.isprintable():

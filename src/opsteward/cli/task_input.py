@@ -7,19 +7,21 @@ import time
 from collections.abc import Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from opsteward.cli.client import CallFailed, Client
 from opsteward.cli.failures import Failure
 from opsteward.cli.reading import parsed, read_objects, read_text
+from opsteward.client import calls
+from opsteward.client.types.tasks import SubmittedTasks
+from opsteward.core.json_types import Json, JsonObject
 
 #: Bytes of one request's tasks: half of what an instance takes unless it is set otherwise.
 _MAX_BYTES = 8_000_000
 _PATIENCE = 60.0  # seconds in which an instance that is busy is asked again
 _PAUSE = 0.5
 
-Task = dict[str, Any]
+Task = JsonObject
 
 
 def parameters(given: Sequence[str]) -> Task:
@@ -38,11 +40,12 @@ def parameters(given: Sequence[str]) -> Task:
     return found
 
 
-def _value(text: str) -> Any:
+def _value(text: str) -> Json:
     try:
-        return json.loads(text)
+        found: Json = json.loads(text)
     except ValueError:
         return text
+    return found
 
 
 def _object(text: str, where: str) -> Task:
@@ -60,7 +63,7 @@ def tasks_of(file: Path) -> list[Task]:
     return found
 
 
-def submit_parts(client: Client, tasks: Sequence[Task], *, part: int, key: str | None) -> dict[str, Any]:
+def submit_parts(client: Client, tasks: Sequence[Task], *, part: int, key: str | None) -> dict[str, object]:
     """Submit all, in requests of at most `part` tasks; gives what the API gives, added up, ids in the file's order.
 
     What is refused stops it there; what went in before stays, and is said with the key under which to go on.
@@ -72,14 +75,14 @@ def submit_parts(client: Client, tasks: Sequence[Task], *, part: int, key: str |
     order = range(len(tasks)) if _fits(tasks, part) else _needed_first(tasks)
     known: dict[str, str] = {}
     ids: dict[int, str] = {}
-    told = {"submitted": 0, "deduplicated": 0}
+    submitted = deduplicated = 0
     columns = (TextColumn("submitted"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         shown = bar.add_task("", total=len(tasks))
         for count, numbers in enumerate(_parts(tasks, order, part)):
-            body = {"tasks": [_with_known(tasks[number], known) for number in numbers]}
+            given = [_with_known(tasks[number], known) for number in numbers]
             try:
-                answer = _sent(client, body, key=f"{key}-{count}")
+                answer = _sent(client, given, key=f"{key}-{count}")
             except CallFailed as failed:
                 if ids:
                     failed.problem["remedy"] = (
@@ -91,18 +94,19 @@ def submit_parts(client: Client, tasks: Sequence[Task], *, part: int, key: str |
                 ids[number] = task_id
                 if (ref := tasks[number].get("ref")) is not None:
                     known[str(ref)] = task_id
-            for what in told:
-                told[what] += answer[what]
+            submitted += answer["submitted"]
+            deduplicated += answer["deduplicated"]
             bar.advance(shown, len(numbers))
-    return {**told, "key": key, "ids": [ids[number] for number in range(len(tasks))]}
+    in_order = [ids[number] for number in range(len(tasks))]
+    return {"submitted": submitted, "deduplicated": deduplicated, "key": key, "ids": in_order}
 
 
-def _sent(client: Client, body: dict[str, Any], *, key: str) -> dict[str, Any]:
+def _sent(client: Client, tasks: Sequence[Task], *, key: str) -> SubmittedTasks:
     """A part that was refused for the moment only is sent again; its key makes that harmless. Raises CallFailed."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            return dict(client.post("/api/v1/tasks/bulk", body, headers={"Idempotency-Key": key}))
+            return client.send(calls.create_tasks(tasks, idempotency_key=key))
         except CallFailed as failed:
             if failed.status not in (429, 503) or time.monotonic() > deadline:
                 raise
@@ -146,23 +150,28 @@ def _with_known(task: Task, known: dict[str, str]) -> Task:
     """Names of tasks that went in with an earlier request become their ids."""
     if not known or not _refs(task):
         return task
-    return {**task, "dependencies": [known.get(ref, ref) for ref in _refs(task)]}
+    needed: list[Json] = [known.get(ref, ref) for ref in _refs(task)]
+    return {**task, "dependencies": needed}
 
 
-def rows_of_schema(schema: dict[str, Any]) -> list[Task]:
+def rows_of_schema(schema: JsonObject) -> list[dict[str, object]]:
     """A JSON Schema of parameters as rows of a table."""
-    required = schema.get("required", ())
+    required, fields = schema.get("required"), schema.get("properties")
+    needed = required if isinstance(required, list) else []
     return [
         {
             "parameter": name,
-            "type": field.get("format") or field.get("type") or " or ".join(_kinds(field)),
-            "required": "yes" if name in required else "",
-            "default": "" if name in required else json.dumps(field.get("default")),
+            "type": field.get("format") or field.get("type") or " or ".join(_types(field)),
+            "required": "yes" if name in needed else "",
+            "default": "" if name in needed else json.dumps(field.get("default")),
             "description": field.get("description", ""),
         }
-        for name, field in schema.get("properties", {}).items()
+        for name, field in (fields.items() if isinstance(fields, dict) else ())
+        if isinstance(field, dict)
     ]
 
 
-def _kinds(field: dict[str, Any]) -> list[str]:
-    return [str(one.get("type") or one.get("$ref", "").rpartition("/")[2]) for one in field.get("anyOf", ())]
+def _types(field: JsonObject) -> list[str]:
+    choices = field.get("anyOf")
+    listed = [one for one in choices if isinstance(one, dict)] if isinstance(choices, list) else []
+    return [str(one.get("type") or str(one.get("$ref", "")).rpartition("/")[2]) for one in listed]

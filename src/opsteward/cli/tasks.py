@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from opsteward.cli.listing import LIMIT, All, Json, Limit
 
+if TYPE_CHECKING:
+    from opsteward.client.types import TaskWithNeighbours
+    from opsteward.core.json_types import JsonObject
+
 app = typer.Typer(help="Durable tasks: submit, follow, cancel, drive again.", no_args_is_help=True)
 
 Which = Annotated[str, typer.Argument(metavar="TASK", help="Its id, the end of it that lists show, or its name.")]
-_PATH = "/api/v1/tasks"
 #: What is shown of one task, as far as it is there.
-_TOLD = (
+_SHOWN = (
     "progress_message", "error", "result_data", "parameters", "priority", "retry_count", "max_retries", "run_at",
     "created_at", "started_at", "ended_at", "requested_by", "dedup_key", "schedule_id", "metadata",
 )  # fmt: skip
@@ -44,30 +48,29 @@ def submit(
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
     from opsteward.cli.task_input import parameters
+    from opsteward.client import calls
 
-    optional = {
-        "delay": delay,
-        "run_at": _instant(at),
-        "dedup_key": dedup_key,
-        "max_retries": max_retries,
-        "timeout": timeout,
-    }
-    body: dict[str, Any] = {"task_type": task_type, "name": name, "priority": priority}
+    optional: JsonObject = {"dedup_key": dedup_key, "max_retries": max_retries, "timeout": timeout}
     client = Client()
-    needed = [id_of(client, "task", one) for one in depends_on or []]
-    body |= {"parameters": parameters(params or []), "dependencies": needed}
-    body |= {key: value for key, value in optional.items() if value is not None}
-    task = client.post(_PATH, body)
+    call = calls.create_task(
+        task_type,
+        parameters(params or []),
+        name=name,
+        priority=priority,
+        dependencies=[id_of(client, "task", one) for one in depends_on or []],
+        delay=delay,
+        run_at=_instant(at),
+        idempotency_key=None,
+        **{key: value for key, value in optional.items() if value is not None},
+    )
+    submitted = client.send(call)
     if not wait:
-        if as_json:
-            show.as_json(task)
-        else:
-            same = "an equal task waits or runs already: " if task["deduplicated"] else ""
-            show.say(f"{same}{task['id']} {task['status']}")
+        same = "an equal task waits or runs already: " if submitted["deduplicated"] else ""
+        show.done(submitted, f"{same}{submitted['id']} {submitted['status']}", json_wanted=as_json)
         return
     from opsteward.cli.task_following import follow
 
-    task = follow(client, task["id"])
+    task = follow(client, submitted["id"])
     if as_json:
         show.as_json(task)
     else:
@@ -89,12 +92,9 @@ def submit_file(
     from opsteward.cli.client import Client
     from opsteward.cli.task_input import submit_parts, tasks_of
 
-    told = submit_parts(Client(), tasks_of(file), part=part, key=key)
-    if as_json:
-        show.as_json(told)
-    else:
-        equal = f", {told['deduplicated']} stood already" if told["deduplicated"] else ""
-        show.say(f"{told['submitted']} submitted{equal}")
+    answer = submit_parts(Client(), tasks_of(file), part=part, key=key)
+    equal = f", {answer['deduplicated']} stood already" if answer["deduplicated"] else ""
+    show.done(answer, f"{answer['submitted']} submitted{equal}", json_wanted=as_json)
 
 
 @app.command("list")
@@ -112,12 +112,13 @@ def list_tasks(
 ) -> None:
     """Newest first."""
     from opsteward.cli.client import Client
-    from opsteward.cli.listing import show_list
+    from opsteward.cli.listing import show_pages
     from opsteward.cli.references import id_of
+    from opsteward.client.operations import tasks
 
     schedule_id = id_of(Client(), "schedule", schedule) if schedule is not None else None
-    show_list(
-        _PATH,
+    show_pages(
+        tasks.list_tasks,
         ["id", "name", "status", "priority", "progress", "created"],
         params={
             "status": status,
@@ -141,21 +142,20 @@ def show_task(task: Which, as_json: Json = False) -> None:
     from opsteward.cli import actors, show
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
+    from opsteward.client.operations import tasks
 
     client = Client()
-    found = client.get(f"{_PATH}/{id_of(client, 'task', task)}")
+    found = client.send(tasks.get_task(id_of(client, "task", task)))
     if as_json:
         show.as_json(found)
         return
     show.say(f"{found['name']} ({found['task_type']}) is {found['status']}, {found['progress']} %")
-    told = {key: found[key] for key in ("id", *_TOLD) if found[key] not in (None, "", {})}
-    if "requested_by" in told:
-        told["requested_by"] = actors.in_words(client, told["requested_by"])
-    show.record(told)
-    for words, key in (("Waits for", "depends_on"), ("Waited for by", "dependents")):
-        if found[key]:
+    fields: Mapping[str, object] = {**found, "requested_by": actors.in_words(client, found["requested_by"])}
+    show.record((key, fields[key]) for key in ("id", *_SHOWN) if fields[key] not in (None, "", {}))
+    for words, others in (("Waits for", found["depends_on"]), ("Waited for by", found["dependents"])):
+        if others:
             show.say(f"{words}:")
-            show.table(found[key], ["id", "name", "status"], empty="", whole=("status",))
+            show.table(others, ["id", "name", "status"], empty="", whole=("status",))
 
 
 @app.command("cancel")
@@ -166,14 +166,12 @@ def cancel(
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
+    from opsteward.client.operations import tasks
 
     client = Client()
-    found = client.put(f"{_PATH}/{id_of(client, 'task', task)}/cancel", {"reason": reason})
-    if as_json:
-        show.as_json(found)
-        return
-    ended = found["status"] == "cancelled"
-    show.say(f"{found['id']} is cancelled" if ended else f"{found['id']} runs, and is told to stop")
+    found = client.send(tasks.cancel_task(id_of(client, "task", task), reason=reason))
+    now = "is cancelled" if found["status"] == "cancelled" else "runs, and is told to stop"
+    show.done(found, f"{found['id']} {now}", json_wanted=as_json)
 
 
 @app.command("redrive")
@@ -188,21 +186,20 @@ def redrive(
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
+    from opsteward.client.connection import Call
+    from opsteward.client.operations import tasks
+    from opsteward.client.types import Redriven
 
     if (task is None) is not every:
         raise typer.BadParameter("name one task, or give --all", param_hint="TASK")
     client = Client()
     if task is not None:
-        found = client.post(f"{_PATH}/{id_of(client, 'task', task)}/redrive")
-        words = f"{found['id']} is {found['status']} again"
+        found = client.send(tasks.redrive_task(id_of(client, "task", task)))
+        show.done(found, f"{found['id']} is {found['status']} again", json_wanted=as_json)
     else:
         body = {"status": status} | ({"task_type": task_type} if task_type else {})
-        found = client.post(f"{_PATH}/redrive", body)
-        words = f"{found['count']} are driven again"
-    if as_json:
-        show.as_json(found)
-    else:
-        show.say(words)
+        answer = client.send(Call[Redriven]("POST", "/api/v1/tasks/redrive", body))
+        show.done(answer, f"{answer['count']} are driven again", json_wanted=as_json)
 
 
 @app.command("types")
@@ -214,13 +211,17 @@ def types(
     from opsteward.cli import show
     from opsteward.cli.client import Client
     from opsteward.cli.task_input import rows_of_schema
+    from opsteward.client.operations import tasks
 
-    page = Client().get(f"{_PATH}/types")
+    page = Client().send(tasks.list_task_types())
     if task_type is None:
         if as_json:
             show.as_json(page)
         else:
-            rows = [{**one, "parameters": ", ".join(one["parameters"].get("properties", ()))} for one in page["items"]]
+            rows = [
+                {**one, "parameters": ", ".join(str(row["parameter"]) for row in rows_of_schema(one["parameters"]))}
+                for one in page["items"]
+            ]
             show.table(rows, ["task_type", "purpose", "parameters"], empty="There is none.")
         return
     found = next((one for one in page["items"] if one["task_type"] == task_type), None)
@@ -246,14 +247,15 @@ def limits(
     """How many tasks of this tenant may run at once: show, set, lift."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.client.operations import tasks
 
-    path = f"{_PATH}/limits"
     if task_type is None:
-        found = Client().get(path)
+        found = Client().send(tasks.list_limits())
     elif (most is None) is not lift:
         raise typer.BadParameter("give a number, or --lift", param_hint="N")
     else:
-        found = Client().put(path, {"task_type": "" if task_type == "all" else task_type, "max_running": most})
+        which = "" if task_type == "all" else task_type
+        found = Client().send(tasks.set_limit(task_type=which, max_running=most))
     if as_json:
         show.as_json(found)
         return
@@ -261,7 +263,7 @@ def limits(
     show.table(rows, ["task_type", "at_once"], empty="There is no limit.")
 
 
-def _say_end(task: dict[str, Any]) -> None:
+def _say_end(task: TaskWithNeighbours) -> None:
     from opsteward.cli import show
 
     show.say(f"{task['id']} {task['status']}")
@@ -271,11 +273,11 @@ def _say_end(task: dict[str, Any]) -> None:
         show.say(f"result: {show.plain(task['result_data'])}")
 
 
-def _instant(given: str | None) -> str | None:
+def _instant(given: str | None) -> datetime | None:
     """As the API takes it. Raises typer.BadParameter."""
     if given is None:
         return None
     try:
-        return datetime.fromisoformat(given).astimezone().isoformat()
+        return datetime.fromisoformat(given).astimezone()
     except ValueError:
         raise typer.BadParameter(f"{given!r} is no time like 2031-05-17T08:30", param_hint="--at") from None

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
 
 _LOOPBACK = ("localhost", "127.", "[::1]", "::1")
-#: OpenSSL's verdicts on a certificate, in our words.
+#: What OpenSSL finds wrong with a certificate, in our words.
 _UNTRUSTED = {
     9: "is not valid yet", 10: "has expired", 18: "is signed by itself", 19: "is signed by an unknown authority",
     20: "is signed by an unknown authority", 21: "is signed by an unknown authority", 62: "is for another host name",
@@ -156,8 +156,8 @@ def _in_words(to: SplitResult, timeout: float) -> Iterator[None]:
     try:
         yield
     except ssl.SSLCertVerificationError as error:
-        verdict = _UNTRUSTED.get(error.verify_code, "is not trusted")
-        raise NoAnswer(f"its certificate {verdict}", "SSL_CERT_FILE names a file of authorities to trust") from None
+        fault = _UNTRUSTED.get(error.verify_code, "is not trusted")
+        raise NoAnswer(f"its certificate {fault}", "SSL_CERT_FILE names a file of authorities to trust") from None
     except ssl.SSLError:
         raise NoAnswer("what listens there speaks no TLS", "try http:// instead of https://") from None
     except TimeoutError:

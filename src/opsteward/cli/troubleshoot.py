@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from opsteward.client.types import SessionView
 
 _LOOK_EVERY = 0.3  # seconds
 
@@ -19,21 +22,21 @@ def troubleshoot(
     """Start a troubleshooting session and show what it found; standing orders decide what it may do."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.client.operations import troubleshooting
 
     client = Client()
-    body = {"complaint": complaint} | ({"system": system} if system else {})
-    found = client.post("/api/v1/troubleshooting/sessions", body)
+    found = client.send(troubleshooting.start_session(complaint=complaint, system=system))
     deadline = time.monotonic() + wait
     while found["status"] != "ended" and time.monotonic() < deadline:
         time.sleep(_LOOK_EVERY)
-        found = client.get(f"/api/v1/troubleshooting/sessions/{found['id']}")
+        found = client.send(troubleshooting.get_session(found["id"]))
     if as_json:
         show.as_json(found)
         return
-    _tell(found)
+    _show(found)
 
 
-def _tell(found: dict[str, Any]) -> None:
+def _show(found: SessionView) -> None:
     from opsteward.cli import show
 
     show.table(found["phases"], ["name", "round", "seconds", "summary"], empty="The session has not begun yet.")

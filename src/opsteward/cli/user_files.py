@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -13,13 +12,14 @@ from opsteward.cli import show
 from opsteward.cli.client import CallFailed, Client, NoInstance
 from opsteward.client import files
 from opsteward.client.connection import Call
+from opsteward.client.operations import users
 
 _FIRST_PAUSE, _MAX_PAUSE = 0.05, 1.0  # seconds between looks
 _PATIENCE = 60.0  # seconds that the instance may be away meanwhile
 _ANSWER_WITHIN = 600.0  # seconds
 
 
-def send_and_follow(call: Call[Any], path: Path, *, whole: bool) -> dict[str, Any]:
+def send_and_follow(call: Call[files.ImportReport], path: Path, *, whole: bool) -> files.ImportReport:
     """The import's report once it has ended; with all users and errors if it is to be `whole`.
 
     Raises CallFailed, NoInstance.
@@ -28,7 +28,7 @@ def send_and_follow(call: Call[Any], path: Path, *, whole: bool) -> dict[str, An
     client = Client(timeout=_ANSWER_WITHIN)
     with Progress(*columns, console=Console(stderr=True)) as bar:
         sent = bar.add_task("sent", total=path.stat().st_size)
-        report = dict(client.send(call, files.pieces(path, lambda size: bar.advance(sent, size))))
+        report = client.send(call, files.pieces(path, lambda size: bar.advance(sent, size)))
         done, pause = bar.add_task("imported", total=100), _FIRST_PAUSE
         while True:
             words = f"{report['rows']} rows, {report['failed_imports']} refused"
@@ -41,26 +41,26 @@ def send_and_follow(call: Call[Any], path: Path, *, whole: bool) -> dict[str, An
     return _whole(client, report) if whole else report
 
 
-def _whole(client: Client, report: dict[str, Any]) -> dict[str, Any]:
+def _whole(client: Client, report: files.ImportReport) -> files.ImportReport:
     """The report with all of its users and errors."""
-    if files.lacks_ids(cast(files.ImportReport, report)):
+    if files.lacks_ids(report):
         ids: list[str] = []
         after: str | None = None
-        while page := client.send(files.more_ids(report["job_id"], after))["items"]:
+        while page := client.send(users.imported_users(report["job_id"], after=after, limit=files.MAX_IDS))["items"]:
             ids += [one["id"] for one in page]
             after = ids[-1]
         report["user_ids"] = ids
-    if files.lacks_errors(cast(files.ImportReport, report)):
-        report["errors"] = files.errors_of(client.text(files.all_errors(report["job_id"])))
+    if files.lacks_errors(report):
+        report["errors"] = files.errors_of(client.send(users.import_errors(report["job_id"], format="ndjson")))
     return report
 
 
-def _look(client: Client, job_id: str) -> dict[str, Any]:
+def _look(client: Client, job_id: str) -> files.ImportReport:
     """The import as it stands; an instance that is away for a moment is waited for."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            return dict(client.send(files.get_import(job_id)))
+            return client.send(files.get_import(job_id))
         except (CallFailed, NoInstance) as error:
             gone = isinstance(error, CallFailed) and error.status not in (429, 502, 503, 504)
             if gone or time.monotonic() > deadline:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from opsteward.cli.listing import LIMIT, All, Json, Limit
+
+if TYPE_CHECKING:
+    from opsteward.client import files
 
 app = typer.Typer(help="Users: one by one, and files of them in and out.", no_args_is_help=True)
 
@@ -69,9 +72,9 @@ def export_file(
     """Write all users into a file that can be imported again."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
-    from opsteward.client import files
+    from opsteward.client.operations import users
 
-    call = files.export(_format_of(file, file_format))
+    call = users.export_users(format=_format_of(file, file_format))
     size = Client().download(call, file, force=force)
     if as_json:
         show.as_json({"file": str(file), "bytes": size})
@@ -87,10 +90,11 @@ def list_imports(
     as_json: Json = False,
 ) -> None:
     """The newest imports."""
-    from opsteward.cli.listing import show_list
+    from opsteward.cli.listing import show_pages
+    from opsteward.client.operations import users
 
-    show_list(
-        "/api/v1/users/imports",
+    show_pages(
+        users.list_imports,
         ("id", "status", "mode", "created_at", "rows", "created", "changed", "left", "refused"),
         params={"before": before},
         empty="no imports",
@@ -108,7 +112,7 @@ def list_imports(
     )
 
 
-def _format_of(file: Path, given: str | None) -> str:
+def _format_of(file: Path, given: str | None) -> files.Format:
     from opsteward.cli.failures import Failure
     from opsteward.client import files
 
@@ -125,7 +129,7 @@ def _mapping(given: list[str]) -> dict[str, str]:
     return {column: field for column, _, field in pairs}
 
 
-def _say(report: dict[str, Any]) -> None:
+def _say(report: files.ImportReport) -> None:
     from opsteward.cli import show
 
     would = "would be " if report["dry_run"] else ""
@@ -139,14 +143,15 @@ def _say(report: dict[str, Any]) -> None:
         show.say(f"note: {show.plain(note)}")
     if report["error"]:
         show.say(f"error: {show.plain(report['error'])}")
-    for kind, count in (("error", report["error_count"]), ("warning", report["warning_count"])):
-        found = report[f"{kind}s"][:_SHOWN]
+    errors = ("error", report["error_count"], report["errors"])
+    for kind, count, problems in (errors, ("warning", report["warning_count"], report["warnings"])):
+        found = problems[:_SHOWN]
         for one in found:
             value = f" {one['value']!r}" if one["value"] else ""
             show.say(f"{kind}: row {one['row']}, {show.plain(one['field'])} {show.plain(one['reason'])}{value}")
         if count > len(found):
             show.say(f"  and {count - len(found)} more {kind}s")
-    for what, users in report["diff"].items():
+    for what, users in cast("dict[str, list[files.ChangedUser]]", report["diff"]).items():
         for user in users[:_SHOWN]:
             fields = "".join(f"; {name}: {was!r} -> {now!r}" for name, (was, now) in user.get("fields", {}).items())
             show.say(f"  {what}: {show.plain(user['username'] + fields)}")

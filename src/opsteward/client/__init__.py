@@ -4,36 +4,35 @@
         task = ops.create_task("opsteward.echo", {"message": "hello"}, priority=Priority.HIGH)
         print(ops.wait_for_task(task["id"])["result_data"])
 
-Each verb is one function of `calls`, `people`, `files` or `systems`, and both forms only send what it gives; answers
-are the API's own objects, described in `types`. One way leads to an instance, HTTP, be it elsewhere, here, or
-started for this program.
+Every route has a verb. What each asks is a function of `operations` (written from the OpenAPI document), `calls` or
+`files`, and both forms only send what it gives; answers are the API's own objects, described in `types`. One way
+leads to an instance, HTTP, be it elsewhere, here, or started for this program.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from opsteward.client.asynchronous import AsyncOpsteward
     from opsteward.client.blocking import Opsteward
-    from opsteward.client.calls import Priority
+    from opsteward.client.choices import Priority, SystemType
     from opsteward.client.connection import CallFailed
-    from opsteward.client.systems import SystemType
 
 __all__ = ["AsyncOpsteward", "CallFailed", "Opsteward", "Priority", "SystemType"]
 
-_HOMES = {
+_MODULES = {
     "AsyncOpsteward": "asynchronous",
     "Opsteward": "blocking",
-    "Priority": "calls",
+    "Priority": "choices",
     "CallFailed": "connection",
-    "SystemType": "systems",
+    "SystemType": "choices",
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Imported when it is first asked for: the command line uses the verbs, and not the HTTP library behind them."""
-    if name in _HOMES:
-        return getattr(import_module(f"opsteward.client.{_HOMES[name]}"), name)
+    if name in _MODULES:
+        return getattr(import_module(f"opsteward.client.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'opsteward.client' has no attribute {name!r}")

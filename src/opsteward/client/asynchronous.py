@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-from opsteward.client import calls, files, people, systems
-from opsteward.client.transport import AsyncTransport
-from opsteward.client.types import (
-    AgentsStatus,
-    EnrollmentInfo,
-    Rule,
-    SubmittedTask,
-    SystemHealth,
-    SystemInfo,
-    TaskInfo,
-    TaskWithNeighbours,
-    UserAnalytics,
-    UserChangeInfo,
-    UserInfo,
-)
+from opsteward.client import calls, choices, files
+from opsteward.client.operations import enrollments, systems, tasks, users
+from opsteward.client.types.enrollments import EnrollmentInFull, EnrollmentStatus, Rule
+from opsteward.client.types.systems import SystemInfo
+from opsteward.client.types.tasks import SubmittedTask, TaskInfo, TaskStatus, TaskWithNeighbours
+from opsteward.client.types.users import UserChangeInfo, UserInfo, UserStatus
+from opsteward.client.verbs import AsyncVerbs
+from opsteward.core.json_types import Json
 
 _LOOK_EVERY = 0.1  # seconds, while a task is waited for; longer and longer up to a second
 
 
-class AsyncOpsteward(AsyncTransport):
+class AsyncOpsteward(AsyncVerbs):
     """A running instance: `AsyncOpsteward(url=..., token=...)`, or where `OPSTEWARD_URL` and `OPSTEWARD_TOKEN` say.
 
     `AsyncOpsteward()` takes the one that runs here; where none does, it starts one of its own, which ends with the
@@ -36,102 +29,87 @@ class AsyncOpsteward(AsyncTransport):
     """
 
     async def create_task(
-        self, task_type: str, parameters: Mapping[str, Any] | None = None, *, priority: str = "normal", **more: Any
+        self,
+        task_type: str,
+        parameters: Mapping[str, Json] | None = None,
+        *,
+        priority: str = "normal",
+        dependencies: Sequence[str | UUID] = (),
+        delay: float | None = None,
+        run_at: datetime | None = None,
+        idempotency_key: str | None = None,
+        **more: Json,
     ) -> SubmittedTask:
-        """Submit a task. Further: dependencies, delay, run_at, idempotency_key, name, dedup_key, max_retries, ..."""
-        call = calls.create_task(task_type, parameters, priority=priority, **more)
+        """Submit a task, to begin after `delay` seconds or at `run_at`. Further: name, dedup_key, max_retries, ..."""
+        call = calls.create_task(
+            task_type, parameters, priority=priority, dependencies=dependencies, delay=delay, run_at=run_at,
+            idempotency_key=idempotency_key, **more,
+        )  # fmt: skip
         return await self._send(call)
 
     async def create_tasks(
-        self, tasks: Sequence[Mapping[str, Any]], *, idempotency_key: str | None = None
+        self, tasks: Sequence[Mapping[str, Json]], *, idempotency_key: str | None = None
     ) -> list[str]:
         """Submit many, all or none; gives their ids in the order given."""
         page = await self._send(calls.create_tasks(tasks, idempotency_key=idempotency_key))
         return page["ids"]
 
-    async def get_task(self, task_id: str | UUID) -> TaskWithNeighbours:
-        """One task with its state, progress and result."""
-        return await self._send(calls.get_task(task_id))
-
     async def tasks(
-        self, *, status: str | None = None, task_type: str | None = None, limit: int = 50, before: str | None = None
+        self,
+        *,
+        status: TaskStatus | None = None,
+        task_type: str | None = None,
+        limit: int = 50,
+        before: str | None = None,
     ) -> list[TaskInfo]:
         """The newest first; `before` is the last id of the page before."""
-        call = calls.list_tasks(status=status, task_type=task_type, limit=limit, before=before)
+        call = tasks.list_tasks(status=status, task_type=task_type, limit=limit, before=before)
         return await self._items(call)
-
-    async def cancel_task(self, task_id: str | UUID, *, reason: str = "") -> TaskInfo:
-        """A waiting task ends at once, a running one within a moment."""
-        return await self._send(calls.cancel_task(task_id, reason=reason))
-
-    async def redrive_task(self, task_id: str | UUID) -> TaskInfo:
-        """Run a failed, dead or cancelled task anew."""
-        return await self._send(calls.redrive_task(task_id))
 
     async def wait_for_task(self, task_id: str | UUID, *, timeout: float = 60.0) -> TaskWithNeighbours:
         """The task once it has ended, however that was. Raises TimeoutError."""
         until, pause = time.monotonic() + timeout, _LOOK_EVERY
-        while (task := await self.get_task(task_id))["status"] not in calls.ENDED:
+        while (task := await self.get_task(task_id))["status"] not in choices.ENDED:
             if time.monotonic() > until:
                 raise TimeoutError(f"task {task_id} is {task['status']} after {timeout:g} s")
             await self._sleep(pause)
             pause = min(1.0, pause * 1.5)
         return task
 
-    async def register_system(self, name: str, system_type: str, endpoint: str, **more: Any) -> SystemInfo:
+    async def register_system(self, name: str, system_type: str, endpoint: str, **more: Json) -> SystemInfo:
         """It is watched from now on. Further: health_check_url, criticality, credentials, settings, depends_on."""
-        return await self._send(systems.register_system(name, system_type, endpoint, **more))
+        return await self._send(calls.register_system(name, system_type, endpoint, **more))
 
     async def systems(self) -> list[SystemInfo]:
         """All systems with their present health, by name."""
-        return await self._items(systems.systems())
+        return await self._items(systems.list_systems())
 
-    async def system_health(self, system_id: str | UUID) -> SystemHealth:
-        """The health of one system as last measured."""
-        return await self._send(systems.system_health(system_id))
-
-    async def get_system_status(self) -> AgentsStatus:
-        """The agents, the processes that run them, and the queue of tasks."""
-        return await self._send(systems.system_status())
-
-    async def pause(self, scope: calls.Scope, target: str = "", *, reason: str = "") -> None:
+    async def pause(self, scope: choices.Scope, target: str = "", *, reason: str = "") -> None:
         """Begin nothing new: everything, the tenant, one task_type or one action."""
         await self._send(calls.pause(scope, target, reason=reason))
 
-    async def resume(self, scope: calls.Scope, target: str = "", *, reason: str = "") -> None:
+    async def resume(self, scope: choices.Scope, target: str = "", *, reason: str = "") -> None:
         """Go on."""
         await self._send(calls.resume(scope, target, reason=reason))
 
     async def register_user(
-        self, username: str, email: str, full_name: str, *, role: str = "standard_user", **more: Any
+        self, username: str, email: str, full_name: str, *, role: str = "standard_user", **more: Json
     ) -> UserInfo:
         """Register a user, enrolled by its role. Further: department, manager_id, profile_data, tags, ..."""
-        return await self._send(people.register_user(username, email, full_name, role=role, **more))
-
-    async def get_user(self, user_id: str | UUID) -> UserInfo:
-        """One user with its access."""
-        return await self._send(people.get_user(user_id))
-
-    async def update_user(self, user_id: str | UUID, **changes: Any) -> UserInfo:
-        """Change fields of a user; a new role is a new enrolment. Further: reason, version."""
-        return await self._send(people.update_user(user_id, **changes))
-
-    async def deactivate_user(self, user_id: str | UUID, *, reason: str = "") -> UserInfo:
-        """Take every access; nothing is erased."""
-        return await self._send(people.deactivate_user(user_id, reason=reason))
+        return await self._send(calls.register_user(username, email, full_name, role=role, **more))
 
     async def users(
         self,
         *,
         search: str | None = None,
-        status: str | None = None,
+        status: UserStatus | None = None,
         role: str | None = None,
         department: str | None = None,
         limit: int = 50,
         after: str | None = None,
     ) -> list[UserInfo]:
         """By username; `after` is the last username of the page before."""
-        call = people.list_users(
+        call = users.list_users(
             search=search, status=status, role=role, department=department, limit=limit, after=after
         )
         return await self._items(call)
@@ -167,7 +145,7 @@ class AsyncOpsteward(AsyncTransport):
 
     async def get_import(self, job_id: str | UUID, *, whole: bool = False) -> files.ImportReport:
         """How far an import is, with the first of its users and errors; with `whole` all of them."""
-        report = await self._send(files.get_import(str(job_id)))
+        report = await self._send(files.get_import(job_id))
         return await self._whole(report) if whole else report
 
     async def _whole(self, report: files.ImportReport) -> files.ImportReport:
@@ -175,49 +153,29 @@ class AsyncOpsteward(AsyncTransport):
         if files.lacks_ids(report):
             ids: list[str] = []
             after: str | None = None
-            while page := await self._items(files.more_ids(report["job_id"], after)):
+            while page := await self._items(users.imported_users(report["job_id"], after=after, limit=files.MAX_IDS)):
                 ids += [one["id"] for one in page]
                 after = ids[-1]
             report["user_ids"] = ids
         if files.lacks_errors(report):
-            report["errors"] = files.errors_of(await self._text(files.all_errors(report["job_id"])))
+            report["errors"] = files.errors_of(await self._send(users.import_errors(report["job_id"], format="ndjson")))
         return report
 
     async def export_users(self, path: str | Path, *, file_format: str | None = None) -> Path:
         """All users into a file that can be imported again: CSV, NDJSON, JSON or LDIF, by its name or as given."""
         target = Path(path)
-        return await self._download(files.export(files.format_of(target, file_format)), target)
+        return await self._download(users.export_users(format=files.format_of(target, file_format)), target)
 
     async def user_history(self, user_id: str | UUID) -> list[UserChangeInfo]:
         """Every change of a user, newest first."""
-        return await self._items(people.user_history(user_id))
+        return await self._items(users.user_history(user_id))
 
     async def enrollment_requests(
-        self, *, status: str | None = None, limit: int = 50, before: str | None = None
-    ) -> list[EnrollmentInfo]:
+        self, *, status: EnrollmentStatus | None = None, limit: int = 50, before: str | None = None
+    ) -> list[EnrollmentInFull]:
         """The newest first; `pending_manual_review` are those that wait for a person."""
-        return await self._items(people.enrollment_requests(status=status, limit=limit, before=before))
+        return await self._items(enrollments.list_enrollments(status=status, limit=limit, before=before))
 
-    async def approve_enrollment(
-        self, enrollment_id: str | UUID, *, approver: str | None = None, reason: str = ""
-    ) -> EnrollmentInfo:
-        """Approve the stage that it waits at; after the last one the user has its access."""
-        return await self._send(people.decide_enrollment("approve", enrollment_id, approver=approver, reason=reason))
-
-    async def reject_enrollment(
-        self, enrollment_id: str | UUID, *, approver: str | None = None, reason: str = ""
-    ) -> EnrollmentInfo:
-        """End it without access."""
-        return await self._send(people.decide_enrollment("reject", enrollment_id, approver=approver, reason=reason))
-
-    async def enrollment_rules(self) -> dict[str, Rule]:
-        """The rules that hold, by name."""
-        return await self._send(people.enrollment_rules())
-
-    async def update_enrollment_rules(self, rules: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Rule]:
+    async def update_enrollment_rules(self, rules: Mapping[str, Rule | None]) -> dict[str, Rule]:
         """Set these rules, all or none; None forgets one. Gives all that hold then."""
-        return await self._send(people.update_enrollment_rules(rules))
-
-    async def get_user_analytics(self, days: int = 30) -> UserAnalytics:
-        """Figures of users and enrolments. Rates are 0-100."""
-        return await self._send(people.get_user_analytics(days))
+        return await self._send(enrollments.update_enrollment_rules(rules=dict(rules)))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Generic, TypedDict, TypeVar, cast
+from uuid import UUID
 
+from opsteward.core.json_types import JsonObject
 from opsteward.core.running_instance import (
     DEFAULT_HOST,
     DEFAULT_PORT,
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     import httpx
 
 Answer = TypeVar("Answer")
+Param = str | int | float | Sequence[str] | None  # bool is an int
+Content = Iterator[bytes] | AsyncIterator[bytes]
 DEFAULT_URL = local_url(DEFAULT_HOST, DEFAULT_PORT)
 
 
@@ -29,8 +34,8 @@ class CallFailed(Exception):
     `sent` is the body or the parameters that it is about.
     """
 
-    def __init__(self, status: int, problem: dict[str, Any], sent: Any = None) -> None:
-        super().__init__(problem.get("detail") or problem.get("title") or f"status {status}")
+    def __init__(self, status: int, problem: JsonObject, sent: object = None) -> None:
+        super().__init__(str(problem.get("detail") or problem.get("title") or f"status {status}"))
         self.status = status
         self.problem = problem
         self.sent = sent
@@ -38,7 +43,7 @@ class CallFailed(Exception):
 
 @dataclass(frozen=True)
 class Address:
-    """Where an instance is, and as whom it is asked; `source` and `token_source` say what told so."""
+    """Where an instance is, and as whom it is asked; `source` and `token_source` say where it is from."""
 
     url: str
     headers: dict[str, str]
@@ -57,19 +62,35 @@ class Address:
 
 @dataclass(frozen=True)
 class Call(Generic[Answer]):
-    """One request to be made, and the type of what is answered."""
+    """One request to be made, and the type of what is answered: JSON, or with `text` a text."""
 
     method: str
     path: str
-    body: Any = None
-    params: dict[str, Any] = field(default_factory=dict)
-    headers: dict[str, str] = field(default_factory=dict)
+    body: object = None
+    params: Mapping[str, Param] = field(default_factory=dict)
+    headers: Mapping[str, str | None] = field(default_factory=dict)
+    text: bool = False
 
-    def options(self, content: Any = None) -> dict[str, Any]:
+    def options(self, content: Content | None = None) -> RequestOptions:
         """As httpx takes them; what is None is left out. `content`: the body in pieces, instead of JSON."""
-        given = {key: value for key, value in self.params.items() if value is not None}
-        body = {"json": self.body} if content is None else {"content": content}
-        return body | {"params": given, "headers": self.headers}
+        options: RequestOptions = {
+            "params": {key: value for key, value in self.params.items() if value is not None},
+            "headers": {key: value for key, value in self.headers.items() if value is not None},
+        }
+        if content is not None:
+            options["content"] = content
+        elif self.body is not None:
+            options["json"] = self.body
+        return options
+
+
+class RequestOptions(TypedDict, total=False):
+    """The part of httpx's arguments that we use."""
+
+    params: Mapping[str, str | int | float | Sequence[str]]
+    headers: Mapping[str, str]
+    content: Content
+    json: object
 
 
 class Page(TypedDict, Generic[Answer]):
@@ -79,8 +100,16 @@ class Page(TypedDict, Generic[Answer]):
     next: str | None
 
 
-def answer_of(response: httpx.Response) -> Any:
-    """The decoded JSON. Raises CallFailed."""
+def path_id(value: str | UUID) -> UUID:
+    """An id, to stand in a path. Raises ValueError."""
+    try:
+        return UUID(str(value))
+    except ValueError:
+        raise ValueError(f"{str(value)[:80]!r} is no id; give the one that a list or an answer names") from None
+
+
+def answer_of(call: Call[Answer], response: httpx.Response) -> Answer:
+    """What is answered, decoded. Raises CallFailed."""
     if response.status_code >= 400:
         try:
             problem = response.json()
@@ -88,21 +117,16 @@ def answer_of(response: httpx.Response) -> Any:
             host = response.request.url.copy_with(path="/", query=None)
             problem = {"title": f"{host} answered {response.status_code} without saying why"}
         raise CallFailed(response.status_code, problem if isinstance(problem, dict) else {})
-    return response.json() if response.content else None
-
-
-def text_of(response: httpx.Response) -> str:
-    """The text of an answer that is no JSON. Raises CallFailed."""
-    if response.status_code >= 400:
-        answer_of(response)
-    return response.text
+    if call.text:
+        return cast(Answer, response.text)
+    return cast(Answer, response.json() if response.content else None)
 
 
 def _url(given: str | None, home: Path) -> tuple[str, str]:
     if given:
         return given, "given"
-    if told := os.environ.get("OPSTEWARD_URL"):
-        return told, "OPSTEWARD_URL"
+    if configured := os.environ.get("OPSTEWARD_URL"):
+        return configured, "OPSTEWARD_URL"
     if running := running_url(home):
         return running, f"the instance that runs in {home}"
     return configured_url() or (DEFAULT_URL, f"the default, as no instance runs in {home}")
@@ -111,8 +135,8 @@ def _url(given: str | None, home: Path) -> tuple[str, str]:
 def _token(given: str | None, home: Path) -> tuple[str, str]:
     if given:
         return given, "given"
-    if told := os.environ.get("OPSTEWARD_TOKEN"):
-        return told.strip(), "OPSTEWARD_TOKEN"
+    if configured := os.environ.get("OPSTEWARD_TOKEN"):
+        return configured.strip(), "OPSTEWARD_TOKEN"
     path = home / "token"
     try:
         return path.read_text().strip(), str(path)

@@ -5,44 +5,65 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, NotRequired, TypedDict, cast
 from uuid import UUID
 
-from opsteward.client.connection import Call, Page
-from opsteward.client.types import ImportedUser, ImportInfo
+from opsteward.client.connection import Call, path_id
+from opsteward.client.types.users import ImportInfo
+from opsteward.core.json_types import Json
 
-USERS = "/api/v1/users"
 Mode = Literal["create", "upsert", "full"]
-#: Content types by format.
-KINDS = {"csv": "text/csv", "json": "application/json", "ldif": "text/ldif", "ndjson": "application/x-ndjson"}
-_SUFFIXES = {
+Format = Literal["csv", "json", "ldif", "ndjson"]
+_CONTENT_TYPES: dict[Format, str] = {
+    "csv": "text/csv",
+    "json": "application/json",
+    "ldif": "text/ldif",
+    "ndjson": "application/x-ndjson",
+}
+_SUFFIXES: dict[str, Format] = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "json", ".ldif": "ldif", ".ldf": "ldif", ".ndjson": "ndjson",
     ".jsonl": "ndjson",
 }  # fmt: skip
 _PIECE = 256 * 1024  # bytes
 #: Users and errors of one page.
 MAX_IDS = 10_000
-Source = str | Path | Iterable[Mapping[str, Any]]
+Source = str | Path | Iterable[Mapping[str, Json]]
+
+
+class RowProblem(TypedDict):
+    """What was wrong with a field of a row, and with which value."""
+
+    row: int
+    field: str
+    reason: str
+    value: str
+
+
+class ChangedUser(TypedDict):
+    """What a dry run says of a user: `fields` has (before, after) by name."""
+
+    username: str
+    fields: NotRequired[dict[str, tuple[Json, Json]]]
 
 
 class ImportReport(ImportInfo):
     """An import with its users and what was wrong with the others' rows."""
 
     user_ids: list[str]
-    errors: list[dict[str, Any]]
-    warnings: list[dict[str, Any]]
+    errors: list[RowProblem]
+    warnings: list[RowProblem]
 
 
-def format_of(path: Path, given: str | None = None) -> str:
+def format_of(path: Path, given: str | None = None) -> Format:
     """The format that is given, else the one of the file's name. Raises ValueError."""
-    found = given or _SUFFIXES.get(path.suffix.lower())
-    if found not in KINDS:
-        raise ValueError(f"{path.name} has no ending that tells its format: name one of {', '.join(KINDS)}")
-    return found
+    for each in _CONTENT_TYPES:
+        if each == (given or _SUFFIXES.get(path.suffix.lower())):
+            return each
+    raise ValueError(f"{path.name} has no ending that tells its format: name one of {', '.join(_CONTENT_TYPES)}")
 
 
 def bulk_import(
-    file_format: str,
+    file_format: Format,
     *,
     mode: Mode = "create",
     dry_run: bool = False,
@@ -60,10 +81,12 @@ def bulk_import(
         "delimiter": delimiter or None,
         "encoding": encoding or None,
     }
-    return Call("POST", f"{USERS}/bulk-import", params=params, headers={"Content-Type": KINDS[file_format]})
+    return Call(
+        "POST", "/api/v1/users/bulk-import", params=params, headers={"Content-Type": _CONTENT_TYPES[file_format]}
+    )
 
 
-def content_of(source: Source, given: str | None) -> tuple[str, Iterator[bytes]]:
+def content_of(source: Source, given: str | None) -> tuple[Format, Iterator[bytes]]:
     """(the format, the bytes in pieces) of a file, or of users as mappings. Raises ValueError, OSError."""
     if isinstance(source, str | Path):
         path = Path(source)
@@ -72,7 +95,7 @@ def content_of(source: Source, given: str | None) -> tuple[str, Iterator[bytes]]
 
 
 def pieces(path: Path, seen: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
-    """The file, read as it is sent; `seen` is told of each piece's bytes."""
+    """The file, read as it is sent; `seen` is called with each piece's bytes."""
     with path.open("rb") as file:
         while block := file.read(_PIECE):
             yield block
@@ -85,19 +108,11 @@ async def as_async(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
         yield block
 
 
-def get_import(job_id: str) -> Call[ImportReport]:
-    return Call("GET", f"{USERS}/imports/{UUID(job_id)}")
+def get_import(job_id: str | UUID) -> Call[ImportReport]:
+    return Call("GET", f"/api/v1/users/imports/{path_id(job_id)}")
 
 
-def more_ids(job_id: str, after: str | None) -> Call[Page[ImportedUser]]:
-    return Call("GET", f"{USERS}/imports/{job_id}/users", params={"limit": MAX_IDS, "after": after})
-
-
-def all_errors(job_id: str) -> Call[str]:
-    return Call("GET", f"{USERS}/imports/{job_id}/errors", params={"format": "ndjson"})
-
-
-def ended(report: Mapping[str, Any]) -> bool:
+def ended(report: ImportReport) -> bool:
     """Whether nothing more will come of it."""
     return bool(report["ended_at"] is not None or report["status"] == "failed")
 
@@ -112,11 +127,8 @@ def lacks_errors(report: ImportReport) -> bool:
     return bool(len(report["errors"]) < report["error_count"])
 
 
-def errors_of(lines: str) -> list[dict[str, Any]]:
+def errors_of(lines: str) -> list[RowProblem]:
     """The errors among an import's problems, as the report shows them."""
-    told = (json.loads(line) for line in lines.split("\n") if line)
-    return [{k: v for k, v in one.items() if k != "kind"} for one in told if one["kind"] == "error"]
-
-
-def export(file_format: str) -> Call[bytes]:
-    return Call("GET", f"{USERS}/export", params={"format": file_format})
+    problems = (json.loads(line) for line in lines.split("\n") if line)
+    errors = ({k: v for k, v in one.items() if k != "kind"} for one in problems if one["kind"] == "error")
+    return cast(list[RowProblem], list(errors))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from functools import wraps
 from pathlib import Path
-from typing import Self
+from typing import Concatenate, ParamSpec, Self
 
 import httpx
 
-from opsteward.client.connection import Answer, Call, Page, answer_of, text_of
+from opsteward.client.connection import Answer, Call, Page, answer_of
 from opsteward.client.embedded import Embedded, address_of
 from opsteward.client.files import as_async
 from opsteward.core.blocking import in_thread
+
+P = ParamSpec("P")
 
 
 class AsyncTransport:
@@ -46,23 +49,19 @@ class AsyncTransport:
 
     async def _send(self, call: Call[Answer], content: Iterator[bytes] | None = None) -> Answer:
         body = None if content is None else as_async(content)
-        answer: Answer = answer_of(await self._http.request(call.method, call.path, **call.options(body)))
-        return answer
+        return answer_of(call, await self._http.request(call.method, call.path, **call.options(body)))
 
     async def _items(self, call: Call[Page[Answer]]) -> list[Answer]:
         page = await self._send(call)
         return page["items"]
 
-    async def _text(self, call: Call[str]) -> str:
-        return text_of(await self._http.request(call.method, call.path, **call.options()))
-
-    async def _download(self, call: Call[bytes], target: Path) -> Path:
+    async def _download(self, call: Call[str], target: Path) -> Path:
         """The answer as a file, which is there once it is whole."""
         partly = target.with_name(f"{target.name}.part")
         async with self._http.stream(call.method, call.path, **call.options()) as answer:
             if answer.status_code != 200:
                 await answer.aread()
-                answer_of(answer)
+                answer_of(call, answer)
             file = await in_thread(partly.open, "wb")
             try:
                 async for block in answer.aiter_bytes():
@@ -99,22 +98,18 @@ class BlockingTransport:
             self._own.end()
 
     def _send(self, call: Call[Answer], content: Iterator[bytes] | None = None) -> Answer:
-        answer: Answer = answer_of(self._http.request(call.method, call.path, **call.options(content)))
-        return answer
+        return answer_of(call, self._http.request(call.method, call.path, **call.options(content)))
 
     def _items(self, call: Call[Page[Answer]]) -> list[Answer]:
         return self._send(call)["items"]
 
-    def _text(self, call: Call[str]) -> str:
-        return text_of(self._http.request(call.method, call.path, **call.options()))
-
-    def _download(self, call: Call[bytes], target: Path) -> Path:
+    def _download(self, call: Call[str], target: Path) -> Path:
         """The answer as a file, which is there once it is whole."""
         partly = target.with_name(f"{target.name}.part")
         with self._http.stream(call.method, call.path, **call.options()) as answer:
             if answer.status_code != 200:
                 answer.read()
-                answer_of(answer)
+                answer_of(call, answer)
             with partly.open("wb") as file:
                 for block in answer.iter_bytes():
                     file.write(block)
@@ -122,3 +117,25 @@ class BlockingTransport:
 
     def _sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+
+def asynchronous(
+    function: Callable[P, Call[Answer]],
+) -> Callable[Concatenate[AsyncTransport, P], Awaitable[Answer]]:
+    """The verb that sends what a function of `operations` gives, in the async form."""
+
+    @wraps(function)
+    async def verb(self: AsyncTransport, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
+        return await self._send(function(*args, **kwargs))
+
+    return verb
+
+
+def blocking(function: Callable[P, Call[Answer]]) -> Callable[Concatenate[BlockingTransport, P], Answer]:
+    """The same in the blocking form."""
+
+    @wraps(function)
+    def verb(self: BlockingTransport, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
+        return self._send(function(*args, **kwargs))
+
+    return verb

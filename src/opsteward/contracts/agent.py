@@ -28,6 +28,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from opsteward.core.json_types import Json
+
 ParamsT_co = TypeVar("ParamsT_co", bound=BaseModel, covariant=True)
 
 
@@ -58,7 +60,7 @@ class Report:
     message: str
     error_type: str
     severity: str = "medium"  # low, medium, high
-    context: Mapping[str, object] = field(default_factory=dict)
+    context: Mapping[str, Json] = field(default_factory=dict)
     resolved: bool = False
     source: str = ""  # empty: the agent itself
 

@@ -36,7 +36,7 @@ class FieldProblem:
     problem: str
     remedy: str = ""
 
-    def as_dict(self) -> dict[str, str]:
+    def as_dict(self) -> dict[str, object]:
         return {"field": self.field, "problem": self.problem, "remedy": self.remedy}
 
 

@@ -4,7 +4,7 @@ The rules are data that a person can read and change; this module reads them, lo
 rule decided. Sender's severities are mapped by `rules/severity.yaml`. What is done about an event is decided
 in `decide`.
 
-Any text is safe: at most `MESSAGE_LIMIT` characters of the message and the unindented lines at both ends of
+Every text is safe: at most `MESSAGE_LIMIT` characters of the message and the unindented lines at both ends of
 the stack trace are looked at, and all patterns are bounded.
 """
 
@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 from urllib.parse import unquote
 
 from opsteward.contracts.check import Severity
 from opsteward.core.errors import Invalid
+from opsteward.core.json_types import Json
 from opsteward.events.phrases import PhraseIndex, words_of
 
 MESSAGE_LIMIT = 8_192  # characters of a message that are looked at
@@ -78,7 +79,7 @@ def classify(
     error_type: str | None,
     message: str,
     stack_trace: str | None = None,
-    context: Mapping[str, Any] | None = None,
+    context: Mapping[str, Json] | None = None,
     severity: str | None = None,
 ) -> Classification:
     """Category, severity and confidence of one event. Pure and deterministic.
@@ -133,12 +134,45 @@ _STATUS_KEYS = ("status", "status_code", "http_status", "statusCode", "response_
 _SQLSTATE_KEYS = ("sqlstate", "pgcode", "sql_state", "code")
 
 
+class _Pattern(TypedDict):
+    hint: list[str]
+    regex: str
+
+
+class _RuleText(TypedDict):
+    id: str
+    category: str
+    severity: str
+    weight: int
+    why: str
+    phrases: NotRequired[list[str]]
+    types: NotRequired[list[str]]
+    patterns: NotRequired[list[_Pattern]]
+    status: NotRequired[list[str | int]]
+    sqlstate: NotRequired[list[str | int]]
+    level: NotRequired[list[str]]
+    context: NotRequired[list[str]]
+
+
+class _RuleFile(TypedDict):
+    rules: list[_RuleText]
+
+
+class _Scale(TypedDict):
+    name: str
+    maps: dict[str, list[str | int]]
+
+
+class _SeverityFile(TypedDict):
+    scales: list[_Scale]
+
+
 class _RuleSet:
     """The rules of the file, compiled once. `fire` gives those that fire, best first."""
 
     weak = 50  # below this weight a look at the stack trace is worth its time
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(self, document: _RuleFile) -> None:
         self.rules: list[_Rule] = []
         self._patterns: list[tuple[tuple[str, ...], re.Pattern[str], int]] = []
         self._by_status: dict[str, set[int]] = {}
@@ -156,13 +190,14 @@ class _RuleSet:
             types += ((rank, phrase) for phrase in raw.get("types", ()))
             for item in raw.get("patterns", ()):
                 self._patterns.append((tuple(item["hint"]), re.compile(item["regex"]), rank))
-            for name, table in (
-                ("status", self._by_status),
-                ("sqlstate", self._by_sqlstate),
-                ("level", self._by_level),
-                ("context", self._by_context),
-            ):
-                for value in raw.get(name, ()):
+            tables = (
+                (raw.get("status", []), self._by_status),
+                (raw.get("sqlstate", []), self._by_sqlstate),
+                (raw.get("level", []), self._by_level),
+                (raw.get("context", []), self._by_context),
+            )
+            for values, table in tables:
+                for value in values:
                     table.setdefault(str(value).lower(), set()).add(rank)
         self._phrases = PhraseIndex(phrases)
         self._types = PhraseIndex(types)
@@ -171,7 +206,7 @@ class _RuleSet:
     def order(self, rule: _Rule) -> int:
         return self._ranks[rule]
 
-    def fire(self, error_type: str | None, text: str, context: Mapping[str, Any]) -> list[_Rule]:
+    def fire(self, error_type: str | None, text: str, context: Mapping[str, Json]) -> list[_Rule]:
         ranks = self._phrases.ranks(words_of(f"{error_type[:200]} {text}" if error_type else text))
         if error_type:
             ranks |= self._types.ranks(words_of(error_type[:200]))
@@ -195,7 +230,7 @@ class _RuleSet:
         return [self.rules[rank] for rank in sorted(ranks)]
 
 
-def _values(context: Mapping[str, Any], keys: tuple[str, ...]) -> list[str]:
+def _values(context: Mapping[str, Json], keys: tuple[str, ...]) -> list[str]:
     """The context's values under the given keys, as short lower-case text."""
     found = (context.get(key) for key in keys)
     return [
@@ -234,24 +269,25 @@ def _unindented(stack: str) -> str:
     return "\n".join(kept)
 
 
-def load_rules(name: str) -> Any:
-    """One of the rule files that ship with this package, read."""
+def load_rules(name: str) -> object:
+    """One of the rule files that ship with this package, read; who reads it knows its shape."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is ten times as fast where it is built
-    return yaml.load(_RULES.joinpath(name).read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - both are safe
+    found: object = yaml.load(_RULES.joinpath(name).read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - both are safe
+    return found
 
 
 @cache
 def _rule_set() -> _RuleSet:
-    return _RuleSet(load_rules("classification.yaml"))
+    return _RuleSet(cast(_RuleFile, load_rules("classification.yaml")))
 
 
 @cache
 def _severity_table() -> Mapping[str, Severity]:
     """Word or number -> our severity, ours first."""
     table: dict[str, Severity] = {severity.value: severity for severity in Severity}
-    for scale in load_rules("severity.yaml")["scales"]:
+    for scale in cast(_SeverityFile, load_rules("severity.yaml"))["scales"]:
         for name, values in scale["maps"].items():
             for value in values:
                 table.setdefault(str(value).lower(), Severity(name))

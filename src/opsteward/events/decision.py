@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import TypedDict, cast
 
 from opsteward.contracts.check import Severity
 from opsteward.core.errors import Invalid
+from opsteward.core.json_types import Json
 from opsteward.events.classification import Category, load_rules, severity_of
 
 
@@ -48,7 +49,7 @@ class _Table:
     priorities: Mapping[EventAction, int]
 
 
-def decide(*, event_type: str, severity: str, message: str = "", context: Mapping[str, Any] | None = None) -> Decision:
+def decide(*, event_type: str, severity: str, message: str = "", context: Mapping[str, Json] | None = None) -> Decision:
     """The table's row for a category and a severity. Pure.
 
     `severity` may be a vendor's word; it is mapped as for `classify`. `message` and `context` are taken so that
@@ -78,10 +79,31 @@ def _category(value: str, *, field: str) -> Category:
         raise Invalid.field(field, f"{str(value)[:60]!r} is no category of events", remedy) from None
 
 
+class _Row(TypedDict):
+    id: str
+    category: str
+    severity: str
+    action: str
+    priority: int
+    reason: str
+    immediate: bool
+
+
+class _Default(TypedDict):
+    action: str
+    priority: int
+
+
+class _DecisionFile(TypedDict):
+    rows: list[_Row]
+    defaults: dict[str, _Default]
+    actions: dict[str, int]
+
+
 @cache
 def _table() -> _Table:
     """The file as lookups. A gap in it (a category and severity without a row) fails here, at first use."""
-    raw = load_rules("decisions.yaml")
+    raw = cast(_DecisionFile, load_rules("decisions.yaml"))
     decisions = {
         (category, severity): next(
             Decision(

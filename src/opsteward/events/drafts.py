@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TypedDict
 from uuid import UUID
 
 from opsteward.contracts.check import Severity
 from opsteward.core.crypto import digest
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.events.classification import classify
 from opsteward.events.decision import EventAction, decide, usual_priority
 from opsteward.events.fingerprint import fingerprint
@@ -23,12 +24,36 @@ TITLE_LENGTH = 200
 _RANK = {severity.value: rank for rank, severity in enumerate(Severity)}
 
 
+class EventRow(TypedDict):
+    """An event as it is stored."""
+
+    id: UUID
+    tenant_id: UUID
+    received_at: datetime
+    occurred_at: datetime
+    source: str
+    error_type: str | None
+    message: str
+    stack_trace: str | None
+    context: JsonObject
+    resolved: bool
+    category: str
+    severity: str
+    action: str
+    priority: int
+    confidence: float
+    rule_id: str
+    fingerprint: str
+    object_key: str
+    incident_id: UUID | None
+
+
 @dataclass
 class Draft:
     """An event on its way in. `row` is what will be stored."""
 
     event: NewEvent
-    row: dict[str, Any]
+    row: EventRow
     system: KnownSystem | None
     order: StandingOrder | None
     reason: str
@@ -36,27 +61,27 @@ class Draft:
     @property
     def fingerprint(self) -> str:
         """The key by which it is grouped."""
-        return str(self.row["fingerprint"])
+        return self.row["fingerprint"]
 
     @property
     def action(self) -> str:
         """What was decided."""
-        return str(self.row["action"])
+        return self.row["action"]
 
     @property
     def category(self) -> str:
         """What kind of trouble it is."""
-        return str(self.row["category"])
+        return self.row["category"]
 
     @property
     def priority(self) -> int:
         """1 to 5; 1 is the most urgent."""
-        return int(self.row["priority"])
+        return self.row["priority"]
 
     @property
     def severity(self) -> str:
         """low, medium or high."""
-        return str(self.row["severity"])
+        return self.row["severity"]
 
     @property
     def title(self) -> str:
@@ -91,15 +116,15 @@ def draft_of(
     event: NewEvent, system: KnownSystem | None, orders: Sequence[StandingOrder], tenant_id: UUID, at: datetime
 ) -> Draft:
     """Classify the event, decide on it and give it its fingerprint; `at` is the time of its arrival."""
-    verdict = classify(
+    classified = classify(
         error_type=event.error_type,
         message=event.message,
         stack_trace=event.stack_trace,
         context=event.context,
         severity=event.severity,
     )
-    category = event.category or verdict.category
-    severity = event.severity if event.category and event.severity else str(verdict.severity)
+    category = event.category or classified.category
+    severity = event.severity if event.category and event.severity else str(classified.severity)
     key = (
         digest({"system": str(event.system.id), "finding": event.error_type})[:32]
         if event.category and event.system
@@ -116,7 +141,7 @@ def draft_of(
     if order is not None:
         action, reason = order.action, f"standing order {order.name}"
         priority = usual_priority(action) if action in set(EventAction) else priority
-    row = {
+    row: EventRow = {
         "id": uuid7(),
         "tenant_id": tenant_id,
         "received_at": at,
@@ -131,8 +156,8 @@ def draft_of(
         "severity": severity,
         "action": action,
         "priority": priority,
-        "confidence": 1.0 if event.category else verdict.confidence,
-        "rule_id": "health check" if event.category else verdict.rule_id,
+        "confidence": 1.0 if event.category else classified.confidence,
+        "rule_id": "health check" if event.category else classified.rule_id,
         "fingerprint": key,
         # our own checks and agents speak of one thing by one name: the words of their reports may change
         "object_key": "" if event.category else object_of(event.message, event.context),

@@ -31,7 +31,7 @@ from opsteward.telemetry import audit
 
 #: More new incidents than these in one request are put together: one request must not queue thousands of actions.
 MAX_AT_ONCE = 100
-#: The kinds of timeline lines that say what was decided, with `action` and `priority` in their detail.
+#: Which timeline lines that say what was decided, with `action` and `priority` in their detail.
 _DECISIONS = ("decided", "raised")
 
 
@@ -107,7 +107,7 @@ async def open_all(session: AsyncSession, bus: Bus, openings: Sequence[Opening],
     rows = [_row(opening, tenant_id, number, at) for number, opening in enumerate(openings, start=last + 1)]
     session.add_all(rows)
     await session.flush()
-    await timeline.tell_all(session, [line for pair in zip(openings, rows, strict=True) for line in _opened(*pair)])
+    await timeline.add_all(session, [line for pair in zip(openings, rows, strict=True) for line in _opened(*pair)])
     await audit.record_all(
         session,
         [
@@ -207,7 +207,7 @@ async def raise_all(
     if not raised:
         return
     await session.flush()
-    await timeline.tell_all(session, [_raised(row, draft) for row, draft in raised])
+    await timeline.add_all(session, [_raised(row, draft) for row, draft in raised])
     for row, draft in raised:
         if draft.action not in decided.get(row.id, {}):
             await bus.publish(session, _message(IncidentRaised, row, draft))
@@ -227,8 +227,8 @@ async def _decided(session: AsyncSession, incident_ids: Set[UUID]) -> dict[UUID,
     )
     for incident_id, detail in lines:
         if "action" in detail:  # lines of earlier releases don't say
-            actions = found[incident_id]
-            actions[detail["action"]] = min(detail["priority"], actions.get(detail["action"], detail["priority"]))
+            actions, action, priority = found[incident_id], str(detail["action"]), int(str(detail["priority"]))
+            actions[action] = min(priority, actions.get(action, priority))
     return found
 
 

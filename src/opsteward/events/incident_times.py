@@ -77,7 +77,7 @@ def _actions(lines: Sequence[TimelineView], end: datetime) -> Iterable[tuple[str
         action, status = str(line.detail.get("action_id", "")), str(line.detail.get("status", ""))
         if line.kind != "action" or not action or line.detail.get("action") in ROUTINE_ACTIONS:
             continue
-        if line.detail.get("step", "").startswith("approval."):
+        if str(line.detail.get("step", "")).startswith("approval."):
             status = "decided"  # the run itself goes on a moment later
         if action in standing:
             before, since = standing[action]

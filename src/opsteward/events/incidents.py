@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,7 +18,7 @@ from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, NotFound
 from opsteward.core.references import called
-from opsteward.events import timeline
+from opsteward.events import recoveries, timeline
 from opsteward.events.models import Event, Incident, IncidentFingerprint
 from opsteward.events.types import EventView, IncidentChanged, IncidentStatus, IncidentView
 from opsteward.telemetry import audit
@@ -30,7 +29,7 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class Incidents:
-    """One per process; tells the bus of every change."""
+    """One per process; publishes every change on the bus."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -166,7 +165,7 @@ class Incidents:
             row.acknowledged_at, row.acknowledged_by = now(), by.actor
             if row.status == IncidentStatus.OPEN:
                 row.status = IncidentStatus.ACKNOWLEDGED
-            await timeline.tell(
+            await timeline.add(
                 session, incident_id=row.id, kind="acknowledged", title="Acknowledged", key="ack", actor=by.actor
             )
             await self._changed(session, row, by.actor, "acknowledged")
@@ -181,14 +180,14 @@ class Incidents:
         actor: str,
         title: str,
         key: str,
-        detail: dict[str, Any] | None = None,
+        detail: Mapping[str, object] | None = None,
         resolution: str | None = None,
     ) -> bool:
-        """Set the status and tell the timeline. A resolved incident stays so: False then. Repeating is harmless."""
+        """Set the status and note it in the timeline. A resolved incident stays so: False. Repeating is harmless."""
         row = await self._row(session, incident_id, lock=True)
         if row.status == IncidentStatus.RESOLVED:
             return False
-        if not await timeline.tell(
+        if not await timeline.add(
             session, incident_id=row.id, kind=status.value, title=title, detail=detail, key=key, actor=actor
         ):
             return True  # a step that is run again: what came after it stands
@@ -200,6 +199,7 @@ class Incidents:
                     IncidentFingerprint.tenant_id == row.tenant_id, IncidentFingerprint.incident_id == row.id
                 )
             )
+            await recoveries.forget_objects(session, row.id)
         await self._changed(session, row, actor, status.value)
         return True
 

@@ -151,7 +151,7 @@ class Intake:
         openings = put_together(openings)
         await open_all(session, self._bus, openings, actor=actor)
         joined += [(draft, opening.id) for opening in openings for draft in opening.grouped]
-        await timeline.tell_all(session, _grouped(joined))
+        await timeline.add_all(session, _grouped(joined))
         opened = {draft.fingerprint: opening.id for opening in openings for draft in opening.members}
         await self._bind(session, opened | {draft.fingerprint: incident_id for draft, incident_id in joined})
         return homes | opened
@@ -205,7 +205,7 @@ class Intake:
             .where(Incident.tenant_id == tenant_of(session), Incident.id.in_(members))
             # in one order everywhere, so that two batches never wait for each other in a circle
             .order_by(Incident.id)
-            .with_for_update(key_share=True)  # as an update locks: lines may be told meanwhile
+            .with_for_update(key_share=True)  # as an update locks: timeline lines may be added meanwhile
             .execution_options(populate_existing=True)
         )
         rows = {row.id: row for row in found}
@@ -214,21 +214,23 @@ class Intake:
             row.event_count += len(members[row.id])
             row.last_event_at = at
         await session.flush()
+        open_ones = {i: group for i, group in members.items() if rows[i].status != IncidentStatus.RESOLVED}
+        await recoveries.note_objects(session, [d for group in open_ones.values() for d in group], quiet=QUIET_ACTIONS)
         loud = {i: [d for d in group if self._opens(d)] for i, group in members.items()}
         await raise_all(session, self._bus, {i: group for i, group in loud.items() if group}, rows)
         for incident_id in rows:
             await self._bus.publish(session, IncidentChanged(incident_id=incident_id, status=""))
 
     async def _end_resolved(self, session: AsyncSession, drafts: Sequence[Draft], actor: str) -> None:
-        """End the incidents that have no object left in trouble; of the others the timeline says what recovered."""
+        """End the incidents that have no object left in trouble; for the others the timeline names what recovered."""
         ends: dict[UUID, list[Draft]] = defaultdict(list)
         for draft in drafts:
             if draft.event.resolved and draft.row["incident_id"]:
                 ends[draft.row["incident_id"]].append(draft)
         if not ends:
             return
-        left = await recoveries.still_in_trouble(session, set(ends), quiet=QUIET_ACTIONS)
-        await timeline.tell_all(
+        left = await recoveries.still_in_trouble(session, set(ends))
+        await timeline.add_all(
             session, [recoveries.partly(i, group, left[i]) for i, group in sorted(ends.items()) if i in left]
         )
         for incident_id, group in sorted(ends.items()):
@@ -256,7 +258,7 @@ def _newest(living: Sequence[Incident], draft: Draft) -> Incident | None:
 
 
 def _grouped(joined: Sequence[tuple[Draft, UUID]]) -> list[timeline.Line]:
-    """A line for each fingerprint that joined; a crowd is one line, or the story would get lost in it."""
+    """A line for each fingerprint that joined; a crowd is one line, or the timeline would be lost in it."""
     by_incident: dict[UUID, list[Draft]] = defaultdict(list)
     for draft, incident_id in joined:
         by_incident[incident_id].append(draft)

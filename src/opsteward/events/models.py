@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,10 +10,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from opsteward.core.clock import now
 from opsteward.core.db import Base, TenantRow
+from opsteward.core.json_types import JsonObject
 
 
 class Event(TenantRow, Base):
-    """One thing that happened, exactly as it was told, with what we made of it."""
+    """One thing that happened, exactly as it was sent, with its classification."""
 
     __tablename__ = "events"
     __table_args__ = (
@@ -35,7 +35,7 @@ class Event(TenantRow, Base):
     error_type: Mapped[str | None]
     message: Mapped[str]
     stack_trace: Mapped[str | None]
-    context: Mapped[dict[str, Any]]
+    context: Mapped[JsonObject]
     resolved: Mapped[bool] = mapped_column(default=False)
     category: Mapped[str]
     severity: Mapped[str]
@@ -94,8 +94,37 @@ class IncidentFingerprint(Base):
     incident_id: Mapped[UUID] = mapped_column(sa.ForeignKey("opsteward.incidents.id"))
 
 
+class IncidentObject(Base):
+    """The last that was reported of an object of an open incident; the row goes when the incident ends.
+
+    `was_in_trouble`: an event reported trouble, be it only noted. Of two events at one instant (`happened_at`) that
+    one counts which arrived later.
+    """
+
+    __tablename__ = "incident_objects"
+    __table_args__ = (
+        sa.Index(
+            "ix_incident_objects_in_trouble",
+            "tenant_id",
+            "incident_id",
+            "name",
+            postgresql_where=sa.text("in_trouble"),
+        ),
+    )
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    incident_id: Mapped[UUID] = mapped_column(sa.ForeignKey("opsteward.incidents.id"), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    object_key: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    was_in_trouble: Mapped[bool]
+    in_trouble: Mapped[bool]
+    happened_at: Mapped[datetime]
+    received_at: Mapped[datetime]
+
+
 class TimelineEntry(TenantRow, Base):
-    """One line of an incident's story."""
+    """One line of an incident's timeline."""
 
     __tablename__ = "timeline_entries"
     __table_args__ = (sa.Index("ix_timeline_entries_tenant_incident", "tenant_id", "incident_id", "at"),)
@@ -106,7 +135,7 @@ class TimelineEntry(TenantRow, Base):
     title: Mapped[str]
     #: Who did what it tells, as a reference; null where it tells of something that happened.
     actor: Mapped[str | None]
-    detail: Mapped[dict[str, Any]]
+    detail: Mapped[JsonObject]
 
 
 class StandingOrderVersion(TenantRow, Base):

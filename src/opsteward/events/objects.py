@@ -7,9 +7,9 @@ says nothing about db2.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from opsteward.core.crypto import digest
+from opsteward.core.json_types import Json
 from opsteward.events.fingerprint import variables
 
 _KEY_LENGTH_LIMIT = 200
@@ -23,14 +23,14 @@ _NAMING_FIELDS = frozenset(
 _NESTED_FIELDS = frozenset({"labels", "tags", "attributes", "resource"})
 
 
-def object_of(message: str, context: Mapping[str, Any]) -> str:
+def object_of(message: str, context: Mapping[str, Json]) -> str:
     """The object's names in one line, the same for the same object; empty when the event names none."""
     parts = [*variables(message), *sorted(_named(context))]
     key = " ".join(" ".join(parts).split())
     return key if len(key) <= _KEY_LENGTH_LIMIT else f"{key[: _KEY_LENGTH_LIMIT - 20]}… {digest(parts)[:16]}"
 
 
-def _named(context: Mapping[str, Any]) -> Iterator[str]:
+def _named(context: Mapping[str, Json]) -> Iterator[str]:
     for name, value in context.items():
         field = str(name).casefold().replace("-", "_")
         if field in _NAMING_FIELDS and isinstance(value, (str, int)) and not isinstance(value, bool):

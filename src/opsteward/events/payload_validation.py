@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opsteward.core.errors import FieldProblem, Invalid
+from opsteward.core.json_types import Json
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError, Validator
@@ -38,7 +39,7 @@ class PayloadReport:
 
 
 def validate_payload(
-    payload: Any, required_fields: Sequence[str] = (), schema: Mapping[str, Any] | None = None
+    payload: Json, required_fields: Sequence[str] = (), schema: Mapping[str, Json] | None = None
 ) -> PayloadReport:
     """Check a JSON value. A payload that does not fit is a report, not an error.
 
@@ -75,7 +76,7 @@ def _message(missing: Sequence[str], others: int) -> str:
     return f"The payload is not valid ({'; '.join(parts)})."
 
 
-def _has(payload: Any, name: str) -> bool:
+def _has(payload: Json, name: str) -> bool:
     if isinstance(payload, Mapping) and payload.get(name) is not None:
         return True  # a key that itself has a dot
     value = payload
@@ -92,14 +93,14 @@ def _has(payload: Any, name: str) -> bool:
 # ---------------------------------------------------------------- JSON Schema
 
 
-def _schema_problems(payload: Any, schema: Mapping[str, Any]) -> list[FieldProblem]:
+def _schema_problems(payload: Json, schema: Mapping[str, Json]) -> list[FieldProblem]:
     _check_size(schema, depth=SCHEMA_DEPTH, nodes=SCHEMA_NODES, field="schema")
     _check_size(payload, depth=PAYLOAD_DEPTH, nodes=1_000_000, field="payload")
     validator = _validator(schema)
     return [_problem_of(error) for error in islice(validator.iter_errors(payload), ERROR_LIMIT)]
 
 
-def _validator(schema: Mapping[str, Any]) -> Validator:
+def _validator(schema: Mapping[str, Json]) -> Validator:
     """The schema made ready, in the dialect that it names (2020-12 otherwise). Raises Invalid naming `schema`."""
     import jsonschema_rs as library
 
@@ -133,7 +134,7 @@ def _shortened(problem: str) -> str:
     return problem[: _PROBLEM_LENGTH // 2] + " ... " + problem[-_PROBLEM_LENGTH // 2 :]
 
 
-def _check_size(root: Any, *, depth: int, nodes: int, field: str) -> None:
+def _check_size(root: object, *, depth: int, nodes: int, field: str) -> None:
     """Raises `Invalid` for what is nested deeper or has more values."""
     for number, level in enumerate(_levels(root)):
         if level > depth or number >= nodes:
@@ -141,9 +142,9 @@ def _check_size(root: Any, *, depth: int, nodes: int, field: str) -> None:
             raise Invalid.field(field, f"has more than {limit}", "send a smaller one")
 
 
-def _levels(root: Any) -> Iterator[int]:
+def _levels(root: object) -> Iterator[int]:
     """How deep each value of a JSON document lies."""
-    queue: list[tuple[int, Any]] = [(0, root)]
+    queue: list[tuple[int, object]] = [(0, root)]
     while queue:
         level, value = queue.pop()
         yield level

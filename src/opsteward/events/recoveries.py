@@ -1,4 +1,4 @@
-"""Recoveries: which objects of an incident are in trouble still, by the last that was told of each.
+"""Recoveries: which objects of an incident are in trouble still, by the last event of each.
 
 An object is one of those that share a fingerprint. What happened last counts, not what arrived last; of two events at
 one instant it is the one that arrived later. A clock that runs ahead is believed up to the arrival only.
@@ -9,20 +9,45 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by, distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.db import tenant_of
 from opsteward.events.drafts import Draft, shortened
-from opsteward.events.models import Event
+from opsteward.events.models import Event, IncidentObject
 from opsteward.events.timeline import Line
 
 _NAMED_LIMIT = 20
+_NOTHING_KNOWN: dict[str, object] = {
+    "name": "",
+    "was_in_trouble": False,
+    "in_trouble": False,
+    "happened_at": datetime.min.replace(tzinfo=UTC),
+    "received_at": datetime.min.replace(tzinfo=UTC),
+}
 _INSTANT = sa.func.least(Event.occurred_at, Event.received_at)
+_NOTE_OBJECTS = sa.text("""
+    insert into opsteward.incident_objects as old
+    select :tenant_id, latest.*
+    from unnest(
+        cast(:incident_id as uuid[]), cast(:fingerprint as text[]), cast(:object_key as text[]), cast(:name as text[]),
+        cast(:was_in_trouble as boolean[]), cast(:in_trouble as boolean[]), cast(:happened_at as timestamptz[]),
+        cast(:received_at as timestamptz[])
+    ) as latest
+    on conflict on constraint pk_incident_objects do update set
+        was_in_trouble = old.was_in_trouble or excluded.was_in_trouble,
+        (name, in_trouble, happened_at, received_at) = (
+            select * from (values
+                (excluded.name, excluded.in_trouble, excluded.happened_at, excluded.received_at),
+                (old.name, old.in_trouble, old.happened_at, old.received_at)
+            ) as each (name, in_trouble, happened_at, received_at)
+            order by happened_at desc, received_at desc limit 1
+        )
+""")
 
 
 @dataclass(frozen=True)
@@ -60,8 +85,7 @@ async def known_later(session: AsyncSession, drafts: Sequence[Draft]) -> dict[in
 
 def _instant(draft: Draft) -> datetime:
     """As `_INSTANT`."""
-    told: datetime = min(draft.row["occurred_at"], draft.row["received_at"])
-    return told
+    return min(draft.row["occurred_at"], draft.row["received_at"])
 
 
 async def settle_objects(session: AsyncSession, drafts: Sequence[Draft]) -> None:
@@ -73,13 +97,12 @@ async def settle_objects(session: AsyncSession, drafts: Sequence[Draft]) -> None
     if not recovered:
         return
     rows = await session.execute(
-        sa.select(Event.incident_id, Event.fingerprint, Event.object_key)
-        .distinct()
-        .where(
-            Event.tenant_id == tenant_of(session),
-            Event.incident_id.in_({draft.row["incident_id"] for draft in recovered}),
-            Event.fingerprint == sa.any_(sa.literal(sorted({d.fingerprint for d in recovered}), ARRAY(sa.Text))),
-            sa.not_(Event.resolved),
+        sa.select(IncidentObject.incident_id, IncidentObject.fingerprint, IncidentObject.object_key).where(
+            IncidentObject.tenant_id == tenant_of(session),
+            IncidentObject.incident_id.in_({draft.row["incident_id"] for draft in recovered}),
+            IncidentObject.fingerprint
+            == sa.any_(sa.literal(sorted({d.fingerprint for d in recovered}), ARRAY(sa.Text))),
+            IncidentObject.was_in_trouble,
         )
     )
     objects: dict[tuple[UUID | None, str], set[str]] = defaultdict(set)
@@ -89,32 +112,56 @@ async def settle_objects(session: AsyncSession, drafts: Sequence[Draft]) -> None
         if not draft.event.resolved:
             objects[draft.row["incident_id"], draft.fingerprint].add(draft.row["object_key"])
     for draft in recovered:
-        told = draft.row["object_key"]
+        named = draft.row["object_key"]
         known = objects[draft.row["incident_id"], draft.fingerprint]
-        if len(known) == 1 and not (told and all(known)):
+        if len(known) == 1 and not (named and all(known)):
             draft.row["object_key"] = next(iter(known))
 
 
-async def still_in_trouble(session: AsyncSession, incidents: Set[UUID], *, quiet: Set[str]) -> Mapping[UUID, Left]:
-    """For each incident that has any, the objects whose last event is no recovery."""
-    last = (
-        sa.select(Event.incident_id, Event.object_key, Event.message, Event.resolved)
-        .ext(distinct_on(Event.incident_id, Event.fingerprint, Event.object_key))
-        .where(
-            Event.tenant_id == tenant_of(session),
-            Event.incident_id.in_(incidents),
-            Event.resolved | Event.action.not_in(sorted(quiet)),
+async def note_objects(session: AsyncSession, drafts: Sequence[Draft], *, quiet: Set[str]) -> None:
+    """Keep what these events say of the objects of their incidents, which are open and locked by the caller."""
+    latest: dict[tuple[UUID | None, str, str], dict[str, object]] = {}
+    for draft in sorted(drafts, key=lambda draft: (_instant(draft), draft.row["received_at"])):
+        row = draft.row
+        key = (row["incident_id"], row["fingerprint"], row["object_key"])
+        known = latest.setdefault(key, _NOTHING_KNOWN | {"name": row["object_key"] or row["message"][:100]})
+        known["was_in_trouble"] = known["was_in_trouble"] or not row["resolved"]
+        if row["resolved"] or row["action"] not in quiet:
+            known |= {
+                "in_trouble": not row["resolved"],
+                "happened_at": _instant(draft),
+                "received_at": row["received_at"],
+            }
+            known["name"] = row["object_key"] or row["message"][:100]
+    if latest:
+        incident_ids, fingerprints, keys = zip(*latest, strict=True)
+        columns = {name: [known[name] for known in latest.values()] for name in _NOTHING_KNOWN}
+        columns |= {"incident_id": list(incident_ids), "fingerprint": list(fingerprints), "object_key": list(keys)}
+        await session.execute(_NOTE_OBJECTS, {"tenant_id": tenant_of(session), **columns})
+
+
+async def forget_objects(session: AsyncSession, incident_id: UUID) -> None:
+    """The incident is over."""
+    await session.execute(
+        sa.delete(IncidentObject).where(
+            IncidentObject.tenant_id == tenant_of(session), IncidentObject.incident_id == incident_id
         )
-        .order_by(Event.incident_id, Event.fingerprint, Event.object_key, _INSTANT.desc(), Event.received_at.desc())
-        .subquery()
     )
-    named = sa.func.coalesce(sa.func.nullif(last.c.object_key, ""), sa.func.left(last.c.message, 100))
+
+
+async def still_in_trouble(session: AsyncSession, incidents: Set[UUID]) -> Mapping[UUID, Left]:
+    """For each incident that has any, the objects whose last event is no recovery."""
+    names = sa.func.array_agg(aggregate_order_by(IncidentObject.name, IncidentObject.name))
     rows = await session.execute(
-        sa.select(last.c.incident_id, sa.func.count(), sa.func.array_agg(named).label("names"))
-        .where(sa.not_(last.c.resolved))
-        .group_by(last.c.incident_id)
+        sa.select(IncidentObject.incident_id, sa.func.count(), names[1:_NAMED_LIMIT])
+        .where(
+            IncidentObject.tenant_id == tenant_of(session),
+            IncidentObject.incident_id.in_(incidents),
+            IncidentObject.in_trouble,
+        )
+        .group_by(IncidentObject.incident_id)
     )
-    return {incident_id: Left(count, sorted(names)[:_NAMED_LIMIT]) for incident_id, count, names in rows}
+    return {incident_id: Left(count, first) for incident_id, count, first in rows}
 
 
 def partly(incident_id: UUID, recovered: Sequence[Draft], left: Left) -> Line:

@@ -1,11 +1,10 @@
-"""The story of an incident, line by line, in the transaction of what it tells."""
+"""The timeline of an incident: lines added in the transaction of what they report, and read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -26,36 +25,36 @@ _WORTH_TELLING = frozenset({"failed", "undone", "denied"})
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A line to add. With a `key` (a repeated step) the second time does nothing; `at` is now unless told."""
+    """A line to add. With a `key` (a repeated step) the second time does nothing; `at` is now unless given."""
 
     incident_id: UUID
     kind: str
     title: str
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, object] = field(default_factory=dict)
     key: str | None = None
     at: datetime | None = None
     #: Who did it, as a reference; None where it happened by itself.
     actor: str | None = None
 
 
-async def tell(
+async def add(
     session: AsyncSession,
     *,
     incident_id: UUID,
     kind: str,
     title: str,
-    detail: dict[str, Any] | None = None,
+    detail: Mapping[str, object] | None = None,
     key: str | None = None,
     at: datetime | None = None,
     actor: str | None = None,
 ) -> bool:
-    """Add a line, and tell who watches. With a `key` (a repeated step) the second time does nothing: False then."""
+    """Add a line, and notify who watches. With a `key` (a repeated step) the second time does nothing: False then."""
     line = Line(incident_id=incident_id, kind=kind, title=title, detail=detail or {}, key=key, at=at, actor=actor)
-    return await tell_all(session, [line]) == 1
+    return await add_all(session, [line]) == 1
 
 
-async def tell_all(session: AsyncSession, lines: Sequence[Line]) -> int:
-    """Add many lines at once, in this order, and tell who watches, once per incident. Returns how many were new."""
+async def add_all(session: AsyncSession, lines: Sequence[Line]) -> int:
+    """Add many lines at once, in this order, and notify who watches, once per incident. Returns how many were new."""
     if not lines:
         return 0
     tenant_id, at = tenant_of(session), now()

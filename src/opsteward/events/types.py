@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from opsteward.accounts.types import Actor
 from opsteward.actions.types import Limits
+from opsteward.core.json_types import Json, JsonObject
 from opsteward.systems.types import KnownSystem
 
 
@@ -32,7 +32,7 @@ class NewEvent:
     source: str = ""
     error_type: str | None = None
     stack_trace: str | None = None
-    context: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Json] = field(default_factory=dict)
     severity: str | None = None
     occurred_at: datetime | None = None
     resolved: bool = False
@@ -96,7 +96,7 @@ class TimelineView:
     at: datetime
     kind: str
     title: str
-    detail: dict[str, Any]
+    detail: JsonObject
     actor: Actor | None = None
     reason: str | None = None
 
@@ -110,7 +110,7 @@ class EventView:
     error_type: str | None
     message: str
     stack_trace: str | None
-    context: dict[str, Any]
+    context: JsonObject
     resolved: bool
     category: str
     severity: str

@@ -1,1 +1,4 @@
-"""One folder per outside system or format."""
+"""One folder per outside system: its configuration, client, connector, checks and actions.
+
+An integration sees `contracts` and `core` only, and its client is the only user of the system's library.
+"""

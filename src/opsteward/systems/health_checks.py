@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
 from opsteward.contracts.check import CheckResult, CheckStatus
 from opsteward.contracts.connector import SystemRef
 from opsteward.contracts.registry import OfferedCheck
 from opsteward.core.errors import OpsError
+from opsteward.core.json_types import Json, JsonObject
 from opsteward.core.log import get_logger
 from opsteward.core.redact import redact, redact_text
 from opsteward.systems.service import connected
@@ -17,15 +19,17 @@ from opsteward.systems.types import CheckOutcome
 
 log = get_logger(__name__)
 
+_MAX_DEPTH = 20  # of evidence; what lies deeper becomes text
 
-async def look(
+
+async def run_checks(
     target: SystemRef, secret: Mapping[str, str], offered: Sequence[OfferedCheck], *, timeout: float
 ) -> list[CheckOutcome]:
     """Run the checks side by side, each for at most its own timeout and `timeout` seconds."""
-    return list(await asyncio.gather(*(_look_once(target, secret, one, timeout) for one in offered)))
+    return list(await asyncio.gather(*(_run_check(target, secret, one, timeout) for one in offered)))
 
 
-async def _look_once(
+async def _run_check(
     target: SystemRef, secret: Mapping[str, str], offered: OfferedCheck, timeout: float
 ) -> CheckOutcome:
     check = offered.check
@@ -39,7 +43,33 @@ async def _look_once(
     except Exception as error:  # a plug-in's bug is not the system's failure, and must not stop the session
         log.exception("systems.check.crashed", check=check.slug, system=target.name)
         result = _unknown(f"the check itself failed ({type(error).__name__})")
-    return CheckOutcome(system=target, check=check.slug, title=check.title, result=result)
+    return CheckOutcome(system=target, check=check.slug, title=check.title, result=_storable(result))
+
+
+def _storable(result: CheckResult) -> CheckResult:
+    """The result with nothing in it that no database takes: one check's evidence must not lose what others saw."""
+    findings = [
+        replace(each, evidence=_evidence(each.evidence), description=str(_plain(each.description)))
+        for each in result.findings
+    ]
+    return replace(result, summary=str(_plain(result.summary)), evidence=_evidence(result.evidence), findings=findings)
+
+
+def _evidence(found: Mapping[str, object]) -> JsonObject:
+    return {str(_plain(key)): _plain(value) for key, value in found.items()}
+
+
+def _plain(value: object, depth: int = 0) -> Json:
+    """As JSON that PostgreSQL keeps: no NUL, no half characters, no NaN; what is no JSON becomes text."""
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, bool | int | None) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if depth < _MAX_DEPTH and isinstance(value, Mapping):
+        return {str(_plain(str(key))): _plain(each, depth + 1) for key, each in value.items()}
+    if depth < _MAX_DEPTH and isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each, depth + 1) for each in value]
+    return _plain(str(value))
 
 
 def _unknown(why: str) -> CheckResult:
@@ -59,7 +89,7 @@ def health_of(outcomes: Sequence[CheckOutcome]) -> str:
     return "unknown"
 
 
-def evidence_of(outcomes: Sequence[CheckOutcome]) -> list[dict[str, Any]]:
+def evidence_of(outcomes: Sequence[CheckOutcome]) -> list[JsonObject]:
     """The outcomes as plain, redacted data."""
     return [
         {

@@ -1,4 +1,4 @@
-"""Watches every system on its interval, on the leader; tells the bus when a system's health changes.
+"""Watches every system on its interval, on the leader; publishes on the bus when a system's health changes.
 
 The first failure is confirmed at once by a second look, then it counts; recovery is damped (several passes in a
 row). While nothing changes, a check costs one small UPDATE.
@@ -12,25 +12,26 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.contracts.check import CheckStatus
+from opsteward.contracts.check import CheckResult, CheckStatus
 from opsteward.contracts.connector import SystemRef
 from opsteward.contracts.registry import Registry
 from opsteward.core.bus import Bus
 from opsteward.core.clock import now
 from opsteward.core.db import Database, tenant_of
-from opsteward.core.errors import NotFound, OpsError, Unavailable
+from opsteward.core.errors import Invalid, NotFound, OpsError, Unavailable
+from opsteward.core.json_types import JsonObject
 from opsteward.core.log import correlated, get_logger
 from opsteward.core.pause import pause
 from opsteward.core.settings import Settings
-from opsteward.systems.health_checks import evidence_of, health_of, look
+from opsteward.systems.health_checks import evidence_of, health_of, run_checks
 from opsteward.systems.health_history import note_check
 from opsteward.systems.models import System
+from opsteward.systems.registration import MAX_INTERVAL, SHORTEST_INTERVAL
 from opsteward.systems.service import Inventory
 from opsteward.systems.types import CheckOutcome, HealthChanged
 
@@ -39,7 +40,6 @@ log = get_logger(__name__)
 _CONFIRM_AFTER = 0.25  # seconds between the first failure and the look that confirms it
 _RELOAD_EVERY = 60.0
 _DEGRADED_AFTER = 3  # warnings in a row before a system counts as degraded
-_SHORTEST_INTERVAL = 0.5
 
 
 @dataclass(frozen=True)
@@ -115,14 +115,18 @@ class Monitor:
         """Look at one system once, store what was seen, return its health. Raises NotFound."""
         with correlated(f"check-{system_id}"):
             async with self._db.unit_of_work(tenant_id) as session:
-                target, secret = await self._inventory.ref_with_secret(session, system_id=system_id)
+                try:
+                    target, secret = await self._inventory.ref_with_secret(session, system_id=system_id)
+                except Invalid as unreadable:
+                    target = await self._inventory.ref(session, system_id=system_id)
+                    return await self._store(session, target, [_unseen(target, unreadable)], now())
             checks = self._registry.checks_for(target.endpoint, health_only=True)
             seen_at = now()
-            outcomes = await look(target, secret, checks, timeout=self._settings.diagnosis_timeout)
+            outcomes = await run_checks(target, secret, checks, timeout=self._settings.diagnosis_timeout)
             if health_of(outcomes) == "down":
                 await asyncio.sleep(_CONFIRM_AFTER)
                 seen_at = now()
-                outcomes = await look(target, secret, checks, timeout=self._settings.diagnosis_timeout)
+                outcomes = await run_checks(target, secret, checks, timeout=self._settings.diagnosis_timeout)
             async with self._db.unit_of_work(tenant_id) as session:
                 return await self._store(session, target, outcomes, seen_at)
 
@@ -138,9 +142,10 @@ class Monitor:
         failed = any(o.result.status is CheckStatus.FAIL for o in outcomes)
         passes = 0 if failed or seen == "unknown" else row.passes_in_a_row + 1
         was, health = row.health, self._damped(row, seen, passes)
-        values: dict[str, Any] = {
+        response_time = max((o.result.seconds for o in outcomes if o.result.seconds is not None), default=None)
+        values: dict[str, object] = {
             "checked_at": now(),
-            "response_time": max((o.result.seconds for o in outcomes if o.result.seconds is not None), default=None),
+            "response_time": response_time,
             "checks_total": System.checks_total + 1,
             "checks_failed": System.checks_failed + int(failed),
             "passes_in_a_row": passes,
@@ -153,9 +158,7 @@ class Monitor:
             sa.update(System).where(System.tenant_id == target.tenant_id, System.id == target.id).values(values)
         )
         if seen != "unknown":
-            await note_check(
-                session, system_id=target.id, at=seen_at, failed=failed, response_time=values["response_time"]
-            )
+            await note_check(session, system_id=target.id, at=seen_at, failed=failed, response_time=response_time)
         if health != was:
             log.info("systems.health.changed", system=target.name, was=was, now=health)
             await self._bus.publish(
@@ -183,9 +186,17 @@ class Monitor:
         return seen
 
 
-def _interval(settings: dict[str, Any], default: float) -> float:
+def _unseen(target: SystemRef, unreadable: Invalid) -> CheckOutcome:
+    """What is known of a system whose credentials can't be read: nothing, and why."""
+    log.error("systems.credentials.unreadable", system=target.name, error=unreadable.detail)
+    summary = f"its credentials can't be read: {unreadable.detail}"
+    result = CheckResult(status=CheckStatus.UNKNOWN, summary=summary)
+    return CheckOutcome(system=target, check="credentials", title="Credentials", result=result)
+
+
+def _interval(settings: JsonObject, default: float) -> float:
     """A system's own `check_interval` (seconds) if it names one."""
     own = settings.get("check_interval")
-    return (
-        max(_SHORTEST_INTERVAL, float(own)) if isinstance(own, int | float) and not isinstance(own, bool) else default
-    )
+    if not isinstance(own, int | float) or isinstance(own, bool):
+        return default
+    return min(max(SHORTEST_INTERVAL, own), MAX_INTERVAL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from opsteward.core.clock import now
 from opsteward.core.db import Base, TenantRow
+from opsteward.core.json_types import JsonObject
 
 
 class System(TenantRow, Base):
@@ -30,7 +30,7 @@ class System(TenantRow, Base):
     sync_frequency: Mapped[int | None]
     criticality: Mapped[str]
     credentials_sealed: Mapped[bytes | None]
-    settings: Mapped[dict[str, Any]]
+    settings: Mapped[JsonObject]
     depends_on: Mapped[list[UUID]]
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
@@ -42,7 +42,7 @@ class System(TenantRow, Base):
     checks_total: Mapped[int] = mapped_column(default=0)
     checks_failed: Mapped[int] = mapped_column(default=0)
     passes_in_a_row: Mapped[int] = mapped_column(default=0)
-    evidence: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    evidence: Mapped[list[JsonObject]] = mapped_column(default=list)
 
 
 class HealthMinute(Base):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import cast
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel
@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from opsteward.contracts.connector import SystemRef
 from opsteward.contracts.registry import Registry
 from opsteward.core.errors import FieldProblem, Invalid
+from opsteward.core.json_types import Json
 from opsteward.systems.types import CRITICALITIES, TYPES
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -33,7 +34,7 @@ class NewSystem:
     sync_frequency: int | None = None
     criticality: str = "standard"
     credentials: Mapping[str, str] | None = None
-    settings: Mapping[str, Any] | None = None
+    settings: Mapping[str, Json] | None = None
     depends_on: Sequence[str] = ()
 
 
@@ -108,7 +109,7 @@ def _own_problems(new: NewSystem) -> Iterator[FieldProblem]:
         yield FieldProblem(field="endpoint", problem="is not a URL", remedy="use scheme://host[:port]/...")
     interval = (new.settings or {}).get("check_interval", SHORTEST_INTERVAL)
     is_number = isinstance(interval, int | float) and not isinstance(interval, bool)
-    if not (is_number and SHORTEST_INTERVAL <= interval <= MAX_INTERVAL):  # not-a-number is in no range
+    if not is_number or not SHORTEST_INTERVAL <= cast(float, interval) <= MAX_INTERVAL:  # NaN is in no range
         yield FieldProblem(
             field="settings.check_interval",
             problem="is no usable time between checks",

@@ -20,6 +20,7 @@ from opsteward.core.crypto import SecretBox, digest
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import Json
 from opsteward.core.references import called
 from opsteward.systems.models import System
 from opsteward.systems.registration import NewSystem, Refusal, check_new
@@ -37,12 +38,12 @@ class Inventory:
         registry: Registry,
         box: SecretBox,
         bus: Bus,
-        defaults: Mapping[str, Any] | None = None,
+        defaults: Mapping[str, Json] | None = None,
         refusal: Refusal | None = None,
         own_server: OwnServer | None = None,
     ) -> None:
         """`defaults` are thresholds that a system has unless its own settings say otherwise; `refusal` says which
-        configurations nobody may register (`OwnDatabase.refusal`); `own_server` is told to every connector."""
+        configurations nobody may register (`OwnDatabase.refusal`); `own_server` is given to every connector."""
         self._own_server = own_server
         self._refusal = refusal
         self._registry = registry
@@ -238,6 +239,10 @@ class Inventory:
             else {}
         )
         return self._ref(row), secret
+
+    async def ref(self, session: AsyncSession, *, system_id: UUID) -> SystemRef:
+        """A system as plug-ins see it. Raises NotFound."""
+        return self._ref(await self._row(session, system_id))
 
     def _ref(self, row: System) -> SystemRef:
         return SystemRef(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from opsteward.contracts.check import CheckResult
 from opsteward.contracts.connector import SystemRef
+from opsteward.core.json_types import JsonObject
 
 TYPES = ("database", "api", "ldap", "scim", "file_system", "webhook", "service")
 CRITICALITIES = ("critical", "standard", "backup")
@@ -25,7 +26,7 @@ class SystemInfo:
     health_check_url: str | None
     sync_frequency: int | None
     criticality: str
-    settings: dict[str, Any]
+    settings: JsonObject
     depends_on: list[UUID]
     has_credentials: bool
     created_at: datetime
@@ -43,7 +44,7 @@ class SystemHealth:
     error_rate: float
     checked_at: datetime | None
     since: datetime
-    evidence: list[dict[str, Any]]
+    evidence: list[JsonObject]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from opsteward.contracts.connector import SystemRef
 from opsteward.core.errors import OpsError
 from opsteward.events import timeline
 from opsteward.events.types import IncidentStatus
-from opsteward.systems.health_checks import look
+from opsteward.systems.health_checks import run_checks
 from opsteward.systems.service import connected
 from opsteward.troubleshooting.assessment import diagnostic_report, findings_in_words, health_score, prioritised
 from opsteward.troubleshooting.service import get_row, write_phase
@@ -72,7 +72,7 @@ class Diagnosis:
         systems = await self._context.systems(case)
         groups = await asyncio.gather(
             *(
-                look(
+                run_checks(
                     ref,
                     secret,
                     self._context.registry.checks_for(ref.endpoint, domain=domain),
@@ -100,7 +100,7 @@ class Diagnosis:
             row.issues = [i.model_dump(mode="json") for i in issues]
             row.health_score = health_score(issues)
             if row.incident_id:
-                await timeline.tell(
+                await timeline.add(
                     session,
                     incident_id=row.incident_id,
                     kind="diagnosed",

@@ -21,7 +21,7 @@ from opsteward.core.settings import Settings
 from opsteward.events import timeline
 from opsteward.events.incidents import Incidents
 from opsteward.events.types import IncidentStatus
-from opsteward.systems.health_checks import health_of, look
+from opsteward.systems.health_checks import health_of, run_checks
 from opsteward.systems.service import Inventory
 from opsteward.troubleshooting.models import Session
 from opsteward.troubleshooting.service import get_row, write_phase
@@ -62,7 +62,7 @@ class SessionContext:
         return {
             "correlation": row.correlation_id,
             "tried": len(row.tried),
-            "rounds": max((phase["round"] for phase in row.phases), default=0),
+            "rounds": max((int(str(phase["round"])) for phase in row.phases), default=0),
             "attempts": self.settings.max_attempts_per_session,
             "looks": self.settings.further_looks,
             "pause": self.settings.look_again_after,
@@ -82,7 +82,7 @@ class SessionContext:
 
     async def health(self, ref: SystemRef, secret: dict[str, str]) -> str:
         checks = self.registry.checks_for(ref.endpoint, health_only=True)
-        return health_of(await look(ref, secret, checks, timeout=self.settings.diagnosis_timeout))
+        return health_of(await run_checks(ref, secret, checks, timeout=self.settings.diagnosis_timeout))
 
     async def all_healthy(self, case: Case) -> bool:
         systems = await self.systems(case)
@@ -129,7 +129,7 @@ class SessionContext:
             row = await get_row(session, case.session_id, lock=True)
             write_phase(row, name, round_number=number, summary=summary, started=started, ended=time.time())
             if row.incident_id:
-                await timeline.tell(
+                await timeline.add(
                     session,
                     incident_id=row.incident_id,
                     kind=kind or _PAST[name],

@@ -26,6 +26,7 @@ from opsteward.events.standing_orders.document import (
     parse,
     shipped,
 )
+from opsteward.events.standing_orders.parser import read_orders
 from opsteward.events.standing_orders.types import DAYS, END_OF_DAY, covers
 from opsteward.lab.registration import standing_orders as lab_orders
 
@@ -112,8 +113,8 @@ def test_all_problems_are_told_with_line_field_and_remedy() -> None:
     assert [(line, field) for line, field, _, _ in found] == [
         (1, "version"),
         (3, "orders.0.name"),
-        (4, "orders.0.match.systm"),
         (4, "orders.0.match.finding"),
+        (4, "orders.0.match.systm"),
         (5, "orders.0.action"),
         (10, "orders.1.match.finding"),
         (11, "orders.1.match.category"),
@@ -121,9 +122,9 @@ def test_all_problems_are_told_with_line_field_and_remedy() -> None:
         (13, "orders.1.action"),
         (14, "orders.1.approval"),
         (15, "orders.1.cooldown"),
-        (16, "orders.1.limits.per_day"),
         (16, "orders.1.limits.per_target"),
         (16, "orders.1.limits.per_hour"),
+        (16, "orders.1.limits.per_day"),
         (17, "orders.1.window.days"),
         (17, "orders.1.window.from"),
         (17, "orders.1.window.to"),
@@ -149,31 +150,112 @@ def test_errors_are_a_family_of_their_own() -> None:
     assert caught.value.problems[1].as_dict()["line"] == 3
 
 
+def test_a_problem_names_the_column_of_its_value() -> None:
+    with pytest.raises(StandingOrderErrors) as caught:
+        parse(BROKEN, known_actions=ACTIONS)
+    places = [(p.as_dict()["line"], p.as_dict()["column"]) for p in caught.value.problems[:6]]
+    assert places == [(1, 10), (3, 11), (4, 22), (4, 34), (5, 13), (10, 11)]
+
+
 @pytest.mark.parametrize(
-    ("text", "line", "problem"),
+    ("text", "line", "column", "problem"),
     [
-        ("", 1, "pairs"),
-        ("[", 2, "no YAML"),
-        ("version: 1\norders:\n\t- x", 3, "no YAML"),
-        ("a: &x 1\nb: *x", 1, "anchors"),
-        ("version: 1\nx: *y", 2, "anchors"),
-        ("version: 1\nversion: 1", 2, "twice"),
-        ("version: 1\norders: !!python/object:os.system {}", 2, "tag"),
-        ("---\nversion: 1\n---\nversion: 1", 3, "second document"),
-        ("version: 1\n\x00", 2, "no YAML"),
-        ("version: 1\n# \ud800", 2, "Unicode"),
-        ("[" * 1_000, 1, "nested deeper"),
-        ("#" * 300_000, 1, "limit"),
-        ("? [a]\n: b", 1, "plain word"),
-        ("version: 1", 1, "list"),
-        ("version: 1\norders: {}", 2, "list"),
-        ("version: 1\norders:\n" + "  - x\n" * 501, 3, "more than 500"),
+        ("", 1, 1, "pairs"),
+        ("[", 2, 1, "not closed"),
+        ("a: [1, 2\nb: 3", 1, 4, "a bracket"),
+        ("a: 'x\nb: 1", 1, 4, "a quote"),
+        ('a: "x\\q"', 1, 6, "escape"),
+        ("a: b: c", 1, 5, "':'"),
+        ("a: @x", 1, 4, "can't begin"),
+        ("a:\n  - b\n  -c: d", 3, 3, "'- '"),
+        ("version: 1\norders:\n\t- x", 3, 1, "a tab"),
+        ("a: &x 1\nb: *x", 1, 4, "anchors"),
+        ("version: 1\nx: *y", 2, 4, "anchors"),
+        ("a: &a [x, x]\nb: &b [*a, *a, *a]\nc: [*b, *b, *b]", 1, 4, "anchors"),
+        ("version: 1\nversion: 1\norders:", 2, 1, "twice"),
+        ("version: 1\norders: !!python/object:os.system {}", 2, 9, "tag"),
+        ("---\nversion: 1\n---\nversion: 1", 3, 1, "second document"),
+        ("version: 1\n\x00", 2, 1, "a character"),
+        ("version: 1\n# \ud800", 2, 1, "Unicode"),
+        ("[" * 1_000, 1, 13, "nested deeper"),
+        ("? " * 1_000, 1, 25, "nested deeper"),
+        ("#" * 300_000, 1, 1, "limit"),
+        ("version: 1\norders:\n? [a]\n: b", 3, 3, "plain word"),
+        ("version: 1", 1, 1, "list"),
+        ("version: 1\norders: {}", 2, 9, "list"),
+        ("version: 1\norders:\n" + "  - x\n" * 501, 3, 3, "more than 500"),
     ],
 )
-def test_files_that_are_refused_whole(text: str, line: int, problem: str) -> None:
-    found = problems(text)
-    assert found[0][0] == line
-    assert problem in found[0][2]
+def test_files_that_are_refused_whole(text: str, line: int, column: int, problem: str) -> None:
+    with pytest.raises(StandingOrderErrors) as caught:
+        parse(text, known_actions=ACTIONS)
+    (found,) = [p.as_dict() for p in caught.value.problems]
+    assert (found["line"], found["column"]) == (line, column)
+    assert problem in str(found["problem"])
+    assert found["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "text"),
+    [
+        ("mapping values", "a: b: c"),
+        ("flow", "["),
+        ("block", "a:\n  - b\n c: d"),
+        ("token", "a: %"),
+        ("YAML", "%YAML 9.9\n--- a"),
+    ],
+)
+def test_no_words_of_the_library_are_passed_on(theirs: str, text: str) -> None:
+    (found,) = problems(text)
+    assert theirs not in found[2].removeprefix("is no YAML")
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_taken() -> None:
+    text = ("version: 1\norders:\n" + FULL).replace("\n", "\r\n")
+    assert len(parse(f"\ufeff{text}", known_actions=ACTIONS)) == 2
+
+
+def test_a_name_given_twice_is_told_with_all_other_problems() -> None:
+    found = problems(
+        "version: 1\norders:\n" + order("a", "finding: lok", RESTART, "    action: x\n    aproval: auto\n")
+    )
+    assert [(line, field) for line, field, _, _ in found] == [
+        (4, "orders.0.match.finding"),
+        (6, "orders.0.action"),
+        (7, "orders.0.aproval"),
+    ]
+
+
+def test_the_number_of_problems_told_is_bounded() -> None:
+    found = problems("version: 1\norders:\n- {" + ", ".join(f"a{n}" for n in range(30_000)) + "}\n")
+    assert len(found) == 201
+    assert "29803 more" in found[-1][2]
+
+
+def test_a_bad_order_takes_no_other_one_with_it() -> None:
+    text = "version: 1\norders:\n" + (
+        order("gone", "category: system_error", "vanished")
+        + order("twice", "category: ignorable", "log_only", "    action: escalate\n")
+        + order("kept", "category: system_error, source: cron", "escalate")
+        + "  - 7\n"
+        + order("covered", "category: system_error, source: cron", "log_only")
+        + order("last", "finding: lock_chain", RESTART)
+    )
+    found = read_orders(text, known_actions=ACTIONS)
+    assert [each.name for each in found.orders] == ["kept", "last"]
+    assert found.faulty == ["gone", "twice", "number 4", "covered"]
+    assert not found.unreadable
+    assert {problem.field for problem in found.problems} == {
+        "orders.0.action",
+        "orders.1.action",
+        "orders.3",
+        "orders.4",
+    }
+
+
+def test_a_file_at_fault_as_a_whole_has_no_orders() -> None:
+    found = read_orders("version: 2\norders:\n" + order("a", "source: x", "escalate"), known_actions=ACTIONS)
+    assert (found.orders, found.unreadable) == ([], True)
 
 
 def test_an_empty_list_is_no_orders() -> None:
@@ -195,6 +277,7 @@ def order(name: str, match: str, action: str, more: str = "") -> str:
         ("finding: lock_chain", WIPE, "    approval: auto\n", "limits", "high risk"),
         ("finding: lock_chain, system: ''", RESTART, "", "match.system", "is empty"),
         ("finding: lock_chain, system: []", RESTART, "", "match.system", "1 to 50"),
+        (f"finding: [{', '.join(['a'] * 50_000)}]", RESTART, "", "match.finding", "1 to 50"),
         ("finding: lock_chain, system: {a: b}", RESTART, "", "match.system", "single value"),
         ("finding: lock_chain, message: x", RESTART, "", "match.message", "a finding has no"),
         ("category: ignorable, component: x", "log_only", "", "match.component", "an event has no".replace("an", "a")),

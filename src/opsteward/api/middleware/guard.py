@@ -41,6 +41,8 @@ Recognise = Callable[[Request], Awaitable[Identity]]
 _CORRELATION = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 #: Routes that take many things at once, within the larger limit.
 _INGEST = frozenset({"/api/v1/events", "/api/v1/tasks/bulk", "/scim/v2/Bulk"})
+#: Routes that take good rows and reject bad ones: each row of an array is looked at by itself, in the route.
+_BY_ROW = frozenset({"/api/v1/events"})
 #: Routes that read their bodies themselves, piece by piece: they are files, and too large to be held.
 STREAMED = frozenset({"/api/v1/users/bulk-import"})
 _GUARDED = ("/api/v1/", "/api/agents/", "/agent/", "/scim/")
@@ -126,7 +128,8 @@ class Guard:
         if len(body) > _LOOP_BYTES:
             weight = len(body) + _VALUE_BYTES * min(_values_at_most(body), VALUES_LIMIT)
             await held.enter_async_context(self._capacity.parsed.of(party, weight, patience=self._capacity.patience))
-        if body and (kind == "application/json" or kind.endswith("+json")):
+        by_row = path.rstrip("/") in _BY_ROW and body.lstrip()[:1] == b"["
+        if body and not by_row and (kind == "application/json" or kind.endswith("+json")):
             if len(body) > _LOOP_BYTES:
                 await in_thread(check_json, body, max_depth=self._settings.max_json_depth)
             else:
@@ -201,11 +204,33 @@ def _check_query(request: Request) -> None:
         raise Invalid.field("path", "holds a NUL character", "remove it")
 
 
+def check_rows(body: bytes, *, max_depth: int) -> list[Any]:
+    """The rows of a JSON array; in the place of a row that can't be stored, the Invalid that names its fields.
+
+    Raises Malformed for what is no JSON array. Blocks as `check_json` does.
+    """
+    rows, suspicious = _parsed(body, max_depth=max_depth + 1)
+    if not isinstance(rows, list):
+        raise Malformed(problems=[_body_problem("is no JSON array", "send one")])
+    if not suspicious:
+        return rows
+    found = ((row, list(islice(_unstorable(row, max_depth), _MAX_PROBLEMS))) for row in rows)
+    return [Invalid(problems=problems) if problems else row for row, problems in found]
+
+
 def check_json(body: bytes, *, max_depth: int) -> Any:
     """The parsed body. Raises Malformed for what is no JSON, Invalid naming the field for what can't be stored.
 
     Its time and memory are bounded by `VALUES_LIMIT` and the body's length; it blocks, so give it a thread when large.
     """
+    value, suspicious = _parsed(body, max_depth=max_depth)
+    if suspicious and (found := list(islice(_unstorable(value, max_depth), _MAX_PROBLEMS))):
+        raise Invalid(problems=found)
+    return value
+
+
+def _parsed(body: bytes, *, max_depth: int) -> tuple[Any, bool]:
+    """The value, and whether there may be something in it that can't be stored. Raises Malformed."""
     check_values(body)
     try:
         text = body.decode("utf-8")
@@ -220,11 +245,8 @@ def check_json(body: bytes, *, max_depth: int) -> Any:
         raise Malformed(problems=[_body_problem(f"is nested deeper than {max_depth}", "flatten it")]) from None
     except ValueError as error:
         raise Malformed(problems=[_body_problem(f"is not JSON: {error}", "send valid JSON")]) from None
-    if many_digits or _SUSPICIOUS.search(body) or body.count(b"[") + body.count(b"{") > max_depth:
-        found = list(islice(_unstorable(value, max_depth), _MAX_PROBLEMS))
-        if found:
-            raise Invalid(problems=found)
-    return value
+    deep = body.count(b"[") + body.count(b"{") > max_depth
+    return value, bool(many_digits or deep or _SUSPICIOUS.search(body))
 
 
 def _values_at_most(body: bytes) -> int:

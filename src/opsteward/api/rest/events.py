@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from itertools import islice
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -15,7 +14,7 @@ from opsteward.accounts.types import Identity
 from opsteward.actions.runs_in_full import in_full
 from opsteward.api import problems
 from opsteward.api.deps import RoomsDep, needs
-from opsteward.api.middleware.guard import check_json
+from opsteward.api.middleware.guard import check_json, check_rows
 from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, Ref, Routine, page_of
 from opsteward.api.rest.schemas.events import IncidentInFull, NotDone, Rejected, TakenEvents, TakenEventsInFull
 from opsteward.api.routes import Routes
@@ -119,11 +118,11 @@ def _rows(body: bytes, kind: str, settings: Settings) -> list[Any]:
         return [_line(line, settings.max_json_depth) for line in lines]
     if kind != "application/json" and not kind.endswith("+json"):
         raise Malformed.field("content-type", f"{kind[:60]!r} is not taken here", "use application/json or NDJSON")
-    try:
-        value = json.loads(body)
-    except ValueError:
-        raise Malformed.field("body", "is empty or no JSON", "send one event, an array, or NDJSON") from None
-    rows = value if isinstance(value, list) else [value]
+    if not body.strip():
+        raise Malformed.field("body", "is empty or no JSON", "send one event, an array, or NDJSON")
+    is_array = body.lstrip()[:1] == b"["
+    depth = settings.max_json_depth
+    rows = check_rows(body, max_depth=depth) if is_array else [check_json(body, max_depth=depth)]
     if len(rows) > most:
         raise too_many
     return rows

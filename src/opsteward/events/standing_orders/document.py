@@ -36,8 +36,8 @@ from datetime import datetime, timedelta
 from fnmatch import translate
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
+from opsteward.core.json_types import JsonObject
 from opsteward.events.standing_orders.parser import FINDING_TYPES, StandingOrderErrors, parse
 from opsteward.events.standing_orders.types import (
     DAYS,
@@ -111,13 +111,13 @@ def dump(orders: Sequence[StandingOrder]) -> str:
     return yaml.safe_dump(as_document(orders), sort_keys=False, allow_unicode=True, width=110)
 
 
-def as_document(orders: Sequence[StandingOrder]) -> dict[str, Any]:
+def as_document(orders: Sequence[StandingOrder]) -> JsonObject:
     """The orders as the plain data of their file (for JSON, too)."""
     return {"version": 1, "orders": [_as_fields(order) for order in orders]}
 
 
-def _as_fields(order: StandingOrder) -> dict[str, Any]:
-    fields: dict[str, Any] = {"name": order.name}
+def _as_fields(order: StandingOrder) -> JsonObject:
+    fields: JsonObject = {"name": order.name}
     if order.description:
         fields["description"] = order.description
     fields["match"] = {

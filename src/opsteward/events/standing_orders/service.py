@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,11 +15,12 @@ from opsteward.core.changes import Change, record_changes
 from opsteward.core.clock import now
 from opsteward.core.computing import compute, in_fair_thread
 from opsteward.core.db import tenant_of
-from opsteward.core.errors import FieldProblem
 from opsteward.core.log import get_logger
 from opsteward.events.models import StandingOrderVersion
 from opsteward.events.standing_orders import document
-from opsteward.events.standing_orders.document import ActionInfo, StandingOrder, StandingOrderErrors, Subject
+from opsteward.events.standing_orders.document import ActionInfo, StandingOrder, Subject
+from opsteward.events.standing_orders.located_yaml import FileProblem
+from opsteward.events.standing_orders.parser import Reading, read_orders
 from opsteward.telemetry import audit
 
 log = get_logger(__name__)
@@ -28,33 +28,6 @@ log = get_logger(__name__)
 #: Matching so many characters, times the values that they are compared with, takes well below a millisecond or two.
 CHARACTERS_AT_ONCE = 200_000
 _CHECK_SECONDS, _LOAD_SECONDS = 3.0, 10.0  # of processor time
-#: The field of a problem that lies in one order: its place in the list.
-_ORDER = re.compile(r"orders\.([0-9]+)(?:\.|\Z)")
-
-
-def sound_orders(text: str, known_actions: Mapping[str, ActionInfo]) -> SoundOrders:
-    """What is left of a text when each faulty order is taken out; nothing where the file as a whole is at fault."""
-    import yaml
-
-    try:
-        return SoundOrders(document.parse(text, known_actions=known_actions))
-    except StandingOrderErrors as error:
-        first = problems = error.problems
-    if any(_ORDER.match(problem.field) is None for problem in problems):
-        return SoundOrders([], ["all"], first)
-    # BaseLoader takes every value as text, as our own reader does; sound YAML it is, or the file were at fault
-    tree = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 -- BaseLoader builds nothing but text
-    names: list[str] = []
-    while bad := {int(found[1]) for problem in problems if (found := _ORDER.match(problem.field))}:
-        items = tree["orders"]
-        names += [_name_of(items[number], number) for number in sorted(bad)]
-        tree["orders"] = [item for number, item in enumerate(items) if number not in bad]
-        left = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
-        try:
-            return SoundOrders(document.parse(left, known_actions=known_actions), names, first)
-        except StandingOrderErrors as error:
-            problems = error.problems
-    return SoundOrders([], ["all"], first)
 
 
 def values_of(orders: Sequence[StandingOrder]) -> int:
@@ -63,35 +36,23 @@ def values_of(orders: Sequence[StandingOrder]) -> int:
 
 
 def limits_of(order: StandingOrder) -> Limits:
-    """An order's cooldown and counts as the door takes them."""
+    """An order's cooldown and counts as the action service takes them."""
     return Limits(
         cooldown=order.cooldown.total_seconds(), per_target=order.limits.per_target, per_hour=order.limits.per_hour
     )
 
 
-def _name_of(item: object, number: int) -> str:
-    name = item.get("name") if isinstance(item, dict) else None
-    return str(name or f"number {number + 1}")[:63]
-
-
-@dataclass(frozen=True)
-class SoundOrders:
-    """The orders of a text that hold up, the names of those that don't, and what is wrong with them."""
-
-    orders: Sequence[StandingOrder]
-    faulty: Sequence[str] = ()
-    problems: Sequence[FieldProblem] = ()
-
-
 @dataclass(frozen=True, kw_only=True)
 class InForce:
-    """`version` 0 with the text that ships means that nobody applied any yet."""
+    """`version` 0 with the text that ships means that nobody applied any yet. `problems` are those of orders that
+    held when they were applied and hold up no longer; such orders are not in `orders`."""
 
     version: int
     text: str
     applied_by: str
     applied_at: datetime | None
     orders: Sequence[StandingOrder]
+    problems: Sequence[FileProblem] = ()
 
 
 class StandingOrders:
@@ -153,30 +114,32 @@ class StandingOrders:
                 )
             )
         ).one()
+        found = await self._still_valid(row.text, version)
         return InForce(
             version=row.version,
             text=row.text,
             applied_by=row.applied_by,
             applied_at=row.applied_at,
-            orders=await self._still_valid(row.text, version),
+            orders=found.orders,
+            problems=found.problems,
         )
 
     def _parse(self, text: str) -> Sequence[StandingOrder]:
         return document.parse(text, known_actions=self._known_actions)
 
-    async def _still_valid(self, text: str, version: int) -> Sequence[StandingOrder]:
+    async def _still_valid(self, text: str, version: int) -> Reading:
         """The orders of a text in force that hold up. An upgrade may have removed what one of them names: that must
         not take the others out of force, nor keep events from being taken in."""
-        found = await compute(_LOAD_SECONDS, sound_orders, text, self._known_actions)
-        if found.faulty:
+        found = await compute(_LOAD_SECONDS, read_orders, text, known_actions=self._known_actions)
+        if found.problems:
             log.warning(
                 "events.standing_orders.faulty",
                 version=version,
-                faulty=found.faulty,
+                faulty=found.faulty or ["all"],
                 left=[order.name for order in found.orders],
                 problems=[problem.as_dict() for problem in found.problems[:20]],
             )
-        return found.orders
+        return found
 
     async def match(self, session: AsyncSession, subject: Subject) -> StandingOrder | None:
         """The first order in force that covers this, now."""

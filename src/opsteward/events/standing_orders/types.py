@@ -120,12 +120,12 @@ def _includes(wide: str, narrow: str) -> bool:
     if not all(piece in narrow for piece in literals(wide)):
         return False  # which spares nearly all of them the walk
     places = _places(wide)
-    stars, marks = places.get("*", 0), places.get("?", 0)
-    states = 1 | (1 & stars) << 1
+    any_text, any_char = places.get("*", 0), places.get("?", 0)
+    states = 1 | (1 & any_text) << 1
     for char in narrow:
-        steps = 0 if char == "*" else places.get(char, 0) | marks
-        states = (states & stars) | (states & steps) << 1
-        states |= (states & stars) << 1
+        steps = 0 if char == "*" else places.get(char, 0) | any_char
+        states = (states & any_text) | (states & steps) << 1
+        states |= (states & any_text) << 1
     return bool(states >> len(wide) & 1)
 
 

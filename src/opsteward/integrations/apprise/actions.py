@@ -1,4 +1,4 @@
-"""Log it, answer the caller, or tell people: the six actions that a decision can name.
+"""Log it, answer the caller, or notify people: the six actions that a decision can name.
 
 They touch no registered system: `ctx.via` and `ctx.target` are None.
 """
@@ -58,7 +58,7 @@ class LogAndMonitor(LogNotice):
 
 
 class ReturnValidationError(Action[None, NoticeParams, ValidationErrorResult]):
-    """Builds the body that tells the caller which field is wrong; the API sends it."""
+    """Builds the body that names to the caller which field is wrong; the API sends it."""
 
     slug: ClassVar[str] = "return_validation_error"
     title: ClassVar[str] = "Answer with the validation error"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 from urllib.parse import quote
 
 from opsteward.core.errors import ConnectorError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SEND_TIMEOUT = 20.0  # seconds for all services of a route together
 _ZERO_WIDTH_SPACE = "\u200b"
-# C0 and C1 controls (but tab and newline) and the marks that reverse or hide text. The zero-width joiners
+# C0 and C1 controls (but tab and newline) and the characters that reverse or hide text. The zero-width joiners
 # stay: several scripts need them.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]")
 # @name, Slack's <!here> <@U1> <#C1> and Discord's <@&1>, and [text](url) links.
@@ -33,7 +33,7 @@ def inert(text: str, *, one_line: bool = False) -> str:
     return _MENTION.sub(lambda m: m.group(0) + _ZERO_WIDTH_SPACE, _CONTROLS.sub("\ufffd", text))
 
 
-def log_notice(event: str, params: NoticeParams, *, level: Literal["info", "warning"], **extra: Any) -> None:
+def log_notice(event: str, params: NoticeParams, *, level: Literal["info", "warning"], **extra: object) -> None:
     """One structured log line with the notice as it came; the log's renderer escapes it."""
     import structlog
 
@@ -43,7 +43,7 @@ def log_notice(event: str, params: NoticeParams, *, level: Literal["info", "warn
 
 
 class ConsoleNotifier:
-    """Writes a message as one clear line to a stream, standard error unless told otherwise."""
+    """Writes a message as one clear line to a stream, standard error unless another one is given."""
 
     name = "console"
 
@@ -120,17 +120,17 @@ async def _send_by_apprise(
     """Names of the services that took the message and of those that did not. Raises when none did."""
     import apprise
 
-    kinds = {"low": apprise.NotifyType.INFO, "medium": apprise.NotifyType.WARNING}
-    outcome = await _services(route, urls).async_notify(
+    notify_types = {"low": apprise.NotifyType.INFO, "medium": apprise.NotifyType.WARNING}
+    services, failed = _services(route, urls)
+    outcome = await services.async_notify(
         body=body,
         title=title,
-        notify_type=kinds.get(severity, apprise.NotifyType.FAILURE),
+        notify_type=notify_types.get(severity, apprise.NotifyType.FAILURE),
         body_format=apprise.NotifyFormat.TEXT,
         interpret_escapes=False,
         timeout=SEND_TIMEOUT,
     )
     sent: list[str] = []
-    failed: list[str] = []
     for result in outcome.results:
         taken = result.status == apprise.AppriseResultStatus.SUCCESS
         (sent if taken else failed).append(str(result.name))
@@ -142,17 +142,25 @@ async def _send_by_apprise(
     return sent, failed
 
 
-def _services(route: str, urls: Sequence[str]) -> apprise.Apprise:
-    """Raises ConnectorError naming the place of an unusable URL, never the URL: it holds tokens."""
+def _services(route: str, urls: Sequence[str]) -> tuple[apprise.Apprise, list[str]]:
+    """The usable services, and the places of the URLs that are none; never the URLs, which hold tokens. Raises
+    ConnectorError when none is usable."""
     import apprise
+    import structlog
 
     services = apprise.Apprise(asset=apprise.AppriseAsset(app_id="Opsteward", app_desc="Opsteward"))
+    unusable: list[int] = []
     for place, url in enumerate(urls, start=1):
         service = apprise.Apprise.instantiate(url, asset=services.asset, suppress_exceptions=True)
         if service is None:
-            raise ConnectorError(
-                f"URL {place} of route {route} is none that Apprise can use",
-                remedy="See the Apprise manual for the service's URL",
-            )
-        services.add(service)
-    return services
+            unusable.append(place)
+        else:
+            services.add(service)
+    if unusable:
+        structlog.get_logger(__name__).error("notices.urls.unusable", route=route, places=unusable)
+    if len(unusable) == len(urls):
+        raise ConnectorError(
+            f"URL {unusable[0]} of route {route} is none that Apprise can use",
+            remedy="See the Apprise manual for the service's URL",
+        )
+    return services, [f"URL {place} (none that Apprise can use)" for place in unusable]

@@ -14,7 +14,7 @@ ROUTES: tuple[Route, ...] = ("security", "oncall", "admin")
 
 
 class NoticeParams(BaseModel):
-    """What is to be told. Sizes are bounded so that no service cuts the reference off."""
+    """The message to send. Sizes are bounded so that no service cuts the reference off."""
 
     model_config = ConfigDict(extra="forbid")
 

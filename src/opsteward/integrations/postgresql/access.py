@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final, Literal, LiteralString
+from typing import ClassVar, Final, Literal, LiteralString, TypedDict
 
 from pydantic import BaseModel
 
@@ -36,6 +36,16 @@ _LOOK: Final[LiteralString] = """
     join pg_roles k on k.rolname = %(role)s
     left join pg_roles r on r.rolname = w.login
     order by w.nth"""
+
+
+class Membership(TypedDict):
+    """A login on the server: whether there is a role and it is a member, and why it is left alone."""
+
+    login: str
+    there: bool
+    member: bool
+    why: str | None
+    not_ours: str | None
 
 
 class PersonOutcome(BaseModel):
@@ -95,7 +105,7 @@ class KeepAccess(Action[PostgresConnector, AccessParams, AccessResult]):
 
     async def verify(self, ctx: ActionContext[PostgresConnector], params: AccessParams, result: AccessResult) -> Proof:
         left_alone = {one.login for one in result.people if one.did == "left_alone"}
-        rows = await _look(ctx.via, [one for one in params.people if one.login not in left_alone])
+        rows = await _memberships(ctx.via, [one for one in params.people if one.login not in left_alone])
         wanted = {one.login: one.wanted for one in params.people}
         wrong = [row["login"] for row in rows if row["member"] is not wanted[row["login"]]]
         return Proof(
@@ -109,19 +119,21 @@ class KeepAccess(Action[PostgresConnector, AccessParams, AccessResult]):
         await ctx.via.change_members(given=[one.login for one in result.people if one.did == "taken"], taken=taken)
 
 
-async def _look(via: PostgresConnector, people: Sequence[Person]) -> list[dict[str, Any]]:
+async def _memberships(via: PostgresConnector, people: Sequence[Person]) -> list[Membership]:
     role = via.config.settings.access_role
-    rows = await via.rows(_LOOK, {"logins": [one.login for one in people], "role": role, "longest": _MAX_NAME})
+    rows = await via.rows(
+        _LOOK, {"logins": [one.login for one in people], "role": role, "longest": _MAX_NAME}, shape=Membership
+    )
     if not rows and people:
-        told = f"there is no role {role}" if role else "the system names no access_role"
-        raise BadReply(told, remedy="create the role, or set the system's access_role to one that is there")
+        problem = f"there is no role {role}" if role else "the system names no access_role"
+        raise BadReply(problem, remedy="create the role, or set the system's access_role to one that is there")
     return rows
 
 
 async def _outcomes(via: PostgresConnector, people: Sequence[Person]) -> list[PersonOutcome]:
     """What there is to do; where nothing is, why."""
     outcomes = []
-    for person, row in zip(people, await _look(via, people), strict=True):
+    for person, row in zip(people, await _memberships(via, people), strict=True):
         did: Did = "as_wanted"
         why = row["why"] or (None if person.wanted else row["not_ours"])
         if why and person.wanted is not row["member"]:
@@ -130,5 +142,5 @@ async def _outcomes(via: PostgresConnector, people: Sequence[Person]) -> list[Pe
             did = "given" if row["there"] else "created_and_given"
         elif not person.wanted and row["member"]:
             did = "taken"
-        outcomes.append(PersonOutcome(login=person.login, did=did, why=why if did == "left_alone" else ""))
+        outcomes.append(PersonOutcome(login=person.login, did=did, why=why or "" if did == "left_alone" else ""))
     return outcomes

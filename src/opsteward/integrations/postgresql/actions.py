@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Final, Literal, LiteralString
+from datetime import datetime
+from typing import Annotated, ClassVar, Final, Literal, LiteralString, TypedDict
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -109,6 +110,28 @@ _REMAINS: Final[LiteralString] = """
            and pg_blocking_pids(s.pid) && array(select pid from alive)) as held_up"""
 
 
+class SessionNow(TypedDict):
+    """A session that was asked for, as it is now; null where it is gone."""
+
+    nth: int
+    pid: int
+    backend_start: datetime
+    alive: bool
+    state: str | None
+    usename: str | None
+    application_name: str | None
+    protected: str | None
+    as_found: bool
+    signalled: bool
+
+
+class Remains(TypedDict):
+    """The sessions that are still there, and how many wait for one of them."""
+
+    alive: list[int]
+    held_up: int
+
+
 class TerminateSession(Action[PostgresConnector, TerminateSessionParams, TerminateSessionResult]):
     """Ends sessions by pg_terminate_backend. Can't be undone: the server rolls their transactions back."""
 
@@ -165,7 +188,7 @@ class TerminateSession(Action[PostgresConnector, TerminateSessionParams, Termina
         await ctx.via.require_insight()
         deadline = time.monotonic() + _VERIFY_SECONDS
         while True:
-            row = (await ctx.via.rows(_REMAINS, arguments))[0]
+            row = (await ctx.via.rows(_REMAINS, arguments, shape=Remains))[0]
             remaining = sorted(set(row["alive"]) - left_alone)
             if not remaining and row["held_up"] == 0:
                 break
@@ -186,7 +209,7 @@ class TerminateSession(Action[PostgresConnector, TerminateSessionParams, Termina
         )
 
 
-async def _look_or_end(via: PostgresConnector, params: TerminateSessionParams, *, act: bool) -> list[dict[str, Any]]:
+async def _look_or_end(via: PostgresConnector, params: TerminateSessionParams, *, act: bool) -> list[SessionNow]:
     await via.require_insight()
     return await via.rows(
         _LOOK_OR_END,
@@ -198,10 +221,11 @@ async def _look_or_end(via: PostgresConnector, params: TerminateSessionParams, *
             "changes": [s.state_change for s in params.sessions],
             "expect": params.expect,
         },
+        shape=SessionNow,
     )
 
 
-def _outcomes(rows: Sequence[dict[str, Any]], *, acted: bool = False) -> list[SessionOutcome]:
+def _outcomes(rows: Sequence[SessionNow], *, acted: bool = False) -> list[SessionOutcome]:
     """What was done to each session, or would be (`acted` false)."""
     outcomes = []
     for row in rows:
@@ -219,7 +243,7 @@ def _outcomes(rows: Sequence[dict[str, Any]], *, acted: bool = False) -> list[Se
     return outcomes
 
 
-def _object(row: dict[str, Any]) -> str:
+def _object(row: SessionNow) -> str:
     return (
         f"session {row['pid']} started {instant(row['backend_start'])}"
         f" ({row['usename']}, {row['application_name'] or 'unnamed'})"

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import time
-from typing import Any, ClassVar
+from typing import ClassVar, TypedDict
 
 from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Finding, Severity
 from opsteward.contracts.connector import SystemRef
 from opsteward.core.errors import ConnectorError
 from opsteward.core.http import failure_kind
+from opsteward.core.json_types import Json
 from opsteward.integrations.postgresql.connector import PostgresConnector
 from opsteward.integrations.postgresql.sessions import (
     IDLE_IN_TRANSACTION,
     MAX_SESSIONS,
+    Session,
     describe,
     sessions_in_state,
     termination,
 )
+
+
+class Server(TypedDict):
+    """What a server says of itself."""
+
+    version: str
+    standby: bool
 
 
 class ConnectCheck(Check[PostgresConnector]):
@@ -30,7 +39,9 @@ class ConnectCheck(Check[PostgresConnector]):
     async def run(self, via: PostgresConnector, target: SystemRef) -> CheckResult:
         started = time.monotonic()
         try:
-            rows = await via.rows("select current_setting('server_version') as version, pg_is_in_recovery() as standby")
+            rows = await via.rows(
+                "select current_setting('server_version') as version, pg_is_in_recovery() as standby", shape=Server
+            )
         except ConnectorError as exc:
             kind = failure_kind(exc)
             if kind == "policy":  # we may not look there: that says nothing about the system
@@ -80,7 +91,7 @@ class IdleInTransactionCheck(Check[PostgresConnector]):
         fixes = []
         endable = [row for row in rows if row["protected"] is None]
         if endable:
-            reason = f"idle in transaction for {endable[0]['state_age']:.0f} s"
+            reason = f"idle in transaction for {endable[0]['state_age'] or 0.0:.0f} s"
             fixes = [termination(endable, expect="idle in transaction", reason=reason, pin="xact_start")]
         finding = Finding(
             type="idle_in_transaction",
@@ -109,7 +120,7 @@ class LongQueriesCheck(Check[PostgresConnector]):
         rows = await sessions_in_state(via, ["active"], seconds=limit)
         if not rows:
             return CheckResult(status=CheckStatus.PASS, summary=f"No statement runs for over {limit:g} s")
-        longest = rows[0]["state_age"]
+        longest = rows[0]["state_age"] or 0.0
         summary = f"{len(rows)} statement(s) run for over {limit:g} s, the longest for {longest:.0f} s"
         finding = Finding(
             type="long_query",
@@ -124,5 +135,5 @@ class LongQueriesCheck(Check[PostgresConnector]):
         return CheckResult(status=CheckStatus.WARN, summary=summary, evidence=finding.evidence, findings=[finding])
 
 
-def _described(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _described(rows: list[Session]) -> list[Json]:
     return [describe(row) for row in rows[:MAX_SESSIONS]]

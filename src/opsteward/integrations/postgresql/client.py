@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, LiteralString, TypeVar
 
 from opsteward.contracts.connector import OwnServer
 from opsteward.core.errors import AuthFailed, BadReply, ConnectorError, Timeout
@@ -22,7 +22,9 @@ from opsteward.integrations.postgresql.own_server import refuse_own, refuse_own_
 
 if TYPE_CHECKING:
     import psycopg
+    from psycopg.rows import DictRow
 
+Shape = TypeVar("Shape")
 STATEMENT_TIMEOUT = 4.0  # seconds
 _GRACE = 1.0  # seconds that the server gets to report its own timeout before we give up on it
 
@@ -48,13 +50,15 @@ class PostgresClient:
         """`own_server` is asked with each connection; one to Opsteward's own database is refused."""
         self._own_server = own_server
         self._config = config
-        self._connection: psycopg.AsyncConnection[dict[str, Any]] | None = None
+        self._connection: psycopg.AsyncConnection[DictRow] | None = None
 
-    async def rows(self, query: LiteralString, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """The rows of one statement as dicts by column name."""
+    async def rows(
+        self, query: LiteralString, params: Mapping[str, object] | None = None, *, shape: Callable[..., Shape]
+    ) -> list[Shape]:
+        """The rows of one statement, each made by `shape` of its columns."""
         async with self._asked() as connection:
             cursor = await connection.execute(query, params)
-            return await cursor.fetchall()
+            return [shape(**row) for row in await cursor.fetchall()]
 
     async def change_members(
         self, role: str, *, given: Sequence[str], taken: Sequence[str], made: Sequence[str]
@@ -76,7 +80,7 @@ class PostgresClient:
                 await connection.execute(statement)
 
     @asynccontextmanager
-    async def _asked(self) -> AsyncIterator[psycopg.AsyncConnection[dict[str, Any]]]:
+    async def _asked(self) -> AsyncIterator[psycopg.AsyncConnection[DictRow]]:
         """The connection, for at most as long as a statement may take; what goes wrong is an error of ours."""
         import psycopg
 
@@ -107,18 +111,18 @@ class PostgresClient:
             except (psycopg.Error, OSError):
                 return
 
-    async def _open(self) -> psycopg.AsyncConnection[dict[str, Any]]:
+    async def _open(self) -> psycopg.AsyncConnection[DictRow]:
         if self._connection is not None:
             return self._connection
         import psycopg
+        from psycopg.conninfo import make_conninfo
         from psycopg.rows import dict_row
 
         limit = self._config.settings.connect_timeout_seconds
         try:
             async with asyncio.timeout(limit):
-                connection = await psycopg.AsyncConnection.connect(
-                    **await self._parameters(), autocommit=True, row_factory=dict_row
-                )
+                target = make_conninfo(**await self._parameters())
+                connection = await psycopg.AsyncConnection.connect(target, autocommit=True, row_factory=dict_row)
                 await self._check(connection)
         except (TimeoutError, psycopg.errors.ConnectionTimeout) as exc:
             raise Timeout(f"PostgreSQL did not accept us within {limit:g} s") from exc
@@ -128,7 +132,7 @@ class PostgresClient:
         self._connection = connection
         return connection
 
-    async def _check(self, connection: psycopg.AsyncConnection[dict[str, Any]]) -> None:
+    async def _check(self, connection: psycopg.AsyncConnection[DictRow]) -> None:
         """Not our own database. Raises AuthFailed, with the connection closed."""
         own = self._own_server()
         checked = False
@@ -140,17 +144,17 @@ class PostgresClient:
             if not checked:
                 await connection.close()
 
-    async def _parameters(self) -> dict[str, Any]:
+    async def _parameters(self) -> dict[str, str]:
         config = self._config
         host = addresses = config.host
         if not host.startswith("/"):
             allowed = await resolve_host(host, config.port, REGISTERED_SYSTEMS)
             addresses = ",".join(address for _, address in allowed)
             host = ",".join([host] * len(allowed))
-        parameters: dict[str, Any] = {
+        parameters = {
             "host": host,
             "hostaddr": "" if config.host.startswith("/") else addresses,
-            "port": config.port,
+            "port": str(config.port),
             "dbname": config.dbname,
             "user": config.username,
             # Said even when empty, and no password file: else libpq would send the server of a tenant our own

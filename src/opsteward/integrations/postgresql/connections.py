@@ -7,8 +7,8 @@ LIMIT and a database's. A limit of one or two is a deliberate lock, not a pool, 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final, Literal, LiteralString
+from collections.abc import Sequence
+from typing import ClassVar, Final, Literal, LiteralString, TypedDict
 
 from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Finding, Severity
 from opsteward.contracts.connector import SystemRef
@@ -17,6 +17,7 @@ from opsteward.core.http import failure_kind
 from opsteward.integrations.postgresql.connector import PostgresConnector
 from opsteward.integrations.postgresql.sessions import (
     MAX_SESSIONS,
+    Session,
     describe,
     sessions_in_state,
     termination,
@@ -41,6 +42,15 @@ _USAGE: Final[LiteralString] = """
 _Level = Literal[CheckStatus.WARN, CheckStatus.FAIL]
 
 
+class Limit(TypedDict):
+    """A limit of connections: of the server, a role or a database, and how much of it is used."""
+
+    scope: str
+    name: str
+    used: int
+    slots: int
+
+
 class ConnectionsCheck(Check[PostgresConnector]):
     """WARN at 80 % of a limit, FAIL at 95 % (both settings); finds who sits on half of it without use."""
 
@@ -57,16 +67,16 @@ class ConnectionsCheck(Check[PostgresConnector]):
             if failure_kind(exc) != "too_many_connections":
                 raise
             return _refused(via, exc)  # that we are refused for this very reason is the finding
-        usage = [row for row in await via.rows(_USAGE) if row["slots"] >= _SMALLEST_LIMIT]
+        usage = [row for row in await via.rows(_USAGE, shape=Limit) if row["slots"] >= _SMALLEST_LIMIT]
         usage.sort(key=lambda row: -row["used"] / row["slots"])
-        full: list[tuple[dict[str, Any], _Level]] = []
+        full: list[tuple[Limit, _Level]] = []
         for row in usage:
             share = row["used"] / row["slots"]
             if share >= settings.connections_fail_share:
                 full.append((row, CheckStatus.FAIL))
             elif share >= settings.connections_warn_share:
                 full.append((row, CheckStatus.WARN))
-        fullest = usage[0] if usage else {"scope": "server", "name": "", "used": 0, "slots": 1}
+        fullest: Limit = usage[0] if usage else {"scope": "server", "name": "", "used": 0, "slots": 1}
         summary = f"{_name(fullest)}: {fullest['used']} of {fullest['slots']} connections used"
         evidence = {"limits": [{"limit": _name(row), "used": row["used"], "slots": row["slots"]} for row in usage[:20]]}
         if not full:
@@ -81,11 +91,11 @@ class ConnectionsCheck(Check[PostgresConnector]):
         return CheckResult(status=worst, summary=summary, evidence=evidence, findings=findings)
 
 
-def _name(limit: Mapping[str, Any]) -> str:
+def _name(limit: Limit) -> str:
     return f"{limit['scope']} {limit['name']}".strip()
 
 
-def _saturation(limit: Mapping[str, Any], level: _Level) -> Finding:
+def _saturation(limit: Limit, level: _Level) -> Finding:
     share = limit["used"] / limit["slots"]
     return Finding(
         type="connection_saturation",
@@ -99,9 +109,9 @@ def _saturation(limit: Mapping[str, Any], level: _Level) -> Finding:
     )
 
 
-def _leaks(limit: Mapping[str, Any], unused: Sequence[Mapping[str, Any]], idle_seconds: float) -> list[Finding]:
+def _leaks(limit: Limit, unused: Sequence[Session], idle_seconds: float) -> list[Finding]:
     """Idle, unused sessions of one application on one client that hold half of the limit's used slots."""
-    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    groups: dict[tuple[str, str, str], list[Session]] = defaultdict(list)
     for row in unused:
         inside = {"server": True, "role": row["usename"] == limit["name"]}.get(
             limit["scope"], row["datname"] == limit["name"]
@@ -111,7 +121,7 @@ def _leaks(limit: Mapping[str, Any], unused: Sequence[Mapping[str, Any]], idle_s
     return [_leak(limit, group, idle_seconds) for group in groups.values() if len(group) * 2 >= limit["used"]]
 
 
-def _leak(limit: Mapping[str, Any], group: Sequence[Mapping[str, Any]], idle_seconds: float) -> Finding:
+def _leak(limit: Limit, group: Sequence[Session], idle_seconds: float) -> Finding:
     first = group[0]
     who = first["application_name"] or "an unnamed application"
     description = (
@@ -137,8 +147,8 @@ def _leak(limit: Mapping[str, Any], group: Sequence[Mapping[str, Any]], idle_sec
             "application_name": first["application_name"],
             "client": first["client"],
             "idle_seconds": {
-                "longest": round(max(row["state_age"] for row in group), 1),
-                "shortest": round(min(row["state_age"] for row in group), 1),
+                "longest": round(max(row["state_age"] or 0.0 for row in group), 1),
+                "shortest": round(min(row["state_age"] or 0.0 for row in group), 1),
             },
             "sessions": [describe(row) for row in group[:MAX_SESSIONS]],
         },

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, LiteralString
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, LiteralString
 
 from pydantic import BaseModel
 
 from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
 from opsteward.core.errors import AuthFailed
-from opsteward.integrations.postgresql.client import PostgresClient
+from opsteward.integrations.postgresql.client import PostgresClient, Shape
 from opsteward.integrations.postgresql.config import PostgresConfig, config_from
 
 
 class PostgresConnector(Connector[PostgresConfig]):
-    """One session for the life of the connector, opened with the first statement."""
+    """One session as long as the connector is open, opened with the first statement."""
 
     config_model: ClassVar[type[BaseModel]] = PostgresConfig
 
@@ -27,9 +27,11 @@ class PostgresConnector(Connector[PostgresConfig]):
     def config_for(cls, target: SystemRef, credentials: Mapping[str, str]) -> PostgresConfig:
         return config_from(target, credentials)
 
-    async def rows(self, query: LiteralString, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """The rows of one read-only statement. Raises ConnectorError subclasses."""
-        return await self._client.rows(query, params)
+    async def rows(
+        self, query: LiteralString, params: Mapping[str, object] | None = None, *, shape: Callable[..., Shape]
+    ) -> list[Shape]:
+        """The rows of one read-only statement, each made by `shape` of its columns. Raises ConnectorError."""
+        return await self._client.rows(query, params, shape=shape)
 
     async def change_members(
         self, *, given: Sequence[str] = (), taken: Sequence[str] = (), made: Sequence[str] = ()
@@ -42,7 +44,9 @@ class PostgresConnector(Connector[PostgresConfig]):
 
     async def require_insight(self) -> None:
         """Raises AuthFailed unless our role sees other roles' sessions; without that all look idle."""
-        rows = await self.rows("select pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') as sees_all")
+        rows = await self.rows(
+            "select pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') as sees_all", shape=dict[str, bool]
+        )
         if not rows[0]["sees_all"]:
             raise AuthFailed(
                 "Our role can't see what other sessions do",
@@ -52,8 +56,8 @@ class PostgresConnector(Connector[PostgresConfig]):
 
     async def probe(self) -> ProbeReport:
         started = time.monotonic()
-        rows = await self.rows("select current_setting('server_version') as version")
-        return ProbeReport(reachable=True, seconds=time.monotonic() - started, version=str(rows[0]["version"]))
+        rows = await self.rows("select current_setting('server_version') as version", shape=dict[str, str])
+        return ProbeReport(reachable=True, seconds=time.monotonic() - started, version=rows[0]["version"])
 
     async def close(self) -> None:
         await self._client.close()

@@ -18,14 +18,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, LiteralString
+from datetime import datetime
+from typing import ClassVar, Final, LiteralString, TypedDict
 
 from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Finding, Severity
 from opsteward.contracts.connector import SystemRef
+from opsteward.core.json_types import JsonObject
 from opsteward.integrations.postgresql.connector import PostgresConnector
 from opsteward.integrations.postgresql.sessions import (
     IDLE_IN_TRANSACTION,
     Expect,
+    Session,
     describe,
     sessions_by_pid,
     termination,
@@ -53,13 +56,31 @@ _WAITING: Final[LiteralString] = """
     from pg_stat_activity s where s.wait_event_type = 'Lock'"""
 
 
+class Waiting(TypedDict):
+    """A session that waits for a lock, for whom, and for how many seconds."""
+
+    pid: int
+    blocked_by: list[int]
+    waited: float | None
+
+
+class HeldUp(Session):
+    """A session that waits, with how long it has."""
+
+    waited: float | None
+
+
+#: A transaction of a session; the pid alone for one that has none.
+BlockerKey = tuple[int, datetime | None, datetime | None]
+
+
 @dataclass(kw_only=True)
 class Blocker:
     """The root of a chain, over all looks: its latest row and everybody it was seen to hold up."""
 
     pid: int
-    row: Mapping[str, Any] | None  # None: a prepared transaction, which has no session
-    waiters: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    row: Session | None  # None: a prepared transaction, which has no session
+    waiters: dict[int, HeldUp] = field(default_factory=dict)
     looks: int = 0
 
     @property
@@ -113,22 +134,22 @@ class LockChainsCheck(Check[PostgresConnector]):
     async def run(self, via: PostgresConnector, target: SystemRef) -> CheckResult:
         threshold = via.config.settings.lock_wait_seconds
         await via.require_insight()
-        counts = (await via.rows(_CANDIDATES, {"seconds": threshold}))[0]
+        counts = (await via.rows(_CANDIDATES, {"seconds": threshold}, shape=dict[str, int]))[0]
         if not counts["waiting"] and not counts["candidates"]:
             return CheckResult(status=CheckStatus.PASS, summary="Nobody waits for a lock")
-        blockers: dict[tuple[Any, ...], Blocker] = {}
+        blockers: dict[BlockerKey, Blocker] = {}
         for look in range(_LOOKS):
             if look:
                 await asyncio.sleep(_BETWEEN_LOOKS)
-            await _look(via, blockers)
+            await _add_look(via, blockers)
             if any(b.held_up(threshold)[0] > threshold for b in blockers.values()):
                 break
         return _judge(list(blockers.values()), threshold)
 
 
-async def _look(via: PostgresConnector, blockers: dict[tuple[Any, ...], Blocker]) -> None:
+async def _add_look(via: PostgresConnector, blockers: dict[BlockerKey, Blocker]) -> None:
     """Adds one look. The same transaction of the same session is the same blocker."""
-    waiting = {row["pid"]: row for row in await via.rows(_WAITING)}
+    waiting = {row["pid"]: row for row in await via.rows(_WAITING, shape=Waiting)}
     roots = find_roots({pid: row["blocked_by"] for pid, row in waiting.items()})
     if not roots:
         return
@@ -137,7 +158,7 @@ async def _look(via: PostgresConnector, blockers: dict[tuple[Any, ...], Blocker]
         row = sessions.get(pid)
         if row is None and pid != 0:
             continue  # it ended between the two looks
-        key = (pid, row["backend_start"], row["xact_start"]) if row else (pid,)
+        key = (pid, row["backend_start"], row["xact_start"]) if row else (pid, None, None)
         blocker = blockers.setdefault(key, Blocker(pid=pid, row=row))
         blocker.row = row
         blocker.looks += 1
@@ -161,9 +182,9 @@ def _finding(blocker: Blocker, seconds: float, measure: str) -> Finding:
     waiters = sorted(blocker.waiters.values(), key=lambda w: (-(w["waited"] or 0.0), w["pid"]))
     fixes = []
     if row is None:
-        root: dict[str, Any] = {"prepared_transaction": True}
+        root: JsonObject = {"prepared_transaction": True}
         who = "A prepared transaction"
-        not_ended_because = "a prepared transaction has no session"
+        not_ended_because: str | None = "a prepared transaction has no session"
     else:
         root = describe(row)
         name = row["application_name"] or "unnamed"

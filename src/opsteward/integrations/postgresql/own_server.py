@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, LiteralString
+from typing import TYPE_CHECKING, Final, LiteralString
 
 from opsteward.contracts.connector import OwnServer
 from opsteward.core.errors import AuthFailed
 
 if TYPE_CHECKING:
     import psycopg
+    from psycopg.rows import DictRow
 
 _IDENTIFIER: Final[LiteralString] = "select system_identifier::text as id from pg_catalog.pg_control_system()"
 _WHERE: Final[LiteralString] = "select pg_catalog.current_database() as database, session_user::text as role"
@@ -26,7 +27,7 @@ _LEADS_TO: Final[LiteralString] = """
     limit 1"""
 
 
-async def refuse_own(connection: psycopg.AsyncConnection[dict[str, Any]], own: OwnServer) -> bool:
+async def refuse_own(connection: psycopg.AsyncConnection[DictRow], own: OwnServer) -> bool:
     """Whether this is a session on Opsteward's own server, where it is shared with others' databases.
 
     Raises AuthFailed for a session in Opsteward's own database, by a role of its own, or on a server that is its
@@ -46,7 +47,7 @@ async def refuse_own(connection: psycopg.AsyncConnection[dict[str, Any]], own: O
 
 
 async def refuse_own_roles(
-    connection: psycopg.AsyncConnection[dict[str, Any]], own: OwnServer, *, role: str, people: Sequence[str]
+    connection: psycopg.AsyncConnection[DictRow], own: OwnServer, *, role: str, people: Sequence[str]
 ) -> None:
     """On our own server, which is shared, no role may be given that leads to one of ours, and none of ours may get
     one. Raises AuthFailed."""
@@ -63,7 +64,7 @@ def refused(detail: str, remedy: str) -> AuthFailed:
     return AuthFailed(detail, remedy=remedy, extra={"kind": "own_server"})
 
 
-async def _is_own(connection: psycopg.AsyncConnection[dict[str, Any]], own: OwnServer) -> bool:
+async def _is_own(connection: psycopg.AsyncConnection[DictRow], own: OwnServer) -> bool:
     theirs, ours = await _identifier(connection), await own.identifier()
     if theirs is not None and ours is not None:
         return theirs == ours
@@ -73,7 +74,7 @@ async def _is_own(connection: psycopg.AsyncConnection[dict[str, Any]], own: OwnS
         return await own.holds(lock)
 
 
-async def _identifier(connection: psycopg.AsyncConnection[dict[str, Any]]) -> str | None:
+async def _identifier(connection: psycopg.AsyncConnection[DictRow]) -> str | None:
     import psycopg
 
     try:
@@ -83,7 +84,7 @@ async def _identifier(connection: psycopg.AsyncConnection[dict[str, Any]]) -> st
         return None  # kept from us, or something that only speaks PostgreSQL's protocol
 
 
-async def _first(connection: psycopg.AsyncConnection[dict[str, Any]], query: LiteralString) -> dict[str, Any]:
+async def _first(connection: psycopg.AsyncConnection[DictRow], query: LiteralString) -> DictRow:
     row = await (await connection.execute(query)).fetchone()
     assert row is not None
     return row

@@ -7,11 +7,12 @@ A pid alone names nothing: the operating system gives it to the next session. A 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, LiteralString
+from typing import Final, Literal, LiteralString, TypedDict
 
 from opsteward.contracts.check import ProposedFix
+from opsteward.core.json_types import JsonObject
 from opsteward.integrations.postgresql.connector import PostgresConnector
 
 Expect = Literal["idle in transaction", "idle", "any"]
@@ -61,14 +62,32 @@ IDLE_IN_TRANSACTION = ("idle in transaction", "idle in transaction (aborted)")
 _LITERAL = re.compile(r"'(?:[^']|'')*(?:'|$)|\$(\w*)\$.*?(?:\$\1\$|$)", re.DOTALL)
 
 
-async def sessions_in_state(via: PostgresConnector, states: Sequence[str], *, seconds: float) -> list[dict[str, Any]]:
+class Session(TypedDict):
+    """What pg_stat_activity says of a session; `protected`: why it is never ended, if it is not."""
+
+    pid: int
+    backend_start: datetime
+    xact_start: datetime | None
+    state_change: datetime | None
+    state: str | None
+    usename: str
+    application_name: str
+    datname: str
+    client: str
+    query: str
+    xact_age: float | None
+    state_age: float | None
+    protected: str | None
+
+
+async def sessions_in_state(via: PostgresConnector, states: Sequence[str], *, seconds: float) -> list[Session]:
     """Client sessions that have been in one of these states for longer, the longest first; never our own."""
-    return await via.rows(SESSIONS, {"pids": None, "states": list(states), "seconds": seconds})
+    return await via.rows(SESSIONS, {"pids": None, "states": list(states), "seconds": seconds}, shape=Session)
 
 
-async def sessions_by_pid(via: PostgresConnector, pids: Sequence[int]) -> dict[int, dict[str, Any]]:
+async def sessions_by_pid(via: PostgresConnector, pids: Sequence[int]) -> dict[int, Session]:
     """What these pids are now; of any kind, the server's own processes too."""
-    rows = await via.rows(SESSIONS, {"pids": list(pids), "states": None, "seconds": 0.0})
+    rows = await via.rows(SESSIONS, {"pids": list(pids), "states": None, "seconds": 0.0}, shape=Session)
     return {row["pid"]: row for row in rows}
 
 
@@ -82,11 +101,11 @@ def mask_literals(query: str) -> str:
     return _LITERAL.sub("'?'", query)[:300]
 
 
-def describe(row: Mapping[str, Any]) -> dict[str, Any]:
+def describe(row: Session) -> JsonObject:
     """A session as evidence: plain JSON values, quoted literals masked."""
 
-    def rounded(key: str) -> float | None:
-        return None if row[key] is None else round(row[key], 3)
+    def rounded(seconds: float | None) -> float | None:
+        return None if seconds is None else round(seconds, 3)
 
     return {
         "pid": row["pid"],
@@ -96,14 +115,14 @@ def describe(row: Mapping[str, Any]) -> dict[str, Any]:
         "database": row["datname"],
         "client": row["client"],
         "state": row["state"],
-        "transaction_seconds": rounded("xact_age"),
-        "in_this_state_seconds": rounded("state_age"),
+        "transaction_seconds": rounded(row["xact_age"]),
+        "in_this_state_seconds": rounded(row["state_age"]),
         "last_query": mask_literals(row["query"]),
     }
 
 
 def termination(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Session],
     *,
     expect: Expect,
     reason: str,
@@ -122,8 +141,8 @@ def termination(
             "usename": row["usename"],
             "application_name": row["application_name"],
         }
-        if pin and row[pin] is not None:
-            session[pin] = instant(row[pin])
+        if pin and (pinned := row[pin]) is not None:
+            session[pin] = instant(pinned)
         sessions.append(session)
     return ProposedFix(
         action=TERMINATE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from opsteward.contracts.check import (
     Check,
@@ -16,6 +16,7 @@ from opsteward.contracts.check import (
     Severity,
 )
 from opsteward.contracts.connector import SystemRef
+from opsteward.core.json_types import JsonObject
 from opsteward.integrations.supervisor.client import ProcessInfo
 from opsteward.integrations.supervisor.connector import SupervisorConnector
 
@@ -117,7 +118,7 @@ async def _finding(
     confidence: float,
     deliberate: bool = False,
 ) -> Finding:
-    evidence: dict[str, Any] = {
+    evidence: JsonObject = {
         "name": info.name,
         "statename": info.statename,
         "pid": info.pid,

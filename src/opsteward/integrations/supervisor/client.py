@@ -12,7 +12,7 @@ import http.client
 import socket
 import xmlrpc.client
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 from xml.parsers.expat import ExpatError
 
 from opsteward.core.blocking import in_thread
@@ -23,9 +23,9 @@ from opsteward.integrations.supervisor.config import SupervisorConfig
 _MAX_REPLY = 4 * 1024 * 1024
 _TAIL_BYTES = 4096
 
-# supervisord's own fault codes that we tell apart
+# supervisord's own fault codes that we distinguish
 BAD_NAME = 10
-SPAWN_ERROR = 50  # it ended at once: its state tells the rest
+SPAWN_ERROR = 50  # it ended at once: its state says the rest
 ALREADY_STARTED = 60
 NOT_RUNNING = 70
 
@@ -79,20 +79,20 @@ class SupervisorClient:
 
     async def server_pid(self) -> int:
         """supervisord's own pid, the parent of all its processes."""
-        return int(await self._call("supervisor.getPID"))
+        return int(str(await self._call("supervisor.getPID")))
 
     async def version(self) -> str:
         """supervisord's version, e.g. "4.3.0"."""
         return str(await self._call("supervisor.getSupervisorVersion"))
 
-    async def _tolerating(self, faults: set[int], method: str, *params: Any) -> None:
+    async def _tolerating(self, faults: set[int], method: str, *params: str | int | bool) -> None:
         try:
             await self._call(method, *params)
         except BadReply as exc:
             if exc.extra.get("fault") not in faults:
                 raise
 
-    async def _call(self, method: str, *params: Any) -> Any:
+    async def _call(self, method: str, *params: str | int | bool) -> object:
         limit = self._config.settings.timeout_seconds
         try:
             async with asyncio.timeout(limit):
@@ -105,7 +105,7 @@ class SupervisorClient:
         except TimeoutError:
             raise Timeout(f"supervisord did not answer {method} within {limit:g} s") from None
 
-    def _call_blocking(self, address: str, method: str, params: tuple[Any, ...]) -> Any:
+    def _call_blocking(self, address: str, method: str, params: tuple[str | int | bool, ...]) -> object:
         config = self._config
         limit = config.settings.timeout_seconds
         connection = (
@@ -150,7 +150,7 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _value(method: str, status: int, body: bytes) -> Any:
+def _value(method: str, status: int, body: bytes) -> object:
     """The call's value. Raises AuthFailed or BadReply."""
     if status in {401, 403}:
         raise AuthFailed("supervisord refused our user name and password", extra={"kind": "auth"})
@@ -173,16 +173,18 @@ def _raise_fault(method: str, fault: xmlrpc.client.Fault) -> NoReturn:
     raise BadReply(f"supervisord refused {method}: {text}", extra={"fault": int(fault.faultCode)})
 
 
-def _process_info(raw: Any) -> ProcessInfo:
+def _process_info(raw: object) -> ProcessInfo:
     try:
+        if not isinstance(raw, dict):
+            raise TypeError("no structure")
         name, group = str(raw["name"]), str(raw["group"])
         return ProcessInfo(
             name=name if name == group else f"{group}:{name}",
             statename=str(raw["statename"]),
-            pid=int(raw["pid"]),
-            start=int(raw["start"]),
-            stop=int(raw["stop"]),
-            exitstatus=int(raw["exitstatus"]),
+            pid=int(str(raw["pid"])),
+            start=int(str(raw["start"])),
+            stop=int(str(raw["stop"])),
+            exitstatus=int(str(raw["exitstatus"])),
             spawnerr=str(raw["spawnerr"]),
             description=str(raw["description"]),
         )

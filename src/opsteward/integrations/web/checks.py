@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Finding, Severity
 from opsteward.contracts.connector import SystemRef
 from opsteward.core.errors import BadReply, ConnectorError
 from opsteward.core.http import HttpReply, failure_kind, safe_url
+from opsteward.core.json_types import JsonObject
 from opsteward.integrations.web.client import page_title
 from opsteward.integrations.web.connector import WebConnector
 
@@ -46,7 +47,7 @@ class HttpStatusCheck(Check[WebConnector]):
 
 def _judge(via: WebConnector, reply: HttpReply, url: str) -> CheckResult:
     settings = via.config.settings
-    evidence: dict[str, Any] = {
+    evidence: JsonObject = {
         "url": url,
         "status": reply.status,
         "seconds": round(reply.seconds, 4),
@@ -96,7 +97,7 @@ def _finding(
     description: str,
     *,
     component: str,
-    evidence: dict[str, Any],
+    evidence: JsonObject,
     cause_rank: int = 8,
 ) -> Finding:
     return Finding(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urljoin, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -12,7 +12,7 @@ from opsteward.contracts.connector import SystemRef, parse_fields, split_endpoin
 from opsteward.core.errors import Invalid
 
 
-def _status_ranges(value: Any) -> tuple[tuple[int, int], ...]:
+def _status_ranges(value: object) -> tuple[tuple[int, int], ...]:
     """Ranges from 204, "200-399", "200,204,300-399" or a list of such."""
     parts = value if isinstance(value, (list, tuple)) else [value]
     if not parts:

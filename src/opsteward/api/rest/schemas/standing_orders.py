@@ -17,14 +17,26 @@ class CheckedOrders:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OrderProblem:
+    """Why an order of the version in force holds up no longer, and where it stands in the text."""
+
+    line: int
+    field: str
+    problem: str
+    remedy: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class OrdersInForce:
-    """The version in force. Version 0 is what ships: nobody has applied any yet."""
+    """The version in force. Version 0 is what ships: nobody has applied any yet. Orders with `problems` (their action
+    went with an upgrade, for example) are left out; the others hold."""
 
     version: int
     text: str
     applied_by: str
     applied_at: datetime | None
     orders: list[str]
+    problems: list[OrderProblem]
 
     @classmethod
     def of(cls, found: InForce) -> OrdersInForce:
@@ -35,4 +47,8 @@ class OrdersInForce:
             applied_by=found.applied_by,
             applied_at=found.applied_at,
             orders=[order.name for order in found.orders],
+            problems=[
+                OrderProblem(line=each.line, field=each.field, problem=each.problem, remedy=each.remedy)
+                for each in found.problems
+            ],
         )

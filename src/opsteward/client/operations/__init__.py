@@ -1,0 +1,2 @@
+"""What each route is asked, written from the OpenAPI document by
+`python docs/generate.py`."""

@@ -1,0 +1,74 @@
+"""What each route about systems is asked, written from the OpenAPI document by
+`python docs/generate.py`.
+
+No sending here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opsteward.client.connection import Call, Page, path_id
+
+if TYPE_CHECKING:
+    from typing import Unpack
+    from uuid import UUID
+
+    from opsteward.client import types
+
+
+def register_system(**fields: Unpack[types.SystemIn]) -> Call[types.SystemInfo]:
+    """Register a system; it is watched from now on."""
+    return Call("POST", "/api/v1/systems", fields)
+
+
+def list_systems(
+    *,
+    status: str | None = None,
+    type: str | None = None,
+    criticality: str | None = None,
+    search: str | None = None,
+    ref: str | None = None,
+    after: str | None = None,
+    limit: int | None = None,
+) -> Call[Page[types.SystemInfo]]:
+    """With their present health, by name; `after`: `next` of the page before."""
+    return Call(
+        "GET",
+        "/api/v1/systems",
+        params={
+            "status": status,
+            "type": type,
+            "criticality": criticality,
+            "search": search,
+            "ref": ref,
+            "after": after,
+            "limit": limit,
+        },
+    )
+
+
+def get_system(system_id: str | UUID) -> Call[types.SystemInfo]:
+    """One system."""
+    return Call("GET", f"/api/v1/systems/{path_id(system_id)}")
+
+
+def remove_system(system_id: str | UUID) -> Call[None]:
+    """Forget a system and its credentials."""
+    return Call("DELETE", f"/api/v1/systems/{path_id(system_id)}")
+
+
+def system_health(system_id: str | UUID) -> Call[types.SystemHealth]:
+    """Its health as last measured."""
+    return Call("GET", f"/api/v1/systems/{path_id(system_id)}/health")
+
+
+def system_health_history(
+    system_id: str | UUID, *, since: str | None = None, until: str | None = None, points: int | None = None
+) -> Call[types.HealthHistory]:
+    """Response times and availability over a period, summed up into about so many points of whole minutes."""
+    return Call(
+        "GET",
+        f"/api/v1/systems/{path_id(system_id)}/health/history",
+        params={"since": since, "until": until, "points": points},
+    )
