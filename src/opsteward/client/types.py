@@ -102,7 +102,7 @@ class ImportInfo(TypedDict):
     error_count: int
     warning_count: int
     notes: list[str]
-    diff: dict[str, Any]
+    diff: dict[str, list[dict[str, Any]]]
     error: str | None
     task_id: str | None
     requested_by: str
@@ -333,7 +333,7 @@ class UserChangeInfo(TypedDict):
     actor: str
     what: str
     reason: str
-    fields: dict[str, Any]
+    fields: dict[str, list[Any]]
     correlation_id: str
 
 

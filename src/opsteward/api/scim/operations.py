@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from scim2_models import Context, PatchOp
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.types import Identity
 from opsteward.api.scim import documents, filters, patches, references, refusals, undeclared
@@ -22,6 +21,7 @@ from opsteward.api.scim.values import names_schema, object_of, objects_of, text_
 from opsteward.api.services import ApiServices
 from opsteward.core.errors import NotFound
 from opsteward.core.json_types import Json, JsonObject
+from opsteward.core.unit_of_work import UnitOfWork
 from opsteward.directory.scim import groups as scim_groups
 from opsteward.directory.scim import queries as scim_queries
 from opsteward.directory.scim import users as scim_users
@@ -210,13 +210,13 @@ class Operations:
             return Done(resource=after, document=None)
 
     async def _user_state(
-        self, session: AsyncSession, wanted: JsonObject, role: str | None, unsaid: bool | None = None
+        self, session: UnitOfWork, wanted: JsonObject, role: str | None, unsaid: bool | None = None
     ) -> UserState:
         manager = documents.manager_of(wanted)
         managers = await scim_users.known_users(session, [manager] if manager else [])
         return documents.user_state(wanted, role=role, managers=managers, unsaid=unsaid)
 
-    async def _members(self, session: AsyncSession, wanted: Mapping[str, Json]) -> list[Member]:
+    async def _members(self, session: UnitOfWork, wanted: Mapping[str, Json]) -> list[Member]:
         listed = objects_of(wanted.get("members"))
         ids = [documents.identifier(one.get("value")) for one in listed]
         if None in ids:
@@ -224,12 +224,12 @@ class Operations:
         kinds = await scim_groups.kinds_of(session, {one for one in ids if one is not None})
         return documents.members_of(listed, kinds)
 
-    async def _hold(self, session: AsyncSession, kind: Kind, one: UUID, *, members: bool) -> Resource:
+    async def _hold(self, session: UnitOfWork, kind: Kind, one: UUID, *, members: bool) -> Resource:
         if kind == Kind.USER:
             return await scim_queries.get_user(session, one, held=True, groups=False)
         return await scim_queries.get_group(session, one, held=True, members=members)
 
-    async def _load(self, session: AsyncSession, kind: Kind, one: UUID, projection: Projection) -> Resource:
+    async def _load(self, session: UnitOfWork, kind: Kind, one: UUID, projection: Projection) -> Resource:
         if kind == Kind.USER:
             return await scim_queries.get_user(session, one, groups=projection.asks_for("groups"))
         return await scim_queries.get_group(session, one, members=projection.asks_for("members"))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,6 +18,7 @@ from opsteward.core.bus import Bus
 from opsteward.core.clock import now
 from opsteward.core.db import Database, leave_to_the_log_writer
 from opsteward.core.errors import Conflict
+from opsteward.core.json_types import JsonObject
 from opsteward.core.log import get_logger
 from opsteward.core.settings import Settings
 from opsteward.directory.enrollment_rules.service import duty_pairs, rules_of
@@ -246,7 +246,7 @@ class _Parts:
         return self._read / self._size if self._size else 1.0
 
 
-def result_of(info: jobs.ImportInfo) -> dict[str, Any]:
+def result_of(info: jobs.ImportInfo) -> JsonObject:
     """What the task of a job gives."""
     return {
         "job_id": str(info.job_id),
