@@ -20,7 +20,7 @@ _NAMES = (
 )
 #: The schemas of the answers that the client's verbs give; those that they refer to come along.
 ANSWERS = (
-    "AgentsStatus", "EnrollmentInfo", "ImportInfo", "ImportedUser", "Rule",
+    "AgentsStatus", "EnrollmentInfo", "ImportReport", "ImportedUser", "Rule",
     "SubmittedTask", "SubmittedTasks", "SystemHealth", "SystemInfo",
     "TaskInfo", "TaskWithNeighbours", "UserAnalytics", "UserChangeInfo", "UserInfo",
 )  # fmt: skip

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.accounts import credentials, denials, throttle
+from opsteward.accounts import denials, operators, queries, sessions, throttle
 from opsteward.accounts.models import OutsideIdentity, UsedState
 from opsteward.accounts.oidc_provider import Provider, Refused
 from opsteward.accounts.operators import change_operator
@@ -124,7 +124,7 @@ class OpenIdSignIn:
                     kind="openid",
                     issued_by=_ACTOR,
                 )
-                token = await credentials.signed_in(session, owner)
+                token = await sessions.signed_in(session, owner)
         except Refused as error:
             raise await self._refusal(error.reason) from error
         except (Conflict, Denied, Invalid) as error:
@@ -177,7 +177,7 @@ class OpenIdSignIn:
             )
         )
         operator = await (
-            credentials.get_operator(session, operator_id=bound)
+            queries.get_operator(session, operator_id=bound)
             if bound is not None
             else self._bind(session, claims, roles)
         )
@@ -190,12 +190,12 @@ class OpenIdSignIn:
     async def _bind(self, session: AsyncSession, claims: JsonObject, roles: list[str] | None) -> OperatorInfo:
         name = self._claimed_name(claims)
         try:
-            operator = await credentials.find_operator(session, name=name)
+            operator = await queries.find_operator(session, name=name)
         except NotFound:
             role = self._settings.oidc_auto_create_role
             if role is None:
                 raise Refused("unknown_operator") from None
-            operator = await credentials.create_operator(session, name=name, roles=roles or [role], actor=_ACTOR)
+            operator = await operators.create_operator(session, name=name, roles=roles or [role], actor=_ACTOR)
         row = await session.scalar(
             insert(OutsideIdentity)
             .values(

@@ -13,6 +13,7 @@ from opsteward.cli import show
 from opsteward.cli.client import CallFailed, Client, NoInstance
 from opsteward.client import files
 from opsteward.client.connection import Call
+from opsteward.client.types import ImportReport
 
 _FIRST_PAUSE, _MAX_PAUSE = 0.05, 1.0  # seconds between looks
 _PATIENCE = 60.0  # seconds that the instance may be away meanwhile
@@ -43,14 +44,14 @@ def send_and_follow(call: Call[Any], path: Path, *, whole: bool) -> dict[str, An
 
 def _whole(client: Client, report: dict[str, Any]) -> dict[str, Any]:
     """The report with all of its users and errors."""
-    if files.lacks_ids(cast(files.ImportReport, report)):
+    if files.lacks_ids(cast(ImportReport, report)):
         ids: list[str] = []
         after: str | None = None
         while page := client.send(files.more_ids(report["job_id"], after))["items"]:
             ids += [one["id"] for one in page]
             after = ids[-1]
         report["user_ids"] = ids
-    if files.lacks_errors(cast(files.ImportReport, report)):
+    if files.lacks_errors(cast(ImportReport, report)):
         report["errors"] = files.errors_of(client.text(files.all_errors(report["job_id"])))
     return report
 

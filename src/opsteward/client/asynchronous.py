@@ -13,6 +13,7 @@ from opsteward.client.transport import AsyncTransport
 from opsteward.client.types import (
     AgentsStatus,
     EnrollmentInfo,
+    ImportReport,
     Rule,
     SubmittedTask,
     SystemHealth,
@@ -148,7 +149,7 @@ class AsyncOpsteward(AsyncTransport):
         delimiter: str = "",
         encoding: str = "",
         timeout: float = 3600.0,
-    ) -> files.ImportReport:
+    ) -> ImportReport:
         """Import users (mappings, or the path of a file) and wait: `successful_imports`, `failed_imports`, `errors`,
         `user_ids` and more. Sent again, it is the same import. Raises TimeoutError; the import goes on then."""
         kind, content = files.content_of(users, file_format)
@@ -165,12 +166,12 @@ class AsyncOpsteward(AsyncTransport):
             report = await self.get_import(report["job_id"])
         return await self._whole(report)
 
-    async def get_import(self, job_id: str | UUID, *, whole: bool = False) -> files.ImportReport:
+    async def get_import(self, job_id: str | UUID, *, whole: bool = False) -> ImportReport:
         """How far an import is, with the first of its users and errors; with `whole` all of them."""
         report = await self._send(files.get_import(str(job_id)))
         return await self._whole(report) if whole else report
 
-    async def _whole(self, report: files.ImportReport) -> files.ImportReport:
+    async def _whole(self, report: ImportReport) -> ImportReport:
         """The report with all of its users and errors."""
         if files.lacks_ids(report):
             ids: list[str] = []

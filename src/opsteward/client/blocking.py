@@ -13,6 +13,7 @@ from opsteward.client.transport import BlockingTransport
 from opsteward.client.types import (
     AgentsStatus,
     EnrollmentInfo,
+    ImportReport,
     Rule,
     SubmittedTask,
     SystemHealth,
@@ -146,7 +147,7 @@ class Opsteward(BlockingTransport):
         delimiter: str = "",
         encoding: str = "",
         timeout: float = 3600.0,
-    ) -> files.ImportReport:
+    ) -> ImportReport:
         """Import users (mappings, or the path of a file) and wait: `successful_imports`, `failed_imports`, `errors`,
         `user_ids` and more. Sent again, it is the same import. Raises TimeoutError; the import goes on then."""
         kind, content = files.content_of(users, file_format)
@@ -163,12 +164,12 @@ class Opsteward(BlockingTransport):
             report = self.get_import(report["job_id"])
         return self._whole(report)
 
-    def get_import(self, job_id: str | UUID, *, whole: bool = False) -> files.ImportReport:
+    def get_import(self, job_id: str | UUID, *, whole: bool = False) -> ImportReport:
         """How far an import is, with the first of its users and errors; with `whole` all of them."""
         report = self._send(files.get_import(str(job_id)))
         return self._whole(report) if whole else report
 
-    def _whole(self, report: files.ImportReport) -> files.ImportReport:
+    def _whole(self, report: ImportReport) -> ImportReport:
         """The report with all of its users and errors."""
         if files.lacks_ids(report):
             ids: list[str] = []

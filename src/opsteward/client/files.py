@@ -9,7 +9,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from opsteward.client.connection import Call, Page
-from opsteward.client.types import ImportedUser, ImportInfo
+from opsteward.client.types import ImportedUser, ImportProblemInfo, ImportReport
 
 USERS = "/api/v1/users"
 Mode = Literal["create", "upsert", "full"]
@@ -23,14 +23,6 @@ _PIECE = 256 * 1024  # bytes
 #: Users and errors of one page.
 MAX_IDS = 10_000
 Source = str | Path | Iterable[Mapping[str, Any]]
-
-
-class ImportReport(ImportInfo):
-    """An import with its users and what was wrong with the others' rows."""
-
-    user_ids: list[str]
-    errors: list[dict[str, Any]]
-    warnings: list[dict[str, Any]]
 
 
 def format_of(path: Path, given: str | None = None) -> str:
@@ -112,10 +104,16 @@ def lacks_errors(report: ImportReport) -> bool:
     return bool(len(report["errors"]) < report["error_count"])
 
 
-def errors_of(lines: str) -> list[dict[str, Any]]:
+def errors_of(lines: str) -> list[ImportProblemInfo]:
     """The errors among an import's problems, as the report shows them."""
     told = (json.loads(line) for line in lines.split("\n") if line)
-    return [{k: v for k, v in one.items() if k != "kind"} for one in told if one["kind"] == "error"]
+    return [
+        ImportProblemInfo(
+            row=one["row"], line=one["line"], field=one["field"], reason=one["reason"], value=one["value"]
+        )
+        for one in told
+        if one["kind"] == "error"
+    ]
 
 
 def export(file_format: str) -> Call[bytes]:

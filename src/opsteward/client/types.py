@@ -82,8 +82,18 @@ class GrowthPoint(TypedDict):
     new_users: int
 
 
-class ImportInfo(TypedDict):
-    """A job as it stands, with the beginning of its report. Named as the callers of old scripts know it."""
+class ImportProblemInfo(TypedDict):
+    """What was wrong with one row, or was done to it. Row 0 is the file as a whole."""
+
+    row: int
+    line: int | None
+    field: str
+    reason: str
+    value: str
+
+
+class ImportReport(TypedDict):
+    """A job with the first of what went wrong, and of whom it met."""
 
     job_id: str
     status: str
@@ -109,6 +119,9 @@ class ImportInfo(TypedDict):
     created_at: str
     started_at: str | None
     ended_at: str | None
+    errors: list[ImportProblemInfo]
+    warnings: list[ImportProblemInfo]
+    user_ids: list[str]
 
 
 class ImportedUser(TypedDict):

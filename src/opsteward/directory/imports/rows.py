@@ -51,9 +51,10 @@ class Checker:
         self._now = now()
 
     def batches(
-        self, records: Iterator[Record], *, size: int, skip: int, known: frozenset[str] | None = None
+        self, records: Iterator[Record], *, first_size: int, size: int, skip: int, known: frozenset[str] | None = None
     ) -> Iterator[Batch]:
-        """The rows in batches of `size`; the first `skip` rows are read and left. A broken file ends the last batch.
+        """The rows in batches of up to `size`, the first of `first_size`, so that something is seen early, and each as
+        many as all before it; the first `skip` rows are read and left. A broken file ends the last batch.
 
         `known`: digests of batches that need no check, if there may be any; without it none are made.
         """
@@ -65,7 +66,7 @@ class Checker:
             try:
                 for record in rows:
                     held.append(record)
-                    if record.row - first + 1 >= size:
+                    if record.row - first + 1 >= min(size, max(first_size, first - 1)):
                         break
                 else:
                     break
