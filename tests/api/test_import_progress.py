@@ -46,7 +46,7 @@ async def test_the_percentage_follows_the_rows(tenant: Tenant, kind: str, conten
 
     def progress(percent: int, message: str) -> None:
         if message.endswith(" rows"):
-            seen.append((percent, int(message.split()[0])))
+            seen.append((percent, int(message.split(maxsplit=1)[0])))
 
     services, job_id = tenant.instance.services, answer.json()["job_id"]
     await services.imports.run(services.app, tenant_id=tenant.id, job_id=job_id, progress=progress)
