@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from opsteward.accounts import credentials
+from opsteward.accounts import tokens
 from opsteward.accounts.lineage import ancestry_of
 from opsteward.accounts.sessions import SESSION_COOKIE
 from support.instance import ORIGIN, Instance, Tenant
@@ -138,7 +138,7 @@ async def test_nobody_gives_more_than_they_have(tenant: Tenant) -> None:
 
 async def made_by(instance: Instance, secret: str) -> set[str]:
     """The others who made this credential or its operator."""
-    identity = await credentials.authenticate(instance.services.web, secret=secret)
+    identity = await tokens.authenticate(instance.services.web, secret=secret)
     async with instance.services.web.unit_of_work(identity.tenant_id) as session:
         return {step.maker for step in (await ancestry_of(session, identity)).own_steps}
 
@@ -160,7 +160,7 @@ async def test_who_made_a_credential_is_known_by_it(instance: Instance, tenant: 
     for secret in (borrowed, further, client.cookies[SESSION_COOKIE]):
         assert await made_by(instance, secret) == {tenant.owner.actor}
     async with instance.services.web.unit_of_work(tenant.id) as session:
-        link = await credentials.issue_token(
+        link = await tokens.issue_token(
             session, operator_id=other.id, kind="link", name="l", actor=boss.actor, ttl=timedelta(minutes=1)
         )
     client = instance.client()

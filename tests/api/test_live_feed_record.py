@@ -12,7 +12,7 @@ import pytest
 from fastapi import WebSocket
 from fastapi.routing import APIRoute
 
-from opsteward.accounts import credentials
+from opsteward.accounts import tokens
 from opsteward.accounts.permissions import ALL
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import permission_of
@@ -50,7 +50,7 @@ async def numbered(instance: Instance, tenant: Tenant) -> int:
 
 
 async def bearer(instance: Instance, tenant: Tenant) -> Identity:
-    return await credentials.authenticate(instance.services.web, secret=tenant.owner.token)
+    return await tokens.authenticate(instance.services.web, secret=tenant.owner.token)
 
 
 async def follow(instance: Instance, tenant: Tenant, *, after: int | None, buffer: int = 100) -> tuple[Hub, Follower]:

@@ -253,7 +253,7 @@ async def test_hostile_names_are_just_unknown(instance: Instance, tenant: Tenant
 
 
 async def test_who_gave_the_password_is_known_by_the_session(instance: Instance, tenant: Tenant) -> None:
-    from opsteward.accounts import credentials
+    from opsteward.accounts import tokens
     from opsteward.accounts.lineage import ancestry_of
 
     boss = await tenant.operator("owner")
@@ -264,7 +264,7 @@ async def test_who_gave_the_password_is_known_by_the_session(instance: Instance,
     fresh = browser(instance)
     await sign_in(tenant, operator.name, "another good password", client=fresh)
     for each in (client, fresh):
-        identity = await credentials.authenticate(instance.services.web, secret=each.cookies[SESSION_COOKIE])
+        identity = await tokens.authenticate(instance.services.web, secret=each.cookies[SESSION_COOKIE])
         async with instance.services.web.unit_of_work(tenant.id) as session:
             [step] = (await ancestry_of(session, identity)).own_steps
         assert step.maker == boss.actor

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from opsteward.accounts import credentials
+from opsteward.accounts import queries, tokens
 from opsteward.accounts.four_eyes import SecondPerson
 from opsteward.accounts.operators import change_operator
 from opsteward.accounts.sessions import SESSION_COOKIE
@@ -35,7 +35,7 @@ async def puppet(tenant: Tenant, by: Operator, name: str, *roles: str) -> Operat
     await made(by, name, *roles)
     secret = await token_for(by, name)
     async with tenant.instance.services.web.unit_of_work(tenant.id) as session:
-        found = await credentials.find_operator(session, name=name)
+        found = await queries.find_operator(session, name=name)
     return Operator(id=found.id, name=name, token=secret, http=tenant.instance.client(secret))
 
 
@@ -65,7 +65,7 @@ async def judged(
 ) -> dict[str, Any] | None:
     """What the rule says of who bears this secret."""
     web = tenant.instance.services.web
-    by = await credentials.authenticate(web, secret=secret)
+    by = await tokens.authenticate(web, secret=secret)
     async with web.unit_of_work(tenant.id) as session:
         return await SecondPerson(strict=strict).check(session, by=by, requesters=[one.actor for one in requesters])
 
@@ -136,7 +136,7 @@ async def test_who_got_hold_of_the_maker_later_had_no_hand_in_it(tenant: Tenant)
 async def test_a_link_and_its_session(instance: Instance, tenant: Tenant) -> None:
     approver = await tenant.operator("approver", name="approver")
     async with instance.services.web.unit_of_work(tenant.id) as session:
-        link = await credentials.issue_token(
+        link = await tokens.issue_token(
             session, operator_id=approver.id, kind="link", name="l", actor=tenant.owner.actor, ttl=HOUR
         )
     client = instance.client()
@@ -212,7 +212,7 @@ async def test_a_request_of_the_house_has_no_making(tenant: Tenant) -> None:
     """Agents, tasks and standing orders are nobody's puppeteers."""
     sock = await puppet(tenant, tenant.owner, "sock", "approver")
     web = tenant.instance.services.web
-    by = await credentials.authenticate(web, secret=sock.token)
+    by = await tokens.authenticate(web, secret=sock.token)
     async with web.unit_of_work(tenant.id) as session:
         for requester in ("standing-order:restart", "system:executor", "operator:nobody", "system:test"):
             assert await SecondPerson().check(session, by=by, requesters=[requester]) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsteward.accounts import credentials
+from opsteward.accounts import tokens
 from opsteward.accounts.denials import note_denied, note_refused_sign_in
 from opsteward.core.clock import now
 from support.instance import Tenant
@@ -10,7 +10,7 @@ from support.instance import Tenant
 
 async def test_refusals_are_noted_without_a_flood(tenant: Tenant) -> None:
     db, session_id = tenant.instance.services.web, await tenant.credential("session")
-    identity = await credentials.authenticate(db, secret=session_id.secret)
+    identity = await tokens.authenticate(db, secret=session_id.secret)
     started = now().replace(second=0, microsecond=0)
     for _ in range(20):
         await note_denied(db, identity, permission="tokens.write")

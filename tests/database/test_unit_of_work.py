@@ -11,7 +11,7 @@ from logging.handlers import BufferingHandler
 import pytest
 import sqlalchemy as sa
 
-from opsteward.accounts import credentials
+from opsteward.accounts import tokens
 from opsteward.core.db import Database
 from opsteward.core.errors import Conflict, Unavailable
 from support.instance import Instance, Tenant
@@ -106,7 +106,7 @@ async def test_who_is_cancelled_while_looking_up_loses_no_connection(instance: I
     pools.addHandler(handler)
     try:
         for _ in range(40):
-            looking = [asyncio.create_task(credentials.authenticate(db, secret=tenant.owner.token)) for _ in range(12)]
+            looking = [asyncio.create_task(tokens.authenticate(db, secret=tenant.owner.token)) for _ in range(12)]
             for number, one in enumerate(looking):
                 await asyncio.sleep(number / 10_000)
                 one.cancel()
@@ -115,7 +115,7 @@ async def test_who_is_cancelled_while_looking_up_loses_no_connection(instance: I
     finally:
         pools.removeHandler(handler)
     assert [record.getMessage() for record in handler.buffer] == []
-    assert (await credentials.authenticate(db, secret=tenant.owner.token)).tenant_id == tenant.id
+    assert (await tokens.authenticate(db, secret=tenant.owner.token)).tenant_id == tenant.id
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
+import re
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from playwright.async_api import Locator, Page, expect
 from tests.support.naughty import NAUGHTY
+
+from opsteward.core.embedded_postgres import EmbeddedPostgres
 
 from .conftest import DESK, PHONE, Served, Visit
 from .test_console_people import assert_inert, overflow
@@ -106,6 +111,24 @@ async def test_changes_and_leavers_are_shown_before_they_are_made(served: Served
     await expect(page.get_by_role("heading", name="40 active users")).to_be_visible()
 
 
+async def _shown_while_it_waits(page: Page, database: psycopg.Connection, job_id: str) -> list[int]:
+    """The percentages of the steps at which the import was held, each of which the page showed."""
+    seen: list[int] = []
+    asked = "select stage, progress from opsteward.import_jobs where id = %s for update"  # the next step waits for it
+    while True:
+        row = await asyncio.to_thread(lambda: database.execute(asked, (job_id,)).fetchone())
+        assert row is not None
+        stage, percent = row
+        if stage != "rows":
+            database.rollback()
+            return seen
+        if percent > 0 and percent not in seen:
+            bar = page.locator(".job [role=progressbar]")
+            await expect(bar).to_have_attribute("aria-valuenow", str(percent))
+            seen.append(percent)
+        database.rollback()
+
+
 async def test_a_large_file_is_followed_to_its_end(served: Served, visit: Visit) -> None:
     mark = uuid4().hex[:6]
     lines = "\n".join(
@@ -113,21 +136,17 @@ async def test_a_large_file_is_followed_to_its_end(served: Served, visit: Visit)
         for n in range(30_000)
     )
     page, other = await visit(PATH), await visit(PATH, token=served.operator("ilse", "operator"))
-    percents: list[str] = []
-
-    def told(percent: str) -> None:
-        percents.append(percent)
-
-    await page.expose_function("told", told)
-    await page.evaluate(
-        "new MutationObserver(() => { const bar = document.querySelector('.job [role=progressbar]');"
-        " if (bar) told(bar.getAttribute('aria-valuenow')); }).observe(document.body, {subtree: true, childList: true,"
-        " attributes: true})"
-    )
-    await send(page, "mass.ndjson", lines, "Import")
+    with psycopg.connect(EmbeddedPostgres(served.home).url("opsteward")) as database:
+        database.execute("lock table opsteward.import_rows in exclusive mode")  # its first rows wait
+        await send(page, "mass.ndjson", lines, "Import")
+        await expect(job(page)).to_be_visible()
+        (job_id,) = re.findall(r"job=([-0-9a-f]{36})", page.url)
+        database.commit()
+        seen = await _shown_while_it_waits(page, database, job_id)
+    assert len(seen) >= 2, "several steps were seen on their way"
+    assert seen == sorted(seen), "and it never went back"
     await figure(page, "added", 30_000)
     await expect(job(page)).to_contain_text("completed", timeout=60_000)
-    assert any(0 < int(one) < 100 for one in percents)
     await expect(card(other, "Imports so far").locator("li").first).to_contain_text("30000 added")
     with served.api(served.operator("cleo", "operator")) as api:
         assert api.get("/api/v1/users", params={"search": f"{mark}-29999"}).json()["items"]

@@ -19,7 +19,7 @@ import pytest
 import structlog
 from fastapi import FastAPI
 
-from opsteward.accounts import credentials
+from opsteward.accounts import operators, tokens
 from opsteward.accounts.tenants import create_tenant
 from opsteward.accounts.types import NewToken
 from opsteward.api.app import build_app
@@ -65,18 +65,16 @@ class Tenant:
     async def operator(self, *roles: str, name: str | None = None) -> Operator:
         """A further operator with these roles."""
         async with self.instance.services.web.unit_of_work(self.id) as session:
-            made = await credentials.create_operator(
+            made = await operators.create_operator(
                 session, name=name or f"op-{next(_numbers)}", roles=roles, actor="system:test"
             )
-            token = await credentials.issue_token(
-                session, operator_id=made.id, kind="api", name="test", actor="system:test"
-            )
+            token = await tokens.issue_token(session, operator_id=made.id, kind="api", name="test", actor="system:test")
         return Operator(id=made.id, name=made.name, token=token.secret, http=self.instance.client(token.secret))
 
     async def credential(self, kind: str, *, ttl: timedelta | None = None) -> NewToken:
         """A further credential of the owner: `api`, `session` or `link`."""
         async with self.instance.services.web.unit_of_work(self.id) as session:
-            return await credentials.issue_token(
+            return await tokens.issue_token(
                 session, operator_id=self.owner.id, kind=kind, name="test", actor="system:test", ttl=ttl
             )
 

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from opsteward.accounts import credentials
+from opsteward.accounts import operators, tokens
 from opsteward.accounts.tenants import create_tenant
 from opsteward.accounts.types import Identity
 from opsteward.actions.types import ENDS, ActionView, ApprovalView, Limits, NewAction, RunStatus
@@ -100,12 +100,12 @@ async def bench(services: Services) -> AsyncIterator[Bench]:
     tenant = await create_tenant(services.web, name=f"door-{uuid4().hex[:12]}", operator="first", actor="test")
     name = uuid4().hex
     async with services.web.unit_of_work(tenant.id) as session:
-        other = await credentials.create_operator(session, name="second", roles=["approver"], actor="test")
-        token = await credentials.issue_token(session, operator_id=other.id, kind="api", name="t", actor="test")
+        other = await operators.create_operator(session, name="second", roles=["approver"], actor="test")
+        token = await tokens.issue_token(session, operator_id=other.id, kind="api", name="t", actor="test")
         new = NewSystem(name="board", type="service", endpoint=f"memory://{name}", settings={"check_interval": 3600})
         system = await services.inventory.register(session, new=new, actor="test")
-    first = await credentials.authenticate(services.web, secret=tenant.token)
-    second = await credentials.authenticate(services.web, secret=token.secret)
+    first = await tokens.authenticate(services.web, secret=tenant.token)
+    second = await tokens.authenticate(services.web, secret=token.secret)
     known = KnownSystem(id=system.id, name=system.name, type=system.type)
     yield Bench(services, BOARDS[name], tenant.id, known, first, second)
 
@@ -449,10 +449,10 @@ async def test_who_is_of_the_requesters_making_approves_nothing_for_a_day(bench:
     approval_id, plan_hash = await _approval(bench, run_id)
     web, action_service = bench.services.web, bench.services.action_service
     async with web.unit_of_work(bench.tenant_id) as session:
-        token = await credentials.issue_token(
+        token = await tokens.issue_token(
             session, operator_id=bench.second.operator_id, kind="api", name="t", actor=bench.requester.actor
         )
-    puppet = await credentials.authenticate(web, secret=token.secret)
+    puppet = await tokens.authenticate(web, secret=token.secret)
     with pytest.raises(Denied, match="second was issued a token by first"):
         async with web.unit_of_work(bench.tenant_id) as session:
             await action_service.approve(session, approval_id=approval_id, plan_hash=plan_hash, by=puppet)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,6 +15,7 @@ from opsteward.accounts.lineage import Ancestry, Making, ancestry_of
 from opsteward.accounts.types import Identity
 from opsteward.core.clock import now
 from opsteward.core.errors import Denied
+from opsteward.core.json_types import JsonObject
 
 
 class SecondPerson:
@@ -29,7 +29,7 @@ class SecondPerson:
 
     async def check(
         self, session: AsyncSession, *, by: Identity, requesters: Collection[str], whose: str = "requester"
-    ) -> dict[str, Any] | None:
+    ) -> JsonObject | None:
         """The making of who approves, to be kept with the decision, or None. `whose` is what the requesters are called.
         Raises Denied with the chain."""
         found = (await ancestry_of(session, by)).making_of(requesters)
@@ -45,12 +45,12 @@ class SecondPerson:
             )
         return kept
 
-    def foreseen(self, ancestry: Ancestry, requesters: Collection[str]) -> dict[str, Any] | None:
+    def foreseen(self, ancestry: Ancestry, requesters: Collection[str]) -> JsonObject | None:
         """What `check` would find, for the card of an approval that waits."""
         found = ancestry.making_of(requesters)
         return self._kept(found) if found is not None else None
 
-    def _kept(self, found: Making) -> dict[str, Any]:
+    def _kept(self, found: Making) -> JsonObject:
         return {
             "refused": self._strict or found.since > now() - self._within,
             "told": found.told,

@@ -11,7 +11,6 @@ from collections import defaultdict, deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.accounts.types import Identity
 from opsteward.core.clock import iso
 from opsteward.core.db import tenant_of
+from opsteward.core.json_types import JsonObject
 
 #: Clocks of several machines may differ by so much.
 _SLACK = timedelta(minutes=5)
@@ -82,7 +82,7 @@ class Step:
     first_at: datetime
     last_at: datetime
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """For the audit log: references only."""
         return {"made": self.made, "maker": self.maker, "how": self.how, "at": iso(self.last_at)}
 

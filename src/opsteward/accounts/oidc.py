@@ -12,14 +12,13 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.accounts import credentials, denials, throttle
+from opsteward.accounts import denials, operators, queries, sessions, throttle
 from opsteward.accounts.models import OutsideIdentity, UsedState
 from opsteward.accounts.oidc_provider import Provider, Refused
 from opsteward.accounts.operators import change_operator
@@ -30,6 +29,7 @@ from opsteward.core.crypto import SecretBox
 from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import Conflict, Denied, Invalid, NotFound, OpsError, Unauthenticated
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.core.log import get_logger
 from opsteward.core.settings import Settings
 from opsteward.telemetry import audit
@@ -98,7 +98,7 @@ class OpenIdSignIn:
         charged = await throttle.charge(self._db, tenant=self._settings.oidc_tenant, name=None, address=address)
         try:
             kept = self._unsealed(cookie)
-            if not hmac.compare_digest(kept["state"].encode(), state.encode("utf-8", "replace")):
+            if not hmac.compare_digest(str(kept["state"]).encode(), state.encode("utf-8", "replace")):
                 raise Refused("state")
             if issuer is not None and issuer != self._provider.issuer:
                 raise Refused("issuer")
@@ -106,7 +106,10 @@ class OpenIdSignIn:
             if not code:
                 raise Refused("no_code")
             claims = await self._provider.claims_for(
-                code=code, verifier=kept["verifier"], redirect_uri=kept["redirect_uri"], nonce=kept["nonce"]
+                code=code,
+                verifier=str(kept["verifier"]),
+                redirect_uri=str(kept["redirect_uri"]),
+                nonce=str(kept["nonce"]),
             )
             tenant = await self._tenant()
             async with self._db.unit_of_work(tenant) as session:
@@ -121,7 +124,7 @@ class OpenIdSignIn:
                     kind="openid",
                     issued_by=_ACTOR,
                 )
-                token = await credentials.signed_in(session, owner)
+                token = await sessions.signed_in(session, owner)
         except Refused as error:
             raise await self._refusal(error.reason) from error
         except (Conflict, Denied, Invalid) as error:
@@ -130,18 +133,18 @@ class OpenIdSignIn:
         await throttle.give_back(self._db, charged)
         return token
 
-    def _unsealed(self, cookie: str) -> dict[str, Any]:
+    def _unsealed(self, cookie: str) -> JsonObject:
         try:
-            kept: dict[str, Any] = self._box.decrypt(base64.urlsafe_b64decode(cookie), bound_to=_SEALED_FOR)
+            kept: JsonObject = self._box.decrypt(base64.urlsafe_b64decode(cookie), bound_to=_SEALED_FOR)
         except (Invalid, ValueError) as error:
             raise Refused("cookie") from error
-        if kept["until"] < now().timestamp():
+        if float(str(kept["until"])) < now().timestamp():
             raise Refused("too_late")
         return kept
 
-    async def _use_up(self, kept: dict[str, Any]) -> None:
-        until = datetime.fromtimestamp(kept["until"], UTC)
-        digest = hashlib.sha256(kept["state"].encode()).digest()
+    async def _use_up(self, kept: JsonObject) -> None:
+        until = datetime.fromtimestamp(float(str(kept["until"])), UTC)
+        digest = hashlib.sha256(str(kept["state"]).encode()).digest()
         async with self._db.unit_of_work(None) as session:
             await session.execute(sa.delete(UsedState).where(UsedState.until < now()))
             fresh = await session.scalar(
@@ -163,7 +166,7 @@ class OpenIdSignIn:
             raise Refused("tenant")
         return UUID(str(found))
 
-    async def _operator(self, session: AsyncSession, claims: dict[str, Any]) -> OperatorInfo:
+    async def _operator(self, session: AsyncSession, claims: JsonObject) -> OperatorInfo:
         """Who has this subject; at the first sign-in, who is named by the claim. Their roles as the provider says."""
         roles = self._mapped_roles(claims)
         bound = await session.scalar(
@@ -174,7 +177,7 @@ class OpenIdSignIn:
             )
         )
         operator = await (
-            credentials.get_operator(session, operator_id=bound)
+            queries.get_operator(session, operator_id=bound)
             if bound is not None
             else self._bind(session, claims, roles)
         )
@@ -184,15 +187,15 @@ class OpenIdSignIn:
             return await change_operator(session, operator_id=operator.id, roles=roles, actor=_ACTOR)
         return operator
 
-    async def _bind(self, session: AsyncSession, claims: dict[str, Any], roles: list[str] | None) -> OperatorInfo:
+    async def _bind(self, session: AsyncSession, claims: JsonObject, roles: list[str] | None) -> OperatorInfo:
         name = self._claimed_name(claims)
         try:
-            operator = await credentials.find_operator(session, name=name)
+            operator = await queries.find_operator(session, name=name)
         except NotFound:
             role = self._settings.oidc_auto_create_role
             if role is None:
                 raise Refused("unknown_operator") from None
-            operator = await credentials.create_operator(session, name=name, roles=roles or [role], actor=_ACTOR)
+            operator = await operators.create_operator(session, name=name, roles=roles or [role], actor=_ACTOR)
         row = await session.scalar(
             insert(OutsideIdentity)
             .values(
@@ -218,7 +221,7 @@ class OpenIdSignIn:
         )
         return operator
 
-    def _claimed_name(self, claims: dict[str, Any]) -> str:
+    def _claimed_name(self, claims: JsonObject) -> str:
         claim = self._settings.oidc_operator_claim
         name = claims.get(claim)
         if not isinstance(name, str) or not name:
@@ -227,7 +230,7 @@ class OpenIdSignIn:
             raise Refused("unverified_email")
         return name
 
-    def _mapped_roles(self, claims: dict[str, Any]) -> list[str] | None:
+    def _mapped_roles(self, claims: JsonObject) -> list[str] | None:
         if self._settings.oidc_roles_claim is None:
             return None
         groups = claims.get(self._settings.oidc_roles_claim)

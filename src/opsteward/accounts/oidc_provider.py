@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from opsteward.core.errors import ConnectorError
 from opsteward.core.http import REGISTERED_SYSTEMS, HttpClient, HttpReply
+from opsteward.core.json_types import JsonObject
 
 if TYPE_CHECKING:
     from joserfc.jwk import KeySet
@@ -72,7 +73,7 @@ class Provider:
         }
         return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(query)}"
 
-    async def claims_for(self, *, code: str, verifier: str, redirect_uri: str, nonce: str) -> dict[str, Any]:
+    async def claims_for(self, *, code: str, verifier: str, redirect_uri: str, nonce: str) -> JsonObject:
         """The claims of the ID token that the code is worth, all checked. Raises Refused."""
         endpoints = await self._discovered()
         form = {
@@ -95,7 +96,7 @@ class Provider:
             raise Refused("no_id_token")
         return await self._checked(token, nonce=nonce)
 
-    async def _checked(self, token: str, *, nonce: str) -> dict[str, Any]:
+    async def _checked(self, token: str, *, nonce: str) -> JsonObject:
         claims = await self._signed_claims(token)
         from joserfc.errors import ClaimError, JoseError
         from joserfc.jwt import JWTClaimsRegistry
@@ -123,7 +124,7 @@ class Provider:
             raise Refused("sub")
         return claims
 
-    async def _signed_claims(self, token: str) -> dict[str, Any]:
+    async def _signed_claims(self, token: str) -> JsonObject:
         """Believed because of the signature. A key that is not known may be new: then the keys are read again."""
         from joserfc import jwt
         from joserfc.errors import InvalidKeyIdError, JoseError
@@ -158,7 +159,7 @@ class Provider:
         self._endpoints = (time.monotonic(), endpoints)
         return endpoints
 
-    def _endpoint(self, found: dict[str, Any], name: str) -> str:
+    def _endpoint(self, found: JsonObject, name: str) -> str:
         """An address of the document; not in the clear, unless the issuer is (which only this machine's may be)."""
         url = found.get(name)
         if not isinstance(url, str) or urlsplit(url).scheme not in ("https", urlsplit(self.issuer).scheme):
@@ -175,7 +176,7 @@ class Provider:
         self._keys = (time.monotonic(), keys)
         return keys
 
-    async def _fetched(self, url: str, *, reason: str, **options: Any) -> dict[str, Any]:
+    async def _fetched(self, url: str, *, reason: str, **options: Any) -> JsonObject:
         try:
             reply: HttpReply = await self._http.fetch(url, **options)
             whole = reply.status == 200 and not reply.truncated and not reply.incomplete

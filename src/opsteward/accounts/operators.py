@@ -1,26 +1,72 @@
-"""What becomes of an operator: other roles, deactivated, active again; and the end of what they were signed in with."""
+"""Operators: created, given other roles, deactivated and made active again."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.accounts.credentials import get_operator
-from opsteward.accounts.models import Operator, Token
+from opsteward.accounts.actors import actor_of
+from opsteward.accounts.models import Operator
+from opsteward.accounts.queries import get_operator
 from opsteward.accounts.role_delegation import check_roles, require_power_over
+from opsteward.accounts.sessions import end_sessions
 from opsteward.accounts.types import Identity, OperatorInfo
-from opsteward.core import feed
 from opsteward.core.changes import Change, record_changes
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Invalid
+from opsteward.core.ids import uuid7
 from opsteward.telemetry import audit
 
 ACTIVE, INACTIVE = "active", "inactive"
-_SIGNED_IN_WITH = ("session", "link", "password")
+_NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7f])?")
+
+
+async def create_operator(
+    session: AsyncSession, *, name: str, roles: Sequence[str], actor: str, by: Identity | None = None
+) -> OperatorInfo:
+    """Add an operator to this tenant. Raises Invalid for a bad name or role, Conflict for a taken name,
+    Denied for giving a role that grants more than one has oneself."""
+    check_name(name)
+    check_roles(roles, by=by)
+    row = {
+        "id": uuid7(),
+        "tenant_id": tenant_of(session),
+        "name": name,
+        "name_key": name.casefold(),
+        "roles": sorted(set(roles)),
+        "created_by": actor,
+        "status": "active",
+        "created_at": now(),
+    }
+    added = await session.scalar(insert(Operator).values(row).on_conflict_do_nothing().returning(Operator.id))
+    if added is None:
+        raise Conflict("an operator of this name exists already", remedy="choose another name")
+    await audit.record(
+        session,
+        actor=actor,
+        verb="operator.created",
+        object_type="operator",
+        object_id=str(row["id"]),
+        detail={"roles": row["roles"]},
+    )
+    await record_changes(session, [Change("operator_changed", {"operator_id": str(row["id"])})])
+    made = await get_operator(session, operator_id=added)
+    return replace(made, creator=actor_of(by) if by is not None else None)
+
+
+def check_name(name: str, *, field: str = "name") -> None:
+    """Raises Invalid naming `field` for what can't be an operator's name."""
+    if not _NAME.fullmatch(name):
+        raise Invalid.field(
+            field, "is empty, too long or holds control characters", "use 1 to 100 printable characters"
+        )
 
 
 async def change_operator(
@@ -74,18 +120,3 @@ async def change_operator(
     await record_changes(session, [Change("operator_changed", {"operator_id": str(operator_id)})])
     await end_sessions(session, operator_id=operator_id)
     return await get_operator(session, operator_id=operator_id)
-
-
-async def end_sessions(session: AsyncSession, *, operator_id: UUID, but: UUID | None = None) -> None:
-    """End all that an operator is, or could be, signed in to the console with, except one session; who holds
-    connections open for any of their credentials hears of it."""
-    of_theirs = (Token.tenant_id == tenant_of(session), Token.operator_id == operator_id, Token.revoked_at.is_(None))
-    ended = await session.scalars(
-        sa.update(Token)
-        .where(*of_theirs, Token.kind.in_(_SIGNED_IN_WITH), Token.id != but if but else sa.true())
-        .values(revoked_at=now())
-        .returning(Token.id)
-    )
-    told = set(ended) or {operator_id}  # API tokens are looked at again upon any notice of their tenant
-    for token_id in told:
-        await feed.announce(session, kind="token", object_id=str(token_id))

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.accounts import credentials, denials, throttle
+from opsteward.accounts import denials, queries, sessions, throttle, tokens
 from opsteward.accounts.models import Operator, Password
-from opsteward.accounts.operators import end_sessions
 from opsteward.accounts.password_hashing import PasswordHashing, check_password
 from opsteward.accounts.role_delegation import require_power_over
+from opsteward.accounts.sessions import end_sessions
 from opsteward.accounts.types import Identity, NewToken
 from opsteward.core.clock import now
 from opsteward.core.db import Database, tenant_of
@@ -63,7 +63,7 @@ class PasswordSignIn:
             held = await _hold_unchanged(session, owner.operator_id, row.hash)
             if newer is not None:
                 await _store(session, owner.operator_id, newer, set_by=row.set_by, made_at=held.made_at)
-            token = await credentials.signed_in(session, owner)
+            token = await sessions.signed_in(session, owner)
         await throttle.give_back(self._db, charged)
         return owner, token
 
@@ -100,16 +100,16 @@ class PasswordSignIn:
         check_password(password, name=link.operator_name)
         hashed = await self._hashing.hash(password)
         async with self._db.unit_of_work(link.tenant_id) as session:
-            await credentials.use_up(session, link=link, kind="password")
-            since = await credentials.made_at(session, link) or now()
+            await tokens.use_up(session, link=link, kind="password")
+            since = await tokens.made_at(session, link) or now()
             await _store(session, link.operator_id, hashed, set_by=link.issued_by, made_at=since)
             await end_sessions(session, operator_id=link.operator_id)
             await _note_change(session, link, by="link")
-            return await credentials.signed_in(session, link)
+            return await sessions.signed_in(session, link)
 
     async def link_of(self, *, secret: str) -> Identity:
         """Whose password a link sets. Raises Unauthenticated."""
-        link = await credentials.authenticate(self._db, secret=secret)
+        link = await tokens.authenticate(self._db, secret=secret)
         if link.kind != "password":
             await denials.note_refused_sign_in(self._db, link, used_as="password")
             raise Unauthenticated("this is no password link")
@@ -118,11 +118,11 @@ class PasswordSignIn:
 
 async def make_link(session: AsyncSession, *, operator_id: UUID, by: Identity) -> NewToken:
     """A one-time link's code with which an operator sets a password. Raises NotFound, Denied, Conflict."""
-    operator = await credentials.get_operator(session, operator_id=operator_id)
+    operator = await queries.get_operator(session, operator_id=operator_id)
     require_power_over(by, operator.roles)
     if operator.status != "active":
         raise Conflict("the operator is inactive", remedy="make them active first")
-    return await credentials.issue_token(
+    return await tokens.issue_token(
         session,
         operator_id=operator_id,
         kind="password",

@@ -10,7 +10,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.accounts.credentials import check_name, create_operator, issue_token
+from opsteward.accounts.operators import check_name, create_operator
+from opsteward.accounts.tokens import issue_token
 from opsteward.accounts.types import TenantInfo
 from opsteward.core.db import Database
 from opsteward.core.errors import Conflict, Invalid

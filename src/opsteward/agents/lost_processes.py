@@ -13,6 +13,7 @@ from opsteward.agents.types import AgentReported
 from opsteward.contracts.agent import Report
 from opsteward.core.bus import Bus
 from opsteward.core.db import Database
+from opsteward.core.json_types import Json
 from opsteward.core.processes import LostProcess
 
 OWN = "opsteward"
@@ -32,7 +33,9 @@ async def report_lost_processes(db: Database, bus: Bus, lost: Sequence[LostProce
         tenant_id = await first_tenant(session)
     if tenant_id is None:
         return
-    names = [{"process_id": str(one.id), "host": one.host, "pid": one.pid, "kind": one.kind} for one in lost]
+    names: list[Json] = [
+        {"process_id": str(one.id), "host": one.host, "pid": one.pid, "kind": one.kind} for one in lost
+    ]
     report = Report(
         message="A process of Opsteward was lost; its work goes on elsewhere",
         error_type="process_lost",

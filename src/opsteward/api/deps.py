@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
-from opsteward.accounts import credentials, denials
+from opsteward.accounts import denials, tokens
 from opsteward.accounts.sessions import SESSION_COOKIE, is_same_origin
 from opsteward.accounts.types import Identity
 from opsteward.api.capacity import IDENTITY
@@ -63,7 +63,7 @@ async def identify(request: Request, services: ApiServices) -> Identity:
 
 
 async def _bearer_of(services: ApiServices, *, secret: str, kind: str) -> Identity:
-    identity = await credentials.authenticate(services.db, secret=secret)
+    identity = await tokens.authenticate(services.db, secret=secret)
     if identity.kind != kind:
         await denials.note_refused_sign_in(services.db, identity, used_as=kind)
         raise Unauthenticated("this credential is not for that use")
@@ -71,9 +71,9 @@ async def _bearer_of(services: ApiServices, *, secret: str, kind: str) -> Identi
 
 
 async def _remember_use(services: ApiServices, identity: Identity) -> None:
-    if credentials.use_is_news(identity):
+    if tokens.use_is_news(identity):
         async with services.db.unit_of_work(identity.tenant_id) as session:
-            await credentials.note_use(session, token_id=identity.token_id)
+            await tokens.note_use(session, token_id=identity.token_id)
 
 
 def same_origin(request: Request) -> bool:

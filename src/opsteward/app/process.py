@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from opsteward.accounts import credentials, tenants
+from opsteward.accounts import queries, sessions, tenants, tokens
 from opsteward.accounts.webhooks import Webhooks
 from opsteward.agents.shipped.installing import install
 from opsteward.api.services import ApiServices
@@ -170,14 +170,14 @@ async def first_start(services: Services) -> str | None:
         return None
     async with services.web.unit_of_work(tenant_id) as session:
         await install(session, services.agents)
-        admin = await credentials.find_operator(session, name="admin")
-        link = await credentials.issue_token(
+        admin = await queries.find_operator(session, name="admin")
+        link = await tokens.issue_token(
             session,
             operator_id=admin.id,
             kind="link",
             name="first sign-in",
             actor="system:setup",
-            ttl=timedelta(minutes=credentials.LINK_MINUTES),
+            ttl=timedelta(minutes=sessions.LINK_MINUTES),
         )
     return link.secret
 

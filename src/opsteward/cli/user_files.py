@@ -13,13 +13,14 @@ from opsteward.cli.client import CallFailed, Client, NoInstance
 from opsteward.client import files
 from opsteward.client.connection import Call
 from opsteward.client.operations import users
+from opsteward.client.types.users import ImportReport
 
 _FIRST_PAUSE, _MAX_PAUSE = 0.05, 1.0  # seconds between looks
 _PATIENCE = 60.0  # seconds that the instance may be away meanwhile
 _ANSWER_WITHIN = 600.0  # seconds
 
 
-def send_and_follow(call: Call[files.ImportReport], path: Path, *, whole: bool) -> files.ImportReport:
+def send_and_follow(call: Call[ImportReport], path: Path, *, whole: bool) -> ImportReport:
     """The import's report once it has ended; with all users and errors if it is to be `whole`.
 
     Raises CallFailed, NoInstance.
@@ -41,7 +42,7 @@ def send_and_follow(call: Call[files.ImportReport], path: Path, *, whole: bool) 
     return _whole(client, report) if whole else report
 
 
-def _whole(client: Client, report: files.ImportReport) -> files.ImportReport:
+def _whole(client: Client, report: ImportReport) -> ImportReport:
     """The report with all of its users and errors."""
     if files.lacks_ids(report):
         ids: list[str] = []
@@ -55,7 +56,7 @@ def _whole(client: Client, report: files.ImportReport) -> files.ImportReport:
     return report
 
 
-def _look(client: Client, job_id: str) -> files.ImportReport:
+def _look(client: Client, job_id: str) -> ImportReport:
     """The import as it stands; an instance that is away for a moment is waited for."""
     deadline = time.monotonic() + _PATIENCE
     while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,7 @@ from opsteward.cli.listing import LIMIT, All, Json, Limit
 
 if TYPE_CHECKING:
     from opsteward.client import files
+    from opsteward.client.types.users import ImportReport
 
 app = typer.Typer(help="Users: one by one, and files of them in and out.", no_args_is_help=True)
 
@@ -129,7 +130,7 @@ def _mapping(given: list[str]) -> dict[str, str]:
     return {column: field for column, _, field in pairs}
 
 
-def _say(report: files.ImportReport) -> None:
+def _say(report: ImportReport) -> None:
     from opsteward.cli import show
 
     would = "would be " if report["dry_run"] else ""
@@ -151,8 +152,10 @@ def _say(report: files.ImportReport) -> None:
             show.say(f"{kind}: row {one['row']}, {show.plain(one['field'])} {show.plain(one['reason'])}{value}")
         if count > len(found):
             show.say(f"  and {count - len(found)} more {kind}s")
-    for what, users in cast("dict[str, list[files.ChangedUser]]", report["diff"]).items():
+    for what, users in report["diff"].items():
         for user in users[:_SHOWN]:
-            fields = "".join(f"; {name}: {was!r} -> {now!r}" for name, (was, now) in user.get("fields", {}).items())
-            show.say(f"  {what}: {show.plain(user['username'] + fields)}")
+            changes = user.get("fields")
+            pairs = changes.items() if isinstance(changes, dict) else ()
+            fields = "".join(f"; {name}: {pair[0]!r} -> {pair[1]!r}" for name, pair in pairs if isinstance(pair, list))
+            show.say(f"  {what}: {show.plain(str(user['username']) + fields)}")
     show.say(f"import {report['job_id']}")

@@ -13,7 +13,7 @@ from opsteward.client.operations import enrollments, systems, tasks, users
 from opsteward.client.types.enrollments import EnrollmentInFull, EnrollmentStatus, Rule
 from opsteward.client.types.systems import SystemInfo
 from opsteward.client.types.tasks import SubmittedTask, TaskInfo, TaskStatus, TaskWithNeighbours
-from opsteward.client.types.users import UserChangeInfo, UserInfo, UserStatus
+from opsteward.client.types.users import ImportReport, UserChangeInfo, UserInfo, UserStatus
 from opsteward.client.verbs import AsyncVerbs
 from opsteward.core.json_types import Json
 
@@ -126,7 +126,7 @@ class AsyncOpsteward(AsyncVerbs):
         delimiter: str = "",
         encoding: str = "",
         timeout: float = 3600.0,
-    ) -> files.ImportReport:
+    ) -> ImportReport:
         """Import users (mappings, or the path of a file) and wait: `successful_imports`, `failed_imports`, `errors`,
         `user_ids` and more. Sent again, it is the same import. Raises TimeoutError; the import goes on then."""
         kind, content = files.content_of(users, file_format)
@@ -143,12 +143,12 @@ class AsyncOpsteward(AsyncVerbs):
             report = await self.get_import(report["job_id"])
         return await self._whole(report)
 
-    async def get_import(self, job_id: str | UUID, *, whole: bool = False) -> files.ImportReport:
+    async def get_import(self, job_id: str | UUID, *, whole: bool = False) -> ImportReport:
         """How far an import is, with the first of its users and errors; with `whole` all of them."""
         report = await self._send(files.get_import(job_id))
         return await self._whole(report) if whole else report
 
-    async def _whole(self, report: files.ImportReport) -> files.ImportReport:
+    async def _whole(self, report: ImportReport) -> ImportReport:
         """The report with all of its users and errors."""
         if files.lacks_ids(report):
             ids: list[str] = []

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal, NotRequired, TypedDict, cast
+from typing import Literal, cast
 from uuid import UUID
 
 from opsteward.client.connection import Call, path_id
-from opsteward.client.types.users import ImportInfo
+from opsteward.client.types.users import ImportProblemInfo, ImportReport
 from opsteward.core.json_types import Json
 
 Mode = Literal["create", "upsert", "full"]
@@ -28,30 +28,6 @@ _PIECE = 256 * 1024  # bytes
 #: Users and errors of one page.
 MAX_IDS = 10_000
 Source = str | Path | Iterable[Mapping[str, Json]]
-
-
-class RowProblem(TypedDict):
-    """What was wrong with a field of a row, and with which value."""
-
-    row: int
-    field: str
-    reason: str
-    value: str
-
-
-class ChangedUser(TypedDict):
-    """What a dry run says of a user: `fields` has (before, after) by name."""
-
-    username: str
-    fields: NotRequired[dict[str, tuple[Json, Json]]]
-
-
-class ImportReport(ImportInfo):
-    """An import with its users and what was wrong with the others' rows."""
-
-    user_ids: list[str]
-    errors: list[RowProblem]
-    warnings: list[RowProblem]
 
 
 def format_of(path: Path, given: str | None = None) -> Format:
@@ -127,8 +103,8 @@ def lacks_errors(report: ImportReport) -> bool:
     return bool(len(report["errors"]) < report["error_count"])
 
 
-def errors_of(lines: str) -> list[RowProblem]:
+def errors_of(lines: str) -> list[ImportProblemInfo]:
     """The errors among an import's problems, as the report shows them."""
     problems = (json.loads(line) for line in lines.split("\n") if line)
     errors = ({k: v for k, v in one.items() if k != "kind"} for one in problems if one["kind"] == "error")
-    return cast(list[RowProblem], list(errors))
+    return cast(list[ImportProblemInfo], list(errors))

@@ -117,7 +117,7 @@ def waits_since(enrollment: EnrollmentInfo) -> datetime:
 def is_overdue(enrollment: EnrollmentInfo) -> bool:
     """Whether its present stage waits longer than its rule allows. (`due_at` moves on each time people are told.)"""
     stage = enrollment.stages[enrollment.stage] if enrollment.stage < len(enrollment.stages) else {}
-    after = float(stage.get("escalate_after") or 0)  # seconds
+    after = float(str(stage.get("escalate_after") or 0))  # seconds
     return after > 0 and waits_since(enrollment) + timedelta(seconds=after) <= now()
 
 
@@ -167,7 +167,7 @@ def _draw_words(row: EnrollmentRow) -> None:
         elif row.waits_since != one.requested_at and one.status == EnrollmentStatus.PENDING:
             ago(row.waits_since, "this stage since")
     if row.overdue:
-        after = float(one.stages[one.stage]["escalate_after"])
+        after = float(str(one.stages[one.stage]["escalate_after"]))
         text(f"It waits longer than {duration_in_words(after)} for this stage.", "bad-words", name="p")
     _draw_stages(row.stages)
     _draw_conflict(row.conflict)

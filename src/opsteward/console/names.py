@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.accounts import credentials
+from opsteward.accounts import queries
 from opsteward.console.wording import actor_in_words
 from opsteward.systems.types import SystemInfo
 
@@ -26,7 +26,7 @@ class Names:
     @classmethod
     async def read(cls, session: AsyncSession, systems: Sequence[SystemInfo]) -> Names:
         """The names of these systems, and of the tenant's operators."""
-        operators = await credentials.list_operators(session)
+        operators = await queries.list_operators(session)
         return cls({str(s.id): s.name for s in systems}, {str(o.id): o.name for o in operators})
 
     def system(self, system_id: UUID | None) -> str:

@@ -9,7 +9,7 @@ from functools import partial
 from nicegui.element import Element
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.accounts import credentials
+from opsteward.accounts import queries
 from opsteward.accounts.types import Identity
 from opsteward.console.elements import ago, button, icon, select, tag, text
 from opsteward.console.keyed import KeyedList
@@ -40,7 +40,7 @@ async def read_pauses(session: AsyncSession, me: Identity) -> list[PauseRow]:
     found = await controls.in_force(session) if me.may(READ) else []
     if not found:
         return []
-    names = {str(one.id): one.name for one in await credentials.list_operators(session)}
+    names = {str(one.id): one.name for one in await queries.list_operators(session)}
     return [
         PauseRow(
             pause=one,

@@ -120,8 +120,8 @@ def _line(change: UserChangeInfo, names: Names, people: Mapping[str, str]) -> Li
     fields = []
     for name, (before, after) in sorted(change.fields.items()):
         if name in ("permissions", "system_access") and isinstance(before, list) and isinstance(after, list):
-            gained += [one for one in after if one not in before]
-            lost += [one for one in before if one not in after]
+            gained += [str(one) for one in after if one not in before]
+            lost += [str(one) for one in before if one not in after]
         elif name not in _UNTOLD:
             words = _FIELDS.get(name, name.replace("_", " "))
             fields.append((words, _in_words(before, people), _in_words(after, people)))

@@ -62,7 +62,7 @@ async def exported(db: Database, tenant_id: UUID, file_format: str) -> AsyncIter
     yield end
 
 
-def _values(row: Any) -> dict[str, Any]:
+def _values(row: Any) -> dict[str, object]:
     values = {name: getattr(row, name) for name in _COLUMNS}
     values["expires_at"] = iso(row.expires_at) if row.expires_at is not None else None
     return values
@@ -74,18 +74,18 @@ def _line(cells: Iterable[str]) -> str:
     return buffer.getvalue()
 
 
-def _csv(users: Sequence[dict[str, Any]]) -> str:
+def _csv(users: Sequence[dict[str, object]]) -> str:
     return "".join(_line(["1", *(inert(_cell(user[name])) for name in _COLUMNS)]) for user in users)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None or value in ({}, []):
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _objects(separator: str) -> Callable[[Sequence[dict[str, Any]]], str]:
-    def text(users: Sequence[dict[str, Any]]) -> str:
+def _objects(separator: str) -> Callable[[Sequence[dict[str, object]]], str]:
+    def text(users: Sequence[dict[str, object]]) -> str:
         return separator.join(
             json.dumps({name: value for name, value in user.items() if value is not None}, ensure_ascii=False)
             for user in users
@@ -94,29 +94,29 @@ def _objects(separator: str) -> Callable[[Sequence[dict[str, Any]]], str]:
     return text
 
 
-def _ndjson(users: Sequence[dict[str, Any]]) -> str:
+def _ndjson(users: Sequence[dict[str, object]]) -> str:
     return f"{_objects(chr(10))(users)}\n"
 
 
-def _ldif(users: Sequence[dict[str, Any]]) -> str:
+def _ldif(users: Sequence[dict[str, object]]) -> str:
     entries = []
     for user in users:
-        lines = [_attribute("dn", f"uid={_rdn(user['username'])},ou=people"), "objectClass: inetOrgPerson"]
+        lines = [_attribute("dn", f"uid={_rdn(str(user['username']))},ou=people"), "objectClass: inetOrgPerson"]
         lines += [_attribute(name, value) for field, name in _LDIF.items() for value in _texts(user[field])]
-        lines.append(_attribute("sn", user["full_name"].rpartition(" ")[2] or user["full_name"]))
+        lines.append(_attribute("sn", str(user["full_name"]).rpartition(" ")[2] or str(user["full_name"])))
         if user["manager"] is not None:
-            lines.append(_attribute("manager", f"uid={_rdn(user['manager'])},ou=people"))
+            lines.append(_attribute("manager", f"uid={_rdn(str(user['manager']))},ou=people"))
         entries.append("\n".join(lines))
     return "".join(f"{entry}\n\n" for entry in entries)
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: object) -> list[str]:
     """The values of an attribute: none for nothing, one for each tag."""
     if isinstance(value, list):
-        return value
+        return [str(one) for one in value]
     if isinstance(value, dict):
         return [json.dumps(value, ensure_ascii=False)] if value else []
-    return [] if value is None else [value]
+    return [] if value is None else [str(value)]
 
 
 def _rdn(name: str) -> str:
@@ -131,7 +131,7 @@ def _attribute(name: str, value: str) -> str:
     return "\n ".join([line[:76], *(line[at : at + 75] for at in range(76, len(line), 75))])
 
 
-_FORMS: dict[str, tuple[str, Callable[[Sequence[dict[str, Any]]], str], str]] = {
+_FORMS: dict[str, tuple[str, Callable[[Sequence[dict[str, object]]], str], str]] = {
     "csv": (_line([EXPORT_MARK, *_COLUMNS]), _csv, ""),
     "ndjson": ("", _ndjson, ""),
     "json": ("[", _objects(",\n"), "]\n"),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from opsteward.core.clock import now
 from opsteward.core.db import Base, TenantRow
+from opsteward.core.json_types import Json, JsonObject
+from opsteward.directory.types import EarlierDecision
 from opsteward.directory.user_fields import USER_FIELDS
 
 _HELD = sa.text("holds_names")
@@ -63,10 +65,10 @@ class User(TenantRow, Base):
     external_id: Mapped[str | None]
     permissions: Mapped[list[str]]
     system_access: Mapped[list[str]]
-    profile_data: Mapped[dict[str, Any]]
+    profile_data: Mapped[JsonObject]
     tags: Mapped[list[str]]
     #: What SCIM clients send that has no column of its own.
-    scim: Mapped[dict[str, Any] | None]
+    scim: Mapped[JsonObject | None]
     source: Mapped[str]
     created_by: Mapped[str]
     holds_names: Mapped[bool] = mapped_column(server_default=sa.true())
@@ -93,7 +95,7 @@ class UserChange(TenantRow, Base):
     actor: Mapped[str]
     what: Mapped[str]
     reason: Mapped[str]
-    fields: Mapped[dict[str, Any]]
+    fields: Mapped[dict[str, list[Json]]] = mapped_column(JSONB)
     correlation_id: Mapped[str]
 
 
@@ -138,7 +140,7 @@ class Enrollment(TenantRow, Base):
     enrollment_type: Mapped[str]
     status: Mapped[str]
     automatic: Mapped[bool]
-    stages: Mapped[list[dict[str, Any]]]
+    stages: Mapped[list[JsonObject]]
     stage: Mapped[int]
     requested_by: Mapped[str]
     requested_at: Mapped[datetime]
@@ -156,7 +158,7 @@ class EnrollmentRule(TenantRow, Base):
     __table_args__ = (sa.UniqueConstraint("tenant_id", "name"),)
 
     name: Mapped[str]
-    rule: Mapped[dict[str, Any]]
+    rule: Mapped[JsonObject]
     updated_by: Mapped[str]
     updated_at: Mapped[datetime]
 
@@ -210,4 +212,4 @@ class AccessReviewItem(TenantRow, Base):
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
     reason: Mapped[str | None]
-    earlier: Mapped[list[dict[str, Any]]] = mapped_column(server_default="[]")
+    earlier: Mapped[list[EarlierDecision]] = mapped_column(JSONB, server_default="[]")

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
+
+from typing_extensions import TypedDict
+
+from opsteward.core.json_types import Json, JsonObject
 
 
 class UserStatus(StrEnum):
@@ -48,12 +51,12 @@ class NewUser:
     department: str | None = None
     manager_id: UUID | None = None
     external_id: str | None = None
-    profile_data: Mapping[str, Any] = field(default_factory=dict)
+    profile_data: Mapping[str, Json] = field(default_factory=dict)
     tags: Sequence[str] = ()
     enrollment_type: str | None = None
     expires_at: datetime | None = None
     source: str = "api"
-    scim: Mapping[str, Any] | None = None
+    scim: Mapping[str, Json] | None = None
     active: bool = True
 
 
@@ -72,7 +75,7 @@ class UserInfo:
     external_id: str | None
     permissions: list[str]
     system_access: list[str]
-    profile_data: dict[str, Any]
+    profile_data: JsonObject
     tags: list[str]
     source: str
     version: int
@@ -92,7 +95,7 @@ class UserChangeInfo:
     actor: str
     what: str
     reason: str
-    fields: dict[str, Any]
+    fields: dict[str, list[Json]]
     correlation_id: str
 
 
@@ -119,7 +122,7 @@ class EnrollmentInfo:
     enrollment_type: str
     status: str
     automatic: bool
-    stages: list[dict[str, Any]]
+    stages: list[JsonObject]
     stage: int
     requested_by: str
     requested_at: datetime
@@ -166,6 +169,15 @@ class ReviewInfo:
     revoked: int
 
 
+class EarlierDecision(TypedDict):
+    """A decision that another one took the place of; `decided_at` is ISO 8601."""
+
+    decision: str
+    decided_by: str
+    decided_at: str
+    reason: str | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReviewItemInfo:
     """One permission or system of one user, to be kept or revoked; `earlier` are the decisions that were changed."""
@@ -180,7 +192,7 @@ class ReviewItemInfo:
     decided_by: str | None
     decided_at: datetime | None
     reason: str | None
-    earlier: list[dict[str, Any]]
+    earlier: list[EarlierDecision]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -40,7 +39,7 @@ async def locked(session: AsyncSession, user_id: UUID) -> User:
 async def change(
     session: AsyncSession,
     user: User,
-    fields: Mapping[str, Any],
+    fields: Mapping[str, object],
     *,
     what: str,
     actor: str,
@@ -139,7 +138,7 @@ async def drop_denials(session: AsyncSession, user_id: UUID) -> None:
     )
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return iso(value)
     return str(value) if isinstance(value, UUID) else value

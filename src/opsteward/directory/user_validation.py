@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from opsteward.core.errors import FieldProblem
 from opsteward.core.name_keys import email_key, name_problem
@@ -43,7 +42,7 @@ def problems_of(new: NewUser) -> list[FieldProblem]:
     return found
 
 
-def free_data_problem(data: Mapping[str, Any]) -> str | None:
+def free_data_problem(data: Mapping[str, object]) -> str | None:
     """What keeps free data from being stored as JSON, or None."""
     try:
         text = json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
@@ -54,7 +53,7 @@ def free_data_problem(data: Mapping[str, Any]) -> str | None:
     return "holds the character NUL" if _holds_nul(data) else None
 
 
-def _holds_nul(value: Any) -> bool:
+def _holds_nul(value: object) -> bool:
     if isinstance(value, str):
         return "\x00" in value
     if isinstance(value, Mapping):

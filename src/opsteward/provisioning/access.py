@@ -7,7 +7,6 @@ each system; a task asks the door for an action; and when that has ended it is l
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -21,6 +20,7 @@ from opsteward.contracts.task import TaskContext, TaskType
 from opsteward.core.db import Database
 from opsteward.core.errors import NotFound, OpsError, Unavailable
 from opsteward.core.feed import RECONNECTED, Notice
+from opsteward.core.json_types import JsonObject
 from opsteward.core.log import get_logger
 from opsteward.core.pause import pause
 from opsteward.provisioning import due_access
@@ -126,7 +126,7 @@ class AccessDuty:
 def access_task_type(db: Database, inventory: Inventory, registry: Registry, action_service: ActionService) -> TaskType:
     """`systems.keep_access`."""
 
-    async def keep(ctx: TaskContext, params: Batch) -> dict[str, Any]:
+    async def keep(ctx: TaskContext, params: Batch) -> JsonObject:
         asked = 0
         while True:
             async with db.unit_of_work(ctx.tenant_id) as session:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +13,7 @@ from opsteward.actions.service import ActionService
 from opsteward.actions.types import NewAction
 from opsteward.contracts.task import TaskContext, TaskType
 from opsteward.core.db import Database
+from opsteward.core.json_types import JsonObject
 from opsteward.directory.enrollment_rules.service import rules_of
 from opsteward.directory.types import UserInfo, UsersEnrolled
 from opsteward.directory.users.queries import several
@@ -61,7 +62,7 @@ class WelcomeUsers:
 def welcome_task_type(db: Database, action_service: ActionService, *, configured: bool) -> TaskType:
     """`configured`: whether any service reaches users."""
 
-    async def welcome(ctx: TaskContext, params: Welcome) -> dict[str, Any]:
+    async def welcome(ctx: TaskContext, params: Welcome) -> JsonObject:
         if not configured:
             return {"requested": 0, "why": "no service reaches users: OPSTEWARD_NOTIFY_USERS is not set"}
         async with db.unit_of_work(ctx.tenant_id) as session:

@@ -39,7 +39,7 @@ class Checked:
         self.users: dict[str, dict[str, str]] = {}
         self.problems: list[Problem] = []
         self.failed = self.rows = 0
-        for batch in checker.batches(records(blocks, reading, self.notes.append), size=2, skip=0):
+        for batch in checker.batches(records(blocks, reading, self.notes.append), first_size=2, size=2, skip=0):
             for line in batch.staged:
                 user = dict(zip(STAGED, line.rstrip("\n").split("\t"), strict=True))
                 self.users[user["username"]] = user

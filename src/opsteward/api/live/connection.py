@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import WebSocket
 from pydantic import TypeAdapter, ValidationError
 
-from opsteward.accounts import credentials, denials
+from opsteward.accounts import denials, tokens
 from opsteward.accounts.types import Identity
 from opsteward.api import problems
 from opsteward.api.capacity import Capacity, party_of
@@ -150,7 +150,7 @@ class Connection:
         return True
 
     async def _do(self, command: dict[str, Any]) -> Any:
-        identity = self.follower.identity = await credentials.authenticate(self._services.db, secret=self.secret)
+        identity = self.follower.identity = await tokens.authenticate(self._services.db, secret=self.secret)
         fields = {key: value for key, value in command.items() if key not in ("action", "id")}
         name = command["action"]
         if name == "ping":

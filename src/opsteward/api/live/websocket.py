@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect
 
-from opsteward.accounts import credentials
+from opsteward.accounts import tokens
 from opsteward.accounts.sessions import SESSION_COOKIE, is_same_origin
 from opsteward.api import problems
 from opsteward.api.capacity import Capacity
@@ -75,7 +75,7 @@ class LiveFeed:
                 bearers[connection.secret].append(connection)
         for secret, connections in bearers.items():
             try:
-                identity = await credentials.authenticate(self._services.db, secret=secret)
+                identity = await tokens.authenticate(self._services.db, secret=secret)
             except Unavailable:
                 return  # nothing is told meanwhile; once the database is back, the feed is, and we look again
             except Unauthenticated:

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 from pydantic import Field
 
-from opsteward.accounts import credentials, operators, passwords
+from opsteward.accounts import operators, passwords, queries, sessions, tokens
 from opsteward.accounts.password_hashing import MAX_DURATION
 from opsteward.accounts.permissions import SIGNED_IN
 from opsteward.accounts.role_delegation import require_power_over
@@ -89,13 +89,13 @@ async def create_sign_in_link(
             "a token that expires makes no sign-in link", remedy=f"sign in with it: {own_address(request)}/sign-in"
         )
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        link = await credentials.issue_token(
+        link = await tokens.issue_token(
             session,
             operator_id=identity.operator_id,
             kind="link",
             name="sign-in link",
             actor=identity.actor,
-            ttl=timedelta(minutes=credentials.LINK_MINUTES),
+            ttl=timedelta(minutes=sessions.LINK_MINUTES),
             by=identity,
         )
     return SignInLink(url=f"{own_address(request)}/sign-in?code={link.secret}", expires_at=link.expires_at)
@@ -124,7 +124,7 @@ async def list_operators(
 ) -> Page[OperatorInfo]:
     """Who works with Opsteward in this tenant, by name; `after`: `next` of the page before."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await credentials.list_operators(session, role=role, status=status, ref=ref, after=after, limit=limit)
+        found = await queries.list_operators(session, role=role, status=status, ref=ref, after=after, limit=limit)
     return page_of(found, limit=limit, cursor="name")
 
 
@@ -134,7 +134,7 @@ async def create_operator(
 ) -> OperatorInfo:
     """Add an operator; give a token with POST /tokens, or a password link."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await credentials.create_operator(
+        return await operators.create_operator(
             session, name=body.name, roles=body.roles, actor=identity.actor, by=identity
         )
 
@@ -195,7 +195,7 @@ async def list_tokens(
     """One's own API tokens; all of the tenant for who may write tokens. Newest first, never their secrets."""
     own = None if identity.may("tokens.write") else identity.operator_id
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await credentials.list_tokens(session, operator_id=own, ref=ref, before=before, limit=limit)
+        found = await queries.list_tokens(session, operator_id=own, ref=ref, before=before, limit=limit)
     return page_of(found, limit=limit)
 
 
@@ -211,7 +211,7 @@ async def create_token(
         owner = identity.operator_id
         if body.operator is not None:
             owner = await _other_operator(session, identity, body.operator)
-        token = await credentials.issue_token(
+        token = await tokens.issue_token(
             session,
             operator_id=owner,
             kind="api",
@@ -230,7 +230,7 @@ async def _other_operator(session: Any, identity: Identity, name: str) -> UUID:
     if name.casefold() == identity.operator_name.casefold():
         return identity.operator_id
     identity.require("tokens.write")
-    found = await credentials.find_operator(session, name=name)
+    found = await queries.find_operator(session, name=name)
     require_power_over(identity, found.roles)
     return found.id
 
@@ -240,8 +240,8 @@ async def revoke_token(token_id: UUID, services: RoomsDep, identity: Annotated[I
     """End a token at once. A token with scopes, without `tokens.write` among them, ends itself only."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         if not identity.may("tokens.write"):
-            own = {token.id for token in await credentials.list_tokens(session, operator_id=identity.operator_id)}
+            own = {token.id for token in await queries.list_tokens(session, operator_id=identity.operator_id)}
             if token_id not in (own if identity.scopes is None else {identity.token_id}):
                 raise Denied("only one's own tokens")
-        await credentials.revoke_token(session, token_id=token_id, actor=identity.actor)
+        await tokens.revoke_token(session, token_id=token_id, actor=identity.actor)
     return Response(status_code=204)

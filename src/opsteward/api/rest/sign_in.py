@@ -9,7 +9,7 @@ from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import Field
 
-from opsteward.accounts import credentials, denials
+from opsteward.accounts import denials, sessions, tokens
 from opsteward.accounts.oidc import STAY_SECONDS
 from opsteward.accounts.password_hashing import MAX_DURATION
 from opsteward.accounts.permissions import SIGNED_IN
@@ -64,11 +64,11 @@ async def sign_in(request: Request, services: RoomsDep, code: Annotated[str, Que
     if not code:
         return _form(services)
     try:
-        link = await credentials.authenticate(services.db, secret=code)
+        link = await tokens.authenticate(services.db, secret=code)
         if link.kind != "link":
             await denials.note_refused_sign_in(services.db, link, used_as="link")
         async with services.db.unit_of_work(link.tenant_id) as session:
-            token = await credentials.redeem_link(session, link=link)
+            token = await sessions.redeem_link(session, link=link)
     except Unauthenticated:
         return _form(services, _LINK_OVER, status=401)
     return _signed_in(request, services, token.secret)
@@ -99,11 +99,11 @@ async def sign_in_by_form(request: Request, services: RoomsDep) -> Response:
 
 async def _sign_in_with_token(request: Request, services: ApiServices, secret: str) -> Response:
     try:
-        owner = await credentials.authenticate(services.db, secret=secret)
+        owner = await tokens.authenticate(services.db, secret=secret)
         if owner.kind != "api":
             await denials.note_refused_sign_in(services.db, owner, used_as="api")
         async with services.db.unit_of_work(owner.tenant_id) as session:
-            token = await credentials.open_session(session, owner=owner)
+            token = await sessions.open_session(session, owner=owner)
     except Unauthenticated:
         return _form(services, "This token is unknown, expired or revoked.", status=401, by_token=True)
     return _signed_in(request, services, token.secret)
@@ -196,7 +196,7 @@ async def sign_out(services: RoomsDep, identity: Annotated[Identity, needs(SIGNE
     if identity.kind != "session":
         raise Denied("only a browser session is signed out", remedy="a token is revoked with DELETE /api/v1/tokens/ID")
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        await credentials.revoke_token(session, token_id=identity.token_id, actor=identity.actor)
+        await tokens.revoke_token(session, token_id=identity.token_id, actor=identity.actor)
     response = RedirectResponse("/sign-in", status_code=303)
     response.delete_cookie(SESSION_COOKIE)
     return response
@@ -224,7 +224,7 @@ def _set_cookie(response: Response, request: Request, services: ApiServices, sec
     response.set_cookie(
         SESSION_COOKIE,
         secret,
-        max_age=credentials.SESSION_DAYS * 86_400,
+        max_age=sessions.SESSION_DAYS * 86_400,
         httponly=True,
         samesite="lax",
         secure=request.url.scheme == "https" or (services.settings.public_url or "").startswith("https://"),

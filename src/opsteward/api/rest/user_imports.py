@@ -6,13 +6,12 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator
-from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from dataclasses import asdict, replace
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Query, Request
-from fastapi.encoders import jsonable_encoder
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi import Query, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import Field, ValidationError
 from starlette.requests import ClientDisconnect
 
@@ -26,6 +25,7 @@ from opsteward.api.routes import Routes
 from opsteward.api.services import ApiServices
 from opsteward.core.blocking import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed, NotFound
+from opsteward.core.json_types import Json, JsonObject
 from opsteward.directory.exports import EXPORTS, exported
 from opsteward.directory.imports import jobs
 from opsteward.directory.imports.columns import check_mapping
@@ -52,7 +52,7 @@ _ENDED_BADLY = {TaskStatus.CANCELLED, TaskStatus.FAILED, TaskStatus.DEAD_LETTER}
 class BulkIn(Input):
     """Users as JSON; `enrollment_type` is each one's role, if it is not given."""
 
-    users: Annotated[list[Any], Field(min_length=1, description="objects with username, email, full_name and more")]
+    users: Annotated[list[Json], Field(min_length=1, description="objects with username, email, full_name and more")]
     enrollment_type: Named = None
     mode: Mode | None = None
     dry_run: Annotated[bool | None, Field(strict=True)] = None
@@ -63,7 +63,7 @@ class BulkIn(Input):
     summary="Import users from JSON or a file",
     responses={
         200: {"description": "A small import, done: the report"},
-        202: {"description": "A large one: the job that does it, and how far it is"},
+        202: {"description": "A large one: the job that does it, and how far it is", "model": ImportReport},
     },
     openapi_extra={
         "requestBody": {
@@ -77,6 +77,7 @@ class BulkIn(Input):
 )
 async def bulk_import(
     request: Request,
+    response: Response,
     services: RoomsDep,
     identity: Annotated[Identity, needs("users.write")],
     mode: Mode = "create",
@@ -85,7 +86,7 @@ async def bulk_import(
     mapping: Annotated[str | None, Query(max_length=20_000, description="JSON: field by column name")] = None,
     delimiter: Annotated[str, Query(max_length=3, description="one character, or tab")] = "",
     encoding: Annotated[str, Query(max_length=40)] = "",
-) -> JSONResponse:
+) -> ImportReport:
     """Good rows are taken, each bad one is told with its row, field and reason. Sent again, it is the same job.
 
     Up to `import_at_once` rows are done when this answers; more are a job, whose report is at `imports/{job_id}`.
@@ -108,7 +109,8 @@ async def bulk_import(
             report = await _queued(services, identity, body, order, encoding)
     except ClientDisconnect:
         raise Malformed.field("body", "ended too early", "send it again") from None
-    return JSONResponse(_told(report), status_code=200 if report.info.ended_at else 202)
+    response.status_code = 200 if report.ended_at else 202
+    return report
 
 
 async def _one(content: bytes) -> AsyncIterator[bytes]:
@@ -146,7 +148,7 @@ async def _from_object(
     return ImportOrder(**changed), await in_thread(lambda: json.dumps(given.users, ensure_ascii=False).encode())
 
 
-def _is_ours(value: dict[str, Any]) -> bool:
+def _is_ours(value: JsonObject) -> bool:
     """Whether an object is an order to us, also one with a slip in it, and no answer of another system's interface."""
     return "users" in value and not any(name in _ENVELOPE_MARKS or name.startswith("@") for name in value)
 
@@ -174,15 +176,15 @@ async def _done_at_once(
 
 def _refuse_what_is_none(report: ImportReport) -> None:
     """What holds no row that could be a user is no import at all. Raises Invalid; nothing is kept of it."""
-    if report.info.error:
-        at = next((one["row"] for one in report.errors if one["field"] == "file" and one["row"]), None)
+    if report.error:
+        at = next((one.row for one in report.errors if one.field == "file" and one.row), None)
         where = f" (row {at})" if at else ""
-        raise Malformed.field("body", f"{report.info.error}{where}", "mend the file and send it again")
-    if not report.info.rows:
+        raise Malformed.field("body", f"{report.error}{where}", "mend the file and send it again")
+    if not report.rows:
         raise Invalid.field("body", "holds no user", "send at least one")
-    if report.info.failed_imports == report.info.rows and all(one["field"] == "row" for one in report.errors):
+    if report.failed_imports == report.rows and all(one.field == "row" for one in report.errors):
         raise Invalid(
-            problems=[FieldProblem(field=f"users.{one['row']}", problem=one["reason"]) for one in report.errors[:20]]
+            problems=[FieldProblem(field=f"users.{one.row}", problem=one.reason) for one in report.errors[:20]]
         )
 
 
@@ -223,12 +225,6 @@ def _delimiter(given: str) -> str:
     return found
 
 
-def _told(report: ImportReport) -> dict[str, Any]:
-    told: dict[str, Any] = jsonable_encoder(asdict(report.info))
-    told |= {"errors": report.errors, "warnings": report.warnings}
-    return told | {"user_ids": [str(one) for one in report.user_ids]}
-
-
 @router.get("/users/imports")
 async def list_imports(
     services: RoomsDep,
@@ -247,25 +243,20 @@ async def list_imports(
 @router.get("/users/imports/{job_id}")
 async def get_import(
     job_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("users.read")]
-) -> dict[str, Any]:
+) -> ImportReport:
     """A job: how far it is, and the first errors, warnings and users of its report."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
         report = await jobs.report(session, job_id=job_id)
-        told = _told(report)
-        if report.info.ended_at is None and report.info.task_id is not None:
-            told |= await _of_task(session, report.info.task_id)
-    return told
-
-
-async def _of_task(session: Any, task_id: UUID) -> dict[str, Any]:
-    """A job whose task was ended will not end by itself: it goes on when the task is driven again."""
-    try:
-        task = await task_queries.get(session, task_id=task_id)
-    except NotFound:
-        return {}
+        if report.ended_at is not None or report.task_id is None:
+            return report
+        try:
+            task = await task_queries.get(session, task_id=report.task_id)
+        except NotFound:
+            return report
     if task.status not in _ENDED_BADLY:
-        return {}
-    return {"status": "failed", "error": task.error or f"its task is {task.status}: redrive it to go on"}
+        return report
+    # a job whose task was ended does not end by itself: it goes on when the task is driven again
+    return replace(report, status="failed", error=task.error or f"its task is {task.status}: redrive it to go on")
 
 
 @router.get("/users/imports/{job_id}/users")
@@ -307,14 +298,14 @@ async def import_errors(
     return _download(lines(), EXPORTS[file_format], f"import-{job_id}-errors.{file_format}")
 
 
-def _csv(rows: list[dict[str, Any]]) -> str:
+def _csv(rows: list[dict[str, object]]) -> str:
     buffer = io.StringIO()
     cells = [[inert("" if cell is None else str(cell)) for cell in row.values()] for row in rows]
     csv.writer(buffer).writerows(cells)
     return buffer.getvalue()
 
 
-def _ndjson(rows: list[dict[str, Any]]) -> str:
+def _ndjson(rows: list[dict[str, object]]) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 

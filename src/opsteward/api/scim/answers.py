@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from opsteward.api import problems
 from opsteward.core.errors import Conflict, Invalid, Malformed, OpsError, Unavailable
+from opsteward.core.json_types import Json, JsonObject
 from opsteward.core.redact import redact_text
 from opsteward.directory.scim.types import BadFilter
 
@@ -36,20 +37,20 @@ class Refused(Invalid):
         return cls(detail, extra={"scim_type": scim_type, "status": status})
 
 
-def answer(content: Any, *, status: int = 200, etag: str = "", location: str = "") -> Response:
+def answer(content: Json, *, status: int = 200, etag: str = "", location: str = "") -> Response:
     """A SCIM document."""
     headers = {name: value for name, value in (("ETag", etag), ("Location", location)) if value}
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
     return Response(text, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def error_document(status: int, detail: str, scim_type: str = "") -> dict[str, Any]:
+def error_document(status: int, detail: str, scim_type: str = "") -> JsonObject:
     """An error as RFC 7644 3.12 has it."""
-    document = {"schemas": [_ERROR], "status": str(status), "detail": redact_text(detail)}
+    document: JsonObject = {"schemas": [_ERROR], "status": str(status), "detail": redact_text(detail)}
     return document | ({"scimType": scim_type} if scim_type else {})
 
 
-def document_of(error: OpsError) -> dict[str, Any]:
+def document_of(error: OpsError) -> JsonObject:
     """The SCIM error that one of our own errors is."""
     match error:
         case Refused():
@@ -70,7 +71,7 @@ def document_of(error: OpsError) -> dict[str, Any]:
 def of_error(error: OpsError) -> Response:
     """The answer that one of our own errors is."""
     document = document_of(error)
-    response = answer(document, status=int(document["status"]))
+    response = answer(document, status=int(str(document["status"])))
     if response.status_code == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, Unavailable):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from opsteward.api.scim import documents
 from opsteward.api.scim.answers import Refused, document_of
 from opsteward.api.scim.operations import Done, Operations
 from opsteward.api.scim.projection import Projection
 from opsteward.api.scim.schemas import MAX_OPERATIONS
+from opsteward.api.scim.values import names_schema, objects_of, text_of
 from opsteward.core.errors import Conflict, OpsError, TooLarge, Unavailable
+from opsteward.core.json_types import Json, JsonObject
 from opsteward.directory.scim.types import Kind
 
 _REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
@@ -19,23 +21,35 @@ _PREFIX = "bulkId:"
 _METHODS = ("POST", "PUT", "PATCH", "DELETE")
 
 
-async def run(operations: Operations, body: Any) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class _Operation:
+    """One operation of the request; `named`: whether it has a bulkId."""
+
+    method: str
+    path: str
+    bulk_id: str
+    named: bool
+    version: str | None
+    data: Json
+
+
+async def run(operations: Operations, body: Json) -> JsonObject:
     """Do them, and tell of each in their order. Those after `failOnErrors` failures are not done, and not told of.
 
     Raises Refused for what is no bulk request, TooLarge for too many operations.
     """
     wanted, most_errors = _checked(body)
-    creations = {one["bulkId"]: number for number, one in reversed(list(enumerate(wanted))) if one["method"] == "POST"}
+    creations = {one.bulk_id: number for number, one in reversed(list(enumerate(wanted))) if one.method == "POST"}
     made: dict[str, str] = {}
-    results: dict[int, dict[str, Any]] = {}
+    results: dict[int, JsonObject] = {}
     errors = 0
     for number in _in_order(wanted, creations):
         if most_errors is not None and errors >= most_errors:
             break
         one = wanted[number]
         try:
-            if one["method"] == "POST" and creations[one["bulkId"]] != number:
-                raise Refused.because(f"bulkId {one['bulkId']!r:.100} is not unique in the request", "invalidValue")
+            if one.method == "POST" and creations[one.bulk_id] != number:
+                raise Refused.because(f"bulkId {one.bulk_id!r:.100} is not unique in the request", "invalidValue")
             results[number] = await _one(operations, one, made)
         except Unavailable:
             raise
@@ -45,15 +59,15 @@ async def run(operations: Operations, body: Any) -> dict[str, Any]:
     return {"schemas": [_RESPONSE], "Operations": [results[number] for number in sorted(results)]}
 
 
-async def _one(operations: Operations, one: Mapping[str, Any], made: dict[str, str]) -> dict[str, Any]:
-    kind, text = _target(_resolved(one["path"], made))
-    data = _resolved(one["data"], made)
-    method, version, all_of_it = one["method"], one["version"], Projection()
+async def _one(operations: Operations, one: _Operation, made: dict[str, str]) -> JsonObject:
+    kind, text = _target(_resolved_path(one.path, made))
+    data = _resolved(one.data, made)
+    method, version, all_of_it = one.method, one.version, Projection()
     if (method == "POST") != (text is None):
         raise Refused.because("POST goes to a type of resource, the other methods to one resource", "invalidPath")
     if text is None:
         done = await operations.create(kind, data, all_of_it)
-        made[one["bulkId"]] = str(done.resource.id)
+        made[one.bulk_id] = str(done.resource.id)
         return _succeeded(operations, one, done, "201")
     if method == "DELETE":
         await operations.delete(kind, text, version)
@@ -62,53 +76,58 @@ async def _one(operations: Operations, one: Mapping[str, Any], made: dict[str, s
     return _succeeded(operations, one, await change(kind, text, data, all_of_it, version), "200")
 
 
-def _succeeded(operations: Operations, one: Mapping[str, Any], done: Done, status: str) -> dict[str, Any]:
+def _succeeded(operations: Operations, one: _Operation, done: Done, status: str) -> JsonObject:
     place = documents.location(done.resource, operations.base)
     return _shown(one) | {"location": place, "version": documents.etag(done.resource), "status": status}
 
 
-def _failed(operations: Operations, one: Mapping[str, Any], error: OpsError) -> dict[str, Any]:
+def _failed(operations: Operations, one: _Operation, error: OpsError) -> JsonObject:
     document = document_of(error)
     told = _shown(one) | {"status": document["status"], "response": document}
     # a creation that failed has no place
-    return told if one["method"] == "POST" else told | {"location": f"{operations.base}/{one['path'].strip('/')}"}
+    return told if one.method == "POST" else told | {"location": f"{operations.base}/{one.path.strip('/')}"}
 
 
-def _shown(one: Mapping[str, Any]) -> dict[str, Any]:
-    return {"method": one["method"]} | ({"bulkId": one["bulkId"]} if one["bulkId"] is not None else {})
+def _shown(one: _Operation) -> JsonObject:
+    shown: JsonObject = {"method": one.method}
+    return shown | {"bulkId": one.bulk_id} if one.named else shown
 
 
-def _checked(body: Any) -> tuple[list[dict[str, Any]], int | None]:
-    if not isinstance(body, dict) or _REQUEST not in (body.get("schemas") or ()):
+def _checked(body: Json) -> tuple[list[_Operation], int | None]:
+    if not isinstance(body, dict) or not names_schema(body, _REQUEST):
         raise Refused.because(f"a bulk request is an object with the schema {_REQUEST}", "invalidSyntax")
     given = {key.lower(): value for key, value in body.items()}
     listed, most = given.get("operations"), given.get("failonerrors")
-    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+    if not isinstance(listed, list) or len(objects_of(listed)) != len(listed):
         raise Refused.because("Operations is a list of operations", "invalidSyntax")
     if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
         raise Refused.because("failOnErrors is a whole number from 1 on", "invalidValue")
     if len(listed) > MAX_OPERATIONS:
         raise TooLarge(f"{len(listed)} operations are more than {MAX_OPERATIONS}", remedy="send fewer at once")
-    return [_operation(one) for one in listed], most
+    return [_operation(one) for one in objects_of(listed)], most
 
 
-def _operation(one: Mapping[str, Any]) -> dict[str, Any]:
+def _operation(one: JsonObject) -> _Operation:
     given = {key.lower(): value for key, value in one.items()}
-    found = {name: given.get(name.lower()) for name in ("method", "path", "bulkId", "version", "data")}
-    method = str(found["method"]).upper()
+    method, data = str(given.get("method")).upper(), given.get("data")
     if method not in _METHODS:
         raise Refused.because(f"method is one of {', '.join(_METHODS)}", "invalidSyntax")
-    for name in ("path", "bulkId", "version"):
-        if found[name] is not None and not isinstance(found[name], str):
+    texts = {name: given.get(name.lower()) for name in ("path", "bulkId", "version")}
+    for name, value in texts.items():
+        if value is not None and not isinstance(value, str):
             raise Refused.because(f"{name} is a text", "invalidSyntax")
-    if found["path"] is None or (method == "POST" and found["bulkId"] is None):
+    path, bulk_id = text_of(texts["path"]), text_of(texts["bulkId"])
+    if path is None or (method == "POST" and bulk_id is None):
         raise Refused.because("an operation has a path, and a POST a bulkId", "invalidSyntax")
-    if method != "DELETE" and found["data"] is None:
+    if method != "DELETE" and data is None:
         raise Refused.because(f"a {method} has data", "invalidSyntax")
-    return found | {"method": method}
+    return _Operation(
+        method=method, path=path, bulk_id=bulk_id or "", named=bulk_id is not None,
+        version=text_of(texts["version"]), data=data,
+    )  # fmt: skip
 
 
-def _in_order(wanted: list[dict[str, Any]], creations: Mapping[str, int]) -> Iterator[int]:
+def _in_order(wanted: list[_Operation], creations: Mapping[str, int]) -> Iterator[int]:
     """As they came, but what refers to a resource comes after its creation. A circle is left to fail."""
     seen: set[int] = set()
     for root in range(len(wanted)):
@@ -121,11 +140,11 @@ def _in_order(wanted: list[dict[str, Any]], creations: Mapping[str, int]) -> Ite
                 seen.add(number)
                 stack.append((number, True))
                 one = wanted[number]
-                named = [*_references(one["path"]), *_references(one["data"])]
+                named = [*_references(one.path), *_references(one.data)]
                 stack += [(creations[name], False) for name in named if name in creations]
 
 
-def _references(value: Any) -> Iterator[str]:
+def _references(value: Json) -> Iterator[str]:
     stack = [value]
     while stack:
         one = stack.pop()
@@ -137,14 +156,18 @@ def _references(value: Any) -> Iterator[str]:
             stack += one
 
 
-def _resolved(value: Any, made: Mapping[str, str]) -> Any:
+def _resolved(value: Json, made: Mapping[str, str]) -> Json:
     if isinstance(value, str):
-        return "/".join(_known(part, made) for part in value.split("/")) if _PREFIX in value else value
+        return _resolved_path(value, made)
     if isinstance(value, dict):
         return {key: _resolved(one, made) for key, one in value.items()}
     if isinstance(value, list):
         return [_resolved(one, made) for one in value]
     return value
+
+
+def _resolved_path(path: str, made: Mapping[str, str]) -> str:
+    return "/".join(_known(part, made) for part in path.split("/")) if _PREFIX in path else path
 
 
 def _known(part: str, made: Mapping[str, str]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 from uuid import UUID
 
+from opsteward.api.scim.values import object_of, objects_of, text_of
 from opsteward.core.clock import iso
+from opsteward.core.json_types import Json, JsonObject
 from opsteward.core.name_keys import folded
 from opsteward.core.settings import Settings
 from opsteward.directory.scim.types import (
@@ -36,24 +37,24 @@ def location(resource: Resource, base: str) -> str:
     return f"{base}/{resource.kind}s/{resource.id}"
 
 
-def document(resource: Resource, base: str) -> dict[str, Any]:
+def document(resource: Resource, base: str) -> JsonObject:
     """The whole SCIM document of a resource."""
     return _of_user(resource, base) if isinstance(resource, UserResource) else _of_group(resource, base)
 
 
-def _of_user(user: UserResource, base: str) -> dict[str, Any]:
+def _of_user(user: UserResource, base: str) -> JsonObject:
     scim, standing = user.scim or {}, user.status in _STANDING
-    kept = dict(scim.get("doc", {}))
-    enterprise = dict(kept.pop(ENTERPRISE, {}))
+    kept = dict(object_of(scim.get("doc")))
+    enterprise = dict(object_of(kept.pop(ENTERPRISE, None)))
     if user.department is not None:
         enterprise["department"] = user.department
     if user.manager_id is not None:
         enterprise["manager"] = {"value": str(user.manager_id), "$ref": f"{base}/Users/{user.manager_id}"}
     if not scim or "displayName" in kept or scim.get("named") != user.full_name:
         kept["displayName"] = user.full_name
-    kept["emails"] = _emails(scim, user.email)
+    kept["emails"] = [*_emails(scim, user.email)]
     own = [one for one in kept if one.lower().startswith("urn:")]
-    found: dict[str, Any] = {
+    found: JsonObject = {
         "schemas": [USER, *([ENTERPRISE] if enterprise else []), *own],
         "id": str(user.id),
         "externalId": user.external_id,
@@ -75,18 +76,19 @@ def _of_user(user: UserResource, base: str) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None and value not in ([], {})}
 
 
-def _emails(scim: Mapping[str, Any], email: str | None) -> list[dict[str, Any]]:
-    kept: list[dict[str, Any]] = scim.get("doc", {}).get("emails") or []
+def _emails(scim: Mapping[str, Json], email: str | None) -> list[JsonObject]:
+    kept: list[JsonObject] = objects_of(object_of(scim.get("doc")).get("emails"))
     if scim.get("mail") == email:
         return kept
     # the user has another address since: it stands for the one that the row's was taken from
     others = [one for one in kept if one.get("value") not in (None, scim.get("mail"))]
-    return [*([{"value": email, "type": "work", "primary": True}] if email is not None else []), *others]
+    own: JsonObject = {"value": email, "type": "work", "primary": True}
+    return [*([own] if email is not None else []), *others]
 
 
-def _of_group(group: GroupResource, base: str) -> dict[str, Any]:
-    kept = dict((group.scim or {}).get("doc", {}))
-    found: dict[str, Any] = {
+def _of_group(group: GroupResource, base: str) -> JsonObject:
+    kept = dict(object_of((group.scim or {}).get("doc")))
+    found: JsonObject = {
         "schemas": [GROUP, *(one for one in kept if one.lower().startswith("urn:"))],
         "id": str(group.id),
         "externalId": group.external_id,
@@ -106,7 +108,7 @@ def _of_group(group: GroupResource, base: str) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None and value != []}
 
 
-def _meta(resource: Resource, base: str) -> dict[str, Any]:
+def _meta(resource: Resource, base: str) -> JsonObject:
     return {
         "resourceType": resource.kind.value,
         "created": iso(resource.created_at),
@@ -116,7 +118,7 @@ def _meta(resource: Resource, base: str) -> dict[str, Any]:
     }
 
 
-def identifier(text: Any) -> UUID | None:
+def identifier(text: Json) -> UUID | None:
     """The id that a text is, if it is one of ours."""
     try:
         found = UUID(str(text))
@@ -125,15 +127,15 @@ def identifier(text: Any) -> UUID | None:
     return found if str(found) == text else None
 
 
-def manager_of(wanted: Mapping[str, Any]) -> UUID | None:
+def manager_of(wanted: Mapping[str, Json]) -> UUID | None:
     """The id that a document gives as the manager's, whether there is such a user or not."""
-    return identifier(((wanted.get(ENTERPRISE) or {}).get("manager") or {}).get("value"))
+    return identifier(object_of(object_of(wanted.get(ENTERPRISE)).get("manager")).get("value"))
 
 
-def mapped_role(wanted: Mapping[str, Any], settings: Settings) -> str | None:
+def mapped_role(wanted: Mapping[str, Json], settings: Settings) -> str | None:
     """The directory role that roles or userType of a document stand for, as configured."""
     by_key = {folded(name): role for name, role in settings.scim_roles.items()}
-    listed = sorted(wanted.get("roles") or [], key=lambda one: one.get("primary") is not True)
+    listed = sorted(objects_of(wanted.get("roles")), key=lambda one: one.get("primary") is not True)
     for value in (*(one.get("value") for one in listed), wanted.get("userType")):
         if isinstance(value, str) and (role := by_key.get(folded(value))):
             return role
@@ -141,11 +143,11 @@ def mapped_role(wanted: Mapping[str, Any], settings: Settings) -> str | None:
 
 
 def user_state(
-    wanted: Mapping[str, Any], *, role: str | None, managers: set[UUID], unsaid: bool | None = None
+    wanted: Mapping[str, Json], *, role: str | None, managers: set[UUID], unsaid: bool | None = None
 ) -> UserState:
     """What a whole, checked document asks of a user. `unsaid`: see `left_unsaid`."""
-    kept = {name: value for name, value in wanted.items() if name not in _OF_USERS and value is not None}
-    enterprise = dict(kept.pop(ENTERPRISE, None) or {})
+    kept: JsonObject = {name: value for name, value in wanted.items() if name not in _OF_USERS and value is not None}
+    enterprise = dict(object_of(kept.pop(ENTERPRISE, None)))
     department = enterprise.pop("department", None)
     manager = manager_of(wanted)
     if manager in managers:
@@ -154,25 +156,27 @@ def user_state(
         manager = None
     if enterprise:
         kept[ENTERPRISE] = enterprise
-    emails = [one for one in wanted.get("emails") or [] if one.get("value")]
+    emails = [one for one in objects_of(wanted.get("emails")) if one.get("value")]
     first = next((one for one in emails if one.get("primary")), emails[0] if emails else {})
     named = _name(wanted)
-    mail = first.get("value")
+    mail = text_of(first.get("value"))
+    active = wanted.get("active")
+    scim: JsonObject = {"doc": kept, "named": named, "mail": mail}
     return UserState(
-        username=wanted["userName"],
+        username=str(wanted["userName"]),
         full_name=named,
         email=mail,
-        department=department,
-        external_id=wanted.get("externalId"),
+        department=text_of(department),
+        external_id=text_of(wanted.get("externalId")),
         manager_id=manager,
-        active=wanted.get("active"),
+        active=active if isinstance(active, bool) else None,
         role=role,
-        scim={"doc": kept, "named": named, "mail": mail} | ({} if unsaid is None else {"unsaid": unsaid}),
-        emails=[one["value"] for one in emails],
+        scim=scim | ({} if unsaid is None else {"unsaid": unsaid}),
+        emails=[str(one["value"]) for one in emails],
     )
 
 
-def left_unsaid(user: UserResource, wanted: Mapping[str, Any]) -> bool | None:
+def left_unsaid(user: UserResource, wanted: Mapping[str, Json]) -> bool | None:
     """A client that removes `active` is not told of it again until the user comes or goes: whether it was so then."""
     return None if wanted.get("active") is not None else user.status in _STANDING
 
@@ -182,28 +186,28 @@ _OF_USERS = frozenset({"schemas", "id", "meta", "groups", "userName", "externalI
 _OF_GROUPS = frozenset({"schemas", "id", "meta", "displayName", "externalId", "members"})
 
 
-def _name(wanted: Mapping[str, Any]) -> str:
+def _name(wanted: Mapping[str, Json]) -> str:
     if wanted.get("displayName") is not None:
         return str(wanted["displayName"])
-    name = wanted.get("name") or {}
+    name = object_of(wanted.get("name"))
     pair = f"{name.get('givenName') or ''} {name.get('familyName') or ''}"
-    for text in (name.get("formatted") or "", pair):
+    for text in (text_of(name.get("formatted")) or "", pair):
         if joined := " ".join(text.split())[:MAX_FULL_NAME].strip():
             return joined
     return str(wanted["userName"])
 
 
-def group_state(wanted: Mapping[str, Any], members: Sequence[Member]) -> GroupState:
+def group_state(wanted: Mapping[str, Json], members: Sequence[Member]) -> GroupState:
     """What a whole, checked document asks of a group."""
     return GroupState(
-        display_name=wanted["displayName"],
-        external_id=wanted.get("externalId"),
+        display_name=str(wanted["displayName"]),
+        external_id=text_of(wanted.get("externalId")),
         scim={"doc": {name: value for name, value in wanted.items() if name not in _OF_GROUPS and value is not None}},
         members=members,
     )
 
 
-def members_of(listed: Sequence[Mapping[str, Any]], kinds: Mapping[UUID, Kind]) -> list[Member]:
+def members_of(listed: Sequence[Mapping[str, Json]], kinds: Mapping[UUID, Kind]) -> list[Member]:
     """The members that a document lists, each as what it is here."""
     found = {}
     for one in listed:
@@ -211,5 +215,5 @@ def members_of(listed: Sequence[Mapping[str, Any]], kinds: Mapping[UUID, Kind]) 
         if member_id is not None:
             # a member that is not there is told of where it is added
             kind = kinds.get(member_id, Kind.USER)
-            found[member_id] = Member(id=member_id, kind=kind, display=one.get("display"))
+            found[member_id] = Member(id=member_id, kind=kind, display=text_of(one.get("display")))
     return list(found.values())

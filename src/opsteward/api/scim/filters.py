@@ -20,8 +20,9 @@ from scim2_models.path import (
 )
 from scim2_models.path import Not as NotNode
 
+from opsteward.core.json_types import Json
 from opsteward.directory.scim import types
-from opsteward.directory.scim.types import BadFilter
+from opsteward.directory.scim.types import BadFilter, Operand
 
 _Model = type[Resource[Any]]
 #: Parsed conditions beyond this are refused: each becomes a part of one statement.
@@ -54,7 +55,7 @@ def term_of(text: str, model: _Model, *, strict: bool) -> types.Term:
 class _Translated(FilterVisitor[types.Term]):
     def __init__(self, bound: Any) -> None:
         self._bound = bound
-        self._conditions: list[Any] = []
+        self._conditions: list[Json] = []
 
     def _attribute(self, node: Any, *, comparing: bool) -> types.Attribute | None:
         self._conditions.append(node)
@@ -101,7 +102,7 @@ class _Translated(FilterVisitor[types.Term]):
 class _InEntry(_Translated):
     """The filter in brackets: its attributes are those of an entry of the list."""
 
-    def __init__(self, binding: AttributeBinding, conditions: list[Any]) -> None:
+    def __init__(self, binding: AttributeBinding, conditions: list[Json]) -> None:
         """`conditions`: those of the whole filter so far, which these are added to."""
         self._entry = binding.field_type
         self._bound = self
@@ -144,7 +145,7 @@ def _type(python: Any) -> str:
     return "complex" if hasattr(python, "model_fields") else "string"
 
 
-def _checked(value: Any, attribute: types.Attribute, node: Comparison) -> Any:
+def _checked(value: Operand, attribute: types.Attribute, node: Comparison) -> Operand:
     fits: Any = {"boolean": bool, "datetime": datetime, "binary": (bytes, str)}.get(attribute.type, str)
     # no attribute is a number: one would be taken for a truth or an instant
     number = isinstance(node.value, int | float) and not isinstance(node.value, bool)

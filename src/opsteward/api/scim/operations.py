@@ -17,8 +17,11 @@ from opsteward.api.scim import documents, filters, patches, references, refusals
 from opsteward.api.scim.answers import Refused
 from opsteward.api.scim.projection import Projection
 from opsteward.api.scim.schemas import MAX_RESULTS, MODELS, POLICY
+from opsteward.api.scim.values import names_schema, object_of, objects_of, text_of
 from opsteward.api.services import ApiServices
 from opsteward.core.errors import NotFound
+from opsteward.core.json_types import Json, JsonObject
+from opsteward.core.unit_of_work import UnitOfWork
 from opsteward.directory.scim import groups as scim_groups
 from opsteward.directory.scim import queries as scim_queries
 from opsteward.directory.scim import users as scim_users
@@ -50,7 +53,7 @@ class Done:
     """A resource after a request, and its document as it is to be sent; None for 204."""
 
     resource: Resource
-    document: dict[str, Any] | None
+    document: JsonObject | None
 
 
 class Operations:
@@ -61,7 +64,7 @@ class Operations:
         self._identity = identity
         self.base = base
 
-    async def create(self, kind: Kind, body: Any, projection: Projection) -> Done:
+    async def create(self, kind: Kind, body: Json, projection: Projection) -> Done:
         """Raises Invalid, Conflict, Refused."""
         wanted = _document(kind, body, Context.RESOURCE_CREATION_REQUEST)
         actor, settings = self._identity.actor, self._services.settings
@@ -81,12 +84,12 @@ class Operations:
         async with self._services.db.unit_of_work(self._identity.tenant_id) as session:
             return self._done(await self._load(session, kind, _id(text), projection), projection)
 
-    async def replace(self, kind: Kind, text: str, body: Any, projection: Projection, if_match: str | None) -> Done:
+    async def replace(self, kind: Kind, text: str, body: Json, projection: Projection, if_match: str | None) -> Done:
         """PUT. Raises NotFound, StaleVersion, Invalid, Conflict, Refused."""
         wanted = _document(kind, body, Context.RESOURCE_REPLACEMENT_REQUEST)
         return await self._change(kind, text, lambda _: wanted, projection, if_match, whole=True)
 
-    async def patch(self, kind: Kind, text: str, body: Any, projection: Projection, if_match: str | None) -> Done:
+    async def patch(self, kind: Kind, text: str, body: Json, projection: Projection, if_match: str | None) -> Done:
         """PATCH. Raises NotFound, StaleVersion, Invalid, Conflict, Refused."""
         few = _few_members(body) if kind == Kind.GROUP and projection.wanted is None else None
         if few is not None:
@@ -94,7 +97,7 @@ class Operations:
         model: Any = MODELS[kind]
         _check_paths(body)
         with refusals.told():
-            parts = list(_parts(patches.steps_of(body, model), model, body))
+            parts = list(_parts(patches.steps_of(body, model), model, object_of(body)))
         if sum(isinstance(part, PatchOp) for part in parts) > _MAX_TURNS:
             raise Refused.because(
                 f"Operations: go back and forth over {_MAX_TURNS} times between attributes of the schemas and others;"
@@ -102,7 +105,7 @@ class Operations:
                 "tooMany",
             )
 
-        def patched(before: Resource) -> dict[str, Any]:
+        def patched(before: Resource) -> JsonObject:
             with refusals.told():
                 # a copy: what is compared with it afterwards must not change with it
                 document = deepcopy(documents.document(before, self.base))
@@ -127,7 +130,7 @@ class Operations:
             else:
                 await scim_groups.remove(session, before.id, actor=self._identity.actor)
 
-    async def search(self, kinds: Sequence[Kind], asked: Mapping[str, Any]) -> dict[str, Any]:
+    async def search(self, kinds: Sequence[Kind], asked: Mapping[str, Json]) -> JsonObject:
         """A list response. `asked` has the names of the query's parameters. Raises BadFilter, Refused."""
         projection = Projection.of(asked.get("attributes"), asked.get("excludedAttributes"))
         start = max(1, _number(asked, "startIndex", 1))
@@ -146,7 +149,7 @@ class Operations:
                 descending=order == "descending",
                 parts=[part for part in ("groups", "members") if projection.asks_for(part)],
             )
-        listed = [projection.applied(documents.document(one, self.base)) for one in found.resources]
+        listed: list[Json] = [projection.applied(documents.document(one, self.base)) for one in found.resources]
         return {
             "schemas": [_LIST],
             "totalResults": found.total,
@@ -173,7 +176,7 @@ class Operations:
         self,
         kind: Kind,
         text: str,
-        make: Callable[[Resource], dict[str, Any]],
+        make: Callable[[Resource], JsonObject],
         projection: Projection,
         if_match: str | None,
         *,
@@ -201,32 +204,32 @@ class Operations:
         async with self._services.db.unit_of_work(self._identity.tenant_id) as session:
             before = await self._hold(session, Kind.GROUP, group_id, members=False)
             _must_match(before, if_match)
-            add = await self._members(session, {"members": few.add})
+            add = await self._members(session, {"members": [*few.add]})
             await scim_groups.change_members(session, group_id, add=add, remove=few.remove, actor=self._identity.actor)
             after = await scim_queries.get_group(session, group_id, members=False)
             return Done(resource=after, document=None)
 
     async def _user_state(
-        self, session: Any, wanted: dict[str, Any], role: str | None, unsaid: bool | None = None
+        self, session: UnitOfWork, wanted: JsonObject, role: str | None, unsaid: bool | None = None
     ) -> UserState:
         manager = documents.manager_of(wanted)
         managers = await scim_users.known_users(session, [manager] if manager else [])
         return documents.user_state(wanted, role=role, managers=managers, unsaid=unsaid)
 
-    async def _members(self, session: Any, wanted: Mapping[str, Any]) -> list[Member]:
-        listed = wanted.get("members") or []
+    async def _members(self, session: UnitOfWork, wanted: Mapping[str, Json]) -> list[Member]:
+        listed = objects_of(wanted.get("members"))
         ids = [documents.identifier(one.get("value")) for one in listed]
         if None in ids:
             raise Refused.because("a member's value is the id of a user or a group", "invalidValue")
         kinds = await scim_groups.kinds_of(session, {one for one in ids if one is not None})
         return documents.members_of(listed, kinds)
 
-    async def _hold(self, session: Any, kind: Kind, one: UUID, *, members: bool) -> Resource:
+    async def _hold(self, session: UnitOfWork, kind: Kind, one: UUID, *, members: bool) -> Resource:
         if kind == Kind.USER:
             return await scim_queries.get_user(session, one, held=True, groups=False)
         return await scim_queries.get_group(session, one, held=True, members=members)
 
-    async def _load(self, session: Any, kind: Kind, one: UUID, projection: Projection) -> Resource:
+    async def _load(self, session: UnitOfWork, kind: Kind, one: UUID, projection: Projection) -> Resource:
         if kind == Kind.USER:
             return await scim_queries.get_user(session, one, groups=projection.asks_for("groups"))
         return await scim_queries.get_group(session, one, members=projection.asks_for("members"))
@@ -235,30 +238,30 @@ class Operations:
         return Done(resource=resource, document=projection.applied(documents.document(resource, self.base)))
 
 
-def _parts(steps: Sequence[patches.Step], model: Any, body: Any) -> Iterator[Any]:
+def _parts(steps: Sequence[patches.Step], model: Any, body: JsonObject) -> Iterator[Any]:
     """The steps in their order: those of declared attributes that follow each other as one PATCH of the library's."""
     schemas = next((value for key, value in body.items() if key.lower() == "schemas"), None)
     for declared, group in groupby(steps, key=lambda step: step.declared):
         if not declared:
             yield from group
             continue
-        asked = {"Operations": [step.as_operation() for step in group]}
+        asked: JsonObject = {"Operations": [step.as_operation() for step in group]}
         if schemas is not None:
             asked["schemas"] = schemas
         yield PatchOp[model].model_validate(asked, scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=POLICY)
 
 
-def _document(kind: Kind, body: Any, context: Context) -> dict[str, Any]:
+def _document(kind: Kind, body: Json, context: Context) -> JsonObject:
     with refusals.told():
         return _dump(MODELS[kind].model_validate(body, scim_ctx=context, scim_policy=POLICY))
 
 
-def _dump(resource: Any) -> dict[str, Any]:
-    found: dict[str, Any] = resource.model_dump(scim_policy=POLICY)
+def _dump(resource: Any) -> JsonObject:
+    found: JsonObject = resource.model_dump(scim_policy=POLICY)
     return found
 
 
-def _check_paths(body: Any) -> None:
+def _check_paths(body: Json) -> None:
     """Refuse what would take long to parse: the paths, and the keys of values, which are paths too."""
     given = [pair for one in patches.operations_of(body) if isinstance(one, dict) for pair in one.items()]
     paths = [value for key, value in given if key.lower() == "path" and isinstance(value, str)]
@@ -287,7 +290,7 @@ def _must_match(resource: Resource, if_match: str | None) -> None:
         )
 
 
-def _number(asked: Mapping[str, Any], name: str, default: int) -> int:
+def _number(asked: Mapping[str, Json], name: str, default: int) -> int:
     given = asked.get(name)
     if given is None:
         return default
@@ -296,16 +299,16 @@ def _number(asked: Mapping[str, Any], name: str, default: int) -> int:
     return int(given)
 
 
-def _word(asked: Mapping[str, Any], name: str) -> str | None:
+def _word(asked: Mapping[str, Json], name: str) -> str | None:
     given = asked.get(name)
     if given is None or isinstance(given, str):
         return given
     raise Refused.because(f"{name} is a text", "invalidValue")
 
 
-def search_of(body: Any) -> dict[str, Any]:
+def search_of(body: Json) -> JsonObject:
     """The parameters of a search that comes as a body. Raises Refused."""
-    if not isinstance(body, dict) or _SEARCH not in (body.get("schemas") or ()):
+    if not isinstance(body, dict) or not names_schema(body, _SEARCH):
         raise Refused.because(f"a search is an object with the schema {_SEARCH}", "invalidSyntax")
     names = {
         name.lower(): name
@@ -318,24 +321,27 @@ def search_of(body: Any) -> dict[str, Any]:
 class _Few:
     """Members that come and go, and nothing else."""
 
-    add: list[dict[str, Any]]
+    add: list[JsonObject]
     remove: set[UUID]
 
 
-def _few_members(body: Any) -> _Few | None:
+def _few_members(body: Json) -> _Few | None:
     """What a PATCH does, where it only adds members or removes some by their ids; else None."""
     operations = patches.operations_of(body)
-    add: list[dict[str, Any]] = []
+    add: list[JsonObject] = []
     remove: set[UUID] = set()
-    if not operations or "schemas" not in body:
+    if not operations or "schemas" not in object_of(body):
         return None
     for one in operations:
-        if not isinstance(one, dict) or not isinstance(one.get("path"), str) or not isinstance(one.get("op"), str):
+        asked = object_of(one)
+        path, op, value = text_of(asked.get("path")), text_of(asked.get("op")), asked.get("value")
+        if path is None or op is None:
             return None
-        op, path, value = one["op"].lower(), one["path"], one.get("value")
+        op = op.lower()
         picked = _ONE_MEMBER.fullmatch(path)
-        listed = references.members(value) if path.lower() == "members" and isinstance(value, list) else []
-        by_list = bool(listed) and all(isinstance(member, dict) for member in listed)
+        given = references.members(value) if path.lower() == "members" and isinstance(value, list) else []
+        listed = objects_of(given)
+        by_list = bool(listed) and len(listed) == len(given or ())
         if op == "add" and by_list:
             add += listed
         elif op == "remove" and picked and value is None:
@@ -350,9 +356,9 @@ def _few_members(body: Any) -> _Few | None:
     return None if remove & _ids([one["value"] for one in add]) else _Few(add=add, remove=remove)
 
 
-def _ids(texts: Sequence[Any]) -> set[UUID]:
+def _ids(texts: Sequence[Json]) -> set[UUID]:
     return {found for text in texts if (found := documents.identifier(text)) is not None}
 
 
-def _plain(display: Any) -> bool:
+def _plain(display: Json) -> bool:
     return display is None or isinstance(display, str)

@@ -9,9 +9,11 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 from scim2_models import Mutability, Path, SCIMException
+from scim2_models.path import AttributeBinding
 
 from opsteward.api.scim.answers import Refused
 from opsteward.api.scim.references import as_entries, as_reference, members, without_json
+from opsteward.core.json_types import Json, JsonObject
 
 #: It follows from the attributes: sending it along is no wish to change it.
 _READ_BACK = frozenset({"schemas"})
@@ -25,25 +27,25 @@ class Step:
 
     op: str
     path: str | None
-    value: Any
+    value: Json
     declared: bool
 
-    def as_operation(self) -> dict[str, Any]:
+    def as_operation(self) -> JsonObject:
         """As `scim2_models` takes it."""
-        found: dict[str, Any] = {"op": self.op}
+        found: JsonObject = {"op": self.op}
         if self.path is not None:
             found["path"] = self.path
         return found if self.op == "remove" and self.value is None else found | {"value": self.value}
 
 
-def operations_of(body: Any) -> list[Any]:
+def operations_of(body: Json) -> list[Json]:
     """The operations of a PATCH, before anything of it was checked."""
     given = body.items() if isinstance(body, dict) else ()
     listed = next((value for key, value in given if key.lower() == "operations"), None)
     return listed if isinstance(listed, list) else []
 
 
-def steps_of(body: Any, model: Any) -> list[Step]:
+def steps_of(body: Json, model: Any) -> list[Step]:
     """The steps of a request, in its order. Raises Refused."""
     given = operations_of(body)
     if not given:
@@ -53,7 +55,7 @@ def steps_of(body: Any, model: Any) -> list[Step]:
     return [step for number, one in enumerate(given) for step in _steps_of_one(one, f"Operations[{number}]", model)]
 
 
-def _steps_of_one(given: Any, where: str, model: Any) -> Iterator[Step]:
+def _steps_of_one(given: Json, where: str, model: Any) -> Iterator[Step]:
     if not isinstance(given, dict):
         raise Refused.because(f"{where}: is no object; send op, path and value", "invalidSyntax")
     named = {key.lower(): value for key, value in given.items()}
@@ -91,7 +93,7 @@ def _is_read_only(key: str, model: Any) -> bool:
     return field is not None and model.get_field_annotation(field, Mutability) == Mutability.read_only
 
 
-def _steps(op: str, text: str, value: Any, model: Any) -> Iterator[Step]:
+def _steps(op: str, text: str, value: Json, model: Any) -> Iterator[Step]:
     try:
         path: Any = Path[model](text)
         path.ast  # noqa: B018 - it is parsed when it is asked for
@@ -118,7 +120,7 @@ def _steps(op: str, text: str, value: Any, model: Any) -> Iterator[Step]:
         yield Step(op=op, path=text, value=value, declared=True)
 
 
-def _steps_of_schema(op: str, path: Any, value: Any, model: Any) -> Iterator[Step]:
+def _steps_of_schema(op: str, path: Any, value: Json, model: Any) -> Iterator[Step]:
     """A path that is the URN of a schema: its value names attributes of it."""
     if op == "remove" or value is None:
         yield Step(op=op, path=str(path), value=None, declared=True)
@@ -131,10 +133,10 @@ def _steps_of_schema(op: str, path: Any, value: Any, model: Any) -> Iterator[Ste
         yield from _steps(op, key if path.model is model else f"{path}:{key}", item, model)
 
 
-def _steps_of_parts(op: str, text: str, value: Mapping[str, Any], model: Any) -> Iterator[Step]:
+def _steps_of_parts(op: str, text: str, value: Mapping[str, Json], model: Any) -> Iterator[Step]:
     """An object for a complex attribute, or for the entries that a filter picks: the parts that its schema has
     together, so that an entry which is to be made is made whole, and the others one by one."""
-    declared: dict[str, Any] = {}
+    declared: JsonObject = {}
     others: list[Step] = []
     for key, item in value.items():
         part = _part(text, key, model)
@@ -147,19 +149,19 @@ def _steps_of_parts(op: str, text: str, value: Mapping[str, Any], model: Any) ->
     yield from others
 
 
-def _part(text: str, key: str, model: Any) -> Any:
+def _part(text: str, key: str, model: Any) -> AttributeBinding | None:
     try:
         return Path[model](f"{text}.{key}").resolve()
     except (SCIMException, ValueError, RecursionError):
         raise Refused.because(f"{key!r:.100} is no name of a part of {text}", "invalidPath") from None
 
 
-def _picked(path: Any, value: Any) -> Any:
+def _picked(path: Any, value: Json) -> Json:
     """Which entries a remove with a value names. RFC 7644 gives a remove no value; Entra ID lists so who is to go."""
     if value in (None, ""):
         return None
     entries = members(value) if path.parts[0].lower() == "members" else as_entries(without_json(path.parts, value))
-    if not entries or not all(isinstance(one, dict) and one for one in entries):
+    if not isinstance(entries, list) or not entries or not all(isinstance(one, dict) and one for one in entries):
         raise Refused.because(
             f"{path}: the value of a remove lists entries that are to go; leave it out to remove all", "invalidValue"
         )

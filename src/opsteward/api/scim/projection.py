@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from opsteward.api.scim.answers import Refused
+from opsteward.core.json_types import Json, JsonObject
 
 _CORE = ("urn:ietf:params:scim:schemas:core:2.0:user:", "urn:ietf:params:scim:schemas:core:2.0:group:")
 _ALWAYS = frozenset({"schemas", "id"})
@@ -21,7 +21,7 @@ class Projection:
     unwanted: frozenset[_Path] = frozenset()
 
     @classmethod
-    def of(cls, attributes: Any, excluded: Any) -> Projection:
+    def of(cls, attributes: Json, excluded: Json) -> Projection:
         """As a request gives them: comma-separated, or as a list. Raises Refused when both are given."""
         wanted, unwanted = _names(attributes), _names(excluded)
         if wanted and unwanted:
@@ -34,24 +34,26 @@ class Projection:
             return any(path[0] == name for path in self.wanted)
         return (name,) not in self.unwanted
 
-    def applied(self, document: Mapping[str, Any]) -> dict[str, Any]:
+    def applied(self, document: Mapping[str, Json]) -> JsonObject:
         """The document without what is not to be sent; its id and its schemas always are."""
         if self.wanted is None and not self.unwanted:
             return dict(document)
         part = _drop(document, self.unwanted) if self.wanted is None else _keep(document, self.wanted)
         found = {name: part.get(name, value) for name, value in document.items() if name in part or name in _ALWAYS}
         # the schemas of what is there (RFC 7643, 3): an extension of which nothing is sent is not named
-        core, *extensions = document["schemas"]
+        named = document["schemas"]
+        core, *extensions = map(str, named if isinstance(named, list) else [])
         return found | {"schemas": [core, *(urn for urn in extensions if urn in found)]}
 
 
-def _names(given: Any) -> list[str]:
+def _names(given: Json) -> list[str]:
     if given is None:
         return []
-    if not isinstance(given, str) and not (isinstance(given, list) and all(isinstance(one, str) for one in given)):
+    listed = given if isinstance(given, list) else [given]
+    texts = [one for one in listed if isinstance(one, str)]
+    if len(texts) != len(listed):
         raise Refused.because("attributes are given by their names", "invalidValue")
-    listed = [given] if isinstance(given, str) else given
-    return [name.strip() for one in listed for name in one.split(",") if name.strip()]
+    return [name.strip() for text in texts for name in text.split(",") if name.strip()]
 
 
 def _path(name: str) -> _Path:
@@ -67,8 +69,8 @@ def _path(name: str) -> _Path:
     return (text,)
 
 
-def _keep(document: Mapping[str, Any], paths: Iterable[_Path]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _keep(document: Mapping[str, Json], paths: Iterable[_Path]) -> JsonObject:
+    found: JsonObject = {}
     for name, value in document.items():
         own = [path[1:] for path in paths if path[0] == name.lower()]
         if not own:
@@ -84,8 +86,8 @@ def _keep(document: Mapping[str, Any], paths: Iterable[_Path]) -> dict[str, Any]
     return found
 
 
-def _drop(document: Mapping[str, Any], paths: Iterable[_Path]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _drop(document: Mapping[str, Json], paths: Iterable[_Path]) -> JsonObject:
+    found: JsonObject = {}
     for name, value in document.items():
         own = [path[1:] for path in paths if path[0] == name.lower()]
         if () in own:

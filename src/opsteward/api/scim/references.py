@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+
+from opsteward.core.json_types import Json
 
 _JSON_LIMIT = 10_000  # characters
 
 
-def as_reference(parts: Sequence[str], value: Any) -> Any:
+def as_reference(parts: Sequence[str], value: Json) -> Json:
     """A manager as the object that the schema has: from an id as text, a list of one, or a `$ref` alone. An empty one
     is nobody. Other attributes stay as they are."""
     if [part.lower() for part in parts] != ["manager"]:
@@ -21,7 +22,7 @@ def as_reference(parts: Sequence[str], value: Any) -> Any:
     )
 
 
-def reference(value: Any) -> Any:
+def reference(value: Json) -> Json:
     """`{"value": id}`, or None for nobody; what is no reference in any form stays, to be refused by the schema."""
     if isinstance(value, list):
         if len(value) > 1:
@@ -38,20 +39,20 @@ def reference(value: Any) -> Any:
     return None if found in (None, "") and set(named) <= {"value", "$ref", "displayname"} else value
 
 
-def as_entries(value: Any) -> Any:
+def as_entries(value: Json) -> list[Json]:
     """The entries of a list, sent as a list or as one alone; a bare text is the entry's value."""
     listed = value if isinstance(value, list) else [] if value is None else [value]
     return [{"value": one} if isinstance(one, str) else one for one in listed]
 
 
-def members(value: Any) -> Any:
+def members(value: Json) -> list[Json] | None:
     """Members, each with its id, whatever form they came in; what is none in any form stays, to be refused."""
     if value is None:
         return None
-    return [reference(one) if isinstance(one, Mapping) else one for one in as_entries(value)]
+    return [reference(one) if isinstance(one, dict) else one for one in as_entries(value)]
 
 
-def without_json(parts: Sequence[str], value: Any) -> Any:
+def without_json(parts: Sequence[str], value: Json) -> Json:
     """Roles that came as JSON inside of a text (Entra ID's AppRoleAssignmentsComplex), as the role itself."""
     if not parts or parts[0].lower() != "roles":
         return value
@@ -63,7 +64,7 @@ def without_json(parts: Sequence[str], value: Any) -> Any:
     return _role(value)
 
 
-def _role(given: Any) -> Any:
+def _role(given: Json) -> Json:
     text = given.get("value") if isinstance(given, Mapping) else given
     if not isinstance(text, str) or not text.lstrip().startswith("{") or len(text) > _JSON_LIMIT:
         return given

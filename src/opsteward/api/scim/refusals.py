@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from scim2_models import Error, SCIMException
 
 from opsteward.api.scim.answers import Refused
@@ -54,7 +54,7 @@ def _of(error: ValidationError, names: Mapping[str, str]) -> Refused:
     return Refused.because("; ".join(words), first.scim_type or "invalidValue", first.status or 400)
 
 
-def _one(problem: Mapping[str, Any], names: Mapping[str, str]) -> str:
+def _one(problem: ErrorDetails, names: Mapping[str, str]) -> str:
     kind = str(problem["type"])
     if kind.startswith("scim"):
         return str(problem["msg"])

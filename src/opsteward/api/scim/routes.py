@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Request, Response
 
@@ -17,7 +18,11 @@ from opsteward.api.scim.projection import Projection
 from opsteward.api.services import ApiServices
 from opsteward.core.blocking import in_thread
 from opsteward.core.errors import NotFound
+from opsteward.core.json_types import Json, JsonObject
 from opsteward.directory.scim.types import Kind
+
+if TYPE_CHECKING:
+    from opsteward.api.scim.operations import Done, Operations
 
 router = Routes(prefix=ROOT, route_class=ScimRoute, include_in_schema=False)
 
@@ -26,7 +31,7 @@ Writer = Annotated[Identity, needs("scim.write")]
 _LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 
 
-async def _part(name: str) -> Any:
+async def _part(name: str) -> ModuleType:
     """A module that needs the schemas, which take half a second to load the first time: not on the event loop."""
     return await in_thread(importlib.import_module, f"opsteward.api.scim.{name}")
 
@@ -35,11 +40,13 @@ def _base(request: Request, services: ApiServices) -> str:
     return (services.settings.public_url or str(request.base_url)).rstrip("/") + ROOT
 
 
-async def _operations(request: Request, services: ApiServices, identity: Identity) -> Any:
-    return (await _part("operations")).Operations(services, identity, _base(request, services))
+async def _operations(request: Request, services: ApiServices, identity: Identity) -> Operations:
+    part = await _part("operations")
+    operations: Operations = part.Operations(services, identity, _base(request, services))
+    return operations
 
 
-async def _body(request: Request, services: ApiServices) -> Any:
+async def _body(request: Request, services: ApiServices) -> Json:
     kind = request.headers.get("content-type", MEDIA_TYPE).split(";")[0].strip().lower()
     if kind not in (MEDIA_TYPE, "application/json"):
         raise Refused.because(f"send {MEDIA_TYPE}", status=415)
@@ -51,7 +58,7 @@ def _projection(request: Request) -> Projection:
     return Projection.of(asked.get("attributes"), asked.get("excludedAttributes"))
 
 
-def _shown(done: Any, base: str, status: int = 200) -> Response:
+def _shown(done: Done, base: str, status: int = 200) -> Response:
     from opsteward.api.scim import documents
 
     etag, place = documents.etag(done.resource), documents.location(done.resource, base)
@@ -171,16 +178,16 @@ async def me(identity: Reader) -> Response:
     raise Refused.because("there is no /Me: the token belongs to no user", status=501)
 
 
-def _all(request: Request, found: list[dict[str, Any]]) -> Response:
+def _all(request: Request, found: list[JsonObject]) -> Response:
     if "filter" in request.query_params:
         # RFC 7644, 4: so that nobody takes the whole list for what a filter found
         raise Refused.because("what this server can do is not filtered", status=403)
-    page = {"totalResults": len(found), "startIndex": 1, "itemsPerPage": len(found), "Resources": found}
+    page: JsonObject = {"totalResults": len(found), "startIndex": 1, "itemsPerPage": len(found), "Resources": [*found]}
     return answer({"schemas": [_LIST], **page})
 
 
-def _one(found: list[dict[str, Any]], name: str) -> Response:
+def _one(found: list[JsonObject], name: str) -> Response:
     for one in found:
-        if one["id"].lower() == name.lower():
+        if str(one["id"]).lower() == name.lower():
             return answer(one)
     raise NotFound("there is none of this name")

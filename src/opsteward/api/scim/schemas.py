@@ -11,6 +11,7 @@ from scim2_models import Group as _Group
 from scim2_models import User as _User
 
 from opsteward.api.scim import references
+from opsteward.core.json_types import Json, JsonObject
 from opsteward.core.settings import Settings
 from opsteward.directory.scim.types import ENTERPRISE, Kind
 
@@ -37,7 +38,7 @@ class User(_User[Any]):
 
     @field_validator("roles", mode="before")
     @classmethod
-    def _without_json(cls, value: Any) -> Any:
+    def _without_json(cls, value: Json) -> Json:
         return references.without_json(["roles"], references.as_entries(value)) if value is not None else None
 
 
@@ -58,7 +59,7 @@ class EnterpriseUser(_EnterpriseUser):
 
     @field_validator("manager", mode="before")
     @classmethod
-    def _any_form(cls, value: Any) -> Any:
+    def _any_form(cls, value: Json) -> Json:
         return references.reference(value)
 
 
@@ -67,7 +68,7 @@ class Group(_Group):
 
     @field_validator("members", mode="before")
     @classmethod
-    def _any_form(cls, value: Any) -> Any:
+    def _any_form(cls, value: Json) -> Json:
         return references.members(value)
 
 
@@ -82,7 +83,7 @@ POLICY = ScimPolicy(
 )
 
 
-def provider_config(settings: Settings, base: str) -> dict[str, Any]:
+def provider_config(settings: Settings, base: str) -> JsonObject:
     """What this server can do."""
     config = ServiceProviderConfig.model_validate(
         {
@@ -110,17 +111,17 @@ def provider_config(settings: Settings, base: str) -> dict[str, Any]:
     return _described(config, "ServiceProviderConfig", f"{base}/ServiceProviderConfig")
 
 
-def resource_types(base: str) -> list[dict[str, Any]]:
+def resource_types(base: str) -> list[JsonObject]:
     """Users, with the enterprise extension, and groups."""
     found = [ResourceType.from_resource(model) for model in MODELS.values()]
     return [_described(one, "ResourceType", f"{base}/ResourceTypes/{one.id}") for one in found]
 
 
-def schemas(base: str) -> list[dict[str, Any]]:
+def schemas(base: str) -> list[JsonObject]:
     """The schemas of these resources."""
     found = [one.to_schema() for one in (User, EnterpriseUser, Group)]
     return [_described(one, "Schema", f"{base}/Schemas/{one.id}") for one in found]
 
 
-def _described(resource: Any, kind: str, location: str) -> dict[str, Any]:
+def _described(resource: Any, kind: str, location: str) -> JsonObject:
     return {**resource.model_dump(), "meta": {"resourceType": kind, "location": location}}

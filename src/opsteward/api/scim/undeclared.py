@@ -10,8 +10,10 @@ from scim2_models.path import AttrPath, Comparison, LogicalExpr, LogicalOperator
 
 from opsteward.api.scim.answers import Refused
 from opsteward.api.scim.patches import Step
+from opsteward.api.scim.values import objects_of
+from opsteward.core.json_types import Json, JsonObject
 
-_COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
+_COMPARED: Mapping[str, Callable[[Json, Json], bool]] = {
     "eq": lambda one, other: one == other,
     "ne": lambda one, other: one != other,
     "co": lambda one, other: isinstance(one, str) and str(other) in one,
@@ -20,7 +22,7 @@ _COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def change(document: dict[str, Any], step: Step, *, core: str) -> None:
+def change(document: JsonObject, step: Step, *, core: str) -> None:
     """Add, replace or remove what the path names, in place. `core`: the URN of the resource's own schema.
     Raises Refused where the path leads to nothing that can be changed so."""
     op, path, value = step.op, step.path or "", step.value
@@ -43,8 +45,8 @@ def change(document: dict[str, Any], step: Step, *, core: str) -> None:
 
 
 def _holder(
-    document: dict[str, Any], named: AttrPath, value: Any, core: str, *, making: bool
-) -> tuple[dict[str, Any] | None, str]:
+    document: JsonObject, named: AttrPath, value: Json, core: str, *, making: bool
+) -> tuple[JsonObject | None, str]:
     """The object that has the attribute, and its name there."""
     if named.uri is None or str(named.uri).lower() == core.lower():
         return document, _key(document, named.attr)
@@ -60,11 +62,11 @@ def _holder(
     return holder, _key(holder, named.attr)
 
 
-def _key(holder: Mapping[str, Any], name: str) -> str:
+def _key(holder: Mapping[str, Json], name: str) -> str:
     return next((key for key in holder if key.lower() == name.lower()), name)
 
 
-def _change_whole(holder: dict[str, Any], name: str, op: str, value: Any) -> None:
+def _change_whole(holder: JsonObject, name: str, op: str, value: Json) -> None:
     present = holder.get(name)
     if op == "remove" or value is None:
         holder.pop(name, None)
@@ -76,18 +78,19 @@ def _change_whole(holder: dict[str, Any], name: str, op: str, value: Any) -> Non
         holder[name] = value
 
 
-def _change_part(holder: dict[str, Any], name: str, part: str, op: str, value: Any, path: str) -> None:
+def _change_part(holder: JsonObject, name: str, part: str, op: str, value: Json, path: str) -> None:
     if name not in holder and op == "remove":
         return
     present = holder.setdefault(name, {})
-    entries = present if isinstance(present, list) else [present]
-    if not all(isinstance(one, dict) for one in entries):
+    entries: list[Json] = present if isinstance(present, list) else [present]
+    parts = objects_of(entries)
+    if len(parts) != len(entries):
         raise Refused.because(f"{path}: {name} has no parts", "invalidPath")
-    for one in entries:
+    for one in parts:
         _change_whole(one, _key(one, part), op, value)
 
 
-def _change_entries(holder: dict[str, Any], name: str, node: ValuePath, op: str, value: Any, path: str) -> None:
+def _change_entries(holder: JsonObject, name: str, node: ValuePath, op: str, value: Json, path: str) -> None:
     present = holder.get(name, [])
     if not isinstance(present, list):
         raise Refused.because(f"{path}: {name} is no list, so nothing can be picked from it", "invalidPath")
@@ -112,7 +115,7 @@ def _change_entries(holder: dict[str, Any], name: str, node: ValuePath, op: str,
             raise Refused.because(f"{path}: takes an object for an entry", "invalidValue")
 
 
-def _fits(entry: Any, condition: Any, path: str) -> bool:
+def _fits(entry: Json, condition: object, path: str) -> bool:
     if isinstance(condition, Not):
         return not _fits(entry, condition.expr, path)
     if isinstance(condition, LogicalExpr):
@@ -130,19 +133,18 @@ def _fits(entry: Any, condition: Any, path: str) -> bool:
     return compare(_plain(found), _plain(condition.value))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Json) -> Json:
     return value.casefold() if isinstance(value, str) else value
 
 
-def _described(condition: Any) -> dict[str, Any] | None:
+def _described(condition: object) -> JsonObject | None:
     """The entry that `a eq "x" and b eq "y"` asks for; None where it does not say how an entry would be."""
-    terms: tuple[Any, ...] = condition.terms if isinstance(condition, LogicalExpr) else (condition,)
+    terms: tuple[object, ...] = condition.terms if isinstance(condition, LogicalExpr) else (condition,)
     if isinstance(condition, LogicalExpr) and condition.op != LogicalOperator.and_:
         return None
-    if not all(isinstance(one, Comparison) and one.op.value == "eq" for one in terms):
-        return None
-    return {one.attr_path.attr: one.value for one in terms}
+    equal = [one for one in terms if isinstance(one, Comparison) and one.op.value == "eq"]
+    return {one.attr_path.attr: one.value for one in equal} if len(equal) == len(terms) else None
 
 
-def _listed(value: Any) -> list[Any]:
+def _listed(value: Json) -> list[Json]:
     return value if isinstance(value, list) else [value]

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opsteward.client.connection import Call, Page, path_id
-from opsteward.core.json_types import Json
 
 if TYPE_CHECKING:
     from typing import Literal, Unpack
@@ -25,7 +24,7 @@ def list_imports(
     return Call("GET", "/api/v1/users/imports", params={"before": before, "ref": ref, "limit": limit})
 
 
-def get_import(job_id: str | UUID) -> Call[dict[str, Json]]:
+def get_import(job_id: str | UUID) -> Call[types.ImportReport]:
     """A job: how far it is, and the first errors, warnings and users of its report."""
     return Call("GET", f"/api/v1/users/imports/{path_id(job_id)}")
 

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict
 
-from opsteward.core.json_types import Json
-
 
 class DecisionsIn(TypedDict):
     """What is to be kept or revoked, all or none; a decision that stands is changed by `instead_of`."""
 
     decisions: list[AccessReviewsDecisionIn]
+
+
+class EarlierDecision(TypedDict):
+    """A decision that another one took the place of; `decided_at` is ISO 8601."""
+
+    decision: str
+    decided_by: str
+    decided_at: str
+    reason: str | None
 
 
 class ReviewIn(TypedDict):
@@ -54,7 +61,7 @@ class ReviewItemInfo(TypedDict):
     decided_by: str | None
     decided_at: str | None
     reason: str | None
-    earlier: list[dict[str, Json]]
+    earlier: list[EarlierDecision]
 
 
 class AccessReviewsDecisionIn(TypedDict):

@@ -73,13 +73,55 @@ class ImportInfo(TypedDict):
     error_count: int
     warning_count: int
     notes: list[str]
-    diff: dict[str, Json]
+    diff: dict[str, list[dict[str, Json]]]
     error: str | None
     task_id: str | None
     requested_by: str
     created_at: str
     started_at: str | None
     ended_at: str | None
+
+
+class ImportProblemInfo(TypedDict):
+    """What was wrong with one row, or was done to it. Row 0 is the file as a whole."""
+
+    row: int
+    line: int | None
+    field: str
+    reason: str
+    value: str
+
+
+class ImportReport(TypedDict):
+    """A job with the first of what went wrong, and of whom it met."""
+
+    job_id: str
+    status: str
+    mode: str
+    dry_run: bool
+    format: str
+    progress: int
+    rows: int
+    successful_imports: int
+    failed_imports: int
+    skipped: int
+    created: int
+    changed: int
+    unchanged: int
+    left: int
+    error_count: int
+    warning_count: int
+    notes: list[str]
+    diff: dict[str, list[dict[str, Json]]]
+    error: str | None
+    task_id: str | None
+    requested_by: str
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    errors: list[ImportProblemInfo]
+    warnings: list[ImportProblemInfo]
+    user_ids: list[str]
 
 
 class ImportedUser(TypedDict):
@@ -111,7 +153,7 @@ class UserChangeInfo(TypedDict):
     actor: str
     what: str
     reason: str
-    fields: dict[str, Json]
+    fields: dict[str, list[Json]]
     correlation_id: str
 
 

@@ -49,7 +49,10 @@ async def in_full(session: AsyncSession, found: Sequence[EnrollmentInfo]) -> lis
     if not found:
         return []
     stages = [stage for one in found for stage in one.stages]
-    actors = await actors_of(session, [*(one.requested_by for one in found), *(s.get("decided_by") for s in stages)])
+    actors = await actors_of(
+        session,
+        [*(one.requested_by for one in found), *(str(by) if (by := s.get("decided_by")) else None for s in stages)],
+    )
     waiting = {one.user_id for one in found if one.status == EnrollmentStatus.PENDING}
     held: dict[Any, tuple[set[str], set[str]]] = {}
     pairs: Sequence[tuple[str, str]] = ()

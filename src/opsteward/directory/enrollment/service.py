@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,6 +18,7 @@ from opsteward.core.clock import iso, now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Denied, NotFound
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.core.name_keys import folded
 from opsteward.core.references import called
 from opsteward.directory import user_changes
@@ -43,7 +43,7 @@ SEARCHED_LIMIT = 20_000
 
 def enrollment_row(
     *, tenant_id: UUID, user_id: UUID, enrollment_type: str, rule: Rule, actor: str, at: datetime
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The row of a new enrolment: approved at once where the rule says so, else waiting at its first stage."""
     stages = rule.needed()
     approved = not stages
@@ -65,9 +65,9 @@ def enrollment_row(
     }
 
 
-def _due(stages: Sequence[dict[str, Any]], stage: int, at: datetime) -> datetime | None:
+def _due(stages: Sequence[JsonObject], stage: int, at: datetime) -> datetime | None:
     after = stages[stage]["escalate_after"] if stage < len(stages) else None
-    return at + timedelta(seconds=after) if after else None
+    return at + timedelta(seconds=float(str(after))) if after else None
 
 
 class Enrollments:
@@ -160,7 +160,7 @@ class Enrollments:
         rule = (await rules_of(session)).of(row.enrollment_type)
         user = await user_changes.locked(session, row.user_id)
         joins = user.status == UserStatus.PENDING
-        fields: dict[str, Any] = {"status": UserStatus.ACTIVE} if joins else {}
+        fields: dict[str, object] = {"status": UserStatus.ACTIVE} if joins else {}
         if joins and rule.access_days and user.expires_at is None:
             fields["expires_at"] = now() + timedelta(days=rule.access_days)
         await user_changes.change(session, user, fields, what="enrolled", actor=actor, rule=rule)
@@ -174,9 +174,7 @@ class Enrollments:
                 ),
             )
 
-    async def _told(
-        self, session: AsyncSession, row: Enrollment, *, verb: str, actor: str, detail: dict[str, Any]
-    ) -> None:
+    async def _told(self, session: AsyncSession, row: Enrollment, *, verb: str, actor: str, detail: JsonObject) -> None:
         await audit.record(
             session, actor=actor, verb=verb, object_type="enrollment", object_id=str(row.id), detail=detail
         )
@@ -200,13 +198,13 @@ class Enrollments:
             await self._bus.publish(
                 session,
                 EnrollmentOverdue(
-                    enrollment_id=row.id, enrollment_type=row.enrollment_type, stage=row.stages[row.stage]["name"]
+                    enrollment_id=row.id, enrollment_type=row.enrollment_type, stage=str(row.stages[row.stage]["name"])
                 ),
             )
         return len(rows)
 
 
-async def pending_changes(session: AsyncSession, rows: Iterable[dict[str, Any]]) -> None:
+async def pending_changes(session: AsyncSession, rows: Iterable[Mapping[str, object]]) -> None:
     """Tell who follows of the enrolments that wait for a person."""
     waiting = [row for row in rows if row["status"] == EnrollmentStatus.PENDING]
     await record_changes(
@@ -218,7 +216,7 @@ async def pending_changes(session: AsyncSession, rows: Iterable[dict[str, Any]])
                     "enrollment_data": {
                         "id": str(row["id"]),
                         "user_id": str(row["user_id"]),
-                        "enrollment_type": row["enrollment_type"],
+                        "enrollment_type": str(row["enrollment_type"]),
                     }
                 },
             )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from opsteward.core.errors import Invalid
+from opsteward.core.json_types import Json, JsonObject
 from opsteward.core.name_keys import folded, name_problem
 from opsteward.directory.types import ALL_SYSTEMS, HAS_ACCESS
 
@@ -75,7 +76,7 @@ class Rule(_Data):
             }
         )
 
-    def needed(self) -> list[dict[str, Any]]:
+    def needed(self) -> list[JsonObject]:
         """The stages of an enrolment by this rule, in order; none where it approves by itself."""
         checks = [Stage(name=BACKGROUND_CHECK)] if self.background_check_required else []
         reviews = [] if self.auto_approve else list(self.stages) or [Stage(name=REVIEW)]
@@ -133,7 +134,7 @@ class Rules:
         self._simple = {folded(name): name for name, rule in rules.items() if rule.match == Match()}
 
     def choose(
-        self, *, role: str, department: str | None, attributes: Mapping[str, Any], wanted: str | None = None
+        self, *, role: str, department: str | None, attributes: Mapping[str, Json], wanted: str | None = None
     ) -> tuple[str, Rule]:
         """The enrolment type and its rule for such a user. A role that no rule knows is reviewed, and given nothing.
 
@@ -161,7 +162,7 @@ def _conditions(match: Match) -> int:
     return len(match.attributes) + bool(match.departments) + bool(match.roles)
 
 
-def _fits(name: str, match: Match, role: str, department: str | None, attributes: Mapping[str, Any]) -> bool:
+def _fits(name: str, match: Match, role: str, department: str | None, attributes: Mapping[str, Json]) -> bool:
     roles = match.roles or (() if match.departments or match.attributes else (name,))
     return (
         (not roles or folded(role) in _keys(roles))

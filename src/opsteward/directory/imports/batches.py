@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from opsteward.directory.enrollment_rules.rules import Rule, due_access
 from opsteward.directory.imports.records import Problem, Record, error, warning
@@ -28,7 +28,7 @@ class Enrolling(NamedTuple):
             return UserStatus(self.status)
         return UserStatus.PENDING if self.rule.needed() else UserStatus.ACTIVE
 
-    def for_sql(self) -> dict[str, Any]:
+    def for_sql(self) -> dict[str, object]:
         """As the statements join it: what it gives a new user at once, and its enrolment."""
         stages = self.rule.needed()
         permissions, systems = due_access(self.rule, (), status=self.standing)
@@ -82,13 +82,13 @@ class Building(Batch):
         super().__init__(first=first, last=first - 1)
         self.usernames: dict[str, int] = {}
         self.addresses: dict[str, int] = {}
-        self.numbers: dict[tuple[Any, ...], int] = {}
+        self.numbers: dict[tuple[object, ...], int] = {}
 
-    def error(self, record: Record, field: str, reason: str, value: Any = "") -> None:
+    def error(self, record: Record, field: str, reason: str, value: object = "") -> None:
         """Keep the row out, and say why."""
         self.problems.append(error(record, field, reason, value))
 
-    def warn(self, record: Record, field: str, reason: str, value: Any = "") -> None:
+    def warn(self, record: Record, field: str, reason: str, value: object = "") -> None:
         """Say what was done to the row."""
         self.problems.append(warning(record, field, reason, value))
 
@@ -114,7 +114,7 @@ class Building(Batch):
         else:
             self.refused_keys.append(key)
 
-    def number_of(self, place: tuple[Any, ...], name: str, rule: Rule, status: str | None) -> int:
+    def number_of(self, place: tuple[object, ...], name: str, rule: Rule, status: str | None) -> int:
         """The number that rows of this rule and status bear from now on."""
         self.numbers[place] = len(self.enrolling)
         self.enrolling.append(Enrolling(len(self.enrolling), name, rule, status))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 from opsteward.core.errors import Invalid
 from opsteward.directory.imports.records import Unreadable, shown
@@ -64,7 +64,7 @@ def known_columns(header: Sequence[str], mapping: Mapping[str, str]) -> int:
     return sum(known)
 
 
-def check_mapping(mapping: Mapping[str, Any]) -> dict[str, str]:
+def check_mapping(mapping: Mapping[str, object]) -> dict[str, str]:
     """The sender's mapping of columns. Raises Invalid for one that names no field."""
     if len(mapping) > 500:
         raise Invalid.field("mapping", "names more than 500 columns", "name those that are needed")
@@ -75,7 +75,11 @@ def check_mapping(mapping: Mapping[str, Any]) -> dict[str, str]:
                 f"mapping.{column[:100]}", f"{field!r:.60} is no field",
                 f"use one of {', '.join(FIELD_NAMES)}, profile_data.<name>, or - to leave it out",
             )  # fmt: skip
-    return dict(mapping)
+    return {column: str(field) for column, field in mapping.items()}
+
+
+#: What a format has for the value of one column.
+Cell = TypeVar("Cell")
 
 
 class Columns:
@@ -128,15 +132,15 @@ class Columns:
         """Cells that a row must have: the names of columns to the right of them are empty."""
         return next((at + 1 for at in range(self.width - 1, -1, -1) if self._header[at]), 0)
 
-    def named(self, cells: Sequence[Any]) -> dict[str, Any]:
+    def named(self, cells: Sequence[Cell]) -> dict[str, Cell | dict[str, Cell]]:
         """A row by its fields."""
-        values = {field: cells[place] for place, field in self._places}
+        values: dict[str, Cell | dict[str, Cell]] = {field: cells[place] for place, field in self._places}
         if self._profile:
             more = {name: cells[place] for place, name in self._profile if cells[place] != ""}
             values["profile_data." if "profile_data" in values else "profile_data"] = more
         return values
 
-    def said(self, cells: Sequence[Any]) -> Sequence[Said]:
+    def said(self, cells: Sequence[object]) -> Sequence[Said]:
         """What the row says of whether the account is in use, beside its status."""
         return [Said(name, kind, cells[place]) for place, name, kind in self._standing] if self._standing else ()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,20 +18,22 @@ from opsteward.core.bus import Bus
 from opsteward.core.clock import now
 from opsteward.core.db import Database, leave_to_the_log_writer
 from opsteward.core.errors import Conflict
+from opsteward.core.json_types import JsonObject
 from opsteward.core.log import get_logger
 from opsteward.core.settings import Settings
 from opsteward.directory.enrollment_rules.service import duty_pairs, rules_of
 from opsteward.directory.imports import finishing, jobs, known_rows
 from opsteward.directory.imports.batches import Batch
 from opsteward.directory.imports.models import ImportJob
+from opsteward.directory.imports.parts import Parts, Used
 from opsteward.directory.imports.reading import records
-from opsteward.directory.imports.records import Blocks, Unreadable
+from opsteward.directory.imports.records import Blocks
 from opsteward.directory.imports.rows import Checker
 from opsteward.directory.imports.writing import write, write_known
 
 log = get_logger(__name__)
 
-#: Checked batches that are written in one transaction.
+#: Of `import_batch` rows each: the most that are written in one transaction.
 _BATCHES_AT_ONCE = 20
 #: After so many new users the planner is told how large the tables are.
 _LOOK_AGAIN = 20_000
@@ -46,7 +47,7 @@ class Imports:
 
     def __init__(self, bus: Bus, settings: Settings) -> None:
         self._bus = bus
-        self._size = settings.import_batch * _BATCHES_AT_ONCE
+        self._first_size, self._size = settings.import_batch, settings.import_batch * _BATCHES_AT_ONCE
         self._most_leavers = settings.users_full_import_max_leavers
 
     async def run(self, db: Database, *, tenant_id: UUID, job_id: UUID, progress: Callable[[int, str], None]) -> None:
@@ -56,13 +57,13 @@ class Imports:
             if job.ended_at is not None:
                 return
             if job.stage == "rows":
-                blocks = _Parts(db, tenant_id, job_id, job.size)
-                reading = await self._reading(session, job, blocks, keep=True)
+                parts = Parts(db, tenant_id, job_id, job.size)
+                reading = await self._reading(session, job, parts, used=parts.used)
             job.status, job.started_at = "running", job.started_at or now()
             stage, position = job.stage, job.position
         created = 0
         if stage == "rows":
-            created = await self._rows(db, tenant_id, job_id, _Flow(reading, blocks), position, progress)
+            created = await self._rows(db, tenant_id, job_id, _Flow(reading, parts.used), position, progress)
         while await self._follow(db, tenant_id, job_id, progress):
             pass
         if created >= _LOOK_AGAIN:
@@ -72,7 +73,7 @@ class Imports:
         """Do a small job in this transaction, its whole content given."""
         job = await jobs.locked(session, job_id)
         job.status, job.started_at = "running", now()
-        reading = await self._reading(session, job, iter([content]), keep=False)
+        reading = await self._reading(session, job, iter([content]))
         while (batch := await in_thread(next, reading.batches, None)) is not None:
             batch.read = 1.0
             await write(session, job, batch, self._bus)
@@ -80,8 +81,10 @@ class Imports:
         while await finishing.step(session, job, most_leavers=self._most_leavers):
             pass
 
-    async def _reading(self, session: AsyncSession, job: ImportJob, blocks: Blocks, *, keep: bool) -> _Reading:
-        """`keep`: batches are known again by the next import."""
+    async def _reading(
+        self, session: AsyncSession, job: ImportJob, blocks: Blocks, *, used: Used | None = None
+    ) -> _Reading:
+        """`used`: of a large file, whose rows are counted, and whose batches are known again by the next import."""
         notes: list[str] = []
 
         def note(text: str) -> None:
@@ -91,15 +94,19 @@ class Imports:
         reading = jobs.reading_of(job)
         rules, duties = await rules_of(session), await duty_pairs(session)
         typed, wanted = reading.format in ("json", "ndjson"), job.options["enrollment_type"]
-        before = None
-        if keep:
+        before, known = None, None
+        if used is not None:
             job.options = {**job.options, "context": known_rows.context_of(rules)}
             before = await known_rows.earlier(session, job)
-        known = (before.digests if before else frozenset()) if keep else None
+            known = before.digests if before else frozenset()
         checker = Checker(rules, duties, enrollment_type=wanted, typed=typed)
         found = records(blocks, reading, note)
+        if used is not None:
+            found = used.counted(found)
         return _Reading(
-            batches=checker.batches(found, size=self._size, skip=job.position, known=known),
+            batches=checker.batches(
+                found, first_size=self._first_size, size=self._size, skip=job.position, known=known
+            ),
             notes=notes,
             before=before,
             again=Checker(rules, duties, enrollment_type=wanted, typed=typed),
@@ -116,13 +123,14 @@ class Imports:
     ) -> int:
         """How many users are new by it."""
         coming = asyncio.create_task(flow.next())
-        created = 0
+        created, percent = 0, 0
         try:
             while (batch := await coming) is not None:
                 coming = asyncio.create_task(flow.next())
                 created += await self._write(db, tenant_id, job_id, batch, position, flow.reading)
                 position = max(position, batch.last)
-                progress(min(95, int(batch.read * 95)), f"{position} rows")
+                percent = max(percent, min(95, int(batch.read * 95)))
+                progress(percent, f"{position} rows")
         finally:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
@@ -200,53 +208,18 @@ class _Reading:
 class _Flow:
     """The checked batches of a file, one after the other, made on a thread."""
 
-    def __init__(self, reading: _Reading, parts: _Parts) -> None:
+    def __init__(self, reading: _Reading, used: Used) -> None:
         self.reading = reading
-        self._parts = parts
+        self._used = used
 
     async def next(self) -> Batch | None:
         batch = await in_thread(next, self.reading.batches, None)
         if batch is not None:
-            batch.read = self._parts.share
+            batch.read = self._used.share(batch.last)
         return batch
 
 
-class _Parts:
-    """The pieces of a job's file, read by a thread through the event loop's database."""
-
-    def __init__(self, db: Database, tenant_id: UUID, job_id: UUID, size: int) -> None:
-        self._db = db
-        self._tenant_id = tenant_id
-        self._job_id = job_id
-        self._size = size
-        self._number = 0
-        self._read = 0
-        self._loop = asyncio.get_running_loop()
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        data = asyncio.run_coroutine_threadsafe(self._fetch(), self._loop).result()
-        if data is None:
-            if self._read != self._size:
-                raise Unreadable("the upload is not whole: send the file again")
-            raise StopIteration
-        self._number += 1
-        self._read += len(data)
-        return data
-
-    async def _fetch(self) -> bytes | None:
-        async with self._db.unit_of_work(self._tenant_id) as session:
-            return await jobs.part(session, job_id=self._job_id, number=self._number)
-
-    @property
-    def share(self) -> float:
-        """Of the file that is read, 0-1."""
-        return self._read / self._size if self._size else 1.0
-
-
-def result_of(info: jobs.ImportInfo) -> dict[str, Any]:
+def result_of(info: jobs.ImportInfo) -> JsonObject:
     """What the task of a job gives."""
     return {
         "job_id": str(info.job_id),

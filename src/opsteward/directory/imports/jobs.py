@@ -16,8 +16,9 @@ from opsteward.core.crypto import digest
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import NotFound
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.core.references import called
-from opsteward.directory.imports.models import ImportJob, ImportPart, ImportProblem, ImportRow
+from opsteward.directory.imports.models import ImportJob, ImportOptions, ImportPart, ImportProblem, ImportRow
 from opsteward.directory.imports.records import Reading
 from opsteward.directory.models import EnrollmentRule, User
 from opsteward.telemetry import audit
@@ -67,7 +68,7 @@ class ImportInfo:
     error_count: int
     warning_count: int
     notes: list[str]
-    diff: dict[str, Any]
+    diff: dict[str, list[JsonObject]]
     error: str | None
     task_id: UUID | None
     requested_by: str
@@ -76,13 +77,26 @@ class ImportInfo:
     ended_at: datetime | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImportReport:
-    """A job with what went wrong, and whom it met."""
+@dataclass(frozen=True)
+class ImportProblemInfo:
+    """What was wrong with one row, or was done to it. Row 0 is the file as a whole.
 
-    info: ImportInfo
-    errors: list[dict[str, Any]]
-    warnings: list[dict[str, Any]]
+    `line`: of the file, where it has lines.
+    """
+
+    row: int
+    line: int | None
+    field: str
+    reason: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportReport(ImportInfo):
+    """A job with the first of what went wrong, and of whom it met."""
+
+    errors: list[ImportProblemInfo]
+    warnings: list[ImportProblemInfo]
     user_ids: list[UUID]
 
 
@@ -97,8 +111,19 @@ async def begin(session: AsyncSession, *, order: ImportOrder, actor: str) -> UUI
     return job.id
 
 
-def _options(order: ImportOrder) -> dict[str, Any]:
-    return {name: value for name, value in asdict(order).items() if name not in ("mode", "dry_run")}
+def _options(order: ImportOrder) -> ImportOptions:
+    return {
+        "format": order.format, "enrollment_type": order.enrollment_type, "mapping": order.mapping,
+        "delimiter": order.delimiter, "strict": order.strict,
+    }  # fmt: skip
+
+
+def _order(job: ImportJob) -> ImportOrder:
+    options = job.options
+    return ImportOrder(
+        mode=job.mode, dry_run=job.dry_run, format=options["format"], enrollment_type=options["enrollment_type"],
+        mapping=options["mapping"], delimiter=options["delimiter"], strict=options["strict"],
+    )  # fmt: skip
 
 
 def content_digest(order: ImportOrder, encoding: str, content: bytes) -> str:
@@ -130,7 +155,7 @@ async def accept(
 ) -> UUID:
     """The upload is complete. Gives the job that does it: this one, or an equal one that runs or is done already."""
     job = await locked(session, job_id)
-    order = ImportOrder(mode=job.mode, dry_run=job.dry_run, **job.options)
+    order = _order(job)
     whole = content_digest(order, encoding, content.digest())
     standing = await equal_job(session, whole)
     if standing is not None:
@@ -233,11 +258,11 @@ async def report(session: AsyncSession, *, job_id: UUID) -> ImportReport:
     problems = [
         one for kind in ("error", "warning") for one in await _problems(session, job_id, limit=MAX_TOLD, kind=kind)
     ]
-    told = [{k: v for k, v in asdict(one).items() if k != "id"} for one in problems]
+    shown = [(one.kind, ImportProblemInfo(one.row, one.line, one.field, one.reason, one.value)) for one in problems]
     return ImportReport(
-        info=info(job),
-        errors=[{k: v for k, v in one.items() if k != "kind"} for one in told if one["kind"] == "error"],
-        warnings=[{k: v for k, v in one.items() if k != "kind"} for one in told if one["kind"] == "warning"],
+        **_shown(job),
+        errors=[one for kind, one in shown if kind == "error"],
+        warnings=[one for kind, one in shown if kind == "warning"],
         user_ids=[] if job.dry_run else await user_ids(session, job_id=job_id, limit=MAX_TOLD),
     )
 
@@ -289,19 +314,23 @@ async def user_ids(session: AsyncSession, *, job_id: UUID, limit: int, after: UU
 
 def info(job: ImportJob) -> ImportInfo:
     """As others see it."""
+    return ImportInfo(**_shown(job))
+
+
+def _shown(job: ImportJob) -> dict[str, Any]:
     same = (
         "status", "mode", "dry_run", "progress", "created", "changed", "unchanged", "notes", "diff", "error",
         "task_id", "requested_by", "created_at", "started_at", "ended_at",
     )  # fmt: skip
-    return ImportInfo(
-        job_id=job.id,
-        format=job.options["format"],
-        rows=job.position,
-        successful_imports=job.created + job.changed + job.unchanged,
-        failed_imports=job.failed,
-        skipped=max(0, job.position - job.created - job.changed - job.unchanged - job.failed),
-        left=job.departed,
-        error_count=job.errors,
-        warning_count=job.warnings,
+    return {
+        "job_id": job.id,
+        "format": job.options["format"],
+        "rows": job.position,
+        "successful_imports": job.created + job.changed + job.unchanged,
+        "failed_imports": job.failed,
+        "skipped": max(0, job.position - job.created - job.changed - job.unchanged - job.failed),
+        "left": job.departed,
+        "error_count": job.errors,
+        "warning_count": job.warnings,
         **{name: getattr(job, name) for name in same},
-    )
+    }

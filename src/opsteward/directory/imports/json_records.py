@@ -7,10 +7,11 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from pydantic_core import from_json
 
+from opsteward.core.json_types import Json
 from opsteward.directory.imports.records import MAX_RECORD, Blocks, Record, Unreadable
 from opsteward.directory.imports.text import codec_of, lines
 
@@ -27,11 +28,11 @@ def _no_number(name: str) -> NoReturn:
 _DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 
-def enveloped(value: Any) -> list[Any] | None:
+def enveloped(value: Json) -> list[Json] | None:
     """The list of users in an answer of another system's interface; None for what is a user itself."""
     if not isinstance(value, dict) or "username" in value or "userName" in value:
         return None
-    found = next((value[name] for name in ENVELOPES if isinstance(value.get(name), list)), None)
+    found = next((listed for name in ENVELOPES if isinstance(listed := value.get(name), list)), None)
     return found if found is not None and all(isinstance(one, dict) for one in found) else None
 
 
@@ -71,7 +72,7 @@ def json_records(blocks: Blocks, encoding: str) -> Iterator[Record]:
             text.at += 1
 
 
-def _elements(text: _Growing, row: int) -> Iterator[tuple[int, Any]]:
+def _elements(text: _Growing, row: int) -> Iterator[tuple[int, Json]]:
     text.at += 1
     if text.next_character() == "]":
         text.at += 1
@@ -137,7 +138,7 @@ def _goes_over_lines(begun: bytes, encoding: str) -> bool:
     return end > len(line)
 
 
-def _of_line(text: str) -> tuple[list[Any], str]:
+def _of_line(text: str) -> tuple[list[Json], str]:
     """(what the line holds, what is wrong with it)."""
     if len(text) > MAX_RECORD:
         return [], f"is longer than {MAX_RECORD} characters"
@@ -148,9 +149,9 @@ def _of_line(text: str) -> tuple[list[Any], str]:
     return ([value] if type(value) is dict and "username" in value else _users_in(value)), ""
 
 
-def _with_reason(text: str) -> tuple[list[Any], str]:
+def _with_reason(text: str) -> tuple[list[Json], str]:
     """What the quick reader refuses: read by the other, which takes more and says what is wrong."""
-    found: list[Any] = []
+    found: list[Json] = []
     at = 0
     try:
         while at < len(text):
@@ -169,14 +170,14 @@ def _with_reason(text: str) -> tuple[list[Any], str]:
     return found, ""
 
 
-def _users_in(value: Any) -> list[Any]:
+def _users_in(value: Json) -> list[Json]:
     if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
         return value
     listed = enveloped(value)
     return [value] if listed is None else listed
 
 
-def _record(row: int, line: int | None, value: Any) -> Record:
+def _record(row: int, line: int | None, value: Json) -> Record:
     return Record(row, line, value) if isinstance(value, dict) else Record(row, line, None, "is no object")
 
 
@@ -201,11 +202,12 @@ class _Growing:
             if not self._grow():
                 return ""
 
-    def next_value(self, row: int) -> Any:
+    def next_value(self, row: int) -> Json:
         """The JSON value that begins here. Raises Unreadable for what is none, or longer than a record may be."""
         self.next_character()
         while True:
             try:
+                value: Json
                 value, end = _DECODER.raw_decode(self._text, self.at)
                 if end < len(self._text) or self._over:  # a number at the very end may go on
                     self.at = end

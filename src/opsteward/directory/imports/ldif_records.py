@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from opsteward.core.json_types import Json, JsonObject
 from opsteward.directory.imports.columns import LDIF_ALIASES, ColumnsByShape, plain_name
 from opsteward.directory.imports.ldif_lines import SEARCH_LINES, Entry, Value, entries
 from opsteward.directory.imports.records import Blocks, Reading, Record
@@ -101,7 +102,7 @@ class _Fields:
         values = self._without_options(entry.values)
         columns = self.columns.of(tuple(values))
         cells = [listed if len(listed) > 1 else listed[0] for listed in values.values()]
-        found: dict[str, object] = {}
+        found: JsonObject = {}
         for field, value in columns.named(cells).items():
             several = value if isinstance(value, list) else [value]
             kept = several if field in _SEVERAL else several[:1]
@@ -142,5 +143,5 @@ def _first(value: object) -> str:
     return one.text if isinstance(one, Value) else ""
 
 
-def _texts(value: object) -> object:
-    return [one.text for one in value] if isinstance(value, list) else _first(value)
+def _texts(value: object) -> Json:
+    return [_first(one) for one in value] if isinstance(value, list) else _first(value)

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import NotRequired
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
+from typing_extensions import TypedDict
 
 from opsteward.core.clock import now
 from opsteward.core.db import Base, TenantRow
+from opsteward.core.json_types import JsonObject
+
+
+class ImportOptions(TypedDict):
+    """How a file is to be read, and what else decides what becomes of its rows (`context`)."""
+
+    format: str
+    enrollment_type: str | None
+    mapping: dict[str, str]
+    delimiter: str
+    strict: bool
+    encoding: NotRequired[str]
+    context: NotRequired[str]
 
 
 class ImportJob(TenantRow, Base):
@@ -25,7 +39,7 @@ class ImportJob(TenantRow, Base):
     mode: Mapped[str]
     dry_run: Mapped[bool]
     #: Format, columns, encoding and the like: what the file is to be read with.
-    options: Mapped[dict[str, Any]]
+    options: Mapped[ImportOptions] = mapped_column(JSONB)
     #: Of the content and of everything that decides what comes of it: the same twice is the same job.
     digest: Mapped[str | None]
     size: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
@@ -48,7 +62,7 @@ class ImportJob(TenantRow, Base):
     errors: Mapped[int] = mapped_column(server_default="0")
     warnings: Mapped[int] = mapped_column(server_default="0")
     notes: Mapped[list[str]] = mapped_column(server_default="{}")
-    diff: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    diff: Mapped[dict[str, list[JsonObject]]] = mapped_column(JSONB, server_default="{}")
     error: Mapped[str | None]
 
 

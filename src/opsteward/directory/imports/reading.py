@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from opsteward.core.errors import Malformed
+from opsteward.core.json_types import Json, JsonObject
 from opsteward.directory.imports.columns import ALIASES, ColumnsByShape
 from opsteward.directory.imports.csv_records import csv_records
 from opsteward.directory.imports.json_records import json_records, ndjson_records
@@ -71,9 +71,9 @@ def _named(found: Iterator[Record], reading: Reading, note: Callable[[str], None
         yield record._replace(values=known, said=shape.said(cells))
 
 
-def _flat(values: Mapping[str, Any], mapping: Mapping[str, str]) -> dict[str, Any]:
+def _flat(values: Mapping[str, Json], mapping: Mapping[str, str]) -> JsonObject:
     """Without the levels that interfaces put names, profiles and extensions into (SCIM, Okta, Google)."""
-    flat: dict[str, Any] = {}
+    flat: JsonObject = {}
     for name, value in values.items():
         if name in mapping or not isinstance(value, dict | list):
             flat[name] = value
@@ -90,7 +90,7 @@ def _flat(values: Mapping[str, Any], mapping: Mapping[str, str]) -> dict[str, An
     return flat
 
 
-def _address(listed: list[Any]) -> Any:
+def _address(listed: list[Json]) -> Json:
     """The primary one of several addresses, or the first."""
     found = [one for one in listed if isinstance(one, dict)]
     found.sort(key=lambda one: not one.get("primary"))

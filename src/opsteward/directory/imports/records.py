@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from opsteward.core.json_types import Json
 from opsteward.directory.imports.standing import Said
 
 #: Most bytes of one record: beyond it the file is broken, or hostile.
@@ -33,7 +34,7 @@ class Record(NamedTuple):
 
     row: int
     line: int | None
-    values: Mapping[str, Any] | None
+    values: Mapping[str, Json] | None
     problem: str = ""
     skipped: str = ""
     hints: tuple[str, ...] = ()
@@ -65,17 +66,17 @@ class Reading:
 Blocks = Iterator[bytes]
 
 
-def error(record: Record, field: str, reason: str, value: Any = "") -> Problem:
+def error(record: Record, field: str, reason: str, value: object = "") -> Problem:
     """What keeps this row out."""
     return Problem(record.row, record.line, "error", shown(field), reason, shown(value))
 
 
-def warning(record: Record, field: str, reason: str, value: Any = "") -> Problem:
+def warning(record: Record, field: str, reason: str, value: object = "") -> Problem:
     """What was done to this row, or is odd about it."""
     return Problem(record.row, record.line, "warning", shown(field), reason, shown(value))
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """A value as the report shows it: short, and such that it can be stored."""
     text = value if isinstance(value, str) else "" if value is None else repr(value)[: 2 * _MAX_SHOWN]
     if len(text) > _MAX_SHOWN:

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from datetime import datetime
 
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
+from opsteward.core.json_types import Json
 from opsteward.core.name_keys import folded, lookalike_key
 from opsteward.directory.enrollment_rules.rules import Rules, meeting
 from opsteward.directory.imports.batches import Batch, Building, Staged, ids
 from opsteward.directory.imports.distinguished import dn_key
 from opsteward.directory.imports.known_rows import digest_of
 from opsteward.directory.imports.records import Record, Unreadable, error, warning
-from opsteward.directory.imports.values import NULL, Values, cell_of
+from opsteward.directory.imports.values import NULL, Value, Values, cell_of
 from opsteward.directory.types import UserStatus
 from opsteward.directory.user_fields import FIELD_NAMES, STORED, USER_FIELDS
 
@@ -50,9 +51,10 @@ class Checker:
         self._now = now()
 
     def batches(
-        self, records: Iterator[Record], *, size: int, skip: int, known: frozenset[str] | None = None
+        self, records: Iterator[Record], *, first_size: int, size: int, skip: int, known: frozenset[str] | None = None
     ) -> Iterator[Batch]:
-        """The rows in batches of `size`; the first `skip` rows are read and left. A broken file ends the last batch.
+        """The rows in batches of up to `size`, the first of `first_size`, so that something is seen early, and each as
+        many as all before it; the first `skip` rows are read and left. A broken file ends the last batch.
 
         `known`: digests of batches that need no check, if there may be any; without it none are made.
         """
@@ -64,7 +66,7 @@ class Checker:
             try:
                 for record in rows:
                     held.append(record)
-                    if record.row - first + 1 >= size:
+                    if record.row - first + 1 >= min(size, max(first_size, first - 1)):
                         break
                 else:
                     break
@@ -125,11 +127,11 @@ class Checker:
 
     def _staged(self, record: Record, key: str | None, batch: Building) -> Staged | None:
         """The row's line, in the order of `statements.STAGED`; None where a name is missing."""
-        values: Mapping[str, Any] = record.values or {}
+        values: Mapping[str, Json] = record.values or {}
         if not values.keys() <= _FIELDS:
             for unknown in [field for field in values if field not in _FIELDS][:5]:
                 batch.error(record, unknown, "is no field", values[unknown])
-        username = values["username"].strip() if key is not None else ""
+        username = str(values["username"]).strip() if key is not None else ""
         email, address = self._values.email(record, values.get("email"), _LIMITS["email"], batch)
         full_name = self._full_name(record, values, batch)
         given, cells, found = self._given(record, values, batch)
@@ -137,7 +139,8 @@ class Checker:
         if "manager" in values or "manager_id" in values:
             manager = self._values.manager(record, _BY_NAME["manager"], key, batch)
         status = self._values.status(record, batch) if record.said or "status" in values else None
-        if (expires := found.get("expires_at")) and expires <= self._now and status in (None, UserStatus.ACTIVE):
+        expires = found.get("expires_at")
+        if isinstance(expires, datetime) and expires <= self._now and status in (None, UserStatus.ACTIVE):
             batch.warn(record, "expires_at", "lies behind us: the account is taken as inactive", values["expires_at"])
             status = UserStatus.INACTIVE
         rule = self._rule(record, found, values.get("enrollment_type"), status, batch)
@@ -154,7 +157,7 @@ class Checker:
         )
         return Staged(username, email, key, address, line)
 
-    def _full_name(self, record: Record, values: Mapping[str, Any], batch: Building) -> str | None:
+    def _full_name(self, record: Record, values: Mapping[str, Json], batch: Building) -> str | None:
         name = values.get("full_name")
         if name is None or name == "":
             first, last = values.get("first_name"), values.get("last_name")
@@ -162,8 +165,8 @@ class Checker:
         return self._values.text(record, "full_name", name, _LIMITS["full_name"], batch)
 
     def _given(
-        self, record: Record, values: Mapping[str, Any], batch: Building
-    ) -> tuple[int, list[str], dict[str, Any]]:
+        self, record: Record, values: Mapping[str, Json], batch: Building
+    ) -> tuple[int, list[str], dict[str, Value]]:
         """(the bits of the fields that the row gives, the cells of all, their values by name)."""
         given, cells, found = 0, _EMPTY[:], {}
         for place, bit, field, read in self._stored:
@@ -173,9 +176,12 @@ class Checker:
                 found[name], cells[place] = one
         return given, cells, found
 
-    def _rule(self, record: Record, found: Mapping[str, Any], wanted: Any, status: str | None, batch: Building) -> int:
-        role, department = found.get("role") or "standard_user", found.get("department")
-        attributes = found.get("profile_data") or {}
+    def _rule(
+        self, record: Record, found: Mapping[str, Value], wanted: object, status: str | None, batch: Building
+    ) -> int:
+        role, department = _text(found.get("role")) or "standard_user", _text(found.get("department"))
+        profile = found.get("profile_data")
+        attributes = profile if isinstance(profile, Mapping) else {}
         asked = wanted if wanted not in (None, "") else self._wanted
         about = tuple(repr(attributes.get(name)) for name in self._attributes) if self._attributes else ()
         named = asked if isinstance(asked, str) else None
@@ -198,6 +204,10 @@ class Checker:
         return batch.number_of(place, name, rule, status)
 
 
+def _text(value: Value) -> str | None:
+    return value if isinstance(value, str) else None
+
+
 def _break_off(batch: Batch, broken: Exception) -> None:
     at, reason = (broken.row, broken.reason) if isinstance(broken, Unreadable) else (0, "has another encoding")
     line = broken.line if isinstance(broken, Unreadable) else None
@@ -205,7 +215,7 @@ def _break_off(batch: Batch, broken: Exception) -> None:
     batch.problems.append(error(Record(at, line, None), "file", reason))
 
 
-def _unwrapped(record: Record, values: Mapping[str, Any], batch: Batch) -> Record:
+def _unwrapped(record: Record, values: Mapping[str, Json], batch: Batch) -> Record:
     """Without Excel's ="..." around a text that looks like a number."""
     wrapped = {
         name: found[1].replace('""', '"')

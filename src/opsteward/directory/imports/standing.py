@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from opsteward.directory.types import UserStatus
 
@@ -46,7 +46,7 @@ class Said(NamedTuple):
 
     column: str
     kind: str
-    value: Any
+    value: object
 
 
 def _word(text: str) -> UserStatus:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
 from opsteward.contracts.task import TaskContext, TaskType
 from opsteward.core.db import Database
+from opsteward.core.json_types import JsonObject
 from opsteward.directory.imports import jobs
 from opsteward.directory.imports.job_runner import Imports, result_of
 
@@ -26,10 +26,10 @@ class ImportUsers(BaseModel):
 def import_task_type(db: Database, imports: Imports) -> TaskType:
     """`users.import`."""
 
-    async def run(ctx: TaskContext, params: ImportUsers) -> dict[str, Any]:
+    async def run(ctx: TaskContext, params: ImportUsers) -> JsonObject:
         await imports.run(db, tenant_id=ctx.tenant_id, job_id=params.job_id, progress=ctx.progress)
         async with db.unit_of_work(ctx.tenant_id) as session:
-            return result_of((await jobs.report(session, job_id=params.job_id)).info)
+            return result_of(await jobs.get(session, job_id=params.job_id))
 
     return TaskType(
         slug="users.import",

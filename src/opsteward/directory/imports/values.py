@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from datetime import datetime
 from uuid import UUID
 
 from opsteward.core.clock import iso
+from opsteward.core.json_types import Json
 from opsteward.core.name_keys import email_key, folded, name_problem
 from opsteward.directory.imports.batches import Building, array_text
 from opsteward.directory.imports.dates import NEVER, instant_of
@@ -34,7 +35,8 @@ BY_ID, BY_DN = "\x01", "\x02"
 _STATUSES = frozenset(UserStatus)
 
 #: (the value for the rules, its cell in the text of COPY); None with a problem, or where the row gives nothing.
-Read = tuple[Any, str]
+Value = str | list[str] | Mapping[str, Json] | datetime | None
+Read = tuple[Value, str]
 
 
 class Values:
@@ -45,12 +47,12 @@ class Values:
         self._words: dict[str, str] = {}
         self._domains: set[str] = set()
         #: how a field with a column of its own is read, by its `check`
-        self.stored: dict[str, Callable[[Record, UserField, Any, Building], Read | None]] = {
+        self.stored: dict[str, Callable[[Record, UserField, Json, Building], Read | None]] = {
             "word": self._word, "code": self._code, "instant": self._instant, "tags": self._tags,
             "profile": self._profile,
         }  # fmt: skip
 
-    def text(self, record: Record, field: str, value: Any, most: int, batch: Building) -> str | None:
+    def text(self, record: Record, field: str, value: object, most: int, batch: Building) -> str | None:
         """A name, without the spaces around it; None and an error where it is none."""
         if type(value) is str and 0 < len(value) <= most and value.isprintable() and value[0] != " " != value[-1]:
             return value
@@ -68,7 +70,7 @@ class Values:
             return None
         return text
 
-    def email(self, record: Record, value: Any, most: int, batch: Building) -> tuple[str, str | None]:
+    def email(self, record: Record, value: object, most: int, batch: Building) -> tuple[str, str | None]:
         """(the address, its key)."""
         if type(value) is str and len(value) <= most and (found := _PLAIN_ADDRESS(value)):
             if found[2] in self._domains and len(found[1]) <= 64:
@@ -145,16 +147,16 @@ class Values:
 
     # -- fields with a column of their own ----------------------------------------------------------------------
 
-    def _word(self, record: Record, field: UserField, value: Any, batch: Building) -> Read | None:
+    def _word(self, record: Record, field: UserField, value: Json, batch: Building) -> Read | None:
         """A text of which many rows have the same."""
         if type(value) is str and len(value) <= field.limit and (cell := self._words.get(value)) is not None:
             return value, cell
         found = self._code(record, field, value, batch)
-        if found is not None and found[0] == value and len(self._words) < _CACHE_LIMIT:
+        if isinstance(value, str) and found is not None and found[0] == value and len(self._words) < _CACHE_LIMIT:
             self._words[value] = found[1]
         return found
 
-    def _code(self, record: Record, field: UserField, value: Any, batch: Building) -> Read | None:
+    def _code(self, record: Record, field: UserField, value: Json, batch: Building) -> Read | None:
         if value is None or value == "":
             return None if field.blank_keeps else (None, NULL)
         if isinstance(value, str) and not value.strip() and field.check == "word":
@@ -166,7 +168,7 @@ class Values:
         text = self.text(record, field.name, value, field.limit, batch)
         return (text, cell_of(text)) if text is not None else None
 
-    def _instant(self, record: Record, field: UserField, value: Any, batch: Building) -> Read | None:
+    def _instant(self, record: Record, field: UserField, value: Json, batch: Building) -> Read | None:
         if value is None or value == "" or (not self._typed and value in NEVER):
             return None, NULL
         if not isinstance(value, str):
@@ -181,7 +183,7 @@ class Values:
             batch.warn(record, field.name, assumed, value)
         return found, iso(found)
 
-    def _tags(self, record: Record, field: UserField, value: Any, batch: Building) -> Read | None:
+    def _tags(self, record: Record, field: UserField, value: Json, batch: Building) -> Read | None:
         if isinstance(value, str):
             text = value.strip()
             if text.startswith("["):
@@ -193,17 +195,18 @@ class Values:
                 value = [part.strip() for part in text.split(",") if part.strip()]
         if value is None and self._typed:
             return [], "{}"
-        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        tags = [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+        if not isinstance(value, list) or len(tags) < len(value):
             batch.error(record, field.name, "is no list of texts", value)
             return None
-        if len(value) > MAX_TAGS:
-            batch.error(record, field.name, f"are {len(value)}, the most is {MAX_TAGS}")
-        for one in value[:MAX_TAGS]:
+        if len(tags) > MAX_TAGS:
+            batch.error(record, field.name, f"are {len(tags)}, the most is {MAX_TAGS}")
+        for one in tags[:MAX_TAGS]:
             if problem := name_problem(one, most=field.limit):
                 batch.error(record, field.name, problem, one)
-        return value, cell_of(array_text(value))
+        return tags, cell_of(array_text(tags))
 
-    def _profile(self, record: Record, field: UserField, value: Any, batch: Building) -> Read | None:
+    def _profile(self, record: Record, field: UserField, value: Json, batch: Building) -> Read | None:
         given = value
         if not self._typed and isinstance(value, str):
             if not value.strip():
@@ -218,12 +221,13 @@ class Values:
         if not isinstance(value, Mapping):
             batch.error(record, field.name, "is no JSON object", given)
             return None
-        if more := (record.values or {}).get("profile_data."):
+        more = (record.values or {}).get("profile_data.")
+        if isinstance(more, dict):
             value = {**value, **more}
         return value, cell_of(_json_text(record, field.name, value, batch)) if value else "{}"
 
 
-def standing_of_word(value: Any) -> str | None:
+def standing_of_word(value: object) -> str | None:
     """A status in another system's word, as `status` may hold one."""
     found, bad = standing_of([Said("status", "word", value)])
     return None if bad else found
@@ -236,7 +240,7 @@ def cell_of(value: str | None) -> str:
     return value.replace("\\", "\\\\") if "\\" in value else value
 
 
-def _json_text(record: Record, field: str, data: Mapping[str, Any], batch: Building) -> str:
+def _json_text(record: Record, field: str, data: Mapping[str, Json], batch: Building) -> str:
     try:
         text = json.dumps(data, ensure_ascii=False, allow_nan=False)
         plain = len(text.encode()) <= MAX_PROFILE_BYTES and "\\u0000" not in text
@@ -251,8 +255,9 @@ def _json_text(record: Record, field: str, data: Mapping[str, Any], batch: Build
     return text
 
 
-def _depth(value: Any) -> int:
-    deepest, level = 0, [value]
+def _depth(value: Mapping[str, Json] | list[Json]) -> int:
+    level: list[Mapping[str, Json] | list[Json]] = [value]
+    deepest = 0
     while level:
         deepest += 1
         level = [

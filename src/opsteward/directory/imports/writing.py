@@ -3,8 +3,8 @@ history, report, audit and news, and how far the job has come. A batch is done a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -16,6 +16,7 @@ from opsteward.core.changes import Change, record_changes
 from opsteward.core.clock import now
 from opsteward.core.db import copy_text
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.core.log import correlation_id
 from opsteward.directory.enrollment_rules.rules import Grant, due_access, meeting
 from opsteward.directory.enrollment_rules.service import duty_pairs
@@ -39,7 +40,7 @@ MAX_LET_IN = 5000
 MAX_SHOWN = 100
 
 
-def values_of(job: ImportJob) -> dict[str, Any]:
+def values_of(job: ImportJob) -> dict[str, object]:
     """What most statements are about."""
     return {
         "tenant": job.tenant_id, "job": job.id, "actor": job.requested_by, "at": now(),
@@ -47,10 +48,13 @@ def values_of(job: ImportJob) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def execute(session: AsyncSession, statement: sa.TextClause, values: dict[str, Any], **more: Any) -> Any:
+async def execute(
+    session: AsyncSession, statement: sa.TextClause, values: Mapping[str, object], **more: object
+) -> sa.CursorResult[Any]:
     """With those of the values that the statement names."""
-    every = values | more
-    return await session.execute(statement, {name: every[name] for name in statement._bindparams})
+    every = {**values, **more}
+    found = await session.execute(statement, {name: every[name] for name in statement._bindparams})
+    return cast("sa.CursorResult[Any]", found)
 
 
 class _Tally:
@@ -63,14 +67,14 @@ class _Tally:
         self.created = self.changed = self.unchanged = 0
         self.has_rules = False
 
-    def refuse(self, row: int, field: str, reason: str, value: Any) -> None:
+    def refuse(self, row: int, field: str, reason: str, value: object) -> None:
         self.failed.add(row)
         self._add(row, "error", field, reason, value)
 
-    def warn(self, row: int, field: str, reason: str, value: Any) -> None:
+    def warn(self, row: int, field: str, reason: str, value: object) -> None:
         self._add(row, "warning", field, reason, value)
 
-    def _add(self, row: int, kind: str, field: str, reason: str, value: Any) -> None:
+    def _add(self, row: int, kind: str, field: str, reason: str, value: object) -> None:
         self.problems.append(Problem(row, self.batch.lines.get(row), kind, field, reason, shown(value)))
 
 
@@ -122,7 +126,7 @@ async def write_known(session: AsyncSession, job: ImportJob, batch: Batch, befor
     return True
 
 
-async def _match(session: AsyncSession, job: ImportJob, values: dict[str, Any], tally: _Tally) -> None:
+async def _match(session: AsyncSession, job: ImportJob, values: Mapping[str, object], tally: _Tally) -> None:
     """Rows of users who are there already: what differs is changed."""
     found = (await execute(session, sql.MATCH, values)).one()
     matched, differ, move = found.matched, found.differ, found.move
@@ -160,7 +164,7 @@ async def _match(session: AsyncSession, job: ImportJob, values: dict[str, Any], 
     await execute(session, sql.CHANGE, values)
 
 
-async def _move(session: AsyncSession, values: dict[str, Any], tally: _Tally) -> None:
+async def _move(session: AsyncSession, values: Mapping[str, object], tally: _Tally) -> None:
     """What those are due whose role changes, or who lose their access; two permissions that must not meet refuse it."""
     pairs = await duty_pairs(session)
     moved, refused = [], []
@@ -187,7 +191,7 @@ def _next_status(status: str, said: str | None, *, joins: bool) -> str:
     return UserStatus.ACTIVE if joins and status == UserStatus.PENDING else status
 
 
-def _refuse_match(tally: _Tally, row: Any) -> None:
+def _refuse_match(tally: _Tally, row: sa.Row[Any]) -> None:
     if row.refused == "seen":
         before = f"is the same as in row {row.seen}" if row.seen else "is the same as in a row that was refused"
         tally.refuse(row.row, "username", before, row.username)
@@ -198,7 +202,7 @@ def _refuse_match(tally: _Tally, row: Any) -> None:
         tally.refuse(row.row, "role", reason, row.username)
 
 
-async def _all_new(session: AsyncSession, job: ImportJob, values: dict[str, Any], tally: _Tally) -> bool:
+async def _all_new(session: AsyncSession, job: ImportJob, values: Mapping[str, object], tally: _Tally) -> bool:
     """Add them all at once, where nobody has been met so far: false, and nothing done, if one of them is there."""
     if job.dry_run or job.changed or job.unchanged:
         return False
@@ -211,13 +215,13 @@ async def _all_new(session: AsyncSession, job: ImportJob, values: dict[str, Any]
     return True
 
 
-async def _stage_rules(session: AsyncSession, values: dict[str, Any], tally: _Tally) -> None:
+async def _stage_rules(session: AsyncSession, values: Mapping[str, object], tally: _Tally) -> None:
     if not tally.has_rules:
         await execute(session, sql.RULES, values, rules=[one.for_sql() for one in tally.batch.enrolling])
         tally.has_rules = True
 
 
-async def _create(session: AsyncSession, job: ImportJob, values: dict[str, Any], tally: _Tally) -> None:
+async def _create(session: AsyncSession, job: ImportJob, values: Mapping[str, object], tally: _Tally) -> None:
     matched = tally.changed + tally.unchanged
     if matched == len(tally.batch.staged):
         return
@@ -227,7 +231,7 @@ async def _create(session: AsyncSession, job: ImportJob, values: dict[str, Any],
         await _refuse_taken(session, job, values, tally)
 
 
-async def _preview(session: AsyncSession, job: ImportJob, values: dict[str, Any], tally: _Tally) -> None:
+async def _preview(session: AsyncSession, job: ImportJob, values: Mapping[str, object], tally: _Tally) -> None:
     taken = await _refuse_taken(session, job, values, tally)
     tally.created = (await execute(session, sql.WOULD_ADD, values, taken=taken)).rowcount
     left = MAX_SHOWN - len(job.diff.get("created", ()))
@@ -238,8 +242,10 @@ async def _preview(session: AsyncSession, job: ImportJob, values: dict[str, Any]
         _show(job, "created", ({"row": r.row, "username": r.username, "role": r.role} for r in found))
 
 
-async def _refuse_taken(session: AsyncSession, job: ImportJob, values: dict[str, Any], tally: _Tally) -> list[int]:
-    rows: dict[int, Any] = {}
+async def _refuse_taken(
+    session: AsyncSession, job: ImportJob, values: Mapping[str, object], tally: _Tally
+) -> list[int]:
+    rows: dict[int, sa.Row[Any]] = {}
     for row in await execute(session, sql.TAKEN, values):
         rows.setdefault(row.row, row)
     for row in rows.values():
@@ -251,11 +257,11 @@ async def _refuse_taken(session: AsyncSession, job: ImportJob, values: dict[str,
     return list(rows)
 
 
-def _show(job: ImportJob, what: str, found: Iterable[dict[str, Any]]) -> None:
+def _show(job: ImportJob, what: str, found: Iterable[JsonObject]) -> None:
     job.diff = {**job.diff, what: [*job.diff.get(what, ()), *found]}
 
 
-async def _flag_mistaken(session: AsyncSession, job: ImportJob, values: dict[str, Any], tally: _Tally) -> None:
+async def _flag_mistaken(session: AsyncSession, job: ImportJob, values: Mapping[str, object], tally: _Tally) -> None:
     """Names that look like another's are told, and nothing is merged."""
     if not (await execute(session, sql.LOOKALIKES, values)).scalar_one():
         return
@@ -266,7 +272,7 @@ async def _flag_mistaken(session: AsyncSession, job: ImportJob, values: dict[str
         await execute(session, sql.FLAG_MISTAKEN, values, refused=refused)
 
 
-async def _let_in(session: AsyncSession, values: dict[str, Any], tally: _Tally, bus: Bus) -> None:
+async def _let_in(session: AsyncSession, values: Mapping[str, object], tally: _Tally, bus: Bus) -> None:
     enrolling = tally.batch.enrolling
     if not bus.is_heard(UsersEnrolled) or not any(one.standing == UserStatus.ACTIVE for one in enrolling):
         return

@@ -17,9 +17,10 @@ from opsteward.core.clock import iso, now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Invalid
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.directory.models import AccessReview, AccessReviewItem, User, UserGrant
 from opsteward.directory.reviews.service import info, note, open_review
-from opsteward.directory.types import ReviewInfo
+from opsteward.directory.types import EarlierDecision, ReviewInfo
 from opsteward.directory.user_changes import change
 
 #: Most items that one request decides.
@@ -51,7 +52,7 @@ async def decide(session: AsyncSession, *, review_id: UUID, decisions: Sequence[
     taken: list[AccessReviewItem] = []
     #: Those whose revoke ends, with the instant of it.
     back: list[tuple[AccessReviewItem, datetime]] = []
-    changed: list[dict[str, str]] = []
+    changed: list[JsonObject] = []
     news = 0
     for one in decisions:
         row = rows[one.item_id]
@@ -75,7 +76,7 @@ async def decide(session: AsyncSession, *, review_id: UUID, decisions: Sequence[
     await _give_back(session, back)
     await _take(session, taken, review=review, actor=actor, at=at)
     await _work_out(session, {row.user_id for row in (*taken, *(row for row, _ in back))}, review=review, actor=actor)
-    detail = {"items": news} | ({"changed": changed} if changed else {})
+    detail: JsonObject = {"items": news} | ({"changed": [*changed]} if changed else {})
     await note(session, "access_review.decided", review_id, actor, detail)
     return info(review)
 
@@ -113,10 +114,10 @@ def _check(row: AccessReviewItem, one: Decision) -> None:
     )
 
 
-def _as_earlier(row: AccessReviewItem, decided_at: datetime) -> dict[str, str | None]:
+def _as_earlier(row: AccessReviewItem, decided_at: datetime) -> EarlierDecision:
     return {
-        "decision": row.decision,
-        "decided_by": row.decided_by,
+        "decision": row.decision or "",
+        "decided_by": row.decided_by or "",
         "decided_at": iso(decided_at),
         "reason": row.reason,
     }

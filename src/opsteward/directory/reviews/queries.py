@@ -98,7 +98,7 @@ def _page_of(conditions: list[sa.ColumnElement[bool]], wanted: Wanted, limit: in
         conditions = [*conditions, AccessReviewItem.name == wanted.name]
 
     def part(*more: sa.ColumnElement[bool]) -> sa.Select[Any]:
-        columns: tuple[Any, ...] = (AccessReviewItem.id, *_PLACE)
+        columns: tuple[sa.SQLColumnExpression[Any], ...] = (AccessReviewItem.id, *_PLACE)
         # Ordered by the decision too (of one, the same order), none but an index of decisions will do: gone through
         # in another one, what is open lies behind all that is decided.
         order = (AccessReviewItem.decision, *_PLACE) if more else _PLACE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,6 +13,7 @@ from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.core.name_keys import name_problem
 from opsteward.directory.models import AccessReview
 from opsteward.directory.types import ReviewInfo
@@ -119,9 +119,7 @@ def info(row: AccessReview) -> ReviewInfo:
     return ReviewInfo(**{name: getattr(row, name) for name in ReviewInfo.__dataclass_fields__})
 
 
-async def note(
-    session: AsyncSession, verb: str, review_id: UUID, actor: str, detail: dict[str, Any] | None = None
-) -> None:
+async def note(session: AsyncSession, verb: str, review_id: UUID, actor: str, detail: JsonObject | None = None) -> None:
     """Keep it in the audit log, and tell the pages that show it."""
     await audit.record(
         session, actor=actor, verb=verb, object_type="access_review", object_id=str(review_id), detail=detail

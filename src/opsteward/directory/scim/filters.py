@@ -18,10 +18,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, JSONPATH
 
 from opsteward.core.name_keys import folded
-from opsteward.directory.scim.types import Attribute, Both, Compare, Either, Never, Not, Present, Term, Within
+from opsteward.directory.scim.types import Attribute, Both, Compare, Either, Never, Not, Operand, Present, Term, Within
 
 #: An expression of SQLAlchemy's; what kind of one, its own types tell worse than its use.
-Sql = Any
+Sql = sa.SQLColumnExpression[Any]
 #: Something in it that is neither empty nor a container.
 _FILLED = '$.** ? ((@.type() == "string" && @ != "") || @.type() == "boolean" || @.type() == "number")'
 _DATETIME = "datetime"
@@ -32,7 +32,7 @@ class Value:
     """The SQL of one value, and what an operand of a comparison becomes."""
 
     sql: Sql
-    operand: Callable[[Any], Any]
+    operand: Callable[[Operand], Sql | str | datetime]
     #: A column whose index has its values in the order of their code points.
     ordered: bool = False
 
@@ -73,7 +73,7 @@ def condition(term: Term, place: Place) -> Sql:
             return _compared(attribute, op, value, place)
 
 
-def folding(text: Any) -> Sql:
+def folding(text: Sql | str) -> Sql:
     """Text in the form in which the database compares it, whatever its case."""
     plain = sa.cast(text, sa.Text)
     # ASCII is in that form, but to see to it again takes longer than all the rest
@@ -98,7 +98,13 @@ def as_key(sql: Sql) -> Value:
 
 def as_time(sql: Sql) -> Value:
     """An instant."""
-    return Value(sql, lambda value: value if value.tzinfo else value.replace(tzinfo=UTC))
+    return Value(sql, _as_utc)
+
+
+def _as_utc(value: Operand) -> datetime:
+    if not isinstance(value, datetime):
+        raise TypeError(f"{value!r} is no instant")
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def as_truth(sql: Sql) -> Value:
@@ -134,7 +140,7 @@ class Entry:
         return as_truth(sa.cast(text, sa.Boolean)) if attribute.type == "boolean" else as_text(text, attribute)
 
 
-def compared(value: Value, op: str, operand: Any) -> Sql:
+def compared(value: Value, op: str, operand: Operand) -> Sql:
     """One value against an operand that is not null."""
     left, right = value.sql, value.operand(operand)
     match op:
@@ -146,7 +152,7 @@ def compared(value: Value, op: str, operand: Any) -> Sql:
             return sa.func.strpos(left, right) > 0
         case "sw":
             starts = sa.func.starts_with(left, right)
-            return sa.and_(starts, *_between(left, right)) if value.ordered else starts
+            return sa.and_(starts, *_between(left, str(right))) if value.ordered else starts
         case "ew":
             return sa.func.right(left, sa.func.length(right)) == right
     if not isinstance(operand, datetime):
@@ -164,7 +170,7 @@ def _between(column: Sql, start: str) -> list[Sql]:
     return [column >= start, *before]
 
 
-def _compared(attribute: Attribute, op: str, operand: Any, place: Place) -> Sql:
+def _compared(attribute: Attribute, op: str, operand: Operand, place: Place) -> Sql:
     if operand is None:
         there = _present(attribute, place)
         return there if op == "ne" else sa.not_(sa.func.coalesce(there, sa.false())) if op == "eq" else sa.false()
@@ -221,7 +227,7 @@ def order_of(attribute: Attribute, place: Place) -> Sql:
     return sa.collate(Entry(first).value(rest).sql, "C")
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     return str(value)

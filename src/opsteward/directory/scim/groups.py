@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,6 +13,7 @@ from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import FieldProblem, Invalid
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.core.name_keys import folded, name_problem
 from opsteward.directory.models import User
 from opsteward.directory.scim.models import ScimGroup, ScimGroupMember
@@ -56,7 +56,7 @@ async def change(session: AsyncSession, before: GroupResource, state: GroupState
     await _drop(session, before.id, gone)
     await _add(session, before.id, new)
     await _touch(session, before.id, columns if fields else {})
-    detail = {"fields": sorted(fields), "added": len(new), "removed": len(gone)}
+    detail: JsonObject = {"fields": [*sorted(fields)], "added": len(new), "removed": len(gone)}
     await _told(session, before.id, "changed", actor, detail)
 
 
@@ -81,7 +81,7 @@ async def remove(session: AsyncSession, group_id: UUID, *, actor: str) -> None:
     await _told(session, group_id, "deleted", actor, {})
 
 
-def _among(column: Any, ids: Collection[UUID]) -> Any:
+def _among(column: sa.SQLColumnExpression[UUID], ids: Collection[UUID]) -> sa.ColumnElement[bool]:
     # as one array: there may be more than a statement has room for parameters
     return column == sa.any_(sa.cast(list(ids), ARRAY(sa.Uuid)))
 
@@ -99,7 +99,7 @@ def _check(state: GroupState) -> None:
         raise Invalid(problems=problems)
 
 
-def _columns(state: GroupState) -> dict[str, Any]:
+def _columns(state: GroupState) -> JsonObject:
     return {
         "display_name": state.display_name,
         "display_key": folded(state.display_name),
@@ -108,7 +108,7 @@ def _columns(state: GroupState) -> dict[str, Any]:
     }
 
 
-async def _touch(session: AsyncSession, group_id: UUID, columns: dict[str, Any]) -> None:
+async def _touch(session: AsyncSession, group_id: UUID, columns: JsonObject) -> None:
     await session.execute(
         sa.update(ScimGroup)
         .where(ScimGroup.tenant_id == tenant_of(session), ScimGroup.id == group_id)
@@ -133,7 +133,7 @@ async def _add(session: AsyncSession, group_id: UUID, members: Sequence[Member])
         raise Invalid.field("members", "hold the group itself", "leave it out")
     for kind, table in ((Kind.USER, User), (Kind.GROUP, ScimGroup)):
         ids = {member.id for member in members if member.kind == kind}
-        there: Any = sa.and_(table.tenant_id == tenant_id, _among(table.id, ids))
+        there = sa.and_(table.tenant_id == tenant_id, _among(table.id, ids))
         if kind == Kind.USER:
             there = sa.and_(there, User.holds_names)
         known = set(await session.scalars(sa.select(table.id).where(there))) if ids else set()
@@ -168,7 +168,7 @@ async def kinds_of(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, K
     return {row[0]: Kind(row[1]) for row in await session.execute(users.union_all(groups))}
 
 
-async def _told(session: AsyncSession, group_id: UUID, what: str, actor: str, detail: dict[str, Any]) -> None:
+async def _told(session: AsyncSession, group_id: UUID, what: str, actor: str, detail: JsonObject) -> None:
     await audit.record(
         session,
         actor=actor,

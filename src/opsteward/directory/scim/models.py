@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from opsteward.core.clock import now
 from opsteward.core.db import Base, TenantRow
+from opsteward.core.json_types import JsonObject
 
 
 class ScimGroup(TenantRow, Base):
@@ -27,7 +27,7 @@ class ScimGroup(TenantRow, Base):
     display_name: Mapped[str]
     display_key: Mapped[str] = mapped_column(sa.Text(collation="C"))
     external_id: Mapped[str | None]
-    scim: Mapped[dict[str, Any] | None]
+    scim: Mapped[JsonObject | None]
     version: Mapped[int] = mapped_column(server_default="1")
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ from opsteward.core.db import tenant_of
 from opsteward.core.errors import NotFound
 from opsteward.directory.models import User
 from opsteward.directory.scim.attributes import GroupRow, UserRow
-from opsteward.directory.scim.filters import condition, order_of
+from opsteward.directory.scim.filters import Place, condition, order_of
 from opsteward.directory.scim.models import ScimGroup, ScimGroupMember
 from opsteward.directory.scim.types import (
     Found,
@@ -27,6 +27,7 @@ from opsteward.directory.scim.types import (
     UserResource,
 )
 
+Selected: TypeAlias = "sa.Select[str, UUID, str, Any]"
 _USER_FIELDS = [name for name in UserResource.__dataclass_fields__ if name not in ("groups", "kind")]
 _GROUP_FIELDS = [name for name in GroupResource.__dataclass_fields__ if name not in ("members", "kind")]
 
@@ -61,11 +62,11 @@ async def find(
     return Found(total=total, resources=[known[one] for _, one in ids if one in known])
 
 
-def _select(session: AsyncSession, search: Search, base: str, *, alone: bool) -> sa.Select[Any]:
+def _select(session: AsyncSession, search: Search, base: str, *, alone: bool) -> Selected:
     tenant_id = tenant_of(session)
     of_users = search.kind == Kind.USER
-    place: Any = UserRow(tenant_id, base) if of_users else GroupRow(tenant_id, base)
-    table: Any = User if of_users else ScimGroup
+    place: Place = UserRow(tenant_id, base) if of_users else GroupRow(tenant_id, base)
+    table = User if of_users else ScimGroup
     key = User.username_key if of_users else ScimGroup.display_key
     order = order_of(search.order, place) if search.order is not None else sa.null()
     if not alone:
@@ -78,7 +79,7 @@ def _select(session: AsyncSession, search: Search, base: str, *, alone: bool) ->
     return query if search.where is None else query.where(condition(search.where, place))
 
 
-def _ordered(selects: list[sa.Select[Any]], searches: Sequence[Search], descending: bool) -> sa.Select[Any]:
+def _ordered(selects: list[Selected], searches: Sequence[Search], descending: bool) -> Selected:
     if len(selects) == 1:
         columns = selects[0].selected_columns
         # without an order by the names, as an index has them: the first page needs no sorting
@@ -115,7 +116,7 @@ async def get_group(
     return found[group_id]
 
 
-def _own_user(session: AsyncSession) -> tuple[Any, ...]:
+def _own_user(session: AsyncSession) -> tuple[sa.SQLColumnExpression[bool], ...]:
     return User.tenant_id == tenant_of(session), User.holds_names
 
 

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TypeAlias
 from uuid import UUID
 
 from opsteward.core.errors import Conflict, Invalid
+from opsteward.core.json_types import Json
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -55,13 +56,17 @@ class Attribute:
     many: bool = False
 
 
+#: What an attribute is compared with, as the type of the attribute has it.
+Operand: TypeAlias = str | bool | int | float | bytes | datetime | None
+
+
 @dataclass(frozen=True)
 class Compare:
     """An attribute against a value: eq ne co sw ew gt ge lt le."""
 
     attribute: Attribute
     op: str
-    value: Any
+    value: Operand
 
 
 @dataclass(frozen=True)
@@ -150,7 +155,7 @@ class UserResource:
     version: int
     created_at: datetime
     updated_at: datetime
-    scim: Mapping[str, Any] | None
+    scim: Mapping[str, Json] | None
     groups: Sequence[Membership] = ()
     kind: Kind = Kind.USER
 
@@ -165,7 +170,7 @@ class GroupResource:
     version: int
     created_at: datetime
     updated_at: datetime
-    scim: Mapping[str, Any] | None
+    scim: Mapping[str, Json] | None
     members: Sequence[Member] | None = ()
     kind: Kind = Kind.GROUP
 
@@ -197,7 +202,7 @@ class UserState:
     manager_id: UUID | None
     active: bool | None
     role: str | None
-    scim: Mapping[str, Any]
+    scim: Mapping[str, Json]
     emails: Sequence[str] = ()
 
 
@@ -207,5 +212,5 @@ class GroupState:
 
     display_name: str
     external_id: str | None
-    scim: Mapping[str, Any]
+    scim: Mapping[str, Json]
     members: Sequence[Member] = field(default_factory=tuple)

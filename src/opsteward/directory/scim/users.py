@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -56,7 +55,7 @@ async def create(session: AsyncSession, users: Users, state: UserState, *, actor
 async def change(session: AsyncSession, users: Users, before: UserResource, state: UserState, *, actor: str) -> None:
     """Make a user that is held what the state says; what is so already is left alone. Raises Invalid, Conflict."""
     keys = _checked(state)
-    wanted: dict[str, Any] = {
+    wanted: dict[str, object] = {
         "username": state.username,
         "full_name": state.full_name,
         "email": state.email,

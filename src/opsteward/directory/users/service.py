@@ -72,7 +72,7 @@ class Users:
             tenant_id=tenant_id, user_id=user_id, enrollment_type=enrolled_as, rule=rule, actor=actor, at=at
         )
         joins = enrollment["automatic"] and new.active
-        row = creation.user_row(new, rule=rule, enrolled=joins, tenant_id=tenant_id, actor=actor)
+        row = creation.user_row(new, rule=rule, enrolled=bool(joins), tenant_id=tenant_id, actor=actor)
         row |= {"id": user_id, "created_at": at, "updated_at": at, "deactivated_at": None if new.active else at}
         if pair := meeting(row["permissions"], rules.duty_pairs):
             raise duties_meet(pair)
