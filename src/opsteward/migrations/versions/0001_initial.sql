@@ -460,6 +460,7 @@ create table opsteward.audit_entries (
     mark bytea,
     constraint pk_audit_entries primary key (id)
 );
+create index ix_audit_entries_tenant_actor on opsteward.audit_entries (tenant_id, actor, at);
 create index ix_audit_entries_tenant_at on opsteward.audit_entries (tenant_id, at);
 create index ix_audit_entries_tenant_object on opsteward.audit_entries (tenant_id, object_id);
 
@@ -613,6 +614,19 @@ create table opsteward.systems (
 );
 create index ix_systems_kept on opsteward.systems (tenant_id) where settings ? 'access_role';
 
+create table opsteward.health_minutes (
+    tenant_id uuid not null,
+    system_id uuid not null,
+    minute timestamptz not null,
+    checks int not null,
+    failed int not null,
+    answered int not null,
+    response_total double precision not null,
+    response_max double precision not null,
+    constraint pk_health_minutes primary key (tenant_id, system_id, minute)
+);
+create index ix_health_minutes_minute on opsteward.health_minutes (minute);
+
 create table opsteward.access_due (
     tenant_id uuid not null,
     system_id uuid not null,
@@ -678,6 +692,7 @@ create table opsteward.approvals (
     constraint uq_approvals_tenant_id_action_run_id unique (tenant_id, action_run_id),
     constraint fk_approvals_action_run_id foreign key (action_run_id) references opsteward.action_runs (id)
 );
+create index ix_approvals_tenant_requested on opsteward.approvals (tenant_id, requested_at, id);
 create index ix_approvals_tenant_status on opsteward.approvals (tenant_id, status, requested_at);
 
 create table opsteward.freezes (
@@ -795,12 +810,17 @@ create table opsteward.incidents (
     acknowledged_at timestamptz,
     acknowledged_by text,
     resolved_at timestamptz,
+    resolved_by text,
     resolution text,
+    urgency int generated always as (
+        case status when 'resolved' then 0 else 10 end
+        + case severity when 'high' then 3 when 'medium' then 2 when 'low' then 1 else 0 end) stored not null,
     constraint pk_incidents primary key (id),
     constraint uq_incidents_tenant_id_number unique (tenant_id, number)
 );
 create index ix_incidents_tenant_status on opsteward.incidents (tenant_id, status, opened_at);
 create index ix_incidents_tenant_system on opsteward.incidents (tenant_id, system_id, status);
+create index ix_incidents_tenant_urgency on opsteward.incidents (tenant_id, urgency, number);
 
 create table opsteward.incident_fingerprints (
     tenant_id uuid not null,
@@ -810,6 +830,22 @@ create table opsteward.incident_fingerprints (
     constraint fk_incident_fingerprints_incident_id foreign key (incident_id) references opsteward.incidents (id)
 );
 
+create table opsteward.incident_objects (
+    tenant_id uuid not null,
+    incident_id uuid not null,
+    fingerprint text not null,
+    object_key text not null,
+    name text not null,
+    was_in_trouble boolean not null,
+    in_trouble boolean not null,
+    happened_at timestamptz not null,
+    received_at timestamptz not null,
+    constraint pk_incident_objects primary key (tenant_id, incident_id, fingerprint, object_key),
+    constraint fk_incident_objects_incident_id foreign key (incident_id) references opsteward.incidents (id)
+);
+create index ix_incident_objects_in_trouble on opsteward.incident_objects (tenant_id, incident_id, name)
+    where in_trouble;
+
 create table opsteward.timeline_entries (
     id uuid not null,
     tenant_id uuid not null,
@@ -817,6 +853,7 @@ create table opsteward.timeline_entries (
     at timestamptz not null,
     kind text not null,
     title text not null,
+    actor text,
     detail jsonb not null,
     constraint pk_timeline_entries primary key (id),
     constraint fk_timeline_entries_incident_id foreign key (incident_id) references opsteward.incidents (id)
