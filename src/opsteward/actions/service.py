@@ -1,4 +1,4 @@
-"""What other rooms do with actions: request one, amend it, approve or refuse it, look at what was done.
+"""What other rooms do with actions: request one, amend it, approve or refuse it, read what was done.
 
 What follows is the `executor`'s. Each call is one transaction: the row, the audit entry and the enqueued work are
 committed together or not at all.

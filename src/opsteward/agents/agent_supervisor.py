@@ -57,7 +57,7 @@ class Assigned:
 
 
 class Beat(TypedDict):
-    """An agent's row for `beat_agents`; instants are seconds since 1970. `told`: people know that it has failed."""
+    """An agent's row for `beat_agents`; instants are seconds since 1970. `told`: its failure was reported."""
 
     id: str
     generation: int

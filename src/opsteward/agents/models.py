@@ -38,7 +38,7 @@ class Agent(TenantRow, Base):
     runs: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     failures: Mapped[int] = mapped_column(default=0)
     restarts: Mapped[int] = mapped_column(default=0)
-    told: Mapped[bool] = mapped_column(default=False)  # people know that it fails, and not yet that it is over
+    told: Mapped[bool] = mapped_column(default=False)  # its failure was reported, and not yet that it is over
     next_start_at: Mapped[datetime | None]
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=now)

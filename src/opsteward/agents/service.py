@@ -1,4 +1,4 @@
-"""What operators do with agents: register, look, start, stop, restart, pause, resume, remove.
+"""What operators do with agents: register, read, start, stop, restart, pause, resume, remove them.
 
 An order is a row that says what is wanted, and a notice; the process that owns the agent does it.
 """
@@ -191,7 +191,7 @@ class AgentService:
         return row
 
     async def _end_trouble(self, session: AsyncSession, row: Agent, *, reason: str) -> None:
-        """What people were told of it is over: nobody wants its work any more."""
+        """Resolve what was reported of it: its work is not wanted any more."""
         if row.told:
             row.told = False
             report = failure_report(row.name, context={"kind": row.kind, "reason": reason}, resolved=True)

@@ -118,7 +118,7 @@ class Runner:
 
     async def drain(self, *, grace: float) -> None:
         """Let what runs come to its end for `grace` seconds; the rest is given back, to be run elsewhere."""
-        self._held_back = True  # nothing is claimed here any more: the others are told of the room that each end makes
+        self._held_back = True  # nothing is claimed here any more: other processes are notified when a task ends
         running = self._executions()
         if running:
             await asyncio.wait(running, timeout=grace)
@@ -154,7 +154,7 @@ class Runner:
     # -- claiming ----------------------------------------------------------------------------------------------
 
     async def _refresh(self, *, notices_lost: bool = True) -> None:
-        """Read the pauses anew; what notices would have told of cancels too, where they may have been lost."""
+        """Read the pauses anew; and which tasks are to be cancelled, where notices of that may have been lost."""
         try:
             await self._gate.refresh()
             if notices_lost:
@@ -167,7 +167,7 @@ class Runner:
         self._refreshing = asyncio.create_task(self._refresh())
 
     async def _look_for_cancels(self) -> None:
-        """Cancel what runs here and is to be cancelled, which we may not have been told. Raises Unavailable."""
+        """Cancel the tasks that run here and are to be cancelled, where the notice was lost. Raises Unavailable."""
         by_tenant: dict[UUID, list[UUID]] = {}
         for task_id, one in self._running.items():
             by_tenant.setdefault(one.task.tenant_id, []).append(task_id)

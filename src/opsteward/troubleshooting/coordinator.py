@@ -89,7 +89,7 @@ class Coordinator:
         return await durable.step("session.report", partial(self._report, case, outcome))
 
     async def _give_up(self, *, tenant_id: str, session_id: str, reason: str, run_id: str = "") -> None:
-        """Something broke that should not: the session ends, and people are told."""
+        """Something broke that should not: the session ends, and the incident is escalated."""
         case = Case(UUID(tenant_id), UUID(session_id))
         async with self._context.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
