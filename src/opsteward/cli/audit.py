@@ -59,6 +59,7 @@ def export_audit(
     since: Since = None,
     until: Until = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Write all entries that fit into a file, newest first."""
     from opsteward.cli import show
@@ -68,7 +69,7 @@ def export_audit(
     wanted = {k: v for k, v in _wanted(actor, verb, object_id, object_type, since, until).items() if v is not None}
     call: Call[str] = Call("GET", "/api/v1/audit/export", params=wanted)
     size = Client(timeout=600).download(call, file, force=force)
-    show.say(f"Wrote {size} bytes to {file}")
+    show.done({"file": str(file), "bytes": size}, f"Wrote {size} bytes to {file}", json_wanted=as_json)
 
 
 def _wanted(

@@ -31,6 +31,7 @@ def list_freezes(limit: Limit = LIMIT, every: All = False, as_json: Json = False
 @app.command("lift")
 def lift_freeze(
     freeze: Annotated[str, typer.Argument(help="Its id, or the end of it that the list shows.")],
+    as_json: Json = False,
 ) -> None:
     """Allow the action on that target again."""
     from opsteward.cli import show
@@ -38,5 +39,6 @@ def lift_freeze(
     from opsteward.cli.references import id_of
 
     client = Client()
-    client.post(f"/api/v1/freezes/{id_of(client, 'freeze', freeze)}/lift")
-    show.say("Lifted")
+    found = id_of(client, "freeze", freeze)
+    client.post(f"/api/v1/freezes/{found}/lift")
+    show.done({"id": found, "lifted": True}, "Lifted", json_wanted=as_json)
