@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 app = typer.Typer(help="A small real shop under a process supervisor, to break on purpose.", no_args_is_help=True)
 
 Home = Annotated[Path, typer.Option(help="The lab's folder; root needs one that all users can pass through.")]
-DEFAULT_HOME = Path("/tmp/opsteward-lab")  # noqa: S108 - a place to play, removed at each start
+DEFAULT_HOME = Path(os.environ.get("TMPDIR", "/tmp")) / "opsteward-lab"  # noqa: S108 - a place to play, removed at each start
 
 
 @app.command("start")
