@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from support.live import Live
 
 pytest_plugins = ["support.slow_tests"]
+
+hypothesis.settings.register_profile("opsteward", deadline=None)  # how long an example takes is the machine's matter
+hypothesis.settings.load_profile("opsteward")
 
 _KILLS = "kills processes, and waits for the others to notice"
 _INTERVALS = "lets real intervals pass"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from opsteward.cli.listing import Json
 app = typer.Typer(help="A small real shop under a process supervisor, to break on purpose.", no_args_is_help=True)
 
 Home = Annotated[Path, typer.Option(help="The lab's folder; root needs one that all users can pass through.")]
-DEFAULT_HOME = Path("/tmp/opsteward-lab")  # noqa: S108 - a place to play, removed at each start
+DEFAULT_HOME = Path(os.environ.get("TMPDIR", "/tmp")) / "opsteward-lab"  # noqa: S108 - a place to play, removed at each start
 
 
 @app.command("start")

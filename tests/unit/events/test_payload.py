@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import suppress
 from typing import Any
@@ -156,10 +157,9 @@ def test_patterns_take_time_linear_in_the_text(pattern: str) -> None:
 
 @pytest.mark.parametrize("pattern", ["(?=(a+)+$)b", r"(a+)+\1b", "(?<=(a+a+)+)b", "a{1000}{1000}{1000}"])
 async def test_patterns_that_look_around_may_take_their_time_and_no_more(pattern: str) -> None:
-    started = time.monotonic()
     with suppress(Invalid):
-        await compute(0.3, validate_payload, "a" * 100_000 + "!", [], {"pattern": pattern})
-    assert time.monotonic() - started < 10, "0.3 s of its own, and others' work beside it"
+        async with asyncio.timeout(60):  # 0.3 s of its own, and others' work beside it; they would take hours
+            await compute(0.3, validate_payload, "a" * 100_000 + "!", [], {"pattern": pattern})
 
 
 @pytest.mark.parametrize(
