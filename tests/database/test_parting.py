@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from opsteward.app import websocket_closing
 from opsteward.app.websocket_closing import WebSocketClosing
@@ -88,7 +89,7 @@ async def test_one_that_never_reads_loses_its_place(monkeypatch: pytest.MonkeyPa
             await talker.parted.wait()
             while server.server_state.connections:
                 await asyncio.sleep(0.02)
-        assert client.state  # it has not read a thing since
+        assert client.state is State.OPEN  # it has not read a thing since, not even that it is over
 
 
 async def test_the_server_goes_down_in_spite_of_one_that_never_reads() -> None:
