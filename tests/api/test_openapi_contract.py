@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
+
 from support.live import Live
 
 #: What does not hold, and is not meant to.
@@ -20,6 +22,7 @@ _NOT_MEANT = {
 }
 
 
+@pytest.mark.slow(reason="tries generated requests on every route of the description")
 def test_every_route_keeps_its_contract(live: Live, tmp_path: Path) -> None:
     tenant = live.tenant(f"contract{uuid4().hex[:12]}")
     ran = subprocess.run(

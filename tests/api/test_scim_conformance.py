@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 from scim2_client import BaseSyncSCIMClient
 from scim2_tester import Status, check_server
 
@@ -30,6 +31,7 @@ class Client(BaseSyncSCIMClient):
         return self.client.request(method, url, **options)
 
 
+@pytest.mark.slow(reason="runs the whole of scim2-tester")
 def test_the_server_conforms(live: Live) -> None:
     tenant = live.tenant(f"scim{uuid4().hex[:12]}")
     provider = live.operator(tenant, "entra", "provisioner")

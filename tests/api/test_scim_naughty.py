@@ -61,6 +61,7 @@ def _differing(sent: Any, told: Any, where: str = "") -> list[str]:
     return [] if sent == told or sent in ("", None) else [f"{where}: {sent!r:.60} came back as {told!r:.60}"]
 
 
+@pytest.mark.slow(reason="sends every difficult text there is to a real instance")
 @pytest.mark.parametrize("kind", SENT)
 async def test_kept_exactly_or_refused(idp: Provisioner, kind: str) -> None:
     collection, made_of, share = SENT[kind]
@@ -98,6 +99,7 @@ async def test_kept_exactly_or_refused(idp: Provisioner, kind: str) -> None:
     assert kept == {}
 
 
+@pytest.mark.slow(reason="looks for every difficult text in several ways")
 async def test_each_is_found_again_by_every_comparison(idp: Provisioner) -> None:
     texts = [text for text in NAUGHTY[::20] if not any("\ud800" <= one <= "\udfff" for one in text)]
     found = 0

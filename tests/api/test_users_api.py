@@ -67,6 +67,7 @@ async def test_addresses_compare_whatever_their_form(tenant: Tenant, one: str, o
     assert problem_of(again, 409)["errors"][0]["field"] == "email"
 
 
+@pytest.mark.slow(reason="a race shows itself only in many tries: a thousand pairs of requests")
 async def test_two_at_once_for_one_name_are_one_user_a_thousand_times(tenant: Tenant) -> None:
     async def register(username: str, address: str) -> int:
         body = {"username": username, "email": address, "full_name": "R"}

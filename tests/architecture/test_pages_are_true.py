@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -27,6 +28,16 @@ def blocks(language: str) -> list[Any]:
 def anchor(heading: str) -> str:
     """A heading's anchor, as the usual renderers make it."""
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@functools.cache
+def command_line() -> Any:
+    """The command `opsteward` with all below it, put together once."""
+    import typer
+
+    from opsteward.cli.main import app
+
+    return typer.main.get_command(app)
 
 
 @pytest.mark.parametrize("path", [*PAGES, *INTEGRATION_PAGES], ids=lambda path: str(path.relative_to(ROOT)))
@@ -97,12 +108,8 @@ def test_systems_in_the_pages_are_taken(text: str) -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_in_the_pages_exist(path: Path) -> None:
-    import typer
-
-    from opsteward.cli.main import app
-
     for line in COMMAND.findall(path.read_text(encoding="utf-8")):
-        command: Any = typer.main.get_command(app)
+        command = command_line()
         for word in line.split():
             if not hasattr(command, "commands"):
                 break

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 from support.homes import temporary_home
 
@@ -34,10 +35,12 @@ def program(text: str, home: Path) -> subprocess.Popen[str]:
     )
 
 
-def test_the_guide_runs_as_it_stands_with_an_instance_of_its_own() -> None:
+@pytest.mark.slow(reason="starts two instances, one after the other, each by a program")
+def test_the_guide_runs_as_it_stands_and_again_in_the_same_home() -> None:
     examples = re.findall(r"```python\n(.*?)```", _GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     assert len(examples) > 5
     with temporary_home(empty=True) as home:
+        assert program("\n".join(examples), home).wait(120) == 0
         assert program("\n".join(examples), home).wait(120) == 0
 
 

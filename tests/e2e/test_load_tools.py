@@ -56,6 +56,7 @@ def test_errors_fail(live: Live, tenant: LiveTenant) -> None:
     assert report["tasks"]["submitted"] == 0  # type: ignore[index]
 
 
+@pytest.mark.slow(reason="raises the load in steps of real time")
 def test_rising_load(tenant: LiveTenant) -> None:
     report = told(tenant.owner.cli("bench", "stress", "--duration", "6", "--limit", "5", "--json"), 0)
     assert report["highest_rate_held"] >= 20  # type: ignore[operator]
@@ -66,11 +67,13 @@ def test_rising_load(tenant: LiveTenant) -> None:
     assert {one["status"] for one in incidents} == {"resolved"}
 
 
+@pytest.mark.slow(reason="raises the load in steps of real time")
 def test_no_rate_held_fails(tenant: LiveTenant) -> None:
     done = tenant.owner.cli("bench", "stress", "--duration", "5", "--limit", "0.001", "--json")
     assert told(done, 1)["highest_rate_held"] == 0
 
 
+@pytest.mark.slow(reason="loads a real instance for some seconds")
 def test_a_soak_of_a_few_seconds(live: Live, tenant: LiveTenant) -> None:
     report = told(tenant.owner.cli("soak", "--duration", "5", "--minutes", "notice=60", "--json"), 0)
     assert report["rounds"] >= 1  # type: ignore[operator]
