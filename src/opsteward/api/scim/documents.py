@@ -22,7 +22,7 @@ from opsteward.directory.scim.types import (
     UserResource,
     UserState,
 )
-from opsteward.directory.user_validation import MAX_FULL_NAME
+from opsteward.directory.user_fields import MAX_FULL_NAME
 
 _STANDING = ("active", "pending")
 
