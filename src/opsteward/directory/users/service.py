@@ -85,8 +85,8 @@ class Users:
             session, actor=actor, verb="user.registered", object_type="user", object_id=str(user_id),
             detail={"enrollment_type": enrolled_as, "status": row["status"], "source": new.source},
         )  # fmt: skip
-        told = {"id": str(user_id), "username": new.username, "role": new.role, "status": row["status"]}
-        await record_changes(session, [Change("user_registered", {"user_data": told})])
+        data = {"id": str(user_id), "username": new.username, "role": new.role, "status": row["status"]}
+        await record_changes(session, [Change("user_registered", {"user_data": data})])
         await pending_changes(session, [enrollment])
         await feed.announce(session, kind=PEOPLE, object_id=str(user_id))
         if joins:
