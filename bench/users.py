@@ -6,7 +6,7 @@
   where it is installed.
 - Peak memory of the process that does it (API and worker in one): under 400 MB.
 - The same file again: the job that stands answers; and, with one blank line more, every row is read, known by the
-  digest of its batch, and its user looked at: a no-op. `--shuffled` turns the rows round, so that each is compared.
+  digest of its batch, and its user looked at: a no-op. `--shuffled` reverses the rows, so that each is compared.
 
 It says what it is doing, and gives up after five minutes: fewer rows take less.
 
@@ -123,13 +123,13 @@ def take(instance: Instance, path: Path, *, mode: str, more: bytes = b"") -> tup
         raise SystemExit(f"{answer.status_code} {answer.text[:500]}")
     accepted = time.monotonic() - began
     job_id = answer.json()["job_id"]
-    told = time.monotonic()
+    reported = time.monotonic()
     while True:
         report = instance.client.get(f"{URL}/imports/{job_id}")
         if report["ended_at"] or report["status"] == "failed":
             return accepted, time.monotonic() - began, report
-        if time.monotonic() - told > 5:
-            told = time.monotonic()
+        if time.monotonic() - reported > 5:
+            reported = time.monotonic()
             say(f"  {report['rows']:,} rows, {report['progress']} %")
         time.sleep(0.2)
 
@@ -196,31 +196,31 @@ def main() -> None:
             memory, process = Memory(instance.process.pid), psutil.Process(instance.process.pid)
             idle = process.memory_info().rss
             work = Work(instance)
-            marks = [work.all()]
+            cpu = [work.all()]
             say("importing them for the first time")
             accepted, seconds, report = take(instance, file, mode="upsert")
             if report["created"] != count:
                 raise SystemExit(f"not all of it was taken: {report}")
             peak = memory.peak()
-            marks.append(work.all())
+            cpu.append(work.all())
             say("sending the same file again: the job that stands answers")
             _, same, _ = take(instance, file, mode="upsert")
-            marks.append(work.all())
+            cpu.append(work.all())
             if options.shuffled:
                 say("sending the rows in another order: every row is compared")
                 turn_round(file)
             else:
                 say("sending it with a blank line more: every row is known again")
             _, compared, again = take(instance, file, mode="upsert", more=b"\n")
-            marks.append(work.all())
+            cpu.append(work.all())
             if again["unchanged"] != count:
                 raise SystemExit(f"the second time was no no-op: {again}")
             before = work.database()
             say("copying the same rows with COPY alone")
             copying, copied = raw_copy(EmbeddedPostgres(instance.home))
             copying_cpu = work.database() - before
-        first_cpu, again_cpu = marks[1] - marks[0], marks[3] - marks[2]
-        say("giving the same people to OpenLDAP's slapadd")
+        first_cpu, again_cpu = cpu[1] - cpu[0], cpu[3] - cpu[2]
+        say("importing the same people by OpenLDAP's slapadd")
         directory = slapadd(folder, file)
     table = Table(f"{count:,} users as NDJSON ({copied:,} copied)", "measured", "aim")
     table.add_row("upload until it is accepted, s", f"{accepted:.1f}", "")
@@ -237,8 +237,8 @@ def main() -> None:
     table.add_row("the same file again, s", f"{same:.1f}", "")
     table.add_row("  with a line more (or shuffled), s", f"{compared:.1f}", "a third of the first")
     table.add_row("  times faster than the first", f"{seconds / compared:.1f}", "3")
-    told = f"{first_cpu:.1f}, {copying_cpu:.1f}, {again_cpu:.1f}"
-    table.add_row("CPU of first import, COPY (out and in), repeated import, s", told, "")
+    seconds_of_cpu = f"{first_cpu:.1f}, {copying_cpu:.1f}, {again_cpu:.1f}"
+    table.add_row("CPU of first import, COPY (out and in), repeated import, s", seconds_of_cpu, "")
     table.add_row(
         "  COPY to import; first to repeated", f"{copying_cpu / first_cpu:.2f}; {first_cpu / again_cpu:.1f}", ""
     )

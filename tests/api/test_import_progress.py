@@ -57,3 +57,10 @@ async def test_the_percentage_follows_the_rows(tenant: Tenant, kind: str, conten
         assert percent >= 95 * rows / ROWS / 8, "and never far behind it"
     report = (await tenant.http.get(f"/api/v1/users/imports/{job_id}")).json()
     assert (report["progress"], report["rows"], report["created"]) == (100, ROWS, ROWS)
+
+
+async def test_a_small_import_is_one_step_however_small_a_batch_is(tenant: Tenant) -> None:
+    users = [{name: user[name] for name in ("username", "email", "full_name")} for user in USERS[:900]]
+    answer = await tenant.http.post("/api/v1/users/bulk-import", json={"users": users})
+    report = answer.json()
+    assert (answer.status_code, report["created"], report["failed_imports"]) == (200, 900, 0), answer.text

@@ -78,7 +78,7 @@ async def ended(services: Services, tenant_id: UUID, job_id: UUID) -> ImportRepo
     async with asyncio.timeout(600):
         while True:
             report = await report_of(services, tenant_id, job_id)
-            if report.info.ended_at is not None:
+            if report.ended_at is not None:
                 return report
             await asyncio.sleep(0.05)
 
@@ -120,7 +120,7 @@ def state_of(services: Services, tenant_id: UUID) -> list[Any]:
 
 def told(report: ImportReport) -> dict[str, Any]:
     names = ("status", "rows", "created", "changed", "unchanged", "left", "failed_imports", "error_count", "notes")
-    return {name: getattr(report.info, name) for name in (*names, "warning_count", "progress")}
+    return {name: getattr(report, name) for name in (*names, "warning_count", "progress")}
 
 
 async def test_a_killed_import_ends_as_an_undisturbed_one(place: tuple[Services, ForkedWorkers]) -> None:
@@ -130,18 +130,18 @@ async def test_a_killed_import_ends_as_an_undisturbed_one(place: tuple[Services,
     workers.start("calm", **FAST)
     expected = await ended(services, calm, await begin(services, calm, content))
     workers.kill_all()
-    assert expected.info.failed_imports > ROWS // 100
-    assert (expected.info.status, expected.info.left) == ("completed", 2)
+    assert expected.failed_imports > ROWS // 100
+    assert (expected.status, expected.left) == ("completed", 2)
 
     job_id = await begin(services, disturbed, content)
     kills = 0
     for share in (0.2, 0.7):
         victim = workers.start(f"victim-{kills}", **FAST)
         async with asyncio.timeout(60):
-            while (await report_of(services, disturbed, job_id)).info.rows < share * ROWS:
+            while (await report_of(services, disturbed, job_id)).rows < share * ROWS:
                 await asyncio.sleep(0.005)
         workers.kill(victim)
-        kills += (await report_of(services, disturbed, job_id)).info.ended_at is None
+        kills += (await report_of(services, disturbed, job_id)).ended_at is None
     assert kills == 2, "it was over before it could be killed"
     workers.start("heir", **FAST)
     report = await ended(services, disturbed, job_id)

@@ -1,6 +1,6 @@
 """What an OpenID Connect provider says: its discovery document, its keys, and the ID tokens that it signs.
 
-Speaks HTTP and checks signatures and claims; whose identity that is in Opsteward is not told here.
+Speaks HTTP and checks signatures and claims; whose identity that is in Opsteward is decided in `oidc`.
 """
 
 from __future__ import annotations

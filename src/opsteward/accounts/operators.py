@@ -32,7 +32,7 @@ async def create_operator(
     session: AsyncSession, *, name: str, roles: Sequence[str], actor: str, by: Identity | None = None
 ) -> OperatorInfo:
     """Add an operator to this tenant. Raises Invalid for a bad name or role, Conflict for a taken name,
-    Denied for giving a role that grants more than one has oneself."""
+    Denied for a role that grants more than the asker has."""
     check_name(name)
     check_roles(roles, by=by)
     row = {

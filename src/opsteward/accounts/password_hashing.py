@@ -1,4 +1,4 @@
-"""Passwords as such: what is good enough to be one, and hashing them with Argon2. Who has which is not told here."""
+"""Passwords as such: what is good enough to be one, and hashing them with Argon2. Whose they are is in `passwords`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator may give to another, or to a token: nothing beyond their own. Storing it is not told here."""
+"""What an operator may give to another, or to a token: nothing beyond their own. It stores nothing."""
 
 from __future__ import annotations
 

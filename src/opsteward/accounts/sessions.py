@@ -88,6 +88,6 @@ async def end_sessions(session: AsyncSession, *, operator_id: UUID, but: UUID | 
         .values(revoked_at=now())
         .returning(Token.id)
     )
-    told = set(ended) or {operator_id}  # API tokens are looked at again upon any notice of their tenant
-    for token_id in told:
+    notified = set(ended) or {operator_id}  # API tokens are looked at again upon any notice of their tenant
+    for token_id in notified:
         await feed.announce(session, kind="token", object_id=str(token_id))

@@ -1,7 +1,7 @@
-"""Senders of requests from outside: who they are, told by the signature of what they send.
+"""Senders of requests from outside: who they are, shown by the signature of what they send.
 
-A request is signed with HMAC-SHA256 of `<timestamp>.<raw body>`, told as `X-Opsteward-Signature: t=...,v1=...`. The
-secret tells the sender, and with it the tenant. A signature is good for some minutes, and once.
+A request is signed with HMAC-SHA256 of `<timestamp>.<raw body>`; the header is `X-Opsteward-Signature: t=...,v1=...`.
+The secret shows the sender, and with it the tenant. A signature is good for some minutes, and once.
 """
 
 from __future__ import annotations

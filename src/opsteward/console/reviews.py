@@ -18,7 +18,7 @@ from opsteward.console.names import Names
 from opsteward.console.sheet import Sheet, storable
 from opsteward.console.wording import DECISION, REVIEW, Look, look_of
 from opsteward.core.clock import now
-from opsteward.directory.reviews.decisions import Decision, Verdict, decide
+from opsteward.directory.reviews.decisions import Decision, Outcome, decide
 from opsteward.directory.types import ALL_SYSTEMS, ReviewInfo, ReviewItemInfo
 
 _OVERDUE = Look("alarm", "overdue", "bad")
@@ -214,9 +214,9 @@ async def _asked(sheet: Sheet, title: str, words: str, *, yes: str, picture: str
     return await sheet.ask(title, fill=lambda: text(words, name="p"), yes=yes, picture=picture, kind=kind)
 
 
-def _standing(item: ReviewItemInfo) -> Verdict | None:
+def _standing(item: ReviewItemInfo) -> Outcome | None:
     """The decision as this page shows it: it is changed only if nobody has changed it meanwhile."""
-    decisions: dict[str | None, Verdict] = {"keep": "keep", "revoke": "revoke"}
+    decisions: dict[str | None, Outcome] = {"keep": "keep", "revoke": "revoke"}
     return decisions.get(item.decision)
 
 

@@ -48,7 +48,7 @@ class User(TenantRow, Base):
     username_key: Mapped[str] = mapped_column(sa.Text(collation="C"))
     #: How the username looks in plain letters, where it has others that look like them.
     lookalike_key: Mapped[str | None]
-    #: The user whose username this one's can be mistaken for: people are told, nothing is merged.
+    #: The user whose username this one's can be mistaken for: people get a warning, nothing is merged.
     looks_like: Mapped[UUID | None]
     email: Mapped[str | None]
     email_key: Mapped[str | None]

@@ -1,4 +1,4 @@
-"""One change of one user: its fields, what follows for its access, its history, and who is told. All in one place."""
+"""One change of one user: its fields, what follows for its access, its history, and the notices. All in one place."""
 
 from __future__ import annotations
 

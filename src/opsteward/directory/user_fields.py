@@ -1,7 +1,8 @@
 """The one table of what a file may say about a user: reading, staging, matching, change, export and guide follow it.
 
 A field that is a plain text of its own (such as a cost centre) needs one entry here, with `stored`, and a revision that
-adds its column to the table of users; nothing else.
+adds its column to the table of users, for files to bring and take it. With a line in `NewUser` and
+`UserInfo` (`types`) and in the request models of `api.rest.users` the API takes, checks and shows it too.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opsteward.core.name_keys import MAX_EMAIL
-from opsteward.directory.user_validation import MAX_FULL_NAME, MAX_WORD
 
 PROFILE = "profile_data."
+MAX_FULL_NAME = 500
+MAX_WORD = 200
 #: A column that is mapped to this is left out without a word.
 NOTHING = "-"
 
@@ -173,4 +175,6 @@ STORED: tuple[tuple[int, UserField], ...] = tuple(
     (1 << number, field) for number, field in enumerate(field for field in USER_FIELDS if field.stored)
 )
 GIVEN = {field.name: bit for bit, field in STORED}
+#: Plain texts that a user need not have: the services keep, check and change them as they are.
+TEXTS = tuple(field for _, field in STORED if field.stored == "text" and field.name != "role")
 EXPORTED = tuple(field for field in USER_FIELDS if field.exported)

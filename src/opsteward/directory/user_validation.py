@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from opsteward.core.errors import FieldProblem
 from opsteward.core.name_keys import email_key, name_problem
 from opsteward.directory.types import NewUser
+from opsteward.directory.user_fields import MAX_FULL_NAME, MAX_WORD, TEXTS
 
-MAX_FULL_NAME = 500
-MAX_WORD = 200
 MAX_TAGS = 100
 MAX_PROFILE_BYTES = 64 * 1024
 
@@ -26,8 +25,8 @@ def problems_of(new: NewUser) -> list[FieldProblem]:
     check("username", new.username, 255)
     check("full_name", new.full_name, MAX_FULL_NAME)
     check("role", new.role, 100)
-    check("department", new.department, MAX_WORD)
-    check("external_id", new.external_id, 255)
+    for field in TEXTS:
+        check(field.name, getattr(new, field.name, None), field.limit)
     if new.email is not None:
         try:
             email_key(new.email)

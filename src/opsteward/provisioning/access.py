@@ -1,7 +1,8 @@
 """Access on outside systems: what users have by their enrolments and grants is given and taken there.
 
 A change of a user notes who is due (the database does, in the same transaction); the leader makes tasks of it, one for
-each system; a task asks the door for an action; and when that has ended it is looked at whether it is still as wanted.
+each system; a task asks the action service for an action; when that has ended,
+the task checks that the access is as wanted.
 """
 
 from __future__ import annotations

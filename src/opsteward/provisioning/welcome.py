@@ -1,4 +1,4 @@
-"""The welcome of new users: a task when they are let in, which sends each of them a message through the door."""
+"""The welcome of new users: a task when they are let in, which sends each of them a message by the action service."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ async def bulk_import(
     delimiter: Annotated[str, Query(max_length=3, description="one character, or tab")] = "",
     encoding: Annotated[str, Query(max_length=40)] = "",
 ) -> ImportReport:
-    """Good rows are taken, each bad one is told with its row, field and reason. Sent again, it is the same job.
+    """Good rows are taken, each bad one is reported with its row, field and reason. Sent again, it is the same job.
 
     Up to `import_at_once` rows are done when this answers; more are a job, whose report is at `imports/{job_id}`.
     """
@@ -282,16 +282,16 @@ async def import_errors(
     file_format: Annotated[Literal["csv", "ndjson"], Query(alias="format")] = "csv",
 ) -> StreamingResponse:
     """All errors and warnings. In CSV a cell that a spreadsheet would run begins with an apostrophe."""
-    told = _csv if file_format == "csv" else _ndjson
+    written = _csv if file_format == "csv" else _ndjson
     async with services.db.unit_of_work(identity.tenant_id) as session:
         first = await jobs.problems(session, job_id=job_id)
 
     async def lines() -> AsyncIterator[str]:
         found = first
         if file_format == "csv":
-            yield told([dict(zip(_TOLD, _TOLD, strict=True))])
+            yield written([dict(zip(_TOLD, _TOLD, strict=True))])
         while found:
-            yield told([{name: getattr(one, name) for name in _TOLD} for one in found])
+            yield written([{name: getattr(one, name) for name in _TOLD} for one in found])
             async with services.db.unit_of_work(identity.tenant_id) as session:
                 found = await jobs.problems(session, job_id=job_id, after=found[-1])
 

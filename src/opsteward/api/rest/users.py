@@ -14,6 +14,7 @@ from opsteward.api.rest.schemas.base import Input, Instant, Page, Ref, page_of
 from opsteward.api.routes import Routes
 from opsteward.directory.entitlements import service as entitlements
 from opsteward.directory.types import GrantInfo, NewUser, UserAnalytics, UserChangeInfo, UserInfo, UserStatus
+from opsteward.directory.user_fields import TEXTS
 from opsteward.directory.users import queries as user_queries
 from opsteward.directory.users.service import get_user as user_of
 
@@ -69,7 +70,7 @@ class GrantIn(Input):
 
 
 #: Fields in which null means "none", not "as it is".
-_MAY_BE_NONE = frozenset({"department", "manager_id", "external_id", "expires_at"})
+_MAY_BE_NONE = frozenset({"manager_id", "expires_at", *(field.name for field in TEXTS)})
 
 
 @router.post("/users", status_code=201)

@@ -83,16 +83,16 @@ class ScimRoute(APIRoute):
     """A route whose refusals, those for want of a permission too, are SCIM errors."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The route's handler, with our errors told in SCIM's way."""
+        """The route's handler, with our errors as SCIM documents."""
         handle = super().get_route_handler()
 
-        async def told(request: Request) -> Response:
+        async def translated(request: Request) -> Response:
             try:
                 return await handle(request)
             except OpsError as error:
                 return of_error(error)
 
-        return told
+        return translated
 
 
 class ScimErrors:

@@ -34,7 +34,7 @@ class _Operation:
 
 
 async def run(operations: Operations, body: Json) -> JsonObject:
-    """Do them, and tell of each in their order. Those after `failOnErrors` failures are not done, and not told of.
+    """Do them, and report on each in their order. Those after `failOnErrors` failures are not done, and not reported.
 
     Raises Refused for what is no bulk request, TooLarge for too many operations.
     """
@@ -83,9 +83,9 @@ def _succeeded(operations: Operations, one: _Operation, done: Done, status: str)
 
 def _failed(operations: Operations, one: _Operation, error: OpsError) -> JsonObject:
     document = document_of(error)
-    told = _shown(one) | {"status": document["status"], "response": document}
+    failed = _shown(one) | {"status": document["status"], "response": document}
     # a creation that failed has no place
-    return told if one.method == "POST" else told | {"location": f"{operations.base}/{one.path.strip('/')}"}
+    return failed if one.method == "POST" else failed | {"location": f"{operations.base}/{one.path.strip('/')}"}
 
 
 def _shown(one: _Operation) -> JsonObject:

@@ -22,7 +22,7 @@ from opsteward.directory.scim.types import (
     UserResource,
     UserState,
 )
-from opsteward.directory.user_validation import MAX_FULL_NAME
+from opsteward.directory.user_fields import MAX_FULL_NAME
 
 _STANDING = ("active", "pending")
 
@@ -177,7 +177,7 @@ def user_state(
 
 
 def left_unsaid(user: UserResource, wanted: Mapping[str, Json]) -> bool | None:
-    """A client that removes `active` is not told of it again until the user comes or goes: whether it was so then."""
+    """A client that removes `active` does not get it back until the user comes or goes: whether it was so then."""
     return None if wanted.get("active") is not None else user.status in _STANDING
 
 
@@ -213,7 +213,7 @@ def members_of(listed: Sequence[Mapping[str, Json]], kinds: Mapping[UUID, Kind])
     for one in listed:
         member_id = identifier(one.get("value"))
         if member_id is not None:
-            # a member that is not there is told of where it is added
+            # a member that is not there is refused where it is added
             kind = kinds.get(member_id, Kind.USER)
             found[member_id] = Member(id=member_id, kind=kind, display=text_of(one.get("display")))
     return list(found.values())

@@ -124,7 +124,7 @@ def attribute_of(binding: AttributeBinding) -> types.Attribute:
         binding.model.get_field_annotation(binding.field_name, Mutability),
         binding.get_annotation(Mutability),
     ):
-        raise BadFilter.field("filter", "asks for an attribute that is never told", "leave it out")
+        raise BadFilter.field("filter", "asks for an attribute that is never shown", "leave it out")
     names = [binding.model._scim_name(binding.field_name)]
     if binding.sub_field_name is not None:
         holder: Any = binding.field_type

@@ -96,7 +96,7 @@ class Operations:
             return await self._patch_members(_id(text), few, if_match)
         model: Any = MODELS[kind]
         _check_paths(body)
-        with refusals.told():
+        with refusals.translated():
             parts = list(_parts(patches.steps_of(body, model), model, object_of(body)))
         if sum(isinstance(part, PatchOp) for part in parts) > _MAX_TURNS:
             raise Refused.because(
@@ -106,7 +106,7 @@ class Operations:
             )
 
         def patched(before: Resource) -> JsonObject:
-            with refusals.told():
+            with refusals.translated():
                 # a copy: what is compared with it afterwards must not change with it
                 document = deepcopy(documents.document(before, self.base))
                 for part in parts:
@@ -252,7 +252,7 @@ def _parts(steps: Sequence[patches.Step], model: Any, body: JsonObject) -> Itera
 
 
 def _document(kind: Kind, body: Json, context: Context) -> JsonObject:
-    with refusals.told():
+    with refusals.translated():
         return _dump(MODELS[kind].model_validate(body, scim_ctx=context, scim_policy=POLICY))
 
 

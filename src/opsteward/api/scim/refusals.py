@@ -1,4 +1,4 @@
-"""What `scim2_models` and pydantic refuse, told in our own words: the attribute, what is wrong with it, the remedy."""
+"""What `scim2_models` and pydantic refuse, in our own words: the attribute, what is wrong with it, the remedy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _WORDS = (
 
 
 @contextmanager
-def told(names: Mapping[str, str] | None = None) -> Iterator[None]:
+def translated(names: Mapping[str, str] | None = None) -> Iterator[None]:
     """Within: a refusal of the library is one of ours. `names`: attributes by the names that the library gives."""
     try:
         yield

@@ -100,7 +100,7 @@ class RulesIn(TypedDict):
 
 
 class Stage(TypedDict):
-    """One approval. `escalate_after`: seconds until people are told again, and louder."""
+    """One approval. `escalate_after`: seconds until it is escalated to people."""
 
     name: str
     escalate_after: NotRequired[float | None]

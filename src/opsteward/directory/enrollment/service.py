@@ -35,7 +35,7 @@ from opsteward.directory.types import (
 from opsteward.directory.user_changes import PEOPLE
 from opsteward.telemetry import audit
 
-#: An overdue stage is told of again after this long.
+#: An overdue stage is reported again after this long.
 _AGAIN = timedelta(days=1)
 #: A search for text looks at the newest so many.
 SEARCHED_LIMIT = 20_000
@@ -178,8 +178,8 @@ class Enrollments:
         await audit.record(
             session, actor=actor, verb=verb, object_type="enrollment", object_id=str(row.id), detail=detail
         )
-        told = {"enrollment_id": str(row.id), "user_id": str(row.user_id), "status": row.status}
-        await record_changes(session, [Change("enrollment_changed", told)])
+        data = {"enrollment_id": str(row.id), "user_id": str(row.user_id), "status": row.status}
+        await record_changes(session, [Change("enrollment_changed", data)])
         await feed.announce(session, kind=PEOPLE, object_id=str(row.user_id))
 
     async def escalate(self, session: AsyncSession) -> int:

@@ -27,7 +27,7 @@ class _Data(BaseModel):
 
 
 class Stage(_Data):
-    """One approval. `escalate_after`: seconds until people are told again, and louder."""
+    """One approval. `escalate_after`: seconds until it is escalated to people."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     escalate_after: Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False)] | None = None

@@ -14,7 +14,7 @@ from opsteward.directory.user_fields import FIELD_NAMES, NOTHING, PROFILE, USER_
 
 #: From here on an alias is a weak one: it gives way to a better one without a question.
 _WEAK = 1000
-#: Names of directories that say nothing about a user, or that nobody wants to be told of.
+#: Names of directories that say nothing about a user, or that nobody needs a note of.
 _LDIF_SILENT = ("objectclass", "version", "changetype", "control", "userpassword", "memberof", "distinguishedname")
 _BETWEEN = re.compile(r"[\s_\-./()?:*]+")
 #: What Google Workspace puts behind the names of its columns.
@@ -85,7 +85,7 @@ Cell = TypeVar("Cell")
 class Columns:
     """The columns of one file, or of the entries of one shape.
 
-    `tolerant`: of two columns that mean one field the better known counts, and the file is told of it. Else raises
+    `tolerant`: of two columns that mean one field the better known counts, with a note of the file. Else raises
     Unreadable; always where the sender mapped two to one field. `address_as_username`: where no column has usernames.
     """
 

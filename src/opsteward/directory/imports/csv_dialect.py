@@ -56,8 +56,8 @@ def dialect_of(text: Iterator[str], *, delimiter: str, mapping: Mapping[str, str
     sample: list[str] = []
     held = 0
     for line in text:
-        if not sample and not before and (told := _SEP.fullmatch(line)):
-            delimiter, before = delimiter or told[1], 1
+        if not sample and not before and (named := _SEP.fullmatch(line)):
+            delimiter, before = delimiter or named[1], 1
             continue
         if not sample and (not line.strip() or line.lower().startswith(("#type ", "\ufeff#type ", '"#type '))):
             before += 1  # PowerShell says what it exported; a blank line says nothing

@@ -130,7 +130,7 @@ async def _end(session: AsyncSession, job: ImportJob) -> None:
         session, actor=job.requested_by, verb="users.import_ended", object_type="import", object_id=str(job.id),
         detail={name: getattr(job, name) for name in counts},
     )  # fmt: skip
-    told = {"job_id": str(job.id), "status": job.status}
-    await record_changes(session, [Change("users_import_ended", told)])
+    data = {"job_id": str(job.id), "status": job.status}
+    await record_changes(session, [Change("users_import_ended", data)])
     await session.flush()
     await feed.announce(session, kind=IMPORT, object_id=str(job.id))

@@ -6,6 +6,7 @@ How far it has come is committed with what was done, so a job that is begun agai
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
@@ -35,7 +36,7 @@ log = get_logger(__name__)
 
 #: Of `import_batch` rows each: the most that are written in one transaction.
 _BATCHES_AT_ONCE = 20
-#: After so many new users the planner is told how large the tables are.
+#: After so many new users the planner learns how large the tables are.
 _LOOK_AGAIN = 20_000
 #: Times that one transaction is tried when another adds the same users at the same moment.
 _TRIES = 5
@@ -101,12 +102,12 @@ class Imports:
             known = before.digests if before else frozenset()
         checker = Checker(rules, duties, enrollment_type=wanted, typed=typed)
         found = records(blocks, reading, note)
+        first_size = size = sys.maxsize  # staging is emptied at the end of a transaction: one of a small job is a batch
         if used is not None:
             found = used.counted(found)
+            first_size, size = self._first_size, self._size
         return _Reading(
-            batches=checker.batches(
-                found, first_size=self._first_size, size=self._size, skip=job.position, known=known
-            ),
+            batches=checker.batches(found, first_size=first_size, size=size, skip=job.position, known=known),
             notes=notes,
             before=before,
             again=Checker(rules, duties, enrollment_type=wanted, typed=typed),

@@ -269,7 +269,7 @@ async def report(session: AsyncSession, *, job_id: UUID) -> ImportReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Announcement:
-    """One problem as it is told; `line` is the file's, where it has lines. Row 0 is the file as a whole."""
+    """One problem of the report; `line` is the file's, where it has lines. Row 0 is the file as a whole."""
 
     id: UUID
     row: int

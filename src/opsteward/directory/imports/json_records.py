@@ -52,7 +52,7 @@ def holds_several(text: str) -> bool:
 def json_records(blocks: Blocks, encoding: str) -> Iterator[Record]:
     """One record for each element of an array, or each object that stands one after the other.
 
-    Raises Unreadable where it is broken: what follows can't be told.
+    Raises Unreadable where it is broken: what follows can't be read.
     """
     text = _Growing(blocks, encoding)
     row = 0

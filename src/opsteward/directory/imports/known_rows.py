@@ -76,15 +76,15 @@ class Before:
 
 
 def digest_of(records: Sequence[Record]) -> str:
-    """Of all that the rows say, whatever their numbers; empty where that can't be told."""
-    told = [
+    """Of all that the rows say, whatever their numbers; empty where there is none."""
+    content = [
         (one.values, [tuple(said) for said in one.said], one.problem, one.skipped, one.hints)
         if one.said or one.values is None or one.hints
         else one.values
         for one in records
     ]
     try:  # in this version equal values are equal bytes
-        return hashlib.blake2b(marshal.dumps(told, 0), digest_size=20).hexdigest()
+        return hashlib.blake2b(marshal.dumps(content, 0), digest_size=20).hexdigest()
     except ValueError:  # nested too deep
         return ""
 
@@ -92,8 +92,8 @@ def digest_of(records: Sequence[Record]) -> str:
 def context_of(rules: Rules) -> str:
     """Of what else decides what becomes of a row: the rules, and this version of the program."""
     every = {name: rule.model_dump(mode="json") for name, rule in sorted(rules.by_name.items())}
-    told = json.dumps([__version__, every, sorted(rules.duty_pairs)], sort_keys=True)
-    return hashlib.blake2b(told.encode(), digest_size=20).hexdigest()
+    content = json.dumps([__version__, every, sorted(rules.duty_pairs)], sort_keys=True)
+    return hashlib.blake2b(content.encode(), digest_size=20).hexdigest()
 
 
 async def earlier(session: AsyncSession, job: ImportJob) -> Before | None:

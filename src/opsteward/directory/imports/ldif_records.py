@@ -82,7 +82,7 @@ class _Fields:
         self._needed: dict[str, bool] = {}
 
     def is_needed(self, name: str) -> bool:
-        """Whether the values of this attribute are looked at; else it is told of once, and left out."""
+        """Whether the values of this attribute are needed; else it is noted once, and left out."""
         known = self._needed.get(name)
         if known is None:
             base, _, option = name.partition(";")

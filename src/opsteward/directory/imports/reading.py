@@ -42,7 +42,7 @@ def format_of(content_type: str) -> str:
 
 
 def records(blocks: Blocks, reading: Reading, note: Callable[[str], None]) -> Iterator[Record]:
-    """The rows of a file, in order. `note` is told what concerns the whole file. Raises Unreadable."""
+    """The rows of a file, in order. `note` takes what concerns the whole file. Raises Unreadable."""
     if reading.format == "csv":
         return csv_records(blocks, reading, note)
     if reading.format == "ldif":

@@ -95,7 +95,7 @@ LEAVE = sa.text(f"""
 with leaving as materialized (
     select u.id, u.status, u.permissions, u.system_access, u.deactivated_at from opsteward.users u
     where {_HERE} and {_ABSENT} order by u.id limit :most for update
-), told as (
+), recorded as (
     insert into opsteward.user_changes (id, tenant_id, user_id, at, actor, what, reason, fields, correlation_id)
     select {_ID}, :tenant, l.id, :at, :actor, 'deactivated', 'absent from a full import',
         jsonb_build_object('status', jsonb_build_array(l.status, 'inactive'),

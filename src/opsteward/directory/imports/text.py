@@ -32,7 +32,7 @@ ENCODINGS = {
         )
     },
 }  # fmt: skip
-#: The longer marks first: that of UTF-32 begins with one of UTF-16.
+#: The longer byte order marks first: that of UTF-32 begins with one of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),

@@ -262,7 +262,7 @@ def _show(job: ImportJob, what: str, found: Iterable[JsonObject]) -> None:
 
 
 async def _flag_mistaken(session: AsyncSession, job: ImportJob, values: Mapping[str, object], tally: _Tally) -> None:
-    """Names that look like another's are told, and nothing is merged."""
+    """Warn of names that look like another's; nothing is merged."""
     if not (await execute(session, sql.LOOKALIKES, values)).scalar_one():
         return
     refused = sorted(tally.failed)
@@ -279,12 +279,12 @@ async def _let_in(session: AsyncSession, values: Mapping[str, object], tally: _T
     for row in await execute(session, sql.LET_IN, values, refused=sorted(tally.failed)):
         by = enrolling[row.no]
         for begin in range(0, len(row.ids), MAX_LET_IN):
-            told = UsersEnrolled(
+            event = UsersEnrolled(
                 user_ids=row.ids[begin : begin + MAX_LET_IN],
                 enrollment_type=by.name,
                 welcome_template=by.rule.welcome_template,
             )
-            await bus.publish(session, told)
+            await bus.publish(session, event)
 
 
 async def keep_problems(session: AsyncSession, job: ImportJob, problems: Sequence[Problem]) -> None:

@@ -25,7 +25,7 @@ from opsteward.directory.user_changes import change
 
 #: Most items that one request decides.
 MAX_DECISIONS = 500
-Verdict = Literal["keep", "revoke"]
+Outcome = Literal["keep", "revoke"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +34,9 @@ class Decision:
     undoes by accident what somebody else has just decided."""
 
     item_id: UUID
-    decision: Verdict
+    decision: Outcome
     reason: str = ""
-    instead_of: Verdict | None = None
+    instead_of: Outcome | None = None
 
 
 async def decide(session: AsyncSession, *, review_id: UUID, decisions: Sequence[Decision], actor: str) -> ReviewInfo:

@@ -63,7 +63,7 @@ async def change(session: AsyncSession, before: GroupResource, state: GroupState
 async def change_members(
     session: AsyncSession, group_id: UUID, *, add: Sequence[Member], remove: Collection[UUID], actor: str
 ) -> None:
-    """Add and remove some members of a group that is held, without looking at the others. Raises Invalid."""
+    """Add and remove some members of a group that is held, without reading the others. Raises Invalid."""
     removed = await _drop(session, group_id, remove)
     added = await _add(session, group_id, add)
     if added or removed:

@@ -1,4 +1,4 @@
-"""What a SCIM client does to users, through the same door as everybody: registered, changed, moved, deleted."""
+"""What a SCIM client does to users, by the service that every interface uses: registered, changed, moved, deleted."""
 
 from __future__ import annotations
 

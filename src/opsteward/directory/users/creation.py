@@ -15,6 +15,7 @@ from opsteward.core.name_keys import email_key, folded, lookalike_key
 from opsteward.directory.enrollment_rules.rules import Rule, due_access
 from opsteward.directory.models import Enrollment, User
 from opsteward.directory.types import NewUser, UserStatus
+from opsteward.directory.user_fields import TEXTS
 
 _USERS = cast(sa.Table, User.__table__)
 _ENROLLMENTS = cast(sa.Table, Enrollment.__table__)
@@ -49,9 +50,8 @@ def user_row(new: NewUser, *, rule: Rule, enrolled: bool, tenant_id: UUID, actor
         "full_name": new.full_name,
         "status": status,
         "role": new.role,
-        "department": new.department,
+        **{field.name: getattr(new, field.name, None) for field in TEXTS},
         "manager_id": new.manager_id,
-        "external_id": new.external_id,
         "permissions": permissions,
         "system_access": systems,
         "profile_data": dict(new.profile_data),

@@ -25,12 +25,13 @@ from opsteward.directory.enrollment_rules.service import duties_meet, rules_of
 from opsteward.directory.models import Enrollment, User
 from opsteward.directory.types import HAS_ADDRESS, NewUser, UserInfo, UsersEnrolled, UserStatus
 from opsteward.directory.user_changes import PEOPLE, change, drop_denials, locked
+from opsteward.directory.user_fields import TEXTS
 from opsteward.directory.user_validation import problems_of
 from opsteward.directory.users import creation
 from opsteward.telemetry import audit
 
 #: Fields that may be changed as they are; role, status and names mean more.
-_PLAIN = frozenset({"full_name", "department", "manager_id", "external_id", "profile_data", "tags", "expires_at"})
+_PLAIN = frozenset({"full_name", "manager_id", "profile_data", "tags", "expires_at", *(field.name for field in TEXTS)})
 #: From which status a user may go to which, by hand; a pending one becomes active by its enrolment alone.
 MOVES = {
     UserStatus.ACTIVE: frozenset({UserStatus.SUSPENDED, UserStatus.INACTIVE}),
@@ -84,8 +85,8 @@ class Users:
             session, actor=actor, verb="user.registered", object_type="user", object_id=str(user_id),
             detail={"enrollment_type": enrolled_as, "status": row["status"], "source": new.source},
         )  # fmt: skip
-        told = {"id": str(user_id), "username": new.username, "role": new.role, "status": row["status"]}
-        await record_changes(session, [Change("user_registered", {"user_data": told})])
+        data = {"id": str(user_id), "username": new.username, "role": new.role, "status": row["status"]}
+        await record_changes(session, [Change("user_registered", {"user_data": data})])
         await pending_changes(session, [enrollment])
         await feed.announce(session, kind=PEOPLE, object_id=str(user_id))
         if joins:
