@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.actions import queries as action_queries
 from opsteward.actions.models import ActionRun, Approval
 from opsteward.actions.service import EXECUTE_WORKFLOW, PLAN_WORKFLOW, ActionService, note
+from opsteward.actions.settings import ActionSettings
 from opsteward.actions.types import ENDS, RunStatus, approval_id_of
 from opsteward.contracts.action import Action, ActionContext, Plan, Proof
 from opsteward.contracts.registry import OfferedAction, Registry
@@ -34,7 +35,6 @@ from opsteward.core.errors import ConnectorError, Invalid, NotFound, OpsError, T
 from opsteward.core.ids import uuid7
 from opsteward.core.log import correlated, get_logger
 from opsteward.core.redact import redact, redact_text
-from opsteward.core.settings import Settings
 from opsteward.systems.service import Inventory, connected
 from opsteward.tasks import controls
 from opsteward.telemetry import traces
@@ -59,7 +59,7 @@ class Executor:
         inventory: Inventory,
         registry: Registry,
         bus: Bus,
-        settings: Settings,
+        settings: ActionSettings,
     ) -> None:
         self._db = db
         self._action_service = action_service

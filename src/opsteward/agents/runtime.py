@@ -23,6 +23,7 @@ from opsteward.agents.agent_supervisor import AgentSupervisor, Assigned, Rules
 from opsteward.agents.context import Context
 from opsteward.agents.registry import AgentRegistry
 from opsteward.agents.service import tell_changes
+from opsteward.agents.settings import AgentSettings
 from opsteward.agents.types import MESSAGE, ORDERS, AgentReported, AgentStatus, Desired
 from opsteward.contracts.agent import Report
 from opsteward.core import feed
@@ -31,7 +32,6 @@ from opsteward.core.db import Database
 from opsteward.core.errors import Unavailable
 from opsteward.core.feed import RECONNECTED, Notice
 from opsteward.core.log import get_logger
-from opsteward.core.settings import Settings
 
 log = get_logger(__name__)
 
@@ -56,7 +56,7 @@ class Runtime:
         db: Database,
         agent_types: AgentRegistry,
         bus: Bus,
-        settings: Settings,
+        settings: AgentSettings,
         *,
         process_id: UUID,
         paused: Callable[[UUID], bool] = lambda _: False,

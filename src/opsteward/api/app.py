@@ -121,8 +121,8 @@ def build_app(services: ApiServices, *, lifespan: Any = None) -> FastAPI:
     for module in ROUTES:
         app.include_router(module.router)
     app.include_router(websocket.router)
-    settings = services.settings
-    capacity = app.state.capacity = Capacity.of(settings)
+    settings = services.settings.api
+    capacity = app.state.capacity = Capacity.of(settings, connections=services.settings.core.database_pool_max)
     app.state.live_feed = websocket.LiveFeed(services, capacity)
     _describe(app)
     app.add_middleware(ConcurrencyLimit, concurrency_limit=capacity.concurrency_limit, patience=capacity.patience)

@@ -83,7 +83,7 @@ def same_origin(request: Request) -> bool:
 
 def own_address(request: Request) -> str:
     """How browsers reach us, without a slash at the end: as configured, else as this one just did."""
-    configured: str | None = request.app.state.services.settings.public_url
+    configured: str | None = request.app.state.services.settings.api.public_url
     return (configured or f"{request.url.scheme}://{request.headers.get('host', '')}").rstrip("/")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from opsteward.api import problems
+from opsteward.api.settings import ApiSettings
 from opsteward.app.connection_limits import (
     ConnectionLimits,
     TooManyConnections,
@@ -23,7 +24,6 @@ from opsteward.app.connection_limits import (
 )
 from opsteward.app.websocket_closing import WebSocketClosing
 from opsteward.core.errors import Malformed, OpsError
-from opsteward.core.settings import Settings
 
 HEADER_BYTES_LIMIT = 32 * 1024
 HEADER_COUNT_LIMIT = 100
@@ -285,7 +285,7 @@ class HttpConnection(HttpToolsProtocol):
         self._watch_body()
 
 
-def bounded_http(settings: Settings) -> Any:
+def bounded_http(settings: ApiSettings) -> Any:
     """What uvicorn is to make its HTTP connections with: bounded ones, that share one ceiling."""
     limits = ConnectionLimits(
         total=connections_within(raise_descriptor_limit(), settings.max_connections),

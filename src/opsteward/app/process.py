@@ -53,7 +53,7 @@ class Process:
     def start(self, *extra: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Begin everything; `extra` are coroutines to run beside the rest."""
         duties = [self._work, self.services.feed.run, watch_loop, *extra]
-        if self.services.settings.database_url is None:
+        if self.services.settings.core.database_url is None:
             duties.append(self._watch_postgres)
         self._tasks = [asyncio.create_task(self._watched(duty)) for duty in duties]
 
@@ -66,7 +66,7 @@ class Process:
         await in_thread(traces.stop)
         await self.services.web.close()
         await self.services.app.close()
-        await in_thread(leave_server, self.services.settings)
+        await in_thread(leave_server, self.services.settings.core)
 
     def raise_failure(self) -> None:
         """After the stop: raises PartDied if it was for a part's death."""

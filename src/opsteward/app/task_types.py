@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from opsteward.contracts.registry import Registry
 from opsteward.contracts.task import TaskContext, TaskType
 from opsteward.core.db import Database
-from opsteward.core.settings import Settings
 from opsteward.systems.health_checks import evidence_of, health_of, look
 from opsteward.systems.service import Inventory
+from opsteward.systems.settings import SystemSettings
 
 
 class Echo(BaseModel):
@@ -40,7 +40,9 @@ async def _echo(ctx: TaskContext, params: Echo) -> dict[str, Any]:
     return {"message": params.message}
 
 
-def shipped_task_types(db: Database, inventory: Inventory, registry: Registry, settings: Settings) -> list[TaskType]:
+def shipped_task_types(
+    db: Database, inventory: Inventory, registry: Registry, settings: SystemSettings
+) -> list[TaskType]:
     """What every installation can do as a task."""
 
     async def check_system(ctx: TaskContext, params: CheckSystem) -> dict[str, Any]:

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
+from opsteward.app.settings import load_settings
 from opsteward.cli import show
 from opsteward.core.errors import Invalid, OpsError, Unavailable
-from opsteward.core.settings import Settings, load_settings
+from opsteward.core.settings import CoreSettings
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def _examine() -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding("python", "ok" if sys.version_info >= (3, 11) else "failed", version, "")
     try:
-        settings = load_settings()
+        settings = load_settings().core
     except OpsError as error:
         yield Finding("settings", "failed", error.detail, "set them right; see docs/reference/settings.md")
         return
@@ -62,7 +63,7 @@ def _attempt(name: str, look: Callable[[], str], remedy: str) -> Iterator[Findin
         yield Finding(name, "failed", str(error).splitlines()[0], remedy)
 
 
-def _home(settings: Settings) -> str:
+def _home(settings: CoreSettings) -> str:
     from opsteward.core.home import prepare_home
 
     prepare_home(settings.home)
@@ -72,7 +73,7 @@ def _home(settings: Settings) -> str:
     return "writable"
 
 
-def _secret_key(settings: Settings) -> Finding:
+def _secret_key(settings: CoreSettings) -> Finding:
     """Whether there is a usable key, that only we can read. Makes none."""
     from opsteward.core.secret_key import open_to_others, read_secret, was_used
 
@@ -91,7 +92,7 @@ def _secret_key(settings: Settings) -> Finding:
     return Finding("secret key", "ok", "from OPSTEWARD_SECRET_KEY" if settings.secret_key else "for its owner only")
 
 
-def _database(settings: Settings) -> str:
+def _database(settings: CoreSettings) -> str:
     import psycopg
 
     from opsteward.core.crypto import SecretBox

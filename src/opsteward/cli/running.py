@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from opsteward.app.settings import Settings, load_settings
 from opsteward.core import log
-from opsteward.core.settings import Settings, load_settings
 
 #: What a service manager takes for a failure and starts again (EX_SOFTWARE); a told stop is none.
 PART_DIED = 70
@@ -20,8 +20,8 @@ PART_DIED = 70
 def prepare(**overrides: Any) -> Settings:
     """The settings, with logging set up for them."""
     settings = load_settings(**{k: v for k, v in overrides.items() if v is not None})
-    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
-    log.configure(level=settings.log_level, as_json=as_json)
+    as_json = settings.core.log_format == "json" or (settings.core.log_format == "auto" and not sys.stderr.isatty())
+    log.configure(level=settings.core.log_level, as_json=as_json)
     return settings
 
 

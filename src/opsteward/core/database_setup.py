@@ -25,7 +25,7 @@ from opsteward.core.db import APPLICATION_NAME, SCHEMA
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.errors import Invalid, OpsError, Unavailable
 from opsteward.core.home import HomeLocks
-from opsteward.core.settings import Settings
+from opsteward.core.settings import CoreSettings
 
 ENGINE = "dbos 3.4"
 _OLDEST = 150000
@@ -80,7 +80,7 @@ class DatabaseUrls:
     web: str
 
 
-def urls_for(settings: Settings, box: SecretBox) -> DatabaseUrls:
+def urls_for(settings: CoreSettings, box: SecretBox) -> DatabaseUrls:
     """The URLs of this installation; connects to nothing."""
     if settings.database_url is None:
         server = EmbeddedPostgres(settings.home)
@@ -121,7 +121,7 @@ def _bad_url(problem: str) -> Invalid:
     return Invalid.field("DATABASE_URL", problem, "use postgresql://user:password@host:5432/database")
 
 
-def provision(settings: Settings, box: SecretBox, source: SchemaSource) -> DatabaseUrls:
+def provision(settings: CoreSettings, box: SecretBox, source: SchemaSource) -> DatabaseUrls:
     """Make the database ready and return how to reach it. Quick when it already is.
 
     One process of the home at a time, so that all that start together come up. Raises Invalid for a database that

@@ -26,10 +26,10 @@ from opsteward.core.clock import now
 from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import NotFound, OpsError, Unavailable
 from opsteward.core.log import correlated, get_logger
-from opsteward.core.settings import Settings
 from opsteward.systems.health_checks import evidence_of, health_of, look
 from opsteward.systems.models import System
 from opsteward.systems.service import Inventory
+from opsteward.systems.settings import SystemSettings
 from opsteward.systems.types import CheckOutcome, HealthChanged
 
 log = get_logger(__name__)
@@ -50,7 +50,9 @@ class _Watched:
 class Monitor:
     """One task per watched system; `refresh()` makes it read the inventory again."""
 
-    def __init__(self, db: Database, inventory: Inventory, registry: Registry, bus: Bus, settings: Settings) -> None:
+    def __init__(
+        self, db: Database, inventory: Inventory, registry: Registry, bus: Bus, settings: SystemSettings
+    ) -> None:
         self._db = db
         self._inventory = inventory
         self._registry = registry

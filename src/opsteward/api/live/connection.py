@@ -49,7 +49,7 @@ class Connection:
         self._allowed = float(_BURST)
         self._seen = asyncio.get_running_loop().time()
         self.secret = secret
-        self.follower = Follower(identity, buffer=services.settings.ws_buffer)
+        self.follower = Follower(identity, buffer=services.settings.api.ws_buffer)
 
     async def serve(self, after: int | None) -> None:
         """Until it is closed; `after` is the last change that it has."""
@@ -87,7 +87,7 @@ class Connection:
             for one in batch:
                 if self.follower.wants(one):
                     try:
-                        async with asyncio.timeout(self._services.settings.ws_stall_timeout), self._sending:
+                        async with asyncio.timeout(self._services.settings.api.ws_stall_timeout), self._sending:
                             if self.follower.over or self.follower.moved:
                                 break
                             await self._socket.send_text(one.text)

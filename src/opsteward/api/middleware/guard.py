@@ -26,12 +26,12 @@ from opsteward.accounts.types import Identity
 from opsteward.accounts.webhooks import WEBHOOK_BYTES_LIMIT, read_signature
 from opsteward.api import problems
 from opsteward.api.capacity import IDENTITY, PARTY, Capacity, party_in, party_of
+from opsteward.api.settings import ApiSettings
 from opsteward.core.blocking import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed, OpsError, TooLarge, Unauthenticated
 from opsteward.core.fair_share import Party, current_party
 from opsteward.core.ids import uuid7
 from opsteward.core.log import correlated, get_logger
-from opsteward.core.settings import Settings
 from opsteward.telemetry import traces
 
 log = get_logger(__name__)
@@ -70,7 +70,7 @@ _MAX_PATH = 200
 class Guard:
     """Pure ASGI: it finds out who asks, then reads the body once, within the route's limit, and hands it on."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, capacity: Capacity, recognise: Recognise) -> None:
+    def __init__(self, app: ASGIApp, *, settings: ApiSettings, capacity: Capacity, recognise: Recognise) -> None:
         """`recognise` tells who a request's credential is of; it raises Unauthenticated or Denied."""
         self._app = app
         self._settings = settings

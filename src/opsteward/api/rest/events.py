@@ -18,9 +18,9 @@ from opsteward.api.middleware.guard import check_json
 from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, Ref, page_of
 from opsteward.api.rest.schemas.events import IncidentInFull, Rejected, TakenEvents, TakenEventsInFull
 from opsteward.api.routes import Routes
+from opsteward.api.settings import ApiSettings
 from opsteward.core.blocking import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed
-from opsteward.core.settings import Settings
 from opsteward.events import timeline
 from opsteward.events.classification import severity_of
 from opsteward.events.types import IncidentStatus, IncidentView, NewEvent
@@ -88,7 +88,7 @@ async def take_events(
     When no row is good, it is a 422 that names the fields.
     """
     kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
-    rows = await in_thread(_rows, await request.body(), kind, services.settings)
+    rows = await in_thread(_rows, await request.body(), kind, services.settings.api)
     good, rejected = await in_thread(_sorted_out, rows)
     if not good:
         raise Invalid(
@@ -105,7 +105,7 @@ async def take_events(
     return TakenEvents(accepted=len(taken), rejected=rejected)
 
 
-def _rows(body: bytes, kind: str, settings: Settings) -> list[Any]:
+def _rows(body: bytes, kind: str, settings: ApiSettings) -> list[Any]:
     most = settings.max_events_per_request
     too_many = Invalid.field("body", f"holds more than {most} events", f"send at most {most} at once")
     if kind in _NDJSON:

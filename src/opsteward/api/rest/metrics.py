@@ -26,7 +26,7 @@ class _NeedsUnlessPublic(Needs):
     async def __call__(  # type: ignore[override]
         self, request: Request, services: RoomsDep, credential: Annotated[Any, Depends(bearer)]
     ) -> Identity | None:
-        if services.settings.metrics_public and credential is None and _is_of_this_machine(request):
+        if services.settings.telemetry.metrics_public and credential is None and _is_of_this_machine(request):
             return None
         return await super().__call__(request, services, credential)
 

@@ -227,5 +227,5 @@ def _set_cookie(response: Response, request: Request, services: ApiServices, sec
         max_age=credentials.SESSION_DAYS * 86_400,
         httponly=True,
         samesite="lax",
-        secure=request.url.scheme == "https" or (services.settings.public_url or "").startswith("https://"),
+        secure=request.url.scheme == "https" or (services.settings.api.public_url or "").startswith("https://"),
     )

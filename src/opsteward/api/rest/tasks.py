@@ -143,7 +143,7 @@ async def submit_tasks(
     idempotency_key: Key = None,
 ) -> SubmittedTasks:
     """Submit many tasks in one transaction, all or none; they may depend on each other by `ref`."""
-    most = services.settings.max_tasks_per_request
+    most = services.settings.api.max_tasks_per_request
     if len(body.tasks) > most:
         raise Invalid.field("tasks", f"are {len(body.tasks)}, the most is {most}", "send them in parts")
     parent = identity.operator_id

@@ -97,12 +97,12 @@ async def bulk_import(
     )  # fmt: skip
     body = uploads.Body(request.stream())
     try:
-        await body.look(services.settings.max_body_bytes)
+        await body.look(services.settings.api.max_body_bytes)
         if order.format == "json" and first_character(body.begun, encoding) != "[":
             order, content = await _from_object(services, body, order, encoding)
             encoding = "utf-8"
             body = uploads.Body(_one(content))
-            await body.look(services.settings.max_body_bytes)
+            await body.look(services.settings.api.max_body_bytes)
         report = await _done_at_once(services, identity, body, order, encoding) if body.whole else None
         if report is None:
             report = await _queued(services, identity, body, order, encoding)
@@ -122,7 +122,7 @@ async def _from_object(
 
     Objects one after the other, and pages of another system's interface, are files as they stand.
     """
-    limit = services.settings.max_ingest_bytes
+    limit = services.settings.api.max_ingest_bytes
     await body.look(limit)
     if len(body.begun) > limit:
         raise uploads.too_large(limit)
@@ -132,7 +132,7 @@ async def _from_object(
     text = await in_thread(finder.text_of, body.begun)
     if await in_thread(holds_several, text):
         return order, text.encode()
-    value = await in_thread(check_json, text.encode(), max_depth=services.settings.max_json_depth)
+    value = await in_thread(check_json, text.encode(), max_depth=services.settings.api.max_json_depth)
     listed = enveloped(value)
     if listed is not None and not _is_ours(value):
         return order, await in_thread(lambda: json.dumps(listed, ensure_ascii=False).encode())
@@ -157,7 +157,7 @@ async def _done_at_once(
     """A small import in one transaction; None for one with too many rows."""
     content = body.begun
     kept = uploads.held(content, order, encoding)
-    if await in_thread(uploads.holds_more_than, services.settings.import_at_once, content, order, kept.encoding):
+    if await in_thread(uploads.holds_more_than, services.settings.api.import_at_once, content, order, kept.encoding):
         return None
     async with services.db.unit_of_work(identity.tenant_id) as session:
         begun = await jobs.begin(session, order=order, actor=identity.actor)
@@ -191,7 +191,7 @@ async def _queued(
 ) -> ImportReport:
     begun, kept = await uploads.keep(
         services.db, identity.tenant_id, body, order=order, encoding=encoding, actor=identity.actor,
-        limit=services.settings.max_import_bytes,
+        limit=services.settings.api.max_import_bytes,
     )  # fmt: skip
     async with services.db.unit_of_work(identity.tenant_id) as session:
         job_id = await jobs.accept(

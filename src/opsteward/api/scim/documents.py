@@ -8,7 +8,7 @@ from uuid import UUID
 
 from opsteward.core.clock import iso
 from opsteward.core.name_keys import folded
-from opsteward.core.settings import Settings
+from opsteward.directory.scim.settings import ScimSettings
 from opsteward.directory.scim.types import (
     ENTERPRISE,
     GROUP,
@@ -130,9 +130,9 @@ def manager_of(wanted: Mapping[str, Any]) -> UUID | None:
     return identifier(((wanted.get(ENTERPRISE) or {}).get("manager") or {}).get("value"))
 
 
-def mapped_role(wanted: Mapping[str, Any], settings: Settings) -> str | None:
+def mapped_role(wanted: Mapping[str, Any], settings: ScimSettings) -> str | None:
     """The directory role that roles or userType of a document stand for, as configured."""
-    by_key = {folded(name): role for name, role in settings.scim_roles.items()}
+    by_key = {folded(name): role for name, role in settings.roles.items()}
     listed = sorted(wanted.get("roles") or [], key=lambda one: one.get("primary") is not True)
     for value in (*(one.get("value") for one in listed), wanted.get("userType")):
         if isinstance(value, str) and (role := by_key.get(folded(value))):

@@ -32,7 +32,7 @@ async def _part(name: str) -> Any:
 
 
 def _base(request: Request, services: ApiServices) -> str:
-    return (services.settings.public_url or str(request.base_url)).rstrip("/") + ROOT
+    return (services.settings.api.public_url or str(request.base_url)).rstrip("/") + ROOT
 
 
 async def _operations(request: Request, services: ApiServices, identity: Identity) -> Any:
@@ -43,7 +43,7 @@ async def _body(request: Request, services: ApiServices) -> Any:
     kind = request.headers.get("content-type", MEDIA_TYPE).split(";")[0].strip().lower()
     if kind not in (MEDIA_TYPE, "application/json"):
         raise Refused.because(f"send {MEDIA_TYPE}", status=415)
-    return await in_thread(check_json, await request.body(), max_depth=services.settings.max_json_depth)
+    return await in_thread(check_json, await request.body(), max_depth=services.settings.api.max_json_depth)
 
 
 def _projection(request: Request) -> Projection:
@@ -138,7 +138,7 @@ async def bulk(request: Request, services: RoomsDep, identity: Writer) -> Respon
 @router.get("/ServiceProviderConfig")
 async def service_provider_config(request: Request, services: RoomsDep, identity: Reader) -> Response:
     """What this server can do."""
-    return answer((await _part("schemas")).provider_config(services.settings, _base(request, services)))
+    return answer((await _part("schemas")).provider_config(services.settings.api, _base(request, services)))
 
 
 @router.get("/ResourceTypes")

@@ -11,7 +11,7 @@ from scim2_models import Group as _Group
 from scim2_models import User as _User
 
 from opsteward.api.scim import references
-from opsteward.core.settings import Settings
+from opsteward.api.settings import ApiSettings
 from opsteward.directory.scim.types import ENTERPRISE, Kind
 
 #: Operations that one bulk request may hold: each is a transaction of its own.
@@ -82,7 +82,7 @@ POLICY = ScimPolicy(
 )
 
 
-def provider_config(settings: Settings, base: str) -> dict[str, Any]:
+def provider_config(settings: ApiSettings, base: str) -> dict[str, Any]:
     """What this server can do."""
     config = ServiceProviderConfig.model_validate(
         {
