@@ -218,7 +218,7 @@ async def test_operators_are_made_only_where_a_role_is_configured(
     mail = f"{uuid4().hex}@example.test"
     provider.next(claims=person(sub=mail, email=mail))
     assert (await there_and_back(harness().client(), provider)).status_code == 401
-    client = harness(oidc_auto_create_role="viewer").client()
+    client = harness(auto_create_role="viewer").client()
     assert (await there_and_back(client, provider)).status_code == 303
     me = (await client.get("/api/v1/me")).json()
     assert (me["operator"], me["roles"]) == (mail, ["viewer"])
@@ -226,7 +226,7 @@ async def test_operators_are_made_only_where_a_role_is_configured(
 
 async def test_roles_follow_the_groups(harness: TaskHarness, tenant: Tenant, provider: IdentityProvider) -> None:
     grace = await tenant.operator("viewer", name=MAIL)
-    here = harness(oidc_roles_claim="groups", oidc_roles={"ops": "operator", "sec": "auditor"})
+    here = harness(roles_claim="groups", roles={"ops": "operator", "sec": "auditor"})
 
     async def roles_with(groups: Any) -> Any:
         provider.next(claims=person(groups=groups))

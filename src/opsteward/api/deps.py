@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -13,6 +14,7 @@ from opsteward.accounts.sessions import SESSION_COOKIE, is_same_origin
 from opsteward.accounts.types import Identity
 from opsteward.api.capacity import IDENTITY
 from opsteward.api.services import ApiServices
+from opsteward.core.db import DatabaseSession
 from opsteward.core.errors import Denied, Unauthenticated
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -74,6 +76,17 @@ async def _remember_use(services: ApiServices, identity: Identity) -> None:
     if credentials.use_is_news(identity):
         async with services.db.unit_of_work(identity.tenant_id) as session:
             await credentials.note_use(session, token_id=identity.token_id)
+
+
+async def _tenant_session(request: Request, services: RoomsDep) -> AsyncIterator[DatabaseSession]:
+    """One transaction of the caller's tenant around the route's function. It is committed, and its connection given
+    back, before the reply is sent; what the route or the commit raises rolls it back and is the reply."""
+    identity: Identity = request.scope.get(IDENTITY) or await recognise(request, services)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        yield session
+
+
+TenantSession = Annotated[DatabaseSession, Depends(_tenant_session, scope="function")]
 
 
 def same_origin(request: Request) -> bool:

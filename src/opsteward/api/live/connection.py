@@ -170,7 +170,8 @@ class Connection:
             body = known.model.model_validate(fields)
         except ValidationError as error:
             raise Invalid(problems=problems.field_problems(error.errors())) from None
-        return await known.run(self._services, identity, body)
+        async with self._services.db.unit_of_work(identity.tenant_id) as session:
+            return await known.run(self._services, session, identity, body)
 
     def _resume(self, fields: dict[str, Any]) -> dict[str, Any]:
         after = fields.get("last_event_id")

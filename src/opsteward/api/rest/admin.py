@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, Field
 from opsteward.accounts import tenants
 from opsteward.accounts.tenants import NewTenant
 from opsteward.accounts.types import Identity, TenantInfo
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import RoomsDep, TenantSession, needs
 from opsteward.api.rest.schemas.administration import VerifiedAudit
 from opsteward.api.rest.schemas.base import Input, Page, page_of
 from opsteward.api.routes import Routes
@@ -30,10 +30,11 @@ class TenantIn(Input):
 
 
 @router.get("/tenants")
-async def list_tenants(services: RoomsDep, identity: Annotated[Identity, needs("tenants.manage")]) -> Page[TenantInfo]:
+async def list_tenants(
+    session: TenantSession, identity: Annotated[Identity, needs("tenants.manage")]
+) -> Page[TenantInfo]:
     """All tenants of this installation."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=list(await tenants.list_tenants(session)))
+    return Page(items=list(await tenants.list_tenants(session)))
 
 
 @router.post("/tenants", status_code=201)
@@ -46,7 +47,7 @@ async def create_tenant(
 
 @router.get("/audit")
 async def list_audit(
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("audit.read")],
     object_id: Annotated[str | None, Query(max_length=200)] = None,
     actor: Annotated[str | None, Query(max_length=200, description="operator:ID, or a part of Opsteward")] = None,
@@ -57,25 +58,25 @@ async def list_audit(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Page[AuditRecord]:
     """Newest first."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await audit.list_entries(
-            session,
-            object_id=object_id,
-            actor=actor,
-            verb=verb,
-            since=since,
-            until=until,
-            before=before,
-            limit=limit,
-        )
+    found = await audit.list_entries(
+        session,
+        object_id=object_id,
+        actor=actor,
+        verb=verb,
+        since=since,
+        until=until,
+        before=before,
+        limit=limit,
+    )
     return page_of(found, limit=limit)
 
 
 @router.get("/audit/verify")
-async def verify_audit(services: RoomsDep, identity: Annotated[Identity, needs("audit.read")]) -> VerifiedAudit:
+async def verify_audit(
+    services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("audit.read")]
+) -> VerifiedAudit:
     """Walk the whole chain and compare it with what was seen of it outside the database; every altered, missing or
     added entry is named."""
     witnesses = await in_thread(services.witnesses.views, identity.tenant_id)
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        verdict = await audit.verify(session, key=services.audit_key, witnesses=witnesses)
+    verdict = await audit.verify(session, key=services.audit_key, witnesses=witnesses)
     return VerifiedAudit(**vars(verdict), ok=verdict.ok)

@@ -8,7 +8,7 @@ from fastapi import Response
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import RoomsDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input
 from opsteward.api.rest.schemas.controls import Pauses
 from opsteward.api.routes import Routes
@@ -33,33 +33,28 @@ class ControlIn(EverythingIn):
 
 
 @router.get("")
-async def list_pauses(services: RoomsDep, identity: Annotated[Identity, needs("controls.read")]) -> Pauses:
+async def list_pauses(session: TenantSession, identity: Annotated[Identity, needs("controls.read")]) -> Pauses:
     """The pauses in force for this tenant."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        pauses = await controls.in_force(session)
+    pauses = await controls.in_force(session)
     return Pauses(paused=bool(pauses), pauses=pauses)
 
 
 @router.post("/pause")
 async def pause(
-    body: ControlIn, services: RoomsDep, identity: Annotated[Identity, needs("controls.write")]
+    body: ControlIn, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("controls.write")]
 ) -> PauseInfo:
     """Begin nothing new of this from now on; what runs waits before its next step."""
     _check(services, body)
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await controls.pause(
-            session, scope=body.scope, target=body.target, reason=body.reason, actor=identity.actor
-        )
+    return await controls.pause(session, scope=body.scope, target=body.target, reason=body.reason, actor=identity.actor)
 
 
 @router.post("/resume", status_code=204)
 async def resume(
-    body: ControlIn, services: RoomsDep, identity: Annotated[Identity, needs("controls.write")]
+    body: ControlIn, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("controls.write")]
 ) -> Response:
     """Go on where it was paused."""
     _check(services, body)
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await controls.resume(session, scope=body.scope, target=body.target, actor=identity.actor)
+    await controls.resume(session, scope=body.scope, target=body.target, actor=identity.actor)
     return Response(status_code=204)
 
 

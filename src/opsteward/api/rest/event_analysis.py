@@ -14,7 +14,7 @@ from opsteward.accounts.types import Identity
 from opsteward.actions.types import ENDS, HELPED, ActionView, NewAction, RunStatus
 from opsteward.api.capacity import TURN, Capacity, party_of
 from opsteward.api.concurrency_limit import Turn
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import RoomsDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input
 from opsteward.api.rest.schemas.events import AnalysisMetadata, AnalyzedEvent, DecidedAction, DecisionMetadata
 from opsteward.api.routes import Routes
@@ -98,20 +98,19 @@ async def analyze_event(body: AnalyzeEvent, identity: Annotated[Identity, needs(
 
 @router.post("/decide-action/")
 async def decide_action(
-    body: DecideAction, services: RoomsDep, identity: Annotated[Identity, needs("events.read")]
+    body: DecideAction, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("events.read")]
 ) -> DecidedAction:
     """What to do: a standing order if one fits, else the decision table."""
     decided = decide(event_type=body.event_type, severity=body.severity, message=body.message, context=body.context)
     action, priority, reason = str(decided.action), decided.priority, decided.reason
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        fields = {
-            "category": str(decided.event_type),
-            "severity": str(decided.severity),
-            "message": body.message,
-            "source": str(body.context.get("source", "")),
-            "error_type": str(body.context.get("error_type", "")),
-        }
-        order = await services.orders.match(session, Subject(kind="event", fields=fields))
+    fields = {
+        "category": str(decided.event_type),
+        "severity": str(decided.severity),
+        "message": body.message,
+        "source": str(body.context.get("source", "")),
+        "error_type": str(body.context.get("error_type", "")),
+    }
+    order = await services.orders.match(session, Subject(kind="event", fields=fields))
     if order is not None:
         action, reason = order.action, f"standing order {order.name}"
         priority = usual_priority(action) if action in set(EventAction) else priority

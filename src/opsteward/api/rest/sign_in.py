@@ -15,7 +15,7 @@ from opsteward.accounts.password_hashing import MAX_DURATION
 from opsteward.accounts.permissions import SIGNED_IN
 from opsteward.accounts.sessions import SESSION_COOKIE
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, client_address, needs, own_address, same_origin
+from opsteward.api.deps import RoomsDep, TenantSession, client_address, needs, own_address, same_origin
 from opsteward.api.rest.schemas.administration import SignedIn
 from opsteward.api.rest.schemas.base import Input
 from opsteward.api.routes import Routes
@@ -191,12 +191,11 @@ async def from_provider(
 
 
 @router.post("/sign-out", include_in_schema=False)
-async def sign_out(services: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]) -> Response:
+async def sign_out(session: TenantSession, identity: Annotated[Identity, needs(SIGNED_IN)]) -> Response:
     """End this browser session."""
     if identity.kind != "session":
         raise Denied("only a browser session is signed out", remedy="a token is revoked with DELETE /api/v1/tokens/ID")
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await credentials.revoke_token(session, token_id=identity.token_id, actor=identity.actor)
+    await credentials.revoke_token(session, token_id=identity.token_id, actor=identity.actor)
     response = RedirectResponse("/sign-in", status_code=303)
     response.delete_cookie(SESSION_COOKIE)
     return response

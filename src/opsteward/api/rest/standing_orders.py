@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import RoomsDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input
 from opsteward.api.rest.schemas.standing_orders import CheckedOrders, OrdersInForce
 from opsteward.api.routes import Routes
@@ -22,10 +22,11 @@ class OrdersIn(Input):
 
 
 @router.get("")
-async def export(services: RoomsDep, identity: Annotated[Identity, needs("standing_orders.read")]) -> OrdersInForce:
+async def export(
+    services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("standing_orders.read")]
+) -> OrdersInForce:
     """The version in force, as its text. Version 0 is what ships."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return OrdersInForce.of(await services.orders.in_force(session))
+    return OrdersInForce.of(await services.orders.in_force(session))
 
 
 @router.post("/check")
@@ -38,8 +39,10 @@ async def check(
 
 @router.put("")
 async def apply(
-    body: OrdersIn, services: RoomsDep, identity: Annotated[Identity, needs("standing_orders.write")]
+    body: OrdersIn,
+    services: RoomsDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("standing_orders.write")],
 ) -> OrdersInForce:
     """Put a new version in force."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return OrdersInForce.of(await services.orders.apply(session, text=body.text, actor=identity.actor))
+    return OrdersInForce.of(await services.orders.apply(session, text=body.text, actor=identity.actor))

@@ -9,7 +9,7 @@ from fastapi import Query, Response
 from pydantic import AliasChoices, Field
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import RoomsDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Page, Ref, page_of
 from opsteward.api.routes import Routes
 from opsteward.systems.service import NewSystem
@@ -36,16 +36,16 @@ class SystemIn(Input):
 
 @router.post("", status_code=201)
 async def register_system(
-    body: SystemIn, services: RoomsDep, identity: Annotated[Identity, needs("systems.write")]
+    body: SystemIn, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("systems.write")]
 ) -> SystemInfo:
     """Register a system; it is watched from now on."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.inventory.register(session, new=NewSystem(**body.model_dump()), actor=identity.actor)
+    return await services.inventory.register(session, new=NewSystem(**body.model_dump()), actor=identity.actor)
 
 
 @router.get("")
 async def list_systems(
     services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("systems.read")],
     status: Annotated[str | None, Query(max_length=40, description="of its health")] = None,
     system_type: Annotated[str | None, Query(alias="type", max_length=40)] = None,
@@ -55,42 +55,38 @@ async def list_systems(
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
 ) -> Page[SystemInfo]:
     """With their present health, by name; `after`: `next` of the page before."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await services.inventory.page(
-            session,
-            status=status,
-            system_type=system_type,
-            criticality=criticality,
-            ref=ref,
-            after=after,
-            limit=limit,
-        )
+    found = await services.inventory.page(
+        session,
+        status=status,
+        system_type=system_type,
+        criticality=criticality,
+        ref=ref,
+        after=after,
+        limit=limit,
+    )
     return page_of(found, limit=limit, cursor="name")
 
 
 @router.get("/{system_id}")
 async def get_system(
-    system_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("systems.read")]
+    system_id: UUID, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("systems.read")]
 ) -> SystemInfo:
     """One system."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.inventory.get(session, system_id=system_id)
+    return await services.inventory.get(session, system_id=system_id)
 
 
 @router.get("/{system_id}/health")
 async def system_health(
-    system_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("systems.read")]
+    system_id: UUID, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("systems.read")]
 ) -> SystemHealth:
     """Its health as last measured."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return (await services.inventory.get(session, system_id=system_id)).health
+    return (await services.inventory.get(session, system_id=system_id)).health
 
 
 @router.delete("/{system_id}", status_code=204)
 async def remove_system(
-    system_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("systems.write")]
+    system_id: UUID, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("systems.write")]
 ) -> Response:
     """Forget a system and its credentials."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await services.inventory.remove(session, system_id=system_id, actor=identity.actor)
+    await services.inventory.remove(session, system_id=system_id, actor=identity.actor)
     return Response(status_code=204)

@@ -9,7 +9,7 @@ from fastapi import Header, Query, Response
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import RoomsDep, TenantSession, needs
 from opsteward.api.rest.schemas import base
 from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, page_of
 from opsteward.api.rest.schemas.tasks import (
@@ -123,15 +123,15 @@ class PreviewIn(Input):
 async def submit_task(
     body: TaskIn,
     services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("tasks.write")],
     idempotency_key: Key = None,
 ) -> SubmittedTask:
     """Submit a task; sent again with the same `Idempotency-Key`, it is the same task."""
     repeat_key = derived_id(identity.operator_id, f"task {idempotency_key}") if idempotency_key else None
     new = body.as_new(repeat_key=repeat_key)
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        told = (await services.submission.submit(session, tasks=[new], actor=identity.actor))[0]
-        task = await task_queries.get(session, task_id=told.id)
+    told = (await services.submission.submit(session, tasks=[new], actor=identity.actor))[0]
+    task = await task_queries.get(session, task_id=told.id)
     return SubmittedTask(**vars(task), deduplicated=told.deduplicated)
 
 
@@ -139,6 +139,7 @@ async def submit_task(
 async def submit_tasks(
     body: TasksIn,
     services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("tasks.write")],
     idempotency_key: Key = None,
 ) -> SubmittedTasks:
@@ -151,8 +152,7 @@ async def submit_tasks(
         one.as_new(repeat_key=derived_id(parent, f"tasks {idempotency_key} {number}") if idempotency_key else None)
         for number, one in enumerate(body.tasks)
     ]
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        told = await services.submission.submit(session, tasks=new, actor=identity.actor)
+    told = await services.submission.submit(session, tasks=new, actor=identity.actor)
     return SubmittedTasks(
         submitted=sum(not one.deduplicated for one in told),
         deduplicated=sum(one.deduplicated for one in told),
@@ -162,7 +162,7 @@ async def submit_tasks(
 
 @router.get("/tasks")
 async def list_tasks(
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("tasks.read")],
     status: TaskStatus | None = None,
     task_type: Annotated[str | None, Query(max_length=100)] = None,
@@ -173,17 +173,16 @@ async def list_tasks(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page[TaskInfo]:
     """Newest first."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await task_queries.page(
-            session,
-            status=status,
-            task_type=task_type,
-            priority=priority,
-            schedule_id=schedule_id,
-            before=before,
-            ref=ref,
-            limit=limit,
-        )
+    found = await task_queries.page(
+        session,
+        status=status,
+        task_type=task_type,
+        priority=priority,
+        schedule_id=schedule_id,
+        before=before,
+        ref=ref,
+        limit=limit,
+    )
     return page_of(found, limit=limit)
 
 
@@ -205,53 +204,48 @@ async def list_task_types(services: RoomsDep, identity: Annotated[Identity, need
 
 
 @router.get("/tasks/counts")
-async def count_tasks(services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> dict[str, int]:
+async def count_tasks(session: TenantSession, identity: Annotated[Identity, needs("tasks.read")]) -> dict[str, int]:
     """How many tasks of this tenant stand in each status."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await task_queries.counts(session)
+    return await task_queries.counts(session)
 
 
 @router.get("/tasks/limits")
-async def list_limits(services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> dict[str, int]:
+async def list_limits(session: TenantSession, identity: Annotated[Identity, needs("tasks.read")]) -> dict[str, int]:
     """The tenant's limits by task type; the empty name is that of all together."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await task_queries.limits(session)
+    return await task_queries.limits(session)
 
 
 @router.put("/tasks/limits")
 async def set_limit(
-    body: LimitIn, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")]
+    body: LimitIn, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("tasks.write")]
 ) -> dict[str, int]:
     """Set or lift a limit; returns all of them."""
     if body.task_type and services.task_types.get(body.task_type) is None:
         raise Invalid.field("task_type", "is no task type", "see GET /api/v1/tasks/types")
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await task_queries.set_limit(
-            session, task_type=body.task_type, max_running=body.max_running, actor=identity.actor
-        )
+    return await task_queries.set_limit(
+        session, task_type=body.task_type, max_running=body.max_running, actor=identity.actor
+    )
 
 
 @router.post("/tasks/redrive")
 async def redrive_tasks(
-    services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: RedriveIn | None = None
+    session: TenantSession, identity: Annotated[Identity, needs("tasks.write")], body: RedriveIn | None = None
 ) -> Redriven:
     """Run the dead letters (or other ended tasks) anew, up to 10,000 at once."""
     wanted = body or RedriveIn()
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await task_queries.redrive_all(
-            session, status=wanted.status, task_type=wanted.task_type, actor=identity.actor
-        )
+    return await task_queries.redrive_all(
+        session, status=wanted.status, task_type=wanted.task_type, actor=identity.actor
+    )
 
 
 @router.get("/tasks/{task_id}")
 async def get_task(
-    task_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]
+    task_id: UUID, session: TenantSession, identity: Annotated[Identity, needs("tasks.read")]
 ) -> TaskWithNeighbours:
     """One task, with those that it depends on and those that wait for it."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        task = await task_queries.get(session, task_id=task_id)
-        above = await task_queries.several(session, ids=task.dependencies)
-        below = await task_queries.dependents_of(session, task_id=task_id)
+    task = await task_queries.get(session, task_id=task_id)
+    above = await task_queries.several(session, ids=task.dependencies)
+    below = await task_queries.dependents_of(session, task_id=task_id)
     return TaskWithNeighbours(
         **vars(task),
         depends_on=[TaskRef.of(one) for one in above],
@@ -262,53 +256,48 @@ async def get_task(
 @router.put("/tasks/{task_id}/cancel")
 async def cancel_task(
     task_id: UUID,
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("tasks.write")],
     body: CancelIn | None = None,
 ) -> TaskInfo:
     """Cancel a waiting task at once, a running one as soon as its process hears of it."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await task_queries.cancel(
-            session, task_id=task_id, actor=identity.actor, reason=body.reason if body else ""
-        )
+    return await task_queries.cancel(session, task_id=task_id, actor=identity.actor, reason=body.reason if body else "")
 
 
 @router.post("/tasks/{task_id}/redrive", status_code=202)
 async def redrive_task(
-    task_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
+    task_id: UUID, session: TenantSession, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
 ) -> TaskInfo:
     """Run a failed, dead or cancelled task anew, with all its tries."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await task_queries.redrive(session, task_id=task_id, actor=identity.actor)
+    return await task_queries.redrive(session, task_id=task_id, actor=identity.actor)
 
 
 @router.post("/schedules", status_code=201)
 async def create_schedule(
-    body: ScheduleIn, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")]
+    body: ScheduleIn, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("tasks.write")]
 ) -> ScheduleInfo:
     """Submit a task again and again."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.schedules.create(
-            session,
-            name=body.name,
-            cron=body.cron,
-            timezone=body.timezone,
-            task=body.task.common(),
-            actor=identity.actor,
-        )
+    return await services.schedules.create(
+        session,
+        name=body.name,
+        cron=body.cron,
+        timezone=body.timezone,
+        task=body.task.common(),
+        actor=identity.actor,
+    )
 
 
 @router.get("/schedules")
 async def list_schedules(
     services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("tasks.read")],
     ref: base.Ref = None,
     after: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
 ) -> Page[ScheduleInfo]:
     """By name; `after`: `next` of the page before."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await services.schedules.page(session, ref=ref, after=after, limit=limit)
+    found = await services.schedules.page(session, ref=ref, after=after, limit=limit)
     return page_of(found, limit=limit, cursor="name")
 
 
@@ -323,11 +312,10 @@ async def preview_schedule(body: PreviewIn, identity: Annotated[Identity, needs(
 
 @router.get("/schedules/{schedule_id}")
 async def get_schedule(
-    schedule_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]
+    schedule_id: UUID, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("tasks.read")]
 ) -> ScheduleInfo:
     """One schedule and when it fires next."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.schedules.get(session, schedule_id=schedule_id)
+    return await services.schedules.get(session, schedule_id=schedule_id)
 
 
 @router.put("/schedules/{schedule_id}/pause")
@@ -355,9 +343,8 @@ async def _set_paused(schedule_id: UUID, services: ApiServices, identity: Identi
 
 @router.delete("/schedules/{schedule_id}", status_code=204)
 async def remove_schedule(
-    schedule_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")]
+    schedule_id: UUID, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("tasks.write")]
 ) -> Response:
     """Remove a schedule; the tasks that it submitted stay."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await services.schedules.remove(session, schedule_id=schedule_id, actor=identity.actor)
+    await services.schedules.remove(session, schedule_id=schedule_id, actor=identity.actor)
     return Response(status_code=204)

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from opsteward.accounts.types import Identity
 from opsteward.api import problems, uploads
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import RoomsDep, TenantSession, needs
 from opsteward.api.middleware.guard import check_json
 from opsteward.api.rest.schemas.base import Input, Page, Ref
 from opsteward.api.rest.schemas.users import ImportedUser
@@ -231,29 +231,27 @@ def _told(report: ImportReport) -> dict[str, Any]:
 
 @router.get("/users/imports")
 async def list_imports(
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("users.read")],
     before: UUID | None = None,
     ref: Ref = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page[ImportInfo]:
     """Newest first, without their reports."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await jobs.page(session, before=before, ref=ref, limit=limit)
+    found = await jobs.page(session, before=before, ref=ref, limit=limit)
     after = str(found[-1].job_id) if len(found) == limit else None
     return Page(items=list(found), next=after)
 
 
 @router.get("/users/imports/{job_id}")
 async def get_import(
-    job_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("users.read")]
+    job_id: UUID, session: TenantSession, identity: Annotated[Identity, needs("users.read")]
 ) -> dict[str, Any]:
     """A job: how far it is, and the first errors, warnings and users of its report."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        report = await jobs.report(session, job_id=job_id)
-        told = _told(report)
-        if report.info.ended_at is None and report.info.task_id is not None:
-            told |= await _of_task(session, report.info.task_id)
+    report = await jobs.report(session, job_id=job_id)
+    told = _told(report)
+    if report.info.ended_at is None and report.info.task_id is not None:
+        told |= await _of_task(session, report.info.task_id)
     return told
 
 
@@ -271,15 +269,14 @@ async def _of_task(session: Any, task_id: UUID) -> dict[str, Any]:
 @router.get("/users/imports/{job_id}/users")
 async def imported_users(
     job_id: UUID,
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("users.read")],
     after: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
 ) -> Page[ImportedUser]:
     """The ids of all users whom an import has added, changed, or found as the file has them."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await jobs.problems(session, job_id=job_id, limit=1)
-        found = await jobs.user_ids(session, job_id=job_id, limit=limit, after=after)
+    await jobs.problems(session, job_id=job_id, limit=1)
+    found = await jobs.user_ids(session, job_id=job_id, limit=limit, after=after)
     return Page(items=[ImportedUser(id=one) for one in found], next=str(found[-1]) if len(found) == limit else None)
 
 

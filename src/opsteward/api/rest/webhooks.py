@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from opsteward.accounts.types import Identity
 from opsteward.accounts.webhooks import NewWebhook, WebhookInfo
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import RoomsDep, TenantSession, needs
 from opsteward.api.problems import field_problems
 from opsteward.api.rest.schemas.base import Input, Page
 from opsteward.api.rest.schemas.users import SignedUp
@@ -72,27 +72,24 @@ async def user_signup(request: Request, services: RoomsDep) -> SignedUp:
 
 @router.post("/api/v1/webhooks", status_code=201)
 async def create_webhook(
-    body: WebhookIn, services: RoomsDep, identity: Annotated[Identity, needs("tokens.write")]
+    body: WebhookIn, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("tokens.write")]
 ) -> NewWebhook:
     """A new sender; its secret is seen this once."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.webhooks.create(session, kind=body.kind, name=body.name, actor=identity.actor)
+    return await services.webhooks.create(session, kind=body.kind, name=body.name, actor=identity.actor)
 
 
 @router.get("/api/v1/webhooks")
 async def list_webhooks(
-    services: RoomsDep, identity: Annotated[Identity, needs("operators.read")]
+    services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("operators.read")]
 ) -> Page[WebhookInfo]:
     """The senders, newest first, without their secrets."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=list(await services.webhooks.all(session)))
+    return Page(items=list(await services.webhooks.all(session)))
 
 
 @router.delete("/api/v1/webhooks/{webhook_id}", status_code=204)
 async def revoke_webhook(
-    webhook_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tokens.write")]
+    webhook_id: UUID, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("tokens.write")]
 ) -> Response:
     """Take nothing from a sender any more."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await services.webhooks.revoke(session, webhook_id=webhook_id, actor=identity.actor)
+    await services.webhooks.revoke(session, webhook_id=webhook_id, actor=identity.actor)
     return Response(status_code=204)
