@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.types import Lifespan
 
 from opsteward.api import problems
 from opsteward.api.capacity import Capacity
@@ -44,6 +44,7 @@ from opsteward.api.rest import (
 from opsteward.api.scim import routes as scim
 from opsteward.api.scim.answers import ScimErrors
 from opsteward.api.services import ApiServices
+from opsteward.core.json_types import JsonObject
 from opsteward.core.version import __version__
 from opsteward.telemetry import traces
 
@@ -105,7 +106,7 @@ _PROBLEM_SCHEMA = {
 }
 
 
-def build_app(services: ApiServices, *, lifespan: Any = None) -> FastAPI:
+def build_app(services: ApiServices, *, lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
     """The application for these rooms; the console is mounted later, by `app`."""
     app = FastAPI(
         title="Opsteward",
@@ -143,7 +144,7 @@ def _describe(app: FastAPI) -> None:
     static = Path(fastapi_offline.__file__).parent / "static"
 
     @app.get(SCHEMA_URL, include_in_schema=False)
-    async def schema() -> dict[str, Any]:
+    async def schema() -> JsonObject:
         document = app.openapi()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas["Problem"] = _PROBLEM_SCHEMA

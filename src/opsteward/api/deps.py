@@ -111,7 +111,7 @@ class Needs:
     def __init__(self, permission: str) -> None:
         self.permission = permission
 
-    async def __call__(self, request: Request, services: RoomsDep, _: Annotated[Any, Depends(bearer)]) -> Identity:
+    async def __call__(self, request: Request, services: RoomsDep, _: Annotated[object, Depends(bearer)]) -> Identity:
         identity = await identify(request, services)
         if not identity.may(self.permission):
             await denials.note_denied(services.db, identity, permission=self.permission)

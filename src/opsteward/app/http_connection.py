@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import TimerHandle
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -253,7 +254,7 @@ class HttpConnection(HttpToolsProtocol):
 
     # -- time --------------------------------------------------------------------------------------------------
 
-    def _set_timer(self, seconds: float, then: Any) -> None:
+    def _set_timer(self, seconds: float, then: Callable[[], None]) -> None:
         self._timer = self.loop.call_later(seconds, then)
 
     def _stop_timer(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
 from pydantic import Field
 
@@ -63,6 +63,6 @@ def all_variables() -> set[str]:
     return {variable for group in GROUPS.values() for variable, _, _ in variables(group)}
 
 
-def load_settings(**overrides: Any) -> Settings:
+def load_settings(**overrides: object) -> Settings:
     """Read the settings; overrides go by the names of the file. Raises Invalid that names each wrong or unknown one."""
     return Settings(**read_groups(GROUPS, overrides))  # type: ignore[arg-type]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,6 +13,7 @@ from opsteward.contracts.check import CheckStatus
 from opsteward.core import feed
 from opsteward.core.bus import Bus
 from opsteward.core.changes import Change, record_changes
+from opsteward.core.json_types import JsonObject
 from opsteward.core.redact import redact
 from opsteward.directory.types import EnrollmentOverdue
 from opsteward.events import timeline
@@ -217,8 +217,8 @@ def _incident_change(incident_id: UUID, status: str, *, opened: bool = False) ->
     )
 
 
-def _told(plan: dict[str, Any] | None, proof: dict[str, Any] | None, error: str | None) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+def _told(plan: JsonObject | None, proof: JsonObject | None, error: str | None) -> JsonObject:
+    told: JsonObject = {}
     if plan:
         told["plan"] = {k: plan[k] for k in ("summary", "steps", "objects", "undo")}
     if proof:

@@ -23,6 +23,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, SessionTransaction,
 from opsteward.core.crypto import canonical_json
 from opsteward.core.errors import Conflict, Unavailable
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.core.process_identity import session_mark
 
 SCHEMA = "opsteward"
@@ -47,8 +48,8 @@ class Base(DeclarativeBase):
     )
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own convention
         datetime: sa.DateTime(timezone=True),
-        dict[str, Any]: JSONB,
-        list[dict[str, Any]]: JSONB,
+        JsonObject: JSONB,
+        list[JsonObject]: JSONB,
         list[str]: ARRAY(sa.Text),
         list[UUID]: ARRAY(sa.Uuid),
         str: sa.Text,
@@ -88,7 +89,7 @@ class Database:
         pool_size: int = 5,
         pool_max: int = 20,
         pool_timeout: float = 10.0,
-        session_info: Mapping[str, Any] | None = None,
+        session_info: Mapping[str, object] | None = None,
     ) -> None:
         """`pool_timeout`: seconds to wait for a free connection; `session_info`: what each session's `info` holds."""
         self.name = name
@@ -114,7 +115,7 @@ class Database:
             address, pool_size=min(pool_size, _LOOKING_UP), max_overflow=0, isolation_level="AUTOCOMMIT", **options
         )
 
-    async def look_up(self, statement: str, parameters: Mapping[str, Any]) -> sa.Row[Any] | None:
+    async def look_up(self, statement: str, parameters: Mapping[str, object]) -> sa.Row[Any] | None:
         """The row that one statement finds which belongs to no tenant, in one round trip: no transaction around it.
 
         Raises Unavailable as `unit_of_work` does.

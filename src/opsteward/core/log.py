@@ -7,28 +7,28 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, cast
 
 import structlog
+from structlog.typing import EventDict, Processor
 
-from opsteward.core.redact import redact
+from opsteward.core.redact import redact_value
 
 correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 
 Logger = structlog.stdlib.BoundLogger
 
 
-def _add_correlation(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _add_correlation(_: object, __: str, event: EventDict) -> EventDict:
     if current := correlation_id.get():
         event.setdefault("correlation_id", current)
     return event
 
 
-def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return cast("MutableMapping[str, Any]", redact(dict(event)))
+def _redact(_: object, __: str, event: EventDict) -> EventDict:
+    return {key: redact_value(key, value) for key, value in event.items()}
 
 
 class RepeatLimit(logging.Filter):
@@ -60,7 +60,7 @@ class RepeatLimit(logging.Filter):
 
 def configure(*, level: str = "INFO", as_json: bool = True) -> None:
     """Set up logging of the whole process, once, at start."""
-    shared: list[Any] = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -75,7 +75,7 @@ def configure(*, level: str = "INFO", as_json: bool = True) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    renderer: Processor = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

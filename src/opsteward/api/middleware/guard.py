@@ -14,7 +14,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from itertools import islice
-from typing import Any
+from typing import Never
 from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
@@ -31,6 +31,7 @@ from opsteward.core.blocking import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed, OpsError, TooLarge, Unauthenticated
 from opsteward.core.fair_share import Party, current_party
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import Json
 from opsteward.core.log import correlated, get_logger
 from opsteward.telemetry import traces
 
@@ -201,7 +202,7 @@ def _check_query(request: Request) -> None:
         raise Invalid.field("path", "holds a NUL character", "remove it")
 
 
-def check_json(body: bytes, *, max_depth: int) -> Any:
+def check_json(body: bytes, *, max_depth: int) -> Json:
     """The parsed body. Raises Malformed for what is no JSON, Invalid naming the field for what can't be stored.
 
     Its time and memory are bounded by `VALUES_LIMIT` and the body's length; it blocks, so give it a thread when large.
@@ -215,7 +216,9 @@ def check_json(body: bytes, *, max_depth: int) -> Any:
         raise Malformed(problems=[_body_problem("holds a NUL byte", "remove it")])
     many_digits = _MANY_DIGITS.search(body) is not None
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, parse_int=_bounded_integer if many_digits else None)
+        value: Json = json.loads(
+            text, parse_constant=_refuse_constant, parse_int=_bounded_integer if many_digits else None
+        )
     except RecursionError:
         raise Malformed(problems=[_body_problem(f"is nested deeper than {max_depth}", "flatten it")]) from None
     except ValueError as error:
@@ -249,7 +252,7 @@ def _body_problem(problem: str, remedy: str) -> FieldProblem:
     return FieldProblem(field="body", problem=problem, remedy=remedy)
 
 
-def _refuse_constant(name: str) -> Any:
+def _refuse_constant(name: str) -> Never:
     raise ValueError(f"{name} is no JSON number")
 
 
@@ -263,9 +266,9 @@ def _bounded_integer(text: str) -> int:
 _Link = tuple["_Link", str | int] | None
 
 
-def _unstorable(root: Any, max_depth: int) -> Iterator[FieldProblem]:
+def _unstorable(root: Json, max_depth: int) -> Iterator[FieldProblem]:
     """What PostgreSQL could not store, wherever it stands; without recursion, the depth being the caller's."""
-    stack: list[tuple[_Link, int, Any]] = [(None, 1, root)]
+    stack: list[tuple[_Link, int, object]] = [(None, 1, root)]
     while stack:
         link, depth, value = stack.pop()
         if isinstance(value, str):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query, Response
@@ -16,6 +16,7 @@ from opsteward.api.deps import RoomsDep, TenantSession, needs
 from opsteward.api.rest.schemas.agents import AgentsStatus, AgentWithMessages
 from opsteward.api.rest.schemas.base import Input, NoBody, Page, Ref, page_of
 from opsteward.api.routes import Routes
+from opsteward.core.json_types import JsonObject
 from opsteward.tasks import queries as tasks
 
 router = Routes(tags=["agents"])
@@ -34,7 +35,7 @@ class AgentIn(Input):
     interval: Annotated[
         float | None, Field(strict=True, ge=SHORTEST_INTERVAL, le=MAX_INTERVAL, allow_inf_nan=False)
     ] = None
-    params: dict[str, Any] = {}
+    params: JsonObject = {}
 
 
 @router.get("/api/agents/status")

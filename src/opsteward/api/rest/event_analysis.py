@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Header, Request
@@ -22,9 +22,11 @@ from opsteward.api.services import ApiServices
 from opsteward.core.blocking import in_thread
 from opsteward.core.clock import iso, now
 from opsteward.core.computing import compute, in_fair_thread
+from opsteward.core.db import DatabaseSession
 from opsteward.core.errors import Invalid, NotFound
 from opsteward.core.fair_share import Busy
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.events.classification import classify, severity_of
 from opsteward.events.decision import EventAction, decide, default_action, usual_priority
 from opsteward.events.payload_validation import CPU_SECONDS, PayloadReport, validate_payload
@@ -43,14 +45,14 @@ class AnalyzeEvent(Input):
     error_type: Word
     message: Text
     stack_trace: Text | None = None
-    context: dict[str, Any] = {}
+    context: JsonObject = {}
 
 
 class DecideAction(Input):
     event_type: Word
     severity: Word
     message: Text = ""
-    context: dict[str, Any] = {}
+    context: JsonObject = {}
 
 
 class ExecuteAction(Input):
@@ -59,13 +61,13 @@ class ExecuteAction(Input):
     event_type: Word
     severity: Word
     message: Text
-    context: dict[str, Any] = {}
+    context: JsonObject = {}
 
 
 class ValidatePayload(Input):
-    payload: dict[str, Any]
+    payload: JsonObject
     required_fields: Annotated[list[Annotated[str, Field(min_length=1, max_length=500)]], Field(max_length=1000)]
-    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    schema_: Annotated[JsonObject | None, Field(alias="schema")] = None
 
 
 @router.get("/health/", summary="Whether this is up; needs no token")
@@ -151,7 +153,7 @@ async def execute_action(
             session, new=await _new_action(services, session, body, identity, idempotency_key or str(uuid7()))
         )
     run = await _until_settled(request, services, identity, run)
-    details: dict[str, Any] = {
+    details: JsonObject = {
         "action_id": str(run.id),
         "status": run.status,
         "priority": body.priority,
@@ -159,7 +161,7 @@ async def execute_action(
         "plan": run.plan,
         "proof": run.proof,
     }
-    answer: dict[str, Any] = {
+    answer: JsonObject = {
         "success": run.status in HELPED,
         "action": run.action,
         "message": _in_words(run),
@@ -177,7 +179,7 @@ async def execute_action(
 
 
 async def _new_action(
-    services: ApiServices, session: Any, body: ExecuteAction, identity: Identity, key: str
+    services: ApiServices, session: DatabaseSession, body: ExecuteAction, identity: Identity, key: str
 ) -> NewAction:
     """The six decision actions carry a notice; an action on a system takes `system` and `params` from the context."""
     known = services.registry.actions
@@ -186,7 +188,7 @@ async def _new_action(
     system_id = None
     if known[body.action].connector is None:
         field = body.context.get("field")
-        params: dict[str, Any] = {
+        params: JsonObject = {
             "title": (body.message.strip().splitlines() or [body.event_type])[0][:200] or body.event_type,
             "body": body.message[:4000],
             "severity": str(severity_of(body.severity)),

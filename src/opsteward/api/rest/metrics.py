@@ -7,7 +7,7 @@ their own tenant.
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
@@ -24,7 +24,7 @@ class _NeedsUnlessPublic(Needs):
     """Lets a program of this machine in without a credential where the setting `metrics_public` says so."""
 
     async def __call__(  # type: ignore[override]
-        self, request: Request, services: RoomsDep, credential: Annotated[Any, Depends(bearer)]
+        self, request: Request, services: RoomsDep, credential: Annotated[object, Depends(bearer)]
     ) -> Identity | None:
         if services.settings.telemetry.metrics_public and credential is None and _is_of_this_machine(request):
             return None

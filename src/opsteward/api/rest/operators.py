@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -18,6 +18,7 @@ from opsteward.api.deps import RoomsDep, TenantSession, client_address, needs, o
 from opsteward.api.rest.schemas.administration import IssuedToken, Me, PasswordLink, SignInLink
 from opsteward.api.rest.schemas.base import Input, NoBody, Page, Ref, page_of
 from opsteward.api.routes import Routes
+from opsteward.core.db import DatabaseSession
 from opsteward.core.errors import Denied, Invalid
 
 router = Routes(prefix="/api/v1", tags=["administration"])
@@ -220,7 +221,7 @@ async def create_token(
     return IssuedToken(id=token.id, token=token.secret, scopes=scopes, expires_at=token.expires_at)
 
 
-async def _other_operator(session: Any, identity: Identity, name: str) -> UUID:
+async def _other_operator(session: DatabaseSession, identity: Identity, name: str) -> UUID:
     """Another's id, if one may make tokens for others, and not for somebody who may do more than oneself."""
     if name.casefold() == identity.operator_name.casefold():
         return identity.operator_id

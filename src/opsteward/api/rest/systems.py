@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
@@ -12,6 +12,7 @@ from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Page, Ref, page_of
 from opsteward.api.routes import Routes
+from opsteward.core.json_types import JsonObject
 from opsteward.systems.service import NewSystem
 from opsteward.systems.types import SystemHealth, SystemInfo
 
@@ -30,7 +31,7 @@ class SystemIn(Input):
     sync_frequency: Annotated[int, Field(strict=True, ge=1, le=31_536_000, description="seconds")] | None = None
     criticality: str = "standard"
     credentials: Annotated[dict[str, Annotated[str, Field(max_length=10_000)]], Field(max_length=50)] = {}
-    settings: dict[str, Any] = {}
+    settings: JsonObject = {}
     depends_on: Annotated[list[Name], Field(max_length=100)] = []
 
 

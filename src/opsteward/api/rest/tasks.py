@@ -25,6 +25,7 @@ from opsteward.api.services import ApiServices
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
 from opsteward.core.ids import derived_id
+from opsteward.core.json_types import JsonObject
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.schedules import next_time
 from opsteward.tasks.submission import MAX_DELAY, MAX_DEPENDENCIES
@@ -43,8 +44,8 @@ class TaskBase(Input):
     task_type: Annotated[str, Field(min_length=1, max_length=100)]
     name: Annotated[str, Field(max_length=200)] = ""
     description: Annotated[str, Field(max_length=2000)] = ""
-    parameters: dict[str, Any] = {}
-    metadata: dict[str, Any] = {}
+    parameters: JsonObject = {}
+    metadata: JsonObject = {}
     priority: Priority = "normal"
     dedup_key: Annotated[str | None, Field(min_length=1, max_length=200)] = None
     max_retries: Annotated[int | None, Field(strict=True, ge=0, le=100)] = None

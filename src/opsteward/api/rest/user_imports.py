@@ -25,7 +25,9 @@ from opsteward.api.rest.schemas.users import ImportedUser
 from opsteward.api.routes import Routes
 from opsteward.api.services import ApiServices
 from opsteward.core.blocking import in_thread
+from opsteward.core.db import DatabaseSession
 from opsteward.core.errors import FieldProblem, Invalid, Malformed, NotFound
+from opsteward.core.json_types import Json, JsonObject
 from opsteward.directory.exports import EXPORTS, exported
 from opsteward.directory.imports import jobs
 from opsteward.directory.imports.columns import check_mapping
@@ -146,9 +148,11 @@ async def _from_object(
     return ImportOrder(**changed), await in_thread(lambda: json.dumps(given.users, ensure_ascii=False).encode())
 
 
-def _is_ours(value: dict[str, Any]) -> bool:
+def _is_ours(value: Json) -> bool:
     """Whether an object is an order to us, also one with a slip in it, and no answer of another system's interface."""
-    return "users" in value and not any(name in _ENVELOPE_MARKS or name.startswith("@") for name in value)
+    if not isinstance(value, dict) or "users" not in value:
+        return False
+    return not any(name in _ENVELOPE_MARKS or name.startswith("@") for name in value)
 
 
 async def _done_at_once(
@@ -223,8 +227,8 @@ def _delimiter(given: str) -> str:
     return found
 
 
-def _told(report: ImportReport) -> dict[str, Any]:
-    told: dict[str, Any] = jsonable_encoder(asdict(report.info))
+def _told(report: ImportReport) -> dict[str, object]:
+    told: dict[str, object] = jsonable_encoder(asdict(report.info))
     told |= {"errors": report.errors, "warnings": report.warnings}
     return told | {"user_ids": [str(one) for one in report.user_ids]}
 
@@ -246,7 +250,7 @@ async def list_imports(
 @router.get("/users/imports/{job_id}")
 async def get_import(
     job_id: UUID, session: TenantSession, identity: Annotated[Identity, needs("users.read")]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """A job: how far it is, and the first errors, warnings and users of its report."""
     report = await jobs.report(session, job_id=job_id)
     told = _told(report)
@@ -255,7 +259,7 @@ async def get_import(
     return told
 
 
-async def _of_task(session: Any, task_id: UUID) -> dict[str, Any]:
+async def _of_task(session: DatabaseSession, task_id: UUID) -> JsonObject:
     """A job whose task was ended will not end by itself: it goes on when the task is driven again."""
     try:
         task = await task_queries.get(session, task_id=task_id)
@@ -304,14 +308,14 @@ async def import_errors(
     return _download(lines(), EXPORTS[file_format], f"import-{job_id}-errors.{file_format}")
 
 
-def _csv(rows: list[dict[str, Any]]) -> str:
+def _csv(rows: list[JsonObject]) -> str:
     buffer = io.StringIO()
     cells = [[inert("" if cell is None else str(cell)) for cell in row.values()] for row in rows]
     csv.writer(buffer).writerows(cells)
     return buffer.getvalue()
 
 
-def _ndjson(rows: list[dict[str, Any]]) -> str:
+def _ndjson(rows: list[JsonObject]) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query, Response
@@ -12,6 +12,7 @@ from opsteward.accounts.types import Identity
 from opsteward.api.deps import RoomsDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Instant, Page, Ref, page_of
 from opsteward.api.routes import Routes
+from opsteward.core.json_types import JsonObject
 from opsteward.directory.entitlements import service as entitlements
 from opsteward.directory.types import GrantInfo, NewUser, UserAnalytics, UserChangeInfo, UserInfo, UserStatus
 from opsteward.directory.users import queries as user_queries
@@ -34,7 +35,7 @@ class UserIn(Input):
     department: Text | None = None
     manager_id: UUID | None = None
     external_id: Text | None = None
-    profile_data: dict[str, Any] = {}
+    profile_data: JsonObject = {}
     tags: Tags = []
     enrollment_type: Text | None = None
     expires_at: Instant | None = None
@@ -50,7 +51,7 @@ class UserChanges(Input):
     department: Text | None = None
     manager_id: UUID | None = None
     external_id: Text | None = None
-    profile_data: dict[str, Any] | None = None
+    profile_data: JsonObject | None = None
     tags: Tags | None = None
     enrollment_type: Text | None = None
     expires_at: Instant | None = None

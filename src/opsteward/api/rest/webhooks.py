@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -16,6 +16,7 @@ from opsteward.api.rest.schemas.base import Input, Page
 from opsteward.api.rest.schemas.users import SignedUp
 from opsteward.api.routes import Routes
 from opsteward.core.errors import Invalid
+from opsteward.core.json_types import JsonObject
 from opsteward.directory.types import NewUser
 
 router = Routes(tags=["webhooks"])
@@ -39,7 +40,7 @@ class SignUp(BaseModel):
     email: Text
     full_name: Text
     role: Text = "standard_user"
-    profile: dict[str, Any] = {}
+    profile: JsonObject = {}
 
 
 @router.post("/webhook/user-signup", openapi_extra={
