@@ -73,5 +73,5 @@ def _told_death() -> Iterator[None]:
     try:
         yield
     except PartDied as error:
-        sys.stderr.write(f"Opsteward ended because a part of it died: {error}\n")
+        log.get_logger(__name__).critical("cli.running.ended", reason=f"a part of the process died: {error}")
         sys.exit(PART_DIED)

