@@ -23,12 +23,13 @@ bearer = HTTPBearer(auto_error=False, description="An API token: `opsteward toke
 
 
 async def services_of(request: Request) -> ApiServices:
-    """The rooms of this application. (A plain function would be run in a thread, at the cost of two queries.)"""
+    """The services of this application. (A plain function would be run in a thread, at the cost of two queries.)"""
     services: ApiServices = request.app.state.services
     return services
 
 
-RoomsDep = Annotated[ApiServices, Depends(services_of)]
+ServicesDep = Annotated[ApiServices, Depends(services_of)]
+RoomsDep = ServicesDep
 
 
 async def recognise(request: Request, services: ApiServices) -> Identity:
@@ -78,7 +79,7 @@ async def _remember_use(services: ApiServices, identity: Identity) -> None:
             await credentials.note_use(session, token_id=identity.token_id)
 
 
-async def _tenant_session(request: Request, services: RoomsDep) -> AsyncIterator[DatabaseSession]:
+async def _tenant_session(request: Request, services: ServicesDep) -> AsyncIterator[DatabaseSession]:
     """One transaction of the caller's tenant around the route's function. It is committed, and its connection given
     back, before the reply is sent; what the route or the commit raises rolls it back and is the reply."""
     identity: Identity = request.scope.get(IDENTITY) or await recognise(request, services)
@@ -111,7 +112,9 @@ class Needs:
     def __init__(self, permission: str) -> None:
         self.permission = permission
 
-    async def __call__(self, request: Request, services: RoomsDep, _: Annotated[object, Depends(bearer)]) -> Identity:
+    async def __call__(
+        self, request: Request, services: ServicesDep, _: Annotated[object, Depends(bearer)]
+    ) -> Identity:
         identity = await identify(request, services)
         if not identity.may(self.permission):
             await denials.note_denied(services.db, identity, permission=self.permission)

@@ -26,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core import engine_internals
+from opsteward.core.backoff import growing_pauses
 from opsteward.core.blocking import in_thread
 from opsteward.core.crypto import canonical_json
 from opsteward.core.errors import Unavailable
@@ -302,14 +303,13 @@ def _observed(name: str, function: StepFunction[T]) -> StepFunction[T]:
 
 async def _patiently(name: str, function: StepFunction[T]) -> T:
     """Again and again while our database is away; other failures as StepFailed, which any version can read."""
-    pause = 0.1
+    pauses = growing_pauses(0.1, limit=_MAX_PAUSE)
     while True:
         try:
             return await function()
         except Unavailable:
             log.warning("core.step.waits_for_database", step=name)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _MAX_PAUSE)
+            await asyncio.sleep(next(pauses))
         except Exception as error:
             log.exception("core.step.failed", step=name)
             raise StepFailed(f"{name}: {type(error).__name__}: {redact_text(str(error))[:300]}") from None

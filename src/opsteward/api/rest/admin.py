@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, Field
 from opsteward.accounts import tenants
 from opsteward.accounts.tenants import NewTenant
 from opsteward.accounts.types import Identity, TenantInfo
-from opsteward.api.deps import RoomsDep, TenantSession, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.administration import VerifiedAudit
 from opsteward.api.rest.schemas.base import Input, Page, page_of
 from opsteward.api.routes import Routes
@@ -39,7 +39,7 @@ async def list_tenants(
 
 @router.post("/tenants", status_code=201)
 async def create_tenant(
-    body: TenantIn, services: RoomsDep, identity: Annotated[Identity, needs("tenants.manage")]
+    body: TenantIn, services: ServicesDep, identity: Annotated[Identity, needs("tenants.manage")]
 ) -> NewTenant:
     """A new tenant with its first operator, whose token is shown this once."""
     return await tenants.create_tenant(services.db, name=body.name, operator=body.operator, actor=identity.actor)
@@ -73,7 +73,7 @@ async def list_audit(
 
 @router.get("/audit/verify")
 async def verify_audit(
-    services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("audit.read")]
+    services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("audit.read")]
 ) -> VerifiedAudit:
     """Walk the whole chain and compare it with what was seen of it outside the database; every altered, missing or
     added entry is named."""

@@ -8,7 +8,7 @@ from fastapi import Response
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, TenantSession, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input
 from opsteward.api.rest.schemas.controls import Pauses
 from opsteward.api.routes import Routes
@@ -41,7 +41,10 @@ async def list_pauses(session: TenantSession, identity: Annotated[Identity, need
 
 @router.post("/pause")
 async def pause(
-    body: ControlIn, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("controls.write")]
+    body: ControlIn,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("controls.write")],
 ) -> PauseInfo:
     """Begin nothing new of this from now on; what runs waits before its next step."""
     _check(services, body)
@@ -50,7 +53,10 @@ async def pause(
 
 @router.post("/resume", status_code=204)
 async def resume(
-    body: ControlIn, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("controls.write")]
+    body: ControlIn,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("controls.write")],
 ) -> Response:
     """Go on where it was paused."""
     _check(services, body)
@@ -60,7 +66,7 @@ async def resume(
 
 @router.post("/everything/pause")
 async def pause_everything(
-    services: RoomsDep, identity: Annotated[Identity, needs("controls.everything")], body: EverythingIn | None = None
+    services: ServicesDep, identity: Annotated[Identity, needs("controls.everything")], body: EverythingIn | None = None
 ) -> PauseInfo:
     """Stop the whole installation, all tenants: for platform operators."""
     reason = body.reason if body else ""
@@ -69,7 +75,7 @@ async def pause_everything(
 
 @router.post("/everything/resume", status_code=204)
 async def resume_everything(
-    services: RoomsDep, identity: Annotated[Identity, needs("controls.everything")], body: EverythingIn | None = None
+    services: ServicesDep, identity: Annotated[Identity, needs("controls.everything")], body: EverythingIn | None = None
 ) -> Response:
     """The whole installation goes on, but for what is paused by itself."""
     reason = body.reason if body else ""
@@ -77,7 +83,7 @@ async def resume_everything(
     return Response(status_code=204)
 
 
-def _check(services: RoomsDep, body: ControlIn) -> None:
+def _check(services: ServicesDep, body: ControlIn) -> None:
     if body.scope == "task_type" and body.target and services.task_types.get(body.target) is None:
         raise Invalid.field("target", "is no task type", "see GET /api/v1/tasks/types")
     if body.scope == "action" and body.target and body.target not in services.registry.actions:

@@ -14,11 +14,12 @@ from opsteward.accounts.types import Identity
 from opsteward.actions.types import ENDS, HELPED, ActionView, NewAction, RunStatus
 from opsteward.api.capacity import TURN, Capacity, party_of
 from opsteward.api.concurrency_limit import Turn
-from opsteward.api.deps import RoomsDep, TenantSession, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input
 from opsteward.api.rest.schemas.events import AnalysisMetadata, AnalyzedEvent, DecidedAction, DecisionMetadata
 from opsteward.api.routes import Routes
 from opsteward.api.services import ApiServices
+from opsteward.core.backoff import growing_pauses
 from opsteward.core.blocking import in_thread
 from opsteward.core.clock import iso, now
 from opsteward.core.computing import compute, in_fair_thread
@@ -71,7 +72,7 @@ class ValidatePayload(Input):
 
 
 @router.get("/health/", summary="Whether this is up; needs no token")
-async def health(services: RoomsDep) -> dict[str, str]:
+async def health(services: ServicesDep) -> dict[str, str]:
     ready = all(services.readiness().values())
     return {"status": "healthy" if ready else "starting"}
 
@@ -100,7 +101,10 @@ async def analyze_event(body: AnalyzeEvent, identity: Annotated[Identity, needs(
 
 @router.post("/decide-action/")
 async def decide_action(
-    body: DecideAction, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("events.read")]
+    body: DecideAction,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("events.read")],
 ) -> DecidedAction:
     """What to do: a standing order if one fits, else the decision table."""
     decided = decide(event_type=body.event_type, severity=body.severity, message=body.message, context=body.context)
@@ -142,7 +146,7 @@ async def validate(body: ValidatePayload, identity: Annotated[Identity, needs("e
 async def execute_action(
     body: ExecuteAction,
     request: Request,
-    services: RoomsDep,
+    services: ServicesDep,
     identity: Annotated[Identity, needs("actions.request")],
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
 ) -> JSONResponse:
@@ -226,12 +230,11 @@ async def _until_settled(request: Request, services: ApiServices, identity: Iden
 
 async def _looked_at(turn: Turn, services: ApiServices, tenant_id: UUID, run: ActionView) -> ActionView:
     deadline = asyncio.get_running_loop().time() + _WAIT_SECONDS
-    pause = _FIRST_PAUSE
+    pauses = growing_pauses(_FIRST_PAUSE, limit=_MAX_PAUSE, factor=1.5)
     while run.status not in ENDS | {RunStatus.AWAITING_APPROVAL}:
         if asyncio.get_running_loop().time() > deadline:
             return run
-        await turn.sleep(pause)
-        pause = min(1.5 * pause, _MAX_PAUSE)
+        await turn.sleep(next(pauses))
         async with services.db.unit_of_work(tenant_id) as session:
             try:
                 run = await services.action_service.get(session, run_id=run.id)

@@ -14,7 +14,7 @@ from opsteward.accounts.password_hashing import MAX_DURATION
 from opsteward.accounts.permissions import SIGNED_IN
 from opsteward.accounts.role_delegation import require_power_over
 from opsteward.accounts.types import Identity, OperatorInfo, TokenInfo
-from opsteward.api.deps import RoomsDep, TenantSession, client_address, needs, own_address
+from opsteward.api.deps import ServicesDep, TenantSession, client_address, needs, own_address
 from opsteward.api.rest.schemas.administration import IssuedToken, Me, PasswordLink, SignInLink
 from opsteward.api.rest.schemas.base import Input, NoBody, Page, Ref, page_of
 from opsteward.api.routes import Routes
@@ -103,7 +103,7 @@ async def create_sign_in_link(
 
 @router.put("/me/password", status_code=204)
 async def change_password(
-    body: PasswordIn, request: Request, services: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]
+    body: PasswordIn, request: Request, services: ServicesDep, identity: Annotated[Identity, needs(SIGNED_IN)]
 ) -> Response:
     """Another password for oneself; one's other browser sessions end. The first comes by a password link."""
     await services.password_sign_in.change_own(

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, TenantSession, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input
 from opsteward.api.rest.schemas.standing_orders import CheckedOrders, OrdersInForce
 from opsteward.api.routes import Routes
@@ -23,7 +23,7 @@ class OrdersIn(Input):
 
 @router.get("")
 async def export(
-    services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("standing_orders.read")]
+    services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("standing_orders.read")]
 ) -> OrdersInForce:
     """The version in force, as its text. Version 0 is what ships."""
     return OrdersInForce.of(await services.orders.in_force(session))
@@ -31,7 +31,7 @@ async def export(
 
 @router.post("/check")
 async def check(
-    body: OrdersIn, services: RoomsDep, identity: Annotated[Identity, needs("standing_orders.read")]
+    body: OrdersIn, services: ServicesDep, identity: Annotated[Identity, needs("standing_orders.read")]
 ) -> CheckedOrders:
     """Whether the text is sound; a 422 names each problem with its line and remedy."""
     return CheckedOrders(ok=True, orders=[order.name for order in await services.orders.check(body.text)])
@@ -40,7 +40,7 @@ async def check(
 @router.put("")
 async def apply(
     body: OrdersIn,
-    services: RoomsDep,
+    services: ServicesDep,
     session: TenantSession,
     identity: Annotated[Identity, needs("standing_orders.write")],
 ) -> OrdersInForce:

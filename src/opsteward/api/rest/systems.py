@@ -9,7 +9,7 @@ from fastapi import Query, Response
 from pydantic import AliasChoices, Field
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, TenantSession, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Page, Ref, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.json_types import JsonObject
@@ -37,7 +37,7 @@ class SystemIn(Input):
 
 @router.post("", status_code=201)
 async def register_system(
-    body: SystemIn, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("systems.write")]
+    body: SystemIn, services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("systems.write")]
 ) -> SystemInfo:
     """Register a system; it is watched from now on."""
     return await services.inventory.register(session, new=NewSystem(**body.model_dump()), actor=identity.actor)
@@ -45,7 +45,7 @@ async def register_system(
 
 @router.get("")
 async def list_systems(
-    services: RoomsDep,
+    services: ServicesDep,
     session: TenantSession,
     identity: Annotated[Identity, needs("systems.read")],
     status: Annotated[str | None, Query(max_length=40, description="of its health")] = None,
@@ -70,7 +70,7 @@ async def list_systems(
 
 @router.get("/{system_id}")
 async def get_system(
-    system_id: UUID, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("systems.read")]
+    system_id: UUID, services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("systems.read")]
 ) -> SystemInfo:
     """One system."""
     return await services.inventory.get(session, system_id=system_id)
@@ -78,7 +78,7 @@ async def get_system(
 
 @router.get("/{system_id}/health")
 async def system_health(
-    system_id: UUID, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("systems.read")]
+    system_id: UUID, services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("systems.read")]
 ) -> SystemHealth:
     """Its health as last measured."""
     return (await services.inventory.get(session, system_id=system_id)).health
@@ -86,7 +86,10 @@ async def system_health(
 
 @router.delete("/{system_id}", status_code=204)
 async def remove_system(
-    system_id: UUID, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("systems.write")]
+    system_id: UUID,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("systems.write")],
 ) -> Response:
     """Forget a system and its credentials."""
     await services.inventory.remove(session, system_id=system_id, actor=identity.actor)

@@ -9,7 +9,7 @@ from fastapi import Header, Query, Response
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, TenantSession, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas import base
 from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, page_of
 from opsteward.api.rest.schemas.tasks import (
@@ -123,7 +123,7 @@ class PreviewIn(Input):
 @router.post("/tasks", status_code=202)
 async def submit_task(
     body: TaskIn,
-    services: RoomsDep,
+    services: ServicesDep,
     session: TenantSession,
     identity: Annotated[Identity, needs("tasks.write")],
     idempotency_key: Key = None,
@@ -139,7 +139,7 @@ async def submit_task(
 @router.post("/tasks/bulk", status_code=202)
 async def submit_tasks(
     body: TasksIn,
-    services: RoomsDep,
+    services: ServicesDep,
     session: TenantSession,
     identity: Annotated[Identity, needs("tasks.write")],
     idempotency_key: Key = None,
@@ -188,7 +188,9 @@ async def list_tasks(
 
 
 @router.get("/tasks/types")
-async def list_task_types(services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> Page[TaskTypeInfo]:
+async def list_task_types(
+    services: ServicesDep, identity: Annotated[Identity, needs("tasks.read")]
+) -> Page[TaskTypeInfo]:
     """Every task type there is, with the JSON Schema of its parameters."""
     items = [
         TaskTypeInfo(
@@ -218,7 +220,7 @@ async def list_limits(session: TenantSession, identity: Annotated[Identity, need
 
 @router.put("/tasks/limits")
 async def set_limit(
-    body: LimitIn, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("tasks.write")]
+    body: LimitIn, services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("tasks.write")]
 ) -> dict[str, int]:
     """Set or lift a limit; returns all of them."""
     if body.task_type and services.task_types.get(body.task_type) is None:
@@ -275,7 +277,7 @@ async def redrive_task(
 
 @router.post("/schedules", status_code=201)
 async def create_schedule(
-    body: ScheduleIn, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("tasks.write")]
+    body: ScheduleIn, services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("tasks.write")]
 ) -> ScheduleInfo:
     """Submit a task again and again."""
     return await services.schedules.create(
@@ -290,7 +292,7 @@ async def create_schedule(
 
 @router.get("/schedules")
 async def list_schedules(
-    services: RoomsDep,
+    services: ServicesDep,
     session: TenantSession,
     identity: Annotated[Identity, needs("tasks.read")],
     ref: base.Ref = None,
@@ -313,7 +315,7 @@ async def preview_schedule(body: PreviewIn, identity: Annotated[Identity, needs(
 
 @router.get("/schedules/{schedule_id}")
 async def get_schedule(
-    schedule_id: UUID, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("tasks.read")]
+    schedule_id: UUID, services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("tasks.read")]
 ) -> ScheduleInfo:
     """One schedule and when it fires next."""
     return await services.schedules.get(session, schedule_id=schedule_id)
@@ -321,7 +323,7 @@ async def get_schedule(
 
 @router.put("/schedules/{schedule_id}/pause")
 async def pause_schedule(
-    schedule_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
+    schedule_id: UUID, services: ServicesDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
 ) -> ScheduleInfo:
     """It fires no more until it is resumed."""
     return await _set_paused(schedule_id, services, identity, True)
@@ -329,7 +331,7 @@ async def pause_schedule(
 
 @router.put("/schedules/{schedule_id}/resume")
 async def resume_schedule(
-    schedule_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
+    schedule_id: UUID, services: ServicesDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
 ) -> ScheduleInfo:
     """It fires at its next time; what was missed stays missed."""
     return await _set_paused(schedule_id, services, identity, False)
@@ -344,7 +346,10 @@ async def _set_paused(schedule_id: UUID, services: ApiServices, identity: Identi
 
 @router.delete("/schedules/{schedule_id}", status_code=204)
 async def remove_schedule(
-    schedule_id: UUID, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("tasks.write")]
+    schedule_id: UUID,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("tasks.write")],
 ) -> Response:
     """Remove a schedule; the tasks that it submitted stay."""
     await services.schedules.remove(session, schedule_id=schedule_id, actor=identity.actor)

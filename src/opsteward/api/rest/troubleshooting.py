@@ -9,7 +9,7 @@ from fastapi import Query
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, TenantSession, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Page, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.errors import Invalid
@@ -28,7 +28,7 @@ class SessionIn(Input):
 @router.post("", status_code=202)
 async def start_session(
     body: SessionIn,
-    services: RoomsDep,
+    services: ServicesDep,
     session: TenantSession,
     identity: Annotated[Identity, needs("troubleshooting.run")],
 ) -> SessionView:
@@ -50,7 +50,7 @@ async def start_session(
 
 @router.get("")
 async def list_sessions(
-    services: RoomsDep,
+    services: ServicesDep,
     session: TenantSession,
     identity: Annotated[Identity, needs("troubleshooting.read")],
     incident_id: UUID | None = None,
@@ -65,7 +65,7 @@ async def list_sessions(
 @router.get("/{session_id}")
 async def get_session(
     session_id: UUID,
-    services: RoomsDep,
+    services: ServicesDep,
     session: TenantSession,
     identity: Annotated[Identity, needs("troubleshooting.read")],
 ) -> SessionView:

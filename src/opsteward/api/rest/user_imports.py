@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from opsteward.accounts.types import Identity
 from opsteward.api import problems, uploads
-from opsteward.api.deps import RoomsDep, TenantSession, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.middleware.guard import check_json
 from opsteward.api.rest.schemas.base import Input, Page, Ref
 from opsteward.api.rest.schemas.users import ImportedUser
@@ -79,7 +79,7 @@ class BulkIn(Input):
 )
 async def bulk_import(
     request: Request,
-    services: RoomsDep,
+    services: ServicesDep,
     identity: Annotated[Identity, needs("users.write")],
     mode: Mode = "create",
     dry_run: bool = False,
@@ -287,7 +287,7 @@ async def imported_users(
 @router.get("/users/imports/{job_id}/errors", response_class=StreamingResponse)
 async def import_errors(
     job_id: UUID,
-    services: RoomsDep,
+    services: ServicesDep,
     identity: Annotated[Identity, needs("users.read")],
     file_format: Annotated[Literal["csv", "ndjson"], Query(alias="format")] = "csv",
 ) -> StreamingResponse:
@@ -321,7 +321,7 @@ def _ndjson(rows: list[JsonObject]) -> str:
 
 @router.get("/users/export", response_class=StreamingResponse)
 async def export_users(
-    services: RoomsDep,
+    services: ServicesDep,
     identity: Annotated[Identity, needs("users.read")],
     file_format: Annotated[Literal["csv", "ndjson", "json", "ldif"], Query(alias="format")] = "csv",
 ) -> StreamingResponse:

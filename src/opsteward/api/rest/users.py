@@ -9,7 +9,7 @@ from fastapi import Query, Response
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, TenantSession, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Instant, Page, Ref, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.json_types import JsonObject
@@ -75,7 +75,7 @@ _MAY_BE_NONE = frozenset({"department", "manager_id", "external_id", "expires_at
 
 @router.post("/users", status_code=201)
 async def register_user(
-    body: UserIn, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("users.write")]
+    body: UserIn, services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("users.write")]
 ) -> UserInfo:
     """Register a user; it is enrolled and given its access, or waits for a person, in the same transaction."""
     return await services.users.register(session, new=NewUser(**body.model_dump()), actor=identity.actor)
@@ -121,7 +121,7 @@ async def user_history(
 async def update_user(
     user_id: UUID,
     body: UserChanges,
-    services: RoomsDep,
+    services: ServicesDep,
     session: TenantSession,
     identity: Annotated[Identity, needs("users.write")],
 ) -> UserInfo:
@@ -141,7 +141,7 @@ async def update_user(
 @router.delete("/users/{user_id}")
 async def deactivate_user(
     user_id: UUID,
-    services: RoomsDep,
+    services: ServicesDep,
     session: TenantSession,
     identity: Annotated[Identity, needs("users.write")],
     reason: Annotated[str, Query(max_length=2000)] = "",

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from opsteward.accounts.types import Identity
 from opsteward.accounts.webhooks import NewWebhook, WebhookInfo
-from opsteward.api.deps import RoomsDep, TenantSession, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.problems import field_problems
 from opsteward.api.rest.schemas.base import Input, Page
 from opsteward.api.rest.schemas.users import SignedUp
@@ -46,7 +46,7 @@ class SignUp(BaseModel):
 @router.post("/webhook/user-signup", openapi_extra={
     "requestBody": {"required": True, "content": {"application/json": {"schema": SignUp.model_json_schema()}}}
 })  # fmt: skip
-async def user_signup(request: Request, services: RoomsDep) -> SignedUp:
+async def user_signup(request: Request, services: ServicesDep) -> SignedUp:
     """Register a user, for a sender that signs: HMAC-SHA256 of `<timestamp>.<raw body>` in `X-Opsteward-Signature:
     t=<timestamp>,v1=<hex>`. A signature is good for 300 seconds, and once."""
     raw = await request.body()
@@ -73,7 +73,7 @@ async def user_signup(request: Request, services: RoomsDep) -> SignedUp:
 
 @router.post("/api/v1/webhooks", status_code=201)
 async def create_webhook(
-    body: WebhookIn, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("tokens.write")]
+    body: WebhookIn, services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("tokens.write")]
 ) -> NewWebhook:
     """A new sender; its secret is seen this once."""
     return await services.webhooks.create(session, kind=body.kind, name=body.name, actor=identity.actor)
@@ -81,7 +81,7 @@ async def create_webhook(
 
 @router.get("/api/v1/webhooks")
 async def list_webhooks(
-    services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("operators.read")]
+    services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("operators.read")]
 ) -> Page[WebhookInfo]:
     """The senders, newest first, without their secrets."""
     return Page(items=list(await services.webhooks.all(session)))
@@ -89,7 +89,10 @@ async def list_webhooks(
 
 @router.delete("/api/v1/webhooks/{webhook_id}", status_code=204)
 async def revoke_webhook(
-    webhook_id: UUID, services: RoomsDep, session: TenantSession, identity: Annotated[Identity, needs("tokens.write")]
+    webhook_id: UUID,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("tokens.write")],
 ) -> Response:
     """Take nothing from a sender any more."""
     await services.webhooks.revoke(session, webhook_id=webhook_id, actor=identity.actor)
