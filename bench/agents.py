@@ -31,11 +31,11 @@ from opsteward.accounts.tenants import create_tenant
 from opsteward.agents.types import NewAgent
 from opsteward.app.process import Process, running
 from opsteward.app.services import Services, build_services
+from opsteward.app.settings import load_settings
 from opsteward.contracts.agent import AgentContext, BackgroundAgent, NoAgentParams
 from opsteward.contracts.integration import Integration
 from opsteward.core import log
 from opsteward.core.embedded_postgres import EmbeddedPostgres
-from opsteward.core.settings import load_settings
 
 AGENTS = 1000
 SETTLE = 25.0  # seconds

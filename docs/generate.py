@@ -65,11 +65,13 @@ def main(arguments: list[str]) -> int:
 
 def settings() -> str:
     """Every setting with its default and bounds."""
-    from opsteward.core.settings import Settings, env_name
+    from opsteward.app.settings import GROUPS
+    from opsteward.core.settings import variables
 
+    found = {variable: (name, field) for group in GROUPS.values() for variable, name, field in variables(group)}
     rows = [
-        (f"`{env_name(name)}`", _default(name, field), _bounds(field), field.description or "")
-        for name, field in Settings.model_fields.items()
+        (f"`{variable}`", _default(name, field), _bounds(field), field.description or "")
+        for variable, (name, field) in found.items()
     ]
     return _table(("setting", "default", "may be", "meaning"), rows)
 
@@ -356,9 +358,9 @@ PARTS: dict[str, Callable[[], str]] = {
 
 def _registry() -> Any:
     from opsteward.app.registry import build_registry
-    from opsteward.core.settings import Settings
+    from opsteward.integrations.apprise.settings import NotifySettings
 
-    return build_registry(Settings.model_construct(notify_security=[], notify_oncall=[], notify_admin=[]))
+    return build_registry(NotifySettings())
 
 
 def _said(thing: Any) -> str:

@@ -16,9 +16,9 @@ from starlette.requests import Request
 from opsteward.accounts.types import Identity
 from opsteward.api.capacity import Capacity
 from opsteward.api.middleware.guard import VALUES_LIMIT, Guard, check_json
+from opsteward.api.settings import ApiSettings
 from opsteward.core.errors import Invalid
 from opsteward.core.ids import uuid7
-from opsteward.core.settings import Settings
 from support.instance import Instance, Tenant
 from support.problems import named_fields, problem_of
 
@@ -162,8 +162,10 @@ async def test_a_large_body_is_parsed_on_a_thread(tmp_path: Path) -> None:
     async def recognise(_: Request) -> Identity:
         return identity
 
-    settings = Settings(home=tmp_path)
-    await Guard(app, settings=settings, capacity=Capacity.of(settings), recognise=recognise)(scope, receive, send)
+    settings = ApiSettings()
+    await Guard(app, settings=settings, capacity=Capacity.of(settings, connections=20), recognise=recognise)(
+        scope, receive, send
+    )
     turning.cancel()
     assert handed_on == [True]
     assert concurrency_limit > 0

@@ -92,11 +92,11 @@ async def test_only_json_is_taken(asker: Tenant, with_bodies: list[Operation]) -
 async def test_a_body_over_the_limit_is_refused(asker: Tenant, everything: list[Operation]) -> None:
     settings = asker.instance.services.settings
     large = ("/api/v1/events", "/api/v1/tasks/bulk", "/api/v1/users/bulk-import")
-    big = dict.fromkeys(large, settings.max_ingest_bytes)
+    big = dict.fromkeys(large, settings.api.max_ingest_bytes)
     for operation in everything:
         if operation.method == "GET":
             continue
-        limit = big.get(operation.path, settings.max_body_bytes)
+        limit = big.get(operation.path, settings.api.max_body_bytes)
         body = b'{"message": "' + b"x" * limit + b'"}'
         problem_of(await send(asker, operation, body), 413)
 

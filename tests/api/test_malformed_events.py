@@ -69,7 +69,7 @@ async def test_a_batch_without_a_good_row_is_refused(asker: Tenant) -> None:
 
 @pytest.mark.parametrize("kind", [JSON, "application/x-ndjson"])
 async def test_too_many_events_at_once_are_refused(asker: Tenant, kind: str) -> None:
-    most = asker.instance.services.settings.max_events_per_request
+    most = asker.instance.services.settings.api.max_events_per_request
     one = b'{"message": "x"}'
     body = b"[" + b",".join([one] * (most + 1)) + b"]" if kind == JSON else b"\n".join([one] * (most + 1))
     answer = await asker.http.post(EVENTS, content=body, headers={"Content-Type": kind})

@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from uuid import uuid4
 
 import httpx
@@ -121,7 +122,9 @@ async def test_what_was_rolled_back_is_not_counted(instance: Instance, tenant: T
 async def test_without_a_token_only_this_machine_and_only_where_a_setting_says_so(instance: Instance) -> None:
     def client(*, public: bool, peer: str) -> httpx.AsyncClient:
         api_services = api_services_of(instance.services, lambda: {"database": True})
-        api_services.settings = api_services.settings.model_copy(update={"metrics_public": public})
+        settings = instance.services.settings
+        telemetry = settings.telemetry.model_copy(update={"metrics_public": public})
+        api_services.settings = replace(settings, telemetry=telemetry)
         transport = httpx.ASGITransport(build_app(api_services), client=(peer, 1))
         made = httpx.AsyncClient(transport=transport, base_url=ORIGIN)
         instance.clients.append(made)

@@ -39,13 +39,13 @@ def harness(instance: Instance, tenant: Tenant, provider: IdentityProvider) -> T
 def with_provider(instance: Instance, tenant: Tenant, provider: IdentityProvider, **settings: Any) -> Instance:
     instance.sql("delete from opsteward.sign_in_attempts")
     told = {
-        "oidc_issuer": provider.issuer,
-        "oidc_client_id": CLIENT_ID,
-        "oidc_client_secret": SecretStr(CLIENT_SECRET),
-        "oidc_tenant": tenant.name,
+        "issuer": provider.issuer,
+        "client_id": CLIENT_ID,
+        "client_secret": SecretStr(CLIENT_SECRET),
+        "tenant": tenant.name,
     }
     services = instance.services
-    opened = OpenIdSignIn(services.settings.model_copy(update=told | settings), services.web, services.box)
+    opened = OpenIdSignIn(services.settings.oidc.model_copy(update=told | settings), services.web, services.box)
     api_services = replace(api_services_of(services, lambda: {"database": True}), openid_sign_in=opened)
     return replace(instance, app=build_app(api_services))
 
@@ -218,7 +218,7 @@ async def test_operators_are_made_only_where_a_role_is_configured(
     mail = f"{uuid4().hex}@example.test"
     provider.next(claims=person(sub=mail, email=mail))
     assert (await there_and_back(harness().client(), provider)).status_code == 401
-    client = harness(oidc_auto_create_role="viewer").client()
+    client = harness(auto_create_role="viewer").client()
     assert (await there_and_back(client, provider)).status_code == 303
     me = (await client.get("/api/v1/me")).json()
     assert (me["operator"], me["roles"]) == (mail, ["viewer"])
@@ -226,7 +226,7 @@ async def test_operators_are_made_only_where_a_role_is_configured(
 
 async def test_roles_follow_the_groups(harness: TaskHarness, tenant: Tenant, provider: IdentityProvider) -> None:
     grace = await tenant.operator("viewer", name=MAIL)
-    here = harness(oidc_roles_claim="groups", oidc_roles={"ops": "operator", "sec": "auditor"})
+    here = harness(roles_claim="groups", roles={"ops": "operator", "sec": "auditor"})
 
     async def roles_with(groups: Any) -> Any:
         provider.next(claims=person(groups=groups))
@@ -257,10 +257,10 @@ async def test_new_keys_of_the_provider_are_found(
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"oidc_client_id": ""}, "OPSTEWARD_OIDC_CLIENT_ID"),
-        ({"oidc_client_secret": None}, "OPSTEWARD_OIDC_CLIENT_SECRET"),
-        ({"oidc_auto_create_role": "king"}, "OPSTEWARD_OIDC_AUTO_CREATE_ROLE"),
-        ({"oidc_roles": {"all": "platform"}}, "OPSTEWARD_OIDC_ROLES"),
+        ({"client_id": ""}, "OPSTEWARD_OIDC_CLIENT_ID"),
+        ({"client_secret": None}, "OPSTEWARD_OIDC_CLIENT_SECRET"),
+        ({"auto_create_role": "king"}, "OPSTEWARD_OIDC_AUTO_CREATE_ROLE"),
+        ({"roles": {"all": "platform"}}, "OPSTEWARD_OIDC_ROLES"),
     ],
 )
 async def test_wrong_settings_stop_the_start(harness: TaskHarness, settings: dict[str, Any], named: str) -> None:

@@ -242,7 +242,7 @@ _JSON_ROLE = json.dumps({"id": "06b07648", "value": "Contractor", "displayName":
 ])  # fmt: skip
 async def test_a_role_in_any_form(idp: Provisioner, operation: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = idp.tenant.instance.app.state.services.settings
-    monkeypatch.setattr(settings, "scim_roles", {"Contractor": "contractor"})
+    monkeypatch.setattr(settings.scim, "roles", {"Contractor": "contractor"})
     made = await idp.user("pat")
     seen = await idp.patched(f"/Users/{made['id']}", operation)
     assert seen["roles"][0]["value"] == "Contractor"

@@ -265,7 +265,7 @@ async def test_versions(idp: Provisioner) -> None:
 
 async def test_roles_as_configured(idp: Provisioner, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = idp.tenant.instance.app.state.services.settings
-    monkeypatch.setattr(settings, "scim_roles", {"Boss": "executive", "Temp": "contractor"})
+    monkeypatch.setattr(settings.scim, "roles", {"Boss": "executive", "Temp": "contractor"})
     made = await idp.user("ada", roles=[{"value": "none"}, {"value": "boss", "primary": True}])
     ours = f"/api/v1/users/{made['id']}"
     assert (await idp.tenant.http.get(ours)).json()["role"] == "executive"

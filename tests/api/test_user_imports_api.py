@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from opsteward.core.settings import Settings
 from support.instance import Instance, Tenant
 from support.problems import problem_of
 
@@ -439,8 +439,9 @@ async def test_a_large_file_waits_for_a_worker_and_is_not_held(
 async def test_an_upload_beyond_the_limit_leaves_nothing(
     tenant: Tenant, instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small: Settings = instance.services.settings.model_copy(update={"max_import_bytes": 2_000_000})
-    monkeypatch.setattr(instance.app.state.services, "settings", small)
+    settings = instance.services.settings
+    small = settings.api.model_copy(update={"max_import_bytes": 2_000_000})
+    monkeypatch.setattr(instance.app.state.services, "settings", replace(settings, api=small))
     answer = await send_file(tenant, b'{"username": "a"}\n' * 150_000, "application/x-ndjson")
     problem_of(answer, 413)
     assert tenant.count("import_jobs") == tenant.count("import_parts") == 0

@@ -66,11 +66,10 @@ def test_every_page_is_linked_from_another() -> None:
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_standing_orders_in_the_pages_are_sound(text: str) -> None:
     from opsteward.app.registry import build_registry, known_actions
-    from opsteward.core.settings import Settings
     from opsteward.events.standing_orders.document import parse
+    from opsteward.integrations.apprise.settings import NotifySettings
 
-    settings = Settings.model_construct(notify_security=[], notify_oncall=[], notify_admin=[])
-    assert parse(text, known_actions=known_actions(build_registry(settings)))
+    assert parse(text, known_actions=known_actions(build_registry(NotifySettings())))
 
 
 SYSTEMS = [block for block in blocks("json") if '"endpoint"' in str(block.values[0])]
@@ -88,11 +87,10 @@ def test_systems_in_the_pages_are_taken(text: str) -> None:
     from opsteward.api.rest.systems import SystemIn
     from opsteward.app.registry import build_registry
     from opsteward.contracts.connector import SystemRef
-    from opsteward.core.settings import Settings
+    from opsteward.integrations.apprise.settings import NotifySettings
 
     value = json.loads(text)
     system = SystemIn.model_validate(value)
-    settings = Settings.model_construct(notify_security=[], notify_oncall=[], notify_admin=[])
     target = SystemRef(
         id=UUID(int=1),
         tenant_id=UUID(int=2),
@@ -102,7 +100,7 @@ def test_systems_in_the_pages_are_taken(text: str) -> None:
         health_check_url=system.health_check_url,
         settings=system.settings,
     )
-    for connector in build_registry(settings).connectors_for(system.endpoint):
+    for connector in build_registry(NotifySettings()).connectors_for(system.endpoint):
         connector.config_for(target, system.credentials)
 
 
@@ -122,9 +120,10 @@ def test_commands_in_the_pages_exist(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_variables_in_the_pages_are_settings(path: Path) -> None:
-    from opsteward.core.settings import CLIENT_VARIABLES, Settings, env_name
+    from opsteward.app.settings import all_variables
+    from opsteward.core.settings import CLIENT_VARIABLES
 
-    known = {env_name(name) for name in Settings.model_fields} | CLIENT_VARIABLES
+    known = all_variables() | CLIENT_VARIABLES
     assert set(re.findall(r"OPSTEWARD_[A-Z_]*[A-Z]", path.read_text(encoding="utf-8"))) <= known
 
 

@@ -21,12 +21,12 @@ from opsteward.agents.shipped.heartbeat import HeartbeatAgent
 from opsteward.agents.shipped.performance import PerformanceAgent
 from opsteward.agents.types import AgentInfo, NewAgent
 from opsteward.app.services import Services, build_services
+from opsteward.app.settings import load_settings
 from opsteward.contracts.agent import AgentContext, NoAgentParams, Report
 from opsteward.core.clock import now
 from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.ids import uuid7
 from opsteward.core.retention import forget
-from opsteward.core.settings import load_settings
 from opsteward.tasks.types import TaskFigures
 from opsteward.telemetry import audit
 from support.homes import temporary_home
@@ -76,7 +76,7 @@ class Place:
             self.services.app,
             self.services.agents.agent_types,
             self.services.bus,
-            self.services.settings,
+            self.services.settings.agents,
             process_id=one,
             paused=lambda tenant_id: tenant_id in self.paused,
         )
@@ -289,7 +289,7 @@ async def test_recovery_is_told_by_another_process_too(place: Place, label: str)
 async def test_one_that_is_well_after_an_order_ends_its_incident(
     place: Place, label: str, orders: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(place.services.settings, "max_backoff", 3600.0)  # it is not tried again by itself
+    monkeypatch.setattr(place.services.settings.agents, "max_backoff", 3600.0)  # it is not tried again by itself
     script = await place.register(label)
 
     async def fail(_: AgentContext[Any]) -> None:
@@ -326,7 +326,7 @@ async def test_one_that_is_not_wanted_any_more_ends_its_incident(place: Place, l
 async def test_one_that_waits_after_a_failure_obeys_at_once(
     place: Place, label: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(place.services.settings, "max_backoff", 3600.0)
+    monkeypatch.setattr(place.services.settings.agents, "max_backoff", 3600.0)
     script = await place.register(label)
 
     async def fail(_: AgentContext[Any]) -> None:
@@ -377,7 +377,7 @@ async def test_one_that_hangs_for_good_is_noticed_started_anew_and_told(
             await ctx.send("anybody", {})
 
     script.run = deaf
-    heartbeat = HeartbeatAgent(place.services.app, place.services.bus, place.services.settings)
+    heartbeat = HeartbeatAgent(place.services.app, place.services.bus, place.services.settings.agents)
     async with place.process():
         await holds(lambda: script.at_once == 1)
         async with asyncio.timeout(20):
@@ -397,7 +397,7 @@ async def test_one_that_hangs_for_good_is_noticed_started_anew_and_told(
 
 async def test_the_heartbeat_agent_has_nothing_to_say_while_all_is_well(place: Place, label: str) -> None:
     script = await place.register(label)
-    heartbeat = HeartbeatAgent(place.services.app, place.services.bus, place.services.settings)
+    heartbeat = HeartbeatAgent(place.services.app, place.services.bus, place.services.settings.agents)
     async with place.process():
         await holds(lambda: script.ran > 10)  # well beyond three beats
         await heartbeat.run_once(place.context())
@@ -411,7 +411,7 @@ async def test_an_agent_that_no_process_takes_is_told(place: Place, label: str) 
         "update opsteward.agents set kind = 'gone.plugin', created_at = now() - interval '1 hour' where name = %s",
         label,
     )
-    heartbeat = HeartbeatAgent(place.services.app, place.services.bus, place.services.settings)
+    heartbeat = HeartbeatAgent(place.services.app, place.services.bus, place.services.settings.agents)
     async with place.process():
         await heartbeat.run_once(place.context())
         found = await place.agent(label)
@@ -429,7 +429,7 @@ async def test_work_of_a_version_that_nobody_runs_is_an_incident_until_it_is_don
 
     async def look() -> None:
         """Of an instance that was begun anew, perhaps in another process."""
-        heartbeat = HeartbeatAgent(place.services.app, place.services.bus, place.services.settings)
+        heartbeat = HeartbeatAgent(place.services.app, place.services.bus, place.services.settings.agents)
         context = place.context()
         await heartbeat.start(context)
         context.begin()
@@ -649,7 +649,7 @@ async def test_an_alert_on_itself_is_an_incident_until_it_is_over(place: Place) 
         return figures
 
     async def look() -> None:
-        agent = PerformanceAgent(place.services.app, place.services.settings, task_figures)
+        agent = PerformanceAgent(place.services.app, place.services.settings.agents, task_figures)
         context = place.context("performance")
         await agent.start(context)
         for _ in range(2):  # two looks of an instance, which another process may have begun anew

@@ -9,11 +9,11 @@ import psycopg
 import pytest
 
 from opsteward.app.database import SOURCE, prepare_database
+from opsteward.app.settings import load_settings
 from opsteward.core.crypto import SecretBox
 from opsteward.core.database_functions import FunctionFile, install_functions, read_functions
 from opsteward.core.database_setup import DatabaseUrls, SchemaUnknown
 from opsteward.core.secret_key import load_secret
-from opsteward.core.settings import load_settings
 from support.homes import temporary_home, without_settings
 
 OLDER = """
@@ -44,7 +44,7 @@ def home(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 
 def prepare(home: Path) -> DatabaseUrls:
-    return prepare_database(load_settings(home=home), SecretBox(load_secret(None, home)))
+    return prepare_database(load_settings(home=home).core, SecretBox(load_secret(None, home)))
 
 
 @pytest.fixture

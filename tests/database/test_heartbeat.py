@@ -22,7 +22,7 @@ from opsteward.app.services import build_services
 from opsteward.core.durable import Engine
 from opsteward.core.ids import uuid7
 from opsteward.core.processes import Membership
-from opsteward.core.settings import load_settings
+from opsteward.app.settings import load_settings
 
 async def main():
     services, executor_id = build_services(load_settings(home=Path(sys.argv[1]))), uuid7()

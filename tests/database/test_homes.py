@@ -21,12 +21,12 @@ import pytest
 
 from opsteward.accounts.tenants import create_tenant
 from opsteward.app.services import build_services, leave_server
+from opsteward.app.settings import load_settings
 from opsteward.cli.doctor import _examine
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.errors import Invalid, OpsError, Unavailable
 from opsteward.core.home import HomeLocks, prepare_home
 from opsteward.core.secret_key import load_secret
-from opsteward.core.settings import load_settings
 from support.homes import temporary_home, without_settings
 from support.instance import Instance
 
@@ -113,7 +113,7 @@ def test_a_home_of_an_odd_name_serves(name: str, monkeypatch: pytest.MonkeyPatch
             with psycopg.connect(services.urls.web) as conn:
                 assert conn.execute("select 1").fetchone() == (1,)
         finally:
-            leave_server(load_settings(home=odd))
+            leave_server(load_settings(home=odd).core)
 
 
 def test_a_home_whose_name_no_socket_can_have_is_refused(home: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_first_start_on_a_full_disk_says_so_and_goes_on_when_there_is_room(siz
         assert not list(disk.glob("postgres.*")), "nothing half made stays"
         subprocess.run(["mount", "-o", "remount,size=300m", str(disk)], check=True)
         build_services(load_settings(home=disk))
-        leave_server(load_settings(home=disk))
+        leave_server(load_settings(home=disk).core)
         assert EmbeddedPostgres(disk).pid() is None
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)

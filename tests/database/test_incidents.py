@@ -17,9 +17,9 @@ from structlog.testing import capture_logs
 
 from opsteward.accounts.tenants import create_tenant
 from opsteward.app.services import Services, build_services
+from opsteward.app.settings import load_settings
 from opsteward.core import feed
 from opsteward.core.clock import now
-from opsteward.core.settings import load_settings
 from opsteward.events import timeline
 from opsteward.events.models import StandingOrderVersion
 from opsteward.events.standing_orders.document import StandingOrderErrors
@@ -142,7 +142,7 @@ async def test_its_source_can_say_that_it_is_over(shop: Shop) -> None:
 
 async def test_a_failure_counts_at_once_and_recovery_is_damped(shop: Shop) -> None:
     services = shop.services
-    monitor = Monitor(services.app, services.inventory, services.registry, services.bus, services.settings)
+    monitor = Monitor(services.app, services.inventory, services.registry, services.bus, services.settings.systems)
 
     async def look(name: str) -> str:
         return await monitor.check_now(shop.tenant_id, shop.ids[name])
@@ -169,7 +169,7 @@ def flapping() -> Iterator[list[bool]]:
 
 async def test_flapping_is_one_incident(shop: Shop, flapping: list[bool]) -> None:
     services = shop.services
-    monitor = Monitor(services.app, services.inventory, services.registry, services.bus, services.settings)
+    monitor = Monitor(services.app, services.inventory, services.registry, services.bus, services.settings.systems)
     shop.board.wanted = {"lamp"}
     for works in flapping:
         shop.board.on = {"lamp"} if works else set()

@@ -15,13 +15,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from opsteward.app.database import SOURCE, load_models, prepare_database
+from opsteward.app.settings import load_settings
 from opsteward.core.crypto import SecretBox
 from opsteward.core.database_setup import DatabaseUrls, RolesMissing
 from opsteward.core.db import SCHEMA, Base
 from opsteward.core.embedded_postgres import EmbeddedPostgres, prepare_home
 from opsteward.core.errors import Invalid
 from opsteward.core.secret_key import load_secret
-from opsteward.core.settings import load_settings
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def home() -> Iterator[Path]:
 def urls(home: Path) -> DatabaseUrls:
     load_models()
     prepare_home(home)
-    return prepare_database(load_settings(home=home), SecretBox(load_secret(None, home)))
+    return prepare_database(load_settings(home=home).core, SecretBox(load_secret(None, home)))
 
 
 def test_models_and_migrations_agree(urls: DatabaseUrls) -> None:
@@ -58,7 +58,7 @@ def test_models_and_migrations_agree(urls: DatabaseUrls) -> None:
 def test_a_current_database_is_left_alone(home: Path, urls: DatabaseUrls) -> None:
     with psycopg.connect(urls.owner) as owner:
         before = owner.execute("select max(oid) from pg_class").fetchone()
-    assert prepare_database(load_settings(home=home), SecretBox(load_secret(None, home))) == urls
+    assert prepare_database(load_settings(home=home).core, SecretBox(load_secret(None, home))) == urls
     with psycopg.connect(urls.owner) as owner:
         assert owner.execute("select max(oid) from pg_class").fetchone() == before
 
@@ -73,7 +73,7 @@ def test_ones_own_postgresql_is_made_ready(home: Path, urls: DatabaseUrls, monke
         admin.execute("create database company owner dba")
     monkeypatch.setenv("DATABASE_URL", _external(home, "dba", "company"))
     box = SecretBox(load_secret(None, home))
-    made = prepare_database(load_settings(home=home), box)
+    made = prepare_database(load_settings(home=home).core, box)
     with psycopg.connect(made.web) as web:
         row = web.execute("select current_user, usesuper from pg_user where usename = current_user").fetchone()
     assert row == ("company_web", False)
@@ -88,11 +88,11 @@ def test_where_roles_may_not_be_made_the_sql_to_run_is_said(
     monkeypatch.setenv("DATABASE_URL", _external(home, "plain", "strict"))
     box = SecretBox(load_secret(None, home))
     with pytest.raises(RolesMissing) as refused:
-        prepare_database(load_settings(home=home), box)
+        prepare_database(load_settings(home=home).core, box)
     script = refused.value.detail.split("\n", 1)[1]
     with psycopg.connect(EmbeddedPostgres(home).url("strict"), autocommit=True) as admin:
         admin.execute(script)
-    made = prepare_database(load_settings(home=home), box)
+    made = prepare_database(load_settings(home=home).core, box)
     with psycopg.connect(made.app) as app:
         assert app.execute("select migration from opsteward.installation").fetchone() == (SOURCE.known[-1],)
 
@@ -156,5 +156,5 @@ def test_another_secret_key_does_not_lock_out_a_living_installation(
 def test_a_wrong_database_url_is_named(home: Path, url: str, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
     with pytest.raises(Invalid, match="DATABASE_URL") as refused:
-        prepare_database(load_settings(home=home), SecretBox(load_secret(None, home)))
+        prepare_database(load_settings(home=home).core, SecretBox(load_secret(None, home)))
     assert problem in str(refused.value)

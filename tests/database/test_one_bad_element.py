@@ -16,7 +16,7 @@ from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, F
 from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
 from opsteward.contracts.integration import Integration
 from opsteward.contracts.registry import Registry
-from opsteward.core.settings import Settings
+from opsteward.integrations.apprise.settings import NotifySettings
 from opsteward.systems.health_monitor import Monitor
 from opsteward.systems.service import Inventory, NewSystem
 from opsteward.systems.types import SystemInfo
@@ -188,9 +188,8 @@ def test_a_plugin_that_is_no_good_is_named_and_the_others_are_loaded(
         "no.such:thing", "plugins_of_test:NOTHING", "plugins_of_test:TEXT", "plugin_that_raises:X",
         "plugin_of_no_syntax:X", "plugins_of_test:TAKEN", "plugins_of_test", "",
     ]  # fmt: skip
-    settings = Settings(plugins=[*bad, "plugins_of_test:GOOD"])
     with capture_logs() as logs:
-        registry = build_registry(settings)
+        registry = build_registry(NotifySettings(), [*bad, "plugins_of_test:GOOD"])
     assert [line["plugin"] for line in logs if line["event"] == "app.plugin.unusable"] == bad
     assert all(line["error"] and line["remedy"] for line in logs)
     assert registry.integrations[-1].slug == "good"

@@ -48,7 +48,7 @@ def does(harness: TaskHarness, function: Callable[[TaskContext, Job], Any]) -> N
     """From now on this is what the office's work is."""
     kind = TaskType(slug=WORK, purpose="Misbehaves", params=Job, run=function)
     harness.task_registry = TaskRegistry([kind], max_params_bytes=65_536)
-    harness.submission = Submission(harness.task_registry, harness.services.settings)
+    harness.submission = Submission(harness.task_registry, harness.services.settings.tasks)
 
 
 # ---------------------------------------------------------------- what a function says

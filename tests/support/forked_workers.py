@@ -72,7 +72,7 @@ class ForkedWorkers:
 async def _work(home: Path, settings: dict[str, Any]) -> None:
     from opsteward.app.process import Process, running
     from opsteward.app.services import build_services
-    from opsteward.core.settings import load_settings
+    from opsteward.app.settings import load_settings
     from support.survival import INTEGRATION
 
     stop = asyncio.Event()

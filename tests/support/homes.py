@@ -20,10 +20,10 @@ from pathlib import Path
 import pytest
 
 from opsteward.app.database import prepare_database
+from opsteward.app.settings import load_settings
 from opsteward.core.crypto import SecretBox
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.secret_key import load_secret
-from opsteward.core.settings import load_settings
 
 _STOP_WITHIN = 20.0  # seconds
 
@@ -78,7 +78,7 @@ def _provisioned() -> Path:
     home = _folder()
     with pytest.MonkeyPatch.context() as patch:
         without_settings(patch)
-        prepare_database(load_settings(home=home), SecretBox(load_secret(None, home)))
+        prepare_database(load_settings(home=home).core, SecretBox(load_secret(None, home)))
     assert EmbeddedPostgres(home).stop_if_last()
     return home
 

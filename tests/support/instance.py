@@ -25,9 +25,9 @@ from opsteward.accounts.types import NewToken
 from opsteward.api.app import build_app
 from opsteward.app.process import api_services_of
 from opsteward.app.services import Services, build_services
+from opsteward.app.settings import load_settings
 from opsteward.core.database_setup import EMBEDDED_DATABASE
 from opsteward.core.embedded_postgres import EmbeddedPostgres
-from opsteward.core.settings import load_settings
 from support.homes import without_settings
 
 ORIGIN = "http://instance.test"

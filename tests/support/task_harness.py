@@ -65,7 +65,7 @@ class TaskHarness:
             ),
         ]
         self.task_registry = TaskRegistry(types, max_params_bytes=65_536)
-        self.submission = Submission(self.task_registry, self.services.settings)
+        self.submission = Submission(self.task_registry, self.services.settings.tasks)
 
     async def _run_limited(self, ctx: TaskContext, job: Job) -> Any:
         with self._counted(LIMITED, ctx.tenant_id):

@@ -19,8 +19,8 @@ import sqlalchemy as sa
 
 from opsteward.app.process import Process, running
 from opsteward.app.services import build_services
+from opsteward.app.settings import Settings, load_settings
 from opsteward.core import durable, log
-from opsteward.core.settings import Settings, load_settings
 
 MAX_LIVES = 200
 

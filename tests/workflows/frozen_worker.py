@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 
 from opsteward.app.services import build_services
+from opsteward.app.settings import load_settings
 from opsteward.core import durable, log
 from opsteward.core.processes import Membership, new_executor_id
-from opsteward.core.settings import load_settings
 
 LOST_AFTER = 2.0
 

@@ -21,9 +21,9 @@ from opsteward.accounts.types import Identity
 from opsteward.actions.types import ENDS, ActionView, ApprovalView, Limits, NewAction, RunStatus
 from opsteward.app.process import Process, running
 from opsteward.app.services import Services, build_services
+from opsteward.app.settings import load_settings
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.errors import Conflict, Denied
-from opsteward.core.settings import load_settings
 from opsteward.events.types import NewEvent
 from opsteward.systems.service import NewSystem
 from opsteward.systems.types import KnownSystem

@@ -23,7 +23,7 @@ from support.homes import temporary_home
 
 _FIRST_START = """
 from opsteward.app.services import build_services, leave_server
-from opsteward.core.settings import load_settings
+from opsteward.app.settings import load_settings
 settings = load_settings()
 build_services(settings)
 leave_server(settings)

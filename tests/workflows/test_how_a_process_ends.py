@@ -17,11 +17,11 @@ import psycopg
 import pytest
 
 from opsteward.app.services import build_services
+from opsteward.app.settings import load_settings
 from opsteward.cli.running import PART_DIED
 from opsteward.core.database_setup import EMBEDDED_DATABASE
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.home import HomeLocks
-from opsteward.core.settings import load_settings
 from support.instance import run_sql
 
 

@@ -23,7 +23,7 @@ import pytest
 
 from opsteward.accounts.tenants import create_tenant
 from opsteward.app.services import Services, build_services
-from opsteward.core.settings import load_settings
+from opsteward.app.settings import load_settings
 from opsteward.events.types import NewEvent
 from opsteward.systems.service import NewSystem
 from opsteward.systems.types import KnownSystem

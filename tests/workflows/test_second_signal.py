@@ -18,9 +18,9 @@ import pytest
 
 from opsteward.accounts.tenants import create_tenant
 from opsteward.app.services import build_services
+from opsteward.app.settings import load_settings
 from opsteward.app.stop_signals import ENDED_AT_ONCE
 from opsteward.core.embedded_postgres import EmbeddedPostgres
-from opsteward.core.settings import load_settings
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import NewTask, TaskStatus
 from support.instance import run_sql

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from opsteward.accounts.tenants import create_tenant
 from opsteward.app.services import build_services
+from opsteward.app.settings import load_settings
 from opsteward.core import durable
 from opsteward.core.heartbeat import ZOMBIE_EXIT
-from opsteward.core.settings import load_settings
 
 WORKER = Path(__file__).with_name("frozen_worker.py")
 

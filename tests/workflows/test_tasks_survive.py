@@ -18,8 +18,8 @@ import pytest_asyncio
 
 from opsteward.accounts.tenants import create_tenant
 from opsteward.app.services import Services, build_services
+from opsteward.app.settings import load_settings
 from opsteward.core.embedded_postgres import EmbeddedPostgres
-from opsteward.core.settings import load_settings
 from opsteward.tasks import commands as task_commands
 from opsteward.tasks import controls
 from opsteward.tasks import queries as task_queries

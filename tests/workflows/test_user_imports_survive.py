@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from opsteward.accounts.tenants import create_tenant
 from opsteward.app.services import Services, build_services
-from opsteward.core.settings import load_settings
+from opsteward.app.settings import load_settings
 from opsteward.directory.imports import jobs
 from opsteward.directory.imports.jobs import ImportOrder, ImportReport
 from opsteward.tasks.types import NewTask

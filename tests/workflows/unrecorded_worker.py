@@ -18,9 +18,9 @@ from dbos._sys_db import SystemDatabase
 from sqlalchemy.exc import OperationalError
 
 from opsteward.app.services import build_services
+from opsteward.app.settings import load_settings
 from opsteward.core import durable, log
 from opsteward.core.processes import new_executor_id
-from opsteward.core.settings import load_settings
 
 MAX_TRIES = 20
 

@@ -23,6 +23,7 @@ from opsteward.accounts.models import OutsideIdentity, UsedState
 from opsteward.accounts.oidc_provider import Provider, Refused
 from opsteward.accounts.operators import change_operator
 from opsteward.accounts.permissions import INSTALLATION, ROLES
+from opsteward.accounts.settings import OidcSettings
 from opsteward.accounts.types import Identity, NewToken, OperatorInfo
 from opsteward.core.clock import now
 from opsteward.core.crypto import SecretBox
@@ -31,7 +32,6 @@ from opsteward.core.errors import Conflict, Denied, Invalid, NotFound, OpsError,
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
 from opsteward.core.log import get_logger
-from opsteward.core.settings import Settings
 from opsteward.telemetry import audit
 
 log = get_logger(__name__)
@@ -52,23 +52,23 @@ class Departure:
 class OpenIdSignIn:
     """One per process, where a provider is configured."""
 
-    def __init__(self, settings: Settings, db: Database, box: SecretBox) -> None:
+    def __init__(self, settings: OidcSettings, db: Database, box: SecretBox) -> None:
         """Raises Invalid that names a setting which is missing or no role."""
         self._settings = settings
         self._db = db
         self._box = box
         _check_settings(settings)
-        secret = settings.oidc_client_secret
+        secret = settings.client_secret
         self._provider = Provider(
-            issuer=settings.oidc_issuer or "",
-            client_id=settings.oidc_client_id,
+            issuer=settings.issuer or "",
+            client_id=settings.client_id,
             client_secret=secret.get_secret_value() if secret else "",
         )
 
     @classmethod
-    def of(cls, settings: Settings, db: Database, box: SecretBox) -> OpenIdSignIn | None:
+    def of(cls, settings: OidcSettings, db: Database, box: SecretBox) -> OpenIdSignIn | None:
         """None where no provider is configured. Raises Invalid."""
-        return cls(settings, db, box) if settings.oidc_issuer else None
+        return cls(settings, db, box) if settings.issuer else None
 
     async def begin(self, *, redirect_uri: str) -> Departure:
         """Send a browser to the provider. Raises Unauthenticated when the provider can't be asked."""
@@ -95,7 +95,7 @@ class OpenIdSignIn:
 
         Raises Unauthenticated, without saying why (the audit log does), and LimitExceeded.
         """
-        charged = await throttle.charge(self._db, tenant=self._settings.oidc_tenant, name=None, address=address)
+        charged = await throttle.charge(self._db, tenant=self._settings.tenant, name=None, address=address)
         try:
             kept = self._unsealed(cookie)
             if not hmac.compare_digest(str(kept["state"]).encode(), state.encode("utf-8", "replace")):
@@ -116,7 +116,7 @@ class OpenIdSignIn:
                 operator = await self._operator(session, claims)
                 owner = Identity(
                     tenant_id=tenant,
-                    tenant_name=self._settings.oidc_tenant,
+                    tenant_name=self._settings.tenant,
                     operator_id=operator.id,
                     operator_name=operator.name,
                     roles=tuple(operator.roles),
@@ -160,7 +160,7 @@ class OpenIdSignIn:
         async with self._db.unit_of_work(None) as session:
             found = await session.scalar(
                 sa.text("select id from opsteward.all_tenants() where name = :name and status = 'active'"),
-                {"name": self._settings.oidc_tenant},
+                {"name": self._settings.tenant},
             )
         if found is None:
             raise Refused("tenant")
@@ -192,7 +192,7 @@ class OpenIdSignIn:
         try:
             operator = await queries.find_operator(session, name=name)
         except NotFound:
-            role = self._settings.oidc_auto_create_role
+            role = self._settings.auto_create_role
             if role is None:
                 raise Refused("unknown_operator") from None
             operator = await operators.create_operator(session, name=name, roles=roles or [role], actor=_ACTOR)
@@ -222,7 +222,7 @@ class OpenIdSignIn:
         return operator
 
     def _claimed_name(self, claims: JsonObject) -> str:
-        claim = self._settings.oidc_operator_claim
+        claim = self._settings.operator_claim
         name = claims.get(claim)
         if not isinstance(name, str) or not name:
             raise Refused("no_name")
@@ -231,11 +231,11 @@ class OpenIdSignIn:
         return name
 
     def _mapped_roles(self, claims: JsonObject) -> list[str] | None:
-        if self._settings.oidc_roles_claim is None:
+        if self._settings.roles_claim is None:
             return None
-        groups = claims.get(self._settings.oidc_roles_claim)
+        groups = claims.get(self._settings.roles_claim)
         known = [groups] if isinstance(groups, str) else groups if isinstance(groups, list) else []
-        roles = {self._settings.oidc_roles[g] for g in known if isinstance(g, str) and g in self._settings.oidc_roles}
+        roles = {self._settings.roles[g] for g in known if isinstance(g, str) and g in self._settings.roles}
         if not roles:
             raise Refused("no_role")
         return sorted(roles)
@@ -251,14 +251,12 @@ class OpenIdSignIn:
         return Unauthenticated("signing in by the identity provider failed", remedy="try again, or ask an admin")
 
 
-def _check_settings(settings: Settings) -> None:
-    if not settings.oidc_client_id or settings.oidc_client_secret is None:
-        missing = "OPSTEWARD_OIDC_CLIENT_SECRET" if settings.oidc_client_id else "OPSTEWARD_OIDC_CLIENT_ID"
+def _check_settings(settings: OidcSettings) -> None:
+    if not settings.client_id or settings.client_secret is None:
+        missing = "OPSTEWARD_OIDC_CLIENT_SECRET" if settings.client_id else "OPSTEWARD_OIDC_CLIENT_ID"
         raise Invalid.field(missing, "is not set, but OPSTEWARD_OIDC_ISSUER is", "set what the provider gave you")
-    given = {
-        "OPSTEWARD_OIDC_AUTO_CREATE_ROLE": [settings.oidc_auto_create_role] if settings.oidc_auto_create_role else []
-    }
-    given["OPSTEWARD_OIDC_ROLES"] = list(settings.oidc_roles.values())
+    given = {"OPSTEWARD_OIDC_AUTO_CREATE_ROLE": [settings.auto_create_role] if settings.auto_create_role else []}
+    given["OPSTEWARD_OIDC_ROLES"] = list(settings.roles.values())
     for name, roles in given.items():
         for role in roles:
             if role not in ROLES or role in INSTALLATION:

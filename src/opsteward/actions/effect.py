@@ -22,7 +22,7 @@ from opsteward.core.backoff import backoff
 from opsteward.core.clock import now
 from opsteward.core.errors import OpsError, Timeout
 from opsteward.core.log import get_logger
-from opsteward.core.redact import redact, redact_text
+from opsteward.core.redact import redact_json, redact_text
 from opsteward.telemetry import traces
 
 log = get_logger(__name__)
@@ -85,7 +85,7 @@ class Effect:
                 traces.fail(proof.summary)
         async with self._contexts.db.unit_of_work(tenant) as session:
             run = await queries.get_run(session, run_id, lock=True)
-            run.proof = {"ok": proof.ok, "summary": proof.summary, "evidence": redact(dict(proof.evidence))}
+            run.proof = {"ok": proof.ok, "summary": proof.summary, "evidence": redact_json(proof.evidence)}
         return proof.ok
 
     async def undo(self, tenant: UUID, run_id: UUID) -> str:

@@ -20,7 +20,7 @@ from opsteward.core.clock import now
 from opsteward.core.errors import ConnectorError, Invalid, NotFound
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
-from opsteward.core.redact import redact
+from opsteward.core.redact import redact_json
 
 #: Why a plan can't be made; our own database being away is none of them, that is waited for.
 UNPLANNABLE = (ConnectorError, NotFound, Invalid)
@@ -90,5 +90,5 @@ def plan_data(plan: Plan, offered: OfferedAction) -> JsonObject:
         "objects": list(plan.objects),
         "risk": offered.action.risk.value,
         "undo": "can be undone" if offered.action.undoable else "can't be undone",
-        "evidence": redact(dict(plan.evidence)),
+        "evidence": redact_json(plan.evidence),
     }

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.actions import queries
 from opsteward.actions.models import ActionRun
 from opsteward.actions.recording import record_step
+from opsteward.actions.settings import ActionSettings
 from opsteward.actions.types import ENDS, RunStatus
 from opsteward.contracts.action import ActionContext, AnyAction, Plan
 from opsteward.contracts.registry import Registry
@@ -25,7 +26,6 @@ from opsteward.core.errors import Timeout
 from opsteward.core.json_types import JsonObject
 from opsteward.core.log import correlated
 from opsteward.core.redact import redact_text
-from opsteward.core.settings import Settings
 from opsteward.systems.service import Inventory, connected
 from opsteward.telemetry import traces
 
@@ -50,7 +50,7 @@ class RunContexts:
     inventory: Inventory
     registry: Registry
     bus: Bus
-    settings: Settings
+    settings: ActionSettings
 
     @asynccontextmanager
     async def opened(self, tenant: UUID, run_id: UUID, step: str) -> AsyncIterator[OpenRun]:

@@ -16,7 +16,7 @@ from opsteward.core.bus import Bus
 from opsteward.core.clock import now
 from opsteward.core.db import Database
 from opsteward.core.errors import Conflict
-from opsteward.core.redact import redact
+from opsteward.core.redact import redact_json
 
 _MAX_FIGURES = 200  # of one run
 _MAX_NAME = 200
@@ -100,7 +100,7 @@ class Context:
                 message=report.message,
                 error_type=report.error_type,
                 severity=report.severity,
-                context={"agent": self._name, **redact(dict(report.context))},
+                context={"agent": self._name, **redact_json(report.context)},
                 resolved=report.resolved,
                 source=report.source,
             ),

@@ -17,12 +17,12 @@ import psutil
 
 from opsteward.agents import metric_history
 from opsteward.agents.lost_processes import first_tenant
+from opsteward.agents.settings import AgentSettings
 from opsteward.core.blocking import in_thread
 from opsteward.core.clock import now
 from opsteward.core.db import Database
 from opsteward.core.errors import Unavailable
 from opsteward.core.log import get_logger
-from opsteward.core.settings import Settings
 
 log = get_logger(__name__)
 
@@ -35,9 +35,10 @@ HOST_MEMORY = "host.memory"
 class ProcessMeasurement:
     """One per process; `run()` until cancelled."""
 
-    def __init__(self, db: Database, settings: Settings, *, process_id: UUID) -> None:
+    def __init__(self, db: Database, settings: AgentSettings, *, home: Path, process_id: UUID) -> None:
         self._db = db
         self._settings = settings
+        self._home = home
         self._me = process_id
         self._own = psutil.Process(os.getpid())
         self._tenant: UUID | None = None
@@ -86,7 +87,7 @@ class ProcessMeasurement:
 
     def _machine(self) -> list[tuple[str, float]]:
         """CPU of the machine since the last look, memory and disk in use as shares from 0 to 1."""
-        disk: Any = psutil.disk_usage(str(self._settings.home))
+        disk: Any = psutil.disk_usage(str(self._home))
         return [
             ("process.memory_bytes", float(self._own.memory_info().rss)),
             ("host.cpu", psutil.cpu_percent(interval=None) / 100),

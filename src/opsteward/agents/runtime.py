@@ -21,6 +21,7 @@ from opsteward.agents.agent_supervisor import AgentSupervisor, Assigned, Rules
 from opsteward.agents.context import Context
 from opsteward.agents.registry import AgentRegistry
 from opsteward.agents.service import tell_changes
+from opsteward.agents.settings import AgentSettings
 from opsteward.agents.status_reporting import StatusReporter
 from opsteward.agents.types import MESSAGE, ORDERS, AgentStatus, Desired
 from opsteward.core import feed
@@ -30,7 +31,6 @@ from opsteward.core.errors import Unavailable
 from opsteward.core.feed import RECONNECTED, Notice
 from opsteward.core.log import get_logger
 from opsteward.core.pause import pause
-from opsteward.core.settings import Settings
 
 log = get_logger(__name__)
 
@@ -54,7 +54,7 @@ class Runtime:
         db: Database,
         agent_types: AgentRegistry,
         bus: Bus,
-        settings: Settings,
+        settings: AgentSettings,
         *,
         process_id: UUID,
         paused: Callable[[UUID], bool] = lambda _: False,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.types import Lifespan
 
 from opsteward.api import problems
 from opsteward.api.capacity import Capacity
@@ -45,6 +45,7 @@ from opsteward.api.rest import (
 from opsteward.api.scim import routes as scim
 from opsteward.api.scim.answers import ScimErrors
 from opsteward.api.services import ApiServices
+from opsteward.core.json_types import JsonObject
 from opsteward.core.version import __version__
 from opsteward.telemetry import traces
 
@@ -110,7 +111,7 @@ _PROBLEM_SCHEMA = {
 }
 
 
-def build_app(services: ApiServices, *, lifespan: Any = None) -> FastAPI:
+def build_app(services: ApiServices, *, lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
     """The application for these rooms; the console is mounted later, by `app`."""
     app = FastAPI(
         title="Opsteward",
@@ -126,8 +127,8 @@ def build_app(services: ApiServices, *, lifespan: Any = None) -> FastAPI:
     for module in ROUTES:
         app.include_router(module.router)
     app.include_router(websocket.router)
-    settings = services.settings
-    capacity = app.state.capacity = Capacity.of(settings)
+    settings = services.settings.api
+    capacity = app.state.capacity = Capacity.of(settings, connections=services.settings.core.database_pool_max)
     app.state.live_feed = websocket.LiveFeed(services, capacity)
     _describe(app)
     app.add_middleware(ConcurrencyLimit, concurrency_limit=capacity.concurrency_limit, patience=capacity.patience)
@@ -148,7 +149,7 @@ def _describe(app: FastAPI) -> None:
     static = Path(fastapi_offline.__file__).parent / "static"
 
     @app.get(SCHEMA_URL, include_in_schema=False)
-    async def schema() -> dict[str, Any]:
+    async def schema() -> JsonObject:
         document = app.openapi()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas["Problem"] = _PROBLEM_SCHEMA

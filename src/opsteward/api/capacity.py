@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from starlette.types import Scope
 
 from opsteward.accounts.types import Identity
+from opsteward.api.settings import ApiSettings
 from opsteward.core.fair_share import FairShare, Party
-from opsteward.core.settings import Settings
 
 #: Where the guard leaves who asks, for whom it counts, and the request's turn, in the ASGI scope.
 IDENTITY, PARTY, TURN = "opsteward.asks", "opsteward.party", "opsteward.turn"
@@ -31,16 +31,16 @@ class Capacity:
     patience: float
 
     @classmethod
-    def of(cls, settings: Settings) -> Capacity:
-        """As the settings have it."""
-        at_once = min(settings.api_requests_at_once, settings.database_pool_max)
+    def of(cls, settings: ApiSettings, *, connections: int) -> Capacity:
+        """As the settings have it, with so many database connections."""
+        at_once = min(settings.requests_at_once, connections)
         return cls(
             concurrency_limit=FairShare(at_once),
             bodies=FairShare(max(_BODY_BYTES, settings.max_ingest_bytes), waiting_limit=100),
             parsed=FairShare(_PARSED_BYTES, waiting_limit=100),
             uploads=FairShare(_UPLOADS, waiting_limit=20),
             waits=FairShare(_WAITS, waiting_limit=0),
-            patience=settings.api_patience,
+            patience=settings.patience,
         )
 
 

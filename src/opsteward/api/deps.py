@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -13,6 +14,7 @@ from opsteward.accounts.sessions import SESSION_COOKIE, is_same_origin
 from opsteward.accounts.types import Identity
 from opsteward.api.capacity import IDENTITY
 from opsteward.api.services import ApiServices
+from opsteward.core.db import DatabaseSession
 from opsteward.core.errors import Denied, Unauthenticated
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -21,12 +23,12 @@ bearer = HTTPBearer(auto_error=False, description="An API token: `opsteward toke
 
 
 async def services_of(request: Request) -> ApiServices:
-    """The rooms of this application. (A plain function would be run in a thread, at the cost of two queries.)"""
+    """The services of this application. (A plain function would be run in a thread, at the cost of two queries.)"""
     services: ApiServices = request.app.state.services
     return services
 
 
-RoomsDep = Annotated[ApiServices, Depends(services_of)]
+ServicesDep = Annotated[ApiServices, Depends(services_of)]
 
 
 async def recognise(request: Request, services: ApiServices) -> Identity:
@@ -76,6 +78,17 @@ async def _remember_use(services: ApiServices, identity: Identity) -> None:
             await tokens.note_use(session, token_id=identity.token_id)
 
 
+async def _tenant_session(request: Request, services: ServicesDep) -> AsyncIterator[DatabaseSession]:
+    """One transaction of the caller's tenant around the route's function. It is committed, and its connection given
+    back, before the reply is sent; what the route or the commit raises rolls it back and is the reply."""
+    identity: Identity = request.scope.get(IDENTITY) or await recognise(request, services)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        yield session
+
+
+TenantSession = Annotated[DatabaseSession, Depends(_tenant_session, scope="function")]
+
+
 def same_origin(request: Request) -> bool:
     """Whether a browser says that the request comes from a page of ours."""
     return is_same_origin(request.headers.get("origin"), request.headers.get("host"))
@@ -83,7 +96,7 @@ def same_origin(request: Request) -> bool:
 
 def own_address(request: Request) -> str:
     """How browsers reach us, without a slash at the end: as configured, else as this one just did."""
-    configured: str | None = request.app.state.services.settings.public_url
+    configured: str | None = request.app.state.services.settings.api.public_url
     return (configured or f"{request.url.scheme}://{request.headers.get('host', '')}").rstrip("/")
 
 
@@ -98,7 +111,9 @@ class Needs:
     def __init__(self, permission: str) -> None:
         self.permission = permission
 
-    async def __call__(self, request: Request, services: RoomsDep, _: Annotated[Any, Depends(bearer)]) -> Identity:
+    async def __call__(
+        self, request: Request, services: ServicesDep, _: Annotated[object, Depends(bearer)]
+    ) -> Identity:
         identity = await identify(request, services)
         if not identity.may(self.permission):
             await denials.note_denied(services.db, identity, permission=self.permission)

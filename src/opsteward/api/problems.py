@@ -33,7 +33,7 @@ def problem(
     retry_after: str = RETRY_AFTER,
 ) -> JSONResponse:
     """One problem document; `retry_after` is in seconds, and told where trying again helps."""
-    body: dict[str, Any] = {
+    body: dict[str, object] = {
         "type": f"urn:opsteward:error:{code}",
         "title": title,
         "status": status,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from opsteward.accounts.oidc import OpenIdSignIn
 from opsteward.accounts.passwords import PasswordSignIn
@@ -11,11 +12,13 @@ from opsteward.accounts.webhooks import Webhooks
 from opsteward.actions.approvals import Approvals
 from opsteward.actions.service import ActionService
 from opsteward.agents.service import AgentService
+from opsteward.api.settings import ApiSettings
 from opsteward.contracts.registry import Registry
 from opsteward.core.db import Database
-from opsteward.core.settings import Settings
+from opsteward.core.settings import CoreSettings
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.imports.job_runner import Imports
+from opsteward.directory.scim.settings import ScimSettings
 from opsteward.directory.users.service import Users
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
@@ -25,8 +28,22 @@ from opsteward.tasks.registry import TaskRegistry
 from opsteward.tasks.schedules import Schedules
 from opsteward.tasks.submission import Submission
 from opsteward.telemetry.database_metrics import Figures
+from opsteward.telemetry.settings import TelemetrySettings
 from opsteward.telemetry.witness import Witnesses
 from opsteward.troubleshooting.service import Sessions
+
+
+class RouteSettings(Protocol):
+    """The groups of settings that the routes and what stands before them read."""
+
+    @property
+    def core(self) -> CoreSettings: ...
+    @property
+    def api(self) -> ApiSettings: ...
+    @property
+    def scim(self) -> ScimSettings: ...
+    @property
+    def telemetry(self) -> TelemetrySettings: ...
 
 
 @dataclass(kw_only=True)
@@ -34,7 +51,7 @@ class ApiServices:
     """`readiness` gives the parts of the process that are up, by name; `audit_key` keys the audit log's chain;
     `figures` is None where only this process's own metrics are shown."""
 
-    settings: Settings
+    settings: RouteSettings
     db: Database
     registry: Registry
     inventory: Inventory

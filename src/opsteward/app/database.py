@@ -8,7 +8,7 @@ from pathlib import Path
 from opsteward import migrations
 from opsteward.core.crypto import SecretBox
 from opsteward.core.database_setup import DatabaseUrls, SchemaSource, provision
-from opsteward.core.settings import Settings
+from opsteward.core.settings import CoreSettings
 
 #: The modules with tables. Beside each of them a folder `sql` may hold the functions that read those tables.
 MODELS = (
@@ -32,7 +32,7 @@ def load_models() -> None:
         importlib.import_module(f"opsteward.{module}")
 
 
-def prepare_database(settings: Settings, box: SecretBox) -> DatabaseUrls:
+def prepare_database(settings: CoreSettings, box: SecretBox) -> DatabaseUrls:
     """Bring the database to this version's tables and functions; returns how to reach it. Raises as `provision`."""
     load_models()
     return provision(settings, box, SOURCE)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 from asyncio import TimerHandle
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from opsteward.api import problems
+from opsteward.api.settings import ApiSettings
 from opsteward.app.connection_limits import (
     ConnectionLimits,
     TooManyConnections,
@@ -23,7 +25,6 @@ from opsteward.app.connection_limits import (
 )
 from opsteward.app.websocket_closing import WebSocketClosing
 from opsteward.core.errors import Malformed, OpsError
-from opsteward.core.settings import Settings
 
 HEADER_BYTES_LIMIT = 32 * 1024
 HEADER_COUNT_LIMIT = 100
@@ -253,7 +254,7 @@ class HttpConnection(HttpToolsProtocol):
 
     # -- time --------------------------------------------------------------------------------------------------
 
-    def _set_timer(self, seconds: float, then: Any) -> None:
+    def _set_timer(self, seconds: float, then: Callable[[], None]) -> None:
         self._timer = self.loop.call_later(seconds, then)
 
     def _stop_timer(self) -> None:
@@ -285,7 +286,7 @@ class HttpConnection(HttpToolsProtocol):
         self._watch_body()
 
 
-def bounded_http(settings: Settings) -> Any:
+def bounded_http(settings: ApiSettings) -> Any:
     """What uvicorn is to make its HTTP connections with: bounded ones, that share one ceiling."""
     limits = ConnectionLimits(
         total=connections_within(raise_descriptor_limit(), settings.max_connections),

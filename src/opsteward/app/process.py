@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
 
 from opsteward.accounts import queries, sessions, tenants, tokens
 from opsteward.accounts.webhooks import Webhooks
@@ -50,10 +49,10 @@ class Process:
         self._on_death = on_death
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self, *extra: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def start(self, *extra: Callable[[], Coroutine[object, object, None]]) -> None:
         """Begin everything; `extra` are coroutines to run beside the rest."""
         duties = [self._work, self.services.feed.run, watch_loop, *extra]
-        if self.services.settings.database_url is None:
+        if self.services.settings.core.database_url is None:
             duties.append(self._watch_postgres)
         self._tasks = [asyncio.create_task(self._watched(duty)) for duty in duties]
 
@@ -66,7 +65,7 @@ class Process:
         await in_thread(traces.stop)
         await self.services.web.close()
         await self.services.app.close()
-        await in_thread(leave_server, self.services.settings)
+        await in_thread(leave_server, self.services.settings.core)
 
     def raise_failure(self) -> None:
         """After the stop: raises PartDied if it was for a part's death."""
@@ -74,7 +73,7 @@ class Process:
             said = self.failure.detail if isinstance(self.failure, OpsError) else type(self.failure).__name__
             raise PartDied(said) from self.failure
 
-    async def _watched(self, duty: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _watched(self, duty: Callable[[], Coroutine[object, object, None]]) -> None:
         try:
             await duty()
         except asyncio.CancelledError:
@@ -183,7 +182,7 @@ async def first_start(services: Services) -> str | None:
 
 
 @asynccontextmanager
-async def running(process: Process, *extra: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+async def running(process: Process, *extra: Callable[[], Coroutine[object, object, None]]) -> AsyncIterator[None]:
     """The process's parts run inside this context."""
     process.start(*extra)
     try:

@@ -9,30 +9,30 @@ from opsteward.contracts.integration import Integration
 from opsteward.contracts.registry import Registry
 from opsteward.core.errors import Invalid
 from opsteward.core.log import get_logger
-from opsteward.core.settings import Settings
 from opsteward.events.standing_orders.document import ActionInfo
 from opsteward.integrations import network, postgresql, supervisor, web
 from opsteward.integrations.apprise import build as build_notifications
+from opsteward.integrations.apprise.settings import NotifySettings
 
 log = get_logger(__name__)
 
 
-def build_registry(settings: Settings, extra: Sequence[Integration] = ()) -> Registry:
+def build_registry(notify: NotifySettings, plugins: Sequence[str] = (), extra: Sequence[Integration] = ()) -> Registry:
     """All integrations, the more specific first: the first connector of a scheme is the one that tells the version."""
     routes = {
-        "security": settings.notify_security,
-        "oncall": settings.notify_oncall,
-        "admin": settings.notify_admin,
+        "security": notify.security,
+        "oncall": notify.oncall,
+        "admin": notify.admin,
     }
     integrations = [
         postgresql.INTEGRATION,
         supervisor.INTEGRATION,
         web.INTEGRATION,
         network.INTEGRATION,
-        build_notifications(routes, to_users=settings.notify_users),
+        build_notifications(routes, to_users=notify.users),
         *extra,
     ]
-    for name in settings.plugins:
+    for name in plugins:
         try:
             integrations.append(load_plugin(name, beside=integrations))
         except Invalid as error:  # the others work without it; `doctor` names it too

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 
@@ -18,13 +19,13 @@ from opsteward.app.connection_limits import raise_descriptor_limit
 from opsteward.app.http_connection import bounded_http
 from opsteward.app.process import Process, api_services_of, console_services_of, first_start, running
 from opsteward.app.services import build_services
+from opsteward.app.settings import Settings
 from opsteward.app.stop_signals import StopSignals
 from opsteward.app.websocket_closing import WebSocketClosing
 from opsteward.app.worker_metrics import shown
 from opsteward.console.mount import Console
 from opsteward.core.errors import Invalid
 from opsteward.core.running_instance import local_url, told_in_home
-from opsteward.core.settings import Settings, env_name
 from opsteward.telemetry import traces
 
 Announce = Callable[[str, str | None], None]
@@ -37,7 +38,7 @@ class _Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, *, waits_for: Callable[[], Sequence[str]], settings: Settings) -> None:
         super().__init__(config)
-        self._signals = StopSignals(stop=lambda: None, waits_for=waits_for, grace=settings.drain_seconds)
+        self._signals = StopSignals(stop=lambda: None, waits_for=waits_for, grace=settings.tasks.drain_seconds)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal has come."""
@@ -52,9 +53,9 @@ def serve(settings: Settings, announce: Announce) -> None:
     stop for a part's death.
     """
     sys.setswitchinterval(_SWITCH_WITHIN)
-    listener = _listen(settings)
+    listener = _listen(settings.api.host, settings.api.port, setting="OPSTEWARD_PORT")
     port = listener.getsockname()[1]
-    settings = settings.model_copy(update={"port": port})
+    settings = replace(settings, api=settings.api.model_copy(update={"port": port}))
     traces.start()
     services = build_services(settings)
     process: list[Process] = []
@@ -75,10 +76,10 @@ def serve(settings: Settings, announce: Announce) -> None:
             await console.run()
 
         stop_listening = services.feed.listen(app.state.live_feed.hear)
-        own = local_url(settings.host, settings.port)
+        own = local_url(settings.api.host, settings.api.port)
         async with running(one, console_behind, app.state.live_feed.run):
             with told_in_home(settings.home, own):
-                announce(settings.url, f"{settings.url}/sign-in?code={code}" if code else None)
+                announce(settings.api.url, f"{settings.api.url}/sign-in?code={code}" if code else None)
                 yield
         stop_listening()
 
@@ -93,7 +94,7 @@ def serve(settings: Settings, announce: Announce) -> None:
     app.router.default = console
     config = uvicorn.Config(
         app,
-        http=bounded_http(settings),
+        http=bounded_http(settings.api),
         proxy_headers=False,  # whom to believe is a setting of ours: see api.forwarded
         log_config=None,
         access_log=False,
@@ -104,7 +105,7 @@ def serve(settings: Settings, announce: Announce) -> None:
         ws=WebSocketClosing,
         ws_max_size=1_048_576,
         # later than the live feed itself loses patience, which can say where to go on
-        ws_ping_timeout=max(20.0, settings.ws_stall_timeout + 10),
+        ws_ping_timeout=max(20.0, settings.api.ws_stall_timeout + 10),
     )
     server = _Server(config, waits_for=lambda: process[0].worker.unfinished() if process else [], settings=settings)
     server.run(sockets=[listener])
@@ -112,20 +113,19 @@ def serve(settings: Settings, announce: Announce) -> None:
         one.raise_failure()
 
 
-def _listen(settings: Settings, setting: str = "port") -> socket.socket:
+def _listen(host: str, port: int, *, setting: str) -> socket.socket:
     """A socket on the port of this setting. Raises Invalid that names it when it is taken."""
-    port = getattr(settings, setting)
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, port))
+        listener.bind((host, port))
         listener.listen(2048)  # from now on who connects waits for us instead of being refused
     except OSError as error:
         listener.close()
         raise Invalid.field(
-            env_name(setting),
-            f"can't listen on {settings.host}:{port}: {error.strerror}",
+            setting,
+            f"can't listen on {host}:{port}: {error.strerror}",
             "choose another one, or 0 for a free one",
         ) from None
     return listener
@@ -138,7 +138,8 @@ def work(settings: Settings, announce: Callable[[], None]) -> None:
     """
     sys.setswitchinterval(_SWITCH_WITHIN)
     raise_descriptor_limit()
-    listener = None if settings.metrics_port is None else _listen(settings, "metrics_port")
+    port = settings.telemetry.metrics_port
+    listener = None if port is None else _listen(settings.api.host, port, setting="OPSTEWARD_METRICS_PORT")
     traces.start()
     services = build_services(settings)
 
@@ -149,7 +150,7 @@ def work(settings: Settings, announce: Callable[[], None]) -> None:
         signals = StopSignals(
             stop=partial(loop.call_soon_threadsafe, stop.set),
             waits_for=process.worker.unfinished,
-            grace=settings.drain_seconds,
+            grace=settings.tasks.drain_seconds,
         )
         with signals.heard():
             async with shown(process, listener) if listener else nullcontext(), running(process):

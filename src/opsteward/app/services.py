@@ -17,6 +17,7 @@ from opsteward.agents.service import AgentService
 from opsteward.agents.shipped.installing import add_shipped
 from opsteward.app.database import prepare_database
 from opsteward.app.registry import build_registry, known_actions
+from opsteward.app.settings import Settings
 from opsteward.app.subscriptions import Subscriptions
 from opsteward.app.task_types import shipped_task_types
 from opsteward.contracts.integration import Integration
@@ -30,7 +31,7 @@ from opsteward.core.feed import Feed
 from opsteward.core.home import HomeLocks, prepare_home
 from opsteward.core.log import get_logger
 from opsteward.core.secret_key import load_secret, open_to_others
-from opsteward.core.settings import Settings
+from opsteward.core.settings import CoreSettings
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.imports.job_runner import Imports
 from opsteward.directory.imports.task import import_task_type
@@ -96,13 +97,14 @@ def build_services(settings: Settings, integrations: Sequence[Integration] = ())
     """
     prepare_home(settings.home)
     with HomeLocks.of(settings.home).starting():
-        box = SecretBox(load_secret(settings.given_secret, settings.home))
+        box = SecretBox(load_secret(settings.core.given_secret, settings.home))
         if warning := open_to_others(settings.home):
             log.warning("core.secret_key.open_to_others", detail=warning, remedy="chmod 600 the file")
         try:
-            return _wire(settings, box, prepare_database(settings, box), build_registry(settings, integrations))
+            registry = build_registry(settings.notify, settings.integrations.plugins, integrations)
+            return _wire(settings, box, prepare_database(settings.core, box), registry)
         except BaseException:
-            leave_server(settings)
+            leave_server(settings.core)
             raise
 
 
@@ -112,7 +114,7 @@ async def task_figures(db: Database) -> TaskFigures:
         return await task_queries.figures(session)
 
 
-def leave_server(settings: Settings) -> None:
+def leave_server(settings: CoreSettings) -> None:
     """Stop the embedded server, if there is one and nobody else needs it."""
     if settings.database_url is None:
         EmbeddedPostgres(settings.home).stop_if_last()
@@ -120,36 +122,39 @@ def leave_server(settings: Settings) -> None:
 
 def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Registry) -> Services:
     bus = Bus()
-    defaults = {"response_time_seconds": settings.response_time_threshold}
-    pool = {"pool_size": settings.database_pool_size, "pool_max": settings.database_pool_max}
+    defaults = {"response_time_seconds": settings.systems.response_time_threshold}
+    core = settings.core
+    pool = {"pool_size": core.database_pool_size, "pool_max": core.database_pool_max}
     writing = AuditWriter(box.audit_key()).session_info
     app = Database(urls.app, name="app", session_info=writing, **pool)
-    own = OwnDatabase(urls.admin, embedded=settings.database_url is None)
+    own = OwnDatabase(urls.admin, embedded=core.database_url is None)
     inventory = Inventory(registry, box, bus, defaults, own.refusal, OwnServer(app, own))
-    second_person = SecondPerson(making_seconds=settings.approval_making_seconds, strict=settings.approval_strict)
+    second_person = SecondPerson(
+        making_seconds=settings.accounts.approval_making_seconds, strict=settings.accounts.approval_strict
+    )
     action_service = ActionService(registry, inventory, bus, second_person)
     incidents = Incidents(bus)
     orders = StandingOrders(known_actions(registry))
     intake = Intake(bus, incidents, orders, inventory)
     sessions = Sessions(inventory)
     Subscriptions(intake=intake, incidents=incidents, action_service=action_service, sessions=sessions).connect(bus)
-    shipped = shipped_task_types(app, inventory, registry, settings)
-    imports = Imports(bus, settings)
-    shipped.append(welcome_task_type(app, action_service, configured=bool(settings.notify_users)))
+    shipped = shipped_task_types(app, inventory, registry, settings.systems)
+    imports = Imports(bus, settings.imports)
+    shipped.append(welcome_task_type(app, action_service, configured=bool(settings.notify.users)))
     shipped.append(import_task_type(app, imports))
     shipped.append(access_task_type(app, inventory, registry, action_service))
-    task_types = TaskRegistry([*shipped, *registry.task_types], max_params_bytes=settings.max_task_params_bytes)
-    submission = Submission(task_types, settings)
+    task_types = TaskRegistry([*shipped, *registry.task_types], max_params_bytes=settings.tasks.max_params_bytes)
+    submission = Submission(task_types, settings.tasks)
     keeping = AccessKeeping(inventory, registry)
     bus.subscribe(SystemsChanged, keeping.system_changed)
     bus.subscribe(ActionChanged, keeping.action_changed)
-    if settings.notify_users:  # else a task for each new user would do nothing, at a cost
+    if settings.notify.users:  # else a task for each new user would do nothing, at a cost
         bus.subscribe(UsersEnrolled, WelcomeUsers(submission).users_enrolled)
     agent_types = AgentRegistry(registry.agents)
-    add_shipped(agent_types, db=app, bus=bus, settings=settings, task_figures=partial(task_figures, app))
+    add_shipped(agent_types, db=app, bus=bus, settings=settings.agents, task_figures=partial(task_figures, app))
     # one for each request that is let in: a connection made for a burst and closed after it costs more than the request
-    held = min(settings.database_pool_max, max(settings.database_pool_size, settings.api_requests_at_once))
-    web = Database(urls.web, name="web", session_info=writing, pool_size=held, pool_max=settings.database_pool_max)
+    held = min(core.database_pool_max, max(core.database_pool_size, settings.api.requests_at_once))
+    web = Database(urls.web, name="web", session_info=writing, pool_size=held, pool_max=core.database_pool_max)
     return Services(
         settings=settings,
         urls=urls,
@@ -173,8 +178,8 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
         enrollments=Enrollments(bus, second_person),
         imports=imports,
         password_sign_in=PasswordSignIn(web),
-        openid_sign_in=OpenIdSignIn.of(settings, web, box),
+        openid_sign_in=OpenIdSignIn.of(settings.oidc, web, box),
         figures=Figures(web),
         feed=Feed(urls.web),
-        witnesses=Witnesses(box.audit_key(), settings.home, settings.audit_witnesses),
+        witnesses=Witnesses(box.audit_key(), settings.home, settings.telemetry.audit_witnesses),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,7 +13,8 @@ from opsteward.contracts.check import CheckStatus
 from opsteward.core import feed
 from opsteward.core.bus import Bus
 from opsteward.core.changes import Change, record_changes
-from opsteward.core.redact import redact
+from opsteward.core.json_types import JsonObject
+from opsteward.core.redact import redact, redact_json
 from opsteward.directory.types import EnrollmentOverdue
 from opsteward.events import timeline
 from opsteward.events.drafts import shortened
@@ -236,8 +236,8 @@ def _incident_change(incident_id: UUID, status: str, *, opened: bool = False) ->
     )
 
 
-def _told(plan: dict[str, Any] | None, proof: dict[str, Any] | None, error: str | None) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+def _told(plan: JsonObject | None, proof: JsonObject | None, error: str | None) -> JsonObject:
+    told: JsonObject = {}
     if plan:
         told["plan"] = {k: plan[k] for k in ("summary", "steps", "objects", "undo")}
     if proof:
@@ -260,7 +260,7 @@ def _events_of(message: HealthChanged) -> list[NewEvent]:
             context={
                 "check": outcome.check,
                 "component": finding.component,
-                "evidence": redact(dict(finding.evidence)),
+                "evidence": redact_json(finding.evidence),
             },
             severity="high" if message.criticality == "critical" and message.now == "down" else finding.severity.value,
             category="system_error",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from opsteward.contracts.registry import Registry
 from opsteward.contracts.task import TaskContext, TaskType
 from opsteward.core.db import Database
-from opsteward.core.settings import Settings
 from opsteward.systems.health_checks import evidence_of, health_of, run_checks
 from opsteward.systems.service import Inventory
+from opsteward.systems.settings import SystemSettings
 
 
 class Echo(BaseModel):
@@ -33,17 +33,19 @@ class CheckSystem(BaseModel):
     system_id: UUID
 
 
-async def _echo(ctx: TaskContext, params: Echo) -> dict[str, Any]:
+async def _echo(ctx: TaskContext, params: Echo) -> dict[str, object]:
     for tenth in range(10 if params.seconds else 0):
         await asyncio.sleep(params.seconds / 10)
         ctx.progress((tenth + 1) * 10, f"{tenth + 1} of 10")
     return {"message": params.message}
 
 
-def shipped_task_types(db: Database, inventory: Inventory, registry: Registry, settings: Settings) -> list[TaskType]:
+def shipped_task_types(
+    db: Database, inventory: Inventory, registry: Registry, settings: SystemSettings
+) -> list[TaskType]:
     """What every installation can do as a task."""
 
-    async def check_system(ctx: TaskContext, params: CheckSystem) -> dict[str, Any]:
+    async def check_system(ctx: TaskContext, params: CheckSystem) -> dict[str, object]:
         async with db.unit_of_work(ctx.tenant_id) as session:
             target, secret = await inventory.ref_with_secret(session, system_id=params.system_id)
         checks = registry.checks_for(target.endpoint)

@@ -13,6 +13,7 @@ from opsteward.agents.lost_processes import report_lost_processes
 from opsteward.agents.process_measurement import ProcessMeasurement
 from opsteward.agents.runtime import Runtime
 from opsteward.app.services import Services
+from opsteward.app.settings import Settings
 from opsteward.core.blocking import in_thread
 from opsteward.core.db import Database
 from opsteward.core.durable import Engine, Workflows
@@ -48,20 +49,20 @@ class Worker:
         self._engine = Engine(
             services.urls.app,
             executor_id=self._executor_id,
-            concurrency=services.settings.workers,
-            poll_idle=services.settings.queue_poll_interval,
+            concurrency=services.settings.tasks.workers,
+            poll_idle=services.settings.tasks.queue_poll_interval,
         )
         self._membership = Membership(
             services.app,
             self._engine,
             executor_id=self._executor_id,
             kind=kind,
-            lost_after=services.settings.process_lost_after,
+            lost_after=services.settings.tasks.process_lost_after,
             on_beat=self._note_beat,
             on_lost=self._take_over,
         )
         self._executor = Executor(
-            RunContexts(services.app, services.inventory, services.registry, services.bus, services.settings)
+            RunContexts(services.app, services.inventory, services.registry, services.bus, services.settings.actions)
         )
         self._controls_changed = asyncio.Event()
         self._gate = Gate(services.app)
@@ -70,23 +71,27 @@ class Worker:
             services.task_types,
             self._gate,
             process_id=self._executor_id,
-            slots=services.settings.task_slots,
-            spare=min(services.settings.task_slots_spare, services.settings.task_slots - 1),
-            max_result_bytes=services.settings.max_task_result_bytes,
+            slots=services.settings.tasks.slots,
+            spare=min(services.settings.tasks.slots_spare, services.settings.tasks.slots - 1),
+            max_result_bytes=services.settings.tasks.max_result_bytes,
         )
         self._agents = Runtime(
             services.app,
             services.agents.agent_types,
             services.bus,
-            services.settings,
+            services.settings.agents,
             process_id=self._executor_id,
             paused=lambda tenant_id: self._gate.closed_for(tenant_id) is not None,
         )
         self._gate.on_change = self._agents.pauses_changed
         self._access = AccessDuty(services.app, services.submission)
-        self._measuring = ProcessMeasurement(services.app, services.settings, process_id=self._executor_id)
+        self._measuring = ProcessMeasurement(
+            services.app, services.settings.agents, home=services.settings.home, process_id=self._executor_id
+        )
         self._witnessing = Witnessing(services.app, services.witnesses, key=services.box.audit_key())
-        self._monitor = Monitor(services.app, services.inventory, services.registry, services.bus, services.settings)
+        self._monitor = Monitor(
+            services.app, services.inventory, services.registry, services.bus, services.settings.systems
+        )
         self.ready = asyncio.Event()
 
     def unfinished(self) -> list[str]:
@@ -125,7 +130,7 @@ class Worker:
         """The heart beats on meanwhile, or others would take over what we are about to finish."""
         beating = asyncio.create_task(self._membership.beat())
         try:
-            grace = self._services.settings.drain_seconds
+            grace = self._services.settings.tasks.drain_seconds
             began = asyncio.get_running_loop().time()
             await asyncio.gather(self._agents.leave(), self._runner.drain(grace=grace))
             left = grace - (asyncio.get_running_loop().time() - began)
@@ -150,7 +155,7 @@ class Worker:
             inventory=services.inventory,
             registry=services.registry,
             incidents=services.incidents,
-            settings=services.settings,
+            settings=services.settings.troubleshooting,
         )
         Coordinator(context, services.action_service, services.orders).register(workflows)
         self._runner.register(workflows)
@@ -179,7 +184,7 @@ class Worker:
             duties.create_task(self._release_held())
             duties.create_task(look_after_people(self._services.app, self._services.users, self._services.enrollments))
             duties.create_task(self._access.run())
-            duties.create_task(apply_retention(self._services.app, self._services.settings))
+            duties.create_task(apply_retention(self._services.app, retention_of(self._services.settings)))
 
     async def _release_held(self) -> None:
         """What a pause held back goes on when it is lifted; also what was lifted while nobody led."""
@@ -219,3 +224,17 @@ async def seal_waiting(db: Database, key: bytes) -> None:
             return
         except Exception:  # a boundary: nor one tenant hold up the others
             log.exception("app.seal.failed", tenant_id=str(tenant_id))
+
+
+def retention_of(settings: Settings) -> dict[str, float]:
+    """How long what has ended is kept, in seconds, by the function of the database that forgets it."""
+    return {
+        "forget_tasks": settings.tasks.retention,
+        "forget_workflows": settings.tasks.retention,
+        "forget_changes": settings.core.changes_retention,
+        "forget_agent_metrics": settings.agents.agent_retention,
+        "forget_agent_messages": settings.agents.agent_retention,
+        "forget_health": settings.systems.health_retention,
+        "forget_imports": settings.imports.retention,
+        "forget_signatures": 0.0,
+    }

@@ -44,17 +44,17 @@ async def shown(process: Process, listener: socket.socket) -> AsyncIterator[None
     problems.install(app)
     app.include_router(metrics.router)
     app.router.routes.extend(route for route in probes.router.routes if getattr(route, "path", "") in _SHOWN)
-    capacity = Capacity.of(api_services.settings)
+    capacity = Capacity.of(api_services.settings.api, connections=api_services.settings.core.database_pool_max)
     app.add_middleware(ConcurrencyLimit, concurrency_limit=capacity.concurrency_limit, patience=capacity.patience)
     app.add_middleware(
         Guard,
-        settings=api_services.settings,
+        settings=api_services.settings.api,
         capacity=capacity,
         recognise=partial(recognise, services=api_services),
     )
     config = uvicorn.Config(
         app,
-        http=bounded_http(api_services.settings),
+        http=bounded_http(api_services.settings.api),
         proxy_headers=False,
         log_config=None,
         access_log=False,

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 
+from opsteward.app.settings import load_settings
 from opsteward.cli import show
 from opsteward.core.errors import Invalid, OpsError, Unavailable
-from opsteward.core.settings import Settings, load_settings
+from opsteward.core.settings import CoreSettings
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,15 @@ def _examine() -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding("python", "ok" if sys.version_info >= (3, 11) else "failed", version, "")
     try:
-        settings = load_settings()
+        every = load_settings()
     except OpsError as error:
         yield Finding("settings", "failed", error.detail, "set them right; see docs/reference/settings.md")
         return
+    settings = every.core
     yield Finding("settings", "ok", f"home {settings.home}")
     yield from _attempt("home", lambda: _home(settings), "give this user a home it can write to: OPSTEWARD_HOME")
     yield _secret_key(settings)
-    for name in settings.plugins:
+    for name in every.integrations.plugins:
         yield from _attempt("plug-in", partial(_plugin, name), "correct OPSTEWARD_PLUGINS")
     yield from _attempt("database", lambda: _database(settings), "start Opsteward once, or see DATABASE_URL")
     yield from _attempt("instance", _instance, "start one with 'opsteward up', or set OPSTEWARD_URL")
@@ -65,7 +67,7 @@ def _attempt(name: str, look: Callable[[], str], remedy: str) -> Iterator[Findin
         yield Finding(name, "failed", str(error).splitlines()[0], remedy)
 
 
-def _home(settings: Settings) -> str:
+def _home(settings: CoreSettings) -> str:
     from opsteward.core.home import prepare_home
 
     prepare_home(settings.home)
@@ -75,7 +77,7 @@ def _home(settings: Settings) -> str:
     return "writable"
 
 
-def _secret_key(settings: Settings) -> Finding:
+def _secret_key(settings: CoreSettings) -> Finding:
     """Whether there is a usable key, that only we can read. Makes none."""
     from opsteward.core.secret_key import open_to_others, read_secret, was_used
 
@@ -94,7 +96,7 @@ def _secret_key(settings: Settings) -> Finding:
     return Finding("secret key", "ok", "from OPSTEWARD_SECRET_KEY" if settings.secret_key else "for its owner only")
 
 
-def _database(settings: Settings) -> str:
+def _database(settings: CoreSettings) -> str:
     import psycopg
 
     from opsteward.core.crypto import SecretBox

@@ -9,8 +9,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from opsteward.app.settings import Settings, load_settings
 from opsteward.core import log
-from opsteward.core.settings import Settings, load_settings
 
 #: What a service manager takes for a failure and starts again (EX_SOFTWARE); a stop that was asked for is none.
 PART_DIED = 70
@@ -19,8 +19,8 @@ PART_DIED = 70
 def prepare(**overrides: str | int | None) -> Settings:
     """The settings, with logging set up for them."""
     settings = load_settings(**{k: v for k, v in overrides.items() if v is not None})
-    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
-    log.configure(level=settings.log_level, as_json=as_json)
+    as_json = settings.core.log_format == "json" or (settings.core.log_format == "auto" and not sys.stderr.isatty())
+    log.configure(level=settings.core.log_level, as_json=as_json)
     return settings
 
 
@@ -72,5 +72,5 @@ def _reported_death() -> Iterator[None]:
     try:
         yield
     except PartDied as error:
-        sys.stderr.write(f"Opsteward ended because a part of it died: {error}\n")
+        log.get_logger(__name__).critical("cli.running.ended", reason=f"a part of the process died: {error}")
         sys.exit(PART_DIED)

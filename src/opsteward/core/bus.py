@@ -19,13 +19,13 @@ class Bus:
     """Messages are frozen dataclasses; one handler list for each class."""
 
     def __init__(self) -> None:
-        self._handlers: dict[type[Any], list[Handler[Any]]] = defaultdict(list)
+        self._handlers: dict[type, list[Handler[Any]]] = defaultdict(list)
 
     def subscribe(self, message_type: type[MessageT], handler: Handler[MessageT]) -> None:
         """Call `handler(session, message)` for every message of exactly this type."""
         self._handlers[message_type].append(handler)
 
-    def is_heard(self, message_type: type[Any]) -> bool:
+    def is_heard(self, message_type: type) -> bool:
         """Whether anybody listens to messages of this type, for who would have to gather much to send one."""
         return message_type in self._handlers
 

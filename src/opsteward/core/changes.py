@@ -7,10 +7,9 @@ gaps. So a follower that comes back with its last number gets everything after i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -23,6 +22,7 @@ from opsteward.core.clock import now
 from opsteward.core.crypto import canonical_json
 from opsteward.core.db import Base, TenantRow, at_the_end, tenant_of
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 
 #: The kind of the notice that says that changes were recorded.
 RECORDED = "change"
@@ -75,7 +75,7 @@ class ChangeRow(TenantRow, Base):
     seq: Mapped[int | None] = mapped_column(sa.BigInteger)
     type: Mapped[str]
     at: Mapped[datetime]
-    data: Mapped[dict[str, Any]]
+    data: Mapped[JsonObject]
 
 
 class ChangeHead(Base):
@@ -92,7 +92,7 @@ class Change:
     """`data` holds ids and states, never text from outside: it goes to everybody who may read this type."""
 
     type: str
-    data: dict[str, Any]
+    data: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Announcement:
     id: int
     type: str
     at: datetime
-    data: dict[str, Any]
+    data: JsonObject
 
 
 #: With the notices, which every unit of work that records a change sends.

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import wait
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar, cast
 
 from opsteward.core.blocking import in_thread
 from opsteward.core.errors import Invalid
@@ -79,7 +79,7 @@ class _ComputeProcess:
         )
 
     @classmethod
-    def run_on_any(cls, job: Any, seconds: float) -> Any:
+    def run_on_any(cls, job: tuple[object, ...], seconds: float) -> object:
         """Blocks until it is done."""
         with cls._lock:
             process = next((one for one in iter(cls._popped, None) if one._process.poll() is None), None)
@@ -92,6 +92,7 @@ class _ComputeProcess:
         with cls._lock:
             cls._free.append(process)
         if outcome == "error":
+            assert isinstance(result, BaseException)
             raise result
         return result
 
@@ -99,7 +100,7 @@ class _ComputeProcess:
     def _popped(cls) -> _ComputeProcess | None:
         return cls._free.pop() if cls._free else None
 
-    def _do(self, job: Any, seconds: float) -> tuple[str, Any]:
+    def _do(self, job: tuple[object, ...], seconds: float) -> tuple[str, object]:
         message = pickle.dumps(job)
         until = time.monotonic() + seconds + _WALL_SECONDS
         assert self._process.stdin is not None
@@ -107,7 +108,7 @@ class _ComputeProcess:
             self._process.stdin.write(len(message).to_bytes(_LENGTH) + message)
             self._process.stdin.flush()
             size = int.from_bytes(self._read(_LENGTH, until))
-            return cast(tuple[str, Any], pickle.loads(self._read(size, until)))  # noqa: S301 -- our own code wrote it
+            return cast(tuple[str, object], pickle.loads(self._read(size, until)))  # noqa: S301 -- our own code wrote it
         except (EOFError, BrokenPipeError, TimeoutError):
             raise TooExpensive(
                 f"looking at this takes more than {seconds:g} s, or too much memory", remedy="send something simpler"

@@ -28,17 +28,17 @@ def token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def canonical_json(value: Any) -> str:
+def canonical_json(value: object) -> str:
     """One text for one value: sorted keys, no spaces. What is hashed or signed passes through here."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def digest(value: Any) -> str:
+def digest(value: object) -> str:
     """SHA-256 (hex) of the canonical JSON of a value."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-def keyed_digest(value: Any, key: bytes) -> str:
+def keyed_digest(value: object, key: bytes) -> str:
     """HMAC-SHA256 (hex) of the canonical JSON of a value: nobody without the key can make or check it."""
     return hmac.new(key, canonical_json(value).encode(), hashlib.sha256).hexdigest()
 
@@ -70,7 +70,7 @@ class SecretBox:
         """Tells this key from another, and nothing more: what it encrypted can't be read with it."""
         return self._derive("fingerprint").hex()[:16]
 
-    def encrypt(self, value: Any, *, bound_to: str) -> bytes:
+    def encrypt(self, value: object, *, bound_to: str) -> bytes:
         """`bound_to` (say, tenant and system) must be given again to decrypt: a copied cell opens nothing."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -54,9 +53,7 @@ def fingerprint(functions: Sequence[FunctionFile]) -> str:
     return hashlib.sha256(repr([(function.name, function.text) for function in functions]).encode()).hexdigest()
 
 
-def install_functions(
-    conn: psycopg.Connection[Any], functions: Sequence[FunctionFile], *, roles: Mapping[str, str]
-) -> None:
+def install_functions(conn: psycopg.Connection, functions: Sequence[FunctionFile], *, roles: Mapping[str, str]) -> None:
     """Make the schema's functions those of the files, in the caller's transaction. `roles`: names of owner, app, web.
 
     Raises ValueError for a file that does not define the function of its name.
@@ -84,9 +81,7 @@ def install_functions(
         _drop_functions(conn, now[name])
 
 
-def _create(
-    conn: psycopg.Connection[Any], function: FunctionFile, older: frozenset[str], roles: Mapping[str, str]
-) -> None:
+def _create(conn: psycopg.Connection, function: FunctionFile, older: frozenset[str], roles: Mapping[str, str]) -> None:
     """Replaces what stands there, also where it takes or returns something else."""
     text = _ROLE.sub(lambda match: sql.Identifier(roles[match[1]]).as_string(conn), function.text).encode()
     try:
@@ -99,12 +94,12 @@ def _create(
         conn.execute(text)
 
 
-def _drop_functions(conn: psycopg.Connection[Any], signatures: Iterable[str]) -> None:
+def _drop_functions(conn: psycopg.Connection, signatures: Iterable[str]) -> None:
     for signature in signatures:
         conn.execute(sql.SQL("drop function {}").format(sql.SQL(signature)))
 
 
-def _drop_triggers(conn: psycopg.Connection[Any], *, keep: set[str]) -> None:
+def _drop_triggers(conn: psycopg.Connection, *, keep: set[str]) -> None:
     rows = conn.execute(
         "select tgname, tgrelid::regclass::text from pg_trigger join pg_class c on c.oid = tgrelid"
         " where c.relnamespace = %s::regnamespace and not tgisinternal",
@@ -115,7 +110,7 @@ def _drop_triggers(conn: psycopg.Connection[Any], *, keep: set[str]) -> None:
             conn.execute(sql.SQL("drop trigger {} on {}").format(sql.Identifier(name), sql.SQL(table)))
 
 
-def _signatures(conn: psycopg.Connection[Any]) -> dict[str, frozenset[str]]:
+def _signatures(conn: psycopg.Connection) -> dict[str, frozenset[str]]:
     """The schema's functions: by name their signatures, as SQL that names them."""
     rows = conn.execute(
         "select proname, array_agg(oid::regprocedure::text) from pg_proc where pronamespace = %s::regnamespace"

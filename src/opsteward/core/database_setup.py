@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -25,7 +25,7 @@ from opsteward.core.db import APPLICATION_NAME, SCHEMA
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.errors import Invalid, OpsError, Unavailable
 from opsteward.core.home import HomeLocks
-from opsteward.core.settings import Settings
+from opsteward.core.settings import CoreSettings
 
 ENGINE = "dbos 3.4"
 _OLDEST = 150000
@@ -80,7 +80,7 @@ class DatabaseUrls:
     web: str
 
 
-def urls_for(settings: Settings, box: SecretBox) -> DatabaseUrls:
+def urls_for(settings: CoreSettings, box: SecretBox) -> DatabaseUrls:
     """The URLs of this installation; connects to nothing."""
     if settings.database_url is None:
         server = EmbeddedPostgres(settings.home)
@@ -121,7 +121,7 @@ def _bad_url(problem: str) -> Invalid:
     return Invalid.field("DATABASE_URL", problem, "use postgresql://user:password@host:5432/database")
 
 
-def provision(settings: Settings, box: SecretBox, source: SchemaSource) -> DatabaseUrls:
+def provision(settings: CoreSettings, box: SecretBox, source: SchemaSource) -> DatabaseUrls:
     """Make the database ready and return how to reach it. Quick when it already is.
 
     One process of the home at a time, so that all that start together come up. Raises Invalid for a database that
@@ -225,7 +225,7 @@ def _create_roles(urls: DatabaseUrls, box: SecretBox) -> None:
             ) from None
 
 
-def _check_server(conn: psycopg.Connection[Any]) -> None:
+def _check_server(conn: psycopg.Connection) -> None:
     if conn.info.server_version < _OLDEST:
         raise Invalid.field("DATABASE_URL", "PostgreSQL is older than 15", "use PostgreSQL 15 or newer")
     row = conn.execute("select pg_is_in_recovery()").fetchone()
@@ -233,7 +233,7 @@ def _check_server(conn: psycopg.Connection[Any]) -> None:
         raise Invalid.field("DATABASE_URL", "is a read replica; nothing can be stored there", "name the primary")
 
 
-def _role_statements(conn: psycopg.Connection[Any], database: str, box: SecretBox) -> list[sql.Composed]:
+def _role_statements(conn: psycopg.Connection, database: str, box: SecretBox) -> list[sql.Composed]:
     """What is still missing, as SQL; run again it changes nothing."""
     statements: list[sql.Composed] = []
     for kind in ("owner", "app", "web"):
@@ -264,7 +264,7 @@ def _role_statements(conn: psycopg.Connection[Any], database: str, box: SecretBo
     return statements
 
 
-def _keep_living_installation(conn: psycopg.Connection[Any], refusal: str) -> None:
+def _keep_living_installation(conn: psycopg.Connection, refusal: str) -> None:
     """A new password for the roles of a living installation would lock its processes out, and what they encrypted
     could not be read with our key anyway. Asked of the catalogue, which every login may read.
 
@@ -276,7 +276,7 @@ def _keep_living_installation(conn: psycopg.Connection[Any], refusal: str) -> No
         raise _other_key(refusal)
 
 
-def _refusal(conn: psycopg.Connection[Any], role: str, box: SecretBox) -> str | None:
+def _refusal(conn: psycopg.Connection, role: str, box: SecretBox) -> str | None:
     """Why the role can't log in with our password, in the server's words; None when it can."""
     url = make_conninfo(conn.info.dsn, user=role, password=box.role_password(role))
     try:
@@ -305,7 +305,7 @@ def _bring_up_to_date(urls: DatabaseUrls, source: SchemaSource, box: SecretBox) 
             )
 
 
-def _check_history(conn: psycopg.Connection[Any], source: SchemaSource) -> None:
+def _check_history(conn: psycopg.Connection, source: SchemaSource) -> None:
     """Raises SchemaUnknown for tables whose revision is none of ours."""
     if conn.execute("select to_regclass('opsteward.alembic_version')").fetchone() == (None,):
         return

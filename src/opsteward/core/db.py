@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import psycopg
@@ -18,15 +18,17 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, SessionTransaction, mapped_column
 
 from opsteward.core.crypto import canonical_json
 from opsteward.core.errors import Conflict, Unavailable
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.core.process_identity import session_mark
 
 SCHEMA = "opsteward"
 APPLICATION_NAME = "opsteward"
+_TENANT = sa.text("select set_config('opsteward.tenant', :tenant, true)")
 _UNIQUE_VIOLATION = "23505"
 _LOOKING_UP = 4  # connections for look-ups, each of which holds one for well below a millisecond
 
@@ -46,8 +48,8 @@ class Base(DeclarativeBase):
     )
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own convention
         datetime: sa.DateTime(timezone=True),
-        dict[str, Any]: JSONB,
-        list[dict[str, Any]]: JSONB,
+        JsonObject: JSONB,
+        list[JsonObject]: JSONB,
         list[str]: ARRAY(sa.Text),
         list[UUID]: ARRAY(sa.Uuid),
         str: sa.Text,
@@ -61,6 +63,21 @@ class TenantRow:
     tenant_id: Mapped[UUID] = mapped_column(index=False)
 
 
+#: What a unit of work is for those that hand it on.
+DatabaseSession: TypeAlias = AsyncSession
+
+
+class _UnitOfWork(Session):
+    """A session that names its tenant to the database as soon as it has a connection."""
+
+
+@sa.event.listens_for(_UnitOfWork, "after_begin")
+def _name_tenant(session: Session, transaction: SessionTransaction, connection: sa.Connection) -> None:
+    tenant_id = session.info["tenant_id"]
+    if tenant_id is not None and not transaction.nested:
+        connection.execute(_TENANT, {"tenant": str(tenant_id)})
+
+
 class Database:
     """The engine of one role in one event loop."""
 
@@ -72,7 +89,7 @@ class Database:
         pool_size: int = 5,
         pool_max: int = 20,
         pool_timeout: float = 10.0,
-        session_info: Mapping[str, Any] | None = None,
+        session_info: Mapping[str, object] | None = None,
     ) -> None:
         """`pool_timeout`: seconds to wait for a free connection; `session_info`: what each session's `info` holds."""
         self.name = name
@@ -98,7 +115,7 @@ class Database:
             address, pool_size=min(pool_size, _LOOKING_UP), max_overflow=0, isolation_level="AUTOCOMMIT", **options
         )
 
-    async def look_up(self, statement: str, parameters: Mapping[str, Any]) -> sa.Row[Any] | None:
+    async def look_up(self, statement: str, parameters: Mapping[str, object]) -> sa.Row[Any] | None:
         """The row that one statement finds which belongs to no tenant, in one round trip: no transaction around it.
 
         Raises Unavailable as `unit_of_work` does.
@@ -109,19 +126,17 @@ class Database:
 
     @asynccontextmanager
     async def unit_of_work(self, tenant_id: UUID | None) -> AsyncIterator[AsyncSession]:
-        """One transaction for one tenant: committed at the end, rolled back on any error.
+        """One transaction for one tenant: committed at the end, rolled back on any error. It takes a connection at its
+        first statement.
 
         `None` is for what belongs to no tenant (process heartbeats, look-up functions): no tenant's row is
         visible then. Raises Unavailable when the database is away, no connection is free in time or two transactions
         wait for each other; Conflict when another transaction has just added the same.
         """
         with _told():
-            async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
-                if tenant_id is not None:
-                    await session.execute(
-                        sa.text("select set_config('opsteward.tenant', :tenant, true)"), {"tenant": str(tenant_id)}
-                    )
-                session.info.update(self._session_info, tenant_id=tenant_id)
+            info = self._session_info | {"tenant_id": tenant_id}
+            made = AsyncSession(self._engine, expire_on_commit=False, sync_session_class=_UnitOfWork, info=info)
+            async with made as session, session.begin():
                 yield session
                 for finish in session.info.get("at_the_end", {}).values():
                     await finish(session)

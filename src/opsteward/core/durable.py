@@ -30,6 +30,7 @@ from opsteward.core.backoff import growing_pauses
 from opsteward.core.blocking import in_thread
 from opsteward.core.crypto import canonical_json
 from opsteward.core.errors import Unavailable
+from opsteward.core.json_types import JsonObject
 from opsteward.core.log import get_logger
 from opsteward.core.process_identity import session_mark
 from opsteward.core.redact import redact_text
@@ -45,14 +46,14 @@ _POLL_RESULT = 0.25  # seconds between looks for the end of a workflow that runs
 _MAX_PAUSE = 5.0  # seconds between tries while the database is away
 
 T = TypeVar("T")
-WorkflowFunction = Callable[..., Coroutine[Any, Any, Any]]
-StepFunction = Callable[[], Coroutine[Any, Any, T]]
+WorkflowFunction = Callable[..., Coroutine[object, object, Any]]
+StepFunction = Callable[[], Coroutine[object, object, T]]
 #: Called with the workflow's ids and `reason`, as a step, when the workflow can't go on.
-GiveUp = Callable[..., Coroutine[Any, Any, None]]
+GiveUp = Callable[..., Coroutine[object, object, None]]
 Moment = Literal["begin", "effect", "checkpoint"]
 StepObserver = Callable[[str, Moment], None]
 #: The workflows that the engine of this process has registered, by name.
-_workflow_functions: dict[str, Callable[..., Coroutine[Any, Any, Any]]] = {}
+_workflow_functions: dict[str, Callable[..., Coroutine[object, object, Any]]] = {}
 
 
 class StepFailed(Exception):
@@ -80,7 +81,7 @@ async def enqueue(
     *,
     workflow: str,
     workflow_id: str,
-    arguments: dict[str, Any],
+    arguments: JsonObject,
     priority: int = 3,
     not_before: datetime | None = None,
 ) -> None:
@@ -108,7 +109,7 @@ def migrate_engine(owner_url: str, application_role: str) -> None:
     DBOS.migrate(owner_url, application_role=application_role)
 
 
-async def run_workflow(name: str, workflow_id: str, arguments: dict[str, Any]) -> Any:
+async def run_workflow(name: str, workflow_id: str, arguments: JsonObject) -> Any:
     """Run a registered workflow here and give its result; if that id runs or ran elsewhere, wait for it there.
 
     Cancelling the wait does not end the workflow: see `cancel_workflow`. Raises CancelledError when the engine could

@@ -27,6 +27,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from opsteward.core.json_types import JsonObject
+
 
 @dataclass(frozen=True, kw_only=True)
 class FieldProblem:
@@ -65,12 +67,12 @@ class OpsError(Exception):
         self.extra = extra or {}
         self.problems = tuple(problems)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """As it is, whatever a subclass's own arguments are: it may come from another process."""
         return _restored, (type(self), self.args, self.__dict__)
 
 
-def _restored(cls: type[OpsError], args: tuple[Any, ...], state: dict[str, Any]) -> OpsError:
+def _restored(cls: type[OpsError], args: tuple[object, ...], state: JsonObject) -> OpsError:
     error = cls.__new__(cls, *args)
     error.__dict__.update(state)
     return error

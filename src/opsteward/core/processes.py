@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -109,7 +108,7 @@ class Membership:
                 )
             )
 
-    async def run(self, on_leader: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def run(self, on_leader: Callable[[], Coroutine[object, object, None]]) -> None:
         """Beat, try to lead, and take over the lost. `on_leader` runs while we lead; an error of it is logged, the
         lead given up, and tried for again."""
         async with asyncio.TaskGroup() as parts:
@@ -158,7 +157,7 @@ class Membership:
                 log.exception("core.process.takeover_failed")
             await asyncio.sleep(self._lost_after / 2)
 
-    async def _lead(self, on_leader: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _lead(self, on_leader: Callable[[], Coroutine[object, object, None]]) -> None:
         while True:
             try:
                 async with self._db.leadership(_LEADER_LOCK, holder=_holder(self._id)) as held:
@@ -171,7 +170,7 @@ class Membership:
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _reign(
-        self, on_leader: Callable[[], Coroutine[Any, Any, None]], held: Callable[[], Awaitable[None]]
+        self, on_leader: Callable[[], Coroutine[object, object, None]], held: Callable[[], Awaitable[None]]
     ) -> None:
         log.info("core.leader.elected", process_id=str(self._id))
         duties = asyncio.create_task(on_leader())

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import cast, overload
+
+from opsteward.core.json_types import JsonObject
 
 MASK = "[redacted]"
 
@@ -107,20 +109,30 @@ def redact_text(text: str) -> str:
     return text
 
 
-def redact(value: Any) -> Any:
+def redact_json(value: Mapping[str, object]) -> JsonObject:
+    """The same of what is stored as JSON: evidence, parameters, results."""
+    return cast(JsonObject, redact(value))
+
+
+@overload
+def redact(value: Mapping[str, object]) -> dict[str, object]: ...
+@overload
+def redact(value: object) -> object: ...
+def redact(value: object) -> object:
     """A copy in which values under secret-looking keys, and secrets within strings, are masked."""
     if isinstance(value, str):
         return redact_text(value)
     if isinstance(value, bytes | bytearray):
         return redact_text(value.decode("utf-8", "replace"))
     if isinstance(value, Mapping):
-        return {k: _of_key(k, v) for k, v in value.items()}
+        return {k: redact_value(k, v) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [redact(v) for v in value]
     return value
 
 
-def _of_key(key: Any, value: Any) -> Any:
+def redact_value(key: object, value: object) -> object:
+    """A value as it may be shown under this key."""
     name = str(key)
     if not value or isinstance(value, bool) or not _SECRET_KEY.search(name):
         return redact(value)

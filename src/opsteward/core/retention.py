@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -11,7 +12,6 @@ from opsteward.core.clock import now
 from opsteward.core.db import Database
 from opsteward.core.errors import Unavailable
 from opsteward.core.log import get_logger
-from opsteward.core.settings import Settings
 
 log = get_logger(__name__)
 
@@ -19,20 +19,11 @@ _EVERY = 600.0  # seconds
 _BITE = 5_000
 
 
-async def apply_retention(db: Database, settings: Settings) -> None:
-    """Forget what is older than its retention, every ten minutes, until cancelled."""
+async def apply_retention(db: Database, retention: Mapping[str, float]) -> None:
+    """Call every ten minutes, until cancelled, each of the database's `forget_*` functions with its seconds."""
     while True:
         try:
-            for function, seconds in (
-                ("forget_tasks", settings.task_retention),
-                ("forget_workflows", settings.task_retention),
-                ("forget_changes", settings.changes_retention),
-                ("forget_agent_metrics", settings.agent_retention),
-                ("forget_agent_messages", settings.agent_retention),
-                ("forget_health", settings.health_retention),
-                ("forget_imports", settings.import_retention),
-                ("forget_signatures", 0.0),
-            ):
+            for function, seconds in retention.items():
                 gone = await forget(db, function, seconds)
                 if gone:
                     log.info("core.retention.forgot", what=function, rows=gone)

@@ -13,7 +13,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+from opsteward.core.json_types import JsonObject
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8080
 _TOLD = "running"  # the file's name; locked as long as the instance lives
@@ -52,7 +53,7 @@ def configured_url() -> tuple[str, str] | None:
         return None
     by_environment = "OPSTEWARD_HOST" in os.environ or "OPSTEWARD_PORT" in os.environ
     source = "OPSTEWARD_HOST and OPSTEWARD_PORT" if by_environment else str(toml_file().absolute())
-    return local_url(str(host or DEFAULT_HOST), port or DEFAULT_PORT), source
+    return local_url(str(host or DEFAULT_HOST), str(port or DEFAULT_PORT)), source
 
 
 def local_url(host: str, port: int | str) -> str:
@@ -114,7 +115,7 @@ def _locked(descriptor: int) -> bool:
     return False
 
 
-def _configured() -> dict[str, Any]:
+def _configured() -> JsonObject:
     """What `opsteward.toml` says; nothing where it can't be read, which the server says at its start."""
     path = toml_file()
     if not path.is_file():

@@ -13,7 +13,7 @@ from opsteward.contracts.registry import OfferedCheck
 from opsteward.core.errors import OpsError
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.core.log import get_logger
-from opsteward.core.redact import redact, redact_text
+from opsteward.core.redact import redact_json, redact_text
 from opsteward.systems.service import connected
 from opsteward.systems.types import CheckOutcome
 
@@ -98,7 +98,7 @@ def evidence_of(outcomes: Sequence[CheckOutcome]) -> list[JsonObject]:
             "status": o.result.status.value,
             "summary": redact_text(o.result.summary),
             "seconds": o.result.seconds,
-            "evidence": redact(dict(o.result.evidence)),
+            "evidence": redact_json(o.result.evidence),
         }
         for o in outcomes
     ]

@@ -27,12 +27,12 @@ from opsteward.core.errors import Invalid, NotFound, OpsError, Unavailable
 from opsteward.core.json_types import JsonObject
 from opsteward.core.log import correlated, get_logger
 from opsteward.core.pause import pause
-from opsteward.core.settings import Settings
 from opsteward.systems.health_checks import evidence_of, health_of, run_checks
 from opsteward.systems.health_history import note_check
 from opsteward.systems.models import System
 from opsteward.systems.registration import MAX_INTERVAL, SHORTEST_INTERVAL
 from opsteward.systems.service import Inventory
+from opsteward.systems.settings import SystemSettings
 from opsteward.systems.types import CheckOutcome, HealthChanged
 
 log = get_logger(__name__)
@@ -52,7 +52,9 @@ class _Watched:
 class Monitor:
     """One task per watched system; `refresh()` makes it read the inventory again."""
 
-    def __init__(self, db: Database, inventory: Inventory, registry: Registry, bus: Bus, settings: Settings) -> None:
+    def __init__(
+        self, db: Database, inventory: Inventory, registry: Registry, bus: Bus, settings: SystemSettings
+    ) -> None:
         self._db = db
         self._inventory = inventory
         self._registry = registry

@@ -63,7 +63,7 @@ class DurableTasks:
     async def execute(self, running: RunningTask) -> Outcome:
         """Run the task's workflow here, or wait for it where it runs."""
         task = running.task
-        arguments = {"tenant_id": str(task.tenant_id), "task_id": str(task.id), "attempt": task.retry_count}
+        arguments: JsonObject = {"tenant_id": str(task.tenant_id), "task_id": str(task.id), "attempt": task.retry_count}
         if task.retry_count:
             await durable.repeat_workflow(_workflow_id(task), of=_workflow_id(task, before=1))
         ended: WorkflowEnd = await durable.run_workflow(WORKFLOW, _workflow_id(task), arguments)

@@ -22,9 +22,9 @@ from opsteward.core.errors import Conflict, FieldProblem, Invalid
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.core.log import correlation_id
-from opsteward.core.settings import Settings
 from opsteward.tasks.models import Task
 from opsteward.tasks.registry import TaskRegistry
+from opsteward.tasks.settings import TaskSettings
 from opsteward.tasks.submission_checks import MAX_PROBLEMS, edges_of, refuse_circles, time_problems
 from opsteward.tasks.types import CHANGED, PRIORITIES, READY, NewTask, Submitted, TaskStatus
 from opsteward.telemetry import audit
@@ -60,7 +60,7 @@ on conflict do nothing
 class Submission:
     """Takes new tasks; one per process."""
 
-    def __init__(self, task_registry: TaskRegistry, settings: Settings) -> None:
+    def __init__(self, task_registry: TaskRegistry, settings: TaskSettings) -> None:
         self._task_registry = task_registry
         self._settings = settings
 

@@ -15,13 +15,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.db import tenant_of
+from opsteward.core.json_types import JsonObject
 from opsteward.telemetry.models import AuditEntry, AuditSeal
 from opsteward.telemetry.recording import record, record_all
 from opsteward.telemetry.sealing import seal, tenants_to_seal
@@ -42,7 +42,7 @@ class AuditRecord:
     object_type: str
     object_id: str
     correlation_id: str
-    detail: dict[str, Any]
+    detail: JsonObject
 
 
 async def list_entries(

@@ -9,32 +9,35 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache, partial
-from typing import Any
 from uuid import UUID
 
 from opsteward.core.clock import iso
 from opsteward.core.crypto import canonical_json, keyed_digest
+from opsteward.core.json_types import JsonObject
 from opsteward.telemetry.models import AuditEntry
 
 GENESIS = "0" * 64
 
 
-def as_stored(detail: Mapping[str, Any]) -> dict[str, Any]:
+def as_stored(detail: Mapping[str, object]) -> JsonObject:
     """The detail as it is read back from `jsonb`, which keeps numbers as decimals: 1e16 comes back as an integer."""
-    value: dict[str, Any] = json.loads(
+    value: JsonObject = json.loads(
         canonical_json(detail), parse_float=lambda text: json.loads(format(Decimal(text), "f")) + 0
     )
     return value
 
 
-def mark_of(entry: AuditEntry | Mapping[str, Any], *, key: bytes) -> bytes:
+def mark_of(entry: AuditEntry | Mapping[str, object], *, key: bytes) -> bytes:
     """The writer's mark (32 bytes) on exactly this entry: content, id, tenant, and its place among the writer's."""
     get = partial(getattr, entry) if isinstance(entry, AuditEntry) else entry.__getitem__
+    at = get("at")
+    assert isinstance(at, datetime)
     body = [
         *(str(get(name)) for name in ("id", "tenant_id", "writer")),
-        *(get("writer_number"), get("writer_before"), iso(get("at"))),
+        *(get("writer_number"), get("writer_before"), iso(at)),
         *(get(name) for name in ("actor", "verb", "object_type", "object_id", "correlation_id", "detail")),
     ]
     return hmac.new(_derived(key, "entry mark"), canonical_json(body).encode(), hashlib.sha256).digest()
@@ -45,7 +48,7 @@ def is_marked(entry: AuditEntry, *, key: bytes) -> bool:
     return entry.mark is not None and hmac.compare_digest(entry.mark, mark_of(entry, key=key))
 
 
-def line_digest(line: Mapping[str, Any], *, key: bytes) -> str:
+def line_digest(line: Mapping[str, object], *, key: bytes) -> str:
     """What a witness's line ends with: nobody without the key can write one."""
     return keyed_digest(dict(line), _derived(key, "witness"))
 

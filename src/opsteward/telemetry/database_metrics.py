@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -120,7 +119,7 @@ class Announcement(Collector):
         for name, (told, labels) in FAMILIES.items():
             if self._figures is None or (name in _OF_INSTALLATION and not self._whole):
                 continue
-            family: Any = GaugeMetricFamily(f"opsteward_{name}", told, labels=labels)
+            family = GaugeMetricFamily(f"opsteward_{name}", told, labels=labels)
             for figure in self._figures:
                 if figure.name == name:
                     family.add_metric([figure.labels[label] for label in labels], figure.value)

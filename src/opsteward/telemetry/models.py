@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from opsteward.core.clock import now
 from opsteward.core.db import Base, TenantRow
+from opsteward.core.json_types import JsonObject
 
 
 class AuditEntry(TenantRow, Base):
@@ -29,7 +29,7 @@ class AuditEntry(TenantRow, Base):
     object_type: Mapped[str]
     object_id: Mapped[str]
     correlation_id: Mapped[str]
-    detail: Mapped[dict[str, Any]]
+    detail: Mapped[JsonObject]
     #: Which process wrote it, as its how manieth entry of this tenant, and how many of those it had committed by then.
     writer: Mapped[UUID | None]
     writer_number: Mapped[int | None] = mapped_column(sa.BigInteger)

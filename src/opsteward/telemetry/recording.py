@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -28,12 +28,12 @@ async def record(
     verb: str,
     object_type: str,
     object_id: str,
-    detail: dict[str, Any] | None = None,
+    detail: Mapping[str, object] | None = None,
     entry_id: UUID | None = None,
 ) -> None:
     """Add one entry in this transaction. With an `entry_id` (a repeated step) the second time does nothing."""
     writer = writer_of(session)
-    row = {
+    row: dict[str, object] = {
         "id": entry_id or uuid7(),
         "tenant_id": tenant_of(session),
         "at": now(),
@@ -48,7 +48,7 @@ async def record(
     writer.note_written(session, len(added.all()))
 
 
-async def record_all(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
+async def record_all(session: AsyncSession, rows: Sequence[Mapping[str, object]]) -> None:
     """Add many entries in one statement; each row gives actor, verb, object_type, object_id and detail."""
     if not rows:
         return

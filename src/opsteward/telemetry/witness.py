@@ -18,11 +18,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from opsteward.core.clock import iso
 from opsteward.core.crypto import canonical_json
+from opsteward.core.json_types import JsonObject
 from opsteward.telemetry.audit_chain import line_digest
 
 HOME_FILE = "audit-heads.jsonl"
@@ -113,7 +113,7 @@ class Witnesses:
         return WitnessView(name=name, statements=statements, troubles=troubles[:10])
 
     def _line(self, one: Statement) -> str:
-        line: dict[str, Any] = {"tenant": str(one.tenant_id), "seq": one.seq, "hash": one.hash, "at": iso(one.at)}
+        line: JsonObject = {"tenant": str(one.tenant_id), "seq": one.seq, "hash": one.hash, "at": iso(one.at)}
         if one.breaks:
             line["breaks"] = True
         return canonical_json(line | {"digest": line_digest(line, key=self._key)})
@@ -160,7 +160,7 @@ class Witnesses:
             aside.replace(path)
 
     def _kept(self, statements: Iterable[Statement]) -> list[Statement]:
-        last: dict[tuple[Any, ...], Statement] = {}
+        last: dict[tuple[object, ...], Statement] = {}
         parts: dict[UUID, int] = {}
         for one in statements:
             parts[one.tenant_id] = parts.get(one.tenant_id, 0) + one.breaks

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from typing import Any
+from collections.abc import Mapping
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -33,18 +33,19 @@ class AuditWriter:
         self._committed: Counter[UUID] = Counter()
 
     @property
-    def session_info(self) -> dict[str, Any]:
+    def session_info(self) -> dict[str, object]:
         """What a `Database` gives to its sessions, so that they can write entries."""
         return {_IN_SESSION: self}
 
-    def marked(self, row: dict[str, Any]) -> dict[str, Any]:
+    def marked(self, row: Mapping[str, object]) -> dict[str, object]:
         """The entry's row, complete with its mark."""
-        tenant_id = row["tenant_id"]
+        tenant_id, detail = row["tenant_id"], row["detail"]
+        assert isinstance(tenant_id, UUID) and isinstance(detail, Mapping)
         with self._lock:
             number, before = self._numbers[tenant_id], self._committed[tenant_id]
             self._numbers[tenant_id] += 1
-        whole = row | {"writer": self._id, "writer_number": number, "writer_before": before}
-        whole["detail"] = as_stored(row["detail"])
+        numbers = {"writer": self._id, "writer_number": number, "writer_before": before}
+        whole = {**row, **numbers, "detail": as_stored(detail)}
         return whole | {"mark": mark_of(whole, key=self._key)}
 
     def note_written(self, session: AsyncSession, count: int) -> None:

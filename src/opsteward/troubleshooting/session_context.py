@@ -17,7 +17,6 @@ from opsteward.core.db import Database
 from opsteward.core.errors import NotFound
 from opsteward.core.json_types import JsonObject
 from opsteward.core.redact import redact_text
-from opsteward.core.settings import Settings
 from opsteward.events import timeline
 from opsteward.events.incidents import Incidents
 from opsteward.events.types import IncidentStatus
@@ -25,6 +24,7 @@ from opsteward.systems.health_checks import health_of, run_checks
 from opsteward.systems.service import Inventory
 from opsteward.troubleshooting.models import Session
 from opsteward.troubleshooting.service import get_row, write_phase
+from opsteward.troubleshooting.settings import SessionSettings
 from opsteward.troubleshooting.types import Pace
 
 ACTOR = "system:coordinator"
@@ -49,7 +49,7 @@ class SessionContext:
     inventory: Inventory
     registry: Registry
     incidents: Incidents
-    settings: Settings
+    settings: SessionSettings
 
     @asynccontextmanager
     async def unit_of_work(self, case: Case) -> AsyncIterator[AsyncSession]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from opsteward.agents.settings import AgentSettings
 from opsteward.agents.shipped.performance import FEWEST_FINISHED, values_of, watched_figures
 from opsteward.agents.shipped.self_watch import AlertChange, SelfWatch
-from opsteward.core.settings import Settings
 from opsteward.tasks.types import TaskFigures
 
-SETTINGS = Settings.model_construct(alert_queue=100, alert_processing_seconds=5.0, alert_error_rate=0.02,
+SETTINGS = AgentSettings.model_construct(alert_queue=100, alert_processing_seconds=5.0, alert_error_rate=0.02,
                                     alert_memory=0.85)  # fmt: skip
 
 

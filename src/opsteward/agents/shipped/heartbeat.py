@@ -15,13 +15,13 @@ from opsteward.agents.failure_report import failure_report
 from opsteward.agents.lost_processes import OWN
 from opsteward.agents.models import Agent
 from opsteward.agents.service import tell_changes
+from opsteward.agents.settings import AgentSettings
 from opsteward.agents.types import ORDERS, AgentReported, AgentStatus
 from opsteward.contracts.agent import AgentContext, BackgroundAgent, NoAgentParams, Report
 from opsteward.core import feed
 from opsteward.core.bus import Bus
 from opsteward.core.db import Database
 from opsteward.core.json_types import JsonObject
-from opsteward.core.settings import Settings
 from opsteward.telemetry import audit
 
 ACTOR = "agent:heartbeat"
@@ -48,7 +48,7 @@ class HeartbeatAgent(BackgroundAgent[NoAgentParams]):
     timeout = 30.0
     essential = True
 
-    def __init__(self, db: Database, bus: Bus, settings: Settings) -> None:
+    def __init__(self, db: Database, bus: Bus, settings: AgentSettings) -> None:
         self._db = db
         self._bus = bus
         self._settings = settings

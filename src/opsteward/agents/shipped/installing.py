@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.agents.registry import AgentRegistry
 from opsteward.agents.service import AgentService
+from opsteward.agents.settings import AgentSettings
 from opsteward.agents.shipped.heartbeat import HeartbeatAgent
 from opsteward.agents.shipped.performance import PerformanceAgent
 from opsteward.agents.types import NewAgent
 from opsteward.core.bus import Bus
 from opsteward.core.db import Database
-from opsteward.core.settings import Settings
 from opsteward.tasks.types import TaskFigures
 
 SHIPPED = (("heartbeat", HeartbeatAgent.kind), ("performance", PerformanceAgent.kind))
@@ -25,7 +25,7 @@ def add_shipped(
     *,
     db: Database,
     bus: Bus,
-    settings: Settings,
+    settings: AgentSettings,
     task_figures: Callable[[], Awaitable[TaskFigures]],
 ) -> None:
     """Make the shipped kinds known."""

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from opsteward.agents import metric_history
 from opsteward.agents.lost_processes import OWN
 from opsteward.agents.process_measurement import HOST_MEMORY
+from opsteward.agents.settings import AgentSettings
 from opsteward.agents.shipped.self_watch import AlertChange, SelfWatch, Watched
 from opsteward.contracts.agent import AgentContext, BackgroundAgent, NoAgentParams, Report
 from opsteward.core.db import Database
-from opsteward.core.settings import Settings
 from opsteward.tasks.types import TaskFigures
 
 #: Counters of the database since its beginning: what is kept is how many there were a second.
@@ -36,7 +36,9 @@ class PerformanceAgent(BackgroundAgent[NoAgentParams]):
     timeout = 30.0
     essential = True
 
-    def __init__(self, db: Database, settings: Settings, task_figures: Callable[[], Awaitable[TaskFigures]]) -> None:
+    def __init__(
+        self, db: Database, settings: AgentSettings, task_figures: Callable[[], Awaitable[TaskFigures]]
+    ) -> None:
         self._db = db
         self._settings = settings
         self._task_figures = task_figures
@@ -84,7 +86,7 @@ class PerformanceAgent(BackgroundAgent[NoAgentParams]):
             ctx.measure(_ALERT + metric, 1.0)
 
 
-def watched_figures(settings: Settings) -> list[Watched]:
+def watched_figures(settings: AgentSettings) -> list[Watched]:
     """The thresholds of the settings."""
     return [
         Watched(

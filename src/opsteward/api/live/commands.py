@@ -13,15 +13,16 @@ from opsteward.accounts.types import Identity
 from opsteward.api.rest import approvals, enrollments, events, tasks, users
 from opsteward.api.rest.schemas.base import Input
 from opsteward.api.services import ApiServices
+from opsteward.core.db import DatabaseSession
 
 
 @dataclass(frozen=True)
 class Command:
-    """`run(rooms, identity, body)` gives the result; it raises what the route raises."""
+    """`run(services, session, identity, body)` returns the result; it raises what the route raises."""
 
     permission: str
     model: type[BaseModel]
-    run: Callable[[ApiServices, Identity, Any], Awaitable[Any]]
+    run: Callable[[ApiServices, DatabaseSession, Identity, Any], Awaitable[object]]
 
 
 class Approve(approvals.ApproveIn):
@@ -61,52 +62,60 @@ class SubmitTask(tasks.TaskIn):
     idempotency_key: Annotated[str | None, Field(min_length=1, max_length=200)] = None
 
 
-async def _approve(services: ApiServices, identity: Identity, body: Approve) -> Any:
-    return await approvals.approve(body.approval_id, body, services, identity)
+async def _approve(services: ApiServices, session: DatabaseSession, identity: Identity, body: Approve) -> object:
+    return await approvals.approve(body.approval_id, body, services, session, identity)
 
 
-async def _refuse(services: ApiServices, identity: Identity, body: Refuse) -> Any:
-    return await approvals.refuse(body.approval_id, body, services, identity)
+async def _refuse(services: ApiServices, session: DatabaseSession, identity: Identity, body: Refuse) -> object:
+    return await approvals.refuse(body.approval_id, body, services, session, identity)
 
 
-async def _acknowledge(services: ApiServices, identity: Identity, body: OfIncident) -> Any:
-    return await events.acknowledge(body.incident_id, services, identity)
+async def _acknowledge(services: ApiServices, session: DatabaseSession, identity: Identity, body: OfIncident) -> object:
+    return await events.acknowledge(body.incident_id, services, session, identity)
 
 
-async def _resolve(services: ApiServices, identity: Identity, body: Resolve) -> Any:
-    return await events.resolve(body.incident_id, body, services, identity)
+async def _resolve(services: ApiServices, session: DatabaseSession, identity: Identity, body: Resolve) -> object:
+    return await events.resolve(body.incident_id, body, services, session, identity)
 
 
-async def _troubleshoot(services: ApiServices, identity: Identity, body: OfIncident) -> Any:
-    return await events.troubleshoot(body.incident_id, services, identity)
+async def _troubleshoot(
+    services: ApiServices, session: DatabaseSession, identity: Identity, body: OfIncident
+) -> object:
+    return await events.troubleshoot(body.incident_id, services, session, identity)
 
 
-async def _submit_task(services: ApiServices, identity: Identity, body: SubmitTask) -> Any:
-    return await tasks.submit_task(body, services, identity, body.idempotency_key)
+async def _submit_task(services: ApiServices, session: DatabaseSession, identity: Identity, body: SubmitTask) -> object:
+    return await tasks.submit_task(body, services, session, identity, body.idempotency_key)
 
 
-async def _cancel_task(services: ApiServices, identity: Identity, body: CancelTask) -> Any:
-    return await tasks.cancel_task(body.task_id, services, identity, body)
+async def _cancel_task(services: ApiServices, session: DatabaseSession, identity: Identity, body: CancelTask) -> object:
+    return await tasks.cancel_task(body.task_id, session, identity, body)
 
 
-async def _redrive_task(services: ApiServices, identity: Identity, body: OfTask) -> Any:
-    return await tasks.redrive_task(body.task_id, services, identity)
+async def _redrive_task(services: ApiServices, session: DatabaseSession, identity: Identity, body: OfTask) -> object:
+    return await tasks.redrive_task(body.task_id, session, identity)
 
 
-async def _approve_enrollment(services: ApiServices, identity: Identity, body: Decide) -> Any:
-    return await enrollments.approve_enrollment(body.enrollment_id, services, identity, body)
+async def _approve_enrollment(
+    services: ApiServices, session: DatabaseSession, identity: Identity, body: Decide
+) -> object:
+    return await enrollments.approve_enrollment(body.enrollment_id, services, session, identity, body)
 
 
-async def _reject_enrollment(services: ApiServices, identity: Identity, body: Decide) -> Any:
-    return await enrollments.reject_enrollment(body.enrollment_id, services, identity, body)
+async def _reject_enrollment(
+    services: ApiServices, session: DatabaseSession, identity: Identity, body: Decide
+) -> object:
+    return await enrollments.reject_enrollment(body.enrollment_id, services, session, identity, body)
 
 
-async def _register_user(services: ApiServices, identity: Identity, body: users.UserIn) -> Any:
-    return await users.register_user(body, services, identity)
+async def _register_user(
+    services: ApiServices, session: DatabaseSession, identity: Identity, body: users.UserIn
+) -> object:
+    return await users.register_user(body, services, session, identity)
 
 
-async def _deactivate_user(services: ApiServices, identity: Identity, body: OfUser) -> Any:
-    return await users.deactivate_user(body.user_id, services, identity, body.reason)
+async def _deactivate_user(services: ApiServices, session: DatabaseSession, identity: Identity, body: OfUser) -> object:
+    return await users.deactivate_user(body.user_id, services, session, identity, body.reason)
 
 
 COMMANDS: dict[str, Command] = {

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import TypeGuard
 
 from fastapi import WebSocket
 from pydantic import TypeAdapter, ValidationError
@@ -24,6 +25,7 @@ from opsteward.api.services import ApiServices
 from opsteward.core.changes import TYPES
 from opsteward.core.errors import Invalid, LimitExceeded, OpsError, Unavailable
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.core.log import correlated
 from opsteward.telemetry.metrics import WS_GAPS, WS_SENT
 
@@ -32,7 +34,7 @@ _MAX_DEPTH = 16
 #: Commands that one connection may send at once, and how many more it may each second.
 _BURST, _RATE = 100, 20.0
 _POLICY, _TRY_AGAIN = 1008, 1013  # codes of a close, RFC 6455
-_JSON: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+_JSON: TypeAdapter[Mapping[str, object]] = TypeAdapter(Mapping[str, object])
 
 
 class Connection:
@@ -49,7 +51,7 @@ class Connection:
         self._allowed = float(_BURST)
         self._seen = asyncio.get_running_loop().time()
         self.secret = secret
-        self.follower = Follower(identity, buffer=services.settings.ws_buffer)
+        self.follower = Follower(identity, buffer=services.settings.api.ws_buffer)
 
     async def serve(self, after: int | None) -> None:
         """Until it is closed; `after` is the last change that it has."""
@@ -87,7 +89,7 @@ class Connection:
             for one in batch:
                 if self.follower.wants(one):
                     try:
-                        async with asyncio.timeout(self._services.settings.ws_stall_timeout), self._sending:
+                        async with asyncio.timeout(self._services.settings.api.ws_stall_timeout), self._sending:
                             if self.follower.over or self.follower.moved:
                                 break
                             await self._socket.send_text(one.text)
@@ -100,7 +102,7 @@ class Connection:
                 self.follower.sent = one.id
             await asyncio.sleep(0)  # one that takes everything at once leaves the loop to the others now and then
 
-    async def _send(self, body: dict[str, Any]) -> None:
+    async def _send(self, body: Mapping[str, object]) -> None:
         async with self._sending:
             await self._socket.send_text(_JSON.dump_json(body).decode())
 
@@ -123,8 +125,8 @@ class Connection:
             if not within:
                 await asyncio.sleep(1 / _RATE)  # nor is it read any faster: the rest waits at the sender's
 
-    async def _answer_to(self, text: str | None, *, within: bool) -> dict[str, Any]:
-        answer: dict[str, Any] = {"ok": False}
+    async def _answer_to(self, text: str | None, *, within: bool) -> dict[str, object]:
+        answer: dict[str, object] = {"ok": False}
         with correlated(str(uuid7())):
             try:
                 command = _command(text)
@@ -149,10 +151,10 @@ class Connection:
         self._allowed -= 1
         return True
 
-    async def _do(self, command: dict[str, Any]) -> Any:
+    async def _do(self, command: JsonObject) -> object:
         identity = self.follower.identity = await tokens.authenticate(self._services.db, secret=self.secret)
         fields = {key: value for key, value in command.items() if key not in ("action", "id")}
-        name = command["action"]
+        name = str(command["action"])
         if name == "ping":
             return {}
         if name == "resume":
@@ -170,9 +172,10 @@ class Connection:
             body = known.model.model_validate(fields)
         except ValidationError as error:
             raise Invalid(problems=problems.field_problems(error.errors())) from None
-        return await known.run(self._services, identity, body)
+        async with self._services.db.unit_of_work(identity.tenant_id) as session:
+            return await known.run(self._services, session, identity, body)
 
-    def _resume(self, fields: dict[str, Any]) -> dict[str, Any]:
+    def _resume(self, fields: JsonObject) -> JsonObject:
         after = fields.get("last_event_id")
         if isinstance(after, bool) or not isinstance(after, int) or not 0 <= after < 2**63:
             raise Invalid.field("last_event_id", "is no event's id", "send the id of the last change that you have")
@@ -180,9 +183,9 @@ class Connection:
         self.follower.start_after(min(after, last))
         return {"last_event_id": last}
 
-    def _subscribe(self, fields: dict[str, Any]) -> dict[str, Any]:
+    def _subscribe(self, fields: JsonObject) -> dict[str, object]:
         types = fields.get("types")
-        if types is not None and (not isinstance(types, list) or not all(isinstance(t, str) for t in types)):
+        if types is not None and not _are_texts(types):
             raise Invalid.field("types", "is no list of names", "send the types to be told of, or null for all")
         unknown = [name for name in types or () if name not in TYPES]
         if unknown:
@@ -192,7 +195,11 @@ class Connection:
         return {"types": sorted(name for name in wanted if self.follower.identity.may(TYPES[name]))}
 
 
-def _command(text: str | None) -> dict[str, Any]:
+def _are_texts(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _command(text: str | None) -> JsonObject:
     if text is None:
         raise Invalid.field("message", "is binary", "send JSON text")
     body = text.encode("utf-8", "surrogatepass")

@@ -11,10 +11,10 @@ import asyncio
 import json
 import math
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from itertools import islice
-from typing import Any
+from typing import Never
 from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
@@ -26,12 +26,13 @@ from opsteward.accounts.types import Identity
 from opsteward.accounts.webhooks import WEBHOOK_BYTES_LIMIT, read_signature
 from opsteward.api import problems
 from opsteward.api.capacity import IDENTITY, PARTY, Capacity, party_in, party_of
+from opsteward.api.settings import ApiSettings
 from opsteward.core.blocking import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed, OpsError, TooLarge, Unauthenticated
 from opsteward.core.fair_share import Party, current_party
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import Json
 from opsteward.core.log import correlated, get_logger
-from opsteward.core.settings import Settings
 from opsteward.telemetry import traces
 
 log = get_logger(__name__)
@@ -72,7 +73,7 @@ _MAX_PATH = 200
 class Guard:
     """Pure ASGI: it finds out who asks, then reads the body once, within the route's limit, and hands it on."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, capacity: Capacity, recognise: Recognise) -> None:
+    def __init__(self, app: ASGIApp, *, settings: ApiSettings, capacity: Capacity, recognise: Recognise) -> None:
         """`recognise` tells who a request's credential is of; it raises Unauthenticated or Denied."""
         self._app = app
         self._settings = settings
@@ -204,7 +205,7 @@ def _check_query(request: Request) -> None:
         raise Invalid.field("path", "holds a NUL character", "remove it")
 
 
-def check_rows(body: bytes, *, max_depth: int) -> list[Any]:
+def check_rows(body: bytes, *, max_depth: int) -> Sequence[object]:
     """The rows of a JSON array; in the place of a row that can't be stored, the Invalid that names its fields.
 
     Raises Malformed for what is no JSON array. Blocks as `check_json` does.
@@ -218,7 +219,7 @@ def check_rows(body: bytes, *, max_depth: int) -> list[Any]:
     return [Invalid(problems=problems) if problems else row for row, problems in found]
 
 
-def check_json(body: bytes, *, max_depth: int) -> Any:
+def check_json(body: bytes, *, max_depth: int) -> Json:
     """The parsed body. Raises Malformed for what is no JSON, Invalid naming the field for what can't be stored.
 
     Its time and memory are bounded by `VALUES_LIMIT` and the body's length; it blocks, so give it a thread when large.
@@ -229,7 +230,7 @@ def check_json(body: bytes, *, max_depth: int) -> Any:
     return value
 
 
-def _parsed(body: bytes, *, max_depth: int) -> tuple[Any, bool]:
+def _parsed(body: bytes, *, max_depth: int) -> tuple[Json, bool]:
     """The value, and whether there may be something in it that can't be stored. Raises Malformed."""
     check_values(body)
     try:
@@ -240,7 +241,9 @@ def _parsed(body: bytes, *, max_depth: int) -> tuple[Any, bool]:
         raise Malformed(problems=[_body_problem("holds a NUL byte", "remove it")])
     many_digits = _MANY_DIGITS.search(body) is not None
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, parse_int=_bounded_integer if many_digits else None)
+        value: Json = json.loads(
+            text, parse_constant=_refuse_constant, parse_int=_bounded_integer if many_digits else None
+        )
     except RecursionError:
         raise Malformed(problems=[_body_problem(f"is nested deeper than {max_depth}", "flatten it")]) from None
     except ValueError as error:
@@ -271,7 +274,7 @@ def _body_problem(problem: str, remedy: str) -> FieldProblem:
     return FieldProblem(field="body", problem=problem, remedy=remedy)
 
 
-def _refuse_constant(name: str) -> Any:
+def _refuse_constant(name: str) -> Never:
     raise ValueError(f"{name} is no JSON number")
 
 
@@ -285,9 +288,9 @@ def _bounded_integer(text: str) -> int:
 _Link = tuple["_Link", str | int] | None
 
 
-def _unstorable(root: Any, max_depth: int) -> Iterator[FieldProblem]:
+def _unstorable(root: Json, max_depth: int) -> Iterator[FieldProblem]:
     """What PostgreSQL could not store, wherever it stands; without recursion, the depth being the caller's."""
-    stack: list[tuple[_Link, int, Any]] = [(None, 1, root)]
+    stack: list[tuple[_Link, int, object]] = [(None, 1, root)]
     while stack:
         link, depth, value = stack.pop()
         if isinstance(value, str):

@@ -9,7 +9,7 @@ from fastapi import Query
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.errors import Invalid
@@ -53,38 +53,35 @@ class DecisionsIn(Input):
 
 @router.post("", status_code=201)
 async def start_review(
-    body: ReviewIn, services: RoomsDep, identity: Annotated[Identity, needs("access_reviews.write")]
+    body: ReviewIn, session: TenantSession, identity: Annotated[Identity, needs("access_reviews.write")]
 ) -> ReviewInfo:
     """Begin a campaign: it lists what everybody has now."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await review_service.start(session, actor=identity.actor, **body.model_dump())
+    return await review_service.start(session, actor=identity.actor, **body.model_dump())
 
 
 @router.get("")
 async def list_reviews(
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("access_reviews.read")],
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page[ReviewInfo]:
     """Newest first."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return page_of(await review_service.reviews(session, before=before, limit=limit), limit=limit)
+    return page_of(await review_service.reviews(session, before=before, limit=limit), limit=limit)
 
 
 @router.get("/{review_id}")
 async def get_review(
-    review_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("access_reviews.read")]
+    review_id: UUID, session: TenantSession, identity: Annotated[Identity, needs("access_reviews.read")]
 ) -> ReviewInfo:
     """One campaign with its counts."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await review_service.get_review(session, review_id=review_id)
+    return await review_service.get_review(session, review_id=review_id)
 
 
 @router.get("/{review_id}/items")
 async def list_review_items(
     review_id: UUID,
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("access_reviews.read")],
     search: Annotated[str | None, Query(max_length=200)] = None,
     kind: review_queries.Kind | None = None,
@@ -99,8 +96,7 @@ async def list_review_items(
     if undecided and decision not in (None, "open"):
         raise Invalid.field("decision", "is of what is decided, while `undecided` is set", "leave one of them out")
     wanted = review_queries.Wanted(search=search, kind=kind, name=name, decision="open" if undecided else decision)
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await review_queries.items(session, review_id=review_id, wanted=wanted, after=after, limit=limit)
+    found = await review_queries.items(session, review_id=review_id, wanted=wanted, after=after, limit=limit)
     return page_of(found, limit=limit)
 
 
@@ -108,23 +104,21 @@ async def list_review_items(
 async def decide_review_items(
     review_id: UUID,
     body: DecisionsIn,
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("enrollments.decide")],
 ) -> ReviewInfo:
     """Keep or revoke; what is revoked is taken at once, from this user alone, and given back when it is kept after all
     (`instead_of`)."""
     decisions = [review_decisions.Decision(**one.model_dump()) for one in body.decisions]
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await review_decisions.decide(session, review_id=review_id, decisions=decisions, actor=identity.actor)
+    return await review_decisions.decide(session, review_id=review_id, decisions=decisions, actor=identity.actor)
 
 
 @router.post("/{review_id}/close")
 async def close_review(
     review_id: UUID,
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("access_reviews.write")],
     body: NoBody = None,
 ) -> ReviewInfo:
     """End it; what is undecided is kept, and says so."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await review_service.close(session, review_id=review_id, actor=identity.actor)
+    return await review_service.close(session, review_id=review_id, actor=identity.actor)

@@ -11,7 +11,7 @@ from pydantic import Field
 from opsteward.accounts.types import Identity
 from opsteward.actions.runs_in_full import ActionInFull, in_full
 from opsteward.actions.types import ActionView, FreezeView, NewAction
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.actions import ActionTypeInfo
 from opsteward.api.rest.schemas.base import Input, NoBody, Page, Ref, Routine, page_of
 from opsteward.api.routes import Routes
@@ -35,7 +35,7 @@ class AmendIn(Input):
 
 @router.get("/actions/catalogue")
 async def action_catalogue(
-    services: RoomsDep, identity: Annotated[Identity, needs("actions.read")]
+    services: ServicesDep, identity: Annotated[Identity, needs("actions.read")]
 ) -> Page[ActionTypeInfo]:
     """Every action there is, with its risk and the JSON Schema of its parameters."""
     items = [
@@ -55,28 +55,29 @@ async def action_catalogue(
 @router.post("/actions", status_code=202)
 async def request_action(
     body: ActionIn,
-    services: RoomsDep,
+    services: ServicesDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("actions.request")],
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
 ) -> ActionView:
     """Ask for an action; it is planned, approved where needed, executed, verified."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.action_service.request(
-            session,
-            new=NewAction(
-                action=body.action,
-                params=body.params,
-                reason=body.reason,
-                requested_by=identity.actor,
-                idempotency_key=f"request:{identity.operator_id}:{idempotency_key or uuid7()}",
-                system_id=body.system_id,
-            ),
-        )
+    return await services.action_service.request(
+        session,
+        new=NewAction(
+            action=body.action,
+            params=body.params,
+            reason=body.reason,
+            requested_by=identity.actor,
+            idempotency_key=f"request:{identity.operator_id}:{idempotency_key or uuid7()}",
+            system_id=body.system_id,
+        ),
+    )
 
 
 @router.get("/actions")
 async def list_actions(
-    services: RoomsDep,
+    services: ServicesDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("actions.read")],
     incident_id: UUID | None = None,
     include_routine: Routine = False,
@@ -84,52 +85,56 @@ async def list_actions(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Page[ActionInFull]:
     """Newest first."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        runs = await services.action_service.list_runs(
-            session, incident_id=incident_id, include_routine=include_routine, before=before, limit=limit
-        )
-        found = await in_full(session, services.inventory, runs)
+    runs = await services.action_service.list_runs(
+        session, incident_id=incident_id, include_routine=include_routine, before=before, limit=limit
+    )
+    found = await in_full(session, services.inventory, runs)
     return page_of(found, limit=limit)
 
 
 @router.get("/actions/{action_id}")
 async def get_action(
-    action_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("actions.read")]
+    action_id: UUID, services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("actions.read")]
 ) -> ActionInFull:
     """One action with its plan, result and proof."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        run = await services.action_service.get(session, run_id=action_id)
-        return (await in_full(session, services.inventory, [run]))[0]
+    run = await services.action_service.get(session, run_id=action_id)
+    return (await in_full(session, services.inventory, [run]))[0]
 
 
 @router.put("/actions/{action_id}/params")
 async def amend_action(
-    action_id: UUID, body: AmendIn, services: RoomsDep, identity: Annotated[Identity, needs("actions.request")]
+    action_id: UUID,
+    body: AmendIn,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("actions.request")],
 ) -> ActionView:
     """Change an action that waits for approval: it is planned anew, and what was shown before can't be approved."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.action_service.amend(session, run_id=action_id, params=body.params, by=identity)
+    return await services.action_service.amend(session, run_id=action_id, params=body.params, by=identity)
 
 
 @router.get("/freezes")
 async def list_freezes(
-    services: RoomsDep,
+    services: ServicesDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("actions.read")],
     ref: Ref = None,
     after: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
 ) -> Page[FreezeView]:
     """What is not tried at present, because it did not help; the oldest first."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await services.action_service.list_freezes(session, ref=ref, after=after, limit=limit)
+    found = await services.action_service.list_freezes(session, ref=ref, after=after, limit=limit)
     return page_of(found, limit=limit)
 
 
 @router.post("/freezes/{freeze_id}/lift", status_code=204)
 async def lift_freeze(
-    freeze_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("freezes.lift")], body: NoBody = None
+    freeze_id: UUID,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("freezes.lift")],
+    body: NoBody = None,
 ) -> Response:
     """Allow the action on that target again."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await services.action_service.lift_freeze(session, freeze_id=freeze_id, by=identity)
+    await services.action_service.lift_freeze(session, freeze_id=freeze_id, by=identity)
     return Response(status_code=204)

@@ -14,7 +14,7 @@ from opsteward.accounts import tenants
 from opsteward.accounts.audit_reading import AuditEntryInFull, AuditFilter, read_audit
 from opsteward.accounts.tenants import NewTenant
 from opsteward.accounts.types import Identity, TenantInfo
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.administration import VerifiedAudit
 from opsteward.api.rest.schemas.base import Input, Instant, Page, page_of
 from opsteward.api.routes import Routes
@@ -35,15 +35,16 @@ class TenantIn(Input):
 
 
 @router.get("/tenants")
-async def list_tenants(services: RoomsDep, identity: Annotated[Identity, needs("tenants.manage")]) -> Page[TenantInfo]:
+async def list_tenants(
+    session: TenantSession, identity: Annotated[Identity, needs("tenants.manage")]
+) -> Page[TenantInfo]:
     """All tenants of this installation."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=list(await tenants.list_tenants(session)))
+    return Page(items=list(await tenants.list_tenants(session)))
 
 
 @router.post("/tenants", status_code=201)
 async def create_tenant(
-    body: TenantIn, services: RoomsDep, identity: Annotated[Identity, needs("tenants.manage")]
+    body: TenantIn, services: ServicesDep, identity: Annotated[Identity, needs("tenants.manage")]
 ) -> NewTenant:
     """A new tenant with its first operator, whose token is shown this once."""
     return await tenants.create_tenant(services.db, name=body.name, operator=body.operator, actor=identity.actor)
@@ -68,21 +69,20 @@ Wanted = Annotated[AuditFilter, Depends(_filter)]
 
 @router.get("/audit")
 async def list_audit(
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("audit.read")],
     wanted: Wanted,
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Page[AuditEntryInFull]:
     """Newest first, with who acted by name."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await read_audit(session, wanted=wanted, before=before, limit=limit)
+    found = await read_audit(session, wanted=wanted, before=before, limit=limit)
     return page_of(found, limit=limit)
 
 
 @router.get("/audit/export", response_class=StreamingResponse)
 async def export_audit(
-    services: RoomsDep, identity: Annotated[Identity, needs("audit.read")], wanted: Wanted
+    services: ServicesDep, identity: Annotated[Identity, needs("audit.read")], wanted: Wanted
 ) -> StreamingResponse:
     """All entries that fit, newest first, as NDJSON: one entry a line."""
 
@@ -101,10 +101,11 @@ async def export_audit(
 
 
 @router.get("/audit/verify")
-async def verify_audit(services: RoomsDep, identity: Annotated[Identity, needs("audit.read")]) -> VerifiedAudit:
+async def verify_audit(
+    services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("audit.read")]
+) -> VerifiedAudit:
     """Walk the whole chain and compare it with what was seen of it outside the database; every altered, missing or
     added entry is named."""
     witnesses = await in_thread(services.witnesses.views, identity.tenant_id)
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        verdict = await audit.verify(session, key=services.audit_key, witnesses=witnesses)
+    verdict = await audit.verify(session, key=services.audit_key, witnesses=witnesses)
     return VerifiedAudit(**vars(verdict), ok=verdict.ok)

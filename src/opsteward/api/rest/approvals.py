@@ -19,7 +19,7 @@ from opsteward.actions.approval_types import (
     DecidedSet,
     ToDecide,
 )
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Instant, Page, Ref, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.errors import Invalid
@@ -62,7 +62,8 @@ class DecideIn(Input):
 
 @router.get("")
 async def list_approvals(
-    services: RoomsDep,
+    services: ServicesDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("approvals.read")],
     status: Annotated[list[Status] | None, Query(max_length=6, description="repeatable; pending if none")] = None,
     action: Annotated[
@@ -86,35 +87,38 @@ async def list_approvals(
 ) -> Page[ApprovalInFull]:
     """By the time of their requests, each with its card and its plan; `after` takes the `next` of the page before."""
     statuses = [] if "all" in (status or []) else list(status or ["pending"])
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        wanted = ApprovalFilter(
-            statuses=statuses,
-            action=action,
-            risk=risk,
-            system_id=system_id,
-            incident_id=incident_id,
-            requesters=None if requester is None else await references_called(session, requester),
-            since=since,
-            until=until,
-            search=search,
-            ref=ref,
-        )
-        found = await services.approvals.page(
-            session, wanted=wanted, by=identity, newest_first=order == "newest", after=after, limit=limit
-        )
+    wanted = ApprovalFilter(
+        statuses=statuses,
+        action=action,
+        risk=risk,
+        system_id=system_id,
+        incident_id=incident_id,
+        requesters=None if requester is None else await references_called(session, requester),
+        since=since,
+        until=until,
+        search=search,
+        ref=ref,
+    )
+    found = await services.approvals.page(
+        session, wanted=wanted, by=identity, newest_first=order == "newest", after=after, limit=limit
+    )
     return page_of(found, limit=limit, searched=SEARCHED_LIMIT if search else None)
 
 
 @router.get("/counts")
-async def count_approvals(services: RoomsDep, identity: Annotated[Identity, needs("approvals.read")]) -> ApprovalCounts:
+async def count_approvals(
+    services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("approvals.read")]
+) -> ApprovalCounts:
     """How many there are of each status, and how many wait, by risk."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.approvals.counts(session)
+    return await services.approvals.counts(session)
 
 
 @router.post("/decide")
 async def decide_approvals(
-    body: DecideIn, services: RoomsDep, identity: Annotated[Identity, needs("approvals.decide")]
+    body: DecideIn,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("approvals.decide")],
 ) -> DecidedSet:
     """Say yes or no to each of these plans, up to 100. Each has its own answer; what can't be decided holds up no
     other. Nothing is decided that is not named here with the hash of its plan."""
@@ -123,40 +127,45 @@ async def decide_approvals(
         if one in ids[:place]:
             raise Invalid.field(f"items.{place}.id", "is there twice", "name each approval once")
     items = [ToDecide(id=item.id, plan_hash=item.plan_hash) for item in body.items]
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.approvals.decide(
-            session, verdict=body.verdict, items=items, by=identity, reason=body.reason
-        )
+    return await services.approvals.decide(session, verdict=body.verdict, items=items, by=identity, reason=body.reason)
 
 
 @router.get("/{approval_id}")
 async def get_approval(
-    approval_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("approvals.read")]
+    approval_id: UUID,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("approvals.read")],
 ) -> ApprovalInFull:
     """One approval with its card and its plan."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.approvals.get(session, approval_id=approval_id, by=identity)
+    return await services.approvals.get(session, approval_id=approval_id, by=identity)
 
 
 @router.post("/{approval_id}/approve")
 async def approve(
-    approval_id: UUID, body: ApproveIn, services: RoomsDep, identity: Annotated[Identity, needs("approvals.decide")]
+    approval_id: UUID,
+    body: ApproveIn,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("approvals.decide")],
 ) -> ApprovalInFull:
     """Say yes to exactly the plan with this hash. Who requested it can't."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await services.action_service.approve(
-            session, approval_id=approval_id, plan_hash=body.plan_hash, by=identity, reason=body.reason
-        )
-        return await services.approvals.get(session, approval_id=approval_id)
+    await services.action_service.approve(
+        session, approval_id=approval_id, plan_hash=body.plan_hash, by=identity, reason=body.reason
+    )
+    return await services.approvals.get(session, approval_id=approval_id)
 
 
 @router.post("/{approval_id}/refuse")
 async def refuse(
-    approval_id: UUID, body: RefuseIn, services: RoomsDep, identity: Annotated[Identity, needs("approvals.decide")]
+    approval_id: UUID,
+    body: RefuseIn,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("approvals.decide")],
 ) -> ApprovalInFull:
     """Say no."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await services.action_service.refuse(
-            session, approval_id=approval_id, plan_hash=body.plan_hash, by=identity, reason=body.reason
-        )
-        return await services.approvals.get(session, approval_id=approval_id)
+    await services.action_service.refuse(
+        session, approval_id=approval_id, plan_hash=body.plan_hash, by=identity, reason=body.reason
+    )
+    return await services.approvals.get(session, approval_id=approval_id)

@@ -8,7 +8,7 @@ from fastapi import Response
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input
 from opsteward.api.rest.schemas.controls import Pauses
 from opsteward.api.routes import Routes
@@ -33,39 +33,40 @@ class ControlIn(EverythingIn):
 
 
 @router.get("")
-async def list_pauses(services: RoomsDep, identity: Annotated[Identity, needs("controls.read")]) -> Pauses:
+async def list_pauses(session: TenantSession, identity: Annotated[Identity, needs("controls.read")]) -> Pauses:
     """The pauses in force for this tenant."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        pauses = await controls.in_force(session)
+    pauses = await controls.in_force(session)
     return Pauses(paused=bool(pauses), pauses=pauses)
 
 
 @router.post("/pause")
 async def pause(
-    body: ControlIn, services: RoomsDep, identity: Annotated[Identity, needs("controls.write")]
+    body: ControlIn,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("controls.write")],
 ) -> PauseInfo:
     """Begin nothing new of this from now on; what runs waits before its next step."""
     _check(services, body)
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await controls.pause(
-            session, scope=body.scope, target=body.target, reason=body.reason, actor=identity.actor
-        )
+    return await controls.pause(session, scope=body.scope, target=body.target, reason=body.reason, actor=identity.actor)
 
 
 @router.post("/resume", status_code=204)
 async def resume(
-    body: ControlIn, services: RoomsDep, identity: Annotated[Identity, needs("controls.write")]
+    body: ControlIn,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("controls.write")],
 ) -> Response:
     """Go on where it was paused."""
     _check(services, body)
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await controls.resume(session, scope=body.scope, target=body.target, actor=identity.actor)
+    await controls.resume(session, scope=body.scope, target=body.target, actor=identity.actor)
     return Response(status_code=204)
 
 
 @router.post("/everything/pause")
 async def pause_everything(
-    services: RoomsDep, identity: Annotated[Identity, needs("controls.everything")], body: EverythingIn | None = None
+    services: ServicesDep, identity: Annotated[Identity, needs("controls.everything")], body: EverythingIn | None = None
 ) -> PauseInfo:
     """Stop the whole installation, all tenants: for platform operators."""
     reason = body.reason if body else ""
@@ -74,7 +75,7 @@ async def pause_everything(
 
 @router.post("/everything/resume", status_code=204)
 async def resume_everything(
-    services: RoomsDep, identity: Annotated[Identity, needs("controls.everything")], body: EverythingIn | None = None
+    services: ServicesDep, identity: Annotated[Identity, needs("controls.everything")], body: EverythingIn | None = None
 ) -> Response:
     """The whole installation goes on, but for what is paused by itself."""
     reason = body.reason if body else ""
@@ -82,7 +83,7 @@ async def resume_everything(
     return Response(status_code=204)
 
 
-def _check(services: RoomsDep, body: ControlIn) -> None:
+def _check(services: ServicesDep, body: ControlIn) -> None:
     if body.scope == "task_type" and body.target and services.task_types.get(body.target) is None:
         raise Invalid.field("target", "is no task type", "see GET /api/v1/tasks/types")
     if body.scope == "action" and body.target and body.target not in services.registry.actions:

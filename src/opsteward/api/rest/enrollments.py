@@ -9,7 +9,7 @@ from fastapi import Query
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Instant, Page, Ref, page_of
 from opsteward.api.rest.schemas.enrollments import DutyPairs
 from opsteward.api.routes import Routes
@@ -46,7 +46,7 @@ class DutiesIn(Input):
 
 @router.get("/enrollments")
 async def list_enrollments(
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("enrollments.read")],
     status: EnrollmentStatus | None = None,
     enrollment_type: Annotated[str | None, Query(max_length=100)] = None,
@@ -59,103 +59,97 @@ async def list_enrollments(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page[EnrollmentInFull]:
     """Newest first; those that wait say what they would grant."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await enrollment_service.page(
-            session,
-            status=status,
-            enrollment_type=enrollment_type,
-            user_id=user_id,
-            since=since,
-            until=until,
-            search=search,
-            before=before,
-            ref=ref,
-            limit=limit,
-        )
-        shown = await in_full(session, found)
+    found = await enrollment_service.page(
+        session,
+        status=status,
+        enrollment_type=enrollment_type,
+        user_id=user_id,
+        since=since,
+        until=until,
+        search=search,
+        before=before,
+        ref=ref,
+        limit=limit,
+    )
+    shown = await in_full(session, found)
     searched = enrollment_service.SEARCHED_LIMIT if search else None
     return page_of(shown, limit=limit, searched=searched)
 
 
 @router.get("/enrollments/{enrollment_id}")
 async def get_enrollment(
-    enrollment_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("enrollments.read")]
+    enrollment_id: UUID, session: TenantSession, identity: Annotated[Identity, needs("enrollments.read")]
 ) -> EnrollmentInFull:
     """One enrolment with its stages, and what it would grant."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await enrollment_service.get_enrollment(session, enrollment_id=enrollment_id)
-        return (await in_full(session, [found]))[0]
+    found = await enrollment_service.get_enrollment(session, enrollment_id=enrollment_id)
+    return (await in_full(session, [found]))[0]
 
 
 @router.post("/enrollments/{enrollment_id}/approve")
 async def approve_enrollment(
     enrollment_id: UUID,
-    services: RoomsDep,
+    services: ServicesDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("enrollments.decide")],
     body: DecisionIn | None = None,
 ) -> EnrollmentInfo:
     """Approve the stage that it waits at; after the last one the user has its access."""
     told = body or DecisionIn()
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.enrollments.approve(
-            session, enrollment_id=enrollment_id, by=identity, approver=told.approver, reason=told.reason
-        )
+    return await services.enrollments.approve(
+        session, enrollment_id=enrollment_id, by=identity, approver=told.approver, reason=told.reason
+    )
 
 
 @router.post("/enrollments/{enrollment_id}/reject")
 async def reject_enrollment(
     enrollment_id: UUID,
-    services: RoomsDep,
+    services: ServicesDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("enrollments.decide")],
     body: DecisionIn | None = None,
 ) -> EnrollmentInfo:
     """End it without access."""
     told = body or DecisionIn()
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.enrollments.reject(
-            session, enrollment_id=enrollment_id, by=identity, approver=told.approver, reason=told.reason
-        )
+    return await services.enrollments.reject(
+        session, enrollment_id=enrollment_id, by=identity, approver=told.approver, reason=told.reason
+    )
 
 
 @router.get("/enrollment-rules")
 async def list_enrollment_rules(
-    services: RoomsDep, identity: Annotated[Identity, needs("enrollments.read")]
+    session: TenantSession, identity: Annotated[Identity, needs("enrollments.read")]
 ) -> dict[str, Rule]:
     """The rules that hold, by name: the tenant's own, and those that ship."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        rules = await enrollment_rules.rules_of(session)
+    rules = await enrollment_rules.rules_of(session)
     return dict(sorted(rules.by_name.items()))
 
 
 @router.put("/enrollment-rules")
 async def update_enrollment_rules(
-    body: RulesIn, services: RoomsDep, identity: Annotated[Identity, needs("enrollment_rules.write")]
+    body: RulesIn, session: TenantSession, identity: Annotated[Identity, needs("enrollment_rules.write")]
 ) -> dict[str, Rule]:
     """Set the rules that are named, all or none; null forgets the tenant's own, and one that ships holds again.
 
     Who is enrolled keeps what a rule gave until the next move.
     """
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await enrollment_rules.update_rules(session, rules=body.rules, actor=identity.actor)
-        rules = await enrollment_rules.rules_of(session)
+    await enrollment_rules.update_rules(session, rules=body.rules, actor=identity.actor)
+    rules = await enrollment_rules.rules_of(session)
     return dict(sorted(rules.by_name.items()))
 
 
 @router.get("/segregation-of-duties")
 async def list_duty_conflicts(
-    services: RoomsDep, identity: Annotated[Identity, needs("enrollments.read")]
+    session: TenantSession, identity: Annotated[Identity, needs("enrollments.read")]
 ) -> DutyPairs:
     """The pairs of permissions that nobody may have together."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return DutyPairs(pairs=[list(pair) for pair in await enrollment_rules.duty_pairs(session)])
+    return DutyPairs(pairs=[list(pair) for pair in await enrollment_rules.duty_pairs(session)])
 
 
 @router.put("/segregation-of-duties")
 async def set_duty_conflicts(
-    body: DutiesIn, services: RoomsDep, identity: Annotated[Identity, needs("enrollment_rules.write")]
+    body: DutiesIn, session: TenantSession, identity: Annotated[Identity, needs("enrollment_rules.write")]
 ) -> DutyPairs:
     """Replace the pairs. Refused while a rule gives both of a pair."""
     pairs = [(one, other) for one, other in body.pairs]
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await enrollment_rules.set_duty_pairs(session, pairs=pairs, actor=identity.actor)
-        return DutyPairs(pairs=[list(pair) for pair in await enrollment_rules.duty_pairs(session)])
+    await enrollment_rules.set_duty_pairs(session, pairs=pairs, actor=identity.actor)
+    return DutyPairs(pairs=[list(pair) for pair in await enrollment_rules.duty_pairs(session)])

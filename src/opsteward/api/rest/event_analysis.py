@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Header, Request
@@ -14,17 +14,20 @@ from opsteward.accounts.types import Identity
 from opsteward.actions.types import ENDS, HELPED, ActionView, NewAction, RunStatus
 from opsteward.api.capacity import TURN, Capacity, party_of
 from opsteward.api.concurrency_limit import Turn
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input
 from opsteward.api.rest.schemas.events import AnalysisMetadata, AnalyzedEvent, DecidedAction, DecisionMetadata
 from opsteward.api.routes import Routes
 from opsteward.api.services import ApiServices
+from opsteward.core.backoff import growing_pauses
 from opsteward.core.blocking import in_thread
 from opsteward.core.clock import iso, now
 from opsteward.core.computing import compute, in_fair_thread
+from opsteward.core.db import DatabaseSession
 from opsteward.core.errors import Invalid, NotFound
 from opsteward.core.fair_share import Busy
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import JsonObject
 from opsteward.events.classification import classify, severity_of
 from opsteward.events.decision import EventAction, decide, default_action, usual_priority
 from opsteward.events.payload_validation import CPU_SECONDS, PayloadReport, validate_payload
@@ -43,14 +46,14 @@ class AnalyzeEvent(Input):
     error_type: Word
     message: Text
     stack_trace: Text | None = None
-    context: dict[str, Any] = {}
+    context: JsonObject = {}
 
 
 class DecideAction(Input):
     event_type: Word
     severity: Word
     message: Text = ""
-    context: dict[str, Any] = {}
+    context: JsonObject = {}
 
 
 class ExecuteAction(Input):
@@ -59,17 +62,17 @@ class ExecuteAction(Input):
     event_type: Word
     severity: Word
     message: Text
-    context: dict[str, Any] = {}
+    context: JsonObject = {}
 
 
 class ValidatePayload(Input):
-    payload: dict[str, Any]
+    payload: JsonObject
     required_fields: Annotated[list[Annotated[str, Field(min_length=1, max_length=500)]], Field(max_length=1000)]
-    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    schema_: Annotated[JsonObject | None, Field(alias="schema")] = None
 
 
 @router.get("/health/", summary="Whether this is up; needs no token")
-async def health(services: RoomsDep) -> dict[str, str]:
+async def health(services: ServicesDep) -> dict[str, str]:
     ready = all(services.readiness().values())
     return {"status": "healthy" if ready else "starting"}
 
@@ -98,20 +101,22 @@ async def analyze_event(body: AnalyzeEvent, identity: Annotated[Identity, needs(
 
 @router.post("/decide-action/")
 async def decide_action(
-    body: DecideAction, services: RoomsDep, identity: Annotated[Identity, needs("events.read")]
+    body: DecideAction,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("events.read")],
 ) -> DecidedAction:
     """What to do: a standing order if one fits, else the decision table."""
     decided = decide(event_type=body.event_type, severity=body.severity, message=body.message, context=body.context)
     action, priority, reason = str(decided.action), decided.priority, decided.reason
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        fields = {
-            "category": str(decided.event_type),
-            "severity": str(decided.severity),
-            "message": body.message,
-            "source": str(body.context.get("source", "")),
-            "error_type": str(body.context.get("error_type", "")),
-        }
-        order = await services.orders.match(session, Subject(kind="event", fields=fields))
+    fields = {
+        "category": str(decided.event_type),
+        "severity": str(decided.severity),
+        "message": body.message,
+        "source": str(body.context.get("source", "")),
+        "error_type": str(body.context.get("error_type", "")),
+    }
+    order = await services.orders.match(session, Subject(kind="event", fields=fields))
     if order is not None:
         action, reason = order.action, f"standing order {order.name}"
         priority = usual_priority(action) if action in set(EventAction) else priority
@@ -141,7 +146,7 @@ async def validate(body: ValidatePayload, identity: Annotated[Identity, needs("e
 async def execute_action(
     body: ExecuteAction,
     request: Request,
-    services: RoomsDep,
+    services: ServicesDep,
     identity: Annotated[Identity, needs("actions.request")],
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
 ) -> JSONResponse:
@@ -152,7 +157,7 @@ async def execute_action(
             session, new=await _new_action(services, session, body, identity, idempotency_key or str(uuid7()))
         )
     run = await _until_settled(request, services, identity, run)
-    details: dict[str, Any] = {
+    details: JsonObject = {
         "action_id": str(run.id),
         "status": run.status,
         "priority": body.priority,
@@ -160,7 +165,7 @@ async def execute_action(
         "plan": run.plan,
         "proof": run.proof,
     }
-    answer: dict[str, Any] = {
+    answer: JsonObject = {
         "success": run.status in HELPED,
         "action": run.action,
         "message": _in_words(run),
@@ -178,7 +183,7 @@ async def execute_action(
 
 
 async def _new_action(
-    services: ApiServices, session: Any, body: ExecuteAction, identity: Identity, key: str
+    services: ApiServices, session: DatabaseSession, body: ExecuteAction, identity: Identity, key: str
 ) -> NewAction:
     """The six decision actions carry a notice; an action on a system takes `system` and `params` from the context."""
     known = services.registry.actions
@@ -187,7 +192,7 @@ async def _new_action(
     system_id = None
     if known[body.action].connector is None:
         field = body.context.get("field")
-        params: dict[str, Any] = {
+        params: JsonObject = {
             "title": (body.message.strip().splitlines() or [body.event_type])[0][:200] or body.event_type,
             "body": body.message[:4000],
             "severity": str(severity_of(body.severity)),
@@ -225,12 +230,11 @@ async def _until_settled(request: Request, services: ApiServices, identity: Iden
 
 async def _looked_at(turn: Turn, services: ApiServices, tenant_id: UUID, run: ActionView) -> ActionView:
     deadline = asyncio.get_running_loop().time() + _WAIT_SECONDS
-    pause = _FIRST_PAUSE
+    pauses = growing_pauses(_FIRST_PAUSE, limit=_MAX_PAUSE, factor=1.5)
     while run.status not in ENDS | {RunStatus.AWAITING_APPROVAL}:
         if asyncio.get_running_loop().time() > deadline:
             return run
-        await turn.sleep(pause)
-        pause = min(1.5 * pause, _MAX_PAUSE)
+        await turn.sleep(next(pauses))
         async with services.db.unit_of_work(tenant_id) as session:
             try:
                 run = await services.action_service.get(session, run_id=run.id)

@@ -13,15 +13,15 @@ from pydantic import AfterValidator, Field, ValidationError
 from opsteward.accounts.types import Identity
 from opsteward.actions.runs_in_full import in_full
 from opsteward.api import problems
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.middleware.guard import check_json, check_rows
 from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, Ref, Routine, page_of
 from opsteward.api.rest.schemas.events import IncidentInFull, NotDone, Rejected, TakenEvents, TakenEventsInFull
 from opsteward.api.routes import Routes
+from opsteward.api.settings import ApiSettings
 from opsteward.core.blocking import in_thread
 from opsteward.core.clock import now
 from opsteward.core.errors import FieldProblem, Invalid, Malformed
-from opsteward.core.settings import Settings
 from opsteward.events import timeline
 from opsteward.events.classification import severity_of
 from opsteward.events.incident_times import times_of
@@ -82,7 +82,8 @@ class EventIn(Input):
 )
 async def take_events(
     request: Request,
-    services: RoomsDep,
+    services: ServicesDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("events.write")],
     detail: Literal["full", "none"] = "full",
 ) -> TakenEventsInFull | TakenEvents:
@@ -91,7 +92,7 @@ async def take_events(
     When no row is good, it is a 422 that names the fields.
     """
     kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
-    rows = await in_thread(_rows, await request.body(), kind, services.settings)
+    rows = await in_thread(_rows, await request.body(), kind, services.settings.api)
     good, rejected = await in_thread(_sorted_out, rows)
     if not good:
         raise Invalid(
@@ -101,14 +102,13 @@ async def take_events(
             ]
             or [FieldProblem(field="body", problem="holds no event", remedy="send at least one")]
         )
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        taken = await services.intake.take(session, events=good, actor=identity.actor)
+    taken = await services.intake.take(session, events=good, actor=identity.actor)
     if detail == "full":
         return TakenEventsInFull(accepted=len(taken), rejected=rejected, events=taken)
     return TakenEvents(accepted=len(taken), rejected=rejected)
 
 
-def _rows(body: bytes, kind: str, settings: Settings) -> list[Any]:
+def _rows(body: bytes, kind: str, settings: ApiSettings) -> Sequence[object]:
     most = settings.max_events_per_request
     too_many = Invalid.field("body", f"holds more than {most} events", f"send at most {most} at once")
     if kind in _NDJSON:
@@ -136,7 +136,7 @@ def _line(line: bytes, max_depth: int) -> Any:
         return error
 
 
-def _sorted_out(rows: list[Any]) -> tuple[list[NewEvent], list[Rejected]]:
+def _sorted_out(rows: Sequence[object]) -> tuple[list[NewEvent], list[Rejected]]:
     good: list[NewEvent] = []
     rejected: list[Rejected] = []
     for number, row in enumerate(rows, start=1):
@@ -163,7 +163,8 @@ class Reason(Input):
 
 @router.get("/incidents")
 async def list_incidents(
-    services: RoomsDep,
+    services: ServicesDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("incidents.read")],
     status: Annotated[list[IncidentStatus] | None, Query()] = None,
     severity: Annotated[str | None, Query(max_length=40)] = None,
@@ -180,41 +181,38 @@ async def list_incidents(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Page[IncidentView]:
     """The most urgent first, resolved ones at the end; `before` takes the `next` of the previous page."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await services.incidents.page(
-            session,
-            status=[s.value for s in status or []] or None,
-            severity=severity,
-            source=source,
-            system_id=system_id,
-            since=since,
-            until=until,
-            search=search,
-            ref=ref,
-            newest_first=order == "newest",
-            before=before,
-            limit=limit,
-        )
+    found = await services.incidents.page(
+        session,
+        status=[s.value for s in status or []] or None,
+        severity=severity,
+        source=source,
+        system_id=system_id,
+        since=since,
+        until=until,
+        search=search,
+        ref=ref,
+        newest_first=order == "newest",
+        before=before,
+        limit=limit,
+    )
     return page_of(found, limit=limit, cursor="number", searched=SEARCHED_LIMIT if search else None)
 
 
 @router.get("/incidents/{incident_id}")
 async def get_incident(
     incident_id: UUID,
-    services: RoomsDep,
+    services: ServicesDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("incidents.read")],
     include_routine: Routine = False,
 ) -> IncidentInFull:
     """The incident with its timeline, its newest events, its actions and its sessions, and where its time went."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        incident = await services.incidents.get(session, incident_id=incident_id)
-        whole = await timeline.read(session, incident_id=incident_id, include_routine=True)
-        events = await services.incidents.events(session, incident_id=incident_id)
-        runs = await services.action_service.list_runs(
-            session, incident_id=incident_id, include_routine=include_routine
-        )
-        actions = await in_full(session, services.inventory, runs)
-        sessions = await services.sessions.page(session, incident_id=incident_id)
+    incident = await services.incidents.get(session, incident_id=incident_id)
+    whole = await timeline.read(session, incident_id=incident_id, include_routine=True)
+    events = await services.incidents.events(session, incident_id=incident_id)
+    runs = await services.action_service.list_runs(session, incident_id=incident_id, include_routine=include_routine)
+    actions = await in_full(session, services.inventory, runs)
+    sessions = await services.sessions.page(session, incident_id=incident_id)
     lines = whole if include_routine else timeline.folded(whole)
     return IncidentInFull(
         **vars(incident),
@@ -230,39 +228,43 @@ async def get_incident(
 
 @router.post("/incidents/{incident_id}/acknowledge")
 async def acknowledge(
-    incident_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("incidents.write")], body: NoBody = None
+    incident_id: UUID,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("incidents.write")],
+    body: NoBody = None,
 ) -> IncidentView:
     """Somebody has seen it."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.incidents.acknowledge(session, incident_id=incident_id, by=identity)
+    return await services.incidents.acknowledge(session, incident_id=incident_id, by=identity)
 
 
 @router.post("/incidents/{incident_id}/resolve")
 async def resolve(
-    incident_id: UUID, body: Reason, services: RoomsDep, identity: Annotated[Identity, needs("incidents.write")]
+    incident_id: UUID,
+    body: Reason,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("incidents.write")],
 ) -> IncidentView:
     """Close it by hand."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.incidents.resolve_by_hand(
-            session, incident_id=incident_id, by=identity, reason=body.reason
-        )
+    return await services.incidents.resolve_by_hand(session, incident_id=incident_id, by=identity, reason=body.reason)
 
 
 @router.post("/incidents/{incident_id}/troubleshoot", status_code=202)
 async def troubleshoot(
     incident_id: UUID,
-    services: RoomsDep,
+    services: ServicesDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("troubleshooting.run")],
     body: NoBody = None,
 ) -> SessionView:
     """Start a session for it."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        incident = await services.incidents.get(session, incident_id=incident_id)
-        return await services.sessions.start(
-            session,
-            trigger="operator",
-            requested_by=identity.actor,
-            system_id=incident.system_id,
-            incident_id=incident_id,
-            complaint=incident.title,
-        )
+    incident = await services.incidents.get(session, incident_id=incident_id)
+    return await services.sessions.start(
+        session,
+        trigger="operator",
+        requested_by=identity.actor,
+        system_id=incident.system_id,
+        incident_id=incident_id,
+        complaint=incident.title,
+    )

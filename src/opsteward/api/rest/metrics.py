@@ -7,12 +7,12 @@ their own tenant.
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import Needs, RoomsDep, bearer
+from opsteward.api.deps import Needs, ServicesDep, bearer
 from opsteward.api.routes import Routes
 from opsteward.telemetry.database_metrics import MEDIA_TYPE, Announcement, exposition
 from opsteward.telemetry.metrics import REGISTRY
@@ -24,9 +24,9 @@ class _NeedsUnlessPublic(Needs):
     """Lets a program of this machine in without a credential where the setting `metrics_public` says so."""
 
     async def __call__(  # type: ignore[override]
-        self, request: Request, services: RoomsDep, credential: Annotated[Any, Depends(bearer)]
+        self, request: Request, services: ServicesDep, credential: Annotated[object, Depends(bearer)]
     ) -> Identity | None:
-        if services.settings.metrics_public and credential is None and _is_of_this_machine(request):
+        if services.settings.telemetry.metrics_public and credential is None and _is_of_this_machine(request):
             return None
         return await super().__call__(request, services, credential)
 
@@ -35,7 +35,7 @@ _scraper = _NeedsUnlessPublic("metrics.read")
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-async def metrics(services: RoomsDep, identity: Annotated[Identity | None, Depends(_scraper)]) -> Response:
+async def metrics(services: ServicesDep, identity: Annotated[Identity | None, Depends(_scraper)]) -> Response:
     """The metrics of this process and of the installation's database, in Prometheus' text format."""
     whole = identity is None or identity.may("metrics.installation")
     if services.figures is None:  # a worker: it has nothing to show but its own process

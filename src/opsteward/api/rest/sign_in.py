@@ -15,7 +15,7 @@ from opsteward.accounts.password_hashing import MAX_DURATION
 from opsteward.accounts.permissions import SIGNED_IN
 from opsteward.accounts.sessions import SESSION_COOKIE
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, client_address, needs, own_address, same_origin
+from opsteward.api.deps import ServicesDep, TenantSession, client_address, needs, own_address, same_origin
 from opsteward.api.rest.schemas.administration import SignedIn
 from opsteward.api.rest.schemas.base import Input
 from opsteward.api.routes import Routes
@@ -40,7 +40,7 @@ class SignInIn(Input):
 
 
 @router.post("/api/v1/sign-in", summary="Sign in with a password")
-async def sign_in_by_api(body: SignInIn, request: Request, response: Response, services: RoomsDep) -> SignedIn:
+async def sign_in_by_api(body: SignInIn, request: Request, response: Response, services: ServicesDep) -> SignedIn:
     """Gives a browser session as a cookie. The same 401 for a wrong password and an unknown operator; 429 with
     `Retry-After` after some failures of that name, or from that address."""
     if request.headers.get("origin") is not None and not same_origin(request):
@@ -59,7 +59,9 @@ async def sign_in_by_api(body: SignInIn, request: Request, response: Response, s
 
 
 @router.get("/sign-in", include_in_schema=False)
-async def sign_in(request: Request, services: RoomsDep, code: Annotated[str, Query(max_length=200)] = "") -> Response:
+async def sign_in(
+    request: Request, services: ServicesDep, code: Annotated[str, Query(max_length=200)] = ""
+) -> Response:
     """By a one-time link; without one, the page with all ways in."""
     if not code:
         return _form(services)
@@ -75,7 +77,7 @@ async def sign_in(request: Request, services: RoomsDep, code: Annotated[str, Que
 
 
 @router.post("/sign-in", include_in_schema=False)
-async def sign_in_by_form(request: Request, services: RoomsDep) -> Response:
+async def sign_in_by_form(request: Request, services: ServicesDep) -> Response:
     """By an API token, or a name and a password, from the sign-in page's own forms only."""
     fields = await _fields(request)
     if "token" in fields:
@@ -110,7 +112,7 @@ async def _sign_in_with_token(request: Request, services: ApiServices, secret: s
 
 
 @router.get("/sign-in/password", include_in_schema=False)
-async def password_form(services: RoomsDep, code: Annotated[str, Query(max_length=200)] = "") -> Response:
+async def password_form(services: ServicesDep, code: Annotated[str, Query(max_length=200)] = "") -> Response:
     """Where a password link leads; looking does not use it up."""
     try:
         link = await services.password_sign_in.link_of(secret=code)
@@ -120,7 +122,7 @@ async def password_form(services: RoomsDep, code: Annotated[str, Query(max_lengt
 
 
 @router.post("/sign-in/password", include_in_schema=False)
-async def set_password_by_link(request: Request, services: RoomsDep) -> Response:
+async def set_password_by_link(request: Request, services: ServicesDep) -> Response:
     """Set the password, which uses up the link, and sign in."""
     fields = await _fields(request)
     code, password = fields.get("code", ""), fields.get("password", "")
@@ -138,7 +140,7 @@ async def set_password_by_link(request: Request, services: RoomsDep) -> Response
 
 
 @router.get(_OPENID_PATH, include_in_schema=False)
-async def to_provider(request: Request, services: RoomsDep) -> Response:
+async def to_provider(request: Request, services: ServicesDep) -> Response:
     """Off to the identity provider."""
     if services.openid_sign_in is None:
         raise NotFound("no identity provider is configured")
@@ -164,7 +166,7 @@ async def to_provider(request: Request, services: RoomsDep) -> Response:
 @router.get(f"{_OPENID_PATH}/callback", include_in_schema=False)
 async def from_provider(
     request: Request,
-    services: RoomsDep,
+    services: ServicesDep,
     state: Annotated[str, Query(max_length=200)] = "",
     code: Annotated[str, Query(max_length=4000)] = "",
     iss: Annotated[str | None, Query(max_length=1000)] = None,
@@ -191,12 +193,11 @@ async def from_provider(
 
 
 @router.post("/sign-out", include_in_schema=False)
-async def sign_out(services: RoomsDep, identity: Annotated[Identity, needs(SIGNED_IN)]) -> Response:
+async def sign_out(session: TenantSession, identity: Annotated[Identity, needs(SIGNED_IN)]) -> Response:
     """End this browser session."""
     if identity.kind != "session":
         raise Denied("only a browser session is signed out", remedy="a token is revoked with DELETE /api/v1/tokens/ID")
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await tokens.revoke_token(session, token_id=identity.token_id, actor=identity.actor)
+    await tokens.revoke_token(session, token_id=identity.token_id, actor=identity.actor)
     response = RedirectResponse("/sign-in", status_code=303)
     response.delete_cookie(SESSION_COOKIE)
     return response
@@ -227,5 +228,5 @@ def _set_cookie(response: Response, request: Request, services: ApiServices, sec
         max_age=sessions.SESSION_DAYS * 86_400,
         httponly=True,
         samesite="lax",
-        secure=request.url.scheme == "https" or (services.settings.public_url or "").startswith("https://"),
+        secure=request.url.scheme == "https" or (services.settings.api.public_url or "").startswith("https://"),
     )

@@ -8,7 +8,7 @@ from fastapi import Query
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Page, page_of
 from opsteward.api.rest.schemas.standing_orders import CheckedOrders, OrdersInForce
 from opsteward.api.routes import Routes
@@ -27,15 +27,16 @@ class OrdersIn(Input):
 
 
 @router.get("")
-async def export(services: RoomsDep, identity: Annotated[Identity, needs("standing_orders.read")]) -> OrdersInForce:
+async def export(
+    services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("standing_orders.read")]
+) -> OrdersInForce:
     """The version in force, as its text. Version 0 is what ships."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return OrdersInForce.of(await services.orders.in_force(session))
+    return OrdersInForce.of(await services.orders.in_force(session))
 
 
 @router.post("/check")
 async def check(
-    body: OrdersIn, services: RoomsDep, identity: Annotated[Identity, needs("standing_orders.read")]
+    body: OrdersIn, services: ServicesDep, identity: Annotated[Identity, needs("standing_orders.read")]
 ) -> CheckedOrders:
     """Whether the text is sound; a 422 names each problem with its line and remedy."""
     return CheckedOrders(ok=True, orders=[order.name for order in await services.orders.check(body.text)])
@@ -43,44 +44,43 @@ async def check(
 
 @router.put("")
 async def apply(
-    body: OrdersIn, services: RoomsDep, identity: Annotated[Identity, needs("standing_orders.write")]
+    body: OrdersIn,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("standing_orders.write")],
 ) -> OrdersInForce:
     """Put a new version in force."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return OrdersInForce.of(await services.orders.apply(session, text=body.text, actor=identity.actor))
+    return OrdersInForce.of(await services.orders.apply(session, text=body.text, actor=identity.actor))
 
 
 @router.get("/versions")
 async def list_versions(
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("standing_orders.read")],
     before: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Page[OrdersVersion]:
     """Who changed the standing orders and when, the newest first; version 0 is what ships."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await versions.list_versions(session, before=before, limit=limit)
+    found = await versions.list_versions(session, before=before, limit=limit)
     return page_of(found, limit=limit, cursor="version")
 
 
 @router.get("/version")
 async def get_version(
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("standing_orders.read")],
     number: Annotated[Number, Query(description="the one in force if it is left out")] = None,
 ) -> OrdersVersionInFull:
     """One version with its text."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await versions.get_version(session, version=number)
+    return await versions.get_version(session, version=number)
 
 
 @router.get("/diff")
 async def compare_versions(
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("standing_orders.read")],
     before: Annotated[Number, Query(alias="from", description="the one before `to` if it is left out")] = None,
     after: Annotated[Number, Query(alias="to", description="the one in force if it is left out")] = None,
 ) -> OrdersDifference:
     """How one version becomes another, as a unified diff."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await versions.compare(session, before=before, after=after)
+    return await versions.compare(session, before=before, after=after)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
 from pydantic import AliasChoices, Field
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Instant, Page, Ref, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
+from opsteward.core.json_types import JsonObject
 from opsteward.systems.health_history import MAX_POINTS, HealthHistory, read_history
 from opsteward.systems.service import NewSystem
 from opsteward.systems.types import SystemHealth, SystemInfo
@@ -34,22 +35,22 @@ class SystemIn(Input):
     sync_frequency: Annotated[int, Field(strict=True, ge=1, le=31_536_000, description="seconds")] | None = None
     criticality: str = "standard"
     credentials: Annotated[dict[str, Annotated[str, Field(max_length=10_000)]], Field(max_length=50)] = {}
-    settings: dict[str, Any] = {}
+    settings: JsonObject = {}
     depends_on: Annotated[list[Name], Field(max_length=100)] = []
 
 
 @router.post("", status_code=201)
 async def register_system(
-    body: SystemIn, services: RoomsDep, identity: Annotated[Identity, needs("systems.write")]
+    body: SystemIn, services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("systems.write")]
 ) -> SystemInfo:
     """Register a system; it is watched from now on."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.inventory.register(session, new=NewSystem(**body.model_dump()), actor=identity.actor)
+    return await services.inventory.register(session, new=NewSystem(**body.model_dump()), actor=identity.actor)
 
 
 @router.get("")
 async def list_systems(
-    services: RoomsDep,
+    services: ServicesDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("systems.read")],
     status: Annotated[str | None, Query(max_length=40, description="of its health")] = None,
     system_type: Annotated[str | None, Query(alias="type", max_length=40)] = None,
@@ -60,42 +61,40 @@ async def list_systems(
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
 ) -> Page[SystemInfo]:
     """With their present health, by name; `after`: `next` of the page before."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await services.inventory.page(
-            session,
-            status=status,
-            system_type=system_type,
-            criticality=criticality,
-            search=search,
-            ref=ref,
-            after=after,
-            limit=limit,
-        )
+    found = await services.inventory.page(
+        session,
+        status=status,
+        system_type=system_type,
+        criticality=criticality,
+        search=search,
+        ref=ref,
+        after=after,
+        limit=limit,
+    )
     return page_of(found, limit=limit, cursor="name")
 
 
 @router.get("/{system_id}")
 async def get_system(
-    system_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("systems.read")]
+    system_id: UUID, services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("systems.read")]
 ) -> SystemInfo:
     """One system."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.inventory.get(session, system_id=system_id)
+    return await services.inventory.get(session, system_id=system_id)
 
 
 @router.get("/{system_id}/health")
 async def system_health(
-    system_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("systems.read")]
+    system_id: UUID, services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("systems.read")]
 ) -> SystemHealth:
     """Its health as last measured."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return (await services.inventory.get(session, system_id=system_id)).health
+    return (await services.inventory.get(session, system_id=system_id)).health
 
 
 @router.get("/{system_id}/health/history")
 async def system_health_history(
     system_id: UUID,
-    services: RoomsDep,
+    services: ServicesDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("systems.read")],
     since: Annotated[Instant | None, Query(description="a day before `until` if it is left out")] = None,
     until: Annotated[Instant | None, Query(description="now if it is left out")] = None,
@@ -106,16 +105,17 @@ async def system_health_history(
     start = since or end - timedelta(days=1)
     if start >= end:
         raise Invalid.field("since", "is not before until", "give an earlier instant")
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await services.inventory.get(session, system_id=system_id)
-        return await read_history(session, system_id=system_id, since=start, until=end, points=points)
+    await services.inventory.get(session, system_id=system_id)
+    return await read_history(session, system_id=system_id, since=start, until=end, points=points)
 
 
 @router.delete("/{system_id}", status_code=204)
 async def remove_system(
-    system_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("systems.write")]
+    system_id: UUID,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("systems.write")],
 ) -> Response:
     """Forget a system and its credentials."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await services.inventory.remove(session, system_id=system_id, actor=identity.actor)
+    await services.inventory.remove(session, system_id=system_id, actor=identity.actor)
     return Response(status_code=204)

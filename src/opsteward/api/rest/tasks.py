@@ -9,7 +9,7 @@ from fastapi import Header, Query, Response
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas import base
 from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, page_of
 from opsteward.api.rest.schemas.tasks import (
@@ -25,6 +25,7 @@ from opsteward.api.services import ApiServices
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
 from opsteward.core.ids import derived_id
+from opsteward.core.json_types import JsonObject
 from opsteward.tasks import commands as task_commands
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.schedules import next_time
@@ -45,8 +46,8 @@ class TaskBase(Input):
     task_type: Annotated[str, Field(min_length=1, max_length=100)]
     name: Annotated[str, Field(max_length=200)] = ""
     description: Annotated[str, Field(max_length=2000)] = ""
-    parameters: dict[str, Any] = {}
-    metadata: dict[str, Any] = {}
+    parameters: JsonObject = {}
+    metadata: JsonObject = {}
     priority: Priority = "normal"
     dedup_key: Annotated[str | None, Field(min_length=1, max_length=200)] = None
     max_retries: Annotated[int | None, Field(strict=True, ge=0, le=100)] = None
@@ -124,28 +125,29 @@ class PreviewIn(Input):
 @router.post("/tasks", status_code=202)
 async def submit_task(
     body: TaskIn,
-    services: RoomsDep,
+    services: ServicesDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("tasks.write")],
     idempotency_key: Key = None,
 ) -> SubmittedTask:
     """Submit a task; sent again with the same `Idempotency-Key`, it is the same task."""
     repeat_key = derived_id(identity.operator_id, f"task {idempotency_key}") if idempotency_key else None
     new = body.as_new(repeat_key=repeat_key)
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        told = (await services.submission.submit(session, tasks=[new], actor=identity.actor))[0]
-        task = await task_queries.get(session, task_id=told.id)
+    told = (await services.submission.submit(session, tasks=[new], actor=identity.actor))[0]
+    task = await task_queries.get(session, task_id=told.id)
     return SubmittedTask(**vars(task), deduplicated=told.deduplicated)
 
 
 @router.post("/tasks/bulk", status_code=202)
 async def submit_tasks(
     body: TasksIn,
-    services: RoomsDep,
+    services: ServicesDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("tasks.write")],
     idempotency_key: Key = None,
 ) -> SubmittedTasks:
     """Submit many tasks in one transaction, all or none; they may depend on each other by `ref`."""
-    most = services.settings.max_tasks_per_request
+    most = services.settings.api.max_tasks_per_request
     if len(body.tasks) > most:
         raise Invalid.field("tasks", f"are {len(body.tasks)}, the most is {most}", "send them in parts")
     parent = identity.operator_id
@@ -153,8 +155,7 @@ async def submit_tasks(
         one.as_new(repeat_key=derived_id(parent, f"tasks {idempotency_key} {number}") if idempotency_key else None)
         for number, one in enumerate(body.tasks)
     ]
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        told = await services.submission.submit(session, tasks=new, actor=identity.actor)
+    told = await services.submission.submit(session, tasks=new, actor=identity.actor)
     return SubmittedTasks(
         submitted=sum(not one.deduplicated for one in told),
         deduplicated=sum(one.deduplicated for one in told),
@@ -164,7 +165,7 @@ async def submit_tasks(
 
 @router.get("/tasks")
 async def list_tasks(
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("tasks.read")],
     status: TaskStatus | None = None,
     task_type: Annotated[str | None, Query(max_length=100)] = None,
@@ -175,22 +176,23 @@ async def list_tasks(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page[TaskInfo]:
     """Newest first."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await task_queries.page(
-            session,
-            status=status,
-            task_type=task_type,
-            priority=priority,
-            schedule_id=schedule_id,
-            before=before,
-            ref=ref,
-            limit=limit,
-        )
+    found = await task_queries.page(
+        session,
+        status=status,
+        task_type=task_type,
+        priority=priority,
+        schedule_id=schedule_id,
+        before=before,
+        ref=ref,
+        limit=limit,
+    )
     return page_of(found, limit=limit)
 
 
 @router.get("/tasks/types")
-async def list_task_types(services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> Page[TaskTypeInfo]:
+async def list_task_types(
+    services: ServicesDep, identity: Annotated[Identity, needs("tasks.read")]
+) -> Page[TaskTypeInfo]:
     """Every task type there is, with the JSON Schema of its parameters."""
     items = [
         TaskTypeInfo(
@@ -207,53 +209,48 @@ async def list_task_types(services: RoomsDep, identity: Annotated[Identity, need
 
 
 @router.get("/tasks/counts")
-async def count_tasks(services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> dict[str, int]:
+async def count_tasks(session: TenantSession, identity: Annotated[Identity, needs("tasks.read")]) -> dict[str, int]:
     """How many tasks of this tenant stand in each status."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await task_queries.counts(session)
+    return await task_queries.counts(session)
 
 
 @router.get("/tasks/limits")
-async def list_limits(services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]) -> dict[str, int]:
+async def list_limits(session: TenantSession, identity: Annotated[Identity, needs("tasks.read")]) -> dict[str, int]:
     """The tenant's limits by task type; the empty name is that of all together."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await task_queries.limits(session)
+    return await task_queries.limits(session)
 
 
 @router.put("/tasks/limits")
 async def set_limit(
-    body: LimitIn, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")]
+    body: LimitIn, services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("tasks.write")]
 ) -> dict[str, int]:
     """Set or lift a limit; returns all of them."""
     if body.task_type and services.task_types.get(body.task_type) is None:
         raise Invalid.field("task_type", "is no task type", "see GET /api/v1/tasks/types")
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await task_commands.set_limit(
-            session, task_type=body.task_type, max_running=body.max_running, actor=identity.actor
-        )
+    return await task_commands.set_limit(
+        session, task_type=body.task_type, max_running=body.max_running, actor=identity.actor
+    )
 
 
 @router.post("/tasks/redrive")
 async def redrive_tasks(
-    services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: RedriveIn | None = None
+    session: TenantSession, identity: Annotated[Identity, needs("tasks.write")], body: RedriveIn | None = None
 ) -> Redriven:
     """Run the dead letters (or other ended tasks) anew, up to 10,000 at once."""
     wanted = body or RedriveIn()
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await task_commands.redrive_all(
-            session, status=wanted.status, task_type=wanted.task_type, actor=identity.actor
-        )
+    return await task_commands.redrive_all(
+        session, status=wanted.status, task_type=wanted.task_type, actor=identity.actor
+    )
 
 
 @router.get("/tasks/{task_id}")
 async def get_task(
-    task_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]
+    task_id: UUID, session: TenantSession, identity: Annotated[Identity, needs("tasks.read")]
 ) -> TaskWithNeighbours:
     """One task, with those that it depends on and those that wait for it."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        task = await task_queries.get(session, task_id=task_id)
-        above = await task_queries.several(session, ids=task.dependencies)
-        below = await task_queries.dependents_of(session, task_id=task_id)
+    task = await task_queries.get(session, task_id=task_id)
+    above = await task_queries.several(session, ids=task.dependencies)
+    below = await task_queries.dependents_of(session, task_id=task_id)
     return TaskWithNeighbours(
         **vars(task),
         depends_on=[TaskRef.of(one) for one in above],
@@ -264,53 +261,50 @@ async def get_task(
 @router.put("/tasks/{task_id}/cancel")
 async def cancel_task(
     task_id: UUID,
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("tasks.write")],
     body: CancelIn | None = None,
 ) -> TaskInfo:
     """Cancel a waiting task at once, a running one as soon as its process hears of it."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await task_commands.cancel(
-            session, task_id=task_id, actor=identity.actor, reason=body.reason if body else ""
-        )
+    return await task_commands.cancel(
+        session, task_id=task_id, actor=identity.actor, reason=body.reason if body else ""
+    )
 
 
 @router.post("/tasks/{task_id}/redrive", status_code=202)
 async def redrive_task(
-    task_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
+    task_id: UUID, session: TenantSession, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
 ) -> TaskInfo:
     """Run a failed, dead or cancelled task anew, with all its tries."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await task_commands.redrive(session, task_id=task_id, actor=identity.actor)
+    return await task_commands.redrive(session, task_id=task_id, actor=identity.actor)
 
 
 @router.post("/schedules", status_code=201)
 async def create_schedule(
-    body: ScheduleIn, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")]
+    body: ScheduleIn, services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("tasks.write")]
 ) -> ScheduleInfo:
     """Submit a task again and again."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.schedules.create(
-            session,
-            name=body.name,
-            cron=body.cron,
-            timezone=body.timezone,
-            task=body.task.common(),
-            actor=identity.actor,
-        )
+    return await services.schedules.create(
+        session,
+        name=body.name,
+        cron=body.cron,
+        timezone=body.timezone,
+        task=body.task.common(),
+        actor=identity.actor,
+    )
 
 
 @router.get("/schedules")
 async def list_schedules(
-    services: RoomsDep,
+    services: ServicesDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("tasks.read")],
     ref: base.Ref = None,
     after: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
 ) -> Page[ScheduleInfo]:
     """By name; `after`: `next` of the page before."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await services.schedules.page(session, ref=ref, after=after, limit=limit)
+    found = await services.schedules.page(session, ref=ref, after=after, limit=limit)
     return page_of(found, limit=limit, cursor="name")
 
 
@@ -325,16 +319,15 @@ async def preview_schedule(body: PreviewIn, identity: Annotated[Identity, needs(
 
 @router.get("/schedules/{schedule_id}")
 async def get_schedule(
-    schedule_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.read")]
+    schedule_id: UUID, services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("tasks.read")]
 ) -> ScheduleInfo:
     """One schedule and when it fires next."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.schedules.get(session, schedule_id=schedule_id)
+    return await services.schedules.get(session, schedule_id=schedule_id)
 
 
 @router.put("/schedules/{schedule_id}/pause")
 async def pause_schedule(
-    schedule_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
+    schedule_id: UUID, services: ServicesDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
 ) -> ScheduleInfo:
     """It fires no more until it is resumed."""
     return await _set_paused(schedule_id, services, identity, True)
@@ -342,7 +335,7 @@ async def pause_schedule(
 
 @router.put("/schedules/{schedule_id}/resume")
 async def resume_schedule(
-    schedule_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
+    schedule_id: UUID, services: ServicesDep, identity: Annotated[Identity, needs("tasks.write")], body: NoBody = None
 ) -> ScheduleInfo:
     """It fires at its next time; what was missed stays missed."""
     return await _set_paused(schedule_id, services, identity, False)
@@ -357,9 +350,11 @@ async def _set_paused(schedule_id: UUID, services: ApiServices, identity: Identi
 
 @router.delete("/schedules/{schedule_id}", status_code=204)
 async def remove_schedule(
-    schedule_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tasks.write")]
+    schedule_id: UUID,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("tasks.write")],
 ) -> Response:
     """Remove a schedule; the tasks that it submitted stay."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await services.schedules.remove(session, schedule_id=schedule_id, actor=identity.actor)
+    await services.schedules.remove(session, schedule_id=schedule_id, actor=identity.actor)
     return Response(status_code=204)

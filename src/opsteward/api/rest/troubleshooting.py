@@ -9,7 +9,7 @@ from fastapi import Query
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Page, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.errors import Invalid
@@ -27,43 +27,47 @@ class SessionIn(Input):
 
 @router.post("", status_code=202)
 async def start_session(
-    body: SessionIn, services: RoomsDep, identity: Annotated[Identity, needs("troubleshooting.run")]
+    body: SessionIn,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("troubleshooting.run")],
 ) -> SessionView:
     """Start a session; standing orders decide what it may do."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        system_id = None
-        if body.system is not None:
-            found = await services.inventory.find(session, name=body.system)
-            if found is None:
-                raise Invalid.field("system", "is no registered system", "see GET /api/v1/systems")
-            system_id = found.id
-        return await services.sessions.start(
-            session,
-            trigger="operator",
-            requested_by=identity.actor,
-            system_id=system_id,
-            complaint=body.complaint,
-        )
+    system_id = None
+    if body.system is not None:
+        found = await services.inventory.find(session, name=body.system)
+        if found is None:
+            raise Invalid.field("system", "is no registered system", "see GET /api/v1/systems")
+        system_id = found.id
+    return await services.sessions.start(
+        session,
+        trigger="operator",
+        requested_by=identity.actor,
+        system_id=system_id,
+        complaint=body.complaint,
+    )
 
 
 @router.get("")
 async def list_sessions(
-    services: RoomsDep,
+    services: ServicesDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("troubleshooting.read")],
     incident_id: UUID | None = None,
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page[SessionView]:
     """Newest first."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await services.sessions.page(session, incident_id=incident_id, before=before, limit=limit)
+    found = await services.sessions.page(session, incident_id=incident_id, before=before, limit=limit)
     return page_of(found, limit=limit)
 
 
 @router.get("/{session_id}")
 async def get_session(
-    session_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("troubleshooting.read")]
+    session_id: UUID,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("troubleshooting.read")],
 ) -> SessionView:
     """One session: phases, issues, diagnostics, resolutions."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.sessions.get(session, session_id=session_id)
+    return await services.sessions.get(session, session_id=session_id)

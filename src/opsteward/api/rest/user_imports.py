@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from opsteward.accounts.types import Identity
 from opsteward.api import problems, uploads
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.middleware.guard import check_json
 from opsteward.api.rest.schemas.base import Input, Page, Ref
 from opsteward.api.rest.schemas.users import ImportedUser
@@ -25,7 +25,7 @@ from opsteward.api.routes import Routes
 from opsteward.api.services import ApiServices
 from opsteward.core.blocking import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed, NotFound
-from opsteward.core.json_types import Json, JsonObject
+from opsteward.core.json_types import Json
 from opsteward.directory.exports import EXPORTS, exported
 from opsteward.directory.imports import jobs
 from opsteward.directory.imports.columns import check_mapping
@@ -78,7 +78,7 @@ class BulkIn(Input):
 async def bulk_import(
     request: Request,
     response: Response,
-    services: RoomsDep,
+    services: ServicesDep,
     identity: Annotated[Identity, needs("users.write")],
     mode: Mode = "create",
     dry_run: bool = False,
@@ -98,12 +98,12 @@ async def bulk_import(
     )  # fmt: skip
     body = uploads.Body(request.stream())
     try:
-        await body.look(services.settings.max_body_bytes)
+        await body.look(services.settings.api.max_body_bytes)
         if order.format == "json" and first_character(body.begun, encoding) != "[":
             order, content = await _from_object(services, body, order, encoding)
             encoding = "utf-8"
             body = uploads.Body(_one(content))
-            await body.look(services.settings.max_body_bytes)
+            await body.look(services.settings.api.max_body_bytes)
         report = await _done_at_once(services, identity, body, order, encoding) if body.whole else None
         if report is None:
             report = await _queued(services, identity, body, order, encoding)
@@ -124,7 +124,7 @@ async def _from_object(
 
     Objects one after the other, and pages of another system's interface, are files as they stand.
     """
-    limit = services.settings.max_ingest_bytes
+    limit = services.settings.api.max_ingest_bytes
     await body.look(limit)
     if len(body.begun) > limit:
         raise uploads.too_large(limit)
@@ -134,7 +134,7 @@ async def _from_object(
     text = await in_thread(finder.text_of, body.begun)
     if await in_thread(holds_several, text):
         return order, text.encode()
-    value = await in_thread(check_json, text.encode(), max_depth=services.settings.max_json_depth)
+    value = await in_thread(check_json, text.encode(), max_depth=services.settings.api.max_json_depth)
     listed = enveloped(value)
     if listed is not None and not _is_ours(value):
         return order, await in_thread(lambda: json.dumps(listed, ensure_ascii=False).encode())
@@ -148,9 +148,11 @@ async def _from_object(
     return ImportOrder(**changed), await in_thread(lambda: json.dumps(given.users, ensure_ascii=False).encode())
 
 
-def _is_ours(value: JsonObject) -> bool:
+def _is_ours(value: Json) -> bool:
     """Whether an object is an order to us, also one with a slip in it, and no answer of another system's interface."""
-    return "users" in value and not any(name in _ENVELOPE_MARKS or name.startswith("@") for name in value)
+    if not isinstance(value, dict) or "users" not in value:
+        return False
+    return not any(name in _ENVELOPE_MARKS or name.startswith("@") for name in value)
 
 
 async def _done_at_once(
@@ -159,7 +161,7 @@ async def _done_at_once(
     """A small import in one transaction; None for one with too many rows."""
     content = body.begun
     kept = uploads.held(content, order, encoding)
-    if await in_thread(uploads.holds_more_than, services.settings.import_at_once, content, order, kept.encoding):
+    if await in_thread(uploads.holds_more_than, services.settings.api.import_at_once, content, order, kept.encoding):
         return None
     async with services.db.unit_of_work(identity.tenant_id) as session:
         begun = await jobs.begin(session, order=order, actor=identity.actor)
@@ -193,7 +195,7 @@ async def _queued(
 ) -> ImportReport:
     begun, kept = await uploads.keep(
         services.db, identity.tenant_id, body, order=order, encoding=encoding, actor=identity.actor,
-        limit=services.settings.max_import_bytes,
+        limit=services.settings.api.max_import_bytes,
     )  # fmt: skip
     async with services.db.unit_of_work(identity.tenant_id) as session:
         job_id = await jobs.accept(
@@ -227,32 +229,30 @@ def _delimiter(given: str) -> str:
 
 @router.get("/users/imports")
 async def list_imports(
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("users.read")],
     before: UUID | None = None,
     ref: Ref = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page[ImportInfo]:
     """Newest first, without their reports."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await jobs.page(session, before=before, ref=ref, limit=limit)
+    found = await jobs.page(session, before=before, ref=ref, limit=limit)
     after = str(found[-1].job_id) if len(found) == limit else None
     return Page(items=list(found), next=after)
 
 
 @router.get("/users/imports/{job_id}")
 async def get_import(
-    job_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("users.read")]
+    job_id: UUID, session: TenantSession, identity: Annotated[Identity, needs("users.read")]
 ) -> ImportReport:
     """A job: how far it is, and the first errors, warnings and users of its report."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        report = await jobs.report(session, job_id=job_id)
-        if report.ended_at is not None or report.task_id is None:
-            return report
-        try:
-            task = await task_queries.get(session, task_id=report.task_id)
-        except NotFound:
-            return report
+    report = await jobs.report(session, job_id=job_id)
+    if report.ended_at is not None or report.task_id is None:
+        return report
+    try:
+        task = await task_queries.get(session, task_id=report.task_id)
+    except NotFound:
+        return report
     if task.status not in _ENDED_BADLY:
         return report
     # a job whose task was ended does not end by itself: it goes on when the task is driven again
@@ -262,22 +262,21 @@ async def get_import(
 @router.get("/users/imports/{job_id}/users")
 async def imported_users(
     job_id: UUID,
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("users.read")],
     after: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
 ) -> Page[ImportedUser]:
     """The ids of all users whom an import has added, changed, or found as the file has them."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await jobs.problems(session, job_id=job_id, limit=1)
-        found = await jobs.user_ids(session, job_id=job_id, limit=limit, after=after)
+    await jobs.problems(session, job_id=job_id, limit=1)
+    found = await jobs.user_ids(session, job_id=job_id, limit=limit, after=after)
     return Page(items=[ImportedUser(id=one) for one in found], next=str(found[-1]) if len(found) == limit else None)
 
 
 @router.get("/users/imports/{job_id}/errors", response_class=StreamingResponse)
 async def import_errors(
     job_id: UUID,
-    services: RoomsDep,
+    services: ServicesDep,
     identity: Annotated[Identity, needs("users.read")],
     file_format: Annotated[Literal["csv", "ndjson"], Query(alias="format")] = "csv",
 ) -> StreamingResponse:
@@ -311,7 +310,7 @@ def _ndjson(rows: list[dict[str, object]]) -> str:
 
 @router.get("/users/export", response_class=StreamingResponse)
 async def export_users(
-    services: RoomsDep,
+    services: ServicesDep,
     identity: Annotated[Identity, needs("users.read")],
     file_format: Annotated[Literal["csv", "ndjson", "json", "ldif"], Query(alias="format")] = "csv",
 ) -> StreamingResponse:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query, Response
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Instant, Page, Ref, page_of
 from opsteward.api.routes import Routes
+from opsteward.core.json_types import JsonObject
 from opsteward.directory.entitlements import service as entitlements
 from opsteward.directory.types import GrantInfo, NewUser, UserAnalytics, UserChangeInfo, UserInfo, UserStatus
 from opsteward.directory.user_fields import TEXTS
@@ -35,7 +36,7 @@ class UserIn(Input):
     department: Text | None = None
     manager_id: UUID | None = None
     external_id: Text | None = None
-    profile_data: dict[str, Any] = {}
+    profile_data: JsonObject = {}
     tags: Tags = []
     enrollment_type: Text | None = None
     expires_at: Instant | None = None
@@ -51,7 +52,7 @@ class UserChanges(Input):
     department: Text | None = None
     manager_id: UUID | None = None
     external_id: Text | None = None
-    profile_data: dict[str, Any] | None = None
+    profile_data: JsonObject | None = None
     tags: Tags | None = None
     enrollment_type: Text | None = None
     expires_at: Instant | None = None
@@ -75,16 +76,15 @@ _MAY_BE_NONE = frozenset({"manager_id", "expires_at", *(field.name for field in 
 
 @router.post("/users", status_code=201)
 async def register_user(
-    body: UserIn, services: RoomsDep, identity: Annotated[Identity, needs("users.write")]
+    body: UserIn, services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("users.write")]
 ) -> UserInfo:
     """Register a user; it is enrolled and given its access, or waits for a person, in the same transaction."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.users.register(session, new=NewUser(**body.model_dump()), actor=identity.actor)
+    return await services.users.register(session, new=NewUser(**body.model_dump()), actor=identity.actor)
 
 
 @router.get("/users")
 async def list_users(
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("users.read")],
     search: Annotated[str | None, Query(max_length=200)] = None,
     status: UserStatus | None = None,
@@ -95,97 +95,95 @@ async def list_users(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page[UserInfo]:
     """By username. `search`: a part of a username, an address or a full name; `after`: `next` of the page before."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        found = await user_queries.page(
-            session, search=search, status=status, role=role, department=department, after=after, ref=ref, limit=limit
-        )
+    found = await user_queries.page(
+        session, search=search, status=status, role=role, department=department, after=after, ref=ref, limit=limit
+    )
     return page_of(found, limit=limit, cursor="username")
 
 
 @router.get("/users/{user_id}")
-async def get_user(user_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("users.read")]) -> UserInfo:
+async def get_user(
+    user_id: UUID, session: TenantSession, identity: Annotated[Identity, needs("users.read")]
+) -> UserInfo:
     """One user."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await user_of(session, user_id=user_id)
+    return await user_of(session, user_id=user_id)
 
 
 @router.get("/users/{user_id}/history")
 async def user_history(
-    user_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("users.read")]
+    user_id: UUID, session: TenantSession, identity: Annotated[Identity, needs("users.read")]
 ) -> Page[UserChangeInfo]:
     """Every change of a user, newest first: who, when, what and why."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await user_of(session, user_id=user_id)
-        return Page(items=list(await user_queries.history(session, user_id=user_id)))
+    await user_of(session, user_id=user_id)
+    return Page(items=list(await user_queries.history(session, user_id=user_id)))
 
 
 @router.put("/users/{user_id}")
 async def update_user(
-    user_id: UUID, body: UserChanges, services: RoomsDep, identity: Annotated[Identity, needs("users.write")]
+    user_id: UUID,
+    body: UserChanges,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("users.write")],
 ) -> UserInfo:
     """Change a user. A new role is a new enrolment: what it does not give is taken at once."""
     given = body.model_dump(exclude_unset=True, exclude={"reason", "version"})
     fields = {name: value for name, value in given.items() if value is not None or name in _MAY_BE_NONE}
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.users.update(
-            session,
-            user_id=user_id,
-            fields=fields,
-            actor=identity.actor,
-            reason=body.reason,
-            version=body.version,
-        )
+    return await services.users.update(
+        session,
+        user_id=user_id,
+        fields=fields,
+        actor=identity.actor,
+        reason=body.reason,
+        version=body.version,
+    )
 
 
 @router.delete("/users/{user_id}")
 async def deactivate_user(
     user_id: UUID,
-    services: RoomsDep,
+    services: ServicesDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("users.write")],
     reason: Annotated[str, Query(max_length=2000)] = "",
 ) -> UserInfo:
     """Deactivate a user: every access is taken, nothing is erased. Already inactive is no error."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.users.set_status(
-            session, user_id=user_id, status=UserStatus.INACTIVE, actor=identity.actor, reason=reason
-        )
+    return await services.users.set_status(
+        session, user_id=user_id, status=UserStatus.INACTIVE, actor=identity.actor, reason=reason
+    )
 
 
 @router.get("/users/{user_id}/grants")
 async def list_grants(
-    user_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("users.read")]
+    user_id: UUID, session: TenantSession, identity: Annotated[Identity, needs("users.read")]
 ) -> Page[GrantInfo]:
     """What a user has beside its enrolment."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await user_of(session, user_id=user_id)
-        return Page(items=list(await entitlements.grants_of(session, user_id=user_id)))
+    await user_of(session, user_id=user_id)
+    return Page(items=list(await entitlements.grants_of(session, user_id=user_id)))
 
 
 @router.post("/users/{user_id}/grants", status_code=201)
 async def grant_access(
-    user_id: UUID, body: GrantIn, services: RoomsDep, identity: Annotated[Identity, needs("users.write")]
+    user_id: UUID, body: GrantIn, session: TenantSession, identity: Annotated[Identity, needs("users.write")]
 ) -> GrantInfo:
     """Give an active user a permission or a system beside its enrolment, until `expires_at` if that is given."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await entitlements.grant(session, user_id=user_id, actor=identity.actor, **body.model_dump())
+    return await entitlements.grant(session, user_id=user_id, actor=identity.actor, **body.model_dump())
 
 
 @router.delete("/users/{user_id}/grants/{grant_id}", status_code=204)
 async def revoke_access(
-    user_id: UUID, grant_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("users.write")]
+    user_id: UUID, grant_id: UUID, session: TenantSession, identity: Annotated[Identity, needs("users.write")]
 ) -> Response:
     """Take a grant back; what the enrolment gives stays."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await entitlements.revoke(session, user_id=user_id, grant_id=grant_id, actor=identity.actor)
+    await entitlements.revoke(session, user_id=user_id, grant_id=grant_id, actor=identity.actor)
     return Response(status_code=204)
 
 
 @router.get("/analytics/users")
 async def user_analytics(
-    services: RoomsDep,
+    session: TenantSession,
     identity: Annotated[Identity, needs("users.read")],
     days: Annotated[int, Query(ge=1, le=366)] = 30,
 ) -> UserAnalytics:
     """Figures of users and enrolments. Rates are 0-100."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await user_queries.analytics(session, days=days)
+    return await user_queries.analytics(session, days=days)

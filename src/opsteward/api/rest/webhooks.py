@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -10,12 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from opsteward.accounts.types import Identity
 from opsteward.accounts.webhooks import NewWebhook, WebhookInfo
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.problems import field_problems
 from opsteward.api.rest.schemas.base import Input, Page
 from opsteward.api.rest.schemas.users import SignedUp
 from opsteward.api.routes import Routes
 from opsteward.core.errors import Invalid
+from opsteward.core.json_types import JsonObject
 from opsteward.directory.types import NewUser
 
 router = Routes(tags=["webhooks"])
@@ -39,13 +40,13 @@ class SignUp(BaseModel):
     email: Text
     full_name: Text
     role: Text = "standard_user"
-    profile: dict[str, Any] = {}
+    profile: JsonObject = {}
 
 
 @router.post("/webhook/user-signup", openapi_extra={
     "requestBody": {"required": True, "content": {"application/json": {"schema": SignUp.model_json_schema()}}}
 })  # fmt: skip
-async def user_signup(request: Request, services: RoomsDep) -> SignedUp:
+async def user_signup(request: Request, services: ServicesDep) -> SignedUp:
     """Register a user, for a sender that signs: HMAC-SHA256 of `<timestamp>.<raw body>` in `X-Opsteward-Signature:
     t=<timestamp>,v1=<hex>`. A signature is good for 300 seconds, and once."""
     raw = await request.body()
@@ -72,27 +73,27 @@ async def user_signup(request: Request, services: RoomsDep) -> SignedUp:
 
 @router.post("/api/v1/webhooks", status_code=201)
 async def create_webhook(
-    body: WebhookIn, services: RoomsDep, identity: Annotated[Identity, needs("tokens.write")]
+    body: WebhookIn, services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("tokens.write")]
 ) -> NewWebhook:
     """A new sender; its secret is seen this once."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return await services.webhooks.create(session, kind=body.kind, name=body.name, actor=identity.actor)
+    return await services.webhooks.create(session, kind=body.kind, name=body.name, actor=identity.actor)
 
 
 @router.get("/api/v1/webhooks")
 async def list_webhooks(
-    services: RoomsDep, identity: Annotated[Identity, needs("operators.read")]
+    services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("operators.read")]
 ) -> Page[WebhookInfo]:
     """The senders, newest first, without their secrets."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        return Page(items=list(await services.webhooks.all(session)))
+    return Page(items=list(await services.webhooks.all(session)))
 
 
 @router.delete("/api/v1/webhooks/{webhook_id}", status_code=204)
 async def revoke_webhook(
-    webhook_id: UUID, services: RoomsDep, identity: Annotated[Identity, needs("tokens.write")]
+    webhook_id: UUID,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("tokens.write")],
 ) -> Response:
     """Take nothing from a sender any more."""
-    async with services.db.unit_of_work(identity.tenant_id) as session:
-        await services.webhooks.revoke(session, webhook_id=webhook_id, actor=identity.actor)
+    await services.webhooks.revoke(session, webhook_id=webhook_id, actor=identity.actor)
     return Response(status_code=204)

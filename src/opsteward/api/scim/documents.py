@@ -9,7 +9,7 @@ from opsteward.api.scim.values import object_of, objects_of, text_of
 from opsteward.core.clock import iso
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.core.name_keys import folded
-from opsteward.core.settings import Settings
+from opsteward.directory.scim.settings import ScimSettings
 from opsteward.directory.scim.types import (
     ENTERPRISE,
     GROUP,
@@ -132,9 +132,9 @@ def manager_of(wanted: Mapping[str, Json]) -> UUID | None:
     return identifier(object_of(object_of(wanted.get(ENTERPRISE)).get("manager")).get("value"))
 
 
-def mapped_role(wanted: Mapping[str, Json], settings: Settings) -> str | None:
+def mapped_role(wanted: Mapping[str, Json], settings: ScimSettings) -> str | None:
     """The directory role that roles or userType of a document stand for, as configured."""
-    by_key = {folded(name): role for name, role in settings.scim_roles.items()}
+    by_key = {folded(name): role for name, role in settings.roles.items()}
     listed = sorted(objects_of(wanted.get("roles")), key=lambda one: one.get("primary") is not True)
     for value in (*(one.get("value") for one in listed), wanted.get("userType")):
         if isinstance(value, str) and (role := by_key.get(folded(value))):

@@ -70,9 +70,9 @@ class Operations:
         actor, settings = self._identity.actor, self._services.settings
         async with self._services.db.unit_of_work(self._identity.tenant_id) as session:
             if kind == Kind.USER:
-                state = await self._user_state(session, wanted, documents.mapped_role(wanted, settings))
+                state = await self._user_state(session, wanted, documents.mapped_role(wanted, settings.scim))
                 made = await scim_users.create(
-                    session, self._services.users, state, actor=actor, default_role=settings.scim_default_role
+                    session, self._services.users, state, actor=actor, default_role=settings.scim.default_role
                 )
             else:
                 group = documents.group_state(wanted, await self._members(session, wanted))
@@ -188,9 +188,9 @@ class Operations:
             _must_match(before, if_match)
             wanted = make(before)
             if isinstance(before, UserResource):
-                had = documents.mapped_role(documents.document(before, self.base), settings)
-                role = documents.mapped_role(wanted, settings)
-                role = None if role == had else role or settings.scim_default_role
+                had = documents.mapped_role(documents.document(before, self.base), settings.scim)
+                role = documents.mapped_role(wanted, settings.scim)
+                role = None if role == had else role or settings.scim.default_role
                 unsaid = None if whole else documents.left_unsaid(before, wanted)
                 state = await self._user_state(session, wanted, role, unsaid)
                 await scim_users.change(session, self._services.users, before, state, actor=actor)

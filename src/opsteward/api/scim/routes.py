@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Request, Response
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import RoomsDep, needs
+from opsteward.api.deps import ServicesDep, needs
 from opsteward.api.middleware.guard import check_json
 from opsteward.api.routes import Routes
 from opsteward.api.scim.answers import MEDIA_TYPE, ROOT, Refused, ScimRoute, answer
@@ -37,7 +37,7 @@ async def _part(name: str) -> ModuleType:
 
 
 def _base(request: Request, services: ApiServices) -> str:
-    return (services.settings.public_url or str(request.base_url)).rstrip("/") + ROOT
+    return (services.settings.api.public_url or str(request.base_url)).rstrip("/") + ROOT
 
 
 async def _operations(request: Request, services: ApiServices, identity: Identity) -> Operations:
@@ -50,7 +50,7 @@ async def _body(request: Request, services: ApiServices) -> Json:
     kind = request.headers.get("content-type", MEDIA_TYPE).split(";")[0].strip().lower()
     if kind not in (MEDIA_TYPE, "application/json"):
         raise Refused.because(f"send {MEDIA_TYPE}", status=415)
-    return await in_thread(check_json, await request.body(), max_depth=services.settings.max_json_depth)
+    return await in_thread(check_json, await request.body(), max_depth=services.settings.api.max_json_depth)
 
 
 def _projection(request: Request) -> Projection:
@@ -72,24 +72,24 @@ def _of_kind(kind: Kind) -> None:
     collection = f"/{kind}s"
 
     @router.get(collection)
-    async def listed(request: Request, services: RoomsDep, identity: Reader) -> Response:
+    async def listed(request: Request, services: ServicesDep, identity: Reader) -> Response:
         operations = await _operations(request, services, identity)
         return answer(await operations.search([kind], request.query_params))
 
     @router.post(f"{collection}/.search")
-    async def searched(request: Request, services: RoomsDep, identity: Reader) -> Response:
+    async def searched(request: Request, services: ServicesDep, identity: Reader) -> Response:
         operations = await _operations(request, services, identity)
         asked = (await _part("operations")).search_of(await _body(request, services))
         return answer(await operations.search([kind], asked))
 
     @router.post(collection)
-    async def created(request: Request, services: RoomsDep, identity: Writer) -> Response:
+    async def created(request: Request, services: ServicesDep, identity: Writer) -> Response:
         operations = await _operations(request, services, identity)
         done = await operations.create(kind, await _body(request, services), _projection(request))
         return _shown(done, operations.base, 201)
 
     @router.get(f"{collection}/{{resource_id}}")
-    async def read(request: Request, services: RoomsDep, identity: Reader, resource_id: str) -> Response:
+    async def read(request: Request, services: ServicesDep, identity: Reader, resource_id: str) -> Response:
         operations = await _operations(request, services, identity)
         done = await operations.read(kind, resource_id, _projection(request))
         known = request.headers.get("if-none-match")
@@ -98,7 +98,7 @@ def _of_kind(kind: Kind) -> None:
         return _shown(done, operations.base)
 
     def changing(method: str) -> Callable[..., Awaitable[Response]]:
-        async def changed(request: Request, services: RoomsDep, identity: Writer, resource_id: str) -> Response:
+        async def changed(request: Request, services: ServicesDep, identity: Writer, resource_id: str) -> Response:
             operations = await _operations(request, services, identity)
             body, if_match = await _body(request, services), request.headers.get("if-match")
             change = getattr(operations, method)
@@ -110,7 +110,7 @@ def _of_kind(kind: Kind) -> None:
     router.patch(f"{collection}/{{resource_id}}")(changing("patch"))
 
     @router.delete(f"{collection}/{{resource_id}}")
-    async def deleted(request: Request, services: RoomsDep, identity: Writer, resource_id: str) -> Response:
+    async def deleted(request: Request, services: ServicesDep, identity: Writer, resource_id: str) -> Response:
         operations = await _operations(request, services, identity)
         await operations.delete(kind, resource_id, request.headers.get("if-match"))
         return Response(status_code=204)
@@ -122,13 +122,13 @@ for _kind in Kind:
 
 @router.get("")
 @router.get("/")
-async def list_everything(request: Request, services: RoomsDep, identity: Reader) -> Response:
+async def list_everything(request: Request, services: ServicesDep, identity: Reader) -> Response:
     """Users and groups together."""
     return answer(await (await _operations(request, services, identity)).search(list(Kind), request.query_params))
 
 
 @router.post("/.search")
-async def search_everything(request: Request, services: RoomsDep, identity: Reader) -> Response:
+async def search_everything(request: Request, services: ServicesDep, identity: Reader) -> Response:
     """Users and groups together, the search being the body."""
     operations = await _operations(request, services, identity)
     asked = (await _part("operations")).search_of(await _body(request, services))
@@ -136,38 +136,38 @@ async def search_everything(request: Request, services: RoomsDep, identity: Read
 
 
 @router.post("/Bulk")
-async def bulk(request: Request, services: RoomsDep, identity: Writer) -> Response:
+async def bulk(request: Request, services: ServicesDep, identity: Writer) -> Response:
     """Many operations in one request."""
     operations = await _operations(request, services, identity)
     return answer(await (await _part("bulk")).run(operations, await _body(request, services)))
 
 
 @router.get("/ServiceProviderConfig")
-async def service_provider_config(request: Request, services: RoomsDep, identity: Reader) -> Response:
+async def service_provider_config(request: Request, services: ServicesDep, identity: Reader) -> Response:
     """What this server can do."""
-    return answer((await _part("schemas")).provider_config(services.settings, _base(request, services)))
+    return answer((await _part("schemas")).provider_config(services.settings.api, _base(request, services)))
 
 
 @router.get("/ResourceTypes")
-async def resource_types(request: Request, services: RoomsDep, identity: Reader) -> Response:
+async def resource_types(request: Request, services: ServicesDep, identity: Reader) -> Response:
     """The types of resource."""
     return _all(request, (await _part("schemas")).resource_types(_base(request, services)))
 
 
 @router.get("/ResourceTypes/{name}")
-async def resource_type(request: Request, services: RoomsDep, identity: Reader, name: str) -> Response:
+async def resource_type(request: Request, services: ServicesDep, identity: Reader, name: str) -> Response:
     """One type of resource."""
     return _one((await _part("schemas")).resource_types(_base(request, services)), name)
 
 
 @router.get("/Schemas")
-async def schemas(request: Request, services: RoomsDep, identity: Reader) -> Response:
+async def schemas(request: Request, services: ServicesDep, identity: Reader) -> Response:
     """The schemas."""
     return _all(request, (await _part("schemas")).schemas(_base(request, services)))
 
 
 @router.get("/Schemas/{urn}")
-async def schema(request: Request, services: RoomsDep, identity: Reader, urn: str) -> Response:
+async def schema(request: Request, services: ServicesDep, identity: Reader, urn: str) -> Response:
     """One schema."""
     return _one((await _part("schemas")).schemas(_base(request, services)), urn)
 

@@ -11,8 +11,8 @@ from scim2_models import Group as _Group
 from scim2_models import User as _User
 
 from opsteward.api.scim import references
+from opsteward.api.settings import ApiSettings
 from opsteward.core.json_types import Json, JsonObject
-from opsteward.core.settings import Settings
 from opsteward.directory.scim.types import ENTERPRISE, Kind
 
 #: Operations that one bulk request may hold: each is a transaction of its own.
@@ -83,7 +83,7 @@ POLICY = ScimPolicy(
 )
 
 
-def provider_config(settings: Settings, base: str) -> JsonObject:
+def provider_config(settings: ApiSettings, base: str) -> JsonObject:
     """What this server can do."""
     config = ServiceProviderConfig.model_validate(
         {

@@ -21,7 +21,6 @@ from opsteward.core.db import Database, leave_to_the_log_writer
 from opsteward.core.errors import Conflict
 from opsteward.core.json_types import JsonObject
 from opsteward.core.log import get_logger
-from opsteward.core.settings import Settings
 from opsteward.directory.enrollment_rules.service import duty_pairs, rules_of
 from opsteward.directory.imports import finishing, jobs, known_rows
 from opsteward.directory.imports.batches import Batch
@@ -30,6 +29,7 @@ from opsteward.directory.imports.parts import Parts, Used
 from opsteward.directory.imports.reading import records
 from opsteward.directory.imports.records import Blocks
 from opsteward.directory.imports.rows import Checker
+from opsteward.directory.imports.settings import ImportSettings
 from opsteward.directory.imports.writing import write, write_known
 
 log = get_logger(__name__)
@@ -46,10 +46,10 @@ _MAX_NOTES = 500
 class Imports:
     """Does import jobs; one per process."""
 
-    def __init__(self, bus: Bus, settings: Settings) -> None:
+    def __init__(self, bus: Bus, settings: ImportSettings) -> None:
         self._bus = bus
-        self._first_size, self._size = settings.import_batch, settings.import_batch * _BATCHES_AT_ONCE
-        self._most_leavers = settings.users_full_import_max_leavers
+        self._first_size, self._size = settings.batch, settings.batch * _BATCHES_AT_ONCE
+        self._most_leavers = settings.max_leavers
 
     async def run(self, db: Database, *, tenant_id: UUID, job_id: UUID, progress: Callable[[int, str], None]) -> None:
         """Do the job from where it stands until its end. Raises NotFound; Conflict when another process does it."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+
+from opsteward.core.json_types import JsonObject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,4 +16,4 @@ class ActionTypeInfo:
     risk: str
     undoable: bool
     schemes: list[str]
-    params: dict[str, Any]
+    params: JsonObject

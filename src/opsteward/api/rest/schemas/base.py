@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict
@@ -12,7 +12,7 @@ T = TypeVar("T")
 _YEARS = range(1900, 3000)
 
 
-def _instant_text(value: Any) -> Any:
+def _instant_text(value: object) -> object:
     if not isinstance(value, str):
         raise ValueError("is no ISO 8601 text")  # noqa: TRY004 - what pydantic takes from a validator
     return value

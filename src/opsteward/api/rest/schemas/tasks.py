@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
+from opsteward.core.json_types import JsonObject
 from opsteward.tasks.types import TaskInfo, TaskStatus
 
 
@@ -57,7 +57,7 @@ class TaskTypeInfo:
     durable: bool
     concurrency: int | None
     timeout: float | None
-    parameters: dict[str, Any]
+    parameters: JsonObject
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,68 @@
+"""All settings of an installation, each group as its room declares it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_type_hints
+
+from pydantic import Field
+
+from opsteward.accounts.settings import AccountSettings, OidcSettings
+from opsteward.actions.settings import ActionSettings
+from opsteward.agents.settings import AgentSettings
+from opsteward.api.settings import ApiSettings
+from opsteward.core.settings import CoreSettings, SettingsGroup, read_groups, variables
+from opsteward.directory.imports.settings import ImportSettings
+from opsteward.directory.scim.settings import ScimSettings
+from opsteward.integrations.apprise.settings import NotifySettings
+from opsteward.systems.settings import SystemSettings
+from opsteward.tasks.settings import TaskSettings
+from opsteward.telemetry.settings import TelemetrySettings
+from opsteward.troubleshooting.settings import SessionSettings
+
+
+class IntegrationSettings(SettingsGroup):
+    """What is loaded beside what ships."""
+
+    plugins: list[str] = Field(
+        default_factory=list, description="Further integrations to load, each as module:attribute."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of one installation: a group for each room, handed to that room alone."""
+
+    core: CoreSettings
+    api: ApiSettings
+    scim: ScimSettings
+    accounts: AccountSettings
+    oidc: OidcSettings
+    tasks: TaskSettings
+    agents: AgentSettings
+    systems: SystemSettings
+    imports: ImportSettings
+    actions: ActionSettings
+    troubleshooting: SessionSettings
+    telemetry: TelemetrySettings
+    notify: NotifySettings
+    integrations: IntegrationSettings
+
+    @property
+    def home(self) -> Path:
+        """The folder of all files."""
+        return self.core.home
+
+
+GROUPS: dict[str, type[SettingsGroup]] = get_type_hints(Settings)
+
+
+def all_variables() -> set[str]:
+    """The environment variable of every setting."""
+    return {variable for group in GROUPS.values() for variable, _, _ in variables(group)}
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings; overrides go by the names of the file. Raises Invalid that names each wrong or unknown one."""
+    return Settings(**read_groups(GROUPS, overrides))  # type: ignore[arg-type]

@@ -1,0 +1,23 @@
+"""The addresses of notifications."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from opsteward.core.settings import SettingsGroup
+
+
+class NotifySettings(SettingsGroup):
+    """Who is notified, as Apprise URLs."""
+
+    model_config = SettingsConfigDict(env_prefix="OPSTEWARD_NOTIFY_")
+
+    security: list[str] = Field(default_factory=list, description="Apprise URLs for alert_security_team.")
+    oncall: list[str] = Field(default_factory=list, description="Apprise URLs for escalate.")
+    admin: list[str] = Field(default_factory=list, description="Apprise URLs for notify_admin.")
+    users: list[str] = Field(
+        default_factory=list,
+        description="Apprise URLs for messages to single users, with {email} where the user's address goes; "
+        "none: users get no welcome message.",
+    )

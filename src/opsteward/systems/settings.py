@@ -1,0 +1,26 @@
+"""The settings of health checks."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from opsteward.core.settings import SettingsGroup
+
+
+class CheckSettings(SettingsGroup):
+    """How long checks may take; a room that runs checks inherits this."""
+
+    diagnosis_timeout: float = Field(default=30.0, gt=0, description="Longest diagnosis of one domain.")
+
+
+class SystemSettings(CheckSettings):
+    """How often systems are checked, and what counts as degraded and as recovered."""
+
+    check_interval_critical: float = Field(default=30.0, gt=0, description="Seconds between checks, critical systems.")
+    check_interval_standard: float = Field(default=60.0, gt=0, description="Seconds between checks, standard systems.")
+    check_interval_backup: float = Field(default=300.0, gt=0, description="Seconds between checks, backup systems.")
+    response_time_threshold: float = Field(default=2.0, gt=0, description="Slower answers degrade a system.")
+    health_retention: float = Field(
+        default=90 * 86_400.0, gt=0, description="Systems' health and response times are forgotten after this."
+    )
+    recovery_passes: int = Field(default=2, ge=1, le=20, description="Passing checks in a row that end an alert.")
