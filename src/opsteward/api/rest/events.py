@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from itertools import islice
 from typing import Annotated, Any, Literal
 from uuid import UUID
