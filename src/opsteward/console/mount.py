@@ -15,27 +15,38 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from opsteward.console.gate import Gate, wait_page
 from opsteward.console.services import ConsoleServices
+from opsteward.console.web.routes import ROUTES
+from opsteward.console.web.site import Site
 from opsteward.core.blocking import in_thread
 from opsteward.core.log import get_logger
 
 log = get_logger(__name__)
 
+_LOOK_EVERY = 0.25  # seconds
 _PAGES = frozenset({"/", "/tasks", "/agents", "/users", "/enrollments", "/access-reviews"})
-_FOLDERS = ("/incidents/", "/tasks/", "/users/", "/access-reviews/", "/_nicegui/", "/_nicegui_ws/")
+_FOLDERS = ("/tasks/", "/users/", "/access-reviews/", "/_nicegui/", "/_nicegui_ws/")
 
 
 class Console:
     """ASGI: takes the console's addresses, and leaves all others to `otherwise`."""
 
-    def __init__(self, services: ConsoleServices, *, otherwise: ASGIApp) -> None:
+    def __init__(
+        self, services: ConsoleServices, *, otherwise: ASGIApp, leaving: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`leaving`: whether the server has begun to stop. The streams end then, so that it need not wait for them."""
+        self._leaving = leaving
         self._services = services
         self._otherwise = otherwise
+        self._site = Site(services, ROUTES)
         self._gate = Gate(services.db, self._page, live_pages=lambda: self._live_pages())  # noqa: PLW0108 -- what it is changes
         self._loaded: ASGIApp | None = None
         self._live_pages: Callable[[], list[str]] = list
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request or socket."""
+        if scope["type"] in ("http", "websocket") and self._site.owns(scope["path"]):
+            await self._site(scope, receive, send)
+            return
         owned = scope["type"] in ("http", "websocket") and _is_ours(scope["path"])
         await (self._gate if owned else self._otherwise)(scope, receive, send)
 
@@ -62,6 +73,9 @@ class Console:
         _spare_what_stays()
         log.info("console.pages.loaded")
         try:
+            while not self._leaving():  # noqa: ASYNC110 -- the server tells it by a flag
+                await asyncio.sleep(_LOOK_EVERY)
+            self._site.streams.end()
             await asyncio.Event().wait()
         finally:
             self._loaded = None

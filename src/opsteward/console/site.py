@@ -13,7 +13,6 @@ from opsteward.console.pages import (
     agents,
     enrollments,
     imports,
-    incident,
     overview,
     review,
     reviews,
@@ -41,7 +40,6 @@ def build(services: ConsoleServices) -> FastAPI:
     """The application with all pages, to be run within its own lifespan. Once in a process: NiceGUI is global."""
     frame.share_style()
     overview.install(services)
-    incident.install(services)
     tasks.install(services)
     task.install(services)
     agents.install(services)

@@ -1,0 +1,270 @@
+"""The console's addresses: who may ask, which page answers, and what is said when none can.
+
+Every page and form runs in one unit of work of its tenant, with the rights that its session has at that moment.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from opsteward.accounts import denials
+from opsteward.accounts import sessions as browser_sessions
+from opsteward.accounts.types import Identity
+from opsteward.console.services import ConsoleServices
+from opsteward.console.web import assets
+from opsteward.console.web.navigation import read_waiting, rooms_of
+from opsteward.console.web.page import CSRF_FIELD, Done, Page, Route, Visit, check_csrf, csrf_token
+from opsteward.console.web.pauses import read_pauses
+from opsteward.console.web.rendering import render
+from opsteward.console.web.stream import Streams, about_of
+from opsteward.core.errors import Conflict, NotFound, OpsError, Unauthenticated, Unavailable
+from opsteward.core.fair_share import Busy, FairShare, Party
+from opsteward.core.ids import uuid7
+from opsteward.core.log import correlated, correlation_id, get_logger
+
+log = get_logger(__name__)
+
+STREAM = "/console/stream"
+_SAFE = frozenset({"GET", "HEAD"})
+_FLASH = "opsteward_said"
+_FLASH_LIMIT = 500  # characters
+_AT_ONCE = 8
+_WAITING_LIMIT = 2000
+_PATIENCE = 30.0  # seconds that a page waits for its turn
+_FIELDS_LIMIT = 2000
+
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class Site:
+    """ASGI: the pages of these routes."""
+
+    def __init__(self, services: ConsoleServices, routes: Sequence[Route]) -> None:
+        self._services = services
+        self._routes = routes
+        self._turns = FairShare(_AT_ONCE, waiting_limit=_WAITING_LIMIT)
+        self.streams = Streams(services.feed)
+
+    def owns(self, path: str) -> bool:
+        """Whether this address is one of these pages'."""
+        return path.startswith("/console/") or any(route.pattern.fullmatch(path) for route in self._routes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        request = Request(scope, receive)
+        if scope["path"].startswith(assets.PREFIX):
+            await (assets.serve(request) or Response(status_code=404))(scope, receive, send)
+            return
+        identity = None
+        try:
+            if not _is_asked_by_us(request):
+                raise NotAsked
+            identity = await browser_sessions.identify(self._services.db, secret=_secret(request))
+            if scope["path"] == STREAM:
+                await self._stream(identity, request, receive, send)
+                return
+            response = await self._answer(identity, request)
+        except Unauthenticated:
+            response = RedirectResponse("/sign-in", status_code=303)
+        except OpsError as error:
+            response = _apology(error, request, identity)
+        except Exception:  # the pages' boundary
+            log.exception("console.page.crashed", path=scope["path"])
+            response = _apology(Crashed(), request, identity)
+        response.headers.update(_HEADERS)
+        await response(scope, receive, send)
+
+    async def _stream(self, identity: Identity, request: Request, receive: Receive, send: Send) -> None:
+        if self.streams.full(identity):
+            response = Response("Too many pages are open.", status_code=429, headers={"Retry-After": "30"})
+            await response(request.scope, receive, send)
+            return
+        await self.streams.serve(identity, about_of(request.query_params.get("about", "")), receive, send)
+
+    async def _answer(self, identity: Identity, request: Request) -> Response:
+        route, arguments = self._route_of(request)
+        try:
+            turn = Party(str(identity.tenant_id), str(identity.operator_id))
+            async with self._turns.of(turn, patience=_PATIENCE):
+                if route.method == "GET":
+                    return await self._show(
+                        route, Visit(services=self._services, identity=identity, request=request, arguments=arguments)
+                    )
+                form = await _form_of(request)
+                check_csrf(request, form.get(CSRF_FIELD, ""))
+                return await self._do(
+                    route,
+                    Visit(services=self._services, identity=identity, request=request, arguments=arguments, form=form),
+                )
+        except Busy as busy:
+            raise Unavailable("Many pages are asked for at once", remedy="try again in a moment") from busy
+
+    def _route_of(self, request: Request) -> tuple[Route, dict[str, str]]:
+        path, method = request.scope["path"], "GET" if request.method in _SAFE else request.method
+        here = [(route, found) for route in self._routes if (found := route.pattern.fullmatch(path))]
+        for route, found in here:
+            if route.method == method:
+                return route, found.groupdict()
+        if here:
+            raise WrongMethod
+        raise NotFound("there is no page at this address", remedy="check the address, or go to the overview")
+
+    async def _require(self, route: Route, identity: Identity) -> None:
+        for permission in route.needs:
+            if not identity.may(permission):
+                await denials.note_denied(self._services.db, identity, permission=permission)
+            identity.require(permission)
+
+    async def _show(self, route: Route, visit: Visit) -> Response:
+        await self._require(route, visit.identity)
+        async with self._services.db.unit_of_work(visit.identity.tenant_id) as session:
+            page = await route.run(visit, session)
+            assert isinstance(page, Page)
+            frame = await self._frame(visit, session, page)
+        return _page(page, frame)
+
+    async def _do(self, route: Route, visit: Visit) -> Response:
+        with correlated(correlation_id.get() or str(uuid7())):
+            await self._require(route, visit.identity)
+            async with self._services.db.unit_of_work(visit.identity.tenant_id) as session:
+                done = await route.run(visit, session)
+                if isinstance(done, Page):
+                    return _page(done, await self._frame(visit, session, done))
+        answer = RedirectResponse(done.to, status_code=303)
+        _say(answer, done, secure=visit.request.url.scheme == "https")
+        return answer
+
+    async def _frame(self, visit: Visit, session: Any, page: Page) -> dict[str, Any]:
+        me = visit.identity
+        waiting = await read_waiting(self._services, session, me)
+        return frame_of(
+            visit.request,
+            me,
+            rooms=rooms_of(me, visit.request.scope["path"], waiting),
+            pauses=await read_pauses(session, me),
+            about=",".join(page.about),
+        )
+
+
+class NotAsked(OpsError):
+    """A change, or a page, that another site's page asks for."""
+
+    code = "foreign"
+    http_status = 403
+    title = "Open this page by its own address"
+
+
+class WrongMethod(OpsError):
+    """The address exists, and takes no such request."""
+
+    code = "method_not_allowed"
+    http_status = 405
+    title = "This address can't be used that way"
+
+
+class Crashed(OpsError):
+    """What we did not foresee."""
+
+    title = "Something went wrong here"
+
+
+def frame_of(request: Request, me: Identity | None, **given: Any) -> dict[str, Any]:
+    """What every page's frame shows."""
+    frame: dict[str, Any] = {"rooms": [], "pauses": [], "about": "", "said": _said(request), "me": me}
+    return {
+        **frame,
+        "csrf": csrf_token(_secret(request)),
+        "path": request.scope["path"],
+        "here": str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""),
+        **given,
+    }
+
+
+def _page(page: Page, frame: dict[str, Any]) -> Response:
+    html = render(page.template, title=page.title, **{**frame, **page.values})
+    response = HTMLResponse(html, status_code=page.status)
+    if frame["said"]:
+        response.delete_cookie(_FLASH, path="/")
+    return response
+
+
+def _apology(error: OpsError, request: Request, me: Identity | None) -> Response:
+    words = ". ".join(
+        dict.fromkeys(
+            part.rstrip(".") for part in (error.detail, error.remedy, *(p.remedy for p in error.problems)) if part
+        )
+    )
+    back = urlsplit(request.headers.get("referer", ""))
+    to = back.path + (f"?{back.query}" if back.query else "") if back.netloc == request.headers.get("host") else ""
+    reference = correlation_id.get() if error.http_status >= 500 else ""
+    rooms = rooms_of(me, request.scope["path"], {}) if me else []
+    frame = frame_of(request, me, said=None, rooms=rooms)
+    html = render(
+        "error.html",
+        **frame,
+        title=error.title,
+        words=words,
+        status=error.http_status,
+        back=to,
+        reference=reference,
+        again=error.retryable and request.method in _SAFE,
+    )
+    headers = {"Retry-After": "2"} if error.retryable else {}
+    return HTMLResponse(html, status_code=error.http_status, headers=headers)
+
+
+def _secret(request: Request) -> str:
+    return request.cookies.get(browser_sessions.SESSION_COOKIE, "")
+
+
+def _is_asked_by_us(connection: HTTPConnection) -> bool:
+    """What may change something must name our origin; the rest must not name another."""
+    origin = connection.headers.get("origin")
+    if origin is None:
+        return connection.scope["method"] in _SAFE
+    return browser_sessions.is_same_origin(origin, connection.headers.get("host"))
+
+
+async def _form_of(request: Request) -> dict[str, str]:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise Conflict("this address takes a form of the console's own pages", remedy="use the API for other formats")
+    body = (await request.body()).decode("utf-8", "replace")
+    try:
+        return dict(parse_qsl(body, keep_blank_values=True, max_num_fields=_FIELDS_LIMIT))
+    except ValueError:
+        raise Conflict("the form has too many fields", remedy="send fewer at once") from None
+
+
+def _say(answer: Response, done: Done, *, secure: bool) -> None:
+    """What was done is said on the next page: it rides there in a cookie that is taken away when it was shown."""
+    packed = base64.urlsafe_b64encode(done.words[:_FLASH_LIMIT].encode()).decode()
+    answer.set_cookie(_FLASH, packed, max_age=60, httponly=True, samesite="strict", path="/", secure=secure)
+
+
+def _said(request: Request) -> str:
+    try:
+        return base64.urlsafe_b64decode(request.cookies.get(_FLASH, "").encode()).decode()[:_FLASH_LIMIT]
+    except (binascii.Error, ValueError):
+        return ""
