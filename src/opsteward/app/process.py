@@ -145,18 +145,22 @@ def api_services_of(services: Services, readiness: Callable[[], dict[str, bool]]
 def console_services_of(services: Services, readiness: Callable[[], dict[str, bool]]) -> ConsoleServices:
     """What the console's pages work with."""
     return ConsoleServices(
+        settings=services.settings,
         db=services.web,
         feed=services.feed,
         registry=services.registry,
         inventory=services.inventory,
         action_service=services.action_service,
         incidents=services.incidents,
+        orders=services.orders,
         sessions=services.sessions,
         task_types=services.task_types,
         schedules=services.schedules,
         agents=services.agents,
         users=services.users,
         enrollments=services.enrollments,
+        witnesses=services.witnesses,
+        audit_key=services.box.audit_key(),
         readiness=readiness,
     )
 

@@ -23,7 +23,7 @@ from opsteward.core.log import get_logger
 log = get_logger(__name__)
 
 _LOOK_EVERY = 0.25  # seconds
-_PAGES = frozenset({"/", "/tasks", "/agents", "/users", "/enrollments", "/access-reviews"})
+_PAGES = frozenset({"/tasks", "/agents", "/users", "/enrollments", "/access-reviews"})
 _FOLDERS = ("/tasks/", "/users/", "/access-reviews/", "/_nicegui/", "/_nicegui_ws/")
 
 

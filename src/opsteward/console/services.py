@@ -10,29 +10,36 @@ from opsteward.agents.service import AgentService
 from opsteward.contracts.registry import Registry
 from opsteward.core.db import Database
 from opsteward.core.feed import Feed
+from opsteward.core.settings import Settings
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.users.service import Users
 from opsteward.events.incidents import Incidents
+from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.systems.service import Inventory
 from opsteward.tasks.registry import TaskRegistry
 from opsteward.tasks.schedules import Schedules
+from opsteward.telemetry.witness import Witnesses
 from opsteward.troubleshooting.service import Sessions
 
 
 @dataclass(kw_only=True)
 class ConsoleServices:
-    """`readiness` gives the parts of the process that are up, by name."""
+    """`readiness` gives the parts of the process that are up, by name; `audit_key` keys the audit log's chain."""
 
+    settings: Settings
     db: Database
     feed: Feed
     registry: Registry
     inventory: Inventory
     action_service: ActionService
     incidents: Incidents
+    orders: StandingOrders
     sessions: Sessions
     task_types: TaskRegistry
     schedules: Schedules
     agents: AgentService
     users: Users
     enrollments: Enrollments
+    witnesses: Witnesses
+    audit_key: bytes
     readiness: Callable[[], dict[str, bool]]

@@ -13,7 +13,6 @@ from opsteward.console.pages import (
     agents,
     enrollments,
     imports,
-    overview,
     review,
     reviews,
     task,
@@ -39,7 +38,6 @@ def operators_of_live_pages() -> list[str]:
 def build(services: ConsoleServices) -> FastAPI:
     """The application with all pages, to be run within its own lifespan. Once in a process: NiceGUI is global."""
     frame.share_style()
-    overview.install(services)
     tasks.install(services)
     task.install(services)
     agents.install(services)
