@@ -23,8 +23,8 @@ from opsteward.core.log import get_logger
 log = get_logger(__name__)
 
 _LOOK_EVERY = 0.25  # seconds
-_PAGES = frozenset({"/tasks", "/agents", "/users", "/enrollments", "/access-reviews"})
-_FOLDERS = ("/tasks/", "/users/", "/access-reviews/", "/_nicegui/", "/_nicegui_ws/")
+_PAGES = frozenset({"/access-reviews"})
+_FOLDERS = ("/users/", "/access-reviews/", "/_nicegui/", "/_nicegui_ws/")
 
 
 class Console:

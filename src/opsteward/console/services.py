@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from opsteward.actions.service import ActionService
 from opsteward.agents.service import AgentService
+from opsteward.console.kept_shares import KeptShares
 from opsteward.contracts.registry import Registry
 from opsteward.core.db import Database
 from opsteward.core.feed import Feed
@@ -43,3 +45,8 @@ class ConsoleServices:
     witnesses: Witnesses
     audit_key: bytes
     readiness: Callable[[], dict[str, bool]]
+
+    @cached_property
+    def user_shares(self) -> KeptShares:
+        """How many users there are of each status, role and department, as last counted."""
+        return KeptShares(self.feed)

@@ -10,15 +10,10 @@ from nicegui import Client, ui
 from opsteward.console import frame
 from opsteward.console.gate import IDENTITY
 from opsteward.console.pages import (
-    agents,
-    enrollments,
     imports,
     review,
     reviews,
-    task,
-    tasks,
     user,
-    users,
 )
 from opsteward.console.services import ConsoleServices
 
@@ -38,13 +33,8 @@ def operators_of_live_pages() -> list[str]:
 def build(services: ConsoleServices) -> FastAPI:
     """The application with all pages, to be run within its own lifespan. Once in a process: NiceGUI is global."""
     frame.share_style()
-    tasks.install(services)
-    task.install(services)
-    agents.install(services)
-    users.install(services)
     imports.install(services)  # before the page of one user, whose address holds any word
     user.install(services)
-    enrollments.install(services)
     reviews.install(services)
     review.install(services)
     host = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from opsteward.console.web import pauses
 from opsteward.console.web.page import Route
 from opsteward.console.web.pages import (
+    agents,
     approvals,
     audit,
+    enrollments,
     incidents,
     operators,
     overview,
@@ -14,6 +16,8 @@ from opsteward.console.web.pages import (
     settings,
     standing_orders,
     systems,
+    tasks,
+    users,
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -21,7 +25,11 @@ ROUTES: tuple[Route, ...] = (
     *incidents.ROUTES,
     *approvals.ROUTES,
     *systems.ROUTES,
+    *tasks.ROUTES,
     *schedules.ROUTES,
+    *agents.ROUTES,
+    *users.ROUTES,
+    *enrollments.ROUTES,
     *standing_orders.ROUTES,
     *operators.ROUTES,
     *audit.ROUTES,

@@ -209,12 +209,14 @@ def _page(page: Page, frame: dict[str, Any]) -> Response:
     return response
 
 
+def in_words(error: OpsError) -> str:
+    """An error for a person: what, and the remedy; what its title says already is not said again."""
+    said = [error.detail, error.remedy, *(p.remedy for p in error.problems)]
+    return ". ".join(dict.fromkeys(part.rstrip(".") for part in said if part and part != error.title))
+
+
 def _apology(error: OpsError, request: Request, me: Identity | None) -> Response:
-    words = ". ".join(
-        dict.fromkeys(
-            part.rstrip(".") for part in (error.detail, error.remedy, *(p.remedy for p in error.problems)) if part
-        )
-    )
+    words = in_words(error)
     back = urlsplit(request.headers.get("referer", ""))
     to = back.path + (f"?{back.query}" if back.query else "") if back.netloc == request.headers.get("host") else ""
     reference = correlation_id.get() if error.http_status >= 500 else ""

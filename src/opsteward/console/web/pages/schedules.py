@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.console.names import Names
 from opsteward.console.web.page import Done, Page, Route, Visit, does, shows
 from opsteward.core.errors import Invalid
+from opsteward.tasks.types import SCHEDULES
 
 _PAGE = 100
 _PARAMETERS_LIMIT = 20_000
@@ -22,7 +23,7 @@ async def schedules(visit: Visit, session: AsyncSession) -> Page:
     return Page(
         template="schedules.html",
         title="Schedules",
-        about=("schedule", "schedules"),
+        about=(SCHEDULES,),
         values={
             "schedules": [(one, names.actor(one.created_by)) for one in found[:_PAGE]],
             "types": sorted(visit.services.task_types.types),
@@ -46,7 +47,7 @@ async def _create(visit: Visit, session: AsyncSession) -> Done:
         name=visit.text("name", limit=200, required=True),
         cron=visit.text("cron", limit=200, required=True),
         timezone=visit.text("timezone", limit=100) or "UTC",
-        task={"task_type": visit.text("task_type", limit=100, required=True), "parameters": parameters},
+        task={"task_type": visit.text("task_type", limit=100, required=True), "params": parameters},
         actor=visit.identity.actor,
     )
     return Done(to="/schedules", words=f"{made.name} is scheduled")

@@ -1,0 +1,105 @@
+"""The background agents: how each of them does, the processes that run them, and the course of the figures."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.agents import metric_history
+from opsteward.agents.types import CHANGED, AgentInfo, AgentStatus, Desired, ProcessInfo
+from opsteward.console.web.charts import FIGURES, Course
+from opsteward.console.web.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.wording import counted
+from opsteward.core.clock import now
+from opsteward.core.errors import NotFound
+
+_PAGE = 50
+_WINDOW = 3600.0  # seconds that the charts span
+#: What each order is called, how it looks, and what is said when it was taken.
+_ORDERS = {
+    "start": ("Start", "play_arrow", "is started"),
+    "resume": ("Resume", "play_arrow", "goes on"),
+    "pause": ("Pause", "pause", "is paused"),
+    "restart": ("Restart", "restart_alt", "is started anew"),
+    "stop": ("Stop", "block", "is stopped"),
+}
+_MAKE_SENSE = {
+    Desired.RUNNING: ("pause", "restart", "stop"),
+    Desired.PAUSED: ("resume", "restart", "stop"),
+    Desired.STOPPED: ("start",),
+}
+
+
+async def agents(visit: Visit, session: AsyncSession) -> Page:
+    """Agents by name, processes and figures."""
+    service = visit.services.agents
+    after = visit.cursor("after")
+    found = await service.page(session, limit=_PAGE + 1, after=after)
+    processes = await service.processes(session)
+    places = {process.id: _place(process) for process in processes}
+    figures = {one.name: one for one in await metric_history.courses(session, names=list(FIGURES), window=_WINDOW)}
+    until, counts = now(), await service.counts(session)
+    return Page(
+        template="agents.html",
+        title="Agents",
+        about=(CHANGED,),
+        values={
+            "headline": _headline(counts),
+            "counts": [(name, number) for name, number in counts.items() if number and name != "total"],
+            "agents": [
+                (
+                    agent,
+                    _where(agent.process_id, places),
+                    [(o, *_ORDERS[o]) for o in _MAKE_SENSE[Desired(agent.desired)]],
+                )
+                for agent in found[:_PAGE]
+            ],
+            "processes": [(process, _place(process)) for process in processes],
+            "courses": [Course(figure=figures[n], until=until, window=_WINDOW) for n in FIGURES if n in figures],
+            "unwell": (AgentStatus.FAILED, AgentStatus.DEGRADED),
+            "now": until,
+            "may_order": visit.identity.may("agents.write"),
+            "next": visit.address(after=str(found[_PAGE - 1].id)) if len(found) > _PAGE else "",
+            "first": visit.address() if after else "",
+        },
+    )
+
+
+def _orders_of(agent: AgentInfo) -> list[tuple[str, str, str, str]]:
+    return [(order, *_ORDERS[order]) for order in _MAKE_SENSE[Desired(agent.desired)]]
+
+
+def _headline(counts: dict[str, int]) -> str:
+    unwell = counts[AgentStatus.FAILED] + counts[AgentStatus.DEGRADED]
+    if unwell:
+        return counted(unwell, "agent is not well", "agents are not well")
+    if counts["total"] and counts["total"] == counts[AgentStatus.RUNNING]:
+        return counted(counts["total"], "agent, and it runs", "agents, and all of them run")
+    return counted(counts[AgentStatus.RUNNING], "agent runs", "agents run")
+
+
+def _place(process: ProcessInfo) -> str:
+    return f"{process.host}, pid {process.pid}"
+
+
+def _where(process_id: UUID | None, places: dict[UUID, str]) -> str:
+    if process_id is None:
+        return "runs nowhere"
+    return f"on {places.get(process_id, 'a process that is gone')}"
+
+
+async def _order(visit: Visit, session: AsyncSession) -> Done:
+    order = visit.arguments["order"]
+    if order not in _ORDERS:
+        raise NotFound("there is no such order")
+    agent = await visit.services.agents.order(
+        session, agent_id=visit.id("agent_id", "agent"), order=order, actor=visit.identity.actor
+    )
+    return Done(to="/agents", words=f"{agent.name} {_ORDERS[order][2]}")
+
+
+ROUTES: tuple[Route, ...] = (
+    shows("/agents", agents, "agents.read"),
+    does("/agents/{agent_id}/{order}", _order, "agents.write"),
+)

@@ -1,0 +1,130 @@
+"""Tasks: counts, the list with its filters, one task, and what can be done with them."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.console.names import Names
+from opsteward.console.web.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.web.task_rows import TaskRow, nearest, story_of
+from opsteward.console.wording import PRIORITY, TASK, counted
+from opsteward.core.clock import now
+from opsteward.core.errors import Invalid
+from opsteward.tasks import controls
+from opsteward.tasks import queries as task_queries
+from opsteward.tasks.types import CHANGED, REDRIVABLE, TaskStatus
+
+_PAGE = 50
+_BEFORE_LIMIT = 200
+STATUSES = {status.value: TASK[status].word for status in TaskStatus}
+PRIORITIES = {name: look.word for name, look in PRIORITY.items()}
+
+
+async def tasks(visit: Visit, session: AsyncSession) -> Page:
+    """The newest that fit, and how many there are of each status."""
+    status, priority = visit.choice("status", STATUSES), visit.choice("priority", PRIORITIES)
+    task_type, called = visit.query("type", limit=100), visit.query("ref", limit=100)
+    found = await task_queries.page(
+        session,
+        status=status or None,
+        task_type=task_type or None,
+        priority=priority or None,
+        ref=called or None,
+        before=visit.cursor("before"),
+        limit=_PAGE + 1,
+    )
+    names, pauses = await Names.read(session, ()), await controls.in_force(session)
+    counts = await task_queries.counts(session)
+    types = {slug: slug for slug in sorted({*visit.services.task_types.types, *([task_type] if task_type else [])})}
+    may_write = visit.identity.may("tasks.write")
+    return Page(
+        template="tasks.html",
+        title="Tasks",
+        about=(CHANGED,),
+        values={
+            "headline": _headline(counts),
+            "rows": [TaskRow.of(task, names, pauses) for task in found[:_PAGE]],
+            "counts": [(name, number, visit.address(status=name)) for name, number in counts.items()],
+            "filters": [
+                ("status", "State", STATUSES, status),
+                ("type", "Type", types, task_type),
+                ("priority", "Priority", PRIORITIES, priority),
+            ],
+            "called": called,
+            "filtered": bool(status or task_type or priority or called),
+            "redrivable": counts.get(status, 0) if status in REDRIVABLE and may_write else 0,
+            "status": status,
+            "task_type": task_type,
+            "next": visit.address(before=str(found[_PAGE - 1].id)) if len(found) > _PAGE else "",
+            "first": visit.address() if visit.query("before") else "",
+        },
+    )
+
+
+def _headline(counts: dict[str, int]) -> str:
+    running, waiting = counts[TaskStatus.IN_PROGRESS], counts[TaskStatus.PENDING]
+    dead = counts[TaskStatus.DEAD_LETTER]
+    parts = [
+        counted(running, "task runs", "tasks run") if running else "",
+        counted(waiting, "task waits", "tasks wait") if waiting else "",
+        counted(dead, "dead letter") if dead else "",
+    ]
+    return ", ".join(part for part in parts if part) or "No task runs or waits"
+
+
+async def one(visit: Visit, session: AsyncSession) -> Page:
+    """Where it stands, what it waits for, its tries, what it was given and what it gave."""
+    task = await task_queries.get(session, task_id=visit.id("task_id", "task"))
+    before = await task_queries.several(session, ids=task.dependencies[:_BEFORE_LIMIT])
+    after = await task_queries.dependents_of(session, task_id=task.id)
+    row = TaskRow.of(task, await Names.read(session, ()), await controls.in_force(session))
+    shown_before, shown_after = nearest(before), nearest(after)
+    return Page(
+        template="task.html",
+        title=task.name[:80],
+        about=(f"{CHANGED}:{task.id}", f"{CHANGED}:"),
+        values={
+            "row": row,
+            "task": task,
+            "story": story_of(row),
+            "before": shown_before,
+            "more_before": len(task.dependencies) - len(shown_before),
+            "after": shown_after,
+            "more_after": len(after) - len(shown_after),
+            "later": task.run_at > now(),
+            "may_write": visit.identity.may("tasks.write"),
+            "can_cancel": task.status in (TaskStatus.PENDING, TaskStatus.IN_PROGRESS),
+            "can_redrive": task.status in REDRIVABLE,
+        },
+    )
+
+
+async def _cancel(visit: Visit, session: AsyncSession) -> Done:
+    task_id = visit.id("task_id", "task")
+    await task_queries.cancel(session, task_id=task_id, actor=visit.identity.actor, reason=visit.reason)
+    return Done(to=f"/tasks/{task_id}", words="Cancelled, or told to stop")
+
+
+async def _redrive(visit: Visit, session: AsyncSession) -> Done:
+    task_id = visit.id("task_id", "task")
+    await task_queries.redrive(session, task_id=task_id, actor=visit.identity.actor)
+    return Done(to=f"/tasks/{task_id}", words="It is run anew")
+
+
+async def _redrive_all(visit: Visit, session: AsyncSession) -> Done:
+    status = visit.text("status")
+    if status not in REDRIVABLE:
+        raise Invalid.field("status", "is none that can be run anew", f"use one of {', '.join(sorted(REDRIVABLE))}")
+    await task_queries.redrive_all(
+        session, status=status, task_type=visit.text("type", limit=100) or None, actor=visit.identity.actor
+    )
+    return Done(to="/tasks", words="They are run anew")
+
+
+ROUTES: tuple[Route, ...] = (
+    shows("/tasks", tasks, "tasks.read"),
+    does("/tasks/redrive", _redrive_all, "tasks.write"),
+    shows("/tasks/{task_id}", one, "tasks.read"),
+    does("/tasks/{task_id}/cancel", _cancel, "tasks.write"),
+    does("/tasks/{task_id}/redrive", _redrive, "tasks.write"),
+)

@@ -1,0 +1,69 @@
+"""The users: how many of each status, a search, filters, and ways in and out by file."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.console.web.page import Page, Route, Visit, shows
+from opsteward.console.wording import USER, counted
+from opsteward.directory.types import UserStatus
+from opsteward.directory.user_changes import PEOPLE
+from opsteward.directory.users import queries as user_queries
+
+_PAGE = 50
+STATUSES = {status.value: USER[status].word for status in UserStatus}
+
+
+async def users(visit: Visit, session: AsyncSession) -> Page:
+    """Users by their usernames, those that one looks for, and the counts of all."""
+    status, search = visit.choice("status", STATUSES), visit.query("search")
+    role, department = visit.query("role", limit=100), visit.query("department")
+    after = visit.query("after", limit=255)
+    found = await user_queries.page(
+        session,
+        search=search or None,
+        status=UserStatus(status) if status else None,
+        role=role or None,
+        department=department or None,
+        after=after or None,
+        limit=_PAGE + 1,
+    )
+    shares = await visit.services.user_shares.read(session)
+    return Page(
+        template="users.html",
+        title="Users",
+        about=(PEOPLE,),
+        values={
+            "headline": _headline(shares.statuses),
+            "users": found[:_PAGE],
+            "counts": [(name, number, visit.address(status=name)) for name, number in shares.statuses.items()],
+            "anybody": bool(sum(shares.statuses.values())),
+            "filters": [
+                ("status", "State", STATUSES, status),
+                ("role", "Role", _offered(shares.roles, role), role),
+                ("department", "Department", _offered(shares.departments, department), department),
+            ],
+            "search": search,
+            "status": status,
+            "may_write": visit.identity.may("users.write"),
+            "next": visit.address(after=found[_PAGE - 1].username) if len(found) > _PAGE else "",
+            "first": visit.address() if after else "",
+        },
+    )
+
+
+def _offered(counts: dict[str, int], chosen: str) -> dict[str, str]:
+    """By name; the chosen one too where nobody has it."""
+    names = sorted({*counts, *([chosen] if chosen else [])}, key=str.casefold)
+    return {name: f"{name} ({counts.get(name, 0)})" for name in names}
+
+
+def _headline(counts: dict[str, int]) -> str:
+    active, pending = counts[UserStatus.ACTIVE], counts[UserStatus.PENDING]
+    if not sum(counts.values()):
+        return "Nobody is registered yet"
+    waits = f", {counted(pending, 'waits', 'wait')} to be let in" if pending else ""
+    return f"{counted(active, 'active user')}{waits}"
+
+
+ROUTES: tuple[Route, ...] = (shows("/users", users, "users.read"),)
