@@ -9,14 +9,17 @@ from opsteward.console.web.pages import (
     approvals,
     audit,
     enrollments,
+    imports,
     incidents,
     operators,
     overview,
+    reviews,
     schedules,
     settings,
     standing_orders,
     systems,
     tasks,
+    user,
     users,
 )
 
@@ -29,7 +32,10 @@ ROUTES: tuple[Route, ...] = (
     *schedules.ROUTES,
     *agents.ROUTES,
     *users.ROUTES,
+    *imports.ROUTES,  # before the page of one user, whose address holds any word
+    *user.ROUTES,
     *enrollments.ROUTES,
+    *reviews.ROUTES,
     *standing_orders.ROUTES,
     *operators.ROUTES,
     *audit.ROUTES,

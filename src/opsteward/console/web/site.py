@@ -34,6 +34,8 @@ log = get_logger(__name__)
 
 STREAM = "/console/stream"
 _SAFE = frozenset({"GET", "HEAD"})
+#: What begins so is the API's to answer, found or not.
+_OTHERS = ("/api/", "/agent/", "/scim/", "/webhook/", "/sign-", "/metrics", "/ws", "/health", "/live", "/ready")
 _FLASH = "opsteward_said"
 _FLASH_LIMIT = 500  # characters
 _AT_ONCE = 8
@@ -63,15 +65,15 @@ class Site:
         self._turns = FairShare(_AT_ONCE, waiting_limit=_WAITING_LIMIT)
         self.streams = Streams(services.feed)
 
-    def owns(self, path: str) -> bool:
-        """Whether this address is one of these pages'."""
-        return path.startswith("/console/") or any(route.pattern.fullmatch(path) for route in self._routes)
+    def owns(self, scope: Scope) -> bool:
+        """Whether this is for these pages: an address of theirs, or one of nobody that a browser's user typed."""
+        path = scope["path"]
+        if path.startswith("/console/") or any(route.pattern.fullmatch(path) for route in self._routes):
+            return True
+        return not path.startswith(_OTHERS) and "text/html" in Request(scope).headers.get("accept", "")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
-            return
         request = Request(scope, receive)
         if scope["path"].startswith(assets.PREFIX):
             await (assets.serve(request) or Response(status_code=404))(scope, receive, send)
