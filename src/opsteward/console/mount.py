@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from opsteward.console.routes import ROUTES
 from opsteward.console.services import ConsoleServices
-from opsteward.console.web.routes import ROUTES
-from opsteward.console.web.site import Site
+from opsteward.console.site import Site
 
 _LOOK_EVERY = 0.25  # seconds
 

@@ -7,7 +7,7 @@ import json
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.names import Names
-from opsteward.console.web.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.core.errors import Invalid
 from opsteward.tasks.types import SCHEDULES
 

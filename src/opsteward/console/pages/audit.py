@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.names import Names
-from opsteward.console.web.page import Page, Route, Visit, shows
+from opsteward.console.page import Page, Route, Visit, shows
 from opsteward.core.blocking import in_thread
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts import credentials
 from opsteward.accounts.types import Identity
+from opsteward.console.page import Done, Route, Visit, does
 from opsteward.console.services import ConsoleServices
-from opsteward.console.web.page import Done, Route, Visit, does
 from opsteward.console.wording import actor_in_words, pause_in_words
 from opsteward.core.errors import Invalid
 from opsteward.tasks import controls

@@ -9,8 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from opsteward.console import wording
-from opsteward.console.web import assets
+from opsteward.console import assets, wording
 from opsteward.core.clock import iso, now
 
 TEXT_LIMIT = 20_000  # characters of one piece of data that a page shows; the API gives the whole
@@ -64,7 +63,7 @@ def _short_count(number: int) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("opsteward.console.web"),
+        loader=PackageLoader("opsteward.console"),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.addresses import id_of
+from opsteward.console.import_rows import FORMATS, MODES, JobRow, value_in_words
 from opsteward.console.names import Names
-from opsteward.console.web.import_rows import FORMATS, MODES, JobRow, value_in_words
-from opsteward.console.web.page import Page, Route, Visit, shows
+from opsteward.console.page import Page, Route, Visit, shows
 from opsteward.console.wording import PROBLEM
 from opsteward.directory.enrollment_rules.service import rules_of
 from opsteward.directory.imports import jobs

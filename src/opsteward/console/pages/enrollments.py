@@ -6,9 +6,9 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.console.enrollment_rows import Duties, EnrollmentRow
 from opsteward.console.names import Names
-from opsteward.console.web.enrollment_rows import Duties, EnrollmentRow
-from opsteward.console.web.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.console.wording import counted
 from opsteward.core.errors import Invalid
 from opsteward.directory.enrollment import service as enrollment_service

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.agents import metric_history
 from opsteward.agents.types import CHANGED, AgentInfo, AgentStatus, Desired, ProcessInfo
-from opsteward.console.web.charts import FIGURES, Course
-from opsteward.console.web.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.charts import FIGURES, Course
+from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.console.wording import counted
 from opsteward.core.clock import now
 from opsteward.core.errors import NotFound

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console import wording
+from opsteward.console.actions import ApprovalRow, RunRow
+from opsteward.console.milestones import milestones
 from opsteward.console.names import Names
-from opsteward.console.web.actions import ApprovalRow, RunRow
-from opsteward.console.web.milestones import milestones
-from opsteward.console.web.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.core.errors import Invalid
 from opsteward.events import timeline
 from opsteward.events.types import IncidentStatus

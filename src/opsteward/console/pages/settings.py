@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.console.web.page import Page, Route, Visit, shows
-from opsteward.console.web.pauses import EVERYTHING
+from opsteward.console.page import Page, Route, Visit, shows
+from opsteward.console.pauses import EVERYTHING
 from opsteward.core.blocking import in_thread
 from opsteward.core.running_instance import toml_file
 from opsteward.core.settings import Settings, env_name

@@ -18,14 +18,14 @@ from starlette.types import Receive, Scope, Send
 from opsteward.accounts import denials
 from opsteward.accounts import sessions as browser_sessions
 from opsteward.accounts.types import Identity
+from opsteward.console import assets
+from opsteward.console.navigation import read_waiting, rooms_of
+from opsteward.console.page import CSRF_FIELD, Done, Page, Route, Visit, check_csrf, csrf_token
+from opsteward.console.pauses import read_pauses
+from opsteward.console.rendering import render
 from opsteward.console.services import ConsoleServices
-from opsteward.console.web import assets
-from opsteward.console.web.navigation import read_waiting, rooms_of
-from opsteward.console.web.page import CSRF_FIELD, Done, Page, Route, Visit, check_csrf, csrf_token
-from opsteward.console.web.pauses import read_pauses
-from opsteward.console.web.rendering import render
-from opsteward.console.web.stream import Streams, about_of
-from opsteward.core.errors import Conflict, NotFound, OpsError, Unauthenticated, Unavailable
+from opsteward.console.stream import Streams, about_of
+from opsteward.core.errors import Conflict, Denied, NotFound, OpsError, Unauthenticated, Unavailable
 from opsteward.core.fair_share import Busy, FairShare, Party
 from opsteward.core.ids import uuid7
 from opsteward.core.log import correlated, correlation_id, get_logger
@@ -81,7 +81,7 @@ class Site:
         identity = None
         try:
             if not _is_asked_by_us(request):
-                raise NotAsked
+                raise Denied("another site's page asks for this", remedy="open this page by its own address")
             identity = await browser_sessions.identify(self._services.db, secret=_secret(request))
             if scope["path"] == STREAM:
                 await self._stream(identity, request, receive, send)
@@ -89,11 +89,14 @@ class Site:
             response = await self._answer(identity, request)
         except Unauthenticated:
             response = RedirectResponse("/sign-in", status_code=303)
+        except _WrongMethod:
+            error = Conflict("this address can't be used that way", remedy="open it as a page")
+            response = _apology(error, request, identity, status=405)
         except OpsError as error:
             response = _apology(error, request, identity)
         except Exception:  # the pages' boundary
             log.exception("console.page.crashed", path=scope["path"])
-            response = _apology(Crashed(), request, identity)
+            response = _apology(OpsError(), request, identity)
         response.headers.update(_HEADERS)
         await response(scope, receive, send)
 
@@ -129,7 +132,7 @@ class Site:
             if route.method == method:
                 return route, found.groupdict()
         if here:
-            raise WrongMethod
+            raise _WrongMethod
         raise NotFound("there is no page at this address", remedy="check the address, or go to the overview")
 
     async def _require(self, route: Route, identity: Identity) -> None:
@@ -169,26 +172,8 @@ class Site:
         )
 
 
-class NotAsked(OpsError):
-    """A change, or a page, that another site's page asks for."""
-
-    code = "foreign"
-    http_status = 403
-    title = "Open this page by its own address"
-
-
-class WrongMethod(OpsError):
+class _WrongMethod(Exception):
     """The address exists, and takes no such request."""
-
-    code = "method_not_allowed"
-    http_status = 405
-    title = "This address can't be used that way"
-
-
-class Crashed(OpsError):
-    """What we did not foresee."""
-
-    title = "Something went wrong here"
 
 
 def frame_of(request: Request, me: Identity | None, **given: Any) -> dict[str, Any]:
@@ -217,11 +202,11 @@ def in_words(error: OpsError) -> str:
     return ". ".join(dict.fromkeys(part.rstrip(".") for part in said if part and part != error.title))
 
 
-def _apology(error: OpsError, request: Request, me: Identity | None) -> Response:
-    words = in_words(error)
+def _apology(error: OpsError, request: Request, me: Identity | None, *, status: int = 0) -> Response:
+    status, words = status or error.http_status, in_words(error)
     back = urlsplit(request.headers.get("referer", ""))
     to = back.path + (f"?{back.query}" if back.query else "") if back.netloc == request.headers.get("host") else ""
-    reference = correlation_id.get() if error.http_status >= 500 else ""
+    reference = correlation_id.get() if status >= 500 else ""
     rooms = rooms_of(me, request.scope["path"], {}) if me else []
     frame = frame_of(request, me, said=None, rooms=rooms)
     html = render(
@@ -229,13 +214,13 @@ def _apology(error: OpsError, request: Request, me: Identity | None) -> Response
         **frame,
         title=error.title,
         words=words,
-        status=error.http_status,
+        status=status,
         back=to,
         reference=reference,
         again=error.retryable and request.method in _SAFE,
     )
     headers = {"Retry-After": "2"} if error.retryable else {}
-    return HTMLResponse(html, status_code=error.http_status, headers=headers)
+    return HTMLResponse(html, status_code=status, headers=headers)
 
 
 def _secret(request: Request) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.console.actions import ApprovalRow
 from opsteward.console.names import Names
-from opsteward.console.web.actions import ApprovalRow
-from opsteward.console.web.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.core.errors import Invalid
 
 _PAGE = 30

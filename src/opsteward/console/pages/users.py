@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.console.web.page import Page, Route, Visit, shows
+from opsteward.console.page import Page, Route, Visit, shows
 from opsteward.console.wording import USER, counted
 from opsteward.directory.types import UserStatus
 from opsteward.directory.user_changes import PEOPLE

@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.types import Identity
+from opsteward.console.actions import ApprovalRow, RunRow
 from opsteward.console.names import Names
-from opsteward.console.web.actions import ApprovalRow, RunRow
-from opsteward.console.web.navigation import WAITING_LIMIT
-from opsteward.console.web.page import Done, Page, Route, Visit, does, shows
-from opsteward.console.web.pauses import WRITE, what_can_be_paused
+from opsteward.console.navigation import WAITING_LIMIT
+from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.pauses import WRITE, what_can_be_paused
 from opsteward.console.wording import counted, pause_in_words
 from opsteward.core.clock import now
 from opsteward.directory.enrollment import service as enrollment_service

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from opsteward.console.web import pauses
-from opsteward.console.web.page import Route
-from opsteward.console.web.pages import (
+from opsteward.console import pauses
+from opsteward.console.page import Route
+from opsteward.console.pages import (
     agents,
     approvals,
     audit,

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.names import Names
-from opsteward.console.web.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.core.errors import FieldProblem, Invalid, OpsError
 
 _TEXT_LIMIT = 262_144  # characters

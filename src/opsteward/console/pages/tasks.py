@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.names import Names
-from opsteward.console.web.page import Done, Page, Route, Visit, does, shows
-from opsteward.console.web.task_rows import TaskRow, nearest, story_of
+from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.task_rows import TaskRow, nearest, story_of
 from opsteward.console.wording import PRIORITY, TASK, counted
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.console.enrollment_rows import Duties, EnrollmentRow
 from opsteward.console.names import Names
-from opsteward.console.web.enrollment_rows import Duties, EnrollmentRow
-from opsteward.console.web.page import Done, Page, Route, Visit, does, shows
-from opsteward.console.web.people import history_of, user_looks
+from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.people import history_of, user_looks
 from opsteward.core.clock import now
 from opsteward.core.errors import Conflict, Invalid
 from opsteward.directory.enrollment import service as enrollment_service

@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.addresses import cursor_of, id_of
 from opsteward.console.names import Names
-from opsteward.console.web.page import Done, Page, Route, Visit, does, shows
-from opsteward.console.web.review_filter import Filter
-from opsteward.console.web.review_rows import ReviewRow, holders_of
+from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.review_filter import Filter
+from opsteward.console.review_rows import ReviewRow, holders_of
 from opsteward.console.wording import counted
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid

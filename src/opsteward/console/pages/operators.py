@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.accounts import credentials, operators, passwords
 from opsteward.accounts.permissions import ROLES, SIGNED_IN
 from opsteward.accounts.role_delegation import require_power_over
-from opsteward.console.web.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.core.errors import Denied, Invalid
 
 _TOKENS_SHOWN = 100
