@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -37,6 +38,17 @@ def said(one: httpx.Client, answer: httpx.Response) -> str:
     """The page that a form leads to."""
     assert answer.status_code == 303, re.sub(r"<[^>]+>", "", answer.text)[-400:]
     return unescape(one.get(answer.headers["location"]).text)
+
+
+def waiting_for(api: httpx.Client, name: str) -> dict[str, Any]:
+    """The approval whose plan names this, once it waits: an incident's action is planned behind the answer."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        found: list[dict[str, Any]] = api.get("/api/v1/approvals").json()["items"]
+        if one := next((a for a in found if name in str(a["plan"])), None):
+            return one
+        time.sleep(0.1)
+    pytest.fail("no approval waits")
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -106,8 +118,7 @@ def test_an_approval_is_for_the_plan_that_was_shown_and_by_another(served: Serve
     name = f"Invoice{uuid4().hex[:6]}"
     served.send(message="invoices fail", source="billing", error_type=name, severity="high")
     with served.api() as api, browser(served, served.operator(f"a{uuid4().hex[:8]}", "approver")) as approver:
-        waiting: list[dict[str, Any]] = api.get("/api/v1/approvals").json()["items"]
-        one = next(a for a in waiting if name in str(a["plan"]))
+        one = waiting_for(api, name)
         here, old = f"/approvals/{one['id']}", one["plan_hash"]
         assert old in approver.get(here).text
         params = one["params"] | {"title": "Another title"}
