@@ -58,7 +58,7 @@ def running(home: Path, **settings: object) -> Iterator[Instance]:
 
 
 def settle(instance: Instance) -> None:
-    """Wait until nothing is left of the start: the console's pages are loaded after the first requests are taken."""
+    """Wait until nothing is left of the start: the engine is loaded after the first requests are taken."""
     process = psutil.Process(instance.process.pid)
     while process.cpu_percent(interval=1) > QUIET:
         pass

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 HEAVY = {
-    "aiohttp", "alembic", "apprise", "cryptography", "dbos", "fastapi", "httpx", "nicegui", "opentelemetry",
+    "aiohttp", "alembic", "apprise", "cryptography", "dbos", "fastapi", "httpx", "jinja2", "opentelemetry",
     "prometheus_client", "psutil", "psycopg", "pydantic", "pydantic_settings", "rich", "sqlalchemy", "starlette",
     "structlog", "uvicorn", "yaml",
 }  # fmt: skip

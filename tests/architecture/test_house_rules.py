@@ -26,7 +26,7 @@ BOUNDARIES = {
     "app/registry.py: load_plugin": "whatever a plug-in's module does when it is imported, the others work without it",
     "app/worker.py: seal_waiting": "one tenant's trouble must not leave the others unsealed",
     "cli/main.py: _run": "the last one: says an expected failure in one line, and lets any other through",
-    "console/live.py: LivePage._follow": "one change that can't be shown must not silence an open page",
+    "console/site.py: Site.__call__": "a page that can't be shown is told as one, and logged",
     "core/daemon_threads.py: DaemonThreads._run": "whatever a call raises belongs to who asked for it",
     "core/durable.py: Engine._sweep": "the sweep must outlive a round in which the database is away",
     "core/durable.py: _patiently": "a step's error ends its workflow in order instead of leaving it hanging",

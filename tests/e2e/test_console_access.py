@@ -1,38 +1,36 @@
-"""Who gets in: signing in and out, the gate before every address of the console, and the wall between tenants."""
+"""Who gets in: signing in and out, the gate before every page, forged forms, and the wall between tenants."""
 
 from __future__ import annotations
 
-import asyncio
+import re
+from collections.abc import Iterator
 
 import httpx
 import pytest
-import websockets
 from playwright.async_api import expect
 
 from .conftest import Served, Visit
 
-SOCKET = "/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
+
+@pytest.fixture
+def admin(served: Served) -> Iterator[httpx.Client]:
+    """The first operator's browser session, over plain HTTP."""
+    with browser(served) as one:
+        yield one
 
 
-def _socket_url(served: Served) -> str:
-    return served.url.replace("http", "ws", 1) + SOCKET
+def browser(served: Served, token: str | None = None) -> httpx.Client:
+    """A client that sends what a browser's form sends."""
+    cookies = {"opsteward_session": served.session(token)}
+    headers = {"Accept": "text/html", "Origin": served.url}
+    return httpx.Client(base_url=served.url, cookies=cookies, headers=headers, timeout=15)
 
 
-async def _knock(served: Served, *, cookie: str | None, origin: str | None) -> int:
-    """The status with which a socket is answered; 101 is open."""
-    headers = {"Cookie": f"opsteward_session={cookie}"} if cookie else {}
-    try:
-        async with websockets.connect(_socket_url(served), additional_headers=headers, origin=origin):
-            return 101
-    except websockets.InvalidStatus as refused:
-        return refused.response.status_code
-
-
-def test_while_the_console_loads_a_page_says_so_and_comes_back(served: Served) -> None:
-    for status, text in served.answers_while_loading:
-        assert status == 503
-        assert "console is starting" in text
-        assert 'http-equiv="refresh"' in text
+def csrf_of(one: httpx.Client) -> str:
+    """The token of this session's forms."""
+    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', one.get("/standing-orders").text)
+    assert found is not None
+    return found[1]
 
 
 async def test_one_time_link_signs_in_once(served: Served, visit: Visit) -> None:
@@ -41,7 +39,6 @@ async def test_one_time_link_signs_in_once(served: Served, visit: Visit) -> None
     await expect(page.locator(".tenant")).to_have_text("default")
     await expect(page.locator(".operator")).to_have_text("admin")
     assert page.url == f"{served.url}/"
-
     again = await visit(served.link, signed_in=False)
     await expect(again.get_by_role("alert")).to_contain_text("was used already")
 
@@ -58,10 +55,8 @@ async def test_token_form_signs_in(served: Served, visit: Visit) -> None:
     await expect(page.locator(".headline h1")).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/incidents/0192f0c1-2345-7abc-8def-0123456789ab", "/_nicegui/x/static/nicegui.js", SOCKET]
-)
-def test_without_a_session_every_address_leads_to_sign_in(served: Served, path: str) -> None:
+@pytest.mark.parametrize("path", ["/", "/incidents/0192f0c1-2345-7abc-8def-0123456789ab", "/audit", "/console/stream"])
+def test_without_a_session_every_page_leads_to_sign_in(served: Served, path: str) -> None:
     for cookies in ({}, {"opsteward_session": "ops_made_up"}, {"opsteward_session": served.token}):
         answer = httpx.get(served.url + path, cookies=cookies, timeout=15)
         assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
@@ -74,64 +69,86 @@ def test_addresses_that_are_not_the_consoles_stay_the_apis(served: Served) -> No
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_pages_can_neither_be_framed_nor_kept(served: Served) -> None:
-    answer = httpx.get(f"{served.url}/", cookies={"opsteward_session": served.session()}, timeout=15)
-    assert answer.status_code == 200
-    assert answer.headers["x-frame-options"] == "DENY"
-    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
-    assert "no-store" in answer.headers["cache-control"]
+def test_pages_can_neither_be_framed_nor_kept_nor_run_strange_script(admin: httpx.Client) -> None:
+    for path in ("/", "/incidents", "/nothing-here", "/incidents/no-id"):
+        answer = admin.get(path)
+        policy = answer.headers["content-security-policy"]
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert "default-src 'self'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert "no-store" in answer.headers["cache-control"]
 
 
-async def test_sockets_open_only_for_a_session_from_our_own_pages(served: Served) -> None:
-    cookie = served.session()
-    assert await _knock(served, cookie=cookie, origin=served.url) == 101
-    assert await _knock(served, cookie=None, origin=served.url) == 403
-    assert await _knock(served, cookie=cookie, origin="https://evil.example") == 403
-    assert await _knock(served, cookie=cookie, origin="null") == 403
-    assert await _knock(served, cookie=cookie, origin=None) == 403
+def test_a_foreign_page_gets_nothing(served: Served) -> None:
+    cookies = {"opsteward_session": served.session()}
+    for origin in ("https://evil.example", "null"):
+        for path in ("/", "/console/stream?about=incident"):
+            answer = httpx.get(f"{served.url}{path}", cookies=cookies, headers={"Origin": origin}, timeout=15)
+            assert answer.status_code == 403
 
 
-def test_a_foreign_page_gets_nothing_over_http_either(served: Served) -> None:
-    cookies, foreign = {"opsteward_session": served.session()}, {"Origin": "https://evil.example"}
-    assert httpx.get(f"{served.url}/", cookies=cookies, headers=foreign, timeout=15).status_code == 403
-    polling = f"{served.url}{SOCKET.replace('websocket', 'polling')}"
-    assert httpx.get(polling, cookies=cookies, headers=foreign, timeout=15).status_code == 403
-    assert httpx.post(polling, cookies=cookies, content=b"40", timeout=15).status_code == 403
+def test_a_form_of_another_origin_or_session_does_nothing(served: Served, admin: httpx.Client) -> None:
+    form = {"csrf": csrf_of(admin), "name": "forged", "role_viewer": "1"}
+    for origin in ("https://evil.example", "null"):
+        assert admin.post("/operators", data=form, headers={"Origin": origin}).status_code == 403
+    with browser(served) as other:  # the same operator in another session
+        assert other.post("/operators", data=form).status_code == 403
+    for csrf in ("", "x", "0" * 64):
+        assert admin.post("/operators", data={**form, "csrf": csrf}).status_code == 403
+    with served.api() as api:
+        assert "forged" not in [one["name"] for one in api.get("/api/v1/operators").json()["items"]]
+
+
+def test_no_form_leads_to_another_site(served: Served, admin: httpx.Client) -> None:
+    with browser(served, served.operator("rex", "approver")) as approver:
+        csrf = csrf_of(approver)
+        for back in ("https://evil.example", "//evil.example", "/\\evil.example", "/incidents//evil.example"):
+            form = {"csrf": csrf, "back": back}
+            answer = approver.post("/approvals/0192f0c1-2345-7abc-8def-0123456789ab/refuse", data=form)
+            assert answer.status_code == 404
+            assert "evil" not in answer.text
 
 
 async def test_signing_out_closes_what_is_open(served: Served, visit: Visit) -> None:
     cookie = served.session()
     one = await visit("/", cookie=cookie)
-    other = await one.context.new_page()
-    await other.goto(served.url)
-    await expect(other.locator(".headline h1")).to_be_visible()
-    headers = {"Cookie": f"opsteward_session={cookie}"}
-    async with websockets.connect(_socket_url(served), additional_headers=headers, origin=served.url) as socket:
-        await one.get_by_role("button", name="Sign out").click()
-        await one.wait_for_url("**/sign-in")
-        await other.wait_for_url("**/sign-in")
-        with pytest.raises(websockets.ConnectionClosed) as closed:
-            async with asyncio.timeout(10):
-                while True:
-                    await socket.recv()
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 4401
-    assert await _knock(served, cookie=cookie, origin=served.url) == 403
+    await one.get_by_role("button", name="Sign out").click()
+    await one.wait_for_url("**/sign-in")
+    answer = httpx.get(f"{served.url}/", cookies={"opsteward_session": cookie}, timeout=15)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
 
 
-async def test_another_tenant_sees_nothing(served: Served, visit: Visit) -> None:
+def test_a_stream_ends_with_its_session(served: Served) -> None:
+    cookie = served.session()
+    with (
+        httpx.Client(base_url=served.url, cookies={"opsteward_session": cookie}, timeout=15) as one,
+        one.stream("GET", "/console/stream?about=incident") as stream,
+    ):
+        told = stream.iter_text()
+        assert next(told).startswith("retry:")
+        httpx.post(f"{served.url}/sign-out", cookies={"opsteward_session": cookie}, headers={"Origin": served.url})
+        assert "event: signed-out" in "".join(told)  # and the stream is over
+
+
+def test_another_tenant_sees_nothing(served: Served) -> None:
     taken = served.send(message="connection to the ledger lost", source="ledger", error_type="ConnectionError")
     with served.api() as api:
         stranger = api.post("/api/v1/tenants", json={"name": "stranger", "operator": "eve"}).json()["token"]
-    page = await visit(f"/incidents/{taken['incident_id']}", token=stranger)
-    await expect(page.get_by_role("heading", name="Not found")).to_be_visible()
-    await expect(page.get_by_text("no incident of this id")).to_be_visible()
-    await page.goto(served.url)
-    await expect(page.locator(".tenant")).to_have_text("stranger")
-    await expect(page.get_by_role("heading", name="Ready for your first system")).to_be_visible()
-    assert await page.get_by_text("ledger").count() == 0
+    with browser(served, stranger) as eve:
+        page = eve.get(f"/incidents/{taken['incident_id']}")
+        assert page.status_code == 404
+        assert "no incident of this id" in page.text
+        resolve = f"/incidents/{taken['incident_id']}/resolve"
+        assert eve.post(resolve, data={"csrf": csrf_of(eve)}).status_code == 404
+        overview = eve.get("/").text
+        assert "Ready for your first system" in overview
+        assert "ledger" not in overview
 
 
-async def test_without_the_right_to_read_a_page_says_so(served: Served, visit: Visit) -> None:
-    page = await visit("/", token=served.operator("pia", "platform"))
-    await expect(page.get_by_text("this needs the permission systems.read")).to_be_visible()
+def test_without_the_right_to_read_a_page_says_so(served: Served) -> None:
+    with browser(served, served.operator("pia", "platform")) as pia:
+        page = pia.get("/")
+        assert page.status_code == 403
+        assert "this needs the permission systems.read" in page.text
+        assert pia.get("/settings").status_code == 200

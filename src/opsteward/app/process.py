@@ -145,6 +145,9 @@ def api_services_of(services: Services, readiness: Callable[[], dict[str, bool]]
 def console_services_of(services: Services, readiness: Callable[[], dict[str, bool]]) -> ConsoleServices:
     """What the console's pages work with."""
     return ConsoleServices(
+        settings=services.settings.groups(),
+        public_url=services.settings.api.public_url,
+        oncall_is_told=bool(services.settings.notify.oncall),
         db=services.web,
         feed=services.feed,
         registry=services.registry,
@@ -152,12 +155,15 @@ def console_services_of(services: Services, readiness: Callable[[], dict[str, bo
         action_service=services.action_service,
         approvals=services.approvals,
         incidents=services.incidents,
+        orders=services.orders,
         sessions=services.sessions,
         task_types=services.task_types,
         schedules=services.schedules,
         agents=services.agents,
         users=services.users,
         enrollments=services.enrollments,
+        witnesses=services.witnesses,
+        audit_key=services.box.audit_key(),
         readiness=readiness,
     )
 

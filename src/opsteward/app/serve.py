@@ -90,7 +90,9 @@ def serve(settings: Settings, announce: Announce) -> None:
         return dict(process[0].parts) if process else {"database": False}
 
     app = build_app(api_services_of(services, readiness), lifespan=lifespan)
-    console = Console(console_services_of(services, readiness), otherwise=app.router.default)
+    console = Console(
+        console_services_of(services, readiness), otherwise=app.router.default, leaving=lambda: server.should_exit
+    )
     app.router.default = console
     config = uvicorn.Config(
         app,

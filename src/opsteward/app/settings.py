@@ -49,6 +49,10 @@ class Settings:
     notify: NotifySettings
     integrations: IntegrationSettings
 
+    def groups(self) -> list[SettingsGroup]:
+        """The groups of all rooms."""
+        return [getattr(self, name) for name in GROUPS]
+
     @property
     def home(self) -> Path:
         """The folder of all files."""

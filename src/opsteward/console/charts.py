@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from opsteward.agents.metric_history import POINTS
 from opsteward.agents.types import MetricHistory, MetricPoint
-from opsteward.console.elements import tag, text
 from opsteward.console.wording import response_time_in_words
 
 _WIDE, _HIGH = 240, 56  # of the drawing's own units
@@ -62,22 +61,14 @@ class Course:
         """What people call it."""
         return FIGURES[self.figure.name][0]
 
+    def in_words(self, value: float) -> str:
+        """A value of this figure as people say it."""
+        return FIGURES[self.figure.name][1](value)
 
-def draw_course(course: Course) -> None:
-    """A figure: its name, its latest value, its line, and how it was spread."""
-    figure = course.figure
-    in_words = FIGURES[figure.name][1]
-    text(course.title, "label", name="p")
-    text(in_words(figure.latest), "value", name="p")
-    with tag("svg", "spark") as drawn:
-        for part in _lines(course):
-            line = tag("polyline")
-            line.props["points"] = " ".join(f"{x:.1f},{y:.1f}" for x, y in part)
-            line.props["vector-effect"] = "non-scaling-stroke"
-    drawn.props["viewBox"], drawn.props["preserveAspectRatio"] = f"0 0 {_WIDE} {_HIGH}", "none"
-    drawn.props["role"] = "img"
-    drawn.props["aria-label"] = f"{course.title}: between {in_words(figure.lowest)} and {in_words(figure.highest)}"
-    text(f"median {in_words(figure.p50)}, p95 {in_words(figure.p95)}", "quiet", name="p")
+    @property
+    def lines(self) -> list[str]:
+        """The points of each part of its line, as SVG has them."""
+        return [" ".join(f"{x:.1f},{y:.1f}" for x, y in part) for part in _lines(self)]
 
 
 def _lines(course: Course) -> list[list[tuple[float, float]]]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from opsteward.actions.types import ActionView
-from opsteward.console.elements import at, tag, text
-from opsteward.console.wording import duration_in_words
 from opsteward.events.types import IncidentView, TimelineView
 
 
@@ -40,17 +38,3 @@ def milestones(incident: IncidentView, story: Sequence[TimelineView], runs: Sequ
         stage("Verified", first("verified")),
         stage("Total", incident.resolved_at),
     ]
-
-
-def draw_milestones(stages: list[Milestone]) -> None:
-    """The first by its time, the others by their distance from it."""
-    with tag("ol", "milestones"):
-        for stage in stages:
-            with tag("li", "" if stage.at else "not-yet"):
-                text(stage.name, "label")
-                if stage.at is None or stage.after is None:
-                    text("not yet", "value")
-                elif stage.name == "Detected":
-                    at(stage.at).classes("value")
-                else:
-                    text(("" if stage.name == "Total" else "+") + duration_in_words(stage.after), "value")

@@ -8,12 +8,12 @@ from typing import get_args
 from urllib.parse import urlencode
 
 from opsteward.console.addresses import check_words
-from opsteward.console.elements import MAX_SEARCHED
 from opsteward.core.errors import Invalid
 from opsteward.directory.reviews.queries import Kind, Standing, Wanted
 
 #: What `show` may be: nothing is what is open, of a closed campaign everything.
 SHOWN = ("", "all", "open", "keep", "revoke")
+MAX_SEARCHED = 200  # characters
 _MAX = {"search": MAX_SEARCHED, "name": 255, "after": 100}
 
 

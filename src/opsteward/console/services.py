@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from opsteward.actions.approvals import Approvals
 from opsteward.actions.service import ActionService
 from opsteward.agents.service import AgentService
+from opsteward.console.kept_shares import KeptShares
 from opsteward.contracts.registry import Registry
 from opsteward.core.db import Database
 from opsteward.core.feed import Feed
+from opsteward.core.settings import SettingsGroup
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.users.service import Users
 from opsteward.events.incidents import Incidents
+from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.systems.service import Inventory
 from opsteward.tasks.registry import TaskRegistry
 from opsteward.tasks.schedules import Schedules
+from opsteward.telemetry.witness import Witnesses
 from opsteward.troubleshooting.service import Sessions
 
 
 @dataclass(kw_only=True)
 class ConsoleServices:
-    """`readiness` gives the parts of the process that are up, by name."""
+    """`readiness` gives the parts of the process that are up, by name; `audit_key` keys the audit log's chain."""
 
+    settings: Sequence[SettingsGroup]
+    public_url: str | None
+    #: Whether an escalation reaches anybody outside the console.
+    oncall_is_told: bool
     db: Database
     feed: Feed
     registry: Registry
@@ -31,10 +40,18 @@ class ConsoleServices:
     action_service: ActionService
     approvals: Approvals
     incidents: Incidents
+    orders: StandingOrders
     sessions: Sessions
     task_types: TaskRegistry
     schedules: Schedules
     agents: AgentService
     users: Users
     enrollments: Enrollments
+    witnesses: Witnesses
+    audit_key: bytes
     readiness: Callable[[], dict[str, bool]]
+
+    @cached_property
+    def user_shares(self) -> KeptShares:
+        """How many users there are of each status, role and department, as last counted."""
+        return KeptShares(self.feed)

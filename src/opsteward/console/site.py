@@ -1,66 +1,259 @@
-"""The application that serves the pages. Importing this imports NiceGUI."""
+"""The console's addresses: who may ask, which page answers, and what is said when none can.
+
+Every page and form runs in one unit of work of its tenant, with the rights that its session has at that moment.
+"""
 
 from __future__ import annotations
 
-from contextlib import suppress
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
-from fastapi import FastAPI
-from nicegui import Client, ui
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
 
-from opsteward.console import frame
-from opsteward.console.gate import IDENTITY
-from opsteward.console.pages import (
-    agents,
-    enrollments,
-    imports,
-    incident,
-    overview,
-    review,
-    reviews,
-    task,
-    tasks,
-    user,
-    users,
-)
+from opsteward.accounts import denials
+from opsteward.accounts import sessions as browser_sessions
+from opsteward.accounts.types import Identity
+from opsteward.console import assets
+from opsteward.console.navigation import read_waiting, rooms_of
+from opsteward.console.page import CSRF_FIELD, Done, Page, Route, Visit, check_csrf, csrf_token
+from opsteward.console.pauses import read_pauses
+from opsteward.console.rendering import render
 from opsteward.console.services import ConsoleServices
+from opsteward.console.stream import Streams, about_of
+from opsteward.core.errors import Conflict, Denied, NotFound, OpsError, Unauthenticated, Unavailable
+from opsteward.core.fair_share import Busy, FairShare, Party
+from opsteward.core.ids import uuid7
+from opsteward.core.log import correlated, correlation_id, get_logger
 
-_RECONNECT = 20.0  # seconds that a page whose connection broke (a phone asleep) may take to come back as it was
+log = get_logger(__name__)
+
+STREAM = "/console/stream"
+_SAFE = frozenset({"GET", "HEAD"})
+#: What begins so is the API's to answer, found or not.
+_OTHERS = ("/api/", "/agent/", "/scim/", "/webhook/", "/sign-", "/metrics", "/ws", "/health", "/live", "/ready")
+_FLASH = "opsteward_said"
+_FLASH_LIMIT = 500  # characters
+_AT_ONCE = 8
+_WAITING_LIMIT = 2000
+_PATIENCE = 30.0  # seconds that a page waits for its turn
+_FIELDS_LIMIT = 2000
+
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
 
 
-def operators_of_live_pages() -> list[str]:
-    """The id of the operator of each page that is open, or was a moment ago."""
-    found = []
-    for client in Client.instances.values():
-        with suppress(RuntimeError):  # one of the library's own, that nobody asked for
-            if identity := client.request.scope.get(IDENTITY):
-                found.append(str(identity.operator_id))
-    return found
+class Site:
+    """ASGI: the pages of these routes."""
+
+    def __init__(self, services: ConsoleServices, routes: Sequence[Route]) -> None:
+        self._services = services
+        self._routes = routes
+        self._turns = FairShare(_AT_ONCE, waiting_limit=_WAITING_LIMIT)
+        self.streams = Streams(services.feed)
+
+    def owns(self, scope: Scope) -> bool:
+        """Whether this is for these pages: an address of theirs, or one of nobody that a browser's user typed."""
+        path = scope["path"]
+        if path.startswith("/console/") or any(route.pattern.fullmatch(path) for route in self._routes):
+            return True
+        return not path.startswith(_OTHERS) and "text/html" in Request(scope).headers.get("accept", "")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        request = Request(scope, receive)
+        if scope["path"].startswith(assets.PREFIX):
+            await (assets.serve(request) or Response(status_code=404))(scope, receive, send)
+            return
+        identity = None
+        try:
+            if not _is_asked_by_us(request):
+                raise Denied("another site's page asks for this", remedy="open this page by its own address")
+            identity = await browser_sessions.identify(self._services.db, secret=_secret(request))
+            if scope["path"] == STREAM:
+                await self._stream(identity, request, receive, send)
+                return
+            response = await self._answer(identity, request)
+        except Unauthenticated:
+            response = RedirectResponse("/sign-in", status_code=303)
+        except _WrongMethod:
+            error = Conflict("this address can't be used that way", remedy="open it as a page")
+            response = _apology(error, request, identity, status=405)
+        except OpsError as error:
+            response = _apology(error, request, identity)
+        except Exception:  # the pages' boundary
+            log.exception("console.page.crashed", path=scope["path"])
+            response = _apology(OpsError(), request, identity)
+        response.headers.update(_HEADERS)
+        await response(scope, receive, send)
+
+    async def _stream(self, identity: Identity, request: Request, receive: Receive, send: Send) -> None:
+        if self.streams.full(identity):
+            response = Response("Too many pages are open.", status_code=429, headers={"Retry-After": "30"})
+            await response(request.scope, receive, send)
+            return
+        await self.streams.serve(identity, about_of(request.query_params.get("about", "")), receive, send)
+
+    async def _answer(self, identity: Identity, request: Request) -> Response:
+        route, arguments = self._route_of(request)
+        try:
+            turn = Party(str(identity.tenant_id), str(identity.operator_id))
+            async with self._turns.of(turn, patience=_PATIENCE):
+                if route.method == "GET":
+                    return await self._show(
+                        route, Visit(services=self._services, identity=identity, request=request, arguments=arguments)
+                    )
+                form = await _form_of(request)
+                check_csrf(request, form.get(CSRF_FIELD, ""))
+                return await self._do(
+                    route,
+                    Visit(services=self._services, identity=identity, request=request, arguments=arguments, form=form),
+                )
+        except Busy as busy:
+            raise Unavailable("Many pages are asked for at once", remedy="try again in a moment") from busy
+
+    def _route_of(self, request: Request) -> tuple[Route, dict[str, str]]:
+        path, method = request.scope["path"], "GET" if request.method in _SAFE else request.method
+        here = [(route, found) for route in self._routes if (found := route.pattern.fullmatch(path))]
+        for route, found in here:
+            if route.method == method:
+                return route, found.groupdict()
+        if here:
+            raise _WrongMethod
+        raise NotFound("there is no page at this address", remedy="check the address, or go to the overview")
+
+    async def _require(self, route: Route, identity: Identity) -> None:
+        for permission in route.needs:
+            if not identity.may(permission):
+                await denials.note_denied(self._services.db, identity, permission=permission)
+            identity.require(permission)
+
+    async def _show(self, route: Route, visit: Visit) -> Response:
+        await self._require(route, visit.identity)
+        async with self._services.db.unit_of_work(visit.identity.tenant_id) as session:
+            page = await route.run(visit, session)
+            assert isinstance(page, Page)
+            frame = await self._frame(visit, session, page)
+        return _page(page, frame)
+
+    async def _do(self, route: Route, visit: Visit) -> Response:
+        with correlated(correlation_id.get() or str(uuid7())):
+            await self._require(route, visit.identity)
+            async with self._services.db.unit_of_work(visit.identity.tenant_id) as session:
+                done = await route.run(visit, session)
+                if isinstance(done, Page):
+                    return _page(done, await self._frame(visit, session, done))
+        answer = RedirectResponse(done.to, status_code=303)
+        _say(answer, done, secure=visit.request.url.scheme == "https")
+        return answer
+
+    async def _frame(self, visit: Visit, session: Any, page: Page) -> dict[str, Any]:
+        me = visit.identity
+        waiting = await read_waiting(self._services, session, me)
+        return frame_of(
+            visit.request,
+            me,
+            rooms=rooms_of(me, visit.request.scope["path"], waiting),
+            pauses=await read_pauses(session, me),
+            about=",".join(page.about),
+        )
 
 
-def build(services: ConsoleServices) -> FastAPI:
-    """The application with all pages, to be run within its own lifespan. Once in a process: NiceGUI is global."""
-    frame.share_style()
-    overview.install(services)
-    incident.install(services)
-    tasks.install(services)
-    task.install(services)
-    agents.install(services)
-    users.install(services)
-    imports.install(services)  # before the page of one user, whose address holds any word
-    user.install(services)
-    enrollments.install(services)
-    reviews.install(services)
-    review.install(services)
-    host = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    ui.run_with(
-        host,
-        title="Opsteward",
-        favicon=frame.FAVICON,
-        dark=None,  # as the system says
-        language="en-US",
-        tailwind=False,
-        binding_refresh_interval=None,  # we bind nothing that would have to be polled
-        reconnect_timeout=_RECONNECT,
-        show_welcome_message=False,
+class _WrongMethod(Exception):
+    """The address exists, and takes no such request."""
+
+
+def frame_of(request: Request, me: Identity | None, **given: Any) -> dict[str, Any]:
+    """What every page's frame shows."""
+    frame: dict[str, Any] = {"rooms": [], "pauses": [], "about": "", "said": _said(request), "me": me}
+    return {
+        **frame,
+        "csrf": csrf_token(_secret(request)),
+        "path": request.scope["path"],
+        "here": str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""),
+        **given,
+    }
+
+
+def _page(page: Page, frame: dict[str, Any]) -> Response:
+    html = render(page.template, title=page.title, **{**frame, **page.values})
+    response = HTMLResponse(html, status_code=page.status)
+    if frame["said"]:
+        response.delete_cookie(_FLASH, path="/")
+    return response
+
+
+def in_words(error: OpsError) -> str:
+    """An error for a person: what, and the remedy; what its title says already is not said again."""
+    said = [error.detail, error.remedy, *(p.remedy for p in error.problems)]
+    return ". ".join(dict.fromkeys(part.rstrip(".") for part in said if part and part != error.title))
+
+
+def _apology(error: OpsError, request: Request, me: Identity | None, *, status: int = 0) -> Response:
+    status, words = status or error.http_status, in_words(error)
+    back = urlsplit(request.headers.get("referer", ""))
+    to = back.path + (f"?{back.query}" if back.query else "") if back.netloc == request.headers.get("host") else ""
+    reference = correlation_id.get() if status >= 500 else ""
+    rooms = rooms_of(me, request.scope["path"], {}) if me else []
+    frame = frame_of(request, me, said=None, rooms=rooms)
+    html = render(
+        "error.html",
+        **frame,
+        title=error.title,
+        words=words,
+        status=status,
+        back=to,
+        reference=reference,
+        again=error.retryable and request.method in _SAFE,
     )
-    return host
+    headers = {"Retry-After": "2"} if error.retryable else {}
+    return HTMLResponse(html, status_code=status, headers=headers)
+
+
+def _secret(request: Request) -> str:
+    return request.cookies.get(browser_sessions.SESSION_COOKIE, "")
+
+
+def _is_asked_by_us(connection: HTTPConnection) -> bool:
+    """What may change something must name our origin; the rest must not name another."""
+    origin = connection.headers.get("origin")
+    if origin is None:
+        return connection.scope["method"] in _SAFE
+    return browser_sessions.is_same_origin(origin, connection.headers.get("host"))
+
+
+async def _form_of(request: Request) -> dict[str, str]:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise Conflict("this address takes a form of the console's own pages", remedy="use the API for other formats")
+    body = (await request.body()).decode("utf-8", "replace")
+    try:
+        return dict(parse_qsl(body, keep_blank_values=True, max_num_fields=_FIELDS_LIMIT))
+    except ValueError:
+        raise Conflict("the form has too many fields", remedy="send fewer at once") from None
+
+
+def _say(answer: Response, done: Done, *, secure: bool) -> None:
+    """What was done is said on the next page: it rides there in a cookie that is taken away when it was shown."""
+    packed = base64.urlsafe_b64encode(done.words[:_FLASH_LIMIT].encode()).decode()
+    answer.set_cookie(_FLASH, packed, max_age=60, httponly=True, samesite="strict", path="/", secure=secure)
+
+
+def _said(request: Request) -> str:
+    try:
+        return base64.urlsafe_b64decode(request.cookies.get(_FLASH, "").encode()).decode()[:_FLASH_LIMIT]
+    except (binascii.Error, ValueError):
+        return ""

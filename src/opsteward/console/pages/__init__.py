@@ -1,1 +1,1 @@
-"""The pages, one file each. Importing one imports NiceGUI."""
+"""The pages, one module for each subject."""

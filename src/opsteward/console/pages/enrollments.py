@@ -1,28 +1,16 @@
-"""The enrolments: an inbox of those that wait for a person, the longest first, and below what was decided."""
+"""The enrolments: an inbox of those that wait, with what each would give, and below what was decided."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
 from functools import partial
-from urllib.parse import urlencode
 
-from nicegui import ui
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.requests import Request
-from starlette.responses import Response
 
-from opsteward.console.addresses import cursor_of
-from opsteward.console.elements import advice, link, section, select, tag, text
-from opsteward.console.enrollments import Duties, EnrollmentRow, draw_enrollment
-from opsteward.console.keyed import KeyedList, one
-from opsteward.console.live import LivePage
+from opsteward.console.enrollment_rows import Duties, EnrollmentRow
 from opsteward.console.names import Names
-from opsteward.console.services import ConsoleServices
-from opsteward.console.sheet import Sheet
+from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.console.wording import counted
 from opsteward.core.errors import Invalid
-from opsteward.core.feed import Notice
 from opsteward.directory.enrollment import service as enrollment_service
 from opsteward.directory.enrollment_rules.rules import SHIPPED
 from opsteward.directory.enrollment_rules.service import rules_of
@@ -30,9 +18,8 @@ from opsteward.directory.types import EnrollmentStatus
 from opsteward.directory.user_changes import PEOPLE
 
 _PAGE = 30
-_MAX_COUNTED = 1000
-_MAY_LOOK = "You may look at these, not decide them: that needs the role approver, admin or owner."
-_DECIDED = {
+_COUNT_LIMIT = 1000
+DECIDED = {
     "approved": "approved",
     "rejected": "rejected",
     "expired": "expired, the user moved on",
@@ -40,158 +27,88 @@ _DECIDED = {
 }
 
 
-@dataclass(frozen=True)
-class Filter:
-    """Which of the decided ones are shown, and from where; as it stands in the page's address."""
-
-    decided: str = ""
-    type: str = ""
-    before: str = ""
-    after: str = ""  # of those that wait
-
-    def address(self, **changed: str) -> str:
-        """The page with some of it changed; another filter begins at the newest again."""
-        query = {"decided": self.decided, "type": self.type, **changed}
-        given = urlencode({name: value for name, value in query.items() if value})
-        return f"/enrollments?{given}" if given else "/enrollments"
-
-    def check(self) -> None:
-        """Raises Invalid for what an address of ours never holds."""
-        if self.decided and self.decided not in _DECIDED:
-            raise Invalid.field("decided", f"{self.decided[:40]!r} is none", f"use one of {', '.join(_DECIDED)}")
-        if "\x00" in self.type or len(self.type) > 100:
-            raise Invalid.field("type", "is no type of enrolment", "choose one of the list")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """All that the page shows."""
-
-    waiting: list[EnrollmentRow]
-    count: int
-    next: str
-    decided: list[EnrollmentRow]
-    older: str
-    types: list[str]
-
-
-def install(services: ConsoleServices) -> None:
-    """Serve the page at `/enrollments`."""
-
-    @ui.page("/enrollments")
-    async def inbox(request: Request) -> Response | None:
-        return await EnrollmentsPage(services, request).open()
+async def inbox(visit: Visit, session: AsyncSession) -> Page:
+    """Those that wait, the longest first; what was decided, newest first."""
+    decision, kind = visit.choice("decided", DECIDED), visit.query("type", limit=100)
+    automatic = decision == "automatic"
+    waiting = await enrollment_service.waiting(session, after=visit.cursor("after"), limit=_PAGE + 1)
+    decided = await enrollment_service.page(
+        session,
+        status=EnrollmentStatus(decision) if decision and not automatic else None,
+        enrollment_type=kind or None,
+        automatic=automatic,
+        decided=True,
+        before=visit.cursor("before"),
+        limit=_PAGE + 1,
+    )
+    names, rules = await Names.read(session, ()), await rules_of(session)
+    duties = await Duties.read(session, waiting)
+    row_of = partial(EnrollmentRow.of, names=names, rules=rules, me=visit.identity, duties=duties)
+    rows = [row_of(one) for one in waiting[:_PAGE]]
+    count = await enrollment_service.count_waiting(session, most=_COUNT_LIMIT)
+    types = {name: name for name in sorted({*rules.by_name, *([kind] if kind else [])})}
+    return Page(
+        template="enrollments.html",
+        title="Enrolments",
+        about=(PEOPLE,),
+        values={
+            "headline": _headline(count, sum(row.overdue for row in rows)),
+            "waiting": rows,
+            "may_decide": visit.identity.may("enrollments.decide"),
+            "decided": [row_of(one) for one in decided[:_PAGE]],
+            "filters": [("decided", "Decision", DECIDED, decision), ("type", "Enrolled as", types, kind)],
+            "asks_a_person": sorted(name for name, rule in SHIPPED.items() if rule.needed()),
+            "next": visit.address(after=str(waiting[_PAGE - 1].id)) if len(waiting) > _PAGE else "",
+            "first": visit.address() if visit.query("after") else "",
+            "older": visit.address(before=str(decided[_PAGE - 1].id)) if len(decided) > _PAGE else "",
+            "newest": visit.address() if visit.query("before") else "",
+        },
+    )
 
 
-class EnrollmentsPage(LivePage[Seen]):
-    """What waits and what was decided; a stage becomes overdue without a notice, so it is read again now and then."""
-
-    needs = ("enrollments.read",)
-    every = 30.0
-
-    def __init__(self, services: ConsoleServices, request: Request) -> None:
-        super().__init__(services, request)
-        self._filter = Filter(*(request.query_params.get(f.name, "") for f in fields(Filter)))
-
-    def concerns(self, notice: Notice) -> bool:
-        return notice.kind == PEOPLE
-
-    async def read(self, session: AsyncSession) -> Seen:
-        wanted = self._filter
-        wanted.check()
-        waiting = await enrollment_service.waiting(session, after=cursor_of(wanted.after, "after"), limit=_PAGE)
-        automatic = wanted.decided == "automatic"
-        decided = await enrollment_service.page(
-            session,
-            status=EnrollmentStatus(wanted.decided) if wanted.decided and not automatic else None,
-            enrollment_type=wanted.type or None,
-            automatic=automatic,
-            decided=True,
-            before=cursor_of(wanted.before, "before"),
-            limit=_PAGE,
-        )
-        names, rules = await Names.read(session, ()), await rules_of(session)
-        duties = await Duties.read(session, waiting)
-        draw = partial(EnrollmentRow.of, names=names, rules=rules, me=self.identity, duties=duties)
-        return Seen(
-            waiting=[draw(one) for one in waiting],
-            count=await enrollment_service.count_waiting(session, most=_MAX_COUNTED),
-            next=wanted.address(after=str(waiting[-1].id)) if len(waiting) == _PAGE else "",
-            decided=[draw(one) for one in decided],
-            older=wanted.address(before=str(decided[-1].id)) if len(decided) == _PAGE else "",
-            types=sorted({*rules.by_name, *([wanted.type] if wanted.type else [])}),
-        )
-
-    def lay_out(self, data: Seen) -> None:
-        ui.page_title("Enrolments - Opsteward")
-        self._sheet = Sheet()
-        with tag("div", "headline"):
-            self._headline = text("", name="h1")
-            self._headline.props["aria-live"] = "polite"
-            self._why_not = one(_draw_why_not)
-        with section("Waiting for a decision", "inbox"):
-            self._waiting = self._list(_draw_none_waits)
-            self._pager = one(partial(_draw_pager, "First", self._filter.after))
-        with section("Decided", "fact_check", "below"):
-            with tag("div", "filters"):
-                select(
-                    "Decision",
-                    [("", "all by people"), *_DECIDED.items()],
-                    lambda value: self._client.open(self._filter.address(decided=value)),
-                    chosen=self._filter.decided,
-                )
-                select(
-                    "Enrolled as",
-                    [("", "all types"), *((name, name) for name in data.types)],
-                    lambda value: self._client.open(self._filter.address(type=value)),
-                    chosen=self._filter.type,
-                )
-            self._decided = self._list(_draw_none_decided)
-            self._older = one(partial(_draw_pager, "Newest", self._filter.before))
-
-    def _list(self, empty: Callable[[], None]) -> KeyedList[EnrollmentRow]:
-        return KeyedList[EnrollmentRow](
-            key=lambda row: row.enrollment.id,
-            render=lambda row: draw_enrollment(self, self._sheet, row),
-            empty=empty,
-        )
-
-    def show(self, data: Seen) -> None:
-        self._headline.set_text(_headline(data))
-        self._why_not.show([] if self.identity.may("enrollments.decide") else [_MAY_LOOK])
-        self._waiting.show(data.waiting)
-        self._pager.show([(self._filter.address(), data.next)])
-        self._decided.show(data.decided)
-        self._older.show([(self._filter.address(), data.older)])
-
-
-def _draw_why_not(words: str) -> None:
-    text(words, "quiet", name="p")
-
-
-def _headline(data: Seen) -> str:
-    overdue = sum(row.overdue for row in data.waiting)
-    if not data.count:
+def _headline(count: int, overdue: int) -> str:
+    if not count:
         return "Nobody waits to be let in"
-    words = counted(data.count, "enrolment waits", "enrolments wait")
-    if data.count == _MAX_COUNTED:
-        words = f"{_MAX_COUNTED} enrolments or more wait"
+    words = counted(count, "enrolment waits", "enrolments wait")
+    if count == _COUNT_LIMIT:
+        words = f"{_COUNT_LIMIT} enrolments or more wait"
     return f"{words}, {overdue} overdue" if overdue else words
 
 
-def _draw_pager(first: str, given: str, state: tuple[str, str]) -> None:
-    start, further = state
-    with tag("div", "buttons"):
-        if given:
-            link(first, start, "button small")
-        if further:
-            link("Older" if first == "Newest" else "Next", further, "button small")
+async def _approve(visit: Visit, session: AsyncSession) -> Done:
+    enrollment = await visit.services.enrollments.approve(
+        session,
+        enrollment_id=visit.id("enrollment_id", "enrolment"),
+        by=visit.identity,
+        reason=visit.reason,
+        stage=_stage(visit),
+    )
+    over = enrollment.status != EnrollmentStatus.PENDING
+    words = "access is given" if over else "it goes on to the next stage"
+    return Done(to="/enrollments", words=f"Approved: {words}")
 
 
-def _draw_none_waits() -> None:
-    reviewed = sorted(name for name, rule in SHIPPED.items() if rule.needed())
-    advice(f"Requests appear here by themselves. Of the rules that ship, {' and '.join(reviewed)} ask a person.")
+async def _reject(visit: Visit, session: AsyncSession) -> Done:
+    await visit.services.enrollments.reject(
+        session,
+        enrollment_id=visit.id("enrollment_id", "enrolment"),
+        by=visit.identity,
+        reason=visit.reason,
+        stage=_stage(visit),
+    )
+    return Done(to="/enrollments", words="Rejected")
 
 
-def _draw_none_decided() -> None:
-    advice("Nothing was decided that fits.")
+def _stage(visit: Visit) -> int:
+    """The stage that was shown: another one is not decided unseen."""
+    given = visit.text("stage", limit=3)
+    if not (given.isascii() and given.isdecimal()):
+        raise Invalid.field("stage", "is no number of a stage", "load the page again")
+    return int(given)
+
+
+ROUTES: tuple[Route, ...] = (
+    shows("/enrollments", inbox, "enrollments.read"),
+    does("/enrollments/{enrollment_id}/approve", _approve, "enrollments.decide"),
+    does("/enrollments/{enrollment_id}/reject", _reject, "enrollments.decide"),
+)

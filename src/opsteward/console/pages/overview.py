@@ -1,251 +1,120 @@
-"""The overview: is all well, what waits for a person, what ran and why."""
+"""The overview: what needs somebody, what happened, how the systems are, what runs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections import Counter
+from datetime import timedelta
+from typing import Any
 
-from nicegui import ui
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.requests import Request
-from starlette.responses import Response
 
 from opsteward.accounts.types import Identity
-from opsteward.actions.types import FreezeView
-from opsteward.console.actions import ApprovalRow, RunRow, draw_approval, draw_run
-from opsteward.console.elements import advice, ago, at, button, chip, link, more, section, tag, text
-from opsteward.console.keyed import KeyedList
-from opsteward.console.live import LivePage
+from opsteward.console.actions import ApprovalRow, RunRow
 from opsteward.console.names import Names
-from opsteward.console.services import ConsoleServices
-from opsteward.console.sheet import Sheet
-from opsteward.console.wording import (
-    HEALTH,
-    INCIDENT,
-    SEVERITY,
-    Look,
-    counted,
-    look_of,
-    pause_in_words,
-    response_time_in_words,
-)
-from opsteward.core.feed import Notice
+from opsteward.console.navigation import WAITING_LIMIT
+from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.pauses import WRITE, what_can_be_paused
+from opsteward.console.wording import counted, pause_in_words
+from opsteward.core.clock import now
+from opsteward.directory.enrollment import service as enrollment_service
 from opsteward.events.types import IncidentStatus, IncidentView
 from opsteward.systems.types import SystemInfo
+from opsteward.tasks import controls
 from opsteward.tasks.controls import pause_of
-from opsteward.tasks.types import PauseInfo
 
 _OPEN = [status.value for status in IncidentStatus if status is not IncidentStatus.RESOLVED]
-_MAX_INCIDENTS = 50
-_LATELY = 15
-_UP = Look("check_circle", "up", "good")
-_STARTING = Look("hourglass_empty", "starting", "warn")
+_SEVERITY = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+_HEALTH = {"down": 0, "degraded": 1, "unknown": 2, "healthy": 3}
+_OPEN_SHOWN, _APPROVALS_SHOWN, _RESOLVED_SHOWN, _RUNS_SHOWN, _RUNS_READ = 20, 5, 8, 10, 60
+_SYSTEMS_SHOWN = 24
+_HOURS = 24
+#: Actions that only write something down: on the overview they are noise.
+_QUIET = frozenset({"log_only", "log_and_monitor"})
 
 
-@dataclass(frozen=True, kw_only=True)
-class FreezeRow:
-    freeze: FreezeView
-    system: str
-    may_lift: bool
+async def overview(visit: Visit, session: AsyncSession) -> Page:
+    """All is well, or what is not."""
+    services, me = visit.services, visit.identity
+    systems = await services.inventory.all(session)
+    names = await Names.read(session, systems)
+    approvals = await services.action_service.list_approvals(session, limit=WAITING_LIMIT, by=me)
+    incidents = await services.incidents.page(session, status=_OPEN, limit=100)
+    newest = await services.incidents.page(session, limit=200)
+    runs = [r for r in await services.action_service.list_runs(session, limit=_RUNS_READ) if r.action not in _QUIET]
+    resolved = [one for one in newest if one.status == IncidentStatus.RESOLVED][:_RESOLVED_SHOWN]
+    open_count = await services.incidents.count_open(session)
+    headline = await _headline(session, me, len(approvals), open_count, systems)
+    waiting_users = await enrollment_service.count_waiting(session, most=1000) if me.may("enrollments.read") else 0
+    return Page(
+        template="overview.html",
+        title="Overview",
+        about=("incident", "action", "system", "inventory"),
+        values={
+            "headline": headline,
+            "healthy": sum(1 for s in systems if s.health.status == "healthy"),
+            "system_count": len(systems),
+            "systems": sorted(systems, key=_by_health)[:_SYSTEMS_SHOWN],
+            "approvals": [ApprovalRow.of(a, names, me) for a in approvals[:_APPROVALS_SHOWN]],
+            "approval_count": len(approvals),
+            "waiting_users": waiting_users,
+            "incidents": sorted(incidents, key=_by_severity)[:_OPEN_SHOWN],
+            "open_count": open_count,
+            "resolved": [(one, names.in_text(one.resolution or "")) for one in resolved],
+            "per_hour": _per_hour(newest),
+            "runs": [RunRow.of(run, names) for run in runs[:_RUNS_SHOWN]],
+            "freezes": [
+                (one, names.system(one.system_id)) for one in await services.action_service.list_freezes(session)
+            ],
+            "may_lift": me.may("freezes.lift"),
+            "parts_down": [name for name, up in sorted(services.readiness().items()) if not up],
+            "can_pause": what_can_be_paused(services, me) if me.may(WRITE) else [],
+            "nobody_told": not services.oncall_is_told,
+        },
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """All that the overview shows."""
-
-    systems: list[SystemInfo]
-    incidents: list[IncidentView]
-    open_count: int
-    approvals: list[ApprovalRow]
-    runs: list[RunRow]
-    freezes: list[FreezeRow]
-    parts: dict[str, bool]
-
-
-def install(services: ConsoleServices) -> None:
-    """Serve the page at `/`."""
-
-    @ui.page("/")
-    async def overview(request: Request) -> Response | None:
-        return await OverviewPage(services, request).open()
-
-
-class OverviewPage(LivePage[Seen]):
-    """Health, open incidents, waiting approvals, and what ran lately and why."""
-
-    needs = ("systems.read", "incidents.read", "approvals.read", "actions.read")
-
-    def concerns(self, notice: Notice) -> bool:
-        return notice.kind in ("incident", "action", "system", "inventory")
-
-    async def read(self, session: AsyncSession) -> Seen:
-        services, me = self.services, self.identity
-        systems = await services.inventory.all(session)
-        names = await Names.read(session, systems)
-        approvals = await services.action_service.list_approvals(session)
-        runs = await services.action_service.list_runs(session, limit=_LATELY)
-        return Seen(
-            systems=systems,
-            incidents=await services.incidents.page(session, status=_OPEN, limit=_MAX_INCIDENTS),
-            open_count=await services.incidents.count_open(session),
-            approvals=[ApprovalRow.of(a, names, me) for a in approvals],
-            runs=[RunRow.of(run, names) for run in runs],
-            freezes=[_freeze_row(f, names, me) for f in await services.action_service.list_freezes(session)],
-            parts=services.readiness(),
-        )
-
-    def lay_out(self, data: Seen) -> None:
-        sheet = Sheet()
-        with tag("div", "headline"):
-            self._headline = text("", name="h1")
-            self._headline.props["aria-live"] = "polite"
-            self._count = text("", "quiet", name="p")
-        with tag("div", "panes"):
-            with tag("div", "pane"):
-                with section("Waiting for approval", "pan_tool") as self._approval_section:
-                    self._approvals = KeyedList[ApprovalRow](
-                        key=lambda row: row.approval.id,
-                        render=partial(draw_approval, self, sheet),
-                        empty=lambda: advice("Nothing waits for an approval."),
-                    )
-                with section("Open incidents", "error"):
-                    self._incidents = KeyedList[IncidentView](
-                        key=lambda incident: incident.id, render=_draw_incident, empty=_no_incident
-                    )
-                with section("What ran, and why", "history", "late"):
-                    self._runs = KeyedList[RunRow](
-                        key=lambda row: row.run.id, render=partial(draw_run, whole=False), empty=_no_run
-                    )
-            with tag("div", "pane"):
-                with section("Systems", "dns"):
-                    self._systems = KeyedList[SystemInfo](
-                        key=lambda system: system.id, render=_draw_system, empty=_no_system
-                    )
-                with section("Frozen actions", "ac_unit", "late"):
-                    self._freezes = KeyedList[FreezeRow](
-                        key=lambda row: row.freeze.id,
-                        render=self._draw_freeze,
-                        empty=lambda: advice("None: an action that did not help would rest here for a while."),
-                    )
-                with section("This process", "memory", "late"):
-                    self._parts = KeyedList[tuple[str, bool]](
-                        key=lambda part: part[0], render=_draw_part, empty=lambda: advice("It tells of no parts.")
-                    )
-
-    def show(self, data: Seen) -> None:
-        self._headline.set_text(_headline(data, [row.pause for row in self.pauses]))
-        self._count.set_text(_count(data))
-        self._approvals.show(data.approvals)
-        self._approval_section.set_visibility(bool(data.approvals))
-        self._incidents.show(data.incidents)
-        self._runs.show(data.runs)
-        self._systems.show(sorted(data.systems, key=lambda s: (_RANK.get(s.health.status, 2), s.name.casefold())))
-        self._freezes.show(data.freezes)
-        self._parts.show(sorted(data.parts.items()))
-
-    def _draw_freeze(self, row: FreezeRow) -> None:
-        freeze = row.freeze
-        with tag("div", "row-head"):
-            text(freeze.action, "title")
-            chip(Look("ac_unit", "frozen", "warn"))
-        with tag("p", "why"):
-            if row.system:
-                text(f"on {row.system}")
-            at(freeze.until, "until")
-        text(freeze.reason, "quiet", name="p")
-        if row.may_lift:
-            with tag("div", "buttons"):
-                button("Allow it again", partial(self._lift, freeze), picture="lock_open")
-
-    async def _lift(self, freeze: FreezeView) -> None:
-        async def work(session: AsyncSession, by: Identity) -> None:
-            await self.services.action_service.lift_freeze(session, freeze_id=freeze.id, by=by)
-
-        await self.act("freezes.lift", work, done=f"{freeze.action} may run again")
-
-
-_RANK = {"down": 0, "degraded": 1, "healthy": 3}
-
-
-def _freeze_row(freeze: FreezeView, names: Names, me: Identity) -> FreezeRow:
-    return FreezeRow(freeze=freeze, system=names.system(freeze.system_id), may_lift=me.may("freezes.lift"))
-
-
-def _headline(data: Seen, pauses: Sequence[PauseInfo]) -> str:
+async def _headline(
+    session: AsyncSession, me: Identity, approvals: int, open_count: int, systems: list[SystemInfo]
+) -> str:
     """The one thing to know first."""
-    stopped = pause_of(pauses)
-    waiting = [
+    stopped = pause_of(await controls.in_force(session)) if me.may("controls.read") else None
+    found = [
         f"{pause_in_words(stopped.scope, stopped.target)} is paused" if stopped else "",
-        counted(len(data.approvals), "approval waits", "approvals wait") if data.approvals else "",
-        counted(data.open_count, "incident is open", "incidents are open") if data.open_count else "",
+        counted(approvals, "approval waits", "approvals wait") if approvals else "",
+        counted(open_count, "incident is open", "incidents are open") if open_count else "",
     ]
-    unwell = sum(1 for s in data.systems if s.health.status in ("down", "degraded"))
-    found = [part for part in waiting if part]
-    if found:
-        return ", ".join(found)
+    if any(found):
+        return ", ".join(part for part in found if part)
+    unwell = sum(1 for s in systems if s.health.status in ("down", "degraded"))
     if unwell:
         return counted(unwell, "system is not well", "systems are not well")
-    return "All is well" if data.systems else "Ready for your first system"
+    return "All is well" if systems else "Ready for your first system"
 
 
-def _count(data: Seen) -> str:
-    if not data.systems:
-        return "No system is watched yet"
-    healthy = sum(1 for s in data.systems if s.health.status == "healthy")
-    return f"{healthy} of {counted(len(data.systems), 'system')} healthy"
+def _by_severity(incident: IncidentView) -> tuple[int, Any]:
+    return _SEVERITY.get(incident.severity, 9), incident.opened_at
 
 
-def _draw_system(system: SystemInfo) -> None:
-    health = system.health
-    with tag("div", "row-head"):
-        text(system.name, "title")
-        chip(look_of(HEALTH, health.status))
-    with tag("p", "why"):
-        text(f"{system.type}, {system.criticality}")
-        if health.checked_at is not None:
-            seconds = health.response_time
-            at(health.checked_at, "checked at" if seconds is None else f"{response_time_in_words(seconds)} at")
-    with tag("p", "why"):
-        ago(health.since, f"{health.status} since")
-    if health.status in ("down", "degraded"):
-        for seen in health.evidence:
-            if seen.get("status") != "pass":
-                text(f"{seen.get('title', '')}: {seen.get('summary', '')}", "bad-words", name="p")
-        more("Evidence", health.evidence)
+def _by_health(system: SystemInfo) -> tuple[int, str]:
+    return _HEALTH.get(system.health.status, 2), system.name.casefold()
 
 
-def _draw_incident(incident: IncidentView) -> None:
-    with tag("a", "row-link") as whole:
-        with tag("div", "row-head"):
-            text(f"#{incident.number} {incident.title}", "title")
-        with tag("div", "chips"):
-            chip(look_of(INCIDENT, incident.status))
-            chip(look_of(SEVERITY, incident.severity))
-        with tag("p", "why"):
-            if incident.source:
-                text(incident.source)
-            text(counted(incident.event_count, "event"))
-            ago(incident.opened_at, "opened")
-    whole.props["href"] = f"/incidents/{incident.id}"
+def _per_hour(incidents: list[IncidentView]) -> list[tuple[int, int, float]]:
+    """Incidents opened in each of the last hours, oldest first: hours ago, how many, and height in percent."""
+    start = now() - timedelta(hours=_HOURS)
+    hours = Counter(int((now() - one.opened_at).total_seconds() // 3600) for one in incidents if one.opened_at > start)
+    most = max(hours.values(), default=0) or 1
+    return [(ago, hours[ago], 100 * hours[ago] / most) for ago in range(_HOURS - 1, -1, -1)]
 
 
-def _draw_part(part: tuple[str, bool]) -> None:
-    name, up = part
-    with tag("div", "row-head"):
-        text(name, "title")
-        chip(_UP if up else _STARTING)
+async def _lift(visit: Visit, session: AsyncSession) -> Done:
+    await visit.services.action_service.lift_freeze(
+        session, freeze_id=visit.id("freeze_id", "freeze"), by=visit.identity
+    )
+    return Done(to="/", words="It may run again")
 
 
-def _no_incident() -> None:
-    advice("No incident is open. To see one, send an event:", "opsteward events send 'database connection lost'")
-
-
-def _no_run() -> None:
-    advice("Nothing has run yet. Standing orders say what may run; read them with:", "opsteward standing-orders export")
-
-
-def _no_system() -> None:
-    advice("Register a system, and it is watched from then on:", "opsteward systems register systems.json")
-    advice("Or start the small shop that shows the whole loop:", "opsteward lab start")
-    link("How a system is described (API)", "/api/schema/swagger-ui/")
+ROUTES: tuple[Route, ...] = (
+    shows("/", overview, "systems.read", "incidents.read", "approvals.read", "actions.read"),
+    does("/freezes/{freeze_id}/lift", _lift, "freezes.lift"),
+)

@@ -1,166 +1,174 @@
-"""The access reviews: campaigns over who has what, newest first, and the beginning of a new one."""
+"""Access reviews: the campaigns, one of them user by user, and the decisions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from uuid import UUID
 
-from nicegui import ui
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.requests import Request
-from starlette.responses import Response
 
-from opsteward.accounts.types import Identity
-from opsteward.console.addresses import cursor_of
-from opsteward.console.elements import advice, button, link, section, select, tag, text
-from opsteward.console.keyed import KeyedList, one
-from opsteward.console.live import LivePage
+from opsteward.console.addresses import cursor_of, id_of
 from opsteward.console.names import Names
-from opsteward.console.reviews import ReviewRow, draw_review_row
-from opsteward.console.services import ConsoleServices
-from opsteward.console.sheet import Sheet, storable
+from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.review_filter import Filter
+from opsteward.console.review_rows import ReviewRow, holders_of
 from opsteward.console.wording import counted
 from opsteward.core.clock import now
-from opsteward.core.feed import Notice
+from opsteward.core.errors import Invalid
+from opsteward.directory.reviews import queries as review_queries
 from opsteward.directory.reviews import service as review_service
+from opsteward.directory.reviews.decisions import Decision, Outcome, decide
 from opsteward.directory.reviews.service import REVIEW
-from opsteward.directory.users import queries as user_queries
+from opsteward.directory.types import ALL_SYSTEMS
 
 _PAGE = 30
+_ITEMS = 60
+_KINDS = {"permission": "permissions", "system": "systems"}
+#: What may be shown of an open campaign, and of a closed one.
+_SHOWN = {
+    "open": (("", "still to be decided"), ("keep", "kept"), ("revoke", "revoked"), ("all", "all")),
+    "closed": (("", "all"), ("open", "never decided"), ("keep", "kept"), ("revoke", "revoked")),
+}
 #: How long people have, as it is offered.
 _TIMES = {
-    "week": ("a week", timedelta(days=7)),
     "fortnight": ("two weeks", timedelta(days=14)),
+    "week": ("a week", timedelta(days=7)),
     "month": ("30 days", timedelta(days=30)),
     "": ("no end", None),
 }
+_VERDICTS: dict[str, Outcome] = {"keep": "keep", "revoke": "revoke"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """All that the page shows."""
-
-    reviews: list[ReviewRow]
-    older: str
-
-
-def install(services: ConsoleServices) -> None:
-    """Serve the page at `/access-reviews`."""
-
-    @ui.page("/access-reviews")
-    async def campaigns(request: Request) -> Response | None:
-        return await ReviewsPage(services, request).open()
-
-
-class ReviewsPage(LivePage[Seen]):
-    """The campaigns with how far each is."""
-
-    needs = ("access_reviews.read",)
-    every = 60.0  # one becomes overdue without a notice
-
-    def __init__(self, services: ConsoleServices, request: Request) -> None:
-        super().__init__(services, request)
-        self._before = request.query_params.get("before", "")
-
-    def concerns(self, notice: Notice) -> bool:
-        return notice.kind == REVIEW
-
-    async def read(self, session: AsyncSession) -> Seen:
-        found = await review_service.reviews(session, before=cursor_of(self._before, "before"), limit=_PAGE)
-        names = await Names.read(session, ())
-        return Seen(
-            reviews=[ReviewRow.of(review, names) for review in found],
-            older=str(found[-1].id) if len(found) == _PAGE else "",
-        )
-
-    def lay_out(self, data: Seen) -> None:
-        ui.page_title("Access reviews - Opsteward")
-        self._sheet = Sheet()
-        with tag("div", "headline wide"):
-            self._headline = text("", name="h1")
-            self._start_button = one(self._draw_start)
-        with section("Campaigns", "fact_check"):
-            self._reviews = KeyedList[ReviewRow](
-                key=lambda row: row.review.id,
-                render=draw_review_row,
-                empty=lambda: advice(
-                    "None yet. A campaign lists what active users have now; a reviewer keeps or revokes each of it."
-                ),
-            )
-            self._pager = one(self._draw_pager)
-
-    def show(self, data: Seen) -> None:
-        self._headline.set_text(_headline(data))
-        self._start_button.show([self.identity.may("access_reviews.write")])
-        self._reviews.show(data.reviews)
-        self._pager.show([data.older])
-
-    def _draw_pager(self, older: str) -> None:
-        with tag("div", "buttons"):
-            if self._before:
-                link("Newest", "/access-reviews", "button small")
-            if older:
-                link("Older", f"/access-reviews?before={older}", "button small")
-
-    def _draw_start(self, may_start: bool) -> None:
-        if not may_start:
-            text("You may look. To begin one you need the role admin or owner.", "quiet", name="p")
-            return
-        with tag("div", "buttons"):
-            button("New campaign…", self._start, picture="add_circle", kind="main")
-
-    async def _start(self) -> None:
-        """Ask whose access, and until when; then list it."""
-        async with self.services.db.unit_of_work(self.identity.tenant_id) as session:
-            shares = await user_queries.shares(session)
-        given = {"name": f"Access review of {now():%B %Y}", "role": "", "department": "", "time": "fortnight"}
-
-        def fill() -> None:
-            box = ui.input("Its name", value=given["name"], on_change=lambda e: given.update(name=str(e.value or "")))
-            box.props("outlined maxlength=200 autocomplete=off")
-            for field, words, names in (
-                ("role", "roles", shares.roles),
-                ("department", "departments", shares.departments),
-            ):
-                offered = [("", f"all {words}"), *((name, f"{name} ({names[name]})") for name in sorted(names))]
-                select(field.capitalize(), offered, partial(_choose, given, field))
-            times = [(key, words) for key, (words, _) in _TIMES.items()]
-            select("To be decided within", times, partial(_choose, given, "time"), chosen=given["time"])
-
-        reason = await self._sheet.ask(
-            "Begin an access review", fill=fill, yes="Begin it", picture="fact_check", kind="main", with_reason=False
-        )
-        if reason is None:
-            return
-        began: list[UUID] = []
-
-        async def work(session: AsyncSession, by: Identity) -> None:
-            _, time = _TIMES.get(given["time"], _TIMES[""])
-            review = await review_service.start(
-                session,
-                name=storable(given["name"].strip()),
-                actor=by.actor,
-                role=storable(given["role"]) or None,
-                department=storable(given["department"]) or None,
-                due_at=now() + time if time else None,
-            )
-            began.append(review.id)
-
-        await self.act("access_reviews.write", work, done="The campaign is open")
-        if began:
-            self._client.open(f"/access-reviews/{began[0]}")
+async def campaigns(visit: Visit, session: AsyncSession) -> Page:
+    """Newest first, with how far each is."""
+    found = await review_service.reviews(session, before=visit.cursor("before"), limit=_PAGE + 1)
+    names = await Names.read(session, ())
+    rows = [ReviewRow.of(review, names) for review in found[:_PAGE]]
+    may_start = visit.identity.may("access_reviews.write")
+    shares = await visit.services.user_shares.read(session) if may_start else None
+    return Page(
+        template="reviews.html",
+        title="Access reviews",
+        about=(REVIEW,),
+        values={
+            "headline": _headline(rows),
+            "rows": rows,
+            "may_start": may_start,
+            "roles": sorted(shares.roles) if shares else [],
+            "departments": sorted(shares.departments) if shares else [],
+            "times": [(key, words) for key, (words, _) in _TIMES.items()],
+            "name": f"Access review of {now():%B %Y}",
+            "next": visit.address(before=str(found[_PAGE - 1].id)) if len(found) > _PAGE else "",
+            "first": visit.address() if visit.query("before") else "",
+        },
+    )
 
 
-def _choose(given: dict[str, str], field: str, value: str) -> None:
-    given[field] = value
-
-
-def _headline(data: Seen) -> str:
-    waiting = [row for row in data.reviews if row.review.status == "open"]
+def _headline(rows: list[ReviewRow]) -> str:
+    waiting = [row for row in rows if row.review.status == "open"]
     overdue = sum(row.overdue for row in waiting)
     if not waiting:
         return "No access review is open"
     words = f"{counted(len(waiting), 'access review')} open"
     return f"{words}, {overdue} overdue" if overdue else words
+
+
+async def one(visit: Visit, session: AsyncSession) -> Page:
+    """A campaign: at first what is still to be decided."""
+    wanted, me = Filter.of(visit.request.query_params), visit.identity
+    wanted.check()
+    review = await review_service.get_review(session, review_id=visit.id("review_id", "access review"))
+    items = await review_queries.items(
+        session,
+        review_id=review.id,
+        wanted=wanted.wanted(closed=review.status != "open"),
+        after=cursor_of(wanted.after, "after"),
+        limit=_ITEMS,
+    )
+    names, here = await Names.read(session, ()), f"/access-reviews/{review.id}"
+    may_decide = review.status == "open" and me.may("enrollments.decide")
+    holders = holders_of(items, names, may_decide=may_decide)
+    offered = sorted({*await review_queries.names(session, review_id=review.id), *filter(None, [wanted.name])})
+    return Page(
+        template="review.html",
+        title=review.name[:80],
+        about=(f"{REVIEW}:{review.id}", f"{REVIEW}:"),
+        values={
+            "row": ReviewRow.of(review, names),
+            "review": review,
+            "wanted": wanted,
+            "back": here + wanted.query(),
+            "shown": [(w, here + wanted.changed(show=s).query(), s == wanted.show) for s, w in _SHOWN[review.status]],
+            "holders": holders,
+            "filters": [
+                ("kind", "Kind", _KINDS, wanted.kind),
+                ("name", "Permission or system", {n: _name_in_words(n) for n in offered}, wanted.name),
+            ],
+            "name_in_words": _name_in_words,
+            "open_here": [item.id for holder in holders for item in holder.open],
+            "may_decide": may_decide,
+            "may_close": review.status == "open" and me.may("access_reviews.write"),
+            "everything": f"{here}{Filter(show='all' if review.status == 'open' else '').query()}",
+            "next": here + wanted.changed(after=str(items[-1].id)).query() if len(items) == _ITEMS else "",
+            "first": here + wanted.changed().query() if wanted.after else "",
+        },
+    )
+
+
+def _name_in_words(name: str) -> str:
+    return "every system" if name == ALL_SYSTEMS else name
+
+
+async def _start(visit: Visit, session: AsyncSession) -> Done:
+    given = visit.text("time")
+    if given not in _TIMES:
+        raise Invalid.field("time", "is none", "choose one of the list")
+    time = _TIMES[given][1]
+    review = await review_service.start(
+        session,
+        name=visit.text("name", required=True),
+        actor=visit.identity.actor,
+        role=visit.text("role", limit=100) or None,
+        department=visit.text("department") or None,
+        due_at=now() + time if time else None,
+    )
+    return Done(to=f"/access-reviews/{review.id}", words="The campaign is open")
+
+
+async def _decide(visit: Visit, session: AsyncSession) -> Done:
+    """One decision about some items; of a single one that was decided, only if that still stands."""
+    review_id, verdict = visit.id("review_id", "access review"), _VERDICTS.get(visit.text("decision"))
+    if verdict is None:
+        raise Invalid.field("decision", "is none", "use keep or revoke")
+    items: list[UUID] = [id_of(given, "item") for given in visit.text("items", limit=20_000, required=True).split(",")]
+    standing = _VERDICTS.get(visit.text("instead_of"))
+    wanted = [
+        Decision(item_id=item, decision=verdict, reason=visit.reason, instead_of=standing)
+        if standing or visit.reason
+        else Decision(item_id=item, decision=verdict)
+        for item in items
+    ]
+    await decide(session, review_id=review_id, decisions=wanted, actor=visit.identity.actor)
+    words = "kept" if verdict == "keep" else "taken at once"
+    return Done(to=_back(visit, review_id), words=f"{counted(len(items), 'item is', 'items are')} {words}")
+
+
+async def _close(visit: Visit, session: AsyncSession) -> Done:
+    review_id = visit.id("review_id", "access review")
+    await review_service.close(session, review_id=review_id, actor=visit.identity.actor)
+    return Done(to=f"/access-reviews/{review_id}", words="The campaign is closed")
+
+
+def _back(visit: Visit, review_id: UUID) -> str:
+    """The page of the campaign that the decision was made on, with its filter."""
+    here, given = f"/access-reviews/{review_id}", visit.form.get("back", "")
+    return given if given == here or given.startswith(f"{here}?") else here
+
+
+ROUTES: tuple[Route, ...] = (
+    shows("/access-reviews", campaigns, "access_reviews.read"),
+    does("/access-reviews", _start, "access_reviews.write"),
+    shows("/access-reviews/{review_id}", one, "access_reviews.read"),
+    does("/access-reviews/{review_id}/decide", _decide, "enrollments.decide"),
+    does("/access-reviews/{review_id}/close", _close, "access_reviews.write"),
+)

@@ -1,0 +1,60 @@
+"""Where one can go, and the permission without which a page would show nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.accounts.types import Identity
+from opsteward.console.services import ConsoleServices
+from opsteward.directory.enrollment import service as enrollment_service
+
+WAITING_LIMIT = 100  # what is more is "99+"
+_ROOMS = (
+    ("Overview", "/", "dashboard", "systems.read"),
+    ("Incidents", "/incidents", "error", "incidents.read"),
+    ("Approvals", "/approvals", "pan_tool", "approvals.read"),
+    ("Systems", "/systems", "dns", "systems.read"),
+    ("Tasks", "/tasks", "task_alt", "tasks.read"),
+    ("Schedules", "/schedules", "schedule", "tasks.read"),
+    ("Agents", "/agents", "smart_toy", "agents.read"),
+    ("Users", "/users", "group", "users.read"),
+    ("Enrolments", "/enrollments", "how_to_reg", "enrollments.read"),
+    ("Imports", "/users/import", "upload", "users.read"),
+    ("Reviews", "/access-reviews", "fact_check", "access_reviews.read"),
+    ("Standing orders", "/standing-orders", "gavel", "standing_orders.read"),
+    ("Operators", "/operators", "admin_panel_settings", "operators.read"),
+    ("Audit", "/audit", "history", "audit.read"),
+    ("Settings", "/settings", "settings", "controls.everything"),
+)
+
+
+@dataclass(frozen=True)
+class Room:
+    """A place in the navigation; `waiting` is how much waits there for a person."""
+
+    name: str
+    address: str
+    icon: str
+    current: bool
+    waiting: int
+
+
+def rooms_of(me: Identity, path: str, waiting: Mapping[str, int]) -> list[Room]:
+    """The places that this operator may go to; the most exact one is the present one."""
+    found = [room for room in _ROOMS if me.may(room[3])]
+    here = max((a for _, a, _, _ in found if path == a or (a != "/" and path.startswith(f"{a}/"))), key=len, default="")
+    return [Room(name, address, icon, address == here, waiting.get(address, 0)) for name, address, icon, _ in found]
+
+
+async def read_waiting(services: ConsoleServices, session: AsyncSession, me: Identity) -> dict[str, int]:
+    """How much waits for a person's decision, by address; nothing of what this operator may not see."""
+    waiting = {}
+    if me.may("approvals.read"):
+        found = await services.action_service.list_approvals(session, limit=WAITING_LIMIT)
+        waiting["/approvals"] = len(found)
+    if me.may("enrollments.read"):
+        waiting["/enrollments"] = await enrollment_service.count_waiting(session, most=WAITING_LIMIT)
+    return waiting

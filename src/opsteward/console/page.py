@@ -1,0 +1,139 @@
+"""What a page and a form of the console are: plain functions of a visit, with the permission that each demands."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import Request
+
+from opsteward.accounts import sessions as browser_sessions
+from opsteward.accounts.types import Identity
+from opsteward.console.addresses import cursor_of, id_of, storable_words
+from opsteward.console.services import ConsoleServices
+from opsteward.core.errors import Denied, Invalid
+
+CSRF_FIELD = "csrf"
+REASON_LIMIT = 2000  # characters
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """One request of an operator who is signed in."""
+
+    services: ConsoleServices
+    identity: Identity
+    request: Request
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] = field(default_factory=dict)
+
+    def id(self, name: str, what: str) -> UUID:
+        """The id in the address. Raises NotFound for what is none."""
+        return id_of(self.arguments[name], what)
+
+    def query(self, name: str, *, limit: int = 200) -> str:
+        """A value of the address's query, empty for none. Raises Invalid for what no text of ours holds."""
+        value = self.request.query_params.get(name, "").strip()
+        if len(value) > limit or not storable_words(value):
+            raise Invalid.field(name, "is too long, or holds what no text holds", f"use up to {limit} characters")
+        return value
+
+    def choice(self, name: str, allowed: Mapping[str, object]) -> str:
+        """One of these, or empty. Raises Invalid."""
+        value = self.query(name)
+        if value and value not in allowed:
+            raise Invalid.field(name, f"{value[:40]!r} is none", f"use one of {', '.join(allowed)}")
+        return value
+
+    def cursor(self, name: str) -> UUID | None:
+        """The id after which a list goes on."""
+        return cursor_of(self.query(name), name)
+
+    def address(self, **changed: str) -> str:
+        """This page with some of its query changed; a page further on is not kept."""
+        query = {k: v for k, v in self.request.query_params.items() if k not in ("after", "before")} | changed
+        given = urlencode({k: v for k, v in query.items() if v})
+        return f"{self.request.url.path}?{given}" if given else self.request.url.path
+
+    def text(self, name: str, *, limit: int = 200, required: bool = False) -> str:
+        """A field of the form. Raises Invalid."""
+        value = self.form.get(name, "").strip()
+        if required and not value:
+            raise Invalid.field(name, "is missing", "fill it in")
+        if len(value) > limit or not storable_words(value):
+            raise Invalid.field(name, "is too long, or holds what no text holds", f"use up to {limit} characters")
+        return value
+
+    @property
+    def reason(self) -> str:
+        """Why, in the person's words."""
+        return self.text("reason", limit=REASON_LIMIT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What is shown: a template and its values. `about` are the kinds of notices after which it is read again;
+    a kind may be narrowed to one thing (`incident:ID`)."""
+
+    template: str
+    title: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    about: tuple[str, ...] = ()
+    status: int = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A form did its work: where to go, and what is said there. `secret` is shown on a page of its own, once."""
+
+    to: str
+    words: str
+
+
+ShowPage = Callable[[Visit, AsyncSession], Awaitable[Page]]
+DoForm = Callable[[Visit, AsyncSession], Awaitable[Done | Page]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """An address with what it demands. Of a page all permissions of `needs` are demanded."""
+
+    path: str
+    method: str
+    needs: tuple[str, ...]
+    run: ShowPage | DoForm
+    pattern: re.Pattern[str]
+
+
+def shows(path: str, run: ShowPage, *needs: str) -> Route:
+    """A page at this address."""
+    return Route(path=path, method="GET", needs=needs, run=run, pattern=_pattern(path))
+
+
+def does(path: str, run: DoForm, *needs: str) -> Route:
+    """A form that is sent to this address."""
+    return Route(path=path, method="POST", needs=needs, run=run, pattern=_pattern(path))
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(_PLACEHOLDER.sub(r"(?P<\1>[^/]{1,200})", path))
+
+
+def csrf_token(secret: str) -> str:
+    """The token of the forms of the session with this secret: only who can read our pages knows it."""
+    return hmac.new(secret.encode(), b"opsteward console form", hashlib.sha256).hexdigest()
+
+
+def check_csrf(request: Request, given: str) -> None:
+    """Raises Denied for a form that is not of this session's pages."""
+    secret = request.cookies.get(browser_sessions.SESSION_COOKIE, "")
+    if not hmac.compare_digest(csrf_token(secret).encode(), given.encode("utf-8", "replace")):
+        raise Denied("this form is not of your present session", remedy="go back, load the page again and repeat")

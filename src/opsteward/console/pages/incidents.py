@@ -1,0 +1,138 @@
+"""Incidents: the list, and the page of one with its story, its cause and what was done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.console import wording
+from opsteward.console.actions import ApprovalRow, RunRow
+from opsteward.console.milestones import milestones
+from opsteward.console.names import Names
+from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.core.errors import Invalid
+from opsteward.events import timeline
+from opsteward.events.types import IncidentStatus
+
+_PAGE = 50
+_NEWEST_EVENTS = 20
+_OPEN = [status.value for status in IncidentStatus if status is not IncidentStatus.RESOLVED]
+STATUSES = {"open": "not resolved", **{s: wording.INCIDENT[s].word for s in _OPEN[1:]}, "resolved": "resolved"}
+SEVERITIES = {name: name for name in wording.SEVERITY}
+
+
+async def incidents(visit: Visit, session: AsyncSession) -> Page:
+    """Newest first; filters stand in the address."""
+    status, severity = visit.choice("status", STATUSES), visit.choice("severity", SEVERITIES)
+    called, source = visit.query("ref", limit=100), visit.query("source", limit=200)
+    before = visit.query("before", limit=18)
+    if before and not (before.isascii() and before.isdecimal()):
+        raise Invalid.field("before", "is no number of an incident", "begin at the first page")
+    found = await visit.services.incidents.page(
+        session,
+        status=_OPEN if status == "open" else [status] if status else None,
+        severity=severity or None,
+        source=source or None,
+        ref=called or None,
+        before=int(before) if before else None,
+        limit=_PAGE + 1,
+    )
+    return Page(
+        template="incidents.html",
+        title="Incidents",
+        about=("incident",),
+        values={
+            "incidents": found[:_PAGE],
+            "filters": [
+                ("status", "State", STATUSES, status),
+                ("severity", "Severity", SEVERITIES, severity),
+            ],
+            "called": called,
+            "source": source,
+            "filtered": bool(status or severity or called or source),
+            "next": visit.address(before=str(found[_PAGE - 1].number)) if len(found) > _PAGE else "",
+            "first": visit.address() if before else "",
+        },
+    )
+
+
+async def one(visit: Visit, session: AsyncSession) -> Page:
+    """Where it stands, what waits for a person, what was found, done and proven."""
+    services, me, incident_id = visit.services, visit.identity, visit.id("incident_id", "incident")
+    incident = await services.incidents.get(session, incident_id=incident_id)
+    names = await Names.read(session, await services.inventory.all(session))
+    approvals = await services.action_service.list_approvals(session, by=me)
+    runs = await services.action_service.list_runs(session, incident_id=incident_id)
+    lines = await timeline.read(session, incident_id=incident_id)
+    sessions = await services.sessions.page(session, incident_id=incident_id)
+    system = names.system(incident.system_id)
+    return Page(
+        template="incident.html",
+        title=f"Incident {incident.number}",
+        about=(f"incident:{incident_id}",),
+        values={
+            "incident": incident,
+            "system": system if system != incident.source else "",
+            "milestones": milestones(incident, lines, runs),
+            "lines": [(line, wording.timeline_look(line.kind)) for line in lines],
+            "events": await services.incidents.events(session, incident_id=incident_id, limit=_NEWEST_EVENTS),
+            "runs": [RunRow.of(run, names) for run in runs],
+            "approvals": [ApprovalRow.of(a, names, me) for a in approvals if a.incident_id == incident_id],
+            "sessions": [(one, _phases(one.phases)) for one in sessions],
+            "issues": sessions[0].issues if sessions else [],
+            "over": incident.status == IncidentStatus.RESOLVED,
+            "may_write": me.may("incidents.write"),
+            "may_run": me.may("troubleshooting.run"),
+        },
+    )
+
+
+def _phases(phases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """In the order in which they began, each with its share of the longest, in percent."""
+    longest = max((_seconds(phase) for phase in phases), default=0.0) or 1.0
+    return [
+        {**phase, "seconds": _seconds(phase), "share": 100 * _seconds(phase) / longest}
+        for phase in sorted(phases, key=lambda p: str(p.get("started_at", "")))
+    ]
+
+
+def _seconds(phase: dict[str, Any]) -> float:
+    return max(0.0, float(phase.get("seconds") or 0.0))
+
+
+async def _acknowledge(visit: Visit, session: AsyncSession) -> Done:
+    incident_id = visit.id("incident_id", "incident")
+    await visit.services.incidents.acknowledge(session, incident_id=incident_id, by=visit.identity)
+    return Done(to=f"/incidents/{incident_id}", words="Acknowledged")
+
+
+async def _resolve(visit: Visit, session: AsyncSession) -> Done:
+    incident_id = visit.id("incident_id", "incident")
+    await visit.services.incidents.resolve_by_hand(
+        session, incident_id=incident_id, by=visit.identity, reason=visit.reason
+    )
+    return Done(to=f"/incidents/{incident_id}", words="Resolved")
+
+
+async def _troubleshoot(visit: Visit, session: AsyncSession) -> Done:
+    incident = await visit.services.incidents.get(session, incident_id=visit.id("incident_id", "incident"))
+    await visit.services.sessions.start(
+        session,
+        trigger="operator",
+        requested_by=visit.identity.actor,
+        system_id=incident.system_id,
+        incident_id=incident.id,
+        complaint=incident.title,
+    )
+    return Done(to=f"/incidents/{incident.id}", words="Troubleshooting has begun")
+
+
+_READ = ("incidents.read", "events.read", "actions.read", "approvals.read", "troubleshooting.read")
+ROUTES: tuple[Route, ...] = (
+    shows("/incidents", incidents, "incidents.read"),
+    shows("/incidents/{incident_id}", one, *_READ),
+    does("/incidents/{incident_id}/acknowledge", _acknowledge, "incidents.write"),
+    does("/incidents/{incident_id}/resolve", _resolve, "incidents.write"),
+    does("/incidents/{incident_id}/troubleshoot", _troubleshoot, "troubleshooting.run"),
+)

@@ -1,0 +1,84 @@
+"""Schedules: what is submitted when, and a new one."""
+
+from __future__ import annotations
+
+import json
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.console.names import Names
+from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.core.errors import Invalid
+from opsteward.tasks.types import SCHEDULES
+
+_PAGE = 100
+_PARAMETERS_LIMIT = 20_000
+
+
+async def schedules(visit: Visit, session: AsyncSession) -> Page:
+    """All of them, by name."""
+    after = visit.query("after", limit=200)
+    found = await visit.services.schedules.page(session, after=after or None, limit=_PAGE + 1)
+    names = await Names.read(session, ())
+    return Page(
+        template="schedules.html",
+        title="Schedules",
+        about=(SCHEDULES,),
+        values={
+            "schedules": [(one, names.actor(one.created_by)) for one in found[:_PAGE]],
+            "types": sorted(visit.services.task_types.types),
+            "may_write": visit.identity.may("tasks.write"),
+            "next": visit.address(after=found[_PAGE - 1].name) if len(found) > _PAGE else "",
+            "first": visit.address() if after else "",
+        },
+    )
+
+
+async def _create(visit: Visit, session: AsyncSession) -> Done:
+    given = visit.text("parameters", limit=_PARAMETERS_LIMIT) or "{}"
+    try:
+        parameters = json.loads(given)
+    except (ValueError, RecursionError):
+        raise Invalid.field("parameters", "is no JSON", 'write an object, as {"key": "value"}') from None
+    if not isinstance(parameters, dict):
+        raise Invalid.field("parameters", "is no JSON object", 'write an object, as {"key": "value"}')
+    made = await visit.services.schedules.create(
+        session,
+        name=visit.text("name", limit=200, required=True),
+        cron=visit.text("cron", limit=200, required=True),
+        timezone=visit.text("timezone", limit=100) or "UTC",
+        task={"task_type": visit.text("task_type", limit=100, required=True), "params": parameters},
+        actor=visit.identity.actor,
+    )
+    return Done(to="/schedules", words=f"{made.name} is scheduled")
+
+
+async def _pause(visit: Visit, session: AsyncSession) -> Done:
+    return await _set(visit, session, paused=True)
+
+
+async def _resume(visit: Visit, session: AsyncSession) -> Done:
+    return await _set(visit, session, paused=False)
+
+
+async def _set(visit: Visit, session: AsyncSession, *, paused: bool) -> Done:
+    one = await visit.services.schedules.set_paused(
+        session, schedule_id=visit.id("schedule_id", "schedule"), paused=paused, actor=visit.identity.actor
+    )
+    return Done(to="/schedules", words=f"{one.name} {'is paused' if paused else 'goes on'}")
+
+
+async def _remove(visit: Visit, session: AsyncSession) -> Done:
+    await visit.services.schedules.remove(
+        session, schedule_id=visit.id("schedule_id", "schedule"), actor=visit.identity.actor
+    )
+    return Done(to="/schedules", words="The schedule is gone; its tasks stay")
+
+
+ROUTES: tuple[Route, ...] = (
+    shows("/schedules", schedules, "tasks.read"),
+    does("/schedules", _create, "tasks.write"),
+    does("/schedules/{schedule_id}/pause", _pause, "tasks.write"),
+    does("/schedules/{schedule_id}/resume", _resume, "tasks.write"),
+    does("/schedules/{schedule_id}/remove", _remove, "tasks.write"),
+)

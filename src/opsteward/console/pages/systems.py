@@ -1,0 +1,133 @@
+"""Systems: what is watched and how it is, one of them, and its registration."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.console.actions import RunRow
+from opsteward.console.names import Names
+from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.wording import HEALTH
+from opsteward.systems.service import NewSystem
+
+_PAGE = 100
+_LATELY = 10
+STATUSES = {"down": "down", "degraded": "degraded", "healthy": "healthy", "unknown": "unknown"}
+TYPES = {n: n for n in ("database", "api", "ldap", "scim", "file_system", "webhook", "service")}
+CRITICALITIES = {n: n for n in ("critical", "standard", "backup")}
+
+
+async def systems(visit: Visit, session: AsyncSession) -> Page:
+    """All of them, by name; filters stand in the address."""
+    status, kind = visit.choice("status", STATUSES), visit.choice("type", TYPES)
+    criticality, called = visit.choice("criticality", CRITICALITIES), visit.query("ref", limit=100)
+    after = visit.query("after", limit=100)
+    found = await visit.services.inventory.page(
+        session,
+        status=status or None,
+        system_type=kind or None,
+        criticality=criticality or None,
+        ref=called or None,
+        after=after or None,
+        limit=_PAGE + 1,
+    )
+    return Page(
+        template="systems.html",
+        title="Systems",
+        about=("system", "inventory"),
+        values={
+            "systems": found[:_PAGE],
+            "health": HEALTH,
+            "filters": [
+                ("status", "Health", STATUSES, status),
+                ("type", "Type", TYPES, kind),
+                ("criticality", "Criticality", CRITICALITIES, criticality),
+            ],
+            "called": called,
+            "filtered": bool(status or kind or criticality or called),
+            "may_write": visit.identity.may("systems.write"),
+            "next": visit.address(after=found[_PAGE - 1].name) if len(found) > _PAGE else "",
+            "first": visit.address() if after else "",
+        },
+    )
+
+
+async def one(visit: Visit, session: AsyncSession) -> Page:
+    """One system: its health with the evidence, what it needs, what was done to it."""
+    services, me = visit.services, visit.identity
+    system = await services.inventory.get(session, system_id=visit.id("system_id", "system"))
+    everything = await services.inventory.all(session)
+    names = await Names.read(session, everything)
+    runs = await services.action_service.list_runs(session, limit=200) if me.may("actions.read") else []
+    of_it = [RunRow.of(run, names) for run in runs if run.system_id == system.id][:_LATELY]
+    return Page(
+        template="system.html",
+        title=system.name,
+        about=("system", "inventory"),
+        values={
+            "system": system,
+            "health": HEALTH,
+            "needs": [(i, names.system(i)) for i in system.depends_on],
+            "needed_by": [(s.id, s.name) for s in everything if system.id in s.depends_on],
+            "runs": of_it,
+            "may_write": me.may("systems.write"),
+            "may_run": me.may("troubleshooting.run"),
+        },
+    )
+
+
+async def new(visit: Visit, _: AsyncSession) -> Page:
+    """The form for a new system."""
+    return Page(
+        template="system_new.html",
+        title="Register a system",
+        values={"types": TYPES, "criticalities": CRITICALITIES},
+    )
+
+
+async def _register(visit: Visit, session: AsyncSession) -> Done:
+    names = [name.strip() for name in visit.text("depends_on", limit=2000).split(",") if name.strip()]
+    system = await visit.services.inventory.register(
+        session,
+        new=NewSystem(
+            name=visit.text("name", limit=100, required=True),
+            type=visit.text("type", limit=40, required=True),
+            endpoint=visit.text("endpoint", limit=2000, required=True),
+            health_check_url=visit.text("health_check_url", limit=2000) or None,
+            criticality=visit.text("criticality", limit=40) or "standard",
+            credentials={k: v for k in ("username", "password", "token") if (v := visit.text(k, limit=10_000))},
+            depends_on=names,
+        ),
+        actor=visit.identity.actor,
+    )
+    return Done(to=f"/systems/{system.id}", words=f"{system.name} is watched from now on")
+
+
+async def _remove(visit: Visit, session: AsyncSession) -> Done:
+    await visit.services.inventory.remove(
+        session, system_id=visit.id("system_id", "system"), actor=visit.identity.actor
+    )
+    return Done(to="/systems", words="The system and its credentials are forgotten")
+
+
+async def _troubleshoot(visit: Visit, session: AsyncSession) -> Done:
+    system_id = visit.id("system_id", "system")
+    await visit.services.inventory.get(session, system_id=system_id)
+    await visit.services.sessions.start(
+        session,
+        trigger="operator",
+        requested_by=visit.identity.actor,
+        system_id=system_id,
+        complaint=visit.reason or "asked for by an operator",
+    )
+    return Done(to=f"/systems/{system_id}", words="Troubleshooting has begun")
+
+
+ROUTES: tuple[Route, ...] = (
+    shows("/systems", systems, "systems.read"),
+    shows("/systems/new", new, "systems.write"),
+    does("/systems/new", _register, "systems.write"),
+    shows("/systems/{system_id}", one, "systems.read"),
+    does("/systems/{system_id}/remove", _remove, "systems.write"),
+    does("/systems/{system_id}/troubleshoot", _troubleshoot, "troubleshooting.run"),
+)

@@ -1,0 +1,44 @@
+"""All pages and forms, in the order in which an address is looked for."""
+
+from __future__ import annotations
+
+from opsteward.console import pauses
+from opsteward.console.page import Route
+from opsteward.console.pages import (
+    agents,
+    approvals,
+    audit,
+    enrollments,
+    imports,
+    incidents,
+    operators,
+    overview,
+    reviews,
+    schedules,
+    settings,
+    standing_orders,
+    systems,
+    tasks,
+    user,
+    users,
+)
+
+ROUTES: tuple[Route, ...] = (
+    *overview.ROUTES,
+    *incidents.ROUTES,
+    *approvals.ROUTES,
+    *systems.ROUTES,
+    *tasks.ROUTES,
+    *schedules.ROUTES,
+    *agents.ROUTES,
+    *users.ROUTES,
+    *imports.ROUTES,  # before the page of one user, whose address holds any word
+    *user.ROUTES,
+    *enrollments.ROUTES,
+    *reviews.ROUTES,
+    *standing_orders.ROUTES,
+    *operators.ROUTES,
+    *audit.ROUTES,
+    *settings.ROUTES,
+    *pauses.ROUTES,
+)

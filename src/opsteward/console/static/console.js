@@ -1,0 +1,169 @@
+// What a page does beyond its HTML: follow the stream, say times in the reader's words, keys, and guards of forms.
+(() => {
+  const main = () => document.getElementById("main");
+
+  // -- times ---------------------------------------------------------------------------------------------------
+  const words = (seconds) => {
+    if (seconds < 5) return "just now";
+    for (const [size, unit] of [[86400, "d"], [3600, "h"], [60, "min"]]) {
+      if (seconds >= size) return `${Math.floor(seconds / size)} ${unit} ago`;
+    }
+    return `${Math.floor(seconds)} s ago`;
+  };
+  const tellTimes = () => {
+    for (const time of document.querySelectorAll("time.ago")) {
+      const said = words((Date.now() - Date.parse(time.dateTime)) / 1000);
+      if (time.textContent !== said) time.textContent = said;
+      time.title = new Date(time.dateTime).toLocaleString();
+    }
+    for (const time of document.querySelectorAll("time.at")) {
+      const at = new Date(time.dateTime);
+      const near = Math.abs(Date.now() - at) < 12 * 3600 * 1000;
+      time.textContent = near ? at.toLocaleTimeString() : at.toLocaleString();
+      time.title = at.toLocaleString();
+    }
+  };
+
+  // -- what is open, typed or chosen stays so when the page is read again ----------------------------------------
+  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) =>
+    !(name === "open" && node.tagName === "DETAILS") && !(node.tagName === "TIME" && name === "title");
+  Idiomorph.defaults.ignoreActiveValue = true;
+  const typing = () => [...main().querySelectorAll("textarea, input:not([type=hidden]), select")].some((field) =>
+    field === document.activeElement || (field.form && field.form.dataset.changed));
+  let owed = false;
+  const readAgain = () => {
+    if (typing()) { owed = true; return; }
+    owed = false;
+    htmx.ajax("GET", main().dataset.here, {target: "#main", select: "#main", swap: "morph:outerHTML"});
+  };
+  document.addEventListener("focusout", () => setTimeout(() => { if (owed && !typing()) readAgain(); }, 0));
+
+  // -- the stream: none while the page is not seen, for a browser has few connections -----------------------------
+  let stream = null;
+  const stale = (yes) => { document.getElementById("stale").hidden = !yes; };
+  const follow = () => {
+    const about = main() && main().dataset.about;
+    if (!about || document.hidden || stream) return;
+    stream = new EventSource(`/console/stream?about=${encodeURIComponent(about)}`);
+    let first = true;
+    stream.onopen = () => { stale(false); if (!first) readAgain(); first = false; };
+    stream.onerror = () => { stale(true); if (stream && stream.readyState === 2) { stop(); setTimeout(follow, 5000); } };
+    stream.addEventListener("change", readAgain);
+    stream.addEventListener("signed-out", () => location.assign("/sign-in"));
+    stream.addEventListener("end", () => { stop(); stale(true); setTimeout(follow, 2000); });
+  };
+  const stop = () => { if (stream) stream.close(); stream = null; };
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) stop(); else if (main().dataset.about) { follow(); readAgain(); }
+  });
+
+  // -- keys: j and k in lists, / to find, g then a letter is left to the browser's own -----------------------------
+  document.addEventListener("keydown", (e) => {
+    if (e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input, textarea, select")) return;
+    if (e.key === "/") {
+      const field = document.querySelector("input[type=search]");
+      if (field) { e.preventDefault(); field.focus(); }
+    } else if (e.key === "j" || e.key === "k") {
+      const links = [...main().querySelectorAll("a.title")];
+      const at = links.indexOf(document.activeElement) + (e.key === "j" ? 1 : -1);
+      if (links[Math.max(0, at)]) links[Math.max(0, at)].focus();
+    }
+  });
+
+  // -- forms -----------------------------------------------------------------------------------------------------
+  document.addEventListener("input", (e) => { if (e.target.form) e.target.form.dataset.changed = "yes"; });
+  document.addEventListener("submit", (e) => {
+    if (e.target.dataset.sent) { e.preventDefault(); return; }  // a double tap
+    e.target.dataset.sent = "yes";
+    delete e.target.dataset.changed;
+    setTimeout(() => { delete e.target.dataset.sent; }, 3000);
+  });
+  addEventListener("beforeunload", (e) => { if (document.querySelector("form[data-guard][data-changed]")) e.preventDefault(); });
+  document.addEventListener("change", (e) => {
+    if (e.target.matches(".filters select")) e.target.form.requestSubmit();
+  });
+  document.addEventListener("click", (e) => {
+    const press = e.target.closest("[data-copy]");
+    if (press) navigator.clipboard.writeText(press.dataset.copy).then(() => { press.textContent = "Copied"; });
+  });
+
+  document.addEventListener("htmx:afterSettle", tellTimes);
+  document.addEventListener("htmx:responseError", (e) => {
+    if (e.detail.xhr.status === 401) location.assign("/sign-in"); else stale(true);
+  });
+  tellTimes();
+  setInterval(() => { if (!document.hidden) tellTimes(); }, 5000);
+  follow();
+})();
+
+// Sends a file of users to the API, as the person who is signed in, and says how far that is. Then it goes to the page of
+// that import. What the API says is shown as text.
+(() => {
+  const kinds = {
+    csv: "text/csv", tsv: "text/csv", txt: "text/csv", ndjson: "application/x-ndjson", jsonl: "application/x-ndjson",
+    json: "application/json", ldif: "text/ldif", ldf: "text/ldif",
+  };
+  const size = (bytes) => bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+  const say = (form, words, tone) => {
+    const said = form.querySelector("[role=status]");
+    said.textContent = words;
+    said.className = tone;
+  };
+  const busy = (form, yes) => {
+    for (const press of form.querySelectorAll("[data-send]")) press.disabled = yes;
+  };
+  const refusal = (request) => {
+    try {
+      const told = JSON.parse(request.responseText);
+      const problems = (told.errors || []).map((e) => [e.field && `${e.field} ${e.problem}`, e.remedy].filter(Boolean).join(": "));
+      return [...new Set(problems.length ? problems : [told.detail, told.remedy])].filter(Boolean).join(". ") || told.title;
+    } catch {
+      return `The server answered ${request.status}. Try again.`;
+    }
+  };
+  const columns = (lines) => {
+    const found = {};
+    for (const line of lines.split("\n").filter((one) => one.trim())) {
+      const cut = line.lastIndexOf("=");
+      if (cut < 1) return [null, `“${line.trim().slice(0, 80)}” is not: column = field`];
+      found[line.slice(0, cut).trim()] = line.slice(cut + 1).trim();
+    }
+    return [found, ""];
+  };
+  const send = (form, dry) => {
+    const file = form.elements.file.files[0];
+    if (!file) return say(form, "Choose a file first.", "bad-words");
+    const kind = form.elements.format.value || kinds[file.name.split(".").pop().toLowerCase()];
+    if (!kind) return say(form, "Its name does not say what it is: choose the format.", "bad-words");
+    const [mapping, wrong] = columns(form.elements.mapping.value);
+    if (wrong) return say(form, wrong, "bad-words");
+    const asked = new URLSearchParams({mode: form.elements.mode.value, dry_run: dry});
+    if (form.elements.enrollment_type.value) asked.set("enrollment_type", form.elements.enrollment_type.value);
+    if (Object.keys(mapping).length) asked.set("mapping", JSON.stringify(mapping));
+    const request = new XMLHttpRequest();
+    request.open("POST", `/api/v1/users/bulk-import?${asked}`);
+    request.setRequestHeader("Content-Type", kind);
+    request.upload.onprogress = (e) => {
+      if (!e.lengthComputable) return;
+      const part = Math.floor(100 * e.loaded / e.total);
+      say(form, part < 100 ? `Sending: ${part} %` : "Sent. Looking at it…", "quiet");
+    };
+    request.onerror = () => { busy(form, false); say(form, "The server can't be reached. Try again.", "bad-words"); };
+    request.onload = () => {
+      busy(form, false);
+      if (request.status === 401) return location.assign("/sign-in");
+      if (request.status !== 200 && request.status !== 202) return say(form, refusal(request), "bad-words");
+      const job = JSON.parse(request.responseText).job_id;
+      delete form.dataset.changed;
+      location.assign(`/users/import?job=${encodeURIComponent(job)}#job`);
+    };
+    busy(form, true);
+    say(form, "Sending…", "quiet");
+    request.send(file);
+  };
+  document.addEventListener("click", (e) => {
+    const press = e.target.closest && e.target.closest("[data-import] [data-send]");
+    if (press) send(press.closest("form"), press.dataset.send === "dry");
+  });
+  document.addEventListener("submit", (e) => { if (e.target.matches("[data-import]")) e.preventDefault(); });
+})();

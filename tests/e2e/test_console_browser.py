@@ -1,0 +1,93 @@
+"""What only a browser shows: pages that stay true by themselves, no script but ours, and work with one thumb."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from .conftest import DESK, PHONE, Served, Visit
+from .test_console_pages import HOSTILE, PAGES
+
+
+async def test_what_happens_appears_without_reloading(served: Served, visit: Visit) -> None:
+    page = await visit("/")
+    await page.evaluate("window.stayed = true")
+    taken = served.send(message="checkout is stuck", source="checkout", error_type="QueueStuck", severity="high")
+    row = page.get_by_role("link", name="QueueStuck: checkout is stuck")
+    await expect(row).to_be_visible()
+    await row.click()
+    await page.wait_for_url(f"**/incidents/{taken['incident_id']}")
+    detected = page.locator(".timeline details").first
+    await detected.locator("summary").click()
+    await page.evaluate("window.stayed = true")
+    served.send(message="checkout is stuck", source="checkout", error_type="QueueStuck", severity="high")
+    await expect(page.locator(".card.head")).to_contain_text("2 events")
+    await expect(detected.locator("pre")).to_be_visible()  # what was opened stays open
+    assert await page.evaluate("window.stayed")
+
+
+async def test_what_is_typed_is_not_lost_to_news(served: Served, visit: Visit) -> None:
+    taken = served.send(message="cache is cold", source="cache", error_type="ColdCache", severity="high")
+    page = await visit(f"/incidents/{taken['incident_id']}")
+    await page.get_by_text("Resolve…").click()
+    await page.get_by_label("Reason (optional)").fill("warmed by hand")
+    other = await visit(f"/incidents/{taken['incident_id']}")
+    served.send(message="cache is cold", source="cache", error_type="ColdCache", severity="high")
+    await expect(other.locator(".card.head")).to_contain_text("2 events")  # so the first was told, too
+    assert await page.get_by_label("Reason (optional)").input_value() == "warmed by hand"
+    await page.get_by_role("button", name="Resolve", exact=True).click()
+    await expect(page.locator("#said")).to_contain_text("Resolved")
+    await expect(page.locator(".card.head")).to_contain_text("warmed by hand")
+
+
+async def test_no_page_breaks_the_policy_or_is_wider_than_a_phone(visit: Visit) -> None:
+    page = await visit("/", size=PHONE)
+    broken: list[str] = []
+    page.on("console", lambda message: broken.append(message.text) if message.type == "error" else None)
+    for path in PAGES:
+        await page.goto(page.url.split("/", 3)[0] + "//" + page.url.split("/")[2] + path)
+        await expect(page.locator("h1").first).to_be_visible()
+        assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE[0], path
+    assert broken == []
+
+
+async def test_hostile_text_does_nothing_by_push_either(served: Served, visit: Visit) -> None:
+    event = {"message": f"timeout {HOSTILE}", "source": f"evil {HOSTILE}", "error_type": "Bang", "severity": "high"}
+    taken = served.send(**event)
+    page = await visit(f"/incidents/{taken['incident_id']}")
+    await expect(page.locator(".message").first).to_have_text(f"timeout {HOSTILE}")
+    served.send(**event)
+    await expect(page.locator(".card.head")).to_contain_text("2 events")
+    assert await page.evaluate("window.pwned") is None
+    assert await page.locator("main img, main script, main iframe").count() == 0
+
+
+@pytest.mark.usefixtures("standing_orders")
+async def test_an_approval_is_decided_with_one_thumb(served: Served, visit: Visit) -> None:
+    served.send(message="refunds fail", source="billing", error_type="RefundError", severity="high")
+    for size in (PHONE, DESK):
+        page = await visit("/approvals", size=size)
+        await expect(page.get_by_role("button", name="Approve").first).to_be_in_viewport()
+        await expect(page.get_by_role("button", name="Refuse").first).to_be_in_viewport()
+    await page.get_by_role("button", name="Refuse").first.click()
+    await expect(page.locator("#said")).to_contain_text("Refused: it will not be done")
+
+
+async def test_a_file_of_users_is_tried_out_and_taken(visit: Visit, tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("username,email,full_name\nmia,mia@example.com,Mia M\n,broken,\n")
+    page = await visit("/users/import")
+    for press, words in (("Try it out", "would be added"), ("Import", "added")):
+        await _send(page, file, press)
+        await expect(page.locator("#job .figures")).to_contain_text(words)
+        await expect(page.locator("#job")).to_contain_text("username is missing")
+    await page.goto(page.url.split("/users")[0] + "/users?search=mia")
+    await expect(page.get_by_role("link", name="Mia M")).to_be_visible()
+
+
+async def _send(page: Page, file: Path, press: str) -> None:
+    await page.locator("input[type=file]").set_input_files(file)
+    await page.get_by_role("button", name=press, exact=True).click()
+    await page.wait_for_url("**/users/import?job=*")
