@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from opsteward.contracts.integration import Integration
 from opsteward.contracts.task import TaskContext, TaskType
 from opsteward.core.errors import Unreachable
-from opsteward.core.http import REGISTERED_SYSTEMS, HttpClient
+from opsteward.core.http_client import REGISTERED_SYSTEMS, HttpClient
 
 STEPS = ("first", "second", "third")
 TASK_TYPE = "chaos.three_effects"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from opsteward.cli.main import main
-from opsteward.core.processes import Membership
+from opsteward.core.process_takeover import Membership
 
 
 async def _look_away(_: Membership) -> None:

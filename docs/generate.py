@@ -289,7 +289,7 @@ def decisions() -> str:
     """The decision table."""
     from opsteward.contracts.check import Severity
     from opsteward.events.classification import Category
-    from opsteward.events.decision import decide, default_action
+    from opsteward.events.decision_table import decide, default_action
 
     rows = []
     for category in Category:

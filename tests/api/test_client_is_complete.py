@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 
 from opsteward import AsyncOpsteward, CallFailed, Opsteward
-from opsteward.client import calls, files, operations
+from opsteward.client import calls, operations, user_files
 from opsteward.client.connection import Call
 from opsteward.client.transport import AsyncTransport
 from support.live import Live, LiveOperator
@@ -56,7 +56,7 @@ def route_of(call: Call[Any]) -> str:
 
 
 async def test_every_route_has_a_call(everything: list[Operation]) -> None:
-    made = {route_of(called(function)) for _, function in functions()} | {route_of(files.bulk_import("csv"))}
+    made = {route_of(called(function)) for _, function in functions()} | {route_of(user_files.bulk_import("csv"))}
     left_out = {served(each) for each in everything} - made
     assert left_out == {"POST /webhook/user-signup"}
     assert len(client_operations.WITHOUT_VERB) == len(left_out), "each exception has its reason"
@@ -139,4 +139,6 @@ async def test_answers_are_as_their_types_say(owner: LiveOperator) -> None:
 
 def test_calls_by_hand_leave_out_what_is_not_given() -> None:
     assert calls.create_task("opsteward.echo").options()["headers"] == {}
-    assert files.bulk_import("csv", mapping={"Mail": "email"}).options()["params"]["mapping"] == '{"Mail": "email"}'
+    assert (
+        user_files.bulk_import("csv", mapping={"Mail": "email"}).options()["params"]["mapping"] == '{"Mail": "email"}'
+    )

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from opsteward.accounts import tokens
-from opsteward.accounts.lineage import ancestry_of
+from opsteward.accounts.account_creators import ancestry_of
 from opsteward.accounts.sessions import SESSION_COOKIE
 from support.instance import ORIGIN, Instance, Tenant
 from support.problems import problem_of

@@ -254,7 +254,7 @@ async def test_hostile_names_are_just_unknown(instance: Instance, tenant: Tenant
 
 async def test_who_gave_the_password_is_known_by_the_session(instance: Instance, tenant: Tenant) -> None:
     from opsteward.accounts import tokens
-    from opsteward.accounts.lineage import ancestry_of
+    from opsteward.accounts.account_creators import ancestry_of
 
     boss = await tenant.operator("owner")
     operator = await tenant.operator("approver")

@@ -19,7 +19,7 @@ AWAITABLE = frozenset(f"{DURABLE}.{name}" for name in ("step", "steps_together",
 #: What gives another answer each time, or waits for something; by the beginning of its full name.
 UNSTEADY = (
     "time", "random", "secrets", "datetime", "os", "asyncio", "socket", "subprocess", "pathlib", "threading", "psutil",
-    "uuid.uuid1", "uuid.uuid4", "opsteward.core.clock", "opsteward.core.ids.uuid7", "opsteward.core.http",
+    "uuid.uuid1", "uuid.uuid4", "opsteward.core.clock", "opsteward.core.ids.uuid7", "opsteward.core.http_client",
     "open", "input", "id", "hash",
 )  # fmt: skip
 

@@ -16,11 +16,11 @@ import pytest
 from opsteward.core.crypto import SecretBox
 from opsteward.core.db import Database
 from opsteward.telemetry import audit
-from opsteward.telemetry.audit_chain import end_hash
-from opsteward.telemetry.verification import Verdict
-from opsteward.telemetry.witness import HOME_FILE, Witnesses
-from opsteward.telemetry.witnessing import Witnessing
-from opsteward.telemetry.writer import AuditWriter
+from opsteward.telemetry.audit.chain import end_hash
+from opsteward.telemetry.audit.verification import Verdict
+from opsteward.telemetry.audit.witness_files import HOME_FILE, Witnesses
+from opsteward.telemetry.audit.witnessing import Witnessing
+from opsteward.telemetry.audit.writer import AuditWriter
 from support.instance import Tenant
 
 E, S, P, H = (f"opsteward.audit_{table}" for table in ("entries", "seals", "pending", "heads"))

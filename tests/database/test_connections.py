@@ -16,9 +16,9 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from websockets.asyncio.client import connect
 
-from opsteward.app import http_connection
+from opsteward.app import request_limits
 from opsteward.app.connection_limits import ConnectionLimits, connections_within
-from opsteward.app.http_connection import HttpConnection
+from opsteward.app.request_limits import HttpConnection
 from opsteward.app.websocket_closing import WebSocketClosing
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -155,7 +155,7 @@ async def test_what_two_readers_would_take_differently_is_refused(lines: list[by
 
 
 async def test_half_sent_headers_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_connection, "HEADER_SECONDS", 0.2)
+    monkeypatch.setattr(request_limits, "HEADER_SECONDS", 0.2)
     async with served() as server:
         assert (await server.status_of(b"GET / HTTP/1.1\r\nHost: x\r\nA: "))[0] == 408
         assert (await server.status_of(b""))[0] == 0, "it never asked, and is closed"
@@ -168,8 +168,8 @@ async def test_half_sent_headers_are_cut_off(monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_a_body_must_bring_something_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_connection, "BODY_SECONDS", 0.2)
-    monkeypatch.setattr(http_connection, "BODY_BYTES", 100)
+    monkeypatch.setattr(request_limits, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(request_limits, "BODY_BYTES", 100)
     async with served() as server:
         status, problem = await server.status_of(with_headers(b"Host: x", b"Content-Length: 10000") + b"x" * 10)
         assert (status, problem["code"]) == (408, "request_timeout")
@@ -184,7 +184,7 @@ async def test_a_body_must_bring_something_now_and_then(monkeypatch: pytest.Monk
 
 
 async def test_an_early_answer_is_heard_and_the_rest_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_connection, "REST_SECONDS", 0.2)
+    monkeypatch.setattr(request_limits, "REST_SECONDS", 0.2)
     async with served() as server:
         server.application.unread = True
         reader, writer = await server.open()

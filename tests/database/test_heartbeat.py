@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 from opsteward.core.durable import Engine
-from opsteward.core.heartbeat import ZOMBIE_EXIT
 from opsteward.core.ids import uuid7
-from opsteward.core.processes import Membership
+from opsteward.core.process_heartbeat import ZOMBIE_EXIT
+from opsteward.core.process_takeover import Membership
 from support.homes import temporary_home
 from support.instance import Instance
 
@@ -21,7 +21,7 @@ from pathlib import Path
 from opsteward.app.services import build_services
 from opsteward.core.durable import Engine
 from opsteward.core.ids import uuid7
-from opsteward.core.processes import Membership
+from opsteward.core.process_takeover import Membership
 from opsteward.app.settings import load_settings
 
 async def main():

@@ -14,8 +14,9 @@ from opsteward.app.worker import seal_waiting
 from opsteward.core.durable import ENGINE_VERSION, Engine
 from opsteward.core.ids import uuid7
 from opsteward.core.process_identity import host_key, session_mark, started_mark
-from opsteward.core.processes import Membership, Process
-from opsteward.telemetry import audit, sealing
+from opsteward.core.process_takeover import Membership, Process
+from opsteward.telemetry import audit
+from opsteward.telemetry.audit import sealing
 from support.instance import Instance, Tenant
 
 

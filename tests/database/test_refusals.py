@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opsteward.accounts import tokens
-from opsteward.accounts.denials import note_denied, note_refused_sign_in
+from opsteward.accounts.permission_denials import note_denied, note_refused_sign_in
 from opsteward.core.clock import now
 from support.instance import Tenant
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from opsteward.core.durable import ENGINE_VERSION, Engine
 from opsteward.core.ids import uuid7
-from opsteward.core.processes import Membership
+from opsteward.core.process_takeover import Membership
 from support.instance import Instance
 
 LOST_AFTER = 2.5

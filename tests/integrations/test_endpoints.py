@@ -14,9 +14,9 @@ import pytest
 from real_parts import system
 
 from opsteward.contracts.connector import SystemRef
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import Invalid
-from opsteward.core.http import NetworkPolicy, resolve_host
+from opsteward.core.http_client import NetworkPolicy, resolve_host
 from opsteward.integrations.network.config import config_from as network_config
 from opsteward.integrations.postgresql.config import config_from as postgresql_config
 from opsteward.integrations.supervisor.config import config_from as supervisor_config

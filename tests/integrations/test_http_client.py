@@ -20,7 +20,7 @@ from real_parts import connector_for, system, tcp_server
 
 from opsteward.contracts.check import CheckResult, CheckStatus
 from opsteward.core.errors import BadReply, Timeout, Unreachable
-from opsteward.core.http import HttpClient, NetworkPolicy, failure_kind, resolve_host, safe_url
+from opsteward.core.http_client import HttpClient, NetworkPolicy, failure_kind, resolve_host, safe_url
 from opsteward.integrations.web import INTEGRATION
 
 LOOPBACK = NetworkPolicy(allow_private=True)
@@ -213,7 +213,7 @@ def test_public_addresses_are_allowed() -> None:
 _SPELLINGS = """
 import asyncio
 from opsteward.core.errors import Unreachable
-from opsteward.core.http import NetworkPolicy, resolve_host
+from opsteward.core.http_client import NetworkPolicy, resolve_host
 for host in ("localhost", "127.0.0.1", "127.1", "2130706433", "0x7f.1"):
     try:
         print(host, asyncio.run(resolve_host(host, 80, NetworkPolicy())))

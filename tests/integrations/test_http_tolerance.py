@@ -13,8 +13,8 @@ from real_parts import connector_for, system, tcp_server
 
 from opsteward.contracts.check import CheckStatus
 from opsteward.core.errors import BadReply
-from opsteward.core.http import HttpClient, HttpReply, NetworkPolicy
-from opsteward.core.http_head import first_head
+from opsteward.core.http_client import HttpClient, HttpReply, NetworkPolicy
+from opsteward.core.http_client.reply_head import first_head
 from opsteward.integrations.web import INTEGRATION
 
 LOOPBACK = NetworkPolicy(allow_private=True)

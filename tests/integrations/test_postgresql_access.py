@@ -12,8 +12,8 @@ from real_parts import Postgres, system
 from opsteward.contracts.access import AccessParams, Person
 from opsteward.contracts.action import ActionContext
 from opsteward.core.errors import BadReply, ConnectorError
-from opsteward.integrations.postgresql.access import KeepAccess
 from opsteward.integrations.postgresql.connector import PostgresConnector
+from opsteward.integrations.postgresql.role_membership import KeepAccess
 
 ACTION = KeepAccess()
 Look = Callable[..., PostgresConnector]

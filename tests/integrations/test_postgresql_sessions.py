@@ -22,9 +22,9 @@ from opsteward.integrations.postgresql.actions import (
     TerminateSessionParams,
     TerminateSessionResult,
 )
+from opsteward.integrations.postgresql.backend_sessions import instant, mask_literals
 from opsteward.integrations.postgresql.connector import PostgresConnector
 from opsteward.integrations.postgresql.lock_chains import find_roots
-from opsteward.integrations.postgresql.sessions import instant, mask_literals
 
 CHECKS = {check.slug: check for check in INTEGRATION.checks}
 ACTION = TerminateSession()

@@ -21,7 +21,7 @@ from opsteward.core.errors import Conflict
 from opsteward.core.feed import Feed
 from opsteward.core.ids import uuid7
 from opsteward.core.process_identity import host_key
-from opsteward.core.processes import Process
+from opsteward.core.process_takeover import Process
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.controls import Gate
 from opsteward.tasks.registry import TaskRegistry

@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from opsteward.app.services import build_services
 from opsteward.app.settings import load_settings
 from opsteward.core import durable, engine_internals, log
-from opsteward.core.processes import new_executor_id
+from opsteward.core.process_takeover import new_executor_id
 
 begun: list[str] = []
 looks: list[str] = []

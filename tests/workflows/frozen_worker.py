@@ -15,7 +15,7 @@ from pathlib import Path
 from opsteward.app.services import build_services
 from opsteward.app.settings import load_settings
 from opsteward.core import durable, log
-from opsteward.core.processes import Membership, new_executor_id
+from opsteward.core.process_takeover import Membership, new_executor_id
 
 LOST_AFTER = 2.0
 

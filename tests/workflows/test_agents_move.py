@@ -19,7 +19,7 @@ from opsteward.accounts.tenants import create_tenant
 from opsteward.agents.types import AgentInfo, NewAgent
 from opsteward.app.services import Services, build_services
 from opsteward.app.settings import load_settings
-from opsteward.core.heartbeat import ZOMBIE_EXIT
+from opsteward.core.process_heartbeat import ZOMBIE_EXIT
 from opsteward.tasks import controls
 from support.forked_workers import ForkedWorkers
 from support.homes import temporary_home

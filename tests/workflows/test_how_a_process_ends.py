@@ -18,7 +18,7 @@ import pytest
 
 from opsteward.app.services import build_services
 from opsteward.app.settings import load_settings
-from opsteward.cli.running import PART_DIED
+from opsteward.cli.start_processes import PART_DIED
 from opsteward.core.database_setup import EMBEDDED_DATABASE
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.home import HomeLocks

@@ -15,7 +15,7 @@ from opsteward.accounts.tenants import create_tenant
 from opsteward.app.services import build_services
 from opsteward.app.settings import load_settings
 from opsteward.core import durable
-from opsteward.core.heartbeat import ZOMBIE_EXIT
+from opsteward.core.process_heartbeat import ZOMBIE_EXIT
 
 WORKER = Path(__file__).with_name("frozen_worker.py")
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.accounts.lineage import Ancestry, Making, ancestry_of
+from opsteward.accounts.account_creators import Ancestry, Making, ancestry_of
 from opsteward.accounts.types import Identity
 from opsteward.core.clock import now
 from opsteward.core.errors import Denied

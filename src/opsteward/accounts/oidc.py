@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.accounts import denials, operators, queries, sessions, throttle
+from opsteward.accounts import operators, permission_denials, queries, sessions, throttle
 from opsteward.accounts.models import OutsideIdentity, UsedState
 from opsteward.accounts.oidc_provider import Provider, Refused
 from opsteward.accounts.operators import change_operator
@@ -247,7 +247,7 @@ class OpenIdSignIn:
             tenant = await self._tenant()
         except Refused:
             return Unauthenticated("signing in by the identity provider is not set up")
-        await denials.note_failed_sign_in(self._db, tenant, None, by="openid", reason=reason)
+        await permission_denials.note_failed_sign_in(self._db, tenant, None, by="openid", reason=reason)
         return Unauthenticated("signing in by the identity provider failed", remedy="try again, or ask an admin")
 
 

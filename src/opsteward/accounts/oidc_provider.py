@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from opsteward.core.errors import ConnectorError
-from opsteward.core.http import REGISTERED_SYSTEMS, HttpClient, HttpReply
+from opsteward.core.http_client import REGISTERED_SYSTEMS, HttpClient, HttpReply
 from opsteward.core.json_types import JsonObject
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.accounts import denials, queries, sessions, throttle, tokens
+from opsteward.accounts import permission_denials, queries, sessions, throttle, tokens
 from opsteward.accounts.models import Operator, Password
 from opsteward.accounts.password_hashing import PasswordHashing, check_password
 from opsteward.accounts.role_delegation import require_power_over
@@ -46,7 +46,7 @@ class PasswordSignIn:
             row = found.first()
         if not await self._hashing.verify(row.hash if row else None, password) or row is None:
             if row is not None:
-                await denials.note_failed_sign_in(self._db, row.tenant_id, row.operator_id, by="password")
+                await permission_denials.note_failed_sign_in(self._db, row.tenant_id, row.operator_id, by="password")
             raise Unauthenticated(_WRONG)
         owner = Identity(
             tenant_id=row.tenant_id,
@@ -82,7 +82,9 @@ class PasswordSignIn:
             if stored is None:
                 await throttle.give_back(self._db, charged)
                 raise Conflict("there is no password yet", remedy="ask an owner or admin for a password link")
-            await denials.note_failed_sign_in(self._db, identity.tenant_id, identity.operator_id, by="old password")
+            await permission_denials.note_failed_sign_in(
+                self._db, identity.tenant_id, identity.operator_id, by="old password"
+            )
             raise Invalid.field("old_password", "is wrong")
         hashed = await self._hashing.hash(new)
         async with self._db.unit_of_work(identity.tenant_id) as session:
@@ -111,7 +113,7 @@ class PasswordSignIn:
         """Whose password a link sets. Raises Unauthenticated."""
         link = await tokens.authenticate(self._db, secret=secret)
         if link.kind != "password":
-            await denials.note_refused_sign_in(self._db, link, used_as="password")
+            await permission_denials.note_refused_sign_in(self._db, link, used_as="password")
             raise Unauthenticated("this is no password link")
         return link
 

@@ -13,9 +13,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.accounts.account_creators import ancestry_of
 from opsteward.accounts.actors import Actors, actors_of
 from opsteward.accounts.four_eyes import SecondPerson
-from opsteward.accounts.lineage import ancestry_of
 from opsteward.accounts.types import Identity
 from opsteward.actions import queries
 from opsteward.actions.approval_cards import card_of, in_full

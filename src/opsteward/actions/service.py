@@ -15,8 +15,8 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.accounts.account_creators import ancestry_of
 from opsteward.accounts.four_eyes import SecondPerson
-from opsteward.accounts.lineage import ancestry_of
 from opsteward.accounts.types import Identity
 from opsteward.actions import freezes, queries
 from opsteward.actions.models import ActionRun, Approval

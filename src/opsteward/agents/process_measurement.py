@@ -16,9 +16,9 @@ from uuid import UUID
 import psutil
 
 from opsteward.agents import metric_history
-from opsteward.agents.lost_processes import first_tenant
+from opsteward.agents.lost_process_events import first_tenant
 from opsteward.agents.settings import AgentSettings
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
 from opsteward.core.db import Database
 from opsteward.core.errors import Unavailable

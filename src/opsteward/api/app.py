@@ -17,7 +17,7 @@ from opsteward.api.concurrency_limit import ConcurrencyLimit
 from opsteward.api.deps import recognise
 from opsteward.api.forwarded import Forwarded
 from opsteward.api.live import websocket
-from opsteward.api.middleware.guard import Guard
+from opsteward.api.middleware.request_body import Guard
 from opsteward.api.middleware.request_metrics import Measured
 from opsteward.api.middleware.tracing import Traced
 from opsteward.api.rest import (
@@ -43,7 +43,7 @@ from opsteward.api.rest import (
     webhooks,
 )
 from opsteward.api.scim import routes as scim
-from opsteward.api.scim.answers import ScimErrors
+from opsteward.api.scim.responses import ScimErrors
 from opsteward.api.services import ApiServices
 from opsteward.core.json_types import JsonObject
 from opsteward.core.version import __version__

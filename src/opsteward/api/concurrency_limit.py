@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from opsteward.api import problems
 from opsteward.api.capacity import TURN, party_in
-from opsteward.api.middleware.guard import STREAMED
+from opsteward.api.middleware.request_body import STREAMED
 from opsteward.core.fair_share import Busy, FairShare, Party
 from opsteward.telemetry.metrics import HTTP_WAITING
 

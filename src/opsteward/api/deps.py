@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
-from opsteward.accounts import denials, tokens
+from opsteward.accounts import permission_denials, tokens
 from opsteward.accounts.sessions import SESSION_COOKIE, is_same_origin
 from opsteward.accounts.types import Identity
 from opsteward.api.capacity import IDENTITY
@@ -67,7 +67,7 @@ async def identify(request: Request, services: ApiServices) -> Identity:
 async def _bearer_of(services: ApiServices, *, secret: str, kind: str) -> Identity:
     identity = await tokens.authenticate(services.db, secret=secret)
     if identity.kind != kind:
-        await denials.note_refused_sign_in(services.db, identity, used_as=kind)
+        await permission_denials.note_refused_sign_in(services.db, identity, used_as=kind)
         raise Unauthenticated("this credential is not for that use")
     return identity
 
@@ -116,7 +116,7 @@ class Needs:
     ) -> Identity:
         identity = await identify(request, services)
         if not identity.may(self.permission):
-            await denials.note_denied(services.db, identity, permission=self.permission)
+            await permission_denials.note_denied(services.db, identity, permission=self.permission)
         identity.require(self.permission)
         return identity
 

@@ -27,9 +27,9 @@ from opsteward.systems.service import Inventory
 from opsteward.tasks.registry import TaskRegistry
 from opsteward.tasks.schedules import Schedules
 from opsteward.tasks.submission import Submission
+from opsteward.telemetry.audit.witness_files import Witnesses
 from opsteward.telemetry.database_metrics import Figures
 from opsteward.telemetry.settings import TelemetrySettings
-from opsteward.telemetry.witness import Witnesses
 from opsteward.troubleshooting.service import Sessions
 
 

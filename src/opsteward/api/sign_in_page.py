@@ -7,7 +7,7 @@ from html import escape
 from fastapi.responses import HTMLResponse
 
 from opsteward.accounts.password_hashing import MAX_DURATION, SHORTEST
-from opsteward.api.middleware.guard import security_headers
+from opsteward.api.middleware.request_body import security_headers
 
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "

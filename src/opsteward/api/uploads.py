@@ -16,7 +16,7 @@ from opsteward.directory.imports import jobs
 from opsteward.directory.imports.jobs import ImportOrder
 from opsteward.directory.imports.reading import records
 from opsteward.directory.imports.records import Reading, Unreadable
-from opsteward.directory.imports.text import EncodingFinder
+from opsteward.directory.imports.text_encoding import EncodingFinder
 
 
 class Body:

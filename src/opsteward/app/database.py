@@ -12,7 +12,7 @@ from opsteward.core.settings import CoreSettings
 
 #: The modules with tables. Beside each of them a folder `sql` may hold the functions that read those tables.
 MODELS = (
-    *("core.processes", "core.changes"),
+    *("core.process_takeover", "core.changes"),
     *("accounts.models", "directory.models", "directory.imports.models", "directory.scim.models"),
     *(
         f"{room}.models"

@@ -18,7 +18,7 @@ from opsteward.api.services import ApiServices
 from opsteward.app.services import Services, leave_server
 from opsteward.app.worker import Worker
 from opsteward.console.services import ConsoleServices
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.errors import OpsError
 from opsteward.core.log import get_logger

@@ -16,8 +16,8 @@ from fastapi import FastAPI
 
 from opsteward.api.app import build_app
 from opsteward.app.connection_limits import raise_descriptor_limit
-from opsteward.app.http_connection import bounded_http
 from opsteward.app.process import Process, api_services_of, console_services_of, first_start, running
+from opsteward.app.request_limits import bounded_http
 from opsteward.app.services import build_services
 from opsteward.app.settings import Settings
 from opsteward.app.stop_signals import StopSignals

@@ -50,9 +50,9 @@ from opsteward.tasks.registry import TaskRegistry
 from opsteward.tasks.schedules import Schedules
 from opsteward.tasks.submission import Submission
 from opsteward.tasks.types import TaskFigures
+from opsteward.telemetry.audit.witness_files import Witnesses
+from opsteward.telemetry.audit.writer import AuditWriter
 from opsteward.telemetry.database_metrics import Figures
-from opsteward.telemetry.witness import Witnesses
-from opsteward.telemetry.writer import AuditWriter
 from opsteward.troubleshooting.service import Sessions
 
 log = get_logger(__name__)

@@ -17,7 +17,7 @@ from opsteward.core.json_types import JsonObject
 from opsteward.core.redact import redact, redact_json
 from opsteward.directory.types import EnrollmentOverdue
 from opsteward.events import timeline
-from opsteward.events.drafts import shortened
+from opsteward.events.event_drafts import shortened
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import QUIET_ACTIONS, Intake
 from opsteward.events.types import (

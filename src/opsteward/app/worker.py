@@ -9,18 +9,18 @@ from contextlib import suppress
 
 from opsteward.actions.executor import Executor
 from opsteward.actions.run_context import RunContexts
-from opsteward.agents.lost_processes import report_lost_processes
+from opsteward.agents.lost_process_events import report_lost_processes
 from opsteward.agents.process_measurement import ProcessMeasurement
 from opsteward.agents.runtime import Runtime
 from opsteward.app.services import Services
 from opsteward.app.settings import Settings
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.db import Database
 from opsteward.core.durable import Engine, Workflows
 from opsteward.core.errors import Unavailable
 from opsteward.core.feed import RECONNECTED, Notice
 from opsteward.core.log import get_logger
-from opsteward.core.processes import LostProcess, Membership, new_executor_id
+from opsteward.core.process_takeover import LostProcess, Membership, new_executor_id
 from opsteward.core.retention import apply_retention
 from opsteward.directory.users.lifecycle import look_after_people
 from opsteward.provisioning.access import AccessDuty
@@ -29,7 +29,7 @@ from opsteward.tasks.controls import Gate
 from opsteward.tasks.runner import Runner
 from opsteward.tasks.types import CONTROLS, SCHEDULES
 from opsteward.telemetry import audit
-from opsteward.telemetry.witnessing import Witnessing
+from opsteward.telemetry.audit.witnessing import Witnessing
 from opsteward.troubleshooting.coordinator import Coordinator
 from opsteward.troubleshooting.session_context import SessionContext
 

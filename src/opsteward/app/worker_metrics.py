@@ -15,10 +15,10 @@ from opsteward.api import problems
 from opsteward.api.capacity import Capacity
 from opsteward.api.concurrency_limit import ConcurrencyLimit
 from opsteward.api.deps import recognise
-from opsteward.api.middleware.guard import Guard
+from opsteward.api.middleware.request_body import Guard
 from opsteward.api.rest import metrics, probes
-from opsteward.app.http_connection import bounded_http
 from opsteward.app.process import Process, api_services_of
+from opsteward.app.request_limits import bounded_http
 from opsteward.core.log import get_logger
 
 log = get_logger(__name__)

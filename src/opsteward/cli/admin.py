@@ -109,7 +109,7 @@ def register_system(
     from opsteward.cli import show
     from opsteward.cli.client import CallFailed, Client
     from opsteward.cli.failures import REFUSED, Failure, call_lines
-    from opsteward.cli.reading import read_objects
+    from opsteward.cli.input_files import read_objects
     from opsteward.client.connection import Call
     from opsteward.client.types import SystemInfo
 

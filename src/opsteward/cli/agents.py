@@ -115,7 +115,7 @@ def register(
     """Register an agent; it is started at once."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
-    from opsteward.cli.reading import parsed
+    from opsteward.cli.input_files import parsed
     from opsteward.client.operations import agents
 
     given = cast("JsonObject", parsed(params, "--params"))  # what is no object is refused by the instance

@@ -45,7 +45,7 @@ def load_events(
     """Send a file of events."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
-    from opsteward.cli.reading import read_bytes
+    from opsteward.cli.input_files import read_bytes
 
     kind = "application/x-ndjson" if file.suffix.lower() in (".ndjson", ".jsonl") else "application/json"
     answer = Client().post("/api/v1/events", content=read_bytes(file).removeprefix(b"\xef\xbb\xbf"), kind=kind)

@@ -23,11 +23,11 @@ from opsteward.cli import (
     freezes,
     incidents,
     lab,
-    opening,
-    orders,
-    people,
+    open_console,
     schedules,
+    standing_orders,
     tasks,
+    user_imports,
     users,
 )
 from opsteward.cli.troubleshoot import troubleshoot
@@ -63,15 +63,15 @@ def everywhere(
 
 app.add_typer(incidents.events, name="events")
 app.add_typer(incidents.incidents, name="incidents")
-app.add_typer(users.app, name="users")
-app.add_typer(people.enrollments, name="enrollments")
+app.add_typer(user_imports.app, name="users")
+app.add_typer(users.enrollments, name="enrollments")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(controls.pause, name="pause")
 app.add_typer(controls.resume, name="resume")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(freezes.app, name="freezes")
-app.add_typer(orders.app, name="standing-orders")
+app.add_typer(standing_orders.app, name="standing-orders")
 app.add_typer(admin.systems, name="systems")
 app.add_typer(admin.tenants, name="tenants")
 app.add_typer(admin.operators, name="operators")
@@ -83,7 +83,7 @@ app.add_typer(bench.app, name="bench")
 app.command()(controls.status)
 app.command()(troubleshoot)
 app.command()(bench.soak)
-app.command("open")(opening.open_console)
+app.command("open")(open_console.open_console)
 
 
 @app.command()
@@ -95,7 +95,7 @@ def up(
     ] = False,
 ) -> None:
     """Run everything in one process: API, console and worker."""
-    from opsteward.cli.running import run_up
+    from opsteward.cli.start_processes import run_up
 
     run_up(port=port, host=host, with_parent=with_parent)
 
@@ -103,7 +103,7 @@ def up(
 @app.command()
 def worker() -> None:
     """Run a worker beside others, on any machine that reaches the database."""
-    from opsteward.cli.running import run_worker
+    from opsteward.cli.start_processes import run_worker
 
     run_worker()
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from opsteward.cli.client import CallFailed, Client
 from opsteward.cli.failures import Failure
-from opsteward.cli.reading import parsed, read_objects, read_text
+from opsteward.cli.input_files import parsed, read_objects, read_text
 from opsteward.client import calls
 from opsteward.client.types.tasks import SubmittedTasks
 from opsteward.core.json_types import Json, JsonObject

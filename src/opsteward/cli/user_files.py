@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from opsteward.cli import show
 from opsteward.cli.client import CallFailed, Client, NoInstance
-from opsteward.client import files
+from opsteward.client import user_files
 from opsteward.client.connection import Call
 from opsteward.client.operations import users
 from opsteward.client.types.users import ImportReport
@@ -29,12 +29,12 @@ def send_and_follow(call: Call[ImportReport], path: Path, *, whole: bool) -> Imp
     client = Client(timeout=_ANSWER_WITHIN)
     with Progress(*columns, console=Console(stderr=True)) as bar:
         sent = bar.add_task("sent", total=path.stat().st_size)
-        report = client.send(call, files.pieces(path, lambda size: bar.advance(sent, size)))
+        report = client.send(call, user_files.pieces(path, lambda size: bar.advance(sent, size)))
         done, pause = bar.add_task("imported", total=100), _FIRST_PAUSE
         while True:
             words = f"{report['rows']} rows, {report['failed_imports']} refused"
             bar.update(done, completed=report["progress"], description=show.plain(words))
-            if files.ended(report):
+            if user_files.ended(report):
                 break
             time.sleep(pause)
             pause = min(_MAX_PAUSE, pause * 1.3)
@@ -44,15 +44,17 @@ def send_and_follow(call: Call[ImportReport], path: Path, *, whole: bool) -> Imp
 
 def _whole(client: Client, report: ImportReport) -> ImportReport:
     """The report with all of its users and errors."""
-    if files.lacks_ids(report):
+    if user_files.lacks_ids(report):
         ids: list[str] = []
         after: str | None = None
-        while page := client.send(users.imported_users(report["job_id"], after=after, limit=files.MAX_IDS))["items"]:
+        while page := client.send(users.imported_users(report["job_id"], after=after, limit=user_files.MAX_IDS))[
+            "items"
+        ]:
             ids += [one["id"] for one in page]
             after = ids[-1]
         report["user_ids"] = ids
-    if files.lacks_errors(report):
-        report["errors"] = files.errors_of(client.send(users.import_errors(report["job_id"], format="ndjson")))
+    if user_files.lacks_errors(report):
+        report["errors"] = user_files.errors_of(client.send(users.import_errors(report["job_id"], format="ndjson")))
     return report
 
 
@@ -61,7 +63,7 @@ def _look(client: Client, job_id: str) -> ImportReport:
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            return client.send(files.get_import(job_id))
+            return client.send(user_files.get_import(job_id))
         except (CallFailed, NoInstance) as error:
             gone = isinstance(error, CallFailed) and error.status not in (429, 502, 503, 504)
             if gone or time.monotonic() > deadline:

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from opsteward.client import calls, choices, files
+from opsteward.client import calls, choices, user_files
 from opsteward.client.operations import enrollments, systems, tasks, users
 from opsteward.client.types.enrollments import EnrollmentInFull, EnrollmentStatus, Rule
 from opsteward.client.types.systems import SystemInfo
@@ -116,10 +116,10 @@ class AsyncOpsteward(AsyncVerbs):
 
     async def bulk_user_import(
         self,
-        users: files.Source,
+        users: user_files.Source,
         *,
         file_format: str | None = None,
-        mode: files.Mode = "create",
+        mode: user_files.Mode = "create",
         dry_run: bool = False,
         enrollment_type: str | None = None,
         mapping: Mapping[str, str] | None = None,
@@ -129,13 +129,13 @@ class AsyncOpsteward(AsyncVerbs):
     ) -> ImportReport:
         """Import users (mappings, or the path of a file) and wait: `successful_imports`, `failed_imports`, `errors`,
         `user_ids` and more. Sent again, it is the same import. Raises TimeoutError; the import goes on then."""
-        kind, content = files.content_of(users, file_format)
-        call = files.bulk_import(
+        kind, content = user_files.content_of(users, file_format)
+        call = user_files.bulk_import(
             kind, mode=mode, dry_run=dry_run, enrollment_type=enrollment_type, mapping=mapping, delimiter=delimiter,
             encoding=encoding,
         )  # fmt: skip
         report, until, pause = await self._send(call, content), time.monotonic() + timeout, _LOOK_EVERY
-        while not files.ended(report):
+        while not user_files.ended(report):
             if time.monotonic() > until:
                 raise TimeoutError(f"import {report['job_id']} is at {report['progress']} % after {timeout:g} s")
             await self._sleep(pause)
@@ -145,26 +145,30 @@ class AsyncOpsteward(AsyncVerbs):
 
     async def get_import(self, job_id: str | UUID, *, whole: bool = False) -> ImportReport:
         """How far an import is, with the first of its users and errors; with `whole` all of them."""
-        report = await self._send(files.get_import(job_id))
+        report = await self._send(user_files.get_import(job_id))
         return await self._whole(report) if whole else report
 
     async def _whole(self, report: ImportReport) -> ImportReport:
         """The report with all of its users and errors."""
-        if files.lacks_ids(report):
+        if user_files.lacks_ids(report):
             ids: list[str] = []
             after: str | None = None
-            while page := await self._items(users.imported_users(report["job_id"], after=after, limit=files.MAX_IDS)):
+            while page := await self._items(
+                users.imported_users(report["job_id"], after=after, limit=user_files.MAX_IDS)
+            ):
                 ids += [one["id"] for one in page]
                 after = ids[-1]
             report["user_ids"] = ids
-        if files.lacks_errors(report):
-            report["errors"] = files.errors_of(await self._send(users.import_errors(report["job_id"], format="ndjson")))
+        if user_files.lacks_errors(report):
+            report["errors"] = user_files.errors_of(
+                await self._send(users.import_errors(report["job_id"], format="ndjson"))
+            )
         return report
 
     async def export_users(self, path: str | Path, *, file_format: str | None = None) -> Path:
         """All users into a file that can be imported again: CSV, NDJSON, JSON or LDIF, by its name or as given."""
         target = Path(path)
-        return await self._download(users.export_users(format=files.format_of(target, file_format)), target)
+        return await self._download(users.export_users(format=user_files.format_of(target, file_format)), target)
 
     async def user_history(self, user_id: str | UUID) -> list[UserChangeInfo]:
         """Every change of a user, newest first."""

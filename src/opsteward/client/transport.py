@@ -13,8 +13,8 @@ import httpx
 
 from opsteward.client.connection import Answer, Call, Page, answer_of
 from opsteward.client.embedded import Embedded, address_of
-from opsteward.client.files import as_async
-from opsteward.core.blocking import in_thread
+from opsteward.client.user_files import as_async
+from opsteward.core.blocking_calls import in_thread
 
 P = ParamSpec("P")
 

@@ -21,7 +21,7 @@ from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.systems.service import Inventory
 from opsteward.tasks.registry import TaskRegistry
 from opsteward.tasks.schedules import Schedules
-from opsteward.telemetry.witness import Witnesses
+from opsteward.telemetry.audit.witness_files import Witnesses
 from opsteward.troubleshooting.service import Sessions
 
 

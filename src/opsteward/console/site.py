@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from opsteward.accounts import denials
+from opsteward.accounts import permission_denials
 from opsteward.accounts import sessions as browser_sessions
 from opsteward.accounts.types import Identity
 from opsteward.console import assets
@@ -138,7 +138,7 @@ class Site:
     async def _require(self, route: Route, identity: Identity) -> None:
         for permission in route.needs:
             if not identity.may(permission):
-                await denials.note_denied(self._services.db, identity, permission=permission)
+                await permission_denials.note_denied(self._services.db, identity, permission=permission)
             identity.require(permission)
 
     async def _show(self, route: Route, visit: Visit) -> Response:

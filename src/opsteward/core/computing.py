@@ -17,7 +17,7 @@ from collections.abc import Callable
 from multiprocessing.connection import wait
 from typing import ParamSpec, TypeVar, cast
 
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import Invalid
 from opsteward.core.fair_share import FairShare, current_party
 

@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core import engine_internals
 from opsteward.core.backoff import growing_pauses
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.crypto import canonical_json
 from opsteward.core.errors import Unavailable
 from opsteward.core.json_types import JsonObject

@@ -22,7 +22,7 @@ from urllib.parse import unquote
 from opsteward.contracts.check import Severity
 from opsteward.core.errors import Invalid
 from opsteward.core.json_types import Json
-from opsteward.events.phrases import PhraseIndex, words_of
+from opsteward.events.text_phrases import PhraseIndex, words_of
 
 MESSAGE_LIMIT = 8_192  # characters of a message that are looked at
 STACK_LIMIT = 2_048  # characters of each end of a stack trace whose unindented lines are looked at

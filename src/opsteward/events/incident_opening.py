@@ -21,7 +21,7 @@ from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.ids import uuid7
 from opsteward.events import timeline
-from opsteward.events.drafts import Draft, most_urgent, rank_of, shortened, worst_severity
+from opsteward.events.event_drafts import Draft, most_urgent, rank_of, shortened, worst_severity
 from opsteward.events.incidents import view_of
 from opsteward.events.models import Incident, TimelineEntry
 from opsteward.events.standing_orders.service import limits_of

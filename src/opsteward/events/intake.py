@@ -25,7 +25,7 @@ from opsteward.core.db import tenant_of, when_committed
 from opsteward.core.errors import Invalid
 from opsteward.events import recoveries, timeline
 from opsteward.events.classification import Category
-from opsteward.events.drafts import Draft, draft_of, taken
+from opsteward.events.event_drafts import Draft, draft_of, taken
 from opsteward.events.incident_opening import Opening, open_all, put_together, raise_all
 from opsteward.events.incidents import Incidents
 from opsteward.events.models import Event, Incident, IncidentFingerprint

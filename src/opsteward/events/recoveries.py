@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by, distinct_o
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.db import tenant_of
-from opsteward.events.drafts import Draft, shortened
+from opsteward.events.event_drafts import Draft, shortened
 from opsteward.events.models import Event, IncidentObject
 from opsteward.events.timeline import Line
 

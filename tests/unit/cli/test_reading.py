@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from opsteward.cli.failures import Failure
-from opsteward.cli.reading import read_objects, read_text, write_text
+from opsteward.cli.input_files import read_objects, read_text, write_text
 
 
 def refusals(file: Path) -> tuple[str, ...]:

@@ -16,12 +16,12 @@ import pytest
 
 from opsteward.core.errors import Invalid
 from opsteward.directory.enrollment_rules.rules import SHIPPED, Rules
-from opsteward.directory.imports.distinguished import dn_key
+from opsteward.directory.imports.batch_sql import STAGED
+from opsteward.directory.imports.distinguished_names import dn_key
 from opsteward.directory.imports.reading import records
 from opsteward.directory.imports.records import Problem, Reading
-from opsteward.directory.imports.rows import Checker
-from opsteward.directory.imports.statements import STAGED
-from opsteward.directory.imports.text import EncodingFinder
+from opsteward.directory.imports.row_checks import Checker
+from opsteward.directory.imports.text_encoding import EncodingFinder
 
 
 class Checked:

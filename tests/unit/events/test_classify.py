@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from opsteward.contracts.check import Severity
 from opsteward.core.errors import Invalid
 from opsteward.events.classification import Category, classify, load_rules, severity_of
-from opsteward.events.phrases import PhraseIndex, words_of
+from opsteward.events.text_phrases import PhraseIndex, words_of
 
 
 def test_the_documented_example_holds() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opsteward.core.errors import Invalid
-from opsteward.events.decision import EventAction, decide, default_action, usual_priority
+from opsteward.events.decision_table import EventAction, decide, default_action, usual_priority
 
 TABLE = [
     ("security_issue", "high", "escalate", 1, True),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from opsteward.contracts.check import Severity
 from opsteward.core.errors import Invalid
 from opsteward.events.classification import Category
-from opsteward.events.decision import EventAction, decide
+from opsteward.events.decision_table import EventAction, decide
 from opsteward.events.standing_orders.document import (
     FINDING_TYPES,
     ActionInfo,

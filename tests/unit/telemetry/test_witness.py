@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from opsteward.telemetry import witness
-from opsteward.telemetry.witness import HOME_FILE, Statement, Witnesses
+from opsteward.telemetry.audit import witness_files
+from opsteward.telemetry.audit.witness_files import HOME_FILE, Statement, Witnesses
 
 KEY = b"k" * 32
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,7 +53,7 @@ def test_a_huge_or_binary_file_is_read_in_bounds(tmp_path: Path) -> None:
 
 def test_the_homes_file_is_thinned_out_to_what_still_vouches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of each day the last, and both sides of a break; also when it is thinned out again."""
-    monkeypatch.setattr(witness, "_THIN_OUT_AT", 20_000)
+    monkeypatch.setattr(witness_files, "_THIN_OUT_AT", 20_000)
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     witnesses = Witnesses(KEY, tmp_path, [folder])
@@ -72,7 +72,7 @@ def test_the_homes_file_is_thinned_out_to_what_still_vouches(tmp_path: Path, mon
 
 
 def test_several_at_once_lose_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(witness, "_THIN_OUT_AT", 3_000)
+    monkeypatch.setattr(witness_files, "_THIN_OUT_AT", 3_000)
     tenants = [uuid4() for _ in range(4)]
 
     def add(tenant: UUID) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.agents import metric_history
 from opsteward.agents.failure_report import failure_report
-from opsteward.agents.lost_processes import OWN
+from opsteward.agents.lost_process_events import OWN
 from opsteward.agents.models import Agent
 from opsteward.agents.service import tell_changes
 from opsteward.agents.settings import AgentSettings

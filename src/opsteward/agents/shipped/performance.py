@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import sqlalchemy as sa
 
 from opsteward.agents import metric_history
-from opsteward.agents.lost_processes import OWN
+from opsteward.agents.lost_process_events import OWN
 from opsteward.agents.process_measurement import HOST_MEMORY
 from opsteward.agents.settings import AgentSettings
 from opsteward.agents.shipped.self_watch import AlertChange, SelfWatch, Watched

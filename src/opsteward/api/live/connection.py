@@ -14,13 +14,13 @@ from typing import TypeGuard
 from fastapi import WebSocket
 from pydantic import TypeAdapter, ValidationError
 
-from opsteward.accounts import denials, tokens
+from opsteward.accounts import permission_denials, tokens
 from opsteward.accounts.types import Identity
 from opsteward.api import problems
 from opsteward.api.capacity import Capacity, party_of
 from opsteward.api.live.commands import COMMANDS
 from opsteward.api.live.hub import GAP, Follower, Hub
-from opsteward.api.middleware.guard import check_json
+from opsteward.api.middleware.request_body import check_json
 from opsteward.api.services import ApiServices
 from opsteward.core.changes import TYPES
 from opsteward.core.errors import Invalid, LimitExceeded, OpsError, Unavailable
@@ -166,7 +166,7 @@ class Connection:
             names = ", ".join(["ping", "resume", "subscribe", *COMMANDS])
             raise Invalid.field("action", f"{name[:60]!r} is none", f"use one of {names}")
         if not identity.may(known.permission):
-            await denials.note_denied(self._services.db, identity, permission=known.permission)
+            await permission_denials.note_denied(self._services.db, identity, permission=known.permission)
         identity.require(known.permission)
         try:
             body = known.model.model_validate(fields)

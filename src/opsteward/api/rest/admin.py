@@ -18,7 +18,7 @@ from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.administration import VerifiedAudit
 from opsteward.api.rest.schemas.base import Input, Instant, Page, page_of
 from opsteward.api.routes import Routes
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.telemetry import audit
 
 router = Routes(prefix="/api/v1", tags=["administration"])

@@ -20,7 +20,7 @@ from opsteward.api.rest.schemas.events import AnalysisMetadata, AnalyzedEvent, D
 from opsteward.api.routes import Routes
 from opsteward.api.services import ApiServices
 from opsteward.core.backoff import growing_pauses
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import iso, now
 from opsteward.core.computing import compute, in_fair_thread
 from opsteward.core.db import DatabaseSession
@@ -29,7 +29,7 @@ from opsteward.core.fair_share import Busy
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
 from opsteward.events.classification import classify, severity_of
-from opsteward.events.decision import EventAction, decide, default_action, usual_priority
+from opsteward.events.decision_table import EventAction, decide, default_action, usual_priority
 from opsteward.events.payload_validation import CPU_SECONDS, PayloadReport, validate_payload
 from opsteward.events.standing_orders.document import Subject
 

@@ -15,12 +15,12 @@ from opsteward.accounts.types import Identity
 from opsteward.actions.runs_in_full import in_full
 from opsteward.api import problems
 from opsteward.api.deps import ServicesDep, TenantSession, needs
-from opsteward.api.middleware.guard import check_json, check_rows
+from opsteward.api.middleware.request_body import check_json, check_rows
 from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, Ref, Routine, page_of
 from opsteward.api.rest.schemas.events import IncidentInFull, NotDone, Rejected, TakenEvents, TakenEventsInFull
 from opsteward.api.routes import Routes
 from opsteward.api.settings import ApiSettings
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
 from opsteward.core.errors import FieldProblem, Invalid, Malformed
 from opsteward.events import timeline

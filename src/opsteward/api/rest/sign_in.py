@@ -9,7 +9,7 @@ from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import Field
 
-from opsteward.accounts import denials, sessions, tokens
+from opsteward.accounts import permission_denials, sessions, tokens
 from opsteward.accounts.oidc import STAY_SECONDS
 from opsteward.accounts.password_hashing import MAX_DURATION
 from opsteward.accounts.permissions import SIGNED_IN
@@ -68,7 +68,7 @@ async def sign_in(
     try:
         link = await tokens.authenticate(services.db, secret=code)
         if link.kind != "link":
-            await denials.note_refused_sign_in(services.db, link, used_as="link")
+            await permission_denials.note_refused_sign_in(services.db, link, used_as="link")
         async with services.db.unit_of_work(link.tenant_id) as session:
             token = await sessions.redeem_link(session, link=link)
     except Unauthenticated:
@@ -103,7 +103,7 @@ async def _sign_in_with_token(request: Request, services: ApiServices, secret: s
     try:
         owner = await tokens.authenticate(services.db, secret=secret)
         if owner.kind != "api":
-            await denials.note_refused_sign_in(services.db, owner, used_as="api")
+            await permission_denials.note_refused_sign_in(services.db, owner, used_as="api")
         async with services.db.unit_of_work(owner.tenant_id) as session:
             token = await sessions.open_session(session, owner=owner)
     except Unauthenticated:

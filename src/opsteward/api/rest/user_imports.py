@@ -18,12 +18,12 @@ from starlette.requests import ClientDisconnect
 from opsteward.accounts.types import Identity
 from opsteward.api import problems, uploads
 from opsteward.api.deps import ServicesDep, TenantSession, needs
-from opsteward.api.middleware.guard import check_json
+from opsteward.api.middleware.request_body import check_json
 from opsteward.api.rest.schemas.base import Input, Page, Ref
 from opsteward.api.rest.schemas.users import ImportedUser
 from opsteward.api.routes import Routes
 from opsteward.api.services import ApiServices
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed, NotFound
 from opsteward.core.json_types import Json
 from opsteward.directory.exports import EXPORTS, exported
@@ -33,7 +33,7 @@ from opsteward.directory.imports.csv_records import inert
 from opsteward.directory.imports.jobs import ImportInfo, ImportOrder, ImportReport
 from opsteward.directory.imports.json_records import enveloped, holds_several
 from opsteward.directory.imports.reading import format_of
-from opsteward.directory.imports.text import EncodingFinder, first_character
+from opsteward.directory.imports.text_encoding import EncodingFinder, first_character
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import NewTask, TaskStatus
 

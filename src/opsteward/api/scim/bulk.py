@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from opsteward.api.scim import documents
-from opsteward.api.scim.answers import Refused, document_of
 from opsteward.api.scim.operations import Done, Operations
 from opsteward.api.scim.projection import Projection
+from opsteward.api.scim.responses import Refused, document_of
 from opsteward.api.scim.schemas import MAX_OPERATIONS
 from opsteward.api.scim.values import names_schema, objects_of, text_of
 from opsteward.core.errors import Conflict, OpsError, TooLarge, Unavailable

@@ -13,9 +13,9 @@ from uuid import UUID
 from scim2_models import Context, PatchOp
 
 from opsteward.accounts.types import Identity
-from opsteward.api.scim import documents, filters, patches, references, refusals, undeclared
-from opsteward.api.scim.answers import Refused
+from opsteward.api.scim import documents, error_messages, filter_parsing, patches, references, undeclared_attributes
 from opsteward.api.scim.projection import Projection
+from opsteward.api.scim.responses import Refused
 from opsteward.api.scim.schemas import MAX_RESULTS, MODELS, POLICY
 from opsteward.api.scim.values import names_schema, object_of, objects_of, text_of
 from opsteward.api.services import ApiServices
@@ -96,7 +96,7 @@ class Operations:
             return await self._patch_members(_id(text), few, if_match)
         model: Any = MODELS[kind]
         _check_paths(body)
-        with refusals.translated():
+        with error_messages.translated():
             parts = list(_parts(patches.steps_of(body, model), model, object_of(body)))
         if sum(isinstance(part, PatchOp) for part in parts) > _MAX_TURNS:
             raise Refused.because(
@@ -106,12 +106,12 @@ class Operations:
             )
 
         def patched(before: Resource) -> JsonObject:
-            with refusals.translated():
+            with error_messages.translated():
                 # a copy: what is compared with it afterwards must not change with it
                 document = deepcopy(documents.document(before, self.base))
                 for part in parts:
                     if isinstance(part, patches.Step):
-                        undeclared.change(document, part, core=_CORE[kind])
+                        undeclared_attributes.change(document, part, core=_CORE[kind])
                         continue
                     resource = model.model_validate(document, scim_policy=POLICY)
                     part.patch(resource, scim_policy=POLICY)
@@ -163,8 +163,8 @@ class Operations:
         found = [
             Search(
                 kind=kind,
-                where=filters.term_of(text, MODELS[kind], strict=strict) if text is not None else None,
-                order=filters.order_of(order, MODELS[kind], strict=strict) if order is not None else None,
+                where=filter_parsing.term_of(text, MODELS[kind], strict=strict) if text is not None else None,
+                order=filter_parsing.order_of(order, MODELS[kind], strict=strict) if order is not None else None,
             )
             for kind in kinds
         ]
@@ -252,7 +252,7 @@ def _parts(steps: Sequence[patches.Step], model: Any, body: JsonObject) -> Itera
 
 
 def _document(kind: Kind, body: Json, context: Context) -> JsonObject:
-    with refusals.translated():
+    with error_messages.translated():
         return _dump(MODELS[kind].model_validate(body, scim_ctx=context, scim_policy=POLICY))
 
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from scim2_models import Mutability, Path, SCIMException
 from scim2_models.path import AttributeBinding
 
-from opsteward.api.scim.answers import Refused
 from opsteward.api.scim.references import as_entries, as_reference, members, without_json
+from opsteward.api.scim.responses import Refused
 from opsteward.core.json_types import Json, JsonObject
 
 #: It follows from the attributes: sending it along is no wish to change it.

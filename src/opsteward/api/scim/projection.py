@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from opsteward.api.scim.answers import Refused
+from opsteward.api.scim.responses import Refused
 from opsteward.core.json_types import Json, JsonObject
 
 _CORE = ("urn:ietf:params:scim:schemas:core:2.0:user:", "urn:ietf:params:scim:schemas:core:2.0:group:")

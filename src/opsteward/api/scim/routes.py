@@ -11,12 +11,12 @@ from fastapi import Request, Response
 
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import ServicesDep, needs
-from opsteward.api.middleware.guard import check_json
+from opsteward.api.middleware.request_body import check_json
 from opsteward.api.routes import Routes
-from opsteward.api.scim.answers import MEDIA_TYPE, ROOT, Refused, ScimRoute, answer
 from opsteward.api.scim.projection import Projection
+from opsteward.api.scim.responses import MEDIA_TYPE, ROOT, Refused, ScimRoute, answer
 from opsteward.api.services import ApiServices
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import NotFound
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.directory.scim.types import Kind

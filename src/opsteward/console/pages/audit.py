@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.accounts.audit_reading import AuditFilter, read_audit
 from opsteward.console.names import Names
 from opsteward.console.page import Page, Route, Visit, shows
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
 from opsteward.telemetry import audit

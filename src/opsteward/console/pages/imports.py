@@ -11,7 +11,7 @@ from opsteward.console.page import Page, Route, Visit, shows
 from opsteward.console.wording import PROBLEM
 from opsteward.directory.enrollment_rules.service import rules_of
 from opsteward.directory.imports import jobs
-from opsteward.directory.imports.writing import IMPORT
+from opsteward.directory.imports.batch_writing import IMPORT
 
 _JOBS_SHOWN = 20
 _ERRORS_SHOWN = 50

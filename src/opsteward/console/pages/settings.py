@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.page import Page, Route, Visit, shows
 from opsteward.console.pauses import EVERYTHING
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.running_instance import toml_file
 from opsteward.core.settings import SettingsGroup, flat_name, variables
 from opsteward.core.version import __version__

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from opsteward.core.errors import Invalid
+from opsteward.directory.imports.account_status import STANDING_COLUMNS, Said
 from opsteward.directory.imports.records import Unreadable, shown
-from opsteward.directory.imports.standing import STANDING_COLUMNS, Said
 from opsteward.directory.user_fields import FIELD_NAMES, NOTHING, PROFILE, USER_FIELDS
 
 #: From here on an alias is a weak one: it gives way to a better one without a question.

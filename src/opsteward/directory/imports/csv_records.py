@@ -9,7 +9,7 @@ from itertools import chain
 from opsteward.directory.imports.columns import Columns
 from opsteward.directory.imports.csv_dialect import Dialect, dialect_of
 from opsteward.directory.imports.records import MAX_RECORD, Blocks, Reading, Record, Unreadable
-from opsteward.directory.imports.text import lines
+from opsteward.directory.imports.text_encoding import lines
 
 #: An export of ours has this column: its cells that could be formulas begin with an apostrophe, which is taken off.
 EXPORT_MARK = "opsteward_export"

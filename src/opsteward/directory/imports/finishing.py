@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.core import feed
 from opsteward.core.changes import Change, record_changes
 from opsteward.core.clock import now
-from opsteward.directory.imports import statements_after as sql
+from opsteward.directory.imports import finishing_sql as sql
+from opsteward.directory.imports.batch_sql import PLAN_ANEW
+from opsteward.directory.imports.batch_writing import IMPORT, MAX_SHOWN, execute, keep_problems, values_of
 from opsteward.directory.imports.models import ImportJob, ImportPart
 from opsteward.directory.imports.records import Problem, shown
-from opsteward.directory.imports.statements import PLAN_ANEW
-from opsteward.directory.imports.values import BY_DN, BY_ID
-from opsteward.directory.imports.writing import IMPORT, MAX_SHOWN, execute, keep_problems, values_of
+from opsteward.directory.imports.value_checks import BY_DN, BY_ID
 from opsteward.directory.user_changes import PEOPLE
 from opsteward.telemetry import audit
 

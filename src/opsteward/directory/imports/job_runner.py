@@ -14,7 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.bus import Bus
 from opsteward.core.clock import now
 from opsteward.core.db import Database, leave_to_the_log_writer
@@ -22,15 +22,15 @@ from opsteward.core.errors import Conflict
 from opsteward.core.json_types import JsonObject
 from opsteward.core.log import get_logger
 from opsteward.directory.enrollment_rules.service import duty_pairs, rules_of
-from opsteward.directory.imports import finishing, jobs, known_rows
+from opsteward.directory.imports import finishing, jobs, unchanged_rows
+from opsteward.directory.imports.batch_writing import write, write_known
 from opsteward.directory.imports.batches import Batch
 from opsteward.directory.imports.models import ImportJob
-from opsteward.directory.imports.parts import Parts, Used
 from opsteward.directory.imports.reading import records
 from opsteward.directory.imports.records import Blocks
-from opsteward.directory.imports.rows import Checker
+from opsteward.directory.imports.row_checks import Checker
 from opsteward.directory.imports.settings import ImportSettings
-from opsteward.directory.imports.writing import write, write_known
+from opsteward.directory.imports.stored_parts import Parts, Used
 
 log = get_logger(__name__)
 
@@ -97,8 +97,8 @@ class Imports:
         typed, wanted = reading.format in ("json", "ndjson"), job.options["enrollment_type"]
         before, known = None, None
         if used is not None:
-            job.options = {**job.options, "context": known_rows.context_of(rules)}
-            before = await known_rows.earlier(session, job)
+            job.options = {**job.options, "context": unchanged_rows.context_of(rules)}
+            before = await unchanged_rows.earlier(session, job)
             known = before.digests if before else frozenset()
         checker = Checker(rules, duties, enrollment_type=wanted, typed=typed)
         found = records(blocks, reading, note)
@@ -202,7 +202,7 @@ class _Reading:
 
     batches: Iterator[Batch]
     notes: list[str]
-    before: known_rows.Before | None
+    before: unchanged_rows.Before | None
     again: Checker
 
 

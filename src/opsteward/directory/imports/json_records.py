@@ -13,7 +13,7 @@ from pydantic_core import from_json
 
 from opsteward.core.json_types import Json
 from opsteward.directory.imports.records import MAX_RECORD, Blocks, Record, Unreadable
-from opsteward.directory.imports.text import codec_of, lines
+from opsteward.directory.imports.text_encoding import codec_of, lines
 
 #: Where interfaces put the list of users, in the order of preference.
 ENVELOPES = ("users", "value", "Resources", "resources", "data", "results", "items", "employees", "members", "entries")

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from opsteward.core.json_types import Json, JsonObject
+from opsteward.directory.imports.account_status import STANDING_COLUMNS
 from opsteward.directory.imports.columns import LDIF_ALIASES, ColumnsByShape, plain_name
 from opsteward.directory.imports.ldif_lines import SEARCH_LINES, Entry, Value, entries
 from opsteward.directory.imports.records import Blocks, Reading, Record
-from opsteward.directory.imports.standing import STANDING_COLUMNS
-from opsteward.directory.imports.text import lines
+from opsteward.directory.imports.text_encoding import lines
 from opsteward.directory.user_fields import NOTHING
 
 #: Fields that may have several values; of the others the first is taken.

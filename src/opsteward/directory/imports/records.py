@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from opsteward.core.json_types import Json
-from opsteward.directory.imports.standing import Said
+from opsteward.directory.imports.account_status import Said
 
 #: Most bytes of one record: beyond it the file is broken, or hostile.
 MAX_RECORD = 1024 * 1024

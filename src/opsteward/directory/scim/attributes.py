@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from opsteward.core.name_keys import email_key
 from opsteward.directory.models import User
-from opsteward.directory.scim.filters import (
+from opsteward.directory.scim.filter_sql import (
     Entry,
     Sql,
     Value,

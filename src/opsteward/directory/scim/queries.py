@@ -14,7 +14,7 @@ from opsteward.core.db import tenant_of
 from opsteward.core.errors import NotFound
 from opsteward.directory.models import User
 from opsteward.directory.scim.attributes import GroupRow, UserRow
-from opsteward.directory.scim.filters import Place, condition, order_of
+from opsteward.directory.scim.filter_sql import Place, condition, order_of
 from opsteward.directory.scim.models import ScimGroup, ScimGroupMember
 from opsteward.directory.scim.types import (
     Found,

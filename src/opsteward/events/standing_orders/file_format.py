@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from opsteward.contracts.check import Severity
 from opsteward.events.classification import Category
-from opsteward.events.decision import EventAction
+from opsteward.events.decision_table import EventAction
 from opsteward.events.standing_orders.types import (
     DAYS,
     END_OF_DAY,

@@ -7,7 +7,7 @@ from typing import ClassVar
 from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Finding, Severity
 from opsteward.contracts.connector import SystemRef
 from opsteward.core.errors import ConnectorError
-from opsteward.core.http import failure_kind
+from opsteward.core.http_client import failure_kind
 from opsteward.integrations.network.connector import NetworkConnector
 
 _NO_NETWORK = CheckResult(

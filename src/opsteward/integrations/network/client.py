@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from opsteward.core.errors import Timeout
-from opsteward.core.http import REGISTERED_SYSTEMS, resolve_host
+from opsteward.core.http_client import REGISTERED_SYSTEMS, resolve_host
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from opsteward.contracts.integration import Integration
-from opsteward.integrations.postgresql.access import KEEP_ACCESS, KeepAccess
 from opsteward.integrations.postgresql.actions import TerminateSession
 from opsteward.integrations.postgresql.checks import ConnectCheck, IdleInTransactionCheck, LongQueriesCheck
 from opsteward.integrations.postgresql.connections import ConnectionsCheck
 from opsteward.integrations.postgresql.connector import PostgresConnector
 from opsteward.integrations.postgresql.lock_chains import LockChainsCheck
+from opsteward.integrations.postgresql.role_membership import KEEP_ACCESS, KeepAccess
 
 INTEGRATION = Integration(
     slug="postgresql",

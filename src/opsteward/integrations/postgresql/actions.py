@@ -11,14 +11,14 @@ from typing import Annotated, ClassVar, Final, Literal, LiteralString, TypedDict
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from opsteward.contracts.action import Action, ActionContext, Plan, Proof, Risk
-from opsteward.integrations.postgresql.connector import PostgresConnector
-from opsteward.integrations.postgresql.sessions import (
+from opsteward.integrations.postgresql.backend_sessions import (
     MAX_SESSIONS,
     PROTECTED,
     TERMINATE,
     Expect,
     instant,
 )
+from opsteward.integrations.postgresql.connector import PostgresConnector
 
 _VERIFY_SECONDS = 3.0
 _POLL_SECONDS = 0.1

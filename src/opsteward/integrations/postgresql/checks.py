@@ -8,10 +8,9 @@ from typing import ClassVar, TypedDict
 from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Finding, Severity
 from opsteward.contracts.connector import SystemRef
 from opsteward.core.errors import ConnectorError
-from opsteward.core.http import failure_kind
+from opsteward.core.http_client import failure_kind
 from opsteward.core.json_types import Json
-from opsteward.integrations.postgresql.connector import PostgresConnector
-from opsteward.integrations.postgresql.sessions import (
+from opsteward.integrations.postgresql.backend_sessions import (
     IDLE_IN_TRANSACTION,
     MAX_SESSIONS,
     Session,
@@ -19,6 +18,7 @@ from opsteward.integrations.postgresql.sessions import (
     sessions_in_state,
     termination,
 )
+from opsteward.integrations.postgresql.connector import PostgresConnector
 
 
 class Server(TypedDict):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, LiteralString, TypeVar
 
 from opsteward.contracts.connector import OwnServer
 from opsteward.core.errors import AuthFailed, BadReply, ConnectorError, Timeout
-from opsteward.core.http import REGISTERED_SYSTEMS, resolve_host, unreachable
+from opsteward.core.http_client import REGISTERED_SYSTEMS, resolve_host, unreachable
 from opsteward.integrations.postgresql.config import PostgresConfig
 from opsteward.integrations.postgresql.own_server import refuse_own, refuse_own_roles
 

@@ -13,15 +13,15 @@ from typing import ClassVar, Final, Literal, LiteralString, TypedDict
 from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Finding, Severity
 from opsteward.contracts.connector import SystemRef
 from opsteward.core.errors import Unreachable
-from opsteward.core.http import failure_kind
-from opsteward.integrations.postgresql.connector import PostgresConnector
-from opsteward.integrations.postgresql.sessions import (
+from opsteward.core.http_client import failure_kind
+from opsteward.integrations.postgresql.backend_sessions import (
     MAX_SESSIONS,
     Session,
     describe,
     sessions_in_state,
     termination,
 )
+from opsteward.integrations.postgresql.connector import PostgresConnector
 
 _SMALLEST_LIMIT = 3
 

@@ -24,8 +24,7 @@ from typing import ClassVar, Final, LiteralString, TypedDict
 from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Finding, Severity
 from opsteward.contracts.connector import SystemRef
 from opsteward.core.json_types import JsonObject
-from opsteward.integrations.postgresql.connector import PostgresConnector
-from opsteward.integrations.postgresql.sessions import (
+from opsteward.integrations.postgresql.backend_sessions import (
     IDLE_IN_TRANSACTION,
     Expect,
     Session,
@@ -33,6 +32,7 @@ from opsteward.integrations.postgresql.sessions import (
     sessions_by_pid,
     termination,
 )
+from opsteward.integrations.postgresql.connector import PostgresConnector
 
 _LOOKS = 3
 _BETWEEN_LOOKS = 0.25  # seconds

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import NoReturn
 from xml.parsers.expat import ExpatError
 
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import AuthFailed, BadReply, Timeout
-from opsteward.core.http import REGISTERED_SYSTEMS, resolve_host, unreachable
+from opsteward.core.http_client import REGISTERED_SYSTEMS, resolve_host, unreachable
 from opsteward.integrations.supervisor.config import SupervisorConfig
 
 _MAX_REPLY = 4 * 1024 * 1024

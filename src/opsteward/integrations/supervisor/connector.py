@@ -9,7 +9,7 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.integrations.supervisor.client import ProcessInfo, SupervisorClient, is_halted
 from opsteward.integrations.supervisor.config import SupervisorConfig, config_from
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Finding, Severity
 from opsteward.contracts.connector import SystemRef
 from opsteward.core.errors import BadReply, ConnectorError
-from opsteward.core.http import HttpReply, failure_kind, safe_url
+from opsteward.core.http_client import HttpReply, failure_kind, safe_url
 from opsteward.core.json_types import JsonObject
 from opsteward.integrations.web.client import page_title
 from opsteward.integrations.web.connector import WebConnector

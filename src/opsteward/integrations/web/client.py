@@ -1,4 +1,4 @@
-"""Fetches the health page of a web application through `core.http` and reads what a person would see."""
+"""Fetches the health page of a web application through `core.http_client` and reads what a person would see."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import html
 import re
 
-from opsteward.core.http import REGISTERED_SYSTEMS, HttpClient, HttpReply
+from opsteward.core.http_client import REGISTERED_SYSTEMS, HttpClient, HttpReply
 from opsteward.integrations.web.config import WebConfig
 
 _MAX_BYTES = 64 * 1024

@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
-from opsteward.core.http import HttpReply
+from opsteward.core.http_client import HttpReply
 from opsteward.integrations.web.client import fetch_page
 from opsteward.integrations.web.config import WebConfig, config_from
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from opsteward.telemetry.verification import WitnessReport
+from opsteward.telemetry.audit.verification import WitnessReport
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from opsteward.contracts.agent import Report
 from opsteward.core.bus import Bus
 from opsteward.core.db import Database
 from opsteward.core.json_types import Json
-from opsteward.core.processes import LostProcess
+from opsteward.core.process_takeover import LostProcess
 
 OWN = "opsteward"
 

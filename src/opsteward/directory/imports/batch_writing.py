@@ -20,12 +20,12 @@ from opsteward.core.json_types import JsonObject
 from opsteward.core.log import correlation_id
 from opsteward.directory.enrollment_rules.rules import Grant, due_access, meeting
 from opsteward.directory.enrollment_rules.service import duty_pairs
-from opsteward.directory.imports import known_rows
-from opsteward.directory.imports import statements as sql
+from opsteward.directory.imports import batch_sql as sql
+from opsteward.directory.imports import unchanged_rows
 from opsteward.directory.imports.batches import Batch
-from opsteward.directory.imports.known_rows import Before
 from opsteward.directory.imports.models import ImportJob
 from opsteward.directory.imports.records import Problem, shown
+from opsteward.directory.imports.unchanged_rows import Before
 from opsteward.directory.types import UsersEnrolled, UserStatus
 from opsteward.directory.user_changes import PEOPLE
 from opsteward.telemetry import audit
@@ -101,7 +101,7 @@ async def write(session: AsyncSession, job: ImportJob, batch: Batch, bus: Bus) -
     if job.mode == "full" and batch.refused_keys:
         await execute(session, sql.MEET_REFUSED, values, keys=batch.refused_keys)
     if batch.digest and batch.staged and not tally.problems and not job.dry_run:
-        await known_rows.keep(session, job, batch.digest)
+        await unchanged_rows.keep(session, job, batch.digest)
     await keep_problems(session, job, tally.problems)
     _count(job, tally)
     await session.flush()
@@ -113,7 +113,7 @@ async def write(session: AsyncSession, job: ImportJob, batch: Batch, bus: Bus) -
 
 async def write_known(session: AsyncSession, job: ImportJob, batch: Batch, before: Before) -> bool:
     """Take over what an earlier import found of these rows; False, and nothing done, where that holds no more."""
-    taken = await known_rows.take_over(session, job, before, batch.digest, first=batch.first)
+    taken = await unchanged_rows.take_over(session, job, before, batch.digest, first=batch.first)
     if not taken:
         return False
     tally = _Tally(batch)

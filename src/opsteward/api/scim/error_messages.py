@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from scim2_models import Error, SCIMException
 
-from opsteward.api.scim.answers import Refused
+from opsteward.api.scim.responses import Refused
 
 _TOLD = 10
 #: By the beginning of pydantic's name for what is wrong.

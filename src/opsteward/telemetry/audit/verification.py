@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.db import tenant_of
-from opsteward.telemetry.audit_chain import GENESIS, end_hash, entry_hash, is_marked
+from opsteward.telemetry.audit.chain import GENESIS, end_hash, entry_hash, is_marked
+from opsteward.telemetry.audit.witness_files import Statement, WitnessView
 from opsteward.telemetry.models import AuditEntry, AuditHead, AuditPending, AuditSeal
-from opsteward.telemetry.witness import Statement, WitnessView
 
 _BATCH = 1000
 
@@ -46,7 +46,7 @@ class Verdict:
 
 async def verify(session: AsyncSession, *, key: bytes, witnesses: Sequence[WitnessView] = ()) -> Verdict:
     """Walk the tenant's whole chain and compare every entry with its seal, made with the same `key`, and the chain
-    with what `witnesses` (see `telemetry.witness`) saw of it."""
+    with what `witnesses` (see `telemetry.audit.witness_files`) saw of it."""
     tenant_id = tenant_of(session)
     verdict = Verdict()
     # Read before the walk: what is sealed meanwhile only adds to the chain, so the walk must come past this end.

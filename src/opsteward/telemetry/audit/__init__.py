@@ -22,10 +22,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.db import tenant_of
 from opsteward.core.json_types import JsonObject
+from opsteward.telemetry.audit.recording import record, record_all
+from opsteward.telemetry.audit.sealing import seal, tenants_to_seal
+from opsteward.telemetry.audit.verification import Verdict, verify
 from opsteward.telemetry.models import AuditEntry, AuditSeal
-from opsteward.telemetry.recording import record, record_all
-from opsteward.telemetry.sealing import seal, tenants_to_seal
-from opsteward.telemetry.verification import Verdict, verify
 
 __all__ = ["AuditRecord", "Verdict", "list_entries", "record", "record_all", "seal", "tenants_to_seal", "verify"]
 

@@ -12,10 +12,10 @@ from opsteward.contracts.check import Severity
 from opsteward.core.crypto import digest
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
+from opsteward.events.affected_objects import object_of
 from opsteward.events.classification import classify
-from opsteward.events.decision import EventAction, decide, usual_priority
+from opsteward.events.decision_table import EventAction, decide, usual_priority
 from opsteward.events.fingerprint import fingerprint
-from opsteward.events.objects import object_of
 from opsteward.events.standing_orders.document import StandingOrder, Subject, first_match
 from opsteward.events.types import NewEvent, TakenEvent
 from opsteward.systems.types import KnownSystem

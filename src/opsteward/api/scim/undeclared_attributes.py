@@ -8,8 +8,8 @@ from typing import Any
 from scim2_models import Path
 from scim2_models.path import AttrPath, Comparison, LogicalExpr, LogicalOperator, Not, Present, ValuePath
 
-from opsteward.api.scim.answers import Refused
 from opsteward.api.scim.patches import Step
+from opsteward.api.scim.responses import Refused
 from opsteward.api.scim.values import objects_of
 from opsteward.core.json_types import Json, JsonObject
 

@@ -14,8 +14,8 @@ from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.ids import uuid7
 from opsteward.core.log import correlation_id
+from opsteward.telemetry.audit.writer import writer_of
 from opsteward.telemetry.models import AuditEntry
-from opsteward.telemetry.writer import writer_of
 
 #: Made once: an insert is built anew for each `values(...)`, which costs more than sending it.
 _ADD = insert(cast(sa.Table, AuditEntry.__table__)).on_conflict_do_nothing().returning(sa.literal(1))

@@ -15,11 +15,11 @@ from uuid import UUID
 from opsteward.core.clock import iso
 from opsteward.core.json_types import Json
 from opsteward.core.name_keys import email_key, folded, name_problem
+from opsteward.directory.imports.account_status import Said, standing_of
 from opsteward.directory.imports.batches import Building, array_text
 from opsteward.directory.imports.dates import NEVER, instant_of
-from opsteward.directory.imports.distinguished import dn_key
+from opsteward.directory.imports.distinguished_names import dn_key
 from opsteward.directory.imports.records import Record, error
-from opsteward.directory.imports.standing import Said, standing_of
 from opsteward.directory.types import UserStatus
 from opsteward.directory.user_fields import UserField
 from opsteward.directory.user_validation import MAX_PROFILE_BYTES, MAX_TAGS, free_data_problem

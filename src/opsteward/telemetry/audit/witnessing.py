@@ -9,15 +9,15 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
 from opsteward.core.db import Database
 from opsteward.core.errors import Unavailable
 from opsteward.core.log import get_logger
-from opsteward.telemetry.audit_chain import end_hash
+from opsteward.telemetry.audit.chain import end_hash
+from opsteward.telemetry.audit.recording import record
+from opsteward.telemetry.audit.witness_files import Statement, Witnesses
 from opsteward.telemetry.models import AuditHead, AuditSeal
-from opsteward.telemetry.recording import record
-from opsteward.telemetry.witness import Statement, Witnesses
 
 log = get_logger(__name__)
 

@@ -15,10 +15,10 @@ from opsteward.core.json_types import Json
 from opsteward.core.name_keys import folded, lookalike_key
 from opsteward.directory.enrollment_rules.rules import Rules, meeting
 from opsteward.directory.imports.batches import Batch, Building, Staged, ids
-from opsteward.directory.imports.distinguished import dn_key
-from opsteward.directory.imports.known_rows import digest_of
+from opsteward.directory.imports.distinguished_names import dn_key
 from opsteward.directory.imports.records import Record, Unreadable, error, warning
-from opsteward.directory.imports.values import NULL, Value, Values, cell_of
+from opsteward.directory.imports.unchanged_rows import digest_of
+from opsteward.directory.imports.value_checks import NULL, Value, Values, cell_of
 from opsteward.directory.types import UserStatus
 from opsteward.directory.user_fields import FIELD_NAMES, STORED, USER_FIELDS
 

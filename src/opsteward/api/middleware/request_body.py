@@ -27,7 +27,7 @@ from opsteward.accounts.webhooks import WEBHOOK_BYTES_LIMIT, read_signature
 from opsteward.api import problems
 from opsteward.api.capacity import IDENTITY, PARTY, Capacity, party_in, party_of
 from opsteward.api.settings import ApiSettings
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed, OpsError, TooLarge, Unauthenticated
 from opsteward.core.fair_share import Party, current_party
 from opsteward.core.ids import uuid7

@@ -1,7 +1,7 @@
 """One HTTP request and its reply over one new connection: what is read, how much of it, and how failures are told.
 
 As tolerant of a server as a browser: large headers, bodies cut short, early hints, bytes of any encoding.
-Where to connect, redirects and time limits belong to `core.http`.
+Where to connect, redirects and time limits belong to `core.http_client`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from opsteward.core.errors import BadReply, ConnectorError
-from opsteward.core.http_head import first_head
-from opsteward.core.http_reply import HttpReply, safe_url, unreachable
+from opsteward.core.http_client.reply import HttpReply, safe_url, unreachable
+from opsteward.core.http_client.reply_head import first_head
 from opsteward.core.json_types import JsonObject
 
 #: What browsers take: one header of 64 KB, 256 KB of headers in all.

@@ -23,7 +23,7 @@ from uuid import UUID
 from opsteward.core.clock import iso
 from opsteward.core.crypto import canonical_json
 from opsteward.core.json_types import JsonObject
-from opsteward.telemetry.audit_chain import line_digest
+from opsteward.telemetry.audit.chain import line_digest
 
 HOME_FILE = "audit-heads.jsonl"
 _PATTERN = "audit-heads*.jsonl"

@@ -19,7 +19,7 @@ def check(file: File, as_json: Json = False) -> None:
     """Check a file; each problem with its line and remedy."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
-    from opsteward.cli.reading import read_text
+    from opsteward.cli.input_files import read_text
     from opsteward.client.operations import standing_orders
 
     answer = Client().send(standing_orders.check_standing_orders(text=read_text(file)))
@@ -31,7 +31,7 @@ def apply(file: File, as_json: Json = False) -> None:
     """Put a file in force for this tenant."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
-    from opsteward.cli.reading import read_text
+    from opsteward.cli.input_files import read_text
     from opsteward.client.operations import standing_orders
 
     answer = Client().send(standing_orders.apply_standing_orders(text=read_text(file)))
@@ -66,7 +66,7 @@ def export(
 ) -> None:
     """Print the version in force or another one, as the file it was, or write it into a file."""
     from opsteward.cli.client import Client
-    from opsteward.cli.reading import write_text
+    from opsteward.cli.input_files import write_text
 
     text = Client().get("/api/v1/standing-orders/version", number=version)["text"]
     if file is None:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from opsteward.core.db import tenant_of
-from opsteward.telemetry.audit_chain import as_stored, mark_of
+from opsteward.telemetry.audit.chain import as_stored, mark_of
 
 _IN_SESSION = "audit_writer"
 

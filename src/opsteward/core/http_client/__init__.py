@@ -1,6 +1,6 @@
 """HTTP to outside systems: bounded in time, size and hops, guarded against server-side request forgery.
 
-aiohttp sits behind this small face (`core.http_exchange`) and is loaded with the first request. Every hop
+aiohttp sits behind this small face (`core.http_client.exchange`) and is loaded with the first request. Every hop
 resolves its host itself, holds each address against a `NetworkPolicy` and connects only to the addresses that
 passed, so a name that changes its mind between look-up and connect (DNS rebinding) gains nothing. Each fetch
 opens a new connection: a probe must see the real handshake and certificate. Addresses are read as browsers
@@ -21,9 +21,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import BadReply, ConnectorError, Timeout
-from opsteward.core.http_reply import HttpReply, safe_url, unreachable
+from opsteward.core.http_client.reply import HttpReply, safe_url, unreachable
 
 if TYPE_CHECKING:
     from ada_url import URL
@@ -175,7 +175,7 @@ class HttpClient:
             raise Timeout(f"{safe_url(url)} did not answer within {self._timeout:g} s") from exc
 
     async def _follow(self, url: str, method: str, headers: dict[str, str], body: bytes | None) -> HttpReply:
-        from opsteward.core.http_exchange import cookie_header, cookies_of_one_fetch, exchange
+        from opsteward.core.http_client.exchange import cookie_header, cookies_of_one_fetch, exchange
 
         cookies = cookies_of_one_fetch()
         target = _parsed(url)

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.core.db import tenant_of
 from opsteward.core.ids import derived_id
 from opsteward.core.log import get_logger
-from opsteward.telemetry.audit_chain import GENESIS, end_hash, entry_hash, is_marked
+from opsteward.telemetry.audit.chain import GENESIS, end_hash, entry_hash, is_marked
+from opsteward.telemetry.audit.recording import record
 from opsteward.telemetry.models import AuditEntry, AuditHead, AuditPending, AuditSeal
-from opsteward.telemetry.recording import record
 
 log = get_logger(__name__)
 

@@ -21,14 +21,14 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from opsteward.core.blocking import in_thread
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
 from opsteward.core.db import APPLICATION_NAME, Base, Database
 from opsteward.core.durable import ENGINE_VERSION, Engine
 from opsteward.core.errors import Unavailable
-from opsteward.core.heartbeat import STUCK_AFTER, Heartbeat
 from opsteward.core.ids import uuid7
 from opsteward.core.log import get_logger
+from opsteward.core.process_heartbeat import STUCK_AFTER, Heartbeat
 from opsteward.core.process_identity import host_key, session_mark, started_mark
 
 log = get_logger(__name__)
