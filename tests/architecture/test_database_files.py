@@ -48,7 +48,7 @@ MAY_NAME = {
     ("agents/sql/beat_agents.sql", "opsteward.processes"): "a process that was taken for lost owns nothing any more",
     ("agents/sql/claim_agents.sql", "opsteward.tenants"): "the work of a suspended tenant rests",
     ("systems/sql/all_systems.sql", "opsteward.tenants"): "the systems of a suspended tenant rest",
-    ("accounts/lineage.py", "opsteward.audit_entries"): "who gave which role is written nowhere else",
+    ("accounts/account_creators.py", "opsteward.audit_entries"): "who gave which role is written nowhere else",
     (
         "provisioning/sql/note_access.sql",
         "opsteward.systems",
