@@ -21,7 +21,7 @@ from opsteward.api.live import hub as hub_module
 from opsteward.api.live.commands import COMMANDS, Command
 from opsteward.api.live.connection import Connection
 from opsteward.api.live.hub import Follower, Hub, Message
-from opsteward.api.rest import actions, enrollments, events, tasks, users
+from opsteward.api.rest import actions, approvals, enrollments, events, tasks, users
 from opsteward.api.rest.schemas.base import Input
 from opsteward.core.changes import TYPES, Change, record_changes, sequence
 from opsteward.core.database_setup import EMBEDDED_DATABASE
@@ -198,13 +198,13 @@ async def test_an_unlisted_type_is_refused(instance: Instance, tenant: Tenant) -
 def test_a_command_needs_what_its_route_needs() -> None:
     routes = {
         route.endpoint: permission_of(route)
-        for module in (actions, enrollments, events, tasks, users)
+        for module in (actions, approvals, enrollments, events, tasks, users)
         for route in module.router.routes
         if isinstance(route, APIRoute)
     }
     of = {
-        "approve": actions.approve,
-        "refuse": actions.refuse,
+        "approve": approvals.approve,
+        "refuse": approvals.refuse,
         "acknowledge_incident": events.acknowledge,
         "resolve_incident": events.resolve,
         "troubleshoot_incident": events.troubleshoot,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Set
 from typing import Any
 
@@ -50,7 +51,7 @@ async def test_no_route_reaches_anothers_things_by_id(
     alpha: Populated, bravo: Populated, everything: list[Operation]
 ) -> None:
     tried = 0
-    before = [(await ask(bravo.tenant.http, o, bravo)).text for o in everything if is_plain_look(o)]
+    before = [steady(await ask(bravo.tenant.http, o, bravo)) for o in everything if is_plain_look(o)]
     for operation in everything:
         if not operation.path_parameters:
             continue
@@ -62,9 +63,14 @@ async def test_no_route_reaches_anothers_things_by_id(
             asked_for = {bravo.ids[name] for name in operation.path_parameters}
             assert not shows(answer, bravo, but=asked_for), f"{operation}: {answer.text}"
             tried += 1
-    after = [(await ask(bravo.tenant.http, o, bravo)).text for o in everything if is_plain_look(o)]
+    after = [steady(await ask(bravo.tenant.http, o, bravo)) for o in everything if is_plain_look(o)]
     assert after == before
     assert tried > 20
+
+
+def steady(answer: httpx.Response) -> str:
+    """Its text without what goes by the clock: how long an open incident has lasted, the period up to now."""
+    return re.sub(r'"\w+_seconds":[\d.]+|"(since|until|at)":"[^"]+"', "", answer.text)
 
 
 def is_plain_look(operation: Operation) -> bool:
@@ -95,7 +101,8 @@ async def test_no_list_shows_anything_of_another(
             queries += [{parameter["name"]: own} for own in (bravo.mark, 2_000_000_000)]
         for query in queries:
             answer = await alpha.tenant.http.get(operation.path, params=query)
-            assert answer.status_code in (200, 422), answer.text
+            one_version = operation.path in ("/api/v1/standing-orders/version", "/api/v1/standing-orders/diff")
+            assert answer.status_code in ((200, 404, 422) if one_version else (200, 422)), answer.text
             asked_for = {str(value) for value in query.values()}
             assert not shows(answer, bravo, but=asked_for), f"{operation}?{query}: {answer.text}"
             if asked_for & set(bravo.ids.values()) and not {"before", "after"} & set(

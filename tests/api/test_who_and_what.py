@@ -170,7 +170,7 @@ async def test_a_past_beyond_its_retention_is_forgotten(instance: Instance, tena
     async with instance.services.app.unit_of_work(tenant.id) as session:
         for at in (datetime(2020, 1, 1, tzinfo=UTC), datetime.now(UTC)):
             await note_check(session, system_id=system_id, at=at, failed=False, response_time=0.1)
-    await forget(instance.services.app, "forget_health", instance.services.settings.health_retention)
+    await forget(instance.services.app, "forget_health", instance.services.settings.systems.health_retention)
     assert tenant.count("health_minutes") == 1
 
 

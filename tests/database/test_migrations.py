@@ -128,7 +128,7 @@ def test_another_secret_key_does_not_lock_out_a_living_installation(
     home: Path, guarded: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", guarded)
-    settings = load_settings(home=home)
+    settings = load_settings(home=home).core
     first, second = SecretBox(bytes(range(32))), SecretBox(bytes(range(1, 33)))
     made = prepare_database(settings, first)
 

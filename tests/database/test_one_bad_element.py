@@ -93,7 +93,7 @@ def registry_of(*checks: Check[Any]) -> Registry:
 def rooms(tenant: Tenant, registry: Registry) -> tuple[Inventory, Monitor]:
     services = tenant.instance.services
     inventory = Inventory(registry, services.box, services.bus)
-    return inventory, Monitor(services.app, inventory, registry, services.bus, services.settings)
+    return inventory, Monitor(services.app, inventory, registry, services.bus, services.settings.systems)
 
 
 async def register(tenant: Tenant, inventory: Inventory, name: str, **more: Any) -> SystemInfo:

@@ -43,6 +43,7 @@ NOT_TYPED = {
     "opsteward approvals show": "needs the lab's broken shop; tests/api/test_approvals_api.py",
     "opsteward approvals refuse": "needs the lab's broken shop; tests/api/test_approvals_api.py",
     "curl -X POST http://127.0.0.1:8080/api/v1/approvals/ID": "needs the lab; tests/api/test_approvals_api.py",
+    "curl -X POST http://127.0.0.1:8080/api/v1/approvals/decide": "needs the lab; tests/api/test_approvals_api.py",
     "curl -X POST http://127.0.0.1:8080/api/v1/actions": "needs the lab's shop; tests/workflows/test_the_door.py",
     "opsteward incidents show NUMBER": "the incident of the lab's shop; `incidents show 1` is typed",
     "opsteward systems register orders-db.json": "needs a database of the reader's; tests/integrations",

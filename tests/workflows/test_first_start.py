@@ -26,7 +26,7 @@ from opsteward.app.services import build_services, leave_server
 from opsteward.app.settings import load_settings
 settings = load_settings()
 build_services(settings)
-leave_server(settings)
+leave_server(settings.core)
 """
 #: What is there at some moment of a first start, in the order in which it comes.
 _MOMENTS = (

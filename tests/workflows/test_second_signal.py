@@ -20,6 +20,7 @@ from opsteward.accounts.tenants import create_tenant
 from opsteward.app.services import build_services
 from opsteward.app.settings import load_settings
 from opsteward.app.stop_signals import ENDED_AT_ONCE
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import NewTask, TaskStatus
@@ -138,7 +139,7 @@ async def test_two_signals_at_one_moment_are_one_wish(fresh_home: Path) -> None:
         await _until(lambda: run_sql(fresh_home, "select 1 from opsteward.processes"))
         worker.process.send_signal(signal.SIGINT)
         worker.process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(worker.process.wait, 30) == 0, "as by a Ctrl-C in a terminal and by its parent"
+        assert await in_thread(worker.process.wait, 30) == 0, "as by a Ctrl-C in a terminal and by its parent"
         assert worker.told() == [], "nothing is waited for, so nothing is said"
     finally:
         worker.kill()
