@@ -40,6 +40,14 @@ def command_line() -> Any:
     return typer.main.get_command(app)
 
 
+@functools.cache
+def on_screen() -> str:
+    """All that the console and the commands can show, in lower case."""
+    source = ROOT / "src" / "opsteward"
+    rooms = ("console", "cli", "loadtest")
+    return "\n".join(path.read_text().lower() for room in rooms for path in sorted((source / room).rglob("*.py")))
+
+
 @pytest.mark.parametrize("path", [*PAGES, *INTEGRATION_PAGES], ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
@@ -132,3 +140,10 @@ def test_make_targets_in_the_pages_exist(path: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     for line in re.findall(r"(?:^ {4}|`|&& )make ([^`\n#&)]+)", path.read_text(encoding="utf-8"), re.MULTILINE):
         assert {word for word in line.split() if "=" not in word} <= targets, line
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_buttons_and_headings_in_the_pages_are_there(path: Path) -> None:
+    shown = on_screen()
+    for words in re.findall(r"(?<![*\w`])\*([A-Z][^*`|]{2,60}?)\*(?![*\w])", path.read_text(encoding="utf-8")):
+        assert " ".join(words.split()).lower() in shown, words

@@ -51,7 +51,6 @@ NOT_TYPED = {
     "curl -c cookies": "needs the password that grace has set; tests/api/test_password_sign_in.py",
     "DATABASE_URL=": "needs a server of the reader's; tests/database",
     "OTEL_EXPORTER_OTLP_ENDPOINT=": "starts a further instance; tests/workflows/test_traces.py",
-    "OPSTEWARD_": "settings to be written down, no command",
 }
 #: Words with which a used instance refuses to make a second thing of the same name.
 _THERE_ALREADY = re.compile(r"taken|already|exists", re.IGNORECASE)
