@@ -105,9 +105,11 @@ async def test_no_list_shows_anything_of_another(
             assert answer.status_code in ((200, 404, 422) if one_version else (200, 422)), answer.text
             asked_for = {str(value) for value in query.values()}
             assert not shows(answer, bravo, but=asked_for), f"{operation}?{query}: {answer.text}"
-            if asked_for & set(bravo.ids.values()) and not {"before", "after"} & set(
-                query
-            ):  # a place in the order is no filter
+            if not asked_for & set(bravo.ids.values()) or {"before", "after"} & set(query):
+                continue  # a place in the order is no filter
+            if answer.headers["content-type"].startswith("application/x-ndjson"):
+                assert not answer.text, f"{operation}?{query}"
+            else:
                 assert not answer.json().get("items"), f"{operation}?{query}"
 
 

@@ -45,7 +45,8 @@ def on_screen() -> str:
     """All that the console and the commands can show, in lower case."""
     source = ROOT / "src" / "opsteward"
     rooms = ("console", "cli", "loadtest")
-    return "\n".join(path.read_text().lower() for room in rooms for path in sorted((source / room).rglob("*.py")))
+    files = (path for room in rooms for ending in ("py", "html") for path in (source / room).rglob(f"*.{ending}"))
+    return "\n".join(path.read_text(encoding="utf-8").lower() for path in sorted(files))
 
 
 @pytest.mark.parametrize("path", [*PAGES, *INTEGRATION_PAGES], ids=lambda path: str(path.relative_to(ROOT)))

@@ -53,10 +53,10 @@ NOT_TYPED = {
     "OTEL_EXPORTER_OTLP_ENDPOINT=": "starts a further instance; tests/workflows/test_traces.py",
 }
 #: Words with which a used instance refuses to make a second thing of the same name.
-_THERE_ALREADY = re.compile(r"taken|already|exists", re.IGNORECASE)
+_THERE_ALREADY = re.compile(r"taken|already|exists|can't approve two stages", re.IGNORECASE)
 _MAKES = re.compile(
     r"opsteward (operators|tenants|schedules) create|opsteward (agents|systems) register|opsteward users import"
-    r"|curl -X POST"
+    r"|opsteward enrollments approve|curl -X POST"
 )
 
 
