@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 import psycopg
+import pytest
 
 from support.live import Live, LiveOperator, LiveTenant, running_instance
 from support.problems import problem_of
@@ -166,6 +167,7 @@ def test_a_refusal_ends_it(company: LiveTenant, second: LiveOperator, visit: Cal
     assert visitor.is_alive()
 
 
+@pytest.mark.slow(reason="an approval runs out in real time")
 def test_an_approval_that_nobody_gives_expires() -> None:
     with running_instance({"OPSTEWARD_APPROVAL_TTL": "1", "OPSTEWARD_QUEUE_POLL_INTERVAL": "0.1"}) as live:
         tenant = live.tenant("short")

@@ -186,6 +186,7 @@ async def test_dashboards_and_alerts_ask_for_what_there_is(platform: Tenant) -> 
         assert names <= known, f"{place} asks for {names - known}"
 
 
+@pytest.mark.slow(reason="a real Prometheus scrapes at its interval")
 def test_a_real_prometheus_scrapes_it_without_error(live: Live) -> None:
     made = live.admin.http.post("/api/v1/operators", json={"name": f"p-{uuid4().hex[:8]}", "roles": ["metrics"]})
     token = live.admin.http.post("/api/v1/tokens", json={"operator": made.json()["name"]}).json()["token"]

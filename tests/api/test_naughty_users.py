@@ -32,6 +32,7 @@ async def _register(tenant: Tenant, body: dict[str, Any]) -> httpx.Response:
     return await tenant.http.post("/api/v1/users", content=raw, headers={"Content-Type": "application/json"})
 
 
+@pytest.mark.slow(reason="sends each of five hundred strings")
 async def test_it_is_kept_exactly_or_refused_where_nobody_is_named_by_it(tenant: Tenant) -> None:
     assert len(NAUGHTY) > 500
     kept, wrong = dict.fromkeys(FREE, 0), []

@@ -8,6 +8,7 @@ from collections.abc import Set
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
 
 from support.instance import Instance
@@ -88,6 +89,7 @@ async def test_ones_own_ids_are_reached(bravo: Populated, everything: list[Opera
                 assert shows(answer, bravo), f"{operation} shows nothing of its own tenant"
 
 
+@pytest.mark.slow(reason="asks every list with every id of another tenant")
 async def test_no_list_shows_anything_of_another(
     alpha: Populated, bravo: Populated, everything: list[Operation]
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from uuid import uuid4
 
+import pytest
+
 from support.live import Live
 
 PHASES = ["initialise", "assess", "diagnose", "prioritise", "report"]
@@ -24,6 +26,7 @@ def test_what_is_well_is_found_healthy_in_all_its_phases(live: Live) -> None:
     assert all(report["duration"] >= 0 for report in found["diagnostics"])
 
 
+@pytest.mark.slow(reason="every look of a session is taken again")
 def test_what_is_broken_without_a_known_cause_is_said_and_goes_to_people(live: Live) -> None:
     company = live.tenant(f"ill-{uuid4().hex[:8]}")
     system = {"name": "gone", "type": "api", "endpoint": "http://127.0.0.1:9/", "criticality": "critical"}

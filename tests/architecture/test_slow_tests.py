@@ -42,6 +42,7 @@ def test_a_long_test_with_a_reason_is_not_listed(tmp_path: Path) -> None:
     assert "says why" not in said
 
 
+@pytest.mark.slow(reason="runs pytest as a process of its own")
 def test_a_mark_without_a_reason_is_refused(tmp_path: Path) -> None:
     for mark in ("slow", "slow()", 'slow(reason=" ")'):
         status, said = run(tmp_path, f"@pytest.mark.{mark}\n{LONG}")

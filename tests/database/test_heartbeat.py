@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from opsteward.core.durable import Engine
 from opsteward.core.ids import uuid7
 from opsteward.core.process_heartbeat import ZOMBIE_EXIT
@@ -70,6 +72,7 @@ async def test_a_busy_event_loop_does_not_silence_the_heart(instance: Instance) 
         instance.sql("delete from opsteward.processes where id = %s", executor_id)
 
 
+@pytest.mark.slow(reason="a stuck event loop is given its seconds before the process ends")
 def test_a_process_whose_event_loop_is_stuck_ends_itself(tmp_path: Path) -> None:
     """Takes 8 s: it has to see for a while that the loop stays away."""
     program = tmp_path / "stuck.py"

@@ -44,6 +44,7 @@ def test_the_guide_runs_as_it_stands_and_again_in_the_same_home() -> None:
         assert program("\n".join(examples), home).wait(120) == 0
 
 
+@pytest.mark.slow(reason="starts an instance of a program of its own")
 def test_the_instance_ends_with_a_program_that_is_killed() -> None:
     with temporary_home(empty=True) as home:
         killed = program(_UNTIL_KILLED, home)

@@ -90,6 +90,7 @@ def until(look: Members, wanted: set[str]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow(reason="access is carried to a real server, and back")
 def test_access_follows_the_users(live: Live, tenant: LiveTenant, readers: str, members: Members) -> None:
     http = tenant.owner.http
     ada, bob = join(tenant, "ada"), join(tenant, "bob", role="guest")

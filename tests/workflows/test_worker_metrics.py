@@ -52,6 +52,7 @@ def _worker(live: Live, port: int) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow(reason="starts a worker, and waits until others take it for lost")
 def test_it_shows_itself_and_its_end(own: Live) -> None:
     port = free_port()
     worker = _worker(own, port)
