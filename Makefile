@@ -32,8 +32,8 @@ demo: setup ## Break a real shop four times and watch it repaired and proven (KE
 up: setup ## Run Opsteward here
 	@$(BIN)/opsteward up
 
-test: setup-dev ## Run all tests (JOBS=n test processes side by side, else 2)
-	@$(BIN)/python -m pytest -n $(or $(JOBS),2)
+test: setup-dev ## Run all tests (JOBS=n test processes side by side, else 3: one of them mostly waits)
+	@$(BIN)/python -m pytest -n $(or $(JOBS),3)
 
 test-fast: setup-dev ## Run the tests that need no instance, under a minute on two cores (JOBS=n)
 	@$(BIN)/python -m pytest -n $(or $(JOBS),2) -m "not slow" tests/unit tests/architecture \

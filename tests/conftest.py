@@ -1,7 +1,7 @@
 """Fixtures that the tests of several rooms share, and which tests run in one process when there are several.
 
 Heavy imports wait until a test asks for an instance. "The whole run" is that of one test process: `make test` starts
-two, and each has its own.
+three, and each has its own.
 
 - `instance`: a real instance in this process, without a worker (one for the whole run);
 - `tenant`, `other_tenant`: two tenants of it for one test, each with its owner;
@@ -35,10 +35,6 @@ _BROWSER = "runs a real browser"
 #: and why they are slow. They begin first, being half of the run.
 _ONE_AT_A_TIME = {
     "api/test_live_feed.py": _INTERVALS,
-    "e2e/test_console": _BROWSER,
-    "e2e/test_sign_in.py": _BROWSER,
-    "installation/test_lock_stays_true.py": "installs with several releases of pip",
-    "installation/test_setup.py": "makes environments with the real venv and pip",
     "database/test_agents.py": _INTERVALS,
     "database/test_leadership.py": _INTERVALS,
     "lab/": "breaks a real shop, and counts its customers' orders in time",
@@ -50,6 +46,13 @@ _ONE_AT_A_TIME = {
     "workflows/test_tasks_survive.py": _KILLS,
     "workflows/test_the_database_dies.py": _KILLS,
     "workflows/test_user_imports_survive.py": _KILLS,
+}
+#: Further files that are slow as a whole, and why.
+_SLOW = {
+    "e2e/test_console": _BROWSER,
+    "e2e/test_sign_in.py": _BROWSER,
+    "installation/test_lock_stays_true.py": "installs with several releases of pip",
+    "installation/test_setup.py": "makes environments with the real venv and pip",
 }
 
 
@@ -69,7 +72,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Say why the tests of these files are slow. In one of several test processes the order is that of handing out."""
     for item in items:
-        for start, reason in _ONE_AT_A_TIME.items():
+        for start, reason in (_ONE_AT_A_TIME | _SLOW).items():
             if _file(item.nodeid).startswith(start):
                 item.add_marker(pytest.mark.slow(reason=reason))
     if hasattr(config, "workerinput"):
