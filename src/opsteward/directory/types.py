@@ -11,6 +11,7 @@ from uuid import UUID
 from typing_extensions import TypedDict
 
 from opsteward.core.json_types import Json, JsonObject
+from opsteward.directory.user_fields import PlainTexts
 
 
 class UserStatus(StrEnum):
@@ -40,7 +41,7 @@ ALL_SYSTEMS = "all_systems"
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewUser:
+class NewUser(PlainTexts):
     """A user to register. `enrollment_type` is the role, if not given; `source` says where it came from. Who is not
     `active` is enrolled all the same, and has access once it is made so."""
 
@@ -48,9 +49,7 @@ class NewUser:
     email: str | None
     full_name: str
     role: str = "standard_user"
-    department: str | None = None
     manager_id: UUID | None = None
-    external_id: str | None = None
     profile_data: Mapping[str, Json] = field(default_factory=dict)
     tags: Sequence[str] = ()
     enrollment_type: str | None = None
@@ -61,7 +60,7 @@ class NewUser:
 
 
 @dataclass(frozen=True, kw_only=True)
-class UserInfo:
+class UserInfo(PlainTexts):
     """A user as it is shown."""
 
     id: UUID
@@ -70,9 +69,7 @@ class UserInfo:
     full_name: str
     status: str
     role: str
-    department: str | None
     manager_id: UUID | None
-    external_id: str | None
     permissions: list[str]
     system_access: list[str]
     profile_data: JsonObject

@@ -1,8 +1,8 @@
 """The one table of what a file may say about a user: reading, staging, matching, change, export and guide follow it.
 
-A field that is a plain text of its own (such as a cost centre) needs one entry here, with `stored`, and a revision that
-adds its column to the table of users, for files to bring and take it. With a line in `NewUser` and
-`UserInfo` (`types`) and in the request models of `api.rest.users` the API takes, checks and shows it too.
+A field that is a plain text of its own (such as a cost centre) needs one entry here, with `stored`, a line in
+`PlainTexts`, and a revision that adds its column to the table of users: files bring and take it, and the API takes,
+checks, changes and shows it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,14 @@ MAX_FULL_NAME = 500
 MAX_WORD = 200
 #: A column that is mapped to this is left out without a word.
 NOTHING = "-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainTexts:
+    """Texts that a user need not have, and that are kept as they come: a line for each of `TEXTS`."""
+
+    department: str | None = None
+    external_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

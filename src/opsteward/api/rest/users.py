@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query, Response
-from pydantic import Field
+from pydantic import Field, create_model
 
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import ServicesDep, TenantSession, needs
@@ -26,32 +26,34 @@ Tags = Annotated[list[Text], Field(max_length=1000)]
 Version = Annotated[int | None, Field(strict=True, ge=1, le=2_147_483_647, description="only change this version")]
 
 
-class UserIn(Input):
+if TYPE_CHECKING:
+    _PlainTexts = Input
+else:  # one optional text for each of the table's
+    _PlainTexts = create_model("PlainTexts", __base__=Input, **{text.name: (Text | None, None) for text in TEXTS})
+
+
+class UserIn(_PlainTexts):
     """A user to register; the role decides how it is enrolled, if `enrollment_type` does not."""
 
     username: Text
     email: Text
     full_name: Text
     role: Text = "standard_user"
-    department: Text | None = None
     manager_id: UUID | None = None
-    external_id: Text | None = None
     profile_data: JsonObject = {}
     tags: Tags = []
     enrollment_type: Text | None = None
     expires_at: Instant | None = None
 
 
-class UserChanges(Input):
+class UserChanges(_PlainTexts):
     """What to change; a field that is left out stays as it is."""
 
     username: Text | None = None
     email: Text | None = None
     full_name: Text | None = None
     role: Text | None = None
-    department: Text | None = None
     manager_id: UUID | None = None
-    external_id: Text | None = None
     profile_data: JsonObject | None = None
     tags: Tags | None = None
     enrollment_type: Text | None = None
