@@ -160,13 +160,13 @@ class UserChangeInfo(TypedDict):
 class UserChanges(TypedDict):
     """What to change; a field that is left out stays as it is."""
 
+    department: NotRequired[str | None]
+    external_id: NotRequired[str | None]
     username: NotRequired[str | None]
     email: NotRequired[str | None]
     full_name: NotRequired[str | None]
     role: NotRequired[str | None]
-    department: NotRequired[str | None]
     manager_id: NotRequired[str | None]
-    external_id: NotRequired[str | None]
     profile_data: NotRequired[dict[str, Json] | None]
     tags: NotRequired[list[str] | None]
     enrollment_type: NotRequired[str | None]
@@ -179,13 +179,13 @@ class UserChanges(TypedDict):
 class UserIn(TypedDict):
     """A user to register; the role decides how it is enrolled, if `enrollment_type` does not."""
 
+    department: NotRequired[str | None]
+    external_id: NotRequired[str | None]
     username: str
     email: str
     full_name: str
     role: NotRequired[str]
-    department: NotRequired[str | None]
     manager_id: NotRequired[str | None]
-    external_id: NotRequired[str | None]
     profile_data: NotRequired[dict[str, Json]]
     tags: NotRequired[list[str]]
     enrollment_type: NotRequired[str | None]
@@ -195,15 +195,15 @@ class UserIn(TypedDict):
 class UserInfo(TypedDict):
     """A user as it is shown."""
 
+    department: NotRequired[str | None]
+    external_id: NotRequired[str | None]
     id: str
     username: str
     email: str | None
     full_name: str
     status: str
     role: str
-    department: str | None
     manager_id: str | None
-    external_id: str | None
     permissions: list[str]
     system_access: list[str]
     profile_data: dict[str, Json]
