@@ -50,7 +50,7 @@ async def verified(visit: Visit, session: AsyncSession) -> Page:
     return Page(
         template="audit_verified.html",
         title="Audit: the chain",
-        values={"verdict": verdict, "facts": vars(verdict), "checked_at": now()},
+        values={"verdict": verdict, "checked_at": now()},
     )
 
 
