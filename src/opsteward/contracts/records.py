@@ -1,4 +1,4 @@
-"""Records of an outside system: read in batches, in full or since a cursor, and written as changes with one result each.
+"""Records of an outside system: read in batches, in full or since a cursor; written as changes with a result each.
 
 A connector that holds records is a `Connector` and a `RecordSource`; one that can also change them is a `RecordTarget`.
 A reader learns at the end of each read what may be concluded from an absence (`Coverage`): a list that came empty by a
@@ -52,9 +52,9 @@ class Record:
 class Batch:
     """A part of a read, at most `MAX_BATCH` records. Only the last one of a read has a `coverage`.
 
-    `cursor` lets a read that broke off go on behind this batch (None: it can't), and in the last batch is where the next
-    read starts. `unchanged_ids` exist and are as they were at the cursor. `problems` are records that could not be read,
-    one sentence each: they keep the coverage from being FULL unless their id is named in `unchanged_ids`.
+    `cursor` in the last batch is where the next read starts; in an earlier one it lets a read that broke off go on
+    behind it (None: it can't). `unchanged_ids` exist and are as they were at the cursor. `problems` are records that
+    could not be read, one sentence each: a read that has some is never FULL.
     """
 
     upserts: Sequence[Record] = ()
