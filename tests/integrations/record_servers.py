@@ -117,3 +117,38 @@ def slapd_server() -> Iterator[Slapd]:
             yield Slapd(port)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Mariadb:
+    port: int
+    socket: str
+
+    @property
+    def endpoint(self) -> str:
+        return f"mysql://127.0.0.1:{self.port}/shop"
+
+    def sql(self, text: str) -> None:
+        """Statements as the server's own root."""
+        program = require("mariadb")
+        command = [program, "--no-defaults", "-u", "root", f"--socket={self.socket}", "--default-character-set=utf8mb4"]
+        subprocess.run(command, input=text.encode(), check=True, capture_output=True)
+
+
+@contextmanager
+def mariadb_server() -> Iterator[Mariadb]:
+    program, installer = require("mariadbd"), require("mariadb-install-db")
+    folder = Path(tempfile.mkdtemp(prefix="owsql"))
+    try:
+        data = ["--no-defaults", f"--datadir={folder}/data", f"--user={'root' if os.geteuid() == 0 else ''}"]
+        options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
+        subprocess.run([installer, *data, *options], check=True, capture_output=True)
+        port, path = free_port(), f"{folder}/s.sock"
+        small = ["--innodb-buffer-pool-size=16M", "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin"]
+        command = [program, *data, "--bind-address=127.0.0.1", f"--port={port}", f"--socket={path}", *small]
+        with running(command, port):
+            server = Mariadb(port, path)
+            server.sql("create database shop character set utf8mb4")
+            yield server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

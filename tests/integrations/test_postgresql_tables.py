@@ -128,7 +128,9 @@ async def test_what_changed_and_what_is_marked_as_deleted_is_read_since_a_cursor
     via: PostgresConnector, postgres: Postgres
 ) -> None:
     with psycopg.connect(postgres.dsn(), autocommit=True) as admin:
-        admin.execute("insert into staff (id, changed) select i, now() - interval '1 day' from generate_series(1, 2500) i")
+        admin.execute(
+            "insert into staff (id, changed) select i, now() - interval '1 day' from generate_series(1, 2500) i"
+        )
     records, _, full = await read(via)
     assert len(records) == 2500 and full.cursor is not None
     with psycopg.connect(postgres.dsn(), autocommit=True) as admin:

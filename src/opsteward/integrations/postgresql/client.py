@@ -52,6 +52,10 @@ class PostgresClient:
         self._config = config
         self._connection: psycopg.AsyncConnection[DictRow] | None = None
 
+    def another(self) -> PostgresClient:
+        """One more, to the same server, with a session of its own."""
+        return PostgresClient(self._config, self._own_server)
+
     async def rows(
         self, query: LiteralString, params: Mapping[str, object] | None = None, *, shape: Callable[..., Shape]
     ) -> list[Shape]:
@@ -182,6 +186,15 @@ class PostgresClient:
         if config.sslrootcert:
             parameters["sslrootcert"] = config.sslrootcert
         return parameters
+
+
+@asynccontextmanager
+async def closing(client: PostgresClient) -> AsyncIterator[None]:
+    """Closes the client at the end of the block."""
+    try:
+        yield
+    finally:
+        await client.close()
 
 
 def _primary(exc: psycopg.Error) -> str:

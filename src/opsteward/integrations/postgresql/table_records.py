@@ -24,7 +24,7 @@ from opsteward.contracts.records import (
 from opsteward.contracts.tables import TableResource
 from opsteward.core.errors import AuthFailed, BadReply, ConnectorError, Invalid, NotFound
 from opsteward.core.json_types import Json
-from opsteward.integrations.postgresql.client import PostgresClient
+from opsteward.integrations.postgresql.client import PostgresClient, closing
 from opsteward.integrations.postgresql.row_changes import VERSION, delete, identifier, insert, record_of, told, update
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ class TableRecords:
         table = self._table(name)
         problems: list[str] = []
         seen: set[str] = set()
-        async with self._client.session(limit=None) as connection, connection.transaction():
+        reader = self._client.another()  # a read that is left stands in nobody's way
+        async with closing(reader), reader.session(limit=None) as connection, connection.transaction():
             await connection.execute("set transaction isolation level repeatable read, read only")
             await connection.execute(f"set local statement_timeout = {int(_FETCH_TIMEOUT * 1000)}")
             note = "" if table.query else await self._hidden_rows(connection, table)
