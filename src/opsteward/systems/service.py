@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -22,8 +23,9 @@ from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import Json
 from opsteward.core.references import called
+from opsteward.systems.circuit import circuit_of
 from opsteward.systems.models import System
-from opsteward.systems.registration import NewSystem, Refusal, check_new
+from opsteward.systems.registration import NewSystem, Refusal, changed_system, check_new, target_fields
 from opsteward.systems.types import KnownSystem, SystemHealth, SystemInfo, SystemsChanged
 from opsteward.telemetry import audit
 
@@ -68,15 +70,8 @@ class Inventory:
         row = {
             "id": system_id,
             "tenant_id": tenant_of(session),
-            "name": new.name,
-            "name_key": new.name.casefold(),
-            "type": new.type,
-            "endpoint": new.endpoint,
-            "health_check_url": new.health_check_url,
-            "sync_frequency": new.sync_frequency,
-            "criticality": new.criticality,
+            **columns_of(new),
             "credentials_sealed": self._seal(system_id, tenant_of(session), new.credentials),
-            "settings": dict(new.settings or {}),
             "depends_on": depends_on,
             "created_at": now(),
             "updated_at": now(),
@@ -105,6 +100,66 @@ class Inventory:
         )
         await self._bus.publish(session, SystemsChanged(system_id=system_id, what="registered"))
         return await self.get(session, system_id=system_id)
+
+    async def change(
+        self, session: AsyncSession, *, system_id: UUID, changes: Mapping[str, object], actor: str
+    ) -> SystemInfo:
+        """Change fields of `NewSystem`; those not named stay. Credentials are replaced whole, an empty mapping removes
+        them. Raises NotFound, Invalid that names each bad field, Conflict for a taken name or a circle."""
+        row = await self._row(session, system_id)
+        new = changed_system(await self.as_registered(session, system_id=system_id), changes)
+        depends_on = await self._resolve(session, new.depends_on)
+        if system_id in await self._needs(session, depends_on):
+            raise Conflict("the systems would depend on each other in a circle", remedy="leave one of them out")
+        target = replace(self._ref(row), **target_fields(new))
+        check_new(new, target, self._registry, self._refusal)
+        taken = await self.find(session, name=new.name)
+        if taken is not None and taken.id != system_id:
+            raise Conflict("a system of this name is registered already", remedy="choose another name")
+        values: dict[str, object] = columns_of(new) | {"depends_on": depends_on, "updated_at": now()}
+        values |= {"circuit_failures": 0, "circuit_open_until": None, "circuit_reason": None}
+        if "credentials" in changes:
+            values["credentials_sealed"] = self._seal(system_id, tenant_of(session), new.credentials)
+        await session.execute(
+            sa.update(System).where(System.tenant_id == tenant_of(session), System.id == system_id).values(values)
+        )
+        await session.refresh(row)
+        await audit.record(
+            session,
+            actor=actor,
+            verb="system.changed",
+            object_type="system",
+            object_id=str(system_id),
+            detail={"fields": sorted(changes)},
+        )
+        await self._bus.publish(session, SystemsChanged(system_id=system_id, what="changed"))
+        return _info(row)
+
+    async def as_registered(self, session: AsyncSession, *, system_id: UUID) -> NewSystem:
+        """A system as it would be registered, with its credentials: keep them out of logs and answers."""
+        row = await self._row(session, system_id)
+        names = await self.names_of(session, system_ids=set(row.depends_on))
+        return row_as_new(row, self._opened(row), sorted(names.values()))
+
+    def _opened(self, row: System) -> dict[str, str]:
+        sealed = row.credentials_sealed
+        found: dict[str, str] = self._box.decrypt(sealed, bound_to=f"{row.tenant_id}/{row.id}") if sealed else {}
+        return found
+
+    async def _needs(self, session: AsyncSession, system_ids: Sequence[UUID]) -> set[UUID]:
+        """These systems and all that they depend on."""
+        rows = await session.execute(
+            sa.select(System.id, System.depends_on).where(System.tenant_id == tenant_of(session))
+        )
+        needs = {row.id: row.depends_on for row in rows}
+        found: set[UUID] = set()
+        queue = list(system_ids)
+        while queue:
+            one = queue.pop()
+            if one not in found:
+                found.add(one)
+                queue += needs.get(one, ())
+        return found
 
     async def _resolve(self, session: AsyncSession, names: Sequence[str]) -> list[UUID]:
         if not names:
@@ -233,12 +288,7 @@ class Inventory:
     async def ref_with_secret(self, session: AsyncSession, *, system_id: UUID) -> tuple[SystemRef, dict[str, str]]:
         """A system as plug-ins see it, and its decrypted credentials: keep them out of logs and records."""
         row = await self._row(session, system_id)
-        secret = (
-            self._box.decrypt(row.credentials_sealed, bound_to=f"{row.tenant_id}/{row.id}")
-            if row.credentials_sealed
-            else {}
-        )
-        return self._ref(row), secret
+        return self._ref(row), self._opened(row)
 
     async def ref(self, session: AsyncSession, *, system_id: UUID) -> SystemRef:
         """A system as plug-ins see it. Raises NotFound."""
@@ -276,6 +326,43 @@ def _reached(start: UUID, neighbours: Mapping[UUID, Set[UUID]]) -> list[UUID]:
     return list(found)
 
 
+def columns_of(new: NewSystem) -> dict[str, Any]:
+    """The columns of a system that are as they were given."""
+    return {
+        "name": new.name,
+        "name_key": new.name.casefold(),
+        "type": new.type,
+        "endpoint": new.endpoint,
+        "health_check_url": new.health_check_url,
+        "sync_frequency": new.sync_frequency,
+        "criticality": new.criticality,
+        "settings": dict(new.settings or {}),
+        "enabled": new.enabled,
+        "owner": new.owner,
+        "tags": list(dict.fromkeys(new.tags)),
+        "runbook_url": new.runbook_url,
+    }
+
+
+def row_as_new(row: System, credentials: Mapping[str, str], depends_on: Sequence[str]) -> NewSystem:
+    """A registered system as it would be registered."""
+    return NewSystem(
+        name=row.name,
+        type=row.type,
+        endpoint=row.endpoint,
+        health_check_url=row.health_check_url,
+        sync_frequency=row.sync_frequency,
+        criticality=row.criticality,
+        credentials=credentials,
+        settings=row.settings,
+        depends_on=depends_on,
+        enabled=row.enabled,
+        owner=row.owner,
+        tags=row.tags,
+        runbook_url=row.runbook_url,
+    )
+
+
 @asynccontextmanager
 async def connected(
     connector: type[Connector[Any]], target: SystemRef, secret: Mapping[str, str]
@@ -300,6 +387,11 @@ def _info(row: System) -> SystemInfo:
         criticality=row.criticality,
         settings=row.settings,
         depends_on=row.depends_on,
+        enabled=row.enabled,
+        owner=row.owner,
+        tags=row.tags,
+        runbook_url=row.runbook_url,
+        circuit=circuit_of(row),
         has_credentials=row.credentials_sealed is not None,
         created_at=row.created_at,
         updated_at=row.updated_at,

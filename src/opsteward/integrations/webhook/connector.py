@@ -39,7 +39,7 @@ class WebhookSettings(BaseModel):
 
 
 class WebhookCredentials(BaseModel):
-    """`signing_secret`: 24 bytes or more, base64, with or without `whsec_` before it."""
+    """`signing_secret`: 24 bytes or more, base64, with or without `whsec_` before it; nothing is sent without one."""
 
     signing_secret: SecretStr = SecretStr("")
 
@@ -70,7 +70,7 @@ class WebhookConnector(Connector[WebhookConfig], RecordTarget):
             key = base64.b64decode(given.removeprefix(_PREFIX), validate=True)
         except ValueError:
             key = b""
-        if len(key) < _SECRET_BYTES:
+        if given and len(key) < _SECRET_BYTES:
             raise Invalid.field(
                 "credentials.signing_secret", "is no base64 of 24 bytes or more", "make one: openssl rand -base64 32"
             )
@@ -98,6 +98,8 @@ class WebhookConnector(Connector[WebhookConfig], RecordTarget):
         return {}
 
     async def write(self, resource: str, changes: Sequence[Change]) -> Sequence[ChangeResult]:
+        if not self.config.key.get_secret_value():
+            raise Invalid.field("credentials.signing_secret", "is missing", "nothing is sent unsigned")
         results: list[ChangeResult] = []
         for change in changes:
             try:
