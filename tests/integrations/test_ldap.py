@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from real_parts import system
-from record_servers import Slapd, slapd_server
+from record_servers import Slapd
 
 from opsteward.contracts.records import Batch, Change, ChangeResult, Coverage, Cursor, Operation, Outcome, Record
 from opsteward.core.errors import AuthFailed, Invalid, NotFound
@@ -20,12 +20,6 @@ PEOPLE = {
     "filter": "(objectClass=inetOrgPerson)",
     "disabled": {"attribute": "employeeType", "value": "inactive"},
 }
-
-
-@pytest.fixture(scope="module")
-def slapd() -> Iterator[Slapd]:
-    with slapd_server() as server:
-        yield server
 
 
 def connector(slapd: Slapd, *, login: str = "cn=admin", password: str = "admin-secret", **people: Any) -> LdapConnector:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from real_parts import system
-from record_servers import Mariadb, mariadb_server
+from record_servers import Mariadb
 
 from opsteward.contracts.records import Batch, Change, Coverage, Operation, Outcome, Record
 from opsteward.core.errors import AuthFailed
@@ -32,12 +32,6 @@ RESOURCES = {
     "names": {"query": "select name as n, id from staff", "key": "n"},
 }
 ROW = {"id": 7, "name": "O'Brien %s; Zoë 日本", "photo": {"base64": "/wA="}, "d": "1.50"}
-
-
-@pytest.fixture(scope="module")
-def mariadb() -> Iterator[Mariadb]:
-    with mariadb_server() as server:
-        yield server
 
 
 def connector(mariadb: Mariadb, username: str = "ops", password: str = "ops-secret") -> MysqlConnector:

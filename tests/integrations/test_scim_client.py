@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from real_parts import system
-from record_servers import scim_server
 
 from opsteward.contracts.records import Batch, Change, Coverage, Operation, Outcome, Record
 from opsteward.integrations.scim.connector import ScimConnector, contains
@@ -15,15 +13,9 @@ from opsteward.integrations.scim.connector import ScimConnector, contains
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with scim_server() as base:
-        yield base
-
-
 @pytest.fixture
-async def via(server: str) -> ScimConnector:
-    made = ScimConnector(ScimConnector.config_for(system(server, page_size=3), {"token": "t"}))
+async def via(scim_base: str) -> ScimConnector:
+    made = ScimConnector(ScimConnector.config_for(system(scim_base, page_size=3), {"token": "t"}))
     for name in ("users", "groups"):
         for record in (await read(made, name))[0]:
             await made.write(name, [change(Operation.DELETE, record.native_id)])

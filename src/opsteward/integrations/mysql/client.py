@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import struct
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -75,7 +76,7 @@ class MysqlClient:
         except asyncio.CancelledError:
             self._drop()
             raise
-        except Exception as error:
+        except _raised_by_library() as error:
             mapped = self._mapped(error)
             if not (isinstance(mapped, BadReply) and refused_by_number(mapped)):
                 self._drop()
@@ -121,7 +122,7 @@ class MysqlClient:
                 return self._connection
             except TimeoutError:
                 failure = Timeout(f"the database did not accept us within {limit:g} s")
-            except Exception as error:
+            except _raised_by_library() as error:
                 failure = self._mapped(error)
                 if isinstance(failure, AuthFailed):
                     break
@@ -158,6 +159,14 @@ class MysqlClient:
         if isinstance(error, errors.MySQLError) and number:
             return BadReply(f"the database refused it ({number}): {text}", extra={"number": number})
         return BadReply(f"the database answered something that is not its protocol ({type(error).__name__})")
+
+
+def _raised_by_library() -> tuple[type[Exception], ...]:
+    """What the client raises: its own errors, the network's, and what parsing of bytes that are no protocol gives."""
+    from asyncmy import errors
+
+    parsing = (ValueError, TypeError, LookupError, AttributeError, AssertionError, struct.error)
+    return (errors.MySQLError, ConnectorError, OSError, EOFError, RuntimeError, *parsing)
 
 
 def _dict_cursor() -> Any:
