@@ -43,6 +43,7 @@ from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.provisioning.access import AccessKeeping, access_task_type
 from opsteward.provisioning.welcome import WelcomeUsers, welcome_task_type
 from opsteward.systems.own_database import OwnDatabase, OwnServer
+from opsteward.systems.secret_references import SecretReferences
 from opsteward.systems.service import Inventory
 from opsteward.systems.types import SystemsChanged
 from opsteward.tasks import queries as task_queries
@@ -133,7 +134,8 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
     writing = AuditWriter(box.audit_key()).session_info
     app = Database(urls.app, name="app", session_info=writing, **pool)
     own = OwnDatabase(urls.admin, embedded=core.database_url is None)
-    inventory = Inventory(registry, box, bus, defaults, own.refusal, OwnServer(app, own))
+    references = SecretReferences(settings.systems)
+    inventory = Inventory(registry, box, bus, defaults, own.refusal, OwnServer(app, own), references)
     second_person = SecondPerson(
         making_seconds=settings.accounts.approval_making_seconds, strict=settings.accounts.approval_strict
     )

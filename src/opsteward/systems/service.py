@@ -23,10 +23,11 @@ from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import Json
 from opsteward.core.references import called
-from opsteward.systems.circuit import circuit_of
 from opsteward.systems.models import System
 from opsteward.systems.registration import NewSystem, Refusal, changed_system, check_new, target_fields
-from opsteward.systems.types import KnownSystem, SystemHealth, SystemInfo, SystemsChanged
+from opsteward.systems.rows import columns_of, info_of, row_as_new
+from opsteward.systems.secret_references import SecretReferences
+from opsteward.systems.types import KnownSystem, SystemInfo, SystemsChanged
 from opsteward.telemetry import audit
 
 __all__ = ["Inventory", "NewSystem", "connected"]
@@ -43,10 +44,13 @@ class Inventory:
         defaults: Mapping[str, Json] | None = None,
         refusal: Refusal | None = None,
         own_server: OwnServer | None = None,
+        references: SecretReferences | None = None,
     ) -> None:
         """`defaults` are thresholds that a system has unless its own settings say otherwise; `refusal` says which
-        configurations nobody may register (`OwnDatabase.refusal`); `own_server` is given to every connector."""
+        configurations nobody may register (`OwnDatabase.refusal`); `own_server` is given to every connector;
+        `references` follows credentials that are references."""
         self._own_server = own_server
+        self._references = references
         self._refusal = refusal
         self._registry = registry
         self._defaults = dict(defaults or {})
@@ -66,7 +70,7 @@ class Inventory:
             health_check_url=new.health_check_url,
             settings=dict(new.settings or {}),
         )
-        check_new(new, target, self._registry, self._refusal)
+        check_new(await self._followed(new), target, self._registry, self._refusal)
         row = {
             "id": system_id,
             "tenant_id": tenant_of(session),
@@ -112,7 +116,7 @@ class Inventory:
         if system_id in await self._needs(session, depends_on):
             raise Conflict("the systems would depend on each other in a circle", remedy="leave one of them out")
         target = replace(self._ref(row), **target_fields(new))
-        check_new(new, target, self._registry, self._refusal)
+        check_new(await self._followed(new), target, self._registry, self._refusal)
         taken = await self.find(session, name=new.name)
         if taken is not None and taken.id != system_id:
             raise Conflict("a system of this name is registered already", remedy="choose another name")
@@ -133,13 +137,19 @@ class Inventory:
             detail={"fields": sorted(changes)},
         )
         await self._bus.publish(session, SystemsChanged(system_id=system_id, what="changed"))
-        return _info(row)
+        return info_of(row)
 
     async def as_registered(self, session: AsyncSession, *, system_id: UUID) -> NewSystem:
         """A system as it would be registered, with its credentials: keep them out of logs and answers."""
         row = await self._row(session, system_id)
         names = await self.names_of(session, system_ids=set(row.depends_on))
         return row_as_new(row, self._opened(row), sorted(names.values()))
+
+    async def _followed(self, new: NewSystem) -> NewSystem:
+        """The system with what its credentials refer to, as its connectors will get it."""
+        if self._references is None or not new.credentials:
+            return new
+        return replace(new, credentials=await self._references.resolve(new.credentials))
 
     def _opened(self, row: System) -> dict[str, str]:
         sealed = row.credentials_sealed
@@ -175,14 +185,14 @@ class Inventory:
 
     async def get(self, session: AsyncSession, *, system_id: UUID) -> SystemInfo:
         """Raises NotFound."""
-        return _info(await self._row(session, system_id))
+        return info_of(await self._row(session, system_id))
 
     async def find(self, session: AsyncSession, *, name: str) -> SystemInfo | None:
         """By name, whatever its case."""
         row = await session.scalar(
             sa.select(System).where(System.tenant_id == tenant_of(session), System.name_key == name.casefold())
         )
-        return _info(row) if row else None
+        return info_of(row) if row else None
 
     async def by_name(self, session: AsyncSession, *, names: Set[str]) -> dict[str, KnownSystem]:
         """The systems of these case-folded names; unknown names are left out."""
@@ -216,7 +226,7 @@ class Inventory:
         rows = await session.scalars(
             sa.select(System).where(System.tenant_id == tenant_of(session)).order_by(System.name_key).limit(1000)
         )
-        return [_info(row) for row in rows]
+        return [info_of(row) for row in rows]
 
     async def page(
         self,
@@ -247,7 +257,7 @@ class Inventory:
             query = query.where(System.id.in_(ids))
         if after is not None:
             query = query.where(System.name_key > after.casefold())
-        return [_info(row) for row in await session.scalars(query.order_by(System.name_key).limit(limit))]
+        return [info_of(row) for row in await session.scalars(query.order_by(System.name_key).limit(limit))]
 
     async def remove(self, session: AsyncSession, *, system_id: UUID, actor: str) -> None:
         """Forget a system and its credentials; its history stays. Raises NotFound, or Conflict while others need it."""
@@ -288,7 +298,8 @@ class Inventory:
     async def ref_with_secret(self, session: AsyncSession, *, system_id: UUID) -> tuple[SystemRef, dict[str, str]]:
         """A system as plug-ins see it, and its decrypted credentials: keep them out of logs and records."""
         row = await self._row(session, system_id)
-        return self._ref(row), self._opened(row)
+        secret = self._opened(row)
+        return self._ref(row), await self._references.resolve(secret) if self._references else secret
 
     async def ref(self, session: AsyncSession, *, system_id: UUID) -> SystemRef:
         """A system as plug-ins see it. Raises NotFound."""
@@ -326,43 +337,6 @@ def _reached(start: UUID, neighbours: Mapping[UUID, Set[UUID]]) -> list[UUID]:
     return list(found)
 
 
-def columns_of(new: NewSystem) -> dict[str, Any]:
-    """The columns of a system that are as they were given."""
-    return {
-        "name": new.name,
-        "name_key": new.name.casefold(),
-        "type": new.type,
-        "endpoint": new.endpoint,
-        "health_check_url": new.health_check_url,
-        "sync_frequency": new.sync_frequency,
-        "criticality": new.criticality,
-        "settings": dict(new.settings or {}),
-        "enabled": new.enabled,
-        "owner": new.owner,
-        "tags": list(dict.fromkeys(new.tags)),
-        "runbook_url": new.runbook_url,
-    }
-
-
-def row_as_new(row: System, credentials: Mapping[str, str], depends_on: Sequence[str]) -> NewSystem:
-    """A registered system as it would be registered."""
-    return NewSystem(
-        name=row.name,
-        type=row.type,
-        endpoint=row.endpoint,
-        health_check_url=row.health_check_url,
-        sync_frequency=row.sync_frequency,
-        criticality=row.criticality,
-        credentials=credentials,
-        settings=row.settings,
-        depends_on=depends_on,
-        enabled=row.enabled,
-        owner=row.owner,
-        tags=row.tags,
-        runbook_url=row.runbook_url,
-    )
-
-
 @asynccontextmanager
 async def connected(
     connector: type[Connector[Any]], target: SystemRef, secret: Mapping[str, str]
@@ -374,34 +348,3 @@ async def connected(
         yield via
     finally:
         await via.close()
-
-
-def _info(row: System) -> SystemInfo:
-    return SystemInfo(
-        id=row.id,
-        name=row.name,
-        type=row.type,
-        endpoint=row.endpoint,
-        health_check_url=row.health_check_url,
-        sync_frequency=row.sync_frequency,
-        criticality=row.criticality,
-        settings=row.settings,
-        depends_on=row.depends_on,
-        enabled=row.enabled,
-        owner=row.owner,
-        tags=row.tags,
-        runbook_url=row.runbook_url,
-        circuit=circuit_of(row),
-        has_credentials=row.credentials_sealed is not None,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        health=SystemHealth(
-            healthy=row.health == "healthy",
-            status=row.health,
-            response_time=row.response_time,
-            error_rate=row.checks_failed / row.checks_total if row.checks_total else 0.0,
-            checked_at=row.checked_at,
-            since=row.health_since,
-            evidence=row.evidence,
-        ),
-    )
