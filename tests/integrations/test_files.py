@@ -167,14 +167,13 @@ async def test_what_a_file_cannot_hold_is_refused_and_nothing_is_lost(tmp_path: 
         await via.write("none", [create("z", id="3")])
 
 
-async def test_a_remote_store_is_read_and_written(tmp_path: Path) -> None:
-    pytest.importorskip("fsspec")
+async def test_a_remote_store_is_read_and_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    monkeypatch.setattr("opsteward.integrations.files.config.REMOTE", frozenset({"memory"}))
     connector = build().connector
     assert connector is not None
     via = connector(connector.config_for(system("memory://people", key="id"), {}))
     assert isinstance(via, FilesConnector)
-    import fsspec
-
     fsspec.filesystem("memory").pipe("/people/a.ndjson", b'{"id": "1"}\n')
     await via.write("a", [create("k", id="2")])
     records, last = await read(via, "a")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from opsteward.app.plugins import load_plugin
 from opsteward.contracts.integration import Integration
 from opsteward.contracts.registry import Registry
 from opsteward.core.errors import Invalid
@@ -52,23 +52,6 @@ def build_registry(
         except Invalid as error:  # the others work without it; `doctor` names it too
             log.error("app.plugin.unusable", plugin=name, error=error.detail, remedy=error.problems[0].remedy)
     return Registry(integrations)
-
-
-def load_plugin(name: str, *, beside: Sequence[Integration] = ()) -> Integration:
-    """The integration that `module:attribute` names, to work beside others. Raises Invalid that names it."""
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever a module of others does when it is imported
-        problem = f"can't load {name!r}: {type(error).__name__}: {error}"
-        raise Invalid.field("OPSTEWARD_PLUGINS", problem, "name an Integration as module:attribute") from error
-    if not isinstance(found, Integration):
-        raise Invalid.field("OPSTEWARD_PLUGINS", f"{name!r} is no Integration", "name one as module:attribute")
-    try:
-        Registry([*beside, found])
-    except ValueError as error:
-        raise Invalid.field("OPSTEWARD_PLUGINS", f"{name!r}: {error}", "give its parts names of their own") from error
-    return found
 
 
 def known_actions(registry: Registry) -> dict[str, ActionInfo]:

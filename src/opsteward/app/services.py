@@ -16,6 +16,7 @@ from opsteward.agents.registry import AgentRegistry
 from opsteward.agents.service import AgentService
 from opsteward.agents.shipped.installing import add_shipped
 from opsteward.app.database import prepare_database
+from opsteward.app.plugins import places_of
 from opsteward.app.registry import build_registry, known_actions
 from opsteward.app.settings import Settings
 from opsteward.app.subscriptions import Subscriptions
@@ -104,7 +105,7 @@ def build_services(settings: Settings, integrations: Sequence[Integration] = ())
         try:
             registry = build_registry(
                 settings.notify,
-                settings.integrations.plugins,
+                places_of(settings.integrations.plugins, settings.integrations.disabled_plugins),
                 integrations,
                 file_folders=settings.integrations.file_folders,
             )

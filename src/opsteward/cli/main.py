@@ -24,6 +24,7 @@ from opsteward.cli import (
     incidents,
     lab,
     open_console,
+    plugins,
     schedules,
     standing_orders,
     tasks,
@@ -78,6 +79,7 @@ app.add_typer(admin.operators, name="operators")
 app.add_typer(admin.tokens, name="tokens")
 app.add_typer(audit.app, name="audit")
 app.add_typer(agents.app, name="agents")
+app.add_typer(plugins.app, name="plugins")
 app.add_typer(lab.app, name="lab")
 app.add_typer(bench.app, name="bench")
 app.command()(controls.status)

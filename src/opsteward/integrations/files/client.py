@@ -105,7 +105,9 @@ class Folder:
                 "endpoint", "remote files need the extra", "pip install 'opsteward[remote-files]'"
             ) from None
         login = self._config.credentials
-        options = {"key": login.username, "secret": login.password.get_secret_value()} if login.username else {}
+        options = (
+            {"key": login.username, "secret": login.password.get_secret_value()} if login.username else {"anon": True}
+        )
         try:
             fs, root = fsspec.core.url_to_fs(self._config.remote, **options)
         except (ImportError, ValueError) as error:

@@ -14,8 +14,8 @@ from opsteward.core.errors import Invalid
 from opsteward.integrations.files.formats import READERS
 
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
-#: Addresses that fsspec opens, with its driver installed.
-REMOTE = frozenset({"s3", "gs", "abfs", "sftp", "memory"})
+#: Addresses that fsspec opens. Those whose host could be any are none of them: no guard is before its drivers.
+REMOTE = frozenset({"s3"})
 
 
 class FileResource(BaseModel):
@@ -39,7 +39,7 @@ class FileSettings(BaseModel):
 
 
 class FileCredentials(BaseModel):
-    """For remote addresses only: passed to the driver as its key and secret."""
+    """For remote addresses only: key and secret; without them as nobody, never as this machine."""
 
     username: str = ""
     password: SecretStr = SecretStr("")
