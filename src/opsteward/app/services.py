@@ -24,6 +24,7 @@ from opsteward.app.task_types import shipped_task_types
 from opsteward.contracts.integration import Integration
 from opsteward.contracts.registry import Registry
 from opsteward.core.bus import Bus
+from opsteward.core.credential_keys import CredentialKeys
 from opsteward.core.crypto import SecretBox
 from opsteward.core.database_setup import DatabaseUrls
 from opsteward.core.db import Database
@@ -99,7 +100,8 @@ def build_services(settings: Settings, integrations: Sequence[Integration] = ())
     """
     prepare_home(settings.home)
     with HomeLocks.of(settings.home).starting():
-        box = SecretBox(load_secret(settings.core.given_secret, settings.home))
+        secret = load_secret(settings.core.given_secret, settings.home)
+        box = SecretBox(secret, CredentialKeys(settings.home))
         if warning := open_to_others(settings.home):
             log.warning("core.secret_key.open_to_others", detail=warning, remedy="chmod 600 the file")
         try:

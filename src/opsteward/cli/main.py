@@ -129,6 +129,19 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="JSON for progra
     raise typer.Exit(run_doctor(as_json=as_json))
 
 
+@app.command("rotate-credentials-key")
+def rotate_credentials_key(as_json: Annotated[bool, typer.Option("--json", help="JSON for programs.")] = False) -> None:
+    """Encrypt all stored credentials with a new key, and forget the old one; Opsteward may run meanwhile."""
+    import asyncio
+
+    from opsteward.app.key_rotation import rotate_credentials_key
+    from opsteward.app.settings import load_settings
+    from opsteward.cli import show
+
+    count = asyncio.run(rotate_credentials_key(load_settings()))
+    show.done({"encrypted": count}, f"Encrypted {count} secrets with a new key", json_wanted=as_json)
+
+
 @app.command()
 def version(as_json: Annotated[bool, typer.Option("--json", help="JSON for programs.")] = False) -> None:
     """Print the version."""

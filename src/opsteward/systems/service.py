@@ -145,6 +145,21 @@ class Inventory:
         names = await self.names_of(session, system_ids=set(row.depends_on))
         return row_as_new(row, self._opened(row), sorted(names.values()))
 
+    async def encrypt_anew(self, session: AsyncSession) -> int:
+        """Encrypt the credentials of the tenant's systems with the current key; gives how many were not."""
+        count = 0
+        rows = await session.scalars(
+            sa.select(System)
+            .where(System.tenant_id == tenant_of(session), System.credentials_sealed.is_not(None))
+            .with_for_update()
+        )
+        for row in rows:
+            if row.credentials_sealed and not self._box.is_current(row.credentials_sealed):
+                row.credentials_sealed = self._seal(row.id, row.tenant_id, self._opened(row))
+                count += 1
+        await session.flush()
+        return count
+
     async def _followed(self, new: NewSystem) -> NewSystem:
         """The system with what its credentials refer to, as its connectors will get it."""
         if self._references is None or not new.credentials:
