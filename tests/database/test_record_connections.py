@@ -149,12 +149,12 @@ async def test_references_are_followed_at_each_use_where_they_may_be(
 ) -> None:
     inventory = inventory_of(tenant, secret_folders=[tmp_path], secret_commands={"vault": ["echo", "from-command"]})
     (tmp_path / "token").write_text("from-file\n")
-    monkeypatch.setenv("OPSTEWARD_CREDENTIAL_X", "from-env")
+    monkeypatch.setenv("CREDENTIAL_X", "from-env")
     system_id = await registered(tenant, inventory, api, token=f"file:{tmp_path}/token")
     await read(tenant, inventory, system_id)
     (tmp_path / "token").write_text("changed")
     await read(tenant, inventory, system_id)
-    for reference in ("env:OPSTEWARD_CREDENTIAL_X", "command:vault", "literal:env:x"):
+    for reference in ("env:CREDENTIAL_X", "command:vault", "literal:env:x"):
         async with tenant.instance.services.web.unit_of_work(tenant.id) as session:
             changes = {"credentials": {"token": reference}}
             await inventory.change(session, system_id=system_id, changes=changes, actor=tenant.owner.actor)
@@ -168,7 +168,7 @@ async def test_references_are_followed_at_each_use_where_they_may_be(
     [
         "env:HOME",
         "env:OPSTEWARD_SECRET_KEY",
-        "env:OPSTEWARD_CREDENTIAL_NONE",
+        "env:CREDENTIAL_NONE",
         "file:/etc/passwd",
         "file:{folder}/../x",
         "file:{folder}/link",

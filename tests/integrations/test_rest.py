@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import socket
 from collections.abc import AsyncIterator
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from records_api import RecordsApi, records_api
 
 from opsteward.contracts.records import Batch, Change, Coverage, Operation, Outcome, Record
 from opsteward.core.errors import AuthFailed, BadReply, Invalid, RateLimited, Unreachable
+from opsteward.core.http_client import refuse_networks
 from opsteward.integrations.rest.connector import RestConnector
 from opsteward.integrations.webhook.connector import WebhookConnector
 
@@ -170,6 +173,41 @@ async def test_metadata_addresses_are_refused_however_they_are_written(endpoint:
             key = base64.b64encode(b"k" * 32).decode()
             await WebhookConnector(WebhookConnector.config_for(system(endpoint), {"signing_secret": key})).probe()
     assert "allowed" in str(refused.value) or isinstance(refused.value, Invalid)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0x7f000001", "2130706433", "127.1", "[::ffff:127.0.0.1]"])
+async def test_networks_that_the_installation_refuses_are_not_connected_to(api: RecordsApi, host: str) -> None:
+    refuse_networks([ip_network("127.0.0.0/8"), ip_network("::1/128")])
+    try:
+        target = system(f"http://{host}:{api.port}/api", resources={"people": {"path": "none"}})
+        with pytest.raises(Unreachable, match="no address of that network"):
+            await RestConnector(RestConnector.config_for(target, {})).probe()
+    finally:
+        refuse_networks([])
+    assert api.calls == []
+
+
+async def test_a_name_that_leads_elsewhere_between_two_looks_gains_nothing(
+    api: RecordsApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address that was looked at is the one that is connected to (DNS rebinding)."""
+    looks: list[str] = []
+
+    def resolve(host: str, port: int, **_: Any) -> list[Any]:
+        looks.append(host)
+        address = "127.0.0.1" if len(looks) == 1 else "169.254.169.254"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    monkeypatch.setattr("opsteward.core.http_client.socket.getaddrinfo", resolve)
+    via = RestConnector(
+        RestConnector.config_for(
+            system(f"http://rebinds.test:{api.port}/api", resources={"people": {"path": "none"}}), {}
+        )
+    )
+    await via.probe()
+    assert looks == ["rebinds.test"]
+    with pytest.raises(Unreachable, match="never allowed"):
+        await via.probe()
 
 
 async def test_a_redirect_to_a_metadata_address_is_refused() -> None:

@@ -31,6 +31,7 @@ from opsteward.core.db import Database
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.feed import Feed
 from opsteward.core.home import HomeLocks, prepare_home
+from opsteward.core.http_client import refuse_networks
 from opsteward.core.log import get_logger
 from opsteward.core.secret_key import load_secret, open_to_others
 from opsteward.core.settings import CoreSettings
@@ -99,6 +100,7 @@ def build_services(settings: Settings, integrations: Sequence[Integration] = ())
     Raises OpsError with a remedy.
     """
     prepare_home(settings.home)
+    refuse_networks(settings.integrations.refused_networks)
     with HomeLocks.of(settings.home).starting():
         secret = load_secret(settings.core.given_secret, settings.home)
         box = SecretBox(secret, CredentialKeys(settings.home))

@@ -86,12 +86,16 @@ def check_plugin(
 def new_plugin(
     name: Annotated[str, typer.Argument(help="Lower-case letters, digits and _, as in acme_crm.")],
     folder: Annotated[Path, typer.Option(help="Where its folder is made.")] = Path(),
+    as_json: Json = False,
 ) -> None:
     """Start a plug-in: a package with a connector, a check, its entry point and a test, that works as it is."""
     from opsteward.cli import show
     from opsteward.cli.plugin_template import write_plugin
 
     made = write_plugin(name, folder)
+    if as_json:
+        show.as_json({"folder": str(made)})
+        return
     show.say(f"Made {made}")
     show.say(f"  pip install -e {made}")
     show.say(f"  opsteward plugins check {name}")

@@ -27,7 +27,7 @@ class SystemSettings(CheckSettings):
     )
     recovery_passes: int = Field(default=2, ge=1, le=20, description="Passing checks in a row that end an alert.")
     secret_env_prefix: str = Field(
-        default="OPSTEWARD_CREDENTIAL_",
+        default="CREDENTIAL_",
         min_length=1,
         description="Credentials of systems may be env:NAME for variables whose names start so.",
     )
