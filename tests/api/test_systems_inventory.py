@@ -55,6 +55,18 @@ async def test_a_bad_change_names_the_field_and_changes_nothing(tenant: Tenant, 
     assert (await tenant.http.get(f"/api/v1/systems/{made['id']}")).json()["owner"] is None
 
 
+async def test_stored_credentials_are_never_led_to_another_server(tenant: Tenant) -> None:
+    made = await register(tenant, credentials={"username": "u", "password": "pl4nted"})
+    where = f"/api/v1/systems/{made['id']}"
+    for endpoint in ("http://127.0.0.1:10/", "https://127.0.0.1:9/", "http://evil.example/"):
+        answer = await tenant.http.patch(where, json={"endpoint": endpoint})
+        assert answer.status_code == 422 and "another server" in answer.text
+    same_server = await tenant.http.patch(where, json={"endpoint": "http://127.0.0.1:9/other"})
+    assert same_server.status_code == 200
+    given = {"endpoint": "http://127.0.0.1:10/", "credentials": {"username": "v", "password": "w"}}
+    assert (await tenant.http.patch(where, json=given)).status_code == 200
+
+
 async def test_systems_never_depend_on_each_other_in_a_circle(tenant: Tenant) -> None:
     first = await register(tenant)
     second = await register(tenant, depends_on=[first["name"]])

@@ -75,6 +75,15 @@ def changed_system(system: NewSystem, changes: Mapping[str, object]) -> NewSyste
     return replace(system, **cast("dict[str, Any]", dict(changes)))
 
 
+def leads_elsewhere(endpoint: str, other: str) -> bool:
+    """Whether two endpoints may be of different servers: all but the path counts, an option may name a host."""
+    try:
+        one, two = urlsplit(endpoint), urlsplit(other)
+    except ValueError:
+        return True
+    return (one.scheme, one.netloc, one.query) != (two.scheme, two.netloc, two.query)
+
+
 def target_fields(new: NewSystem) -> dict[str, Any]:
     """The fields of a `SystemRef` as this system has them."""
     return {name: getattr(new, name) for name in _SEEN_BY_CONNECTORS} | {"settings": dict(new.settings or {})}

@@ -24,7 +24,14 @@ from opsteward.core.ids import uuid7
 from opsteward.core.json_types import Json
 from opsteward.core.references import called
 from opsteward.systems.models import System
-from opsteward.systems.registration import NewSystem, Refusal, changed_system, check_new, target_fields
+from opsteward.systems.registration import (
+    NewSystem,
+    Refusal,
+    changed_system,
+    check_new,
+    leads_elsewhere,
+    target_fields,
+)
 from opsteward.systems.rows import columns_of, info_of, row_as_new
 from opsteward.systems.secret_references import SecretReferences
 from opsteward.systems.types import KnownSystem, SystemInfo, SystemsChanged
@@ -111,7 +118,12 @@ class Inventory:
         """Change fields of `NewSystem`; those not named stay. Credentials are replaced whole, an empty mapping removes
         them. Raises NotFound, Invalid that names each bad field, Conflict for a taken name or a circle."""
         row = await self._row(session, system_id)
-        new = changed_system(await self.as_registered(session, system_id=system_id), changes)
+        before = await self.as_registered(session, system_id=system_id)
+        new = changed_system(before, changes)
+        if before.credentials and "credentials" not in changes and leads_elsewhere(before.endpoint, new.endpoint):
+            raise Invalid.field(
+                "credentials", "would be sent to another server", "give those of the new endpoint, or {} for none"
+            )
         depends_on = await self._resolve(session, new.depends_on)
         if system_id in await self._needs(session, depends_on):
             raise Conflict("the systems would depend on each other in a circle", remedy="leave one of them out")

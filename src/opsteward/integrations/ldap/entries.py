@@ -110,7 +110,9 @@ def switched_off(entry: Mapping[str, Any]) -> bytes | None:
 
 
 def _instant(values: Sequence[bytes] | None) -> datetime | None:
+    digits = values[0][:14].decode("ascii", "replace") if values else ""
     try:
-        return datetime.strptime(values[0].decode()[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC) if values else None
+        day, clock = (digits[:4], digits[4:6], digits[6:8]), (digits[8:10], digits[10:12], digits[12:14])
+        return datetime(*map(int, day + clock), tzinfo=UTC)  # type: ignore[misc, arg-type]
     except ValueError:
         return None
