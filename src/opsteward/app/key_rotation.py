@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
-
+from opsteward.accounts.tenants import list_tenants
 from opsteward.accounts.webhooks import Webhooks
 from opsteward.app.settings import Settings
 from opsteward.contracts.registry import Registry
@@ -33,7 +32,7 @@ async def rotate_credentials_key(settings: Settings) -> int:
     webhooks = Webhooks(box)
     try:
         async with db.unit_of_work(None) as session:
-            tenants = list(await session.scalars(sa.text("select id from opsteward.all_tenants()")))
+            tenants = [tenant.id for tenant in await list_tenants(session)]
         keys.add_new()
         count = 0
         for _ in range(2):  # the second time finds what was stored with the old key meanwhile
