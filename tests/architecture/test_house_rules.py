@@ -23,7 +23,7 @@ BOUNDARIES = {
     "agents/runtime.py: Runtime._keep_claiming": "one bad round must not leave the agents without an owner",
     "api/live/connection.py: Connection._answer_to": "a command that crashes is answered so; its connection goes on",
     "app/process.py: Process._watched": "a part that dies is said, and ends the process in order",
-    "app/registry.py: load_plugin": "whatever a plug-in's module does when it is imported, the others work without it",
+    "app/plugins.py: load_plugin": "whatever a plug-in's module does when it is imported, the others work without it",
     "app/worker.py: seal_waiting": "one tenant's trouble must not leave the others unsealed",
     "cli/main.py: _run": "the last one: says an expected failure in one line, and lets any other through",
     "console/site.py: Site.__call__": "a page that can't be shown is told as one, and logged",

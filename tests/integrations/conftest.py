@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 from real_parts import FAILING, PROGRAM, SCHEMA, SLEEPER, Postgres, Sessions, Supervisord, accepts, free_port, system
+from record_servers import Mariadb, Slapd, mariadb_server, scim_server, slapd_server
 
 from opsteward.integrations.postgresql.connector import PostgresConnector
 
@@ -124,3 +125,21 @@ def supervisord() -> Iterator[Supervisord]:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=20)
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def slapd() -> Iterator[Slapd]:
+    with slapd_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Mariadb]:
+    with mariadb_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def scim_base() -> Iterator[str]:
+    with scim_server() as base:
+        yield base

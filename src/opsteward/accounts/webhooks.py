@@ -109,6 +109,21 @@ class Webhooks:
         )
         return [WebhookInfo(**{name: getattr(row, name) for name in WebhookInfo.__dataclass_fields__}) for row in rows]
 
+    async def encrypt_anew(self, session: AsyncSession) -> int:
+        """Encrypt the secrets with the current key; gives how many were not."""
+        count = 0
+        rows = await session.scalars(
+            sa.select(Webhook).where(Webhook.tenant_id == tenant_of(session)).with_for_update()
+        )
+        for row in rows:
+            if not self._box.is_current(row.secret_sealed):
+                bound_to = _bound_to(row.tenant_id, row.id)
+                plain = self._box.decrypt(row.secret_sealed, bound_to=bound_to)
+                row.secret_sealed = self._box.encrypt(plain, bound_to=bound_to)
+                count += 1
+        await session.flush()
+        return count
+
     async def revoke(self, session: AsyncSession, *, webhook_id: UUID, actor: str) -> None:
         """Take nothing from it any more. Raises NotFound."""
         found = await session.scalar(

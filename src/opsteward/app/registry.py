@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
+from pathlib import Path
 
+from opsteward.app.plugins import load_plugin
 from opsteward.contracts.integration import Integration
 from opsteward.contracts.registry import Registry
 from opsteward.core.errors import Invalid
 from opsteward.core.log import get_logger
 from opsteward.events.standing_orders.document import ActionInfo
-from opsteward.integrations import network, postgresql, supervisor, web
+from opsteward.integrations import ldap, mysql, network, postgresql, rest, scim, supervisor, web, webhook
 from opsteward.integrations.apprise import build as build_notifications
 from opsteward.integrations.apprise.settings import NotifySettings
+from opsteward.integrations.files import build as build_files
 
 log = get_logger(__name__)
 
 
-def build_registry(notify: NotifySettings, plugins: Sequence[str] = (), extra: Sequence[Integration] = ()) -> Registry:
+def build_registry(
+    notify: NotifySettings,
+    plugins: Sequence[str] = (),
+    extra: Sequence[Integration] = (),
+    *,
+    file_folders: Sequence[Path] = (),
+) -> Registry:
     """All integrations, the more specific first: the first connector of a scheme is the one that tells the version."""
     routes = {
         "security": notify.security,
@@ -29,6 +37,12 @@ def build_registry(notify: NotifySettings, plugins: Sequence[str] = (), extra: S
         supervisor.INTEGRATION,
         web.INTEGRATION,
         network.INTEGRATION,
+        ldap.INTEGRATION,
+        mysql.INTEGRATION,
+        scim.INTEGRATION,
+        rest.INTEGRATION,
+        webhook.INTEGRATION,
+        build_files(file_folders),
         build_notifications(routes, to_users=notify.users),
         *extra,
     ]
@@ -38,23 +52,6 @@ def build_registry(notify: NotifySettings, plugins: Sequence[str] = (), extra: S
         except Invalid as error:  # the others work without it; `doctor` names it too
             log.error("app.plugin.unusable", plugin=name, error=error.detail, remedy=error.problems[0].remedy)
     return Registry(integrations)
-
-
-def load_plugin(name: str, *, beside: Sequence[Integration] = ()) -> Integration:
-    """The integration that `module:attribute` names, to work beside others. Raises Invalid that names it."""
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever a module of others does when it is imported
-        problem = f"can't load {name!r}: {type(error).__name__}: {error}"
-        raise Invalid.field("OPSTEWARD_PLUGINS", problem, "name an Integration as module:attribute") from error
-    if not isinstance(found, Integration):
-        raise Invalid.field("OPSTEWARD_PLUGINS", f"{name!r} is no Integration", "name one as module:attribute")
-    try:
-        Registry([*beside, found])
-    except ValueError as error:
-        raise Invalid.field("OPSTEWARD_PLUGINS", f"{name!r}: {error}", "give its parts names of their own") from error
-    return found
 
 
 def known_actions(registry: Registry) -> dict[str, ActionInfo]:

@@ -16,6 +16,7 @@ from opsteward.agents.registry import AgentRegistry
 from opsteward.agents.service import AgentService
 from opsteward.agents.shipped.installing import add_shipped
 from opsteward.app.database import prepare_database
+from opsteward.app.plugins import places_of
 from opsteward.app.registry import build_registry, known_actions
 from opsteward.app.settings import Settings
 from opsteward.app.subscriptions import Subscriptions
@@ -23,12 +24,14 @@ from opsteward.app.task_types import shipped_task_types
 from opsteward.contracts.integration import Integration
 from opsteward.contracts.registry import Registry
 from opsteward.core.bus import Bus
+from opsteward.core.credential_keys import CredentialKeys
 from opsteward.core.crypto import SecretBox
 from opsteward.core.database_setup import DatabaseUrls
 from opsteward.core.db import Database
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.feed import Feed
 from opsteward.core.home import HomeLocks, prepare_home
+from opsteward.core.http_client import refuse_networks
 from opsteward.core.log import get_logger
 from opsteward.core.secret_key import load_secret, open_to_others
 from opsteward.core.settings import CoreSettings
@@ -43,6 +46,7 @@ from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.provisioning.access import AccessKeeping, access_task_type
 from opsteward.provisioning.welcome import WelcomeUsers, welcome_task_type
 from opsteward.systems.own_database import OwnDatabase, OwnServer
+from opsteward.systems.secret_references import SecretReferences
 from opsteward.systems.service import Inventory
 from opsteward.systems.types import SystemsChanged
 from opsteward.tasks import queries as task_queries
@@ -96,12 +100,19 @@ def build_services(settings: Settings, integrations: Sequence[Integration] = ())
     Raises OpsError with a remedy.
     """
     prepare_home(settings.home)
+    refuse_networks(settings.integrations.refused_networks)
     with HomeLocks.of(settings.home).starting():
-        box = SecretBox(load_secret(settings.core.given_secret, settings.home))
+        secret = load_secret(settings.core.given_secret, settings.home)
+        box = SecretBox(secret, CredentialKeys(settings.home))
         if warning := open_to_others(settings.home):
             log.warning("core.secret_key.open_to_others", detail=warning, remedy="chmod 600 the file")
         try:
-            registry = build_registry(settings.notify, settings.integrations.plugins, integrations)
+            registry = build_registry(
+                settings.notify,
+                places_of(settings.integrations.plugins, settings.integrations.disabled_plugins),
+                integrations,
+                file_folders=settings.integrations.file_folders,
+            )
             return _wire(settings, box, prepare_database(settings.core, box), registry)
         except BaseException:
             leave_server(settings.core)
@@ -128,7 +139,8 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
     writing = AuditWriter(box.audit_key()).session_info
     app = Database(urls.app, name="app", session_info=writing, **pool)
     own = OwnDatabase(urls.admin, embedded=core.database_url is None)
-    inventory = Inventory(registry, box, bus, defaults, own.refusal, OwnServer(app, own))
+    references = SecretReferences(settings.systems)
+    inventory = Inventory(registry, box, bus, defaults, own.refusal, OwnServer(app, own), references)
     second_person = SecondPerson(
         making_seconds=settings.accounts.approval_making_seconds, strict=settings.accounts.approval_strict
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_type_hints
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork
 
 from opsteward.accounts.settings import AccountSettings, OidcSettings
 from opsteward.actions.settings import ActionSettings
@@ -27,6 +27,16 @@ class IntegrationSettings(SettingsGroup):
 
     plugins: list[str] = Field(
         default_factory=list, description="Further integrations to load, each as module:attribute."
+    )
+    disabled_plugins: list[str] = Field(
+        default_factory=list, description="Installed plug-ins, by name, that are not loaded."
+    )
+    refused_networks: list[IPvAnyNetwork] = Field(
+        default_factory=list,
+        description="Networks that nothing is connected to, as 127.0.0.0/8; metadata addresses never are anyway.",
+    )
+    file_folders: list[Path] = Field(
+        default_factory=list, description="Folders of this machine in which systems of files may be; none: nowhere."
     )
 
 

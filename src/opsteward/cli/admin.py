@@ -134,6 +134,62 @@ def register_system(
         raise Failure(*problems, code=REFUSED)
 
 
+@systems.command("change")
+def change_system(
+    system: System,
+    file: Annotated[Path, typer.Argument(help="A JSON or YAML file with the fields to change; others stay.")],
+    as_json: Json = False,
+) -> None:
+    """Change a system; credentials come from the file, not the command line."""
+    from opsteward.cli import declared_systems
+
+    declared_systems.change(system, file, as_json=as_json)
+
+
+@systems.command("disable")
+def disable_system(system: System, as_json: Json = False) -> None:
+    """Take a system out of use: it is neither watched nor worked on until it is enabled."""
+    from opsteward.cli import declared_systems
+
+    declared_systems.enable(system, False, as_json=as_json)
+
+
+@systems.command("enable")
+def enable_system(system: System, as_json: Json = False) -> None:
+    """Take a disabled system into use again."""
+    from opsteward.cli import declared_systems
+
+    declared_systems.enable(system, True, as_json=as_json)
+
+
+@systems.command("access")
+def check_access(system: System, as_json: Json = False) -> None:
+    """Try a system now: what works with its account, which permission is missing, and what grants it."""
+    from opsteward.cli import declared_systems
+
+    declared_systems.access(system, as_json=as_json)
+
+
+Declared = Annotated[Path, typer.Argument(help="A YAML or JSON file: systems: [...], each as it would be registered.")]
+Prune = Annotated[bool, typer.Option("--prune", help="Remove the systems that the file does not name.")]
+
+
+@systems.command("plan")
+def plan_systems(file: Declared, prune: Prune = False, as_json: Json = False) -> None:
+    """How the registered systems differ from a file, and what applying it would do; changes nothing."""
+    from opsteward.cli import declared_systems
+
+    declared_systems.plan(file, prune=prune, as_json=as_json)
+
+
+@systems.command("apply")
+def apply_systems(file: Declared, prune: Prune = False, as_json: Json = False) -> None:
+    """Make the registered systems as the file declares them, all of it or nothing."""
+    from opsteward.cli import declared_systems
+
+    declared_systems.apply(file, prune=prune, as_json=as_json)
+
+
 @systems.command("remove")
 def remove_system(system: System, as_json: Json = False) -> None:
     """Forget a system and its credentials; its history stays."""

@@ -119,7 +119,7 @@ def _database(settings: CoreSettings) -> str:
 
 
 def _plugin(name: str) -> str:
-    from opsteward.app.registry import load_plugin
+    from opsteward.app.plugins import load_plugin
 
     return f"{name} ({load_plugin(name).title})"
 

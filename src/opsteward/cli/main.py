@@ -24,6 +24,7 @@ from opsteward.cli import (
     incidents,
     lab,
     open_console,
+    plugins,
     schedules,
     standing_orders,
     tasks,
@@ -78,6 +79,7 @@ app.add_typer(admin.operators, name="operators")
 app.add_typer(admin.tokens, name="tokens")
 app.add_typer(audit.app, name="audit")
 app.add_typer(agents.app, name="agents")
+app.add_typer(plugins.app, name="plugins")
 app.add_typer(lab.app, name="lab")
 app.add_typer(bench.app, name="bench")
 app.command()(controls.status)
@@ -125,6 +127,19 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="JSON for progra
     from opsteward.cli.doctor import run_doctor
 
     raise typer.Exit(run_doctor(as_json=as_json))
+
+
+@app.command("rotate-credentials-key")
+def rotate_credentials_key(as_json: Annotated[bool, typer.Option("--json", help="JSON for programs.")] = False) -> None:
+    """Encrypt all stored credentials with a new key, and forget the old one; Opsteward may run meanwhile."""
+    import asyncio
+
+    from opsteward.app.key_rotation import rotate_credentials_key
+    from opsteward.app.settings import load_settings
+    from opsteward.cli import show
+
+    count = asyncio.run(rotate_credentials_key(load_settings()))
+    show.done({"encrypted": count}, f"Encrypted {count} secrets with a new key", json_wanted=as_json)
 
 
 @app.command()

@@ -13,6 +13,7 @@ import os
 import secrets
 from typing import Any
 
+from opsteward.core.credential_keys import ID_BYTES, CredentialKeys
 from opsteward.core.errors import Invalid
 
 TOKEN_PREFIX = "ops_"  # noqa: S105 - how our tokens start, so that scanners and redaction find them
@@ -43,13 +44,19 @@ def keyed_digest(value: object, key: bytes) -> str:
     return hmac.new(key, canonical_json(value).encode(), hashlib.sha256).hexdigest()
 
 
+#: What encrypted bytes start with: by the installation's secret key, or by the key whose id follows.
+_OWN_KEY, _NAMED_KEY = b"\x01", b"\x02"
+
+
 class SecretBox:
     """Encrypts with AES-256-GCM under a key derived from the installation's secret."""
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, keys: CredentialKeys | None = None) -> None:
+        """`keys` encrypt credentials instead, where there are some."""
         if len(secret) < 32:
             raise Invalid.field("OPSTEWARD_SECRET_KEY", "shorter than 32 bytes", "use 32 random bytes, base64")
         self._secret = secret
+        self._keys = keys
 
     def _derive(self, purpose: str) -> bytes:
         return hmac.new(self._secret, purpose.encode(), hashlib.sha256).digest()
@@ -74,17 +81,36 @@ class SecretBox:
         """`bound_to` (say, tenant and system) must be given again to decrypt: a copied cell opens nothing."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        nonce = os.urandom(12)
-        sealed = AESGCM(self._derive("credentials")).encrypt(nonce, canonical_json(value).encode(), bound_to.encode())
-        return b"\x01" + nonce + sealed
+        nonce, plain = os.urandom(12), canonical_json(value).encode()
+        current = self._keys.current() if self._keys else None
+        if current is None:
+            return _OWN_KEY + nonce + AESGCM(self._derive("credentials")).encrypt(nonce, plain, bound_to.encode())
+        key_id, key = current
+        return _NAMED_KEY + key_id + nonce + AESGCM(key).encrypt(nonce, plain, bound_to.encode())
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether this was encrypted with the key that new credentials are encrypted with."""
+        current = self._keys.current() if self._keys else None
+        return sealed.startswith(_OWN_KEY if current is None else _NAMED_KEY + current[0])
 
     def decrypt(self, sealed: bytes, *, bound_to: str) -> Any:
         """Raises Invalid when the key or the binding is another one."""
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+        key: bytes | None = self._derive("credentials")
+        content = sealed[1:]
+        if sealed.startswith(_NAMED_KEY):
+            key = self._keys.find(content[:ID_BYTES]) if self._keys else None
+            content = content[ID_BYTES:]
+        if key is None:
+            raise Invalid.field(
+                "credentials",
+                "are encrypted with a key that is not here",
+                "put back credentials.keys of this installation, or store them again",
+            )
         try:
-            plain = AESGCM(self._derive("credentials")).decrypt(sealed[1:13], sealed[13:], bound_to.encode())
+            plain = AESGCM(key).decrypt(content[:12], content[12:], bound_to.encode())
         except InvalidTag:
             raise Invalid.field(
                 "credentials",

@@ -32,6 +32,13 @@ class System(TenantRow, Base):
     credentials_sealed: Mapped[bytes | None]
     settings: Mapped[JsonObject]
     depends_on: Mapped[list[UUID]]
+    enabled: Mapped[bool] = mapped_column(default=True)
+    owner: Mapped[str | None]
+    tags: Mapped[list[str]] = mapped_column(default=list)
+    runbook_url: Mapped[str | None]
+    circuit_failures: Mapped[int] = mapped_column(default=0)
+    circuit_open_until: Mapped[datetime | None]
+    circuit_reason: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
 

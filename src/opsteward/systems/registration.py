@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import cast
+from dataclasses import dataclass, fields, replace
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel
@@ -17,6 +17,7 @@ from opsteward.core.json_types import Json
 from opsteward.systems.types import CRITICALITIES, TYPES
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_TAG = re.compile(r"[\w.:/-]{1,50}")
 SHORTEST_INTERVAL, MAX_INTERVAL = 0.5, 86_400.0  # seconds between checks
 
 #: Says why a connector's configuration can't be registered, or None.
@@ -36,6 +37,10 @@ class NewSystem:
     credentials: Mapping[str, str] | None = None
     settings: Mapping[str, Json] | None = None
     depends_on: Sequence[str] = ()
+    enabled: bool = True
+    owner: str | None = None
+    tags: Sequence[str] = ()
+    runbook_url: str | None = None
 
 
 class _Noted(Mapping[str, str]):
@@ -58,6 +63,32 @@ class _Noted(Mapping[str, str]):
         return len(self._values)
 
 
+#: What connectors see of a system.
+_SEEN_BY_CONNECTORS = ("name", "type", "endpoint", "health_check_url")
+
+
+def changed_system(system: NewSystem, changes: Mapping[str, object]) -> NewSystem:
+    """The system with these fields changed. Raises Invalid for one that there is not."""
+    known = {each.name for each in fields(NewSystem)}
+    if unknown := sorted(set(changes) - known):
+        raise Invalid.field(unknown[0], "is no field of a system", f"use {', '.join(sorted(known))}")
+    return replace(system, **cast("dict[str, Any]", dict(changes)))
+
+
+def leads_elsewhere(endpoint: str, other: str) -> bool:
+    """Whether two endpoints may be of different servers: all but the path counts, an option may name a host."""
+    try:
+        one, two = urlsplit(endpoint), urlsplit(other)
+    except ValueError:
+        return True
+    return (one.scheme, one.netloc, one.query) != (two.scheme, two.netloc, two.query)
+
+
+def target_fields(new: NewSystem) -> dict[str, Any]:
+    """The fields of a `SystemRef` as this system has them."""
+    return {name: getattr(new, name) for name in _SEEN_BY_CONNECTORS} | {"settings": dict(new.settings or {})}
+
+
 def check_new(new: NewSystem, target: SystemRef, registry: Registry, refusal: Refusal | None) -> None:
     """Raises Invalid that names each bad field. `target` is the system as its connectors will see it."""
     problems = [*_own_problems(new)]
@@ -66,7 +97,7 @@ def check_new(new: NewSystem, target: SystemRef, registry: Registry, refusal: Re
     # Every connector that serves the scheme checks its own part, so a wrong setting shows now, not at night.
     credentials = dict(new.credentials or {})
     noted = _Noted(credentials)
-    for connector in registry.connectors_for(new.endpoint):
+    for connector in registry.connectors_for(new.endpoint, new.type):
         config = connector.config_for(target, credentials)
         if refusal is not None and (problem := refusal(config)):
             raise Invalid(problems=[problem])
@@ -98,6 +129,12 @@ def _own_problems(new: NewSystem) -> Iterator[FieldProblem]:
             problem=f"{new.criticality!r:.40} is no criticality",
             remedy=f"use {', '.join(CRITICALITIES)}",
         )
+    for index, tag in enumerate(new.tags):
+        if not _TAG.fullmatch(tag):
+            remedy = "use 1 to 50 letters, digits, '.', '_', ':', '/' and '-'"
+            yield FieldProblem(field=f"tags.{index}", problem="is no tag", remedy=remedy)
+    if new.runbook_url is not None and not new.runbook_url.startswith(("https://", "http://")):
+        yield FieldProblem(field="runbook_url", problem="is no http or https address", remedy="link a page of your own")
     try:
         if urlsplit(new.endpoint).password is not None:
             yield FieldProblem(

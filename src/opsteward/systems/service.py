@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -23,8 +24,17 @@ from opsteward.core.ids import uuid7
 from opsteward.core.json_types import Json
 from opsteward.core.references import called
 from opsteward.systems.models import System
-from opsteward.systems.registration import NewSystem, Refusal, check_new
-from opsteward.systems.types import KnownSystem, SystemHealth, SystemInfo, SystemsChanged
+from opsteward.systems.registration import (
+    NewSystem,
+    Refusal,
+    changed_system,
+    check_new,
+    leads_elsewhere,
+    target_fields,
+)
+from opsteward.systems.rows import columns_of, info_of, row_as_new
+from opsteward.systems.secret_references import SecretReferences
+from opsteward.systems.types import KnownSystem, SystemInfo, SystemsChanged
 from opsteward.telemetry import audit
 
 __all__ = ["Inventory", "NewSystem", "connected"]
@@ -41,10 +51,13 @@ class Inventory:
         defaults: Mapping[str, Json] | None = None,
         refusal: Refusal | None = None,
         own_server: OwnServer | None = None,
+        references: SecretReferences | None = None,
     ) -> None:
         """`defaults` are thresholds that a system has unless its own settings say otherwise; `refusal` says which
-        configurations nobody may register (`OwnDatabase.refusal`); `own_server` is given to every connector."""
+        configurations nobody may register (`OwnDatabase.refusal`); `own_server` is given to every connector;
+        `references` follows credentials that are references."""
         self._own_server = own_server
+        self._references = references
         self._refusal = refusal
         self._registry = registry
         self._defaults = dict(defaults or {})
@@ -64,19 +77,12 @@ class Inventory:
             health_check_url=new.health_check_url,
             settings=dict(new.settings or {}),
         )
-        check_new(new, target, self._registry, self._refusal)
+        check_new(await self._followed(new), target, self._registry, self._refusal)
         row = {
             "id": system_id,
             "tenant_id": tenant_of(session),
-            "name": new.name,
-            "name_key": new.name.casefold(),
-            "type": new.type,
-            "endpoint": new.endpoint,
-            "health_check_url": new.health_check_url,
-            "sync_frequency": new.sync_frequency,
-            "criticality": new.criticality,
+            **columns_of(new),
             "credentials_sealed": self._seal(system_id, tenant_of(session), new.credentials),
-            "settings": dict(new.settings or {}),
             "depends_on": depends_on,
             "created_at": now(),
             "updated_at": now(),
@@ -106,6 +112,92 @@ class Inventory:
         await self._bus.publish(session, SystemsChanged(system_id=system_id, what="registered"))
         return await self.get(session, system_id=system_id)
 
+    async def change(
+        self, session: AsyncSession, *, system_id: UUID, changes: Mapping[str, object], actor: str
+    ) -> SystemInfo:
+        """Change fields of `NewSystem`; those not named stay. Credentials are replaced whole, an empty mapping removes
+        them. Raises NotFound, Invalid that names each bad field, Conflict for a taken name or a circle."""
+        row = await self._row(session, system_id)
+        before = await self.as_registered(session, system_id=system_id)
+        new = changed_system(before, changes)
+        if before.credentials and "credentials" not in changes and leads_elsewhere(before.endpoint, new.endpoint):
+            raise Invalid.field(
+                "credentials", "would be sent to another server", "give those of the new endpoint, or {} for none"
+            )
+        depends_on = await self._resolve(session, new.depends_on)
+        if system_id in await self._needs(session, depends_on):
+            raise Conflict("the systems would depend on each other in a circle", remedy="leave one of them out")
+        target = replace(self._ref(row), **target_fields(new))
+        check_new(await self._followed(new), target, self._registry, self._refusal)
+        taken = await self.find(session, name=new.name)
+        if taken is not None and taken.id != system_id:
+            raise Conflict("a system of this name is registered already", remedy="choose another name")
+        values: dict[str, object] = columns_of(new) | {"depends_on": depends_on, "updated_at": now()}
+        values |= {"circuit_failures": 0, "circuit_open_until": None, "circuit_reason": None}
+        if "credentials" in changes:
+            values["credentials_sealed"] = self._seal(system_id, tenant_of(session), new.credentials)
+        await session.execute(
+            sa.update(System).where(System.tenant_id == tenant_of(session), System.id == system_id).values(values)
+        )
+        await session.refresh(row)
+        await audit.record(
+            session,
+            actor=actor,
+            verb="system.changed",
+            object_type="system",
+            object_id=str(system_id),
+            detail={"fields": sorted(changes)},
+        )
+        await self._bus.publish(session, SystemsChanged(system_id=system_id, what="changed"))
+        return info_of(row)
+
+    async def as_registered(self, session: AsyncSession, *, system_id: UUID) -> NewSystem:
+        """A system as it would be registered, with its credentials: keep them out of logs and answers."""
+        row = await self._row(session, system_id)
+        names = await self.names_of(session, system_ids=set(row.depends_on))
+        return row_as_new(row, self._opened(row), sorted(names.values()))
+
+    async def encrypt_anew(self, session: AsyncSession) -> int:
+        """Encrypt the credentials of the tenant's systems with the current key; gives how many were not."""
+        count = 0
+        rows = await session.scalars(
+            sa.select(System)
+            .where(System.tenant_id == tenant_of(session), System.credentials_sealed.is_not(None))
+            .with_for_update()
+        )
+        for row in rows:
+            if row.credentials_sealed and not self._box.is_current(row.credentials_sealed):
+                row.credentials_sealed = self._seal(row.id, row.tenant_id, self._opened(row))
+                count += 1
+        await session.flush()
+        return count
+
+    async def _followed(self, new: NewSystem) -> NewSystem:
+        """The system with what its credentials refer to, as its connectors will get it."""
+        if self._references is None or not new.credentials:
+            return new
+        return replace(new, credentials=await self._references.resolve(new.credentials))
+
+    def _opened(self, row: System) -> dict[str, str]:
+        sealed = row.credentials_sealed
+        found: dict[str, str] = self._box.decrypt(sealed, bound_to=f"{row.tenant_id}/{row.id}") if sealed else {}
+        return found
+
+    async def _needs(self, session: AsyncSession, system_ids: Sequence[UUID]) -> set[UUID]:
+        """These systems and all that they depend on."""
+        rows = await session.execute(
+            sa.select(System.id, System.depends_on).where(System.tenant_id == tenant_of(session))
+        )
+        needs = {row.id: row.depends_on for row in rows}
+        found: set[UUID] = set()
+        queue = list(system_ids)
+        while queue:
+            one = queue.pop()
+            if one not in found:
+                found.add(one)
+                queue += needs.get(one, ())
+        return found
+
     async def _resolve(self, session: AsyncSession, names: Sequence[str]) -> list[UUID]:
         if not names:
             return []
@@ -120,14 +212,14 @@ class Inventory:
 
     async def get(self, session: AsyncSession, *, system_id: UUID) -> SystemInfo:
         """Raises NotFound."""
-        return _info(await self._row(session, system_id))
+        return info_of(await self._row(session, system_id))
 
     async def find(self, session: AsyncSession, *, name: str) -> SystemInfo | None:
         """By name, whatever its case."""
         row = await session.scalar(
             sa.select(System).where(System.tenant_id == tenant_of(session), System.name_key == name.casefold())
         )
-        return _info(row) if row else None
+        return info_of(row) if row else None
 
     async def by_name(self, session: AsyncSession, *, names: Set[str]) -> dict[str, KnownSystem]:
         """The systems of these case-folded names; unknown names are left out."""
@@ -161,7 +253,7 @@ class Inventory:
         rows = await session.scalars(
             sa.select(System).where(System.tenant_id == tenant_of(session)).order_by(System.name_key).limit(1000)
         )
-        return [_info(row) for row in rows]
+        return [info_of(row) for row in rows]
 
     async def page(
         self,
@@ -192,7 +284,7 @@ class Inventory:
             query = query.where(System.id.in_(ids))
         if after is not None:
             query = query.where(System.name_key > after.casefold())
-        return [_info(row) for row in await session.scalars(query.order_by(System.name_key).limit(limit))]
+        return [info_of(row) for row in await session.scalars(query.order_by(System.name_key).limit(limit))]
 
     async def remove(self, session: AsyncSession, *, system_id: UUID, actor: str) -> None:
         """Forget a system and its credentials; its history stays. Raises NotFound, or Conflict while others need it."""
@@ -233,12 +325,8 @@ class Inventory:
     async def ref_with_secret(self, session: AsyncSession, *, system_id: UUID) -> tuple[SystemRef, dict[str, str]]:
         """A system as plug-ins see it, and its decrypted credentials: keep them out of logs and records."""
         row = await self._row(session, system_id)
-        secret = (
-            self._box.decrypt(row.credentials_sealed, bound_to=f"{row.tenant_id}/{row.id}")
-            if row.credentials_sealed
-            else {}
-        )
-        return self._ref(row), secret
+        secret = self._opened(row)
+        return self._ref(row), await self._references.resolve(secret) if self._references else secret
 
     async def ref(self, session: AsyncSession, *, system_id: UUID) -> SystemRef:
         """A system as plug-ins see it. Raises NotFound."""
@@ -287,29 +375,3 @@ async def connected(
         yield via
     finally:
         await via.close()
-
-
-def _info(row: System) -> SystemInfo:
-    return SystemInfo(
-        id=row.id,
-        name=row.name,
-        type=row.type,
-        endpoint=row.endpoint,
-        health_check_url=row.health_check_url,
-        sync_frequency=row.sync_frequency,
-        criticality=row.criticality,
-        settings=row.settings,
-        depends_on=row.depends_on,
-        has_credentials=row.credentials_sealed is not None,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        health=SystemHealth(
-            healthy=row.health == "healthy",
-            status=row.health,
-            response_time=row.response_time,
-            error_rate=row.checks_failed / row.checks_total if row.checks_total else 0.0,
-            checked_at=row.checked_at,
-            since=row.health_since,
-            evidence=row.evidence,
-        ),
-    )

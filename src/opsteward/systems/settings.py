@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from opsteward.core.settings import SettingsGroup
@@ -24,3 +26,15 @@ class SystemSettings(CheckSettings):
         default=90 * 86_400.0, gt=0, description="Systems' health and response times are forgotten after this."
     )
     recovery_passes: int = Field(default=2, ge=1, le=20, description="Passing checks in a row that end an alert.")
+    secret_env_prefix: str = Field(
+        default="CREDENTIAL_",
+        min_length=1,
+        description="Credentials of systems may be env:NAME for variables whose names start so.",
+    )
+    secret_folders: list[Path] = Field(
+        default_factory=list, description="Credentials of systems may be file:/path for files below these folders."
+    )
+    secret_commands: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="Credentials of systems may be command:NAME for these commands, each a list of its words.",
+    )

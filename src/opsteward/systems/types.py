@@ -16,6 +16,16 @@ CRITICALITIES = ("critical", "standard", "backup")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Circuit:
+    """`closed`: in use. `open`: not asked until `open_until`, after failures. `half_open`: the next one tries it."""
+
+    state: Literal["closed", "open", "half_open"]
+    failures: int
+    open_until: datetime | None
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SystemInfo:
     """A registered system; credentials are never part of it."""
 
@@ -28,7 +38,12 @@ class SystemInfo:
     criticality: str
     settings: JsonObject
     depends_on: list[UUID]
+    enabled: bool
+    owner: str | None
+    tags: list[str]
+    runbook_url: str | None
     has_credentials: bool
+    circuit: Circuit
     created_at: datetime
     updated_at: datetime
     health: SystemHealth

@@ -16,11 +16,15 @@ from opsteward.api.routes import Routes
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
 from opsteward.core.json_types import JsonObject
+from opsteward.systems.access_check import AccessCheck, check_access
+from opsteward.systems.declaring import Declarations, SystemsPlan
 from opsteward.systems.health_history import MAX_POINTS, HealthHistory, read_history
 from opsteward.systems.service import NewSystem
 from opsteward.systems.types import SystemHealth, SystemInfo
 
 router = Routes(prefix="/api/v1/systems", tags=["systems"])
+
+_ACCESS_CHECK_TIMEOUT = 25.0  # seconds
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -37,6 +41,99 @@ class SystemIn(Input):
     credentials: Annotated[dict[str, Annotated[str, Field(max_length=10_000)]], Field(max_length=50)] = {}
     settings: JsonObject = {}
     depends_on: Annotated[list[Name], Field(max_length=100)] = []
+    enabled: bool = True
+    owner: Annotated[str | None, Field(min_length=1, max_length=200, description="who answers for it")] = None
+    tags: Annotated[list[Annotated[str, Field(max_length=50)]], Field(max_length=50)] = []
+    runbook_url: Annotated[str | None, Field(max_length=2000)] = None
+
+
+class SystemChangeIn(Input):
+    """What is to change; what is left out stays. `credentials` are replaced whole: {} removes them."""
+
+    name: Name | None = None
+    type: Annotated[str | None, Field(max_length=40, validation_alias=AliasChoices("type", "system_type"))] = None
+    endpoint: Annotated[str | None, Field(min_length=1, max_length=2000)] = None
+    health_check_url: Annotated[str | None, Field(max_length=2000)] = None
+    sync_frequency: Annotated[int | None, Field(strict=True, ge=1, le=31_536_000, description="seconds")] = None
+    criticality: str | None = None
+    credentials: Annotated[dict[str, Annotated[str, Field(max_length=10_000)]], Field(max_length=50)] | None = None
+    settings: JsonObject | None = None
+    depends_on: Annotated[list[Name], Field(max_length=100)] | None = None
+    enabled: bool | None = None
+    owner: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    tags: Annotated[list[Annotated[str, Field(max_length=50)]], Field(max_length=50)] | None = None
+    runbook_url: Annotated[str | None, Field(max_length=2000)] = None
+
+
+#: Fields of a system that may be without a value.
+_MAY_BE_EMPTY = frozenset({"health_check_url", "sync_frequency", "owner", "runbook_url"})
+
+
+class DeclaredSystems(Input):
+    """The inventory as a file declares it; `prune` removes the systems that it does not name."""
+
+    systems: Annotated[list[SystemIn], Field(max_length=1000)]
+    prune: bool = False
+
+    def declared(self) -> list[NewSystem]:
+        """As they would be registered; credentials that are not named stay as they are."""
+        return [
+            NewSystem(
+                **one.model_dump(exclude={"credentials"}),
+                credentials=one.credentials if "credentials" in one.model_fields_set else None,
+            )
+            for one in self.systems
+        ]
+
+
+@router.post("/plan")
+async def plan_systems(
+    body: DeclaredSystems,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("systems.write")],
+) -> SystemsPlan:
+    """How the inventory differs from what is declared, and what applying it would do; changes nothing."""
+    return await Declarations(services.inventory).plan(session, declared=body.declared(), prune=body.prune)
+
+
+@router.post("/apply")
+async def apply_systems(
+    body: DeclaredSystems,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("systems.write")],
+) -> SystemsPlan:
+    """Make the inventory as it is declared, all of it or nothing; gives what was done."""
+    return await Declarations(services.inventory).apply(
+        session, declared=body.declared(), prune=body.prune, actor=identity.actor
+    )
+
+
+@router.post("/{system_id}/access-check")
+async def check_system_access(
+    system_id: UUID, services: ServicesDep, identity: Annotated[Identity, needs("systems.write")]
+) -> AccessCheck:
+    """Try a system now: what works with its account, and which permission is missing, with what grants it."""
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        target, secret = await services.inventory.ref_with_secret(session, system_id=system_id)
+    return await check_access(services.registry, target, secret, timeout=_ACCESS_CHECK_TIMEOUT)
+
+
+@router.patch("/{system_id}")
+async def change_system(
+    system_id: UUID,
+    body: SystemChangeIn,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("systems.write")],
+) -> SystemInfo:
+    """Change a system, or take it out of use (`enabled`: false): it is neither watched nor worked on then."""
+    changes = body.model_dump(exclude_unset=True)
+    for name, value in changes.items():
+        if value is None and name not in _MAY_BE_EMPTY:
+            raise Invalid.field(name, "can't be without a value", "leave it out to keep it as it is")
+    return await services.inventory.change(session, system_id=system_id, changes=changes, actor=identity.actor)
 
 
 @router.post("", status_code=201)

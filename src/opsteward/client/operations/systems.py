@@ -17,6 +17,36 @@ if TYPE_CHECKING:
     from opsteward.client import types
 
 
+def plan_systems(**fields: Unpack[types.DeclaredSystems]) -> Call[types.SystemsPlan]:
+    """How the inventory differs from what is declared, and what applying it would do; changes nothing."""
+    return Call("POST", "/api/v1/systems/plan", fields)
+
+
+def apply_systems(**fields: Unpack[types.DeclaredSystems]) -> Call[types.SystemsPlan]:
+    """Make the inventory as it is declared, all of it or nothing; gives what was done."""
+    return Call("POST", "/api/v1/systems/apply", fields)
+
+
+def check_system_access(system_id: str | UUID) -> Call[types.AccessCheck]:
+    """Try a system now: what works with its account, and which permission is missing, with what grants it."""
+    return Call("POST", f"/api/v1/systems/{path_id(system_id)}/access-check")
+
+
+def change_system(system_id: str | UUID, **fields: Unpack[types.SystemChangeIn]) -> Call[types.SystemInfo]:
+    """Change a system, or take it out of use (`enabled`: false): it is neither watched nor worked on then."""
+    return Call("PATCH", f"/api/v1/systems/{path_id(system_id)}", fields)
+
+
+def get_system(system_id: str | UUID) -> Call[types.SystemInfo]:
+    """One system."""
+    return Call("GET", f"/api/v1/systems/{path_id(system_id)}")
+
+
+def remove_system(system_id: str | UUID) -> Call[None]:
+    """Forget a system and its credentials."""
+    return Call("DELETE", f"/api/v1/systems/{path_id(system_id)}")
+
+
 def register_system(**fields: Unpack[types.SystemIn]) -> Call[types.SystemInfo]:
     """Register a system; it is watched from now on."""
     return Call("POST", "/api/v1/systems", fields)
@@ -46,16 +76,6 @@ def list_systems(
             "limit": limit,
         },
     )
-
-
-def get_system(system_id: str | UUID) -> Call[types.SystemInfo]:
-    """One system."""
-    return Call("GET", f"/api/v1/systems/{path_id(system_id)}")
-
-
-def remove_system(system_id: str | UUID) -> Call[None]:
-    """Forget a system and its credentials."""
-    return Call("DELETE", f"/api/v1/systems/{path_id(system_id)}")
 
 
 def system_health(system_id: str | UUID) -> Call[types.SystemHealth]:

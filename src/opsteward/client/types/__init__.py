@@ -111,7 +111,21 @@ from opsteward.client.types.standing_orders import (
     OrdersVersion,
     OrdersVersionInFull,
 )
-from opsteward.client.types.systems import HealthHistory, HealthPoint, SystemHealth, SystemIn, SystemInfo
+from opsteward.client.types.systems import (
+    AccessCheck,
+    Capability,
+    Circuit,
+    DeclaredSystems,
+    FieldChange,
+    HealthHistory,
+    HealthPoint,
+    PlannedSystem,
+    SystemChangeIn,
+    SystemHealth,
+    SystemIn,
+    SystemInfo,
+    SystemsPlan,
+)
 from opsteward.client.types.tasks import (
     CancelIn,
     FiringTimes,
@@ -152,6 +166,7 @@ from opsteward.client.types.users import (
 from opsteward.client.types.webhooks import NewWebhook, WebhookIn, WebhookInfo
 
 __all__ = [
+    "AccessCheck",
     "AccessReviewsDecisionIn",
     "ActionIn",
     "ActionInFull",
@@ -172,7 +187,9 @@ __all__ = [
     "ApproveIn",
     "AuditEntryInFull",
     "CancelIn",
+    "Capability",
     "CheckedOrders",
+    "Circuit",
     "ControlIn",
     "DecideAction",
     "DecideIn",
@@ -183,6 +200,7 @@ __all__ = [
     "Decision",
     "DecisionMetadata",
     "DecisionsIn",
+    "DeclaredSystems",
     "DutiesIn",
     "DutyPairs",
     "EarlierDecision",
@@ -195,6 +213,7 @@ __all__ = [
     "EventView",
     "EverythingIn",
     "ExecuteAction",
+    "FieldChange",
     "FieldProblem",
     "FiringTimes",
     "FreezeView",
@@ -239,6 +258,7 @@ __all__ = [
     "PauseInfo",
     "Pauses",
     "PayloadReport",
+    "PlannedSystem",
     "PreviewIn",
     "ProcessInfo",
     "Reason",
@@ -261,10 +281,12 @@ __all__ = [
     "Stage",
     "SubmittedTask",
     "SubmittedTasks",
+    "SystemChangeIn",
     "SystemHealth",
     "SystemIn",
     "SystemInfo",
     "SystemRef",
+    "SystemsPlan",
     "TakenEvent",
     "TakenEvents",
     "TakenEventsInFull",

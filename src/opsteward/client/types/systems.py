@@ -6,9 +6,54 @@ At run time these are the JSON documents themselves: a field that a newer instan
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from opsteward.core.json_types import Json
+
+
+class AccessCheck(TypedDict):
+    """Whether the system can be used, and each thing that can or can't be done there; `seconds` to reach it."""
+
+    reachable: bool
+    version: NotRequired[str]
+    seconds: NotRequired[float | None]
+    problem: NotRequired[str]
+    remedy: NotRequired[str]
+    capabilities: NotRequired[list[Capability]]
+
+
+class Capability(TypedDict):
+    """One thing that Opsteward may want to do there, and whether the account can. `remedy` is the statement that
+    grants it, or what else a person has to do."""
+
+    name: str
+    works: bool
+    problem: NotRequired[str]
+    remedy: NotRequired[str]
+
+
+class Circuit(TypedDict):
+    """`closed`: in use. `open`: not asked until `open_until`, after failures. `half_open`: the next one tries it."""
+
+    state: Literal["closed", "open", "half_open"]
+    failures: int
+    open_until: str | None
+    reason: str | None
+
+
+class DeclaredSystems(TypedDict):
+    """The inventory as a file declares it; `prune` removes the systems that it does not name."""
+
+    systems: list[SystemIn]
+    prune: NotRequired[bool]
+
+
+class FieldChange(TypedDict):
+    """One field as it is and as it is declared; credentials without their values."""
+
+    field: str
+    now: Json
+    declared: Json
 
 
 class HealthHistory(TypedDict):
@@ -38,6 +83,32 @@ class HealthPoint(TypedDict):
     response_time_max: float | None
 
 
+class PlannedSystem(TypedDict):
+    """What the file means for one system. `not_declared`: it is registered, and the file does not name it."""
+
+    name: str
+    what: Literal["create", "change", "unchanged", "remove", "not_declared"]
+    fields: NotRequired[list[FieldChange]]
+
+
+class SystemChangeIn(TypedDict):
+    """What is to change; what is left out stays. `credentials` are replaced whole: {} removes them."""
+
+    name: NotRequired[str | None]
+    type: NotRequired[str | None]
+    endpoint: NotRequired[str | None]
+    health_check_url: NotRequired[str | None]
+    sync_frequency: NotRequired[int | None]
+    criticality: NotRequired[str | None]
+    credentials: NotRequired[dict[str, str] | None]
+    settings: NotRequired[dict[str, Json] | None]
+    depends_on: NotRequired[list[str] | None]
+    enabled: NotRequired[bool | None]
+    owner: NotRequired[str | None]
+    tags: NotRequired[list[str] | None]
+    runbook_url: NotRequired[str | None]
+
+
 class SystemHealth(TypedDict):
     """The present health: unknown, healthy, degraded or down; `response_time` in seconds, `error_rate` from 0 to
     1."""
@@ -63,6 +134,10 @@ class SystemIn(TypedDict):
     credentials: NotRequired[dict[str, str]]
     settings: NotRequired[dict[str, Json]]
     depends_on: NotRequired[list[str]]
+    enabled: NotRequired[bool]
+    owner: NotRequired[str | None]
+    tags: NotRequired[list[str]]
+    runbook_url: NotRequired[str | None]
 
 
 class SystemInfo(TypedDict):
@@ -77,7 +152,19 @@ class SystemInfo(TypedDict):
     criticality: str
     settings: dict[str, Json]
     depends_on: list[str]
+    enabled: bool
+    owner: str | None
+    tags: list[str]
+    runbook_url: str | None
     has_credentials: bool
+    circuit: Circuit
     created_at: str
     updated_at: str
     health: SystemHealth
+
+
+class SystemsPlan(TypedDict):
+    """All of it, by name; `changes` of them differ from the file."""
+
+    changes: int
+    systems: list[PlannedSystem]

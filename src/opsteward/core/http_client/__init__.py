@@ -17,7 +17,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
@@ -34,6 +34,7 @@ __all__ = [
     "HttpReply",
     "NetworkPolicy",
     "failure_kind",
+    "refuse_networks",
     "resolve_host",
     "safe_url",
     "unreachable",
@@ -78,6 +79,8 @@ class NetworkPolicy:
         for ip in _meant_addresses(ip_address(address)):
             if any(ip in block for block in _METADATA if block.version == ip.version):
                 return "link-local and metadata addresses are never allowed"
+            if any(ip in block for block in _refused_networks if block.version == ip.version):
+                return "this installation connects to no address of that network"
             # ::1 lies in a reserved block, and an unspecified address connects to this very machine.
             if ip.is_multicast or (ip.is_reserved and not (ip.is_loopback or ip.is_unspecified)):
                 return "multicast and reserved addresses are never allowed"
@@ -85,6 +88,15 @@ class NetworkPolicy:
             if private and not (self.allow_private or host.lower().rstrip(".") in self.allowed_hosts):
                 return "private addresses are not allowed"
         return None
+
+
+#: Networks that this installation connects to under no policy; set once at start, by `refuse_networks`.
+_refused_networks: list[IPv4Network | IPv6Network] = []
+
+
+def refuse_networks(networks: Sequence[IPv4Network | IPv6Network]) -> None:
+    """From now on nothing in this process connects to addresses of these networks, whatever its policy."""
+    _refused_networks[:] = networks
 
 
 # Systems that an operator registered normally live on private networks.

@@ -1,0 +1,45 @@
+"""A new key for the stored credentials: everything is encrypted anew, then the old keys are forgotten."""
+
+from __future__ import annotations
+
+from opsteward.accounts.tenants import list_tenants
+from opsteward.accounts.webhooks import Webhooks
+from opsteward.app.settings import Settings
+from opsteward.contracts.registry import Registry
+from opsteward.core.bus import Bus
+from opsteward.core.credential_keys import CredentialKeys
+from opsteward.core.crypto import SecretBox
+from opsteward.core.database_setup import urls_for
+from opsteward.core.db import Database
+from opsteward.core.errors import Unavailable
+from opsteward.core.secret_key import read_secret
+from opsteward.systems.service import Inventory
+
+
+async def rotate_credentials_key(settings: Settings) -> int:
+    """Make a new key and encrypt all credentials with it; gives how many there were. Running processes take part.
+
+    Can be repeated after an interruption. Raises Unavailable while there is no database, Invalid for credentials that
+    no key here opens: nothing is forgotten then.
+    """
+    secret = read_secret(settings.core.given_secret, settings.home)
+    if secret is None:
+        raise Unavailable("there is no secret key yet", remedy="start Opsteward once")
+    keys = CredentialKeys(settings.home)
+    box = SecretBox(secret, keys)
+    db = Database(urls_for(settings.core, box).app, name="key-rotation")
+    inventory = Inventory(Registry(()), box, Bus())
+    webhooks = Webhooks(box)
+    try:
+        async with db.unit_of_work(None) as session:
+            tenants = [tenant.id for tenant in await list_tenants(session)]
+        keys.add_new()
+        count = 0
+        for _ in range(2):  # the second time finds what was stored with the old key meanwhile
+            for tenant_id in tenants:
+                async with db.unit_of_work(tenant_id) as session:
+                    count += await inventory.encrypt_anew(session) + await webhooks.encrypt_anew(session)
+        keys.keep_current_only()
+    finally:
+        await db.close()
+    return count
