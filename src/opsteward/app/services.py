@@ -41,6 +41,9 @@ from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
 from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.provisioning.access import AccessKeeping, access_task_type
+from opsteward.provisioning.sync.opening import Systems
+from opsteward.provisioning.sync.operations import SyncRelease, SyncTasks
+from opsteward.provisioning.sync.service import Syncs
 from opsteward.provisioning.welcome import WelcomeUsers, welcome_task_type
 from opsteward.systems.own_database import OwnDatabase, OwnServer
 from opsteward.systems.service import Inventory
@@ -79,6 +82,7 @@ class Services:
     task_types: TaskRegistry
     submission: Submission
     schedules: Schedules
+    syncs: Syncs
     agents: AgentService
     users: Users
     enrollments: Enrollments
@@ -142,9 +146,11 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
     imports = Imports(bus, settings.imports)
     shipped.append(welcome_task_type(app, action_service, configured=bool(settings.notify.users)))
     shipped.append(import_task_type(app, imports))
+    shipped += SyncTasks(app, Systems(app, inventory, registry), action_service).task_types()
     shipped.append(access_task_type(app, inventory, registry, action_service))
     task_types = TaskRegistry([*shipped, *registry.task_types], max_params_bytes=settings.tasks.max_params_bytes)
     submission = Submission(task_types, settings.tasks)
+    bus.subscribe(ActionChanged, SyncRelease(submission).action_changed)
     keeping = AccessKeeping(inventory, registry)
     bus.subscribe(SystemsChanged, keeping.system_changed)
     bus.subscribe(ActionChanged, keeping.action_changed)
@@ -173,6 +179,7 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
         task_types=task_types,
         submission=submission,
         schedules=Schedules(submission),
+        syncs=Syncs(inventory, registry, submission, action_service),
         agents=AgentService(agent_types, bus),
         users=Users(bus),
         enrollments=Enrollments(bus, second_person),
