@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, Protocol, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -60,6 +60,17 @@ class ProbeReport:
     seconds: float
     version: str = ""
     detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capability:
+    """One thing that Opsteward may want to do there, and whether the account can. `remedy` is the statement that
+    grants it, or what else a person has to do."""
+
+    name: str
+    works: bool
+    problem: str = ""
+    remedy: str = ""
 
 
 ConfigT_co = TypeVar("ConfigT_co", bound=BaseModel, covariant=True)  # it is only read
@@ -120,6 +131,10 @@ class Connector(ABC, Generic[ConfigT_co]):
     @abstractmethod
     async def probe(self) -> ProbeReport:
         """Reach the system once, read-only."""
+
+    async def capabilities(self) -> Sequence[Capability]:
+        """What else works with this account, beyond being reached, looked at read-only. Raises ConnectorError."""
+        return ()
 
     @abstractmethod
     async def close(self) -> None:

@@ -18,7 +18,7 @@ from opsteward.contracts.connector import OwnServer
 from opsteward.core.errors import AuthFailed, BadReply, ConnectorError, Timeout
 from opsteward.core.http_client import REGISTERED_SYSTEMS, resolve_host, unreachable
 from opsteward.integrations.postgresql.config import PostgresConfig
-from opsteward.integrations.postgresql.own_server import refuse_own, refuse_own_roles
+from opsteward.integrations.postgresql.own_server import refuse_own, refuse_own_roles, refused
 
 if TYPE_CHECKING:
     import psycopg
@@ -52,11 +52,15 @@ class PostgresClient:
         self._config = config
         self._connection: psycopg.AsyncConnection[DictRow] | None = None
 
+    def another(self) -> PostgresClient:
+        """One more, to the same server, with a session of its own."""
+        return PostgresClient(self._config, self._own_server)
+
     async def rows(
         self, query: LiteralString, params: Mapping[str, object] | None = None, *, shape: Callable[..., Shape]
     ) -> list[Shape]:
         """The rows of one statement, each made by `shape` of its columns."""
-        async with self._asked() as connection:
+        async with self.session() as connection:
             cursor = await connection.execute(query, params)
             return [shape(**row) for row in await cursor.fetchall()]
 
@@ -70,7 +74,7 @@ class PostgresClient:
         for text, names in ((SQL("grant {} to {}"), given), (SQL("revoke {} from {}"), taken)):
             if names:
                 statements.append(text.format(Identifier(role), SQL(", ").join(map(Identifier, names))))
-        async with self._asked() as connection, connection.transaction():
+        async with self.session() as connection, connection.transaction():
             await connection.execute("set transaction read write")
             own = self._own_server()
             # asked again: a pooler may lead each transaction elsewhere
@@ -80,14 +84,26 @@ class PostgresClient:
                 await connection.execute(statement)
 
     @asynccontextmanager
-    async def _asked(self) -> AsyncIterator[psycopg.AsyncConnection[DictRow]]:
-        """The connection, for at most as long as a statement may take; what goes wrong is an error of ours."""
+    async def writing(self) -> AsyncIterator[psycopg.AsyncConnection[DictRow]]:
+        """A transaction that may change data, but never on our own server."""
+        async with self.session() as connection, connection.transaction():
+            await connection.execute("set transaction read write")
+            own = self._own_server()
+            if own is not None and await refuse_own(connection, own):
+                raise refused("the endpoint leads to Opsteward's own server", "register another system")
+            yield connection
+
+    @asynccontextmanager
+    async def session(
+        self, *, limit: float | None = STATEMENT_TIMEOUT + _GRACE
+    ) -> AsyncIterator[psycopg.AsyncConnection[DictRow]]:
+        """The connection, for at most so many seconds; what goes wrong is an error of ours."""
         import psycopg
 
         connection = await self._open()
         started = time.monotonic()
         try:
-            async with asyncio.timeout(STATEMENT_TIMEOUT + _GRACE):
+            async with asyncio.timeout(limit):
                 yield connection
         except TimeoutError as exc:
             raise Timeout(f"PostgreSQL did not answer within {time.monotonic() - started:.1f} s") from exc
@@ -170,6 +186,15 @@ class PostgresClient:
         if config.sslrootcert:
             parameters["sslrootcert"] = config.sslrootcert
         return parameters
+
+
+@asynccontextmanager
+async def closing(client: PostgresClient) -> AsyncIterator[None]:
+    """Closes the client at the end of the block."""
+    try:
+        yield
+    finally:
+        await client.close()
 
 
 def _primary(exc: psycopg.Error) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, unquote
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from opsteward.contracts.connector import SystemRef, parse_fields, split_endpoint
+from opsteward.contracts.tables import Tables
 from opsteward.core.errors import Invalid
 
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
@@ -27,6 +28,8 @@ class PostgresSettings(BaseModel):
     connections_fail_share: float = Field(default=0.95, gt=0, le=1)
     #: Whose members users with access to this system are; empty: nobody's access is kept here.
     access_role: str = Field(default="", max_length=63)
+    #: Tables and queries as lists of records.
+    resources: Tables = {}
 
 
 class PostgresCredentials(BaseModel):

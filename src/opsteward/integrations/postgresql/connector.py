@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import ClassVar, LiteralString
 
 from pydantic import BaseModel
 
-from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
+from opsteward.contracts.connector import Capability, Connector, ProbeReport, SystemRef
+from opsteward.contracts.records import Batch, Change, ChangeResult, Cursor, Record, RecordTarget, ResourceInfo
 from opsteward.core.errors import AuthFailed
 from opsteward.integrations.postgresql.client import PostgresClient, Shape
 from opsteward.integrations.postgresql.config import PostgresConfig, config_from
+from opsteward.integrations.postgresql.table_records import TableRecords
 
 
-class PostgresConnector(Connector[PostgresConfig]):
+class PostgresConnector(Connector[PostgresConfig], RecordTarget):
     """One session as long as the connector is open, opened with the first statement."""
 
     config_model: ClassVar[type[BaseModel]] = PostgresConfig
@@ -22,6 +24,7 @@ class PostgresConnector(Connector[PostgresConfig]):
     def __init__(self, config: PostgresConfig) -> None:
         super().__init__(config)
         self._client = PostgresClient(config, lambda: self.own_server)
+        self._tables = TableRecords(self._client, config.settings.resources, config.username)
 
     @classmethod
     def config_for(cls, target: SystemRef, credentials: Mapping[str, str]) -> PostgresConfig:
@@ -58,6 +61,21 @@ class PostgresConnector(Connector[PostgresConfig]):
         started = time.monotonic()
         rows = await self.rows("select current_setting('server_version') as version", shape=dict[str, str])
         return ProbeReport(reachable=True, seconds=time.monotonic() - started, version=rows[0]["version"])
+
+    async def capabilities(self) -> Sequence[Capability]:
+        return await self._tables.capabilities()
+
+    async def resources(self) -> Sequence[ResourceInfo]:
+        return self._tables.resources()
+
+    def read(self, resource: str, since: Cursor | None = None) -> AsyncIterator[Batch]:
+        return self._tables.read(resource, since)
+
+    async def get(self, resource: str, native_ids: Sequence[str]) -> Mapping[str, Record]:
+        return await self._tables.get(resource, native_ids)
+
+    async def write(self, resource: str, changes: Sequence[Change]) -> Sequence[ChangeResult]:
+        return await self._tables.write(resource, changes)
 
     async def close(self) -> None:
         await self._client.close()

@@ -1,0 +1,13 @@
+"""MariaDB and MySQL: declared tables and queries as lists of records."""
+
+from __future__ import annotations
+
+from opsteward.contracts.integration import Integration
+from opsteward.integrations.mysql.connector import MysqlConnector
+
+INTEGRATION = Integration(
+    slug="mysql",
+    title="MariaDB and MySQL",
+    schemes=frozenset({"mysql", "mariadb"}),
+    connector=MysqlConnector,
+)

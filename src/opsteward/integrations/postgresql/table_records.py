@@ -1,0 +1,271 @@
+"""Tables and queries as lists of records: read in one snapshot, each change in a transaction of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from opsteward.contracts.connector import Capability
+from opsteward.contracts.record_values import binary
+from opsteward.contracts.records import (
+    MAX_BATCH,
+    Batch,
+    Change,
+    ChangeResult,
+    Coverage,
+    Cursor,
+    Operation,
+    Outcome,
+    Record,
+    ResourceInfo,
+)
+from opsteward.contracts.tables import TableResource
+from opsteward.core.errors import AuthFailed, BadReply, ConnectorError, Invalid, NotFound
+from opsteward.core.json_types import Json
+from opsteward.integrations.postgresql.client import PostgresClient, closing
+from opsteward.integrations.postgresql.row_changes import VERSION, delete, identifier, insert, record_of, told, update
+
+if TYPE_CHECKING:
+    from psycopg.sql import Composable, Composed
+
+_FETCH_TIMEOUT = 60.0  # seconds, for a thousand rows
+#: Rows whose transaction was open while we read are read again.
+_OVERLAP = "interval '5 minutes'"
+_PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+class TableRecords:
+    """The declared lists of one database. `role` is who we are there, for the statements that would grant more."""
+
+    def __init__(self, client: PostgresClient, declared: Mapping[str, TableResource], role: str) -> None:
+        self._client = client
+        self._declared = declared
+        self._role = role
+
+    def resources(self) -> list[ResourceInfo]:
+        """As they are declared."""
+        return [
+            ResourceInfo(
+                name=name,
+                key=table.key,
+                attributes=table.columns,
+                writable=bool(table.table),
+                incremental=table.changed is not None,
+                tells_deletions=table.changed is not None and table.deleted is not None,
+            )
+            for name, table in sorted(self._declared.items())
+        ]
+
+    async def capabilities(self) -> list[Capability]:
+        """For each table whether we may read and change it, with the GRANT that is missing."""
+        found: list[Capability] = []
+        for name, table in sorted(self._declared.items()):
+            if not table.table:
+                continue
+            path = identifier(table)
+            try:
+                async with self._client.session() as connection:
+                    quoted = path.as_string(connection)
+                    row = await (
+                        await connection.execute("select to_regclass(%s) is not null as there", [quoted])
+                    ).fetchone()
+                    if row is None or not row["there"]:
+                        found.append(
+                            Capability(name=f"{name}: read", works=False, problem=f"there is no table {quoted}")
+                        )
+                        continue
+                    for privilege in _PRIVILEGES:
+                        asked = await connection.execute(
+                            "select has_table_privilege(%s, %s) as may", [quoted, privilege]
+                        )
+                        may = bool((await asked.fetchone() or {}).get("may"))
+                        remedy = "" if may else f'GRANT {privilege} ON {quoted} TO "{self._role}";'
+                        problem = "" if may else f"the role {self._role} may not {privilege} there"
+                        what = f"{name}: {privilege.lower()}"
+                        found.append(Capability(name=what, works=may, problem=problem, remedy=remedy))
+            except (AuthFailed, BadReply) as error:
+                remedy = f'GRANT USAGE ON SCHEMA {path.as_string().rpartition(".")[0] or "public"} TO "{self._role}";'
+                found.append(Capability(name=f"{name}: read", works=False, problem=error.detail, remedy=remedy))
+        return found
+
+    async def read(self, name: str, since: Cursor | None) -> AsyncIterator[Batch]:
+        """One consistent snapshot; rows without a key of their own keep it from being whole."""
+        from psycopg.sql import SQL
+
+        table = self._table(name)
+        problems: list[str] = []
+        seen: set[str] = set()
+        reader = self._client.another()  # a read that is left stands in nobody's way
+        async with closing(reader), reader.session(limit=None) as connection, connection.transaction():
+            await connection.execute("set transaction isolation level repeatable read, read only")
+            await connection.execute(f"set local statement_timeout = {int(_FETCH_TIMEOUT * 1000)}")
+            note = "" if table.query else await self._hidden_rows(connection, table)
+            started = await (
+                await connection.execute(SQL("select (now() - " + _OVERLAP + ")::timestamptz as at"))
+            ).fetchone()
+            query, params = self._select(table, since)
+            async with connection.cursor(name="opsteward_records") as cursor:
+                async with asyncio.timeout(_FETCH_TIMEOUT):
+                    await cursor.execute(query, params)
+                while True:
+                    async with asyncio.timeout(_FETCH_TIMEOUT):
+                        rows = await cursor.fetchmany(MAX_BATCH)
+                    if not rows:
+                        break
+                    yield _batch(rows, table, seen, problems)
+        if problems or note:
+            yield Batch(coverage=Coverage.PARTIAL, note=note or problems[0], problems=problems)
+            return
+        cursor_now = Cursor(started["at"].isoformat()) if table.changed and started else None
+        incremental = since is not None and table.changed is not None
+        kind = Coverage.CHANGES if table.deleted else Coverage.UPDATES
+        yield Batch(cursor=cursor_now, coverage=kind if incremental else Coverage.FULL)
+
+    async def get(self, name: str, native_ids: Sequence[str]) -> dict[str, Record]:
+        """The rows with these keys."""
+        from psycopg.sql import SQL, Identifier
+
+        table = self._table(name)
+        query, params = self._select(table, None)
+        wanted = SQL("select * from ({}) as r where r.{}::text = any(%s)").format(query, Identifier(table.key))
+        async with self._client.session() as connection:
+            rows = await (await connection.execute(wanted, [*params, list(native_ids)])).fetchall()
+        return {record.native_id: record for row in rows if (record := record_of(row, table)) is not None}
+
+    async def write(self, name: str, changes: Sequence[Change]) -> list[ChangeResult]:
+        """Each change by itself. Raises ConnectorError when the first can't even be tried."""
+        table = self._table(name)
+        if not table.table:
+            raise Invalid.field("resource", f"{name} is a query, which can't be written", "declare its table")
+        results: list[ChangeResult] = []
+        for change in changes:
+            try:
+                results.append(await self._one(table, change))
+            except (AuthFailed, BadReply) as error:
+                kind = error.extra.get("kind")
+                if kind == "auth":
+                    raise
+                results.append(told(change, Outcome.REFUSED, problem=error.detail))
+            except ConnectorError as error:
+                if not results:
+                    raise
+                results.append(told(change, Outcome.FAILED, problem=error.detail))
+        return results
+
+    async def _one(self, table: TableResource, change: Change) -> ChangeResult:
+        import psycopg
+
+        try:
+            values = await self._typed(table, dict(change.values))
+            async with self._client.writing() as connection:
+                if change.operation is Operation.CREATE:
+                    return await insert(connection, table, change, values)
+                if change.operation is Operation.DELETE:
+                    return await delete(connection, table, change)
+                if change.operation is Operation.DISABLE:
+                    if table.disabled is None:
+                        problem = "nothing says how a row is switched off: set `disabled` of this list"
+                        return told(change, Outcome.REFUSED, problem=problem)
+                    values = {table.disabled.column: table.disabled.value}
+                return await update(connection, table, change, values)
+        except BadReply as error:
+            if isinstance(error.__cause__, psycopg.errors.UniqueViolation):
+                return told(change, Outcome.EXISTS, problem="another row has one of its unique values")
+            if isinstance(error.__cause__, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected):
+                return told(change, Outcome.FAILED, problem=error.detail)
+            raise
+        except Invalid as error:
+            return told(change, Outcome.REFUSED, problem=error.detail)
+
+    async def _typed(self, table: TableResource, values: dict[str, Json]) -> dict[str, Any]:
+        """The values as the columns take them."""
+        from psycopg.types.json import Json as PgJson
+        from psycopg.types.json import Jsonb
+
+        types: dict[str, str] = {}
+        if any(isinstance(value, dict | list) for value in values.values()):
+            async with self._client.session() as connection:
+                rows = await connection.execute(
+                    "select attname::text as name, atttypid::regtype::text as type from pg_attribute"
+                    " where attrelid = to_regclass(%s) and attnum > 0",
+                    [identifier(table).as_string(connection)],
+                )
+                types = {row["name"]: row["type"] for row in await rows.fetchall()}
+        typed: dict[str, Any] = {}
+        for name, value in values.items():
+            content = binary(value, field=name)
+            kind = types.get(name, "")
+            if content is not None and kind not in {"json", "jsonb"}:
+                typed[name] = content
+            elif kind == "jsonb" and isinstance(value, dict | list):
+                typed[name] = Jsonb(value)
+            elif kind == "json" and isinstance(value, dict | list):
+                typed[name] = PgJson(value)
+            elif isinstance(value, dict):
+                raise Invalid.field(name, "is an object, and the column is no json")
+            elif isinstance(value, bool):
+                typed[name] = "true" if value else "false"
+            else:
+                # as text that the server reads by the column's type
+                typed[name] = str(value) if isinstance(value, int | float) else value
+        return typed
+
+    def _select(self, table: TableResource, since: Cursor | None) -> tuple[Composed, list[object]]:
+        from psycopg.sql import SQL, Identifier
+
+        if table.query:
+            source: Composable = SQL("({}) as q").format(SQL(table.query.rstrip().rstrip(";")))
+        else:
+            source = identifier(table)
+        names = [*dict.fromkeys([table.key, *table.columns, *self._extra(table)])] if table.columns else []
+        columns: Composable = SQL(", ").join(map(Identifier, names)) if names else SQL("*")
+        if table.table:
+            columns = SQL("{}, xmin::text as {}").format(columns, Identifier(VERSION))
+        query = SQL("select {} from {}").format(columns, source)
+        if since is not None and table.changed is not None:
+            try:
+                datetime.fromisoformat(since)
+            except ValueError:
+                raise Invalid.field("cursor", "is none of this system", "start with a full read") from None
+            return SQL("{} where {} >= %s").format(query, Identifier(table.changed)), [str(since)]
+        return query, []
+
+    @staticmethod
+    def _extra(table: TableResource) -> list[str]:
+        switches = [switch.column for switch in (table.disabled, table.deleted) if switch is not None]
+        return [*switches, *([table.changed] if table.changed else [])]
+
+    async def _hidden_rows(self, connection: Any, table: TableResource) -> str:
+        found = await connection.execute(
+            "select row_security_active(to_regclass(%s)) as hides", [identifier(table).as_string(connection)]
+        )
+        row = await found.fetchone()
+        if row is not None and row["hides"]:
+            return f"row-level security shows {self._role} a part of the rows only; grant it BYPASSRLS to read all"
+        return ""
+
+    def _table(self, name: str) -> TableResource:
+        try:
+            return self._declared[name]
+        except KeyError:
+            raise NotFound(f"there is no list {name!r:.80} here", remedy="declare it in settings.resources") from None
+
+
+def _batch(rows: Sequence[Mapping[str, Any]], table: TableResource, seen: set[str], problems: list[str]) -> Batch:
+    records: list[Record] = []
+    deleted: list[str] = []
+    for row in rows:
+        record = record_of(row, table)
+        if record is None or record.native_id in seen:
+            if len(problems) < 100:
+                what = "a row has no key" if record is None else f"two rows have the key {record.native_id!r:.80}"
+                problems.append(what)
+            continue
+        seen.add(record.native_id)
+        if table.deleted is not None and row.get(table.deleted.column) == table.deleted.value:
+            deleted.append(record.native_id)
+        else:
+            records.append(record)
+    return Batch(upserts=records, deleted_ids=deleted)

@@ -1,0 +1,154 @@
+"""Real servers that hold records, started for the tests on free loopback ports: slapd, mariadbd, scim2-server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from real_parts import free_port
+
+SLAPD_CONF = """
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+pidfile {folder}/pid
+modulepath /usr/lib/ldap
+moduleload back_mdb
+moduleload syncprov
+sizelimit unlimited
+database mdb
+maxsize 1073741824
+suffix "dc=example,dc=org"
+rootdn "cn=admin,dc=example,dc=org"
+rootpw admin-secret
+directory {folder}/db
+index objectClass,uid,entryUUID,entryCSN eq
+limits dn.exact="uid=reader,dc=example,dc=org" size=5
+access to attrs=userPassword by * auth
+access to * by dn.exact="uid=reader,dc=example,dc=org" read by * auth
+overlay syncprov
+"""
+
+LDIF = """dn: dc=example,dc=org
+objectClass: dcObject
+objectClass: organization
+dc: example
+o: Example
+
+dn: ou=people,dc=example,dc=org
+objectClass: organizationalUnit
+ou: people
+
+dn: ou=former,dc=example,dc=org
+objectClass: organizationalUnit
+ou: former
+
+dn: uid=reader,dc=example,dc=org
+objectClass: account
+objectClass: simpleSecurityObject
+uid: reader
+userPassword: reader-secret
+"""
+
+
+def require(program: str) -> str:
+    """The program's path. Skips the test where it is not installed, but in CI, where it must be."""
+    found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if found is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{program} is not installed")
+        pytest.skip(f"{program} is not installed")
+    return found
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes], *, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert process.poll() is None, "the server did not start"
+        assert time.monotonic() < deadline, "the server did not open its port"
+        time.sleep(0.02)
+
+
+@contextmanager
+def running(command: Sequence[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A server for the block, killed at its end."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for_port(port, process)
+        yield process
+    finally:
+        process.kill()
+        process.wait(timeout=10)
+
+
+@dataclass(frozen=True)
+class Slapd:
+    port: int
+
+    @property
+    def endpoint(self) -> str:
+        return f"ldap://127.0.0.1:{self.port}/dc=example,dc=org"
+
+
+@contextmanager
+def slapd_server() -> Iterator[Slapd]:
+    program, adder = require("slapd"), require("slapadd")
+    folder = Path(tempfile.mkdtemp(prefix="owldap"))
+    try:
+        (folder / "db").mkdir()
+        (folder / "slapd.conf").write_text(SLAPD_CONF.format(folder=folder))
+        (folder / "base.ldif").write_text(LDIF)
+        load = [adder, "-f", str(folder / "slapd.conf"), "-l", str(folder / "base.ldif")]
+        subprocess.run(load, check=True, capture_output=True)
+        port = free_port()
+        with running([program, "-f", str(folder / "slapd.conf"), "-h", f"ldap://127.0.0.1:{port}", "-d", "0"], port):
+            yield Slapd(port)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Mariadb:
+    port: int
+    socket: str
+
+    @property
+    def endpoint(self) -> str:
+        return f"mysql://127.0.0.1:{self.port}/shop"
+
+    def sql(self, text: str) -> None:
+        """Statements as the server's own root."""
+        program = require("mariadb")
+        command = [program, "--no-defaults", "-u", "root", f"--socket={self.socket}", "--default-character-set=utf8mb4"]
+        subprocess.run(command, input=text.encode(), check=True, capture_output=True)
+
+
+@contextmanager
+def mariadb_server() -> Iterator[Mariadb]:
+    program, installer = require("mariadbd"), require("mariadb-install-db")
+    folder = Path(tempfile.mkdtemp(prefix="owsql"))
+    try:
+        data = ["--no-defaults", f"--datadir={folder}/data", f"--user={'root' if os.geteuid() == 0 else ''}"]
+        options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
+        subprocess.run([installer, *data, *options], check=True, capture_output=True)
+        port, path = free_port(), f"{folder}/s.sock"
+        small = ["--innodb-buffer-pool-size=16M", "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin"]
+        command = [program, *data, "--bind-address=127.0.0.1", f"--port={port}", f"--socket={path}", *small]
+        with running(command, port):
+            server = Mariadb(port, path)
+            server.sql("create database shop character set utf8mb4")
+            yield server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
