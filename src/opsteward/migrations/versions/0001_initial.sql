@@ -698,6 +698,7 @@ create table opsteward.sync_operations (
     counts jsonb not null,
     samples jsonb not null,
     notes text[] not null,
+    is_begun boolean not null default false,
     plan_hash text,
     action_id uuid,
     undo_of uuid,

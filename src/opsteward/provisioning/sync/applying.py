@@ -25,7 +25,7 @@ from opsteward.core.json_types import JsonObject
 from opsteward.core.redact import redact_text
 from opsteward.core.storable_text import storable
 from opsteward.provisioning.sync.projection import canonical, match_key, project, values_for
-from opsteward.provisioning.sync.reading import remember
+from opsteward.provisioning.sync.reading import SideReader, remember
 from opsteward.provisioning.sync.types import MappingDefinition, Side
 
 #: Changes of one write.
@@ -91,8 +91,24 @@ class Applier:
             if wait is None or attempt + 1 == MAX_TRIES:
                 return
             await asyncio.sleep(max(wait, backoff(attempt, factor=2.0, limit=30.0)))
+            await self.settle_created(sides)
             async with self._db.unit_of_work(self._tenant) as session:
                 await session.execute(_AGAIN, self._about)
+
+    async def settle_created(self, sides: Mapping[Side, RecordTarget]) -> None:
+        """Creates that may have been sent, without our knowing what came of them: the system is read again, and what
+        is there is not made a second time. Raises ConnectorError."""
+        reader = SideReader(self._db, self._tenant, self._mapping, self._definition)
+        for side, system in sides.items():
+            about = self._about | {"mapping": self._mapping, "side": side}
+            async with self._db.unit_of_work(self._tenant) as session:
+                has_open = await session.scalar(_OPEN_CREATES, about)
+            if not has_open:
+                continue
+            await reader.read(side, system, None)
+            async with self._db.unit_of_work(self._tenant) as session:
+                for statement in _SETTLE:
+                    await session.execute(statement, about)
 
     async def _pass(self, sides: Mapping[Side, RecordTarget], progress: Any) -> float | None:
         """Send each open change once; the seconds to wait before those that failed, None where none did."""
@@ -233,6 +249,31 @@ class Applier:
             await session.execute(_AGREE, about | {"side": one, "id": its, "agreed": agreed})
 
 
+_OPEN_CREATES = sa.text("""
+select exists (select from opsteward.sync_changes where tenant_id = :tenant and operation_id = :operation
+    and side = :side and operation = 'create' and (outcome is null or outcome = 'failed'))
+""")
+_CREATED = """
+select c.number, c.pair_id, t.native_id, t.fields @> coalesce(c.after, t.fields) as is_ours
+from opsteward.sync_changes c join opsteward.sync_records t on t.tenant_id = c.tenant_id and t.mapping_id = :mapping
+    and t.side = c.side and t.key = c.key and not t.gone
+where c.tenant_id = :tenant and c.operation_id = :operation and c.side = :side and c.operation = 'create'
+    and (c.outcome is null or c.outcome = 'failed') and (t.pair_id is null or t.pair_id = c.pair_id)
+"""
+_SETTLE = tuple(
+    sa.text(f"with made as materialized ({_CREATED}) {statement}")
+    for statement in (
+        """delete from opsteward.sync_records r using made where r.tenant_id = :tenant and r.mapping_id = :mapping
+        and r.side = :side and r.gone and r.pair_id = made.pair_id""",
+        """update opsteward.sync_records r
+        set pair_id = case when r.side = :side then made.pair_id else made.native_id end
+        from made where r.tenant_id = :tenant and r.mapping_id = :mapping and made.pair_id is not null
+        and r.native_id = case when r.side = :side then made.native_id else made.pair_id end""",
+        """update opsteward.sync_changes c set native_id = made.native_id,
+        outcome = case when made.is_ours then 'done' else 'adopted' end
+        from made where c.tenant_id = :tenant and c.operation_id = :operation and c.number = made.number""",
+    )
+)
 _ONE = "tenant_id = :tenant and mapping_id = :mapping and side = :side and native_id = :id"
 _FORGET = sa.text(f"delete from opsteward.sync_records where {_ONE}")
 _UNTIE = sa.text(f"update opsteward.sync_records set pair_id = null, base = null where {_ONE}")

@@ -93,6 +93,8 @@ class SyncOperationRow(TenantRow, Base):
     counts: Mapped[JsonObject]
     samples: Mapped[JsonObject]
     notes: Mapped[list[str]]
+    #: Whether a change may have been sent.
+    is_begun: Mapped[bool] = mapped_column(server_default=sa.false())
     plan_hash: Mapped[str | None]
     action_id: Mapped[UUID | None]
     undo_of: Mapped[UUID | None]

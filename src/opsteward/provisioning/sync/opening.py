@@ -40,11 +40,11 @@ class Systems:
     async def _opened(self, tenant_id: UUID, system_id: UUID, kind: type[SourceT]) -> AsyncIterator[SourceT]:
         async with self._db.unit_of_work(tenant_id) as session:
             ref, secret = await self._inventory.ref_with_secret(session, system_id=system_id)
-        for connector in self._registry.connectors_for(ref.endpoint):
-            if issubclass(connector, kind):
-                async with connected(connector, ref, secret) as via:
-                    yield cast(SourceT, via)
-                return
+        found = [each for each in self._registry.connectors_for(ref.endpoint) if issubclass(each, kind)]
+        if found:
+            async with connected(found[0], ref, secret) as via:
+                yield cast(SourceT, via)
+            return
         does = "can be changed" if kind is RecordTarget else "can be read"
         raise Invalid.field("system", f"{ref.name} holds no records that {does} here", "name another system")
 

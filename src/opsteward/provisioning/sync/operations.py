@@ -161,6 +161,8 @@ class SyncTasks:
                 def progress(done: int) -> None:
                     ctx.progress(min(99, done * 100 // max(total, 1)), f"{done} of {total} changes")
 
+                if await self._begin(ctx.tenant_id, operation.id):
+                    await applier.settle_created(sides)
                 await applier.run(sides, progress)
         except OpsError as error:
             await self._failed(ctx, operation.id, error)
@@ -169,6 +171,13 @@ class SyncTasks:
             row = await _operation(session, operation.id, lock=True)
             await _finish(session, row)
             return {"status": row.status}
+
+    async def _begin(self, tenant_id: UUID, operation_id: UUID) -> bool:
+        """Note that changes are sent from now on; whether they were before."""
+        async with self._db.unit_of_work(tenant_id) as session:
+            row = await _operation(session, operation_id, lock=True)
+            before, row.is_begun = row.is_begun, True
+            return before
 
     async def _written_sides(
         self, tenant_id: UUID, operation: SyncOperationRow, mapping: SyncMapping

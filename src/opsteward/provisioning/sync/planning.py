@@ -75,7 +75,7 @@ on conflict on constraint uq_sync_conflicts_what do update set source_value = ex
 where c.source_value is distinct from excluded.source_value or c.target_value is distinct from excluded.target_value
 """).bindparams(sa.bindparam("rows", type_=JSONB))
 _CHOICES = sa.text("""
-select source_native_id as s, target_native_id as t, field, choice, source_value, target_value
+select source_native_id as ours, target_native_id as theirs, field, choice, source_value, target_value
 from opsteward.sync_conflicts where tenant_id = :tenant and mapping_id = :mapping and kind in ('field', 'missing')
     and choice is not null
 """)
@@ -110,7 +110,7 @@ class Planner:
                                       ":mapping and choice is null and kind <> 'match'"), self._about)  # fmt: skip
         await session.execute(_AGREED, self._about)
         for row in await session.execute(_CHOICES, self._about):
-            of_pair = self._choices.setdefault((str(row.s), str(row.t)), {})
+            of_pair = self._choices.setdefault((str(row.ours), str(row.theirs)), {})
             of_pair[row.field] = (row.choice, row.source_value, row.target_value)
         async for row in await session.stream(_DIFFERENT, self._about, execution_options={"yield_per": _CHUNK}):
             self._pair(row)

@@ -267,5 +267,5 @@ def _new(
     return SyncOperationRow(
         id=uuid7(), tenant_id=row.tenant_id, mapping_id=row.id, source_id=row.source_id, target_id=row.target_id,
         sync_type=sync_type, dry_run=dry_run, max_deletions=max_deletions, status=SyncStatus.PLANNING,
-        started_at=now(), counts={}, samples={}, notes=[], requested_by=actor, undo_of=undo_of,
+        started_at=now(), counts={}, samples={}, notes=[], is_begun=False, requested_by=actor, undo_of=undo_of,
     )  # fmt: skip
