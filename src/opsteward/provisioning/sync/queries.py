@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import NotFound
 from opsteward.core.json_types import JsonObject
+from opsteward.core.references import called
 from opsteward.provisioning.sync.models import (
     SyncChangeRow,
     SyncConflictRow,
@@ -103,9 +105,14 @@ async def mappings_between(session: AsyncSession, source_id: UUID, target_id: UU
     return [view_of_mapping(row) for row in rows]
 
 
-async def list_mappings(session: AsyncSession, *, after: str | None = None, limit: int = 1000) -> list[MappingView]:
-    """By name, behind that of the name `after`."""
+async def list_mappings(
+    session: AsyncSession, *, ref: str | None = None, after: str | None = None, limit: int = 1000
+) -> list[MappingView]:
+    """By name, behind that of the name `after`; `ref`: by name, id, or a part of it."""
     query = sa.select(SyncMapping).where(SyncMapping.tenant_id == tenant_of(session))
+    if ref is not None:
+        ids = await called(session, SyncMapping, ref, names=[SyncMapping.name_key == ref.casefold()])
+        query = query.where(SyncMapping.id.in_(ids))
     if after is not None:
         query = query.where(SyncMapping.name_key > after.casefold())
     return [view_of_mapping(row) for row in await session.scalars(query.order_by(SyncMapping.name_key).limit(limit))]
@@ -143,10 +150,17 @@ async def running(session: AsyncSession, mapping_id: UUID) -> SyncOperationRow |
 
 
 async def list_operations(
-    session: AsyncSession, *, mapping_id: UUID | None = None, before: UUID | None = None, limit: int = 100
+    session: AsyncSession,
+    *,
+    mapping_id: UUID | None = None,
+    ref: str | None = None,
+    before: UUID | None = None,
+    limit: int = 100,
 ) -> list[SyncOperation]:
-    """Newest first, behind the one of the id `before`."""
+    """Newest first, behind the one of the id `before`; `ref`: by its id or a part of it."""
     query = sa.select(SyncOperationRow).where(SyncOperationRow.tenant_id == tenant_of(session))
+    if ref is not None:
+        query = query.where(SyncOperationRow.id.in_(await called(session, SyncOperationRow, ref)))
     if mapping_id is not None:
         query = query.where(SyncOperationRow.mapping_id == mapping_id)
     if before is not None:
@@ -284,8 +298,8 @@ def view_of_operation(row: SyncOperationRow) -> SyncOperation:
         status=row.status,
         started_at=row.started_at,
         ended_at=row.ended_at,
-        counts=row.counts,
-        samples=row.samples,
+        counts=cast("dict[str, int]", row.counts),
+        samples=cast("dict[str, list[JsonObject]]", row.samples),
         notes=list(row.notes),
         plan_hash=row.plan_hash,
         action_id=row.action_id,

@@ -145,8 +145,8 @@ class SyncOperation:
     status: str
     started_at: datetime
     ended_at: datetime | None
-    counts: JsonObject
-    samples: JsonObject
+    counts: dict[str, int]
+    samples: dict[str, list[JsonObject]]
     notes: list[str]
     plan_hash: str | None
     action_id: UUID | None
