@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -152,3 +153,13 @@ def mariadb_server() -> Iterator[Mariadb]:
             yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def scim_server() -> Iterator[str]:
+    """The base address of an empty SCIM server of others."""
+    pytest.importorskip("scim2_server")
+    port = free_port()
+    start = "from scim2_server.testserver.cli import main; main()"
+    with running([sys.executable, "-c", start, "--hostname", "127.0.0.1", "--port", str(port)], port):
+        yield f"http://127.0.0.1:{port}"

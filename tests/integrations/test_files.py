@@ -51,6 +51,21 @@ async def test_csv_is_read_whole_with_its_own_delimiter_and_lists(tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("id;Ort (PLZ, Stadt);Kosten (netto, Monat, je Kopf, x)", "1;x;4,50"),
+        ('"id";"Personal-\nnummer"', "1;7"),
+        ("id|a,b,c|d", "1|2|3"),
+        ("id", "1"),
+    ],
+)
+async def test_the_delimiter_is_the_one_that_fits_the_rows(tmp_path: Path, header: str, row: str) -> None:
+    (tmp_path / "a.csv").write_text(f"{header}\n{row}\n")
+    records, last = await read(folder(tmp_path), "a")
+    assert [r.native_id for r in records] == ["1"] and last.coverage is Coverage.FULL
+
+
+@pytest.mark.parametrize(
     ("name", "content"),
     [
         ("a.csv", b""),

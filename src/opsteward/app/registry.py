@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from opsteward.contracts.integration import Integration
 from opsteward.contracts.registry import Registry
 from opsteward.core.errors import Invalid
 from opsteward.core.log import get_logger
 from opsteward.events.standing_orders.document import ActionInfo
-from opsteward.integrations import network, postgresql, supervisor, sync, web
+from opsteward.integrations import ldap, mysql, network, postgresql, rest, scim, supervisor, sync, web, webhook
 from opsteward.integrations.apprise import build as build_notifications
 from opsteward.integrations.apprise.settings import NotifySettings
+from opsteward.integrations.files import build as build_files
 
 log = get_logger(__name__)
 
 
-def build_registry(notify: NotifySettings, plugins: Sequence[str] = (), extra: Sequence[Integration] = ()) -> Registry:
+def build_registry(
+    notify: NotifySettings,
+    plugins: Sequence[str] = (),
+    extra: Sequence[Integration] = (),
+    *,
+    file_folders: Sequence[Path] = (),
+) -> Registry:
     """All integrations, the more specific first: the first connector of a scheme is the one that tells the version."""
     routes = {
         "security": notify.security,
@@ -29,6 +37,12 @@ def build_registry(notify: NotifySettings, plugins: Sequence[str] = (), extra: S
         supervisor.INTEGRATION,
         web.INTEGRATION,
         network.INTEGRATION,
+        ldap.INTEGRATION,
+        mysql.INTEGRATION,
+        scim.INTEGRATION,
+        rest.INTEGRATION,
+        webhook.INTEGRATION,
+        build_files(file_folders),
         build_notifications(routes, to_users=notify.users),
         sync.INTEGRATION,
         *extra,

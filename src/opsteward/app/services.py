@@ -105,7 +105,12 @@ def build_services(settings: Settings, integrations: Sequence[Integration] = ())
         if warning := open_to_others(settings.home):
             log.warning("core.secret_key.open_to_others", detail=warning, remedy="chmod 600 the file")
         try:
-            registry = build_registry(settings.notify, settings.integrations.plugins, integrations)
+            registry = build_registry(
+                settings.notify,
+                settings.integrations.plugins,
+                integrations,
+                file_folders=settings.integrations.file_folders,
+            )
             return _wire(settings, box, prepare_database(settings.core, box), registry)
         except BaseException:
             leave_server(settings.core)

@@ -28,6 +28,9 @@ class IntegrationSettings(SettingsGroup):
     plugins: list[str] = Field(
         default_factory=list, description="Further integrations to load, each as module:attribute."
     )
+    file_folders: list[Path] = Field(
+        default_factory=list, description="Folders of this machine in which systems of files may be; none: nowhere."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,12 +18,14 @@ from opsteward.contracts.task import TaskType
 class Integration:
     """`schemes` are the endpoint schemes it serves ("postgresql", "http"); none for one without a target.
 
+    One with `types` serves only systems of these types, beside those that serve the scheme for all.
     `access` is the action, with `contracts.access.AccessParams`, that keeps who may use a system of it.
     """
 
     slug: str
     title: str
     schemes: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
     connector: type[Connector[BaseModel]] | None = None
     checks: Sequence[AnyCheck] = ()
     actions: Sequence[AnyAction] = ()

@@ -13,6 +13,7 @@ from opsteward.contracts.agent import AnyAgent
 from opsteward.contracts.check import AnyCheck, Domain
 from opsteward.contracts.connector import Connector
 from opsteward.contracts.integration import Integration
+from opsteward.contracts.records import RecordSource
 from opsteward.contracts.task import TaskType
 from opsteward.core.errors import Invalid, NotFound
 
@@ -92,10 +93,15 @@ class Registry:
         scheme = scheme_of(endpoint)
         return next((i.access for i in self.integrations if scheme in i.schemes and i.access is not None), None)
 
-    def connectors_for(self, endpoint: str) -> list[type[Connector[BaseModel]]]:
-        """Every connector class for this endpoint. Raises Invalid for a scheme that nobody serves."""
+    def connectors_for(self, endpoint: str, system_type: str | None = None) -> list[type[Connector[BaseModel]]]:
+        """Every connector class for this endpoint, with those for systems of this type alone. Raises Invalid for a
+        scheme that nobody serves."""
         scheme = scheme_of(endpoint)
-        found = [i.connector for i in self.integrations if scheme in i.schemes and i.connector is not None]
+        found = [
+            i.connector
+            for i in self.integrations
+            if scheme in i.schemes and i.connector is not None and (not i.types or system_type in i.types)
+        ]
         if not found:
             raise Invalid.field(
                 "endpoint",
@@ -103,6 +109,21 @@ class Registry:
                 f"use one of {', '.join(sorted(self.schemes))}",
             )
         return found
+
+    def records_connector(self, endpoint: str, system_type: str) -> type[Connector[BaseModel]] | None:
+        """The connector that reads and writes the records of such a system, made for its type before any other; None
+        where there is none."""
+        scheme = scheme_of(endpoint)
+        fitting = [
+            i
+            for i in self.integrations
+            if scheme in i.schemes
+            and i.connector is not None
+            and issubclass(i.connector, RecordSource)
+            and (not i.types or system_type in i.types)
+        ]
+        fitting.sort(key=lambda i: not i.types)
+        return fitting[0].connector if fitting else None
 
     def checks_for(
         self, endpoint: str, *, domain: Domain | None = None, health_only: bool = False

@@ -66,7 +66,7 @@ def check_new(new: NewSystem, target: SystemRef, registry: Registry, refusal: Re
     # Every connector that serves the scheme checks its own part, so a wrong setting shows now, not at night.
     credentials = dict(new.credentials or {})
     noted = _Noted(credentials)
-    for connector in registry.connectors_for(new.endpoint):
+    for connector in registry.connectors_for(new.endpoint, new.type):
         config = connector.config_for(target, credentials)
         if refusal is not None and (problem := refusal(config)):
             raise Invalid(problems=[problem])

@@ -20,6 +20,7 @@ Values: TypeAlias = JsonObject
 _FIELD_BYTES_LIMIT = 8 * 1024 * 1024
 _JSON_BYTES_LIMIT = 512 * 1024 * 1024
 _DELIMITERS = ",;\t|"
+_SAMPLE_BYTES, _SAMPLE_ROWS = 64 * 1024, 50
 csv.field_size_limit(_FIELD_BYTES_LIMIT)
 
 
@@ -28,52 +29,79 @@ class CutOff(Exception):
 
 
 def read_csv(stream: IO[bytes]) -> Iterator[Values]:
-    """Rows by the header's names; an empty cell is the empty text. The delimiter is the one that the header uses."""
-    ends = _Ending(stream)
-    text = io.TextIOWrapper(cast("IO[bytes]", ends), encoding="utf-8-sig", newline="")
-    header = text.readline()
-    while header and not header.strip():
-        header = text.readline()
-    if not header:
-        raise CutOff("the file is empty, without even a header")
-    delimiter = max(_DELIMITERS, key=header.count)
-    names = next(csv.reader([header], delimiter=delimiter))
-    if len(set(names)) != len(names):
-        raise BadReply("two columns of the CSV file have one name")
+    """Rows by the header's names; an empty cell is the empty text. The delimiter is the one that fits most rows."""
+    source = _Ending(stream, stream.read(_SAMPLE_BYTES))
+    delimiter = delimiter_of(source.sample)
+    text = io.TextIOWrapper(cast("IO[bytes]", source), encoding="utf-8-sig", newline="")
     rows = csv.reader(text, delimiter=delimiter, strict=True)
+    names: list[str] = []
     try:
         for row in rows:
             if not row:
                 continue
+            if not names:
+                names = row
+                if len(set(names)) != len(names):
+                    raise BadReply("two columns of the CSV file have one name")
+                continue
             if len(row) != len(names):
-                what = f"line {rows.line_num + 1} has {len(row)} cells instead of {len(names)}"
+                what = f"line {rows.line_num} has {len(row)} cells instead of {len(names)}"
                 raise CutOff(what) if len(row) < len(names) else BadReply(what)
             yield dict(zip(names, row, strict=True))
     except csv.Error as error:
-        raise CutOff(f"line {rows.line_num + 1}: {error}") from None
-    if ends.last not in (b"\n", b"\r"):
+        raise CutOff(f"line {rows.line_num}: {error}") from None
+    if not names:
+        raise CutOff("the file is empty, without even a header")
+    if source.last not in (b"\n", b"\r"):
         raise CutOff("the last line has no end: end it with a line break")
 
 
 def header_of(stream: IO[bytes]) -> tuple[list[str], str]:
     """The columns of a CSV file and its delimiter."""
-    header = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="").readline()
-    delimiter = max(_DELIMITERS, key=header.count)
-    return next(csv.reader([header], delimiter=delimiter)), delimiter
+    sample = stream.read(_SAMPLE_BYTES)
+    delimiter = delimiter_of(sample)
+    return next((row for row in _sample_rows(sample, delimiter) if row), []), delimiter
+
+
+def delimiter_of(sample: bytes) -> str:
+    """The delimiter by which most of the first rows have as many cells as the first; of equals that with more cells."""
+
+    def fit(delimiter: str) -> tuple[float, int]:
+        rows = [row for row in _sample_rows(sample, delimiter) if row]
+        width = len(rows[0]) if rows else 0
+        alike = sum(len(row) == width for row in rows)
+        return (alike / len(rows) if width > 1 else 0.0), width
+
+    return max(_DELIMITERS, key=fit)
+
+
+def _sample_rows(sample: bytes, delimiter: str) -> list[list[str]]:
+    text = io.StringIO(sample.decode("utf-8-sig", "replace"), newline="")
+    rows: list[list[str]] = []
+    try:
+        for row in csv.reader(text, delimiter=delimiter):
+            rows.append(row)
+            if len(rows) > _SAMPLE_ROWS:
+                return rows
+    except csv.Error:
+        pass
+    return rows[:-1] if len(sample) == _SAMPLE_BYTES and len(rows) > 1 else rows  # the last one may be cut
 
 
 class _Ending(io.RawIOBase):
-    """Passes a stream on and remembers its last byte."""
+    """Passes a stream on, from the sample that was read of it, and remembers its last byte."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], sample: bytes) -> None:
         self._stream = stream
+        self._left = self.sample = sample
         self.last = b""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override] # all that callers pass
-        data = self._stream.read(len(buffer))
+        data = self._left[: len(buffer)] or self._stream.read(len(buffer))
+        self._left = self._left[len(data) :]
         if data:
             self.last = data[-1:]
         buffer[: len(data)] = data

@@ -1,0 +1,265 @@
+"""A registered HTTP API: its declared lists read page by page, its records changed by the declared calls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import ClassVar
+from urllib.parse import quote
+
+from pydantic import BaseModel
+
+from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
+from opsteward.contracts.record_values import same_values
+from opsteward.contracts.records import (
+    MAX_BATCH,
+    Batch,
+    Change,
+    ChangeResult,
+    Coverage,
+    Cursor,
+    Operation,
+    Outcome,
+    Record,
+    RecordTarget,
+    ResourceInfo,
+)
+from opsteward.core.clock import now
+from opsteward.core.errors import AuthFailed, BadReply, ConnectorError, Invalid, NotFound, RateLimited
+from opsteward.core.http_client import REGISTERED_SYSTEMS
+from opsteward.core.http_client.json_calls import JsonCalls, JsonReply
+from opsteward.core.json_types import Json, JsonObject
+from opsteward.integrations.rest.config import Call, RestConfig, RestResource, config_from
+from opsteward.integrations.rest.paging import at_way, pages_of
+
+#: What changed shortly before a read is asked for again with the next: the API's clock may be behind ours.
+_OVERLAP = timedelta(minutes=5)
+_PROBLEMS_LIMIT = 100
+_SEEN = (404, 409, 410, 412)
+
+
+class RestConnector(Connector[RestConfig], RecordTarget):
+    """Records by the id that the API gives them."""
+
+    config_model: ClassVar[type[BaseModel]] = RestConfig
+
+    def __init__(self, config: RestConfig) -> None:
+        super().__init__(config)
+        settings = config.settings
+        self._calls = JsonCalls(
+            config.base,
+            config.login,
+            REGISTERED_SYSTEMS,
+            timeout=settings.timeout_seconds,
+            calls_per_second=settings.calls_per_second,
+        )
+
+    @classmethod
+    def config_for(cls, target: SystemRef, credentials: Mapping[str, str]) -> RestConfig:
+        return config_from(target, credentials)
+
+    async def probe(self) -> ProbeReport:
+        started = time.monotonic()
+        detail = "no lists are declared"
+        for name, resource in sorted(self.config.settings.resources.items())[:1]:
+            async for page in pages_of(self._calls, resource, None):
+                detail = f"{name}: {len(page.items)} records on the first page"
+                break
+        return ProbeReport(reachable=True, seconds=time.monotonic() - started, detail=detail)
+
+    async def close(self) -> None:
+        return None
+
+    async def resources(self) -> Sequence[ResourceInfo]:
+        return [
+            ResourceInfo(
+                name=name,
+                key=resource.key or resource.id,
+                writable=any((resource.create, resource.update, resource.delete)),
+                incremental=bool(resource.since_param),
+                tells_deletions=bool(resource.since_param and resource.deleted),
+            )
+            for name, resource in sorted(self.config.settings.resources.items())
+        ]
+
+    def read(self, resource: str, since: Cursor | None = None) -> AsyncIterator[Batch]:
+        return self._read(resource, since)
+
+    async def _read(self, name: str, since: Cursor | None) -> AsyncIterator[Batch]:
+        resource = self._resource(name)
+        started = Cursor((now() - _OVERLAP).isoformat())
+        asked = str(since) if since and resource.since_param else None
+        seen: set[str] = set()
+        problems: list[str] = []
+        total: int | None = None
+        async for page in pages_of(self._calls, resource, asked):
+            total = page.total
+            for at in range(0, len(page.items), MAX_BATCH):
+                batch = _batch(page.items[at : at + MAX_BATCH], resource, seen, problems)
+                if batch.upserts or batch.deleted_ids:
+                    yield batch
+        note = problems[0] if problems else ""
+        if total is not None and total != len(seen):
+            note = f"the API says that there are {total} records and gave {len(seen)}"
+        if note:
+            yield Batch(coverage=Coverage.PARTIAL, note=note, problems=problems)
+            return
+        told = Coverage.CHANGES if resource.deleted else Coverage.UPDATES
+        yield Batch(cursor=started if resource.since_param else None, coverage=Coverage.FULL if asked is None else told)
+
+    async def get(self, resource: str, native_ids: Sequence[str]) -> Mapping[str, Record]:
+        declared = self._resource(resource)
+        found: dict[str, Record] = {}
+        for native_id in native_ids:
+            if (record := await self._one(declared, native_id)) is not None:
+                found[native_id] = record
+        return found
+
+    async def _one(self, resource: RestResource, native_id: str) -> Record | None:
+        path = resource.one or f"{resource.path}/{{id}}"
+        reply = await self._calls.call("GET", self._calls.address(_filled(path, native_id)), expect=(404, 410))
+        return None if reply.status in {404, 410} else record_of(reply.data, resource)
+
+    async def write(self, resource: str, changes: Sequence[Change]) -> Sequence[ChangeResult]:
+        declared = self._resource(resource)
+        results: list[ChangeResult] = []
+        for change in changes:
+            try:
+                results.append(await self._apply(declared, change))
+            except Invalid as error:
+                results.append(_told(change, Outcome.REFUSED, problem=error.detail))
+            except ConnectorError as error:
+                refused = isinstance(error, BadReply | AuthFailed) and (
+                    "status" in error.extra or error.extra.get("kind") == "permission"
+                )
+                if not results and not refused:
+                    raise
+                wait = error.extra.get("retry_after") if isinstance(error, RateLimited) else None
+                outcome = Outcome.REFUSED if refused else Outcome.FAILED
+                results.append(_told(change, outcome, problem=error.detail, retry_after=wait))
+        return results
+
+    async def _apply(self, resource: RestResource, change: Change) -> ChangeResult:
+        call: Call | None = getattr(resource, change.operation.value)
+        if call is None:
+            raise Invalid.field(change.operation.value, "is not declared for this list", "add it to settings.resources")
+        native_id = change.native_id or ""
+        there: Record | None = None
+        values: JsonObject = {**change.values, **call.body}
+        if change.operation in {Operation.UPDATE, Operation.DISABLE}:
+            there = await self._one(resource, native_id)
+            if there is None:
+                return _told(change, Outcome.MISSING, problem="there is no such record")
+            if same_values(values, there.values):
+                return _told(change, Outcome.UNCHANGED, there)
+            if call.method == "PUT":
+                values = {**there.values, **values}
+        headers = {"Idempotency-Key": change.key} | ({"If-Match": change.version} if change.version else {})
+        reply = await self._calls.call(
+            call.method,
+            self._calls.address(_filled(call.path, native_id)),
+            body=values if call.method != "DELETE" else None,
+            headers=headers,
+            expect=_SEEN,
+        )
+        return await self._judged(resource, change, reply, there)
+
+    async def _judged(
+        self, resource: RestResource, change: Change, reply: JsonReply, there: Record | None
+    ) -> ChangeResult:
+        if reply.status in {404, 410}:
+            if change.operation is Operation.DELETE:
+                return _told(change, Outcome.UNCHANGED)
+            return _told(change, Outcome.MISSING, problem="there is no such record")
+        if reply.status == 412:
+            return _told(change, Outcome.CONFLICT, there, "the record was changed since it was read")
+        if reply.status == 409:
+            if change.operation is not Operation.CREATE:
+                return _told(change, Outcome.CONFLICT, there, "the API says that this is in conflict")
+            there = await self._by_key(resource, change)
+            same = there is not None and same_values(change.values, there.values)
+            return _told(change, Outcome.UNCHANGED if same else Outcome.EXISTS, there, "" if there else "it exists")
+        if change.operation is Operation.DELETE:
+            return _told(change, Outcome.DONE)
+        return _told(change, Outcome.DONE, record_of(reply.data, resource) or there)
+
+    async def _by_key(self, resource: RestResource, change: Change) -> Record | None:
+        """The record that a create met, looked for in the whole list: adopting is rare."""
+        key = resource.key or resource.id
+        wanted = change.values.get(key)
+        if wanted is None:
+            return None
+        async for page in pages_of(self._calls, resource, None):
+            for item in page.items:
+                record = record_of(item, resource)
+                if record is not None and at_way(dict(record.values), key) == wanted:
+                    return record
+        return None
+
+    def _resource(self, name: str) -> RestResource:
+        try:
+            return self.config.settings.resources[name]
+        except KeyError:
+            raise NotFound(f"there is no list {name!r:.80} here", remedy="declare it in settings.resources") from None
+
+
+def _batch(items: Sequence[Json], resource: RestResource, seen: set[str], problems: list[str]) -> Batch:
+    records: list[Record] = []
+    deleted: list[str] = []
+    for item in items:
+        record = record_of(item, resource)
+        if record is None or record.native_id in seen:
+            if len(problems) < _PROBLEMS_LIMIT:
+                twice = f"two records have the id {record.native_id!r:.80}" if record else ""
+                problems.append(twice or f"a record has no {resource.id}")
+            continue
+        seen.add(record.native_id)
+        if resource.deleted and at_way(item, resource.deleted):
+            deleted.append(record.native_id)
+        else:
+            records.append(record)
+    return Batch(upserts=records, deleted_ids=deleted)
+
+
+def record_of(item: Json, resource: RestResource) -> Record | None:
+    """The record of one item; None without an id."""
+    native_id = at_way(item, resource.id)
+    if not isinstance(item, dict) or isinstance(native_id, bool) or not isinstance(native_id, str | int):
+        return None
+    active = at_way(item, resource.active) if resource.active else None
+    return Record(
+        native_id=str(native_id),
+        values=item,
+        changed_at=_instant(at_way(item, resource.changed)) if resource.changed else None,
+        active=bool(active) if resource.active else None,
+    )
+
+
+def _instant(value: Json) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo else None
+
+
+def _filled(path: str, native_id: str) -> str:
+    return path.replace("{id}", quote(native_id, safe=""))
+
+
+def _told(
+    change: Change,
+    outcome: Outcome,
+    record: Record | None = None,
+    problem: str = "",
+    retry_after: float | None = None,
+) -> ChangeResult:
+    return ChangeResult(
+        key=change.key,
+        outcome=outcome,
+        native_id=record.native_id if record else change.native_id,
+        record=record,
+        problem=problem,
+        retry_after=retry_after,
+    )
