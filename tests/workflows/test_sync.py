@@ -74,7 +74,14 @@ def until(http: httpx.Client, sync: str, *statuses: str) -> dict[str, Any]:
         found: dict[str, Any] = http.get(f"/api/v1/sync-operations/{sync}").raise_for_status().json()
         if found["status"] in statuses:
             return found
-        assert time.monotonic() < deadline, found
+        assert time.monotonic() < deadline, (
+            found["status"],
+            found["error"],
+            [
+                (t["name"], t["status"], t["progress_message"], t["error"])
+                for t in http.get("/api/v1/tasks").json()["items"]
+            ],
+        )
         time.sleep(0.05)
 
 

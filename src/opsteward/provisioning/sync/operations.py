@@ -19,6 +19,7 @@ from opsteward.contracts.task import TaskContext, TaskType
 from opsteward.core.clock import now
 from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import OpsError
+from opsteward.core.ids import derived_id
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.core.log import get_logger
 from opsteward.core.redact import redact_text
@@ -231,7 +232,10 @@ class SyncRelease:
             return
         row.status = SyncStatus.APPLYING
         task = NewTask(
-            task_type=APPLY, name="Sync: write the changes", params={"operation_id": str(row.id)}, repeat_key=row.id
+            task_type=APPLY,
+            name="Sync: write the changes",
+            params={"operation_id": str(row.id)},
+            repeat_key=derived_id(row.id, "apply"),
         )
         await self._submission.submit(session, tasks=[task], actor=ACTOR)
 
