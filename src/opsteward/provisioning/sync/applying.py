@@ -25,7 +25,7 @@ from opsteward.core.json_types import JsonObject
 from opsteward.core.redact import redact_text
 from opsteward.core.storable_text import storable
 from opsteward.provisioning.sync.projection import canonical, match_key, project, values_for
-from opsteward.provisioning.sync.reading import SideReader, remember
+from opsteward.provisioning.sync.reading import SideReader, over_whole_lists, remember
 from opsteward.provisioning.sync.types import MappingDefinition, Side
 
 #: Changes of one write.
@@ -107,6 +107,7 @@ class Applier:
                 continue
             await reader.read(side, system, None)
             async with self._db.unit_of_work(self._tenant) as session:
+                await over_whole_lists(session)
                 for statement in _SETTLE:
                     await session.execute(statement, about)
 

@@ -28,7 +28,7 @@ from opsteward.provisioning.sync.models import SyncChangeRow, SyncMapping, SyncO
 from opsteward.provisioning.sync.opening import Systems
 from opsteward.provisioning.sync.pairing import pair
 from opsteward.provisioning.sync.planning import Planner, refusals
-from opsteward.provisioning.sync.reading import ReadReport, SideReader
+from opsteward.provisioning.sync.reading import ReadReport, SideReader, over_whole_lists
 from opsteward.provisioning.sync.types import MappingDefinition, Side, SyncStatus
 from opsteward.tasks.submission import Submission
 from opsteward.tasks.types import NewTask
@@ -103,7 +103,7 @@ class SyncTasks:
         reports: dict[Side, ReadReport],
     ) -> str:
         async with self._db.unit_of_work(tenant_id) as session:
-            await session.execute(sa.text("set local statement_timeout = 0"))
+            await over_whole_lists(session)
             row = await _operation(session, operation.id, lock=True)
             if row.status != SyncStatus.PLANNING:
                 return row.status

@@ -139,8 +139,16 @@ class SideReader:
             report.notes.append(f"the list of the {side} is empty: nothing is taken for gone")
             return
         async with self._db.unit_of_work(self._tenant) as session:
-            await session.execute(sa.text("set local statement_timeout = 0"))
+            await over_whole_lists(session)
             await _forget(session, _ABSENT, self._about(side, read_id))
+
+
+async def over_whole_lists(session: AsyncSession) -> None:
+    """Let the statements of this transaction go over all records of a mapping: they may take long, and join by hash.
+    Of a list that has just been read there are no statistics yet, without which the planner takes it for a few rows
+    and joins each with each."""
+    for setting in ("statement_timeout = 0", "enable_nestloop = off", "work_mem = '64MB'"):
+        await session.execute(sa.text(f"set local {setting}"))
 
 
 async def _forget(session: AsyncSession, which: str, about: dict[str, object]) -> None:
