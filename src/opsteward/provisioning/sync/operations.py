@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -83,11 +84,19 @@ class SyncTasks:
             ("source", mapping.source_id, mapping.source_cursor),
             ("target", mapping.target_id, mapping.target_cursor),
         )
-        for number, (side, system_id, cursor) in enumerate(sides):
-            ctx.progress(10 + 40 * number, f"reading the {side}")
+        ctx.progress(10, "reading both sides")
+
+        async def read(side: Side, system_id: UUID, cursor: str | None) -> None:
             async with self._systems.source(ctx.tenant_id, system_id) as source:
                 since = Cursor(cursor) if cursor and not whole else None
                 reports[side] = await reader.read(side, source, since)
+
+        try:
+            async with asyncio.TaskGroup() as reading:
+                for side, system_id, cursor in sides:
+                    reading.create_task(read(side, system_id, cursor))
+        except* OpsError as several:
+            raise several.exceptions[0] from None
         async with self._db.unit_of_work(ctx.tenant_id) as session:
             row = await session.get_one(SyncMapping, mapping.id)
             row.source_cursor = reports["source"].cursor or row.source_cursor

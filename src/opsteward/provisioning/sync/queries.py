@@ -86,6 +86,7 @@ async def mapping(session: AsyncSession, mapping_id: UUID, *, lock: bool = False
 
 
 async def mapping_named(session: AsyncSession, name: str) -> SyncMapping | None:
+    """Whatever the case of the name."""
     return await session.scalar(
         sa.select(SyncMapping).where(
             SyncMapping.tenant_id == tenant_of(session), SyncMapping.name_key == name.casefold()
@@ -275,6 +276,7 @@ async def tie(session: AsyncSession, mapping_id: UUID, source: str, target: str)
 
 
 def view_of_mapping(row: SyncMapping) -> MappingView:
+    """A row as others see it."""
     return MappingView(
         id=row.id,
         name=row.name,
@@ -288,6 +290,7 @@ def view_of_mapping(row: SyncMapping) -> MappingView:
 
 
 def view_of_operation(row: SyncOperationRow) -> SyncOperation:
+    """A row as others see it."""
     return SyncOperation(
         id=row.id,
         mapping_id=row.mapping_id,
@@ -310,6 +313,7 @@ def view_of_operation(row: SyncOperationRow) -> SyncOperation:
 
 
 def view_of_conflict(row: SyncConflictRow) -> SyncConflict:
+    """A row as others see it."""
     return SyncConflict(
         id=row.id,
         mapping_id=row.mapping_id,

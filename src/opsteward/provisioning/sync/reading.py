@@ -6,6 +6,7 @@ Memory does not grow with the size of the list. What may be concluded from an ab
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.contracts.records import Batch, Coverage, Cursor, Record, RecordSource
-from opsteward.core.db import Database, copy_text, tenant_of
+from opsteward.core.db import Database, copy_text, leave_to_the_log_writer, tenant_of
 from opsteward.core.errors import BadReply
 from opsteward.core.ids import uuid7
 from opsteward.core.storable_text import storable
@@ -32,15 +33,18 @@ create temp table sync_stage (
 _MERGE = sa.text("""
 insert into opsteward.sync_records as r
     (tenant_id, mapping_id, side, native_id, key, hash, fields, version, active, changed_at)
-select distinct on (native_id) :tenant, :mapping, :side, native_id, key, md5(fields::text)::uuid, fields, version,
-    active, changed_at
-from pg_temp.sync_stage
+select distinct on (s.native_id) :tenant, :mapping, :side, s.native_id, s.key, s.hash, s.fields, s.version, s.active,
+    s.changed_at
+from (select *, md5(fields::text)::uuid as hash from pg_temp.sync_stage) s
+-- what is as it was is left out here: a conflict that updates nothing would still lock its row
+left join opsteward.sync_records o on o.tenant_id = :tenant and o.mapping_id = :mapping and o.side = :side
+    and o.native_id = s.native_id
+where o.native_id is null or o.hash <> s.hash or o.gone or o.active is distinct from s.active
+    or o.version is distinct from s.version
 on conflict (tenant_id, mapping_id, side, native_id) do update set
     key = excluded.key, hash = excluded.hash, fields = excluded.fields, version = excluded.version,
     active = excluded.active, changed_at = excluded.changed_at, gone = false,
     base = case when r.pair_id is null or r.hash = excluded.hash then r.base else coalesce(r.base, r.fields) end
-where r.hash <> excluded.hash or r.gone or r.active is distinct from excluded.active
-    or r.version is distinct from excluded.version
 """)
 _SEEN = sa.text("""
 insert into opsteward.sync_seen (tenant_id, read_id, native_id)
@@ -84,6 +88,7 @@ class SideReader:
         resource = d.source_resource if side == "source" else d.target_resource
         report, waiting, read_id = ReadReport(), list[Record](), uuid7()
         last: Batch | None = None
+        merging: asyncio.Task[None] | None = None
         try:
             async for batch in source.read(resource, since):
                 last = batch
@@ -93,14 +98,22 @@ class SideReader:
                 if batch.deleted_ids or batch.unchanged_ids:
                     await self._note(side, read_id, batch)
                 if len(waiting) >= CHUNK:
-                    await self._merge(side, read_id, waiting)
+                    if merging is not None:
+                        await merging
+                    # the database works on these while the next are read
+                    merging = asyncio.create_task(self._merge(side, read_id, waiting))
                     waiting = []
+            if merging is not None:
+                await merging
             if waiting:
                 await self._merge(side, read_id, waiting)
             if last is None or last.coverage is None:
                 raise BadReply(f"the list of the {side} broke off without its end")
             await self._conclude(side, read_id, last, report)
         finally:
+            if merging is not None and not merging.done():
+                merging.cancel()
+                await asyncio.wait({merging})
             async with self._db.unit_of_work(self._tenant) as session:
                 await session.execute(
                     sa.text("delete from opsteward.sync_seen where tenant_id = :tenant and read_id = :read"),
@@ -113,6 +126,7 @@ class SideReader:
 
     async def _merge(self, side: Side, read_id: UUID, records: Sequence[Record]) -> None:
         async with self._db.unit_of_work(self._tenant) as session:
+            await leave_to_the_log_writer(session)
             await stage(session, self._definition, side, records)
             about = self._about(side, read_id)
             await session.execute(_MERGE, about)
