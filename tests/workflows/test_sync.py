@@ -152,3 +152,57 @@ def test_a_plan_that_is_refused_or_that_nobody_asked_for_writes_nothing(
     approve(second, begun, "refuse")
     assert until(http, begun["id"], "cancelled")["error"]
     assert logins(folder / "accounts.csv") == {"ghost"}
+
+
+def test_joiners_movers_and_leavers_of_the_directory_reach_a_system_by_schedule(live: Live, folder: Path) -> None:
+    tenant = live.tenant(f"joiners-{uuid4().hex[:12]}")
+    http = tenant.owner.http
+    rules = {"analyst": {"permissions": ["read"], "systems": ["crm"], "auto_approve": True}}
+    rules["guest"] = {"permissions": ["read"], "systems": [], "auto_approve": True}
+    http.put("/api/v1/enrollment-rules", json={"rules": rules}).raise_for_status()
+    (folder / "crm.csv").write_text("login,name,dept,state\n")
+    resources = {"accounts": {"file": "crm.csv", "key": "login", "active": "state"}}
+    own = {"name": "people-of-crm", "type": "service", "endpoint": "opsteward://directory", "sync_frequency": 1}
+    crm = {"name": "crm", "type": "file_system", "endpoint": f"file://{folder}", "settings": {"resources": resources}}
+    source = http.post("/api/v1/systems", json=own | {"settings": {"for_system": "crm"}}).raise_for_status().json()
+    target = http.post("/api/v1/systems", json=crm).raise_for_status().json()
+    definition = {
+        "source_resource": "people",
+        "target_resource": "accounts",
+        "key": "login",
+        "fields": [
+            {"target": "login", "source": "username"},
+            {"target": "name", "source": "full_name"},
+            {"target": "dept", "source": "department"},
+            {"target": "state", "transforms": [{"default": "true"}]},
+        ],
+        "approval": "auto",
+        "guard": {"max_deletions": 5},
+    }
+    body = {"name": "crm", "source_id": source["id"], "target_id": target["id"], "definition": definition}
+    http.post("/api/v1/sync-mappings", json=body).raise_for_status()
+    users = {
+        name: http.post(
+            "/api/v1/users",
+            json={"username": name, "email": f"{name}@example.com", "full_name": name.title(), "role": role},
+        )
+        .raise_for_status()
+        .json()["id"]
+        for name, role in (("ann", "analyst"), ("ben", "analyst"), ("cas", "guest"))
+    }
+    accounts_are(folder, {"ann": ("", True), "ben": ("", True)})
+    http.put(f"/api/v1/users/{users['ann']}", json={"department": "sales"}).raise_for_status()
+    http.put(f"/api/v1/users/{users['cas']}", json={"role": "analyst"}).raise_for_status()
+    http.delete(f"/api/v1/users/{users['ben']}").raise_for_status()
+    accounts_are(folder, {"ann": ("sales", True), "ben": ("", False), "cas": ("", True)})
+
+
+def accounts_are(folder: Path, wanted: dict[str, tuple[str, bool]]) -> None:
+    deadline = time.monotonic() + 2 * _WITHIN
+    while True:
+        with (folder / "crm.csv").open(newline="") as stream:
+            found = {row["login"]: (row["dept"], row["state"] == "true") for row in csv.DictReader(stream)}
+        if found == wanted:
+            return
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)

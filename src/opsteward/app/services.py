@@ -40,7 +40,9 @@ from opsteward.directory.users.service import Users
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
 from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.provisioning import directory_records
 from opsteward.provisioning.access import AccessKeeping, access_task_type
+from opsteward.provisioning.directory_records import OwnDirectory
 from opsteward.provisioning.sync.opening import Systems
 from opsteward.provisioning.sync.operations import SyncRelease, SyncTasks
 from opsteward.provisioning.sync.service import Syncs
@@ -105,13 +107,14 @@ def build_services(settings: Settings, integrations: Sequence[Integration] = ())
         if warning := open_to_others(settings.home):
             log.warning("core.secret_key.open_to_others", detail=warning, remedy="chmod 600 the file")
         try:
+            directory = OwnDirectory()
             registry = build_registry(
                 settings.notify,
                 settings.integrations.plugins,
-                integrations,
+                [directory_records.integration(directory), *integrations],
                 file_folders=settings.integrations.file_folders,
             )
-            return _wire(settings, box, prepare_database(settings.core, box), registry)
+            return _wire(settings, box, prepare_database(settings.core, box), registry, directory)
         except BaseException:
             leave_server(settings.core)
             raise
@@ -129,13 +132,16 @@ def leave_server(settings: CoreSettings) -> None:
         EmbeddedPostgres(settings.home).stop_if_last()
 
 
-def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Registry) -> Services:
+def _wire(
+    settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Registry, directory: OwnDirectory
+) -> Services:
     bus = Bus()
     defaults = {"response_time_seconds": settings.systems.response_time_threshold}
     core = settings.core
     pool = {"pool_size": core.database_pool_size, "pool_max": core.database_pool_max}
     writing = AuditWriter(box.audit_key()).session_info
     app = Database(urls.app, name="app", session_info=writing, **pool)
+    directory.db = app
     own = OwnDatabase(urls.admin, embedded=core.database_url is None)
     inventory = Inventory(registry, box, bus, defaults, own.refusal, OwnServer(app, own))
     second_person = SecondPerson(

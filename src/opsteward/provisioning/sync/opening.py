@@ -40,18 +40,19 @@ class Systems:
     async def _opened(self, tenant_id: UUID, system_id: UUID, kind: type[SourceT]) -> AsyncIterator[SourceT]:
         async with self._db.unit_of_work(tenant_id) as session:
             ref, secret = await self._inventory.ref_with_secret(session, system_id=system_id)
-        found = [each for each in self._registry.connectors_for(ref.endpoint) if issubclass(each, kind)]
-        if found:
-            async with connected(found[0], ref, secret) as via:
+        connector = self._registry.records_connector(ref.endpoint, ref.type)
+        if connector is not None and issubclass(cast(type[object], connector), kind):
+            async with connected(connector, ref, secret) as via:
                 yield cast(SourceT, via)
             return
         does = "can be changed" if kind is RecordTarget else "can be read"
         raise Invalid.field("system", f"{ref.name} holds no records that {does} here", "name another system")
 
 
-def check_holds_records(registry: Registry, endpoint: str, *, field: str, writable: bool) -> None:
+def check_holds_records(registry: Registry, endpoint: str, system_type: str, *, field: str, writable: bool) -> None:
     """Raises Invalid naming `field` where no connector of this endpoint holds records."""
     kind = RecordTarget if writable else RecordSource
-    if not any(issubclass(each, kind) for each in registry.connectors_for(endpoint)):
+    connector = registry.records_connector(endpoint, system_type)
+    if connector is None or not issubclass(cast(type[object], connector), kind):
         does = "be changed" if writable else "be read"
         raise Invalid.field(field, f"is a system whose records can't {does} here", "see `opsteward plugins list`")

@@ -116,14 +116,14 @@ class SyncTasks:
             row = await _operation(session, operation.id, lock=True)
             if row.status != SyncStatus.PLANNING:
                 return row.status
-            await _one_at_a_time(session, row)
             await pair(session, row.mapping_id, definition)
             planner = Planner(session, mapping_id=row.mapping_id, operation_id=row.id, definition=definition)
             await planner.make()
             row.counts, row.plan_hash = dict[str, Json](planner.counts), planner.plan_hash
             row.samples = {name: list(found) for name, found in planner.samples.items()}
             row.notes = [note for report in reports.values() for note in report.notes]
-            await self._decide(session, row, definition, planner.counts)
+            if not await _waits_already(session, row):
+                await self._decide(session, row, definition, planner.counts)
             return row.status
 
     async def _decide(
@@ -277,19 +277,23 @@ async def ask(session: AsyncSession, service: ActionService, row: SyncOperationR
     row.action_id, row.status = run.id, SyncStatus.AWAITING_APPROVAL
 
 
-async def _one_at_a_time(session: AsyncSession, row: SyncOperationRow) -> None:
-    """A newer plan takes the place of one that waits for approval; while one is written nothing is planned."""
-    await session.execute(
-        sa.update(SyncOperationRow)
-        .where(
+async def _waits_already(session: AsyncSession, row: SyncOperationRow) -> bool:
+    """A newer plan takes the place of one that waits for approval; the same one again does not ask again."""
+    if row.dry_run:
+        return False
+    waiting = await session.scalars(
+        sa.select(SyncOperationRow).where(
             SyncOperationRow.tenant_id == row.tenant_id,
             SyncOperationRow.mapping_id == row.mapping_id,
-            SyncOperationRow.id != row.id,
             SyncOperationRow.status == SyncStatus.AWAITING_APPROVAL,
-            sa.not_(sa.literal(row.dry_run)),
         )
-        .values(status=SyncStatus.SUPERSEDED, ended_at=now())
     )
+    for other in waiting.all():
+        if other.plan_hash == row.plan_hash:
+            _end(row, SyncStatus.SUPERSEDED, f"the same plan waits for its approval already: {other.id}")
+            return True
+        _end(other, SyncStatus.SUPERSEDED)
+    return False
 
 
 async def _finish(session: AsyncSession, row: SyncOperationRow) -> None:

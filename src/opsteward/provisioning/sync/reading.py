@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -81,6 +82,8 @@ class SideReader:
         self._tenant = tenant_id
         self._mapping = mapping_id
         self._definition = definition
+        self._merged: dict[Side, int] = {"source": 0, "target": 0}
+        self._analyze_at: dict[Side, int] = {"source": CHUNK // 2, "target": CHUNK // 2}
 
     async def read(self, side: Side, source: RecordSource, since: Cursor | None) -> ReadReport:
         """Read it all, or what changed since the cursor. Raises ConnectorError."""
@@ -129,8 +132,13 @@ class SideReader:
             await leave_to_the_log_writer(session)
             await stage(session, self._definition, side, records)
             about = self._about(side, read_id)
-            await session.execute(_MERGE, about)
+            merged = await session.execute(_MERGE, about)
+            self._merged[side] += cast("sa.CursorResult[object]", merged).rowcount
             await session.execute(_SEEN, about)
+        if self._merged[side] >= self._analyze_at[side]:
+            self._analyze_at[side] *= 4
+            async with self._db.unit_of_work(self._tenant) as session:
+                await session.execute(sa.text("select opsteward.analyze_sync_records()"))
 
     async def _note(self, side: Side, read_id: UUID, batch: Batch) -> None:
         about = self._about(side, read_id)

@@ -100,7 +100,7 @@ class Syncs:
                 system = await self._inventory.get(session, system_id=system_id)
             except NotFound:
                 raise Invalid.field(field, "is no registered system", "see GET /api/v1/systems") from None
-            check_holds_records(self._registry, system.endpoint, field=field, writable=writable)
+            check_holds_records(self._registry, system.endpoint, system.type, field=field, writable=writable)
 
     async def remove_mapping(self, session: AsyncSession, *, mapping_id: UUID, actor: str) -> None:
         """Forget a mapping and its shadow; the systems stay as they are. Raises NotFound, Conflict while it runs."""
