@@ -98,6 +98,7 @@ def approve(operator: LiveOperator, found: dict[str, Any], verb: str = "approve"
     raise AssertionError("no approval waits for this sync")
 
 
+@pytest.mark.slow(reason="five commands, each a process, and two approved syncs")
 def test_a_sync_is_planned_approved_written_listed_and_undone(live: Live, tenant: LiveTenant, folder: Path) -> None:
     http, second = tenant.owner.http, live.operator(tenant, "bea", "approver")
     dry = json.loads(tenant.owner.cli("sync", "plan", "Accounts", "--json").stdout)
@@ -154,6 +155,7 @@ def test_a_plan_that_is_refused_or_that_nobody_asked_for_writes_nothing(
     assert logins(folder / "accounts.csv") == {"ghost"}
 
 
+@pytest.mark.slow(reason="two rounds of a schedule pass, and each is a plan, an action and a task")
 def test_joiners_movers_and_leavers_of_the_directory_reach_a_system_by_schedule(live: Live, folder: Path) -> None:
     tenant = live.tenant(f"joiners-{uuid4().hex[:12]}")
     http = tenant.owner.http
