@@ -40,7 +40,6 @@ from opsteward.directory.users.service import Users
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
 from opsteward.events.standing_orders.service import StandingOrders
-from opsteward.provisioning import directory_records
 from opsteward.provisioning.access import AccessKeeping, access_task_type
 from opsteward.provisioning.directory_records import OwnDirectory
 from opsteward.provisioning.sync.opening import Systems
@@ -111,8 +110,9 @@ def build_services(settings: Settings, integrations: Sequence[Integration] = ())
             registry = build_registry(
                 settings.notify,
                 settings.integrations.plugins,
-                [directory_records.integration(directory), *integrations],
+                integrations,
                 file_folders=settings.integrations.file_folders,
+                directory=directory,
             )
             return _wire(settings, box, prepare_database(settings.core, box), registry, directory)
         except BaseException:
