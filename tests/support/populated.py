@@ -91,6 +91,7 @@ async def populate(instance: Instance) -> Populated:
     _signed_in(tenant, approver)
     async with instance.services.web.unit_of_work(tenant.id) as following:
         await sequence(following)
+    synced = _synced(tenant, UUID(system["id"]), mark)
     approval_id, freeze_id = await _as_a_worker_would(tenant, UUID(action["id"]), mark)
     ids = {
         "incident_id": taken["events"][0]["incident_id"] or await _any_incident(tenant, mark),
@@ -110,6 +111,7 @@ async def populate(instance: Instance) -> Populated:
         "webhook_id": webhook,
         "review_id": reviewed["id"],
         "job_id": job_id,
+        **synced,
     }
     return Populated(
         tenant=tenant,
@@ -177,6 +179,42 @@ async def _imported(tenant: Tenant, mark: str, post: Callable[[str, dict[str, An
         tenant.id, f"uid={mark}", user_id,
     )  # fmt: skip
     return str(report["job_id"])
+
+
+def _synced(tenant: Tenant, system_id: UUID, mark: str) -> dict[str, str]:
+    """A mapping with records of both sides, a sync with a change, and a conflict."""
+    mapping, operation, conflict = uuid4(), uuid4(), uuid4()
+    definition = {"source_resource": mark, "target_resource": mark, "key": "a", "fields": [{"target": "a"}]}
+    sql, mine = tenant.instance.sql, tenant.id
+    sql(
+        "insert into opsteward.sync_mappings (id, tenant_id, name, name_key, source_id, target_id, definition,"
+        " created_at, updated_at) values (%s, %s, %s, %s, %s, %s, %s, now(), now())",
+        mapping, mine, f"{mark}-mapping", f"{mark}-mapping", system_id, system_id, json.dumps(definition),
+    )  # fmt: skip
+    for side in ("source", "target"):
+        sql(
+            "insert into opsteward.sync_records (tenant_id, mapping_id, side, native_id, key, hash, fields)"
+            " values (%s, %s, %s, %s, %s, md5(%s)::uuid, '{}')",
+            mine, mapping, side, mark, mark, mark,
+        )  # fmt: skip
+    sql("insert into opsteward.sync_seen (tenant_id, read_id, native_id) values (%s, %s, %s)", mine, uuid4(), mark)
+    sql(
+        "insert into opsteward.sync_operations (id, tenant_id, mapping_id, source_id, target_id, sync_type, dry_run,"
+        " status, started_at, counts, samples, notes, requested_by)"
+        " values (%s, %s, %s, %s, %s, 'full', false, 'succeeded', now(), '{}', '{}', %s, 'system:test')",
+        operation, mine, mapping, system_id, system_id, [mark],
+    )  # fmt: skip
+    sql(
+        "insert into opsteward.sync_changes (tenant_id, operation_id, number, side, operation, native_id, outcome)"
+        " values (%s, %s, 1, 'target', 'create', %s, 'done')",
+        mine, operation, mark,
+    )  # fmt: skip
+    sql(
+        "insert into opsteward.sync_conflicts (id, tenant_id, mapping_id, kind, source_native_id, target_native_id,"
+        " field, found_at) values (%s, %s, %s, 'field', %s, %s, 'a', now())",
+        conflict, mine, mapping, mark, mark,
+    )  # fmt: skip
+    return {"mapping_id": str(mapping), "operation_id": str(operation), "conflict_id": str(conflict)}
 
 
 def _signed_in(tenant: Tenant, operator: Operator) -> None:

@@ -23,6 +23,7 @@ from opsteward.directory.users.service import Users
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
 from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.provisioning.sync.service import Syncs
 from opsteward.systems.service import Inventory
 from opsteward.tasks.registry import TaskRegistry
 from opsteward.tasks.schedules import Schedules
@@ -64,6 +65,7 @@ class ApiServices:
     task_types: TaskRegistry
     submission: Submission
     schedules: Schedules
+    syncs: Syncs
     agents: AgentService
     users: Users
     enrollments: Enrollments

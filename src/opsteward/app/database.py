@@ -18,6 +18,7 @@ MODELS = (
         f"{room}.models"
         for room in ("telemetry", "tasks", "systems", "actions", "provisioning", "agents", "events", "troubleshooting")
     ),
+    "provisioning.sync.models",
 )
 
 SOURCE = SchemaSource(

@@ -128,6 +128,7 @@ def api_services_of(services: Services, readiness: Callable[[], dict[str, bool]]
         task_types=services.task_types,
         submission=services.submission,
         schedules=services.schedules,
+        syncs=services.syncs,
         agents=services.agents,
         users=services.users,
         enrollments=services.enrollments,

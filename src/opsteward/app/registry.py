@@ -11,10 +11,12 @@ from opsteward.contracts.registry import Registry
 from opsteward.core.errors import Invalid
 from opsteward.core.log import get_logger
 from opsteward.events.standing_orders.document import ActionInfo
-from opsteward.integrations import ldap, mysql, network, postgresql, rest, scim, supervisor, web, webhook
+from opsteward.integrations import ldap, mysql, network, postgresql, rest, scim, supervisor, sync, web, webhook
 from opsteward.integrations.apprise import build as build_notifications
 from opsteward.integrations.apprise.settings import NotifySettings
 from opsteward.integrations.files import build as build_files
+from opsteward.provisioning import directory_records
+from opsteward.provisioning.directory_records import OwnDirectory
 
 log = get_logger(__name__)
 
@@ -25,6 +27,7 @@ def build_registry(
     extra: Sequence[Integration] = (),
     *,
     file_folders: Sequence[Path] = (),
+    directory: OwnDirectory | None = None,
 ) -> Registry:
     """All integrations, the more specific first: the first connector of a scheme is the one that tells the version."""
     routes = {
@@ -44,6 +47,8 @@ def build_registry(
         webhook.INTEGRATION,
         build_files(file_folders),
         build_notifications(routes, to_users=notify.users),
+        sync.INTEGRATION,
+        directory_records.integration(directory or OwnDirectory()),
         *extra,
     ]
     for name in plugins:

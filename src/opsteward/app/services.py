@@ -44,6 +44,10 @@ from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
 from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.provisioning.access import AccessKeeping, access_task_type
+from opsteward.provisioning.directory_records import OwnDirectory
+from opsteward.provisioning.sync.opening import Systems
+from opsteward.provisioning.sync.operations import SyncRelease, SyncTasks
+from opsteward.provisioning.sync.service import Syncs
 from opsteward.provisioning.welcome import WelcomeUsers, welcome_task_type
 from opsteward.systems.own_database import OwnDatabase, OwnServer
 from opsteward.systems.secret_references import SecretReferences
@@ -83,6 +87,7 @@ class Services:
     task_types: TaskRegistry
     submission: Submission
     schedules: Schedules
+    syncs: Syncs
     agents: AgentService
     users: Users
     enrollments: Enrollments
@@ -107,13 +112,15 @@ def build_services(settings: Settings, integrations: Sequence[Integration] = ())
         if warning := open_to_others(settings.home):
             log.warning("core.secret_key.open_to_others", detail=warning, remedy="chmod 600 the file")
         try:
+            directory = OwnDirectory()
             registry = build_registry(
                 settings.notify,
                 places_of(settings.integrations.plugins, settings.integrations.disabled_plugins),
                 integrations,
                 file_folders=settings.integrations.file_folders,
+                directory=directory,
             )
-            return _wire(settings, box, prepare_database(settings.core, box), registry)
+            return _wire(settings, box, prepare_database(settings.core, box), registry, directory)
         except BaseException:
             leave_server(settings.core)
             raise
@@ -131,13 +138,16 @@ def leave_server(settings: CoreSettings) -> None:
         EmbeddedPostgres(settings.home).stop_if_last()
 
 
-def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Registry) -> Services:
+def _wire(
+    settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Registry, directory: OwnDirectory
+) -> Services:
     bus = Bus()
     defaults = {"response_time_seconds": settings.systems.response_time_threshold}
     core = settings.core
     pool = {"pool_size": core.database_pool_size, "pool_max": core.database_pool_max}
     writing = AuditWriter(box.audit_key()).session_info
     app = Database(urls.app, name="app", session_info=writing, **pool)
+    directory.db = app
     own = OwnDatabase(urls.admin, embedded=core.database_url is None)
     references = SecretReferences(settings.systems)
     inventory = Inventory(registry, box, bus, defaults, own.refusal, OwnServer(app, own), references)
@@ -154,9 +164,11 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
     imports = Imports(bus, settings.imports)
     shipped.append(welcome_task_type(app, action_service, configured=bool(settings.notify.users)))
     shipped.append(import_task_type(app, imports))
+    shipped += SyncTasks(app, Systems(app, inventory, registry), action_service).task_types()
     shipped.append(access_task_type(app, inventory, registry, action_service))
     task_types = TaskRegistry([*shipped, *registry.task_types], max_params_bytes=settings.tasks.max_params_bytes)
     submission = Submission(task_types, settings.tasks)
+    bus.subscribe(ActionChanged, SyncRelease(submission).action_changed)
     keeping = AccessKeeping(inventory, registry)
     bus.subscribe(SystemsChanged, keeping.system_changed)
     bus.subscribe(ActionChanged, keeping.action_changed)
@@ -185,6 +197,7 @@ def _wire(settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Regi
         task_types=task_types,
         submission=submission,
         schedules=Schedules(submission),
+        syncs=Syncs(inventory, registry, submission, action_service),
         agents=AgentService(agent_types, bus),
         users=Users(bus),
         enrollments=Enrollments(bus, second_person),

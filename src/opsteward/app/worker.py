@@ -24,6 +24,7 @@ from opsteward.core.process_takeover import LostProcess, Membership, new_executo
 from opsteward.core.retention import apply_retention
 from opsteward.directory.users.lifecycle import look_after_people
 from opsteward.provisioning.access import AccessDuty
+from opsteward.provisioning.sync.schedule import SyncDuty
 from opsteward.systems.health_monitor import Monitor
 from opsteward.tasks.controls import Gate
 from opsteward.tasks.runner import Runner
@@ -85,6 +86,7 @@ class Worker:
         )
         self._gate.on_change = self._agents.pauses_changed
         self._access = AccessDuty(services.app, services.submission)
+        self._syncs = SyncDuty(services.app, services.syncs, services.inventory)
         self._measuring = ProcessMeasurement(
             services.app, services.settings.agents, home=services.settings.home, process_id=self._executor_id
         )
@@ -184,6 +186,7 @@ class Worker:
             duties.create_task(self._release_held())
             duties.create_task(look_after_people(self._services.app, self._services.users, self._services.enrollments))
             duties.create_task(self._access.run())
+            duties.create_task(self._syncs.run())
             duties.create_task(apply_retention(self._services.app, retention_of(self._services.settings)))
 
     async def _release_held(self) -> None:

@@ -27,6 +27,7 @@ from opsteward.cli import (
     plugins,
     schedules,
     standing_orders,
+    sync,
     tasks,
     user_imports,
     users,
@@ -74,6 +75,8 @@ app.add_typer(approvals.app, name="approvals")
 app.add_typer(freezes.app, name="freezes")
 app.add_typer(standing_orders.app, name="standing-orders")
 app.add_typer(admin.systems, name="systems")
+app.add_typer(sync.app, name="sync")
+app.add_typer(sync.accounts, name="accounts")
 app.add_typer(admin.tenants, name="tenants")
 app.add_typer(admin.operators, name="operators")
 app.add_typer(admin.tokens, name="tokens")

@@ -44,6 +44,8 @@ KINDS = {
     ),
     "freeze": Kind("/api/v1/freezes", lambda one: str(one["action"]), "freezes list"),
     "incident": Kind("/api/v1/incidents", lambda one: f"{one['number']} {one['title']}", "incidents list"),
+    "sync mapping": Kind("/api/v1/sync-mappings", lambda one: str(one["name"]), "sync mappings"),
+    "sync": Kind("/api/v1/sync-operations", lambda one: f"{one['status']}, {one['started_at']}", "sync status"),
     "agent": Kind("/api/v1/agents", lambda one: str(one["name"]), "agents list"),
 }
 

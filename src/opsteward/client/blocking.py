@@ -11,6 +11,7 @@ from uuid import UUID
 from opsteward.client import calls, choices, user_files
 from opsteward.client.operations import enrollments, systems, tasks, users
 from opsteward.client.types.enrollments import EnrollmentInFull, EnrollmentStatus, Rule
+from opsteward.client.types.syncs import SyncOperation
 from opsteward.client.types.systems import SystemInfo
 from opsteward.client.types.tasks import SubmittedTask, TaskInfo, TaskStatus, TaskWithNeighbours
 from opsteward.client.types.users import ImportReport, UserChangeInfo, UserInfo, UserStatus
@@ -77,6 +78,12 @@ class Opsteward(Verbs):
     def register_system(self, name: str, system_type: str, endpoint: str, **more: Json) -> SystemInfo:
         """It is watched from now on. Further: health_check_url, criticality, credentials, settings, depends_on."""
         return self._send(calls.register_system(name, system_type, endpoint, **more))
+
+    def sync_user_data(
+        self, source: str | UUID, target: str | UUID, *, sync_type: str = "incremental", **more: Json
+    ) -> SyncOperation:
+        """Bring the system `target` in step with `source`, by their mapping. Further: dry_run, max_deletions."""
+        return self._send(calls.sync_user_data(source, target, sync_type=sync_type, **more))
 
     def systems(self) -> list[SystemInfo]:
         """All systems with their present health, by name."""

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from opsteward.client.connection import Call
+from opsteward.client.connection import Call, path_id
 
 if TYPE_CHECKING:
     from opsteward.client.choices import Scope
-    from opsteward.client.types import SubmittedTask, SubmittedTasks, SystemInfo, UserInfo
+    from opsteward.client.types import SubmittedTask, SubmittedTasks, SyncOperation, SystemInfo, UserInfo
     from opsteward.core.json_types import Json
 
 
@@ -47,6 +47,14 @@ def create_tasks(tasks: Sequence[Mapping[str, Json]], *, idempotency_key: str | 
 def register_system(name: str, system_type: str, endpoint: str, **more: Json) -> Call[SystemInfo]:
     """`more` are further fields of the API's system: health_check_url, criticality, credentials, depends_on, ..."""
     return Call("POST", "/api/v1/systems", {"name": name, "type": system_type, "endpoint": endpoint, **more})
+
+
+def sync_user_data(
+    source: str | UUID, target: str | UUID, *, sync_type: str = "incremental", **more: Json
+) -> Call[SyncOperation]:
+    """`more`: dry_run, max_deletions."""
+    body = {"target_id": str(target), "sync_type": sync_type, **more}
+    return Call("POST", f"/api/v1/systems/{path_id(source)}/sync", body)
 
 
 def register_user(

@@ -15,6 +15,7 @@ from opsteward.client.operations import (
     probes,
     signing_in,
     standing_orders,
+    syncs,
     systems,
     tasks,
     troubleshooting,
@@ -41,6 +42,20 @@ class AsyncVerbs(AsyncTransport):
     acknowledge_incident = asynchronous(events.acknowledge_incident)
     resolve_incident = asynchronous(events.resolve_incident)
     troubleshoot_incident = asynchronous(events.troubleshoot_incident)
+    keep_sync_mapping = asynchronous(syncs.keep_sync_mapping)
+    list_sync_mappings = asynchronous(syncs.list_sync_mappings)
+    get_sync_mapping = asynchronous(syncs.get_sync_mapping)
+    remove_sync_mapping = asynchronous(syncs.remove_sync_mapping)
+    run_sync_mapping = asynchronous(syncs.run_sync_mapping)
+    list_sync_orphans = asynchronous(syncs.list_sync_orphans)
+    remove_sync_orphans = asynchronous(syncs.remove_sync_orphans)
+    adopt_sync_orphan = asynchronous(syncs.adopt_sync_orphan)
+    list_sync_operations = asynchronous(syncs.list_sync_operations)
+    get_sync_operation = asynchronous(syncs.get_sync_operation)
+    list_sync_changes = asynchronous(syncs.list_sync_changes)
+    undo_sync = asynchronous(syncs.undo_sync)
+    list_sync_conflicts = asynchronous(syncs.list_sync_conflicts)
+    decide_sync_conflict = asynchronous(syncs.decide_sync_conflict)
     plan_systems = asynchronous(systems.plan_systems)
     apply_systems = asynchronous(systems.apply_systems)
     check_system_access = asynchronous(systems.check_system_access)
@@ -170,6 +185,20 @@ class Verbs(BlockingTransport):
     acknowledge_incident = blocking(events.acknowledge_incident)
     resolve_incident = blocking(events.resolve_incident)
     troubleshoot_incident = blocking(events.troubleshoot_incident)
+    keep_sync_mapping = blocking(syncs.keep_sync_mapping)
+    list_sync_mappings = blocking(syncs.list_sync_mappings)
+    get_sync_mapping = blocking(syncs.get_sync_mapping)
+    remove_sync_mapping = blocking(syncs.remove_sync_mapping)
+    run_sync_mapping = blocking(syncs.run_sync_mapping)
+    list_sync_orphans = blocking(syncs.list_sync_orphans)
+    remove_sync_orphans = blocking(syncs.remove_sync_orphans)
+    adopt_sync_orphan = blocking(syncs.adopt_sync_orphan)
+    list_sync_operations = blocking(syncs.list_sync_operations)
+    get_sync_operation = blocking(syncs.get_sync_operation)
+    list_sync_changes = blocking(syncs.list_sync_changes)
+    undo_sync = blocking(syncs.undo_sync)
+    list_sync_conflicts = blocking(syncs.list_sync_conflicts)
+    decide_sync_conflict = blocking(syncs.decide_sync_conflict)
     plan_systems = blocking(systems.plan_systems)
     apply_systems = blocking(systems.apply_systems)
     check_system_access = blocking(systems.check_system_access)

@@ -646,6 +646,112 @@ create table opsteward.access_due (
 create index ix_access_due_at on opsteward.access_due (due_at) where batch is null;
 create index ix_access_due_batch on opsteward.access_due (tenant_id, batch) where batch is not null;
 
+create table opsteward.sync_mappings (
+    id uuid not null,
+    tenant_id uuid not null,
+    name text not null,
+    name_key text not null,
+    source_id uuid not null,
+    target_id uuid not null,
+    definition jsonb not null,
+    source_cursor text,
+    target_cursor text,
+    next_at timestamptz,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    constraint pk_sync_mappings primary key (id),
+    constraint uq_sync_mappings_tenant_id_name_key unique (tenant_id, name_key)
+);
+create index ix_sync_mappings_next_at on opsteward.sync_mappings (next_at);
+
+create table opsteward.sync_records (
+    tenant_id uuid not null,
+    mapping_id uuid not null,
+    side text not null,
+    native_id text not null,
+    key text,
+    hash uuid not null,
+    fields jsonb not null,
+    base jsonb,
+    pair_id text,
+    version text,
+    active boolean,
+    changed_at timestamptz,
+    gone boolean not null default false,
+    constraint pk_sync_records primary key (tenant_id, mapping_id, side, native_id)
+);
+create index ix_sync_records_key on opsteward.sync_records (tenant_id, mapping_id, side, key);
+create index ix_sync_records_unpaired on opsteward.sync_records (tenant_id, mapping_id, side) where pair_id is null;
+
+create unlogged table opsteward.sync_seen (
+    tenant_id uuid not null,
+    read_id uuid not null,
+    native_id text not null,
+    constraint pk_sync_seen primary key (tenant_id, read_id, native_id)
+);
+
+create table opsteward.sync_operations (
+    id uuid not null,
+    tenant_id uuid not null,
+    mapping_id uuid not null,
+    source_id uuid not null,
+    target_id uuid not null,
+    sync_type text not null,
+    dry_run boolean not null,
+    max_deletions int,
+    status text not null,
+    started_at timestamptz not null,
+    ended_at timestamptz,
+    counts jsonb not null,
+    samples jsonb not null,
+    notes text[] not null,
+    is_begun boolean not null default false,
+    plan_hash text,
+    action_id uuid,
+    undo_of uuid,
+    requested_by text not null,
+    error text,
+    constraint pk_sync_operations primary key (id)
+);
+create index ix_sync_operations_mapping on opsteward.sync_operations (tenant_id, mapping_id, id);
+create index ix_sync_operations_action on opsteward.sync_operations (tenant_id, action_id);
+
+create table opsteward.sync_changes (
+    tenant_id uuid not null,
+    operation_id uuid not null,
+    number int not null,
+    side text not null,
+    operation text not null,
+    native_id text,
+    pair_id text,
+    key text,
+    version text,
+    before jsonb,
+    after jsonb,
+    whole jsonb,
+    outcome text,
+    problem text not null default '',
+    constraint pk_sync_changes primary key (tenant_id, operation_id, number)
+);
+create index ix_sync_changes_open on opsteward.sync_changes (tenant_id, operation_id, number) where outcome is null;
+
+create table opsteward.sync_conflicts (
+    id uuid not null,
+    tenant_id uuid not null,
+    mapping_id uuid not null,
+    kind text not null,
+    source_native_id text not null,
+    target_native_id text not null,
+    field text not null,
+    source_value text,
+    target_value text,
+    choice text,
+    decided_by text,
+    found_at timestamptz not null,
+    constraint pk_sync_conflicts primary key (id),
+    constraint uq_sync_conflicts_what unique (tenant_id, mapping_id, kind, source_native_id, target_native_id, field)
+);
+
 -- actions
 
 create table opsteward.action_runs (

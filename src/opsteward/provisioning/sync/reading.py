@@ -1,0 +1,242 @@
+"""One side of a mapping is read into its shadow: by COPY, a few thousand records at a time, compared by hash there.
+
+Memory does not grow with the size of the list. What may be concluded from an absence is the connector's word
+(`Coverage`); a list that came empty never says that anything is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.contracts.records import Batch, Coverage, Cursor, Record, RecordSource
+from opsteward.core.db import Database, copy_text, leave_to_the_log_writer, tenant_of
+from opsteward.core.errors import BadReply
+from opsteward.core.ids import uuid7
+from opsteward.core.storable_text import storable
+from opsteward.provisioning.sync.projection import match_key, project
+from opsteward.provisioning.sync.types import MappingDefinition, Side
+
+#: Records of one COPY.
+CHUNK = 10_000
+_COPY = "copy pg_temp.sync_stage (native_id, key, fields, version, active, changed_at) from stdin"
+_STAGE = sa.text("""
+create temp table sync_stage (
+    native_id text, key text, fields jsonb, version text, active boolean, changed_at timestamptz) on commit drop
+""")
+_MERGE = sa.text("""
+insert into opsteward.sync_records as r
+    (tenant_id, mapping_id, side, native_id, key, hash, fields, version, active, changed_at)
+select distinct on (s.native_id) :tenant, :mapping, :side, s.native_id, s.key, s.hash, s.fields, s.version, s.active,
+    s.changed_at
+from (select *, md5(fields::text)::uuid as hash from pg_temp.sync_stage) s
+-- what is as it was is left out here: a conflict that updates nothing would still lock its row
+left join opsteward.sync_records o on o.tenant_id = :tenant and o.mapping_id = :mapping and o.side = :side
+    and o.native_id = s.native_id
+where o.native_id is null or o.hash <> s.hash or o.gone or o.active is distinct from s.active
+    or o.version is distinct from s.version
+on conflict (tenant_id, mapping_id, side, native_id) do update set
+    key = excluded.key, hash = excluded.hash, fields = excluded.fields, version = excluded.version,
+    active = excluded.active, changed_at = excluded.changed_at, gone = false,
+    base = case when r.pair_id is null or r.hash = excluded.hash then r.base else coalesce(r.base, r.fields) end
+""")
+_SEEN = sa.text("""
+insert into opsteward.sync_seen (tenant_id, read_id, native_id)
+select :tenant, :read, native_id from pg_temp.sync_stage on conflict do nothing
+""")
+_SEEN_IDS = sa.text("""
+insert into opsteward.sync_seen (tenant_id, read_id, native_id)
+select :tenant, :read, unnest(cast(:ids as text[])) on conflict do nothing
+""")
+_ABSENT = """
+ r.tenant_id = :tenant and r.mapping_id = :mapping and r.side = :side and not exists (
+    select from opsteward.sync_seen s where s.tenant_id = :tenant and s.read_id = :read and s.native_id = r.native_id)
+"""
+_LISTED = """
+ r.tenant_id = :tenant and r.mapping_id = :mapping and r.side = :side and r.native_id = any(cast(:ids as text[]))
+"""
+
+
+@dataclass
+class ReadReport:
+    """What one side's read gave. `deletions`: whether an absence was taken for one."""
+
+    records: int = 0
+    deletions: bool = True
+    cursor: Cursor | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+class SideReader:
+    """Reads one side of one mapping."""
+
+    def __init__(self, db: Database, tenant_id: UUID, mapping_id: UUID, definition: MappingDefinition) -> None:
+        self._db = db
+        self._tenant = tenant_id
+        self._mapping = mapping_id
+        self._definition = definition
+        self._merged: dict[Side, int] = {"source": 0, "target": 0}
+        self._analyze_at: dict[Side, int] = {"source": CHUNK // 2, "target": CHUNK // 2}
+
+    async def read(self, side: Side, source: RecordSource, since: Cursor | None) -> ReadReport:
+        """Read it all, or what changed since the cursor. Raises ConnectorError."""
+        d = self._definition
+        resource = d.source_resource if side == "source" else d.target_resource
+        report, waiting, read_id = ReadReport(), list[Record](), uuid7()
+        last: Batch | None = None
+        merging: asyncio.Task[None] | None = None
+        try:
+            async for batch in source.read(resource, since):
+                last = batch
+                report.records += len(batch.upserts) + len(batch.unchanged_ids)
+                report.notes += [storable(each, limit=300) for each in batch.problems[: 20 - len(report.notes)]]
+                waiting += batch.upserts
+                if batch.deleted_ids or batch.unchanged_ids:
+                    await self._note(side, read_id, batch)
+                if len(waiting) >= CHUNK:
+                    if merging is not None:
+                        await merging
+                    # the database works on these while the next are read
+                    merging = asyncio.create_task(self._merge(side, read_id, waiting))
+                    waiting = []
+            if merging is not None:
+                await merging
+            if waiting:
+                await self._merge(side, read_id, waiting)
+            if last is None or last.coverage is None:
+                raise BadReply(f"the list of the {side} broke off without its end")
+            await self._conclude(side, read_id, last, report)
+        finally:
+            if merging is not None and not merging.done():
+                merging.cancel()
+                await asyncio.wait({merging})
+            async with self._db.unit_of_work(self._tenant) as session:
+                await session.execute(
+                    sa.text("delete from opsteward.sync_seen where tenant_id = :tenant and read_id = :read"),
+                    {"tenant": self._tenant, "read": read_id},
+                )
+        return report
+
+    def _about(self, side: Side, read_id: UUID) -> dict[str, object]:
+        return {"tenant": self._tenant, "mapping": self._mapping, "side": side, "read": read_id}
+
+    async def _merge(self, side: Side, read_id: UUID, records: Sequence[Record]) -> None:
+        async with self._db.unit_of_work(self._tenant) as session:
+            await leave_to_the_log_writer(session)
+            await stage(session, self._definition, side, records)
+            about = self._about(side, read_id)
+            merged = await session.execute(_MERGE, about)
+            self._merged[side] += cast("sa.CursorResult[object]", merged).rowcount
+            await session.execute(_SEEN, about)
+        if self._merged[side] >= self._analyze_at[side]:
+            self._analyze_at[side] *= 4
+            async with self._db.unit_of_work(self._tenant) as session:
+                await session.execute(sa.text("select opsteward.analyze_sync_records()"))
+
+    async def _note(self, side: Side, read_id: UUID, batch: Batch) -> None:
+        about = self._about(side, read_id)
+        async with self._db.unit_of_work(self._tenant) as session:
+            if batch.unchanged_ids:
+                await session.execute(_SEEN_IDS, about | {"ids": list(batch.unchanged_ids)})
+            if batch.deleted_ids:
+                await _forget(session, _LISTED, about | {"ids": list(batch.deleted_ids)})
+
+    async def _conclude(self, side: Side, read_id: UUID, last: Batch, report: ReadReport) -> None:
+        report.cursor = last.cursor
+        if last.coverage in (Coverage.CHANGES, Coverage.UPDATES):
+            return
+        if last.coverage is Coverage.PARTIAL:
+            report.deletions = False
+            report.notes.append(f"the list of the {side} is incomplete, nothing is taken for gone: {last.note}"[:500])
+            return
+        if not report.records:
+            report.deletions = False
+            report.notes.append(f"the list of the {side} is empty: nothing is taken for gone")
+            return
+        async with self._db.unit_of_work(self._tenant) as session:
+            await over_whole_lists(session)
+            await _forget(session, _ABSENT, self._about(side, read_id))
+
+
+async def over_whole_lists(session: AsyncSession) -> None:
+    """Let the statements of this transaction go over all records of a mapping: they may take long, and join by hash.
+    Of a list that has just been read there are no statistics yet, without which the planner takes it for a few rows
+    and joins each with each."""
+    for setting in ("statement_timeout = 0", "enable_nestloop = off", "work_mem = '64MB'"):
+        await session.execute(sa.text(f"set local {setting}"))
+
+
+async def _forget(session: AsyncSession, which: str, about: dict[str, object]) -> None:
+    """Those that have a pair are marked as gone, for the difference to see; the others are dropped."""
+    await session.execute(
+        sa.text(f"update opsteward.sync_records r set gone = true where pair_id is not null and not gone and {which}"),
+        about,
+    )
+    await session.execute(sa.text(f"delete from opsteward.sync_records r where pair_id is null and {which}"), about)
+
+
+async def stage(session: AsyncSession, d: MappingDefinition, side: Side, records: Iterable[Record]) -> None:
+    """The records in the form both sides are compared in, in `pg_temp.sync_stage` until the end of the transaction."""
+    await session.execute(_STAGE)
+    await copy_text(session, _COPY, (_line(d, side, each) for each in records))
+
+
+async def remember(
+    session: AsyncSession, mapping_id: UUID, d: MappingDefinition, side: Side, one: Record, *, keep_base: bool
+) -> None:
+    """The shadow of one record as it is now; `keep_base`: what was agreed on before is kept to compare with."""
+    fields = project(d, side, one)
+    about = {
+        "tenant": tenant_of(session),
+        "mapping": mapping_id,
+        "side": side,
+        "id": one.native_id,
+        "key": match_key(fields.get(d.key)),
+        "fields": json.dumps(fields),
+        "version": one.version,
+        "active": one.active,
+        "changed_at": one.changed_at,
+        "keep": keep_base,
+    }
+    await session.execute(_REMEMBER, about)
+
+
+_REMEMBER = sa.text("""
+insert into opsteward.sync_records as r (tenant_id, mapping_id, side, native_id, key, hash, fields, version, active,
+    changed_at)
+values (:tenant, :mapping, :side, :id, :key, md5(cast(:fields as jsonb)::text)::uuid, cast(:fields as jsonb),
+    :version, :active, :changed_at)
+on conflict (tenant_id, mapping_id, side, native_id) do update set key = excluded.key, hash = excluded.hash,
+    fields = excluded.fields, version = excluded.version, active = excluded.active,
+    changed_at = excluded.changed_at, gone = false,
+    base = case when not :keep then null when r.pair_id is null or r.hash = excluded.hash then r.base
+        else coalesce(r.base, r.fields) end
+""")
+
+
+def _line(d: MappingDefinition, side: Side, record: Record) -> str:
+    fields = project(d, side, record)
+    key = match_key(fields.get(d.key))
+    columns = (
+        _escaped(record.native_id),
+        _escaped(key),
+        _escaped(json.dumps(fields, ensure_ascii=False).replace("\\u0000", "\\ufffd")),
+        _escaped(record.version),
+        "\\N" if record.active is None else "t" if record.active else "f",
+        "\\N" if record.changed_at is None else record.changed_at.isoformat(),
+    )
+    return "\t".join(columns) + "\n"
+
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def _escaped(text: str | None) -> str:
+    return "\\N" if text is None else storable(text).translate(_ESCAPES)

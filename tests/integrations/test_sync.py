@@ -1,0 +1,309 @@
+"""Two real systems kept in step: a folder of CSV and a table of PostgreSQL."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from real_parts import Postgres
+
+from opsteward.core.errors import Conflict, Invalid
+from opsteward.integrations import files, postgresql
+from support.instance import Instance, Tenant
+from support.syncing import Syncing
+
+COLUMNS = ["id", "login", "name", "mail", "dept", "enabled"]
+FIELDS: list[dict[str, Any]] = [
+    {"target": "login", "source": "login"},
+    {"target": "name", "source": "name", "transforms": [{"strip": True}]},
+    {"target": "mail", "source": "mail", "transforms": [{"case": "lower"}]},
+    {"target": "dept", "source": "dept", "transforms": [{"map": {"IT": "tech"}}, {"default": "none"}]},
+]
+DEFINITION: dict[str, Any] = {
+    "source_resource": "people",
+    "target_resource": "staff",
+    "key": "login",
+    "fields": FIELDS,
+    "missing": "delete",
+    "guard": {"max_deletions_percent": 20},
+}
+TWO_WAYS = {
+    "fields": [{"target": name, "source": name, "direction": "both"} for name in ("login", "name", "mail", "dept")],
+    "create": "both",
+}
+Rows = Callable[[], dict[str, tuple[Any, ...]]]
+
+
+class Company:
+    """A CSV file and a table of people."""
+
+    def __init__(self, folder: Path, postgres: Postgres) -> None:
+        self.path = folder / "people.csv"
+        self.dsn = postgres.dsn()
+        self.people: dict[str, dict[str, str]] = {}
+
+    def person(self, number: int, **values: str) -> None:
+        row = {"id": str(number), "login": f"u{number}", "name": f"Üser {number}", "mail": f"U{number}@Ex.org"}
+        self.people[str(number)] = row | {"dept": "IT", "enabled": "true"} | self.people.get(str(number), {}) | values
+
+    def write(self) -> None:
+        with self.path.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, COLUMNS)
+            writer.writeheader()
+            writer.writerows(self.people.values())
+
+    def read(self) -> dict[str, dict[str, str]]:
+        with self.path.open(newline="", encoding="utf-8") as stream:
+            return {row["login"]: row for row in csv.DictReader(stream)}
+
+    def sql(self, statement: str, *params: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.dsn, autocommit=True) as admin:
+            done = admin.execute(statement.encode(), params)
+            return done.fetchall() if done.description else []
+
+    def table(self) -> dict[str, tuple[Any, ...]]:
+        return {row[0]: row for row in self.sql("select login, name, mail, dept from staff order by 1")}
+
+
+@pytest.fixture
+def company(tmp_path: Path, postgres: Postgres) -> Company:
+    made = Company(tmp_path, postgres)
+    made.sql("drop table if exists staff")
+    made.sql(
+        "create table staff (id serial primary key, login text unique, name text, mail text, dept text,"
+        " note text default 'kept')"
+    )
+    made.sql("grant all on staff to shop")
+    made.sql("grant all on sequence staff_id_seq to shop")
+    for number in range(1, 21):
+        made.person(number)
+    made.write()
+    return made
+
+
+@pytest.fixture
+async def syncing(instance: Instance, tenant: Tenant, company: Company, postgres: Postgres) -> Syncing:
+    return Syncing(instance, tenant.id, [files.build([company.path.parent]), postgresql.INTEGRATION])
+
+
+@pytest.fixture
+async def systems(syncing: Syncing, company: Company, postgres: Postgres) -> tuple[UUID, UUID]:
+    source = await syncing.system(
+        "hr",
+        "file_system",
+        f"file://{company.path.parent}",
+        resources={"people": {"file": "people.csv", "key": "id", "active": "enabled"}},
+    )
+    target = await syncing.system(
+        "shop-db",
+        "database",
+        postgres.endpoint(),
+        {"username": "shop"},
+        resources={"staff": {"table": "staff", "key": "id"}},
+    )
+    return source, target
+
+
+async def test_joiners_movers_leavers_and_a_renamed_key_reach_the_table_and_then_nothing_is_left(
+    syncing: Syncing, systems: tuple[UUID, UUID], company: Company
+) -> None:
+    mapping = await syncing.mapping(*systems, DEFINITION)
+    first = await syncing.run(mapping)
+    assert (first.status, first.counts["create"]) == ("succeeded", 20), first
+    assert company.table()["u1"] == ("u1", "Üser 1", "u1@ex.org", "tech")
+
+    company.person(21)
+    company.person(2, dept="Sales", name="  Moved ")
+    company.person(3, login="renamed")
+    del company.people["4"]
+    company.write()
+    ids = dict(company.sql("select login, id from staff"))
+    second = await syncing.run(mapping, full=False)
+    assert second.status == "succeeded", second
+    assert {name: second.counts.get(name) for name in ("create", "update", "delete")} == {
+        "create": 1,
+        "update": 2,
+        "delete": 1,
+    }
+    table = company.table()
+    assert table["u2"] == ("u2", "Moved", "u2@ex.org", "Sales")
+    assert "u4" not in table and "u3" not in table
+    assert dict(company.sql("select login, id from staff"))["renamed"] == ids["u3"]
+    third = await syncing.run(mapping)
+    assert (third.status, await syncing.changes(third)) == ("succeeded", [])
+
+
+async def test_a_dry_run_writes_nothing_and_shows_counts_and_samples_of_each_field(
+    syncing: Syncing, systems: tuple[UUID, UUID], company: Company
+) -> None:
+    mapping = await syncing.mapping(*systems, DEFINITION)
+    await syncing.run(mapping)
+    company.person(5, dept="Legal")
+    company.write()
+    before = company.table()
+    dry = await syncing.plan(mapping, dry_run=True)
+    assert (dry.status, dry.action_id) == ("planned", None)
+    assert dry.samples["dept"] == [{"key": "u5", "before": "tech", "after": "Legal"}]
+    assert company.table() == before
+
+
+async def test_undo_of_a_sync_restores_the_target_exactly(
+    syncing: Syncing, systems: tuple[UUID, UUID], company: Company
+) -> None:
+    mapping = await syncing.mapping(*systems, DEFINITION)
+    await syncing.run(mapping)
+    company.sql("update staff set note = 'by hand' where login = 'u4'")
+    before = company.sql("select * from staff order by id")
+    company.person(21)
+    company.person(2, dept="Sales")
+    company.person(3, login="renamed")
+    del company.people["4"]
+    company.write()
+    done = await syncing.run(mapping)
+    assert company.sql("select * from staff order by id") != before
+    undone = await syncing.undo(done)
+    assert undone.status == "succeeded", (undone, await syncing.changes(undone))
+    assert company.sql("select * from staff order by id") == before
+    again = await syncing.plan(mapping, dry_run=True)
+    assert (again.counts["create"], again.counts["update"]) == (1, 2)
+    # whom nobody in the source stands for is an orphan, and not deleted again unasked
+    assert ("delete" in again.counts, [one.key for one in await syncing.orphans(mapping)]) == (False, ["u4"])
+
+
+@pytest.mark.parametrize("broken", ["empty", "cut off", "half"])
+async def test_a_source_that_answers_with_less_than_all_deletes_nobody(
+    syncing: Syncing, systems: tuple[UUID, UUID], company: Company, broken: str
+) -> None:
+    mapping = await syncing.mapping(*systems, DEFINITION)
+    await syncing.run(mapping)
+    whole = company.path.read_text(encoding="utf-8")
+    kept = {"empty": whole.split("\n")[0] + "\n", "cut off": whole[: len(whole) // 2], "half": ""}[broken]
+    company.path.write_text(kept or "\n".join(whole.splitlines()[:11]) + "\n", encoding="utf-8")
+    outcome = await syncing.run(mapping)
+    assert len(company.table()) == 20
+    assert outcome.status in {"succeeded", "refused"} and outcome.notes
+    if broken == "half":
+        assert "max_deletions=10" in outcome.notes[-1]
+        allowed = await syncing.run(mapping, max_deletions=10)
+        assert (allowed.status, len(company.table())) == ("succeeded", 10)
+
+
+@pytest.mark.parametrize("policy", ["source", "target", "manual"])
+async def test_what_was_changed_by_hand_at_the_target_is_found_and_handled_by_policy(
+    syncing: Syncing, systems: tuple[UUID, UUID], company: Company, policy: str
+) -> None:
+    mapping = await syncing.mapping(*systems, DEFINITION | {"policy": policy})
+    await syncing.run(mapping)
+    company.sql("update staff set dept = 'by hand' where login = 'u1'")
+    company.person(2, dept="Sales")
+    company.write()
+    done = await syncing.run(mapping)
+    assert done.status == "succeeded"
+    assert company.table()["u2"][3] == "Sales"
+    assert company.table()["u1"][3] == ("tech" if policy == "source" else "by hand")
+    waiting = await syncing.conflicts(mapping)
+    assert [(one.field, one.source_value, one.target_value) for one in waiting] == (
+        [("dept", "tech", "by hand")] if policy == "manual" else []
+    )
+    if policy == "manual":
+        async with syncing.db.unit_of_work(syncing.tenant_id) as session:
+            await syncing.syncs.decide(session, conflict_id=waiting[0].id, choice="source", actor="operator:ada")
+        await syncing.run(mapping)
+        assert company.table()["u1"][3] == "tech"
+
+
+async def test_both_ways_each_side_gets_what_the_other_changed(
+    syncing: Syncing, systems: tuple[UUID, UUID], company: Company
+) -> None:
+    mapping = await syncing.mapping(*systems, DEFINITION | TWO_WAYS)
+    await syncing.run(mapping)
+    company.person(1, dept="from the file")
+    company.write()
+    company.sql("update staff set dept = 'from the table' where login = 'u2'")
+    done = await syncing.run(mapping)
+    assert done.status == "succeeded", (done, await syncing.changes(done))
+    assert company.table()["u1"][3] == company.read()["u1"]["dept"] == "from the file"
+    assert company.table()["u2"][3] == company.read()["u2"]["dept"] == "from the table"
+    again = await syncing.run(mapping)
+    assert await syncing.changes(again) == []
+
+
+async def test_a_write_that_died_before_it_was_recorded_is_not_made_twice(
+    syncing: Syncing, systems: tuple[UUID, UUID], company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from opsteward.provisioning.sync import applying
+
+    mapping = await syncing.mapping(*systems, DEFINITION)
+    planned = await syncing.plan(mapping)
+    await syncing.approve(planned)
+    with monkeypatch.context() as patch:
+        patch.setattr(applying.Applier, "_remember", _die)
+        with pytest.raises(KeyboardInterrupt):
+            await syncing.apply(planned)
+    company.sql("create table if not exists writes (n int)")
+    assert len(company.table()) == 20
+    ids = company.sql("select id from staff order by 1")
+    done = await syncing.apply(planned)
+    assert (done.status, company.sql("select id from staff order by 1")) == ("succeeded", ids)
+    again = await syncing.run(mapping)
+    assert await syncing.changes(again) == []
+
+
+async def _die(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+async def test_accounts_that_are_there_already_are_adopted_and_orphans_are_listed_and_removed(
+    syncing: Syncing, systems: tuple[UUID, UUID], company: Company
+) -> None:
+    company.sql("insert into staff (login, name, mail, dept) values ('u1', 'Old', 'u1@ex.org', 'tech')")
+    company.sql("insert into staff (login, name, mail) values ('ghost', 'Ghost', 'g@x'), ('other', 'X', 'U2@EX.ORG ')")
+    mapping = await syncing.mapping(*systems, DEFINITION | {"match": [{"field": "mail", "how": "normalised"}]})
+    done = await syncing.run(mapping)
+    assert (done.status, done.counts["create"], done.counts["update"]) == ("succeeded", 18, 2)
+    assert len(company.table()) == 21 and "other" not in company.table()
+    (ghost,) = await syncing.orphans(mapping)
+    assert ghost.key == "ghost"
+    async with syncing.db.unit_of_work(syncing.tenant_id) as session:
+        removal = await syncing.syncs.remove_orphans(
+            session, mapping_id=mapping, native_ids=[ghost.native_id], how="delete", actor="operator:ada"
+        )
+    assert "ghost" in company.table()
+    await syncing.approve(removal)
+    assert (await syncing.apply(removal)).status == "succeeded"
+    assert "ghost" not in company.table()
+    await syncing.undo(removal)
+    assert "ghost" in company.table()
+
+
+async def test_a_record_changed_between_plan_and_write_is_left_for_the_next_plan(
+    syncing: Syncing, systems: tuple[UUID, UUID], company: Company
+) -> None:
+    mapping = await syncing.mapping(*systems, DEFINITION)
+    await syncing.run(mapping)
+    company.person(1, dept="Sales")
+    company.write()
+    planned = await syncing.plan(mapping)
+    company.sql("update staff set dept = 'meanwhile' where login = 'u1'")
+    await syncing.approve(planned)
+    done = await syncing.apply(planned)
+    assert (done.status, company.table()["u1"][3]) == ("incomplete", "meanwhile")
+    await syncing.run(mapping)
+    assert company.table()["u1"][3] == "Sales"
+
+
+async def test_definitions_that_cannot_work_are_refused_by_field(syncing: Syncing, systems: tuple[UUID, UUID]) -> None:
+    for wrong in ({"key": "nowhere"}, {"fields": []}, {"policy": "dice"}, {"fields": [{"target": "x"}]}, {"more": 1}):
+        with pytest.raises(Invalid) as refused:
+            await syncing.mapping(*systems, DEFINITION | wrong)
+        assert all(problem.field.startswith("definition") for problem in refused.value.problems)
+    mapping = await syncing.mapping(*systems, DEFINITION)
+    planned = await syncing.plan(mapping)
+    await syncing.approve(planned)
+    with pytest.raises(Conflict, match="applying already"):
+        await syncing.plan(mapping)
