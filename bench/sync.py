@@ -25,9 +25,9 @@ from opsteward.app.settings import load_settings
 from opsteward.contracts.task import TaskContext
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.provisioning.sync import queries
-from opsteward.provisioning.sync.opening import Systems
 from opsteward.provisioning.sync.operations import OfOperation, SyncTasks
 from opsteward.provisioning.sync.types import SyncOperation
+from opsteward.systems.record_connections import RecordConnections
 from opsteward.systems.registration import NewSystem
 
 _FILL = """
@@ -93,7 +93,7 @@ async def measured(services: Services, dsn: str, alone: float) -> None:
             definition={"source_resource": "ours", "target_resource": "theirs", "key": "login",
                         "fields": [{"source": name, "target": name} for name in FIELDS]},
         )  # fmt: skip
-    systems = Systems(services.app, services.inventory, services.registry)
+    systems = RecordConnections(services.app, services.inventory, services.registry)
     tasks = SyncTasks(services.app, systems, services.action_service)
     for what in ("first sync", "later sync"):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_utime

@@ -17,10 +17,10 @@ from opsteward.core.bus import Bus
 from opsteward.core.errors import OpsError
 from opsteward.integrations.sync import INTEGRATION as SYNC
 from opsteward.provisioning.sync import queries
-from opsteward.provisioning.sync.opening import Systems
 from opsteward.provisioning.sync.operations import OfOperation, SyncRelease, SyncTasks
 from opsteward.provisioning.sync.service import Syncs
 from opsteward.provisioning.sync.types import Orphan, SyncChange, SyncConflict, SyncOperation
+from opsteward.systems.record_connections import RecordConnections
 from opsteward.systems.registration import NewSystem
 from opsteward.systems.service import Inventory
 from support.instance import Instance
@@ -40,7 +40,7 @@ class Syncing:
         registry = Registry([*self.integrations, SYNC])
         self.inventory = Inventory(registry, services.box, Bus())
         self.actions = ActionService(registry, self.inventory, Bus())
-        self.tasks = SyncTasks(self.db, Systems(self.db, self.inventory, registry), self.actions)
+        self.tasks = SyncTasks(self.db, RecordConnections(self.db, self.inventory, registry), self.actions)
         self.syncs = Syncs(self.inventory, registry, services.submission, self.actions)
         self.release = SyncRelease(services.submission)
 

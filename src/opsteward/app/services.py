@@ -45,11 +45,11 @@ from opsteward.events.intake import Intake
 from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.provisioning.access import AccessKeeping, access_task_type
 from opsteward.provisioning.directory_records import OwnDirectory
-from opsteward.provisioning.sync.opening import Systems
 from opsteward.provisioning.sync.operations import SyncRelease, SyncTasks
 from opsteward.provisioning.sync.service import Syncs
 from opsteward.provisioning.welcome import WelcomeUsers, welcome_task_type
 from opsteward.systems.own_database import OwnDatabase, OwnServer
+from opsteward.systems.record_connections import RecordConnections
 from opsteward.systems.secret_references import SecretReferences
 from opsteward.systems.service import Inventory
 from opsteward.systems.types import SystemsChanged
@@ -164,7 +164,7 @@ def _wire(
     imports = Imports(bus, settings.imports)
     shipped.append(welcome_task_type(app, action_service, configured=bool(settings.notify.users)))
     shipped.append(import_task_type(app, imports))
-    shipped += SyncTasks(app, Systems(app, inventory, registry), action_service).task_types()
+    shipped += SyncTasks(app, RecordConnections(app, inventory, registry), action_service).task_types()
     shipped.append(access_task_type(app, inventory, registry, action_service))
     task_types = TaskRegistry([*shipped, *registry.task_types], max_params_bytes=settings.tasks.max_params_bytes)
     submission = Submission(task_types, settings.tasks)

@@ -85,6 +85,15 @@ class RecordConnections:
                     await note_success(session, system_id=system_id)
 
 
+def check_holds_records(registry: Registry, endpoint: str, system_type: str, *, field: str, writable: bool) -> None:
+    """Raises Invalid naming `field` where no connector of this endpoint holds records."""
+    kind = RecordTarget if writable else RecordSource
+    connector = registry.records_connector(endpoint, system_type)
+    if connector is None or not issubclass(cast(type[object], connector), kind):
+        does = "be changed" if writable else "be read"
+        raise Invalid.field(field, f"is a system whose records can't {does} here", "see `opsteward plugins list`")
+
+
 class GuardedRecords(RecordTarget):
     """A connector whose calls end in time and are tried again where that can help, each time on a new connection."""
 

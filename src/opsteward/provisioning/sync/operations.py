@@ -26,11 +26,11 @@ from opsteward.core.log import get_logger
 from opsteward.core.redact import redact_text
 from opsteward.provisioning.sync.applying import Applier
 from opsteward.provisioning.sync.models import SyncChangeRow, SyncMapping, SyncOperationRow
-from opsteward.provisioning.sync.opening import Systems
 from opsteward.provisioning.sync.pairing import pair
 from opsteward.provisioning.sync.planning import Planner, refusals
 from opsteward.provisioning.sync.reading import ReadReport, SideReader, over_whole_lists
 from opsteward.provisioning.sync.types import MappingDefinition, Side, SyncStatus
+from opsteward.systems.record_connections import RecordConnections
 from opsteward.tasks.submission import Submission
 from opsteward.tasks.types import NewTask
 from opsteward.telemetry import audit
@@ -54,7 +54,7 @@ class OfOperation(BaseModel):
 class SyncTasks:
     """What the tasks of a sync do; one per process."""
 
-    def __init__(self, db: Database, systems: Systems, action_service: ActionService) -> None:
+    def __init__(self, db: Database, systems: RecordConnections, action_service: ActionService) -> None:
         self._db = db
         self._systems = systems
         self._actions = action_service
@@ -87,7 +87,7 @@ class SyncTasks:
         ctx.progress(10, "reading both sides")
 
         async def read(side: Side, system_id: UUID, cursor: str | None) -> None:
-            async with self._systems.source(ctx.tenant_id, system_id) as source:
+            async with self._systems.open(ctx.tenant_id, system_id) as source:
                 since = Cursor(cursor) if cursor and not whole else None
                 reports[side] = await reader.read(side, source, since)
 
@@ -166,7 +166,7 @@ class SyncTasks:
         try:
             async with AsyncExitStack() as stack:
                 for side, system_id in await self._written_sides(ctx.tenant_id, operation, mapping):
-                    sides[side] = await stack.enter_async_context(self._systems.target(ctx.tenant_id, system_id))
+                    sides[side] = await stack.enter_async_context(self._systems.open(ctx.tenant_id, system_id))
 
                 def progress(done: int) -> None:
                     ctx.progress(min(99, done * 100 // max(total, 1)), f"{done} of {total} changes")

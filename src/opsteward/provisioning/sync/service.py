@@ -19,7 +19,6 @@ from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
 from opsteward.provisioning.sync import queries
 from opsteward.provisioning.sync.models import SyncMapping, SyncOperationRow
-from opsteward.provisioning.sync.opening import check_holds_records
 from opsteward.provisioning.sync.operations import PLAN, ask
 from opsteward.provisioning.sync.types import (
     SYNC_ENDS,
@@ -29,6 +28,7 @@ from opsteward.provisioning.sync.types import (
     SyncOperation,
     SyncStatus,
 )
+from opsteward.systems.record_connections import check_holds_records
 from opsteward.systems.service import Inventory
 from opsteward.tasks.submission import Submission
 from opsteward.tasks.types import NewTask
