@@ -24,3 +24,9 @@ class SystemSettings(CheckSettings):
         default=90 * 86_400.0, gt=0, description="Systems' health and response times are forgotten after this."
     )
     recovery_passes: int = Field(default=2, ge=1, le=20, description="Passing checks in a row that end an alert.")
+    recovery_seconds: float = Field(
+        default=10.0, ge=0, le=3600, description="A failing system must pass for so long; doubled by each relapse."
+    )
+    check_concurrency: int = Field(
+        default=200, ge=1, le=5000, description="Systems that are looked at at the same time."
+    )
