@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.tenants import create_tenant
-from opsteward.app.settings import load_settings
 from opsteward.app.services import Services, build_services
+from opsteward.app.settings import load_settings
 from opsteward.core.bus import Bus
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
@@ -178,14 +178,10 @@ async def test_uneventful_looks_are_stored_together_and_counted_each(yard: Yard)
 
     sa.event.listen(sa.Engine, "before_cursor_execute", note)
     try:
-        async with asyncio.TaskGroup() as parts:
-            storing = parts.create_task(yard.monitor._store_steady_looks())
-            for _ in range(3):
-                for name in ("mail", "web"):
-                    await yard.monitor._look(yard.tenant_id, yard.ids[name])
-            while not any("health_minutes" in text for text in statements):
-                await asyncio.sleep(0.05)
-            storing.cancel()
+        for _ in range(3):
+            for name in ("mail", "web"):
+                await yard.monitor._look(yard.tenant_id, yard.ids[name])
+        await yard.monitor.store_steady()
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", note)
     assert len([text for text in statements if "health_minutes" in text]) == 1

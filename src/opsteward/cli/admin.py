@@ -99,6 +99,31 @@ def system_history(
         show.say(f"{found['availability_percent']} % available in {found['checks']} checks{response}")
 
 
+@systems.command("uptime")
+def system_uptime(
+    system: System,
+    days: Annotated[int, typer.Option(min=1, max=366, help="The last so many days.")] = 90,
+    objective: Annotated[float, typer.Option(help="Availability that is promised, percent.")] = 99.9,
+    as_json: Json = False,
+) -> None:
+    """Availability day by day, and what is left of the error budget."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
+
+    client = Client()
+    path = f"/api/v1/systems/{id_of(client, 'system', system)}/uptime"
+    found = client.get(path, days=days, objective=objective)
+    if as_json:
+        show.as_json(found)
+        return
+    columns = ["day", "availability_percent", "checks", "failed"]
+    show.table(found["by_day"], columns, empty=f"It was not checked within {days} days.", whole=("day",))
+    if found["checks"]:
+        left = 100 * found["error_budget_left"]
+        show.say(f"{found['availability_percent']} % available; {left:.1f} % of the error budget is left")
+
+
 @systems.command("register")
 def register_system(
     file: Annotated[Path, typer.Argument(help="A JSON file with one system or a list, or NDJSON.")],

@@ -213,13 +213,17 @@ class Monitor:
         """What was uneventful is stored together, twice a second at most."""
         while True:
             await asyncio.sleep(_STORE_EVERY)
-            looks, self._steady = self._steady, defaultdict(list)
-            for tenant_id, of_tenant in looks.items():
-                try:
-                    async with self._db.unit_of_work(tenant_id) as session:
-                        await record_steady(session, of_tenant)
-                except OpsError as error:
-                    log.warning("systems.monitor.not_stored", looks=len(of_tenant), error=error.detail)
+            await self.store_steady()
+
+    async def store_steady(self) -> None:
+        """Store what was uneventful since the last time; what the database does not take is not counted."""
+        looks, self._steady = self._steady, defaultdict(list)
+        for tenant_id, of_tenant in looks.items():
+            try:
+                async with self._db.unit_of_work(tenant_id) as session:
+                    await record_steady(session, of_tenant)
+            except OpsError as error:
+                log.warning("systems.monitor.not_stored", looks=len(of_tenant), error=error.detail)
 
 
 def _unseen(target: SystemRef, unreadable: Invalid) -> CheckOutcome:

@@ -40,6 +40,15 @@ with seen as (
         passes_in_a_row = s.passes_in_a_row + o.looks, warnings_in_a_row = 0
     from of_system o where s.tenant_id = :tenant_id and s.id = o.id and s.health = 'healthy'
     returning s.id
+), of_day as (
+    insert into opsteward.health_days as d (tenant_id, system_id, day, checks, failed, answered, response_total)
+    select :tenant_id, id, cast(at at time zone 'UTC' as date), count(*), 0, count(seconds), coalesce(sum(seconds), 0)
+    from seen join looked using (id)
+    group by id, cast(at at time zone 'UTC' as date)
+    order by id
+    on conflict (tenant_id, system_id, day) do update
+    set checks = d.checks + excluded.checks, answered = d.answered + excluded.answered,
+        response_total = d.response_total + excluded.response_total
 )
 insert into opsteward.health_minutes as m
     (tenant_id, system_id, minute, checks, failed, answered, response_total, response_max)

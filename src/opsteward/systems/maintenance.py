@@ -91,13 +91,18 @@ async def plan_window(session: AsyncSession, *, new: NewWindow, actor: str) -> M
     return _seen(row, now())
 
 
-async def list_windows(session: AsyncSession, *, system_id: UUID | None = None) -> list[MaintenanceWindow]:
-    """The windows that are or will be open, and those that are over, newest first; of one system: also those of all."""
+async def list_windows(
+    session: AsyncSession, *, system_id: UUID | None = None, after: UUID | None = None, limit: int = MAX_WINDOWS
+) -> list[MaintenanceWindow]:
+    """The windows that are or will be open, and those that are over, newest first; of one system: also those of all.
+    `after`: older than this one."""
     query = sa.select(Window).where(Window.tenant_id == tenant_of(session))
     if system_id is not None:
         query = query.where(sa.or_(Window.system_id == system_id, Window.system_id.is_(None)))
+    if after is not None:
+        query = query.where(Window.id < after)
     at = now()
-    return [_seen(row, at) for row in await session.scalars(query.order_by(Window.id.desc()).limit(MAX_WINDOWS))]
+    return [_seen(row, at) for row in await session.scalars(query.order_by(Window.id.desc()).limit(limit))]
 
 
 async def end_window(session: AsyncSession, *, window_id: UUID, actor: str) -> None:

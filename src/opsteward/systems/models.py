@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -63,6 +63,20 @@ class HealthMinute(Base):
     answered: Mapped[int]
     response_total: Mapped[float]
     response_max: Mapped[float]
+
+
+class HealthDay(Base):
+    """How the checks of a system went on one day (UTC): what a page of many systems reads of their past."""
+
+    __tablename__ = "health_days"
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    system_id: Mapped[UUID] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    checks: Mapped[int]
+    failed: Mapped[int]
+    answered: Mapped[int]
+    response_total: Mapped[float]
 
 
 class Window(TenantRow, Base):

@@ -111,7 +111,18 @@ from opsteward.client.types.standing_orders import (
     OrdersVersion,
     OrdersVersionInFull,
 )
-from opsteward.client.types.systems import HealthHistory, HealthPoint, SystemHealth, SystemIn, SystemInfo
+from opsteward.client.types.systems import (
+    Day,
+    HealthHistory,
+    HealthPoint,
+    MaintenanceWindow,
+    SystemAnalytics,
+    SystemHealth,
+    SystemIn,
+    SystemInfo,
+    Uptime,
+    WindowIn,
+)
 from opsteward.client.types.tasks import (
     CancelIn,
     FiringTimes,
@@ -174,6 +185,7 @@ __all__ = [
     "CancelIn",
     "CheckedOrders",
     "ControlIn",
+    "Day",
     "DecideAction",
     "DecideIn",
     "DecideOneIn",
@@ -215,6 +227,7 @@ __all__ = [
     "IssuedToken",
     "KindInfo",
     "LimitIn",
+    "MaintenanceWindow",
     "Match",
     "Me",
     "MessageInfo",
@@ -261,6 +274,7 @@ __all__ = [
     "Stage",
     "SubmittedTask",
     "SubmittedTasks",
+    "SystemAnalytics",
     "SystemHealth",
     "SystemIn",
     "SystemInfo",
@@ -281,6 +295,7 @@ __all__ = [
     "TimelineView",
     "TokenIn",
     "TokenInfo",
+    "Uptime",
     "UserAnalytics",
     "UserChangeInfo",
     "UserChanges",
@@ -292,5 +307,6 @@ __all__ = [
     "WebhookIn",
     "WebhookInfo",
     "WillGrant",
+    "WindowIn",
     "WitnessReport",
 ]

@@ -11,6 +11,15 @@ from typing import NotRequired, TypedDict
 from opsteward.core.json_types import Json
 
 
+class Day(TypedDict):
+    """A day (UTC) of a system; a day without any check is left out."""
+
+    day: str
+    checks: int
+    failed: int
+    availability_percent: float
+
+
 class HealthHistory(TypedDict):
     """A period of a system's health, and all of it in one figure. A point without any check is left out."""
 
@@ -38,9 +47,47 @@ class HealthPoint(TypedDict):
     response_time_max: float | None
 
 
+class MaintenanceWindow(TypedDict):
+    """`system_id` null: all systems. Either `starts_at` and `ends_at`, or `cron` in `timezone` with `duration`
+    seconds; `next_at`: when it opens next, null when never."""
+
+    id: str
+    system_id: str | None
+    reason: str
+    starts_at: str | None
+    ends_at: str | None
+    cron: str | None
+    timezone: str
+    duration: int | None
+    created_by: str
+    created_at: str
+    active: bool
+    next_at: str | None
+
+
+class SystemAnalytics(TypedDict):
+    """Figures of all systems. Rates are 0-100, times seconds; availability and response times are those of the last
+    `days` days, null where nothing was measured. `silenced_systems` have trouble that raises no alert."""
+
+    days: int
+    system_health_percentage: float
+    average_response_time: float | None
+    availability_percent: float | None
+    healthy_systems: int
+    degraded_systems: int
+    down_systems: int
+    unknown_systems: int
+    silenced_systems: int
+    total_systems: int
+    checks: int
+    failed_checks: int
+    by_type: dict[str, int]
+    by_criticality: dict[str, int]
+
+
 class SystemHealth(TypedDict):
-    """The present health: unknown, healthy, degraded or down; `response_time` in seconds, `error_rate` from 0 to
-    1."""
+    """The present health: unknown, healthy, degraded or down; `response_time` in seconds, `error_rate` from 0 to 1.
+    `silenced_by`: why its trouble raises no alert, null where it does."""
 
     healthy: bool
     status: str
@@ -49,6 +96,7 @@ class SystemHealth(TypedDict):
     checked_at: str | None
     since: str
     evidence: list[dict[str, Json]]
+    silenced_by: NotRequired[str | None]
 
 
 class SystemIn(TypedDict):
@@ -81,3 +129,30 @@ class SystemInfo(TypedDict):
     created_at: str
     updated_at: str
     health: SystemHealth
+
+
+class Uptime(TypedDict):
+    """The last `days` days. `error_budget_left` is a fraction of the failures that the objective allows: 1 when none
+    has failed, 0 when it is used up, below 0 beyond; null where nothing was checked."""
+
+    system_id: str
+    days: int
+    objective_percent: float
+    checks: int
+    failed: int
+    availability_percent: float | None
+    error_budget_left: float | None
+    by_day: list[Day]
+
+
+class WindowIn(TypedDict):
+    """A window that is open once (`ends_at`, and `starts_at` if not now) or recurs (`cron`, `timezone`, `duration`);
+    without `system_id` for all systems."""
+
+    reason: str
+    system_id: NotRequired[str | None]
+    starts_at: NotRequired[str | None]
+    ends_at: NotRequired[str | None]
+    cron: NotRequired[str | None]
+    timezone: NotRequired[str]
+    duration: NotRequired[int | None]

@@ -56,6 +56,7 @@ TENANT_TABLES = {
     "pauses": (WRITE, ALL),
     "systems": (WRITE, ALL),
     "health_minutes": (WRITE, READ),
+    "health_days": (WRITE, READ),
     "maintenance_windows": (READ, REPLACE),
     "access_due": (ALL, ALL),
     "action_runs": (WRITE, WRITE),

@@ -631,6 +631,17 @@ create table opsteward.health_minutes (
 );
 create index ix_health_minutes_minute on opsteward.health_minutes (minute);
 
+create table opsteward.health_days (
+    tenant_id uuid not null,
+    system_id uuid not null,
+    day date not null,
+    checks int not null,
+    failed int not null,
+    answered int not null,
+    response_total double precision not null,
+    constraint pk_health_days primary key (tenant_id, system_id, day)
+);
+
 create table opsteward.maintenance_windows (
     id uuid not null,
     tenant_id uuid not null,
