@@ -10,7 +10,7 @@ from opsteward.contracts.registry import Registry
 from opsteward.core.errors import Invalid
 from opsteward.core.log import get_logger
 from opsteward.events.standing_orders.document import ActionInfo
-from opsteward.integrations import network, postgresql, supervisor, web
+from opsteward.integrations import network, postgresql, services, supervisor, web
 from opsteward.integrations.apprise import build as build_notifications
 from opsteward.integrations.apprise.settings import NotifySettings
 
@@ -28,6 +28,7 @@ def build_registry(notify: NotifySettings, plugins: Sequence[str] = (), extra: S
         postgresql.INTEGRATION,
         supervisor.INTEGRATION,
         web.INTEGRATION,
+        services.INTEGRATION,
         network.INTEGRATION,
         build_notifications(routes, to_users=notify.users),
         *extra,
