@@ -100,8 +100,11 @@ async def _redis(line: Line) -> str:
     if password:
         words = [word for word in (line.config.credentials.username, password) if word]
         await line.say(_resp("AUTH", *words))
-        if not (await line.hear()).startswith("+"):
+        answer = await line.hear()
+        if answer.startswith("-"):
             raise AuthFailed("Redis refuses the credentials")
+        if answer != "+OK":
+            raise BadReply(f"Redis answers an AUTH with {_shown(answer)}")
     await line.say(_resp("PING"))
     answer = await line.hear()
     if answer.startswith(("-NOAUTH", "-WRONGPASS", "-NOPERM")):
