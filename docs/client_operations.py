@@ -17,7 +17,8 @@ _RENAMED = {
     "approve": "approve_action", "check": "check_standing_orders", "export": "get_standing_orders",
     "health": "agent_health", "list_enrollment_rules": "enrollment_rules", "pause": "pause_part",
     "refuse": "refuse_action", "resolve": "resolve_incident", "resume": "resume_part", "sign_in_by_api": "sign_in",
-    "take_events": "send_events", "troubleshoot": "troubleshoot_incident", "user_analytics": "get_user_analytics",
+    "system_analytics": "get_system_analytics", "take_events": "send_events", "troubleshoot": "troubleshoot_incident",
+    "user_analytics": "get_user_analytics",
     "validate": "validate_payload",
 }  # fmt: skip
 #: Routes that a verb written by hand serves: it does more than one request, or takes its arguments otherwise.

@@ -203,11 +203,18 @@ def checks() -> str:
 def system_settings() -> str:
     """What may stand in the `settings` of a registered system."""
     from opsteward.integrations.postgresql.config import PostgresSettings
+    from opsteward.integrations.services.config import ServiceSettings
     from opsteward.integrations.supervisor.config import SupervisorSettings
     from opsteward.integrations.web.config import WebSettings
 
     rows = [("any", "`check_interval`", "by criticality")]
-    for kind, model in (("PostgreSQL", PostgresSettings), ("supervisord", SupervisorSettings), ("web", WebSettings)):
+    models = (
+        ("PostgreSQL", PostgresSettings),
+        ("services", ServiceSettings),
+        ("supervisord", SupervisorSettings),
+        ("web", WebSettings),
+    )
+    for kind, model in models:
         for name, field in model.model_fields.items():
             value = '"200-399"' if name == "expect_status" else field.default
             rows.append((kind, f"`{name}`", "all processes" if value is None else f"`{value}`"))

@@ -140,9 +140,14 @@ async def test_its_source_can_say_that_it_is_over(shop: Shop) -> None:
     assert (found.id, found.status) == (incident, "resolved")
 
 
+def monitor_of(services: Services, *, recovery_seconds: float = 0.0) -> Monitor:
+    rules = services.settings.systems.model_copy(update={"recovery_seconds": recovery_seconds})
+    return Monitor(services.app, services.inventory, services.registry, services.bus, rules)
+
+
 async def test_a_failure_counts_at_once_and_recovery_is_damped(shop: Shop) -> None:
     services = shop.services
-    monitor = Monitor(services.app, services.inventory, services.registry, services.bus, services.settings.systems)
+    monitor = monitor_of(services)
 
     async def look(name: str) -> str:
         return await monitor.check_now(shop.tenant_id, shop.ids[name])
@@ -169,7 +174,7 @@ def flapping() -> Iterator[list[bool]]:
 
 async def test_flapping_is_one_incident(shop: Shop, flapping: list[bool]) -> None:
     services = shop.services
-    monitor = Monitor(services.app, services.inventory, services.registry, services.bus, services.settings.systems)
+    monitor = monitor_of(services)
     shop.board.wanted = {"lamp"}
     for works in flapping:
         shop.board.on = {"lamp"} if works else set()

@@ -185,6 +185,14 @@ def test_a_system_is_registered_and_forgotten(admin: httpx.Client) -> None:
     answer = submit(admin, "/systems/new", name=name, type="api", endpoint="http://127.0.0.1:9/")
     assert f"{name} is watched" in said(admin, answer)
     assert name in admin.get(f"/systems?ref={name}").text
+    page = answer.headers["location"]
+    assert submit(admin, f"{page}/maintenance", what="new disks", minutes="soon").status_code == 422
+    told = said(admin, submit(admin, f"{page}/maintenance", what="new <disks>", minutes="30"))
+    assert "no alerts for 30 minutes" in told
+    assert "new &lt;disks&gt;" in admin.get(page).text, "escaped"
+    ending = re.search(rf"{page}/maintenance/[0-9a-f-]{{36}}/end", told)
+    assert ending is not None
+    assert "The maintenance has ended" in said(admin, submit(admin, ending[0]))
     assert "forgotten" in said(admin, submit(admin, f"{answer.headers['location']}/remove"))
 
 

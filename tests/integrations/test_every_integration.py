@@ -17,15 +17,18 @@ from opsteward.contracts.check import Check, CheckResult, CheckStatus
 from opsteward.contracts.connector import SystemRef
 from opsteward.contracts.integration import Integration
 from opsteward.core.errors import BadReply, ConnectorError, Invalid, Timeout, Unreachable
-from opsteward.integrations import apprise, network, postgresql, supervisor, web
+from opsteward.integrations import apprise, network, postgresql, services, supervisor, web
 
-INTEGRATIONS: list[Integration] = [module.INTEGRATION for module in (apprise, network, postgresql, supervisor, web)]
+INTEGRATIONS: list[Integration] = [
+    module.INTEGRATION for module in (apprise, network, postgresql, services, supervisor, web)
+]
 CHECKS: list[tuple[Integration, Check[Any]]] = [(i, c) for i in INTEGRATIONS for c in i.checks]
 CREDENTIALS = {"username": "ops", "password": "s3cret-password"}
 
 # One endpoint per kind of client; {port} is filled in by the test.
 ENDPOINTS = {
     "web": "http://127.0.0.1:{port}/health",
+    "services": "redis://127.0.0.1:{port}",
     "network": "http://127.0.0.1:{port}/",
     "postgresql": "postgresql://127.0.0.1:{port}/shop",
     "supervisor": "supervisor+http://127.0.0.1:{port}",
@@ -69,7 +72,7 @@ def test_slugs_are_unique_and_every_part_describes_itself() -> None:
     for integration in INTEGRATIONS:
         parts += [*integration.checks, *integration.actions]
     slugs = [part.slug for part in parts]
-    assert len(slugs) == len(set(slugs)) == 19
+    assert len(slugs) == len(set(slugs)) == 20
     assert all(part.title and part.__doc__ for part in parts)
     assert all(part.timeout <= 10 for part in parts if isinstance(part, Check))
     assert all((i.connector is None) == (not i.schemes) for i in INTEGRATIONS)
@@ -78,7 +81,7 @@ def test_slugs_are_unique_and_every_part_describes_itself() -> None:
 def test_importing_all_integrations_loads_no_heavy_library() -> None:
     script = (
         "import sys\n"
-        "from opsteward.integrations import apprise, network, postgresql, supervisor, web\n"
+        "from opsteward.integrations import apprise, network, postgresql, services, supervisor, web\n"
         "heavy = ['psycopg', 'aiohttp', 'apprise', 'psutil', 'structlog', 'supervisor', 'sqlalchemy']\n"
         "print([m for m in heavy if m in sys.modules])"
     )
@@ -101,6 +104,12 @@ def test_importing_all_integrations_loads_no_heavy_library() -> None:
         (web.INTEGRATION, "http://shop", {"response_time_seconds": -1}, {}, "settings.response_time_seconds"),
         (web.INTEGRATION, "http://shop", {"response_time_seconds": "x"}, {}, "settings.response_time_seconds"),
         (web.INTEGRATION, "http://shop", {"expect_status": "2xx"}, {}, "settings.expect_status"),
+        (web.INTEGRATION, "http://shop", {"expect": "state == 200"}, {}, "settings.expect"),
+        (services.INTEGRATION, "tcp://shop", {}, {}, "endpoint"),
+        (services.INTEGRATION, "redis://", {}, {}, "endpoint"),
+        (services.INTEGRATION, "redis://ops@shop", {}, {}, "endpoint"),
+        (services.INTEGRATION, "redis://shop", {"expect": "latency <"}, {}, "settings.expect"),
+        (services.INTEGRATION, "redis://shop", {"timeout_seconds": 60}, {}, "settings.timeout_seconds"),
         (web.INTEGRATION, "http://shop", {"expect_status": []}, {}, "settings.expect_status"),
         (web.INTEGRATION, "http://shop", {}, {"password": ["s3cret-password"]}, "credentials.password"),
         (network.INTEGRATION, "ldap://shop", {}, {}, "endpoint"),
@@ -166,12 +175,14 @@ def test_a_health_page_may_be_relative_and_gets_no_credentials_of_another_origin
 
 # What each check says when its server is not there, silent, or talks nonsense. An error means UNKNOWN.
 _CLOSED: dict[str, CheckStatus | type[ConnectorError]] = {
+    "services.answers": CheckStatus.FAIL,
     "web.http_status": CheckStatus.FAIL,
     "network.dns": CheckStatus.PASS,
     "network.tcp": CheckStatus.FAIL,
     "postgresql.connect": CheckStatus.FAIL,
 }
 _SILENT: dict[str, CheckStatus | type[ConnectorError]] = {
+    "services.answers": CheckStatus.FAIL,
     "web.http_status": CheckStatus.FAIL,
     "network.dns": CheckStatus.PASS,
     "network.tcp": CheckStatus.PASS,

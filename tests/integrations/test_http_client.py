@@ -264,3 +264,20 @@ async def test_the_web_check_passes_warns_and_fails(site: str) -> None:
 async def test_expected_status(site: str, status: int, expect: object, ok: bool) -> None:
     result = await check(f"{site}/ok?status={status}", expect_status=expect)
     assert (result.status is CheckStatus.PASS) == ok
+
+
+@pytest.mark.parametrize(
+    ("status", "expect", "ok"),
+    [
+        (200, 'status == 200 and latency < 5 and body contains "fine"', True),
+        (200, 'body contains "broken"', False),
+        (200, 'json.status == "ok"', False),
+        (503, "status == 503", True),
+        (503, 'body contains "fine"', False),
+        (200, "status == 503", False),
+        (200, "redirects == 0 and headers.content-type != null", True),
+    ],
+)
+async def test_an_expected_condition(site: str, status: int, expect: str, ok: bool) -> None:
+    result = await check(f"{site}/ok?status={status}", expect=expect)
+    assert (result.status is CheckStatus.PASS) == ok

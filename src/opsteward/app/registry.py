@@ -11,7 +11,19 @@ from opsteward.contracts.registry import Registry
 from opsteward.core.errors import Invalid
 from opsteward.core.log import get_logger
 from opsteward.events.standing_orders.document import ActionInfo
-from opsteward.integrations import ldap, mysql, network, postgresql, rest, scim, supervisor, sync, web, webhook
+from opsteward.integrations import (
+    ldap,
+    mysql,
+    network,
+    postgresql,
+    rest,
+    scim,
+    services,
+    supervisor,
+    sync,
+    web,
+    webhook,
+)
 from opsteward.integrations.apprise import build as build_notifications
 from opsteward.integrations.apprise.settings import NotifySettings
 from opsteward.integrations.files import build as build_files
@@ -39,6 +51,7 @@ def build_registry(
         postgresql.INTEGRATION,
         supervisor.INTEGRATION,
         web.INTEGRATION,
+        services.INTEGRATION,
         network.INTEGRATION,
         ldap.INTEGRATION,
         mysql.INTEGRATION,

@@ -94,6 +94,8 @@ class Subscriptions:
         await feed.announce(session, kind="system", object_id=str(message.system.id))
         told = {"system_id": str(message.system.id), "system_name": message.system.name, "status": message.now}
         await record_changes(session, [Change("system_health_alert", told | {"was": message.was})])
+        if message.silenced_by is not None:
+            return
         if message.now in ("down", "degraded"):
             await self._intake.take(session, events=_events_of(message), actor=MONITOR)
         elif message.now == "healthy" and message.was in ("down", "degraded"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -97,6 +97,55 @@ def system_history(
     if found["checks"]:
         response = f", {found['response_time']:.3f} s on average" if found["response_time"] is not None else ""
         show.say(f"{found['availability_percent']} % available in {found['checks']} checks{response}")
+
+
+@systems.command("check")
+def check_system(system: System, as_json: Json = False) -> None:
+    """Run all checks of a system now. Exit code 1 where it is down or degraded, or the checks could not run."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+    from opsteward.cli.failures import Failure
+    from opsteward.cli.references import id_of
+    from opsteward.cli.task_following import follow
+
+    client = Client()
+    params = {"system_id": id_of(client, "system", system)}
+    submitted = client.post("/api/v1/tasks", {"task_type": "systems.check", "parameters": params})
+    task = follow(client, submitted["id"])
+    if task["status"] != "completed":
+        raise Failure(f"the checks ended as {task['status']}: {task['error'] or 'see opsteward tasks'}")
+    seen: Any = task["result_data"]
+    if as_json:
+        show.as_json(seen)
+    else:
+        show.table(seen["evidence"], ["check", "status", "seconds", "summary"], empty="No check fits its endpoint.")
+        show.say(f"{seen['system']} is {seen['health']}")
+    raise typer.Exit(1 if seen["health"] in ("down", "degraded") else 0)
+
+
+@systems.command("uptime")
+def system_uptime(
+    system: System,
+    days: Annotated[int, typer.Option(min=1, max=366, help="The last so many days.")] = 90,
+    objective: Annotated[float, typer.Option(help="Availability that is promised, percent.")] = 99.9,
+    as_json: Json = False,
+) -> None:
+    """Availability day by day, and what is left of the error budget."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
+
+    client = Client()
+    path = f"/api/v1/systems/{id_of(client, 'system', system)}/uptime"
+    found = client.get(path, days=days, objective=objective)
+    if as_json:
+        show.as_json(found)
+        return
+    columns = ["day", "availability_percent", "checks", "failed"]
+    show.table(found["by_day"], columns, empty=f"It was not checked within {days} days.", whole=("day",))
+    if found["checks"]:
+        left = 100 * found["error_budget_left"]
+        show.say(f"{found['availability_percent']} % available; {left:.1f} % of the error budget is left")
 
 
 @systems.command("register")

@@ -23,6 +23,7 @@ from opsteward.cli import (
     freezes,
     incidents,
     lab,
+    maintenance,
     open_console,
     plugins,
     schedules,
@@ -73,6 +74,7 @@ app.add_typer(controls.pause, name="pause")
 app.add_typer(controls.resume, name="resume")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(freezes.app, name="freezes")
+app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(standing_orders.app, name="standing-orders")
 app.add_typer(admin.systems, name="systems")
 app.add_typer(sync.app, name="sync")

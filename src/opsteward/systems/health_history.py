@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.db import tenant_of
-from opsteward.systems.models import HealthMinute
+from opsteward.systems.models import HealthDay, HealthMinute
 
 MAX_POINTS = 1000
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -67,6 +67,11 @@ async def note_check(
     changed["response_max"] = sa.func.greatest(HealthMinute.response_max, new.excluded.response_max)
     keys = ["tenant_id", "system_id", "minute"]
     await session.execute(new.on_conflict_do_update(index_elements=keys, set_=changed))
+    of_day = {name: row[name] for name in ("tenant_id", "system_id", *summed)}
+    today = insert(HealthDay).values(day=at.astimezone(UTC).date(), **of_day)
+    added = {name: getattr(HealthDay, name) + today.excluded[name] for name in summed}
+    keys = ["tenant_id", "system_id", "day"]
+    await session.execute(today.on_conflict_do_update(index_elements=keys, set_=added))
 
 
 async def read_history(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -50,6 +50,10 @@ class System(TenantRow, Base):
     checks_failed: Mapped[int] = mapped_column(default=0)
     passes_in_a_row: Mapped[int] = mapped_column(default=0)
     evidence: Mapped[list[JsonObject]] = mapped_column(default=list)
+    warnings_in_a_row: Mapped[int] = mapped_column(default=0)
+    passing_since: Mapped[datetime | None]
+    relapses: Mapped[int] = mapped_column(default=0)
+    silenced_by: Mapped[str | None]
 
 
 class HealthMinute(Base):
@@ -66,3 +70,34 @@ class HealthMinute(Base):
     answered: Mapped[int]
     response_total: Mapped[float]
     response_max: Mapped[float]
+
+
+class HealthDay(Base):
+    """How the checks of a system went on one day (UTC): what a page of many systems reads of their past."""
+
+    __tablename__ = "health_days"
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    system_id: Mapped[UUID] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    checks: Mapped[int]
+    failed: Mapped[int]
+    answered: Mapped[int]
+    response_total: Mapped[float]
+
+
+class Window(TenantRow, Base):
+    """One maintenance window; without `system_id` it is one of all systems."""
+
+    __tablename__ = "maintenance_windows"
+    __table_args__ = (sa.Index("ix_maintenance_windows_system", "tenant_id", "system_id"),)
+
+    system_id: Mapped[UUID | None]
+    reason: Mapped[str]
+    starts_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime | None]
+    cron: Mapped[str | None]
+    timezone: Mapped[str]
+    duration: Mapped[int | None]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now)

@@ -76,5 +76,6 @@ def info_of(row: System) -> SystemInfo:
             checked_at=row.checked_at,
             since=row.health_since,
             evidence=row.evidence,
+            silenced_by=row.silenced_by,
         ),
     )

@@ -38,3 +38,9 @@ class SystemSettings(CheckSettings):
         default_factory=dict,
         description="Credentials of systems may be command:NAME for these commands, each a list of its words.",
     )
+    recovery_seconds: float = Field(
+        default=10.0, ge=0, le=3600, description="A failing system must pass for so long; doubled by each relapse."
+    )
+    check_concurrency: int = Field(
+        default=200, ge=1, le=5000, description="Systems that are looked at at the same time."
+    )

@@ -51,7 +51,8 @@ class SystemInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class SystemHealth:
-    """The present health: unknown, healthy, degraded or down; `response_time` in seconds, `error_rate` from 0 to 1."""
+    """The present health: unknown, healthy, degraded or down; `response_time` in seconds, `error_rate` from 0 to 1.
+    `silenced_by`: why its trouble raises no alert, null where it does."""
 
     healthy: bool
     status: str
@@ -60,6 +61,7 @@ class SystemHealth:
     checked_at: datetime | None
     since: datetime
     evidence: list[JsonObject]
+    silenced_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,8 @@ class CheckOutcome:
 @dataclass(frozen=True, kw_only=True)
 class HealthChanged:
     """Published in the transaction that stores the change. `outcomes` are those that led to it, looked at from
-    `seen_at` on: what was seen before a repair was finished is its echo, not news."""
+    `seen_at` on: what was seen before a repair was finished is its echo, not news.
+    `silenced_by`: why nobody is to be told of the trouble; once that has ended the trouble is published again."""
 
     system: SystemRef
     criticality: str
@@ -92,6 +95,7 @@ class HealthChanged:
     now: str
     seen_at: datetime
     outcomes: list[CheckOutcome] = field(default_factory=list)
+    silenced_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

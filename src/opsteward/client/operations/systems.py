@@ -92,3 +92,32 @@ def system_health_history(
         f"/api/v1/systems/{path_id(system_id)}/health/history",
         params={"since": since, "until": until, "points": points},
     )
+
+
+def list_maintenance_windows(
+    *, system_id: str | None = None, after: str | None = None, limit: int | None = None
+) -> Call[Page[types.MaintenanceWindow]]:
+    """Windows in which trouble raises no alert, newest first; `after`: `next` of the page before."""
+    return Call("GET", "/api/v1/maintenance-windows", params={"system_id": system_id, "after": after, "limit": limit})
+
+
+def plan_maintenance_window(**fields: Unpack[types.WindowIn]) -> Call[types.MaintenanceWindow]:
+    """Plan a window: what fails in it is recorded, but nobody is alerted unless it still fails afterwards."""
+    return Call("POST", "/api/v1/maintenance-windows", fields)
+
+
+def end_maintenance_window(window_id: str | UUID) -> Call[None]:
+    """Remove a window, open or not; what still fails is alerted from now on."""
+    return Call("DELETE", f"/api/v1/maintenance-windows/{path_id(window_id)}")
+
+
+def system_uptime(
+    system_id: str | UUID, *, days: int | None = None, objective: float | None = None
+) -> Call[types.Uptime]:
+    """Availability day by day, and what is left of the error budget of an objective."""
+    return Call("GET", f"/api/v1/systems/{path_id(system_id)}/uptime", params={"days": days, "objective": objective})
+
+
+def get_system_analytics(*, days: int | None = None) -> Call[types.SystemAnalytics]:
+    """Figures of all systems: how many are healthy, how fast they answer, how available they were."""
+    return Call("GET", "/api/v1/analytics/systems", params={"days": days})

@@ -41,6 +41,15 @@ class Circuit(TypedDict):
     reason: str | None
 
 
+class Day(TypedDict):
+    """A day (UTC) of a system; a day without any check is left out."""
+
+    day: str
+    checks: int
+    failed: int
+    availability_percent: float
+
+
 class DeclaredSystems(TypedDict):
     """The inventory as a file declares it; `prune` removes the systems that it does not name."""
 
@@ -83,12 +92,50 @@ class HealthPoint(TypedDict):
     response_time_max: float | None
 
 
+class MaintenanceWindow(TypedDict):
+    """`system_id` null: all systems. Either `starts_at` and `ends_at`, or `cron` in `timezone` with `duration`
+    seconds; `next_at`: when it opens next, null when never."""
+
+    id: str
+    system_id: str | None
+    reason: str
+    starts_at: str | None
+    ends_at: str | None
+    cron: str | None
+    timezone: str
+    duration: int | None
+    created_by: str
+    created_at: str
+    active: bool
+    next_at: str | None
+
+
 class PlannedSystem(TypedDict):
     """What the file means for one system. `not_declared`: it is registered, and the file does not name it."""
 
     name: str
     what: Literal["create", "change", "unchanged", "remove", "not_declared"]
     fields: NotRequired[list[FieldChange]]
+
+
+class SystemAnalytics(TypedDict):
+    """Figures of all systems. Rates are 0-100, times seconds; availability and response times are those of the last
+    `days` days, null where nothing was measured. `silenced_systems` have trouble that raises no alert."""
+
+    days: int
+    system_health_percentage: float
+    average_response_time: float | None
+    availability_percent: float | None
+    healthy_systems: int
+    degraded_systems: int
+    down_systems: int
+    unknown_systems: int
+    silenced_systems: int
+    total_systems: int
+    checks: int
+    failed_checks: int
+    by_type: dict[str, int]
+    by_criticality: dict[str, int]
 
 
 class SystemChangeIn(TypedDict):
@@ -110,8 +157,8 @@ class SystemChangeIn(TypedDict):
 
 
 class SystemHealth(TypedDict):
-    """The present health: unknown, healthy, degraded or down; `response_time` in seconds, `error_rate` from 0 to
-    1."""
+    """The present health: unknown, healthy, degraded or down; `response_time` in seconds, `error_rate` from 0 to 1.
+    `silenced_by`: why its trouble raises no alert, null where it does."""
 
     healthy: bool
     status: str
@@ -120,6 +167,7 @@ class SystemHealth(TypedDict):
     checked_at: str | None
     since: str
     evidence: list[dict[str, Json]]
+    silenced_by: NotRequired[str | None]
 
 
 class SystemIn(TypedDict):
@@ -168,3 +216,30 @@ class SystemsPlan(TypedDict):
 
     changes: int
     systems: list[PlannedSystem]
+
+
+class Uptime(TypedDict):
+    """The last `days` days. `error_budget_left` is a fraction of the failures that the objective allows: 1 when none
+    has failed, 0 when it is used up, below 0 beyond; null where nothing was checked."""
+
+    system_id: str
+    days: int
+    objective_percent: float
+    checks: int
+    failed: int
+    availability_percent: float | None
+    error_budget_left: float | None
+    by_day: list[Day]
+
+
+class WindowIn(TypedDict):
+    """A window that is open once (`ends_at`, and `starts_at` if not now) or recurs (`cron`, `timezone`, `duration`);
+    without `system_id` for all systems."""
+
+    reason: str
+    system_id: NotRequired[str | None]
+    starts_at: NotRequired[str | None]
+    ends_at: NotRequired[str | None]
+    cron: NotRequired[str | None]
+    timezone: NotRequired[str]
+    duration: NotRequired[int | None]

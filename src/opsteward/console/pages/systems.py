@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.actions import RunRow
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.system_history import response_times, strips
 from opsteward.console.wording import HEALTH
+from opsteward.core.clock import now
+from opsteward.core.errors import Invalid
+from opsteward.systems.maintenance import NewWindow, end_window, list_windows, plan_window
 from opsteward.systems.service import NewSystem
 
 _PAGE = 100
@@ -37,6 +43,7 @@ async def systems(visit: Visit, session: AsyncSession) -> Page:
         about=("system", "inventory"),
         values={
             "systems": found[:_PAGE],
+            "strips": await strips(session, [one.id for one in found[:_PAGE]]),
             "health": HEALTH,
             "filters": [
                 ("status", "Health", STATUSES, status),
@@ -66,6 +73,9 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
         about=("system", "inventory"),
         values={
             "system": system,
+            "strip": (await strips(session, [system.id]))[system.id],
+            "course": await response_times(session, system.id),
+            "windows": await list_windows(session, system_id=system.id, limit=_LATELY),
             "health": HEALTH,
             "needs": [(i, names.system(i)) for i in system.depends_on],
             "needed_by": [(s.id, s.name) for s in everything if system.id in s.depends_on],
@@ -110,6 +120,25 @@ async def _remove(visit: Visit, session: AsyncSession) -> Done:
     return Done(to="/systems", words="The system and its credentials are forgotten")
 
 
+async def _start_maintenance(visit: Visit, session: AsyncSession) -> Done:
+    system_id = visit.id("system_id", "system")
+    minutes = visit.text("minutes", limit=6, required=True)
+    if not (minutes.isascii() and minutes.isdigit() and 1 <= int(minutes) <= 10_080):
+        raise Invalid.field("minutes", "is no usable length", "give a number from 1 to 10080")
+    new = NewWindow(
+        system_id=system_id,
+        reason=visit.text("what", limit=500, required=True),
+        ends_at=now() + timedelta(minutes=int(minutes)),
+    )
+    await plan_window(session, new=new, actor=visit.identity.actor)
+    return Done(to=f"/systems/{system_id}", words=f"It raises no alerts for {minutes} minutes")
+
+
+async def _end_maintenance(visit: Visit, session: AsyncSession) -> Done:
+    await end_window(session, window_id=visit.id("window_id", "maintenance window"), actor=visit.identity.actor)
+    return Done(to=f"/systems/{visit.id('system_id', 'system')}", words="The maintenance has ended")
+
+
 async def _troubleshoot(visit: Visit, session: AsyncSession) -> Done:
     system_id = visit.id("system_id", "system")
     await visit.services.inventory.get(session, system_id=system_id)
@@ -129,5 +158,7 @@ ROUTES: tuple[Route, ...] = (
     does("/systems/new", _register, "systems.write"),
     shows("/systems/{system_id}", one, "systems.read"),
     does("/systems/{system_id}/remove", _remove, "systems.write"),
+    does("/systems/{system_id}/maintenance", _start_maintenance, "systems.write"),
+    does("/systems/{system_id}/maintenance/{window_id}/end", _end_maintenance, "systems.write"),
     does("/systems/{system_id}/troubleshoot", _troubleshoot, "troubleshooting.run"),
 )

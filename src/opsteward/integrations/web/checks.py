@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import ClassVar
 
 from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Finding, Severity
 from opsteward.contracts.connector import SystemRef
+from opsteward.core.conditions import parse_condition
 from opsteward.core.errors import BadReply, ConnectorError
 from opsteward.core.http_client import HttpReply, failure_kind, safe_url
 from opsteward.core.json_types import JsonObject
 from opsteward.integrations.web.client import page_title
 from opsteward.integrations.web.connector import WebConnector
 
+_MAX_TEXT = 64 * 1024  # characters that a condition sees
 _EXCERPT = 500  # characters of an error page kept as evidence
 
 
@@ -73,6 +76,20 @@ def _judge(via: WebConnector, reply: HttpReply, url: str) -> CheckResult:
                 evidence=evidence,
             )
         )
+    elif settings.expect and not parse_condition(settings.expect).holds(_values(reply)):
+        evidence |= {"expected": settings.expect, "body_excerpt": reply.text(_EXCERPT)}
+        status = CheckStatus.FAIL
+        summary = f"{summary}, but not as expected: {settings.expect}"
+        findings.append(
+            _finding(
+                "http_unexpected",
+                Severity.HIGH,
+                "The web application does not answer as expected",
+                summary,
+                component=url,
+                evidence=evidence,
+            )
+        )
     elif reply.seconds > settings.response_time_seconds:
         evidence["threshold_seconds"] = settings.response_time_seconds
         status = CheckStatus.WARN
@@ -88,6 +105,23 @@ def _judge(via: WebConnector, reply: HttpReply, url: str) -> CheckResult:
             )
         )
     return CheckResult(status=status, summary=summary, evidence=evidence, findings=findings, seconds=reply.seconds)
+
+
+def _values(reply: HttpReply) -> dict[str, object]:
+    """What a condition may speak of; `json` is null where the body is none."""
+    body = reply.text(_MAX_TEXT)
+    try:
+        document: object = json.loads(body)
+    except (ValueError, RecursionError):
+        document = None
+    return {
+        "status": reply.status,
+        "latency": reply.seconds,
+        "body": body,
+        "json": document,
+        "headers": {name.lower(): value for name, value in reply.headers.items()},
+        "redirects": len(reply.redirects),
+    }
 
 
 def _finding(

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urljoin, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from opsteward.contracts.connector import SystemRef, parse_fields, split_endpoint
+from opsteward.core.conditions import parse_condition
 from opsteward.core.errors import Invalid
 
 
@@ -28,6 +29,19 @@ def _status_ranges(value: object) -> tuple[tuple[int, int], ...]:
     return tuple(ranges)
 
 
+#: What a condition of a web check may speak of.
+EXPECTED_VALUES = ("status", "latency", "body", "json", "headers", "redirects")
+
+
+def _condition(text: str) -> str:
+    if text:
+        try:
+            parse_condition(text, known=EXPECTED_VALUES)
+        except Invalid as refused:
+            raise ValueError("; ".join(f"{one.problem} ({one.remedy})" for one in refused.problems)) from None
+    return text
+
+
 StatusRanges = Annotated[tuple[tuple[int, int], ...], BeforeValidator(_status_ranges)]
 
 
@@ -37,8 +51,16 @@ class WebSettings(BaseModel):
     response_time_seconds: float = Field(default=2.0, gt=0)
     timeout_seconds: float = Field(default=5.0, gt=0, le=9)
     expect_status: StatusRanges = ((200, 399),)
+    expect: Annotated[str, AfterValidator(_condition)] = ""
+
+    @property
+    def condition_names(self) -> frozenset[str]:
+        return parse_condition(self.expect).names if self.expect else frozenset()
 
     def expects(self, status: int) -> bool:
+        """A condition that speaks of the status stands for itself, unless both are set."""
+        if "expect_status" not in self.model_fields_set and "status" in self.condition_names:
+            return True
         return any(low <= status <= high for low, high in self.expect_status)
 
 

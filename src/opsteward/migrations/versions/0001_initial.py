@@ -56,6 +56,8 @@ TENANT_TABLES = {
     "pauses": (WRITE, ALL),
     "systems": (WRITE, ALL),
     "health_minutes": (WRITE, READ),
+    "health_days": (WRITE, READ),
+    "maintenance_windows": (READ, REPLACE),
     "access_due": (ALL, ALL),
     "sync_mappings": (WRITE, ALL),
     "sync_records": (ALL, ALL),

@@ -616,6 +616,10 @@ create table opsteward.systems (
     checks_failed int not null,
     passes_in_a_row int not null,
     evidence jsonb not null,
+    warnings_in_a_row int not null,
+    passing_since timestamptz,
+    relapses int not null,
+    silenced_by text,
     constraint pk_systems primary key (id),
     constraint uq_systems_tenant_id_name_key unique (tenant_id, name_key)
 );
@@ -633,6 +637,33 @@ create table opsteward.health_minutes (
     constraint pk_health_minutes primary key (tenant_id, system_id, minute)
 );
 create index ix_health_minutes_minute on opsteward.health_minutes (minute);
+
+create table opsteward.health_days (
+    tenant_id uuid not null,
+    system_id uuid not null,
+    day date not null,
+    checks int not null,
+    failed int not null,
+    answered int not null,
+    response_total double precision not null,
+    constraint pk_health_days primary key (tenant_id, system_id, day)
+);
+
+create table opsteward.maintenance_windows (
+    id uuid not null,
+    tenant_id uuid not null,
+    system_id uuid,
+    reason text not null,
+    starts_at timestamptz,
+    ends_at timestamptz,
+    cron text,
+    timezone text not null,
+    duration int,
+    created_by text not null,
+    created_at timestamptz not null,
+    constraint pk_maintenance_windows primary key (id)
+);
+create index ix_maintenance_windows_system on opsteward.maintenance_windows (tenant_id, system_id);
 
 create table opsteward.access_due (
     tenant_id uuid not null,
