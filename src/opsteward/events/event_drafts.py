@@ -133,6 +133,7 @@ def draft_of(
             error_type=event.error_type,
             message=event.message,
             stack_trace=event.stack_trace,
+            context=event.context,
         ).key
     )
     decision = decide(event_type=category, severity=severity, message=event.message, context=event.context)
