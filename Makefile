@@ -6,7 +6,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p $(ENOUGH) >/dev/null 2>&1 && echo $$p && break; done)
 endif
 BIN := .venv/bin
-CHECKED := src tests bench docs tools
+CHECKED := src tests bench docs evals tools
 # Another project's modules are no part of this one.
 unexport PYTHONPATH PYTHONHOME
 

@@ -27,12 +27,13 @@ TEMPLATE_LIMIT = 1_000  # characters of a template that are given back
 _LABELS_LIMIT = 100
 #: A set of labels is an alert's if one of these is among them.
 _NAMES_OF_ALERTS = frozenset(
-    "alertname alert alert_name rule rulename rule_name monitor monitor_name check trigger policy condition".split()
+    """alertname alert alert_name rule rulename rule_name monitor monitor_name check trigger policy
+    condition""".split()  # noqa: SIM905
 )
 #: Labels that say on which of many alike it is: those are objects of one incident.
 _OBJECT_LABELS = frozenset(
     """instance pod pod_name host hostname host_name node nodename container container_id ip address id uid replica
-    endpoint device mountpoint pod_template_hash prometheus prometheus_replica __alert_rule_uid__""".split()
+    endpoint device mountpoint pod_template_hash prometheus prometheus_replica __alert_rule_uid__""".split()  # noqa: SIM905
 )
 
 
@@ -62,6 +63,7 @@ def fingerprint(
     shown = template[:TEMPLATE_LIMIT]
     if labels:
         return Fingerprint(_key("labels", source or "", *labels), shown, "labels", labels)
+    parts: tuple[str, ...]
     trace = _trace(message, stack_trace)
     kind = mask(error_type) if error_type else ""
     if trace is None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from os.path import commonprefix
 
 from opsteward.events.templates import mask
 
@@ -25,20 +24,23 @@ _FRAME = re.compile(
       File[ ]"(?P<py_file>[^"\n]{1,400})",[ ]line[ ][0-9]+(?:,[ ]in[ ](?P<py_fn>[^\n]{1,200}))?
      |at[ ](?P<jvm_fn>[\w$.<>/@:-]{1,300})
         \((?P<jvm_file>[\w$-]{1,100}\.(?:java|kt|scala|groovy|clj)(?=[:)])|Native[ ]Method|Unknown[ ]Source)
-     |at[ ](?P<net_fn>[\w.`<>\[\],+|$]{1,300})\([^()\n]{0,300}\)(?:[ ]in[ ](?P<net_file>[^\n]{1,300}):line[ ][0-9]+)?\s*$
+     |at[ ](?P<net_fn>[\w.`<>\[\],+|$]{1,300})\([^()\n]{0,300}\)
+        (?:[ ]in[ ](?P<net_file>[^\n]{1,300}):line[ ][0-9]+)?\s*$
      |at[ ](?:async[ ])?(?:(?P<js_fn>[^\s()\n]{1,200}(?:[ ][^\s()\n]{1,80})?(?:[ ]\[as[ ][^\]\n]{1,80}\])?)[ ]\()?
         (?P<js_file>[^\s()\n]{1,400}?):[0-9]+:[0-9]+\)?,?\s*\{?$
      |(?P<moz_fn>[^\s@()\n]{0,200})@(?P<moz_file>[^\s@()\n]{1,400}?):[0-9]+:[0-9]+$
      |\#[0-9]+[ ](?P<php_file>(?:[^\s(\n]|[ ](?!in[ ])){1,300})\([0-9]+\):[ ](?P<php_fn>[^(\n]{1,200})
      |\#[0-9]+[ ]+(?:0x[0-9a-f]{1,16}[ ]in[ ])?(?P<gdb_fn>[\w:~<>,*&\[\]{}()$@. -]{1,200}?)[ ]\([^\n]{0,400}?\)[ ]
         (?:at|from)[ ](?P<gdb_file>[^\s:\n]{1,300})
-     |(?:from[ ])?(?P<rb_file>[^\s:\n]{1,400}\.(?:rb|erb|rake)|\(eval\)|-e|<internal:[^>\n]{1,80}>):[0-9]+:in[ ][`'](?P<rb_fn>[^'\n]{1,200})
+     |(?:from[ ])?(?P<rb_file>[^\s:\n]{1,400}\.(?:rb|erb|rake)|\(eval\)|-e|<internal:[^>\n]{1,80}>)
+        :[0-9]+:in[ ][`'](?P<rb_fn>[^'\n]{1,200})
      |\([^()\n]{1,60}\)[ ](?P<ex_file>[^\s:\n]{1,200}\.exs?):[0-9]+:[ ](?P<ex_fn>[^\n]{1,200})
      |(?P<pl_fn>[\w:]{1,200})\([^\n]{0,300}\)[ ]called[ ]at[ ](?P<pl_file>[^\s\n]{1,300})[ ]line[ ][0-9]+
      |\((?:procedure|method)[ ]"(?P<tcl_fn>[^"\n]{1,200})"[ ]line[ ][0-9]+\)
     )
     |^(?P<go_fn>[^\s(][^\n]{0,300}?)\([^()\n]{0,300}\)\n\t(?P<go_file>[^\s:\n]{1,400}\.(?:go|s)):[0-9]+
-    |^[ ]+[0-9]{1,4}:[ ]+(?:0x[0-9a-f]{1,16}[ ]-[ ])?(?P<rs_fn>[^\s\n][^\n]{0,300})(?:\n[ ]+at[ ](?P<rs_file>[^\n:]{1,300}):[0-9]+)?
+    |^[ ]+[0-9]{1,4}:[ ]+(?:0x[0-9a-f]{1,16}[ ]-[ ])?(?P<rs_fn>[^\s\n][^\n]{0,300})
+        (?:\n[ ]+at[ ](?P<rs_file>[^\n:]{1,300}):[0-9]+)?
     """,
     re.VERBOSE | re.MULTILINE,
 )
@@ -59,21 +61,27 @@ _LIBRARY = re.compile(
 _ENDINGS = "Error|Exception|Warning|Violation|Interrupt|Failure|Fault|Throwable|Timeout|Exit|Iteration|Abort|Panic"
 _ERROR = re.compile(
     rf"""^[\s|+-]*(?:
-       (?P<lead>(?:(?:Exception[ ]in[ ]thread[ ]"[^"\n]{{0,100}}"|Unhandled[ ]exception\.|PHP[ ]Fatal[ ]error:|Fatal[ ]error:
-          |Uncaught(?:[ ]exception)?:?|Caused[ ]by:|Suppressed:|Next|\[cause\]:|\[errors\]:|Cause:|--->|\(Inner[ ]Exception[ ]\#[0-9]+\)|\*\*
+       (?P<lead>(?:(?:Exception[ ]in[ ]thread[ ]"[^"\n]{{0,100}}"|Unhandled[ ]exception\.|PHP[ ]Fatal[ ]error:
+          |Fatal[ ]error:
+          |Uncaught(?:[ ]exception)?:?|Caused[ ]by:|Suppressed:|Next|\[cause\]:|\[errors\]:|Cause:|--->
+          |\(Inner[ ]Exception[ ]\#[0-9]+\)|\*\*
           |Wrapped[ ]by:|Previous:|Original[ ]error:|[0-9]{{1,3}}\)|\[CIRCULAR[ ]REFERENCE:)[ ]*){{1,4}})?
-       \(?(?P<type>[A-Za-z_][\w.$:\\]{{0,160}}(?:(?:{_ENDINGS})\b)(?:[ ]\[[A-Z_]{{1,40}}\])?)\)?(?P<text>(?::|,|[ ]\{{|[ ]in[ ]|[ ]).{{0,600}})?$
+       \(?(?P<type>[A-Za-z_][\w.$:\\]{{0,160}}(?:(?:{_ENDINGS})\b)(?:[ ]\[[A-Z_]{{1,40}}\])?)\)?
+          (?P<text>(?::|,|[ ]\{{|[ ]in[ ]|[ ]).{{0,600}})?$
       |(?P<lead2>panic:|fatal[ ]error:|Caused[ ]by:|Suppressed:|\[cause\]:|--->|Next|\*\*|what\(\):|terminate[ ]called
           |Exception[ ]in[ ]thread[ ]"[^"\n]{{0,100}}"|error:|Error:|Program[ ](?:received|terminated)|Fatal[ ]error:
-          |PHP[ ](?:Fatal|Parse)[ ]error:|thread[ ]'[^'\n]{{0,100}}'(?:[ ]\([0-9]+\))?[ ]panicked[ ]at)(?P<text2>.{{0,600}})$
-      |(?P<rb>.{{1,300}}?:[0-9]+:in[ ][`'][^'\n]{{1,200}}':[ ](?P<rb_text>.{{0,400}}?)[ ]\((?P<rb_type>[\w:]{{1,160}})\))$
+          |PHP[ ](?:Fatal|Parse)[ ]error:|thread[ ]'[^'\n]{{0,100}}'(?:[ ]\([0-9]+\))?[ ]panicked[ ]at)
+          (?P<text2>.{{0,600}})$
+      |(?P<rb>.{{1,300}}?:[0-9]+:in[ ][`'][^'\n]{{1,200}}':[ ]
+          (?P<rb_text>.{{0,400}}?)[ ]\((?P<rb_type>[\w:]{{1,160}})\))$
     )""",
     re.VERBOSE,
 )
 _PY_ERROR = re.compile(r"^[|+ -]*(?P<type>[A-Za-z_][\w.]{0,160})(?::[ ](?P<text>.{0,600}))?$")
 _MARKER = re.compile(
     r"Traceback \(most recent|The above exception was|During handling of|--- End of |\.\.\. \d+ (?:more|common)"
-    r"|goroutine \d+|Stack trace:|stack backtrace:|note: |\[main\]|#\d+ \{main\}|exit status|Node\.js v|    at |\^|Thread \d"
+    r"|goroutine \d+|Stack trace:|stack backtrace:|note: |\[main\]|#\d+ \{main\}|exit status"
+    r"|Node\.js v|    at |\^|Thread \d"
 )
 _SPACE_BEFORE = re.compile(r"^[\s|+-]*")
 _DIGITS = re.compile(r"[0-9]+")
@@ -119,14 +127,19 @@ def read_stack_trace(text: str) -> StackTrace:
 def _without_prefix(text: str) -> str:
     """The text without what a log puts before each line (time, level, service)."""
     lines = [line for line in text.split("\n") if line.strip()]
-    if len(lines) < 3:
+    if len(lines) < 2:
         return text
     shapes = [_DIGITS.sub("0", line[:300]) for line in lines]
-    common = commonprefix(shapes)
+    low, high = min(shapes), max(shapes)  # what these two begin with, all do
+    common = low[
+        : next((n for n, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
+    ]
     end = max((match.end() for match in re.finditer(r": |\| |\] |> |\t| - ", common)), default=0)
     if not common[:end].strip() or common.lstrip().startswith(("at ", "File ", "from ", "#0", "0:")):
         return text
-    cut = re.compile("".join("[0-9]+" if part == "0" else re.escape(part) for part in re.split("(0)", common[:end]) if part))
+    cut = re.compile(
+        "".join("[0-9]+" if part == "0" else re.escape(part) for part in re.split("(0)", common[:end]) if part)
+    )
     return "\n".join(line[found.end() :] if (found := cut.match(line)) else line for line in text.split("\n"))
 
 

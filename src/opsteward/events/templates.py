@@ -44,7 +44,7 @@ _FORMS = re.compile(
       |(?<![\w:.-])(?:{_HEX}{{2}}[:-]){{5,15}}{_HEX}{{2}}(?![\w:-])                       # MAC, BSSID, key prints
       |(?<![\w.])(?:{_HEX}{{4}}\.){{2}}{_HEX}{{4}}(?![\w.])                                # MAC as Cisco writes it
       |(?<!\w)\{{?{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}\}}?(?!\w)                  # UUID
-      |(?<![\w.#+-])(?:0[xX]{_HEX}{{1,40}}|[0-9a-f]{{8,64}}|[0-9A-F]{{8,64}})(?![\w%-]|\.\w)  # hexadecimal, of letters too
+      |(?<![\w.#+-])(?:0[xX]{_HEX}{{1,40}}|[0-9a-f]{{8,64}}|[0-9A-F]{{8,64}})(?![\w%-]|\.\w)  # hexadecimal
     """,
     re.VERBOSE,
 )
@@ -72,7 +72,7 @@ _SHAPES_OF_WORDS = frozenset(
     for word in """ipv4 ipv6 utf8 utf-8 utf16 utf-16 latin1 iso-8859-1 base64 md5 sha1 sha256 sha384 sha512 sha-1
     sha-256 x86 x86_64 x64 x509 amd64 arm64 aarch64 http1 http2 h2 http3 oauth1 oauth2 s3 ec2 k8s i18n l10n p2p b2b
     ext4 log4j win32 win64 int8 int16 int32 int64 float32 float64 uint8 uint32 uint64 sqlite3 layer4 layer7 tls1 ssl3
-    python3 rc4 aes256 aes128 ed25519 level3 bind9 apache2 socks4 socks5""".split()
+    python3 rc4 aes256 aes128 ed25519 level3 bind9 apache2 socks4 socks5""".split()  # noqa: SIM905
 )
 _DIGITS_TELL = re.compile(
     r"(?:.*\W)?(?:status|code|http(?:/[0-9.]{1,3})?|errno|err|signal|exit(?:ed)?|statuscode|errorcode|status_code"
@@ -95,7 +95,8 @@ _METHODS = "GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PROPFIND"
 # A field's name in a JSON text and a request's method stay, so they are matched first and given back.
 _QUOTED = re.compile(
     rf"""("[A-Za-z_][\w.@-]{{0,60}}"[ ]?:)
-      |(?<![A-Za-z0-9])(?:"(?:({_METHODS})[ ])?[^"]{{0,400}}"|'[^']{{0,400}}'(?!\w)|`[^`']{{0,400}}[`'])(?![A-Za-z0-9])""",
+      |(?<![A-Za-z0-9])(?:"(?:({_METHODS})[ ])?[^"]{{0,400}}"|'[^']{{0,400}}'(?!\w)|`[^`']{{0,400}}[`'])
+        (?![A-Za-z0-9])""",
     re.VERBOSE,
 )
 _DATE = re.compile(
@@ -304,9 +305,7 @@ def _mask_row(row: str) -> str:
     text = _WHO.sub(lambda m: "".join(group for group in m.groups() if group) + MASK, text)
     if "=" in text:
         text = _NO_VALUE.sub(rf"\1{MASK}", text)
-        text = _AFTER_EQUALS.sub(
-            lambda m: m.group() if _TELLING(m.group(1).rstrip(" =")) else m.group(1) + MASK, text
-        )
+        text = _AFTER_EQUALS.sub(lambda m: m.group() if _TELLING(m.group(1).rstrip(" =")) else m.group(1) + MASK, text)
     text = _AMOUNT.sub(MASK, text)
     return _RUN.sub(MASK, " ".join(text.split()))
 
@@ -316,4 +315,3 @@ def _mask_quoted(match: re.Match[str]) -> str:
     if field:
         return str(field)
     return f'"{method} {MASK}"' if method else MASK
-
