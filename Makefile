@@ -10,7 +10,7 @@ CHECKED := src tests bench docs evals tools
 # Another project's modules are no part of this one.
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help python setup setup-dev demo up test test-fast check chaos attack format bench bench-peers docs lock clean
+.PHONY: help python setup setup-dev demo up test test-fast check chaos attack format bench bench-peers evals docs lock clean
 
 help: ## Show this
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,8 +51,11 @@ format: setup-dev ## Format and mend what can be mended by itself
 	@$(BIN)/ruff format $(CHECKED)
 	@$(BIN)/ruff check --fix $(CHECKED)
 
-bench: setup-dev ## Measure: fault to repair, start, idle cost, grouping, classification
+bench: setup-dev ## Measure: fault to repair, start, idle cost
 	@$(BIN)/python -m bench
+
+evals: setup-dev ## Measure how good grouping and judging are (OPSTEWARD_MEASURING_DATA: folder of labelled data)
+	@$(BIN)/python -m evals
 
 bench-peers: ## Install what bench.tasks compares with (Celery, Procrastinate, Prefect) into .venv-peers
 	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
