@@ -55,6 +55,8 @@ bench: setup-dev ## Measure: fault to repair, start, idle cost
 	@$(BIN)/python -m bench
 
 evals: setup-dev ## Measure how good grouping and judging are (OPSTEWARD_MEASURING_DATA: folder of labelled data)
+	@$(BIN)/python -c 'import drain3, sklearn' 2>/dev/null || \
+		$(BIN)/python -m pip --disable-pip-version-check --quiet install -r evals/requirements.txt
 	@$(BIN)/python -m evals
 
 bench-peers: ## Install what bench.tasks compares with (Celery, Procrastinate, Prefect) into .venv-peers

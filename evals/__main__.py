@@ -1,10 +1,10 @@
 """How good and how fast grouping and judging are: `make evals`.
 
-Data: the folder of `OPSTEWARD_MEASURING_DATA` (else `../shared/data` beside the repository), with `grouping/<system>.jsonl`
-({content, group}) and `classification/labelled.jsonl` ({source, line, category}). It is only read.
+Data: the folder of `OPSTEWARD_MEASURING_DATA` (else `../shared/data` beside the repository), with
+`grouping/<system>.jsonl` ({content, group}) and `classification/labelled.jsonl` ({source, line, category}), only read.
 
-Nothing that is measured is fitted here: templates know values by form alone, and the judge is trained on the examples of
-`evals/judge` and on none of these sources, so that every figure is of sources that were left out. The rules of
+Nothing that is measured is fitted here: templates know values by form alone, and the judge is trained on the examples
+of `evals/judge` and on none of these sources, so that every figure is of sources that were left out. The rules of
 `rules/classification.yaml` are written by people who have seen some of the lines: the column `model` is without them.
 """
 

@@ -67,8 +67,7 @@ def fingerprint(
     trace = _trace(message, stack_trace)
     kind = mask(error_type) if error_type else ""
     if trace is None:
-        parts = (kind, template) if kind else (template,)
-        return Fingerprint(_text_key(source or "", kind, template), shown, "template", parts)
+        return _of_template(source or "", kind, template)
     errors = tuple(": ".join(part for part in error if part) for error in trace.errors)
     if not trace.errors or stack_trace:
         first = mask(message.lstrip().partition("\n")[0])
@@ -98,8 +97,9 @@ def _labels(context: Mapping[str, Json]) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=16_384)
-def _text_key(source: str, kind: str, template: str) -> str:
-    return _key("template", source, kind, template)
+def _of_template(source: str, kind: str, template: str) -> Fingerprint:
+    key = _key("template", source, kind, template)
+    return Fingerprint(key, template[:TEMPLATE_LIMIT], "template", (kind, template) if kind else (template,))
 
 
 def _key(*parts: str) -> str:

@@ -19,6 +19,7 @@ MESSAGE_LIMIT = 4_096  # characters of a message that take part
 MASK = "<*>"
 
 _TOKENS_KEPT = 65_536  # shapes of tokens remembered
+_LINES_KEPT = 32_768  # shapes of lines remembered, of those in which no digit counts
 _ROWS_KEPT = 16_384  # rows of tokens remembered
 _REMEMBERED_LENGTH = 1_000  # longer rows are not remembered
 _RAW = "\x00"  # in a row: its digits count
@@ -178,13 +179,19 @@ class _Memory(dict[str, str]):
 _by_shape = _Memory(digits_count=False)
 _by_token = _Memory(digits_count=True)
 _rows: dict[str, str] = {}
+_lines: dict[str, str] = {}
 
 
 def mask(message: str) -> str:
     """The template of a message: one line, values replaced by `<*>`."""
     text = message if len(message) <= MESSAGE_LIMIT and message[:1] != "{" else _text_of(message)[:MESSAGE_LIMIT]
-    row = " ".join(map(_by_shape.__getitem__, text.translate(_ALIKE).split()))
-    if _RAW in row:
+    shape = text.translate(_ALIKE)
+    known = _lines.get(shape)
+    if known is not None:
+        return known
+    row = " ".join(map(_by_shape.__getitem__, shape.split()))
+    digits_tell = _RAW in row
+    if digits_tell:
         row = " ".join(map(_by_token.__getitem__, text.split()))
     found = _rows.get(row)
     if found is None:
@@ -197,6 +204,10 @@ def mask(message: str) -> str:
             if len(_rows) >= _ROWS_KEPT:
                 _rows.clear()
             _rows[row] = found
+    if not digits_tell and len(shape) <= _REMEMBERED_LENGTH:
+        if len(_lines) >= _LINES_KEPT:
+            _lines.clear()
+        _lines[shape] = found
     return found
 
 

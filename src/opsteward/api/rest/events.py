@@ -25,6 +25,7 @@ from opsteward.core.clock import now
 from opsteward.core.errors import FieldProblem, Invalid, Malformed
 from opsteward.events import timeline
 from opsteward.events.classification import severity_of
+from opsteward.events.grouping_explained import explain_groups
 from opsteward.events.incident_times import times_of
 from opsteward.events.incidents import SEARCHED_LIMIT
 from opsteward.events.types import IncidentStatus, IncidentView, NewEvent
@@ -223,6 +224,7 @@ async def get_incident(
         actions=actions,
         not_done=[NotDone.of(run) for run in actions if run.not_done_because is not None],
         sessions=sessions,
+        grouping=explain_groups(events),
         times=times_of(lines, opened_at=incident.opened_at, resolved_at=incident.resolved_at, now=now()),
     )
 

@@ -161,6 +161,17 @@ class FieldProblem(TypedDict):
     remedy: NotRequired[str]
 
 
+class GroupExplained(TypedDict):
+    """`basis`: labels, errors, template or finding; `why` the same in words; `parts`: what is equal in all its
+    events; `version`: of the algorithm."""
+
+    fingerprint: str
+    basis: str
+    why: str
+    parts: list[str]
+    version: int
+
+
 class IncidentInFull(TypedDict):
     """An incident with its timeline, its newest events, its actions and its sessions, and where its time went."""
 
@@ -187,6 +198,7 @@ class IncidentInFull(TypedDict):
     not_done: list[NotDone]
     sessions: list[SessionView]
     times: IncidentTimes
+    grouping: list[GroupExplained]
 
 
 class IncidentTimes(TypedDict):
