@@ -10,6 +10,7 @@ from typing import Literal, NotRequired, TypedDict
 
 from opsteward.core.json_types import Json
 
+Category = Literal["validation_error", "system_error", "security_issue", "ignorable"]
 IncidentStatus = Literal["open", "acknowledged", "diagnosing", "remediating", "verifying", "resolved", "escalated"]
 
 
@@ -76,6 +77,11 @@ class AnalyzedEvent(TypedDict):
     priority: int
     metadata: AnalysisMetadata
     engine: str
+
+
+class Correction(TypedDict):
+    reason: NotRequired[str]
+    category: Category
 
 
 class DecideAction(TypedDict):
@@ -232,6 +238,11 @@ class IncidentView(TypedDict):
     resolved_by: NotRequired[Actor | None]
 
 
+class Merge(TypedDict):
+    reason: NotRequired[str]
+    into: str
+
+
 class NoFields(TypedDict):
     """The body of a route that takes none: nothing at all, or `{}`."""
 
@@ -289,6 +300,11 @@ class SessionView(TypedDict):
     started_at: str
     ended_at: str | None
     engine: NotRequired[str]
+
+
+class Split(TypedDict):
+    reason: NotRequired[str]
+    fingerprint: str
 
 
 class SystemRef(TypedDict):
