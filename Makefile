@@ -6,11 +6,11 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p $(ENOUGH) >/dev/null 2>&1 && echo $$p && break; done)
 endif
 BIN := .venv/bin
-CHECKED := src tests bench docs tools
+CHECKED := src tests bench docs evals tools
 # Another project's modules are no part of this one.
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help python setup setup-dev demo up test test-fast check chaos attack format bench bench-peers docs lock clean
+.PHONY: help python setup setup-dev demo up test test-fast check chaos attack format bench bench-peers evals docs lock clean
 
 help: ## Show this
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,8 +51,13 @@ format: setup-dev ## Format and mend what can be mended by itself
 	@$(BIN)/ruff format $(CHECKED)
 	@$(BIN)/ruff check --fix $(CHECKED)
 
-bench: setup-dev ## Measure: fault to repair, start, idle cost, grouping, classification
+bench: setup-dev ## Measure: fault to repair, start, idle cost
 	@$(BIN)/python -m bench
+
+evals: setup-dev ## Measure how good grouping and judging are (OPSTEWARD_MEASURING_DATA: folder of labelled data)
+	@$(BIN)/python -c 'import drain3, sklearn' 2>/dev/null || \
+		$(BIN)/python -m pip --disable-pip-version-check --quiet install -r evals/requirements.txt
+	@$(BIN)/python -m evals
 
 bench-peers: ## Install what bench.tasks compares with (Celery, Procrastinate, Prefect) into .venv-peers
 	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers

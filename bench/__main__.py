@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import runpy
 
-for name in ("start", "idle", "classification", "grouping", "feed", "agents", "tasks", "repair"):
+for name in ("start", "idle", "feed", "agents", "tasks", "repair"):
     print(f"\n== bench.{name}", flush=True)
     runpy.run_module(f"bench.{name}", run_name="__main__")

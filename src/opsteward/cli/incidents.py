@@ -175,6 +175,45 @@ def resolve(
     _change(incident, "resolve", {"reason": reason}, as_json=as_json)
 
 
+Why = Annotated[str, typer.Option("--reason", help="Why.")]
+
+
+@incidents.command("correct")
+def correct(
+    incident: Which,
+    category: Annotated[str, typer.Argument(help="security_issue, system_error, validation_error or ignorable.")],
+    reason: Why = "",
+    as_json: Json = False,
+) -> None:
+    """Say what its events are; later ones like them are judged so."""
+    _change(incident, "correct", {"category": category, "reason": reason}, as_json=as_json)
+
+
+@incidents.command("merge")
+def merge(
+    incident: Which,
+    into: Annotated[str, typer.Argument(help="The other incident, by number or id.")],
+    reason: Why = "",
+    as_json: Json = False,
+) -> None:
+    """Make it part of another incident."""
+    from opsteward.cli.client import Client
+    from opsteward.cli.references import id_of
+
+    _change(incident, "merge", {"into": id_of(Client(), "incident", into), "reason": reason}, as_json=as_json)
+
+
+@incidents.command("split")
+def split(
+    incident: Which,
+    fingerprint: Annotated[str, typer.Argument(help="One of its groups, as `show --json` lists them.")],
+    reason: Why = "",
+    as_json: Json = False,
+) -> None:
+    """Let later events of one of its fingerprints stand apart."""
+    _change(incident, "split", {"fingerprint": fingerprint, "reason": reason}, as_json=as_json)
+
+
 @incidents.command("troubleshoot")
 def troubleshoot(incident: Which, as_json: Json = False) -> None:
     """Start a troubleshooting session for it."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from opsteward.core.crypto import digest
 from opsteward.core.json_types import Json
-from opsteward.events.fingerprint import variables
+from opsteward.events.templates import variables
 
 _KEY_LENGTH_LIMIT = 200
 #: Fields of a context that say which one it is.

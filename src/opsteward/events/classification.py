@@ -1,8 +1,9 @@
-"""What kind of event it is, how bad, and how sure that is: a rule engine over `rules/classification.yaml`.
+"""What kind of event it is, how bad, and how sure that is: a few rules, and a statistical model for all else.
 
-The rules are data that a person can read and change; this module reads them, looks at an event and says which
-rule decided. Sender's severities are mapped by `rules/severity.yaml`. What is done about an event is decided
-in `decide`.
+The rules (`rules/classification.yaml`) are those that are right nearly always; they are data that a person can read
+and change. Where none fires, or two disagree, the words are weighed (`judge_model`). Either way it is said what
+decided. Sender's severities are mapped by `rules/severity.yaml`. What is done about an event is decided in
+`decision_table`.
 
 Every text is safe: at most `MESSAGE_LIMIT` characters of the message and the unindented lines at both ends of
 the stack trace are looked at, and all patterns are bounded.
@@ -22,6 +23,7 @@ from urllib.parse import unquote
 from opsteward.contracts.check import Severity
 from opsteward.core.errors import Invalid
 from opsteward.core.json_types import Json
+from opsteward.events.judge_model import shipped_model, words_of_event
 from opsteward.events.text_phrases import PhraseIndex, words_of
 
 MESSAGE_LIMIT = 8_192  # characters of a message that are looked at
@@ -38,7 +40,7 @@ class Category(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classification:
-    """`confidence` 0-1; `rule_id` names the rule that decided, `reason` says its meaning to people."""
+    """`confidence` 0-1; `rule_id` names the rule or the model that decided, `reason` says why to people."""
 
     category: Category
     severity: Severity
@@ -62,15 +64,24 @@ class _Rule:
     why: str
 
 
+_CLEARLY = 5  # points between the best rule and the best of another category
+_TOO_UNSURE = 0.5  # a probability of the model
+_STRANGE = 0.5  # share of words that the model knows
+_DISPUTED = 0.7  # at most, where rules disagree
+_SURE = 0.85  # before a sender's error is called ignorable
+_GRAVE = frozenset(
+    "critical crit fatal emerg emergency alert panic severe corrupted corruption crash crashed".split()  # noqa: SIM905
+)
+
 _UNKNOWN = _Rule(
     "default.unknown_error",
     Category.SYSTEM_ERROR,
     Severity.MEDIUM,
     20,
-    "No rule knows this error; it is kept in view until somebody does.",
+    "Nothing is known of this error; it is kept in view until somebody says what it is.",
 )
 _PLAIN = _Rule(
-    "default.no_trouble", Category.IGNORABLE, Severity.LOW, 20, "No rule knows it, and it tells of no trouble."
+    "default.no_trouble", Category.IGNORABLE, Severity.LOW, 20, "Nothing is known of it, and it tells of no trouble."
 )
 
 
@@ -85,26 +96,50 @@ def classify(
     """Category, severity and confidence of one event. Pure and deterministic.
 
     `severity` is the sender's own word or number, on any scale of `rules/severity.yaml`; it overrides the
-    rule's. Raises `Invalid` (field `severity`) for one that no scale knows.
+    judged one. Raises `Invalid` (field `severity`) for one that no scale knows.
     """
     given = severity_of(severity) if severity not in (None, "") else None
     rules = _rule_set()
     text = message[:MESSAGE_LIMIT]
     fired = rules.fire(error_type or _leading_type(text), text, context or {})
-    if stack_trace and (not fired or fired[0].weight < rules.weak):
-        lines = _unindented(stack_trace)
-        fired = sorted({*fired, *rules.fire(_last_type(lines), lines, {})}, key=rules.order)
-    trouble = error_type or stack_trace or given in (Severity.MEDIUM, Severity.HIGH)
-    winner = fired[0] if fired else _UNKNOWN if trouble else _PLAIN
-    rival = next((rule.weight for rule in fired if rule.category is not winner.category), 0)
-    doubt = max(0, rival - winner.weight + 20) / 100  # a rule of another category within 20 points
+    lines = _unindented(stack_trace) if stack_trace else ""
+    if lines and not fired:
+        fired = rules.fire(_last_type(lines), lines, {})
+    rival = next((rule.weight for rule in fired if rule.category is not fired[0].category), 0)
+    if fired and fired[0].weight - rival >= _CLEARLY:
+        winner, confidence = fired[0], fired[0].weight / 100
+    else:
+        trouble = bool(error_type or stack_trace or given in (Severity.MEDIUM, Severity.HIGH))
+        winner, confidence = _judged(error_type, f"{text}\n{lines}" if lines else text, trouble=trouble)
+        if fired:  # rules that disagree
+            confidence = min(confidence, _DISPUTED)
     return Classification(
         category=winner.category,
         severity=given or winner.severity,
-        confidence=round(winner.weight / 100 - doubt, 2),
+        confidence=round(confidence, 2),
         rule_id=winner.id,
         reason=winner.why,
+        engine="model" if winner.id.startswith("model.") else "rules",
     )
+
+
+def _judged(error_type: str | None, text: str, *, trouble: bool) -> tuple[_Rule, float]:
+    """What the model says, as a rule would. Below `_TOO_UNSURE` it says nothing: an error is kept in view then."""
+    words = words_of_event(error_type, text)
+    judgement = shipped_model().judge(words)
+    category, sure = Category(judgement.category), judgement.probabilities[judgement.category]
+    if (
+        sure < _TOO_UNSURE
+        or judgement.known < _STRANGE
+        or (trouble and category is Category.IGNORABLE and sure < _SURE)
+    ):
+        return (_UNKNOWN, 0.2) if trouble else (_PLAIN, 0.2)
+    said = ", ".join(f'"{word}"' for word in judgement.words)
+    severity = Severity.LOW if category in (Category.IGNORABLE, Category.VALIDATION_ERROR) else Severity.MEDIUM
+    if category is Category.SYSTEM_ERROR and not _GRAVE.isdisjoint(words):
+        severity = Severity.HIGH
+    why = f"The words {said} speak for it."
+    return _Rule(f"model.{category.value}", category, severity, round(sure * 100), why), sure
 
 
 def severity_of(value: str | int) -> Severity:
@@ -122,12 +157,7 @@ def severity_of(value: str | int) -> Severity:
 # ---------------------------------------------------------------- the rules, compiled
 
 
-_HTTP_STATUS = re.compile(
-    r"(?:http(?:/[0-9.]{1,3})?|status(?:[ _-]?code)?|returned|responded(?: with)?)[\"' :=]{1,4}([1-5][0-9]{2})\b"
-    r"|\" ([1-5][0-9]{2}) (?:[0-9]|-)"
-)
 _SQLSTATE = re.compile(r"sqlstate[\[( :=\"']{1,4}([0-9a-z]{5})\b")
-_LEVEL = re.compile(r"\b(?:[a-z]{1,12}:)?([a-z]{2,12})\]|^\W{0,3}([a-z]{2,12})(?=[:\s]{1,2})|\s([a-z]{3,9}):\s")
 _ENDINGS = ("Error", "Exception", "Warning", "Violation", "Interrupt", "Failure", "Fault")
 _TYPE = re.compile(rf"\b[A-Za-z_]\w{{0,80}}(?:{'|'.join(_ENDINGS)})\b")
 _STATUS_KEYS = ("status", "status_code", "http_status", "statusCode", "response_code")
@@ -150,7 +180,6 @@ class _RuleText(TypedDict):
     patterns: NotRequired[list[_Pattern]]
     status: NotRequired[list[str | int]]
     sqlstate: NotRequired[list[str | int]]
-    level: NotRequired[list[str]]
     context: NotRequired[list[str]]
 
 
@@ -170,14 +199,11 @@ class _SeverityFile(TypedDict):
 class _RuleSet:
     """The rules of the file, compiled once. `fire` gives those that fire, best first."""
 
-    weak = 50  # below this weight a look at the stack trace is worth its time
-
     def __init__(self, document: _RuleFile) -> None:
         self.rules: list[_Rule] = []
         self._patterns: list[tuple[tuple[str, ...], re.Pattern[str], int]] = []
         self._by_status: dict[str, set[int]] = {}
         self._by_sqlstate: dict[str, set[int]] = {}
-        self._by_level: dict[str, set[int]] = {}
         self._by_context: dict[str, set[int]] = {}
         phrases: list[tuple[int, str]] = []
         types: list[tuple[int, str]] = []
@@ -193,7 +219,6 @@ class _RuleSet:
             tables = (
                 (raw.get("status", []), self._by_status),
                 (raw.get("sqlstate", []), self._by_sqlstate),
-                (raw.get("level", []), self._by_level),
                 (raw.get("context", []), self._by_context),
             )
             for values, table in tables:
@@ -201,10 +226,6 @@ class _RuleSet:
                     table.setdefault(str(value).lower(), set()).add(rank)
         self._phrases = PhraseIndex(phrases)
         self._types = PhraseIndex(types)
-        self._ranks = {rule: rank for rank, rule in enumerate(self.rules)}
-
-    def order(self, rule: _Rule) -> int:
-        return self._ranks[rule]
 
     def fire(self, error_type: str | None, text: str, context: Mapping[str, Json]) -> list[_Rule]:
         ranks = self._phrases.ranks(words_of(f"{error_type[:200]} {text}" if error_type else text))
@@ -216,14 +237,11 @@ class _RuleSet:
         for hints, pattern, rank in self._patterns:
             if any(hint in lower for hint in hints) and pattern.search(lower):
                 ranks.add(rank)
-        for status in _values(context, _STATUS_KEYS) or _statuses_in(lower):
+        for status in _values(context, _STATUS_KEYS):
             ranks |= self._by_status.get(status, set()) | self._by_status.get(status[:1] + "xx", set())
         for state in _values(context, _SQLSTATE_KEYS) or (_SQLSTATE.findall(lower) if "sqlstate" in lower else ()):
             if len(state) == 5:
                 ranks |= self._by_sqlstate.get(state, set()) | self._by_sqlstate.get(state[:2], set())
-        for groups in _LEVEL.findall(lower[:100]):
-            for level in filter(None, groups):
-                ranks |= self._by_level.get(level, set())
         for key in self._by_context.keys() & context.keys():
             if context[key]:
                 ranks |= self._by_context[key]
@@ -238,12 +256,6 @@ def _values(context: Mapping[str, Json], keys: tuple[str, ...]) -> list[str]:
         for value in found
         if (isinstance(value, str) and len(value) <= 8) or (isinstance(value, int) and 0 <= value < 10**8)
     ]
-
-
-def _statuses_in(lower: str) -> list[str]:
-    if '" ' not in lower and not any(word in lower for word in ("http", "status", "returned", "responded")):
-        return []
-    return ["".join(groups) for groups in _HTTP_STATUS.findall(lower)[:4]]
 
 
 def _leading_type(text: str) -> str | None:

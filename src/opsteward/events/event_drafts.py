@@ -14,6 +14,7 @@ from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
 from opsteward.events.affected_objects import object_of
 from opsteward.events.classification import classify
+from opsteward.events.decided_groups import GroupDecision
 from opsteward.events.decision_table import EventAction, decide, usual_priority
 from opsteward.events.fingerprint import fingerprint
 from opsteward.events.standing_orders.document import StandingOrder, Subject, first_match
@@ -57,6 +58,8 @@ class Draft:
     system: KnownSystem | None
     order: StandingOrder | None
     reason: str
+    #: People said that it joins no incident of a related system.
+    apart: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -113,9 +116,15 @@ def worst_severity(drafts: Sequence[Draft]) -> str:
 
 
 def draft_of(
-    event: NewEvent, system: KnownSystem | None, orders: Sequence[StandingOrder], tenant_id: UUID, at: datetime
+    event: NewEvent,
+    system: KnownSystem | None,
+    orders: Sequence[StandingOrder],
+    tenant_id: UUID,
+    at: datetime,
+    decided: GroupDecision | None = None,
 ) -> Draft:
-    """Classify the event, decide on it and give it its fingerprint; `at` is the time of its arrival."""
+    """Classify the event, decide on it and give it its fingerprint; `at` is the time of its arrival, `decided`
+    what people said of its fingerprint."""
     classified = classify(
         error_type=event.error_type,
         message=event.message,
@@ -123,7 +132,8 @@ def draft_of(
         context=event.context,
         severity=event.severity,
     )
-    category = event.category or classified.category
+    corrected = decided.category if decided else None
+    category = event.category or corrected or classified.category
     severity = event.severity if event.category and event.severity else str(classified.severity)
     key = (
         digest({"system": str(event.system.id), "finding": event.error_type})[:32]
@@ -133,6 +143,7 @@ def draft_of(
             error_type=event.error_type,
             message=event.message,
             stack_trace=event.stack_trace,
+            context=event.context,
         ).key
     )
     decision = decide(event_type=category, severity=severity, message=event.message, context=event.context)
@@ -156,14 +167,14 @@ def draft_of(
         "severity": severity,
         "action": action,
         "priority": priority,
-        "confidence": 1.0 if event.category else classified.confidence,
-        "rule_id": "health check" if event.category else classified.rule_id,
-        "fingerprint": key,
+        "confidence": 1.0 if event.category or corrected else classified.confidence,
+        "rule_id": "health check" if event.category else "correction" if corrected else classified.rule_id,
+        "fingerprint": (decided.joins if decided else None) or key,
         # our own checks and agents speak of one thing by one name: the words of their reports may change
         "object_key": "" if event.category else object_of(event.message, event.context),
         "incident_id": None,
     }
-    return Draft(event=event, row=row, system=system, order=order, reason=reason)
+    return Draft(event=event, row=row, system=system, order=order, reason=reason, apart=bool(decided and decided.apart))
 
 
 def _subject(event: NewEvent, system: KnownSystem | None, category: str, severity: str) -> Subject:

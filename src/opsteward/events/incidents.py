@@ -203,6 +203,11 @@ class Incidents:
         await self._changed(session, row, actor, status.value)
         return True
 
+    async def set_category(self, session: AsyncSession, *, incident_id: UUID, category: str) -> None:
+        """What it is about, as a person says."""
+        (await self._row(session, incident_id, lock=True)).category = category
+        await session.flush()
+
     async def resolve_by_hand(
         self, session: AsyncSession, *, incident_id: UUID, by: Identity, reason: str
     ) -> IncidentView:

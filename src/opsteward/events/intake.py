@@ -26,6 +26,7 @@ from opsteward.core.errors import Invalid
 from opsteward.events import recoveries, timeline
 from opsteward.events.classification import Category
 from opsteward.events.event_drafts import Draft, draft_of, taken
+from opsteward.events.group_decisions import decisions_for
 from opsteward.events.incident_opening import Opening, open_all, put_together, raise_all
 from opsteward.events.incidents import Incidents
 from opsteward.events.models import Event, Incident, IncidentFingerprint
@@ -93,7 +94,14 @@ class Intake:
         # Many events, or long ones, take a while to classify and match: the event loop goes on meanwhile.
         size = sum(len(e.message) + len(e.stack_trace or "") for e in events)
         few = len(events) <= _AT_ONCE and size * (1 + values_of(orders)) <= CHARACTERS_AT_ONCE
-        return draft_all() if few else await in_fair_thread(draft_all)
+        drafts = draft_all() if few else await in_fair_thread(draft_all)
+        decided = await decisions_for(session, {draft.fingerprint for draft in drafts})
+        return [
+            draft_of(d.event, d.system, orders, tenant_id, d.row["received_at"], decided[d.fingerprint])
+            if d.fingerprint in decided
+            else d
+            for d in drafts
+        ]
 
     async def _homes(self, session: AsyncSession, drafts: Sequence[Draft], actor: str) -> dict[str, UUID]:
         """The incident of each fingerprint; new ones are opened under a lock, so that one cause opens one."""
@@ -135,7 +143,7 @@ class Intake:
         opening_in: dict[UUID, Opening] = {}
         for group in groups:
             draft = group[0]
-            where = cluster.get(draft.system.id) if draft.system and _spreads(draft) else None
+            where = cluster.get(draft.system.id) if draft.system and _spreads(draft) and not draft.apart else None
             row = _newest(living[where], draft) if where else None
             if row is not None:
                 homes[draft.fingerprint] = row.id

@@ -94,6 +94,21 @@ class IncidentFingerprint(Base):
     incident_id: Mapped[UUID] = mapped_column(sa.ForeignKey("opsteward.incidents.id"))
 
 
+class GroupDecisionRow(Base):
+    """What people decided about the events of a fingerprint."""
+
+    __tablename__ = "group_decisions"
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    category: Mapped[str | None]
+    joins: Mapped[str | None]
+    apart: Mapped[bool] = mapped_column(default=False)
+    decided_by: Mapped[str]
+    decided_at: Mapped[datetime]
+    reason: Mapped[str]
+
+
 class IncidentObject(Base):
     """The last that was reported of an object of an open incident; the row goes when the incident ends.
 

@@ -95,7 +95,7 @@ PHP = "#0 /srv/{release}/order.php({line}): Order->pay(1)\n#1 {{main}}\n"
 def test_a_stack_trace_is_known_by_the_functions_of_the_application(stack: str) -> None:
     one, other = stack.format(release=1, line=10), stack.format(release=22, line=345)
     moved = one.replace("pay", "refund").replace("Pay", "Refund").replace("checkout", "refund")
-    assert key("order 1 broke", error_type="E", stack=one) == key("quite other words", error_type="E", stack=other)
+    assert key("order 1 broke", error_type="E", stack=one) == key("order 77 broke", error_type="E", stack=other)
     assert key("order 1 broke", error_type="E", stack=one) != key("order 1 broke", error_type="E", stack=moved)
     assert key("order 1 broke", error_type="E", stack=one) != key("order 1 broke", error_type="F", stack=one)
 

@@ -24,7 +24,9 @@ from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
 from opsteward.core.errors import FieldProblem, Invalid, Malformed
 from opsteward.events import timeline
-from opsteward.events.classification import severity_of
+from opsteward.events.classification import Category, severity_of
+from opsteward.events.group_decisions import GroupDecisions
+from opsteward.events.grouping_explained import explain_groups
 from opsteward.events.incident_times import times_of
 from opsteward.events.incidents import SEARCHED_LIMIT
 from opsteward.events.types import IncidentStatus, IncidentView, NewEvent
@@ -223,6 +225,7 @@ async def get_incident(
         actions=actions,
         not_done=[NotDone.of(run) for run in actions if run.not_done_because is not None],
         sessions=sessions,
+        grouping=explain_groups(events),
         times=times_of(lines, opened_at=incident.opened_at, resolved_at=incident.resolved_at, now=now()),
     )
 
@@ -249,6 +252,60 @@ async def resolve(
 ) -> IncidentView:
     """Close it by hand."""
     return await services.incidents.resolve_by_hand(session, incident_id=incident_id, by=identity, reason=body.reason)
+
+
+class Correction(Reason):
+    category: Category
+
+
+class Merge(Reason):
+    into: UUID
+
+
+class Split(Reason):
+    fingerprint: Annotated[str, Field(max_length=64)]
+
+
+@router.post("/incidents/{incident_id}/correct")
+async def correct(
+    incident_id: UUID,
+    body: Correction,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("incidents.write")],
+) -> IncidentView:
+    """Say what its events are; later ones like them are judged so."""
+    return await GroupDecisions(services.incidents).correct(
+        session, incident_id=incident_id, category=body.category, by=identity, reason=body.reason
+    )
+
+
+@router.post("/incidents/{incident_id}/merge")
+async def merge(
+    incident_id: UUID,
+    body: Merge,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("incidents.write")],
+) -> IncidentView:
+    """Make it part of another incident, which gets later events like its own too."""
+    return await GroupDecisions(services.incidents).merge(
+        session, incident_id=incident_id, into=body.into, by=identity, reason=body.reason
+    )
+
+
+@router.post("/incidents/{incident_id}/split")
+async def split(
+    incident_id: UUID,
+    body: Split,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("incidents.write")],
+) -> IncidentView:
+    """Let later events of one of its fingerprints stand apart."""
+    return await GroupDecisions(services.incidents).split(
+        session, incident_id=incident_id, fingerprint=body.fingerprint, by=identity, reason=body.reason
+    )
 
 
 @router.post("/incidents/{incident_id}/troubleshoot", status_code=202)

@@ -99,6 +99,21 @@ def resolve_incident(incident_id: str | UUID, **fields: Unpack[types.Reason]) ->
     return Call("POST", f"/api/v1/incidents/{path_id(incident_id)}/resolve", fields)
 
 
+def correct(incident_id: str | UUID, **fields: Unpack[types.Correction]) -> Call[types.IncidentView]:
+    """Say what its events are; later ones like them are judged so."""
+    return Call("POST", f"/api/v1/incidents/{path_id(incident_id)}/correct", fields)
+
+
+def merge(incident_id: str | UUID, **fields: Unpack[types.Merge]) -> Call[types.IncidentView]:
+    """Make it part of another incident, which gets later events like its own too."""
+    return Call("POST", f"/api/v1/incidents/{path_id(incident_id)}/merge", fields)
+
+
+def split(incident_id: str | UUID, **fields: Unpack[types.Split]) -> Call[types.IncidentView]:
+    """Let later events of one of its fingerprints stand apart."""
+    return Call("POST", f"/api/v1/incidents/{path_id(incident_id)}/split", fields)
+
+
 def troubleshoot_incident(incident_id: str | UUID) -> Call[types.SessionView]:
     """Start a session for it."""
     return Call("POST", f"/api/v1/incidents/{path_id(incident_id)}/troubleshoot")

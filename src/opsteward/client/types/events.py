@@ -10,6 +10,7 @@ from typing import Literal, NotRequired, TypedDict
 
 from opsteward.core.json_types import Json
 
+Category = Literal["validation_error", "system_error", "security_issue", "ignorable"]
 IncidentStatus = Literal["open", "acknowledged", "diagnosing", "remediating", "verifying", "resolved", "escalated"]
 
 
@@ -76,6 +77,11 @@ class AnalyzedEvent(TypedDict):
     priority: int
     metadata: AnalysisMetadata
     engine: str
+
+
+class Correction(TypedDict):
+    reason: NotRequired[str]
+    category: Category
 
 
 class DecideAction(TypedDict):
@@ -161,6 +167,17 @@ class FieldProblem(TypedDict):
     remedy: NotRequired[str]
 
 
+class GroupExplained(TypedDict):
+    """`basis`: labels, errors, template or finding; `why` the same in words; `parts`: what is equal in all its
+    events; `version`: of the algorithm."""
+
+    fingerprint: str
+    basis: str
+    why: str
+    parts: list[str]
+    version: int
+
+
 class IncidentInFull(TypedDict):
     """An incident with its timeline, its newest events, its actions and its sessions, and where its time went."""
 
@@ -187,6 +204,7 @@ class IncidentInFull(TypedDict):
     not_done: list[NotDone]
     sessions: list[SessionView]
     times: IncidentTimes
+    grouping: list[GroupExplained]
 
 
 class IncidentTimes(TypedDict):
@@ -218,6 +236,11 @@ class IncidentView(TypedDict):
     resolution: str | None
     acknowledged_by: NotRequired[Actor | None]
     resolved_by: NotRequired[Actor | None]
+
+
+class Merge(TypedDict):
+    reason: NotRequired[str]
+    into: str
 
 
 class NoFields(TypedDict):
@@ -277,6 +300,11 @@ class SessionView(TypedDict):
     started_at: str
     ended_at: str | None
     engine: NotRequired[str]
+
+
+class Split(TypedDict):
+    reason: NotRequired[str]
+    fingerprint: str
 
 
 class SystemRef(TypedDict):

@@ -74,6 +74,7 @@ TENANT_TABLES = {
     "events": (APPEND, APPEND),
     "incidents": (WRITE, WRITE),
     "incident_fingerprints": (ALL, ALL),
+    "group_decisions": (WRITE, WRITE),
     "incident_objects": (ALL, ALL),
     "timeline_entries": (APPEND, APPEND),
     "standing_order_versions": (APPEND, APPEND),

@@ -974,6 +974,18 @@ create table opsteward.incident_fingerprints (
     constraint fk_incident_fingerprints_incident_id foreign key (incident_id) references opsteward.incidents (id)
 );
 
+create table opsteward.group_decisions (
+    tenant_id uuid not null,
+    fingerprint text not null,
+    category text,
+    joins text,
+    apart boolean not null,
+    decided_by text not null,
+    decided_at timestamptz not null,
+    reason text not null,
+    constraint pk_group_decisions primary key (tenant_id, fingerprint)
+);
+
 create table opsteward.incident_objects (
     tenant_id uuid not null,
     incident_id uuid not null,

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from opsteward.actions.runs_in_full import ActionInFull
+from opsteward.events.grouping_explained import GroupExplained
 from opsteward.events.types import EventView, IncidentTimes, IncidentView, TakenEvent, TimelineView
 from opsteward.troubleshooting.types import SessionView
 
@@ -74,6 +75,8 @@ class IncidentInFull(IncidentView):
     not_done: list[NotDone]
     sessions: list[SessionView]
     times: IncidentTimes
+    #: Why its newest events are in it: one for each fingerprint.
+    grouping: list[GroupExplained]
 
 
 @dataclass(frozen=True, kw_only=True)

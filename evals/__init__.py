@@ -1,0 +1,1 @@
+"""How good grouping and judging are, measured on data that nobody here wrote: `make evals`."""
