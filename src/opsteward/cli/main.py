@@ -25,6 +25,7 @@ from opsteward.cli import (
     lab,
     open_console,
     schedules,
+    sources,
     standing_orders,
     tasks,
     user_imports,
@@ -70,6 +71,7 @@ app.add_typer(schedules.app, name="schedules")
 app.add_typer(controls.pause, name="pause")
 app.add_typer(controls.resume, name="resume")
 app.add_typer(approvals.app, name="approvals")
+app.add_typer(sources.app, name="sources")
 app.add_typer(freezes.app, name="freezes")
 app.add_typer(standing_orders.app, name="standing-orders")
 app.add_typer(admin.systems, name="systems")

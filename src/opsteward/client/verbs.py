@@ -14,6 +14,7 @@ from opsteward.client.operations import (
     metrics,
     probes,
     signing_in,
+    sources,
     standing_orders,
     systems,
     tasks,
@@ -41,6 +42,10 @@ class AsyncVerbs(AsyncTransport):
     acknowledge_incident = asynchronous(events.acknowledge_incident)
     resolve_incident = asynchronous(events.resolve_incident)
     troubleshoot_incident = asynchronous(events.troubleshoot_incident)
+    take_from_source = asynchronous(sources.take_from_source)
+    take_alerts = asynchronous(sources.take_alerts)
+    list_sources = asynchronous(sources.list_sources)
+    preview_mapping = asynchronous(sources.preview_mapping)
     list_systems = asynchronous(systems.list_systems)
     get_system = asynchronous(systems.get_system)
     remove_system = asynchronous(systems.remove_system)
@@ -166,6 +171,10 @@ class Verbs(BlockingTransport):
     acknowledge_incident = blocking(events.acknowledge_incident)
     resolve_incident = blocking(events.resolve_incident)
     troubleshoot_incident = blocking(events.troubleshoot_incident)
+    take_from_source = blocking(sources.take_from_source)
+    take_alerts = blocking(sources.take_alerts)
+    list_sources = blocking(sources.list_sources)
+    preview_mapping = blocking(sources.preview_mapping)
     list_systems = blocking(systems.list_systems)
     get_system = blocking(systems.get_system)
     remove_system = blocking(systems.remove_system)
