@@ -80,7 +80,7 @@ FIRING: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
 UNKNOWN: list[tuple[Any, str, str, bool]] = [
     ({"alertName": "Queue is long", "severityLevel": "Critical", "host": "q1"}, "Queue is long", "high", False),
     ({"event": {"summary": "Link down", "level": "WARN", "status": "recovered"}}, "Link down", "medium", True),
-    ({"id": "c0ffee000000400080", "text": "Backup failed", "sender": {"name": "Bob"}}, "Backup failed", "medium", False),
+    ({"id": "c0ffee0000", "text": "Backup failed", "sender": {"name": "Bob"}}, "Backup failed", "medium", False),
     ([{"subject": "One", "priority": "P1"}], "One", "high", False),
     ("plain words", "plain words", "medium", False),
     ({"x": {"y": [1, 2]}}, '{"x": {"y": [1, 2]}}', "medium", False),

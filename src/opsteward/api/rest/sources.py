@@ -18,7 +18,7 @@ from opsteward.api.routes import Routes
 from opsteward.contracts.source import Shape, SourceMapping
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
-from opsteward.core.errors import Malformed
+from opsteward.core.errors import Invalid, Malformed
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.events.sources.catalogue import all_sources, source_named
 from opsteward.events.sources.mapping import Reading, check, read
@@ -96,7 +96,7 @@ class MappingPreview:
     events: list[ReadEvent]
 
 
-class PreviewIn(Input):
+class MappingSampleIn(Input):
     """A sample, and how to read it: a source's mapping, or forms that are tried out."""
 
     body: Json
@@ -164,7 +164,7 @@ async def list_sources(services: ServicesDep, identity: Annotated[Identity, need
 
 @router.post("/api/v1/sources/preview", summary="Try how a sample would be read")
 async def preview_mapping(
-    body: PreviewIn, services: ServicesDep, identity: Annotated[Identity, needs("events.read")]
+    body: MappingSampleIn, services: ServicesDep, identity: Annotated[Identity, needs("events.read")]
 ) -> MappingPreview:
     """Nothing is stored. With `shapes` a mapping of one's own is tried, whose expressions are JMESPath."""
     mapping = source_named(body.source)
@@ -206,7 +206,7 @@ def _kind(request: Request) -> str:
 def _parsed(body: bytes, kind: str, max_depth: int) -> Json:
     """JSON whatever the content type says, lines of JSON, a form, or text."""
     if not body.strip():
-        raise Malformed.field("body", "is empty", "send what the product sends")
+        raise Invalid.field("body", "is empty", "send what the product sends")
     if kind in _NDJSON:
         return [check_json(line, max_depth=max_depth) for line in body.splitlines() if line.strip()]
     if kind == _FORM:

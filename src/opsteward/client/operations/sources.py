@@ -34,6 +34,6 @@ def list_sources() -> Call[Page[types.SourceInfo]]:
     return Call("GET", "/api/v1/sources")
 
 
-def preview_mapping(**fields: Unpack[types.SourcesPreviewIn]) -> Call[types.MappingPreview]:
+def preview_mapping(**fields: Unpack[types.MappingSampleIn]) -> Call[types.MappingPreview]:
     """Nothing is stored. With `shapes` a mapping of one's own is tried, whose expressions are JMESPath."""
     return Call("POST", "/api/v1/sources/preview", fields)

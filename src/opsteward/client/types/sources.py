@@ -20,6 +20,15 @@ class MappingPreview(TypedDict):
     events: list[ReadEvent]
 
 
+class MappingSampleIn(TypedDict):
+    """A sample, and how to read it: a source's mapping, or forms that are tried out."""
+
+    body: Json
+    source: NotRequired[str]
+    headers: NotRequired[dict[str, str]]
+    shapes: NotRequired[list[Shape] | None]
+
+
 class ReadEvent(TypedDict):
     """An event as it would be taken."""
 
@@ -74,12 +83,3 @@ class TakenFromSource(TypedDict):
     mapped: bool
     left_out: int
     events: list[TakenEvent]
-
-
-class SourcesPreviewIn(TypedDict):
-    """A sample, and how to read it: a source's mapping, or forms that are tried out."""
-
-    body: Json
-    source: NotRequired[str]
-    headers: NotRequired[dict[str, str]]
-    shapes: NotRequired[list[Shape] | None]
