@@ -341,7 +341,24 @@ def commands() -> str:
     return _table(("action", "needs", "fields"), rows)
 
 
+def sources() -> str:
+    """The products whose bodies are known."""
+    from opsteward.events.sources.catalogue import all_sources
+
+    rows = [
+        "| source | bodies of | also called | forms | how to point it here |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for mapping in all_sources().values():
+        title = f"[{mapping.title}]({mapping.documentation})" if mapping.documentation else mapping.title
+        aliases = ", ".join(f"`{alias}`" for alias in mapping.aliases)
+        setup = mapping.setup.replace("|", "\\|").replace("<", "&lt;")
+        rows.append(f"| `{mapping.slug}` | {title} | {aliases} | {len(mapping.shapes)} | {setup} |")
+    return "\n".join(rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "sources": sources,
     "settings": settings,
     "import-fields": import_fields,
     "errors": errors,

@@ -106,7 +106,13 @@ async def test_only_json_is_taken(asker: Tenant, with_bodies: list[Operation]) -
 
 async def test_a_body_over_the_limit_is_refused(asker: Tenant, everything: list[Operation]) -> None:
     settings = asker.instance.services.settings
-    large = ("/api/v1/events", "/api/v1/tasks/bulk", "/api/v1/users/bulk-import")
+    large = (
+        "/api/v1/events",
+        "/api/v1/tasks/bulk",
+        "/api/v1/users/bulk-import",
+        "/api/v1/intake/{source}",
+        "/api/v2/alerts",
+    )
     big = dict.fromkeys(large, settings.api.max_ingest_bytes)
     for operation in everything:
         if operation.method == "GET":

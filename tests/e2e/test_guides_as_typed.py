@@ -49,6 +49,7 @@ NOT_TYPED = {
     "opsteward systems register orders-db.json": "needs a database of the reader's; tests/integrations",
     "opsteward operators password": "asks on a terminal; tests/e2e/test_sign_in.py",
     "curl -c cookies": "needs the password that grace has set; tests/api/test_password_sign_in.py",
+    "opsteward sources map": "needs a sample of the reader's; tests/api/test_intake_api.py",
     "DATABASE_URL=": "needs a server of the reader's; tests/database",
     "OTEL_EXPORTER_OTLP_ENDPOINT=": "starts a further instance; tests/workflows/test_traces.py",
 }

@@ -27,6 +27,7 @@ from opsteward.cli import (
     open_console,
     plugins,
     schedules,
+    sources,
     standing_orders,
     sync,
     tasks,
@@ -73,6 +74,7 @@ app.add_typer(schedules.app, name="schedules")
 app.add_typer(controls.pause, name="pause")
 app.add_typer(controls.resume, name="resume")
 app.add_typer(approvals.app, name="approvals")
+app.add_typer(sources.app, name="sources")
 app.add_typer(freezes.app, name="freezes")
 app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(standing_orders.app, name="standing-orders")

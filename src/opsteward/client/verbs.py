@@ -14,6 +14,7 @@ from opsteward.client.operations import (
     metrics,
     probes,
     signing_in,
+    sources,
     standing_orders,
     syncs,
     systems,
@@ -59,6 +60,10 @@ class AsyncVerbs(AsyncTransport):
     undo_sync = asynchronous(syncs.undo_sync)
     list_sync_conflicts = asynchronous(syncs.list_sync_conflicts)
     decide_sync_conflict = asynchronous(syncs.decide_sync_conflict)
+    take_from_source = asynchronous(sources.take_from_source)
+    take_alerts = asynchronous(sources.take_alerts)
+    list_sources = asynchronous(sources.list_sources)
+    preview_mapping = asynchronous(sources.preview_mapping)
     plan_systems = asynchronous(systems.plan_systems)
     apply_systems = asynchronous(systems.apply_systems)
     check_system_access = asynchronous(systems.check_system_access)
@@ -210,6 +215,10 @@ class Verbs(BlockingTransport):
     undo_sync = blocking(syncs.undo_sync)
     list_sync_conflicts = blocking(syncs.list_sync_conflicts)
     decide_sync_conflict = blocking(syncs.decide_sync_conflict)
+    take_from_source = blocking(sources.take_from_source)
+    take_alerts = blocking(sources.take_alerts)
+    list_sources = blocking(sources.list_sources)
+    preview_mapping = blocking(sources.preview_mapping)
     plan_systems = blocking(systems.plan_systems)
     apply_systems = blocking(systems.apply_systems)
     check_system_access = blocking(systems.check_system_access)

@@ -138,7 +138,8 @@ def draft_of(
     key = (
         digest({"system": str(event.system.id), "finding": event.error_type})[:32]
         if event.category and event.system
-        else fingerprint(
+        else event.group_key
+        or fingerprint(
             source=event.source,
             error_type=event.error_type,
             message=event.message,
@@ -171,7 +172,7 @@ def draft_of(
         "rule_id": "health check" if event.category else "correction" if corrected else classified.rule_id,
         "fingerprint": (decided.joins if decided else None) or key,
         # our own checks and agents speak of one thing by one name: the words of their reports may change
-        "object_key": "" if event.category else object_of(event.message, event.context),
+        "object_key": "" if event.category or event.group_key else object_of(event.message, event.context),
         "incident_id": None,
     }
     return Draft(event=event, row=row, system=system, order=order, reason=reason, apart=bool(decided and decided.apart))

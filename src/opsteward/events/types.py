@@ -38,6 +38,8 @@ class NewEvent:
     resolved: bool = False
     category: str | None = None
     system: KnownSystem | None = None
+    #: What its sender names it by: events of one key are one group, whatever their texts say.
+    group_key: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,7 @@ from opsteward.accounts.types import Identity
 from opsteward.accounts.webhooks import WEBHOOK_BYTES_LIMIT, read_signature
 from opsteward.api import problems
 from opsteward.api.capacity import IDENTITY, PARTY, Capacity, party_in, party_of
+from opsteward.api.intake_credentials import INTAKE, adopt
 from opsteward.api.settings import ApiSettings
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed, OpsError, TooLarge, Unauthenticated
@@ -46,7 +47,7 @@ _INGEST = frozenset({"/api/v1/events", "/api/v1/tasks/bulk", "/scim/v2/Bulk"})
 _BY_ROW = frozenset({"/api/v1/events"})
 #: Routes that read their bodies themselves, piece by piece: they are files, and too large to be held.
 STREAMED = frozenset({"/api/v1/users/bulk-import"})
-_GUARDED = ("/api/v1/", "/api/agents/", "/agent/", "/scim/")
+_GUARDED = ("/api/v1/", "/api/v2/", "/api/agents/", "/agent/", "/scim/")
 _OPEN = frozenset({"/agent/health", "/api/v1/sign-in"})
 _OPEN_FORMS = "/sign-in"
 _SIGNED = "/webhook/"
@@ -84,6 +85,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        adopt(scope)
         request = Request(scope, receive)
         given = request.headers.get("x-correlation-id", "") or traces.correlation_of(request.headers.get("traceparent"))
         # in the scope as well, for whoever handles a crash outside of this block
@@ -158,7 +160,7 @@ class Guard:
 
     def _limit_of(self, request: Request) -> int:
         path = request.scope["path"].rstrip("/")
-        if path in _INGEST:
+        if path in _INGEST or path.startswith(INTAKE):
             return self._settings.max_ingest_bytes
         if path.startswith(_SIGNED):
             return WEBHOOK_BYTES_LIMIT

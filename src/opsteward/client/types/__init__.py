@@ -107,6 +107,14 @@ from opsteward.client.types.events import (
     ValidatePayload,
 )
 from opsteward.client.types.signing_in import SignedIn, SignInIn
+from opsteward.client.types.sources import (
+    MappingPreview,
+    MappingSampleIn,
+    ReadEvent,
+    Shape,
+    SourceInfo,
+    TakenFromSource,
+)
 from opsteward.client.types.standing_orders import (
     CheckedOrders,
     OrderProblem,
@@ -265,6 +273,8 @@ __all__ = [
     "LimitIn",
     "MaintenanceWindow",
     "MappingIn",
+    "MappingPreview",
+    "MappingSampleIn",
     "MappingView",
     "Match",
     "Me",
@@ -296,6 +306,7 @@ __all__ = [
     "PlannedSystem",
     "PreviewIn",
     "ProcessInfo",
+    "ReadEvent",
     "Reason",
     "RedriveIn",
     "Redriven",
@@ -310,9 +321,11 @@ __all__ = [
     "ScheduleInfo",
     "SessionIn",
     "SessionView",
+    "Shape",
     "SignInIn",
     "SignInLink",
     "SignedIn",
+    "SourceInfo",
     "Split",
     "Stage",
     "SubmittedTask",
@@ -332,6 +345,7 @@ __all__ = [
     "TakenEvent",
     "TakenEvents",
     "TakenEventsInFull",
+    "TakenFromSource",
     "TaskBase",
     "TaskIn",
     "TaskInfo",

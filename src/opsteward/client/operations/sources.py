@@ -1,0 +1,39 @@
+"""What each route about sources is asked, written from the OpenAPI document by
+`python docs/generate.py`.
+
+No sending here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opsteward.client.connection import Call, Page, path_id
+from opsteward.core.json_types import Json
+
+if TYPE_CHECKING:
+    from typing import Unpack
+    from uuid import UUID
+
+    from opsteward.client import types
+
+
+def take_from_source(source: str | UUID) -> Call[types.TakenFromSource]:
+    """Read it by the source's mapping; what that does not find is found by the names of common fields. The whole body
+    stays with the events. A token may also come as basic auth's password, `X-Opsteward-Token` or `?token=`."""
+    return Call("POST", f"/api/v1/intake/{path_id(source)}")
+
+
+def take_alerts() -> Call[Json]:
+    """What Prometheus sends to an Alertmanager: an array of alerts; one whose `endsAt` has passed is over."""
+    return Call("POST", "/api/v2/alerts")
+
+
+def list_sources() -> Call[Page[types.SourceInfo]]:
+    """The products whose bodies are known, and where each is sent."""
+    return Call("GET", "/api/v1/sources")
+
+
+def preview_mapping(**fields: Unpack[types.MappingSampleIn]) -> Call[types.MappingPreview]:
+    """Nothing is stored. With `shapes` a mapping of one's own is tried, whose expressions are JMESPath."""
+    return Call("POST", "/api/v1/sources/preview", fields)

@@ -1,0 +1,85 @@
+"""What the API takes and answers about sources, written from the OpenAPI document by
+`python docs/generate.py`.
+
+At run time these are the JSON documents themselves: a field that a newer instance adds is there, untyped.
+"""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+from opsteward.client.types.events import TakenEvent
+from opsteward.core.json_types import Json
+
+
+class MappingPreview(TypedDict):
+    """What a body would become. `shape` is the place of the form that it has, from 0; null: by common names."""
+
+    shape: int | None
+    left_out: int
+    events: list[ReadEvent]
+
+
+class MappingSampleIn(TypedDict):
+    """A sample, and how to read it: a source's mapping, or forms that are tried out."""
+
+    body: Json
+    source: NotRequired[str]
+    headers: NotRequired[dict[str, str]]
+    shapes: NotRequired[list[Shape] | None]
+
+
+class ReadEvent(TypedDict):
+    """An event as it would be taken."""
+
+    message: str
+    source: str
+    severity: str | None
+    occurred_at: str | None
+    resolved: bool
+    error_type: str | None
+    stack_trace: str | None
+    labels: dict[str, Json]
+    group_key: str | None
+
+
+class Shape(TypedDict):
+    """One form of a source's body. An expression sees one item of `each`, with the whole body as `_body`, the
+    request's headers as `_headers`. What an expression does not find is looked for by the names of common fields."""
+
+    when: NotRequired[str | None]
+    each: NotRequired[str | None]
+    title: NotRequired[str | None]
+    description: NotRequired[str | None]
+    error_type: NotRequired[str | None]
+    stack_trace: NotRequired[str | None]
+    severity: NotRequired[str | None]
+    severity_map: NotRequired[dict[str, str]]
+    severity_default: NotRequired[str | None]
+    time: NotRequired[str | None]
+    resolved: NotRequired[str | None]
+    identity: NotRequired[str | None]
+    labels: NotRequired[str | None]
+    link: NotRequired[str | None]
+
+
+class SourceInfo(TypedDict):
+    """A source: bodies of `title` are taken at `path`, also under its other names."""
+
+    slug: str
+    title: str
+    path: str
+    aliases: list[str]
+    documentation: str
+    setup: str
+    shapes: int
+
+
+class TakenFromSource(TypedDict):
+    """How many events of the body are committed, and what became of each."""
+
+    accepted: int
+    source: str
+    mapped: bool
+    left_out: int
+    events: list[TakenEvent]

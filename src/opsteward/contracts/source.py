@@ -1,0 +1,50 @@
+"""How an event source's bodies are read: an integration's `source.yaml`. Expressions are JMESPath."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Expression = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class Shape(BaseModel):
+    """One form of a source's body. An expression sees one item of `each`, with the whole body as `_body`, the request's
+    headers as `_headers`. What an expression does not find is looked for by the names of common fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: Whether the body has this form; the first that has is used. Without it: always.
+    when: Expression | None = None
+    #: The items of the body, each of them an event; without it the body is one.
+    each: Expression | None = None
+    title: Expression | None = None
+    description: Expression | None = None
+    error_type: Expression | None = None
+    stack_trace: Expression | None = None
+    severity: Expression | None = None
+    severity_map: dict[str, str] = {}
+    severity_default: str | None = None
+    time: Expression | None = None
+    #: True, or a word for the end of the trouble ("resolved", "ok", "up", "closed", ...).
+    resolved: Expression | None = None
+    #: The parts that together name the alert, the same while it fires and when it ends.
+    identity: Expression | None = None
+    labels: Expression | None = None
+    link: Expression | None = None
+
+
+class SourceMapping(BaseModel):
+    """A source: its name in the intake's address, other names that it goes by, and the forms of its bodies."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    slug: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+    title: Annotated[str, Field(max_length=100)]
+    aliases: tuple[str, ...] = ()
+    #: Where its vendor documents the body.
+    documentation: str = ""
+    #: How to point the vendor's product here.
+    setup: str = ""
+    shapes: tuple[Shape, ...] = ()

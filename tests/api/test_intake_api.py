@@ -1,0 +1,98 @@
+"""The intake of other products' bodies over HTTP: tokens where senders can put them, one incident."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from support.instance import Instance, Tenant
+from support.problems import problem_of
+
+ALERT = {
+    "status": "firing",
+    "labels": {"alertname": "DiskFull", "instance": "db1", "severity": "critical"},
+    "annotations": {"summary": "disk of db1 is full"},
+    "startsAt": "2024-03-01T10:00:00Z",
+}
+
+
+async def sent(tenant: Tenant, source: str, body: Any, **options: Any) -> dict[str, Any]:
+    content = body if isinstance(body, (str, bytes)) else json.dumps(body)
+    answer = await tenant.http.post(f"/api/v1/intake/{source}", content=content, **options)
+    assert answer.status_code == 202, answer.text
+    return dict(answer.json())
+
+
+async def test_firing_twice_then_resolved_is_one_closed_incident(tenant: Tenant) -> None:
+    first = await sent(tenant, "alertmanager", {"alerts": [ALERT]})
+    second = await sent(tenant, "prometheus", {"alerts": [ALERT]})
+    assert first["mapped"]
+    assert first["events"][0]["fingerprint"] == second["events"][0]["fingerprint"]
+    await sent(tenant, "alertmanager", {"alerts": [ALERT | {"status": "resolved"}]})
+    [incident] = (await tenant.http.get("/api/v1/incidents")).json()["items"]
+    assert (incident["title"], incident["status"], incident["severity"]) == ("DiskFull", "resolved", "high")
+
+
+async def test_prometheus_sends_to_the_address_of_an_alertmanager(tenant: Tenant) -> None:
+    firing = {k: v for k, v in ALERT.items() if k != "status"} | {"endsAt": "2190-01-01T00:00:00Z"}
+    for alert in (firing, firing | {"endsAt": "2024-03-01T10:05:00Z"}):
+        answer = await tenant.http.post("/api/v2/alerts", json=[alert])
+        assert (answer.status_code, answer.content) == (200, b"")
+    [incident] = (await tenant.http.get("/api/v1/incidents")).json()["items"]
+    assert incident["status"] == "resolved"
+    problem_of(await tenant.http.post("/api/v2/alerts", json={"no": "array"}), 400)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ('{"title": "A"}', "text/plain; charset=UTF-8"),
+        ("payload=%7B%22title%22%3A%20%22A%22%7D", "application/x-www-form-urlencoded"),
+        ("title=A&bad=%00", "application/x-www-form-urlencoded"),
+        ("A", "text/plain"),
+        ('{"title": "A"}\n{"title": "A"}', "application/x-ndjson"),
+    ],
+)
+async def test_a_body_is_read_whatever_its_content_type(tenant: Tenant, body: str, kind: str) -> None:
+    taken = await sent(tenant, "generic", body, headers={"content-type": kind})
+    assert taken["accepted"] in (1, 2)
+
+
+async def test_a_token_may_come_where_a_sender_can_put_it(instance: Instance, tenant: Tenant) -> None:
+    token = tenant.http.headers["authorization"].removeprefix("Bearer ")
+    anybody = instance.client()
+    basic = base64.b64encode(f"any:{token}".encode()).decode()
+    for options in (
+        {"headers": {"X-Opsteward-Token": token}},
+        {"headers": {"Authorization": f"Basic {basic}"}},
+        {"headers": {"Authorization": f"GenieKey {token}"}},
+        {"params": {"token": token}},
+    ):
+        answer = await anybody.post("/api/v1/intake/generic", json={"title": "A"}, **options)  # type: ignore[arg-type]
+        assert answer.status_code == 202, (options, answer.text)
+    for options in ({}, {"params": {"token": "no such"}}, {"headers": {"Authorization": "Basic x"}}):
+        answer = await anybody.post("/api/v1/intake/generic", json={"title": "A"}, **options)  # type: ignore[arg-type]
+        assert answer.status_code == 401
+    assert (await anybody.get("/api/v1/incidents", params={"token": token})).status_code == 401
+
+
+async def test_a_mapping_is_tried_on_a_sample_without_effects(tenant: Tenant) -> None:
+    sample = {"alarm": {"label": "Pump", "grade": "red", "id": 4}}
+    shapes = [
+        {"title": "alarm.label", "severity": "alarm.grade", "severity_map": {"red": "high"}, "identity": "[alarm.id]"}
+    ]
+    answer = await tenant.http.post("/api/v1/sources/preview", json={"body": sample, "shapes": shapes})
+    [event] = answer.json()["events"]
+    assert (event["message"].splitlines()[0], event["severity"]) == ("Pump", "high")
+    refused = await tenant.http.post("/api/v1/sources/preview", json={"body": sample, "shapes": [{"title": "a["}]})
+    assert "JMESPath" in problem_of(refused, 422)["errors"][0]["problem"]
+    assert tenant.count("events") == 0
+
+
+async def test_the_sources_are_listed_and_an_unknown_one_is_a_404(tenant: Tenant) -> None:
+    items = (await tenant.http.get("/api/v1/sources")).json()["items"]
+    assert {"alertmanager", "generic", "github"} <= {item["slug"] for item in items}
+    problem_of(await tenant.http.post("/api/v1/intake/none", json={}), 404)
