@@ -54,8 +54,8 @@ async def test_no_route_reaches_anothers_things_by_id(
     tried = 0
     before = [steady(await ask(bravo.tenant.http, o, bravo)) for o in everything if is_plain_look(o)]
     for operation in everything:
-        if not operation.path_parameters:
-            continue
+        if not any(name.endswith("_id") for name in operation.path_parameters):
+            continue  # nothing of a tenant's is named, as in the name of a product whose alerts come in
         missing = set(operation.path_parameters) - set(bravo.ids)
         assert not missing, f"{operation}: give the populated tenant a {missing}"
         for client in (alpha.tenant.http, alpha.approver.http):

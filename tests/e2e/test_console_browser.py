@@ -91,3 +91,21 @@ async def _send(page: Page, file: Path, press: str) -> None:
     await page.locator("input[type=file]").set_input_files(file)
     await page.get_by_role("button", name=press, exact=True).click()
     await page.wait_for_url("**/users/import?job=*")
+
+
+async def test_keys_alone_lead_from_anywhere_to_an_incident_and_through_a_list(served: Served, visit: Visit) -> None:
+    taken = served.send(message="ledger is late", source="ledger", error_type="LateLedger", severity="high")
+    page = await visit("/settings")
+    await page.keyboard.press("Control+k")
+    await expect(page.get_by_role("dialog", name="Search").get_by_role("link", name="Systems")).to_be_visible()
+    await page.keyboard.type("LateLedger")
+    await expect(page.get_by_role("dialog", name="Search").get_by_role("link", name="LateLedger")).to_be_visible()
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(f"**/incidents/{taken['incident_id']}")
+    await page.goto(served.url + "/incidents")
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("j")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/incidents/*-*")

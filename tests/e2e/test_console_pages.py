@@ -245,3 +245,24 @@ def test_four_hundred_pages_of_one_viewer_keep_nothing(served: Served, admin: ht
     before = resident()
     assert {admin.get("/incidents").status_code for _ in range(400)} == {200}
     assert resident() - before < 30_000  # kB
+
+
+def test_search_finds_what_is_called_so_and_only_what_may_be_read(served: Served, admin: httpx.Client) -> None:
+    name = f"Zephyr{uuid4().hex[:6]}"
+    taken = served.send(message="sails are torn", source="fleet", error_type=name, severity="high")
+    with served.api() as api:
+        user = {"username": name, "email": f"{name}@example.com", "full_name": f"{name} Sailor"}
+        known = api.post("/api/v1/users", json=user).raise_for_status().json()
+        number = api.get(f"/api/v1/incidents/{taken['incident_id']}").json()["number"]
+    page = admin.get("/console/search", params={"q": name.lower()}).text
+    assert f"/incidents/{taken['incident_id']}" in page
+    assert f"/users/{known['id']}" in page
+    assert f"/incidents/{taken['incident_id']}" in admin.get("/console/search", params={"q": f"#{number}"}).text
+    assert 'href="/standing-orders"' in admin.get("/console/search", params={"q": "standing"}).text
+    assert "Nothing is called so" in admin.get("/console/search", params={"q": "qqxyzzy"}).text
+    assert "<script>window" not in admin.get("/console/search", params={"q": HOSTILE[:90]}).text
+    assert admin.get("/console/search", params={"q": "x" * 101}).status_code == 422
+    with browser(served, served.operator(f"p{uuid4().hex[:8]}", "approver")) as approver:
+        seen = approver.get("/console/search", params={"q": name}).text
+        may = approver.get("/users").status_code == 200
+        assert (f"/users/{known['id']}" in seen) == may

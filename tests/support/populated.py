@@ -91,6 +91,11 @@ async def populate(instance: Instance) -> Populated:
     async with instance.services.app.unit_of_work(tenant.id) as checking:
         await note_check(checking, system_id=UUID(system["id"]), at=now(), failed=False, response_time=0.1)
     _signed_in(tenant, approver)
+    tenant.instance.sql(
+        "insert into opsteward.group_decisions (tenant_id, fingerprint, apart, decided_by, decided_at, reason)"
+        " values (%s, %s, true, 'system:test', now(), %s)",
+        tenant.id, f"v2:{mark}", mark,
+    )  # fmt: skip
     async with instance.services.web.unit_of_work(tenant.id) as following:
         await sequence(following)
     synced = _synced(tenant, UUID(system["id"]), mark)

@@ -15,6 +15,7 @@ from opsteward.console.pages import (
     overview,
     reviews,
     schedules,
+    search,
     settings,
     standing_orders,
     systems,
@@ -40,5 +41,6 @@ ROUTES: tuple[Route, ...] = (
     *operators.ROUTES,
     *audit.ROUTES,
     *settings.ROUTES,
+    *search.ROUTES,
     *pauses.ROUTES,
 )

@@ -87,6 +87,7 @@ class GroupDecisions:
         self, session: AsyncSession, *, incident_id: UUID, fingerprint: str, by: Identity, reason: str
     ) -> IncidentView:
         """Let later events of a fingerprint stand apart from this incident, and undo its merges."""
+        await self._incidents.get(session, incident_id=incident_id)
         if fingerprint not in await self._fingerprints(session, incident_id):
             raise Invalid.field("fingerprint", "no event of this incident has it", "take one of its `grouping`")
         tenant_id = tenant_of(session)

@@ -30,7 +30,7 @@ class SyncOptions(Input):
 
     sync_type: Literal["incremental", "full"] = "incremental"
     dry_run: bool = False
-    max_deletions: Annotated[int | None, Field(ge=0)] = None
+    max_deletions: Annotated[int | None, Field(strict=True, ge=0, le=1_000_000_000)] = None
 
 
 class SyncBetween(SyncOptions):

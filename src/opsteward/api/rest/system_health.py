@@ -31,7 +31,9 @@ class WindowIn(Input):
     ends_at: Instant | None = None
     cron: Annotated[str | None, Field(max_length=200, description="five fields: minute hour day month weekday")] = None
     timezone: Annotated[str, Field(max_length=60)] = "UTC"
-    duration: Annotated[int | None, Field(strict=True, description="seconds from each time of `cron` on")] = None
+    duration: Annotated[
+        int | None, Field(strict=True, ge=1, le=31_536_000, description="seconds from each time of `cron` on")
+    ] = None
 
 
 @router.get("/maintenance-windows")

@@ -57,17 +57,46 @@
     if (document.hidden) stop(); else if (main().dataset.about) { follow(); readAgain(); }
   });
 
-  // -- keys: j and k in lists, / to find, g then a letter is left to the browser's own -----------------------------
+  // -- keys: Ctrl-K searches everything, / this list, j and k walk through one, ? tells of them ----------------------
+  const open = (id) => {
+    const dialog = document.getElementById(id);
+    if (!dialog || dialog.open) return false;
+    dialog.showModal();
+    if (id === "palette") htmx.trigger(dialog.querySelector("input"), "opened");
+    return true;
+  };
+  const walk = (links, step) => {
+    const at = links.indexOf(document.activeElement) + step;
+    if (links[Math.max(0, at)]) links[Math.max(0, at)].focus();
+  };
   document.addEventListener("keydown", (e) => {
-    if (e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input, textarea, select")) return;
-    if (e.key === "/") {
-      const field = document.querySelector("input[type=search]");
-      if (field) { e.preventDefault(); field.focus(); }
-    } else if (e.key === "j" || e.key === "k") {
-      const links = [...main().querySelectorAll("a.title")];
-      const at = links.indexOf(document.activeElement) + (e.key === "j" ? 1 : -1);
-      if (links[Math.max(0, at)]) links[Math.max(0, at)].focus();
+    if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === "k") { if (open("palette")) e.preventDefault(); return; }
+    const found = e.target.closest && e.target.closest("#palette");
+    if (found && (e.key === "ArrowDown" || e.key === "ArrowUp")) {
+      e.preventDefault();
+      walk([found.querySelector("input"), ...found.querySelectorAll("a.title")], e.key === "ArrowDown" ? 1 : -1);
+      return;
     }
+    if (found && e.key === "Enter" && e.target.matches("input")) {
+      const first = found.querySelector("a.title");
+      if (first) { e.preventDefault(); location.assign(first.href); }
+      return;
+    }
+    if (e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input, textarea, select")) return;
+    if (document.querySelector("dialog[open]")) return;
+    if (e.key === "/") {
+      const field = main().querySelector("input[type=search]");
+      if (field) { e.preventDefault(); field.focus(); } else if (open("palette")) e.preventDefault();
+    } else if (e.key === "?") {
+      open("keys");
+    } else if (e.key === "j" || e.key === "k") {
+      walk([...main().querySelectorAll("a.title")], e.key === "j" ? 1 : -1);
+    }
+  });
+  document.addEventListener("click", (e) => {
+    const opens = e.target.closest("[data-opens]");
+    if (opens && open(opens.dataset.opens)) e.preventDefault();
+    if (e.target.matches("dialog[open]")) e.target.close();  // beside it
   });
 
   // -- forms -----------------------------------------------------------------------------------------------------

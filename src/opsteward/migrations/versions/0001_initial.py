@@ -61,7 +61,7 @@ TENANT_TABLES = {
     "access_due": (ALL, ALL),
     "sync_mappings": (WRITE, ALL),
     "sync_records": (ALL, ALL),
-    "sync_seen": (ALL, NOTHING),
+    "sync_seen": (ALL, READ),
     "sync_operations": (WRITE, WRITE),
     "sync_changes": (WRITE, WRITE),
     "sync_conflicts": (ALL, ALL),

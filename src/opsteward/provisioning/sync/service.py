@@ -149,6 +149,7 @@ class Syncs:
         max_deletions: int | None = None,
     ) -> SyncOperation:
         """Begin the sync of the mapping between these systems. Raises Invalid where there is none, or several."""
+        await self._inventory.get(session, system_id=source_id)
         found = await queries.mappings_between(session, source_id, target_id)
         if len(found) != 1:
             problem = "there is no mapping from this system to it" if not found else "there are several mappings to it"
