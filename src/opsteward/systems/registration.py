@@ -25,7 +25,8 @@ Refusal = Callable[[BaseModel], FieldProblem | None]
 
 @dataclass(frozen=True, kw_only=True)
 class NewSystem:
-    """What is needed to register a system. `depends_on` are names of registered systems."""
+    """What is needed to register a system. `depends_on` are names of registered systems; one that `calls_us` is not
+    connected to."""
 
     name: str
     type: str
@@ -36,6 +37,7 @@ class NewSystem:
     credentials: Mapping[str, str] | None = None
     settings: Mapping[str, Json] | None = None
     depends_on: Sequence[str] = ()
+    calls_us: bool = False
 
 
 class _Noted(Mapping[str, str]):
@@ -63,6 +65,8 @@ def check_new(new: NewSystem, target: SystemRef, registry: Registry, refusal: Re
     problems = [*_own_problems(new)]
     if problems:
         raise Invalid(problems=problems)
+    if new.calls_us:
+        return
     # Every connector that serves the scheme checks its own part, so a wrong setting shows now, not at night.
     credentials = dict(new.credentials or {})
     noted = _Noted(credentials)

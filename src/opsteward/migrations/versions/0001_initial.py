@@ -58,6 +58,7 @@ TENANT_TABLES = {
     "health_minutes": (WRITE, READ),
     "health_days": (WRITE, READ),
     "maintenance_windows": (READ, REPLACE),
+    "heartbeats": (READ, ALL),
     "access_due": (ALL, ALL),
     "action_runs": (WRITE, WRITE),
     "approvals": (WRITE, WRITE),
