@@ -115,6 +115,22 @@ async def test_a_reported_failure_is_told_at_once(instance: Instance, tenant: Te
     assert "exit 7" in system["health"]["evidence"][0]["summary"]
 
 
+async def test_one_that_can_not_be_judged_holds_up_no_other(
+    instance: Instance, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await expect(tenant), await expect(tenant, name="export")
+    watch, judge = watch_of(instance), HeartbeatWatch._judge
+
+    async def stumble(self: HeartbeatWatch, session: Any, system_id: UUID) -> None:
+        if str(system_id) == first["id"]:
+            raise RuntimeError("not foreseen")
+        await judge(self, session, system_id)
+
+    monkeypatch.setattr(HeartbeatWatch, "_judge", stumble)
+    await watch.look()
+    assert [(await seen(tenant, one))["status"] for one in (first, second)] == ["unknown", "healthy"]
+
+
 async def test_a_cron_expression_counts_in_its_time_zone(tenant: Tenant) -> None:
     made = await expect(tenant, period=None, cron="30 2 * * *", timezone="Asia/Kathmandu", grace=3600)
     late = (await seen(tenant, made))["late_at"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -52,14 +53,22 @@ class HeartbeatWatch:
                 )
             ).all()
         for row in rows:
-            try:
-                async with self._db.unit_of_work(row.tenant_id) as session:
-                    await self._judge(session, row.system_id)
-            except NotFound:  # removed meanwhile
-                continue
+            await self._judge_alone(row.tenant_id, row.system_id)
         return len(rows)
 
-    async def _judge(self, session: AsyncSession, system_id: object) -> None:
+    async def _judge_alone(self, tenant_id: UUID, system_id: UUID) -> None:
+        """In a transaction of its own: one that can't be judged holds up no other."""
+        try:
+            async with self._db.unit_of_work(tenant_id) as session:
+                await self._judge(session, system_id)
+        except NotFound:  # removed meanwhile
+            return
+        except OpsError as error:
+            log.warning("systems.heartbeats.skipped", system_id=str(system_id), error=error.detail)
+        except Exception:  # a boundary: nor one heartbeat end the leader's other duties
+            log.exception("systems.heartbeats.crashed", system_id=str(system_id))
+
+    async def _judge(self, session: AsyncSession, system_id: UUID) -> None:
         row = await session.scalar(
             sa.select(Heartbeat).where(Heartbeat.tenant_id == tenant_of(session), Heartbeat.system_id == system_id)
         )
