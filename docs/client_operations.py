@@ -16,6 +16,7 @@ _RENAMED = {
     "acknowledge": "acknowledge_incident", "agents_status": "get_system_status", "apply": "apply_standing_orders",
     "approve": "approve_action", "check": "check_standing_orders", "export": "get_standing_orders",
     "health": "agent_health", "list_enrollment_rules": "enrollment_rules", "pause": "pause_part",
+    "new_key": "new_heartbeat_key",
     "refuse": "refuse_action", "resolve": "resolve_incident", "resume": "resume_part", "sign_in_by_api": "sign_in",
     "system_analytics": "get_system_analytics", "take_events": "send_events", "troubleshoot": "troubleshoot_incident",
     "user_analytics": "get_user_analytics",
@@ -28,7 +29,11 @@ BY_HAND = {
     "update_enrollment_rules": "update_enrollment_rules", "user_history": "user_history",
 }  # fmt: skip
 #: Routes that no verb is for, and why.
-WITHOUT_VERB = {"user_signup": "is for outside systems, which sign what they send with the secret of a webhook"}
+WITHOUT_VERB = {
+    "user_signup": "is for outside systems, which sign what they send with the secret of a webhook",
+    "ping": "is for what calls, which has a key and no token",
+    "ping_with_signal": "as ping",
+}
 
 
 _SAID = "written from the OpenAPI document by\n`python docs/generate.py`."

@@ -30,6 +30,11 @@ PUBLIC = {
     ("GET", "/sign-in/openid"): "to the identity provider",
     ("GET", "/sign-in/openid/callback"): "back from the identity provider",
     ("POST", "/webhook/user-signup"): "who signs the request is who asks",
+    **{
+        (method, path): "the key in the path is what admits"
+        for method in ("GET", "HEAD", "POST")
+        for path in ("/ping/{key}", "/ping/{key}/{signal}")
+    },
     ("GET", "/api/schema/"): "the description of the API",
     ("GET", "/api/schema/swagger-ui/"): "the description of the API",
 }
@@ -142,6 +147,7 @@ async def test_what_is_public_tells_nothing_private(instance: Instance, tenant: 
         if method == "GET":
             answer = await client.get(path)
             leads_nowhere = {"/sign-in/password": 401, "/sign-in/openid": 404, "/sign-in/openid/callback": 404}
+            leads_nowhere |= {"/ping/{key}": 404, "/ping/{key}/{signal}": 404}
             assert answer.status_code == leads_nowhere.get(path, 200), path
             for secret in (tenant.name, str(tenant.id), tenant.owner.token, str(instance.home)):
                 assert secret not in answer.text, path

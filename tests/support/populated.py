@@ -65,6 +65,7 @@ async def populate(instance: Instance) -> Populated:
     )
     weekly = {"system_id": system["id"], "reason": f"{mark} disks", "cron": "0 2 * * sun", "duration": 600}
     window = await post("/api/v1/maintenance-windows", weekly)
+    beat = await post("/api/v1/heartbeats", {"name": f"{mark}-backup", "cron": "0 2 * * *"})
     applied = await http.put("/api/v1/standing-orders", json={"text": ORDERS.format(mark=mark)})
     assert applied.status_code == 200, applied.text
     taken = await post(
@@ -104,6 +105,7 @@ async def populate(instance: Instance) -> Populated:
         "incident_id": taken["events"][0]["incident_id"] or await _any_incident(tenant, mark),
         "system_id": system["id"],
         "window_id": window["id"],
+        "heartbeat_id": beat["id"],
         "action_id": action["id"],
         "approval_id": str(approval_id),
         "freeze_id": str(freeze_id),

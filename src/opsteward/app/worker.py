@@ -26,6 +26,7 @@ from opsteward.directory.users.lifecycle import look_after_people
 from opsteward.provisioning.access import AccessDuty
 from opsteward.provisioning.sync.schedule import SyncDuty
 from opsteward.systems.health_monitor import Monitor
+from opsteward.systems.heartbeat_watch import HeartbeatWatch
 from opsteward.tasks.controls import Gate
 from opsteward.tasks.runner import Runner
 from opsteward.tasks.types import CONTROLS, SCHEDULES
@@ -94,6 +95,7 @@ class Worker:
         self._monitor = Monitor(
             services.app, services.inventory, services.registry, services.bus, services.settings.systems
         )
+        self._heartbeats = HeartbeatWatch(services.app, services.inventory, services.bus, services.settings.systems)
         self.ready = asyncio.Event()
 
     def unfinished(self) -> list[str]:
@@ -181,6 +183,7 @@ class Worker:
     async def _lead(self) -> None:
         async with asyncio.TaskGroup() as duties:
             duties.create_task(self._monitor.run())
+            duties.create_task(self._heartbeats.run())
             duties.create_task(self._seal())
             duties.create_task(self._services.schedules.run(self._services.app))
             duties.create_task(self._release_held())

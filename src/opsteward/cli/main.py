@@ -21,6 +21,7 @@ from opsteward.cli import (
     bench,
     controls,
     freezes,
+    heartbeats,
     incidents,
     lab,
     maintenance,
@@ -76,6 +77,7 @@ app.add_typer(controls.resume, name="resume")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(sources.app, name="sources")
 app.add_typer(freezes.app, name="freezes")
+app.add_typer(heartbeats.app, name="heartbeats")
 app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(standing_orders.app, name="standing-orders")
 app.add_typer(admin.systems, name="systems")

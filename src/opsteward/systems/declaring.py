@@ -64,7 +64,9 @@ class Declarations:
     async def plan(self, session: AsyncSession, *, declared: Sequence[NewSystem], prune: bool) -> SystemsPlan:
         """What `apply` would do; changes nothing. Raises Invalid for a name that is declared twice."""
         wanted = _by_key(declared)
-        there = {info.name.casefold(): info for info in await self._inventory.all(session)}
+        # a heartbeat is registered by its schedule, and is nothing that such a file declares
+        known = [info for info in await self._inventory.all(session) if not info.endpoint.startswith("heartbeat:")]
+        there = {info.name.casefold(): info for info in known}
         systems: list[PlannedSystem] = []
         for key, new in wanted.items():
             if key not in there:

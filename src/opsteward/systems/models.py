@@ -101,3 +101,26 @@ class Window(TenantRow, Base):
     duration: Mapped[int | None]
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Heartbeat(Base):
+    """When a system that calls us is due, and what it has said last. Of its key only the hash is kept."""
+
+    __tablename__ = "heartbeats"
+    __table_args__ = (sa.UniqueConstraint("key_hash"),)
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    system_id: Mapped[UUID] = mapped_column(primary_key=True)
+    key_hash: Mapped[bytes]
+    period: Mapped[int | None]
+    cron: Mapped[str | None]
+    timezone: Mapped[str]
+    grace: Mapped[int]
+    late_at: Mapped[datetime]
+    failed: Mapped[bool]
+    last_ping_at: Mapped[datetime | None]
+    last_signal: Mapped[str | None]
+    last_duration: Mapped[float | None]
+    running_since: Mapped[datetime | None]
+    minute: Mapped[datetime]
+    pings_in_minute: Mapped[int]

@@ -45,6 +45,7 @@ def row_as_new(row: System, credentials: Mapping[str, str], depends_on: Sequence
         owner=row.owner,
         tags=row.tags,
         runbook_url=row.runbook_url,
+        calls_us=row.endpoint.startswith("heartbeat:"),
     )
 
 

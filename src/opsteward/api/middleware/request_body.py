@@ -51,6 +51,7 @@ _GUARDED = ("/api/v1/", "/api/v2/", "/api/agents/", "/agent/", "/scim/")
 _OPEN = frozenset({"/agent/health", "/api/v1/sign-in"})
 _OPEN_FORMS = "/sign-in"
 _SIGNED = "/webhook/"
+_PINGS = "/ping/"  # the key in the path is what admits; bodies are not read
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_BYTES = 16 * 1024  # largest body of who is not known yet
 _FREE_BYTES = 16 * 1024  # bodies up to this are held without asking
@@ -110,6 +111,8 @@ class Guard:
         if path.startswith(_SIGNED):
             read_signature(request.headers.get("x-opsteward-signature", ""))
             return
+        if path.startswith(_PINGS):
+            return
         guarded = f"{path}/".startswith(_GUARDED) and path.rstrip("/") not in _OPEN
         if not guarded and (request.method in _SAFE or path.rstrip("/") in _OPEN or path.startswith(_OPEN_FORMS)):
             return
@@ -124,7 +127,7 @@ class Guard:
         if request.method == "POST" and path in STREAMED:
             await held.enter_async_context(self._capacity.uploads.of(party, patience=self._capacity.patience))
             return request.receive
-        if request.method in _SAFE:
+        if request.method in _SAFE or path.startswith(_PINGS):
             return _replay(b"", request.receive)
         body = await self._body(request, party, held)
         kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()

@@ -121,3 +121,28 @@ def system_uptime(
 def get_system_analytics(*, days: int | None = None) -> Call[types.SystemAnalytics]:
     """Figures of all systems: how many are healthy, how fast they answer, how available they were."""
     return Call("GET", "/api/v1/analytics/systems", params={"days": days})
+
+
+def register_heartbeat(**fields: Unpack[types.HeartbeatIn]) -> Call[types.HeartbeatKey]:
+    """Expect a call from now on; it is also a system, with health and history. The key is seen this once."""
+    return Call("POST", "/api/v1/heartbeats", fields)
+
+
+def list_heartbeats(*, after: str | None = None, limit: int | None = None) -> Call[Page[types.HeartbeatInfo]]:
+    """What must call us, newest first; `after`: `next` of the page before."""
+    return Call("GET", "/api/v1/heartbeats", params={"after": after, "limit": limit})
+
+
+def get_heartbeat(heartbeat_id: str | UUID) -> Call[types.HeartbeatInfo]:
+    """One heartbeat."""
+    return Call("GET", f"/api/v1/heartbeats/{path_id(heartbeat_id)}")
+
+
+def remove_heartbeat(heartbeat_id: str | UUID) -> Call[None]:
+    """Expect no call any more: the heartbeat, and the system that it is, are forgotten."""
+    return Call("DELETE", f"/api/v1/heartbeats/{path_id(heartbeat_id)}")
+
+
+def new_heartbeat_key(heartbeat_id: str | UUID) -> Call[types.HeartbeatKey]:
+    """A new key in the place of the old one, which is taken no more."""
+    return Call("POST", f"/api/v1/heartbeats/{path_id(heartbeat_id)}/key")

@@ -92,6 +92,46 @@ class HealthPoint(TypedDict):
     response_time_max: float | None
 
 
+class HeartbeatIn(TypedDict):
+    """A heartbeat is due every `period` seconds, or at the times of `cron` in `timezone`; `grace` seconds later it is
+    missed."""
+
+    name: str
+    period: NotRequired[int | None]
+    cron: NotRequired[str | None]
+    timezone: NotRequired[str]
+    grace: NotRequired[int]
+    criticality: NotRequired[str]
+
+
+class HeartbeatInfo(TypedDict):
+    """A heartbeat; `id` is that of its system. `late_at`: from then on it is missed. `last_signal`: success, start,
+    fail, or exit <code>; `last_duration`: seconds from the last start to the end that followed it."""
+
+    id: str
+    name: str
+    status: str
+    period: int | None
+    cron: str | None
+    timezone: str
+    grace: int
+    late_at: str
+    last_ping_at: str | None
+    last_signal: str | None
+    last_duration: float | None
+    running_since: str | None
+    created_at: str
+
+
+class HeartbeatKey(TypedDict):
+    """The only time the key is seen. `ping_url` is what the work calls at its end; `/start`, `/fail` or its exit code
+    may follow."""
+
+    id: str
+    key: str
+    ping_url: str
+
+
 class MaintenanceWindow(TypedDict):
     """`system_id` null: all systems. Either `starts_at` and `ends_at`, or `cron` in `timezone` with `duration`
     seconds; `next_at`: when it opens next, null when never."""

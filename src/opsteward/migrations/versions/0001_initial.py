@@ -58,6 +58,7 @@ TENANT_TABLES = {
     "health_minutes": (WRITE, READ),
     "health_days": (WRITE, READ),
     "maintenance_windows": (READ, REPLACE),
+    "heartbeats": (READ, ALL),
     "access_due": (ALL, ALL),
     "sync_mappings": (WRITE, ALL),
     "sync_records": (ALL, ALL),

@@ -665,6 +665,26 @@ create table opsteward.maintenance_windows (
 );
 create index ix_maintenance_windows_system on opsteward.maintenance_windows (tenant_id, system_id);
 
+create table opsteward.heartbeats (
+    tenant_id uuid not null,
+    system_id uuid not null,
+    key_hash bytea not null,
+    period int,
+    cron text,
+    timezone text not null,
+    grace int not null,
+    late_at timestamptz not null,
+    failed boolean not null,
+    last_ping_at timestamptz,
+    last_signal text,
+    last_duration double precision,
+    running_since timestamptz,
+    minute timestamptz not null,
+    pings_in_minute int not null,
+    constraint pk_heartbeats primary key (tenant_id, system_id),
+    constraint uq_heartbeats_key_hash unique (key_hash)
+);
+
 create table opsteward.access_due (
     tenant_id uuid not null,
     system_id uuid not null,
