@@ -44,6 +44,8 @@ async def main(home: Path, name: str, freeze: bool) -> None:
     await membership.join()
     await engine.launch(workflows)
     beating = asyncio.create_task(membership.run(asyncio.Event().wait))
+    if freeze:  # it has all the time to find itself lost; what the others did may be read from the record before that
+        await asyncio.Event().wait()
     await done.wait()
     beating.cancel()
     await membership.leave()
