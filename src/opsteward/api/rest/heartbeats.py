@@ -27,10 +27,10 @@ class HeartbeatIn(Input):
     missed."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
-    period: Annotated[int | None, Field(strict=True, description="seconds")] = None
+    period: Annotated[int | None, Field(strict=True, ge=1, le=31_622_400, description="seconds")] = None
     cron: Annotated[str | None, Field(max_length=200, description="five fields: minute hour day month weekday")] = None
     timezone: Annotated[str, Field(max_length=60)] = "UTC"
-    grace: Annotated[int, Field(strict=True, description="seconds")] = 300
+    grace: Annotated[int, Field(strict=True, ge=0, le=2_678_400, description="seconds")] = 300
     criticality: Annotated[str, Field(max_length=40)] = "standard"
 
 
@@ -57,7 +57,7 @@ async def ping(key: Key, services: ServicesDep) -> PlainTextResponse:
 @router.get("/ping/{key}/{signal}", response_class=PlainTextResponse)
 async def ping_with_signal(
     key: Key,
-    signal: Annotated[str, Path(max_length=20, description="start, success, fail, or an exit code 0-255")],
+    signal: Annotated[str, Path(max_length=200, description="start, success, fail, or an exit code 0-255")],
     services: ServicesDep,
 ) -> PlainTextResponse:
     """The work was started, is done, or has failed. GET, HEAD or POST."""
