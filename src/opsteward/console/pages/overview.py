@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.types import Identity
+from opsteward.actions.types import RunStatus
 from opsteward.console.actions import ApprovalRow, RunRow
 from opsteward.console.names import Names
 from opsteward.console.navigation import WAITING_LIMIT
@@ -30,6 +31,7 @@ _SYSTEMS_SHOWN = 24
 _HOURS = 24
 #: Actions that only write something down: on the overview they are noise.
 _QUIET = frozenset({"log_only", "log_and_monitor"})
+_WAITS = RunStatus.AWAITING_APPROVAL  # stands above already
 
 
 async def overview(visit: Visit, session: AsyncSession) -> Page:
@@ -40,7 +42,8 @@ async def overview(visit: Visit, session: AsyncSession) -> Page:
     approvals = await services.action_service.list_approvals(session, limit=WAITING_LIMIT, by=me)
     incidents = await services.incidents.page(session, status=_OPEN, limit=100)
     newest = await services.incidents.page(session, limit=200)
-    runs = [r for r in await services.action_service.list_runs(session, limit=_RUNS_READ) if r.action not in _QUIET]
+    newest_runs = await services.action_service.list_runs(session, limit=_RUNS_READ)
+    runs = [run for run in newest_runs if run.action not in _QUIET and run.status != _WAITS]
     resolved = [one for one in newest if one.status == IncidentStatus.RESOLVED][:_RESOLVED_SHOWN]
     open_count = await services.incidents.count_open(session)
     headline = await _headline(session, me, len(approvals), open_count, systems)
