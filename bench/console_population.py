@@ -102,11 +102,13 @@ def populate(home: Path, api: httpx.Client) -> Population:
     )
 
 
-def populate_large(home: Path) -> None:
-    """100,000 users, 10,000 incidents (200 open), 700 systems in the first tenant, beside what it has."""
+def populate_large(home: Path, alive: str) -> None:
+    """100,000 users, 10,000 incidents (200 open), 700 systems in the first tenant, beside what it has. `alive` is an
+    address that answers: the systems are watched, and those that are well stay so."""
+    numbers = {"users": LARGE_USERS, "incidents": LARGE_INCIDENTS, "systems": LARGE_SYSTEMS}
     with _connection(home) as owner:
         for statement in _LARGE:
-            owner.execute(statement, {"users": LARGE_USERS, "incidents": LARGE_INCIDENTS, "systems": LARGE_SYSTEMS})
+            owner.execute(statement, numbers | {"alive": alive})
         owner.execute("vacuum analyze")
 
 
@@ -274,7 +276,8 @@ _LARGE = (
     insert into opsteward.systems (id, tenant_id, name, name_key, type, endpoint, criticality, settings, depends_on,
         created_at, updated_at, health, health_since, checked_at, response_time, checks_total, checks_failed,
         passes_in_a_row, evidence)
-    select gen_random_uuid(), t.id, 'node-' || n, 'node-' || n, 'service', 'http://127.0.0.1:9/' || n, 'standard',
+    select gen_random_uuid(), t.id, 'node-' || n, 'node-' || n, 'api',
+        case when n %% 50 = 0 then 'http://127.0.0.1:9/' else %(alive)s end || '?node=' || n, 'standard',
         '{}', '{}', now(), now(), case when n %% 50 = 0 then 'down' else 'healthy' end, now() - n * interval '1 hour',
         now(), 0.012, 100, n %% 7, 3,
         jsonb_build_array(jsonb_build_object('check', 'http', 'title', 'HTTP answers', 'status',

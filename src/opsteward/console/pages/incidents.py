@@ -61,11 +61,13 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
     """Where it stands, what waits for a person, what was found, done and proven."""
     services, me, incident_id = visit.services, visit.identity, visit.id("incident_id", "incident")
     incident = await services.incidents.get(session, incident_id=incident_id)
-    names = await Names.read(session, await services.inventory.all(session))
-    approvals = await services.action_service.list_approvals(session, by=me)
+    waiting = await services.action_service.list_approvals(session, by=me)
+    approvals = [one for one in waiting if one.incident_id == incident_id]
     runs = await services.action_service.list_runs(session, incident_id=incident_id)
     lines = await timeline.read(session, incident_id=incident_id)
     sessions = await services.sessions.page(session, incident_id=incident_id)
+    acted_on = [incident.system_id, *(one.system_id for one in approvals), *(one.system_id for one in runs)]
+    names = await Names.read(session, services.inventory, acted_on)
     system = names.system(incident.system_id)
     return Page(
         template="incident.html",
@@ -78,7 +80,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
             "lines": [(line, wording.timeline_look(line.kind)) for line in lines],
             "events": await services.incidents.events(session, incident_id=incident_id, limit=_NEWEST_EVENTS),
             "runs": [RunRow.of(run, names) for run in runs],
-            "approvals": [ApprovalRow.of(a, names, me) for a in approvals if a.incident_id == incident_id],
+            "approvals": [ApprovalRow.of(one, names, me) for one in approvals],
             "sessions": [(one, _phases(one.phases)) for one in sessions],
             "issues": sessions[0].issues if sessions else [],
             "over": incident.status == IncidentStatus.RESOLVED,

@@ -9,6 +9,7 @@ from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.console.wording import HEALTH
 from opsteward.systems.service import NewSystem
+from opsteward.systems.summaries import dependents_of
 
 _PAGE = 100
 _LATELY = 10
@@ -56,8 +57,8 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
     """One system: its health with the evidence, what it needs, what was done to it."""
     services, me = visit.services, visit.identity
     system = await services.inventory.get(session, system_id=visit.id("system_id", "system"))
-    everything = await services.inventory.all(session)
-    names = await Names.read(session, everything)
+    needed_by = await dependents_of(session, system_id=system.id)
+    names = await Names.read(session, services.inventory, [system.id, *system.depends_on])
     runs = await services.action_service.list_runs(session, limit=200) if me.may("actions.read") else []
     of_it = [RunRow.of(run, names) for run in runs if run.system_id == system.id][:_LATELY]
     return Page(
@@ -68,7 +69,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
             "system": system,
             "health": HEALTH,
             "needs": [(i, names.system(i)) for i in system.depends_on],
-            "needed_by": [(s.id, s.name) for s in everything if system.id in s.depends_on],
+            "needed_by": list(needed_by.items()),
             "runs": of_it,
             "may_write": me.may("systems.write"),
             "may_run": me.may("troubleshooting.run"),
