@@ -75,8 +75,8 @@ def populate(home: Path, api: httpx.Client) -> Population:
     ]
     objects = _post(api, "/api/v1/events", many)["events"][0]["incident_id"]
     opened = [_post(api, "/api/v1/events", _event(*one))["events"][0]["incident_id"] for one in TROUBLES]
-    _post(api, f"/api/v1/incidents/{opened[4]}/resolve", {"reason": "rebuilt by hand"})
-    _post(api, f"/api/v1/incidents/{opened[1]}/acknowledge", {})
+    _post(api, f"/api/v1/incidents/{opened[5]}/resolve", {"reason": "rebuilt by hand"})
+    _post(api, f"/api/v1/incidents/{opened[3]}/acknowledge", {})
     schedule = {"name": "nightly echo", "cron": "0 3 * * *", "task": {"task_type": "opsteward.echo"}}
     _post(api, "/api/v1/schedules", schedule)
     review = _post(api, "/api/v1/access-reviews", {"name": "Autumn review"})["id"]

@@ -63,11 +63,14 @@ async def measure(browser: Browser, instance: Instance, cookie: str, population:
 
 
 async def why_closed(page: Page) -> int:
-    """The overview names the incident and its proof; one click shows the whole story."""
-    await page.locator("#resolved").get_by_role("link", name="PoolExhausted").click()
+    """The incidents, a word of it, and the whole story."""
+    await page.get_by_role("navigation").get_by_role("link", name="Incidents").last.click()
+    await page.get_by_label("Find").fill("PoolExhausted")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("link", name="PoolExhausted").first.click()
     await expect(page.locator(".head .plan")).to_contain_text("Proven healthy")
     await expect(page.locator("#actions")).to_contain_text("Proven: orders are taken again")
-    return 1
+    return 3
 
 
 async def who_has_access(page: Page) -> int:

@@ -23,7 +23,7 @@ async def last_resolved(session: AsyncSession, *, days: int, limit: int) -> list
             Incident.status == IncidentStatus.RESOLVED,
             Incident.resolved_at > now() - timedelta(days=days),
         )
-        .order_by(Incident.resolved_at.desc(), Incident.number.desc())
+        .order_by(Incident.resolved_at.desc())
         .limit(limit)
     )
     return [view_of(row) for row in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,6 +18,7 @@ from opsteward.events.types import IncidentStatus
 
 _PAGE = 50
 _NEWEST_EVENTS = 20
+_A_REFERENCE = re.compile(r"[0-9a-fA-F-]+")  # a number, or part of an id; everything else is words of the title
 _OPEN = [status.value for status in IncidentStatus if status is not IncidentStatus.RESOLVED]
 STATUSES = {"open": "not resolved", **{s: wording.INCIDENT[s].word for s in _OPEN[1:]}, "resolved": "resolved"}
 SEVERITIES = {name: name for name in wording.SEVERITY}
@@ -34,7 +36,8 @@ async def incidents(visit: Visit, session: AsyncSession) -> Page:
         status=_OPEN if status == "open" else [status] if status else None,
         severity=severity or None,
         source=source or None,
-        ref=called or None,
+        ref=called if _A_REFERENCE.fullmatch(called) else None,
+        search=called if called and not _A_REFERENCE.fullmatch(called) else None,
         before=int(before) if before else None,
         limit=_PAGE + 1,
     )
