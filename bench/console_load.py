@@ -60,7 +60,12 @@ async def _open_pages(
     ]
     await asyncio.gather(*(one.wait() for one in opened))
     held = process.memory_info().rss - before
-    event = {"message": "the shop is closed", "source": "shop", "error_type": "Closed", "severity": "high"}
+    event = {
+        "message": "database connection lost",
+        "source": "till",
+        "error_type": "ConnectionLost",
+        "severity": "high",
+    }
     headers = {"Authorization": f"Bearer {token}"}
     began = time.perf_counter()
     async with client.post("/api/v1/events", json=event, headers=headers) as answer:
