@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts import queries
 from opsteward.console.wording import actor_in_words
-from opsteward.systems.types import SystemInfo
+from opsteward.systems.service import Inventory
 
 _OPERATOR = re.compile(r"\boperator:[0-9a-f-]{36}\b")
 
@@ -24,10 +24,14 @@ class Names:
     operators: Mapping[str, str]
 
     @classmethod
-    async def read(cls, session: AsyncSession, systems: Sequence[SystemInfo]) -> Names:
-        """The names of these systems, and of the tenant's operators."""
+    async def read(
+        cls, session: AsyncSession, inventory: Inventory | None = None, system_ids: Iterable[UUID | None] = ()
+    ) -> Names:
+        """The names of the tenant's operators, and of these systems of the inventory."""
         operators = await queries.list_operators(session)
-        return cls({str(s.id): s.name for s in systems}, {str(o.id): o.name for o in operators})
+        wanted = {one for one in system_ids if one is not None}
+        systems = await inventory.names_of(session, system_ids=wanted) if inventory else {}
+        return cls({str(one): name for one, name in systems.items()}, {str(o.id): o.name for o in operators})
 
     def system(self, system_id: UUID | None) -> str:
         """Empty for no system."""

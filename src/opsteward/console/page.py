@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,8 @@ from opsteward.core.errors import Denied, Invalid
 
 CSRF_FIELD = "csrf"
 REASON_LIMIT = 2000  # characters
+_CSRF_BYTES = 16
+_CSRF_SHAPE = re.compile(rf"[0-9a-f]{{{4 * _CSRF_BYTES}}}")
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -128,12 +131,24 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 
 def csrf_token(secret: str) -> str:
-    """The token of the forms of the session with this secret: only who can read our pages knows it."""
-    return hmac.new(secret.encode(), b"opsteward console form", hashlib.sha256).hexdigest()
+    """A token of the forms of the session with this secret: only who can read our pages knows it. Each page has another
+    one, so that nothing can be learned of it by how well pages are compressed."""
+    mask = secrets.token_bytes(_CSRF_BYTES)
+    return (mask + _xor(mask, _csrf_key(secret))).hex()
 
 
 def check_csrf(request: Request, given: str) -> None:
     """Raises Denied for a form that is not of this session's pages."""
     secret = request.cookies.get(browser_sessions.SESSION_COOKIE, "")
-    if not hmac.compare_digest(csrf_token(secret).encode(), given.encode("utf-8", "replace")):
+    found = bytes.fromhex(given) if _CSRF_SHAPE.fullmatch(given) else b""
+    mask, masked = found[:_CSRF_BYTES], found[_CSRF_BYTES:]
+    if not found or not hmac.compare_digest(_xor(mask, masked), _csrf_key(secret)):
         raise Denied("this form is not of your present session", remedy="go back, load the page again and repeat")
+
+
+def _csrf_key(secret: str) -> bytes:
+    return hmac.new(secret.encode(), b"opsteward console form", hashlib.sha256).digest()[:_CSRF_BYTES]
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))

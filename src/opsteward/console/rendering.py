@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, Undefined, select_autoescape
 from markupsafe import Markup
 
 from opsteward.console import assets, wording
@@ -61,11 +62,21 @@ def _short_count(number: int) -> str:
     return str(number)
 
 
+class _Environment(Environment):
+    """A name that a page did not give is our error. A key that stored data lacks is not: plans, proofs and evidence are
+    written by integrations and by earlier versions, and what they left out is shown as nothing."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        value = super().getattr(obj, attribute)
+        return None if isinstance(value, Undefined) and isinstance(obj, Mapping) else value
+
+
 def _environment() -> Environment:
-    environment = Environment(
+    environment = _Environment(
         loader=PackageLoader("opsteward.console"),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
+        finalize=lambda value: "" if value is None else value,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,

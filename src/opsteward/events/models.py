@@ -57,6 +57,12 @@ class Incident(TenantRow, Base):
         sa.Index("ix_incidents_tenant_status", "tenant_id", "status", "opened_at"),
         sa.Index("ix_incidents_tenant_system", "tenant_id", "system_id", "status"),
         sa.Index("ix_incidents_tenant_urgency", "tenant_id", "urgency", "number"),
+        sa.Index(
+            "ix_incidents_tenant_resolved_at",
+            "tenant_id",
+            sa.text("resolved_at desc"),
+            postgresql_where=sa.text("resolved_at is not null"),
+        ),
     )
 
     number: Mapped[int]

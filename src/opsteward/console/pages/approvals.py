@@ -30,7 +30,7 @@ async def inbox(visit: Visit, session: AsyncSession) -> Page:
         limit=_PAGE + 1,
         by=visit.identity,
     )
-    names = await Names.read(session, await visit.services.inventory.all(session))
+    names = await Names.read(session, visit.services.inventory, (one.system_id for one in found))
     more = len(found) > _PAGE
     return Page(
         template="approvals.html",
@@ -51,7 +51,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
     approval = await visit.services.action_service.get_approval(
         session, approval_id=visit.id("approval_id", "approval"), by=visit.identity
     )
-    names = await Names.read(session, await visit.services.inventory.all(session))
+    names = await Names.read(session, visit.services.inventory, [approval.system_id])
     row = ApprovalRow.of(approval, names, visit.identity)
     return Page(template="approval.html", title=f"Approve {approval.action}", values={"row": row}, about=("action",))
 

@@ -28,7 +28,7 @@ async def entries(visit: Visit, session: AsyncSession) -> Page:
         until=_instant(visit, "until"),
     )
     found = await read_audit(session, wanted=wanted, before=visit.cursor("before"), limit=_PAGE + 1)
-    names = await Names.read(session, ())
+    names = await Names.read(session)
     return Page(
         template="audit.html",
         title="Audit",

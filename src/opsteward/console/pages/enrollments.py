@@ -41,7 +41,7 @@ async def inbox(visit: Visit, session: AsyncSession) -> Page:
         before=visit.cursor("before"),
         limit=_PAGE + 1,
     )
-    names, rules = await Names.read(session, ()), await rules_of(session)
+    names, rules = await Names.read(session), await rules_of(session)
     duties = await Duties.read(session, waiting)
     row_of = partial(EnrollmentRow.of, names=names, rules=rules, me=visit.identity, duties=duties)
     rows = [row_of(one) for one in waiting[:_PAGE]]

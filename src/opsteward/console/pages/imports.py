@@ -20,7 +20,7 @@ _DIFF = (("created", "Would be added"), ("changed", "Would be changed"), ("left"
 
 async def imports(visit: Visit, session: AsyncSession) -> Page:
     """The form, one import in full, and those before. The browser sends the file to the API itself."""
-    names, given = await Names.read(session, ()), visit.query("job", limit=64)
+    names, given = await Names.read(session), visit.query("job", limit=64)
     job, problems, diff = None, [], []
     if given:
         info = await jobs.get(session, job_id=id_of(given, "import"))

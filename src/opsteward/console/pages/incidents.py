@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,6 +18,7 @@ from opsteward.events.types import IncidentStatus
 
 _PAGE = 50
 _NEWEST_EVENTS = 20
+_A_REFERENCE = re.compile(r"[0-9a-fA-F-]+")  # a number, or part of an id; everything else is words of the title
 _OPEN = [status.value for status in IncidentStatus if status is not IncidentStatus.RESOLVED]
 STATUSES = {"open": "not resolved", **{s: wording.INCIDENT[s].word for s in _OPEN[1:]}, "resolved": "resolved"}
 SEVERITIES = {name: name for name in wording.SEVERITY}
@@ -34,7 +36,8 @@ async def incidents(visit: Visit, session: AsyncSession) -> Page:
         status=_OPEN if status == "open" else [status] if status else None,
         severity=severity or None,
         source=source or None,
-        ref=called or None,
+        ref=called if _A_REFERENCE.fullmatch(called) else None,
+        search=called if called and not _A_REFERENCE.fullmatch(called) else None,
         before=int(before) if before else None,
         limit=_PAGE + 1,
     )
@@ -61,11 +64,13 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
     """Where it stands, what waits for a person, what was found, done and proven."""
     services, me, incident_id = visit.services, visit.identity, visit.id("incident_id", "incident")
     incident = await services.incidents.get(session, incident_id=incident_id)
-    names = await Names.read(session, await services.inventory.all(session))
-    approvals = await services.action_service.list_approvals(session, by=me)
+    waiting = await services.action_service.list_approvals(session, by=me)
+    approvals = [one for one in waiting if one.incident_id == incident_id]
     runs = await services.action_service.list_runs(session, incident_id=incident_id)
     lines = await timeline.read(session, incident_id=incident_id)
     sessions = await services.sessions.page(session, incident_id=incident_id)
+    acted_on = [incident.system_id, *(one.system_id for one in approvals), *(one.system_id for one in runs)]
+    names = await Names.read(session, services.inventory, acted_on)
     system = names.system(incident.system_id)
     return Page(
         template="incident.html",
@@ -78,7 +83,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
             "lines": [(line, wording.timeline_look(line.kind)) for line in lines],
             "events": await services.incidents.events(session, incident_id=incident_id, limit=_NEWEST_EVENTS),
             "runs": [RunRow.of(run, names) for run in runs],
-            "approvals": [ApprovalRow.of(a, names, me) for a in approvals if a.incident_id == incident_id],
+            "approvals": [ApprovalRow.of(one, names, me) for one in approvals],
             "sessions": [(one, _phases(one.phases)) for one in sessions],
             "issues": sessions[0].issues if sessions else [],
             "over": incident.status == IncidentStatus.RESOLVED,

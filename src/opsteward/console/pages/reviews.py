@@ -42,7 +42,7 @@ _VERDICTS: dict[str, Outcome] = {"keep": "keep", "revoke": "revoke"}
 async def campaigns(visit: Visit, session: AsyncSession) -> Page:
     """Newest first, with how far each is."""
     found = await review_service.reviews(session, before=visit.cursor("before"), limit=_PAGE + 1)
-    names = await Names.read(session, ())
+    names = await Names.read(session)
     rows = [ReviewRow.of(review, names) for review in found[:_PAGE]]
     may_start = visit.identity.may("access_reviews.write")
     shares = await visit.services.user_shares.read(session) if may_start else None
@@ -85,7 +85,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
         after=cursor_of(wanted.after, "after"),
         limit=_ITEMS,
     )
-    names, here = await Names.read(session, ()), f"/access-reviews/{review.id}"
+    names, here = await Names.read(session), f"/access-reviews/{review.id}"
     may_decide = review.status == "open" and me.may("enrollments.decide")
     holders = holders_of(items, names, may_decide=may_decide)
     offered = sorted({*await review_queries.names(session, review_id=review.id), *filter(None, [wanted.name])})

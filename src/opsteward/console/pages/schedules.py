@@ -19,7 +19,7 @@ async def schedules(visit: Visit, session: AsyncSession) -> Page:
     """All of them, by name."""
     after = visit.query("after", limit=200)
     found = await visit.services.schedules.page(session, after=after or None, limit=_PAGE + 1)
-    names = await Names.read(session, ())
+    names = await Names.read(session)
     return Page(
         template="schedules.html",
         title="Schedules",

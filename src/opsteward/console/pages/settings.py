@@ -59,7 +59,11 @@ def _row(variable: str, value: object, description: str, in_file: frozenset[str]
     origin = "environment" if in_environment else "opsteward.toml" if written else "default"
     if isinstance(value, _PLAIN):
         shown = (
-            str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+            str(value).lower()
+            if isinstance(value, bool)
+            else f"{value:.12g}"
+            if isinstance(value, float)
+            else str(value)
         )
     else:
         shown = "set" if value else "not set"

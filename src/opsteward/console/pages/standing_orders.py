@@ -58,7 +58,7 @@ async def _page(
     status: int = 200,
 ) -> Page:
     current = await visit.services.orders.in_force(session)
-    names = await Names.read(session, ())
+    names = await Names.read(session)
     problems: Sequence[Any] = error.problems if error else ()
     if error and not problems:
         problems = [FieldProblem(field="text", problem=error.detail, remedy=error.remedy)]

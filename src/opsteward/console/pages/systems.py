@@ -15,6 +15,7 @@ from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
 from opsteward.systems.maintenance import NewWindow, end_window, list_windows, plan_window
 from opsteward.systems.service import NewSystem
+from opsteward.systems.summaries import dependents_of
 
 _PAGE = 100
 _LATELY = 10
@@ -63,8 +64,8 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
     """One system: its health with the evidence, what it needs, what was done to it."""
     services, me = visit.services, visit.identity
     system = await services.inventory.get(session, system_id=visit.id("system_id", "system"))
-    everything = await services.inventory.all(session)
-    names = await Names.read(session, everything)
+    needed_by = await dependents_of(session, system_id=system.id)
+    names = await Names.read(session, services.inventory, [system.id, *system.depends_on])
     runs = await services.action_service.list_runs(session, limit=200) if me.may("actions.read") else []
     of_it = [RunRow.of(run, names) for run in runs if run.system_id == system.id][:_LATELY]
     return Page(
@@ -78,7 +79,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
             "windows": await list_windows(session, system_id=system.id, limit=_LATELY),
             "health": HEALTH,
             "needs": [(i, names.system(i)) for i in system.depends_on],
-            "needed_by": [(s.id, s.name) for s in everything if system.id in s.depends_on],
+            "needed_by": list(needed_by.items()),
             "runs": of_it,
             "may_write": me.may("systems.write"),
             "may_run": me.may("troubleshooting.run"),

@@ -34,7 +34,7 @@ async def tasks(visit: Visit, session: AsyncSession) -> Page:
         before=visit.cursor("before"),
         limit=_PAGE + 1,
     )
-    names, pauses = await Names.read(session, ()), await controls.in_force(session)
+    names, pauses = await Names.read(session), await controls.in_force(session)
     counts = await task_queries.counts(session)
     types = {slug: slug for slug in sorted({*visit.services.task_types.types, *([task_type] if task_type else [])})}
     may_write = visit.identity.may("tasks.write")
@@ -78,7 +78,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
     task = await task_queries.get(session, task_id=visit.id("task_id", "task"))
     before = await task_queries.several(session, ids=task.dependencies[:_BEFORE_LIMIT])
     after = await task_queries.dependents_of(session, task_id=task.id)
-    row = TaskRow.of(task, await Names.read(session, ()), await controls.in_force(session))
+    row = TaskRow.of(task, await Names.read(session), await controls.in_force(session))
     shown_before, shown_after = nearest(before), nearest(after)
     return Page(
         template="task.html",

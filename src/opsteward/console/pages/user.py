@@ -60,7 +60,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
     """The user, and what can be done."""
     me = visit.identity
     user = await get_user(session, user_id=visit.id("user_id", "user"))
-    names, rules = await Names.read(session, ()), await rules_of(session)
+    names, rules = await Names.read(session), await rules_of(session)
     changes = await user_queries.history(session, user_id=user.id)
     people = {o.id: o for o in await user_queries.several(session, user_ids=list(_people_in(user, changes)))}
     found = (

@@ -982,6 +982,8 @@ create table opsteward.incidents (
     constraint pk_incidents primary key (id),
     constraint uq_incidents_tenant_id_number unique (tenant_id, number)
 );
+create index ix_incidents_tenant_resolved_at on opsteward.incidents (tenant_id, resolved_at desc)
+    where resolved_at is not null;
 create index ix_incidents_tenant_status on opsteward.incidents (tenant_id, status, opened_at);
 create index ix_incidents_tenant_system on opsteward.incidents (tenant_id, system_id, status);
 create index ix_incidents_tenant_urgency on opsteward.incidents (tenant_id, urgency, number);

@@ -1,0 +1,121 @@
+"""What the browser itself reports of every page: nothing against the policy, nothing lost at 200 % and 400 % zoom, a
+focus that is seen, targets that are large enough, and the decision always in reach."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from .conftest import DESK, PHONE, Served, Visit
+from .test_console_pages import PAGES, waiting_for
+
+TABLET = (768, 1024)
+#: A desk of 1440 px at 200 % zoom, and one of 1280 px at 400 %, as WCAG 1.4.10 asks.
+ZOOMED = (720, 320)
+_TABS = 30
+_LISTEN = "addEventListener('securitypolicyviolation', (e) => { (window.broken ||= []).push(e.violatedDirective); })"
+#: Where the focus is: what has it, whether it is drawn, and whether something else lies over it.
+_FOCUS = """() => {
+  const it = document.activeElement, box = it.getBoundingClientRect(), style = getComputedStyle(it);
+  if (it === document.body) return null;
+  const over = document.elementFromPoint(box.left + box.width / 2, box.top + Math.min(box.height / 2, 12));
+  return {
+    what: it.outerHTML.slice(0, 120),
+    drawn: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2,
+    seen: !over || it === over || it.contains(over) || over.contains(it),
+  };
+}"""
+#: WCAG 2.5.8: at least 24 px, unless it stands in a sentence.
+_SMALL = """() => [...document.querySelectorAll('a, button, summary, select, textarea, input:not([type=hidden])')]
+  .filter((one) => one.checkVisibility() && !one.closest('p, li, label') && !one.matches('.skip'))
+  .map((one) => [one.outerHTML.slice(0, 100), one.getBoundingClientRect()])
+  .filter(([, box]) => box.width && box.height && (box.width < 24 || box.height < 24))
+  .map(([what, box]) => `${what} ${Math.round(box.width)}x${Math.round(box.height)}`)"""
+
+
+@pytest.fixture(scope="module")
+async def pages_in_use(served: Served, standing_orders: None) -> list[str]:
+    """Every page with an address of its own, and those of an incident, an approval and a user."""
+    taken = served.send(message="refunds fail again", source="billing", error_type="RefundLost", severity="high")
+    with served.api() as api:
+        waits = waiting_for(api, "RefundLost")
+        user = {"username": "in.use", "email": "in.use@example.com", "full_name": "Ida Use"}
+        added = api.post("/api/v1/users", json=user).raise_for_status().json()
+    return [*PAGES, f"/incidents/{taken['incident_id']}", f"/approvals/{waits['id']}", f"/users/{added['id']}"]
+
+
+@pytest.fixture
+async def context(served: Served, chromium: Browser) -> AsyncIterator[BrowserContext]:
+    """Signed in, and noting what the policy forbids."""
+    made = await chromium.new_context(viewport={"width": DESK[0], "height": DESK[1]}, reduced_motion="reduce")
+    await made.add_cookies([{"name": "opsteward_session", "value": served.session(), "url": served.url}])
+    await made.add_init_script(_LISTEN)
+    yield made
+    await made.close()
+
+
+@pytest.mark.slow(reason="looks at every page at three sizes")
+async def test_no_page_breaks_the_policy_or_loses_anything_when_zoomed(
+    served: Served, context: BrowserContext, pages_in_use: list[str]
+) -> None:
+    page = await context.new_page()
+    wrong: list[Any] = []
+    for path in pages_in_use:
+        await page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
+        await page.goto(served.url + path)
+        await expect(page.locator("h1").first).to_be_visible()
+        wrong += [(path, "small", one) for one in await page.evaluate(_SMALL)]
+        for width in ZOOMED:
+            await page.set_viewport_size({"width": width, "height": DESK[1] // 2})
+            if await page.evaluate("document.documentElement.scrollWidth") > width:
+                wrong.append((path, "wider than", width))
+        wrong += [(path, "policy", one) for one in await page.evaluate("window.broken || []")]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+async def test_the_focus_is_always_seen(
+    served: Served, context: BrowserContext, pages_in_use: list[str], size: tuple[int, int]
+) -> None:
+    page = await context.new_page()
+    await page.set_viewport_size({"width": size[0], "height": size[1]})
+    wrong: list[Any] = []
+    for path in ("/", "/users", *pages_in_use[-3:]):
+        await page.goto(served.url + path)
+        wrong += [(path, where["what"]) for where in await _walk(page) if not (where["drawn"] and where["seen"])]
+    assert wrong == []
+
+
+async def _walk(page: Page) -> list[dict[str, Any]]:
+    """The places that the Tab key leads to."""
+    found = []
+    for _ in range(_TABS):
+        await page.keyboard.press("Tab")
+        where = await page.evaluate(_FOCUS)
+        if where is None:
+            break
+        found.append(where)
+    assert found
+    return found
+
+
+async def test_a_decision_is_in_reach_wherever_it_is_shown(visit: Visit, pages_in_use: list[str]) -> None:
+    incident, approval = pages_in_use[-3], pages_in_use[-2]
+    for size in (DESK, TABLET, PHONE):
+        page = await visit("/approvals", size=size)
+        for path in ("/approvals", approval, incident):
+            await page.goto(page.url.split("/approvals")[0].split("/incidents")[0] + path)
+            await expect(page.get_by_role("button", name="Approve").first).to_be_in_viewport(ratio=1)
+
+
+async def test_the_keyboard_alone_approves(served: Served, visit: Visit, pages_in_use: list[str]) -> None:
+    page = await visit(pages_in_use[-2])
+    for _ in range(60):
+        await page.keyboard.press("Tab")
+        if await page.evaluate("document.activeElement.textContent.includes('Approve') && document.activeElement.form"):
+            break
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#said")).to_contain_text("Approved")
