@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
@@ -119,3 +120,20 @@ async def test_the_keyboard_alone_approves(served: Served, visit: Visit, pages_i
             break
     await page.keyboard.press("Enter")
     await expect(page.locator("#said")).to_contain_text("Approved")
+
+
+def test_incidents_are_found_by_words_number_and_id(served: Served, pages_in_use: list[str]) -> None:
+    incident = pages_in_use[-3]
+    with httpx.Client(base_url=served.url, cookies={"opsteward_session": served.session()}, timeout=15) as one:
+        for words, found in (("fail again", True), (incident[-12:], True), ("no such words", False)):
+            assert (incident in one.get("/incidents", params={"ref": words}).text) == found, words
+
+
+def test_pages_are_sent_compressed_to_who_takes_it(served: Served) -> None:
+    with httpx.Client(base_url=served.url, cookies={"opsteward_session": served.session()}, timeout=15) as one:
+        packed, plain = (one.get("/settings", headers={"Accept-Encoding": kind}) for kind in ("gzip", "identity"))
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 3
+    assert "<h1>Settings</h1>" in packed.text
+    assert "<h1>Settings</h1>" in plain.text

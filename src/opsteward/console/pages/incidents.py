@@ -18,7 +18,8 @@ from opsteward.events.types import IncidentStatus
 
 _PAGE = 50
 _NEWEST_EVENTS = 20
-_A_REFERENCE = re.compile(r"[0-9a-fA-F-]+")  # a number, or part of an id; everything else is words of the title
+#: A number, or part of an id; everything else ("dead" too) is words of the title.
+_A_REFERENCE = re.compile(r"(?=.*[0-9])[0-9a-fA-F-]+")
 _OPEN = [status.value for status in IncidentStatus if status is not IncidentStatus.RESOLVED]
 STATUSES = {"open": "not resolved", **{s: wording.INCIDENT[s].word for s in _OPEN[1:]}, "resolved": "resolved"}
 SEVERITIES = {name: name for name in wording.SEVERITY}
