@@ -47,6 +47,11 @@ class Served:
     answers_while_loading: list[tuple[int, str]] = field(default_factory=list)
 
     @property
+    def lists(self) -> Path:
+        """A folder whose files may be systems."""
+        return self.home.parent / f"{self.home.name}.lists"
+
+    @property
     def token(self) -> str:
         return (self.home / "token").read_text()
 
@@ -80,6 +85,9 @@ def served() -> Iterator[Served]:
     if _CHROMIUM is None:
         pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
     home = Path(tempfile.mkdtemp(prefix="opsteward-e2e-"))  # not tmp_path: the server's own user must pass through
+    lists = home.parent / f"{home.name}.lists"
+    lists.mkdir()
+    lists.chmod(0o777)  # it is written by the server's own user
     environment = {k: v for k, v in os.environ.items() if not k.startswith("OPSTEWARD_") and k != "DATABASE_URL"}
     with (home.parent / f"{home.name}.log").open("w+") as errors:
         process = subprocess.Popen(
@@ -87,6 +95,7 @@ def served() -> Iterator[Served]:
             env=environment
             | {
                 "OPSTEWARD_HOME": str(home),
+                "OPSTEWARD_FILE_FOLDERS": json.dumps([str(lists)]),
                 "OPSTEWARD_LOG_FORMAT": "json",
                 "OPSTEWARD_APPROVAL_MAKING_SECONDS": "0",  # the admin makes everybody here
             },
@@ -107,6 +116,7 @@ def served() -> Iterator[Served]:
                 process.kill()
                 process.wait()
             shutil.rmtree(home, ignore_errors=True)
+            shutil.rmtree(lists, ignore_errors=True)
             Path(errors.name).unlink()
     assert code in (0, -signal.SIGTERM)
     assert crashes == []

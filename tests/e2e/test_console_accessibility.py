@@ -10,6 +10,7 @@ from playwright.async_api import Browser, expect
 
 from .conftest import DESK, PHONE, Served
 from .test_console_pages import PAGES, waiting_for
+from .test_console_syncs import Company
 
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _RUN = """async (only) => {
@@ -38,7 +39,12 @@ def one_page_of_each(served: Served, standing_orders: None) -> list[str]:
     with served.api() as api:
         waits_too = waiting_for(api, "AxeError")
     ids = [("incidents", taken["incident_id"]), ("users", added["id"]), ("systems", known["id"]), ("tasks", ran["id"])]
-    return [*PAGES, f"/approvals/{waits_too['id']}", *(f"/{kind}/{one}" for kind, one in ids)]
+    company = Company(served)
+    with served.api() as api:
+        begun = api.post(f"/api/v1/sync-mappings/{company.id}/run", json={"dry_run": True}).raise_for_status().json()
+    planned = f"/syncs/operations/{begun['id']}"
+    company.until(planned, "planned")
+    return [*PAGES, company.page, planned, f"/approvals/{waits_too['id']}", *(f"/{kind}/{one}" for kind, one in ids)]
 
 
 @pytest.mark.slow(reason="axe-core looks at every page, four times")

@@ -245,3 +245,18 @@ async def test_a_webhook_is_signed_so_that_its_receiver_can_tell(api: RecordsApi
     for secret_text in ("short", "c2hvcnQ="):
         with pytest.raises(Invalid):
             WebhookConnector.config_for(system("http://x/"), {"signing_secret": secret_text})
+
+
+@pytest.mark.parametrize(
+    ("told", "active"),
+    [(True, True), (False, False), ("true", True), ("False", False), ("0", False), (1, True), (0, False),
+     ("inactive", False), (None, None), ("", None)],
+)  # fmt: skip
+async def test_whether_an_account_is_in_use_is_told_in_many_ways_or_not_at_all(
+    api: RecordsApi, told: Any, active: bool | None
+) -> None:
+    api.people = {"1": {"id": 1, "name": "a", "on": told, "gone": told}, "2": {"id": 2, "name": "b"}}
+    records, _ = await read(connector(api))
+    assert [record.active for record in records] == [active, None]
+    records, _ = await read(connector(api, deleted="gone"))
+    assert [record.native_id for record in records] == (["2"] if active else ["1", "2"])

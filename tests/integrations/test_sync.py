@@ -307,3 +307,33 @@ async def test_definitions_that_cannot_work_are_refused_by_field(syncing: Syncin
     await syncing.approve(planned)
     with pytest.raises(Conflict, match="applying already"):
         await syncing.plan(mapping)
+
+
+async def test_text_of_any_kind_arrives_as_it_was_and_is_found_unchanged(
+    syncing: Syncing, systems: tuple[UUID, UUID], company: Company
+) -> None:
+    odd = [
+        "\\N",
+        "\\.",
+        "a\tb",
+        "a\nb",
+        "a\r\nb",
+        "back\\slash",
+        '"q"',
+        "\u2028",
+        "\x7f",
+        "日本",
+        "\\u0000",
+        "a\\tb",
+        "½",
+    ]
+    for number, text in enumerate(odd, 100):
+        company.person(number, login=f"{text}{number}", name=f"x{text}y")
+    company.write()
+    mapping = await syncing.mapping(*systems, DEFINITION)
+    first = await syncing.run(mapping)
+    assert (first.status, first.counts["create"]) == ("succeeded", 20 + len(odd)), first
+    table = company.table()
+    assert {table[f"{text}{number}"][1] for number, text in enumerate(odd, 100)} == {f"x{text}y" for text in odd}
+    second = await syncing.run(mapping)
+    assert (second.status, await syncing.changes(second)) == ("succeeded", [])

@@ -160,6 +160,7 @@ def console_services_of(services: Services, readiness: Callable[[], dict[str, bo
         sessions=services.sessions,
         task_types=services.task_types,
         schedules=services.schedules,
+        syncs=services.syncs,
         agents=services.agents,
         users=services.users,
         enrollments=services.enrollments,

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.accounts.types import Identity
 from opsteward.console.services import ConsoleServices
 from opsteward.directory.enrollment import service as enrollment_service
+from opsteward.provisioning.sync import summaries as sync_summaries
 
 WAITING_LIMIT = 100  # what is more is "99+"
 _ROOMS = (
@@ -17,6 +18,7 @@ _ROOMS = (
     ("Incidents", "/incidents", "error", "incidents.read"),
     ("Approvals", "/approvals", "pan_tool", "approvals.read"),
     ("Systems", "/systems", "dns", "systems.read"),
+    ("Syncs", "/syncs", "sync", "systems.read"),
     ("Tasks", "/tasks", "task_alt", "tasks.read"),
     ("Schedules", "/schedules", "schedule", "tasks.read"),
     ("Agents", "/agents", "smart_toy", "agents.read"),
@@ -57,4 +59,6 @@ async def read_waiting(services: ConsoleServices, session: AsyncSession, me: Ide
         waiting["/approvals"] = len(found)
     if me.may("enrollments.read"):
         waiting["/enrollments"] = await enrollment_service.count_waiting(session, most=WAITING_LIMIT)
+    if me.may("systems.read"):
+        waiting["/syncs"] = await sync_summaries.count_conflicts(session, limit=WAITING_LIMIT)
     return waiting

@@ -18,6 +18,7 @@ from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.users.service import Users
 from opsteward.events.incidents import Incidents
 from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.provisioning.sync.service import Syncs
 from opsteward.systems.service import Inventory
 from opsteward.tasks.registry import TaskRegistry
 from opsteward.tasks.schedules import Schedules
@@ -44,6 +45,7 @@ class ConsoleServices:
     sessions: Sessions
     task_types: TaskRegistry
     schedules: Schedules
+    syncs: Syncs
     agents: AgentService
     users: Users
     enrollments: Enrollments

@@ -173,6 +173,7 @@ class Site:
             rooms=rooms_of(me, visit.request.scope["path"], waiting),
             pauses=await read_pauses(session, me),
             about=",".join(page.about),
+            moving=page.moving,
         )
 
 
@@ -182,7 +183,7 @@ class _WrongMethod(Exception):
 
 def frame_of(request: Request, me: Identity | None, **given: Any) -> dict[str, Any]:
     """What every page's frame shows."""
-    frame: dict[str, Any] = {"rooms": [], "pauses": [], "about": "", "said": _said(request), "me": me}
+    frame: dict[str, Any] = {"rooms": [], "pauses": [], "about": "", "moving": False, "said": _said(request), "me": me}
     return {
         **frame,
         "csrf": csrf_token(_secret(request)),

@@ -114,6 +114,28 @@ REVIEW = {
     "open": Look("pending_actions", "open", "info"),
     "closed": Look("task_alt", "closed", "calm"),
 }
+SYNC = {
+    "planning": Look("hourglass_empty", "reading both sides", "info"),
+    "awaiting_approval": Look("pan_tool", "waits for approval", "warn"),
+    "applying": Look("play_circle", "writing", "info"),
+    "planned": Look("fact_check", "planned", "good"),
+    "succeeded": Look("check_circle", "done", "good"),
+    "incomplete": Look("warning", "not all was written", "warn"),
+    "failed": Look("cancel", "failed", "bad"),
+    "refused": Look("block", "stopped by its guard", "bad"),
+    "cancelled": Look("thumb_down", "not approved", "calm"),
+    "superseded": Look("published_with_changes", "a newer plan took its place", "calm"),
+}
+SYNC_CHANGE = {
+    "waiting": Look("schedule", "not written", "calm"),
+    "done": Look("check_circle", "written", "good"),
+    "unchanged": Look("done_all", "as it should be already", "calm"),
+    "adopted": Look("link", "was there already, adopted", "info"),
+    "conflict": Look("warning", "changed since the plan", "warn"),
+    "missing": Look("help", "gone from the system", "warn"),
+    "refused": Look("block", "refused by the system", "bad"),
+    "failed": Look("cancel", "failed", "bad"),
+}
 DECISION = {
     "keep": Look("check_circle", "kept", "good"),
     "revoke": Look("block", "revoked", "bad"),

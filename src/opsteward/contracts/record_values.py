@@ -18,10 +18,12 @@ _BINARY = "base64"
 
 def json_value(value: object) -> Json:
     """A client library's value as JSON: bytes as `{"base64": ...}`, instants in UTC, exact decimals as text."""
-    if value is None or isinstance(value, bool | int | float):
-        return value if not isinstance(value, float) or value - value == 0 else None  # NaN and infinity are no JSON
-    if isinstance(value, str):
-        return value.replace("\x00", "\ufffd")
+    if isinstance(value, str):  # most are
+        return value.replace("\x00", "\ufffd") if "\x00" in value else value
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return value if value - value == 0 else None  # NaN and infinity are no JSON
     if isinstance(value, bytes | bytearray | memoryview):
         return {_BINARY: base64.b64encode(bytes(value)).decode()}
     if isinstance(value, datetime):

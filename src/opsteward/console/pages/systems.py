@@ -9,10 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.console.actions import RunRow
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.sync_rows import mapping_rows
 from opsteward.console.system_history import response_times, strips
 from opsteward.console.wording import HEALTH
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
+from opsteward.provisioning.sync.summaries import mappings_of
+from opsteward.provisioning.sync.types import SYNC_CHANGED
 from opsteward.systems.maintenance import NewWindow, end_window, list_windows, plan_window
 from opsteward.systems.service import NewSystem
 from opsteward.systems.summaries import dependents_of
@@ -71,7 +74,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
     return Page(
         template="system.html",
         title=system.name,
-        about=("system", "inventory"),
+        about=("system", "inventory", SYNC_CHANGED),
         values={
             "system": system,
             "strip": (await strips(session, [system.id]))[system.id],
@@ -81,6 +84,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
             "needs": [(i, names.system(i)) for i in system.depends_on],
             "needed_by": list(needed_by.items()),
             "runs": of_it,
+            "syncs": await mapping_rows(session, services.inventory, await mappings_of(session, system_id=system.id)),
             "may_write": me.may("systems.write"),
             "may_run": me.may("troubleshooting.run"),
         },

@@ -46,7 +46,7 @@
     if (!about || document.hidden || stream) return;
     stream = new EventSource(`/console/stream?about=${encodeURIComponent(about)}`);
     let first = true;
-    stream.onopen = () => { stale(false); if (!first) readAgain(); first = false; };
+    stream.onopen = () => { stale(false); if (!first || main().hasAttribute("data-moving")) readAgain(); first = false; };
     stream.onerror = () => { stale(true); if (stream && stream.readyState === 2) { stop(); setTimeout(follow, 5000); } };
     stream.addEventListener("change", readAgain);
     stream.addEventListener("signed-out", () => location.assign("/sign-in"));

@@ -36,6 +36,7 @@ from opsteward.integrations.rest.paging import at_way, pages_of
 #: What changed shortly before a read is asked for again with the next: the API's clock may be behind ours.
 _OVERLAP = timedelta(minutes=5)
 _PROBLEMS_LIMIT = 100
+_NO = frozenset({"0", "no", "false", "f", "n", "off", "disabled", "inactive"})
 _SEEN = (404, 409, 410, 412)
 
 
@@ -215,7 +216,7 @@ def _batch(items: Sequence[Json], resource: RestResource, seen: set[str], proble
                 problems.append(twice or f"a record has no {resource.id}")
             continue
         seen.add(record.native_id)
-        if resource.deleted and at_way(item, resource.deleted):
+        if resource.deleted and _says_yes(at_way(item, resource.deleted)):
             deleted.append(record.native_id)
         else:
             records.append(record)
@@ -227,13 +228,20 @@ def record_of(item: Json, resource: RestResource) -> Record | None:
     native_id = at_way(item, resource.id)
     if not isinstance(item, dict) or isinstance(native_id, bool) or not isinstance(native_id, str | int):
         return None
-    active = at_way(item, resource.active) if resource.active else None
     return Record(
         native_id=str(native_id),
         values=item,
         changed_at=_instant(at_way(item, resource.changed)) if resource.changed else None,
-        active=bool(active) if resource.active else None,
+        active=_says_yes(at_way(item, resource.active)) if resource.active else None,
     )
+
+
+def _says_yes(value: Json) -> bool | None:
+    """Whether a value says yes, written as truth, number or text; None where it says nothing: a record without the
+    attribute is not one that was switched off."""
+    if value is None or value == "":
+        return None
+    return value.strip().casefold() not in _NO if isinstance(value, str) else bool(value)
 
 
 def _instant(value: Json) -> datetime | None:

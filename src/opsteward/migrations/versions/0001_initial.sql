@@ -802,6 +802,7 @@ create table opsteward.sync_conflicts (
     constraint pk_sync_conflicts primary key (id),
     constraint uq_sync_conflicts_what unique (tenant_id, mapping_id, kind, source_native_id, target_native_id, field)
 );
+create index ix_sync_conflicts_open on opsteward.sync_conflicts (tenant_id, mapping_id) where choice is null;
 
 -- actions
 

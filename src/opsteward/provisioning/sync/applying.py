@@ -21,12 +21,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.contracts.records import Change, ChangeResult, Operation, Outcome, Record, RecordTarget
 from opsteward.core.backoff import backoff
 from opsteward.core.db import Database
+from opsteward.core.feed import announce
 from opsteward.core.json_types import JsonObject
 from opsteward.core.redact import redact_text
 from opsteward.core.storable_text import storable
 from opsteward.provisioning.sync.projection import canonical, match_key, project, values_for
 from opsteward.provisioning.sync.reading import SideReader, over_whole_lists, remember
-from opsteward.provisioning.sync.types import MappingDefinition, Side
+from opsteward.provisioning.sync.types import SYNC_CHANGED, MappingDefinition, Side
 
 #: Changes of one write.
 BATCH = 500
@@ -156,6 +157,7 @@ class Applier:
                 elif row.number in results and row.native_id in there:
                     await self._refresh(session, side, there[row.native_id])
             await session.execute(_RECORD, self._about | {"rows": [_recorded(n, one) for n, one in results.items()]})
+            await announce(session, kind=SYNC_CHANGED, object_id=str(self._operation))
         return results
 
     def _settled(self, side: Side, row: Any, there: Mapping[str, Record]) -> _Result | None:

@@ -140,6 +140,7 @@ class SyncConflictRow(TenantRow, Base):
             "field",
             name="uq_sync_conflicts_what",
         ),
+        sa.Index("ix_sync_conflicts_open", "tenant_id", "mapping_id", postgresql_where="choice is null"),
     )
 
     mapping_id: Mapped[UUID]

@@ -20,6 +20,7 @@ from opsteward.contracts.task import TaskContext, TaskType
 from opsteward.core.clock import now
 from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import OpsError
+from opsteward.core.feed import announce
 from opsteward.core.ids import derived_id
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.core.log import get_logger
@@ -29,7 +30,7 @@ from opsteward.provisioning.sync.models import SyncChangeRow, SyncMapping, SyncO
 from opsteward.provisioning.sync.pairing import pair
 from opsteward.provisioning.sync.planning import Planner, refusals
 from opsteward.provisioning.sync.reading import ReadReport, SideReader, over_whole_lists
-from opsteward.provisioning.sync.types import MappingDefinition, Side, SyncStatus
+from opsteward.provisioning.sync.types import SYNC_CHANGED, MappingDefinition, Side, SyncStatus
 from opsteward.systems.record_connections import RecordConnections
 from opsteward.tasks.submission import Submission
 from opsteward.tasks.types import NewTask
@@ -240,6 +241,7 @@ class SyncRelease:
             await _audit(session, row)
             return
         row.status = SyncStatus.APPLYING
+        await announce(session, kind=SYNC_CHANGED, object_id=str(row.id))
         task = NewTask(
             task_type=APPLY,
             name="Sync: write the changes",
@@ -275,6 +277,7 @@ async def ask(session: AsyncSession, service: ActionService, row: SyncOperationR
         ),
     )
     row.action_id, row.status = run.id, SyncStatus.AWAITING_APPROVAL
+    await announce(session, kind=SYNC_CHANGED, object_id=str(row.id))
 
 
 async def _waits_already(session: AsyncSession, row: SyncOperationRow) -> bool:
@@ -319,6 +322,7 @@ def _end(row: SyncOperationRow, status: SyncStatus, error: str | None = None) ->
 
 
 async def _audit(session: AsyncSession, row: SyncOperationRow) -> None:
+    await announce(session, kind=SYNC_CHANGED, object_id=str(row.id))
     await audit.record(
         session,
         actor=ACTOR,

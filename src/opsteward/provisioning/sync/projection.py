@@ -30,10 +30,10 @@ def project(definition: MappingDefinition, side: Side, record: Record) -> JsonOb
 
 def canonical(value: Json) -> Json:
     """None, "" and [] are no value; numbers and truth are text; a list is sorted, one of a single value is it."""
-    if value is None or value in ("", []):
-        return None
     if isinstance(value, str):
-        return value
+        return value or None
+    if value is None:
+        return None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():

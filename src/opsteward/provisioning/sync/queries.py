@@ -20,6 +20,7 @@ from opsteward.provisioning.sync.models import (
     SyncRecord,
 )
 from opsteward.provisioning.sync.types import (
+    NOT_WRITTEN,
     MappingView,
     Orphan,
     SyncChange,
@@ -173,7 +174,7 @@ async def list_operations(
 async def list_changes(
     session: AsyncSession, *, operation_id: UUID, outcome: str | None = None, after: int = 0, limit: int = 100
 ) -> list[SyncChange]:
-    """In the order of the plan, behind the one of the number `after`."""
+    """In the order of the plan, behind the one of the number `after`. The outcome `waiting`: not written yet."""
     await operation(session, operation_id)
     query = sa.select(SyncChangeRow).where(
         SyncChangeRow.tenant_id == tenant_of(session),
@@ -181,7 +182,8 @@ async def list_changes(
         SyncChangeRow.number > after,
     )
     if outcome is not None:
-        query = query.where(SyncChangeRow.outcome == outcome)
+        is_asked = SyncChangeRow.outcome.is_(None) if outcome == NOT_WRITTEN else SyncChangeRow.outcome == outcome
+        query = query.where(is_asked)
     rows = await session.scalars(query.order_by(SyncChangeRow.number).limit(limit))
     return [
         SyncChange(

@@ -20,6 +20,7 @@ from opsteward.contracts.records import Batch, Coverage, Cursor, Record, RecordS
 from opsteward.core.db import Database, copy_text, leave_to_the_log_writer, tenant_of
 from opsteward.core.errors import BadReply
 from opsteward.core.ids import uuid7
+from opsteward.core.json_types import Json, JsonObject
 from opsteward.core.storable_text import storable
 from opsteward.provisioning.sync.projection import match_key, project
 from opsteward.provisioning.sync.types import MappingDefinition, Side
@@ -185,7 +186,7 @@ async def _forget(session: AsyncSession, which: str, about: dict[str, object]) -
 async def stage(session: AsyncSession, d: MappingDefinition, side: Side, records: Iterable[Record]) -> None:
     """The records in the form both sides are compared in, in `pg_temp.sync_stage` until the end of the transaction."""
     await session.execute(_STAGE)
-    await copy_text(session, _COPY, (_line(d, side, each) for each in records))
+    await copy_text(session, _COPY, [storable("".join([_line(d, side, each) for each in records]))])
 
 
 async def remember(
@@ -199,7 +200,7 @@ async def remember(
         "side": side,
         "id": one.native_id,
         "key": match_key(fields.get(d.key)),
-        "fields": json.dumps(fields),
+        "fields": storable(_json_text(fields)),
         "version": one.version,
         "active": one.active,
         "changed_at": one.changed_at,
@@ -227,7 +228,8 @@ def _line(d: MappingDefinition, side: Side, record: Record) -> str:
     columns = (
         _escaped(record.native_id),
         _escaped(key),
-        _escaped(json.dumps(fields, ensure_ascii=False).replace("\\u0000", "\\ufffd")),
+        # JSON escapes control characters itself, by the one character that COPY has to be told of
+        _json_text(fields).replace("\\", "\\\\"),
         _escaped(record.version),
         "\\N" if record.active is None else "t" if record.active else "f",
         "\\N" if record.changed_at is None else record.changed_at.isoformat(),
@@ -235,8 +237,28 @@ def _line(d: MappingDefinition, side: Side, record: Record) -> str:
     return "\t".join(columns) + "\n"
 
 
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
+def _json_text(fields: JsonObject) -> str:
+    """As jsonb takes it: of NUL, which it has no place for, a replacement character is kept."""
+    text = _as_json(fields)
+    # a text may also hold a backslash and u0000 one after the other, and is to keep them: so the values are changed
+    return _as_json(_without_nul(fields)) if "\\u0000" in text else text
+
+
+def _without_nul(value: Json) -> Json:
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd")
+    if isinstance(value, list):
+        return [_without_nul(each) for each in value]
+    if isinstance(value, dict):
+        return {str(_without_nul(name)): _without_nul(each) for name, each in value.items()}
+    return value
+
+
 def _escaped(text: str | None) -> str:
-    return "\\N" if text is None else storable(text).translate(_ESCAPES)
+    if text is None:
+        return "\\N"
+    return text if text.isalnum() else text.translate(_ESCAPES)  # most are, and to look is faster than to translate

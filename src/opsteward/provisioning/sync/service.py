@@ -15,12 +15,14 @@ from opsteward.contracts.registry import Registry
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, FieldProblem, Invalid, NotFound
+from opsteward.core.feed import announce
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
 from opsteward.provisioning.sync import queries
 from opsteward.provisioning.sync.models import SyncMapping, SyncOperationRow
 from opsteward.provisioning.sync.operations import PLAN, ask
 from opsteward.provisioning.sync.types import (
+    SYNC_CHANGED,
     SYNC_ENDS,
     MappingDefinition,
     MappingView,
@@ -135,6 +137,7 @@ class Syncs:
             repeat_key=operation.id,
         )
         await self._submission.submit(session, tasks=[task], actor=actor)
+        await announce(session, kind=SYNC_CHANGED, object_id=str(operation.id))
         return queries.view_of_operation(operation)
 
     async def start_between(

@@ -100,6 +100,12 @@ class MappingDefinition(BaseModel):
         return field.policy or self.policy
 
 
+#: The kind of the notice that says that a sync has come further; its id is the sync's.
+SYNC_CHANGED = "sync"
+#: How one asks for the changes that nothing has come of yet.
+NOT_WRITTEN = "waiting"
+
+
 class SyncStatus(StrEnum):
     """Where a sync stands. The last seven are ends."""
 
