@@ -14,7 +14,6 @@ import typer
 from typer.exceptions import TyperException
 
 from opsteward.cli import (
-    admin,
     agents,
     approvals,
     audit,
@@ -26,11 +25,13 @@ from opsteward.cli import (
     lab,
     maintenance,
     open_console,
+    operators,
     plugins,
     schedules,
     sources,
     standing_orders,
     sync,
+    systems,
     tasks,
     user_imports,
     users,
@@ -80,12 +81,12 @@ app.add_typer(freezes.app, name="freezes")
 app.add_typer(heartbeats.app, name="heartbeats")
 app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(standing_orders.app, name="standing-orders")
-app.add_typer(admin.systems, name="systems")
+app.add_typer(systems.app, name="systems")
 app.add_typer(sync.app, name="sync")
 app.add_typer(sync.accounts, name="accounts")
-app.add_typer(admin.tenants, name="tenants")
-app.add_typer(admin.operators, name="operators")
-app.add_typer(admin.tokens, name="tokens")
+app.add_typer(operators.tenants, name="tenants")
+app.add_typer(operators.operators, name="operators")
+app.add_typer(operators.tokens, name="tokens")
 app.add_typer(audit.app, name="audit")
 app.add_typer(agents.app, name="agents")
 app.add_typer(plugins.app, name="plugins")

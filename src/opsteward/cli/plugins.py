@@ -64,20 +64,21 @@ def check_plugin(
     known = {one.name: one.place for one in installed_plugins()}
     wanted = [place] if place else [*settings.integrations.plugins, *known.values()]
     shipped = build_registry(settings.notify).integrations
-    results: list[dict[str, object]] = []
+    problems: dict[str, list[str]] = {}
     for one in wanted:
         try:
-            problems = list(examine(load_plugin(known.get(one, one), beside=shipped)))
+            problems[one] = list(examine(load_plugin(known.get(one, one), beside=shipped)))
         except Invalid as error:
-            problems = [error.problems[0].problem]
-        results.append({"plugin": one, "sound": not problems, "problems": problems})
+            problems[one] = [error.problems[0].problem]
     if as_json:
-        show.as_json({"items": results})
-    for result in results if not as_json else ():
-        show.say(f"{result['plugin']}: {'sound' if result['sound'] else 'not sound'}")
-    if not results and not as_json:
-        show.say("No plug-in is installed.")
-    failed = [f"{r['plugin']}: {problem}" for r in results for problem in r["problems"]]  # type: ignore[attr-defined]
+        items = [{"plugin": one, "sound": not several, "problems": several} for one, several in problems.items()]
+        show.as_json({"items": items})
+    else:
+        for one, several in problems.items():
+            show.say(f"{one}: {'not sound' if several else 'sound'}")
+        if not problems:
+            show.say("No plug-in is installed.")
+    failed = [f"{one}: {problem}" for one, several in problems.items() for problem in several]
     if failed:
         raise Failure(*failed)
 

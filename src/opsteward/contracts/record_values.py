@@ -58,6 +58,15 @@ def binary(value: Json, *, field: str) -> bytes | None:
     raise Invalid.field(field, "is no base64", 'send binary values as {"base64": "..."}')
 
 
+def instant(value: Json) -> datetime | None:
+    """The instant that an ISO 8601 text with its zone names; None for anything else."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo else None
+
+
 def same_values(wanted: Mapping[str, Json], there: Mapping[str, Json]) -> bool:
     """Whether a record already has the wanted values. Missing, none and empty are the same, as are a value and a list
     of it alone."""

@@ -99,6 +99,15 @@ class Change:
     values: Mapping[str, Json] = field(default_factory=dict)
     version: str | None = None
 
+    def result(
+        self, outcome: Outcome, record: Record | None = None, problem: str = "", retry_after: float | None = None
+    ) -> ChangeResult:
+        """What became of it; `record` as the system has it now."""
+        native_id = record.native_id if record else self.native_id
+        return ChangeResult(
+            key=self.key, outcome=outcome, native_id=native_id, record=record, problem=problem, retry_after=retry_after
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeResult:

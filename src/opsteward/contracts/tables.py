@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from opsteward.contracts.records import ResourceInfo
 
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00]+$")]
 
@@ -47,6 +50,21 @@ class TableResource(BaseModel):
     def path(self) -> tuple[str, ...]:
         """Schema and table, where the schema is named."""
         return tuple(self.table.split(".", 1))
+
+    def says_gone(self, row: Mapping[str, object]) -> bool:
+        """Whether this row counts as deleted."""
+        return self.deleted is not None and row.get(self.deleted.column) == self.deleted.value
+
+    def described(self, name: str) -> ResourceInfo:
+        """The list as it is offered under this name."""
+        return ResourceInfo(
+            name=name,
+            key=self.key,
+            attributes=self.columns,
+            writable=bool(self.table),
+            incremental=self.changed is not None,
+            tells_deletions=self.changed is not None and self.deleted is not None,
+        )
 
 
 Tables = Annotated[dict[Name, TableResource], Field(max_length=200)]

@@ -58,8 +58,10 @@ async def _incidents(visit: Visit, session: AsyncSession, words: str) -> list[Fo
     if not visit.identity.may("incidents.read"):
         return []
     number = words.removeprefix("#")
-    by = {"ref": number} if number.isascii() and number.isdecimal() and len(number) < 18 else {"search": words}
-    found = await visit.services.incidents.page(session, limit=_EACH, **by)  # type: ignore[arg-type]
+    is_number = number.isascii() and number.isdecimal() and len(number) < 18
+    found = await visit.services.incidents.page(
+        session, ref=number if is_number else None, search=None if is_number else words, limit=_EACH
+    )
     return [
         Found(to=f"/incidents/{one.id}", icon="error", name=f"#{one.number} {one.title}", more=one.status)
         for one in found

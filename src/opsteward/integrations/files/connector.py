@@ -12,6 +12,7 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
+from opsteward.contracts.distinct_records import DistinctRecords
 from opsteward.contracts.records import (
     MAX_BATCH,
     Batch,
@@ -30,8 +31,6 @@ from opsteward.integrations.files.changes import apply_change, is_active, join_l
 from opsteward.integrations.files.client import Folder
 from opsteward.integrations.files.config import FileResource, FilesConfig, config_from
 from opsteward.integrations.files.formats import READERS, CutOff, header_of, write_rows
-
-_PROBLEMS_LIMIT = 100
 
 
 class FilesConnector(Connector[FilesConfig], RecordTarget):
@@ -99,10 +98,9 @@ class FilesConnector(Connector[FilesConfig], RecordTarget):
             yield Batch(cursor=since, coverage=Coverage.CHANGES)
             return
         with closing(self._records(declared)) as records:
-            problems: list[str] = []
-            seen: set[str] = set()
+            distinct = DistinctRecords()
             while True:
-                note, part = await in_thread(_next_part, records, problems, seen)
+                note, part = await in_thread(_next_part, records, distinct)
                 if part:
                     yield Batch(upserts=part)
                 if note is not None:
@@ -110,8 +108,9 @@ class FilesConnector(Connector[FilesConfig], RecordTarget):
         after = await in_thread(self._folder.fingerprint, declared.file)
         if after != before:
             note = "the file was changed while it was read"
-        if note or problems:
-            yield Batch(coverage=Coverage.PARTIAL, note=note or problems[0], problems=problems)
+        if note or distinct.problems:
+            note = note or distinct.problems[0]
+            yield Batch(coverage=Coverage.PARTIAL, note=note, problems=distinct.problems)
         else:
             yield Batch(cursor=Cursor(before), coverage=Coverage.FULL)
 
@@ -170,22 +169,17 @@ class FilesConnector(Connector[FilesConfig], RecordTarget):
             return results
 
 
-def _next_part(records: Iterator[Record | str], problems: list[str], seen: set[str]) -> tuple[str | None, list[Record]]:
+def _next_part(records: Iterator[Record | str], distinct: DistinctRecords) -> tuple[str | None, list[Record]]:
     """The next records, and at the end of the file a note: empty when it was read whole."""
     part: list[Record] = []
     count = 0
     try:
         for each in islice(records, MAX_BATCH):
             count += 1
-            problem = each if isinstance(each, str) else ""
-            if isinstance(each, Record):
-                if each.native_id not in seen:
-                    seen.add(each.native_id)
-                    part.append(each)
-                    continue
-                problem = f"two records have the key {each.native_id!r:.80}"
-            if len(problems) < _PROBLEMS_LIMIT:
-                problems.append(problem)
+            if isinstance(each, str):
+                distinct.complain(each)
+            elif distinct.takes(each):
+                part.append(each)
     except CutOff as cut:
         return f"the file is cut off: {cut}", part
     except UnicodeDecodeError:

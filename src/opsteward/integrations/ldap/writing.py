@@ -44,23 +44,23 @@ class Writer:
             if entry is None:
                 gone = change.operation is Operation.DELETE
                 outcome = Outcome.UNCHANGED if gone else Outcome.MISSING
-                return _told(change, outcome, problem="" if gone else "there is no such entry")
+                return change.result(outcome, problem="" if gone else "there is no such entry")
             record = record_of(entry, self._resource)
             if change.version is not None and record.version != change.version:
-                return _told(change, Outcome.CONFLICT, record, "the entry was changed since it was read")
+                return change.result(Outcome.CONFLICT, record, "the entry was changed since it was read")
             if change.operation is Operation.DELETE:
                 return self._judged(change, await self._client.delete(record_dn(record)), None)
             if change.operation is Operation.DISABLE:
                 return await self._disable(change, entry, record)
             return await self._update(change, record)
         except Invalid as error:
-            return _told(change, Outcome.REFUSED, problem=error.detail)
+            return change.result(Outcome.REFUSED, problem=error.detail)
         except AuthFailed as error:
             if error.extra.get("kind") != "permission":
                 raise
-            return _told(change, Outcome.REFUSED, problem=error.detail)
+            return change.result(Outcome.REFUSED, problem=error.detail)
         except RateLimited as error:
-            return _told(change, Outcome.FAILED, problem=error.detail)
+            return change.result(Outcome.FAILED, problem=error.detail)
 
     async def _create(self, change: Change) -> ChangeResult:
         values = dict(change.values)
@@ -81,7 +81,7 @@ class Writer:
                 return self._judged(change, answer, await self._at(dn) if answer.code == SUCCESS else None)
             there = await self._at(dn)
         same = there is not None and same_values(_without(values, "objectClass"), there.values)
-        return _told(change, Outcome.UNCHANGED if same else Outcome.EXISTS, there)
+        return change.result(Outcome.UNCHANGED if same else Outcome.EXISTS, there)
 
     async def _same_key(self, values: Mapping[str, Json]) -> Record | None:
         key = _single(values.get(self._resource.key))
@@ -95,7 +95,7 @@ class Writer:
 
     async def _disable(self, change: Change, entry: Mapping[str, Any], record: Record) -> ChangeResult:
         if record.active is False:
-            return _told(change, Outcome.UNCHANGED, record)
+            return change.result(Outcome.UNCHANGED, record)
         disabled, flags = self._resource.disabled, switched_off(entry)
         if disabled is not None:
             replaced = {disabled.attribute: [disabled.value.encode()]}
@@ -103,7 +103,7 @@ class Writer:
             replaced = {"userAccountControl": [flags]}
         else:
             problem = "nothing says how an account is switched off here: set `disabled` of this list"
-            return _told(change, Outcome.REFUSED, record, problem)
+            return change.result(Outcome.REFUSED, record, problem)
         answer = await self._client.modify(record_dn(record), replaced)
         return self._judged(change, answer, await self._at(record_dn(record)))
 
@@ -117,7 +117,7 @@ class Writer:
             name: attribute_bytes(name, value) for name, value in values.items() if not _equal(value, there[name])
         }
         if same_dn(dn, target) and not replaced:
-            return _told(change, Outcome.UNCHANGED, record)
+            return change.result(Outcome.UNCHANGED, record)
         if not same_dn(dn, target):
             rdn, parent = split_dn(target)
             moved = parent if not same_dn(parent, split_dn(dn)[1]) else None
@@ -130,19 +130,19 @@ class Writer:
             answer = await self._client.modify(dn, replaced)
             if answer.code not in {SUCCESS, NO_SUCH_ATTRIBUTE}:
                 return self._judged(change, answer, record)
-        return _told(change, Outcome.DONE, await self._at(dn) or record)
+        return change.result(Outcome.DONE, await self._at(dn) or record)
 
     @staticmethod
     def _judged(change: Change, answer: Answer, record: Record | None) -> ChangeResult:
         if answer.code == SUCCESS:
-            return _told(change, Outcome.DONE, record)
+            return change.result(Outcome.DONE, record)
         if answer.code == ALREADY_EXISTS:
-            return _told(change, Outcome.EXISTS, record, "another entry has this name")
+            return change.result(Outcome.EXISTS, record, "another entry has this name")
         if answer.code == NO_SUCH_OBJECT:
             if change.operation is Operation.DELETE:
-                return _told(change, Outcome.UNCHANGED)
-            return _told(change, Outcome.REFUSED, problem="the parent entry is not there")
-        return _told(change, Outcome.REFUSED, record, f"the directory refused it: {answer.text or answer.code}")
+                return change.result(Outcome.UNCHANGED)
+            return change.result(Outcome.REFUSED, problem="the parent entry is not there")
+        return change.result(Outcome.REFUSED, record, f"the directory refused it: {answer.text or answer.code}")
 
 
 def record_dn(record: Record) -> str:
@@ -152,7 +152,7 @@ def record_dn(record: Record) -> str:
 
 def failed(change: Change, error: ConnectorError) -> ChangeResult:
     """The result of a change that was not known to be done when the connection was lost."""
-    return _told(change, Outcome.FAILED, problem=error.detail)
+    return change.result(Outcome.FAILED, problem=error.detail)
 
 
 def _target_dn(dn: str, wanted: Json, values: Mapping[str, Json]) -> str:
@@ -182,8 +182,3 @@ def _single(value: Json) -> str:
 
 def _without(values: Mapping[str, Json], name: str) -> dict[str, Json]:
     return {key: value for key, value in values.items() if key.lower() != name.lower()}
-
-
-def _told(change: Change, outcome: Outcome, record: Record | None = None, problem: str = "") -> ChangeResult:
-    native_id = record.native_id if record else change.native_id
-    return ChangeResult(key=change.key, outcome=outcome, native_id=native_id, record=record, problem=problem)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from opsteward.contracts.connector import Capability, Connector, ProbeReport, SystemRef
+from opsteward.contracts.distinct_records import DistinctRecords
 from opsteward.contracts.record_values import binary, json_value
 from opsteward.contracts.records import (
     MAX_BATCH,
@@ -37,7 +38,6 @@ from opsteward.integrations.mysql.client import (
 )
 from opsteward.integrations.mysql.config import MysqlConfig, config_from
 
-_PROBLEMS_LIMIT = 100
 _PRIVILEGES = {
     "select": "SELECT 1 FROM {} LIMIT 0",
     "insert": "EXPLAIN INSERT INTO {} () VALUES ()",
@@ -82,25 +82,14 @@ class MysqlConnector(Connector[MysqlConfig], RecordTarget):
         return found
 
     async def resources(self) -> Sequence[ResourceInfo]:
-        return [
-            ResourceInfo(
-                name=name,
-                key=table.key,
-                attributes=table.columns,
-                writable=bool(table.table),
-                incremental=table.changed is not None,
-                tells_deletions=table.changed is not None and table.deleted is not None,
-            )
-            for name, table in sorted(self.config.settings.resources.items())
-        ]
+        return [table.described(name) for name, table in sorted(self.config.settings.resources.items())]
 
     def read(self, resource: str, since: Cursor | None = None) -> AsyncIterator[Batch]:
         return self._read(resource, since)
 
     async def _read(self, name: str, since: Cursor | None) -> AsyncIterator[Batch]:
         table = self._table(name)
-        problems: list[str] = []
-        seen: set[str] = set()
+        distinct = DistinctRecords()
         client = MysqlClient(self.config)  # of its own: a read that is left stands in nobody's way
         try:
             await client.execute("set transaction isolation level repeatable read")
@@ -108,11 +97,11 @@ class MysqlConnector(Connector[MysqlConfig], RecordTarget):
             started = await client.rows("select now(6) - interval 5 minute as at")
             statement, params = _select(table, since)
             async for rows in client.stream(statement, params, MAX_BATCH):
-                yield _batch(rows, table, seen, problems)
+                yield distinct.batch((_record(row, table), table.says_gone(row)) for row in rows)
         finally:
             await client.close()
-        if problems:
-            yield Batch(coverage=Coverage.PARTIAL, note=problems[0], problems=problems)
+        if distinct.problems:
+            yield Batch(coverage=Coverage.PARTIAL, note=distinct.problems[0], problems=distinct.problems)
             return
         cursor = Cursor(started[0]["at"].isoformat()) if table.changed else None
         told = Coverage.CHANGES if table.deleted else Coverage.UPDATES
@@ -143,16 +132,16 @@ class MysqlConnector(Connector[MysqlConfig], RecordTarget):
                 outcome = Outcome.REFUSED if number and number not in DEADLOCKS else Outcome.FAILED
                 if number == DUPLICATE:
                     outcome = Outcome.EXISTS
-                results.append(_told(change, outcome, problem=error.detail))
+                results.append(change.result(outcome, problem=error.detail))
             except Invalid as error:
-                results.append(_told(change, Outcome.REFUSED, problem=error.detail))
+                results.append(change.result(Outcome.REFUSED, problem=error.detail))
             except ConnectorError as error:
                 if isinstance(error, AuthFailed) and error.extra.get("kind") == "permission":
-                    results.append(_told(change, Outcome.REFUSED, problem=error.detail))
+                    results.append(change.result(Outcome.REFUSED, problem=error.detail))
                     continue
                 if not results:
                     raise
-                results.append(_told(change, Outcome.FAILED, problem=error.detail))
+                results.append(change.result(Outcome.FAILED, problem=error.detail))
         return results
 
     async def _one(self, table: TableResource, change: Change) -> ChangeResult:
@@ -164,7 +153,7 @@ class MysqlConnector(Connector[MysqlConfig], RecordTarget):
             return await self._create(table, change, {n: v for n, v in values.items() if v is not None})
         if change.operation is Operation.DELETE:
             gone = await self._client.execute(f"delete from {_path(table)} {where}", [change.native_id])  # noqa: S608
-            return _told(change, Outcome.DONE if gone else Outcome.UNCHANGED)
+            return change.result(Outcome.DONE if gone else Outcome.UNCHANGED)
         if change.operation is Operation.DISABLE:
             if table.disabled is None:
                 raise Invalid.field("disabled", "is not set: nothing says how a row is switched off")
@@ -176,8 +165,8 @@ class MysqlConnector(Connector[MysqlConfig], RecordTarget):
         key = str(change.values.get(table.key) or change.native_id) if changed else str(change.native_id)
         record = (await self._found(table, key)) if key else None
         if record is None:
-            return _told(change, Outcome.MISSING, problem="there is no such row")
-        return _told(change, Outcome.DONE if changed else Outcome.UNCHANGED, record)
+            return change.result(Outcome.MISSING, problem="there is no such row")
+        return change.result(Outcome.DONE if changed else Outcome.UNCHANGED, record)
 
     async def _create(self, table: TableResource, change: Change, values: Mapping[str, object]) -> ChangeResult:
         if not values:
@@ -196,11 +185,11 @@ class MysqlConnector(Connector[MysqlConfig], RecordTarget):
                 f"select 1 as same from {_path(table)} where {compared}",  # noqa: S608
                 list(values.values()),
             )
-            return _told(change, Outcome.UNCHANGED if same else Outcome.EXISTS, there)
+            return change.result(Outcome.UNCHANGED if same else Outcome.EXISTS, there)
         key = values.get(table.key)
         if key is None:
             key = (await self._client.rows("select last_insert_id() as id"))[0]["id"]
-        return _told(change, Outcome.DONE, await self._found(table, str(key)))
+        return change.result(Outcome.DONE, await self._found(table, str(key)))
 
     async def _found(self, table: TableResource, key: str) -> Record | None:
         statement = f"select * from {_path(table)} where {quoted(table.key)} = %s"  # noqa: S608
@@ -233,24 +222,6 @@ def _select(table: TableResource, since: Cursor | None) -> tuple[str, list[objec
     return f"{statement} where {quoted(table.changed)} >= %s", [at]
 
 
-def _batch(rows: Sequence[Mapping[str, Any]], table: TableResource, seen: set[str], problems: list[str]) -> Batch:
-    records: list[Record] = []
-    deleted: list[str] = []
-    for row in rows:
-        record = _record(row, table)
-        if record is None or record.native_id in seen:
-            if len(problems) < _PROBLEMS_LIMIT:
-                what = "a row has no key" if record is None else f"two rows have the key {record.native_id!r:.80}"
-                problems.append(what)
-            continue
-        seen.add(record.native_id)
-        if table.deleted is not None and row.get(table.deleted.column) == table.deleted.value:
-            deleted.append(record.native_id)
-        else:
-            records.append(record)
-    return Batch(upserts=records, deleted_ids=deleted)
-
-
 def _record(row: Mapping[str, Any], table: TableResource) -> Record | None:
     if row.get(table.key) is None:
         if table.key not in row:
@@ -270,8 +241,3 @@ def _typed(name: str, value: Any) -> object:
     if content is not None:
         return content
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
-
-
-def _told(change: Change, outcome: Outcome, record: Record | None = None, problem: str = "") -> ChangeResult:
-    native_id = record.native_id if record else change.native_id
-    return ChangeResult(key=change.key, outcome=outcome, native_id=native_id, record=record, problem=problem)

@@ -52,15 +52,15 @@ async def insert(connection: Any, table: TableResource, change: Change, values: 
         Identifier(VERSION),
     )
     if not given:
-        return told(change, Outcome.REFUSED, problem="the row has no values")
+        return change.result(Outcome.REFUSED, problem="the row has no values")
     row = await (await connection.execute(statement, list(given.values()))).fetchone()
     if row is not None:
-        return told(change, Outcome.DONE, record_of(row, table))
+        return change.result(Outcome.DONE, record_of(row, table))
     there = await _row(connection, table, given.get(table.key))
     if there is None:
-        return told(change, Outcome.EXISTS, problem="another row has one of its unique values")
+        return change.result(Outcome.EXISTS, problem="another row has one of its unique values")
     different = await _different(connection, table, given)
-    return told(change, Outcome.EXISTS if different else Outcome.UNCHANGED, record_of(there, table))
+    return change.result(Outcome.EXISTS if different else Outcome.UNCHANGED, record_of(there, table))
 
 
 async def update(connection: Any, table: TableResource, change: Change, values: Mapping[str, Any]) -> ChangeResult:
@@ -70,12 +70,12 @@ async def update(connection: Any, table: TableResource, change: Change, values: 
 
     there = await _row(connection, table, change.native_id, lock=True)
     if there is None:
-        return told(change, Outcome.MISSING, problem="there is no such row")
+        return change.result(Outcome.MISSING, problem="there is no such row")
     record = record_of(there, table)
     if change.version is not None and there[VERSION] != change.version:
-        return told(change, Outcome.CONFLICT, record, "the row was changed since it was read")
+        return change.result(Outcome.CONFLICT, record, "the row was changed since it was read")
     if not values or not await _different(connection, table, {**values, table.key: change.native_id}, set_to=values):
-        return told(change, Outcome.UNCHANGED, record)
+        return change.result(Outcome.UNCHANGED, record)
     statement = SQL("update {} set {} where {} = %s returning *, xmin::text as {}").format(
         identifier(table),
         SQL(", ").join(SQL("{} = {}").format(Identifier(name), Placeholder()) for name in values),
@@ -83,7 +83,7 @@ async def update(connection: Any, table: TableResource, change: Change, values: 
         Identifier(VERSION),
     )
     row = await (await connection.execute(statement, [*values.values(), change.native_id])).fetchone()
-    return told(change, Outcome.DONE, record_of(row, table))
+    return change.result(Outcome.DONE, record_of(row, table))
 
 
 async def delete(connection: Any, table: TableResource, change: Change) -> ChangeResult:
@@ -93,12 +93,12 @@ async def delete(connection: Any, table: TableResource, change: Change) -> Chang
 
     there = await _row(connection, table, change.native_id, lock=True)
     if there is None:
-        return told(change, Outcome.UNCHANGED)
+        return change.result(Outcome.UNCHANGED)
     if change.version is not None and there[VERSION] != change.version:
-        return told(change, Outcome.CONFLICT, record_of(there, table), "the row was changed since it was read")
+        return change.result(Outcome.CONFLICT, record_of(there, table), "the row was changed since it was read")
     statement = SQL("delete from {} where {} = %s").format(identifier(table), Identifier(table.key))
     await connection.execute(statement, [change.native_id])
-    return told(change, Outcome.DONE)
+    return change.result(Outcome.DONE)
 
 
 async def _row(connection: Any, table: TableResource, key: object, *, lock: bool = False) -> Mapping[str, Any] | None:
@@ -129,9 +129,3 @@ async def _different(
     )
     found = await (await connection.execute(statement, [*values.values(), row[table.key]])).fetchone()
     return found is None or bool(found["differs"])
-
-
-def told(change: Change, outcome: Outcome, record: Record | None = None, problem: str = "") -> ChangeResult:
-    """The result of this change."""
-    native_id = record.native_id if record else change.native_id
-    return ChangeResult(key=change.key, outcome=outcome, native_id=native_id, record=record, problem=problem)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from opsteward.contracts.connector import Capability
+from opsteward.contracts.distinct_records import DistinctRecords
 from opsteward.contracts.record_values import binary
 from opsteward.contracts.records import (
     MAX_BATCH,
@@ -25,7 +26,7 @@ from opsteward.contracts.tables import TableResource
 from opsteward.core.errors import AuthFailed, BadReply, ConnectorError, Invalid, NotFound
 from opsteward.core.json_types import Json
 from opsteward.integrations.postgresql.client import PostgresClient, closing
-from opsteward.integrations.postgresql.row_changes import VERSION, delete, identifier, insert, record_of, told, update
+from opsteward.integrations.postgresql.row_changes import VERSION, delete, identifier, insert, record_of, update
 
 if TYPE_CHECKING:
     from psycopg.sql import Composable, Composed
@@ -46,17 +47,7 @@ class TableRecords:
 
     def resources(self) -> list[ResourceInfo]:
         """As they are declared."""
-        return [
-            ResourceInfo(
-                name=name,
-                key=table.key,
-                attributes=table.columns,
-                writable=bool(table.table),
-                incremental=table.changed is not None,
-                tells_deletions=table.changed is not None and table.deleted is not None,
-            )
-            for name, table in sorted(self._declared.items())
-        ]
+        return [table.described(name) for name, table in sorted(self._declared.items())]
 
     async def capabilities(self) -> list[Capability]:
         """For each table whether we may read and change it, with the GRANT that is missing."""
@@ -95,8 +86,7 @@ class TableRecords:
         from psycopg.sql import SQL
 
         table = self._table(name)
-        problems: list[str] = []
-        seen: set[str] = set()
+        distinct = DistinctRecords()
         reader = self._client.another()  # a read that is left stands in nobody's way
         async with closing(reader), reader.session(limit=None) as connection, connection.transaction():
             await connection.execute("set transaction isolation level repeatable read, read only")
@@ -114,9 +104,10 @@ class TableRecords:
                         rows = await cursor.fetchmany(MAX_BATCH)
                     if not rows:
                         break
-                    yield _batch(rows, table, seen, problems)
-        if problems or note:
-            yield Batch(coverage=Coverage.PARTIAL, note=note or problems[0], problems=problems)
+                    yield distinct.batch((record_of(row, table), table.says_gone(row)) for row in rows)
+        if distinct.problems or note:
+            note = note or distinct.problems[0]
+            yield Batch(coverage=Coverage.PARTIAL, note=note, problems=distinct.problems)
             return
         cursor_now = Cursor(started["at"].isoformat()) if table.changed and started else None
         incremental = since is not None and table.changed is not None
@@ -147,11 +138,11 @@ class TableRecords:
                 kind = error.extra.get("kind")
                 if kind == "auth":
                     raise
-                results.append(told(change, Outcome.REFUSED, problem=error.detail))
+                results.append(change.result(Outcome.REFUSED, problem=error.detail))
             except ConnectorError as error:
                 if not results:
                     raise
-                results.append(told(change, Outcome.FAILED, problem=error.detail))
+                results.append(change.result(Outcome.FAILED, problem=error.detail))
         return results
 
     async def _one(self, table: TableResource, change: Change) -> ChangeResult:
@@ -167,17 +158,17 @@ class TableRecords:
                 if change.operation is Operation.DISABLE:
                     if table.disabled is None:
                         problem = "nothing says how a row is switched off: set `disabled` of this list"
-                        return told(change, Outcome.REFUSED, problem=problem)
+                        return change.result(Outcome.REFUSED, problem=problem)
                     values = {table.disabled.column: table.disabled.value}
                 return await update(connection, table, change, values)
         except BadReply as error:
             if isinstance(error.__cause__, psycopg.errors.UniqueViolation):
-                return told(change, Outcome.EXISTS, problem="another row has one of its unique values")
+                return change.result(Outcome.EXISTS, problem="another row has one of its unique values")
             if isinstance(error.__cause__, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected):
-                return told(change, Outcome.FAILED, problem=error.detail)
+                return change.result(Outcome.FAILED, problem=error.detail)
             raise
         except Invalid as error:
-            return told(change, Outcome.REFUSED, problem=error.detail)
+            return change.result(Outcome.REFUSED, problem=error.detail)
 
     async def _typed(self, table: TableResource, values: dict[str, Json]) -> dict[str, Any]:
         """The values as the columns take them."""
@@ -251,21 +242,3 @@ class TableRecords:
             return self._declared[name]
         except KeyError:
             raise NotFound(f"there is no list {name!r:.80} here", remedy="declare it in settings.resources") from None
-
-
-def _batch(rows: Sequence[Mapping[str, Any]], table: TableResource, seen: set[str], problems: list[str]) -> Batch:
-    records: list[Record] = []
-    deleted: list[str] = []
-    for row in rows:
-        record = record_of(row, table)
-        if record is None or record.native_id in seen:
-            if len(problems) < 100:
-                what = "a row has no key" if record is None else f"two rows have the key {record.native_id!r:.80}"
-                problems.append(what)
-            continue
-        seen.add(record.native_id)
-        if table.deleted is not None and row.get(table.deleted.column) == table.deleted.value:
-            deleted.append(record.native_id)
-        else:
-            records.append(record)
-    return Batch(upserts=records, deleted_ids=deleted)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import ClassVar
 from urllib.parse import quote
 
 from pydantic import BaseModel
 
 from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
-from opsteward.contracts.record_values import same_values
+from opsteward.contracts.distinct_records import DistinctRecords
+from opsteward.contracts.record_values import instant, same_values
 from opsteward.contracts.records import (
     MAX_BATCH,
     Batch,
@@ -35,7 +36,6 @@ from opsteward.integrations.rest.paging import at_way, pages_of
 
 #: What changed shortly before a read is asked for again with the next: the API's clock may be behind ours.
 _OVERLAP = timedelta(minutes=5)
-_PROBLEMS_LIMIT = 100
 _NO = frozenset({"0", "no", "false", "f", "n", "off", "disabled", "inactive"})
 _SEEN = (404, 409, 410, 412)
 
@@ -91,20 +91,20 @@ class RestConnector(Connector[RestConfig], RecordTarget):
         resource = self._resource(name)
         started = Cursor((now() - _OVERLAP).isoformat())
         asked = str(since) if since and resource.since_param else None
-        seen: set[str] = set()
-        problems: list[str] = []
+        distinct = DistinctRecords(without_key=f"a record has no {resource.id}")
         total: int | None = None
         async for page in pages_of(self._calls, resource, asked):
             total = page.total
             for at in range(0, len(page.items), MAX_BATCH):
-                batch = _batch(page.items[at : at + MAX_BATCH], resource, seen, problems)
+                part = page.items[at : at + MAX_BATCH]
+                batch = distinct.batch((record_of(item, resource), _is_gone(item, resource)) for item in part)
                 if batch.upserts or batch.deleted_ids:
                     yield batch
-        note = problems[0] if problems else ""
-        if total is not None and total != len(seen):
-            note = f"the API says that there are {total} records and gave {len(seen)}"
+        note = distinct.problems[0] if distinct.problems else ""
+        if total is not None and total != len(distinct):
+            note = f"the API says that there are {total} records and gave {len(distinct)}"
         if note:
-            yield Batch(coverage=Coverage.PARTIAL, note=note, problems=problems)
+            yield Batch(coverage=Coverage.PARTIAL, note=note, problems=distinct.problems)
             return
         told = Coverage.CHANGES if resource.deleted else Coverage.UPDATES
         yield Batch(cursor=started if resource.since_param else None, coverage=Coverage.FULL if asked is None else told)
@@ -129,7 +129,7 @@ class RestConnector(Connector[RestConfig], RecordTarget):
             try:
                 results.append(await self._apply(declared, change))
             except Invalid as error:
-                results.append(_told(change, Outcome.REFUSED, problem=error.detail))
+                results.append(change.result(Outcome.REFUSED, problem=error.detail))
             except ConnectorError as error:
                 refused = isinstance(error, BadReply | AuthFailed) and (
                     "status" in error.extra or error.extra.get("kind") == "permission"
@@ -138,7 +138,7 @@ class RestConnector(Connector[RestConfig], RecordTarget):
                     raise
                 wait = error.extra.get("retry_after") if isinstance(error, RateLimited) else None
                 outcome = Outcome.REFUSED if refused else Outcome.FAILED
-                results.append(_told(change, outcome, problem=error.detail, retry_after=wait))
+                results.append(change.result(outcome, problem=error.detail, retry_after=wait))
         return results
 
     async def _apply(self, resource: RestResource, change: Change) -> ChangeResult:
@@ -151,9 +151,9 @@ class RestConnector(Connector[RestConfig], RecordTarget):
         if change.operation in {Operation.UPDATE, Operation.DISABLE}:
             there = await self._one(resource, native_id)
             if there is None:
-                return _told(change, Outcome.MISSING, problem="there is no such record")
+                return change.result(Outcome.MISSING, problem="there is no such record")
             if same_values(values, there.values):
-                return _told(change, Outcome.UNCHANGED, there)
+                return change.result(Outcome.UNCHANGED, there)
             if call.method == "PUT":
                 values = {**there.values, **values}
         headers = {"Idempotency-Key": change.key} | ({"If-Match": change.version} if change.version else {})
@@ -171,19 +171,19 @@ class RestConnector(Connector[RestConfig], RecordTarget):
     ) -> ChangeResult:
         if reply.status in {404, 410}:
             if change.operation is Operation.DELETE:
-                return _told(change, Outcome.UNCHANGED)
-            return _told(change, Outcome.MISSING, problem="there is no such record")
+                return change.result(Outcome.UNCHANGED)
+            return change.result(Outcome.MISSING, problem="there is no such record")
         if reply.status == 412:
-            return _told(change, Outcome.CONFLICT, there, "the record was changed since it was read")
+            return change.result(Outcome.CONFLICT, there, "the record was changed since it was read")
         if reply.status == 409:
             if change.operation is not Operation.CREATE:
-                return _told(change, Outcome.CONFLICT, there, "the API says that this is in conflict")
+                return change.result(Outcome.CONFLICT, there, "the API says that this is in conflict")
             there = await self._by_key(resource, change)
             same = there is not None and same_values(change.values, there.values)
-            return _told(change, Outcome.UNCHANGED if same else Outcome.EXISTS, there, "" if there else "it exists")
+            return change.result(Outcome.UNCHANGED if same else Outcome.EXISTS, there, "" if there else "it exists")
         if change.operation is Operation.DELETE:
-            return _told(change, Outcome.DONE)
-        return _told(change, Outcome.DONE, record_of(reply.data, resource) or there)
+            return change.result(Outcome.DONE)
+        return change.result(Outcome.DONE, record_of(reply.data, resource) or there)
 
     async def _by_key(self, resource: RestResource, change: Change) -> Record | None:
         """The record that a create met, looked for in the whole list: adopting is rare."""
@@ -205,22 +205,8 @@ class RestConnector(Connector[RestConfig], RecordTarget):
             raise NotFound(f"there is no list {name!r:.80} here", remedy="declare it in settings.resources") from None
 
 
-def _batch(items: Sequence[Json], resource: RestResource, seen: set[str], problems: list[str]) -> Batch:
-    records: list[Record] = []
-    deleted: list[str] = []
-    for item in items:
-        record = record_of(item, resource)
-        if record is None or record.native_id in seen:
-            if len(problems) < _PROBLEMS_LIMIT:
-                twice = f"two records have the id {record.native_id!r:.80}" if record else ""
-                problems.append(twice or f"a record has no {resource.id}")
-            continue
-        seen.add(record.native_id)
-        if resource.deleted and _says_yes(at_way(item, resource.deleted)):
-            deleted.append(record.native_id)
-        else:
-            records.append(record)
-    return Batch(upserts=records, deleted_ids=deleted)
+def _is_gone(item: Json, resource: RestResource) -> bool:
+    return bool(resource.deleted and _says_yes(at_way(item, resource.deleted)))
 
 
 def record_of(item: Json, resource: RestResource) -> Record | None:
@@ -231,7 +217,7 @@ def record_of(item: Json, resource: RestResource) -> Record | None:
     return Record(
         native_id=str(native_id),
         values=item,
-        changed_at=_instant(at_way(item, resource.changed)) if resource.changed else None,
+        changed_at=instant(at_way(item, resource.changed)) if resource.changed else None,
         active=_says_yes(at_way(item, resource.active)) if resource.active else None,
     )
 
@@ -244,30 +230,5 @@ def _says_yes(value: Json) -> bool | None:
     return value.strip().casefold() not in _NO if isinstance(value, str) else bool(value)
 
 
-def _instant(value: Json) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return found if found is not None and found.tzinfo else None
-
-
 def _filled(path: str, native_id: str) -> str:
     return path.replace("{id}", quote(native_id, safe=""))
-
-
-def _told(
-    change: Change,
-    outcome: Outcome,
-    record: Record | None = None,
-    problem: str = "",
-    retry_after: float | None = None,
-) -> ChangeResult:
-    return ChangeResult(
-        key=change.key,
-        outcome=outcome,
-        native_id=record.native_id if record else change.native_id,
-        record=record,
-        problem=problem,
-        retry_after=retry_after,
-    )

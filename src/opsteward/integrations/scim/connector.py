@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
 from typing import ClassVar
 from urllib.parse import quote
 
 from pydantic import BaseModel
 
 from opsteward.contracts.connector import Capability, Connector, ProbeReport, SystemRef
+from opsteward.contracts.record_values import instant
 from opsteward.contracts.records import (
     Batch,
     Change,
@@ -149,17 +149,17 @@ class ScimConnector(Connector[ScimConfig], RecordTarget):
                 if not results:
                     raise
                 wait = error.extra.get("retry_after")
-                results.append(_told(change, Outcome.FAILED, problem=error.detail, retry_after=wait))
+                results.append(change.result(Outcome.FAILED, problem=error.detail, retry_after=wait))
             except (BadReply, AuthFailed) as error:
                 if error.extra.get("kind") == "auth" and not results:
                     raise
                 unknown = isinstance(error, BadReply) and "status" not in error.extra
                 outcome = Outcome.FAILED if unknown else Outcome.REFUSED
-                results.append(_told(change, outcome, problem=error.detail))
+                results.append(change.result(outcome, problem=error.detail))
             except ConnectorError as error:
                 if not results:
                     raise
-                results.append(_told(change, Outcome.FAILED, problem=error.detail))
+                results.append(change.result(Outcome.FAILED, problem=error.detail))
         return results
 
     async def _apply(self, resource: ScimResource, change: Change) -> ChangeResult:
@@ -172,16 +172,16 @@ class ScimConnector(Connector[ScimConfig], RecordTarget):
                 "DELETE", self._where(resource, native_id), headers=condition, expect=(404, 412)
             )
             if reply.status == 412:
-                return _told(change, Outcome.CONFLICT, problem="the record was changed since it was read")
-            return _told(change, Outcome.UNCHANGED if reply.status == 404 else Outcome.DONE)
+                return change.result(Outcome.CONFLICT, problem="the record was changed since it was read")
+            return change.result(Outcome.UNCHANGED if reply.status == 404 else Outcome.DONE)
         record = await self._one(resource, native_id)
         if record is None:
-            return _told(change, Outcome.MISSING, problem="there is no such record")
+            return change.result(Outcome.MISSING, problem="there is no such record")
         values: Mapping[str, Json] = {"active": False} if change.operation is Operation.DISABLE else change.values
         if all(contains(record.values.get(name), value) for name, value in values.items()):
-            return _told(change, Outcome.UNCHANGED, record)
+            return change.result(Outcome.UNCHANGED, record)
         if change.version is not None and record.version is not None and record.version != change.version:
-            return _told(change, Outcome.CONFLICT, record, "the record was changed since it was read")
+            return change.result(Outcome.CONFLICT, record, "the record was changed since it was read")
         return await self._update(resource, change, record, values, condition)
 
     async def _create(self, resource: ScimResource, change: Change) -> ChangeResult:
@@ -193,13 +193,13 @@ class ScimConnector(Connector[ScimConfig], RecordTarget):
             body["schemas"] = [*resource.schemas, *extensions]
             reply = await self._calls.call("POST", self._calls.address(resource.path), body=body, expect=(409,))
             if reply.status != 409:
-                return _told(change, Outcome.DONE, record_of(reply.data))
+                return change.result(Outcome.DONE, record_of(reply.data))
             there = await self._by_key(resource, change.values)
         same = there is not None and all(
             contains(there.values.get(name), value) for name, value in change.values.items()
         )
         problem = "" if there else "the server says that it exists, and does not show it"
-        return _told(change, Outcome.UNCHANGED if same else Outcome.EXISTS, there, problem)
+        return change.result(Outcome.UNCHANGED if same else Outcome.EXISTS, there, problem)
 
     async def _by_key(self, resource: ScimResource, values: Mapping[str, Json]) -> Record | None:
         key = values.get(resource.key)
@@ -235,13 +235,13 @@ class ScimConnector(Connector[ScimConfig], RecordTarget):
             kept: Json = {name: value for name, value in whole.items() if value is not None}
             reply = await self._calls.call("PUT", where, body=kept, headers=condition, expect=(404, 409, 412))
         if reply.status == 404:
-            return _told(change, Outcome.MISSING, problem="there is no such record")
+            return change.result(Outcome.MISSING, problem="there is no such record")
         if reply.status == 409:
-            return _told(change, Outcome.EXISTS, record, "another record has one of its unique values")
+            return change.result(Outcome.EXISTS, record, "another record has one of its unique values")
         if reply.status == 412:
-            return _told(change, Outcome.CONFLICT, record, "the record was changed since it was read")
+            return change.result(Outcome.CONFLICT, record, "the record was changed since it was read")
         after = record_of(reply.data) or await self._one(resource, record.native_id)
-        return _told(change, Outcome.DONE, after)
+        return change.result(Outcome.DONE, after)
 
     def _where(self, resource: ScimResource, native_id: str) -> str:
         return self._calls.address(f"{resource.path}/{quote(native_id, safe='')}")
@@ -264,7 +264,7 @@ def record_of(found: Json) -> Record | None:
         native_id=str(found["id"]),
         values={name: value for name, value in found.items() if name not in _NOT_VALUES},
         version=version if isinstance(version, str) else None,
-        changed_at=_instant(modified),
+        changed_at=instant(modified),
         active=active if isinstance(active, bool) else None,
     )
 
@@ -299,28 +299,3 @@ def _list_of(page: JsonReply) -> tuple[int, list[Json]]:
     if isinstance(total, bool) or not isinstance(total, int) or not isinstance(found, list):
         raise BadReply("the server answered something that is no list of SCIM")
     return total, found
-
-
-def _instant(value: Json) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return found if found is not None and found.tzinfo else None
-
-
-def _told(
-    change: Change,
-    outcome: Outcome,
-    record: Record | None = None,
-    problem: str = "",
-    retry_after: float | None = None,
-) -> ChangeResult:
-    return ChangeResult(
-        key=change.key,
-        outcome=outcome,
-        native_id=record.native_id if record else change.native_id,
-        record=record,
-        problem=problem,
-        retry_after=retry_after,
-    )

@@ -1,29 +1,20 @@
-"""`opsteward systems | tenants | operators | tokens`."""
+"""`opsteward systems`: the inventory, what is declared of it in a file, health and its history."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
-from opsteward.cli.listing import LIMIT, All, Json, Limit, Row
+from opsteward.cli.listing import LIMIT, All, Json, Limit
 
-if TYPE_CHECKING:
-    from opsteward.client.connection import Call
-
-Created = TypeVar("Created", bound=Row)
-
-systems = typer.Typer(help="The systems that are watched.", no_args_is_help=True)
-tenants = typer.Typer(help="Tenants of this installation (platform operators).", no_args_is_help=True)
-operators = typer.Typer(help="Who works with Opsteward in this tenant.", no_args_is_help=True)
-tokens = typer.Typer(help="API tokens.", no_args_is_help=True)
+app = typer.Typer(help="The systems that are watched.", no_args_is_help=True)
 
 System = Annotated[str, typer.Argument(metavar="SYSTEM", help="Its name, or its id.")]
-OperatorName = Annotated[str, typer.Argument(metavar="OPERATOR", help="The operator's name, or id.")]
 
 
-@systems.command("list")
+@app.command("list")
 def list_systems(
     search: Annotated[str | None, typer.Option(help="With this in its name.")] = None,
     status: Annotated[str | None, typer.Option(help="Of this health: healthy, degraded, down or unknown.")] = None,
@@ -55,7 +46,7 @@ def list_systems(
     )
 
 
-@systems.command("show")
+@app.command("show")
 def show_system(system: System, as_json: Json = False) -> None:
     """One system with its health."""
     from opsteward.cli import show
@@ -73,7 +64,7 @@ def show_system(system: System, as_json: Json = False) -> None:
     show.record({**fields, **health})
 
 
-@systems.command("history")
+@app.command("history")
 def system_history(
     system: System,
     over: Annotated[str, typer.Option(help="So long up to now: 1h, 24h, 30d.")] = "24h",
@@ -99,7 +90,7 @@ def system_history(
         show.say(f"{found['availability_percent']} % available in {found['checks']} checks{response}")
 
 
-@systems.command("check")
+@app.command("check")
 def check_system(system: System, as_json: Json = False) -> None:
     """Run all checks of a system now. Exit code 1 where it is down or degraded, or the checks could not run."""
     from opsteward.cli import show
@@ -123,7 +114,7 @@ def check_system(system: System, as_json: Json = False) -> None:
     raise typer.Exit(1 if seen["health"] in ("down", "degraded") else 0)
 
 
-@systems.command("uptime")
+@app.command("uptime")
 def system_uptime(
     system: System,
     days: Annotated[int, typer.Option(min=1, max=366, help="The last so many days.")] = 90,
@@ -148,7 +139,7 @@ def system_uptime(
         show.say(f"{found['availability_percent']} % available; {left:.1f} % of the error budget is left")
 
 
-@systems.command("register")
+@app.command("register")
 def register_system(
     file: Annotated[Path, typer.Argument(help="A JSON file with one system or a list, or NDJSON.")],
     as_json: Json = False,
@@ -183,7 +174,7 @@ def register_system(
         raise Failure(*problems, code=REFUSED)
 
 
-@systems.command("change")
+@app.command("change")
 def change_system(
     system: System,
     file: Annotated[Path, typer.Argument(help="A JSON or YAML file with the fields to change; others stay.")],
@@ -195,7 +186,7 @@ def change_system(
     declared_systems.change(system, file, as_json=as_json)
 
 
-@systems.command("disable")
+@app.command("disable")
 def disable_system(system: System, as_json: Json = False) -> None:
     """Take a system out of use: it is neither watched nor worked on until it is enabled."""
     from opsteward.cli import declared_systems
@@ -203,7 +194,7 @@ def disable_system(system: System, as_json: Json = False) -> None:
     declared_systems.enable(system, False, as_json=as_json)
 
 
-@systems.command("enable")
+@app.command("enable")
 def enable_system(system: System, as_json: Json = False) -> None:
     """Take a disabled system into use again."""
     from opsteward.cli import declared_systems
@@ -211,7 +202,7 @@ def enable_system(system: System, as_json: Json = False) -> None:
     declared_systems.enable(system, True, as_json=as_json)
 
 
-@systems.command("access")
+@app.command("access")
 def check_access(system: System, as_json: Json = False) -> None:
     """Try a system now: what works with its account, which permission is missing, and what grants it."""
     from opsteward.cli import declared_systems
@@ -223,7 +214,7 @@ Declared = Annotated[Path, typer.Argument(help="A YAML or JSON file: systems: [.
 Prune = Annotated[bool, typer.Option("--prune", help="Remove the systems that the file does not name.")]
 
 
-@systems.command("plan")
+@app.command("plan")
 def plan_systems(file: Declared, prune: Prune = False, as_json: Json = False) -> None:
     """How the registered systems differ from a file, and what applying it would do; changes nothing."""
     from opsteward.cli import declared_systems
@@ -231,7 +222,7 @@ def plan_systems(file: Declared, prune: Prune = False, as_json: Json = False) ->
     declared_systems.plan(file, prune=prune, as_json=as_json)
 
 
-@systems.command("apply")
+@app.command("apply")
 def apply_systems(file: Declared, prune: Prune = False, as_json: Json = False) -> None:
     """Make the registered systems as the file declares them, all of it or nothing."""
     from opsteward.cli import declared_systems
@@ -239,7 +230,7 @@ def apply_systems(file: Declared, prune: Prune = False, as_json: Json = False) -
     declared_systems.apply(file, prune=prune, as_json=as_json)
 
 
-@systems.command("remove")
+@app.command("remove")
 def remove_system(system: System, as_json: Json = False) -> None:
     """Forget a system and its credentials; its history stays."""
     from opsteward.cli import show
@@ -251,189 +242,3 @@ def remove_system(system: System, as_json: Json = False) -> None:
     found = id_of(client, "system", system)
     client.send(requests.remove_system(found))
     show.done({"id": found, "removed": True}, f"Removed {system}", json_wanted=as_json)
-
-
-@tenants.command("list")
-def list_tenants(as_json: Json = False) -> None:
-    """All tenants."""
-    from opsteward.cli import show
-    from opsteward.cli.client import Client
-    from opsteward.client.operations import administration
-
-    client = Client()
-    page = client.send(administration.list_tenants())
-    if as_json:
-        show.as_json(page)
-    else:
-        show.table(page["items"], ["name", "status", "created_at", "id"], empty="No tenant yet.")
-
-
-@tenants.command("create")
-def create_tenant(
-    name: Annotated[str, typer.Argument(help="a-z, 0-9 and -")],
-    operator: Annotated[str, typer.Option(help="Name of its first operator, an owner.")] = "admin",
-    as_json: Json = False,
-) -> None:
-    """Add a tenant with its first operator; the token is printed this once."""
-    from opsteward.client.operations import administration
-
-    _create(administration.create_tenant(name=name, operator=operator), as_json)
-
-
-@operators.command("list")
-def list_operators(
-    role: Annotated[str | None, typer.Option(help="Only who has this role.")] = None,
-    status: Annotated[str | None, typer.Option(help="active or inactive.")] = None,
-    after: Annotated[str | None, typer.Option(help="Behind the operator of this name.")] = None,
-    limit: Limit = LIMIT,
-    every: All = False,
-    as_json: Json = False,
-) -> None:
-    """Operators of the tenant by name."""
-    from opsteward.cli.listing import show_pages
-    from opsteward.client.operations import administration
-
-    show_pages(
-        administration.list_operators,
-        ["name", "roles", "status", "created_at", "id"],
-        params={"role": role, "status": status, "after": after},
-        empty="No operator is like that.",
-        limit=limit,
-        every=every,
-        as_json=as_json,
-        cursor=("after", "name"),
-        page_size=1000,
-        whole=("status", "created_at"),
-    )
-
-
-@operators.command("create")
-def create_operator(
-    name: Annotated[str, typer.Argument(help="How the operator is called.")],
-    role: Annotated[list[str], typer.Option(help="owner, admin, operator, approver, auditor, viewer; repeatable.")],
-    as_json: Json = False,
-) -> None:
-    """Add an operator; then: opsteward operators password-link NAME, or tokens create --operator NAME."""
-    from opsteward.client.operations import administration
-
-    _create(administration.create_operator(name=name, roles=role), as_json)
-
-
-@operators.command("set")
-def change_operator(
-    name: OperatorName,
-    role: Annotated[list[str] | None, typer.Option(help="These roles instead; repeatable.")] = None,
-    status: Annotated[str | None, typer.Option(help="inactive shuts out, active lets in again.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Other roles, or let in and out; ends their browser sessions."""
-    from opsteward.cli import show
-    from opsteward.cli.client import Client
-    from opsteward.cli.references import id_of
-    from opsteward.client.connection import Call
-    from opsteward.client.types import OperatorInfo
-
-    client = Client()
-    body = {"roles": role or None, "status": status}
-    path = f"/api/v1/operators/{id_of(client, 'operator', name)}"
-    changed = client.send(Call[OperatorInfo]("PUT", path, body))
-    words = f"{changed['name']} is {changed['status']}, with {', '.join(changed['roles'])}"
-    show.done(changed, words, json_wanted=as_json)
-
-
-@operators.command("password-link")
-def password_link(name: OperatorName, as_json: Json = False) -> None:
-    """A link with which an operator sets a password, once, within an hour; printed this once."""
-    from opsteward.cli.client import Client
-    from opsteward.cli.references import id_of
-    from opsteward.client.operations import administration
-
-    _create(administration.create_password_link(id_of(Client(), "operator", name)), as_json)
-
-
-@operators.command("password")
-def change_password() -> None:
-    """Another password for yourself; asks for the old and the new one. Other browser sessions of yours end."""
-    from opsteward.cli import show
-    from opsteward.cli.client import Client
-    from opsteward.client.operations import administration
-
-    old = typer.prompt("Old password", hide_input=True)
-    new = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
-    Client().send(administration.change_password(old_password=old, new_password=new))
-    show.say("Changed")
-
-
-@tokens.command("list")
-def list_tokens(
-    before: Annotated[str | None, typer.Option(help="Older than the token of this id.")] = None,
-    limit: Limit = LIMIT,
-    every: All = False,
-    as_json: Json = False,
-) -> None:
-    """API tokens, newest first, without their secrets."""
-    from opsteward.cli.listing import show_pages
-    from opsteward.client.operations import administration
-
-    show_pages(
-        administration.list_tokens,
-        ["id", "name", "operator", "created_at", "last_used_at", "expires_at", "revoked_at", "scopes", "issued_by"],
-        params={"before": before},
-        empty="No token yet: opsteward tokens create",
-        limit=limit,
-        every=every,
-        as_json=as_json,
-        page_size=1000,
-        rows=lambda one: {**one, "issued_by": one["issuer"]["name"]},
-    )
-
-
-@tokens.command("create")
-def create_token(
-    operator: Annotated[str | None, typer.Option(help="For another operator, by name.")] = None,
-    name: Annotated[str, typer.Option(help="What it is for.")] = "api",
-    scope: Annotated[
-        list[str] | None,
-        typer.Option(help="Limit it to a permission (users.read) or all of a room (users); repeatable."),
-    ] = None,
-    expires_in: Annotated[str | None, typer.Option(help="How long it is good: 90s, 30m, 12h or 7d.")] = None,
-    days: Annotated[int | None, typer.Option(help="Days until it expires.")] = None,
-    as_json: Json = False,
-) -> None:
-    """A new API token, printed this once."""
-    from opsteward.cli.durations import seconds_of
-    from opsteward.client.connection import Call
-    from opsteward.client.types import IssuedToken
-
-    seconds = None if expires_in is None else seconds_of(expires_in)
-    body = {"operator": operator, "name": name, "scopes": scope or None, "expires_in": seconds, "days": days}
-    given = {k: v for k, v in body.items() if v is not None}
-    _create(Call[IssuedToken]("POST", "/api/v1/tokens", given), as_json)
-
-
-@tokens.command("revoke")
-def revoke_token(
-    token: Annotated[str, typer.Argument(metavar="TOKEN", help="Its name, its id, or the end of it.")],
-    as_json: Json = False,
-) -> None:
-    """End a token at once."""
-    from opsteward.cli import show
-    from opsteward.cli.client import Client
-    from opsteward.cli.references import id_of
-    from opsteward.client.operations import administration
-
-    client = Client()
-    found = id_of(client, "token", token)
-    client.send(administration.revoke_token(found))
-    show.done({"id": found, "revoked": True}, "Revoked", json_wanted=as_json)
-
-
-def _create(call: Call[Created], as_json: bool) -> None:
-    from opsteward.cli import show
-    from opsteward.cli.client import Client
-
-    answer = Client().send(call)
-    if as_json:
-        show.as_json(answer)
-        return
-    show.record(answer)
