@@ -26,6 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GroupKFold
 
+from opsteward.core.word_list import words
 from opsteward.events.judge_model import BUCKETS, pair_feature, word_features, words_of_event
 
 EXAMPLES = Path(__file__).with_name("examples")
@@ -35,7 +36,7 @@ VARIANTS = 6
 STRENGTH = 1.0  # C of the regression: the less, the more it is held back
 VERSION = "1"
 _NATIVE = frozenset(
-    """app access alert mail webmail groupware login antispam camera honeypot config cli proxy""".split()  # noqa: SIM905
+    words("""app access alert mail webmail groupware login antispam camera honeypot config cli proxy""")
 )
 _LEVELS = {
     "ignorable": ["INFO", "info", "NOTICE", "DEBUG", "LOG", "WARN", "warning"],
@@ -43,12 +44,13 @@ _LEVELS = {
     "system_error": ["ERROR", "error", "CRITICAL", "FATAL", "WARN", "warning", "INFO"],
     "validation_error": ["ERROR", "error", "WARN", "info", "INFO"],
 }
-_NAMES = """alice bob root admin carol dave oracle test guest www postgres ubuntu pi deploy git erin frank info sales
-    support nagios ftp backup user1 operator maria jsmith""".split()  # noqa: SIM905
-_WORDS = """total alpha qty shipment zone beta foo price omega label region note stock colour gamma batch widget
-    amount rank delta title kiwi margin""".split()  # noqa: SIM905
-_PROGRAMS = (
-    """relayd batchd orderd gatewayd imaged stored feedd queued mixerd agentd portald syncd ledgerd metrod""".split()  # noqa: SIM905
+_NAMES = words("""
+    alice bob root admin carol dave oracle test guest www postgres ubuntu pi deploy git erin frank info sales
+    support nagios ftp backup user1 operator maria jsmith""")
+_WORDS = words("""total alpha qty shipment zone beta foo price omega label region note stock colour gamma batch widget
+    amount rank delta title kiwi margin""")
+_PROGRAMS = words(
+    """relayd batchd orderd gatewayd imaged stored feedd queued mixerd agentd portald syncd ledgerd metrod"""
 )
 
 
@@ -75,9 +77,7 @@ def filled(text: str, dice: random.Random) -> str:
     return re.sub(r"(?<!\$)\{(\w+)\}", lambda m: value(m[1], dice) if m[1] in _KNOWN else m[0], text)
 
 
-_KNOWN = frozenset(
-    """ip n port user host domain email path file db table url id junk time dev svc mac""".split()  # noqa: SIM905
-)
+_KNOWN = frozenset(words("""ip n port user host domain email path file db table url id junk time dev svc mac"""))
 
 
 def variant(category: str, program: str, text: str, dice: random.Random) -> str:

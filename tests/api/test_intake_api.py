@@ -65,17 +65,18 @@ async def test_a_token_may_come_where_a_sender_can_put_it(instance: Instance, te
     token = tenant.http.headers["authorization"].removeprefix("Bearer ")
     anybody = instance.client()
     basic = base64.b64encode(f"any:{token}".encode()).decode()
-    for options in (
-        {"headers": {"X-Opsteward-Token": token}},
-        {"headers": {"Authorization": f"Basic {basic}"}},
-        {"headers": {"Authorization": f"GenieKey {token}"}},
-        {"params": {"token": token}},
+    none: dict[str, str] = {}
+    for headers, params, status in (
+        ({"X-Opsteward-Token": token}, none, 202),
+        ({"Authorization": f"Basic {basic}"}, none, 202),
+        ({"Authorization": f"GenieKey {token}"}, none, 202),
+        (none, {"token": token}, 202),
+        (none, none, 401),
+        (none, {"token": "no such"}, 401),
+        ({"Authorization": "Basic x"}, none, 401),
     ):
-        answer = await anybody.post("/api/v1/intake/generic", json={"title": "A"}, **options)  # type: ignore[arg-type]
-        assert answer.status_code == 202, (options, answer.text)
-    for options in ({}, {"params": {"token": "no such"}}, {"headers": {"Authorization": "Basic x"}}):
-        answer = await anybody.post("/api/v1/intake/generic", json={"title": "A"}, **options)  # type: ignore[arg-type]
-        assert answer.status_code == 401
+        answer = await anybody.post("/api/v1/intake/generic", json={"title": "A"}, headers=headers, params=params)
+        assert answer.status_code == status, (headers, params, answer.text)
     assert (await anybody.get("/api/v1/incidents", params={"token": token})).status_code == 401
 
 
@@ -90,6 +91,15 @@ async def test_a_mapping_is_tried_on_a_sample_without_effects(tenant: Tenant) ->
     refused = await tenant.http.post("/api/v1/sources/preview", json={"body": sample, "shapes": [{"title": "a["}]})
     assert "JMESPath" in problem_of(refused, 422)["errors"][0]["problem"]
     assert tenant.count("events") == 0
+
+
+@pytest.mark.slow(reason="a process of its own uses up the processor time that it may")
+async def test_an_expression_that_asks_for_more_than_there_is_ends_by_itself(tenant: Tenant) -> None:
+    """Each part of it doubles the one before: 60 of them would be more than any machine holds."""
+    shapes = [{"title": "|".join(["[@,@]"] * 60)}]
+    answer = await tenant.http.post("/api/v1/sources/preview", json={"body": {"a": "b"}, "shapes": shapes})
+    assert problem_of(answer, 422)["code"] == "too_expensive"
+    assert (await tenant.http.get("/api/v1/sources")).status_code == 200
 
 
 async def test_the_sources_are_listed_and_an_unknown_one_is_a_404(tenant: Tenant) -> None:

@@ -10,15 +10,16 @@ from collections.abc import Iterator, Mapping
 
 from opsteward.core.crypto import digest
 from opsteward.core.json_types import Json
+from opsteward.core.word_list import words
 from opsteward.events.templates import variables
 
 _KEY_LENGTH_LIMIT = 200
 #: Fields of a context that say which one it is.
 _NAMING_FIELDS = frozenset(
-    """host hostname instance node server machine vm pod container namespace cluster service job component target
+    words("""host hostname instance node server machine vm pod container namespace cluster service job component target
     device disk mount mountpoint filesystem volume interface ip address port url endpoint domain certificate database
     db table index queue topic partition shard region zone resource resource_id object object_id entity entity_id
-    account account_id tenant tenant_id customer customer_id user user_id order order_id id name""".split()  # noqa: SIM905
+    account account_id tenant tenant_id customer customer_id user user_id order order_id id name""")
 )
 _NESTED_FIELDS = frozenset({"labels", "tags", "attributes", "resource"})
 

@@ -23,6 +23,7 @@ from urllib.parse import unquote
 from opsteward.contracts.check import Severity
 from opsteward.core.errors import Invalid
 from opsteward.core.json_types import Json
+from opsteward.core.word_list import words
 from opsteward.events.judge_model import shipped_model, words_of_event
 from opsteward.events.text_phrases import PhraseIndex, words_of
 
@@ -69,9 +70,7 @@ _TOO_UNSURE = 0.5  # a probability of the model
 _STRANGE = 0.5  # share of words that the model knows
 _DISPUTED = 0.7  # at most, where rules disagree
 _SURE = 0.85  # before a sender's error is called ignorable
-_GRAVE = frozenset(
-    "critical crit fatal emerg emergency alert panic severe corrupted corruption crash crashed".split()  # noqa: SIM905
-)
+_GRAVE = frozenset(words("critical crit fatal emerg emergency alert panic severe corrupted corruption crash crashed"))
 
 _UNKNOWN = _Rule(
     "default.unknown_error",

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from opsteward.core.json_types import Json
+from opsteward.core.word_list import words
 from opsteward.events.stack_traces import StackTrace, read_stack_trace
 from opsteward.events.templates import MASK, MESSAGE_LIMIT, mask, variables
 
@@ -27,13 +28,14 @@ TEMPLATE_LIMIT = 1_000  # characters of a template that are given back
 _LABELS_LIMIT = 100
 #: A set of labels is an alert's if one of these is among them.
 _NAMES_OF_ALERTS = frozenset(
-    """alertname alert alert_name rule rulename rule_name monitor monitor_name check trigger policy
-    condition""".split()  # noqa: SIM905
+    words("""alertname alert alert_name rule rulename rule_name monitor monitor_name check trigger policy
+    condition""")
 )
 #: Labels that say on which of many alike it is: those are objects of one incident.
 _OBJECT_LABELS = frozenset(
-    """instance pod pod_name host hostname host_name node nodename container container_id ip address id uid replica
-    endpoint device mountpoint pod_template_hash prometheus prometheus_replica __alert_rule_uid__""".split()  # noqa: SIM905
+    words("""
+        instance pod pod_name host hostname host_name node nodename container container_id ip address id uid replica
+    endpoint device mountpoint pod_template_hash prometheus prometheus_replica __alert_rule_uid__""")
 )
 
 

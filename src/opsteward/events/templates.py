@@ -15,6 +15,8 @@ from __future__ import annotations
 import json
 import re
 
+from opsteward.core.word_list import words
+
 MESSAGE_LIMIT = 4_096  # characters of a message that take part
 MASK = "<*>"
 
@@ -70,10 +72,10 @@ _IS_NAME = re.compile(
 _ERROR_ENDINGS = ("Exception", "Error", "Throwable", "Fault", "Failure", "Warning")
 _SHAPES_OF_WORDS = frozenset(
     word.translate(_ALIKE)
-    for word in """ipv4 ipv6 utf8 utf-8 utf16 utf-16 latin1 iso-8859-1 base64 md5 sha1 sha256 sha384 sha512 sha-1
+    for word in words("""ipv4 ipv6 utf8 utf-8 utf16 utf-16 latin1 iso-8859-1 base64 md5 sha1 sha256 sha384 sha512 sha-1
     sha-256 x86 x86_64 x64 x509 amd64 arm64 aarch64 http1 http2 h2 http3 oauth1 oauth2 s3 ec2 k8s i18n l10n p2p b2b
     ext4 log4j win32 win64 int8 int16 int32 int64 float32 float64 uint8 uint32 uint64 sqlite3 layer4 layer7 tls1 ssl3
-    python3 rc4 aes256 aes128 ed25519 level3 bind9 apache2 socks4 socks5""".split()  # noqa: SIM905
+    python3 rc4 aes256 aes128 ed25519 level3 bind9 apache2 socks4 socks5""")
 )
 _DIGITS_TELL = re.compile(
     r"(?:.*\W)?(?:status|code|http(?:/[0-9.]{1,3})?|errno|err|signal|exit(?:ed)?|statuscode|errorcode|status_code"

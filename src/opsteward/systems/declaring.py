@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID
@@ -164,19 +165,15 @@ def _by_key(declared: Sequence[NewSystem]) -> Mapping[str, NewSystem]:
     return found
 
 
-class _named:  # noqa: N801 - used as a statement
+@contextmanager
+def _named(at: int) -> Iterator[None]:
     """Problems inside name the system by its place in the file."""
-
-    def __init__(self, at: int) -> None:
-        self._at = at
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Invalid):
-            problems = [
-                FieldProblem(field=f"systems.{self._at}.{p.field}", problem=p.problem, remedy=p.remedy)
+    try:
+        yield
+    except Invalid as error:
+        raise Invalid(
+            problems=[
+                FieldProblem(field=f"systems.{at}.{p.field}", problem=p.problem, remedy=p.remedy)
                 for p in error.problems
             ]
-            raise Invalid(problems=problems) from None
+        ) from None

@@ -189,6 +189,22 @@ def test_what_a_message_carries_is_opened() -> None:
     assert unwrapped({"awslogs": {"data": "no base64 !"}}) == {"awslogs": {"data": "no base64 !"}}
 
 
+def test_what_texts_carry_is_bounded_as_the_body_itself_is() -> None:
+    many = "[" + ",".join(["[]"] * 150_000) + "]"
+    assert unwrapped({"Type": "Notification", "Message": many}) == {"Message": many}
+    few = "{" + ",".join(f'"k{n}": []' for n in range(40_000)) + "}"
+    records = [{"Sns": {"Message": few}} for _ in range(4)]
+    opened = unwrapped({"Records": records})
+    assert isinstance(opened, list)
+    assert ["k0" in one for one in opened if isinstance(one, dict)] == [True, True, False, False]
+
+
+def test_the_looking_through_an_unknown_body_ends() -> None:
+    deep = {f"a{n}": {f"b{m}": {} for m in range(500)} for n in range(60)}
+    assert one("generic", {"title": "Pump stands still", "parts": deep}).message.startswith("Pump stands still")
+    assert one("generic", {**deep, "zone": {"shed": {"title": "found too late"}}}).message.startswith("{")
+
+
 def test_an_expression_that_does_not_parse_is_said() -> None:
     with pytest.raises(Invalid, match="JMESPath"):
         compiled("a[")

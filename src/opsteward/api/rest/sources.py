@@ -18,10 +18,11 @@ from opsteward.api.routes import Routes
 from opsteward.contracts.source import Shape, SourceMapping
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
+from opsteward.core.computing import compute
 from opsteward.core.errors import Invalid, Malformed
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.events.sources.catalogue import all_sources, source_named
-from opsteward.events.sources.mapping import Reading, check, read
+from opsteward.events.sources.mapping import Reading, preview, read
 from opsteward.events.sources.unwrapping import storable
 from opsteward.events.sources.values import instant_of
 from opsteward.events.types import TakenEvent
@@ -29,6 +30,7 @@ from opsteward.events.types import TakenEvent
 router = Routes(tags=["sources"])
 
 _NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
+_PREVIEW_SECONDS = 1.0  # of a processor
 _FORM = "application/x-www-form-urlencoded"
 #: Headers that tell what a body is; none that may hold a secret.
 _TELLING = ("x-github-event", "x-gitlab-event", "sentry-hook-resource", "x-amz-sns-message-type", "x-event-key")
@@ -163,16 +165,12 @@ async def list_sources(services: ServicesDep, identity: Annotated[Identity, need
 
 
 @router.post("/api/v1/sources/preview", summary="Try how a sample would be read")
-async def preview_mapping(
-    body: MappingSampleIn, services: ServicesDep, identity: Annotated[Identity, needs("events.read")]
-) -> MappingPreview:
-    """Nothing is stored. With `shapes` a mapping of one's own is tried, whose expressions are JMESPath."""
+async def preview_mapping(body: MappingSampleIn, identity: Annotated[Identity, needs("events.read")]) -> MappingPreview:
+    """The first 20 events; nothing is stored. With `shapes` a mapping of one's own is tried, in JMESPath."""
     mapping = source_named(body.source)
     if body.shapes is not None:
         mapping = mapping.model_copy(update={"shapes": tuple(body.shapes)})
-        check(mapping)
-    limit = services.settings.api.max_events_per_request
-    reading = await in_thread(lambda: read(mapping, body.body, body.headers, limit=limit))
+    reading = await compute(_PREVIEW_SECONDS, preview, mapping, body.body, body.headers)
     return MappingPreview(
         shape=reading.shape,
         left_out=reading.left_out,

@@ -6,14 +6,18 @@ Every leaf is scored by its own name, by the name of what holds it and by its de
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from opsteward.core.json_types import Json
+from opsteward.core.word_list import words
 from opsteward.events.sources.values import instant_of, is_resolved, line_of, severity_word, text_of, word_of
 
 _LEAF_LIMIT = 3000
+_NODE_LIMIT = 20_000  # with what holds leaves
 _DEPTH_LIMIT = 10
 
 
@@ -58,11 +62,12 @@ _OBJECTS = _ranked(
 _ERRORS = _ranked("exceptionclass exceptiontype errortype errorclass exceptionname errorname")
 _TRACES = _ranked("stacktrace backtrace traceback stack trace")
 #: What holds them says whether a field is of the alert itself or of something beside it.
-_CENTRAL = frozenset("alert alerts incident event issue problem alarm monitor data payload detail details".split())  # noqa: SIM905
+_CENTRAL = frozenset(words("alert alerts incident event issue problem alarm monitor data payload detail details"))
 _BESIDE = frozenset(
-    """user sender actor author account organization org repository repo team owner assignee creator project customer
+    words("""
+        user sender actor author account organization org repository repo team owner assignee creator project customer
     links link headers metadata config configuration settings request browser device_info version tags app integration
-    channel contact contacts responders visibleto""".split()  # noqa: SIM905
+    channel contact contacts responders visibleto""")
 )
 _OPAQUE = re.compile(r"(?:https?://\S+|[0-9a-fA-F-]{16,}|[0-9.:TZ+\- ]+|[A-Za-z0-9+/=_-]{40,})")
 
@@ -95,13 +100,14 @@ def _plain(name: str) -> str:
 
 
 def _leaves(body: Json) -> Iterator[_Leaf]:
-    waiting: list[tuple[str, Json, float, int]] = [("", body, 0.0, 0)]
-    count = 0
-    while waiting and count < _LEAF_LIMIT:
-        name, value, weight, depth = waiting.pop(0)
+    waiting: deque[tuple[str, Json, float, int]] = deque([("", body, 0.0, 0)])
+    count = seen = 0
+    while waiting and count < _LEAF_LIMIT and seen < _NODE_LIMIT:
+        name, value, weight, depth = waiting.popleft()
+        seen += 1
         if isinstance(value, Mapping) and depth < _DEPTH_LIMIT:
             inner = weight - 4 + (3 if name in _CENTRAL else 0) - (12 if name in _BESIDE else 0)
-            waiting += [(_plain(str(k)), v, inner, depth + 1) for k, v in list(value.items())[:_LEAF_LIMIT]]
+            waiting += [(_plain(str(k)), v, inner, depth + 1) for k, v in islice(value.items(), _LEAF_LIMIT)]
         elif isinstance(value, list) and depth < _DEPTH_LIMIT:
             waiting += [(name, v, weight - 3, depth + 1) for v in value[:50]]
         elif value is not None and value != "":
@@ -109,13 +115,10 @@ def _leaves(body: Json) -> Iterator[_Leaf]:
             yield _Leaf(name, value, weight)
 
 
-def _best(leaves: list[_Leaf], names: Mapping[str, int], fits: object = None) -> _Leaf | None:
-    ranked = [
-        (names[leaf.name] + leaf.weight, -place)
-        for place, leaf in enumerate(leaves)
-        if leaf.name in names and (not callable(fits) or fits(leaf.value))
-    ]
-    return leaves[-max(ranked)[1]] if ranked else None
+def _best(leaves: list[_Leaf], names: Mapping[str, int], fits: Callable[[Json], bool]) -> _Leaf | None:
+    """The best named of those that fit; of equals the one that stands first."""
+    named = ((names[leaf.name] + leaf.weight, -place) for place, leaf in enumerate(leaves) if leaf.name in names)
+    return next((leaves[-place] for _, place in sorted(named, reverse=True) if fits(leaves[-place].value)), None)
 
 
 def _readable(value: Json) -> bool:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from jmespath.parser import ParsedResult
 
 DEFAULT_SEVERITY = "medium"
+PREVIEW_LIMIT = 20  # events
 _LABEL_LIMIT = 100
 
 
@@ -63,6 +64,13 @@ def check(mapping: SourceMapping) -> None:
             value = getattr(shape, name)
             if isinstance(value, str) and name != "severity_default":
                 compiled(value)
+
+
+def preview(mapping: SourceMapping, body: Json, headers: Mapping[str, str]) -> Reading:
+    """How a sample would be read. The expressions are anybody's, and a short one can ask for more than any machine has:
+    only for a process of its own (see core.computing). Raises Invalid for an expression that does not parse."""
+    check(mapping)
+    return read(mapping, body, headers, limit=PREVIEW_LIMIT)
 
 
 def _value(expression: str | None, item: Json) -> Any:

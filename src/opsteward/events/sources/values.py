@@ -11,32 +11,36 @@ from email.utils import parsedate_to_datetime
 
 from opsteward.core.errors import Invalid
 from opsteward.core.json_types import Json
+from opsteward.core.word_list import words
 from opsteward.events.classification import severity_of
 
 TEXT_LIMIT = 200_000
 LINE_LIMIT = 500
 
 _RESOLVED = frozenset(
-    """resolved resolve ok okay up closed close recovered recovery normal inactive success succeeded successful passed
+    words("""
+        resolved resolve ok okay up closed close recovered recovery normal inactive success succeeded successful passed
     fixed healthy cleared clear green completed deactivated terminated_ok online alert-cleared good operational stopped
     dismissed auto_dismissed resolved_automatically end ended back available finished pass reopened_ok
-    incident_resolved issue_resolved service_up auto_resolved solved done""".split()  # noqa: SIM905
+    incident_resolved issue_resolved service_up auto_resolved solved done""")
 )
 _SEVERITY_WORDS: Mapping[str, str] = {
     **dict.fromkeys(
-        """emergency emerg panic fatal critical crit severe disaster blocker alert highest high major p0 p1 sev0 sev1
+        words("""
+            emergency emerg panic fatal critical crit severe disaster blocker alert highest high major p0 p1 sev0 sev1
         error err failure failed down alerting alarm unhealthy unreachable outage major_outage exceeded red offline
-        page firing exception timeout urgent""".split(),  # noqa: SIM905
+        page firing exception timeout urgent"""),
         "high",
     ),
     **dict.fromkeys(
-        """warning warn medium moderate average minor p2 p3 sev2 sev3 degraded degraded_performance unknown no_data
-        nodata pending normal_priority yellow partial_outage unstable late cancelled canceled orange""".split(),  # noqa: SIM905
+        words("""
+            warning warn medium moderate average minor p2 p3 sev2 sev3 degraded degraded_performance unknown no_data
+        nodata pending normal_priority yellow partial_outage unstable late cancelled canceled orange"""),
         "medium",
     ),
     **dict.fromkeys(
-        """low lowest info information informational notice debug trace trivial p4 p5 sev4 sev5 none ok success up
-        not_classified normal healthy resolved green recovery recovered cosmetic succeeded passed neutral""".split(),  # noqa: SIM905
+        words("""low lowest info information informational notice debug trace trivial p4 p5 sev4 sev5 none ok success up
+        not_classified normal healthy resolved green recovery recovered cosmetic succeeded passed neutral"""),
         "low",
     ),
 }
@@ -57,6 +61,8 @@ _STAMP_FORMATS = (
     "%Y-%m-%d, %H:%M:%S",
 )
 _NUMBER = re.compile(r"[0-9]{9,19}(?:\.[0-9]{1,9})?")
+#: What all forms have that are tried one after the other.
+_CLOCK_AND_YEAR = re.compile(r"[0-9]:[0-9]{2}.*[0-9]{2}|[0-9]{2}.*[0-9]:[0-9]{2}")
 _FRACTION = re.compile(r"(\.[0-9]{6})[0-9]+")
 _YEARS = range(1970, 2200)
 _NOT_GIVEN_AT_ALL = datetime(1970, 1, 1, tzinfo=UTC)
@@ -119,6 +125,8 @@ def _of_text(text: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(iso)
     except ValueError:
+        if not _CLOCK_AND_YEAR.search(text):
+            return None  # before many forms are tried in vain
         for form in _STAMP_FORMATS:
             try:
                 found = datetime.strptime(text, form)  # noqa: DTZ007
