@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +128,8 @@ async def test_ldif_keeps_binary_values_continuations_and_comments(tmp_path: Pat
 
 
 async def test_parquet_is_read(tmp_path: Path) -> None:
-    arrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
+    arrow = import_module("pyarrow")
+    parquet = import_module("pyarrow.parquet")
     parquet.write_table(arrow.table({"id": [1, 2], "photo": [b"\xff", None]}), tmp_path / "a.parquet")
     records, last = await read(folder(tmp_path), "a")
     assert last.coverage is Coverage.FULL
@@ -168,7 +169,7 @@ async def test_what_a_file_cannot_hold_is_refused_and_nothing_is_lost(tmp_path: 
 
 
 async def test_a_remote_store_is_read_and_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    fsspec = pytest.importorskip("fsspec")
+    fsspec = import_module("fsspec")
     monkeypatch.setattr("opsteward.integrations.files.config.REMOTE", frozenset({"memory"}))
     connector = build().connector
     assert connector is not None
