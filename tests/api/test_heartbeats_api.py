@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -113,6 +114,21 @@ async def test_a_reported_failure_is_told_at_once(instance: Instance, tenant: Te
     system = (await tenant.http.get(f"/api/v1/systems/{made['id']}")).json()
     assert system["health"]["status"] == "down"
     assert "exit 7" in system["health"]["evidence"][0]["summary"]
+
+
+async def test_the_watch_hears_of_a_heartbeat_while_it_rests(instance: Instance, tenant: Tenant) -> None:
+    watch = watch_of(instance)
+    watching = asyncio.create_task(watch.run())
+    try:
+        made = await expect(tenant)
+        pass_time(tenant, made, hours=1)
+        watch.refresh()
+
+        async with asyncio.timeout(30):
+            while (await seen(tenant, made))["status"] != "down":
+                await asyncio.sleep(0.05)
+    finally:
+        watching.cancel()
 
 
 async def test_one_that_can_not_be_judged_holds_up_no_other(

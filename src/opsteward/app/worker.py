@@ -175,6 +175,7 @@ class Worker:
         self._access.hear(notice)
         if notice.kind in ("inventory", RECONNECTED):
             self._monitor.refresh()
+            self._heartbeats.refresh()
         if notice.kind in (CONTROLS, RECONNECTED):
             self._controls_changed.set()
         if notice.kind in (SCHEDULES, RECONNECTED):

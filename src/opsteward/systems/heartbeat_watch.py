@@ -14,6 +14,7 @@ from opsteward.core.clock import now
 from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import NotFound, OpsError
 from opsteward.core.log import get_logger
+from opsteward.core.pause import pause
 from opsteward.systems.health_recording import record_look
 from opsteward.systems.models import Heartbeat
 from opsteward.systems.service import Inventory
@@ -22,27 +23,44 @@ from opsteward.systems.types import CheckOutcome
 
 log = get_logger(__name__)
 
-_LOOK_EVERY = 1.0  # seconds
+_LOOK_EVERY = 1.0  # seconds, while there are heartbeats
+_LOOK_FOR_FIRST_EVERY = 60.0  # should the news of it be lost
 _AT_ONCE = 500
 
 
 class HeartbeatWatch:
-    """Looks each second at the heartbeats whose health may have changed, and once a minute at each."""
+    """Looks each second at the heartbeats whose health may have changed, and once a minute at each; where there are
+    none it rests until `refresh()`."""
 
     def __init__(self, db: Database, inventory: Inventory, bus: Bus, settings: SystemSettings) -> None:
         self._db = db
         self._inventory = inventory
         self._bus = bus
         self._settings = settings
+        self._changed = asyncio.Event()
+
+    def refresh(self) -> None:
+        """The inventory has changed."""
+        self._changed.set()
 
     async def run(self) -> None:
         """Watch until cancelled."""
         while True:
+            self._changed.clear()
+            rest = _LOOK_FOR_FIRST_EVERY
             try:
-                await self.look()
+                kept = await self._are_kept()
+                while kept and not self._changed.is_set():
+                    await self.look()
+                    await pause(_LOOK_EVERY, until=self._changed)
             except OpsError as error:
                 log.warning("systems.heartbeats.skipped", error=error.detail)
-            await asyncio.sleep(_LOOK_EVERY)
+                rest = _LOOK_EVERY
+            await pause(rest, until=self._changed)
+
+    async def _are_kept(self) -> bool:
+        async with self._db.unit_of_work(None) as session:
+            return bool(await session.scalar(sa.text("select opsteward.heartbeats_are_kept()")))
 
     async def look(self) -> int:
         """Judge what there is to judge now; how many heartbeats that were."""
