@@ -35,5 +35,5 @@ def list_sources() -> Call[Page[types.SourceInfo]]:
 
 
 def preview_mapping(**fields: Unpack[types.MappingSampleIn]) -> Call[types.MappingPreview]:
-    """Nothing is stored. With `shapes` a mapping of one's own is tried, whose expressions are JMESPath."""
+    """The first 20 events; nothing is stored. With `shapes` a mapping of one's own is tried, in JMESPath."""
     return Call("POST", "/api/v1/sources/preview", fields)
