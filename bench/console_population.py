@@ -275,11 +275,11 @@ _LARGE = (
     """
     insert into opsteward.systems (id, tenant_id, name, name_key, type, endpoint, criticality, settings, depends_on,
         created_at, updated_at, health, health_since, checked_at, response_time, checks_total, checks_failed,
-        passes_in_a_row, evidence)
+        passes_in_a_row, warnings_in_a_row, relapses, evidence)
     select gen_random_uuid(), t.id, 'node-' || n, 'node-' || n, 'api',
         case when n %% 50 = 0 then 'http://127.0.0.1:9/' else %(alive)s end || '?node=' || n, 'standard',
         '{}', '{}', now(), now(), case when n %% 50 = 0 then 'down' else 'healthy' end, now() - n * interval '1 hour',
-        now(), 0.012, 100, n %% 7, 3,
+        now(), 0.012, 100, n %% 7, 3, 0, 0,
         jsonb_build_array(jsonb_build_object('check', 'http', 'title', 'HTTP answers', 'status',
             case when n %% 50 = 0 then 'fail' else 'pass' end, 'summary', 'GET / in 12 ms'))
     from opsteward.tenants t, generate_series(1, %(systems)s) n where t.name = 'default'

@@ -65,7 +65,7 @@ async def measure(browser: Browser, instance: Instance, cookie: str, population:
 async def why_closed(page: Page) -> int:
     """The incidents, a word of it, and the whole story."""
     await page.get_by_role("navigation").get_by_role("link", name="Incidents").last.click()
-    await page.get_by_label("Find").fill("PoolExhausted")
+    await page.get_by_label("Find", exact=True).fill("PoolExhausted")
     await page.keyboard.press("Enter")
     await page.get_by_role("link", name="PoolExhausted").first.click()
     await expect(page.locator(".head .plan")).to_contain_text("Proven healthy")
