@@ -298,6 +298,35 @@ def unsigned_webhooks(target: Target) -> list[str]:
     return target.at_once(40, send)
 
 
+def mappings_that_double(target: Target) -> list[str]:
+    """A viewer tries an expression whose every part doubles what the one before gave."""
+    body = {"body": {"a": "b"}, "shapes": [{"title": "|".join(["[@,@]"] * 60)}]}
+    return target.at_once(12, lambda _: target.ask(target.viewer, "POST", "/api/v1/sources/preview", json=body))
+
+
+def bodies_within_bodies(target: Target) -> list[str]:
+    """Millions of values in texts that carry a body, times that are none, and objects without an end."""
+    many = "[" + ",".join(["[]"] * 2_500_000) + "]"
+    times = ("timestamp", "date", "createdat", "time", "ts")
+    bodies = [
+        json.dumps({"Type": "Notification", "Message": many}),
+        json.dumps({"Records": [{"Sns": {"Message": many[:900_000] + "]"}} for _ in range(16)]}),
+        json.dumps([{"title": "a b", **dict.fromkeys(times, f"12:34 {n} 1999 zz")} for n in range(10_000)]),
+        json.dumps({f"a{n}": {f"b{m}": {} for m in range(500)} for n in range(380)}),
+    ]
+
+    def send(number: int) -> str:
+        body = bodies[number % 4].encode()
+        return target.ask(target.operator, "POST", "/api/v1/intake/cloudwatch", content=body)
+
+    return target.at_once(16, send)
+
+
+def pings_of_nobody(target: Target) -> list[str]:
+    """Keys that no heartbeat has, without a credential."""
+    return target.at_once(60, lambda number: target.ask("", "POST", f"/ping/{number:040}", content=b"x" * 100_000))
+
+
 ATTACKS: tuple[Callable[[Target], list[str]], ...] = (
     orders_that_are_hard_to_compare,
     schemas_that_take_for_ever,
@@ -313,4 +342,7 @@ ATTACKS: tuple[Callable[[Target], list[str]], ...] = (
     requests_sent_ahead,
     endless_trailers,
     unsigned_webhooks,
+    mappings_that_double,
+    bodies_within_bodies,
+    pings_of_nobody,
 )
