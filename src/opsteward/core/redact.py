@@ -1,7 +1,8 @@
 """Secrets are cut out of text and structures before they reach a log, an error or a screen.
 
-Two ways to know one: by the word before it (`password=`, `Authorization:`, `AccountKey=`), and by its own shape
-(`ghp_...`, a JWT, a PEM block). Prose that only speaks of secrets stays as it is. Every pattern is linear.
+Three ways to know one: by the word before it (`password=`, `Authorization:`, `AccountKey=`), by its own beginning
+(`ghp_...`, a JWT, a PEM block), and by its disorder (`opaque_tokens`). Prose that only speaks of secrets stays as it
+is. Every pattern is linear.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from typing import cast, overload
 
 from opsteward.core.json_types import JsonObject
+from opsteward.core.opaque_tokens import mask_opaque_tokens
 
 MASK = "[redacted]"
 
@@ -28,6 +30,13 @@ _WORD = (
     r"(?:passw(?:or)?d|passwd|passphrase|passcode|(?<![a-z])pwd|secret|token|credentials?"
     r"|(?:api|access|secret|private|account|shared[_-]?access|signing|encryption|master|auth)[_-]?key"
     r"|shared[_-]?access[_-]?signature|sess(?:ion)?[_-]?id)"
+    r"(?![_-]?(?:types?|counts?|names?|limits?|expir\w*|ttl|kinds?|polic\w+|lengths?|ur[il]|endpoints?|hints?)\b)"
+)
+#: What is said of a secret in one word is no secret.
+_SAID_OF_ONE = (
+    r"(?!(?:required|missing|invalid|wrong|incorrect|mismatch|empty|blank|expired|revoked|rejected|refused|denied|unset|set"
+    r"|unchanged|changed|reset|rotated|valid|accepted|ok|none|null|nil|undefined|unknown|hidden|yes|no|true|false|on|off"
+    r"|optional|disabled|enabled|present|absent|redacted|masked|encrypted|hashed|failed|failure|error|string|str|text)\b)"
 )
 #: A value that nobody writes in prose: digits or capitals amid letters, or signs that words have not.
 _UNLIKE_A_WORD = r"(?=[^\s\"',;]{0,200}[0-9A-Z!#$%&*+/=@^_~\\])(?![0-9]{1,6}(?:[^\w]|\Z))"
@@ -77,9 +86,12 @@ _IN_TEXT = (
     # `password: value` is prose where words follow
     re.compile(
         rf"(?P<keep>{_WORD}(?:\d{{1,4}}|[_-][\w-]{{0,40}})?+\s{{0,2}}:\s{{1,5}})(?:(?-i:{_UNLIKE_A_WORD})[^\s\"',;]{{4,}}+"
-        r"|(?!\d{1,6}(?:[^\w]|\Z))[^\s\"',;.\[\]]{3,}+(?=\s*(?:[\r\n,;]|\Z)))",
+        rf"|(?!\d{{1,6}}(?:[^\w]|\Z)){_SAID_OF_ONE}[^\s\"',;.\[\]]{{3,}}+(?=\s*(?:[\r\n,;]|\Z)))",
         re.IGNORECASE,
     ),
+    # lines of .netrc and .pgpass
+    re.compile(r"(?P<keep>\blogin\s+\S{1,100}\s+password\s+)\S+", re.IGNORECASE),
+    re.compile(r"(?P<keep>(?<![^\s\"'])[\w.*-]{1,200}:(?:\d{2,5}|\*):[\w*-]{1,63}:[\w*-]{1,63}:)[^\s:]{6,}"),
     # a switch of a command line
     re.compile(
         r"(?P<keep>(?:\s|\A)--?(?:password|passwd|pwd|token|secret|api-key)[ =])(?!-)[^\s\"']{3,}", re.IGNORECASE
@@ -88,11 +100,13 @@ _IN_TEXT = (
     re.compile(
         r"(?P<keep>\b(?:gh[pousr]_|github_pat_|gl(?:pat|rt|dt|cbt|ptt|soat|ft|imt|agent|oas)-|xox[abeprs]-|xapp-|npm_|pypi-"
         r"|dop_v1_|doo_v1_|dckr_pat_|hf_|sk-ant-|sk-proj-|[srp]k_(?:live|test)_|whsec_|shp(?:at|ca|pa|ss)_|sq0[a-z]{3}-"
-        r"|hv[sbr]\.|NRAK-|PMAK-|lin_api_|ATATT3x|ATCTT3x|ops_|rubygems_|sntrys_|sntryu_|figd_|tskey-|pscale_tkn_|r8_))"
+        r"|hv[sbr]\.|NRAK-|PMAK-|lin_api_|ATATT3x|ATCTT3x|ops_|rubygems_|sntrys_|sntryu_|figd_|tskey-|pscale_|r8_|dapi|NRII-"
+        r"|NRJS-|dt0c01\.|FLWSECK(?:_TEST)?-|HRKU-|RGAPI-|waka_|da2-|ABSK|GOCSPX-|EAAA|EZ[AT]K|LTAI|AKID|AKCp|oy2|glsa_|glc_"
+        r"|dp\.(?:pt|st|ct|sa|scim|audit)\.|CLOJARS_|CCIPAT_|PMAT-|Q~))"
         r"[A-Za-z0-9_.=+/-]{16,}"
     ),
     re.compile(r"(?P<keep>\bsk-)[A-Za-z0-9_-]{20,}"),
-    re.compile(r"(?P<keep>\b(?:AKIA|ASIA|ABIA|ACCA))[A-Z0-9]{16}\b"),
+    re.compile(r"(?P<keep>\b(?:AKIA|ASIA|ABIA|ACCA))[A-Z0-9]{16,}\b"),
     re.compile(r"(?P<keep>\bAIza)[A-Za-z0-9_-]{35}"),
     re.compile(r"(?P<keep>\bya29\.)[A-Za-z0-9_.-]{20,}"),
     re.compile(r"(?P<keep>\bSG\.)[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
@@ -106,7 +120,7 @@ def redact_text(text: str) -> str:
     """The text with what lets somebody in masked; the words around it stay. Linear."""
     for pattern in _IN_TEXT:
         text = pattern.sub(rf"\g<keep>{MASK}", text)
-    return text
+    return mask_opaque_tokens(text, MASK)
 
 
 def redact_json(value: Mapping[str, object]) -> JsonObject:

@@ -102,6 +102,30 @@ _HARMLESS = (
     "password_changed_at 2026-01-01",
     "user asked for token; refused",
     "access key rotation: done",
+    "token_type: bearer",
+    "password: required",
+    "secret: rotated",
+    "token_expires_at: 2026-01-01T00:00:00Z",
+    "2001:0042:cafe:beef:1234:5678:9abc:def0 answered",
+    "arn:aws:iam::123456789012:role/deploy-production-eu",
+    "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 pulled",
+    "docker-9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.scope: Succeeded",
+    "req-3b1f9a52-7c1d-4a70-9e1b-0d6f8a3c5e21 GET /v2/servers",
+    "web-frontend-7d9c6b8f5d-x2k4p restarted",
+    "org.springframework.boot.autoconfigure.web2.ServletV3Factory$$EnhancerBySpringCGLIB$$3f2a9c1d",
+    "_ZN4core3fmt9Formatter12pad_integral17h0123456789abcdefE",
+    "main-3f2a9c1d4e5b60718293a4b5c6d7e8f9.js not found",
+    "/var/lib/docker/overlay2/3f2a9c1d4e5b60718293a4b5c6d7e8f901234567/merged",
+    "mail <CAF5u4MiZt0Yk3WqTn8xRb2Lp9Ds@mail.example.com> bounced",
+    "ip-10-0-12-34.eu-west-1.compute.internal is unreachable",
+)
+#: Tokens of products that no list here names: what betrays them is their disorder.
+_BY_DISORDER = (
+    ("zzq_", 40, _ANY),
+    ("vendor9.", 48, _ANY),
+    ("acme_", 40, string.hexdigits[:16]),
+    ("ACME-", 44, string.ascii_uppercase + string.digits),
+    ("", 44, _ANY),
 )
 
 
@@ -111,6 +135,17 @@ def test_a_secret_goes_where_its_word_stands_before_it(place: str) -> None:
     shown = redact_text(place.format(secret))
     assert secret not in shown
     assert MASK in shown
+
+
+@pytest.mark.parametrize(("beginning", "length", "alphabet"), _BY_DISORDER)
+def test_a_token_of_an_unknown_product_is_known_by_its_disorder(beginning: str, length: int, alphabet: str) -> None:
+    secret = _made(length, alphabet)
+    assert redact_text(f"got {beginning}{secret} from somewhere") == f"got {beginning}{MASK} from somewhere"
+
+
+@pytest.mark.parametrize("line", ["machine x login ada password {}", "db.example:5432:app:ada:{}"])
+def test_lines_of_client_files_lose_their_password(line: str) -> None:
+    assert redact_text(line.format("hunter2zz")) == line.format(MASK)
 
 
 @pytest.mark.parametrize("beginning", _BY_SHAPE)
