@@ -192,6 +192,33 @@ async def test_columns_are_mapped_and_look_alikes_are_told(tenant: Tenant) -> No
     assert "both mean email" in problem_of(twice, 400)["detail"]
 
 
+@pytest.mark.parametrize(("content", "kind"), [
+    # an identity provider's export names the row and the sign-in "user id" and "login"
+    ("User ID,Login,First name,Last name,Primary email,Status\n00u1,ada,Ada,L,ada@example.com,ACTIVE\n", "text/csv"),
+    # an HR export has the name in one column, and no username
+    ('"Employee #","Last Name, First Name","Work Email"\n"1","L, Ada","ada@example.com"\n', "text/csv"),
+    # a realm's export has the users amid everything else
+    ('{"realm": "acme", "groups": [], "users": [{"username": "ada", "email": "ada@example.com", "firstName": "Ada",'
+     ' "lastName": "L", "enabled": true}]}', "application/json"),
+    # a page of an interface, with its own paging
+    ('{"users": [{"login": "ada", "email": "ada@example.com", "name": "Ada L"}], "limit": 25, "more": false}',
+     "application/json"),
+    # a directory in the cloud knows people without a mailbox
+    ('{"value": [{"userPrincipalName": "ada@example.com", "displayName": "Ada L", "mail": null}]}', "application/json"),
+])  # fmt: skip
+async def test_exports_of_other_products_are_read_as_they_are(tenant: Tenant, content: str, kind: str) -> None:
+    answer = await send_file(tenant, content, kind)
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["successful_imports"], answer.json()["failed_imports"]) == (1, 0), answer.json()
+    assert [one["email"] for one in (await users_of(tenant)).values()] == ["ada@example.com"]
+
+
+async def test_a_slip_in_an_option_is_refused_and_no_foreign_export(tenant: Tenant) -> None:
+    answer = await tenant.http.post(URL, json={"users": [person("ada")], "dryrun": True})
+    assert problem_of(answer, 422)["errors"][0]["field"] == "dryrun"
+    assert tenant.count("users") == 0
+
+
 @pytest.mark.parametrize(("content", "kind", "query", "status"), [
     (b"", "text/csv", {}, 400),
     (b"", "application/json", {}, 400),

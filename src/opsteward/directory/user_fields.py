@@ -54,15 +54,15 @@ USER_FIELDS = (
         name="username",
         says="must be there, once; a file without such a column takes the address for it",
         ldif="uid",
-        aliases="user login loginname userid account accountname benutzername benutzer kennung anmeldename uid"
+        aliases="user login loginname account accountname benutzername benutzer kennung anmeldename uid"
         " samaccountname identifiant usuario nomeutente gebruikersnaam",
-        weak_aliases="userprincipalname upn logonname userlogonname",
+        weak_aliases="userprincipalname upn logonname userlogonname userid",
     ),
     UserField(
         name="email",
         check="email",
         limit=MAX_EMAIL,
-        says="must be there, once",
+        says="must be there, once; where a row has none, a username that is an address is taken for it",
         ldif="mail",
         aliases="mail emailaddress emailadresse mailadresse workemail primaryemail businessemail courriel correo",
         weak_aliases="primaryworkemail emailwork emails",
@@ -73,7 +73,7 @@ USER_FIELDS = (
         says="must be there, or `first_name` and `last_name`",
         ldif="cn",
         aliases="displayname vollstaendigername anzeigename cn nomcomplet nombrecompleto naam",
-        weak_aliases="name formattedname namefullname nameformatted preferredname",
+        weak_aliases="name lastnamefirstname employeename formattedname namefullname nameformatted preferredname",
     ),
     UserField(
         name="first_name",

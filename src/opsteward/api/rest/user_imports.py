@@ -7,6 +7,8 @@ import io
 import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
+from difflib import get_close_matches
+from itertools import islice
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -42,8 +44,10 @@ router = Routes(prefix="/api/v1", tags=["users"])
 Mode = Literal["create", "upsert", "full"]
 Named = Annotated[str | None, Field(max_length=100)]
 _FILE = {"schema": {"type": "string", "format": "binary"}}
-#: What stands beside the users in the answers of other systems' interfaces.
-_ENVELOPE_MARKS = frozenset({"kind", "etag", "nextPageToken", "schemas", "totalResults", "next", "total", "count"})
+#: What an order to us may say beside its users, here or in the query.
+_OPTIONS = ("mode", "dry_run", "enrollment_type", "mapping", "delimiter", "encoding", "format")
+#: How alike a name must be to one of these to be a slip, and no name of another system (`more` is none of `mode`).
+_SLIP = 0.8
 #: Columns of a report's download.
 _TOLD = ("row", "line", "kind", "field", "reason", "value")
 _ENDED_BADLY = {TaskStatus.CANCELLED, TaskStatus.FAILED, TaskStatus.DEAD_LETTER}
@@ -149,10 +153,11 @@ async def _from_object(
 
 
 def _is_ours(value: Json) -> bool:
-    """Whether an object is an order to us, also one with a slip in it, and no answer of another system's interface."""
+    """Whether an object is an order to us, also one with a slip in it, and no export of another system."""
     if not isinstance(value, dict) or "users" not in value:
         return False
-    return not any(name in _ENVELOPE_MARKS or name.startswith("@") for name in value)
+    beside = [name for name in islice(value, 20) if name != "users"]
+    return all(get_close_matches(name[:100].lower(), _OPTIONS, n=1, cutoff=_SLIP) for name in beside)
 
 
 async def _done_at_once(

@@ -16,7 +16,7 @@ from opsteward.directory.user_fields import FIELD_NAMES, NOTHING, PROFILE, USER_
 _WEAK = 1000
 #: Names of directories that say nothing about a user, or that nobody needs a note of.
 _LDIF_SILENT = ("objectclass", "version", "changetype", "control", "userpassword", "memberof", "distinguishedname")
-_BETWEEN = re.compile(r"[\s_\-./()?:*]+")
+_BETWEEN = re.compile(r"[\s_\-./()?:*,]+")
 #: What Google Workspace puts behind the names of its columns.
 _REMARK = re.compile(r"\s*\[[^\]]*\]\s*$")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})

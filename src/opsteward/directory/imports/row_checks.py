@@ -132,7 +132,7 @@ class Checker:
             for unknown in [field for field in values if field not in _FIELDS][:5]:
                 batch.error(record, unknown, "is no field", values[unknown])
         username = str(values["username"]).strip() if key is not None else ""
-        email, address = self._values.email(record, values.get("email"), _LIMITS["email"], batch)
+        email, address = self._values.email(record, _address(record, values, batch), _LIMITS["email"], batch)
         full_name = self._full_name(record, values, batch)
         given, cells, found = self._given(record, values, batch)
         manager = None
@@ -202,6 +202,15 @@ class Checker:
             batch.error(record, "enrollment_type", together, name)
             return 0
         return batch.number_of(place, name, rule, status)
+
+
+def _address(record: Record, values: Mapping[str, Json], batch: Building) -> Json:
+    """The row's address; of people without a mailbox directories have it as the username alone."""
+    email, username = values.get("email"), values.get("username")
+    if email not in (None, "") or not isinstance(username, str) or "@" not in username:
+        return email
+    batch.warn(record, "email", "is missing: the username is an address and was taken", username)
+    return username
 
 
 def _text(value: Value) -> str | None:
