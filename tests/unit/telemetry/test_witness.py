@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -83,3 +86,41 @@ def test_several_at_once_lose_no_line(tmp_path: Path, monkeypatch: pytest.Monkey
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(add, tenants))
     assert {tenant: one.seq for tenant, one in Witnesses(KEY, tmp_path).newest().items()} == dict.fromkeys(tenants, 29)
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file of this process grows beyond `size` bytes: a write up to there is cut short, the next one fails."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_no_half_line_and_is_made_up_for(tmp_path: Path) -> None:
+    witnesses = Witnesses(KEY, tmp_path)
+    witnesses.add([said(1)])
+    file = tmp_path / HOME_FILE
+    with room_for(file.stat().st_size + 50):
+        [trouble] = witnesses.add([said(2)])
+        witnesses.add([said(3)])
+    assert HOME_FILE in trouble
+    assert witnesses.owes
+    [view] = witnesses.views(ONE)
+    assert (list(view.statements), list(view.troubles)) == ([said(1)], [])
+    assert witnesses.add([]) == []
+    assert not witnesses.owes
+    [view] = witnesses.views(ONE)
+    assert (list(view.statements), list(view.troubles)) == ([said(1), said(3)], [])
+
+
+def test_half_a_line_of_a_machine_that_went_down_is_no_tampering(tmp_path: Path) -> None:
+    witnesses = Witnesses(KEY, tmp_path)
+    witnesses.add([said(1), said(2)])
+    file = tmp_path / HOME_FILE
+    file.write_bytes(file.read_bytes()[:-40])
+    witnesses.add([said(3)])
+    [view] = witnesses.views(ONE)
+    assert (list(view.statements), list(view.troubles)) == ([said(1), said(3)], [])

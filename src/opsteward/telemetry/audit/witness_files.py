@@ -62,16 +62,24 @@ class Witnesses:
         self._folders = list(folders)
         machine = hashlib.sha256(str(home).encode()).hexdigest()[:8]
         self._own_name = f"audit-heads-{socket.gethostname()}-{machine}.jsonl"
+        self._owed: dict[Path, list[Statement]] = {}
+
+    @property
+    def owes(self) -> bool:
+        """Whether a place could not be written to, and waits for what was said since."""
+        return bool(self._owed)
 
     def add(self, statements: Sequence[Statement]) -> list[str]:
-        """Write them down in every place, on disk when it returns. Returns what went wrong, place by place."""
-        text = "".join(self._line(one) + "\n" for one in statements).encode()
+        """Write them down in every place, on disk when it returns, with what a place is owed. Returns what went wrong,
+        place by place; the next call tries again."""
         troubles = []
         for path in (self._home / HOME_FILE, *(folder / self._own_name for folder in self._folders)):
+            due = [*self._owed.pop(path, ()), *statements]
             try:
                 with self._locked():
-                    _append(path, text)
+                    _append(path, "".join(self._line(one) + "\n" for one in due).encode())
             except OSError as error:
+                self._owed[path] = _last_of_each(due)
                 troubles.append(f"{path.name}: {error.strerror or error}")
         with suppress(OSError):
             self._thin_out(self._home / HOME_FILE)
@@ -175,15 +183,34 @@ class Witnesses:
             yield
 
 
+def _last_of_each(statements: Iterable[Statement]) -> list[Statement]:
+    """Of each tenant what was said last, and every break."""
+    kept = {(one.tenant_id, one.seq if one.breaks else None): one for one in statements}
+    return sorted(kept.values(), key=lambda one: one.at)
+
+
 def _append(path: Path, text: bytes) -> None:
-    """At the file's end and on the disk; after half a line begins a new one."""
+    """At the file's end and on the disk, or not at all: half a line, of a full disk or a crash, is taken off."""
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
     try:
-        size = os.fstat(descriptor).st_size
-        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        size = _whole_lines(descriptor)
+        os.ftruncate(descriptor, size)
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":  # more than a line, and none of ours
             text = b"\n" + text
-        while text:
-            text = text[os.write(descriptor, text) :]
-        os.fsync(descriptor)
+        try:
+            while text:
+                text = text[os.write(descriptor, text) :]
+            os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, size)
+            raise
     finally:
         os.close(descriptor)
+
+
+def _whole_lines(descriptor: int) -> int:
+    """Where the last whole line ends, in bytes."""
+    size = os.fstat(descriptor).st_size
+    last = os.pread(descriptor, _LINE_LIMIT, max(0, size - _LINE_LIMIT))
+    end = last.rfind(b"\n")
+    return size if end < 0 and size > _LINE_LIMIT else size - len(last) + end + 1

@@ -59,7 +59,7 @@ class Witnessing:
             if self._looked_at.get(tenant_id) != end and not self._is_known(known.get(tenant_id), end):
                 statements.append(await self._look_at(tenant_id, known.get(tenant_id)))
             self._looked_at[tenant_id] = end
-        if statements:
+        if statements or self._witnesses.owes:
             for trouble in await in_thread(self._witnesses.add, statements):
                 log.error("telemetry.audit.witness_not_written", reason=trouble)
             known.update({said.tenant_id: said for said in statements})
