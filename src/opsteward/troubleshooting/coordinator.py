@@ -115,7 +115,8 @@ class Coordinator:
             if row.status == "ended":
                 return str(row.outcome)
             over = outcome in ("resolved", "healthy")
-            summary = _summary(outcome, [Issue.model_validate(i) for i in row.issues], row.tried)
+            issues = [Issue.model_validate(each) for each in row.issues]
+            summary = _summary(outcome, issues, row.tried, row.choice.get("held_back", []))
             row.resolutions = [_resolution(outcome, row.tried).model_dump(mode="json")] if row.tried else []
             row.health_score = 100 if over else row.health_score
             write_phase(row, "report", round_number=0, summary=summary, started=started, ended=time.time())
@@ -166,7 +167,7 @@ class Coordinator:
         )
 
 
-def _summary(outcome: str, issues: Sequence[Issue], tried: Sequence[Attempt]) -> str:
+def _summary(outcome: str, issues: Sequence[Issue], tried: Sequence[Attempt], held_back: Sequence[str]) -> str:
     attempts = attempts_in_words(tried)
     if outcome == "resolved":
         return f"repaired by {tried[-1]['action']} on {tried[-1]['system']} and proven healthy"
@@ -177,6 +178,8 @@ def _summary(outcome: str, issues: Sequence[Issue], tried: Sequence[Attempt]) ->
     if outcome == "healthy":
         return "no fault found: all systems are healthy"
     found = findings_in_words(issues)
+    if held_back:
+        return f"{found}. Tried: {attempts or 'nothing'}. Held back: {'; '.join(held_back)}"
     return f"{found}. Tried: {attempts or 'nothing, because no standing order covers it'}"
 
 

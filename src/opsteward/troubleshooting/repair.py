@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.service import ActionService
 from opsteward.actions.types import HELPED, ActionView, ApprovalView, Limits, NewAction, RunStatus
-from opsteward.events.standing_orders.document import Subject
+from opsteward.events.standing_orders.document import FaultyOrder, StandingOrder, Subject
 from opsteward.events.standing_orders.service import StandingOrders, limits_of
 from opsteward.events.types import IncidentStatus
 from opsteward.troubleshooting.service import get_row, write_phase
@@ -40,7 +40,7 @@ class Repair:
         async with self._context.unit_of_work(case) as session:
             row = await get_row(session, case.session_id)
             issues = [Issue.model_validate(item) for item in row.issues]
-            choice, proposals = await self._covered_fix(session, issues, row.tried)
+            choice, proposals, held_back = await self._covered_fix(session, issues, row.tried)
             tried = bool(row.tried)
             attempts = attempts_in_words(row.tried)
             over = await self._is_over(session, row.incident_id)
@@ -54,7 +54,7 @@ class Repair:
             outcome = "escalated" if issues or tried else "inconclusive"
         async with self._context.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
-            row.choice = {**choice, "round": number}
+            row.choice = {**choice, "round": number, "held_back": held_back}
         await self._context.end_phase(
             case, "prioritise", number, started, _choice_in_words(outcome, choice, issues, proposals, attempts), {}
         )
@@ -69,15 +69,17 @@ class Repair:
 
     async def _covered_fix(
         self, session: AsyncSession, issues: Sequence[Issue], tried: Sequence[Attempt]
-    ) -> tuple[Choice, list[str]]:
+    ) -> tuple[Choice, list[str], list[str]]:
+        """The fix; those that no order allows, in words; and why a faulty order holds some of them back."""
         already = {(t["action"], t["system_id"]) for t in tried}
         proposals: list[str] = []
+        held_back: list[str] = []
         for issue in issues:
             order = await self._orders.match(session, _subject(issue)) if issue.fixes else None
             for fix in issue.fixes:
                 if (fix.action, str(issue.system_id)) in already:
                     continue
-                if order is not None and order.action == fix.action:
+                if isinstance(order, StandingOrder) and order.action == fix.action:
                     choice: Choice = {
                         "issue": issue.model_dump(mode="json"),
                         "fix": fix.model_dump(mode="json"),
@@ -85,9 +87,13 @@ class Repair:
                         "approval": order.approval,
                         "limits": limits_of(order).as_dict(),
                     }
-                    return choice, proposals
-                proposals.append(f"{fix.action} on {issue.system}: no standing order allows it ({fix.reason})")
-        return {}, proposals
+                    return choice, proposals, []
+                reason = "no standing order allows it"
+                if isinstance(order, FaultyOrder):
+                    held_back.append(f"{fix.action} on {issue.system}: {order.reason}")
+                    reason = order.reason
+                proposals.append(f"{fix.action} on {issue.system}: {reason} ({fix.reason})")
+        return {}, proposals, held_back
 
     async def request(self, case: Case, number: int) -> str:
         """Request the chosen fix as an action. Returns the run's id; repeating gives the same run."""

@@ -24,9 +24,10 @@ class Pace(TypedDict):
 
 
 class Choice(TypedDict, total=False):
-    """The fix that a round has chosen; without `fix` it chose none."""
+    """The fix that a round has chosen; without `fix` it chose none. `held_back`: why a fix that there is was not."""
 
     round: int
+    held_back: list[str]
     issue: JsonObject
     fix: JsonObject
     order: str
