@@ -30,7 +30,7 @@ from opsteward.troubleshooting.diagnosis import DOMAINS, Diagnosis
 from opsteward.troubleshooting.models import Session
 from opsteward.troubleshooting.repair import FIX, Repair, attempts_in_words
 from opsteward.troubleshooting.service import RESUME_WORKFLOW, SESSION_WORKFLOW, finish, get_row, write_phase
-from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext
+from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext, unseen_in_words
 from opsteward.troubleshooting.types import Attempt, FixAction, Issue, Pace, ResolutionReport
 
 WAITING = "waiting"
@@ -117,6 +117,8 @@ class Coordinator:
             over = outcome in ("resolved", "healthy")
             issues = [Issue.model_validate(each) for each in row.issues]
             summary = _summary(outcome, issues, row.tried, row.choice.get("held_back", []))
+            if not over and (unseen := row.choice.get("unseen")):
+                summary += f". Could not look at {unseen_in_words(unseen)}"
             row.resolutions = [_resolution(outcome, row.tried).model_dump(mode="json")] if row.tried else []
             row.health_score = 100 if over else row.health_score
             write_phase(row, "report", round_number=0, summary=summary, started=started, ended=time.time())

@@ -15,7 +15,7 @@ from opsteward.events.standing_orders.document import FaultyOrder, StandingOrder
 from opsteward.events.standing_orders.service import StandingOrders, limits_of
 from opsteward.events.types import IncidentStatus
 from opsteward.troubleshooting.service import get_row, write_phase
-from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext
+from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext, unseen_in_words
 from opsteward.troubleshooting.types import Attempt, Choice, Fix, Issue, Pace
 
 FIX = "fix"
@@ -44,17 +44,20 @@ class Repair:
             tried = bool(row.tried)
             attempts = attempts_in_words(row.tried)
             over = await self._is_over(session, row.incident_id)
+        unseen: dict[str, str] = {}
         if over:
             choice, outcome = {}, "stopped"
         elif choice:
             outcome = FIX
-        elif not issues and await self._context.all_healthy(case):
-            outcome = "healthy"
+        elif issues:
+            outcome, unseen = "escalated", (await self._context.scope(case)).unseen
         else:
-            outcome = "escalated" if issues or tried else "inconclusive"
+            looked = await self._context.look(case)
+            unseen = looked.blind
+            outcome = "healthy" if looked.healthy else "escalated" if tried else "inconclusive"
         async with self._context.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
-            row.choice = {**choice, "round": number, "held_back": held_back}
+            row.choice = {**choice, "round": number, "held_back": held_back, "unseen": unseen}
         await self._context.end_phase(
             case, "prioritise", number, started, _choice_in_words(outcome, choice, issues, proposals, attempts), {}
         )
@@ -174,8 +177,11 @@ class Repair:
             await self._context.set_status(
                 case, IncidentStatus.VERIFYING, "Verifying that the systems are healthy", number
             )
-        healthy = await (self._context.becomes_healthy(case) if helped else self._context.all_healthy(case))
-        if helped and not healthy:
+        looked = await (
+            self._context.look_until_well(case, target=attempt["system"]) if helped else self._context.look(case)
+        )
+        healthy = looked.healthy
+        if helped and looked.sick:
             async with self._context.unit_of_work(case) as session:
                 await self._action_service.freeze(
                     session,
@@ -184,6 +190,8 @@ class Repair:
                     reason="it worked as an action, but the systems did not become healthy",
                 )
         words = "all systems are healthy" if healthy else "still not healthy"
+        if not healthy and not looked.sick:
+            words = f"what could be looked at is healthy, but not {unseen_in_words(looked.blind)}"
         if not healthy and attempt["status"] in NOT_DONE:
             words = f"still not healthy; nothing was done, because {attempt['action']} was {attempt['status']}"
         await self._context.end_phase(
