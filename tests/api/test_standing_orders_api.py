@@ -149,22 +149,104 @@ async def test_all_errors_are_told_at_once(tenant: Tenant) -> None:
     assert all(e["remedy"] for e in problem["errors"])
 
 
-async def test_an_order_that_holds_up_no_longer_is_named_and_the_others_stay(tenant: Tenant) -> None:
-    """As after an upgrade that took an action away: the text is in force already."""
-    text = SOUND.replace("postgresql.terminate_session", "vanished.action")
+def put_in_force(tenant: Tenant, text: str) -> None:
+    """As after an upgrade that took something away: the text is in force already."""
     tenant.instance.sql(
         "insert into opsteward.standing_order_versions (tenant_id, id, version, text, applied_by, applied_at)"
         " values (%s, gen_random_uuid(), 1, %s, 'operator:x', now())",
         tenant.id,
         text,
     )
+
+
+async def test_an_order_that_holds_up_no_longer_is_named_and_the_others_stay(tenant: Tenant) -> None:
+    put_in_force(tenant, SOUND.replace("postgresql.terminate_session", "vanished.action"))
     found = (await tenant.http.get(PATH)).json()
     assert found["orders"] == ["tell-admin"]
     (problem,) = found["problems"]
     assert (problem["line"], problem["field"]) == (6, "orders.0.action")
     assert "vanished.action" in problem["problem"]
+    (faulty,) = found["faulty"]
+    assert (faulty["name"], faulty["line"]) == ("unblock-checkout", 6)
     decided = await tenant.http.post("/agent/decide-action/", json={"event_type": "system_error", "severity": "high"})
     assert decided.json()["action"] == "notify_admin"
+
+
+NARROW = """version: 1
+orders:
+  - name: scanner-of-our-own
+    match: {category: security_issue, source: our-scanner}
+    action: vanished.action
+    approval: required
+  - name: all-attacks
+    match: {category: security_issue}
+    action: notify_admin
+    approval: auto
+"""
+
+
+async def test_no_later_order_acts_where_a_faulty_one_may_have_decided(tenant: Tenant) -> None:
+    put_in_force(tenant, NARROW)
+    attack = {"message": "SQL injection attempt: ' or 1=1 --"}
+    events = [attack | {"source": source} for source in ("our-scanner", "waf")]
+    answer = await tenant.http.post("/api/v1/events", json=events)
+    assert [one["action"] for one in answer.json()["events"]] == ["escalate", "notify_admin"]
+    actions = tenant.instance.sql(
+        "select action, requested_by, reason, limits->>'per_hour' from opsteward.action_runs where tenant_id = %s"
+        " order by action",
+        tenant.id,
+    )
+    assert [(one[0], one[1], one[3]) for one in actions] == [
+        ("escalate", "standing-order:scanner-of-our-own", "30"),
+        ("notify_admin", "standing-order:all-attacks", "10"),
+    ]
+    assert "is faulty (line 5: orders.0.action: there is no action 'vanished.action')" in actions[0][2]
+    asked = {"event_type": "security_issue", "severity": "high", "context": {"source": "our-scanner"}}
+    decided = (await tenant.http.post("/agent/decide-action/", json=asked)).json()
+    assert decided["action"] == "escalate"
+    assert "standing order scanner-of-our-own is faulty" in decided["reason"]
+
+
+async def test_a_text_that_is_read_no_longer_lets_nothing_act_by_itself(tenant: Tenant) -> None:
+    put_in_force(tenant, NARROW.replace("version: 1", "version: 7"))
+    assert [one["name"] for one in (await tenant.http.get(PATH)).json()["faulty"]] == ["the whole text"]
+    answer = await tenant.http.post(
+        "/api/v1/events", json={"message": "kernel: Out of memory: Killed process 4711 (java)", "source": "waf"}
+    )
+    assert answer.json()["events"][0]["action"] == "escalate"
+
+
+async def test_an_order_keeps_its_hold_on_a_system_that_is_renamed(tenant: Tenant) -> None:
+    system = {"name": "pay-db", "type": "service", "endpoint": "http://127.0.0.1:9/", "criticality": "backup"}
+    made = (await tenant.http.post("/api/v1/systems", json=system)).json()
+    text = """version: 1
+orders:
+  - {name: hush-pay, match: {category: system_error, system: Pay-DB}, action: log_only}
+  - {name: all-errors, match: {category: system_error}, action: notify_admin, approval: auto}
+"""
+    await apply(tenant, text)
+    event = {"message": "could not connect: connection refused", "error_type": "ConnectionError"}
+
+    async def decided(source: str) -> str:
+        answer = await tenant.http.post("/api/v1/events", json=event | {"source": source})
+        return str(answer.json()["events"][0]["action"])
+
+    assert await decided("pay-db") == "log_only"
+    assert (await tenant.http.get(PATH)).json()["problems"] == []
+    answer = await tenant.http.patch(f"/api/v1/systems/{made['id']}", json={"name": "payments"})
+    assert answer.status_code == 200, answer.text
+    assert (await decided("payments"), await decided("pay-db"), await decided("cron")) == (
+        "escalate",
+        "escalate",
+        "notify_admin",
+    )
+    found = (await tenant.http.get(PATH)).json()
+    assert [(one["line"], one["field"]) for one in found["problems"]] == [(3, "hush-pay.match.system")]
+    assert "called 'payments' now" in found["problems"][0]["problem"]
+    assert (await tenant.http.delete(f"/api/v1/systems/{made['id']}")).status_code in (200, 204)
+    assert await decided("pay-db") == "escalate"
+    await apply(tenant, text.replace("Pay-DB", "shop-*"))
+    assert await decided("pay-db") == "notify_admin"
 
 
 async def test_reading_is_for_all_and_writing_for_few(tenant: Tenant) -> None:

@@ -45,3 +45,21 @@ def test_an_unknown_system_is_named(live: Live) -> None:
     done = company.owner.cli("troubleshoot", "--system", "nowhere")
     assert done.returncode == 1
     assert "system: 'nowhere' is no registered system" in done.stderr
+
+
+def test_doctor_and_show_name_a_faulty_standing_order(live: Live) -> None:
+    company = live.tenant(f"faulty-{uuid4().hex[:8]}")
+    text = "version: 1\norders:\n  - {name: narrow, match: {finding: process_down}, action: gone.action}\n"
+    live.sql(
+        "insert into opsteward.standing_order_versions (tenant_id, id, version, text, applied_by, applied_at)"
+        " values (%s, gen_random_uuid(), 1, %s, 'operator:x', now())",
+        company.id,
+        text,
+    )
+    looked = company.owner.cli("doctor", "--json")
+    assert looked.returncode == 1
+    (finding,) = [each for each in json.loads(looked.stdout) if each["check"] == "standing orders"]
+    assert finding["status"] == "failed"
+    assert "line 3: orders.0.action: there is no action 'gone.action'" in finding["detail"]
+    shown = company.owner.cli("standing-orders", "show").stdout
+    assert "faulty: narrow: what it may have meant goes to a person" in shown

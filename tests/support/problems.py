@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 
+from support.foreign_words import foreign_words
+
 
 def problem_of(response: httpx.Response, status: int) -> dict[str, Any]:
     """The problem document of a refusal with this status; fails the test for anything else."""
@@ -24,6 +26,8 @@ def why_no_problem(response: httpx.Response) -> str | None:
     document = response.json()
     if document.get("status") != response.status_code:
         return f"its status is {document.get('status')}"
+    if foreign := foreign_words(response.text):
+        return f"speaks in a library's words, {foreign}: {response.text[:300]}"
     missing = [name for name in ("type", "title", "detail", "code", "correlation_id") if not document.get(name)]
     return f"says no {missing}" if missing else None
 

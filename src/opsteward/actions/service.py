@@ -28,7 +28,8 @@ from opsteward.contracts.registry import Registry, scheme_of
 from opsteward.core.bus import Bus
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
-from opsteward.core.errors import Conflict, Denied, FieldProblem, Invalid, NotFound
+from opsteward.core.error_words import problems_of
+from opsteward.core.errors import Conflict, Denied, Invalid, NotFound
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
 from opsteward.core.log import correlation_id
@@ -313,9 +314,5 @@ def check_params(model: type[BaseModel], params: Mapping[str, object]) -> JsonOb
     try:
         return model.model_validate(dict(params)).model_dump(mode="json")
     except ValidationError as error:
-        raise Invalid(
-            problems=[
-                FieldProblem(field=".".join(["params", *map(str, e["loc"])]), problem=e["msg"])
-                for e in error.errors(include_input=False, include_url=False)
-            ]
-        ) from None
+        found = error.errors(include_input=False, include_url=False)
+        raise Invalid(problems=problems_of(found, prefix="params", given=params)) from None

@@ -26,8 +26,8 @@ async def send(session: AsyncSession, *, to: str, sender: str, body: Mapping[str
     """Leave a message for the agent named `to`. Raises NotFound, Invalid for a body that is too large or no JSON."""
     try:
         size = len(canonical_json(dict(body)).encode())
-    except (TypeError, ValueError) as error:
-        raise Invalid.field("body", f"is no JSON: {error}", "send JSON values only") from None
+    except (TypeError, ValueError):
+        raise Invalid.field("body", "holds what JSON has no form for", "send JSON values only") from None
     if size > MAX_BODY_BYTES:
         raise Invalid.field("body", f"is {size} bytes, the most is {MAX_BODY_BYTES}", "send a reference to the data")
     tenant_id = tenant_of(session)

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from opsteward.agents.types import KindInfo
 from opsteward.contracts.agent import AnyAgent
-from opsteward.core.errors import FieldProblem, Invalid
+from opsteward.core.error_words import problems_of
+from opsteward.core.errors import Invalid
 
 _MAX_PARAMS_BYTES = 65_536
 
@@ -63,11 +64,9 @@ class AgentRegistry:
         try:
             validated(agent, params)
         except ValidationError as error:
+            found = error.errors(include_input=False, include_url=False)
             raise Invalid(
-                problems=[
-                    FieldProblem(field=".".join(["params", *map(str, e["loc"])]), problem=e["msg"], remedy=_SEE_KINDS)
-                    for e in error.errors(include_input=False, include_url=False)[:20]
-                ]
+                problems=problems_of(found, prefix="params", given=params, limit=20, remedy=_SEE_KINDS)
             ) from None
         size = len(json.dumps(dict(params), ensure_ascii=False).encode())
         if size > _MAX_PARAMS_BYTES:

@@ -12,6 +12,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from opsteward.core.error_words import problems_of
 from opsteward.core.errors import FieldProblem, Invalid, OpsError
 from opsteward.core.log import correlated, correlation_id, get_logger
 from opsteward.core.redact import redact_text
@@ -75,26 +76,6 @@ def of_crash(error: Exception, *, path: str) -> JSONResponse:
     )
 
 
-def field_path(location: Sequence[int | str]) -> str:
-    """A validator's location as a dotted field name: without the part that says where in the request it stood."""
-    parts = list(location)
-    if parts and parts[0] in ("body", "query", "path", "header", "cookie"):
-        parts = parts[1:]
-    return ".".join(str(part) for part in parts) or "body"
-
-
-def field_problems(errors: Sequence[Any]) -> list[FieldProblem]:
-    """A validator's errors as field problems; the refused value itself is not repeated."""
-    return [
-        FieldProblem(
-            field=field_path(error["loc"]),
-            problem=str(error["msg"]),
-            remedy="leave it out" if error["type"] == "extra_forbidden" else "",
-        )
-        for error in errors[:100]
-    ]
-
-
 def allowed_methods(request: Request) -> set[str]:
     """What may be asked of the request's path, by all routes that have it."""
     found: set[str] = set()
@@ -103,6 +84,14 @@ def allowed_methods(request: Request) -> set[str]:
         if match is not Match.NONE:
             found |= route.methods or set()
     return found or {"GET", "HEAD"}  # in a mounted folder, which is only read
+
+
+def _of_request(error: RequestValidationError) -> list[FieldProblem]:
+    """What is wrong with a request's parts: only its body is at hand as it was given."""
+    parts: dict[bool, list[Any]] = {True: [], False: []}
+    for one in error.errors():
+        parts[one["loc"][:1] == ("body",)].append(one)
+    return [*problems_of(parts[False]), *problems_of(parts[True], given=error.body)]
 
 
 def install(app: FastAPI) -> None:
@@ -114,7 +103,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _validation(_: Request, error: RequestValidationError) -> JSONResponse:
-        return of_error(Invalid(problems=field_problems(error.errors())))
+        return of_error(Invalid(problems=_of_request(error)))
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:

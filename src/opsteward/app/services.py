@@ -156,7 +156,7 @@ def _wire(
     )
     action_service = ActionService(registry, inventory, bus, second_person)
     incidents = Incidents(bus)
-    orders = StandingOrders(known_actions(registry))
+    orders = StandingOrders(known_actions(registry), inventory)
     intake = Intake(bus, incidents, orders, inventory)
     sessions = Sessions(inventory)
     Subscriptions(intake=intake, incidents=incidents, action_service=action_service, sessions=sessions).connect(bus)

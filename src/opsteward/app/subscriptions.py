@@ -17,9 +17,10 @@ from opsteward.core.json_types import JsonObject
 from opsteward.core.redact import redact, redact_json
 from opsteward.directory.types import EnrollmentOverdue
 from opsteward.events import timeline
+from opsteward.events.event_decisions import QUIET_ACTIONS
 from opsteward.events.event_drafts import shortened
 from opsteward.events.incidents import Incidents
-from opsteward.events.intake import QUIET_ACTIONS, Intake
+from opsteward.events.intake import Intake
 from opsteward.events.types import (
     IncidentChanged,
     IncidentDecided,

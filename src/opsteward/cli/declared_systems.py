@@ -10,6 +10,7 @@ from opsteward.cli.client import Client
 from opsteward.cli.failures import REFUSED, Failure
 from opsteward.cli.references import id_of
 from opsteward.client.connection import Call
+from opsteward.core.format_words import yaml_problem
 from opsteward.core.json_types import JsonObject
 
 _SIGNS = {"create": "+", "change": "~", "remove": "-", "unchanged": " ", "not_declared": "?"}
@@ -88,7 +89,8 @@ def _read(file: Path) -> JsonObject:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
-        raise Failure(f"{file} is no YAML{where}: {getattr(error, 'problem', error)}", code=REFUSED) from None
+        problem, remedy = yaml_problem(f"{getattr(error, 'problem', '')} {getattr(error, 'context', '')}")
+        raise Failure(f"{file} is no YAML{where}: {problem}; {remedy}", code=REFUSED) from None
     if isinstance(found, list):
         found = {"systems": found}
     if not isinstance(found, dict):

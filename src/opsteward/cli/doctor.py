@@ -52,6 +52,7 @@ def _examine() -> Iterator[Finding]:
         yield from _attempt("plug-in", partial(_plugin, name), "correct OPSTEWARD_PLUGINS")
     yield from _attempt("database", lambda: _database(settings), "start Opsteward once, or see DATABASE_URL")
     yield from _attempt("instance", _instance, "start one with 'opsteward up', or set OPSTEWARD_URL")
+    yield from _standing_orders()
 
 
 def _attempt(name: str, look: Callable[[], str], remedy: str) -> Iterator[Finding]:
@@ -131,3 +132,20 @@ def _instance() -> str:
     client = Client(timeout=5)
     me = client.send(administration.me())
     return f"{client.url} answers; signed in as {me['operator']} of {me['tenant']}"
+
+
+def _standing_orders() -> Iterator[Finding]:
+    """Whether each standing order in force holds up; nothing where no instance answers, which is said already."""
+    from opsteward.cli.client import CallFailed, Client, NoInstance
+    from opsteward.client.operations import standing_orders
+
+    try:
+        found = Client(timeout=5).send(standing_orders.get_standing_orders())
+    except (CallFailed, NoInstance, OSError, OpsError):
+        return
+    for one in found["problems"]:
+        status = "failed" if found["faulty"] else "warning"
+        words = f"line {one['line']}: {one['field']}: {one['problem']}"
+        yield Finding("standing orders", status, words, f"{one['remedy']}, and apply the file again")
+    if not found["problems"]:
+        yield Finding("standing orders", "ok", f"version {found['version']}: {len(found['orders'])} hold")

@@ -115,22 +115,15 @@ def field_lines(fields: Sequence[Mapping[str, object]], sent: object = None) -> 
     for one in fields:
         field = str(one.get("field") or "")
         places = (f"{name} {one[name]}, " for name in ("line", "column") if one.get(name))
-        value, said = _value(sent, field), in_our_words(str(one.get("problem", "")))
+        value, said = _value(sent, field), str(one.get("problem", ""))
         if value and value not in said:
             said = f"{value} {said}"
         yield joined(f"{''.join(places)}{field}: {said}", str(one.get("remedy") or ""))
 
 
 def in_our_words(problem: str) -> str:
-    """A validator's sentence as one of ours."""
-    problem = problem.partition(", unable to parse")[0].removeprefix("Value error, ")
-    if problem == "Field required":
-        return "is missing; give it"
-    return (
-        problem.replace("Input should be", "must be")
-        .replace("Input should have", "must have")
-        .replace("must be a valid string", "must be text")
-    )
+    """What the parser of the command line says of a value, as one of our sentences."""
+    return problem.partition(", unable to parse")[0].replace("Input should be", "must be")
 
 
 def _value(sent: object, field: str) -> str:

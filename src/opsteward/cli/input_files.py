@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn, cast
 
 from opsteward.cli.failures import Failure, reason_of
+from opsteward.core.format_words import why_no_json
 from opsteward.core.json_types import Json, JsonObject
 
 MAX_BYTES = 256 * 1024 * 1024
@@ -104,20 +105,13 @@ def parsed(text: str, where: str, *, of_line: bool = False) -> Json:
         return cast(Json, json.loads(text, parse_constant=refused))
     except json.JSONDecodeError as error:
         line = "" if of_line or "\n" not in text.strip() else f"line {error.lineno}, "
-        raise Failure(f"{where}: {line}column {error.colno} is no JSON ({_why(error)}); correct it there") from None
+        raise Failure(
+            f"{where}: {line}column {error.colno} is no JSON ({why_no_json(error)}); correct it there"
+        ) from None
     except RecursionError:
         raise Failure(f"{where}: is nested too deeply; send it flatter") from None
     except ValueError:
         raise Failure(f"{where}: holds a number of too many digits; write a shorter one, or text") from None
-
-
-def _why(error: json.JSONDecodeError) -> str:
-    rest = error.doc[error.pos : error.pos + 1]
-    if not rest:
-        return "it ends too early"
-    if error.msg.startswith("Extra data"):
-        return "something follows after its end"
-    return f"unexpected {rest!r}"
 
 
 def _is_json(text: str) -> bool:

@@ -63,13 +63,16 @@ def map_sample(
     from opsteward.cli.client import Client
     from opsteward.cli.failures import Failure
     from opsteward.cli.input_files import read_text
+    from opsteward.core.format_words import json_problem
 
     try:
         asked = {"source": source, "body": json.loads(read_text(sample))}
         if mapping is not None:
             asked["shapes"] = (yaml.safe_load(read_text(mapping)) or {}).get("shapes", [])
-    except (ValueError, yaml.YAMLError, AttributeError) as error:
-        raise Failure(f"a file can't be read: {error}") from None
+    except ValueError as error:
+        raise Failure(f"{sample} {json_problem(error)}") from None
+    except (yaml.YAMLError, AttributeError):
+        raise Failure(f"{mapping} is no YAML with 'shapes: [...]'; write each as the guide on sources shows") from None
     found = Client().post("/api/v1/sources/preview", asked)
     if as_json:
         show.as_json(found)

@@ -51,11 +51,13 @@ def show_orders(as_json: Json = False) -> None:
     if as_json:
         show.as_json(found)
         return
-    version = {key: value for key, value in found.items() if key not in ("text", "orders", "problems")}
+    version = {key: value for key, value in found.items() if key not in ("text", "orders", "faulty", "problems")}
     show.record({k: actors.in_words(client, v) if isinstance(v, str) else v for k, v in version.items()})
     show.table([{"order": name} for name in found["orders"]], ["order"], empty="No order.")
+    for one in found["faulty"]:
+        show.say(f"faulty: {one['name']}: what it may have meant goes to a person ({one['problem']})")
     for each in found["problems"]:
-        show.say(f"left out: line {each['line']}, {each['field']}: {each['problem']}; {each['remedy']}")
+        show.say(f"to mend: line {each['line']}, {each['field']}: {each['problem']}; {each['remedy']}")
 
 
 @app.command("export")

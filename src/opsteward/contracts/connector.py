@@ -11,7 +11,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
-from opsteward.core.errors import FieldProblem, Invalid
+from opsteward.core.error_words import problems_of
+from opsteward.core.errors import Invalid
 
 
 class OwnServer(Protocol):
@@ -85,12 +86,8 @@ def parse_fields(model: type[FieldsT], values: Mapping[str, object], *, prefix: 
     try:
         return model.model_validate({key: values[key] for key in model.model_fields if key in values})
     except ValidationError as exc:
-        raise Invalid(
-            problems=[
-                FieldProblem(field=".".join([prefix, *(str(part) for part in e["loc"])]), problem=e["msg"])
-                for e in exc.errors(include_url=False, include_context=False, include_input=False)
-            ]
-        ) from None
+        found = exc.errors(include_url=False, include_input=False)
+        raise Invalid(problems=problems_of(found, prefix=prefix, given=values)) from None
 
 
 def split_endpoint(endpoint: str, *, field_name: str = "endpoint") -> SplitResult:

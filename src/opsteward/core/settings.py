@@ -13,9 +13,12 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from opsteward.core.error_words import said
 from opsteward.core.errors import FieldProblem, Invalid
+from opsteward.core.format_words import toml_problem
 from opsteward.core.running_instance import default_home, toml_file
 
 _PREFIX = "OPSTEWARD_"
@@ -123,7 +126,7 @@ def read_groups(groups: Mapping[str, type[SettingsGroup]], overrides: Mapping[st
     try:
         strange = [name for name in (*_file_values(), *overrides) if name not in flat]
     except tomllib.TOMLDecodeError as error:
-        raise Invalid.field(str(toml_file()), f"is no TOML: {error}", "see docs/reference/settings.md") from None
+        raise Invalid.field(str(toml_file()), toml_problem(error), "see docs/reference/settings.md") from None
     problems += [_unknown(f"{_PREFIX}{name.upper()}") for name in strange]
     read: dict[str, SettingsGroup] = {}
     for name, group in groups.items():
@@ -131,9 +134,7 @@ def read_groups(groups: Mapping[str, type[SettingsGroup]], overrides: Mapping[st
         try:
             read[name] = group.model_validate(given)
         except ValidationError as error:
-            problems += [
-                _wrong(group, str(e["loc"][0]) if e["loc"] else "", e["msg"]) for e in error.errors(include_input=False)
-            ]
+            problems += [_wrong(group, e) for e in error.errors(include_input=False)]
     if problems:
         raise Invalid(problems=list({problem.field: problem for problem in problems}.values()))
     return read
@@ -165,11 +166,12 @@ def _unknown(variable: str) -> FieldProblem:
     return FieldProblem(field=variable, problem="is not a setting", remedy="see docs/reference/settings.md")
 
 
-def _wrong(group: type[SettingsGroup], location: str, problem: str) -> FieldProblem:
-    """`location` is empty for a list or an object that can't be read: the library names its field within the text."""
+def _wrong(group: type[SettingsGroup], error: ErrorDetails) -> FieldProblem:
+    """The place is empty for a list or an object that can't be read: the library names its field within the text."""
+    location, (problem, remedy) = str(error["loc"][0]) if error["loc"] else "", said(error)
     for variable, name, _ in variables(group):
         if location in (name, variable):
-            return FieldProblem(field=variable, problem=problem)
-        if not location and f'"{name}"' in problem:
+            return FieldProblem(field=variable, problem=problem, remedy=remedy)
+        if not location and f'"{name}"' in error["msg"]:
             return FieldProblem(field=variable, problem="is no JSON", remedy="see docs/reference/settings.md")
-    return FieldProblem(field=location or "settings", problem=problem)
+    return FieldProblem(field=location or "settings", problem=problem, remedy=remedy)

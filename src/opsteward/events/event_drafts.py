@@ -15,9 +15,10 @@ from opsteward.core.json_types import JsonObject
 from opsteward.events.affected_objects import object_of
 from opsteward.events.classification import classify
 from opsteward.events.decided_groups import GroupDecision
-from opsteward.events.decision_table import EventAction, decide, usual_priority
+from opsteward.events.decision_table import decide
+from opsteward.events.event_decisions import decided as decided_by
 from opsteward.events.fingerprint import fingerprint
-from opsteward.events.standing_orders.document import StandingOrder, Subject, first_match
+from opsteward.events.standing_orders.document import Rule, StandingOrder, Subject, first_match
 from opsteward.events.types import NewEvent, TakenEvent
 from opsteward.systems.types import KnownSystem
 
@@ -118,7 +119,7 @@ def worst_severity(drafts: Sequence[Draft]) -> str:
 def draft_of(
     event: NewEvent,
     system: KnownSystem | None,
-    orders: Sequence[StandingOrder],
+    orders: Sequence[Rule],
     tenant_id: UUID,
     at: datetime,
     decided: GroupDecision | None = None,
@@ -148,11 +149,7 @@ def draft_of(
         ).key
     )
     decision = decide(event_type=category, severity=severity, message=event.message, context=event.context)
-    order = first_match(orders, _subject(event, system, category, severity), at)
-    action, priority, reason = str(decision.action), decision.priority, f"rule {decision.rule_id}: {decision.reason}"
-    if order is not None:
-        action, reason = order.action, f"standing order {order.name}"
-        priority = usual_priority(action) if action in set(EventAction) else priority
+    done = decided_by(decision, first_match(orders, _subject(event, system, category, severity), at))
     row: EventRow = {
         "id": uuid7(),
         "tenant_id": tenant_id,
@@ -166,8 +163,8 @@ def draft_of(
         "resolved": event.resolved,
         "category": category,
         "severity": severity,
-        "action": action,
-        "priority": priority,
+        "action": done.action,
+        "priority": done.priority,
         "confidence": 1.0 if event.category or corrected else classified.confidence,
         "rule_id": "health check" if event.category else "correction" if corrected else classified.rule_id,
         "fingerprint": (decided.joins if decided else None) or key,
@@ -175,7 +172,8 @@ def draft_of(
         "object_key": "" if event.category or event.group_key else object_of(event.message, event.context),
         "incident_id": None,
     }
-    return Draft(event=event, row=row, system=system, order=order, reason=reason, apart=bool(decided and decided.apart))
+    apart = bool(decided and decided.apart)
+    return Draft(event=event, row=row, system=system, order=done.order, reason=done.reason, apart=apart)
 
 
 def _subject(event: NewEvent, system: KnownSystem | None, category: str, severity: str) -> Subject:

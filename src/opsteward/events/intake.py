@@ -25,6 +25,7 @@ from opsteward.core.db import tenant_of, when_committed
 from opsteward.core.errors import Invalid
 from opsteward.events import recoveries, timeline
 from opsteward.events.classification import Category
+from opsteward.events.event_decisions import QUIET_ACTIONS
 from opsteward.events.event_drafts import Draft, draft_of, taken
 from opsteward.events.group_decisions import decisions_for
 from opsteward.events.incident_opening import Opening, open_all, put_together, raise_all
@@ -35,8 +36,6 @@ from opsteward.events.types import IncidentChanged, IncidentStatus, NewEvent, Ta
 from opsteward.systems.service import Inventory
 from opsteward.telemetry.metrics import EVENTS
 
-#: What is only noted or answered opens no incident.
-QUIET_ACTIONS = frozenset({"log_only", "return_validation_error"})
 #: An echo that arrives this long after the end of an incident, of something that happened before it, belongs to it.
 _ECHO = timedelta(minutes=5)
 _DRAFT_SECONDS = 10.0  # of processor time
@@ -73,7 +72,7 @@ class Intake:
     async def _drafts(self, session: AsyncSession, events: Sequence[NewEvent]) -> list[Draft]:
         names = {e.source.casefold() for e in events if e.source and e.system is None}
         systems = await self._inventory.by_name(session, names=names) if names else {}
-        orders = (await self._orders.in_force(session)).orders
+        orders = (await self._orders.in_force(session)).rules
         tenant_id, at = tenant_of(session), now()
 
         def draft_all() -> list[Draft]:

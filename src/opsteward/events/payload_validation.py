@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from opsteward.core.errors import FieldProblem, Invalid
+from opsteward.core.format_words import schema_problem
 from opsteward.core.json_types import Json
 
 if TYPE_CHECKING:
@@ -113,18 +114,18 @@ def _validator(schema: Mapping[str, Json]) -> Validator:
         return library.validator_for(dict(schema), offline=True, pattern_options=patterns)
     except (library.ValidationError, library.ReferencingError, ValueError) as error:
         where = ".".join(str(part) for part in getattr(error, "instance_path", ()))
-        problem = str(getattr(error, "message", error)).partition("\n")[0]
+        kind = getattr(error, "kind", None)
+        problem = schema_problem(kind) if kind is not None else "refers to what can't be found, or can't be read"
         remedy = "send a valid schema, with all that it refers to under $defs; nothing is fetched"
         raise Invalid.field("schema", _shortened(f"{where or 'it'}: {problem}"), remedy) from None
 
 
 def _problem_of(error: ValidationError) -> FieldProblem:
     path = [str(part) for part in error.instance_path]
-    problem = error.message
+    problem = schema_problem(error.kind)
     missing = getattr(error.kind, "property", None)
     if error.kind.name == "required" and missing is not None:
         path.append(str(missing))
-        problem = "is required"
     return FieldProblem(field=".".join(path) or "payload", problem=_shortened(problem))
 
 

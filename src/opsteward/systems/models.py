@@ -24,6 +24,8 @@ class System(TenantRow, Base):
 
     name: Mapped[str]
     name_key: Mapped[str]
+    #: The keys of names that it had before, so that what is said of them is not lost.
+    former_names: Mapped[list[str]] = mapped_column(default=list)
     type: Mapped[str]
     endpoint: Mapped[str]
     health_check_url: Mapped[str | None]

@@ -39,6 +39,8 @@ from opsteward.telemetry import audit
 
 __all__ = ["Inventory", "NewSystem", "connected"]
 
+FORMER_NAMES_LIMIT = 20
+
 
 class Inventory:
     """All about registered systems; one per process."""
@@ -134,6 +136,8 @@ class Inventory:
             raise Conflict("a system of this name is registered already", remedy="choose another name")
         values: dict[str, object] = columns_of(new) | {"depends_on": depends_on, "updated_at": now()}
         values |= {"circuit_failures": 0, "circuit_open_until": None, "circuit_reason": None}
+        if row.name_key != new.name.casefold():
+            values["former_names"] = list(dict.fromkeys([*row.former_names, row.name_key]))[-FORMER_NAMES_LIMIT:]
         if "credentials" in changes:
             values["credentials_sealed"] = self._seal(system_id, tenant_of(session), new.credentials)
         await session.execute(
@@ -229,6 +233,20 @@ class Inventory:
             )
         )
         return {row.name_key: KnownSystem(id=row.id, name=row.name, type=row.type) for row in rows}
+
+    async def lost_names(self, session: AsyncSession, *, names: Set[str]) -> dict[str, list[str]]:
+        """Those of these case-folded names that no system has, each with the present names of systems that had it."""
+        lost = {name: list[str]() for name in names - (await self.by_name(session, names=names)).keys()}
+        if lost:
+            rows = await session.execute(
+                sa.select(System.name, System.former_names).where(
+                    System.tenant_id == tenant_of(session), System.former_names.overlap(sorted(lost))
+                )
+            )
+            for row in rows:
+                for name in lost.keys() & set(row.former_names):
+                    lost[name].append(row.name)
+        return lost
 
     async def names_of(self, session: AsyncSession, *, system_ids: Set[UUID]) -> dict[UUID, str]:
         """The names of these systems; those that were removed are left out."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pydantic import BaseModel, ValidationError
 
 from opsteward.contracts.task import TaskType
+from opsteward.core.error_words import problems_of
 from opsteward.core.errors import FieldProblem
 
 
@@ -43,12 +44,8 @@ class TaskRegistry:
         try:
             validated(known_type, params)
         except ValidationError as error:
-            return [
-                FieldProblem(
-                    field=".".join([f"{at}parameters", *map(str, e["loc"])]), problem=e["msg"], remedy=_SEE_TYPES
-                )
-                for e in error.errors(include_input=False, include_url=False)[:20]
-            ]
+            found = error.errors(include_input=False, include_url=False)
+            return problems_of(found, prefix=f"{at}parameters", given=params, limit=20, remedy=_SEE_TYPES)
         return self.too_large("parameters", params, at=at)
 
     def too_large(self, field: str, value: Mapping[str, object], *, at: str = "") -> list[FieldProblem]:

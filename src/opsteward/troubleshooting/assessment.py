@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from opsteward.contracts.check import CheckStatus
 from opsteward.core.crypto import digest
@@ -15,12 +15,15 @@ _SEVERITY_ORDER = {"high": 0, "medium": 1, "low": 2}
 _PENALTY = {"high": 40, "medium": 20, "low": 8}
 
 
-def diagnostic_report(domain: str, outcomes: Sequence[CheckOutcome], duration: float) -> DiagnosticReport:
-    """One diagnoser's report from the outcomes of its checks."""
+def diagnostic_report(
+    domain: str, outcomes: Sequence[CheckOutcome], duration: float, unseen: Mapping[str, str] | None = None
+) -> DiagnosticReport:
+    """One diagnoser's report from the outcomes of its checks; `unseen` says why some systems could not be looked at."""
     issues = [issue for outcome in outcomes for issue in issues_of(outcome)]
     blind = [o for o in outcomes if o.result.status is CheckStatus.UNKNOWN]
     recommendations = [f"{fix.action} on {issue.system}: {fix.reason}" for issue in issues for fix in issue.fixes]
     recommendations += [f"give {o.check} a way to look at {o.system.name}: {o.result.summary}" for o in blind]
+    recommendations += [f"make it possible to look at {name}: {why}" for name, why in (unseen or {}).items()]
     return DiagnosticReport(
         bot_name=f"{domain} diagnoser",
         bot_type=domain,

@@ -30,7 +30,7 @@ from opsteward.troubleshooting.diagnosis import DOMAINS, Diagnosis
 from opsteward.troubleshooting.models import Session
 from opsteward.troubleshooting.repair import FIX, Repair, attempts_in_words
 from opsteward.troubleshooting.service import RESUME_WORKFLOW, SESSION_WORKFLOW, finish, get_row, write_phase
-from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext
+from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext, unseen_in_words
 from opsteward.troubleshooting.types import Attempt, FixAction, Issue, Pace, ResolutionReport
 
 WAITING = "waiting"
@@ -115,7 +115,10 @@ class Coordinator:
             if row.status == "ended":
                 return str(row.outcome)
             over = outcome in ("resolved", "healthy")
-            summary = _summary(outcome, [Issue.model_validate(i) for i in row.issues], row.tried)
+            issues = [Issue.model_validate(each) for each in row.issues]
+            summary = _summary(outcome, issues, row.tried, row.choice.get("held_back", []))
+            if not over and (unseen := row.choice.get("unseen")):
+                summary += f". Could not look at {unseen_in_words(unseen)}"
             row.resolutions = [_resolution(outcome, row.tried).model_dump(mode="json")] if row.tried else []
             row.health_score = 100 if over else row.health_score
             write_phase(row, "report", round_number=0, summary=summary, started=started, ended=time.time())
@@ -166,7 +169,7 @@ class Coordinator:
         )
 
 
-def _summary(outcome: str, issues: Sequence[Issue], tried: Sequence[Attempt]) -> str:
+def _summary(outcome: str, issues: Sequence[Issue], tried: Sequence[Attempt], held_back: Sequence[str]) -> str:
     attempts = attempts_in_words(tried)
     if outcome == "resolved":
         return f"repaired by {tried[-1]['action']} on {tried[-1]['system']} and proven healthy"
@@ -177,6 +180,8 @@ def _summary(outcome: str, issues: Sequence[Issue], tried: Sequence[Attempt]) ->
     if outcome == "healthy":
         return "no fault found: all systems are healthy"
     found = findings_in_words(issues)
+    if held_back:
+        return f"{found}. Tried: {attempts or 'nothing'}. Held back: {'; '.join(held_back)}"
     return f"{found}. Tried: {attempts or 'nothing, because no standing order covers it'}"
 
 

@@ -14,7 +14,7 @@ from opsteward.systems.health_checks import run_checks
 from opsteward.systems.service import connected
 from opsteward.troubleshooting.assessment import diagnostic_report, findings_in_words, health_score, prioritised
 from opsteward.troubleshooting.service import get_row, write_phase
-from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext
+from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext, unseen_in_words
 from opsteward.troubleshooting.types import DiagnosticReport, Pace, SystemFacts
 
 DOMAINS: tuple[Domain, ...] = ("web", "database", "network")
@@ -55,21 +55,24 @@ class Diagnosis:
     async def assess(self, case: Case) -> None:
         """Who is there, in which version, how healthy: before anything is touched."""
         started = time.time()
-        systems = await self._context.systems(case)
+        scope = await self._context.scope(case)
+        systems = scope.seen
         versions = dict(await asyncio.gather(*(self._version(ref, secret) for ref, secret in systems)))
         async with self._context.unit_of_work(case) as session:
             known = {system.id: system.health.status for system in await self._context.inventory.all(session)}
-        health = {ref.name: known.get(ref.id, "unknown") for ref, _ in systems}
+        health = {ref.name: known.get(ref.id, "unknown") for ref, _ in systems} | dict.fromkeys(scope.unseen, "unknown")
         web = next((ref.endpoint for ref, _ in systems if ref.endpoint.startswith("http")), "")
-        facts = SystemFacts(base_url=web, components=[ref.name for ref, _ in systems], versions=versions, health=health)
+        facts = SystemFacts(base_url=web, components=list(health), versions=versions, health=health)
         unwell = [name for name, status in health.items() if status in ("down", "degraded")]
         summary = f"not healthy: {', '.join(unwell)}" if unwell else "all systems pass their health checks"
+        if scope.unseen:
+            summary += f". Could not look at {unseen_in_words(scope.unseen)}"
         await self._context.end_phase(case, "assess", 0, started, summary, facts.model_dump())
 
     async def diagnose(self, case: Case, domain: Domain) -> None:
         """One diagnoser: all checks of its domain on all systems in scope; writes its report down."""
         started = time.time()
-        systems = await self._context.systems(case)
+        scope = await self._context.scope(case)
         groups = await asyncio.gather(
             *(
                 run_checks(
@@ -78,11 +81,11 @@ class Diagnosis:
                     self._context.registry.checks_for(ref.endpoint, domain=domain),
                     timeout=self._context.settings.diagnosis_timeout,
                 )
-                for ref, secret in systems
+                for ref, secret in scope.seen
             )
         )
         outcomes = [outcome for group in groups for outcome in group]
-        report = diagnostic_report(domain, outcomes, time.time() - started).model_dump(mode="json")
+        report = diagnostic_report(domain, outcomes, time.time() - started, scope.unseen).model_dump(mode="json")
         async with self._context.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
             others = [r for r in row.diagnostics if r["bot_type"] != domain]

@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.service import ActionService
 from opsteward.actions.types import HELPED, ActionView, ApprovalView, Limits, NewAction, RunStatus
-from opsteward.events.standing_orders.document import Subject
+from opsteward.events.standing_orders.document import FaultyOrder, StandingOrder, Subject
 from opsteward.events.standing_orders.service import StandingOrders, limits_of
 from opsteward.events.types import IncidentStatus
 from opsteward.troubleshooting.service import get_row, write_phase
-from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext
+from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext, unseen_in_words
 from opsteward.troubleshooting.types import Attempt, Choice, Fix, Issue, Pace
 
 FIX = "fix"
@@ -40,21 +40,24 @@ class Repair:
         async with self._context.unit_of_work(case) as session:
             row = await get_row(session, case.session_id)
             issues = [Issue.model_validate(item) for item in row.issues]
-            choice, proposals = await self._covered_fix(session, issues, row.tried)
+            choice, proposals, held_back = await self._covered_fix(session, issues, row.tried)
             tried = bool(row.tried)
             attempts = attempts_in_words(row.tried)
             over = await self._is_over(session, row.incident_id)
+        unseen: dict[str, str] = {}
         if over:
             choice, outcome = {}, "stopped"
         elif choice:
             outcome = FIX
-        elif not issues and await self._context.all_healthy(case):
-            outcome = "healthy"
+        elif issues:
+            outcome, unseen = "escalated", (await self._context.scope(case)).unseen
         else:
-            outcome = "escalated" if issues or tried else "inconclusive"
+            looked = await self._context.look(case)
+            unseen = looked.blind
+            outcome = "healthy" if looked.healthy else "escalated" if tried else "inconclusive"
         async with self._context.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
-            row.choice = {**choice, "round": number}
+            row.choice = {**choice, "round": number, "held_back": held_back, "unseen": unseen}
         await self._context.end_phase(
             case, "prioritise", number, started, _choice_in_words(outcome, choice, issues, proposals, attempts), {}
         )
@@ -69,15 +72,17 @@ class Repair:
 
     async def _covered_fix(
         self, session: AsyncSession, issues: Sequence[Issue], tried: Sequence[Attempt]
-    ) -> tuple[Choice, list[str]]:
+    ) -> tuple[Choice, list[str], list[str]]:
+        """The fix; those that no order allows, in words; and why a faulty order holds some of them back."""
         already = {(t["action"], t["system_id"]) for t in tried}
         proposals: list[str] = []
+        held_back: list[str] = []
         for issue in issues:
             order = await self._orders.match(session, _subject(issue)) if issue.fixes else None
             for fix in issue.fixes:
                 if (fix.action, str(issue.system_id)) in already:
                     continue
-                if order is not None and order.action == fix.action:
+                if isinstance(order, StandingOrder) and order.action == fix.action:
                     choice: Choice = {
                         "issue": issue.model_dump(mode="json"),
                         "fix": fix.model_dump(mode="json"),
@@ -85,9 +90,13 @@ class Repair:
                         "approval": order.approval,
                         "limits": limits_of(order).as_dict(),
                     }
-                    return choice, proposals
-                proposals.append(f"{fix.action} on {issue.system}: no standing order allows it ({fix.reason})")
-        return {}, proposals
+                    return choice, proposals, []
+                reason = "no standing order allows it"
+                if isinstance(order, FaultyOrder):
+                    held_back.append(f"{fix.action} on {issue.system}: {order.reason}")
+                    reason = order.reason
+                proposals.append(f"{fix.action} on {issue.system}: {reason} ({fix.reason})")
+        return {}, proposals, held_back
 
     async def request(self, case: Case, number: int) -> str:
         """Request the chosen fix as an action. Returns the run's id; repeating gives the same run."""
@@ -168,8 +177,11 @@ class Repair:
             await self._context.set_status(
                 case, IncidentStatus.VERIFYING, "Verifying that the systems are healthy", number
             )
-        healthy = await (self._context.becomes_healthy(case) if helped else self._context.all_healthy(case))
-        if helped and not healthy:
+        looked = await (
+            self._context.look_until_well(case, target=attempt["system"]) if helped else self._context.look(case)
+        )
+        healthy = looked.healthy
+        if helped and looked.sick:
             async with self._context.unit_of_work(case) as session:
                 await self._action_service.freeze(
                     session,
@@ -178,6 +190,8 @@ class Repair:
                     reason="it worked as an action, but the systems did not become healthy",
                 )
         words = "all systems are healthy" if healthy else "still not healthy"
+        if not healthy and not looked.sick:
+            words = f"what could be looked at is healthy, but not {unseen_in_words(looked.blind)}"
         if not healthy and attempt["status"] in NOT_DONE:
             words = f"still not healthy; nothing was done, because {attempt['action']} was {attempt['status']}"
         await self._context.end_phase(

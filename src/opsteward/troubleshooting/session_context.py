@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,18 +14,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.contracts.connector import SystemRef
 from opsteward.contracts.registry import Registry
 from opsteward.core.db import Database
-from opsteward.core.errors import NotFound
+from opsteward.core.errors import NotFound, OpsError
 from opsteward.core.json_types import JsonObject
+from opsteward.core.log import get_logger
 from opsteward.core.redact import redact_text
 from opsteward.events import timeline
 from opsteward.events.incidents import Incidents
 from opsteward.events.types import IncidentStatus
 from opsteward.systems.health_checks import health_of, run_checks
 from opsteward.systems.service import Inventory
+from opsteward.systems.types import CheckOutcome
 from opsteward.troubleshooting.models import Session
 from opsteward.troubleshooting.service import get_row, write_phase
 from opsteward.troubleshooting.settings import SessionSettings
 from opsteward.troubleshooting.types import Pace
+
+log = get_logger(__name__)
 
 ACTOR = "system:coordinator"
 _PASSES_TO_BE_HEALTHY = 2
@@ -39,6 +43,32 @@ class Case:
 
     tenant_id: UUID
     session_id: UUID
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The systems that a session can look at, with their credentials, and by name why it can't look at others."""
+
+    seen: list[tuple[SystemRef, dict[str, str]]] = field(default_factory=list)
+    unseen: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """The systems that are not well, and by name why others could not be looked at."""
+
+    sick: list[str] = field(default_factory=list)
+    blind: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether all were seen, and are well."""
+        return not self.sick and not self.blind
+
+
+def unseen_in_words(unseen: Mapping[str, str]) -> str:
+    """The systems that could not be looked at, each with the reason."""
+    return "; ".join(f"{name} ({reason})" for name, reason in sorted(unseen.items()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,36 +98,54 @@ class SessionContext:
             "pause": self.settings.look_again_after,
         }
 
-    async def systems(self, case: Case) -> list[tuple[SystemRef, dict[str, str]]]:
-        """The systems in scope with their credentials, read anew in each step: never part of a record."""
-        found = []
+    async def scope(self, case: Case) -> Scope:
+        """The systems in scope with their credentials, read anew in each step: never part of a record. One that can't
+        be made ready to look at is named with the reason, and hinders nobody from looking at the others."""
+        scope = Scope()
         async with self.unit_of_work(case) as session:
             row = await get_row(session, case.session_id)
             for system_id in row.system_ids:
                 try:
-                    found.append(await self.inventory.ref_with_secret(session, system_id=system_id))
+                    ref = await self.inventory.ref(session, system_id=system_id)
                 except NotFound:  # removed meanwhile
                     continue
-        return found
+                try:
+                    scope.seen.append(await self.inventory.ref_with_secret(session, system_id=system_id))
+                except OpsError as error:
+                    scope.unseen[ref.name] = redact_text(error.detail)
+                except (ValueError, OSError) as error:  # what was stored is no longer what was sealed
+                    log.exception("troubleshooting.system.unreadable", system=ref.name, error=type(error).__name__)
+                    scope.unseen[ref.name] = "its credentials can't be read"
+        return scope
 
-    async def health(self, ref: SystemRef, secret: dict[str, str]) -> str:
+    async def look(self, case: Case) -> Looked:
+        """How the systems in scope are now, by their own checks."""
+        scope = await self.scope(case)
+        outcomes = await asyncio.gather(*(self._outcomes(ref, secret) for ref, secret in scope.seen))
+        looked = Looked(blind=dict(scope.unseen))
+        for (ref, _), found in zip(scope.seen, outcomes, strict=True):
+            health = health_of(found)
+            if health == "unknown":
+                looked.blind[ref.name] = next((redact_text(one.result.summary) for one in found), "nothing checks it")
+            elif health != "healthy":
+                looked.sick.append(ref.name)
+        return looked
+
+    async def _outcomes(self, ref: SystemRef, secret: dict[str, str]) -> list[CheckOutcome]:
         checks = self.registry.checks_for(ref.endpoint, health_only=True)
-        return health_of(await run_checks(ref, secret, checks, timeout=self.settings.diagnosis_timeout))
+        return await run_checks(ref, secret, checks, timeout=self.settings.diagnosis_timeout)
 
-    async def all_healthy(self, case: Case) -> bool:
-        systems = await self.systems(case)
-        return all(health == "healthy" for health in await asyncio.gather(*(self.health(ref, s) for ref, s in systems)))
-
-    async def becomes_healthy(self, case: Case) -> bool:
-        """Whether all systems in scope pass twice in a row within the verification's time."""
+    async def look_until_well(self, case: Case, *, target: str) -> Looked:
+        """Look until none is sick and the `target` can be seen, twice in a row, or the verification's time is over."""
         deadline = time.monotonic() + self.settings.verify_timeout
         passes = 0
-        while time.monotonic() < deadline:
-            passes = passes + 1 if await self.all_healthy(case) else 0
-            if passes >= _PASSES_TO_BE_HEALTHY:
-                return True
-            await asyncio.sleep(_LOOK_EVERY)
-        return False
+        looked = Looked(sick=[target])
+        while passes < _PASSES_TO_BE_HEALTHY and time.monotonic() < deadline:
+            looked = await self.look(case)
+            passes = 0 if looked.sick or target in looked.blind else passes + 1
+            if passes < _PASSES_TO_BE_HEALTHY:
+                await asyncio.sleep(_LOOK_EVERY)
+        return looked if passes >= _PASSES_TO_BE_HEALTHY else replace(looked, sick=looked.sick or [target])
 
     async def set_status(self, case: Case, status: IncidentStatus, title: str, number: int) -> None:
         """Move the incident along, if the session has one."""

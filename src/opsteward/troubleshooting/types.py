@@ -24,9 +24,12 @@ class Pace(TypedDict):
 
 
 class Choice(TypedDict, total=False):
-    """The fix that a round has chosen; without `fix` it chose none."""
+    """The fix that a round has chosen; without `fix` it chose none. `held_back`: why a fix that there is was not.
+    `unseen`: the systems that could not be looked at, and why."""
 
     round: int
+    held_back: list[str]
+    unseen: dict[str, str]
     issue: JsonObject
     fix: JsonObject
     order: str

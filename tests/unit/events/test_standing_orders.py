@@ -15,6 +15,7 @@ from opsteward.events.decision_table import EventAction, decide
 from opsteward.events.standing_orders.document import (
     FINDING_TYPES,
     ActionInfo,
+    FaultyOrder,
     Limits,
     StandingOrder,
     StandingOrderErrors,
@@ -243,8 +244,7 @@ def test_a_bad_order_takes_no_other_one_with_it() -> None:
     )
     found = read_orders(text, known_actions=ACTIONS)
     assert [each.name for each in found.orders] == ["kept", "last"]
-    assert found.faulty == ["gone", "twice", "number 4", "covered"]
-    assert not found.unreadable
+    assert [each.name for each in found.rules] == ["gone", "twice", "kept", "number 4", "last"]
     assert {problem.field for problem in found.problems} == {
         "orders.0.action",
         "orders.1.action",
@@ -255,7 +255,7 @@ def test_a_bad_order_takes_no_other_one_with_it() -> None:
 
 def test_a_file_at_fault_as_a_whole_has_no_orders() -> None:
     found = read_orders("version: 2\norders:\n" + order("a", "source: x", "escalate"), known_actions=ACTIONS)
-    assert (found.orders, found.unreadable) == ([], True)
+    assert [type(rule) for rule in found.rules] == [FaultyOrder]
 
 
 def test_an_empty_list_is_no_orders() -> None:

@@ -23,6 +23,7 @@ from opsteward.api.live.hub import GAP, Follower, Hub
 from opsteward.api.middleware.request_body import check_json
 from opsteward.api.services import ApiServices
 from opsteward.core.changes import TYPES
+from opsteward.core.error_words import problems_of
 from opsteward.core.errors import Invalid, LimitExceeded, OpsError, Unavailable
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
@@ -171,7 +172,7 @@ class Connection:
         try:
             body = known.model.model_validate(fields)
         except ValidationError as error:
-            raise Invalid(problems=problems.field_problems(error.errors())) from None
+            raise Invalid(problems=problems_of(error.errors(include_url=False), given=fields)) from None
         async with self._services.db.unit_of_work(identity.tenant_id) as session:
             return await known.run(self._services, session, identity, body)
 

@@ -31,6 +31,7 @@ from opsteward.api.settings import ApiSettings
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed, OpsError, TooLarge, Unauthenticated
 from opsteward.core.fair_share import Party, current_party
+from opsteward.core.format_words import json_problem
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import Json
 from opsteward.core.log import correlated, get_logger
@@ -252,7 +253,7 @@ def _parsed(body: bytes, *, max_depth: int) -> tuple[Json, bool]:
     except RecursionError:
         raise Malformed(problems=[_body_problem(f"is nested deeper than {max_depth}", "flatten it")]) from None
     except ValueError as error:
-        raise Malformed(problems=[_body_problem(f"is not JSON: {error}", "send valid JSON")]) from None
+        raise Malformed(problems=[_body_problem(json_problem(error), "send valid JSON")]) from None
     deep = body.count(b"[") + body.count(b"{") > max_depth
     return value, bool(many_digits or deep or _SUSPICIOUS.search(body))
 

@@ -29,7 +29,8 @@ from opsteward.core.fair_share import Busy
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
 from opsteward.events.classification import classify, severity_of
-from opsteward.events.decision_table import EventAction, decide, default_action, usual_priority
+from opsteward.events.decision_table import decide, default_action
+from opsteward.events.event_decisions import decided as decided_by
 from opsteward.events.payload_validation import CPU_SECONDS, PayloadReport, validate_payload
 from opsteward.events.standing_orders.document import Subject
 
@@ -108,7 +109,6 @@ async def decide_action(
 ) -> DecidedAction:
     """What to do: a standing order if one fits, else the decision table."""
     decided = decide(event_type=body.event_type, severity=body.severity, message=body.message, context=body.context)
-    action, priority, reason = str(decided.action), decided.priority, decided.reason
     fields = {
         "category": str(decided.event_type),
         "severity": str(decided.severity),
@@ -116,14 +116,11 @@ async def decide_action(
         "source": str(body.context.get("source", "")),
         "error_type": str(body.context.get("error_type", "")),
     }
-    order = await services.orders.match(session, Subject(kind="event", fields=fields))
-    if order is not None:
-        action, reason = order.action, f"standing order {order.name}"
-        priority = usual_priority(action) if action in set(EventAction) else priority
+    done = decided_by(decided, await services.orders.match(session, Subject(kind="event", fields=fields)))
     return DecidedAction(
-        action=action,
-        priority=priority,
-        reason=reason,
+        action=done.action,
+        priority=done.priority,
+        reason=done.reason if done.order else decided.reason,
         metadata=DecisionMetadata(
             event_type=decided.event_type,
             severity=decided.severity,

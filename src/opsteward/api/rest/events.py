@@ -13,7 +13,6 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from opsteward.accounts.types import Identity
 from opsteward.actions.runs_in_full import in_full
-from opsteward.api import problems
 from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.middleware.request_body import check_json, check_rows
 from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, Ref, Routine, page_of
@@ -22,6 +21,7 @@ from opsteward.api.routes import Routes
 from opsteward.api.settings import ApiSettings
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
+from opsteward.core.error_words import problems_of, refusal
 from opsteward.core.errors import FieldProblem, Invalid, Malformed
 from opsteward.events import timeline
 from opsteward.events.classification import Category, severity_of
@@ -43,7 +43,8 @@ def _known_severity(value: str) -> str:
     try:
         severity_of(value)
     except Invalid as error:
-        raise ValueError("; ".join(p.problem for p in error.problems)) from None
+        found = error.problems[0]
+        raise refusal(found.problem, found.remedy or "use low, medium or high") from None
     return value
 
 
@@ -100,7 +101,9 @@ async def take_events(
     if not good:
         raise Invalid(
             problems=[
-                FieldProblem(field=f"{r.row}.{r.field}" if len(rows) > 1 else r.field, problem=r.reason)
+                FieldProblem(
+                    field=f"{r.row}.{r.field}" if len(rows) > 1 else r.field, problem=r.reason, remedy=r.remedy
+                )
                 for r in rejected[:100]
             ]
             or [FieldProblem(field="body", problem="holds no event", remedy="send at least one")]
@@ -144,16 +147,18 @@ def _sorted_out(rows: Sequence[object]) -> tuple[list[NewEvent], list[Rejected]]
     rejected: list[Rejected] = []
     for number, row in enumerate(rows, start=1):
         if isinstance(row, Invalid):
-            rejected += [Rejected(row=number, field=p.field, reason=p.problem) for p in row.problems]
+            rejected += [Rejected(row=number, field=p.field, reason=p.problem, remedy=p.remedy) for p in row.problems]
             continue
         try:
             event = EventIn.model_validate(row)
         except ValidationError as error:
             rejected += [
-                Rejected(row=number, field=p.field, reason=p.problem)
-                for p in problems.field_problems(error.errors(include_input=False, include_url=False))[
-                    : _PROBLEMS_PER_ROW if len(rejected) < _PROBLEMS_IN_FULL else 1
-                ]
+                Rejected(row=number, field=p.field, reason=p.problem, remedy=p.remedy)
+                for p in problems_of(
+                    error.errors(include_input=False, include_url=False),
+                    given=row,
+                    limit=_PROBLEMS_PER_ROW if len(rejected) < _PROBLEMS_IN_FULL else 1,
+                )
             ]
             continue
         good.append(NewEvent(**event.model_dump()))

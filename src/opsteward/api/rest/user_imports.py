@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 from starlette.requests import ClientDisconnect
 
 from opsteward.accounts.types import Identity
-from opsteward.api import problems, uploads
+from opsteward.api import uploads
 from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.middleware.request_body import check_json
 from opsteward.api.rest.schemas.base import Input, Page, Ref
@@ -26,6 +26,7 @@ from opsteward.api.rest.schemas.users import ImportedUser
 from opsteward.api.routes import Routes
 from opsteward.api.services import ApiServices
 from opsteward.core.blocking_calls import in_thread
+from opsteward.core.error_words import problems_of
 from opsteward.core.errors import FieldProblem, Invalid, Malformed, NotFound
 from opsteward.core.json_types import Json
 from opsteward.directory.exports import EXPORTS, exported
@@ -145,7 +146,7 @@ async def _from_object(
     try:
         given = BulkIn.model_validate(value)
     except ValidationError as error:
-        raise Invalid(problems=problems.field_problems(error.errors(include_url=False))) from None
+        raise Invalid(problems=problems_of(error.errors(include_url=False), given=value)) from None
     chosen = {name: getattr(given, name) for name in ("mode", "dry_run", "enrollment_type")}
     changed = asdict(order) | {name: value for name, value in chosen.items() if value is not None}
     changed["strict"] = True
@@ -191,7 +192,10 @@ def _refuse_what_is_none(report: ImportReport) -> None:
         raise Invalid.field("body", "holds no user", "send at least one")
     if report.failed_imports == report.rows and all(one.field == "row" for one in report.errors):
         raise Invalid(
-            problems=[FieldProblem(field=f"users.{one.row}", problem=one.reason) for one in report.errors[:20]]
+            problems=[
+                FieldProblem(field=f"users.{one.row}", problem=one.reason, remedy="correct it, or leave it out")
+                for one in report.errors[:20]
+            ]
         )
 
 

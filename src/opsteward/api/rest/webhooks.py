@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from opsteward.accounts.types import Identity
 from opsteward.accounts.webhooks import NewWebhook, WebhookInfo
 from opsteward.api.deps import ServicesDep, TenantSession, needs
-from opsteward.api.problems import field_problems
 from opsteward.api.rest.schemas.base import Input, Page
 from opsteward.api.rest.schemas.users import SignedUp
 from opsteward.api.routes import Routes
+from opsteward.core.error_words import problems_of
 from opsteward.core.errors import Invalid
 from opsteward.core.json_types import JsonObject
 from opsteward.directory.types import NewUser
@@ -56,7 +56,7 @@ async def user_signup(request: Request, services: ServicesDep) -> SignedUp:
     try:
         body = SignUp.model_validate_json(raw)
     except ValidationError as error:
-        raise Invalid(problems=field_problems(error.errors())) from None
+        raise Invalid(problems=problems_of(error.errors(include_url=False))) from None
     new = NewUser(
         username=body.username,
         email=body.email,

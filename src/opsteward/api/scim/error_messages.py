@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from scim2_models import Error, SCIMException
 
 from opsteward.api.scim.responses import Refused
+from opsteward.core.error_words import said
 
 _TOLD = 10
 #: By the beginning of pydantic's name for what is wrong.
@@ -30,6 +31,20 @@ _WORDS = (
     ("literal", "is none of the values that it may have"),
     ("enum", "is none of the values that it may have"),
 )
+#: By the protocol's word for what is wrong (RFC 7644, 3.12).
+_BY_SCIM_TYPE = {
+    "invalidFilter": "is no filter that can be read, or compares what can't be compared",
+    "tooMany": "fits more than can be answered; narrow it",
+    "uniqueness": "is taken already; choose another",
+    "mutability": "can't be changed by a client; leave it out",
+    "invalidSyntax": "does not have the form that the protocol asks for",
+    "invalidPath": "is no path of an attribute that there is",
+    "noTarget": "fits no value that is there",
+    "invalidValue": "has a value that it can't have, or lacks one that it must have",
+    "invalidVers": "is a version of the protocol that is not spoken here; use 2.0",
+    "sensitive": "must not stand in an address; send it in a body",
+}
+_REFUSED = "can't be taken as it is"
 
 
 @contextmanager
@@ -40,11 +55,16 @@ def translated(names: Mapping[str, str] | None = None) -> Iterator[None]:
     except SCIMException as error:
         if isinstance(error.__cause__ or error.__context__, ValidationError):
             raise _of(error.__cause__ or error.__context__, names or {}) from None  # type: ignore[arg-type]
-        raise Refused.because(error.detail, error.scim_type, error.status) from None
+        raise Refused.because(scim_problem(error), error.scim_type, error.status) from None
     except ValidationError as error:
         raise _of(error, names or {}) from None
     except RecursionError:
         raise Refused.because("the request is nested too deep; flatten it", "invalidSyntax") from None
+
+
+def scim_problem(error: SCIMException) -> str:
+    """What the protocol's library refuses, by the protocol's own word for it."""
+    return _BY_SCIM_TYPE.get(error.scim_type, _REFUSED)
 
 
 def _of(error: ValidationError, names: Mapping[str, str]) -> Refused:
@@ -56,12 +76,12 @@ def _of(error: ValidationError, names: Mapping[str, str]) -> Refused:
 
 def _one(problem: ErrorDetails, names: Mapping[str, str]) -> str:
     kind = str(problem["type"])
-    if kind.startswith("scim"):
-        return str(problem["msg"])
     where = _place(problem["loc"], names)
+    if kind.startswith("scim"):
+        return f"{where or 'the resource'}: {_BY_SCIM_TYPE.get(kind.removeprefix('scim_'), _REFUSED)}"
     words = next((words for start, words in _WORDS if kind.startswith(start)), None)
     if words is None and kind == "value_error":
-        words = str((problem.get("ctx") or {}).get("error") or "can't be taken")
+        words = said(problem)[0]
     return f"{where or 'the resource'}: {words or 'has a value that can not be taken'}"
 
 

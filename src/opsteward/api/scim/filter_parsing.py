@@ -20,11 +20,14 @@ from scim2_models.path import (
 )
 from scim2_models.path import Not as NotNode
 
+from opsteward.api.scim.error_messages import scim_problem
+from opsteward.core.error_words import said
 from opsteward.core.json_types import Json
 from opsteward.directory.scim import types
 from opsteward.directory.scim.types import BadFilter, Operand
 
 _Model = type[Resource[Any]]
+_REMEDY = 'write it like userName eq "ada" and active eq true; see RFC 7644, 3.4.2.2'
 #: Parsed conditions beyond this are refused: each becomes a part of one statement.
 MAX_CONDITIONS = 200
 #: Characters beyond this are refused before they are parsed, which takes its time.
@@ -45,9 +48,9 @@ def term_of(text: str, model: _Model, *, strict: bool) -> types.Term:
             SearchRequest[model].model_validate({"filter": text})  # type: ignore[valid-type]
         return _Translated(parsed).visit(parsed.ast)
     except SCIMException as error:
-        raise BadFilter.field("filter", error.detail, "see RFC 7644, 3.4.2.2") from None
+        raise BadFilter.field("filter", scim_problem(error), _REMEDY) from None
     except ValidationError as error:
-        raise BadFilter.field("filter", error.errors()[0]["msg"], "see RFC 7644, 3.4.2.2") from None
+        raise BadFilter.field("filter", said(error.errors(include_url=False)[0])[0], _REMEDY) from None
     except RecursionError:
         raise BadFilter.field("filter", "is nested too deep", "flatten it") from None
 

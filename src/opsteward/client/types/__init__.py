@@ -117,6 +117,7 @@ from opsteward.client.types.sources import (
 )
 from opsteward.client.types.standing_orders import (
     CheckedOrders,
+    FaultyOrderInForce,
     OrderProblem,
     OrdersDifference,
     OrdersIn,
@@ -252,6 +253,7 @@ __all__ = [
     "EventView",
     "EverythingIn",
     "ExecuteAction",
+    "FaultyOrderInForce",
     "FieldChange",
     "FieldProblem",
     "FiringTimes",

@@ -272,11 +272,12 @@ class Reason(TypedDict):
 
 
 class Rejected(TypedDict):
-    """What was wrong with one field of a row; rows count from 0, in the order sent."""
+    """What was wrong with one field of a row, and how to mend it; rows count from 0, in the order sent."""
 
     row: int
     field: str
     reason: str
+    remedy: NotRequired[str]
 
 
 class SessionView(TypedDict):

@@ -18,6 +18,14 @@ class CheckedOrders(TypedDict):
     orders: list[str]
 
 
+class FaultyOrderInForce(TypedDict):
+    """An order that holds up no longer. What it may have meant goes to a person, and no later order acts instead."""
+
+    name: str
+    line: int
+    problem: str
+
+
 class OrderProblem(TypedDict):
     """Why an order of the version in force holds up no longer, and where it stands in the text."""
 
@@ -44,14 +52,14 @@ class OrdersIn(TypedDict):
 
 
 class OrdersInForce(TypedDict):
-    """The version in force. Version 0 is what ships: nobody has applied any yet. Orders with `problems` (their action
-    went with an upgrade, for example) are left out; the others hold."""
+    """The version in force. Version 0 is what ships: nobody has applied any yet."""
 
     version: int
     text: str
     applied_by: str
     applied_at: str | None
     orders: list[str]
+    faulty: list[FaultyOrderInForce]
     problems: list[OrderProblem]
 
 

@@ -74,6 +74,7 @@ async def overview(visit: Visit, session: AsyncSession) -> Page:
             "parts_down": [name for name, up in sorted(services.readiness().items()) if not up],
             "can_pause": what_can_be_paused(services, me) if me.may(WRITE) else [],
             "nobody_told": not services.oncall_is_told,
+            "faulty_orders": await _faulty_orders(services, session) if me.may("standing_orders.read") else [],
         },
     )
 
@@ -94,6 +95,11 @@ async def _headline(
     if unwell:
         return counted(unwell, "system is not well", "systems are not well")
     return "All is well" if health else "Ready for your first system"
+
+
+async def _faulty_orders(services: ConsoleServices, session: AsyncSession) -> list[str]:
+    """The names of the standing orders that hold up no longer, each once."""
+    return list(dict.fromkeys(one.name for one in (await services.orders.in_force(session)).faulty))
 
 
 def _by_severity(incident: IncidentView) -> tuple[int, Any]:

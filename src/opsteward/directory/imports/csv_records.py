@@ -6,6 +6,7 @@ import csv
 from collections.abc import Callable, Iterator
 from itertools import chain
 
+from opsteward.core.format_words import CSV_PROBLEM
 from opsteward.directory.imports.columns import Columns
 from opsteward.directory.imports.csv_dialect import Dialect, dialect_of
 from opsteward.directory.imports.records import MAX_RECORD, Blocks, Reading, Record, Unreadable
@@ -28,8 +29,8 @@ def csv_records(blocks: Blocks, reading: Reading, note: Callable[[str], None]) -
         header = next(rows.read)
     except StopIteration:
         raise Unreadable("has no first row with the names of its columns", row=0, line=dialect.before + 1) from None
-    except csv.Error as error:
-        raise Unreadable(f"its first row is no CSV: {error}", line=dialect.before + 1) from None
+    except csv.Error:
+        raise Unreadable(f"its first row {CSV_PROBLEM}", line=dialect.before + 1) from None
     ignored = frozenset({EXPORT_MARK})
     columns = Columns(header, reading.mapping, note, ignored=ignored, address_as_username=True)
     yield from _records(rows, columns, note, marked=EXPORT_MARK in header)
@@ -87,8 +88,8 @@ def _records(rows: _Rows, columns: Columns, note: Callable[[str], None], *, mark
             problem = ""
         except StopIteration:
             break
-        except csv.Error as error:
-            cells, problem = [], f"is no CSV row: {error}"
+        except csv.Error:
+            cells, problem = [], CSV_PROBLEM
         if len(rows.lines[-1]) > MAX_RECORD:
             problem = f"is longer than {MAX_RECORD} characters"
         if not problem and not any(cells):

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from pydantic_core import from_json
 
+from opsteward.core.format_words import json_problem
 from opsteward.core.json_types import Json
 from opsteward.directory.imports.records import MAX_RECORD, Blocks, Record, Unreadable
 from opsteward.directory.imports.text_encoding import codec_of, lines
@@ -166,7 +167,7 @@ def _with_reason(text: str) -> tuple[list[Json], str]:
     except RecursionError:
         return [], "is nested too deep"
     except ValueError as error:
-        return [], f"is no JSON: {error}"[:300]
+        return [], json_problem(error)
     return found, ""
 
 
@@ -216,7 +217,7 @@ class _Growing:
                 raise Unreadable("is nested too deep", row=row) from None
             except ValueError as error:
                 if len(self._text) - self.at > MAX_RECORD or self._over:
-                    reason = f"is no JSON: {error}" if self._over else f"is no JSON, or longer than {MAX_RECORD} bytes"
+                    reason = json_problem(error) if self._over else f"is no JSON, or longer than {MAX_RECORD} bytes"
                     raise Unreadable(reason[:300], row=row) from None
             if not self._grow() and not self._over:
                 raise Unreadable("the file ends within this row", row=row)

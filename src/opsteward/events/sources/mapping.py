@@ -51,10 +51,8 @@ def compiled(expression: str) -> ParsedResult:
 
     try:
         return jmespath.compile(expression)
-    except (JMESPathError, RecursionError) as error:
-        raise Invalid.field(
-            "mapping", f"{expression[:100]!r} is no JMESPath: {str(error)[:200]}", "see jmespath.org"
-        ) from None
+    except (JMESPathError, RecursionError):
+        raise Invalid.field("mapping", f"{expression[:100]!r} is no JMESPath", "see docs/guides/sources.md") from None
 
 
 def check(mapping: SourceMapping) -> None:

@@ -36,13 +36,16 @@ from datetime import datetime, timedelta
 from fnmatch import translate
 from functools import lru_cache
 from pathlib import Path
+from typing import overload
 
 from opsteward.core.json_types import JsonObject
 from opsteward.events.standing_orders.parser import FINDING_TYPES, StandingOrderErrors, parse
 from opsteward.events.standing_orders.types import (
     DAYS,
     ActionInfo,
+    FaultyOrder,
     Limits,
+    Rule,
     StandingOrder,
     Subject,
     Window,
@@ -52,7 +55,9 @@ from opsteward.events.standing_orders.types import (
 __all__ = [
     "FINDING_TYPES",
     "ActionInfo",
+    "FaultyOrder",
     "Limits",
+    "Rule",
     "StandingOrder",
     "StandingOrderErrors",
     "Subject",
@@ -60,6 +65,7 @@ __all__ = [
     "as_document",
     "dump",
     "first_match",
+    "matches",
     "parse",
     "shipped",
 ]
@@ -67,25 +73,32 @@ __all__ = [
 _TEXT_LIMIT = 8_192  # characters of a field that are compared
 
 
-def first_match(orders: Iterable[StandingOrder], subject: Subject, at: datetime) -> StandingOrder | None:
-    """The first order that holds for the subject at that (aware) instant, or None. Pure."""
+@overload
+def first_match(orders: Iterable[StandingOrder], subject: Subject, at: datetime) -> StandingOrder | None: ...
+@overload
+def first_match(orders: Iterable[Rule], subject: Subject, at: datetime) -> Rule | None: ...
+def first_match(orders: Iterable[Rule], subject: Subject, at: datetime) -> Rule | None:
+    """The first order that holds for the subject at that (aware) instant, or that is faulty and may have; or None.
+    Pure."""
     return next((order for order in orders if _holds(order, subject, at)), None)
 
 
-def _holds(order: StandingOrder, subject: Subject, at: datetime) -> bool:
-    if order.kind != subject.kind:
+def _holds(order: Rule, subject: Subject, at: datetime) -> bool:
+    kinds = order.kinds if isinstance(order, FaultyOrder) else {order.kind}
+    if subject.kind not in kinds:
         return False
-    if order.kind == "finding" and order.action not in subject.proposed_actions:
+    if subject.kind == "finding" and order.action is not None and order.action not in subject.proposed_actions:
         return False
     if order.window is not None and not order.window.holds(at):
         return False
     return all(
-        any(_matches(choice, (subject.fields.get(name) or "")[:_TEXT_LIMIT]) for choice in choices)
+        any(matches(choice, (subject.fields.get(name) or "")[:_TEXT_LIMIT]) for choice in choices)
         for name, choices in order.match.items()
     )
 
 
-def _matches(choice: str, text: str) -> bool:
+def matches(choice: str, text: str) -> bool:
+    """Whether a value of `match` stands for the text."""
     pattern, pieces = _pattern(choice)
     lower = text.lower() if len(text) == len(text.lower()) else ""  # else a letter has become two
     if lower and not all(piece in lower for piece in pieces):

@@ -14,9 +14,9 @@ from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
 
 from opsteward.contracts.check import Severity
+from opsteward.core.error_words import refusal
 from opsteward.events.classification import Category
 from opsteward.events.decision_table import EventAction
 from opsteward.events.standing_orders.types import (
@@ -43,11 +43,6 @@ class Known:
 
     actions: Mapping[str, ActionInfo]
     findings: Collection[str]
-
-
-def refusal(problem: str, remedy: str) -> PydanticCustomError:
-    """For a validator to raise: what is wrong with the value, and the way out."""
-    return PydanticCustomError("refused", "{problem}", {"problem": problem, "remedy": remedy})
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opsteward.core.errors import FieldProblem
+from opsteward.core.format_words import yaml_problem
 
 if TYPE_CHECKING:
     import yaml
@@ -21,23 +22,6 @@ MAX_DEPTH = 12
 
 Path = tuple[str | int, ...]
 Plain = str | list["Plain"] | dict[str, "Plain"]
-
-_SYNTAX = (  # a part of what the library says of a mistake, how we say it, and the remedy
-    ("end of stream", "a quote is opened here and not closed", "close the quote"),
-    ("flow ", "a bracket is opened here and not closed, or a comma is missing", "close the bracket, or add the comma"),
-    ("expected ':'", "a line has no ':' after its name", "write it as 'name: value', and indent what belongs to it"),
-    ("mapping values", "a ':' stands where none can", "quote the text, or mend the indentation"),
-    ("sequence entries", "a '-' stands where no list can begin", "mend the indentation around this line"),
-    (
-        "'-' indicator",
-        "the line does not begin with '- ' as the others of its list do",
-        "begin it with '- ', or indent it",
-    ),
-    ("block", "the indentation does not fit the lines before", "indent it as its neighbours are"),
-    ("escape", "there is an escape in double quotes that YAML does not know", "write the backslash twice"),
-    ("start any token", "a value can't begin with this character", "put the text in quotes"),
-    ("character", "there is a character that can't be in a text", "remove it"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +151,5 @@ def _in_our_words(error: yaml.YAMLError, text: str) -> NotYaml:
     column = mark.column + 1 if mark else position - text.rfind("\n", 0, position)
     if text[position : position + 1] == "\t":
         return NotYaml(line, column, "is no YAML: a tab stands where spaces must", "indent with spaces only")
-    for theirs, ours, remedy in _SYNTAX:
-        if theirs in said:
-            return NotYaml(line, column, f"is no YAML: {ours}", remedy)
-    return NotYaml(line, column, "is no YAML", "check indentation, quotes and brackets around this line")
+    problem, remedy = yaml_problem(said)
+    return NotYaml(line, column, f"is no YAML: {problem}", remedy)

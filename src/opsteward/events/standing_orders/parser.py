@@ -6,8 +6,9 @@ caller.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, get_args
 
 from pydantic import ValidationError
@@ -17,9 +18,18 @@ from opsteward.contracts.check import Severity
 from opsteward.core.errors import Invalid
 from opsteward.events.classification import Category
 from opsteward.events.standing_orders import file_format as form
+from opsteward.events.standing_orders.faulty_orders import faulty_order, whole_text
 from opsteward.events.standing_orders.file_format import suggestion
 from opsteward.events.standing_orders.located_yaml import FileProblem, LocatedYaml, NotYaml, Path, as_field, read
-from opsteward.events.standing_orders.types import ActionInfo, Approval, Kind, StandingOrder, covers
+from opsteward.events.standing_orders.types import (
+    ActionInfo,
+    Approval,
+    FaultyOrder,
+    Kind,
+    Rule,
+    StandingOrder,
+    covers,
+)
 
 FINDING_TYPES = frozenset(
     {
@@ -88,13 +98,15 @@ class StandingOrderErrors(Invalid):
 
 @dataclass(frozen=True)
 class Reading:
-    """The orders of a text that hold up, what is wrong in it, and the names of the orders at fault; `unreadable`
-    where the text as a whole is."""
+    """The orders of a text in its order, the faulty ones at their places, and what is wrong in it."""
 
-    orders: list[StandingOrder] = field(default_factory=list)
+    rules: list[Rule] = field(default_factory=list)
     problems: list[FileProblem] = field(default_factory=list)
-    faulty: list[str] = field(default_factory=list)
-    unreadable: bool = False
+
+    @property
+    def orders(self) -> list[StandingOrder]:
+        """Those that hold up."""
+        return [rule for rule in self.rules if isinstance(rule, StandingOrder)]
 
 
 def parse(
@@ -114,22 +126,23 @@ def parse(
 def read_orders(
     text: str, *, known_actions: Mapping[str, ActionInfo], known_findings: Collection[str] = FINDING_TYPES
 ) -> Reading:
-    """The orders of a file that hold up, and what is wrong with the others."""
+    """The orders of a file, faulty ones with as much of them as can be read, and what is wrong."""
     try:
         located = read(text)
     except NotYaml as error:
-        return Reading(problems=[error.problem], unreadable=True)
+        return Reading([whole_text([error.problem])], [error.problem])
     return _Reader(located, form.Known(known_actions, known_findings)).reading()
 
 
 class _Reader:
-    """Reads one file: keeps the orders that hold up and what is wrong with the others."""
+    """Reads one file: keeps the orders that hold up, and what is wrong with the others."""
 
     def __init__(self, located: LocatedYaml, known: form.Known) -> None:
         self._located, self._known = located, known
         self._problems: list[FileProblem] = []
-        self._faulty: set[int] = set()  # the numbers of the orders at fault
-        self._unreadable = False
+        #: By the number of the order at fault, at their paths within it; None: the text as a whole.
+        self._of_order: dict[int | None, list[tuple[Path, FileProblem]]] = defaultdict(list)
+        self._never: set[int] = set()  # the numbers of the orders that can never hold
         self._lines_of_names: dict[str, int] = {}
         for path, problem in located.problems:
             self._note(path, problem)
@@ -143,10 +156,23 @@ class _Reader:
             line = problems[_MAX_PROBLEMS].line
             last = FileProblem(line=line, field="file", problem=left, remedy="mend those before, and check again")
             problems[_MAX_PROBLEMS:] = [last]
-        if self._unreadable:
-            return Reading(problems=problems, unreadable=True)
-        faulty = [str(_name(orders[number]) or f"number {number + 1}")[:63] for number in sorted(self._faulty)]
-        return Reading(orders=sound, problems=problems, faulty=faulty)
+        if None in self._of_order:
+            return Reading([whole_text([problem for _, problem in self._of_order[None]])], problems)
+        rules: dict[int, Rule] = {**sound, **self._faulty(orders)}
+        return Reading([rules[number] for number in sorted(rules)], problems)
+
+    def _faulty(self, orders: Sequence[object]) -> dict[int, FaultyOrder]:
+        """What is left of the orders at fault, without those that never decide."""
+        return {
+            number: faulty_order(
+                orders[number],
+                name=str(_name(orders[number]) or f"number {number + 1}")[:63],
+                problems=problems,
+                actions=self._known.actions,
+            )
+            for number, problems in self._of_order.items()
+            if number is not None and number not in self._never
+        }
 
     def _listed_orders(self) -> Sequence[object]:
         content = self._located.content
@@ -166,13 +192,13 @@ class _Reader:
             self._problem(("orders",), "must be a list", "write 'orders:' and one '- name: ...' for each")
         return ()
 
-    def _sound(self, orders: Sequence[object]) -> list[StandingOrder]:
+    def _sound(self, orders: Sequence[object]) -> dict[int, StandingOrder]:
         sound: dict[int, StandingOrder] = {}
         values = 0
         for number, content in enumerate(orders):
             self._check_name(content, number)
             order = self._order(content, number)
-            if order is None or number in self._faulty:
+            if order is None or number in self._of_order:
                 continue
             values += sum(len(choices) for choices in order.match.values())
             if values > _MAX_VALUES:
@@ -180,12 +206,13 @@ class _Reader:
                 break
             first = next((earlier for earlier, each in sound.items() if covers(each, order)), None)
             if first is None:
-                sound[number] = order
+                sound[number] = replace(order, line=self._located.place(("orders", number))[0])
             else:
                 line = self._located.place(("orders", first))[0]
                 problem = f"it can never hold: {sound[first].name!r} in line {line} always holds before it"
                 self._problem(("orders", number), problem, "put it before that order, or narrow that order's match")
-        return list(sound.values())
+                self._never.add(number)
+        return sound
 
     def _check_name(self, content: object, number: int) -> None:
         name, path = _name(content), ("orders", number, "name")
@@ -217,10 +244,8 @@ class _Reader:
 
     def _note(self, path: Path, problem: FileProblem) -> None:
         self._problems.append(problem)
-        if len(path) > 1 and isinstance(path[1], int):
-            self._faulty.add(path[1])
-        else:
-            self._unreadable = True
+        number = path[1] if len(path) > 1 and isinstance(path[1], int) else None
+        self._of_order[number].append((path[2:], problem))
 
 
 def _said(details: ErrorDetails, kind: Kind | None) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -17,10 +17,11 @@ from opsteward.core.computing import compute, in_fair_thread
 from opsteward.core.db import tenant_of
 from opsteward.core.log import get_logger
 from opsteward.events.models import StandingOrderVersion
-from opsteward.events.standing_orders import document
-from opsteward.events.standing_orders.document import ActionInfo, StandingOrder, Subject
+from opsteward.events.standing_orders import document, lost_systems
+from opsteward.events.standing_orders.document import ActionInfo, FaultyOrder, Rule, StandingOrder, Subject
 from opsteward.events.standing_orders.located_yaml import FileProblem
 from opsteward.events.standing_orders.parser import Reading, read_orders
+from opsteward.systems.service import Inventory
 from opsteward.telemetry import audit
 
 log = get_logger(__name__)
@@ -30,7 +31,7 @@ CHARACTERS_AT_ONCE = 200_000
 _CHECK_SECONDS, _LOAD_SECONDS = 3.0, 10.0  # of processor time
 
 
-def values_of(orders: Sequence[StandingOrder]) -> int:
+def values_of(orders: Sequence[Rule]) -> int:
     """With how many values something is compared that is matched with these."""
     return sum(len(choices) for order in orders for choices in order.match.values())
 
@@ -44,22 +45,33 @@ def limits_of(order: StandingOrder) -> Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class InForce:
-    """`version` 0 with the text that ships means that nobody applied any yet. `problems` are those of orders that
-    held when they were applied and hold up no longer; such orders are not in `orders`."""
+    """`version` 0 with the text that ships means that nobody applied any yet. `rules` are its orders, in its order;
+    those that held when they were applied and hold up no longer are faulty there, and `problems` says why."""
 
     version: int
     text: str
     applied_by: str
     applied_at: datetime | None
-    orders: Sequence[StandingOrder]
+    rules: Sequence[Rule]
     problems: Sequence[FileProblem] = ()
+
+    @property
+    def orders(self) -> Sequence[StandingOrder]:
+        """Those that hold up."""
+        return [rule for rule in self.rules if isinstance(rule, StandingOrder)]
+
+    @property
+    def faulty(self) -> Sequence[FaultyOrder]:
+        """Those that do not: what they may have meant goes to a person."""
+        return [rule for rule in self.rules if isinstance(rule, FaultyOrder)]
 
 
 class StandingOrders:
-    """One per process. `known_actions` is what an order may name."""
+    """One per process. `known_actions` is what an order may name; `inventory` knows the systems."""
 
-    def __init__(self, known_actions: Mapping[str, ActionInfo]) -> None:
+    def __init__(self, known_actions: Mapping[str, ActionInfo], inventory: Inventory) -> None:
         self._known_actions = known_actions
+        self._inventory = inventory
         self._parsed: dict[tuple[UUID, int], InForce] = {}
 
     async def check(self, text: str) -> Sequence[StandingOrder]:
@@ -87,7 +99,7 @@ class StandingOrders:
             detail={"orders": [order.name for order in orders]},
         )
         await record_changes(session, [Change("standing_orders_changed", {"version": row.version})])
-        return InForce(version=row.version, text=text, applied_by=actor, applied_at=row.applied_at, orders=orders)
+        return InForce(version=row.version, text=text, applied_by=actor, applied_at=row.applied_at, rules=orders)
 
     async def in_force(self, session: AsyncSession) -> InForce:
         """The newest version of this tenant, or what ships when there is none."""
@@ -101,12 +113,32 @@ class StandingOrders:
         if known is None:
             known = await self._load(session, tenant_id, version)
             self._parsed = {k: v for k, v in self._parsed.items() if k[0] != tenant_id} | {(tenant_id, version): known}
-        return known
+        return await self._with_systems(session, known)
+
+    async def _with_systems(self, session: AsyncSession, known: InForce) -> InForce:
+        """As it is while some of the systems that its orders name are renamed or gone."""
+        named = lost_systems.systems_named(known.rules)
+        lost = await self._inventory.lost_names(session, names=named) if named else {}
+        if not lost:
+            return known
+        return replace(
+            known,
+            rules=lost_systems.with_lost_systems(known.rules, lost),
+            problems=[*known.problems, *lost_systems.lost_problems(known.rules, lost)],
+        )
 
     async def _load(self, session: AsyncSession, tenant_id: UUID, version: int) -> InForce:
         if version == 0:
             text = document.shipped()
-            return InForce(version=0, text=text, applied_by="shipped", applied_at=None, orders=self._parse(text))
+            found = await self._read(text, version)
+            return InForce(
+                version=0,
+                text=text,
+                applied_by="shipped",
+                applied_at=None,
+                rules=found.rules,
+                problems=found.problems,
+            )
         row = (
             await session.scalars(
                 sa.select(StandingOrderVersion).where(
@@ -114,36 +146,33 @@ class StandingOrders:
                 )
             )
         ).one()
-        found = await self._still_valid(row.text, version)
+        found = await self._read(row.text, version)
         return InForce(
             version=row.version,
             text=row.text,
             applied_by=row.applied_by,
             applied_at=row.applied_at,
-            orders=found.orders,
+            rules=found.rules,
             problems=found.problems,
         )
 
-    def _parse(self, text: str) -> Sequence[StandingOrder]:
-        return document.parse(text, known_actions=self._known_actions)
-
-    async def _still_valid(self, text: str, version: int) -> Reading:
-        """The orders of a text in force that hold up. An upgrade may have removed what one of them names: that must
-        not take the others out of force, nor keep events from being taken in."""
+    async def _read(self, text: str, version: int) -> Reading:
+        """The orders of a text in force. An upgrade may have removed what one of them names: that must not take the
+        others out of force, nor keep events from being taken in."""
         found = await compute(_LOAD_SECONDS, read_orders, text, known_actions=self._known_actions)
         if found.problems:
             log.warning(
                 "events.standing_orders.faulty",
                 version=version,
-                faulty=found.faulty or ["all"],
+                faulty=[rule.name for rule in found.rules if isinstance(rule, FaultyOrder)],
                 left=[order.name for order in found.orders],
                 problems=[problem.as_dict() for problem in found.problems[:20]],
             )
         return found
 
-    async def match(self, session: AsyncSession, subject: Subject) -> StandingOrder | None:
-        """The first order in force that covers this, now."""
-        orders = (await self.in_force(session)).orders
+    async def match(self, session: AsyncSession, subject: Subject) -> Rule | None:
+        """The first order in force that covers this now, or that is faulty and may have."""
+        orders = (await self.in_force(session)).rules
         size = sum(len(value) for value in subject.fields.values())
         if size * values_of(orders) <= CHARACTERS_AT_ONCE:
             return document.first_match(orders, subject, now())

@@ -62,7 +62,7 @@ class Window:
 @dataclass(frozen=True, kw_only=True)
 class StandingOrder:
     """One rule of policy. `match`: field -> what it may be (any of them; `*` and `?` stand for other text); all
-    fields must hold. `cooldown`: the shortest time between two runs on the same target."""
+    fields must hold. `cooldown`: the shortest time between two runs on the same target. `line`: where it stands."""
 
     name: str
     kind: Kind
@@ -73,6 +73,35 @@ class StandingOrder:
     limits: Limits = Limits()
     window: Window | None = None
     description: str = ""
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultyOrder:
+    """An order in force that holds up no longer. It keeps its place: what it may have meant goes to a person, so that
+    no later order acts instead of it.
+
+    Only what of it can still be read narrows what it may have meant. `match`: its readable conditions; an unreadable
+    one can have meant anything. `window` None: none, or an unreadable one. `action` None: this installation does not
+    know it. `problem` says in words what is wrong, and where.
+    """
+
+    name: str
+    problem: str
+    kinds: frozenset[Kind] = frozenset({"finding", "event"})
+    match: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    window: Window | None = None
+    action: str | None = None
+    line: int = field(default=0, compare=False)
+
+    @property
+    def reason(self) -> str:
+        """Why a person decides."""
+        return f"standing order {self.name} is faulty ({self.problem}), so a person decides"
+
+
+#: An order at its place in the file.
+Rule = StandingOrder | FaultyOrder
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -110,9 +110,9 @@ class Folder:
         )
         try:
             fs, root = fsspec.core.url_to_fs(self._config.remote, **options)
-        except (ImportError, ValueError) as error:
+        except (ImportError, ValueError):
             raise Invalid.field(
-                "endpoint", f"can't be opened: {error}"[:200], "install the driver of its kind"
+                "endpoint", "is of a kind that can't be opened", "install the driver of its kind"
             ) from None
         return fs, str(root).rstrip("/")
 

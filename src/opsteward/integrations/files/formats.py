@@ -14,6 +14,7 @@ from typing import IO, TypeAlias, cast
 
 from opsteward.contracts.record_values import binary, json_value
 from opsteward.core.errors import BadReply, Invalid
+from opsteward.core.format_words import CSV_PROBLEM, json_problem
 from opsteward.core.json_types import Json, JsonObject
 
 Values: TypeAlias = JsonObject
@@ -48,8 +49,8 @@ def read_csv(stream: IO[bytes]) -> Iterator[Values]:
                 what = f"line {rows.line_num} has {len(row)} cells instead of {len(names)}"
                 raise CutOff(what) if len(row) < len(names) else BadReply(what)
             yield dict(zip(names, row, strict=True))
-    except csv.Error as error:
-        raise CutOff(f"line {rows.line_num}: {error}") from None
+    except csv.Error:
+        raise CutOff(f"line {rows.line_num} {CSV_PROBLEM}") from None
     if not names:
         raise CutOff("the file is empty, without even a header")
     if source.last not in (b"\n", b"\r"):
@@ -133,7 +134,8 @@ def read_json(stream: IO[bytes]) -> Iterator[Values]:
     try:
         found = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise CutOff(f"the file is no whole JSON: {error}"[:200]) from None
+        what = json_problem(error) if isinstance(error, ValueError) else "is nested too deeply"
+        raise CutOff(f"the file {what}") from None
     if isinstance(found, dict):
         lists = [value for value in found.values() if isinstance(value, list)]
         if len(lists) != 1:
@@ -222,8 +224,8 @@ def read_parquet(stream: IO[bytes]) -> Iterator[Values]:
         for part in parquet.ParquetFile(stream).iter_batches(batch_size=1_000):
             for row in part.to_pylist():
                 yield {name: json_value(value) for name, value in row.items()}
-    except (arrow.ArrowException, OSError) as error:
-        raise CutOff(f"the file is no whole Parquet: {error}"[:200]) from None
+    except (arrow.ArrowException, OSError):
+        raise CutOff("the file is no whole Parquet") from None
 
 
 READERS: Mapping[str, Callable[[IO[bytes]], Iterator[Values]]] = {

@@ -591,6 +591,7 @@ create table opsteward.systems (
     tenant_id uuid not null,
     name text not null,
     name_key text not null,
+    former_names text[] not null default '{}',
     type text not null,
     endpoint text not null,
     health_check_url text,

@@ -14,7 +14,8 @@ from opsteward.actions.service import ActionService
 from opsteward.contracts.registry import Registry
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
-from opsteward.core.errors import Conflict, FieldProblem, Invalid, NotFound
+from opsteward.core.error_words import problems_of
+from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.feed import announce
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
@@ -242,15 +243,9 @@ def check_definition(values: Mapping[str, object]) -> MappingDefinition:
     try:
         return MappingDefinition.model_validate(values)
     except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
         raise Invalid(
-            problems=[
-                FieldProblem(
-                    field=".".join(["definition", *(str(part) for part in one["loc"])]),
-                    problem=one["msg"].removeprefix("Value error, "),
-                    remedy="see the guide on syncs",
-                )
-                for one in error.errors(include_url=False, include_context=False, include_input=False)
-            ]
+            problems=problems_of(found, prefix="definition", given=values, remedy="see the guide on syncs")
         ) from None
 
 

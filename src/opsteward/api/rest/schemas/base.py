@@ -8,13 +8,15 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict
 
+from opsteward.core.error_words import refusal
+
 T = TypeVar("T")
 _YEARS = range(1900, 3000)
 
 
 def _instant_text(value: object) -> object:
     if not isinstance(value, str):
-        raise ValueError("is no ISO 8601 text")  # noqa: TRY004 - what pydantic takes from a validator
+        raise refusal("is no ISO 8601 text", "write it like 2026-01-31T12:00:00Z")
     return value
 
 
@@ -25,7 +27,7 @@ def _within_years(value: datetime) -> datetime:
     except OverflowError:
         known = False
     if not known:
-        raise ValueError(f"lies outside of the years {_YEARS.start} to {_YEARS.stop - 1}")
+        raise refusal(f"lies outside of the years {_YEARS.start} to {_YEARS.stop - 1}", "give a date within them")
     return value
 
 

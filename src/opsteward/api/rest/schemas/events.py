@@ -14,11 +14,12 @@ from opsteward.troubleshooting.types import SessionView
 
 @dataclass(frozen=True, kw_only=True)
 class Rejected:
-    """What was wrong with one field of a row; rows count from 0, in the order sent."""
+    """What was wrong with one field of a row, and how to mend it; rows count from 0, in the order sent."""
 
     row: int
     field: str
     reason: str
+    remedy: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

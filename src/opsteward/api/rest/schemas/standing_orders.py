@@ -27,15 +27,28 @@ class OrderProblem:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FaultyOrderInForce:
+    """An order that holds up no longer. What it may have meant goes to a person, and no later order acts instead."""
+
+    name: str
+    line: int
+    problem: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class OrdersInForce:
-    """The version in force. Version 0 is what ships: nobody has applied any yet. Orders with `problems` (their action
-    went with an upgrade, for example) are left out; the others hold."""
+    """The version in force. Version 0 is what ships: nobody has applied any yet.
+
+    `orders` hold up. `faulty` do not (their action went with an upgrade, for example): what they may have meant goes to
+    a person. `problems` says what to mend.
+    """
 
     version: int
     text: str
     applied_by: str
     applied_at: datetime | None
     orders: list[str]
+    faulty: list[FaultyOrderInForce]
     problems: list[OrderProblem]
 
     @classmethod
@@ -47,6 +60,7 @@ class OrdersInForce:
             applied_by=found.applied_by,
             applied_at=found.applied_at,
             orders=[order.name for order in found.orders],
+            faulty=[FaultyOrderInForce(name=one.name, line=one.line, problem=one.problem) for one in found.faulty],
             problems=[
                 OrderProblem(line=each.line, field=each.field, problem=each.problem, remedy=each.remedy)
                 for each in found.problems
