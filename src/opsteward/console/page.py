@@ -97,10 +97,11 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """A form did its work: where to go, and what is said there. `secret` is shown on a page of its own, once."""
+    """A form did its work: where to go, and what is said there; `warns` when a part of it was not done."""
 
     to: str
     words: str
+    warns: bool = False
 
 
 ShowPage = Callable[[Visit, AsyncSession], Awaitable[Page]]

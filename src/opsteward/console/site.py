@@ -183,9 +183,12 @@ class _WrongMethod(Exception):
 
 def frame_of(request: Request, me: Identity | None, **given: Any) -> dict[str, Any]:
     """What every page's frame shows."""
-    frame: dict[str, Any] = {"rooms": [], "pauses": [], "about": "", "moving": False, "said": _said(request), "me": me}
+    said, warns = _said(request)
+    frame: dict[str, Any] = {"rooms": [], "pauses": [], "about": "", "moving": False, "me": me}
     return {
         **frame,
+        "said": said,
+        "said_warns": warns,
         "csrf": csrf_token(_secret(request)),
         "path": request.scope["path"],
         "here": str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""),
@@ -264,12 +267,14 @@ async def _form_of(request: Request) -> dict[str, str]:
 
 def _say(answer: Response, done: Done, *, secure: bool) -> None:
     """What was done is said on the next page: it rides there in a cookie that is taken away when it was shown."""
-    packed = base64.urlsafe_b64encode(done.words[:_FLASH_LIMIT].encode()).decode()
+    packed = base64.urlsafe_b64encode(f"{int(done.warns)}{done.words[:_FLASH_LIMIT]}".encode()).decode()
     answer.set_cookie(_FLASH, packed, max_age=60, httponly=True, samesite="strict", path="/", secure=secure)
 
 
-def _said(request: Request) -> str:
+def _said(request: Request) -> tuple[str, bool]:
+    """What is said, and whether it warns."""
     try:
-        return base64.urlsafe_b64decode(request.cookies.get(_FLASH, "").encode()).decode()[:_FLASH_LIMIT]
+        told = base64.urlsafe_b64decode(request.cookies.get(_FLASH, "").encode()).decode()
     except (binascii.Error, ValueError):
-        return ""
+        told = ""
+    return told[1 : _FLASH_LIMIT + 1], told.startswith("1")
