@@ -84,14 +84,12 @@ class Visit:
 @dataclass(frozen=True, kw_only=True)
 class Page:
     """What is shown: a template and its values. `about` are the kinds of notices after which it is read again;
-    a kind may be narrowed to one thing (`incident:ID`). `moving`: what it shows is under way, so that it is read again
-    once it follows the notices: what came to pass between its reading and that would be missed."""
+    a kind may be narrowed to one thing (`incident:ID`)."""
 
     template: str
     title: str
     values: Mapping[str, Any] = field(default_factory=dict)
     about: tuple[str, ...] = ()
-    moving: bool = False
     status: int = 200
 
 

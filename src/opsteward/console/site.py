@@ -109,7 +109,8 @@ class Site:
             response = Response("Too many pages are open.", status_code=429, headers={"Retry-After": "30"})
             await response(request.scope, receive, send)
             return
-        await self.streams.serve(identity, about_of(request.query_params.get("about", "")), receive, send)
+        about = about_of(request.query_params.get("about", ""))
+        await self.streams.serve(identity, about, request.query_params.get("since", ""), receive, send)
 
     async def _answer(self, identity: Identity, request: Request) -> Response:
         route, arguments = self._route_of(request)
@@ -147,10 +148,11 @@ class Site:
 
     async def _show(self, route: Route, visit: Visit) -> Response:
         await self._require(route, visit.identity)
+        position = str(self.streams.position)
         async with self._services.db.unit_of_work(visit.identity.tenant_id) as session:
             page = await route.run(visit, session)
             assert isinstance(page, Page)
-            frame = await self._frame(visit, session, page)
+            frame = {**await self._frame(visit, session, page), "position": position}
         return _page(page, frame)
 
     async def _do(self, route: Route, visit: Visit) -> Response:
@@ -173,7 +175,6 @@ class Site:
             rooms=rooms_of(me, visit.request.scope["path"], waiting),
             pauses=await read_pauses(session, me),
             about=",".join(page.about),
-            moving=page.moving,
         )
 
 
@@ -184,7 +185,7 @@ class _WrongMethod(Exception):
 def frame_of(request: Request, me: Identity | None, **given: Any) -> dict[str, Any]:
     """What every page's frame shows."""
     said, warns = _said(request)
-    frame: dict[str, Any] = {"rooms": [], "pauses": [], "about": "", "moving": False, "me": me}
+    frame: dict[str, Any] = {"rooms": [], "pauses": [], "about": "", "position": "", "me": me}
     return {
         **frame,
         "said": said,
