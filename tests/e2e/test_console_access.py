@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from uuid import uuid4
 
 import httpx
 import pytest
 from playwright.async_api import expect
+
+from opsteward.console.routes import ROUTES
 
 from .conftest import Served, Visit
 
@@ -129,6 +132,38 @@ def test_a_stream_ends_with_its_session(served: Served) -> None:
         assert next(told).startswith("retry:")
         httpx.post(f"{served.url}/sign-out", cookies={"opsteward_session": cookie}, headers={"Origin": served.url})
         assert "event: signed-out" in "".join(told)  # and the stream is over
+
+
+def test_what_changes_between_a_pages_reading_and_its_stream_is_told(served: Served, admin: httpx.Client) -> None:
+    for path in (route.path for route in ROUTES if route.method == "GET" and "{" not in route.path):
+        main = re.search(r"<main [^>]*>", admin.get(path).text)
+        assert main is not None
+        if "data-about" in main[0]:
+            assert re.search(r'data-since="[0-9a-f]{8}\.\d+"', main[0]), path
+    taken = served.send(message="belt is stuck", source="belt", error_type="BeltStuck", severity="high")
+    here = f"/incidents/{taken['incident_id']}"
+    page = admin.get(here).text
+    about, since = (re.findall(rf'data-{name}="([^"]*)"', page)[0] for name in ("about", "since"))
+    served.send(message="belt is stuck", source="belt", error_type="BeltStuck", severity="high")
+    for _ in range(1000):  # until this process has heard of it, while nobody listens yet
+        if re.findall(r'data-since="([^"]*)"', admin.get(here).text) != [since]:
+            break
+    with admin.stream("GET", "/console/stream", params={"about": about, "since": since}) as stream:
+        told = stream.iter_text()
+        assert next(told).startswith("retry:")
+        assert "event: change" in next(one for one in told if "event" in one)
+
+
+def test_a_page_that_is_up_to_date_is_not_read_again(served: Served) -> None:
+    cookie = served.session()
+    with httpx.Client(base_url=served.url, cookies={"opsteward_session": cookie}, timeout=15) as one:
+        since = re.findall(r'data-since="([^"]*)"', one.get("/").text)[0]
+        params = {"about": f"incident:{uuid4()}", "since": since}
+        with one.stream("GET", "/console/stream", params=params) as stream:
+            told = stream.iter_text()
+            assert next(told).startswith("retry:")
+            httpx.post(f"{served.url}/sign-out", cookies={"opsteward_session": cookie}, headers={"Origin": served.url})
+            assert "event: signed-out" in next(one for one in told if "event" in one)  # and nothing before it
 
 
 def test_another_tenant_sees_nothing(served: Served) -> None:

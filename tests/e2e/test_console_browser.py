@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from .conftest import DESK, PHONE, Served, Visit
 from .test_console_pages import HOSTILE, PAGES
@@ -26,6 +27,18 @@ async def test_what_happens_appears_without_reloading(served: Served, visit: Vis
     await expect(page.locator(".card.head")).to_contain_text("2 events")
     await expect(detected.locator("pre")).to_be_visible()  # what was opened stays open
     assert await page.evaluate("window.stayed")
+
+
+async def test_what_happened_before_a_page_follows_the_news_appears(served: Served, visit: Visit) -> None:
+    taken = served.send(message="oven is hot", source="oven", error_type="OvenHot", severity="high")
+    page = await visit("/settings")
+    held: asyncio.Queue[Route] = asyncio.Queue()
+    await page.route("**/console/stream*", held.put)
+    await page.goto(f"{served.url}/incidents/{taken['incident_id']}")
+    stream = await held.get()  # it is read, and follows nothing yet
+    served.send(message="oven is hot", source="oven", error_type="OvenHot", severity="high")
+    await stream.continue_()
+    await expect(page.locator(".card.head")).to_contain_text("2 events")
 
 
 async def test_what_is_typed_is_not_lost_to_news(served: Served, visit: Visit) -> None:

@@ -19,6 +19,7 @@ from opsteward.cli import (
     audit,
     bench,
     controls,
+    enrollments,
     freezes,
     heartbeats,
     incidents,
@@ -33,7 +34,6 @@ from opsteward.cli import (
     sync,
     systems,
     tasks,
-    user_imports,
     users,
 )
 from opsteward.cli.troubleshoot import troubleshoot
@@ -69,8 +69,8 @@ def everywhere(
 
 app.add_typer(incidents.events, name="events")
 app.add_typer(incidents.incidents, name="incidents")
-app.add_typer(user_imports.app, name="users")
-app.add_typer(users.enrollments, name="enrollments")
+app.add_typer(users.app, name="users")
+app.add_typer(enrollments.app, name="enrollments")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(controls.pause, name="pause")

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
-
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.types import Identity
-from opsteward.console.names import Names
+from opsteward.console.wording import who
 from opsteward.core.clock import now
-from opsteward.directory.enrollment_rules.rules import Rule, Rules, meeting
-from opsteward.directory.enrollment_rules.service import duty_pairs
-from opsteward.directory.entitlements import service as entitlements
+from opsteward.directory.enrollment.grants import EnrollmentInFull
 from opsteward.directory.types import EnrollmentInfo, EnrollmentStatus
+
+#: What the name of a field begins with that chooses an enrolment; its id follows, and the value is the digest shown.
+PICK = "pick-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,54 +26,25 @@ class StageRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Duties:
-    """Permissions that must not meet in one user, and what some users have by single grants."""
-
-    pairs: tuple[tuple[str, str], ...]
-    granted: Mapping[UUID, frozenset[str]]
-
-    @classmethod
-    async def read(cls, session: AsyncSession, enrollments: Iterable[EnrollmentInfo]) -> Duties:
-        """For those of these enrolments that wait."""
-        pairs = await duty_pairs(session)
-        users = {one.user_id for one in enrollments if one.status == EnrollmentStatus.PENDING}
-        granted = await entitlements.permissions_granted(session, user_ids=users) if pairs and users else {}
-        return cls(pairs=tuple(pairs), granted=granted)
-
-    def meeting_in(self, user_id: UUID, rule: Rule) -> tuple[str, str] | None:
-        """The two that would meet in the user if the rule's permissions were given."""
-        return meeting([*rule.permissions, *self.granted.get(user_id, ())], self.pairs)
-
-
-@dataclass(frozen=True, kw_only=True)
 class EnrollmentRow:
-    """An enrolment with what its drawing needs: names, what it would give, whether this operator may decide now."""
+    """An enrolment with what its drawing needs: its stages, whether this operator may decide now, and why not."""
 
-    enrollment: EnrollmentInfo
+    enrollment: EnrollmentInFull
     stages: tuple[StageRow, ...]
     requested_by: str
+    decided_by: str
     waits_since: datetime
     overdue: bool
-    gives: tuple[str, ...]
     may_decide: bool
     why_not: str
-    conflict: tuple[str, str] | None
+    pick: str
     with_user: bool
 
     @classmethod
-    def of(
-        cls,
-        enrollment: EnrollmentInfo,
-        names: Names,
-        rules: Rules,
-        me: Identity,
-        *,
-        duties: Duties,
-        with_user: bool = True,
-    ) -> EnrollmentRow:
-        """From an enrolment, with the names of who asked and decided."""
+    def of(cls, enrollment: EnrollmentInFull, me: Identity, *, with_user: bool = True) -> EnrollmentRow:
+        """From an enrolment, as this operator sees it."""
         pending = enrollment.status == EnrollmentStatus.PENDING
-        since, overdue = waits_since(enrollment), pending and is_overdue(enrollment)
+        overdue = pending and is_overdue(enrollment)
         decided = {stage.get("decided_by") for stage in enrollment.stages[: enrollment.stage]}
         return cls(
             enrollment=enrollment,
@@ -84,20 +52,28 @@ class EnrollmentRow:
                 StageRow(
                     name=str(stage["name"]).replace("_", " "),
                     state=_state(enrollment, number, overdue),
-                    by=names.actor(str(stage["decided_by"])) if stage.get("decided_by") else "",
+                    by=str(decider["name"]) if isinstance(decider := stage.get("decider"), dict) else "",
                     reason=str(stage.get("reason") or ""),
                 )
                 for number, stage in enumerate(enrollment.stages)
             ),
-            requested_by=names.actor(enrollment.requested_by),
-            waits_since=since,
+            requested_by=who(enrollment.requester),
+            decided_by=who(enrollment.decider) if enrollment.decider else "",
+            waits_since=waits_since(enrollment),
             overdue=overdue,
-            gives=_gives(rules.of(enrollment.enrollment_type)) if pending else (),
             may_decide=pending and me.may("enrollments.decide"),
             why_not="You approved another stage: somebody else must decide on this one." if me.actor in decided else "",
-            conflict=duties.meeting_in(enrollment.user_id, rules.of(enrollment.enrollment_type)) if pending else None,
+            pick=f"{PICK}{enrollment.id}",
             with_user=with_user,
         )
+
+    @property
+    def systems(self) -> list[str]:
+        """The systems that it would give, by name."""
+        grant = self.enrollment.will_grant
+        if grant is None:
+            return []
+        return ["every system there is and will be"] if grant.all_systems else grant.systems
 
 
 def waits_since(enrollment: EnrollmentInfo) -> datetime:
@@ -118,7 +94,3 @@ def _state(enrollment: EnrollmentInfo, number: int, overdue: bool) -> str:
     if status == "waiting" and number == enrollment.stage and enrollment.status == EnrollmentStatus.PENDING:
         return "overdue" if overdue else "current"
     return status
-
-
-def _gives(rule: Rule) -> tuple[str, ...]:
-    return (*sorted(rule.permissions), *sorted(rule.system_access))

@@ -84,23 +84,22 @@ class Visit:
 @dataclass(frozen=True, kw_only=True)
 class Page:
     """What is shown: a template and its values. `about` are the kinds of notices after which it is read again;
-    a kind may be narrowed to one thing (`incident:ID`). `moving`: what it shows is under way, so that it is read again
-    once it follows the notices: what came to pass between its reading and that would be missed."""
+    a kind may be narrowed to one thing (`incident:ID`)."""
 
     template: str
     title: str
     values: Mapping[str, Any] = field(default_factory=dict)
     about: tuple[str, ...] = ()
-    moving: bool = False
     status: int = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """A form did its work: where to go, and what is said there. `secret` is shown on a page of its own, once."""
+    """A form did its work: where to go, and what is said there; `warns` when a part of it was not done."""
 
     to: str
     words: str
+    warns: bool = False
 
 
 ShowPage = Callable[[Visit, AsyncSession], Awaitable[Page]]

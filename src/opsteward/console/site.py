@@ -109,7 +109,8 @@ class Site:
             response = Response("Too many pages are open.", status_code=429, headers={"Retry-After": "30"})
             await response(request.scope, receive, send)
             return
-        await self.streams.serve(identity, about_of(request.query_params.get("about", "")), receive, send)
+        about = about_of(request.query_params.get("about", ""))
+        await self.streams.serve(identity, about, request.query_params.get("since", ""), receive, send)
 
     async def _answer(self, identity: Identity, request: Request) -> Response:
         route, arguments = self._route_of(request)
@@ -147,10 +148,11 @@ class Site:
 
     async def _show(self, route: Route, visit: Visit) -> Response:
         await self._require(route, visit.identity)
+        position = str(self.streams.position)
         async with self._services.db.unit_of_work(visit.identity.tenant_id) as session:
             page = await route.run(visit, session)
             assert isinstance(page, Page)
-            frame = await self._frame(visit, session, page)
+            frame = {**await self._frame(visit, session, page), "position": position}
         return _page(page, frame)
 
     async def _do(self, route: Route, visit: Visit) -> Response:
@@ -173,7 +175,6 @@ class Site:
             rooms=rooms_of(me, visit.request.scope["path"], waiting),
             pauses=await read_pauses(session, me),
             about=",".join(page.about),
-            moving=page.moving,
         )
 
 
@@ -183,9 +184,12 @@ class _WrongMethod(Exception):
 
 def frame_of(request: Request, me: Identity | None, **given: Any) -> dict[str, Any]:
     """What every page's frame shows."""
-    frame: dict[str, Any] = {"rooms": [], "pauses": [], "about": "", "moving": False, "said": _said(request), "me": me}
+    said, warns = _said(request)
+    frame: dict[str, Any] = {"rooms": [], "pauses": [], "about": "", "position": "", "me": me}
     return {
         **frame,
+        "said": said,
+        "said_warns": warns,
         "csrf": csrf_token(_secret(request)),
         "path": request.scope["path"],
         "here": str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""),
@@ -264,12 +268,14 @@ async def _form_of(request: Request) -> dict[str, str]:
 
 def _say(answer: Response, done: Done, *, secure: bool) -> None:
     """What was done is said on the next page: it rides there in a cookie that is taken away when it was shown."""
-    packed = base64.urlsafe_b64encode(done.words[:_FLASH_LIMIT].encode()).decode()
+    packed = base64.urlsafe_b64encode(f"{int(done.warns)}{done.words[:_FLASH_LIMIT]}".encode()).decode()
     answer.set_cookie(_FLASH, packed, max_age=60, httponly=True, samesite="strict", path="/", secure=secure)
 
 
-def _said(request: Request) -> str:
+def _said(request: Request) -> tuple[str, bool]:
+    """What is said, and whether it warns."""
     try:
-        return base64.urlsafe_b64decode(request.cookies.get(_FLASH, "").encode()).decode()[:_FLASH_LIMIT]
+        told = base64.urlsafe_b64decode(request.cookies.get(_FLASH, "").encode()).decode()
     except (binascii.Error, ValueError):
-        return ""
+        told = ""
+    return told[1 : _FLASH_LIMIT + 1], told.startswith("1")

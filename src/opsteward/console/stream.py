@@ -1,7 +1,7 @@
 """The one stream of an open page: it says that something of the page has changed, and the page reads itself again.
 
 It carries no data, so a stream needs no rights of its own beyond its session, costs a few kilobytes, and nothing can
-be missed: a page that comes back reads everything.
+be missed: a page says where the feed was before it was read, and what changed since is told at once.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from uuid import UUID
 from starlette.types import Receive, Send
 
 from opsteward.accounts.types import Identity
-from opsteward.core.feed import RECONNECTED, Feed, Notice
-from opsteward.tasks.types import CONTROLS
+from opsteward.console.feed_position import FOR_ALL, FeedPosition
+from opsteward.core.feed import Feed, Notice
 
 STREAM_LIMIT, OPERATOR_STREAM_LIMIT = 2000, 60
 ABOUT_LIMIT = 20  # kinds that one page may follow
@@ -29,6 +29,8 @@ class Streams:
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
+        self.position = FeedPosition()
+        feed.listen(self.position.hear)
         self._open: set[_Stream] = set()
         self._of: Counter[UUID] = Counter()
 
@@ -41,10 +43,12 @@ class Streams:
         for stream in self._open:
             stream.say("end")
 
-    async def serve(self, identity: Identity, about: frozenset[str], receive: Receive, send: Send) -> None:
-        """Tell a browser of changes until it leaves, or its session ends."""
+    async def serve(self, identity: Identity, about: frozenset[str], since: str, receive: Receive, send: Send) -> None:
+        """Tell a browser of changes since a position (empty: from now on) until it leaves, or its session ends."""
         stream = _Stream(identity, about)
         stop: Callable[[], None] = self._feed.listen(stream.hear)
+        if since and self.position.changed_since(since, tenant_id=identity.tenant_id, about=about):
+            stream.say("change")
         self._open.add(stream)
         self._of[identity.operator_id] += 1
         gone = asyncio.ensure_future(_gone(receive))
@@ -90,7 +94,7 @@ class _Stream:
         me = self._identity
         if notice.kind == "token" and notice.id == str(me.token_id):
             self.say("signed-out")
-        elif notice.kind in (RECONNECTED, CONTROLS) or (
+        elif notice.kind in FOR_ALL or (
             notice.tenant_id == me.tenant_id
             and (notice.kind in self._about or f"{notice.kind}:{notice.id}" in self._about)
         ):

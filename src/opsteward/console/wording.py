@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from opsteward.accounts.types import Actor
+
 
 @dataclass(frozen=True)
 class Look:
@@ -194,6 +196,13 @@ def actor_in_words(actor: str, operators: Mapping[str, str]) -> str:
     if kind == "schedule":
         return f"schedule {rest}"
     return f"Opsteward ({rest})" if kind == "system" else actor
+
+
+def who(actor: Actor) -> str:
+    """The same of an actor that is known by name."""
+    if actor.kind in ("standing_order", "schedule", "agent", "webhook"):
+        return f"{actor.kind.replace('_', ' ')} {actor.name}"
+    return actor.name
 
 
 def pause_in_words(scope: str, target: str, *, tenant: str = "") -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query
@@ -13,7 +13,9 @@ from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Instant, Page, Ref, page_of
 from opsteward.api.rest.schemas.enrollments import DutyPairs
 from opsteward.api.routes import Routes
+from opsteward.core.errors import Invalid
 from opsteward.directory.enrollment import service as enrollment_service
+from opsteward.directory.enrollment.decision_types import BULK_LIMIT, DecidedEnrollments, ToDecide
 from opsteward.directory.enrollment.grants import EnrollmentInFull, in_full
 from opsteward.directory.enrollment_rules import service as enrollment_rules
 from opsteward.directory.enrollment_rules.rules import Rule
@@ -22,13 +24,31 @@ from opsteward.directory.types import EnrollmentInfo, EnrollmentStatus
 router = Routes(prefix="/api/v1", tags=["enrollments"])
 
 Reason = Annotated[str, Field(max_length=2000)]
+GrantsDigest = Annotated[str, Field(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$")]
 Permission = Annotated[str, Field(max_length=200)]
 
 
 class DecisionIn(Input):
-    """Why. `approver` is the bearer of the token, by name or id; anybody else is refused."""
+    """Why. `approver` is the bearer of the token, by name or id; anybody else is refused. `grants_digest` is that of
+    the enrolment you have read: once it would grant something else it is not decided."""
 
     approver: Annotated[str | None, Field(max_length=200)] = None
+    reason: Reason = ""
+    grants_digest: GrantsDigest | None = None
+
+
+class DecideEnrollmentIn(Input):
+    """One enrolment, and the digest of what it would grant as you have read it."""
+
+    id: UUID
+    grants_digest: GrantsDigest
+
+
+class DecideEnrollmentsIn(Input):
+    """A decision on several enrolments, each named and bound to what it would grant."""
+
+    verdict: Literal["approve", "reject"]
+    items: Annotated[list[DecideEnrollmentIn], Field(min_length=1, max_length=BULK_LIMIT)]
     reason: Reason = ""
 
 
@@ -76,6 +96,25 @@ async def list_enrollments(
     return page_of(shown, limit=limit, searched=searched)
 
 
+@router.post("/enrollments/decide")
+async def decide_enrollments(
+    body: DecideEnrollmentsIn,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("enrollments.decide")],
+) -> DecidedEnrollments:
+    """Approve the stage that each waits at, or reject each, up to 200. Each has its own answer; what can't be decided
+    holds up no other. One that would by now grant something else than you have read is not decided."""
+    ids = [item.id for item in body.items]
+    if len(set(ids)) < len(ids):
+        place = next(place for place, one in enumerate(ids) if one in ids[:place])
+        raise Invalid.field(f"items.{place}.id", "is there twice", "name each enrolment once")
+    items = [ToDecide(id=item.id, grants_digest=item.grants_digest) for item in body.items]
+    return await services.enrollments.decide(
+        session, verdict=body.verdict, items=items, by=identity, reason=body.reason
+    )
+
+
 @router.get("/enrollments/{enrollment_id}")
 async def get_enrollment(
     enrollment_id: UUID, session: TenantSession, identity: Annotated[Identity, needs("enrollments.read")]
@@ -96,7 +135,12 @@ async def approve_enrollment(
     """Approve the stage that it waits at; after the last one the user has its access."""
     told = body or DecisionIn()
     return await services.enrollments.approve(
-        session, enrollment_id=enrollment_id, by=identity, approver=told.approver, reason=told.reason
+        session,
+        enrollment_id=enrollment_id,
+        by=identity,
+        approver=told.approver,
+        reason=told.reason,
+        grants_digest=told.grants_digest,
     )
 
 
@@ -111,7 +155,12 @@ async def reject_enrollment(
     """End it without access."""
     told = body or DecisionIn()
     return await services.enrollments.reject(
-        session, enrollment_id=enrollment_id, by=identity, approver=told.approver, reason=told.reason
+        session,
+        enrollment_id=enrollment_id,
+        by=identity,
+        approver=told.approver,
+        reason=told.reason,
+        grants_digest=told.grants_digest,
     )
 
 

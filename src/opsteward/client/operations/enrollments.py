@@ -47,6 +47,12 @@ def list_enrollments(
     )
 
 
+def decide_enrollments(**fields: Unpack[types.DecideEnrollmentsIn]) -> Call[types.DecidedEnrollments]:
+    """Approve the stage that each waits at, or reject each, up to 200. Each has its own answer; what can't be decided
+    holds up no other. One that would by now grant something else than you have read is not decided."""
+    return Call("POST", "/api/v1/enrollments/decide", fields)
+
+
 def get_enrollment(enrollment_id: str | UUID) -> Call[types.EnrollmentInFull]:
     """One enrolment with its stages, and what it would grant."""
     return Call("GET", f"/api/v1/enrollments/{path_id(enrollment_id)}")

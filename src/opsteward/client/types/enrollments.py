@@ -11,7 +11,43 @@ from typing import Literal, NotRequired, TypedDict
 from opsteward.client.types.events import Actor
 from opsteward.core.json_types import Json
 
+EnrollmentOutcome = Literal["approved", "rejected", "changed", "already_decided", "denied", "conflict", "not_found"]
 EnrollmentStatus = Literal["pending_manual_review", "approved", "rejected", "expired"]
+
+
+class DecideEnrollmentIn(TypedDict):
+    """One enrolment, and the digest of what it would grant as you have read it."""
+
+    id: str
+    grants_digest: str
+
+
+class DecideEnrollmentsIn(TypedDict):
+    """A decision on several enrolments, each named and bound to what it would grant."""
+
+    verdict: Literal["approve", "reject"]
+    items: list[DecideEnrollmentIn]
+    reason: NotRequired[str]
+
+
+class DecidedEnrollment(TypedDict):
+    """What became of one; `detail` says why nothing did. `status` is where it stands now."""
+
+    id: str
+    outcome: EnrollmentOutcome
+    detail: str | None
+    user: str | None
+    enrollment_type: str | None
+    status: str | None
+
+
+class DecidedEnrollments(TypedDict):
+    """Each that was named, in that order."""
+
+    verdict: Literal["approve", "reject"]
+    decided: int
+    not_decided: int
+    items: list[DecidedEnrollment]
 
 
 class DutiesIn(TypedDict):
@@ -46,6 +82,7 @@ class EnrollmentInFull(TypedDict):
     full_name: NotRequired[str]
     email: NotRequired[str | None]
     will_grant: WillGrant | None
+    grants_digest: str | None
     requester: Actor
     decider: Actor | None
 
@@ -119,7 +156,9 @@ class WillGrant(TypedDict):
 
 
 class EnrollmentsDecisionIn(TypedDict):
-    """Why. `approver` is the bearer of the token, by name or id; anybody else is refused."""
+    """Why. `approver` is the bearer of the token, by name or id; anybody else is refused. `grants_digest` is that of
+    the enrolment you have read: once it would grant something else it is not decided."""
 
     approver: NotRequired[str | None]
     reason: NotRequired[str]
+    grants_digest: NotRequired[str | None]

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.console.enrollment_rows import Duties, EnrollmentRow
-from opsteward.console.names import Names
+from opsteward.console.addresses import id_of
+from opsteward.console.enrollment_rows import PICK, EnrollmentRow
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.console.wording import counted
 from opsteward.core.errors import Invalid
 from opsteward.directory.enrollment import service as enrollment_service
+from opsteward.directory.enrollment.decision_types import BULK_LIMIT, DONE, DecidedEnrollments, ToDecide, Verdict
+from opsteward.directory.enrollment.grants import in_full
 from opsteward.directory.enrollment_rules.rules import SHIPPED
 from opsteward.directory.enrollment_rules.service import rules_of
 from opsteward.directory.types import EnrollmentStatus
 from opsteward.directory.user_changes import PEOPLE
 
-_PAGE = 30
+_PAGE = 50
+_DECIDED_PAGE = 20
 _COUNT_LIMIT = 1000
+_TOLD = 3  # of those that could not be decided
+_DIGEST = 64  # characters
 DECIDED = {
     "approved": "approved",
     "rejected": "rejected",
@@ -28,39 +31,44 @@ DECIDED = {
 
 
 async def inbox(visit: Visit, session: AsyncSession) -> Page:
-    """Those that wait, the longest first; what was decided, newest first."""
-    decision, kind = visit.choice("decided", DECIDED), visit.query("type", limit=100)
+    """Those that wait, the longest first; what was decided, newest first. Both of the same type and words."""
+    me = visit.identity
+    decision, kind, search = visit.choice("decided", DECIDED), visit.query("type", limit=100), visit.query("ref")
     automatic = decision == "automatic"
-    waiting = await enrollment_service.waiting(session, after=visit.cursor("after"), limit=_PAGE + 1)
+    waiting = await enrollment_service.waiting(
+        session, enrollment_type=kind or None, search=search, after=visit.cursor("after"), limit=_PAGE + 1
+    )
     decided = await enrollment_service.page(
         session,
         status=EnrollmentStatus(decision) if decision and not automatic else None,
         enrollment_type=kind or None,
         automatic=automatic,
+        search=search,
         decided=True,
         before=visit.cursor("before"),
-        limit=_PAGE + 1,
+        limit=_DECIDED_PAGE + 1,
     )
-    names, rules = await Names.read(session), await rules_of(session)
-    duties = await Duties.read(session, waiting)
-    row_of = partial(EnrollmentRow.of, names=names, rules=rules, me=visit.identity, duties=duties)
-    rows = [row_of(one) for one in waiting[:_PAGE]]
+    shown = await in_full(session, [*waiting[:_PAGE], *decided[:_DECIDED_PAGE]])
+    rows = [EnrollmentRow.of(one, me) for one in shown]
+    number = min(len(waiting), _PAGE)
     count = await enrollment_service.count_waiting(session, most=_COUNT_LIMIT)
-    types = {name: name for name in sorted({*rules.by_name, *([kind] if kind else [])})}
+    types = {name: name for name in sorted({*(await rules_of(session)).by_name, *([kind] if kind else [])})}
     return Page(
         template="enrollments.html",
         title="Enrolments",
         about=(PEOPLE,),
         values={
             "headline": _headline(count, sum(row.overdue for row in rows)),
-            "waiting": rows,
-            "may_decide": visit.identity.may("enrollments.decide"),
-            "decided": [row_of(one) for one in decided[:_PAGE]],
-            "filters": [("decided", "Decision", DECIDED, decision), ("type", "Enrolled as", types, kind)],
+            "waiting": rows[:number],
+            "may_decide": me.may("enrollments.decide"),
+            "decided": rows[number:],
+            "search": search,
+            "filtered": bool(search or kind),
+            "filters": [("type", "Enrolled as", types, kind), ("decided", "Decided as", DECIDED, decision)],
             "asks_a_person": sorted(name for name, rule in SHIPPED.items() if rule.needed()),
             "next": visit.address(after=str(waiting[_PAGE - 1].id)) if len(waiting) > _PAGE else "",
             "first": visit.address() if visit.query("after") else "",
-            "older": visit.address(before=str(decided[_PAGE - 1].id)) if len(decided) > _PAGE else "",
+            "older": visit.address(before=str(decided[_DECIDED_PAGE - 1].id)) if len(decided) > _DECIDED_PAGE else "",
             "newest": visit.address() if visit.query("before") else "",
         },
     )
@@ -81,7 +89,7 @@ async def _approve(visit: Visit, session: AsyncSession) -> Done:
         enrollment_id=visit.id("enrollment_id", "enrolment"),
         by=visit.identity,
         reason=visit.reason,
-        stage=_stage(visit),
+        grants_digest=_digest(visit.text("grants_digest", limit=_DIGEST)),
     )
     over = enrollment.status != EnrollmentStatus.PENDING
     words = "access is given" if over else "it goes on to the next stage"
@@ -94,21 +102,48 @@ async def _reject(visit: Visit, session: AsyncSession) -> Done:
         enrollment_id=visit.id("enrollment_id", "enrolment"),
         by=visit.identity,
         reason=visit.reason,
-        stage=_stage(visit),
+        grants_digest=_digest(visit.text("grants_digest", limit=_DIGEST)),
     )
     return Done(to="/enrollments", words="Rejected")
 
 
-def _stage(visit: Visit) -> int:
-    """The stage that was shown: another one is not decided unseen."""
-    given = visit.text("stage", limit=3)
-    if not (given.isascii() and given.isdecimal()):
-        raise Invalid.field("stage", "is no number of a stage", "load the page again")
-    return int(given)
+async def _decide(visit: Visit, session: AsyncSession) -> Done:
+    """Of many, each as it was shown."""
+    picked = {name.removeprefix(PICK): digest for name, digest in visit.form.items() if name.startswith(PICK)}
+    verdicts: dict[str, Verdict] = {"approve": "approve", "reject": "reject"}
+    verdict = verdicts.get(visit.text("verdict"))
+    if verdict is None:
+        raise Invalid.field("verdict", "is none", "press one of the two buttons")
+    if not 0 < len(picked) <= BULK_LIMIT:
+        raise Invalid.field("selection", f"holds {len(picked)} enrolments", f"select 1 to {BULK_LIMIT} of them")
+    items = [ToDecide(id=id_of(one, "enrolment"), grants_digest=_digest(digest)) for one, digest in picked.items()]
+    done = await visit.services.enrollments.decide(
+        session, verdict=verdict, items=items, by=visit.identity, reason=visit.reason
+    )
+    return Done(to="/enrollments", words=_told(done), warns=bool(done.not_decided))
+
+
+def _told(done: DecidedEnrollments) -> str:
+    """How many, and which were not and why."""
+    words = f"{done.decided} {'approved' if done.verdict == 'approve' else 'rejected'}"
+    failed = [one for one in done.items if one.outcome not in DONE]
+    if not failed:
+        return words
+    some = "; ".join(f"{one.user or 'one that is gone'}: {one.detail}" for one in failed[:_TOLD])
+    more = f"; and {len(failed) - _TOLD} more" if len(failed) > _TOLD else ""
+    return f"{words}, {len(failed)} not. {some}{more}"
+
+
+def _digest(given: str) -> str:
+    """Of what was shown: nothing else is decided unseen."""
+    if len(given) != _DIGEST:
+        raise Invalid.field("grants_digest", "is no digest of what would be granted", "load the page again")
+    return given
 
 
 ROUTES: tuple[Route, ...] = (
     shows("/enrollments", inbox, "enrollments.read"),
+    does("/enrollments/decide", _decide, "enrollments.decide"),
     does("/enrollments/{enrollment_id}/approve", _approve, "enrollments.decide"),
     does("/enrollments/{enrollment_id}/reject", _reject, "enrollments.decide"),
 )

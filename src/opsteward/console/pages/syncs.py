@@ -59,7 +59,6 @@ async def one_mapping(visit: Visit, session: AsyncSession) -> Page:
         template="sync_mapping.html",
         title=mapping.name,
         about=(SYNC_CHANGED,),
-        moving=running is not None,
         values={
             "row": (await mapping_rows(session, visit.services.inventory, [mapping]))[0],
             "conflicts": conflicts[:_PAGE],
@@ -93,7 +92,6 @@ async def one_sync(visit: Visit, session: AsyncSession) -> Page:
         template="sync.html",
         title=f"Sync {row.mapping}",
         about=(f"{SYNC_CHANGED}:{operation.id}",),
-        moving=not row.is_over,
         values={
             "row": row,
             "written": row.total if first is None else first - 1,

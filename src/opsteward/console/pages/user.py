@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import timedelta
-from functools import partial
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.console.enrollment_rows import Duties, EnrollmentRow
+from opsteward.console.enrollment_rows import EnrollmentRow
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.console.people import history_of, user_looks
 from opsteward.core.clock import now
 from opsteward.core.errors import Conflict, Invalid
 from opsteward.directory.enrollment import service as enrollment_service
+from opsteward.directory.enrollment.grants import in_full
 from opsteward.directory.enrollment_rules.service import rules_of
 from opsteward.directory.entitlements import service as entitlements
 from opsteward.directory.types import ALL_SYSTEMS, UserChangeInfo, UserInfo, UserStatus
@@ -68,8 +68,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
         if me.may("enrollments.read")
         else []
     )
-    duties = await Duties.read(session, found)
-    row_of = partial(EnrollmentRow.of, names=names, rules=rules, me=me, duties=duties, with_user=False)
+    enrollments = [EnrollmentRow.of(one, me, with_user=False) for one in await in_full(session, found)]
     roles = {*rules.by_name, *(role for rule in rules.by_name.values() for role in rule.match.roles)}
     return Page(
         template="user.html",
@@ -83,7 +82,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
             "manager": people.get(user.manager_id) if user.manager_id else None,
             "reports": await user_queries.reports_of(session, user_id=user.id, limit=_REPORTS_SHOWN + 1),
             "grants": [(g, names.actor(g.granted_by)) for g in await entitlements.grants_of(session, user_id=user.id)],
-            "enrollments": [row_of(e) for e in found],
+            "enrollments": enrollments,
             "roles": sorted(roles - {user.role}),
             "lasts": [(key, words) for key, (words, _) in _LASTS.items()],
             "steps": [(s.value, *_STEPS[s]) for s in _STEPS if s in MOVES[UserStatus(user.status)]],

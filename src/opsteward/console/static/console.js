@@ -42,11 +42,11 @@
   let stream = null;
   const stale = (yes) => { document.getElementById("stale").hidden = !yes; };
   const follow = () => {
-    const about = main() && main().dataset.about;
+    const {about, since} = main() ? main().dataset : {};
     if (!about || document.hidden || stream) return;
-    stream = new EventSource(`/console/stream?about=${encodeURIComponent(about)}`);
-    let first = true;
-    stream.onopen = () => { stale(false); if (!first || main().hasAttribute("data-moving")) readAgain(); first = false; };
+    // the server tells at once of what changed since the page was read, also when the browser opens the stream again
+    stream = new EventSource(`/console/stream?${new URLSearchParams({about, since})}`);
+    stream.onopen = () => stale(false);
     stream.onerror = () => { stale(true); if (stream && stream.readyState === 2) { stop(); setTimeout(follow, 5000); } };
     stream.addEventListener("change", readAgain);
     stream.addEventListener("signed-out", () => location.assign("/sign-in"));
@@ -54,7 +54,7 @@
   };
   const stop = () => { if (stream) stream.close(); stream = null; };
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) stop(); else if (main().dataset.about) { follow(); readAgain(); }
+    if (document.hidden) stop(); else follow();
   });
 
   // -- keys: Ctrl-K searches everything, / this list, j and k walk through one, ? tells of them ----------------------

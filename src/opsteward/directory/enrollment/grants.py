@@ -4,18 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.actors import Actors, actors_of
 from opsteward.accounts.types import Actor
+from opsteward.core.crypto import digest
 from opsteward.core.db import tenant_of
-from opsteward.directory.enrollment_rules.rules import Rule, meeting
+from opsteward.directory.enrollment_rules.rules import Grant, Rule, due_access, meeting
 from opsteward.directory.enrollment_rules.service import rules_of
-from opsteward.directory.models import User
-from opsteward.directory.types import ALL_SYSTEMS, EnrollmentInfo, EnrollmentStatus
+from opsteward.directory.models import Enrollment, User
+from opsteward.directory.types import ALL_SYSTEMS, EnrollmentInfo, EnrollmentStatus, UserStatus
+from opsteward.directory.user_changes import grants_of
+
+
+class Held(NamedTuple):
+    """What a user has before the decision."""
+
+    permissions: Sequence[str]
+    systems: Sequence[str]
+    status: str
+    expires_at: datetime | None
+
+    @classmethod
+    def by(cls, user: User) -> Held:
+        """From its row."""
+        return cls(user.permissions, user.system_access, user.status, user.expires_at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +56,8 @@ class EnrollmentInFull(EnrollmentInfo):
     """An enrolment with what it would grant (null once it is decided), and who asked and decided."""
 
     will_grant: WillGrant | None
+    #: Of `will_grant` as shown here, to be sent with the decision: a decision on what has changed since is refused.
+    grants_digest: str | None
     requester: Actor
     #: Who decided last; a rule, where it was let in without a person.
     decider: Actor | None
@@ -54,24 +73,28 @@ async def in_full(session: AsyncSession, found: Sequence[EnrollmentInfo]) -> lis
         [*(one.requested_by for one in found), *(str(by) if (by := s.get("decided_by")) else None for s in stages)],
     )
     waiting = {one.user_id for one in found if one.status == EnrollmentStatus.PENDING}
-    held: dict[Any, tuple[set[str], set[str]]] = {}
-    pairs: Sequence[tuple[str, str]] = ()
-    rules = None
-    if waiting:
-        rules = await rules_of(session)
-        pairs = rules.duty_pairs
-        rows = await session.execute(
-            sa.select(User.id, User.permissions, User.system_access).where(
-                User.tenant_id == tenant_of(session), User.id.in_(waiting)
-            )
+    if not waiting:
+        return [_one(one, actors, None) for one in found]
+    rules = await rules_of(session)
+    rows = await session.execute(
+        sa.select(User.id, User.permissions, User.system_access, User.status, User.expires_at).where(
+            User.tenant_id == tenant_of(session), User.id.in_(waiting)
         )
-        held = {row.id: (set(row.permissions), set(row.system_access)) for row in rows}
+    )
+    held = {row.id: Held(*row[1:]) for row in rows}
+    grants = await grants_of(session, waiting)
     return [
         _one(
             one,
             actors,
-            will_grant(one, rules.of(one.enrollment_type), *held.get(one.user_id, (set(), set())), pairs=pairs)
-            if rules is not None and one.status == EnrollmentStatus.PENDING
+            will_grant(
+                one,
+                held[one.user_id],
+                rules.of(one.enrollment_type),
+                grants.get(one.user_id, ()),
+                pairs=rules.duty_pairs,
+            )
+            if one.user_id in held and one.status == EnrollmentStatus.PENDING
             else None,
         )
         for one in found
@@ -79,24 +102,32 @@ async def in_full(session: AsyncSession, found: Sequence[EnrollmentInfo]) -> lis
 
 
 def will_grant(
-    enrollment: EnrollmentInfo,
+    enrollment: EnrollmentInfo | Enrollment,
+    held: Held,
     rule: Rule,
-    permissions: set[str],
-    systems: set[str],
+    grants: Sequence[Grant],
     *,
     pairs: Sequence[tuple[str, str]] = (),
 ) -> WillGrant:
-    """Of a user who has these permissions and systems already. Pure."""
-    everything = rule.all_systems and ALL_SYSTEMS not in systems
-    conflict = meeting([*permissions, *rule.permissions], pairs)
+    """What this user has when all stages are approved, by the rule and by single grants and denials, without what
+    the user has now. Pure."""
+    permissions, systems = due_access(rule, grants, status=UserStatus.ACTIVE)
+    everything = ALL_SYSTEMS in systems
+    conflict = meeting(permissions, pairs)
+    joins = held.status == UserStatus.PENDING
     return WillGrant(
-        permissions=sorted(set(rule.permissions) - permissions),
-        systems=[] if rule.all_systems else sorted(set(rule.systems) - systems),
-        all_systems=everything,
-        access_days=rule.access_days,
+        permissions=sorted(set(permissions).difference(held.permissions)),
+        systems=[] if everything else sorted(set(systems).difference(held.systems)),
+        all_systems=everything and ALL_SYSTEMS not in held.systems,
+        access_days=rule.access_days if joins and held.expires_at is None else None,
         stages_left=[str(stage["name"]) for stage in enrollment.stages[enrollment.stage :]],
         refused_for=list(conflict) if conflict else None,
     )
+
+
+def digest_of(enrollment: EnrollmentInfo | Enrollment, grant: WillGrant) -> str:
+    """What a decision is bound to: this enrolment, the stage that it waits at, and what it would give."""
+    return digest([str(enrollment.id), enrollment.enrollment_type, enrollment.stage, vars(grant)])
 
 
 def _one(found: EnrollmentInfo, actors: Actors, grant: WillGrant | None) -> EnrollmentInFull:
@@ -107,4 +138,10 @@ def _one(found: EnrollmentInfo, actors: Actors, grant: WillGrant | None) -> Enro
     last = next((str(s["decided_by"]) for s in reversed(found.stages) if s.get("decided_by")), None)
     decider = actors("rules") if found.automatic else actors.maybe(last)
     fields: dict[str, Any] = vars(found) | {"stages": stages}
-    return EnrollmentInFull(**fields, will_grant=grant, requester=actors(found.requested_by), decider=decider)
+    return EnrollmentInFull(
+        **fields,
+        will_grant=grant,
+        grants_digest=digest_of(found, grant) if grant is not None else None,
+        requester=actors(found.requested_by),
+        decider=decider,
+    )

@@ -11,29 +11,25 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.four_eyes import SecondPerson
 from opsteward.accounts.types import Identity
-from opsteward.core import feed
 from opsteward.core.bus import Bus
 from opsteward.core.changes import Change, record_changes
-from opsteward.core.clock import iso, now
+from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
-from opsteward.core.errors import Conflict, Denied, NotFound
+from opsteward.core.errors import Denied, NotFound, OpsError
 from opsteward.core.ids import uuid7
-from opsteward.core.json_types import JsonObject
 from opsteward.core.name_keys import folded
 from opsteward.core.references import called
-from opsteward.directory import user_changes
-from opsteward.directory.enrollment_rules.rules import Rule
-from opsteward.directory.enrollment_rules.service import rules_of
-from opsteward.directory.models import Enrollment, User
-from opsteward.directory.types import (
-    EnrollmentInfo,
-    EnrollmentOverdue,
-    EnrollmentStatus,
-    UsersEnrolled,
-    UserStatus,
+from opsteward.directory.enrollment.decision_types import (
+    DONE,
+    DecidedEnrollment,
+    DecidedEnrollments,
+    ToDecide,
+    Verdict,
 )
-from opsteward.directory.user_changes import PEOPLE
-from opsteward.telemetry import audit
+from opsteward.directory.enrollment.decisions import Decided, decide, due
+from opsteward.directory.enrollment_rules.rules import Rule
+from opsteward.directory.models import Enrollment, User
+from opsteward.directory.types import EnrollmentInfo, EnrollmentOverdue, EnrollmentStatus
 
 #: An overdue stage is reported again after this long.
 _AGAIN = timedelta(days=1)
@@ -61,13 +57,8 @@ def enrollment_row(
         "decided_at": at if approved else None,
         "approver": "rules" if approved else None,
         "reason": None,
-        "due_at": _due(stages, 0, at),
+        "due_at": due(stages, 0, at),
     }
-
-
-def _due(stages: Sequence[JsonObject], stage: int, at: datetime) -> datetime | None:
-    after = stages[stage]["escalate_after"] if stage < len(stages) else None
-    return at + timedelta(seconds=float(str(after))) if after else None
 
 
 class Enrollments:
@@ -85,30 +76,12 @@ class Enrollments:
         by: Identity,
         approver: str | None = None,
         reason: str = "",
-        stage: int | None = None,
+        grants_digest: str | None = None,
     ) -> EnrollmentInfo:
         """Approve the stage that it waits at; after the last one the user has access. Another operator must approve
-        each further stage, not of the making of one before. With a `stage` (its number) that one alone is decided on.
-        Raises NotFound, Conflict when it is decided or at another stage, Denied for another's name."""
-        row = await self._deciding(session, enrollment_id, by, approver, stage)
-        if any(stage.get("decided_by") == by.actor for stage in row.stages[: row.stage]):
-            raise Denied("one operator can't approve two stages", remedy="ask another one")
-        making = None
-        if earlier := [str(stage["decided_by"]) for stage in row.stages[: row.stage] if stage.get("decided_by")]:
-            making = await self._second_person.check(session, by=by, requesters=earlier, whose="earlier approver")
-        at = now()
-        done = {**row.stages[row.stage], "status": "approved", "decided_by": by.actor, "at": iso(at), "reason": reason}
-        row.stages = [*row.stages[: row.stage], done, *row.stages[row.stage + 1 :]]
-        row.stage += 1
-        row.due_at = _due(row.stages, row.stage, at)
-        if row.stage == len(row.stages):
-            row.status = EnrollmentStatus.APPROVED
-            row.decided_at, row.approver, row.reason = at, by.operator_name, reason
-            await session.flush()
-            await self._let_in(session, row, actor=by.actor)
-        detail = {"stage": done["name"]} | ({"making": making["chain"]} if making is not None else {})
-        await self._told(session, row, verb="enrollment.approved", actor=by.actor, detail=detail)
-        return await get_enrollment(session, enrollment_id=enrollment_id)
+        each further stage, not of the making of one before. With a digest exactly what was shown is granted.
+        Raises NotFound, Conflict when it is decided or would grant something else, Denied for another's name."""
+        return await self._decide_one(session, "approve", enrollment_id, by, approver, reason, grants_digest)
 
     async def reject(
         self,
@@ -118,69 +91,69 @@ class Enrollments:
         by: Identity,
         approver: str | None = None,
         reason: str = "",
-        stage: int | None = None,
+        grants_digest: str | None = None,
     ) -> EnrollmentInfo:
         """End it without access; a user who waited for nothing else becomes inactive. Raises as `approve` does."""
-        row = await self._deciding(session, enrollment_id, by, approver, stage)
-        at = now()
-        done = {**row.stages[row.stage], "status": "rejected", "decided_by": by.actor, "at": iso(at), "reason": reason}
-        row.stages = [*row.stages[: row.stage], done, *row.stages[row.stage + 1 :]]
-        row.status, row.decided_at, row.approver, row.reason = EnrollmentStatus.REJECTED, at, by.operator_name, reason
-        row.due_at = None
-        await session.flush()
-        user = await user_changes.locked(session, row.user_id)
-        if user.status == UserStatus.PENDING:
-            await user_changes.change(
-                session, user, {"status": UserStatus.INACTIVE}, what="rejected", actor=by.actor, reason=reason
-            )
-        await self._told(session, row, verb="enrollment.rejected", actor=by.actor, detail={})
-        return await get_enrollment(session, enrollment_id=enrollment_id)
+        return await self._decide_one(session, "reject", enrollment_id, by, approver, reason, grants_digest)
 
-    async def _deciding(
-        self, session: AsyncSession, enrollment_id: UUID, by: Identity, approver: str | None, stage: int | None
-    ) -> Enrollment:
+    async def _decide_one(
+        self,
+        session: AsyncSession,
+        verdict: Verdict,
+        enrollment_id: UUID,
+        by: Identity,
+        approver: str | None,
+        reason: str,
+        grants_digest: str | None,
+    ) -> EnrollmentInfo:
         if approver is not None and approver.casefold() not in {by.operator_name.casefold(), str(by.operator_id)}:
             raise Denied(
                 "the approver is who bears the token", remedy="leave the approver out, or use that one's token"
             )
-        row = await session.scalar(
-            sa.select(Enrollment)
-            .where(Enrollment.tenant_id == tenant_of(session), Enrollment.id == enrollment_id)
-            .with_for_update()
-        )
-        if row is None:
-            raise NotFound("no enrolment of this id")
-        if row.status != EnrollmentStatus.PENDING:
-            raise Conflict(f"this enrolment is {row.status} already")
-        if stage is not None and stage != row.stage:
-            raise Conflict("another stage of this enrolment waits by now", remedy="look at it again, then decide")
-        return row
+        item = ToDecide(id=enrollment_id, grants_digest=grants_digest)
+        (found,) = await self._decide(session, verdict, [item], by, reason)
+        if found.error is not None:
+            raise found.error
+        return await get_enrollment(session, enrollment_id=enrollment_id)
 
-    async def _let_in(self, session: AsyncSession, row: Enrollment, *, actor: str) -> None:
-        rule = (await rules_of(session)).of(row.enrollment_type)
-        user = await user_changes.locked(session, row.user_id)
-        joins = user.status == UserStatus.PENDING
-        fields: dict[str, object] = {"status": UserStatus.ACTIVE} if joins else {}
-        if joins and rule.access_days and user.expires_at is None:
-            fields["expires_at"] = now() + timedelta(days=rule.access_days)
-        await user_changes.change(session, user, fields, what="enrolled", actor=actor, rule=rule)
-        if joins:
-            await self._bus.publish(
-                session,
-                UsersEnrolled(
-                    user_ids=[user.id],
-                    enrollment_type=row.enrollment_type,
-                    welcome_template=rule.welcome_template,
-                ),
+    async def decide(
+        self,
+        session: AsyncSession,
+        *,
+        verdict: Verdict,
+        items: Sequence[ToDecide],
+        by: Identity,
+        reason: str = "",
+    ) -> DecidedEnrollments:
+        """Say yes or no to each of these as it was shown, in one transaction. What can't be decided is told and holds
+        up no other."""
+        found = await self._decide(session, verdict, items, by, reason)
+        told = [
+            DecidedEnrollment(
+                id=one.id,
+                outcome=one.outcome,
+                detail=_in_words(one.error) if one.error is not None else None,
+                user=(one.user.full_name or one.user.username) if one.user is not None else None,
+                enrollment_type=one.row.enrollment_type if one.row is not None else None,
+                status=one.row.status if one.row is not None else None,
             )
+            for one in found
+        ]
+        decided = sum(one.outcome in DONE for one in told)
+        return DecidedEnrollments(verdict=verdict, decided=decided, not_decided=len(told) - decided, items=told)
 
-    async def _told(self, session: AsyncSession, row: Enrollment, *, verb: str, actor: str, detail: JsonObject) -> None:
-        await audit.record(
-            session, actor=actor, verb=verb, object_type="enrollment", object_id=str(row.id), detail=detail
+    async def _decide(
+        self, session: AsyncSession, verdict: Verdict, items: Sequence[ToDecide], by: Identity, reason: str
+    ) -> list[Decided]:
+        return await decide(
+            session,
+            verdict=verdict,
+            items=items,
+            by=by,
+            reason=reason,
+            bus=self._bus,
+            second_person=self._second_person,
         )
-        data = {"enrollment_id": str(row.id), "user_id": str(row.user_id), "status": row.status}
-        await record_changes(session, [Change("enrollment_changed", data)])
-        await feed.announce(session, kind=PEOPLE, object_id=str(row.user_id))
 
     async def escalate(self, session: AsyncSession) -> int:
         """Tell people of every enrolment of this tenant whose stage is overdue; returns how many."""
@@ -267,13 +240,7 @@ async def page(
     if until is not None:
         query = query.where(Enrollment.requested_at < until)
     if words := (search or "").split():
-        newest = sa.select(Enrollment.id).where(_own(session))
-        if status is not None:
-            newest = newest.where(Enrollment.status == status)
-        query = query.where(Enrollment.id.in_(newest.order_by(Enrollment.id.desc()).limit(SEARCHED_LIMIT)))
-        for word in words:
-            somewhere = (User.username, User.full_name, User.email)
-            query = query.where(sa.or_(*(column.icontains(word, autoescape=True) for column in somewhere)))
+        query = query.where(*_searched(session, words, status))
     if before is not None:
         query = query.where(Enrollment.id < before)
     if ref is not None:
@@ -287,9 +254,20 @@ async def page(
     return [_info(*found) for found in await session.execute(query)]
 
 
-async def waiting(session: AsyncSession, *, after: UUID | None = None, limit: int = 50) -> list[EnrollmentInfo]:
-    """Those that wait for a person, the longest first."""
+async def waiting(
+    session: AsyncSession,
+    *,
+    enrollment_type: str | None = None,
+    search: str | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
+) -> list[EnrollmentInfo]:
+    """Those that wait for a person, the longest first; `search` as of `page`."""
     query = _SHOWN.where(_own(session), Enrollment.status == EnrollmentStatus.PENDING)
+    if enrollment_type is not None:
+        query = query.where(Enrollment.enrollment_type == enrollment_type)
+    if words := (search or "").split():
+        query = query.where(*_searched(session, words, EnrollmentStatus.PENDING))
     if after is not None:
         query = query.where(Enrollment.id > after)
     return [_info(*found) for found in await session.execute(query.order_by(Enrollment.id).limit(limit))]
@@ -304,6 +282,24 @@ async def count_waiting(session: AsyncSession, *, most: int) -> int:
 _SHOWN = sa.select(Enrollment, User.username, User.full_name, User.email).join(
     User, sa.and_(User.tenant_id == Enrollment.tenant_id, User.id == Enrollment.user_id)
 )
+
+
+def _searched(
+    session: AsyncSession, words: Iterable[str], status: EnrollmentStatus | None
+) -> list[sa.ColumnElement[bool]]:
+    newest = sa.select(Enrollment.id).where(_own(session))
+    if status is not None:
+        newest = newest.where(Enrollment.status == status)
+    found: list[sa.ColumnElement[bool]] = [
+        Enrollment.id.in_(newest.order_by(Enrollment.id.desc()).limit(SEARCHED_LIMIT))
+    ]
+    somewhere = (User.username, User.full_name, User.email)
+    found += [sa.or_(*(column.icontains(word, autoescape=True) for column in somewhere)) for word in words]
+    return found
+
+
+def _in_words(error: OpsError) -> str:
+    return f"{error.detail}: {error.remedy}" if error.remedy else error.detail
 
 
 def _own(session: AsyncSession) -> sa.ColumnElement[bool]:
