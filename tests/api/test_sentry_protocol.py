@@ -215,6 +215,17 @@ async def test_feedback_of_a_user_is_an_event(sender: Sender) -> None:
     assert sender.tenant.count("events") == 2
 
 
+async def test_a_check_in_calls_the_heartbeat_of_its_name(sender: Sender) -> None:
+    made = await sender.tenant.http.post("/api/v1/heartbeats", json={"name": "nightly", "period": 3600})
+    for status, signal in (("in_progress", "start"), ("error", "fail"), ("ok", "success"), ("of tomorrow", "success")):
+        answer = await sender.send(envelope(("check_in", {"monitor_slug": "nightly", "status": status})))
+        assert answer.status_code == 200
+        heartbeat = (await sender.tenant.http.get(f"/api/v1/heartbeats/{made.json()['id']}")).json()
+        assert heartbeat["last_signal"] == signal
+    for unknown in ({"monitor_slug": "no such", "status": "ok"}, {"monitor_slug": "\x00", "status": "ok"}, {}, []):
+        assert (await sender.send(envelope(("check_in", unknown)))).status_code == 200
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -16,7 +16,7 @@ from opsteward.api.capacity import Capacity
 from opsteward.api.concurrency_limit import ConcurrencyLimit
 from opsteward.api.deps import recognise
 from opsteward.api.forwarded import Forwarded
-from opsteward.api.intake import sentry
+from opsteward.api.intake import opentelemetry_logs, pagerduty, sentry
 from opsteward.api.intake.answers import ProtocolAnswers
 from opsteward.api.live import websocket
 from opsteward.api.middleware.request_body import Guard
@@ -66,6 +66,8 @@ ROUTES = (
     sources,
     sentry_projects,
     sentry,
+    opentelemetry_logs,
+    pagerduty,
     systems,
     system_health,
     heartbeats,

@@ -18,7 +18,8 @@ from opsteward.integrations.sentry.envelopes import key_in_envelope
 #: What begins an address at which a token may come otherwise than as a bearer token.
 INTAKE = ("/api/v1/intake/", "/api/v2/alerts")
 #: Addresses of other products' protocols, at which their own clients send here.
-OTLP, PAGERDUTY = "/v1/logs", "/v2/enqueue"
+OTLP = "/v1/logs"
+PAGERDUTY = ("/v2/enqueue", "/v2/change/enqueue")
 SENTRY = re.compile(r"/api/([0-9]{1,19})/(?:envelope|store)/?")
 #: How a DSN's key is handed on: it is no token, and admits to Sentry's addresses alone.
 DSN_SCHEME = "DSN"
@@ -38,7 +39,7 @@ def adopt(scope: Scope) -> None:
     if SENTRY.fullmatch(scope["path"]):
         _adopt_dsn(scope)
         return
-    if not scope["path"].startswith(INTAKE) and scope["path"].rstrip("/") not in (OTLP, PAGERDUTY):
+    if not scope["path"].startswith(INTAKE) and scope["path"].rstrip("/") not in (OTLP, *PAGERDUTY):
         return
     from_query = _out_of_query(scope)
     headers = dict(scope["headers"])
@@ -58,12 +59,12 @@ def adopt(scope: Scope) -> None:
 
 def speaks_protocol(path: str) -> bool:
     """Whether it is an address of another product's protocol, whose bodies are read by its own rules."""
-    return path.rstrip("/") in (OTLP, PAGERDUTY) or SENTRY.fullmatch(path) is not None
+    return path.rstrip("/") in (OTLP, *PAGERDUTY) or SENTRY.fullmatch(path) is not None
 
 
 def is_keyed(path: str) -> bool:
     """Whether the credential of a sender may stand in the body."""
-    return path.rstrip("/") == PAGERDUTY or SENTRY.fullmatch(path) is not None
+    return path.rstrip("/") in PAGERDUTY or SENTRY.fullmatch(path) is not None
 
 
 def adopt_from_body(scope: Scope, body: bytes) -> None:

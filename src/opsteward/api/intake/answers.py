@@ -77,7 +77,7 @@ class ProtocolAnswers:
 def _form_of(path: str) -> Callable[[JsonObject, str, str], Refusal] | None:
     if SENTRY.fullmatch(path):
         return _for_sentry
-    return {OTLP: _for_otlp, PAGERDUTY: _for_pagerduty}.get(path.rstrip("/"))
+    return {OTLP: _for_otlp, **dict.fromkeys(PAGERDUTY, _for_pagerduty)}.get(path.rstrip("/"))
 
 
 async def _send(send: Send, refusal: Refusal) -> None:

@@ -13,6 +13,7 @@ from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.routes import Routes
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.crypto import digest
+from opsteward.core.db import DatabaseSession
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.core.word_list import words
 from opsteward.events.fingerprint import fingerprint
@@ -21,6 +22,7 @@ from opsteward.events.sources.values import instant_of
 from opsteward.events.types import NewEvent
 from opsteward.integrations.sentry.envelopes import Envelope, Item, read_envelope, read_stored
 from opsteward.integrations.sentry.events import Report, feedback_of, report_of
+from opsteward.systems import heartbeats
 from opsteward.telemetry.metrics import SENTRY_ITEMS
 
 router = Routes(tags=["sources"])
@@ -33,6 +35,8 @@ _KNOWN = frozenset(
     profile_chunk log span replay_event replay_recording replay_video statsd metric_buckets trace_metric nel
     raw_security""")
 )
+#: What a check-in's status is to a heartbeat.
+_SIGNALS = {"in_progress": "start", "ok": "success", "error": "fail"}
 _TEXT_ATTACHMENT_BYTES = 16 * 1024
 
 
@@ -60,6 +64,7 @@ async def take_envelope(
     )
     for item in envelope.items:
         SENTRY_ITEMS.labels(item.type if item.type in _KNOWN else "other").inc()
+    await _note_check_ins(session, envelope)
     await services.intake.take(session, events=events, actor=identity.actor)
     event_id = envelope.headers.get("event_id")
     return SentryAnswer(id=event_id.replace("-", "")[:64] if isinstance(event_id, str) else "")
@@ -80,6 +85,17 @@ async def take_stored(
     await services.intake.take(session, events=[_new(report_of(event), identity)], actor=identity.actor)
     event_id = event.get("event_id")
     return SentryAnswer(id=event_id.replace("-", "")[:64] if isinstance(event_id, str) else "")
+
+
+async def _note_check_ins(session: DatabaseSession, envelope: Envelope) -> None:
+    """A check-in is a call of the heartbeat that has its monitor's name; one that nobody has is passed over."""
+    for item in envelope.items:
+        if item.type == "check_in":
+            said = item.json()
+            signal = _SIGNALS.get(str(said.get("status"))) if isinstance(said, dict) else None
+            if signal is not None and isinstance(said, dict):
+                name = storable(str(said.get("monitor_slug"))[:200])
+                await heartbeats.take_call(session, name=str(name), signal=heartbeats.Signal(signal))
 
 
 def _read_stored(body: bytes, limit: int) -> JsonObject:
