@@ -56,7 +56,8 @@ NOT_TYPED = {
 #: Words with which a used instance refuses to make a second thing of the same name.
 _THERE_ALREADY = re.compile(r"taken|already|exists|can't approve two stages", re.IGNORECASE)
 _MAKES = re.compile(
-    r"opsteward (operators|tenants|schedules) create|opsteward (agents|systems) register|opsteward users import"
+    r"opsteward (operators|tenants|schedules|sources dsn) create|opsteward (agents|systems) register"
+    r"|opsteward users import"
     r"|opsteward enrollments approve|curl -X POST"
 )
 

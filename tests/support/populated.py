@@ -85,6 +85,7 @@ async def populate(instance: Instance) -> Populated:
     await post("/api/v1/controls/pause", {"scope": "action", "target": "log_only", "reason": f"{mark} pause"})
     user, enrollment_id, grant = await _people(tenant, mark, post)
     reviewed = await post("/api/v1/access-reviews", {"name": f"{mark}-review"})
+    project = await post("/api/v1/sentry-projects", {"name": f"{mark}-app"})
     webhook = await _signs_up(tenant, mark, post)
     job_id = await _imported(tenant, mark, post)
     agent = await post("/api/v1/agents", {"kind": "opsteward.heartbeat", "name": f"{mark}-agent"})
@@ -106,6 +107,7 @@ async def populate(instance: Instance) -> Populated:
         "system_id": system["id"],
         "window_id": window["id"],
         "heartbeat_id": beat["id"],
+        "project_id": project["id"],
         "action_id": action["id"],
         "approval_id": str(approval_id),
         "freeze_id": str(freeze_id),

@@ -125,6 +125,31 @@ class Webhook(TenantRow, Base):
     revoked_at: Mapped[datetime | None]
 
 
+class SentryProject(TenantRow, Base):
+    """An application that reports through a Sentry SDK, and the key of its DSN; the one before it holds for a while."""
+
+    __tablename__ = "sentry_projects"
+    __table_args__ = (
+        sa.UniqueConstraint("tenant_id", "name"),
+        sa.UniqueConstraint("number"),
+        sa.UniqueConstraint("key_hash"),
+        sa.Index(
+            "ix_sentry_projects_previous_key",
+            "previous_key_hash",
+            postgresql_where=sa.text("previous_key_hash is not null"),
+        ),
+    )
+
+    number: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(always=True, start=1001))
+    name: Mapped[str]
+    key_hash: Mapped[bytes]
+    previous_key_hash: Mapped[bytes | None]
+    previous_until: Mapped[datetime | None]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    last_used_at: Mapped[datetime | None]
+
+
 class UsedSignature(TenantRow, Base):
     """A signature that was taken, until it would be too old anyway: each is taken once."""
 

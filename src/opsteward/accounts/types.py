@@ -30,8 +30,8 @@ class Identity:
 
     @property
     def actor(self) -> str:
-        """How the audit log refers to this operator."""
-        return f"operator:{self.operator_id}"
+        """How the audit log refers to this operator, or to the application whose DSN it is."""
+        return f"dsn:{self.operator_name}" if self.kind == "dsn" else f"operator:{self.operator_id}"
 
     @property
     def permissions(self) -> frozenset[str]:
@@ -49,8 +49,8 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """Who acted. `kind`: operator, standing_order, agent, schedule, rule, webhook or system; all but `operator` are
-    `automatic`. `id` is an operator's id, else the name."""
+    """Who acted. `kind`: operator, standing_order, agent, schedule, rule, webhook, dsn or system; all but `operator`
+    are `automatic`. `id` is an operator's id, else the name."""
 
     id: str
     name: str

@@ -16,6 +16,8 @@ from opsteward.api.capacity import Capacity
 from opsteward.api.concurrency_limit import ConcurrencyLimit
 from opsteward.api.deps import recognise
 from opsteward.api.forwarded import Forwarded
+from opsteward.api.intake import opentelemetry_logs, pagerduty, sentry
+from opsteward.api.intake.answers import ProtocolAnswers
 from opsteward.api.live import websocket
 from opsteward.api.middleware.request_body import Guard
 from opsteward.api.middleware.request_metrics import Measured
@@ -34,6 +36,7 @@ from opsteward.api.rest import (
     metrics,
     operators,
     probes,
+    sentry_projects,
     sign_in,
     sources,
     standing_orders,
@@ -61,6 +64,10 @@ ROUTES = (
     events,
     syncs,
     sources,
+    sentry_projects,
+    sentry,
+    opentelemetry_logs,
+    pagerduty,
     systems,
     system_health,
     heartbeats,
@@ -144,6 +151,7 @@ def build_app(services: ApiServices, *, lifespan: Lifespan[FastAPI] | None = Non
         app.add_middleware(Traced)
     app.add_middleware(Guard, settings=settings, capacity=capacity, recognise=partial(recognise, services=services))
     app.add_middleware(ScimErrors)
+    app.add_middleware(ProtocolAnswers)
     app.add_middleware(Measured)
     if settings.trusted_proxies:
         app.add_middleware(Forwarded, trusted=settings.trusted_proxies)

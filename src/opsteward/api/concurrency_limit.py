@@ -19,7 +19,7 @@ from opsteward.core.fair_share import Busy, FairShare, Party
 from opsteward.telemetry.metrics import HTTP_WAITING
 
 #: What answers without the database, or must answer when all else waits, takes no turn.
-_TAKE_TURNS = ("/api/", "/agent/", "/scim/", "/webhook/", "/sign-in", "/sign-out", "/metrics")
+_TAKE_TURNS = ("/api/", "/v1/", "/v2/", "/agent/", "/scim/", "/webhook/", "/sign-in", "/sign-out", "/metrics")
 _WITHOUT = ("/api/schema/", "/agent/health")
 
 

@@ -9,10 +9,11 @@ from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
-from opsteward.accounts import permission_denials, tokens
+from opsteward.accounts import dsns, permission_denials, tokens
 from opsteward.accounts.sessions import SESSION_COOKIE, is_same_origin
 from opsteward.accounts.types import Identity
 from opsteward.api.capacity import IDENTITY
+from opsteward.api.intake_credentials import DSN_SCHEME, SENTRY
 from opsteward.api.services import ApiServices
 from opsteward.core.db import DatabaseSession
 from opsteward.core.errors import Denied, Unauthenticated
@@ -32,12 +33,17 @@ ServicesDep = Annotated[ApiServices, Depends(services_of)]
 
 
 async def recognise(request: Request, services: ApiServices) -> Identity:
-    """Who asks: by bearer token, else by session cookie (for changes only from our own pages).
+    """Who asks: by bearer token, else by session cookie (for changes only from our own pages); at Sentry's addresses by
+    a DSN alone.
 
     Raises Unauthenticated, Denied.
     """
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     kind = "api"
+    if sentry := SENTRY.fullmatch(request.scope["path"]):
+        if scheme != DSN_SCHEME:
+            raise Unauthenticated("no key of a DSN")
+        return await dsns.sender_of(services.db, key=secret, number=sentry[1])
     if scheme:
         if scheme.lower() != "bearer" or not secret.strip():
             raise Unauthenticated("the Authorization header is not 'Bearer <token>'")
@@ -75,7 +81,10 @@ async def _bearer_of(services: ApiServices, *, secret: str, kind: str) -> Identi
 async def _remember_use(services: ApiServices, identity: Identity) -> None:
     if tokens.use_is_news(identity):
         async with services.db.unit_of_work(identity.tenant_id) as session:
-            await tokens.note_use(session, token_id=identity.token_id)
+            if identity.kind == "dsn":
+                await dsns.note_use(session, project_id=identity.token_id)
+            else:
+                await tokens.note_use(session, token_id=identity.token_id)
 
 
 async def _tenant_session(request: Request, services: ServicesDep) -> AsyncIterator[DatabaseSession]:

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from opsteward.cli import dsns
 from opsteward.cli.listing import Json
 
 app = typer.Typer(help="Products whose alerts are taken, each at an address of its own.", no_args_is_help=True)
+app.add_typer(dsns.app, name="dsn")
 
 Source = Annotated[str, typer.Argument(help="Its name, as `opsteward sources list` shows it.")]
 Sample = Annotated[Path, typer.Argument(help="A file with a body as the product sends it.")]

@@ -18,6 +18,7 @@ from functools import lru_cache
 
 from opsteward.core.json_types import Json
 from opsteward.core.word_list import words
+from opsteward.events.parsed_frames import parsed_template, parsed_trace
 from opsteward.events.stack_traces import StackTrace, read_stack_trace
 from opsteward.events.templates import MASK, MESSAGE_LIMIT, mask, variables
 
@@ -61,17 +62,19 @@ def fingerprint(
 ) -> Fingerprint:
     """The kind of an event. Deterministic, stateless, takes text of any size and content; never raises."""
     labels = _labels(context) if context else ()
+    parsed = parsed_trace(context) if context else None
+    message = (parsed_template(context) if context else None) or message
     template = mask(message)
     shown = template[:TEMPLATE_LIMIT]
     if labels:
         return Fingerprint(_key("labels", source or "", *labels), shown, "labels", labels)
     parts: tuple[str, ...]
-    trace = _trace(message, stack_trace)
+    trace = parsed or _trace(message, stack_trace)
     kind = mask(error_type) if error_type else ""
     if trace is None:
         return _of_template(source or "", kind, template)
     errors = tuple(": ".join(part for part in error if part) for error in trace.errors)
-    if not trace.errors or stack_trace:
+    if not trace.errors or (stack_trace and not parsed):
         first = mask(message.lstrip().partition("\n")[0])
         errors = (": ".join(part for part in (kind, first) if part), *errors)
     parts = (*errors, *trace.frames)

@@ -69,6 +69,10 @@ class Intake:
         await self._end_resolved(session, drafts, actor)
         return [taken(draft) for draft in drafts]
 
+    async def incident_of(self, session: AsyncSession, *, fingerprint: str) -> UUID | None:
+        """The incident that takes events of this fingerprint now."""
+        return (await self._known_homes(session, {fingerprint})).get(fingerprint)
+
     async def _drafts(self, session: AsyncSession, events: Sequence[NewEvent]) -> list[Draft]:
         names = {e.source.casefold() for e in events if e.source and e.system is None}
         systems = await self._inventory.by_name(session, names=names) if names else {}

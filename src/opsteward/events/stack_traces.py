@@ -16,7 +16,7 @@ from opsteward.events.templates import mask
 STACK_LIMIT = 32_768  # characters that take part, half from each end
 FRAME_LIMIT = 40  # distinct frames that take part
 ERROR_LIMIT = 12  # errors of a chain that take part
-_LIBRARY_FRAMES = 3  # where the application has no frame
+LIBRARY_FRAMES = 3  # that take part where the application has no frame
 
 _FRAME = re.compile(
     r"""
@@ -150,13 +150,19 @@ def _frames(text: str) -> tuple[list[str], bool]:
         found = match.groupdict()
         language = next((name for name in _LANGUAGES if found.get(f"{name}_fn") or found.get(f"{name}_file")), "")
         path, function = found.get(f"{language}_file") or "", (found.get(f"{language}_fn") or "").strip()
-        frame = _frame(path, function)
-        library = _LIBRARY(path) or _LIBRARY(function) or _LIBRARY(match.group().strip())
+        frame = frame_as_grouped(path, function)
+        library = is_library(path, function) or _LIBRARY(match.group().strip())
         (other if library else own)[frame] = None
-    return (list(own)[:FRAME_LIMIT], True) if own else (list(other)[:_LIBRARY_FRAMES], False)
+    return (list(own)[:FRAME_LIMIT], True) if own else (list(other)[:LIBRARY_FRAMES], False)
 
 
-def _frame(path: str, function: str) -> str:
+def is_library(path: str, function: str) -> bool:
+    """Whether a frame is of a library or of the language, by its names."""
+    return bool(_LIBRARY(path) or _LIBRARY(function))
+
+
+def frame_as_grouped(path: str, function: str) -> str:
+    """Function and file, without what a build or a place makes of them."""
     file = re.split(r"[/\\]", path)[-1]
     for pattern, put in _MADE_UP:
         file, function = pattern.sub(put, file), pattern.sub(put, function)
@@ -208,12 +214,17 @@ def _error_of(line: str) -> tuple[str, str] | None:
         return match["rb_type"], _template(match["rb_text"])
     if match["type"]:
         text = re.sub(r" in \S+:\d+$", "", (match["text"] or "").strip(" :,{"))
-        return _plain_type(match["type"]), _template(text)
+        return error_as_grouped(match["type"], text)
     lead, text = match["lead2"], match["text2"]
     if lead.startswith("thread"):
         quoted = re.match(r" '(.*)', [^ ]+:\d+:\d+$", text)  # as Rust wrote it before 1.73
         return ("panic", _template(quoted[1])) if quoted else ("panicked", "")
     return lead.split(" thread ")[0].rstrip(":"), _template(re.sub(r" in \S+:\d+$", "", text.strip()))
+
+
+def error_as_grouped(kind: str, text: str) -> tuple[str, str]:
+    """Type and template of an error, as they are compared."""
+    return _plain_type(kind), _template(text)
 
 
 def _plain_type(name: str) -> str:

@@ -178,6 +178,23 @@ async def take_ping(db: Database, *, key: str, signal: Signal) -> None:
         _note(row, signal, now())
 
 
+async def take_call(session: AsyncSession, *, name: str, signal: Signal) -> bool:
+    """Note a call of a sender that may send events, by the heartbeat's name; False where there is none of that name.
+
+    Raises LimitExceeded for too many within a minute.
+    """
+    row = await session.scalar(
+        sa.select(Heartbeat)
+        .join(System, sa.and_(System.tenant_id == Heartbeat.tenant_id, System.id == Heartbeat.system_id))
+        .where(Heartbeat.tenant_id == tenant_of(session), System.name == name)
+        .with_for_update(of=Heartbeat)
+    )
+    if row is None:
+        return False
+    _note(row, signal, now())
+    return True
+
+
 def _note(row: Heartbeat, signal: Signal, at: datetime) -> None:
     minute = at.replace(second=0, microsecond=0)
     row.pings_in_minute = row.pings_in_minute + 1 if row.minute == minute else 1

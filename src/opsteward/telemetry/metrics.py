@@ -49,6 +49,9 @@ WS_GAPS = Counter(
 )
 
 EVENTS = Counter("opsteward_events_total", "Events taken in and stored, by category", ["category"], registry=REGISTRY)
+SENTRY_ITEMS = Counter(
+    "opsteward_sentry_items_total", "Items of Sentry's SDKs that came in, by type", ["type"], registry=REGISTRY
+)
 
 TASK_CLAIMS = Counter("opsteward_task_claims_total", "Looks of this process for tasks to run", registry=REGISTRY)
 TASKS_CLAIMED = Counter(

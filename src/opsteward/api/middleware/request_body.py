@@ -26,7 +26,15 @@ from opsteward.accounts.types import Identity
 from opsteward.accounts.webhooks import WEBHOOK_BYTES_LIMIT, read_signature
 from opsteward.api import problems
 from opsteward.api.capacity import IDENTITY, PARTY, Capacity, party_in, party_of
-from opsteward.api.intake_credentials import INTAKE, adopt
+from opsteward.api.intake_credentials import (
+    INTAKE,
+    KEYED_BYTES_LIMIT,
+    adopt,
+    adopt_from_body,
+    is_keyed,
+    speaks_protocol,
+)
+from opsteward.api.middleware.content_encoding import expand_body
 from opsteward.api.settings import ApiSettings
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed, OpsError, TooLarge, Unauthenticated
@@ -114,11 +122,16 @@ class Guard:
             return
         if path.startswith(_PINGS):
             return
+        if is_keyed(path) and not request.headers.get("authorization"):
+            return  # who asks stands in the body
         guarded = f"{path}/".startswith(_GUARDED) and path.rstrip("/") not in _OPEN
         if not guarded and (request.method in _SAFE or path.rstrip("/") in _OPEN or path.startswith(_OPEN_FORMS)):
             return
         if not request.headers.get("authorization") and not request.cookies.get(SESSION_COOKIE):
             raise Unauthenticated("no token and no session")
+        await self._note_who_asks(request)
+
+    async def _note_who_asks(self, request: Request) -> None:
         identity = await self._recognise(request)
         request.scope[IDENTITY], request.scope[PARTY] = identity, party_of(identity)
 
@@ -131,6 +144,14 @@ class Guard:
         if request.method in _SAFE or path.startswith(_PINGS):
             return _replay(b"", request.receive)
         body = await self._body(request, party, held)
+        if speaks_protocol(path) or path.startswith(INTAKE) or path.rstrip("/") in _INGEST:
+            body = await self._plain(request, body, party, held)
+        if is_keyed(path) and IDENTITY not in request.scope:
+            adopt_from_body(request.scope, body)
+            await self._note_who_asks(Request(request.scope))
+            current_party.set(party_in(request.scope))
+        if speaks_protocol(path):
+            return _replay(body, request.receive)
         kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
         if len(body) > _LOOP_BYTES:
             weight = len(body) + _VALUE_BYTES * min(_values_at_most(body), VALUES_LIMIT)
@@ -162,9 +183,20 @@ class Guard:
             late = f"the body did not come within {_BODY_WITHIN:g} s"
             raise Malformed.field("body", late, "send it faster, or less at once") from None
 
+    async def _plain(self, request: Request, body: bytes, party: Party, held: AsyncExitStack) -> bytes:
+        if "content-encoding" not in request.headers:
+            return body
+
+        async def hold(size: int) -> None:
+            await held.enter_async_context(self._capacity.parsed.of(party, size, patience=self._capacity.patience))
+
+        return await expand_body(request.scope, body, self._limit_of(request), hold)
+
     def _limit_of(self, request: Request) -> int:
         path = request.scope["path"].rstrip("/")
-        if path in _INGEST or path.startswith(INTAKE):
+        if is_keyed(path) and PARTY not in request.scope:
+            return min(KEYED_BYTES_LIMIT, self._settings.max_ingest_bytes)
+        if path in _INGEST or path.startswith(INTAKE) or speaks_protocol(path):
             return self._settings.max_ingest_bytes
         if path.startswith(_SIGNED):
             return WEBHOOK_BYTES_LIMIT

@@ -37,3 +37,29 @@ def list_sources() -> Call[Page[types.SourceInfo]]:
 def preview_mapping(**fields: Unpack[types.MappingSampleIn]) -> Call[types.MappingPreview]:
     """The first 20 events; nothing is stored. With `shapes` a mapping of one's own is tried, in JMESPath."""
     return Call("POST", "/api/v1/sources/preview", fields)
+
+
+def create_sentry_project(**fields: Unpack[types.SentryProjectIn]) -> Call[types.Dsn]:
+    """A DSN for an application with a Sentry SDK: it reports here once it has this in the place of its own."""
+    return Call("POST", "/api/v1/sentry-projects", fields)
+
+
+def list_sentry_projects(*, after: str | None = None, limit: int | None = None) -> Call[Page[types.SentryProjectInfo]]:
+    """The applications with a DSN, newest first; `after`: `next` of the page before."""
+    return Call("GET", "/api/v1/sentry-projects", params={"after": after, "limit": limit})
+
+
+def get_sentry_project(project_id: str | UUID) -> Call[types.SentryProjectInfo]:
+    """One application with a DSN."""
+    return Call("GET", f"/api/v1/sentry-projects/{path_id(project_id)}")
+
+
+def remove_sentry_project(project_id: str | UUID) -> Call[None]:
+    """Take nothing by its DSN any more; what it reported stays."""
+    return Call("DELETE", f"/api/v1/sentry-projects/{path_id(project_id)}")
+
+
+def rotate_dsn(project_id: str | UUID, **fields: Unpack[types.RotationIn]) -> Call[types.Dsn]:
+    """A new DSN; the old one is taken for `grace` seconds more (a day), so that applications can follow one by
+    one."""
+    return Call("POST", f"/api/v1/sentry-projects/{path_id(project_id)}/rotate", fields)

@@ -43,8 +43,8 @@ class ActionInFull(TypedDict):
 
 
 class Actor(TypedDict):
-    """Who acted. `kind`: operator, standing_order, agent, schedule, rule, webhook or system; all but `operator` are
-    `automatic`. `id` is an operator's id, else the name."""
+    """Who acted. `kind`: operator, standing_order, agent, schedule, rule, webhook, dsn or system; all but `operator`
+    are `automatic`. `id` is an operator's id, else the name."""
 
     id: str
     name: str

@@ -12,6 +12,14 @@ from opsteward.client.types.events import TakenEvent
 from opsteward.core.json_types import Json
 
 
+class Dsn(TypedDict):
+    """The only time the DSN is seen."""
+
+    id: str
+    number: int
+    dsn: str
+
+
 class MappingPreview(TypedDict):
     """What a body would become. `shape` is the place of the form that it has, from 0; null: by common names."""
 
@@ -41,6 +49,31 @@ class ReadEvent(TypedDict):
     stack_trace: str | None
     labels: dict[str, Json]
     group_key: str | None
+
+
+class RotationIn(TypedDict):
+    """For how long the old DSN is still taken."""
+
+    grace: NotRequired[int]
+
+
+class SentryProjectIn(TypedDict):
+    """An application; its events have this name as their source, and belong to the system of that name."""
+
+    name: str
+
+
+class SentryProjectInfo(TypedDict):
+    """An application that reports through a Sentry SDK. Its events have its `name` as their source; `number` is what
+    stands at the end of its DSN. `previous_until`: how long the key before the last rotation is still taken."""
+
+    id: str
+    name: str
+    number: int
+    created_by: str
+    created_at: str
+    last_used_at: str | None
+    previous_until: str | None
 
 
 class Shape(TypedDict):

@@ -27,6 +27,7 @@ TENANT_TABLES = {
     "operator_passwords": (WRITE, WRITE),
     "outside_identities": (WRITE, WRITE),
     "webhooks": (WRITE, WRITE),
+    "sentry_projects": (READ, ALL),
     "used_signatures": (APPEND, APPEND),
     "users": (WRITE, WRITE),
     "user_changes": (APPEND, APPEND),

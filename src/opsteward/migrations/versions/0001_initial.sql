@@ -142,6 +142,25 @@ create table opsteward.webhooks (
 );
 create index ix_webhooks_kind on opsteward.webhooks (kind) where revoked_at is null;
 
+create table opsteward.sentry_projects (
+    id uuid not null,
+    tenant_id uuid not null,
+    number bigint generated always as identity (start with 1001),
+    name text not null,
+    key_hash bytea not null,
+    previous_key_hash bytea,
+    previous_until timestamptz,
+    created_by text not null,
+    created_at timestamptz not null,
+    last_used_at timestamptz,
+    constraint pk_sentry_projects primary key (id),
+    constraint uq_sentry_projects_tenant_id_name unique (tenant_id, name),
+    constraint uq_sentry_projects_number unique (number),
+    constraint uq_sentry_projects_key_hash unique (key_hash)
+);
+create index ix_sentry_projects_previous_key on opsteward.sentry_projects (previous_key_hash)
+    where previous_key_hash is not null;
+
 create table opsteward.used_signatures (
     id uuid not null,
     tenant_id uuid not null,

@@ -1,0 +1,1 @@
+"""Protocols of other products, at their own addresses: their clients report here unchanged."""

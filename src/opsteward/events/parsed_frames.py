@@ -1,0 +1,102 @@
+"""What an application's SDK has parsed already: errors with their frames, and a message's text before its values.
+
+Read from an event's context, in the form that Sentry's SDKs made common: `exception.values[].stacktrace.frames[]` and
+`logentry.message`. The SDK knows which frames are the application's own (`in_app`); a text would have to be guessed at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from opsteward.core.json_types import Json
+from opsteward.events.stack_traces import (
+    ERROR_LIMIT,
+    FRAME_LIMIT,
+    LIBRARY_FRAMES,
+    StackTrace,
+    error_as_grouped,
+    frame_as_grouped,
+    is_library,
+)
+
+_NAME_LIMIT = 400  # characters of a name that take part
+#: Where a function's name does not say of which module or class it is.
+_OF_MODULES = frozenset({"java", "csharp", "go", "elixir", "perl"})
+
+
+def parsed_trace(context: Mapping[str, Json]) -> StackTrace | None:
+    """The errors and frames of the context; None where it has none."""
+    errors = [error for error in _listed(context.get("exception")) if error.get("type") or error.get("value")]
+    stacks = [_frames(error) for error in errors] or _without_errors(context)
+    if not errors and not any(stacks):
+        return None
+    platform = context.get("platform")
+    own, other = _grouped(stacks, platform if isinstance(platform, str) else "")
+    told = dict.fromkeys(
+        error_as_grouped(_text(e.get("type")), _text(e.get("value"), 600)) for e in errors[-ERROR_LIMIT:]
+    )
+    if own:
+        return StackTrace(tuple(told), tuple(own[:FRAME_LIMIT]), True)
+    return StackTrace(tuple(told), tuple(other[:LIBRARY_FRAMES]), False)
+
+
+def parsed_template(context: Mapping[str, Json]) -> str | None:
+    """The message as the application's source has it, before values were put in; None where it was not sent."""
+    entry = context.get("logentry")
+    if isinstance(entry, Mapping) and entry.get("params") and isinstance(entry.get("message"), str):
+        return str(entry["message"])
+    return None
+
+
+def _grouped(stacks: Sequence[Sequence[Mapping[str, Json]]], platform: str) -> tuple[list[str], list[str]]:
+    """The frames of the application, and the others, each once, the innermost first."""
+    own: dict[str, None] = {}
+    other: dict[str, None] = {}
+    judged = any(frame.get("in_app") is True for stack in stacks for frame in stack)
+    for stack in reversed(stacks):
+        for frame in reversed(stack):
+            path, function = _names(frame, platform)
+            if judged:
+                mine = frame.get("in_app") is True
+            else:
+                mine = frame.get("in_app") is not False and not is_library(path, function)
+            (own if mine else other)[frame_as_grouped(path, function)] = None
+    return list(own), list(other)
+
+
+def _names(frame: Mapping[str, Json], platform: str) -> tuple[str, str]:
+    path = _text(frame.get("filename") or frame.get("abs_path") or frame.get("module") or frame.get("package"))
+    function = _text(frame.get("function") or frame.get("raw_function"))
+    module = _text(frame.get("module"))
+    if module and platform in _OF_MODULES and not function.startswith(module):
+        function = f"{module}.{function}"
+    return path, function
+
+
+def _without_errors(context: Mapping[str, Json]) -> list[Sequence[Mapping[str, Json]]]:
+    """The stack of a message: the event's own, or of the thread that crashed or sent it."""
+    if own := _frames(context):
+        return [own]
+    threads = [thread for thread in _listed(context.get("threads")) if _frames(thread)]
+    for mark in ("crashed", "current"):
+        for thread in threads:
+            if thread.get(mark) is True:
+                return [_frames(thread)]
+    return [_frames(threads[0])] if len(threads) == 1 else []
+
+
+def _frames(error: Mapping[str, Json]) -> Sequence[Mapping[str, Json]]:
+    stack = error.get("stacktrace")
+    return _objects(stack.get("frames")) if isinstance(stack, Mapping) else []
+
+
+def _listed(value: Json) -> list[Mapping[str, Json]]:
+    return _objects(value.get("values") if isinstance(value, Mapping) else value)
+
+
+def _objects(value: Json) -> list[Mapping[str, Json]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _text(value: Json, limit: int = _NAME_LIMIT) -> str:
+    return str(value)[:limit] if isinstance(value, (str, int, float)) else ""

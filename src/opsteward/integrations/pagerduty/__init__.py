@@ -1,0 +1,1 @@
+"""PagerDuty: its webhooks by a mapping (`source.yaml`), and what its clients send to the Events API v2."""
