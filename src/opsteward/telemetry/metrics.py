@@ -49,6 +49,12 @@ WS_GAPS = Counter(
 )
 
 EVENTS = Counter("opsteward_events_total", "Events taken in and stored, by category", ["category"], registry=REGISTRY)
+SYSLOG_LINES = Counter(
+    "opsteward_syslog_lines_total",
+    "Syslog messages taken, refused (for sender, connections, full, unreadable), and taken in part (cut)",
+    ["outcome"],
+    registry=REGISTRY,
+)
 
 TASK_CLAIMS = Counter("opsteward_task_claims_total", "Looks of this process for tasks to run", registry=REGISTRY)
 TASKS_CLAIMED = Counter(
