@@ -210,3 +210,13 @@ def test_an_expression_that_does_not_parse_is_said() -> None:
         compiled("a[")
     with pytest.raises(NotFound):
         source_named("no-such-thing")
+
+
+@pytest.mark.parametrize("source", ["alertmanager", "grafana"])
+def test_what_is_over_is_of_the_time_at_which_it_ended(source: str) -> None:
+    alert = {"labels": {"alertname": "A"}, "startsAt": "2024-03-01T10:00:00Z", "endsAt": "0001-01-01T00:00:00Z"}
+    firing = one(source, {"alerts": [alert | {"status": "firing"}]})
+    over = one(source, {"alerts": [alert | {"status": "resolved", "endsAt": "2024-03-01T10:30:00Z"}]})
+    assert (firing.occurred_at, over.occurred_at) == (
+        datetime(2024, 3, 1, 10, tzinfo=UTC), datetime(2024, 3, 1, 10, 30, tzinfo=UTC)
+    )  # fmt: skip

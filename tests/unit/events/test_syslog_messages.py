@@ -60,6 +60,8 @@ LINES: list[tuple[str, dict[str, Any]]] = [
     ),
     ("<13>Mar  1 11:59:58 sshd[4711]: without a host", {"host": "", "app": "sshd", "text": "without a host"}),
     ("<13>Jan  1 00:00:01 h app: new year", {"at": utc(2024, 1, 1, 0, 0, 1)}),
+    ("<13>Mar  2 18:00:00 h app: a clock that is fast", {"at": utc(2024, 3, 2, 18)}),
+    ("<13>Jun  1 10:00:00 h app: last summer", {"at": utc(2023, 6, 1, 10)}),
     ("<13>Feb 29 10:00:00 h app: leap", {"at": utc(2024, 2, 29, 10)}),
     ("<13>Dec 31 23:59:59 h app: old year", {"at": utc(2023, 12, 31, 23, 59, 59)}),
     ("<13>Mar  1 2021 10:00:00 fw1 : %ASA-6-302013: Built", {"at": utc(2021, 3, 1, 10), "host": "fw1", "app": "ASA"}),

@@ -11,6 +11,7 @@ _MONTHS = {name: number for number, name in enumerate(words("jan feb mar apr may
 #: Hours ahead of UTC.
 _ZONES = {"UTC": 0, "GMT": 0, "CET": 1, "CEST": 2, "BST": 1, "MSK": 3, "IST": 5.5, "JST": 9, "EST": -5, "EDT": -4}
 _ZONES |= {"CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
+_CLOCKS_DIFFER = timedelta(days=2)
 _BSD = re.compile(
     r"(?P<unset>[*.])?(?:(?P<before>\d{4})[ ]+)?(?P<month>[A-Z][a-z]{2})[ ]+(?P<day>\d{1,2})[ ]+"
     r"(?:(?P<after>\d{4})[ ]+)?"
@@ -28,7 +29,7 @@ def leading_time(text: str, received_at: datetime) -> tuple[datetime | None, int
     """The time that the text begins with and where the text goes on; None where it begins with none.
 
     The time itself is None where the device says that its clock is not set, or it is no time of a calendar. Without a
-    zone it is of this machine's; without a year, of the one that is nearest to `received_at`.
+    zone it is of this machine's; without a year, the last such day before `received_at`, give or take a wrong clock.
     """
     if found := _ISO.match(text):
         return _iso(found), found.end("end")
@@ -64,7 +65,8 @@ def _bsd(found: re.Match[str], received_at: datetime) -> datetime | None:
         except (ValueError, OverflowError, OSError):
             continue  # the 29th of February of another year, or no time at all
         near.append(_with_part(instant, found["part"]))
-    return min(near, key=lambda instant: abs(instant - received_at), default=None)
+    past = [instant for instant in near if instant <= received_at + _CLOCKS_DIFFER]
+    return max(past, default=min(near, default=None))
 
 
 def _with_part(instant: datetime, part: str | None) -> datetime:
