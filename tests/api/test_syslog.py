@@ -44,7 +44,19 @@ async def test_logger_of_util_linux(tenant: Tenant, transport: str, form: str) -
     logger = program("logger", "bsdutils")
     async with listening(tenant) as listener:
         host, port = listener.addresses[f"syslog_{transport}"]
-        common = [logger, f"--{transport}", "--server", host, "--port", str(port), form, "-p", "auth.err", "-t", "shop"]
+        common = [
+            logger,
+            f"--{transport}",
+            "--server",
+            host,
+            "--port",
+            str(port),
+            form,
+            "-p",
+            "auth.crit",
+            "-t",
+            "shop",
+        ]
         await run(*common, "--id=4711", "out of memory: käse")
         await run(*common, "second")
         if form == "--rfc5424":
@@ -55,7 +67,7 @@ async def test_logger_of_util_linux(tenant: Tenant, transport: str, form: str) -
     assert (first["source"], first["message"], first["severity"]) == ("shop", "out of memory: käse", "high")
     assert first["context"]["host"].partition(".")[0] == socket.gethostname().partition(".")[0]
     detail = first["context"]["syslog"]
-    assert (detail["facility"], detail["severity"], detail["process"]) == ("auth", "err", "4711")
+    assert (detail["facility"], detail["severity"], detail["process"]) == ("auth", "crit", "4711")
     assert abs((datetime.now(UTC) - first["occurred_at"]).total_seconds()) < 60
     assert {"second"} <= {other["message"] for other in others}
     if form == "--rfc5424":
@@ -83,7 +95,7 @@ async def test_pythons_handler(tenant: Tenant, transport: str) -> None:
     assert (warning["source"], warning["message"], warning["severity"]) == ("billing", "card 7 refused", "medium")
     assert error["message"].startswith("no rate\nTraceback (most recent call last):\n")
     assert error["message"].endswith("KeyError: 'rate'")
-    assert error["severity"] == "high" and error["incident_id"]
+    assert error["severity"] == "medium" and error["incident_id"]
 
 
 _RSYSLOG = """
@@ -130,7 +142,7 @@ async def test_rsyslog_forwards_in_each_of_its_forms(tenant: Tenant, tmp_path: P
     year = datetime.now(UTC).year
     for event in events:
         assert event["message"] == "payment gateway timed out after 30 s", event
-        assert (event["source"], event["severity"], event["context"]["host"]) == ("shop", "high", "web1")
+        assert (event["source"], event["severity"], event["context"]["host"]) == ("shop", "medium", "web1")
         assert event["context"]["syslog"]["process"] == "7"
         assert event["occurred_at"].replace(year=year) == datetime(year, 3, 1, 10).astimezone().astimezone(UTC)
     assert len({event["incident_id"] for event in events}) == 1

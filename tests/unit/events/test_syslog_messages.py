@@ -118,7 +118,7 @@ def test_a_line_is_read(line: str, due: dict[str, Any]) -> None:
 
 def test_a_message_becomes_an_event() -> None:
     event = event_of(parse(b"<11>Mar  1 10:00:00 web1 shop[7]: payment failed", RECEIVED), "10.0.0.9")
-    assert (event.message, event.source, event.severity) == ("payment failed", "shop", "high")
+    assert (event.message, event.source, event.severity) == ("payment failed", "shop", "medium")
     assert event.context["host"] == "web1"
     assert event.context["syslog"] == {
         "sender": "10.0.0.9", "facility": "user", "severity": "err", "program": "shop", "process": "7"

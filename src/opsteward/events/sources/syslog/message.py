@@ -17,7 +17,7 @@ FACILITIES = (
     *words("kern user mail daemon auth syslog lpr news uucp cron authpriv ftp ntp audit alert clock"),
     *(f"local{number}" for number in range(8)),
 )
-_OURS = ("high", "high", "high", "high", "medium", "low", "low", "low")
+_OURS = ("high", "high", "high", "medium", "medium", "low", "low", "low")  # as in rules/severity.yaml
 _FIELDS_LIMIT = 200  # of structured data
 _PRI = re.compile(r"<(\d{1,3})>")
 _HEADER = re.compile(r"(\S{1,255}) (\S{1,128}) (\S{1,128}) (\S{1,128})(?: |$)")
