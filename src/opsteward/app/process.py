@@ -54,6 +54,8 @@ class Process:
         duties = [self._work, self.services.feed.run, watch_loop, *extra]
         if self.services.settings.core.database_url is None:
             duties.append(self._watch_postgres)
+        if self.services.settings.syslog.listens:
+            duties.append(self._take_syslog)
         self._tasks = [asyncio.create_task(self._watched(duty)) for duty in duties]
 
     async def stop(self) -> None:
@@ -82,6 +84,12 @@ class Process:
             log.exception("app.part.died", part=getattr(duty, "__qualname__", repr(duty)))
             self.failure = self.failure or error
             self._on_death()
+
+    async def _take_syslog(self) -> None:
+        from opsteward.events.sources.syslog.listener import SyslogListener
+
+        services = self.services
+        await SyslogListener(services.app, services.intake, services.settings.syslog).run()
 
     def _note_beat(self, taken: bool) -> None:
         self.parts["database"] = taken

@@ -15,6 +15,7 @@ from opsteward.api.settings import ApiSettings
 from opsteward.core.settings import CoreSettings, SettingsGroup, read_groups, variables
 from opsteward.directory.imports.settings import ImportSettings
 from opsteward.directory.scim.settings import ScimSettings
+from opsteward.events.sources.syslog.settings import SyslogSettings
 from opsteward.integrations.apprise.settings import NotifySettings
 from opsteward.systems.settings import SystemSettings
 from opsteward.tasks.settings import TaskSettings
@@ -57,6 +58,7 @@ class Settings:
     troubleshooting: SessionSettings
     telemetry: TelemetrySettings
     notify: NotifySettings
+    syslog: SyslogSettings
     integrations: IntegrationSettings
 
     def groups(self) -> list[SettingsGroup]:

@@ -52,6 +52,12 @@ EVENTS = Counter("opsteward_events_total", "Events taken in and stored, by categ
 SENTRY_ITEMS = Counter(
     "opsteward_sentry_items_total", "Items of Sentry's SDKs that came in, by type", ["type"], registry=REGISTRY
 )
+SYSLOG_LINES = Counter(
+    "opsteward_syslog_lines_total",
+    "Syslog messages taken, refused (for sender, connections, full, unreadable), and taken in part (cut)",
+    ["outcome"],
+    registry=REGISTRY,
+)
 
 TASK_CLAIMS = Counter("opsteward_task_claims_total", "Looks of this process for tasks to run", registry=REGISTRY)
 TASKS_CLAIMED = Counter(

@@ -12,7 +12,7 @@ from opsteward.core.errors import Invalid, NotFound
 from opsteward.events.sources.catalogue import all_sources, source_named
 from opsteward.events.sources.mapping import check, compiled, read
 from opsteward.events.sources.unwrapping import unwrapped
-from opsteward.events.sources.values import instant_of
+from opsteward.events.sources.values import instant_of, outcome_of
 from opsteward.events.types import NewEvent
 
 #: Of each source: a body while the trouble lasts, changes that make it the end, the title and severity expected.
@@ -210,3 +210,40 @@ def test_an_expression_that_does_not_parse_is_said() -> None:
         compiled("a[")
     with pytest.raises(NotFound):
         source_named("no-such-thing")
+
+
+@pytest.mark.parametrize("source", ["alertmanager", "grafana"])
+def test_what_is_over_is_of_the_time_at_which_it_ended(source: str) -> None:
+    alert = {"labels": {"alertname": "A"}, "startsAt": "2024-03-01T10:00:00Z", "endsAt": "0001-01-01T00:00:00Z"}
+    firing = one(source, {"alerts": [alert | {"status": "firing"}]})
+    over = one(source, {"alerts": [alert | {"status": "resolved", "endsAt": "2024-03-01T10:30:00Z"}]})
+    assert (firing.occurred_at, over.occurred_at) == (
+        datetime(2024, 3, 1, 10, tzinfo=UTC), datetime(2024, 3, 1, 10, 30, tzinfo=UTC)
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("state", "over"),
+    [
+        ("ALERT_STATE_EVENT_END", True), ("ALERT_RECOVERY", True), ("alert.resolved", True), ("monitorUp", True),
+        ("POLICY_CLOSE_CRITICAL", True), ("ok", True), ("ALERT_STATE_EVENT_START", False), ("run:errored", False),
+        ("jobFailed", False), ("completed", None), ("build.finished", None), ("alert_type", None), ("", None),
+    ],
+)  # fmt: skip
+def test_a_state_of_several_words_says_whether_it_is_over(state: Any, over: bool | None) -> None:
+    assert outcome_of(state) is over
+
+
+def test_what_no_mapping_knows_is_found_by_the_ends_of_names() -> None:
+    body = {
+        "webhook": {"name": "our hook"}, "check": {"id": "c-7", "humanReadable": "disk of db1 is full"},
+        "alert_level": "critical", "run": {"status": "completed", "result": "failed"},
+        "analysedAt": "2024-03-01T10:00:00Z",
+    }  # fmt: skip
+    fired = one("generic", body)
+    assert (fired.message, fired.severity, fired.resolved) == ("disk of db1 is full", "high", False)
+    assert fired.occurred_at == datetime(2024, 3, 1, 10, tzinfo=UTC)
+    over = one("generic", body | {"run": {"status": "completed", "result": "success"}})
+    assert over.resolved and over.group_key == fired.group_key
+    assert one("generic", body | {"run": {}, "resolved_at": "2024-03-01T10:20:00Z"}).resolved
+    assert one("generic", body | {"check": {"id": "c-8", "title": "disk of db1 is full"}}).group_key != fired.group_key

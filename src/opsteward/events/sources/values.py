@@ -24,6 +24,12 @@ _RESOLVED = frozenset(
     dismissed auto_dismissed resolved_automatically end ended back available finished pass reopened_ok
     incident_resolved issue_resolved service_up auto_resolved solved done""")
 )
+_ENDED = frozenset(
+    words("end ended ends close closed closes resolve resolved recover recovered recovery clear cleared")
+)
+#: Whatever came of it.
+_RUN_TO_ITS_END = frozenset(words("completed finished done stopped"))
+_TROUBLE = frozenset(words("started start triggered trigger opened open new active ongoing problem anomalous errored"))
 _SEVERITY_WORDS: Mapping[str, str] = {
     **dict.fromkeys(
         words("""
@@ -167,6 +173,25 @@ def severity_word(value: Json, table: Mapping[str, str] | None = None) -> str | 
             return _SEVERITY_WORDS[part]
     sev = re.fullmatch(r"(?:sev|severity|p|priority|level)_?([0-5])(?:_.*)?", word)
     return {"0": "high", "1": "high", "2": "medium", "3": "medium"}.get(sev[1], "low") if sev else None
+
+
+def outcome_of(value: Json) -> bool | None:
+    """Whether a state says that the trouble is over, or that it is not; None where it says neither, as "completed".
+    Of several words in one ("policy_close_critical") one that ends it counts first, then the last that says something.
+    """
+    parts = [part for part in re.split(r"[^a-z]+", _split_words(text_of(value, 80))) if part]
+    if not _ENDED.isdisjoint(parts):
+        return True
+    for part in reversed([part for part in parts if part != "alert"] or parts):
+        if part in _RESOLVED and part not in _RUN_TO_ITS_END:
+            return True
+        if _SEVERITY_WORDS.get(part, "low") != "low" or part in _TROUBLE:
+            return False
+    return None
+
+
+def _split_words(text: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text).casefold()
 
 
 def is_resolved(value: Json) -> bool:

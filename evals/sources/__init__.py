@@ -1,0 +1,1 @@
+"""How well bodies are read whose products no mapping knows: by the names of their fields alone."""

@@ -1,0 +1,112 @@
+"""Messages out of a stream (RFC 6587): counted, or ended by a line feed or NUL, mixed as senders do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_COUNTED = re.compile(rb"([1-9]\d{0,8}) (?=<)")
+_MAYBE_COUNTED = re.compile(rb"[1-9]\d{0,8} ?")
+_NEXT = re.compile(rb"\n(?=<\d{1,3}>)|\n(?=[1-9]\d{0,8} <)|\0")
+_BEGINS = re.compile(rb"<\d{1,3}>")
+_UNDECIDED = re.compile(rb"<\d{0,3}|[1-9]\d{0,8} ?")
+
+
+class Frames:
+    """Cuts one connection's stream. A message is at most `limit` bytes long; what goes beyond is left out, and counted.
+
+    Lines that follow a message with a priority and have none of their own go on with it, as of a stack trace; such a
+    message ends when the next begins, or when `flush` says that nothing more has come for a while.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held = bytearray()
+        self._skip = 0  # bytes of a counted message beyond the limit
+        self._skip_line = False  # the same of a line
+        self.cut = 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is held that may be whole."""
+        return bool(self._held)
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The messages that are whole with these further bytes."""
+        self._held += data
+        while (message := self._next(more_may_come=True)) is not None:
+            if message.strip(b"\0\r\n "):
+                yield message
+
+    def flush(self) -> Iterator[bytes]:
+        """What is held, as if nothing more came; a counted message goes on waiting for its bytes."""
+        while (message := self._next(more_may_come=False)) is not None:
+            if message.strip(b"\0\r\n "):
+                yield message
+
+    def end(self) -> Iterator[bytes]:
+        """What is held when the connection is closed."""
+        yield from self.flush()
+        rest = bytes(self._held)
+        self._held.clear()
+        if found := _COUNTED.match(rest):
+            rest = rest[found.end() :]
+            self.cut += 1
+        if rest.strip(b"\0\r\n "):
+            yield rest
+
+    def _next(self, *, more_may_come: bool) -> bytes | None:
+        held = self._held
+        if self._skip:
+            gone = min(self._skip, len(held))
+            del held[:gone]
+            self._skip -= gone
+        if self._skip_line:
+            end = re.search(rb"[\n\0]", held)
+            if end is None:
+                held.clear()
+                return None
+            del held[: end.end()]
+            self._skip_line = False
+        while held and held[0] in b"\n\r\0":
+            del held[:1]
+        if not held:
+            return None
+        if found := _COUNTED.match(held):
+            return self._counted(int(found[1]), found.end())
+        if more_may_come and _MAYBE_COUNTED.fullmatch(held):
+            return None
+        return self._line(more_may_come=more_may_come)
+
+    def _counted(self, size: int, start: int) -> bytes | None:
+        kept = min(size, self._limit)
+        if len(self._held) < start + kept:
+            return None
+        message = bytes(self._held[start : start + kept])
+        del self._held[: start + kept]
+        if size > kept:
+            self.cut += 1
+            self._skip = size - kept
+        return message
+
+    def _line(self, *, more_may_come: bool) -> bytes | None:
+        held = self._held
+        goes_on = _BEGINS.match(held) is not None
+        end = _NEXT.search(held) if goes_on else re.search(rb"[\n\0]", held)
+        if end is None and len(held) > self._limit:
+            message = bytes(held[: self._limit])
+            held.clear()
+            self.cut += 1
+            self._skip_line = True
+            return message
+        if end is None:
+            if more_may_come or not held.endswith(b"\n"):
+                return None
+            message = bytes(held)
+            held.clear()
+        else:
+            message = bytes(held[: end.start()])
+            del held[: end.end()]
+        if len(message) > self._limit:
+            self.cut += 1
+        return message[: self._limit]
