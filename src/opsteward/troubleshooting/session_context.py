@@ -81,7 +81,7 @@ class SessionContext:
         return found
 
     async def health(self, ref: SystemRef, secret: dict[str, str]) -> str:
-        checks = self.registry.checks_for(ref.endpoint, health_only=True)
+        checks = self.registry.checks_for(ref, health_only=True)
         return health_of(await run_checks(ref, secret, checks, timeout=self.settings.diagnosis_timeout))
 
     async def all_healthy(self, case: Case) -> bool:

@@ -27,6 +27,7 @@ from opsteward.core.http_client.reply import HttpReply, safe_url, unreachable
 
 if TYPE_CHECKING:
     from ada_url import URL
+    from aiohttp import CookieJar
 
 __all__ = [
     "REGISTERED_SYSTEMS",
@@ -171,25 +172,29 @@ class HttpClient:
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        cookies: CookieJar | None = None,
     ) -> HttpReply:
         """The reply to one request, whatever its status. GET and HEAD follow redirects, hop by hop.
 
         User info in the URL becomes an Authorization header; no header of ours goes to another origin. Cookies
-        that a hop sets go along on the later hops whose host, path and scheme they are for, and nowhere else.
+        that a hop sets go along on the later hops whose host, path and scheme they are for, and nowhere else, but for
+        a jar that is handed in: it is used and filled.
         Raises Timeout, Unreachable (kind dns | tcp | tls | policy) or BadReply (not HTTP, redirect loop).
         """
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout):
-                reply = await self._follow(url, method, dict(headers or {}), body)
+                reply = await self._follow(url, method, dict(headers or {}), body, cookies)
                 return replace(reply, seconds=time.monotonic() - started)
         except TimeoutError as exc:
             raise Timeout(f"{safe_url(url)} did not answer within {self._timeout:g} s") from exc
 
-    async def _follow(self, url: str, method: str, headers: dict[str, str], body: bytes | None) -> HttpReply:
+    async def _follow(
+        self, url: str, method: str, headers: dict[str, str], body: bytes | None, cookies: CookieJar | None
+    ) -> HttpReply:
         from opsteward.core.http_client.exchange import cookie_header, cookies_of_one_fetch, exchange
 
-        cookies = cookies_of_one_fetch()
+        cookies = cookies if cookies is not None else cookies_of_one_fetch()
         target = _parsed(url)
         origin = target.origin
         seen: set[tuple[str, str]] = set()
