@@ -42,7 +42,7 @@ class Visit:
             return reply
         if reply.status in _POSTS_AGAIN:
             raise BadReply(f"{safe_url(url)} wants the same sent to another address, which is not done")
-        return await self._client.fetch(urljoin(url, reply.redirects_to), cookies=self._jar)
+        return await self._client.fetch(urljoin(url, reply.redirects_to), cookies=self._jar, named_by=url)
 
     def cookie(self, name: str) -> str | None:
         """The value of a cookie of this visit."""
