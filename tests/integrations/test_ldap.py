@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 from real_parts import system
 from record_servers import Slapd
 
+from opsteward.contracts.check import CheckResult, CheckStatus
 from opsteward.contracts.records import Batch, Change, ChangeResult, Coverage, Cursor, Operation, Outcome, Record
 from opsteward.core.errors import AuthFailed, Invalid, NotFound
+from opsteward.integrations.ldap import INTEGRATION
 from opsteward.integrations.ldap.connector import LdapConnector
 from opsteward.integrations.ldap.names import rdn_of, same_dn, split_dn
 
@@ -181,3 +184,35 @@ def test_names_are_escaped_and_taken_apart() -> None:
     dn = f"{rdn_of('cn', 'Doe, J+ ')},ou=a\\,b,dc=x"
     assert split_dn(dn) == ("cn=Doe\\, J\\+\\ ", "ou=a\\,b,dc=x")
     assert same_dn("CN=a, dc=X", "cn=a,dc=x") and not same_dn("cn=a,dc=x", "cn=a")
+
+
+async def health(slapd: Slapd, *, password: str = "admin-secret", endpoint: str = "", **settings: Any) -> CheckResult:
+    target = system(endpoint or slapd.endpoint, **settings)
+    login = {"username": "cn=admin,dc=example,dc=org", "password": password}
+    via = LdapConnector(LdapConnector.config_for(target, login))
+    try:
+        return await INTEGRATION.checks[0].run(via, target)
+    finally:
+        await via.close()
+
+
+async def test_health_is_a_bind_and_a_search(slapd: Slapd) -> None:
+    good = await health(slapd, expect="latency < 5 and entries == 1")
+    assert (good.status, good.seconds is not None) == (CheckStatus.PASS, True)
+    found = await health(slapd, check_filter="(uid=reader)")
+    assert (found.status, found.evidence["entries"]) == (CheckStatus.PASS, 1)
+    for wrong in (
+        await health(slapd, check_filter="(uid=nobody)"),
+        await health(slapd, check_filter="(((uid"),
+        await health(slapd, endpoint=slapd.endpoint.replace("dc=example", "dc=other")),
+        await health(slapd, password="wrong-secret"),
+    ):
+        assert wrong.status is CheckStatus.FAIL
+        assert "wrong-secret" not in repr(wrong)
+
+
+async def test_a_directory_that_accepts_and_is_silent_fails_in_time(slapd: Slapd) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"ldap://127.0.0.1:{silent.getsockname()[1]}/dc=example,dc=org"
+        late = await health(slapd, endpoint=endpoint, check_timeout_seconds=0.3)
+    assert (late.status, "0.3 s" in late.summary) == (CheckStatus.FAIL, True)

@@ -9,8 +9,10 @@ import pytest
 from real_parts import system
 from record_servers import Mariadb
 
+from opsteward.contracts.check import CheckResult, CheckStatus
 from opsteward.contracts.records import Batch, Change, Coverage, Operation, Outcome, Record
 from opsteward.core.errors import AuthFailed
+from opsteward.integrations.mysql import INTEGRATION
 from opsteward.integrations.mysql.connector import MysqlConnector
 
 TABLES = """
@@ -132,3 +134,22 @@ async def test_rights_and_credentials(via: MysqlConnector, mariadb: Mariadb) -> 
         await connector(mariadb, "reader", "wr0ng").probe()
     assert "wr0ng" not in str(refused.value)
     assert "MariaDB" in (await via.probe()).version
+
+
+async def health(mariadb: Mariadb, password: str = "ops-secret", **settings: Any) -> CheckResult:
+    target = system(settings.pop("endpoint", mariadb.endpoint), **settings)
+    made = MysqlConnector(MysqlConnector.config_for(target, {"username": "ops", "password": password}))
+    try:
+        return await INTEGRATION.checks[0].run(made, target)
+    finally:
+        await made.close()
+
+
+async def test_health_is_a_sign_in_and_what_the_server_says_of_itself(via: MysqlConnector, mariadb: Mariadb) -> None:
+    good = await health(mariadb, expect="connections < max_connections and read_only == false")
+    assert (good.status, good.seconds is not None) == (CheckStatus.PASS, True), good.summary
+    assert (await health(mariadb, expect="connections > 100000")).findings[0].type == "mysql_unexpected"
+    refused = await health(mariadb, password="wrong-secret")
+    assert (refused.status, "wrong-secret" in repr(refused)) == (CheckStatus.FAIL, False)
+    gone = await health(mariadb, endpoint="mysql://127.0.0.1:1/shop")
+    assert (gone.status, gone.findings[0].type) == (CheckStatus.FAIL, "mysql_unreachable")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from real_parts import system
 
+from opsteward.contracts.check import CheckResult, CheckStatus
 from opsteward.contracts.records import Batch, Change, Coverage, Operation, Outcome, Record
+from opsteward.contracts.registry import Registry
+from opsteward.integrations import web
+from opsteward.integrations.scim import INTEGRATION
 from opsteward.integrations.scim.connector import ScimConnector, contains
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -101,3 +106,27 @@ def test_what_a_server_adds_to_a_value_does_not_make_it_another() -> None:
     assert contains([{"value": "1", "$ref": "x"}, {"value": "2"}], [{"value": "2"}, {"value": "1"}])
     assert not contains([{"value": "1"}, {"value": "1"}], [{"value": "2"}, {"value": "1"}])
     assert not contains(1, True) and contains(None, []) and not contains("x", None)
+
+
+async def health(base: str, **settings: Any) -> CheckResult:
+    target = system(base, **settings)
+    made = ScimConnector(ScimConnector.config_for(target, {"token": "t"}))
+    return await INTEGRATION.checks[0].run(made, target)
+
+
+async def test_health_is_the_configuration_and_a_list(via: ScimConnector, scim_base: str) -> None:
+    good = await health(scim_base, expect="config.patch.supported == true and total >= 0")
+    assert (good.status, good.seconds is not None) == (CheckStatus.PASS, True), good.summary
+    assert (await health(scim_base, expect="total > 100000")).findings[0].type == "scim_unexpected"
+    for elsewhere in (f"{scim_base.rstrip('/')}/nowhere", "http://127.0.0.1:1/scim/v2"):
+        assert (await health(elsewhere)).findings[0].type == "scim_unreachable"
+
+
+def test_a_scim_server_is_judged_by_scim_unless_it_has_a_health_page() -> None:
+    registry = Registry([web.INTEGRATION, INTEGRATION])
+    target = replace(system("https://scim.example.org/v2"), type="scim")
+    assert [offered.check.slug for offered in registry.checks_for(target, health_only=True)] == ["scim.server"]
+    paged = replace(target, health_check_url="/up")
+    assert len(registry.checks_for(paged, health_only=True)) == 2
+    plain = replace(target, type="service")
+    assert [offered.check.slug for offered in registry.checks_for(plain)] == ["web.http_status"]

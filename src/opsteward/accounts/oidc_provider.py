@@ -178,7 +178,8 @@ class Provider:
 
     async def _fetched(self, url: str, *, reason: str, **options: Any) -> JsonObject:
         try:
-            reply: HttpReply = await self._http.fetch(url, **options)
+            # what the provider's document names is not trusted more than the provider
+            reply: HttpReply = await self._http.fetch(url, named_by=self.issuer, **options)
             whole = reply.status == 200 and not reply.truncated and not reply.incomplete
             content = json.loads(reply.plain_body() or b"") if whole else None
         except ConnectorError as error:

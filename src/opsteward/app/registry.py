@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from opsteward.app.plugins import load_plugin
@@ -12,6 +12,7 @@ from opsteward.core.errors import Invalid
 from opsteward.core.log import get_logger
 from opsteward.events.standing_orders.document import ActionInfo
 from opsteward.integrations import (
+    dns,
     ldap,
     mysql,
     network,
@@ -27,6 +28,8 @@ from opsteward.integrations import (
 from opsteward.integrations.apprise import build as build_notifications
 from opsteward.integrations.apprise.settings import NotifySettings
 from opsteward.integrations.files import build as build_files
+from opsteward.integrations.machine import build as build_machine
+from opsteward.integrations.machine.config import SCHEMES
 from opsteward.provisioning import directory_records
 from opsteward.provisioning.directory_records import OwnDirectory
 
@@ -39,6 +42,8 @@ def build_registry(
     extra: Sequence[Integration] = (),
     *,
     file_folders: Sequence[Path] = (),
+    machine_checks: Sequence[str] = SCHEMES,
+    check_commands: Mapping[str, Sequence[str]] | None = None,
     directory: OwnDirectory | None = None,
 ) -> Registry:
     """All integrations, the more specific first: the first connector of a scheme is the one that tells the version."""
@@ -51,6 +56,8 @@ def build_registry(
         postgresql.INTEGRATION,
         supervisor.INTEGRATION,
         web.INTEGRATION,
+        dns.INTEGRATION,
+        build_machine(machine_checks, check_commands or {}),
         services.INTEGRATION,
         network.INTEGRATION,
         ldap.INTEGRATION,

@@ -48,6 +48,7 @@ from opsteward.provisioning.directory_records import OwnDirectory
 from opsteward.provisioning.sync.operations import SyncRelease, SyncTasks
 from opsteward.provisioning.sync.service import Syncs
 from opsteward.provisioning.welcome import WelcomeUsers, welcome_task_type
+from opsteward.systems.check_on_demand import ChecksOnDemand
 from opsteward.systems.own_database import OwnDatabase, OwnServer
 from opsteward.systems.record_connections import RecordConnections
 from opsteward.systems.secret_references import SecretReferences
@@ -118,6 +119,8 @@ def build_services(settings: Settings, integrations: Sequence[Integration] = ())
                 places_of(settings.integrations.plugins, settings.integrations.disabled_plugins),
                 integrations,
                 file_folders=settings.integrations.file_folders,
+                machine_checks=settings.integrations.machine_checks,
+                check_commands=settings.integrations.check_commands,
                 directory=directory,
             )
             return _wire(settings, box, prepare_database(settings.core, box), registry, directory)
@@ -160,7 +163,7 @@ def _wire(
     intake = Intake(bus, incidents, orders, inventory)
     sessions = Sessions(inventory)
     Subscriptions(intake=intake, incidents=incidents, action_service=action_service, sessions=sessions).connect(bus)
-    shipped = shipped_task_types(app, inventory, registry, settings.systems)
+    shipped = shipped_task_types(ChecksOnDemand(app, inventory, registry, bus, settings.systems))
     imports = Imports(bus, settings.imports)
     shipped.append(welcome_task_type(app, action_service, configured=bool(settings.notify.users)))
     shipped.append(import_task_type(app, imports))

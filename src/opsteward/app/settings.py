@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_type_hints
+from typing import Literal, get_type_hints
 
 from pydantic import Field, IPvAnyNetwork
 
@@ -35,6 +35,14 @@ class IntegrationSettings(SettingsGroup):
     refused_networks: list[IPvAnyNetwork] = Field(
         default_factory=list,
         description="Networks that nothing is connected to, as 127.0.0.0/8; metadata addresses never are anyway.",
+    )
+    machine_checks: list[Literal["process", "systemd", "disk"]] = Field(
+        default=["process", "systemd", "disk"],
+        description="Parts of the machine that Opsteward runs on which systems may be.",
+    )
+    check_commands: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="Commands that systems may be, as command:NAME, each a list of its words; none: nothing is run.",
     )
     file_folders: list[Path] = Field(
         default_factory=list, description="Folders of this machine in which systems of files may be; none: nowhere."

@@ -8,12 +8,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from opsteward.contracts.registry import Registry
 from opsteward.contracts.task import TaskContext, TaskType
-from opsteward.core.db import Database
-from opsteward.systems.health_checks import evidence_of, health_of, run_checks
-from opsteward.systems.service import Inventory
-from opsteward.systems.settings import SystemSettings
+from opsteward.systems.check_on_demand import ChecksOnDemand
+from opsteward.systems.health_checks import evidence_of
 
 
 class Echo(BaseModel):
@@ -40,17 +37,12 @@ async def _echo(ctx: TaskContext, params: Echo) -> dict[str, object]:
     return {"message": params.message}
 
 
-def shipped_task_types(
-    db: Database, inventory: Inventory, registry: Registry, settings: SystemSettings
-) -> list[TaskType]:
+def shipped_task_types(checks: ChecksOnDemand) -> list[TaskType]:
     """What every installation can do as a task."""
 
     async def check_system(ctx: TaskContext, params: CheckSystem) -> dict[str, object]:
-        async with db.unit_of_work(ctx.tenant_id) as session:
-            target, secret = await inventory.ref_with_secret(session, system_id=params.system_id)
-        checks = registry.checks_for(target.endpoint)
-        outcomes = await run_checks(target, secret, checks, timeout=settings.diagnosis_timeout)
-        return {"system": target.name, "health": health_of(outcomes), "evidence": evidence_of(outcomes)}
+        seen = await checks.run(ctx.tenant_id, params.system_id)
+        return {"system": seen.system.name, "health": seen.health, "evidence": evidence_of(seen.outcomes)}
 
     return [
         TaskType(

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from opsteward.contracts.action import AnyAction
 from opsteward.contracts.agent import AnyAgent
 from opsteward.contracts.check import AnyCheck, Domain
-from opsteward.contracts.connector import Connector
+from opsteward.contracts.connector import Connector, SystemRef
 from opsteward.contracts.integration import Integration
 from opsteward.contracts.records import RecordSource
 from opsteward.contracts.task import TaskType
@@ -126,14 +126,24 @@ class Registry:
         return fitting[0].connector if fitting else None
 
     def checks_for(
-        self, endpoint: str, *, domain: Domain | None = None, health_only: bool = False
+        self, target: SystemRef, *, domain: Domain | None = None, health_only: bool = False
     ) -> list[OfferedCheck]:
-        """The checks that fit a system's endpoint, of one domain or all, in the order of registration."""
-        scheme = scheme_of(endpoint)
+        """The checks that fit a system, of one domain or all, in the order of registration. What was made for its type
+        judges its health alone, unless the system names a health page of its own."""
+        scheme = scheme_of(target.endpoint)
+        fitting = [
+            i
+            for i in self.integrations
+            if scheme in i.schemes and i.connector is not None and (not i.types or target.type in i.types)
+        ]
+        of_type = [i for i in fitting if i.types and any(check.health for check in i.checks)]
+        judges = of_type if of_type and target.health_check_url is None else fitting
         return [
-            OfferedCheck(check, integration.connector)
-            for integration in self.integrations
-            if scheme in integration.schemes and integration.connector is not None
-            for check in integration.checks
-            if (domain is None or check.domain == domain) and (check.health or not health_only)
+            OfferedCheck(check, i.connector)
+            for i in fitting
+            if i.connector is not None
+            for check in i.checks
+            if (domain is None or check.domain == domain)
+            and (check.health or not health_only)
+            and (not check.health or i in judges)
         ]

@@ -128,7 +128,7 @@ class _Parser:
             self._fail("a value is missing")
         kind, word = self._tokens.pop(0)
         if kind == "path" and word not in _CONSTANTS:
-            steps = [int(step[1:-1]) if step[0] == "[" else step for step in re.findall(r"[\w-]+|\[\d+\]", word)]
+            steps = _steps(word)
             self.names.add(str(steps[0]))
             return lambda values: _at(values, steps)
         constant = self._constant(kind, word)
@@ -143,6 +143,15 @@ class _Parser:
             return str(json.loads(word))
         except ValueError:
             self._fail(f"{word[:40]} is no text")
+
+
+def value_at(values: object, path: str) -> object:
+    """What stands at a path as conditions have it (`items[0].state`); None where there is nothing."""
+    return _at(values, _steps(path))
+
+
+def _steps(path: str) -> list[str | int]:
+    return [int(step[1:-1]) if step[0] == "[" else step for step in re.findall(r"[\w-]+|\[\d{1,6}\]", path)]
 
 
 def _at(values: object, steps: Sequence[str | int]) -> object:

@@ -196,7 +196,7 @@ class Monitor:
         return found
 
     async def _run(self, target: SystemRef, secret: Mapping[str, str]) -> list[CheckOutcome]:
-        checks = self._registry.checks_for(target.endpoint, health_only=True)
+        checks = self._registry.checks_for(target, health_only=True)
         return await run_checks(target, secret, checks, timeout=self._settings.diagnosis_timeout)
 
     async def _store(self, target: SystemRef, outcomes: Sequence[CheckOutcome], seen_at: datetime) -> str:

@@ -99,8 +99,10 @@ async def record_look(
     seen_at: datetime,
     bus: Bus,
     settings: SystemSettings,
+    asked: bool = False,
 ) -> str:
-    """Store one look, publish `HealthChanged` where it is news; the system's health now. Raises NotFound."""
+    """Store one look, publish `HealthChanged` where it is news; the system's health now. Raises NotFound. `asked`:
+    somebody will read the evidence, also of what is as it was."""
     row = await session.scalar(
         sa.select(System).where(System.tenant_id == tenant_of(session), System.id == target.id).with_for_update()
     )
@@ -129,7 +131,7 @@ async def record_look(
     }
     if after.health != was:
         values |= {"health": after.health, "health_since": now()}
-    if after.health != was or after.health != "healthy" or not row.evidence:
+    if asked or after.health != was or after.health != "healthy" or not row.evidence:
         values["evidence"] = evidence_of(outcomes)
     await session.execute(
         sa.update(System).where(System.tenant_id == target.tenant_id, System.id == target.id).values(values)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.contracts.check import CheckResult, CheckStatus
+from opsteward.contracts.connector import SystemRef
 from opsteward.core.bus import Bus
 from opsteward.core.clock import now
 from opsteward.core.db import Database, tenant_of
@@ -87,28 +89,34 @@ class HeartbeatWatch:
             log.exception("systems.heartbeats.crashed", system_id=str(system_id))
 
     async def _judge(self, session: AsyncSession, system_id: UUID) -> None:
-        row = await session.scalar(
-            sa.select(Heartbeat).where(Heartbeat.tenant_id == tenant_of(session), Heartbeat.system_id == system_id)
-        )
-        if row is None:
+        target, at = await self._inventory.ref(session, system_id=system_id), now()
+        outcome = await heartbeat_outcome(session, target, at)
+        if outcome is None:
             raise NotFound("no heartbeat of this id")
-        target = await self._inventory.ref(session, system_id=row.system_id)
-        at = now()
-        late = row.late_at <= at
-        evidence = {
-            "late_at": row.late_at.isoformat(),
-            "last_ping_at": row.last_ping_at.isoformat() if row.last_ping_at else None,
-            "last_signal": row.last_signal,
-        }
-        result = CheckResult(
-            status=CheckStatus.FAIL if row.failed or late else CheckStatus.PASS,
-            summary=_said(row, late),
-            evidence=evidence,
-        )
-        outcome = CheckOutcome(system=target, check="heartbeat", title="Heartbeat", result=result)
         await record_look(
             session, target=target, outcomes=[outcome], seen_at=at, bus=self._bus, settings=self._settings
         )
+
+
+async def heartbeat_outcome(session: AsyncSession, target: SystemRef, at: datetime) -> CheckOutcome | None:
+    """Whether a heartbeat has called in time and well; None for a system that is none."""
+    row = await session.scalar(
+        sa.select(Heartbeat).where(Heartbeat.tenant_id == tenant_of(session), Heartbeat.system_id == target.id)
+    )
+    if row is None:
+        return None
+    late = row.late_at <= at
+    evidence = {
+        "late_at": row.late_at.isoformat(),
+        "last_ping_at": row.last_ping_at.isoformat() if row.last_ping_at else None,
+        "last_signal": row.last_signal,
+    }
+    result = CheckResult(
+        status=CheckStatus.FAIL if row.failed or late else CheckStatus.PASS,
+        summary=_said(row, late),
+        evidence=evidence,
+    )
+    return CheckOutcome(system=target, check="heartbeat", title="Heartbeat", result=result)
 
 
 def _said(row: Heartbeat, late: bool) -> str:
@@ -121,4 +129,6 @@ def _said(row: Heartbeat, late: bool) -> str:
         return f"no call came until {row.late_at:%Y-%m-%d %H:%M:%S} UTC; {last}"
     if row.failed:
         return f"it reports a failure ({row.last_signal})"
-    return "called in time" if row.last_ping_at else "waits for its first call"
+    if row.last_ping_at:
+        return f"called in time, at {row.last_ping_at:%Y-%m-%d %H:%M:%S} UTC ({row.last_signal})"
+    return f"waits for its first call, until {row.late_at:%Y-%m-%d %H:%M:%S} UTC"

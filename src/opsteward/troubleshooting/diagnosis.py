@@ -78,7 +78,7 @@ class Diagnosis:
                 run_checks(
                     ref,
                     secret,
-                    self._context.registry.checks_for(ref.endpoint, domain=domain),
+                    self._context.registry.checks_for(ref, domain=domain),
                     timeout=self._context.settings.diagnosis_timeout,
                 )
                 for ref, secret in scope.seen

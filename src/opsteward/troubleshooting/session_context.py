@@ -132,7 +132,7 @@ class SessionContext:
         return looked
 
     async def _outcomes(self, ref: SystemRef, secret: dict[str, str]) -> list[CheckOutcome]:
-        checks = self.registry.checks_for(ref.endpoint, health_only=True)
+        checks = self.registry.checks_for(ref, health_only=True)
         return await run_checks(ref, secret, checks, timeout=self.settings.diagnosis_timeout)
 
     async def look_until_well(self, case: Case, *, target: str) -> Looked:

@@ -27,6 +27,7 @@ from opsteward.core.http_client.reply import HttpReply, safe_url, unreachable
 
 if TYPE_CHECKING:
     from ada_url import URL
+    from aiohttp import CookieJar
 
 __all__ = [
     "REGISTERED_SYSTEMS",
@@ -48,12 +49,15 @@ _METADATA = tuple(
         "fe80::/10",
         "fd00:ec2::254/128",
         "fd20:ce::254/128",
+        "fd00:42::42/128",
         "100.100.100.200/32",
         "168.63.129.16/32",
         "192.0.0.192/32",
     )
 )
 _NAT64 = ip_network("64:ff9b::/96")
+_ISATAP = 0x00005EFE
+_LOOPBACK = (ip_address("127.0.0.1"), ip_address("::1"))
 _REDIRECTABLE_METHODS = frozenset({"GET", "HEAD"})
 
 
@@ -89,6 +93,13 @@ class NetworkPolicy:
                 return "private addresses are not allowed"
         return None
 
+    def beyond(self, addresses: Sequence[tuple[socket.AddressFamily, str]]) -> NetworkPolicy:
+        """The policy for where the servers at these addresses lead: to private ones only if each of them is private."""
+        meant = [ip for _, address in addresses for ip in _meant_addresses(ip_address(address))]
+        if self.allow_private and any(ip.is_global for ip in meant):
+            return replace(self, allow_private=False)
+        return self
+
 
 #: Networks that this installation connects to under no policy; set once at start, by `refuse_networks`.
 _refused_networks: list[IPv4Network | IPv6Network] = []
@@ -104,19 +115,19 @@ REGISTERED_SYSTEMS = NetworkPolicy(allow_private=True)
 
 
 def _meant_addresses(ip: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
-    """The address, or the IPv4 address that it is another spelling of, plus what it tunnels to."""
+    """The address, or the IPv4 address that it is another spelling of, plus what it tunnels to. This machine is one,
+    whichever of its addresses is named: the unspecified ones lead to it too."""
+    if ip.is_loopback or ip.is_unspecified:
+        return [ip, *_LOOPBACK]
     if isinstance(ip, IPv4Address):
         return [ip]
-    if ip.ipv4_mapped is not None:
-        return [ip.ipv4_mapped]
-    if ip in _NAT64:
-        return [IPv4Address(int(ip) & 0xFFFFFFFF)]
-    inner: list[IPv4Address | IPv6Address] = [ip]
-    if ip.sixtofour is not None:
-        inner.append(ip.sixtofour)
-    if ip.teredo is not None:
-        inner.append(ip.teredo[1])
-    return inner
+    low = IPv4Address(int(ip) & 0xFFFFFFFF)
+    if ip.ipv4_mapped is not None or ip in _NAT64:
+        return _meant_addresses(low)
+    inner = [ip.sixtofour, ip.teredo[1] if ip.teredo else None]
+    if int(ip) >> 32 & 0xFDFFFFFF == _ISATAP:  # the bit that differs says whether the IPv4 address is unique
+        inner.append(low)
+    return [ip, *(meant for each in inner if each is not None for meant in _meant_addresses(each))]
 
 
 async def resolve_host(host: str, port: int, policy: NetworkPolicy) -> list[tuple[socket.AddressFamily, str]]:
@@ -171,29 +182,44 @@ class HttpClient:
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        cookies: CookieJar | None = None,
+        named_by: str | None = None,
     ) -> HttpReply:
         """The reply to one request, whatever its status. GET and HEAD follow redirects, hop by hop.
 
         User info in the URL becomes an Authorization header; no header of ours goes to another origin. Cookies
-        that a hop sets go along on the later hops whose host, path and scheme they are for, and nowhere else.
+        that a hop sets go along on the later hops whose host, path and scheme they are for, and nowhere else, but for
+        a jar that is handed in: it is used and filled.
+        A public server leads nobody to private addresses, by a redirect or (`named_by`, its address) by naming one.
         Raises Timeout, Unreachable (kind dns | tcp | tls | policy) or BadReply (not HTTP, redirect loop).
         """
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout):
-                reply = await self._follow(url, method, dict(headers or {}), body)
+                reply = await self._follow(url, method, dict(headers or {}), body, cookies, named_by)
                 return replace(reply, seconds=time.monotonic() - started)
         except TimeoutError as exc:
             raise Timeout(f"{safe_url(url)} did not answer within {self._timeout:g} s") from exc
 
-    async def _follow(self, url: str, method: str, headers: dict[str, str], body: bytes | None) -> HttpReply:
+    async def _follow(
+        self,
+        url: str,
+        method: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        cookies: CookieJar | None,
+        named_by: str | None,
+    ) -> HttpReply:
         from opsteward.core.http_client.exchange import cookie_header, cookies_of_one_fetch, exchange
 
-        cookies = cookies_of_one_fetch()
+        cookies = cookies if cookies is not None else cookies_of_one_fetch()
         target = _parsed(url)
         origin = target.origin
         seen: set[tuple[str, str]] = set()
         hops: list[str] = []
+        policy = self._policy
+        if named_by is not None and _parsed(named_by).origin != origin:
+            policy = policy.beyond(await self._addresses(_parsed(named_by), policy))
         while True:
             login = _login(target)
             target.username = target.password = target.hash = ""
@@ -202,12 +228,14 @@ class HttpClient:
             if state in seen:
                 raise BadReply(f"{safe_url(url)} redirects in a circle: {_chain(url, hops)}")
             seen.add(state)
+            addresses = await self._addresses(target, policy)
+            policy = policy.beyond(addresses)
             reply = await exchange(
                 where,
                 method=method,
                 headers=self._defaults | headers | ({"Authorization": login} if login else {}),
                 body=body,
-                addresses=await self._addresses(target),
+                addresses=addresses,
                 cookies=cookies,
                 max_bytes=self._max_bytes,
                 skip_redirect_body=method in _REDIRECTABLE_METHODS,
@@ -222,9 +250,10 @@ class HttpClient:
                 headers = {}
             hops.append(safe_url(target.href))
 
-    async def _addresses(self, target: URL) -> list[tuple[socket.AddressFamily, str]]:
+    @staticmethod
+    async def _addresses(target: URL, policy: NetworkPolicy) -> list[tuple[socket.AddressFamily, str]]:
         port = int(target.port or (443 if target.protocol == "https:" else 80))
-        return await resolve_host(target.hostname.strip("[]"), port, self._policy)
+        return await resolve_host(target.hostname.strip("[]"), port, policy)
 
 
 def _parsed(url: str, *, base: str = "") -> URL:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opsteward.contracts.integration import Integration
+from opsteward.integrations.ldap.checks import DirectoryCheck
 from opsteward.integrations.ldap.connector import LdapConnector
 
 INTEGRATION = Integration(
@@ -10,4 +11,5 @@ INTEGRATION = Integration(
     title="LDAP directory",
     schemes=frozenset({"ldap", "ldaps"}),
     connector=LdapConnector,
+    checks=(DirectoryCheck(),),
 )

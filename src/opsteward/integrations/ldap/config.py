@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import unquote
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from opsteward.contracts.connector import SystemRef, parse_fields, split_endpoint
+from opsteward.contracts.thresholds import Expectation, condition_over
 from opsteward.core.errors import Invalid
 
 _Attribute = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9;.-]{0,99}$")]
@@ -52,16 +53,24 @@ _DEFAULT = {
 }
 
 
-class LdapSettings(BaseModel):
+#: What a condition on its health may speak of.
+EXPECTED_VALUES = ("latency", "entries")
+
+
+class LdapSettings(Expectation):
     """A system's own `settings`, as far as they concern its directory. Times in seconds."""
 
+    check_timeout_seconds: float = Field(default=5.0, gt=0, le=9)
+    #: What is searched for to see its health, below the endpoint's base; else the base itself is read.
+    check_filter: str = Field(default="", max_length=2000)
+    expect: Annotated[str, AfterValidator(condition_over(EXPECTED_VALUES))] = ""
     connect_timeout_seconds: float = Field(default=4.0, gt=0, le=30)
     timeout_seconds: float = Field(default=30.0, gt=0, le=600)
     start_tls: bool = False
     verify_certificate: bool = True
     ca_file: str = Field(default="", max_length=1000)
     page_size: int = Field(default=500, ge=1, le=1000)
-    resources: Annotated[dict[str, LdapResource], Field(max_length=50)] = {}
+    resources: Annotated[dict[str, LdapResource], Field(max_length=50)] = Field(default_factory=dict)
 
 
 class LdapCredentials(BaseModel):

@@ -55,6 +55,21 @@ class LdapConnector(Connector[LdapConfig], RecordTarget):
         version = " ".join([*info.get("vendorname", ()), *info.get("vendorversion", ())]) or "LDAP"
         return ProbeReport(reachable=True, seconds=time.monotonic() - started, version=version[:100])
 
+    async def entries_for_health(self) -> int:
+        """How many entries the search of the health check finds, 100 at most. Raises BadReply for a search that the
+        directory refuses or a base that is not there."""
+        query, base = self.config.settings.check_filter, self.config.base
+        answer = await self._client.search(
+            base,
+            query or "(objectClass=*)",
+            ["1.1"],
+            scope="SUBTREE" if query else "BASE",
+            page=(100, b"") if query else None,
+        )
+        if answer.code not in CUT_OFF and answer.code != SUCCESS:
+            raise BadReply(f"the directory refuses the search of {base:.200}: {answer.text}")
+        return sum(message["type"] == "searchResEntry" for message in answer.messages)
+
     async def close(self) -> None:
         await self._client.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opsteward.contracts.integration import Integration
+from opsteward.integrations.mysql.checks import ServerCheck
 from opsteward.integrations.mysql.connector import MysqlConnector
 
 INTEGRATION = Integration(
@@ -10,4 +11,5 @@ INTEGRATION = Integration(
     title="MariaDB and MySQL",
     schemes=frozenset({"mysql", "mariadb"}),
     connector=MysqlConnector,
+    checks=(ServerCheck(),),
 )

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 from urllib.parse import unquote
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from opsteward.contracts.connector import SystemRef, parse_fields, split_endpoint
 from opsteward.contracts.tables import Tables
+from opsteward.contracts.thresholds import Expectation, condition_over
 from opsteward.core.errors import Invalid
 
+#: What a condition on its health may speak of.
+EXPECTED_VALUES = ("latency", "version", "read_only", "connections", "max_connections", "replica_lag_seconds")
 
-class MysqlSettings(BaseModel):
+
+class MysqlSettings(Expectation):
     """A system's own `settings`, as far as they concern its database. Times in seconds."""
 
+    check_timeout_seconds: float = Field(default=5.0, gt=0, le=9)
+    expect: Annotated[str, AfterValidator(condition_over(EXPECTED_VALUES))] = ""
     connect_timeout_seconds: float = Field(default=4.0, gt=0, le=30)
     timeout_seconds: float = Field(default=30.0, gt=0, le=600)
     tls: bool = False
     ca_file: str = Field(default="", max_length=1000)
-    resources: Tables = {}
+    resources: Tables = Field(default_factory=dict)
 
 
 class MysqlCredentials(BaseModel):

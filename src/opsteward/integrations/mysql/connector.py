@@ -63,6 +63,35 @@ class MysqlConnector(Connector[MysqlConfig], RecordTarget):
         rows = await self._client.rows("select version() as version")
         return ProbeReport(reachable=True, seconds=time.monotonic() - started, version=str(rows[0]["version"])[:100])
 
+    async def server_state(self) -> dict[str, Any]:
+        """Version, whether it is read only, connections in use and their limit."""
+        rows = await self._client.rows(
+            "select version() as version, @@global.read_only as read_only, @@global.max_connections as max_connections"
+        )
+        used = await self._client.rows("show global status like 'Threads_connected'")
+        row = rows[0]
+        return {
+            "version": str(row["version"])[:100],
+            "read_only": str(row["read_only"]) not in ("0", "OFF", ""),
+            "connections": int(used[0]["Value"]) if used else None,
+            "max_connections": int(row["max_connections"]),
+        }
+
+    async def replica_lag(self) -> float | None:
+        """Seconds behind its primary; None where it has none, or where our account may not see it. Raises BadReply for
+        a replica that has stopped."""
+        try:
+            rows = await self._client.rows("show slave status")
+        except (AuthFailed, BadReply):
+            return None
+        if not rows:
+            return None
+        lag = rows[0].get("Seconds_Behind_Master")
+        if lag is None:
+            problem = rows[0].get("Last_IO_Error") or rows[0].get("Last_SQL_Error") or "no reason told"
+            raise BadReply(f"its replication has stopped: {str(problem)[:200]}")
+        return float(lag)
+
     async def close(self) -> None:
         await self._client.close()
 

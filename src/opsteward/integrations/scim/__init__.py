@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opsteward.contracts.integration import Integration
+from opsteward.integrations.scim.checks import ScimServerCheck
 from opsteward.integrations.scim.connector import ScimConnector
 
 INTEGRATION = Integration(
@@ -11,4 +12,5 @@ INTEGRATION = Integration(
     schemes=frozenset({"http", "https"}),
     types=frozenset({"scim"}),
     connector=ScimConnector,
+    checks=(ScimServerCheck(),),
 )

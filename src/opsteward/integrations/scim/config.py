@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from opsteward.contracts.connector import SystemRef, parse_fields, split_endpoint
+from opsteward.contracts.thresholds import Expectation, condition_over
 from opsteward.core.errors import Invalid
 from opsteward.core.http_client.json_calls import Login
 
@@ -28,15 +29,21 @@ _DEFAULT = {
 }
 
 
-class ScimSettings(BaseModel):
+#: What a condition on its health may speak of.
+EXPECTED_VALUES = ("latency", "config", "total")
+
+
+class ScimSettings(Expectation):
     """A system's own `settings`, as far as they concern SCIM. Times in seconds."""
 
+    check_timeout_seconds: float = Field(default=5.0, gt=0, le=9)
+    expect: Annotated[str, AfterValidator(condition_over(EXPECTED_VALUES))] = ""
     timeout_seconds: float = Field(default=15.0, gt=0, le=300)
     page_size: int = Field(default=100, ge=1, le=1000)
     calls_per_second: float | None = Field(default=None, gt=0, le=1000)
     #: Ask for what was modified since; not every server can, and deletions show in full reads only.
     incremental: bool = True
-    resources: Annotated[dict[str, ScimResource], Field(max_length=50)] = {}
+    resources: Annotated[dict[str, ScimResource], Field(max_length=50)] = Field(default_factory=dict)
 
 
 class ScimCredentials(BaseModel):

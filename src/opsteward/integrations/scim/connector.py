@@ -65,6 +65,20 @@ class ScimConnector(Connector[ScimConfig], RecordTarget):
             reachable=True, seconds=time.monotonic() - started, version="SCIM 2.0", detail=f"status {reply.status}"
         )
 
+    async def service_provider_config(self) -> JsonObject:
+        """What the server says it can do; empty where it has no such page. Raises BadReply for one that is none."""
+        reply = await self._calls.call("GET", self._calls.address("ServiceProviderConfig"), expect=(404,))
+        if reply.status == 404:
+            return {}
+        if not isinstance(reply.data, dict) or "schemas" not in reply.data:
+            raise BadReply("ServiceProviderConfig is no SCIM resource")
+        return reply.data
+
+    async def total_of_first_list(self) -> int:
+        """How many records the first list has. Raises BadReply for an answer that is no list."""
+        page = await self._page(next(iter(sorted(self.config.resources.items())))[1], 1, count=1)
+        return _list_of(page)[0]
+
     async def close(self) -> None:
         return None
 

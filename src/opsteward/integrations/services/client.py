@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from opsteward.core.errors import AuthFailed, BadReply, Timeout, Unreachable
 from opsteward.core.http_client import REGISTERED_SYSTEMS, resolve_host
 from opsteward.integrations.services.config import ServiceConfig
+from opsteward.integrations.services.echo_request import echo
+from opsteward.integrations.services.grpc_health import GRPC_ALPN, ask_health
 
 _LINES = 100  # of one greeting
 _SHOWN = 200  # characters of an answer
@@ -51,10 +53,13 @@ class Line:
 
 async def look(config: ServiceConfig) -> Look:
     """Raises Unreachable, Timeout, BadReply or AuthFailed."""
-    where = f"{config.host}:{config.port}"
+    where = config.where
     began = time.monotonic()
     try:
         async with asyncio.timeout(config.settings.timeout_seconds):
+            if config.speaks == "icmp":
+                seconds, answer = await echo(config.host)
+                return Look(seconds=seconds, answer=answer, certificate_days=None)
             line = await _connected(config)
             try:
                 answer = await _CONVERSATIONS[config.speaks](line)
@@ -77,6 +82,8 @@ async def _connected(config: ServiceConfig) -> Line:
     """To the first address that accepts."""
     addresses = [address for _, address in await resolve_host(config.host, config.port, REGISTERED_SYSTEMS)]
     context = ssl.create_default_context() if config.tls else None
+    if context and config.speaks == "grpc":
+        context.set_alpn_protocols(GRPC_ALPN)
     last: OSError = OSError("no address")
     for address in addresses:
         try:
@@ -163,12 +170,18 @@ async def _amqp(line: Line) -> str:
     return "connection.start"
 
 
+async def _grpc(line: Line) -> str:
+    config = line.config
+    return await ask_health(line.reader, line.writer, config.asked, authority=config.where, tls=config.tls)
+
+
 _CONVERSATIONS: dict[str, Callable[[Line], Awaitable[str]]] = {
     "tcp": _tcp,
     "redis": _redis,
     "smtp": _smtp,
     "imap": _imap,
     "amqp": _amqp,
+    "grpc": _grpc,
 }
 
 

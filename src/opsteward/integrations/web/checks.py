@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import ClassVar
 
 from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Finding, Severity
 from opsteward.contracts.connector import SystemRef
+from opsteward.contracts.thresholds import held_against
 from opsteward.core.conditions import parse_condition
 from opsteward.core.errors import BadReply, ConnectorError
 from opsteward.core.http_client import HttpReply, failure_kind, safe_url
 from opsteward.core.json_types import JsonObject
-from opsteward.integrations.web.client import page_title
+from opsteward.integrations.web.client import condition_values, page_title
 from opsteward.integrations.web.connector import WebConnector
+from opsteward.integrations.web.flow import StepSeen
 
-_MAX_TEXT = 64 * 1024  # characters that a condition sees
 _EXCERPT = 500  # characters of an error page kept as evidence
 
 
@@ -27,6 +27,8 @@ class HttpStatusCheck(Check[WebConnector]):
     health: ClassVar[bool] = True
 
     async def run(self, via: WebConnector, target: SystemRef) -> CheckResult:
+        if via.config.settings.steps:
+            return _judge_visit(via, await via.visit())
         url = safe_url(via.config.url)
         try:
             reply = await via.fetch()
@@ -76,7 +78,7 @@ def _judge(via: WebConnector, reply: HttpReply, url: str) -> CheckResult:
                 evidence=evidence,
             )
         )
-    elif settings.expect and not parse_condition(settings.expect).holds(_values(reply)):
+    elif settings.expect and not parse_condition(settings.expect).holds(condition_values(reply)):
         evidence |= {"expected": settings.expect, "body_excerpt": reply.text(_EXCERPT)}
         status = CheckStatus.FAIL
         summary = f"{summary}, but not as expected: {settings.expect}"
@@ -107,21 +109,40 @@ def _judge(via: WebConnector, reply: HttpReply, url: str) -> CheckResult:
     return CheckResult(status=status, summary=summary, evidence=evidence, findings=findings, seconds=reply.seconds)
 
 
-def _values(reply: HttpReply) -> dict[str, object]:
-    """What a condition may speak of; `json` is null where the body is none."""
-    body = reply.text(_MAX_TEXT)
-    try:
-        document: object = json.loads(body)
-    except (ValueError, RecursionError):
-        document = None
-    return {
-        "status": reply.status,
-        "latency": reply.seconds,
-        "body": body,
-        "json": document,
-        "headers": {name.lower(): value for name, value in reply.headers.items()},
-        "redirects": len(reply.redirects),
+def _judge_visit(via: WebConnector, seen: list[StepSeen]) -> CheckResult:
+    settings, last = via.config.settings, seen[-1]
+    seconds = sum(step.seconds for step in seen)
+    url = safe_url(via.config.url)
+    evidence: JsonObject = {
+        "url": url,
+        "seconds": round(seconds, 4),
+        "steps": [
+            {"step": s.name, "url": s.url, "status": s.status, "seconds": round(s.seconds, 4), "problem": s.problem}
+            for s in seen
+        ],
     }
+    if last.error is not None and failure_kind(last.error) == "policy":
+        raise last.error
+    if last.problem:
+        detail = f"{last.name} of {len(settings.steps)}: {last.problem}"
+        finding = _finding(
+            "http_step_failed",
+            Severity.HIGH,
+            "A visitor of the web application does not get through",
+            detail,
+            component=url,
+            evidence=evidence,
+        )
+        return CheckResult(status=CheckStatus.FAIL, summary=detail, evidence=evidence, findings=[finding])
+    return held_against(
+        settings.model_copy(update={"expect": ""}),
+        subject="http",
+        where=url,
+        said=f"all {len(seen)} steps went well",
+        seconds=seconds,
+        values={},
+        evidence=evidence,
+    )
 
 
 def _finding(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 import re
 
 from opsteward.core.http_client import REGISTERED_SYSTEMS, HttpClient, HttpReply
 from opsteward.integrations.web.config import WebConfig
 
 _MAX_BYTES = 64 * 1024
+_MAX_TEXT = 64 * 1024  # characters that a condition sees
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,500})", re.IGNORECASE)
 
 
@@ -24,6 +26,23 @@ async def fetch_page(config: WebConfig) -> HttpReply:
         login = f"{credentials.username}:{credentials.password.get_secret_value()}"
         headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
     return await client.fetch(config.url, headers=headers)
+
+
+def condition_values(reply: HttpReply) -> dict[str, object]:
+    """What a condition may speak of; `json` is null where the body is none."""
+    body = reply.text(_MAX_TEXT)
+    try:
+        document: object = json.loads(body)
+    except (ValueError, RecursionError):
+        document = None
+    return {
+        "status": reply.status,
+        "latency": reply.seconds,
+        "body": body,
+        "json": document,
+        "headers": {name.lower(): value for name, value in reply.headers.items()},
+        "redirects": len(reply.redirects),
+    }
 
 
 def page_title(reply: HttpReply) -> str:

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urljoin, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
 
 from opsteward.contracts.connector import SystemRef, parse_fields, split_endpoint
+from opsteward.contracts.thresholds import Thresholds, condition_over
 from opsteward.core.conditions import parse_condition
 from opsteward.core.errors import Invalid
+from opsteward.integrations.web.steps import EXPECTED_VALUES, Steps, unknown_name
 
 
 def _status_ranges(value: object) -> tuple[tuple[int, int], ...]:
@@ -29,29 +31,16 @@ def _status_ranges(value: object) -> tuple[tuple[int, int], ...]:
     return tuple(ranges)
 
 
-#: What a condition of a web check may speak of.
-EXPECTED_VALUES = ("status", "latency", "body", "json", "headers", "redirects")
-
-
-def _condition(text: str) -> str:
-    if text:
-        try:
-            parse_condition(text, known=EXPECTED_VALUES)
-        except Invalid as refused:
-            raise ValueError("; ".join(f"{one.problem} ({one.remedy})" for one in refused.problems)) from None
-    return text
-
-
 StatusRanges = Annotated[tuple[tuple[int, int], ...], BeforeValidator(_status_ranges)]
 
 
-class WebSettings(BaseModel):
+class WebSettings(Thresholds):
     """A system's own `settings`, as far as they concern its web side. Times in seconds."""
 
-    response_time_seconds: float = Field(default=2.0, gt=0)
-    timeout_seconds: float = Field(default=5.0, gt=0, le=9)
     expect_status: StatusRanges = ((200, 399),)
-    expect: Annotated[str, AfterValidator(_condition)] = ""
+    expect: Annotated[str, AfterValidator(condition_over(EXPECTED_VALUES))] = ""
+    #: A visit in several steps, in the place of one look at the health page.
+    steps: Steps = ()
 
     @property
     def condition_names(self) -> frozenset[str]:
@@ -89,10 +78,18 @@ def config_from(target: SystemRef, credentials: Mapping[str, str]) -> WebConfig:
     if target.health_check_url:
         split_endpoint(target.health_check_url, field_name="health_check_url")  # urljoin raises on what is no URL
         url = _http_url(urljoin(base, target.health_check_url), "health_check_url")
+    settings = parse_fields(WebSettings, target.settings, prefix="settings")
+    if strange := unknown_name(settings.steps):
+        place, name = strange
+        raise Invalid.field(
+            f"settings.steps.{place}",
+            f"names ${{{name}}}, which no earlier step extracts",
+            "extract it in an earlier step; username, password and token are the credentials",
+        )
     same_origin = urlsplit(url)[:2] == urlsplit(base)[:2]
     return WebConfig(
         url=url,
-        settings=parse_fields(WebSettings, target.settings, prefix="settings"),
+        settings=settings,
         # The credentials belong to the endpoint: a health page elsewhere is fetched without them.
         credentials=parse_fields(WebCredentials, credentials if same_origin else {}, prefix="credentials"),
     )

@@ -11,6 +11,7 @@ from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
 from opsteward.core.http_client import HttpReply
 from opsteward.integrations.web.client import fetch_page
 from opsteward.integrations.web.config import WebConfig, config_from
+from opsteward.integrations.web.flow import StepSeen, visit
 
 
 class WebConnector(Connector[WebConfig]):
@@ -25,6 +26,10 @@ class WebConnector(Connector[WebConfig]):
     async def fetch(self) -> HttpReply:
         """The health page as it is now. Raises Timeout, Unreachable or BadReply."""
         return await fetch_page(self.config)
+
+    async def visit(self) -> list[StepSeen]:
+        """The declared steps, up to the first that does not go well."""
+        return await visit(self.config)
 
     async def probe(self) -> ProbeReport:
         reply = await self.fetch()

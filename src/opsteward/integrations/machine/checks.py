@@ -1,0 +1,185 @@
+"""Processes, units, disks and commands of this machine, each against what is expected of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, cast
+
+from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain
+from opsteward.contracts.connector import SystemRef
+from opsteward.contracts.thresholds import told
+from opsteward.core.conditions import parse_condition
+from opsteward.core.errors import BadReply, ConnectorError, Timeout, Unreachable
+from opsteward.integrations.machine.config import CommandSettings, DiskSettings, ProcessSettings
+from opsteward.integrations.machine.connector import MachineConnector
+from opsteward.integrations.machine.programs import Ran
+
+_NO_SYSTEMD = ("not been booted with systemd", "Failed to connect to bus", "Host is down")
+
+
+class MachineCheck(Check[MachineConnector]):
+    """FAIL when the process is missing or hangs, the unit is not active, the disk is full or hangs, or the command
+    fails; WARN on the way there; UNKNOWN where this machine can't be asked."""
+
+    slug: ClassVar[str] = "machine.part"
+    title: ClassVar[str] = "Part of this machine"
+    domain: ClassVar[Domain] = "network"
+    health: ClassVar[bool] = True
+
+    async def run(self, via: MachineConnector, target: SystemRef) -> CheckResult:
+        looks = {"process": _process, "systemd": _unit, "disk": _disk, "command": _command}
+        return await looks[via.config.scheme](via)
+
+
+def _judged(
+    via: MachineConnector,
+    problems: list[tuple[CheckStatus, str, str]],
+    summary: str,
+    evidence: Mapping[str, object],
+    seconds: float | None = None,
+) -> CheckResult:
+    """The worst of the problems (status, kind, detail), each of which is told; PASS without any."""
+    config = via.config
+    if config.settings.expect and not parse_condition(config.settings.expect).holds(evidence):
+        detail = f"{config.name} is not as expected: {config.settings.expect}"
+        problems = [*problems, (CheckStatus.FAIL, f"{config.scheme}_unexpected", detail)]
+    if not problems:
+        return CheckResult(status=CheckStatus.PASS, summary=summary, evidence=evidence, seconds=seconds)
+    status, kind, detail = next((p for p in problems if p[0] is CheckStatus.FAIL), problems[0])
+    return told(
+        status,
+        kind,
+        _TITLES[kind.partition("_")[2]],
+        detail,
+        component=config.name,
+        evidence=evidence,
+        seconds=seconds,
+        cause_rank=1,
+    )
+
+
+_TITLES = {
+    "unexpected": "It is not as expected",
+    "missing": "It is missing",
+    "many": "There are too many of it",
+    "hangs": "It hangs",
+    "inactive": "The unit is not active",
+    "changing": "The unit is on its way",
+    "full": "The disk is nearly full",
+    "read_only": "The disk can't be written to",
+    "failed": "The command failed",
+    "warns": "The command warns",
+    "slow": "The command is slow",
+}
+
+
+async def _process(via: MachineConnector) -> CheckResult:
+    settings = cast(ProcessSettings, via.config.settings)
+    seen = await via.processes()
+    evidence = {
+        "count": seen.count,
+        "pids": seen.pids,
+        "hung": {str(pid): why for pid, why in seen.hung.items()},
+        "zombies": seen.zombies,
+        "memory_bytes": seen.memory_bytes,
+        "cpu_percent": seen.cpu_percent,
+        "threads": seen.threads,
+        "open_files": seen.open_files,
+        "age_seconds": seen.age_seconds,
+    }
+    problems = []
+    if seen.count < settings.min_count:
+        reason = f": {seen.problem}" if seen.problem else ""
+        detail = f"{seen.count} of at least {settings.min_count} processes {via.config.name} run{reason}"
+        problems.append((CheckStatus.FAIL, "process_missing", detail))
+    if settings.max_count is not None and seen.count > settings.max_count:
+        detail = f"{seen.count} processes {via.config.name} run, at most {settings.max_count} should"
+        problems.append((CheckStatus.FAIL, "process_many", detail))
+    if seen.hung:
+        pid, why = next(iter(seen.hung.items()))
+        status = CheckStatus.FAIL if len(seen.hung) >= seen.count else CheckStatus.WARN
+        problems.append((status, "process_hangs", f"{len(seen.hung)} of {seen.count} hang: process {pid} is {why}"))
+    return _judged(via, problems, f"{seen.count} processes {via.config.name} run", evidence)
+
+
+async def _unit(via: MachineConnector) -> CheckResult:
+    return unit_result(via, await via.unit())
+
+
+def unit_result(via: MachineConnector, ran: Ran) -> CheckResult:
+    """What `systemctl show` wrote, judged. Raises Unreachable where there is no systemd, BadReply."""
+    if any(words in ran.output for words in _NO_SYSTEMD):
+        raise Unreachable("This machine runs without systemd", extra={"kind": "local"})
+    said = dict(line.split("=", 1) for line in ran.output.splitlines() if "=" in line)
+    if ran.exit_code or "ActiveState" not in said:
+        raise BadReply(f"systemctl ended with {ran.exit_code}: {ran.output[:200]}")
+    active, unit = said["ActiveState"], via.config.name
+    evidence = {
+        "active_state": active,
+        "sub_state": said.get("SubState", ""),
+        "result": said.get("Result", ""),
+        "restarts": int(said.get("NRestarts") or 0),
+        "status_text": said.get("StatusText", "")[:200],
+    }
+    problems = []
+    if said.get("LoadState") == "not-found":
+        problems.append((CheckStatus.FAIL, "systemd_missing", f"there is no unit {unit}"))
+    elif active in ("activating", "reloading", "deactivating", "refreshing"):
+        problems.append((CheckStatus.WARN, "systemd_changing", f"{unit} is {active} ({evidence['sub_state']})"))
+    elif active != "active" and "active_state" not in _names(via):
+        detail = f"{unit} is {active} ({evidence['sub_state']}): {evidence['result'] or 'no reason told'}"
+        problems.append((CheckStatus.FAIL, "systemd_inactive", detail))
+    return _judged(via, problems, f"{unit} is {active} ({evidence['sub_state']})", evidence, ran.seconds)
+
+
+def _names(via: MachineConnector) -> frozenset[str]:
+    expect = via.config.settings.expect
+    return parse_condition(expect).names if expect else frozenset()
+
+
+async def _disk(via: MachineConnector) -> CheckResult:
+    settings, path = cast(DiskSettings, via.config.settings), via.config.name
+    try:
+        seen = await via.disk()
+    except ConnectorError as error:
+        kind = "disk_hangs" if isinstance(error, Timeout) else "disk_missing"
+        return _judged(via, [(CheckStatus.FAIL, kind, error.detail)], "", {"detail": error.detail})
+    evidence = {
+        "used_percent": seen.used_percent,
+        "inodes_used_percent": seen.inodes_used_percent,
+        "free_bytes": seen.free_bytes,
+        "size_bytes": seen.size_bytes,
+        "read_only": seen.read_only,
+    }
+    problems = []
+    if settings.mounted and not seen.mounted:
+        problems.append((CheckStatus.FAIL, "disk_missing", f"nothing is mounted at {path}"))
+    if seen.read_only and "read_only" not in _names(via):
+        problems.append((CheckStatus.WARN, "disk_read_only", f"{path} can only be read"))
+    for what, percent in (("space", seen.used_percent), ("inodes", seen.inodes_used_percent)):
+        if percent is not None and percent >= min(settings.warn_percent, settings.fail_percent):
+            status = CheckStatus.FAIL if percent >= settings.fail_percent else CheckStatus.WARN
+            problems.append((status, "disk_full", f"{percent:.1f} % of the {what} of {path} is used"))
+    free = seen.free_bytes / 1024**3
+    return _judged(via, problems, f"{path} is used to {seen.used_percent:.1f} %, {free:.1f} GiB are free", evidence)
+
+
+async def _command(via: MachineConnector) -> CheckResult:
+    settings, name = cast(CommandSettings, via.config.settings), via.config.name
+    try:
+        ran = await via.run_command()
+    except Timeout as late:
+        return _judged(via, [(CheckStatus.FAIL, "command_hangs", late.detail)], "", {"detail": late.detail})
+    first = ran.output.splitlines()[0][:300] if ran.output else ""
+    evidence = {"exit_code": ran.exit_code, "output": ran.output[:2000], "latency": round(ran.seconds, 4)}
+    said = f"{name} ended with {ran.exit_code}" + (f": {first}" if first else "")
+    problems = []
+    if settings.nagios and ran.exit_code not in (0, 1, 2):
+        return CheckResult(status=CheckStatus.UNKNOWN, summary=said, evidence=evidence, seconds=ran.seconds)
+    if settings.nagios and ran.exit_code == 1:
+        problems.append((CheckStatus.WARN, "command_warns", said))
+    elif ran.exit_code and "exit_code" not in _names(via):
+        problems.append((CheckStatus.FAIL, "command_failed", said))
+    if ran.seconds > settings.response_time_seconds:
+        problems.append((CheckStatus.WARN, "command_slow", f"{name} took {ran.seconds:.2f} s"))
+    return _judged(via, problems, said, evidence, ran.seconds)
