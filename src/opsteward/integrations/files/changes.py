@@ -47,7 +47,7 @@ def apply_change(
     if isinstance(cells, str):
         return ChangeResult(key=change.key, outcome=Outcome.REFUSED, native_id=change.native_id, problem=cells)
     if change.operation is Operation.CREATE:
-        outcome, native_id, problem = _create(rows, cells, declared)
+        outcome, native_id, problem = _create(rows, cells, declared, is_text=columns is not None)
     elif change.operation is Operation.DELETE:
         outcome = Outcome.UNCHANGED if rows.pop(native_id, None) is None else Outcome.DONE
         problem = ""
@@ -62,7 +62,9 @@ def apply_change(
     )
 
 
-def _create(rows: dict[str, Record], values: Values, declared: FileResource) -> tuple[Outcome, str, str]:
+def _create(
+    rows: dict[str, Record], values: Values, declared: FileResource, *, is_text: bool
+) -> tuple[Outcome, str, str]:
     key = values.get(declared.key)
     if key in (None, "") or isinstance(key, list | dict):
         return Outcome.REFUSED, "", f"the record has no {declared.key}"
@@ -70,6 +72,8 @@ def _create(rows: dict[str, Record], values: Values, declared: FileResource) -> 
     if native_id in rows:
         same = same_values(values, rows[native_id].values)
         return (Outcome.UNCHANGED if same else Outcome.EXISTS), native_id, ""
+    if declared.active is not None and values.get(declared.active) in (None, ""):
+        values = {**values, declared.active: "true" if is_text else True}  # an empty one would be switched off
     rows[native_id] = Record(native_id=native_id, values=values, active=is_active(values, declared))
     return Outcome.DONE, native_id, ""
 

@@ -122,7 +122,7 @@ class Applier:
                 return wait
             after = rows[-1].number
             for side, system in sides.items():
-                if mine := [row for row in rows if row.side == side]:
+                for mine in _each_once([row for row in rows if row.side == side]):
                     for result in (await self._send(side, system, mine)).values():
                         if result.outcome == Outcome.FAILED.value:
                             wait = max(wait or 0.0, min(result.retry_after or 0.0, 300.0))
@@ -295,6 +295,20 @@ _PAIR = sa.text(f"update opsteward.sync_records set pair_id = :pair where {_ONE}
 _AGREE = sa.text(
     f"update opsteward.sync_records set base = base || cast(:agreed as jsonb) where base is not null and {_ONE}"
 )
+
+
+def _each_once(rows: Sequence[Any]) -> list[list[Any]]:
+    """In parts of which none names a record twice: the second change is made to the record as the first left it."""
+    parts: list[list[Any]] = []
+    turns: dict[str, int] = {}
+    for row in rows:
+        names = [f"{what} {name}" for what, name in (("id", row.native_id), ("pair", row.pair_id)) if name is not None]
+        turn = max((turns.get(name, 0) for name in names), default=0)
+        turns |= dict.fromkeys(names, turn + 1)
+        if turn == len(parts):
+            parts.append([])
+        parts[turn].append(row)
+    return parts
 
 
 def _recorded(number: int, one: _Result) -> JsonObject:
