@@ -58,10 +58,10 @@ async def test_five_systems_stay_in_step_both_ways(company: Company) -> None:
     await company.sync("photos of the directory", full=False)
     company.verify()
 
+    logins = [one for one in company.people if one.startswith("u")]
     for number in range(PEOPLE, PEOPLE + share):
         one = person(number)
         company.people[one.login] = one
-    logins = [one for one in company.people if one.startswith("u")]
     for login in logins[:share]:
         company.change(login, first="Moved, ü", mail=("moved@ex.org", f"{login}@ex.org"), manager="u5", photo=b"")
     gone = logins[-share // 2 :]
