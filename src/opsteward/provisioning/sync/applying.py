@@ -8,7 +8,6 @@ plan.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.contracts.attribute_paths import put_into
 from opsteward.contracts.records import Change, ChangeResult, Operation, Outcome, Record, RecordTarget
@@ -54,6 +52,8 @@ _KEEP_WHOLE = sa.text("""
 update opsteward.sync_changes c set whole = r.whole from jsonb_to_recordset(:rows) as r(number int, whole jsonb)
 where c.tenant_id = :tenant and c.operation_id = :operation and c.number = r.number and c.whole is null
 """).bindparams(sa.bindparam("rows", type_=JSONB))
+#: Stands in what is kept of a record for its place: no attribute is called so.
+_PLACE = ""
 _WRITTEN = frozenset({Outcome.DONE.value, Outcome.UNCHANGED.value, "adopted"})
 
 
@@ -135,7 +135,7 @@ class Applier:
         resource = d.source_resource if side == "source" else d.target_resource
         known = [row.native_id for row in rows if row.native_id is not None]
         there = dict(await system.get(resource, known)) if known else {}
-        wholes = [{"number": row.number, "whole": dict(there[row.native_id].values)} for row in rows
+        wholes = [{"number": row.number, "whole": _whole(there[row.native_id])} for row in rows
                   if row.operation in ("disable", "delete") and row.native_id in there]  # fmt: skip
         if wholes:  # before anything is lost
             async with self._db.unit_of_work(self._tenant) as session:
@@ -182,11 +182,11 @@ class Applier:
     def _change(self, side: Side, row: Any, there: Mapping[str, Record]) -> Change:
         record = there.get(row.native_id) if row.native_id is not None else None
         if row.whole is not None and row.operation == "create":
-            values = {name: value for name, value in row.whole.items() if canonical(value) is not None}
+            values = {name: value for name, value in row.whole.items() if name and canonical(value) is not None}
         elif row.whole is not None and row.operation == "update" and record is not None:
             values = {
                 name: row.whole.get(name)
-                for name in {*row.whole, *record.values}
+                for name in {*row.whole, *record.values} - {_PLACE}
                 if canonical(row.whole.get(name)) != canonical(record.values.get(name))
             }
         else:
@@ -197,6 +197,7 @@ class Applier:
             native_id=row.native_id if row.operation != "create" else None,
             values=values,
             version=record.version if record is not None else None,
+            place=row.whole.get(_PLACE) if row.whole is not None and row.operation == "create" else None,
         )
 
     async def _answered(self, resource: str, system: RecordTarget, row: Any, answer: ChangeResult) -> _Result:
@@ -241,7 +242,8 @@ class Applier:
             what.records[native_id] = result.record
         elif row.operation == "create":
             side: Side = row.side
-            made = row.whole or put_into({}, values_for(self._definition, side, fields))
+            whole = {name: value for name, value in (row.whole or {}).items() if name}
+            made = whole or put_into({}, values_for(self._definition, side, fields))
             what.records[native_id] = Record(native_id=native_id, values=made)
         else:
             key = match_key(fields[self._definition.key]) if self._definition.key in fields else None
@@ -275,6 +277,12 @@ _SETTLE = tuple(
         from made where c.tenant_id = :tenant and c.operation_id = :operation and c.number = made.number""",
     )
 )
+
+
+def _whole(record: Record) -> JsonObject:
+    """All of a record, and its place, to bring it back."""
+    place: JsonObject = {} if record.place is None else {_PLACE: record.place}
+    return {**record.values, **place}
 
 
 def _each_once(rows: Sequence[Any]) -> list[list[Any]]:
