@@ -44,6 +44,9 @@ class Rows:
     def __init__(self, records: Iterable[Record]) -> None:
         self._order: list[Record | None] = []
         self._at: dict[str, int] = {}
+        self._fill(records)
+
+    def _fill(self, records: Iterable[Record]) -> None:
         for record in records:
             self.add(record)
 
@@ -86,7 +89,8 @@ class Rows:
             record = self.get(native_id)
             if record is not None:
                 order.insert(places[native_id], record)
-        self.__init__(order)  # type: ignore[misc] # as if it were read so
+        self._order, self._at = [], {}
+        self._fill(order)
 
 
 def apply_change(rows: Rows, change: Change, declared: FileResource, columns: frozenset[str] | None) -> ChangeResult:
