@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 @dataclass
 class FaultProxy:
     """`mode`: pass, silent (accepts, and nothing comes), half_open (takes what is sent and never answers), truncate
-    (closes in the middle of an answer), drip (a byte every tenth of a second), refuse (closes at once)."""
+    (closes in the middle of an answer), drip (a byte every tenth of a second), refuse (closes at once), cut (closes
+    after `bytes_left` more bytes of answers). `passed`: bytes of answers so far."""
 
     target: int
     port: int = 0
     mode: str = "pass"
+    bytes_left: int = 0
+    passed: int = 0
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -49,6 +52,15 @@ class FaultProxy:
                     await writer.drain()
                     writer.close()
                     return
+                if faulty and self.mode == "cut":
+                    data, self.bytes_left = data[: self.bytes_left], max(0, self.bytes_left - len(data))
+                    writer.write(data)
+                    await writer.drain()
+                    if not self.bytes_left:
+                        writer.close()
+                        return
+                    continue
+                self.passed += len(data) if faulty else 0
                 if faulty and self.mode == "drip":
                     for byte in data:
                         writer.write(bytes([byte]))

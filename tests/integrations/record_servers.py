@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import socket
@@ -25,6 +26,7 @@ pidfile {folder}/pid
 modulepath /usr/lib/ldap
 moduleload back_mdb
 moduleload syncprov
+moduleload auditlog
 sizelimit unlimited
 database mdb
 maxsize 1073741824
@@ -37,6 +39,8 @@ limits dn.exact="uid=reader,dc=example,dc=org" size=5
 access to attrs=userPassword by * auth
 access to * by dn.exact="uid=reader,dc=example,dc=org" read by * auth
 overlay syncprov
+overlay auditlog
+auditlog {folder}/audit.ldif
 """
 
 LDIF = """dn: dc=example,dc=org
@@ -94,29 +98,61 @@ def running(command: Sequence[str], port: int) -> Iterator[subprocess.Popen[byte
         process.wait(timeout=10)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Slapd:
+    """A directory on a port of its own; `audit` says which changes it made, in their order."""
+
     port: int
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
 
     @property
     def endpoint(self) -> str:
         return f"ldap://127.0.0.1:{self.port}/dc=example,dc=org"
 
+    def start(self) -> None:
+        """It listens when this returns."""
+        command = [require("slapd"), "-f", str(self.folder / "slapd.conf"), "-h", f"ldap://127.0.0.1:{self.port}"]
+        self.process = subprocess.Popen([*command, "-d", "0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for_port(self.port, self.process)
+
+    def kill(self) -> None:
+        """As a power cut does."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(timeout=10)
+
+    def content(self) -> list[str]:
+        """All entries by slapcat, without what the server itself notes of each."""
+        command = [require("slapcat"), "-f", str(self.folder / "slapd.conf"), "-o", "ldif-wrap=no"]
+        text = subprocess.run(command, check=True, capture_output=True).stdout.decode()
+        own = ("entryUUID", "entryCSN", "createTimestamp", "modifyTimestamp", "creatorsName", "modifiersName",
+               "contextCSN", "structuralObjectClass")  # fmt: skip
+        entries = ([line for line in entry.splitlines() if not line.startswith(own)] for entry in text.split("\n\n"))
+        return sorted("\n".join([entry[0], *sorted(entry[1:])]) for entry in entries if entry)
+
+    def audit(self) -> list[str]:
+        """`add dn`, `modify dn`, `modrdn dn`, `delete dn` of each change so far."""
+        lines = (self.folder / "audit.ldif").read_text().splitlines() if (self.folder / "audit.ldif").exists() else []
+        return [f"{kind.partition(' ')[2]} {dn.partition(' ')[2]}" for dn, kind in itertools.pairwise(lines)
+                if dn.startswith("dn:") and kind.startswith("changetype:")]  # fmt: skip
+
 
 @contextmanager
 def slapd_server() -> Iterator[Slapd]:
-    program, adder = require("slapd"), require("slapadd")
+    adder = require("slapadd")
     folder = Path(tempfile.mkdtemp(prefix="owldap"))
+    server = Slapd(free_port(), folder)
     try:
         (folder / "db").mkdir()
         (folder / "slapd.conf").write_text(SLAPD_CONF.format(folder=folder))
         (folder / "base.ldif").write_text(LDIF)
         load = [adder, "-f", str(folder / "slapd.conf"), "-l", str(folder / "base.ldif")]
         subprocess.run(load, check=True, capture_output=True)
-        port = free_port()
-        with running([program, "-f", str(folder / "slapd.conf"), "-h", f"ldap://127.0.0.1:{port}", "-d", "0"], port):
-            yield Slapd(port)
+        server.start()
+        yield server
     finally:
+        server.kill()
         shutil.rmtree(folder, ignore_errors=True)
 
 

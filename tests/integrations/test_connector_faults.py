@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import psycopg
 import pytest
 from fault_proxy import FaultProxy, fault_proxy
@@ -67,13 +68,14 @@ def _system(request: pytest.FixtureRequest, api: RecordsApi) -> tuple[str, Any, 
     table = {"resources": {"people": {"table": "faults", "key": "id"}}}
     if request.param == "ldap":
         slapd: Slapd = request.getfixturevalue("slapd")
-        people = {"people": {"filter": "(objectClass=organizationalUnit)", "key": "ou"}}
+        people = {"people": {"filter": "(objectClass=*)", "key": "ou"}}
         login = {"username": "cn=admin,dc=example,dc=org", "password": "admin-secret"}
         return slapd.endpoint, LdapConnector, {"resources": people}, login
     if request.param == "mysql":
         mariadb: Mariadb = request.getfixturevalue("mariadb")
         mariadb.sql(
-            "use shop; create table if not exists faults (id int primary key); insert ignore into faults values (1);"
+            "use shop; create table if not exists faults (id int primary key);"
+            " insert ignore into faults select seq from seq_1_to_50;"
             "create or replace user fault identified by 'f'; grant all on shop.* to fault"
         )
         return mariadb.endpoint, MysqlConnector, table, {"username": "fault", "password": "f"}
@@ -81,10 +83,15 @@ def _system(request: pytest.FixtureRequest, api: RecordsApi) -> tuple[str, Any, 
         postgres: Postgres = request.getfixturevalue("postgres")
         with psycopg.connect(postgres.dsn(), autocommit=True) as admin:
             admin.execute("create table if not exists faults (id int primary key)")
-            admin.execute("insert into faults values (1) on conflict do nothing; grant all on faults to locked")
+            admin.execute(
+                "insert into faults select generate_series(1, 50) on conflict do nothing; grant all on faults to locked"
+            )
         return postgres.endpoint(), PostgresConnector, table, {"username": "locked", "password": "right-password"}
     if request.param == "scim":
         base: str = request.getfixturevalue("scim_base")
+        for number in range(5):
+            user = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": f"fault{number}"}
+            httpx.post(f"{base}/v2/Users", json=user, headers={"Content-Type": "application/scim+json"})
         return base, ScimConnector, {"resources": {"people": {"path": "Users"}}}, {"token": SECRET}
     return api.endpoint, RestConnector, {"resources": {"people": {"path": "none"}}}, {"token": SECRET}
 
@@ -115,6 +122,35 @@ async def test_a_broken_connection_is_told_in_time_and_mended(case: Case, mode: 
     via = case.guarded()
     assert (await read(via)).coverage in {Coverage.FULL, Coverage.PARTIAL}
     await via.close()
+
+
+async def test_a_list_that_breaks_off_at_any_byte_is_never_whole(case: Case) -> None:
+    whole = case.guarded()
+    named = [await read_all(whole), await read_all(whole)][1]
+    await whole.close()
+    case.proxy.passed = 0
+    via = case.guarded()
+    assert await read_all(via) == named and len(named) > 3
+    await via.close()
+    total = case.proxy.passed
+    case.proxy.mode = "cut"
+    for cut in sorted({1, *(total * part // 8 for part in range(1, 8)), total - 20, total - 2}):
+        case.proxy.bytes_left = cut
+        via = case.guarded(timeout=3.0)
+        try:
+            batches = [batch async for batch in via.read("people")]
+        except ConnectorError:
+            continue
+        finally:
+            await via.close()
+        found = {record.native_id for batch in batches for record in batch.upserts}
+        assert batches[-1].coverage is not Coverage.FULL or found == named, f"{cut} of {total} bytes"
+
+
+async def read_all(via: RecordTarget) -> set[str]:
+    batches = [batch async for batch in via.read("people")]
+    assert batches[-1].coverage is Coverage.FULL, batches[-1]
+    return {record.native_id for batch in batches for record in batch.upserts}
 
 
 async def test_a_connection_lost_between_two_calls_is_made_anew_without_anybody_noticing(case: Case) -> None:

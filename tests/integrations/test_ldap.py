@@ -12,10 +12,10 @@ from record_servers import Slapd
 
 from opsteward.contracts.check import CheckResult, CheckStatus
 from opsteward.contracts.records import Batch, Change, ChangeResult, Coverage, Cursor, Operation, Outcome, Record
+from opsteward.core.distinguished_names import rdn_of, same_dn, split_dn
 from opsteward.core.errors import AuthFailed, Invalid, NotFound
 from opsteward.integrations.ldap import INTEGRATION
 from opsteward.integrations.ldap.connector import LdapConnector
-from opsteward.integrations.ldap.names import rdn_of, same_dn, split_dn
 
 PHOTO = {"base64": "/9j/4AAQSkZJRgAB"}
 PEOPLE = {

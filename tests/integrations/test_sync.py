@@ -242,7 +242,7 @@ async def test_a_write_that_died_before_it_was_recorded_is_not_made_twice(
     planned = await syncing.plan(mapping)
     await syncing.approve(planned)
     with monkeypatch.context() as patch:
-        patch.setattr(applying.Applier, "_remember", _die)
+        patch.setattr(applying.Applier, "_remembered", _die)
         with pytest.raises(KeyboardInterrupt):
             await syncing.apply(planned)
     company.sql("create table if not exists writes (n int)")
@@ -254,7 +254,7 @@ async def test_a_write_that_died_before_it_was_recorded_is_not_made_twice(
     assert await syncing.changes(again) == []
 
 
-async def _die(*_: object) -> None:
+def _die(*_: object) -> None:
     raise KeyboardInterrupt
 
 

@@ -38,7 +38,8 @@ class Record:
 
     Binary values are base64 text under `{"base64": "..."}`. `version` is what a conditional write compares (an ETag, an
     entryCSN); `changed_at` is the system's own time of the last change, for the policy "newest". `active` is False for
-    an account that is switched off there, None where the system has no such thing.
+    an account that is switched off there, None where the system has no such thing. `place` is its number in a list that
+    has an order, a file.
     """
 
     native_id: str
@@ -46,6 +47,7 @@ class Record:
     version: str | None = None
     changed_at: datetime | None = None
     active: bool | None = None
+    place: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +92,8 @@ class Change:
     """One wanted change. `key` is its idempotency key: the same change sent again has the same one.
 
     A create has no `native_id`; `values` are its attributes. In an update `values` are those to set (None or an empty
-    list removes one), all others stay. `version`, where given, must still be the record's (else CONFLICT).
+    list removes one), all others stay. `version`, where given, must still be the record's (else CONFLICT). A create
+    with a `place` brings a record back to where it was in its list.
     """
 
     key: str
@@ -98,6 +101,7 @@ class Change:
     native_id: str | None = None
     values: Mapping[str, Json] = field(default_factory=dict)
     version: str | None = None
+    place: int | None = None
 
     def result(
         self, outcome: Outcome, record: Record | None = None, problem: str = "", retry_after: float | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from opsteward.contracts.record_values import same_values
 from opsteward.contracts.records import Change, ChangeResult, Operation, Outcome, Record
@@ -38,18 +38,71 @@ def is_active(values: Mapping[str, Json], declared: FileResource) -> bool | None
     return None if declared.active is None else str(values.get(declared.active, "")).strip().lower() not in _NO
 
 
-def apply_change(
-    rows: dict[str, Record], change: Change, declared: FileResource, columns: frozenset[str] | None
-) -> ChangeResult:
+class Rows:
+    """The records of a file in their order, by their ids. What is renamed stays where it is."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._order: list[Record | None] = []
+        self._at: dict[str, int] = {}
+        self._fill(records)
+
+    def _fill(self, records: Iterable[Record]) -> None:
+        for record in records:
+            self.add(record)
+
+    def __contains__(self, native_id: str) -> bool:
+        return native_id in self._at
+
+    def __iter__(self) -> Iterator[Record]:
+        return (record for record in self._order if record is not None)
+
+    def get(self, native_id: str) -> Record | None:
+        return self._order[self._at[native_id]] if native_id in self._at else None
+
+    def add(self, record: Record) -> None:
+        """As the last one."""
+        if record.native_id in self._at:
+            self.put(record.native_id, record)
+            return
+        self._at[record.native_id] = len(self._order)
+        self._order.append(record)
+
+    def put(self, native_id: str, record: Record) -> None:
+        """In the place of the one with this id."""
+        at = self._at.pop(native_id)
+        self._at[record.native_id], self._order[at] = at, record
+
+    def remove(self, native_id: str) -> bool:
+        """Whether it was there."""
+        at = self._at.pop(native_id, None)
+        if at is not None:
+            self._order[at] = None
+        return at is not None
+
+    def bring_back(self, places: Mapping[str, int]) -> None:
+        """Move these to where they were in the list, that now ends with them."""
+        there = [native_id for native_id in places if native_id in self._at]
+        if not there:
+            return
+        order = [record for record in self if record.native_id not in places]
+        for native_id in sorted(there, key=lambda each: places[each]):
+            record = self.get(native_id)
+            if record is not None:
+                order.insert(places[native_id], record)
+        self._order, self._at = [], {}
+        self._fill(order)
+
+
+def apply_change(rows: Rows, change: Change, declared: FileResource, columns: frozenset[str] | None) -> ChangeResult:
     """Carry out one change on `rows`. `columns` are those of a CSV file, whose cells are text; else None."""
     cells = dict(change.values) if columns is None else _cells(change.values, declared, columns)
     native_id = change.native_id or ""
     if isinstance(cells, str):
         return ChangeResult(key=change.key, outcome=Outcome.REFUSED, native_id=change.native_id, problem=cells)
     if change.operation is Operation.CREATE:
-        outcome, native_id, problem = _create(rows, cells, declared)
+        outcome, native_id, problem = _create(rows, cells, declared, is_text=columns is not None)
     elif change.operation is Operation.DELETE:
-        outcome = Outcome.UNCHANGED if rows.pop(native_id, None) is None else Outcome.DONE
+        outcome = Outcome.DONE if rows.remove(native_id) else Outcome.UNCHANGED
         problem = ""
     elif native_id not in rows:
         outcome, problem = Outcome.MISSING, "there is no such record"
@@ -62,26 +115,29 @@ def apply_change(
     )
 
 
-def _create(rows: dict[str, Record], values: Values, declared: FileResource) -> tuple[Outcome, str, str]:
+def _create(rows: Rows, values: Values, declared: FileResource, *, is_text: bool) -> tuple[Outcome, str, str]:
     key = values.get(declared.key)
     if key in (None, "") or isinstance(key, list | dict):
         return Outcome.REFUSED, "", f"the record has no {declared.key}"
     native_id = str(key)
-    if native_id in rows:
-        same = same_values(values, rows[native_id].values)
+    if (there := rows.get(native_id)) is not None:
+        same = same_values(values, there.values)
         return (Outcome.UNCHANGED if same else Outcome.EXISTS), native_id, ""
-    rows[native_id] = Record(native_id=native_id, values=values, active=is_active(values, declared))
+    if declared.active is not None and values.get(declared.active) in (None, ""):
+        values = {**values, declared.active: "true" if is_text else True}  # an empty one would be switched off
+    rows.add(Record(native_id=native_id, values=values, active=is_active(values, declared)))
     return Outcome.DONE, native_id, ""
 
 
 def _update(
-    rows: dict[str, Record], native_id: str, values: Values, declared: FileResource, *, keep_empty: bool
+    rows: Rows, native_id: str, values: Values, declared: FileResource, *, keep_empty: bool
 ) -> tuple[Outcome, str, str]:
     if "" in values:
         return Outcome.REFUSED, native_id, "settings.resources names no `active` column for this file"
-    if same_values(values, rows[native_id].values):
+    there = rows.get(native_id)
+    if there is None or same_values(values, there.values):
         return Outcome.UNCHANGED, native_id, ""
-    merged = {**rows[native_id].values, **values}
+    merged = {**there.values, **values}
     if not keep_empty:
         merged = {name: value for name, value in merged.items() if value is not None and value != []}
     renamed = str(merged.get(declared.key) or "")
@@ -89,8 +145,7 @@ def _update(
         return Outcome.REFUSED, native_id, f"the key {declared.key} can't be removed"
     if renamed != native_id and renamed in rows:
         return Outcome.EXISTS, native_id, f"another record has the key {renamed!r:.80}"
-    rows.pop(native_id)
-    rows[renamed] = Record(native_id=renamed, values=merged, active=is_active(merged, declared))
+    rows.put(native_id, Record(native_id=renamed, values=merged, active=is_active(merged, declared)))
     return Outcome.DONE, renamed, ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import ClassVar
@@ -27,10 +28,10 @@ from opsteward.contracts.records import (
 )
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import BadReply, NotFound
-from opsteward.integrations.files.changes import apply_change, is_active, join_lists, split_lists
+from opsteward.integrations.files.changes import Rows, apply_change, is_active, join_lists, split_lists
 from opsteward.integrations.files.client import Folder
 from opsteward.integrations.files.config import FileResource, FilesConfig, config_from
-from opsteward.integrations.files.formats import READERS, CutOff, header_of, write_rows
+from opsteward.integrations.files.formats import READERS, CsvStyle, CutOff, style_of, write_rows
 
 
 class FilesConnector(Connector[FilesConfig], RecordTarget):
@@ -134,7 +135,11 @@ class FilesConnector(Connector[FilesConfig], RecordTarget):
             found = list(self._records(self._resource(resource)))
         except CutOff as error:
             raise BadReply(f"the file of {resource} is cut off: {error}") from None
-        return {each.native_id: each for each in found if isinstance(each, Record) and each.native_id in wanted}
+        return {
+            each.native_id: replace(each, place=place)
+            for place, each in enumerate(found)
+            if isinstance(each, Record) and each.native_id in wanted
+        }
 
     async def write(self, resource: str, changes: Sequence[Change]) -> Sequence[ChangeResult]:
         return await in_thread(self._write, resource, changes)
@@ -143,29 +148,29 @@ class FilesConnector(Connector[FilesConfig], RecordTarget):
         declared = self._resource(resource)
         suffix = Path(declared.file).suffix.lower()
         with self._folder.locked(declared.file):
-            rows: dict[str, Record] = {}
-            columns, delimiter = list(declared.columns), "," if suffix != ".tsv" else "\t"
+            read: list[Record] = []
+            style = CsvStyle(tuple(declared.columns), "," if suffix != ".tsv" else "\t")
             try:
                 for each in self._records(declared):
                     if isinstance(each, str):
                         raise BadReply(f"{declared.file} can't be written: {each}", remedy="mend the file first")
-                    rows[each.native_id] = each
+                    read.append(each)
                 if suffix in {".csv", ".tsv"}:
                     with self._folder.opened(declared.file) as stream:
-                        columns, delimiter = header_of(stream)
+                        style = style_of(stream)
             except NotFound:
-                if suffix in {".csv", ".tsv"} and not columns:
+                if suffix in {".csv", ".tsv"} and not declared.columns:
                     raise
             except CutOff as error:
                 raise BadReply(f"{declared.file} is cut off and can't be written: {error}") from None
-            allowed = frozenset(columns) if suffix in {".csv", ".tsv"} else None
+            rows = Rows(read)
+            allowed = frozenset(style.columns) if suffix in {".csv", ".tsv"} else None
             results = [apply_change(rows, change, declared, allowed) for change in changes]
             if any(result.outcome is Outcome.DONE for result in results):
-                joined = (join_lists(row.values, declared) for row in rows.values())
-                self._folder.replace(
-                    declared.file,
-                    lambda stream: write_rows(suffix, stream, joined, columns=columns, delimiter=delimiter),
-                )
+                rows.bring_back({result.native_id: change.place for change, result in zip(changes, results, strict=True)
+                                 if change.place is not None and result.native_id is not None})  # fmt: skip
+                joined = (join_lists(row.values, declared) for row in rows)
+                self._folder.replace(declared.file, lambda stream: write_rows(suffix, stream, joined, style=style))
             return results
 
 

@@ -6,10 +6,12 @@ A reader raises `CutOff` where the file ends in the middle of a record: what cam
 from __future__ import annotations
 
 import base64
+import codecs
 import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import IO, TypeAlias, cast
 
 from opsteward.contracts.record_values import binary, json_value
@@ -57,11 +59,31 @@ def read_csv(stream: IO[bytes]) -> Iterator[Values]:
         raise CutOff("the last line has no end: end it with a line break")
 
 
-def header_of(stream: IO[bytes]) -> tuple[list[str], str]:
-    """The columns of a CSV file and its delimiter."""
+@dataclass(frozen=True)
+class CsvStyle:
+    """How a CSV file is written: its columns, and what its writer had a choice of."""
+
+    columns: tuple[str, ...]
+    delimiter: str = ","
+    line_end: str = "\n"
+    all_quoted: bool = False
+    byte_order_mark: bool = False
+
+
+def style_of(stream: IO[bytes]) -> CsvStyle:
+    """How this file is written, so that it is written so again."""
     sample = stream.read(_SAMPLE_BYTES)
     delimiter = delimiter_of(sample)
-    return next((row for row in _sample_rows(sample, delimiter) if row), []), delimiter
+    columns = next((row for row in _sample_rows(sample, delimiter) if row), [])
+    text = sample.decode("utf-8-sig", "replace")
+    quoted = delimiter.join('"' + name.replace('"', '""') + '"' for name in columns)
+    return CsvStyle(
+        tuple(columns),
+        delimiter,
+        line_end="\r\n" if "\r\n" in text[: text.find("\n") + 1] else "\n",
+        all_quoted=bool(columns) and text.lstrip("\r\n").startswith(quoted),
+        byte_order_mark=sample.startswith(codecs.BOM_UTF8),
+    )
 
 
 def delimiter_of(sample: bytes) -> str:
@@ -239,11 +261,15 @@ READERS: Mapping[str, Callable[[IO[bytes]], Iterator[Values]]] = {
 }
 
 
-def write_rows(suffix: str, stream: IO[bytes], rows: Iterator[Values], *, columns: list[str], delimiter: str) -> None:
+def write_rows(suffix: str, stream: IO[bytes], rows: Iterator[Values], *, style: CsvStyle) -> None:
     """All records as a file of this kind. Parquet is not written: Raises Invalid."""
     if suffix in {".csv", ".tsv"}:
-        text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
-        writer = csv.DictWriter(text, columns, restval="", delimiter=delimiter, lineterminator="\n")
+        encoding = "utf-8-sig" if style.byte_order_mark else "utf-8"
+        text = io.TextIOWrapper(stream, encoding=encoding, newline="", write_through=True)
+        writer = csv.DictWriter(
+            text, style.columns, restval="", delimiter=style.delimiter, lineterminator=style.line_end,
+            quoting=csv.QUOTE_ALL if style.all_quoted else csv.QUOTE_MINIMAL,
+        )  # fmt: skip
         writer.writeheader()
         for row in rows:
             writer.writerow({name: "" if value is None else value for name, value in row.items()})

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from opsteward.contracts.record_values import binary, json_value
 from opsteward.contracts.records import Record
+from opsteward.core.distinguished_names import canonical_dn
 from opsteward.core.errors import Invalid
 from opsteward.core.json_types import Json
 from opsteward.integrations.ldap.config import LdapResource
@@ -18,6 +19,11 @@ OPERATIONAL = ("entryUUID", "objectGUID", "entryCSN", "uSNChanged", "modifyTimes
 _BINARY = frozenset(
     {"jpegphoto", "thumbnailphoto", "usercertificate", "cacertificate", "objectsid", "objectguid", "audio", "photo"}
 )
+#: Attributes whose values are DNs, which servers escape each in their own way.
+_NAMES = frozenset({
+    "manager", "secretary", "assistant", "member", "memberof", "uniquemember", "owner", "seealso", "roleoccupant",
+    "managedby", "directreports", "distinguishedname", "aliasedobjectname",
+})  # fmt: skip
 _SWITCHED_OFF = 0x2  # of userAccountControl
 
 
@@ -27,7 +33,7 @@ def record_of(message: Mapping[str, Any], resource: LdapResource) -> Record:
     lower = {name.lower(): values for name, values in raw.items()}
     lists = {name.lower() for name in resource.lists}
     wanted = {name.lower() for name in resource.attributes}
-    dn = message["raw_dn"].decode("utf-8", "replace")
+    dn = canonical_dn(message["raw_dn"].decode("utf-8", "replace"))
     hidden = {name.lower() for name in OPERATIONAL}
     values: dict[str, Json] = {"dn": dn}
     for name, found in sorted(raw.items()):
@@ -90,7 +96,9 @@ def _text(name: str, value: bytes) -> Json:
     if name.lower().partition(";")[0] in _BINARY or name.lower().endswith(";binary"):
         return json_value(value)
     try:
-        return value.decode() if b"\x00" not in value else json_value(value)
+        if b"\x00" in value:
+            return json_value(value)
+        return canonical_dn(value.decode()) if name.lower() in _NAMES else value.decode()
     except UnicodeDecodeError:
         return json_value(value)
 

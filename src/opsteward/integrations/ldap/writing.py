@@ -7,6 +7,7 @@ from typing import Any
 
 from opsteward.contracts.record_values import same_values
 from opsteward.contracts.records import Change, ChangeResult, Operation, Outcome, Record
+from opsteward.core.distinguished_names import filter_text, rdn_of, same_dn, split_dn
 from opsteward.core.errors import AuthFailed, ConnectorError, Invalid, RateLimited
 from opsteward.core.json_types import Json
 from opsteward.integrations.ldap.client import (
@@ -19,7 +20,6 @@ from opsteward.integrations.ldap.client import (
 )
 from opsteward.integrations.ldap.config import LdapResource
 from opsteward.integrations.ldap.entries import attribute_bytes, record_of, switched_off
-from opsteward.integrations.ldap.names import filter_text, rdn_of, same_dn, split_dn
 
 #: Finds the one entry of a filter, or none.
 Find = Callable[[str], Awaitable[Mapping[str, Any] | None]]

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
+from opsteward.contracts.attribute_paths import put_into, value_at
 from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
 from opsteward.contracts.distinct_records import DistinctRecords
 from opsteward.contracts.record_values import instant, same_values
@@ -147,11 +148,12 @@ class RestConnector(Connector[RestConfig], RecordTarget):
             raise Invalid.field(change.operation.value, "is not declared for this list", "add it to settings.resources")
         native_id = change.native_id or ""
         there: Record | None = None
-        values: JsonObject = {**change.values, **call.body}
+        values: JsonObject = {**put_into({}, change.values), **call.body}
         if change.operation in {Operation.UPDATE, Operation.DISABLE}:
             there = await self._one(resource, native_id)
             if there is None:
                 return change.result(Outcome.MISSING, problem="there is no such record")
+            values = {**put_into(there.values, change.values), **call.body}
             if same_values(values, there.values):
                 return change.result(Outcome.UNCHANGED, there)
             if call.method == "PUT":
@@ -179,7 +181,7 @@ class RestConnector(Connector[RestConfig], RecordTarget):
             if change.operation is not Operation.CREATE:
                 return change.result(Outcome.CONFLICT, there, "the API says that this is in conflict")
             there = await self._by_key(resource, change)
-            same = there is not None and same_values(change.values, there.values)
+            same = there is not None and same_values(put_into(there.values, change.values), there.values)
             return change.result(Outcome.UNCHANGED if same else Outcome.EXISTS, there, "" if there else "it exists")
         if change.operation is Operation.DELETE:
             return change.result(Outcome.DONE)
@@ -188,7 +190,7 @@ class RestConnector(Connector[RestConfig], RecordTarget):
     async def _by_key(self, resource: RestResource, change: Change) -> Record | None:
         """The record that a create met, looked for in the whole list: adopting is rare."""
         key = resource.key or resource.id
-        wanted = change.values.get(key)
+        wanted = value_at(put_into({}, change.values), key)
         if wanted is None:
             return None
         async for page in pages_of(self._calls, resource, None):

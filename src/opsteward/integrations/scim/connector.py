@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
+from opsteward.contracts.attribute_paths import is_nested, put_into, steps_of, value_at
 from opsteward.contracts.connector import Capability, Connector, ProbeReport, SystemRef
 from opsteward.contracts.record_values import instant
 from opsteward.contracts.records import (
@@ -32,6 +33,7 @@ from opsteward.core.json_types import Json, JsonObject
 from opsteward.integrations.scim.config import ScimConfig, ScimResource, config_from
 
 _PATCH_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+_USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 _NOT_VALUES = frozenset({"id", "meta", "schemas"})
 _NO_PATCH = frozenset({405, 501})
 _PAGES_LIMIT = 100_000
@@ -192,7 +194,7 @@ class ScimConnector(Connector[ScimConfig], RecordTarget):
         if record is None:
             return change.result(Outcome.MISSING, problem="there is no such record")
         values: Mapping[str, Json] = {"active": False} if change.operation is Operation.DISABLE else change.values
-        if all(contains(record.values.get(name), value) for name, value in values.items()):
+        if all(contains(value_at(record.values, name), value) for name, value in values.items()):
             return change.result(Outcome.UNCHANGED, record)
         if change.version is not None and record.version is not None and record.version != change.version:
             return change.result(Outcome.CONFLICT, record, "the record was changed since it was read")
@@ -202,15 +204,16 @@ class ScimConnector(Connector[ScimConfig], RecordTarget):
         # a server need not keep names of groups apart: without a look first, a repeated create would make two
         there = None if resource.key == "userName" else await self._by_key(resource, change.values)
         if there is None:
-            body: JsonObject = {"schemas": list(resource.schemas), **change.values}
-            extensions = [name for name in change.values if name.startswith("urn:")]
+            in_use: JsonObject = {"active": True} if _USER in resource.schemas else {}
+            body: JsonObject = {"schemas": list(resource.schemas), **in_use, **put_into({}, change.values)}
+            extensions = [name for name in body if name.startswith("urn:")]
             body["schemas"] = [*resource.schemas, *extensions]
             reply = await self._calls.call("POST", self._calls.address(resource.path), body=body, expect=(409,))
             if reply.status != 409:
                 return change.result(Outcome.DONE, record_of(reply.data))
             there = await self._by_key(resource, change.values)
         same = there is not None and all(
-            contains(there.values.get(name), value) for name, value in change.values.items()
+            contains(value_at(there.values, name), value) for name, value in change.values.items()
         )
         problem = "" if there else "the server says that it exists, and does not show it"
         return change.result(Outcome.UNCHANGED if same else Outcome.EXISTS, there, problem)
@@ -236,16 +239,18 @@ class ScimConnector(Connector[ScimConfig], RecordTarget):
         condition: Mapping[str, str],
     ) -> ChangeResult:
         where = self._where(resource, record.native_id)
+        new = {name: value for name, value in values.items() if not contains(value_at(record.values, name), value)}
+        sent = _patched(record.values, new)
         operations: list[Json] = [
             {"op": "remove", "path": name} if value is None or value == [] else _replaced(name, value)
-            for name, value in values.items()
-            if not contains(record.values.get(name), value)
+            for name, value in sent.items()
         ]
         body: Json = {"schemas": [_PATCH_SCHEMA], "Operations": operations}
         expect = (404, 409, 412, *_NO_PATCH)
         reply = await self._calls.call("PATCH", where, body=body, headers=condition, expect=expect)
         if reply.status in _NO_PATCH:
-            whole: JsonObject = {"schemas": list(resource.schemas), **record.values, **values, "id": record.native_id}
+            changed = put_into(record.values, values)
+            whole: JsonObject = {"schemas": list(resource.schemas), **record.values, **changed, "id": record.native_id}
             kept: Json = {name: value for name, value in whole.items() if value is not None}
             reply = await self._calls.call("PUT", where, body=kept, headers=condition, expect=(404, 409, 412))
         if reply.status == 404:
@@ -255,6 +260,8 @@ class ScimConnector(Connector[ScimConfig], RecordTarget):
         if reply.status == 412:
             return change.result(Outcome.CONFLICT, record, "the record was changed since it was read")
         after = record_of(reply.data) or await self._one(resource, record.native_id)
+        if change.operation is Operation.DISABLE and after is not None and after.active:
+            return change.result(Outcome.REFUSED, after, "the server took it, and the account is still in use")
         return change.result(Outcome.DONE, after)
 
     def _where(self, resource: ScimResource, native_id: str) -> str:
@@ -274,6 +281,9 @@ def record_of(found: Json) -> Record | None:
     meta = found.get("meta")
     meta = meta if isinstance(meta, dict) else {}
     version, modified, active = meta.get("version"), meta.get("lastModified"), found.get("active")
+    schemas = found.get("schemas")
+    if active is None and isinstance(schemas, list) and _USER in schemas:
+        active = True  # an account that nobody has switched off
     return Record(
         native_id=str(found["id"]),
         values={name: value for name, value in found.items() if name not in _NOT_VALUES},
@@ -300,6 +310,21 @@ def contains(there: Json, wanted: Json) -> bool:
             left.pop(match)
         return True
     return type(there) is type(wanted) and there == wanted
+
+
+def _patched(there: Mapping[str, Json], new: Mapping[str, Json]) -> JsonObject:
+    """What is sent by PATCH for these. Of a list the whole is: on that servers agree, and not on what a choice among
+    its elements does."""
+    whole = put_into(there, new)
+    sent: JsonObject = {}
+    for path, value in new.items():
+        steps = steps_of(path)
+        top = steps[0].name
+        if is_nested(path, there) and (any(step.by for step in steps) or isinstance(whole[top], list)):
+            sent[top] = whole[top]
+        else:
+            sent.setdefault(path, value)
+    return sent
 
 
 def _replaced(name: str, value: Json) -> JsonObject:

@@ -753,6 +753,7 @@ create table opsteward.sync_records (
 );
 create index ix_sync_records_key on opsteward.sync_records (tenant_id, mapping_id, side, key);
 create index ix_sync_records_unpaired on opsteward.sync_records (tenant_id, mapping_id, side) where pair_id is null;
+create index ix_sync_records_gone on opsteward.sync_records (tenant_id, mapping_id, side, pair_id) where gone;
 
 create unlogged table opsteward.sync_seen (
     tenant_id uuid not null,

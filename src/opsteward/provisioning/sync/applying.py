@@ -8,7 +8,6 @@ plan.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +15,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.contracts.attribute_paths import put_into
 from opsteward.contracts.records import Change, ChangeResult, Operation, Outcome, Record, RecordTarget
 from opsteward.core.backoff import backoff
 from opsteward.core.db import Database
@@ -26,7 +25,8 @@ from opsteward.core.json_types import JsonObject
 from opsteward.core.redact import redact_text
 from opsteward.core.storable_text import storable
 from opsteward.provisioning.sync.projection import canonical, match_key, project, values_for
-from opsteward.provisioning.sync.reading import SideReader, over_whole_lists, remember
+from opsteward.provisioning.sync.reading import SideReader, over_whole_lists
+from opsteward.provisioning.sync.remembering import Remembered
 from opsteward.provisioning.sync.types import SYNC_CHANGED, MappingDefinition, Side
 
 #: Changes of one write.
@@ -52,6 +52,8 @@ _KEEP_WHOLE = sa.text("""
 update opsteward.sync_changes c set whole = r.whole from jsonb_to_recordset(:rows) as r(number int, whole jsonb)
 where c.tenant_id = :tenant and c.operation_id = :operation and c.number = r.number and c.whole is null
 """).bindparams(sa.bindparam("rows", type_=JSONB))
+#: Stands in what is kept of a record for its place: no attribute is called so.
+_PLACE = ""
 _WRITTEN = frozenset({Outcome.DONE.value, Outcome.UNCHANGED.value, "adopted"})
 
 
@@ -122,7 +124,7 @@ class Applier:
                 return wait
             after = rows[-1].number
             for side, system in sides.items():
-                if mine := [row for row in rows if row.side == side]:
+                for mine in _each_once([row for row in rows if row.side == side]):
                     for result in (await self._send(side, system, mine)).values():
                         if result.outcome == Outcome.FAILED.value:
                             wait = max(wait or 0.0, min(result.retry_after or 0.0, 300.0))
@@ -133,7 +135,7 @@ class Applier:
         resource = d.source_resource if side == "source" else d.target_resource
         known = [row.native_id for row in rows if row.native_id is not None]
         there = dict(await system.get(resource, known)) if known else {}
-        wholes = [{"number": row.number, "whole": dict(there[row.native_id].values)} for row in rows
+        wholes = [{"number": row.number, "whole": _whole(there[row.native_id])} for row in rows
                   if row.operation in ("disable", "delete") and row.native_id in there]  # fmt: skip
         if wholes:  # before anything is lost
             async with self._db.unit_of_work(self._tenant) as session:
@@ -151,11 +153,9 @@ class Applier:
         for answer in await system.write(resource, changes) if changes else ():
             results[numbers[answer.key].number] = await self._answered(resource, system, numbers[answer.key], answer)
         async with self._db.unit_of_work(self._tenant) as session:
-            for row in rows:
-                if row.number in results and results[row.number].outcome in _WRITTEN:
-                    await self._remember(session, side, row, results[row.number])
-                elif row.number in results and row.native_id in there:
-                    await self._refresh(session, side, there[row.native_id])
+            await self._remembered(rows, results, there).store(
+                session, d, side, {"tenant": self._tenant, "mapping": self._mapping}, is_undo=self._is_undo
+            )
             await session.execute(_RECORD, self._about | {"rows": [_recorded(n, one) for n, one in results.items()]})
             await announce(session, kind=SYNC_CHANGED, object_id=str(self._operation))
         return results
@@ -182,11 +182,11 @@ class Applier:
     def _change(self, side: Side, row: Any, there: Mapping[str, Record]) -> Change:
         record = there.get(row.native_id) if row.native_id is not None else None
         if row.whole is not None and row.operation == "create":
-            values = {name: value for name, value in row.whole.items() if canonical(value) is not None}
+            values = {name: value for name, value in row.whole.items() if name and canonical(value) is not None}
         elif row.whole is not None and row.operation == "update" and record is not None:
             values = {
                 name: row.whole.get(name)
-                for name in {*row.whole, *record.values}
+                for name in {*row.whole, *record.values} - {_PLACE}
                 if canonical(row.whole.get(name)) != canonical(record.values.get(name))
             }
         else:
@@ -197,6 +197,7 @@ class Applier:
             native_id=row.native_id if row.operation != "create" else None,
             values=values,
             version=record.version if record is not None else None,
+            place=row.whole.get(_PLACE) if row.whole is not None and row.operation == "create" else None,
         )
 
     async def _answered(self, resource: str, system: RecordTarget, row: Any, answer: ChangeResult) -> _Result:
@@ -211,45 +212,44 @@ class Applier:
             return _Result("adopted", record.native_id, record, problem)
         return _Result(answer.outcome.value, native_id or row.native_id, answer.record, problem, answer.retry_after)
 
-    async def _refresh(self, session: AsyncSession, side: Side, record: Record) -> None:
-        """The shadow of a record that was found otherwise than planned on: the next plan sees it as it is."""
-        await remember(session, self._mapping, self._definition, side, record, keep_base=True)
+    def _remembered(
+        self, rows: Sequence[Any], results: Mapping[int, _Result], there: Mapping[str, Record]
+    ) -> Remembered:
+        """What became of these rows, for the shadow."""
+        what = Remembered()
+        for row in rows:
+            result = results.get(row.number)
+            if result is None:
+                continue
+            if result.outcome not in _WRITTEN:
+                if row.native_id in there:  # found otherwise than planned on: the next plan sees it as it is
+                    what.records[row.native_id] = there[row.native_id]
+                continue
+            if row.operation == "delete":
+                what.deleted.append(row.native_id)
+                what.partners += [row.pair_id] if row.pair_id is not None else []
+            elif row.operation == "disable":
+                what.switched_off.append(row.native_id)
+            else:
+                self._written(what, row, result)
+        return what
 
-    async def _remember(self, session: AsyncSession, side: Side, row: Any, result: _Result) -> None:
-        about = {"tenant": self._tenant, "mapping": self._mapping, "side": side, "id": result.native_id}
-        other = {"side": "target" if side == "source" else "source", "id": row.pair_id}
-        if row.operation == "delete":
-            await session.execute(_FORGET, about)
-            await session.execute(_UNTIE if self._is_undo else _FORGET, about | other)
-            return
-        if row.operation == "disable":
-            await session.execute(_SWITCHED_OFF, about)
+    def _written(self, what: Remembered, row: Any, result: _Result) -> None:
+        fields, native_id = dict(row.after or {}), result.native_id
+        if native_id is None:
             return
         if result.record is not None:
-            await remember(session, self._mapping, self._definition, side, result.record, keep_base=True)
-        elif row.operation == "create" and result.native_id is not None:
-            wrote = row.whole or values_for(self._definition, side, row.after or {})
-            made = Record(native_id=result.native_id, values=wrote)
-            await remember(session, self._mapping, self._definition, side, made, keep_base=True)
+            what.records[native_id] = result.record
+        elif row.operation == "create":
+            side: Side = row.side
+            whole = {name: value for name, value in (row.whole or {}).items() if name}
+            made = whole or put_into({}, values_for(self._definition, side, fields))
+            what.records[native_id] = Record(native_id=native_id, values=made)
         else:
-            fields = dict(row.after or {})
             key = match_key(fields[self._definition.key]) if self._definition.key in fields else None
-            await session.execute(_MERGE_FIELDS, about | {"fields": json.dumps(fields), "key": key})
-            if result.native_id != row.native_id:  # a system that knows a record by its key renamed it
-                await session.execute(_RENAMED, about | {"id": row.native_id, "new": result.native_id})
+            what.written.append((row.native_id, native_id, fields, key))
         if row.pair_id is not None and not self._is_undo:
-            await self._tie(session, side, row, result.native_id)
-
-    async def _tie(self, session: AsyncSession, side: Side, row: Any, native_id: str | None) -> None:
-        other = "target" if side == "source" else "source"
-        about = {"tenant": self._tenant, "mapping": self._mapping}
-        if row.operation == "create":  # what the other one was tied to, and is gone
-            await session.execute(_DROP_GONE, about | {"side": side, "pair": row.pair_id, "id": native_id})
-        for one, its, pair in ((side, native_id, row.pair_id), (other, row.pair_id, native_id)):
-            await session.execute(_PAIR, about | {"side": one, "id": its, "pair": pair})
-        agreed = json.dumps(row.after or {})
-        for one, its in ((side, native_id), (other, row.pair_id)):
-            await session.execute(_AGREE, about | {"side": one, "id": its, "agreed": agreed})
+            what.pairs.append((native_id, row.pair_id, fields, row.operation == "create"))
 
 
 _OPEN_CREATES = sa.text("""
@@ -277,24 +277,26 @@ _SETTLE = tuple(
         from made where c.tenant_id = :tenant and c.operation_id = :operation and c.number = made.number""",
     )
 )
-_ONE = "tenant_id = :tenant and mapping_id = :mapping and side = :side and native_id = :id"
-_FORGET = sa.text(f"delete from opsteward.sync_records where {_ONE}")
-_UNTIE = sa.text(f"update opsteward.sync_records set pair_id = null, base = null where {_ONE}")
-_SWITCHED_OFF = sa.text(f"update opsteward.sync_records set active = false where {_ONE}")
-_MERGE_FIELDS = sa.text(f"""
-update opsteward.sync_records set fields = jsonb_strip_nulls(fields || cast(:fields as jsonb)),
-    hash = md5(jsonb_strip_nulls(fields || cast(:fields as jsonb))::text)::uuid, key = coalesce(:key, key),
-    version = null where {_ONE}
-""")
-_RENAMED = sa.text(f"update opsteward.sync_records set native_id = :new where {_ONE}")
-_DROP_GONE = sa.text("""
-delete from opsteward.sync_records where tenant_id = :tenant and mapping_id = :mapping and side = :side
-    and pair_id = :pair and native_id <> :id and gone
-""")
-_PAIR = sa.text(f"update opsteward.sync_records set pair_id = :pair where {_ONE}")
-_AGREE = sa.text(
-    f"update opsteward.sync_records set base = base || cast(:agreed as jsonb) where base is not null and {_ONE}"
-)
+
+
+def _whole(record: Record) -> JsonObject:
+    """All of a record, and its place, to bring it back."""
+    place: JsonObject = {} if record.place is None else {_PLACE: record.place}
+    return {**record.values, **place}
+
+
+def _each_once(rows: Sequence[Any]) -> list[list[Any]]:
+    """In parts of which none names a record twice: the second change is made to the record as the first left it."""
+    parts: list[list[Any]] = []
+    turns: dict[str, int] = {}
+    for row in rows:
+        names = [f"{what} {name}" for what, name in (("id", row.native_id), ("pair", row.pair_id)) if name is not None]
+        turn = max((turns.get(name, 0) for name in names), default=0)
+        turns |= dict.fromkeys(names, turn + 1)
+        if turn == len(parts):
+            parts.append([])
+        parts[turn].append(row)
+    return parts
 
 
 def _recorded(number: int, one: _Result) -> JsonObject:

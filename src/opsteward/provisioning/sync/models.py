@@ -44,6 +44,7 @@ class SyncRecord(Base):
     __table_args__ = (
         sa.Index("ix_sync_records_key", "tenant_id", "mapping_id", "side", "key"),
         sa.Index("ix_sync_records_unpaired", "tenant_id", "mapping_id", "side", postgresql_where="pair_id is null"),
+        sa.Index("ix_sync_records_gone", "tenant_id", "mapping_id", "side", "pair_id", postgresql_where="gone"),
     )
 
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)

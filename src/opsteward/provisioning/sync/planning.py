@@ -156,11 +156,9 @@ class Planner:
             self.counts["kept"] += 1
 
     def _differing(self, row: Any) -> None:
-        if row.s_active is False and row.t_active:
-            self._change(
-                "target", "disable", row.t_id, row.s_id, row.key, row.t_version, before=row.t_fields, after=None
-            )
-            return
+        if row.s_active is False and row.t_active:  # and its fields follow: the next sync is to find nothing
+            before = row.t_fields
+            self._change("target", "disable", row.t_id, row.s_id, row.key, row.t_version, before=before, after=None)
         ours = Shadow(native_id=row.s_id, fields=row.s_fields, base=row.s_base, changed_at=row.s_changed)
         theirs = Shadow(native_id=row.t_id, fields=row.t_fields, base=row.t_base, changed_at=row.t_changed)
         decision = decide(self._definition, ours, theirs, self._chosen(row))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from opsteward.contracts.attribute_paths import value_at
 from opsteward.contracts.records import Record
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.provisioning.sync.transforms import transformed
@@ -18,14 +19,19 @@ def project(definition: MappingDefinition, side: Side, record: Record) -> JsonOb
     found: JsonObject = {}
     for field in definition.fields:
         if side == "target":
-            value = record.values.get(field.target)
+            value = _value(record.values, field.target)
         else:
-            value = record.values.get(field.source) if field.source is not None else None
+            value = _value(record.values, field.source) if field.source is not None else None
             if field.transforms:
                 value = transformed(value, field.transforms, record.values)
         if (plain := canonical(value)) is not None:
             found[field.target] = plain
     return found
+
+
+def _value(values: Mapping[str, Json], name: str) -> Json:
+    value = values.get(name)
+    return value_at(values, name) if value is None and ("." in name or "[" in name or ":" in name) else value
 
 
 def canonical(value: Json) -> Json:

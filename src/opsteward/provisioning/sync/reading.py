@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 from uuid import UUID
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.contracts.records import Batch, Coverage, Cursor, Record, RecordSource
-from opsteward.core.db import Database, copy_text, leave_to_the_log_writer, tenant_of
+from opsteward.core.db import Database, copy_text, leave_to_the_log_writer
 from opsteward.core.errors import BadReply
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import Json, JsonObject
@@ -133,8 +133,7 @@ class SideReader:
             await leave_to_the_log_writer(session)
             await stage(session, self._definition, side, records)
             about = self._about(side, read_id)
-            merged = await session.execute(_MERGE, about)
-            self._merged[side] += cast("sa.CursorResult[object]", merged).rowcount
+            self._merged[side] += await merge(session, about)
             await session.execute(_SEEN, about)
         if self._merged[side] >= self._analyze_at[side]:
             self._analyze_at[side] *= 4
@@ -189,37 +188,11 @@ async def stage(session: AsyncSession, d: MappingDefinition, side: Side, records
     await copy_text(session, _COPY, [storable("".join([_line(d, side, each) for each in records]))])
 
 
-async def remember(
-    session: AsyncSession, mapping_id: UUID, d: MappingDefinition, side: Side, one: Record, *, keep_base: bool
-) -> None:
-    """The shadow of one record as it is now; `keep_base`: what was agreed on before is kept to compare with."""
-    fields = project(d, side, one)
-    about = {
-        "tenant": tenant_of(session),
-        "mapping": mapping_id,
-        "side": side,
-        "id": one.native_id,
-        "key": match_key(fields.get(d.key)),
-        "fields": storable(_json_text(fields)),
-        "version": one.version,
-        "active": one.active,
-        "changed_at": one.changed_at,
-        "keep": keep_base,
-    }
-    await session.execute(_REMEMBER, about)
-
-
-_REMEMBER = sa.text("""
-insert into opsteward.sync_records as r (tenant_id, mapping_id, side, native_id, key, hash, fields, version, active,
-    changed_at)
-values (:tenant, :mapping, :side, :id, :key, md5(cast(:fields as jsonb)::text)::uuid, cast(:fields as jsonb),
-    :version, :active, :changed_at)
-on conflict (tenant_id, mapping_id, side, native_id) do update set key = excluded.key, hash = excluded.hash,
-    fields = excluded.fields, version = excluded.version, active = excluded.active,
-    changed_at = excluded.changed_at, gone = false,
-    base = case when not :keep then null when r.pair_id is null or r.hash = excluded.hash then r.base
-        else coalesce(r.base, r.fields) end
-""")
+async def merge(session: AsyncSession, about: Mapping[str, object]) -> int:
+    """What was staged is the shadow of this side (`about`: tenant, mapping and side); how many records are new or
+    other than they were. What both sides agreed on before is kept beside, to compare with."""
+    merged = await session.execute(_MERGE, dict(about))
+    return cast("sa.CursorResult[object]", merged).rowcount
 
 
 def _line(d: MappingDefinition, side: Side, record: Record) -> str:

@@ -9,6 +9,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from opsteward.contracts.attribute_paths import value_at
+from opsteward.core.distinguished_names import rdn_of, rdn_value
 from opsteward.core.json_types import Json
 
 _PLACE = re.compile(r"\{([^{}]{1,200})\}")
@@ -36,6 +38,8 @@ class Transform(BaseModel):
     remove_suffix: _Short | None = None
     date_from: _Short | None = None
     date_to: _Short | None = None
+    to_dn: Annotated[str, Field(max_length=1000, pattern=r"^[A-Za-z][A-Za-z0-9.-]*=\{\}(,.*)?$")] | None = None
+    from_dn: Literal[True] | None = None
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
@@ -83,6 +87,11 @@ class Transform(BaseModel):
                 return datetime.strptime(text, self.date_from).strftime(self.date_to)  # noqa: DTZ007 - as it is written
             except ValueError:
                 return None
+        if self.to_dn is not None:
+            attribute, _, parent = self.to_dn.partition("={}")
+            return f"{rdn_of(attribute, text)}{parent}" if text else None
+        if self.from_dn:
+            return rdn_value(text) or None
         return self._affixed(text)
 
     def _affixed(self, text: str) -> str:
@@ -104,10 +113,10 @@ def transformed(value: Json, transforms: Sequence[Transform], record: Mapping[st
 
 def _filled(template: str, record: Mapping[str, Json]) -> Json:
     """None when a named field has no value: half a name is worse than none."""
-    missing = [name for name in _PLACE.findall(template) if record.get(name) in (None, "", [])]
-    if missing:
+    values = {name: value_at(record, name) for name in _PLACE.findall(template)}
+    if any(value in (None, "", []) for value in values.values()):
         return None
-    return _PLACE.sub(lambda found: _text(record[found.group(1)]), template)[:MAX_TEXT]
+    return _PLACE.sub(lambda found: _text(values[found.group(1)]), template)[:MAX_TEXT]
 
 
 def _part(value: Json, index: int) -> Json:
