@@ -7,8 +7,8 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 endif
 BIN := .venv/bin
 CHECKED := src tests bench docs evals tools
-# Another project's modules are no part of this one.
-unexport PYTHONPATH PYTHONHOME
+# Another project's modules are no part of this one; and modules are compiled once, not at every start.
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 .PHONY: help python setup setup-dev demo up test test-fast check chaos attack format bench bench-peers evals docs lock clean
 

@@ -7,7 +7,6 @@ divided by their number, is a worker's. Limit: a bare asyncio process that sleep
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -21,7 +20,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from bench.instance import Instance, running, temporary_folder
+from bench.instance import Instance, clean_environment, running, temporary_folder
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 
 SETTLE = 30.0  # seconds after the start, in which the engine still looks around more often
@@ -115,10 +114,9 @@ def main() -> None:
 
 def start_worker(instance: Instance) -> subprocess.Popen[str]:
     """A worker beside it, once it is up."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("OPSTEWARD_") and k != "DATABASE_URL"}
     worker = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "opsteward", "worker"],
-        env=environment | {"OPSTEWARD_HOME": str(instance.home)},
+        env=clean_environment() | {"OPSTEWARD_HOME": str(instance.home)},
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     assert worker.stdout is not None

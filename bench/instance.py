@@ -33,10 +33,16 @@ class Instance:
     ready: float
 
 
+def clean_environment() -> dict[str, str]:
+    """That of the caller without settings of theirs, and without what has Python compile all modules at each start."""
+    ours = ("DATABASE_URL", "PYTHONDONTWRITEBYTECODE")
+    return {k: v for k, v in os.environ.items() if not k.startswith("OPSTEWARD_") and k not in ours}
+
+
 @contextmanager
 def running(home: Path, **settings: object) -> Iterator[Instance]:
     """`opsteward up` in this home until the end of the block."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("OPSTEWARD_") and k != "DATABASE_URL"}
+    environment = clean_environment()
     environment |= {"OPSTEWARD_HOME": str(home)} | {f"OPSTEWARD_{k.upper()}": str(v) for k, v in settings.items()}
     log = (home.parent / f"{home.name}.log").open("wb")
     started = time.monotonic()

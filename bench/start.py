@@ -12,14 +12,14 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-from bench.instance import quantile, running, temporary_folder
+from bench.instance import clean_environment, quantile, running, temporary_folder
 
 ROUNDS = 7
 
 
 def seconds(*command: str) -> float:
     began = time.monotonic()
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True, env=clean_environment())
     return time.monotonic() - began
 
 

@@ -10,6 +10,8 @@ three, and each has its own.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from support.live import Live
 
 pytest_plugins = ["support.slow_tests"]
+
+# Tests start hundreds of processes that import all of Opsteward: each would compile it anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 hypothesis.settings.register_profile("opsteward", deadline=None)  # how long an example takes is the machine's matter
 hypothesis.settings.load_profile("opsteward")

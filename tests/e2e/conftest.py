@@ -8,9 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from typing import Any
 import httpx
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+
+from support.homes import temporary_home
 
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 _FLAGS = [
@@ -84,7 +86,12 @@ def served() -> Iterator[Served]:
     """Up with its console loaded; at the end it must stop by itself when asked, and have logged no error."""
     if _CHROMIUM is None:
         pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
-    home = Path(tempfile.mkdtemp(prefix="opsteward-e2e-"))  # not tmp_path: the server's own user must pass through
+    with temporary_home() as home, _running(home) as one:
+        yield one
+
+
+@contextmanager
+def _running(home: Path) -> Iterator[Served]:
     lists = home.parent / f"{home.name}.lists"
     lists.mkdir()
     lists.chmod(0o777)  # it is written by the server's own user
@@ -115,7 +122,6 @@ def served() -> Iterator[Served]:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-            shutil.rmtree(home, ignore_errors=True)
             shutil.rmtree(lists, ignore_errors=True)
             Path(errors.name).unlink()
     assert code in (0, -signal.SIGTERM)

@@ -18,6 +18,7 @@ import httpx
 
 from support.homes import temporary_home
 from support.instance import run_sql
+from support.preloaded import command_line
 
 _READY_WITHIN = 60.0  # seconds
 _UP = "Opsteward is up at "
@@ -34,15 +35,8 @@ class LiveOperator:
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`opsteward ...` as this operator, as a process of its own."""
-        return subprocess.run(
-            [sys.executable, "-m", "opsteward", *arguments],
-            env=_environment({"OPSTEWARD_URL": self.url, "OPSTEWARD_TOKEN": self.token}),
-            cwd="/",
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        own = {"OPSTEWARD_URL": self.url, "OPSTEWARD_TOKEN": self.token}
+        return command_line(list(arguments), _environment(own))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,14 +20,8 @@ import pytest
 
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from support.homes import temporary_home
+from support.preloaded import Forked, first_start
 
-_FIRST_START = """
-from opsteward.app.services import build_services, leave_server
-from opsteward.app.settings import load_settings
-settings = load_settings()
-build_services(settings)
-leave_server(settings.core)
-"""
 #: What is there at some moment of a first start, in the order in which it comes.
 _MOMENTS = (
     "*",
@@ -46,6 +40,10 @@ _MOMENTS = (
 def _environment(home: Path) -> dict[str, str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("OPSTEWARD_") and k != "DATABASE_URL"}
     return inherited | {"OPSTEWARD_HOME": str(home)}
+
+
+def _first_start(home: Path, settings: dict[str, object] | None = None) -> Forked:
+    return Forked(first_start, settings or {}, environment=_environment(home))
 
 
 def _start(home: Path, *command: str) -> subprocess.Popen[str]:
@@ -68,8 +66,8 @@ def _at_work_in(home: Path) -> list[psutil.Process]:
     return found
 
 
-def _wait_for(home: Path, moment: str, starting: subprocess.Popen[str]) -> None:
-    while not any(home.glob(moment)) and starting.poll() is None:
+def _wait_for(home: Path, moment: str, starting: Forked) -> None:
+    while not any(home.glob(moment)) and not starting.ended():
         time.sleep(0.001)
 
 
@@ -84,17 +82,15 @@ def test_a_first_start_cut_off_anywhere_is_made_good_by_the_next(home: Path, see
     dice = random.Random(seed)
     moment = _MOMENTS[seed % len(_MOMENTS)]
     for with_all_programs in dice.sample((True, False), 2):  # as by a power loss, and as by the kernel or an operator
-        first = _start(home, "-c", _FIRST_START)
+        first = _first_start(home)
         _wait_for(home, moment, first)
         time.sleep(dice.uniform(0, 0.6))
         first.kill()
-        first.communicate()
         for process in _at_work_in(home) if with_all_programs else ():
             with suppress(psutil.Error):
                 process.kill()
-    second = _start(home, "-c", _FIRST_START)
-    told, _ = second.communicate(timeout=120)
-    assert second.returncode == 0, told
+    second = _first_start(home)
+    assert second.wait(120) == 0, second.told()
     assert EmbeddedPostgres(home).pid() is None, "the last one out stops the server"
     assert not _at_work_in(home)
     assert not list(home.glob("postgres.*")), "nothing half made is left"
@@ -126,11 +122,8 @@ def test_processes_that_start_together_on_a_fresh_home_all_come_up(home: Path) -
 def test_a_process_that_fails_does_not_take_the_server_from_the_others(home: Path) -> None:
     server = EmbeddedPostgres(home)
     server.ensure_running()
-    failing = _start(
-        home, "-c", _FIRST_START.replace("load_settings()", "load_settings(notify_users=['mailtos://nowhere'])")
-    )
-    told, _ = failing.communicate(timeout=120)
-    assert failing.returncode == 1, told
+    failing = _first_start(home, {"notify_users": ["mailtos://nowhere"]})
+    assert failing.wait(120) == 1, failing.told()
     assert server.pid() is not None
     assert server.stop_if_last()
 
@@ -139,8 +132,7 @@ def test_a_database_half_made_by_an_earlier_version_is_put_aside(home: Path) -> 
     (home / "postgres").mkdir()
     (home / "postgres" / "PG_VERSION").write_text("18\n")
     (home / "secret.key").write_text("a" * 43 + "=")
-    started = _start(home, "-c", _FIRST_START)
-    told, _ = started.communicate(timeout=120)
-    assert started.returncode == 0, told
+    started = _first_start(home)
+    assert started.wait(120) == 0, started.told()
     (aside,) = home.glob("postgres.incomplete.*")
     assert (aside / "PG_VERSION").exists(), "nothing is deleted"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 
 from opsteward.app.settings import Settings, load_settings
 from opsteward.core import log
+from opsteward.core.server_ahead import server_started_ahead
 
 #: What a service manager takes for a failure and starts again (EX_SOFTWARE); a stop that was asked for is none.
 PART_DIED = 70
@@ -29,7 +31,6 @@ def run_up(*, port: int | None, host: str | None, with_parent: bool = False) -> 
     settings = prepare(port=port, host=host)
     if with_parent:
         threading.Thread(target=_end_with_input, daemon=True).start()
-    from opsteward.app.serve import serve
 
     def announce(url: str, link: str | None) -> None:
         sys.stdout.write(f"Opsteward is up at {url}\n")
@@ -42,21 +43,35 @@ def run_up(*, port: int | None, host: str | None, with_parent: bool = False) -> 
         sys.stdout.write(f"Admin token: {token}{'' if token.exists() else ' (no longer there)'}\n")
         sys.stdout.flush()
 
-    with _reported_death():
+    with server_started_ahead(settings.core), _reported_death():
+        with _no_garbage_collection():
+            from opsteward.app.serve import serve
         serve(settings, announce)
 
 
 def run_worker() -> None:
     """Work until a signal to stop. Exits with PART_DIED when a part of the process dies."""
     settings = prepare()
-    from opsteward.app.serve import work
 
     def announce() -> None:
         sys.stdout.write("Opsteward worker is up\n")
         sys.stdout.flush()
 
-    with _reported_death():
+    with server_started_ahead(settings.core), _reported_death():
+        with _no_garbage_collection():
+            from opsteward.app.serve import work
         work(settings, announce)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Around the imports of what serves: all of it stays, and looking for garbage in it is a seventh of a start."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _end_with_input() -> None:

@@ -46,7 +46,7 @@ def server_account() -> Account | None:
     """Whom to run a server as; None means as ourselves. Under root the user is made if it is missing."""
     if os.geteuid() != 0:
         return None
-    entry = _bundled().ensure_user_exists(SYSTEM_USER)
+    entry = bundled().ensure_user_exists(SYSTEM_USER)
     return Account(entry.pw_uid, entry.pw_gid)
 
 
@@ -115,7 +115,7 @@ def usable_programs(home: Path, account: Account | None) -> Path:
 
     Call it with the home's lock held.
     """
-    installed: Path = _bundled().POSTGRES_VERSIONS[VERSION]
+    installed: Path = bundled().POSTGRES_VERSIONS[VERSION]
     if account is None or _runs(installed, account):
         return installed
     copy = home / "pgserver"
@@ -152,7 +152,7 @@ def _runs(binaries: Path, account: Account) -> bool:
     return all(each.returncode == 0 for each in done) and _may("-r", task_registry, account)
 
 
-def _bundled() -> Any:
+def bundled() -> Any:
     """The package that carries PostgreSQL; its import warns where the session has no runtime folder."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,0 +1,90 @@
+"""Processes of ours that are forked from one which has imported Opsteward already: importing is most of what a short
+one costs, and the tests start hundreds."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(
+    ["opsteward.cli.main", "opsteward.cli.client", "opsteward.app.services", "alembic.command", "dbos"]
+)
+
+
+class Forked:
+    """A process that calls `function(*arguments)` and ends; what it writes goes to files, which `told` reads."""
+
+    def __init__(self, function: Callable[..., None], *arguments: object, environment: Mapping[str, str]) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="ops-forked-")
+        self._outputs = [Path(self._folder.name, name) for name in ("stdout", "stderr")]
+        self._process = _context.Process(
+            target=_call, args=(function, arguments, dict(environment), [str(path) for path in self._outputs])
+        )
+        self._process.start()
+
+    def ended(self) -> bool:
+        return not self._process.is_alive()
+
+    def kill(self) -> None:
+        """With SIGKILL, and wait for its end."""
+        self._process.kill()
+        self._process.join()
+
+    def wait(self, seconds: float) -> int:
+        """Its exit code; negative for a signal. One that does not end in time fails the test."""
+        self._process.join(seconds)
+        code = self._process.exitcode
+        if code is None:
+            self.kill()
+            raise AssertionError(f"it did not end in {seconds:g} s: {self.told()}")
+        return code
+
+    def told(self) -> list[str]:
+        """Its standard output and standard error so far."""
+        return [path.read_text() if path.exists() else "" for path in self._outputs]
+
+
+def command_line(
+    arguments: list[str], environment: Mapping[str, str], *, seconds: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """`opsteward ...`, run to its end."""
+    forked = Forked(_command_line, arguments, environment=environment)
+    code = forked.wait(seconds)
+    out, errors = forked.told()
+    return subprocess.CompletedProcess(["opsteward", *arguments], code, out, errors)
+
+
+def first_start(settings: dict[str, object]) -> None:
+    """Make a home ready, as the start of an instance does, and leave it again."""
+    from opsteward.app.services import build_services, leave_server
+    from opsteward.app.settings import load_settings
+
+    loaded = load_settings(**settings)
+    build_services(loaded)
+    leave_server(loaded.core)
+
+
+def _command_line(arguments: list[str]) -> None:
+    from opsteward.cli.main import main
+
+    sys.argv = ["opsteward", *arguments]
+    main()
+
+
+def _call(
+    function: Callable[..., None], arguments: tuple[object, ...], environment: dict[str, str], outputs: list[str]
+) -> None:
+    os.chdir("/")
+    os.environ.clear()
+    os.environ.update(environment)
+    for stream, path in zip((sys.stdout, sys.stderr), outputs, strict=True):
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT)
+        os.dup2(opened, stream.fileno())
+        os.close(opened)
+    function(*arguments)
