@@ -201,8 +201,12 @@ def _all_types(homes: Mapping[str, str]) -> str:
         if not name.startswith("Page_"):
             names.setdefault(_module(home), []).append(_class_name(name))
     imports = [f"from opsteward.client.types.{k} import {', '.join(sorted(v))}" for k, v in sorted(names.items())]
-    listed = ", ".join(f'"{name}"' for name in sorted(name for each in names.values() for name in each))
-    return f'"""What the API takes and answers, {_SAID}"""\n\n' + "\n".join(imports) + f"\n\n__all__ = [{listed}]\n"
+    listed = textwrap.fill(
+        ", ".join(f'"{name}"' for name in sorted(name for each in names.values() for name in each)),
+        width=116, initial_indent="    ", subsequent_indent="    ",
+    )  # fmt: skip
+    head = f'"""What the API takes and answers, {_SAID}"""\n\n' + "\n".join(imports)
+    return head + f"\n\n__all__ = [\n{listed},\n]  # fmt: skip\n"
 
 
 def _class(name: str) -> str:
