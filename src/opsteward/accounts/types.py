@@ -49,13 +49,21 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """Who acted. `kind`: operator, standing_order, agent, schedule, rule, webhook or system; all but `operator` are
-    `automatic`. `id` is an operator's id, else the name."""
+    """Who acted. `kind`: operator (a person's own session), token (a program, by an operator's API token),
+    standing_order, agent, schedule, rule, webhook or system; all but the first two are `automatic`. `id` and `name` are
+    the operator's, of a token its owner's; else `id` is the name."""
 
     id: str
     name: str
     kind: str
     automatic: bool
+    #: The API token's name; null for all others.
+    token: str | None = None
+
+    @property
+    def told(self) -> str:
+        """For people: the name, and the token."""
+        return f"{self.name} (token {self.token})" if self.token is not None else self.name
 
 
 @dataclass(frozen=True, kw_only=True)
