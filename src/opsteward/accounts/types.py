@@ -49,15 +49,14 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """Who acted. `kind`: operator (a person's own session), token (a program, by an operator's API token),
-    standing_order, agent, schedule, rule, webhook or system; all but the first two are `automatic`. `id` and `name` are
-    the operator's, of a token its owner's; else `id` is the name."""
+    """Who acted. `kind`: operator, standing_order, agent, schedule, rule, webhook, dsn or system; all but `operator`
+    are `automatic`. `id` is an operator's id, else the name."""
 
     id: str
     name: str
     kind: str
     automatic: bool
-    #: The API token's name; null for all others.
+    #: The name of the API token by which a program acted: then `kind` is token, and all else its owner's, an operator.
     token: str | None = None
 
     @property

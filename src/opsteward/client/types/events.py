@@ -43,9 +43,8 @@ class ActionInFull(TypedDict):
 
 
 class Actor(TypedDict):
-    """Who acted. `kind`: operator (a person's own session), token (a program, by an operator's API token),
-    standing_order, agent, schedule, rule, webhook or system; all but the first two are `automatic`. `id` and `name`
-    are the operator's, of a token its owner's; else `id` is the name."""
+    """Who acted. `kind`: operator, standing_order, agent, schedule, rule, webhook, dsn or system; all but `operator`
+    are `automatic`. `id` is an operator's id, else the name."""
 
     id: str
     name: str
