@@ -93,7 +93,7 @@ async def test_what_ended_by_itself_is_told_apart_from_a_person(tenant: Tenant) 
         )  # fmt: skip
     found = await shown(tenant, incident_id)
     assert found["resolved_by"] == {
-        "id": "monitor", "name": "Opsteward (monitor)", "kind": "system", "automatic": True,
+        "id": "monitor", "name": "Opsteward (monitor)", "kind": "system", "automatic": True, "token": None,
     }  # fmt: skip
     assert found["times"]["repair_seconds"] is not None
 

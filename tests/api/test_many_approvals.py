@@ -60,7 +60,8 @@ async def test_the_card_says_all_that_a_decision_needs(tenant: Tenant, second: O
     assert card["system"] == {"id": str(system_id), "name": "shop-db"}
     assert (card["why"], card["incident"]["number"]) == ("the pool is full", 1)
     assert card["requester"] == found["requester"]
-    assert found["requester"] == {"id": str(tenant.owner.id), "name": "ada", "kind": "operator", "automatic": False}
+    assert found["requester"] == {"id": str(tenant.owner.id), "name": "ada", "kind": "token", "automatic": False,
+                                  "token": "first"}  # fmt: skip
     assert (card["risk"], card["risk_meaning"]) == ("medium", "interrupts one thing")
     assert (card["object_count"], len(card["objects"])) == (7, 5)
     assert card["undoable"] is False

@@ -25,6 +25,7 @@ PUBLIC = {
     ("GET", "/sign-in"): "the way in",
     ("POST", "/sign-in"): "the way in",
     ("POST", "/api/v1/sign-in"): "the way in",
+    ("GET", "/sign-in/style.css"): "how the way in looks",
     ("GET", "/sign-in/password"): "where a password link leads",
     ("POST", "/sign-in/password"): "where a password link leads",
     ("GET", "/sign-in/openid"): "to the identity provider",

@@ -37,6 +37,15 @@ _SMALL = """() => [...document.querySelectorAll('a, button, summary, select, tex
   .map(([what, box]) => `${what} ${Math.round(box.width)}x${Math.round(box.height)}`)"""
 
 
+#: Whether the focus is on what has these words (a button no others), or on the field of this name.
+_IS_IT = """([words, tag]) => {
+  const it = document.activeElement, own = it.textContent.trim();
+  if (tag && it.tagName !== tag) return false;
+  if (tag === 'INPUT') return it.name === words;
+  return tag === 'BUTTON' ? own === words : (own + (it.closest('article') || it).textContent).includes(words);
+}"""
+
+
 @pytest.fixture(scope="module")
 async def pages_in_use(served: Served, standing_orders: None) -> list[str]:
     """Every page with an address of its own, and those of an incident, an approval and a user."""
@@ -64,7 +73,11 @@ async def test_no_page_breaks_the_policy_or_loses_anything_when_zoomed(
 ) -> None:
     page = await context.new_page()
     wrong: list[Any] = []
-    for path in pages_in_use:
+    await page.goto(served.url + "/sign-in")
+    assert (
+        await page.evaluate("getComputedStyle(document.querySelector('main')).maxWidth") == "416px"
+    )  # it has its style
+    for path in ("/sign-in", "/sign-in?code=x", "/sign-in/password?code=x", *pages_in_use):
         await page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
         await page.goto(served.url + path)
         await expect(page.locator("h1").first).to_be_visible()
@@ -112,14 +125,56 @@ async def test_a_decision_is_in_reach_wherever_it_is_shown(visit: Visit, pages_i
             await expect(page.get_by_role("button", name="Approve").first).to_be_in_viewport(ratio=1)
 
 
-async def test_the_keyboard_alone_approves(served: Served, visit: Visit, pages_in_use: list[str]) -> None:
-    page = await visit(pages_in_use[-2])
-    for _ in range(60):
-        await page.keyboard.press("Tab")
-        if await page.evaluate("document.activeElement.textContent.includes('Approve') && document.activeElement.form"):
-            break
-    await page.keyboard.press("Enter")
+async def test_the_keyboard_alone_signs_in_approves_and_resolves(
+    served: Served, visit: Visit, standing_orders: None
+) -> None:
+    """Every press of a key is followed by a look at where the focus is, and whether it is seen."""
+    taken = served.send(message="charges fail", source="billing", error_type="ChargeLost", severity="high")
+    with served.api() as api:
+        waiting_for(api, "ChargeLost")
+    page = await visit("/sign-in", signed_in=False)
+    keys = page.keyboard
+    await _go_to(page, "With an API token")
+    await keys.press("Enter")
+    await _go_to(page, "token", tag="INPUT")
+    await keys.type(served.token)
+    await keys.press("Enter")
+    await page.wait_for_url(f"{served.url}/")
+    await keys.press("Control+k")
+    await expect(page.locator("#palette input")).to_be_focused()
+    await keys.type("Approvals")
+    await expect(page.locator("#palette-found a.title").first).to_have_text("Approvals")
+    await keys.press("Enter")
+    await page.wait_for_url("**/approvals")
+    await _go_to(page, "ChargeLost", tag="A")
+    await keys.press("Enter")
+    await page.wait_for_url("**/approvals/*")
+    await _go_to(page, "Approve", tag="BUTTON")
+    await keys.press("Enter")
     await expect(page.locator("#said")).to_contain_text("Approved")
+    await keys.press("Control+k")
+    await keys.type("charges fail")
+    await expect(page.locator("#palette-found a.title").first).to_contain_text("charges fail")
+    await keys.press("Enter")
+    await page.wait_for_url(f"**/incidents/{taken['incident_id']}")
+    await _go_to(page, "Resolve…")
+    await keys.press("Enter")
+    await _go_to(page, "Resolve", tag="BUTTON")
+    await keys.press("Enter")
+    await expect(page.locator("#said")).to_contain_text("Resolved")
+
+
+async def _go_to(page: Page, words: str, *, tag: str = "") -> None:
+    """By the Tab key, to what has these words or this name; the focus is drawn and seen on the way."""
+    for _ in range(80):
+        await page.keyboard.press("Tab")
+        where = await page.evaluate(_FOCUS)
+        if where is None:
+            continue
+        assert where["drawn"] and where["seen"], where
+        if await page.evaluate(_IS_IT, [words, tag]):
+            return
+    pytest.fail(f"the Tab key never came to {words}")
 
 
 def test_incidents_are_found_by_words_number_and_id(served: Served, pages_in_use: list[str]) -> None:

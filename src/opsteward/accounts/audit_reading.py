@@ -51,8 +51,11 @@ async def read_audit(
         before=before,
         limit=limit,
     )
-    actors = await actors_of(session, (entry.actor for entry in entries))
-    return [AuditEntryInFull(**vars(entry), who=actors(entry.actor), reason=_reason(entry.detail)) for entry in entries]
+    actors = await actors_of(session, [entry.actor for entry in entries], tokens=[entry.token_id for entry in entries])
+    return [
+        AuditEntryInFull(**vars(entry), who=actors(entry.actor, token_id=entry.token_id), reason=_reason(entry.detail))
+        for entry in entries
+    ]
 
 
 def _reason(detail: dict[str, Any]) -> str | None:

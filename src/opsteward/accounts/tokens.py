@@ -17,6 +17,7 @@ from opsteward.accounts.queries import get_operator
 from opsteward.accounts.role_delegation import check_scopes
 from opsteward.accounts.types import Identity, NewToken
 from opsteward.core import feed
+from opsteward.core.acting import note_acting
 from opsteward.core.clock import now
 from opsteward.core.crypto import new_token, token_hash
 from opsteward.core.db import Database, tenant_of
@@ -91,11 +92,11 @@ async def made_at(session: AsyncSession, by: Identity) -> datetime | None:
 
 
 async def authenticate(db: Database, *, secret: str) -> Identity:
-    """Who bears this secret. Raises Unauthenticated without saying why."""
+    """Who bears this secret; the rest of this request acts as them. Raises Unauthenticated without saying why."""
     row = await db.look_up("select * from opsteward.token_owner(:hash)", {"hash": token_hash(secret)})
     if row is None:
         raise Unauthenticated("the credential is unknown, expired or revoked")
-    return Identity(
+    identity = Identity(
         tenant_id=row.tenant_id,
         tenant_name=row.tenant_name,
         operator_id=row.operator_id,
@@ -108,6 +109,8 @@ async def authenticate(db: Database, *, secret: str) -> Identity:
         scopes=tuple(row.scopes) if row.scopes is not None else None,
         expires_at=row.expires_at,
     )
+    note_acting(identity.actor, identity.token_id if identity.kind == "api" else None)
+    return identity
 
 
 def use_is_news(identity: Identity) -> bool:

@@ -56,6 +56,13 @@ class Actor:
     name: str
     kind: str
     automatic: bool
+    #: The name of the API token by which a program acted: then `kind` is token, and all else its owner's, an operator.
+    token: str | None = None
+
+    @property
+    def told(self) -> str:
+        """For people: the name, and the token."""
+        return f"{self.name} (token {self.token})" if self.token is not None else self.name
 
 
 @dataclass(frozen=True, kw_only=True)

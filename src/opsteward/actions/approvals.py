@@ -223,7 +223,8 @@ class Approvals:
     async def _in_full(
         self, session: AsyncSession, rows: Sequence[tuple[Approval, ActionRun]], by: Identity | None
     ) -> list[ApprovalInFull]:
-        actors = await actors_of(session, (one for a, _ in rows for one in (a.requested_by, a.decided_by)))
+        references = [one for a, _ in rows for one in (a.requested_by, a.decided_by)]
+        actors = await actors_of(session, references, about=[run.id for _, run in rows])
         systems = await self._inventory.names_of(session, system_ids={r.system_id for _, r in rows if r.system_id})
         incidents = await self._incidents(session, {r.incident_id for _, r in rows if r.incident_id})
         foreseen: Callable[[Sequence[str]], dict[str, Any] | None] = _nothing_foreseen
@@ -249,9 +250,10 @@ class Approvals:
             system = SystemRef(id=run.system_id, name=systems.get(run.system_id, "a system that was removed"))
         incident = incidents.get(run.incident_id) if run.incident_id is not None else None
         offered = self._registry.actions.get(run.action)
-        card = card_of(view, run.standing_order, offered, system, incident, actors(approval.requested_by))
+        requester = actors.asking(approval.requested_by, run.id, run.created_at)
+        card = card_of(view, run.standing_order, offered, system, incident, requester)
         decision = None if approval.status == "pending" else decision_of(approval, actors)
-        return in_full(view, card=card, requester=actors(approval.requested_by), decision=decision)
+        return in_full(view, card=card, requester=requester, decision=decision)
 
     def _risk_of(self, action: str) -> str:
         offered = self._registry.actions.get(action)

@@ -93,16 +93,24 @@ async def list_approvals(
 
 
 async def list_freezes(
-    session: AsyncSession, *, ref: str | None = None, after: UUID | None = None, limit: int = 1000
-) -> Sequence[Freeze]:
-    """Freezes in force, the oldest first; `after` is the last id of the page before. `ref`: by action, id, or a
-    part of the id."""
-    in_force = (Freeze.tenant_id == tenant_of(session), Freeze.until > now(), Freeze.lifted_at.is_(None))
-    query = sa.select(Freeze).where(*in_force).order_by(Freeze.frozen_at, Freeze.id).limit(limit)
+    session: AsyncSession,
+    *,
+    ref: str | None = None,
+    over: bool = False,
+    after: UUID | None = None,
+    limit: int = 1000,
+) -> Sequence[tuple[Freeze, ActionRun]]:
+    """Freezes in force (`over`: those that are no more), the oldest first, with the runs that did not help; `after` is
+    the last id of the page before. `ref`: by action, id, or a part of the id."""
+    holds = sa.and_(Freeze.until > now(), Freeze.lifted_at.is_(None))
+    in_force = (Freeze.tenant_id == tenant_of(session), sa.not_(holds) if over else holds)
+    joined = (ActionRun.id == Freeze.action_run_id) & (ActionRun.tenant_id == Freeze.tenant_id)
+    query = sa.select(Freeze, ActionRun).join(ActionRun, joined).where(*in_force)
+    query = query.order_by(Freeze.frozen_at, Freeze.id).limit(limit)
     if ref is not None:
         named = sa.and_(*in_force, Freeze.action == ref)
         query = query.where(Freeze.id.in_(await called(session, Freeze, ref, names=[named])))
     if after is not None:
         edge = sa.select(Freeze.frozen_at, Freeze.id).where(Freeze.tenant_id == tenant_of(session), Freeze.id == after)
         query = query.where(sa.tuple_(Freeze.frozen_at, Freeze.id) > edge.scalar_subquery())
-    return (await session.scalars(query)).all()
+    return [(frozen, run) for frozen, run in await session.execute(query)]

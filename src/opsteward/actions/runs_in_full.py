@@ -38,7 +38,8 @@ class ActionInFull(ActionView):
 def decision_of(row: Approval, actors: Actors) -> Decision:
     """How an approval that waits no longer was decided."""
     at = row.decided_at or (row.expires_at if row.status == "expired" else None)
-    return Decision(status=row.status, by=actors.maybe(row.decided_by), at=at, reason=row.reason)
+    by = actors.doing(row.decided_by, row.action_run_id, row.decided_at)
+    return Decision(status=row.status, by=by, at=at, reason=row.reason)
 
 
 async def in_full(session: AsyncSession, inventory: Inventory, runs: Sequence[ActionView]) -> list[ActionInFull]:
@@ -54,14 +55,15 @@ async def in_full(session: AsyncSession, inventory: Inventory, runs: Sequence[Ac
             )
         )
     ).all()
-    actors = await actors_of(session, [*(run.requested_by for run in runs), *(a.decided_by for a in approvals)])
+    references = [*(run.requested_by for run in runs), *(a.decided_by for a in approvals)]
+    actors = await actors_of(session, references, about=[run.id for run in runs])
     decisions = {row.action_run_id: decision_of(row, actors) for row in approvals}
     names = await inventory.names_of(session, system_ids={run.system_id for run in runs if run.system_id})
     return [_one(run, actors, decisions, names) for run in runs]
 
 
 def _one(run: ActionView, actors: Actors, decisions: dict[UUID, Decision], names: dict[UUID, str]) -> ActionInFull:
-    requester = actors(run.requested_by)
+    requester = actors.asking(run.requested_by, run.id, run.created_at)
     decision = decisions.get(run.id)
     if decision is None and run.approval != "required":
         decision = Decision(status=AUTOMATIC, by=requester if requester.automatic else None, at=None,

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.account_creators import ancestry_of
 from opsteward.accounts.four_eyes import SecondPerson
+from opsteward.accounts.named_actors import Said, with_actors
 from opsteward.accounts.types import Identity
 from opsteward.actions import freezes, queries
 from opsteward.actions.models import ActionRun, Approval
@@ -298,11 +299,24 @@ class ActionService:
         await freezes.freeze(session, self._bus, run, seconds=seconds, reason=reason)
 
     async def list_freezes(
-        self, session: AsyncSession, *, ref: str | None = None, after: UUID | None = None, limit: int = 1000
+        self,
+        session: AsyncSession,
+        *,
+        ref: str | None = None,
+        over: bool = False,
+        after: UUID | None = None,
+        limit: int = 1000,
     ) -> list[FreezeView]:
-        """Freezes in force, the oldest first; `after` is the last id of the page before. `ref`: by action, id, or a
-        part of the id."""
-        return [view_of_freeze(row) for row in await queries.list_freezes(session, ref=ref, after=after, limit=limit)]
+        """Freezes in force (`over`: those that are no more), the oldest first, with names; `after` is the last id of
+        the page before. `ref`: by action, id, or a part of the id."""
+        found = await queries.list_freezes(session, ref=ref, over=over, after=after, limit=limit)
+        views = await with_actors(
+            session,
+            [view_of_freeze(row, run) for row, run in found],
+            Said("requested_by", "frozen_at", "requester"),
+            object_id=lambda one: one.action_id,
+        )
+        return await with_actors(session, views, Said("lifted_by", "lifted_at", "lifter"))
 
     async def lift_freeze(self, session: AsyncSession, *, freeze_id: UUID, by: Identity) -> None:
         """Allow the action on the target again. Raises NotFound."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TypedDict
 from uuid import UUID
 
+from opsteward.accounts.types import Actor
 from opsteward.core.ids import derived_id
 from opsteward.core.json_types import JsonObject
 
@@ -142,6 +143,11 @@ class FreezeView:
     frozen_at: datetime
     until: datetime
     lifted_at: datetime | None
+    lifted_by: str | None
+    #: Who asked for the action that did not help, as a reference; and both by name in the list.
+    requested_by: str
+    requester: Actor | None = None
+    lifter: Actor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

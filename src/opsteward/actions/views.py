@@ -54,7 +54,7 @@ def view_of_approval(approval: Approval, run: ActionRun, making: JsonObject | No
     )
 
 
-def view_of_freeze(row: Freeze) -> FreezeView:
+def view_of_freeze(row: Freeze, run: ActionRun) -> FreezeView:
     """A freeze as it is shown."""
     return FreezeView(
         id=row.id,
@@ -65,4 +65,6 @@ def view_of_freeze(row: Freeze) -> FreezeView:
         frozen_at=row.frozen_at,
         until=row.until,
         lifted_at=row.lifted_at,
+        lifted_by=row.lifted_by,
+        requested_by=run.requested_by,
     )

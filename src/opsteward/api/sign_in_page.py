@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
 from html import escape
+from pathlib import Path
 
+from fastapi import Response
 from fastapi.responses import HTMLResponse
 
 from opsteward.accounts.password_hashing import MAX_DURATION, SHORTEST
 from opsteward.api.middleware.request_body import security_headers
 
 _POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
-    "img-src 'self'"
+    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; img-src 'self'"
 )
+STYLE_PATH = "/sign-in/style.css"
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title} - Opsteward</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><style>
-:root{{color-scheme:light dark;--page:#f4f6f8;--card:#fff;--text:#17212b;--quiet:#566573;--line:#8a98a6;--main:#14507d;
---bad:#a31621}}
-@media (prefers-color-scheme:dark){{:root{{--page:#10161c;--card:#1a232c;--text:#e6edf3;--quiet:#9fb0bf;--line:#5d6d7c;
---main:#2f7fbd;--bad:#ff9b9b}}}}
-*{{box-sizing:border-box}}
-body{{font:16px/1.5 system-ui,sans-serif;background:var(--page);color:var(--text);display:grid;place-items:center;
-min-height:100vh;margin:0;padding:1rem}}
-main{{background:var(--card);padding:2rem;border-radius:12px;box-shadow:0 2px 12px #0002;width:100%;max-width:26rem}}
-h1{{margin:0 0 1rem;font-size:1.5rem}}label{{display:block;margin-top:.75rem;font-weight:600}}
-input,button,.button{{font:inherit;width:100%;padding:.6rem .75rem;border-radius:6px;border:1px solid var(--line);
-min-height:44px}}
-input{{margin-top:.25rem;background:var(--page);color:var(--text)}}
-button,.button{{display:block;margin-top:1.25rem;background:var(--main);color:#fff;border-color:var(--main);
-cursor:pointer;text-align:center;text-decoration:none;font-weight:600}}
-.other{{background:transparent;color:var(--text);border-color:var(--line)}}
-:is(input,button,.button,summary):focus-visible{{outline:3px solid var(--main);outline-offset:2px}}
-details{{margin-top:1.5rem;border-top:1px solid var(--line);padding-top:1rem}}
-summary{{cursor:pointer;min-height:44px;display:flex;align-items:center}}summary::before{{content:"+";width:1.25rem;
-font-weight:600}}details[open] summary::before{{content:"-"}}
-p{{color:var(--quiet);margin:.75rem 0 0;overflow-wrap:anywhere}}.product{{margin:0;font-weight:600}}
-.bad{{color:var(--bad);font-weight:600;margin:0}}
-</style></head><body><main><p class="product">Opsteward</p><h1>{title}</h1>{message}{content}</main></body></html>"""
+<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="{style}"></head>
+<body><main><p class="product">Opsteward</p><h1>{title}</h1>{message}{content}</main></body></html>"""
 
 _PROVIDER = '<a class="button other" href="/sign-in/openid">Sign in by organisation</a>'
 _SIGN_IN = """<form method="post" action="/sign-in"><label for="name">Name</label>
@@ -89,9 +72,28 @@ def password_page(*, code: str, name: str, message: str = "", status: int = 200)
     return _page("Set a password", content, message, status)
 
 
+def style_sheet() -> Response:
+    """How these pages look; its address holds its hash, so browsers keep it."""
+    style = Response(_style(), media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})
+    security_headers(style)
+    return style
+
+
+@cache
+def _style() -> bytes:
+    return Path(__file__).with_name("sign_in.css").read_bytes()
+
+
+@cache
+def _style_address() -> str:
+    return f"{STYLE_PATH}?{hashlib.sha256(_style()).hexdigest()[:12]}"
+
+
 def _page(title: str, content: str, message: str, status: int) -> HTMLResponse:
     shown = f'<p class="bad" role="alert">{escape(message)}</p>' if message else ""
-    page = HTMLResponse(_PAGE.format(title=title, message=shown, content=content), status_code=status)
+    page = HTMLResponse(
+        _PAGE.format(style=_style_address(), title=title, message=shown, content=content), status_code=status
+    )
     page.headers["Content-Security-Policy"] = _POLICY
     page.headers["Cache-Control"] = "no-store"
     security_headers(page)

@@ -11,8 +11,18 @@ from opsteward.client.operations import administration
 
 if TYPE_CHECKING:
     from opsteward.cli.client import Client
+    from opsteward.client.types import Actor
 
 Row = Mapping[str, object]
+
+
+def told(actor: Actor | None) -> str | None:
+    """An actor that the API names: with the token, where it was one."""
+    if actor is None:
+        return None
+    return f"{actor['name']} (token {token})" if (token := actor.get("token")) else actor["name"]
+
+
 _OPERATOR = re.compile(r"\boperator:([0-9a-f]{8}-[0-9a-f-]{27})\b")
 
 

@@ -73,14 +73,16 @@ def list_approvals(
 
 
 def _row(one: dict[str, Any]) -> dict[str, Any]:
+    from opsteward.cli.actors import told
+
     card, decision = one["card"], one["decision"] or {}
     return {
         **one,
         "risk": card["risk"],
         "what": card["what"],
         "system": (card["system"] or {}).get("name"),
-        "requested_by": one["requester"]["name"],
-        "decided_by": (decision.get("by") or {}).get("name"),
+        "requested_by": told(one["requester"]),
+        "decided_by": told(decision.get("by")),
         "reason": decision.get("reason"),
     }
 
@@ -194,6 +196,7 @@ def _ask(verdict: str, found: list[dict[str, Any]], *, yes: bool, silent: bool) 
 def _tell(found: dict[str, Any], *, whole: bool) -> None:
     """The card, with `whole` its details too."""
     from opsteward.cli import show
+    from opsteward.cli.actors import told
 
     card, plan = found["card"], found["plan"] or {}
     show.say(f"{found['action']}: {card['what']}")
@@ -209,7 +212,7 @@ def _tell(found: dict[str, Any], *, whole: bool) -> None:
         lines += [("step", step) for step in plan.get("steps", [])]
     lines += [
         ("undo", card["irreversible"] or "can be undone"),
-        ("asked by", found["requester"]["name"]),
+        ("asked by", told(found["requester"])),
         ("status", found["status"]),
         ("expires", found["expires_at"]),
         ("id", found["id"]),
@@ -220,9 +223,11 @@ def _tell(found: dict[str, Any], *, whole: bool) -> None:
 
 
 def _decided(found: dict[str, Any]) -> list[tuple[str, Any]]:
+    from opsteward.cli.actors import told
+
     lines: list[tuple[str, Any]] = []
     if decision := found["decision"]:
-        lines.append(("decided by", (decision["by"] or {}).get("name") or "nobody"))
+        lines.append(("decided by", told(decision["by"]) or "nobody"))
         lines.append(("decided at", decision["at"]))
         if decision["reason"]:
             lines.append(("for", decision["reason"]))

@@ -33,6 +33,7 @@ def list_audit(
     as_json: Json = False,
 ) -> None:
     """Newest first."""
+    from opsteward.cli.actors import told
     from opsteward.cli.listing import show_list
 
     show_list(
@@ -45,7 +46,7 @@ def list_audit(
         as_json=as_json,
         page_size=1000,
         whole=("seq", "at"),
-        rows=lambda one: {**one, "who": one["who"]["name"]},
+        rows=lambda one: {**one, "who": told(one["who"])},
     )
 
 

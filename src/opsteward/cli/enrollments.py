@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from opsteward.cli.client import Client
-    from opsteward.client.types import DecideEnrollmentIn, EnrollmentInfo, EnrollmentInFull
+    from opsteward.client.types import Actor, DecideEnrollmentIn, EnrollmentInfo, EnrollmentInFull
 
 app = typer.Typer(help="Who waits to be let in, and with what.", no_args_is_help=True)
 
@@ -51,6 +51,7 @@ def list_enrollments(
     as_json: Json = False,
 ) -> None:
     """What waits for a decision, the newest first."""
+    from opsteward.cli.actors import told
     from opsteward.cli.client import Client
     from opsteward.cli.durations import instant_before
     from opsteward.cli.listing import show_pages
@@ -87,7 +88,7 @@ def list_enrollments(
             **one,
             "waits_for": _waits_for(one),
             "would_grant": ", ".join(value for _, value in _grants(one)),
-            "decided_by": one["decider"]["name"] if one["decider"] else None,
+            "decided_by": told(one["decider"]),
         },
     )
 
@@ -110,24 +111,25 @@ def show_enrollment(enrollment: Which, as_json: Json = False) -> None:
 
 def _show(found: EnrollmentInFull) -> None:
     from opsteward.cli import show
+    from opsteward.cli.actors import told
 
     show.say(f"{found['full_name']} ({found['username']}) as {found['enrollment_type']}: {found['status']}")
     lines: list[tuple[str, str | None]] = [
-        ("asked by", found["requester"]["name"]),
+        ("asked by", told(found["requester"])),
         ("requested at", found["requested_at"]),
     ]
     for stage in found["stages"]:
         said = str(stage["status"])
         if isinstance(decider := stage.get("decider"), dict):
             because = f": {stage['reason']}" if stage.get("reason") else ""
-            said = f"{said} by {decider['name']} at {stage.get('at')}{because}"
+            said = f"{said} by {told(cast('Actor', decider))} at {stage.get('at')}{because}"
         lines.append((f"stage {stage['name']}", said))
     if found["will_grant"]:
         lines += [(f"would grant {what}", value) for what, value in _grants(found)] or [("would grant", "nothing new")]
         if conflict := found["will_grant"]["refused_for"]:
             lines.append(("can't be approved", f"nobody may have {' and '.join(conflict)} together"))
     elif found["decider"]:
-        lines += [("decided by", found["decider"]["name"]), ("decided at", found["decided_at"])]
+        lines += [("decided by", told(found["decider"])), ("decided at", found["decided_at"])]
     show.record(lines)
 
 
@@ -265,6 +267,7 @@ def _decide_all(client: Client, verdict: Verdict, found: list[EnrollmentInFull],
 
 def _show_all(found: list[EnrollmentInFull]) -> None:
     from opsteward.cli import show
+    from opsteward.cli.actors import told
 
     if len(found) == 1:
         _show(found[0])
@@ -274,7 +277,7 @@ def _show_all(found: list[EnrollmentInFull]) -> None:
             "user": f"{one['full_name']} ({one['username']})",
             "as": one["enrollment_type"],
             "would_grant": ", ".join(value for _, value in _grants(one)) or "nothing new",
-            "asked_by": one["requester"]["name"],
+            "asked_by": told(one["requester"]),
         }
         for one in found
     ]

@@ -12,19 +12,27 @@ app = typer.Typer(help="Actions that did not help, and are not tried again for a
 
 
 @app.command("list")
-def list_freezes(limit: Limit = LIMIT, every: All = False, as_json: Json = False) -> None:
+def list_freezes(
+    over: Annotated[bool, typer.Option("--over", help="Instead those that ended or were lifted, and by whom.")] = False,
+    limit: Limit = LIMIT,
+    every: All = False,
+    as_json: Json = False,
+) -> None:
     """What is not tried at present, because it did not help."""
+    from opsteward.cli.actors import told
     from opsteward.cli.listing import show_list
 
     show_list(
         "/api/v1/freezes",
-        ["id", "action", "until", "reason"],
-        empty="Nothing is frozen.",
+        ["id", "action", "until", *(["lifted_at", "lifted_by"] if over else []), "asked_by", "reason"],
+        params={"over": over or None},
+        empty="No freeze is over yet." if over else "Nothing is frozen.",
         limit=limit,
         every=every,
         as_json=as_json,
         cursor=("after", "id"),
         whole=("until",),
+        rows=lambda one: {**one, "asked_by": told(one["requester"]), "lifted_by": told(one["lifter"])},
     )
 
 

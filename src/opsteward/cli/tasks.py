@@ -111,6 +111,7 @@ def list_tasks(
     as_json: Json = False,
 ) -> None:
     """Newest first."""
+    from opsteward.cli.actors import told
     from opsteward.cli.client import Client
     from opsteward.cli.listing import show_pages
     from opsteward.cli.references import id_of
@@ -119,7 +120,7 @@ def list_tasks(
     schedule_id = id_of(Client(), "schedule", schedule) if schedule is not None else None
     show_pages(
         tasks.list_tasks,
-        ["id", "name", "status", "priority", "progress", "created"],
+        ["id", "name", "status", "priority", "progress", "created", "asked_by"],
         params={
             "status": status,
             "task_type": task_type,
@@ -132,7 +133,12 @@ def list_tasks(
         every=every,
         as_json=as_json,
         whole=("status", "priority", "created"),
-        rows=lambda task: {**task, "progress": f"{task['progress']} %", "created": task["created_at"]},
+        rows=lambda task: {
+            **task,
+            "progress": f"{task['progress']} %",
+            "created": task["created_at"],
+            "asked_by": told(task.get("requester")),
+        },
     )
 
 
@@ -150,7 +156,7 @@ def show_task(task: Which, as_json: Json = False) -> None:
         show.as_json(found)
         return
     show.say(f"{found['name']} ({found['task_type']}) is {found['status']}, {found['progress']} %")
-    fields: Mapping[str, object] = {**found, "requested_by": actors.in_words(client, found["requested_by"])}
+    fields: Mapping[str, object] = {**found, "requested_by": actors.told(found.get("requester"))}
     show.record((key, fields[key]) for key in ("id", *_SHOWN) if fields[key] not in (None, "", {}))
     for words, others in (("Waits for", found["depends_on"]), ("Waited for by", found["dependents"])):
         if others:

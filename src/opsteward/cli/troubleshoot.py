@@ -38,7 +38,9 @@ def troubleshoot(
 
 def _show(found: SessionView) -> None:
     from opsteward.cli import show
+    from opsteward.cli.actors import told
 
+    show.say(f"Asked for by {told(found.get('requester')) or 'nobody'}")
     show.table(found["phases"], ["name", "round", "seconds", "summary"], empty="The session has not begun yet.")
     if found["issues"]:
         show.table(found["issues"], ["severity", "type", "system", "title", "confidence"], empty="")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, cast
 
-from opsteward.accounts.types import Identity
+from opsteward.accounts.types import Actor, Identity
 from opsteward.console.wording import who
 from opsteward.core.clock import now
 from opsteward.directory.enrollment.grants import EnrollmentInFull
@@ -52,7 +53,7 @@ class EnrollmentRow:
                 StageRow(
                     name=str(stage["name"]).replace("_", " "),
                     state=_state(enrollment, number, overdue),
-                    by=str(decider["name"]) if isinstance(decider := stage.get("decider"), dict) else "",
+                    by=who(Actor(**cast(Any, decider))) if isinstance(decider := stage.get("decider"), dict) else "",
                     reason=str(stage.get("reason") or ""),
                 )
                 for number, stage in enumerate(enrollment.stages)

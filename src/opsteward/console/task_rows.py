@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from opsteward.console.names import Names
-from opsteward.console.wording import TASK, Look, counted, duration_in_words, look_of
+from opsteward.console.wording import TASK, Look, counted, duration_in_words, look_of, who
 from opsteward.core.clock import now
 from opsteward.tasks.controls import pause_of
 from opsteward.tasks.types import PauseInfo, TaskInfo, TaskStatus
@@ -31,7 +31,7 @@ class TaskRow:
         error = "" if task.status == TaskStatus.COMPLETED else task.error or ""
         return cls(
             task=task,
-            requested_by=names.actor(task.requested_by),
+            requested_by=who(task.requester) if task.requester else names.actor(task.requested_by),
             error=names.in_text(error) if task.status == TaskStatus.CANCELLED else error,
             held=held and task.status == TaskStatus.PENDING,
         )

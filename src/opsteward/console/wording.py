@@ -202,7 +202,7 @@ def who(actor: Actor) -> str:
     """The same of an actor that is known by name."""
     if actor.kind in ("standing_order", "schedule", "agent", "webhook"):
         return f"{actor.kind.replace('_', ' ')} {actor.name}"
-    return actor.name
+    return actor.told
 
 
 def pause_in_words(scope: str, target: str, *, tenant: str = "") -> str:

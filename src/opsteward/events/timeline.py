@@ -89,7 +89,8 @@ async def read(
     newest_first = (
         await session.scalars(query.order_by(TimelineEntry.at.desc(), TimelineEntry.id.desc()).limit(limit))
     ).all()
-    actors = await actors_of(session, (row.actor for row in newest_first))
+    about = {incident_id, *(_acted_on(row) for row in newest_first)}
+    actors = await actors_of(session, [row.actor for row in newest_first], about=about)
     lines = [_view(row, actors) for row in reversed(newest_first)]
     return lines if include_routine else folded(lines)
 
@@ -110,6 +111,11 @@ def _is_routine(line: TimelineView) -> bool:
     )
 
 
+def _acted_on(row: TimelineEntry) -> object:
+    """What the audit log says it of: the action, or the incident itself."""
+    return row.detail.get("action_id") or row.incident_id
+
+
 def _view(row: TimelineEntry, actors: Actors) -> TimelineView:
     reason = row.detail.get("reason")
     return TimelineView(
@@ -118,6 +124,6 @@ def _view(row: TimelineEntry, actors: Actors) -> TimelineView:
         kind=row.kind,
         title=row.title,
         detail=row.detail,
-        actor=actors.maybe(row.actor),
+        actor=actors.doing(row.actor, _acted_on(row), row.at),
         reason=reason if isinstance(reason, str) and reason else None,
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from opsteward.accounts.types import Actor
 from opsteward.core.json_types import JsonObject
 
 PRIORITIES = {"critical": 1, "high": 2, "normal": 3, "low": 4, "background": 5}
@@ -93,6 +94,8 @@ class TaskInfo:
     run_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    #: Who asked for it by name; only where a task or a list of them is read.
+    requester: Actor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +142,8 @@ class ScheduleInfo:
     last_error: str | None
     created_by: str
     created_at: datetime
+    #: Who made it by name; only where a schedule or a list of them is read.
+    creator: Actor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +156,8 @@ class PauseInfo:
     paused_by: str
     paused_at: datetime
     tenant_id: UUID
+    #: Who paused it by name; only in the list.
+    pauser: Actor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,8 @@ class AuditEntry(TenantRow, Base):
 
     at: Mapped[datetime] = mapped_column(default=now)
     actor: Mapped[str]
+    #: The API token by which the actor did it; null for a person's own session, and for what acts by itself.
+    token_id: Mapped[UUID | None]
     verb: Mapped[str]
     object_type: Mapped[str]
     object_id: Mapped[str]

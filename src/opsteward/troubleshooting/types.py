@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from opsteward.accounts.types import Actor
 from opsteward.actions.types import LimitsData
 from opsteward.core.json_types import JsonObject
 
@@ -138,6 +139,8 @@ class SessionView(Shape):
     trigger: str
     complaint: str
     requested_by: str
+    #: The same by name; only over the API.
+    requester: Actor | None = None
     status: str
     phase: str
     success: bool | None

@@ -119,11 +119,13 @@ async def list_freezes(
     session: TenantSession,
     identity: Annotated[Identity, needs("actions.read")],
     ref: Ref = None,
+    over: Annotated[bool, Query(description="instead those that ended or were lifted")] = False,
     after: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
 ) -> Page[FreezeView]:
-    """What is not tried at present, because it did not help; the oldest first."""
-    found = await services.action_service.list_freezes(session, ref=ref, after=after, limit=limit)
+    """What is not tried at present, because it did not help; the oldest first. With who asked for it, and who lifted
+    it."""
+    found = await services.action_service.list_freezes(session, ref=ref, over=over, after=after, limit=limit)
     return page_of(found, limit=limit)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import Response
 from pydantic import Field
 
-from opsteward.accounts.types import Identity
+from opsteward.accounts.named_actors import Said, with_actors
+from opsteward.accounts.types import Actor, Identity
 from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input
 from opsteward.api.rest.schemas.controls import Pauses
@@ -17,6 +19,10 @@ from opsteward.tasks import controls
 from opsteward.tasks.types import PauseInfo
 
 router = Routes(prefix="/api/v1/controls", tags=["controls"])
+
+
+#: Whose name is not for this tenant.
+_OF_ANOTHER_TENANT = Actor(id="", name="a platform operator", kind="operator", automatic=False)
 
 
 class EverythingIn(Input):
@@ -35,7 +41,13 @@ class ControlIn(EverythingIn):
 @router.get("")
 async def list_pauses(session: TenantSession, identity: Annotated[Identity, needs("controls.read")]) -> Pauses:
     """The pauses in force for this tenant."""
-    pauses = await controls.in_force(session)
+    found = await with_actors(
+        session,
+        await controls.in_force(session),
+        Said("paused_by", "paused_at", "pauser"),
+        object_id=lambda one: one.target or one.scope,
+    )
+    pauses = [one if one.tenant_id == identity.tenant_id else replace(one, pauser=_OF_ANOTHER_TENANT) for one in found]
     return Pauses(paused=bool(pauses), pauses=pauses)
 
 

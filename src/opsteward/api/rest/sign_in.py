@@ -20,7 +20,7 @@ from opsteward.api.rest.schemas.administration import SignedIn
 from opsteward.api.rest.schemas.base import Input
 from opsteward.api.routes import Routes
 from opsteward.api.services import ApiServices
-from opsteward.api.sign_in_page import password_page, sign_in_page
+from opsteward.api.sign_in_page import STYLE_PATH, password_page, sign_in_page, style_sheet
 from opsteward.core.errors import Denied, Invalid, LimitExceeded, NotFound, Unauthenticated
 
 router = Routes(tags=["signing in"])
@@ -109,6 +109,12 @@ async def _sign_in_with_token(request: Request, services: ApiServices, secret: s
     except Unauthenticated:
         return _form(services, "This token is unknown, expired or revoked.", status=401, by_token=True)
     return _signed_in(request, services, token.secret)
+
+
+@router.get(STYLE_PATH, include_in_schema=False)
+async def sign_in_style() -> Response:
+    """How the pages of signing in look."""
+    return style_sheet()
 
 
 @router.get("/sign-in/password", include_in_schema=False)

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Header, Query, Response
 from pydantic import Field
 
+from opsteward.accounts.named_actors import Said, with_actors
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas import base
@@ -34,6 +35,9 @@ from opsteward.tasks.submission_checks import MAX_DELAY
 from opsteward.tasks.types import NewTask, Redriven, ScheduleInfo, TaskInfo, TaskStatus
 
 router = Routes(prefix="/api/v1", tags=["tasks"])
+
+_REQUESTER = Said("requested_by", "created_at", "requester")
+_CREATOR = Said("created_by", "created_at", "creator")
 
 Priority = Literal["critical", "high", "normal", "low", "background"]
 Ref = Annotated[str, Field(min_length=1, max_length=200)]
@@ -186,7 +190,7 @@ async def list_tasks(
         ref=ref,
         limit=limit,
     )
-    return page_of(found, limit=limit)
+    return page_of(await with_actors(session, found, _REQUESTER), limit=limit)
 
 
 @router.get("/tasks/types")
@@ -248,7 +252,7 @@ async def get_task(
     task_id: UUID, session: TenantSession, identity: Annotated[Identity, needs("tasks.read")]
 ) -> TaskWithNeighbours:
     """One task, with those that it depends on and those that wait for it."""
-    task = await task_queries.get(session, task_id=task_id)
+    (task,) = await with_actors(session, [await task_queries.get(session, task_id=task_id)], _REQUESTER)
     above = await task_queries.several(session, ids=task.dependencies)
     below = await task_queries.dependents_of(session, task_id=task_id)
     return TaskWithNeighbours(
@@ -305,6 +309,7 @@ async def list_schedules(
 ) -> Page[ScheduleInfo]:
     """By name; `after`: `next` of the page before."""
     found = await services.schedules.page(session, ref=ref, after=after, limit=limit)
+    found = await with_actors(session, found, _CREATOR)
     return page_of(found, limit=limit, cursor="name")
 
 
@@ -322,7 +327,8 @@ async def get_schedule(
     schedule_id: UUID, services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("tasks.read")]
 ) -> ScheduleInfo:
     """One schedule and when it fires next."""
-    return await services.schedules.get(session, schedule_id=schedule_id)
+    found = await services.schedules.get(session, schedule_id=schedule_id)
+    return (await with_actors(session, [found], _CREATOR))[0]
 
 
 @router.put("/schedules/{schedule_id}/pause")

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import Field
 
+from opsteward.accounts.named_actors import Said, with_actors
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Page, page_of
@@ -16,6 +17,8 @@ from opsteward.core.errors import Invalid
 from opsteward.troubleshooting.types import SessionView
 
 router = Routes(prefix="/api/v1/troubleshooting/sessions", tags=["troubleshooting"])
+
+_REQUESTER = Said("requested_by", "started_at", "requester")
 
 
 class SessionIn(Input):
@@ -59,7 +62,7 @@ async def list_sessions(
 ) -> Page[SessionView]:
     """Newest first."""
     found = await services.sessions.page(session, incident_id=incident_id, before=before, limit=limit)
-    return page_of(found, limit=limit)
+    return page_of(await with_actors(session, found, _REQUESTER), limit=limit)
 
 
 @router.get("/{session_id}")
@@ -70,4 +73,5 @@ async def get_session(
     identity: Annotated[Identity, needs("troubleshooting.read")],
 ) -> SessionView:
     """One session: phases, issues, diagnostics, resolutions."""
-    return await services.sessions.get(session, session_id=session_id)
+    found = await services.sessions.get(session, session_id=session_id)
+    return (await with_actors(session, [found], _REQUESTER))[0]

@@ -53,10 +53,11 @@ def amend_action(action_id: str | UUID, **fields: Unpack[types.AmendIn]) -> Call
 
 
 def list_freezes(
-    *, ref: str | None = None, after: str | None = None, limit: int | None = None
+    *, ref: str | None = None, over: bool | None = None, after: str | None = None, limit: int | None = None
 ) -> Call[Page[types.FreezeView]]:
-    """What is not tried at present, because it did not help; the oldest first."""
-    return Call("GET", "/api/v1/freezes", params={"ref": ref, "after": after, "limit": limit})
+    """What is not tried at present, because it did not help; the oldest first. With who asked for it, and who lifted
+    it."""
+    return Call("GET", "/api/v1/freezes", params={"ref": ref, "over": over, "after": after, "limit": limit})
 
 
 def lift_freeze(freeze_id: str | UUID) -> Call[None]:

@@ -163,6 +163,10 @@ class FreezeView(TypedDict):
     frozen_at: str
     until: str
     lifted_at: str | None
+    lifted_by: str | None
+    requested_by: str
+    requester: NotRequired[Actor | None]
+    lifter: NotRequired[Actor | None]
 
 
 class IncidentRef(TypedDict):

@@ -19,6 +19,7 @@ class AuditEntryInFull(TypedDict):
     seq: int | None
     at: str
     actor: str
+    token_id: str | None
     verb: str
     object_type: str
     object_id: str

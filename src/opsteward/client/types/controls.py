@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict
 
+from opsteward.client.types.events import Actor
+
 
 class ControlIn(TypedDict):
     """What to pause or resume in this tenant; `target` names the task type or the action."""
@@ -32,6 +34,7 @@ class PauseInfo(TypedDict):
     paused_by: str
     paused_at: str
     tenant_id: str
+    pauser: NotRequired[Actor | None]
 
 
 class Pauses(TypedDict):

@@ -50,6 +50,7 @@ class Actor(TypedDict):
     name: str
     kind: str
     automatic: bool
+    token: NotRequired[str | None]
 
 
 class AnalysisMetadata(TypedDict):
@@ -288,6 +289,7 @@ class SessionView(TypedDict):
     trigger: str
     complaint: str
     requested_by: str
+    requester: NotRequired[Actor | None]
     status: str
     phase: str
     success: bool | None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict
 
+from opsteward.client.types.events import Actor
 from opsteward.core.json_types import Json
 
 TaskStatus = Literal["pending", "in_progress", "completed", "failed", "cancelled", "dead_letter"]
@@ -75,6 +76,7 @@ class ScheduleInfo(TypedDict):
     last_error: str | None
     created_by: str
     created_at: str
+    creator: NotRequired[Actor | None]
 
 
 class SubmittedTask(TypedDict):
@@ -107,6 +109,7 @@ class SubmittedTask(TypedDict):
     run_at: str
     started_at: str | None
     ended_at: str | None
+    requester: NotRequired[Actor | None]
     deduplicated: bool
 
 
@@ -185,6 +188,7 @@ class TaskInfo(TypedDict):
     run_at: str
     started_at: str | None
     ended_at: str | None
+    requester: NotRequired[Actor | None]
 
 
 class TaskRef(TypedDict):
@@ -237,6 +241,7 @@ class TaskWithNeighbours(TypedDict):
     run_at: str
     started_at: str | None
     ended_at: str | None
+    requester: NotRequired[Actor | None]
     depends_on: list[TaskRef]
     dependents: list[TaskRef]
 

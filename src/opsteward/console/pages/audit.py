@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.accounts.audit_reading import AuditFilter, read_audit
 from opsteward.console.names import Names
 from opsteward.console.page import Page, Route, Visit, shows
+from opsteward.console.wording import who
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
@@ -33,7 +34,7 @@ async def entries(visit: Visit, session: AsyncSession) -> Page:
         template="audit.html",
         title="Audit",
         values={
-            "entries": [(one, one.who.name, visit.address(actor=one.actor)) for one in found[:_PAGE]],
+            "entries": [(one, who(one.who), visit.address(actor=one.actor)) for one in found[:_PAGE]],
             "operators": sorted((name, f"operator:{i}") for i, name in names.operators.items()),
             "given": {name: visit.query(name) for name in ("verb", "object_id", "actor", "since", "until")},
             "next": visit.address(before=str(found[_PAGE - 1].id)) if len(found) > _PAGE else "",

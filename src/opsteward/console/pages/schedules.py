@@ -6,8 +6,9 @@ import json
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.console.names import Names
+from opsteward.accounts.named_actors import Said, with_actors
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.wording import who
 from opsteward.core.errors import Invalid
 from opsteward.tasks.types import SCHEDULES
 
@@ -19,13 +20,13 @@ async def schedules(visit: Visit, session: AsyncSession) -> Page:
     """All of them, by name."""
     after = visit.query("after", limit=200)
     found = await visit.services.schedules.page(session, after=after or None, limit=_PAGE + 1)
-    names = await Names.read(session)
+    found = await with_actors(session, found, Said("created_by", "created_at", "creator"))
     return Page(
         template="schedules.html",
         title="Schedules",
         about=(SCHEDULES,),
         values={
-            "schedules": [(one, names.actor(one.created_by)) for one in found[:_PAGE]],
+            "schedules": [(one, who(one.creator) if one.creator else "") for one in found[:_PAGE]],
             "types": sorted(visit.services.task_types.types),
             "may_write": visit.identity.may("tasks.write"),
             "next": visit.address(after=found[_PAGE - 1].name) if len(found) > _PAGE else "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.accounts.named_actors import Said, with_actors
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.console.task_rows import TaskRow, nearest, story_of
@@ -15,6 +16,7 @@ from opsteward.tasks import controls
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import CHANGED, REDRIVABLE, TaskStatus
 
+REQUESTER = Said("requested_by", "created_at", "requester")
 _PAGE = 50
 _BEFORE_LIMIT = 200
 STATUSES = {status.value: TASK[status].word for status in TaskStatus}
@@ -34,6 +36,7 @@ async def tasks(visit: Visit, session: AsyncSession) -> Page:
         before=visit.cursor("before"),
         limit=_PAGE + 1,
     )
+    found = await with_actors(session, found, REQUESTER)
     names, pauses = await Names.read(session), await controls.in_force(session)
     counts = await task_queries.counts(session)
     types = {slug: slug for slug in sorted({*visit.services.task_types.types, *([task_type] if task_type else [])})}
@@ -75,7 +78,8 @@ def _headline(counts: dict[str, int]) -> str:
 
 async def one(visit: Visit, session: AsyncSession) -> Page:
     """Where it stands, what it waits for, its tries, what it was given and what it gave."""
-    task = await task_queries.get(session, task_id=visit.id("task_id", "task"))
+    found = await task_queries.get(session, task_id=visit.id("task_id", "task"))
+    (task,) = await with_actors(session, [found], REQUESTER)
     before = await task_queries.several(session, ids=task.dependencies[:_BEFORE_LIMIT])
     after = await task_queries.dependents_of(session, task_id=task.id)
     row = TaskRow.of(task, await Names.read(session), await controls.in_force(session))

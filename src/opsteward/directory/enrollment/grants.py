@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,6 +15,7 @@ from opsteward.accounts.actors import Actors, actors_of
 from opsteward.accounts.types import Actor
 from opsteward.core.crypto import digest
 from opsteward.core.db import tenant_of
+from opsteward.core.json_types import JsonObject
 from opsteward.directory.enrollment_rules.rules import Grant, Rule, due_access, meeting
 from opsteward.directory.enrollment_rules.service import rules_of
 from opsteward.directory.models import Enrollment, User
@@ -71,6 +73,7 @@ async def in_full(session: AsyncSession, found: Sequence[EnrollmentInfo]) -> lis
     actors = await actors_of(
         session,
         [*(one.requested_by for one in found), *(str(by) if (by := s.get("decided_by")) else None for s in stages)],
+        about=[one for each in found for one in (each.id, each.user_id)],
     )
     waiting = {one.user_id for one in found if one.status == EnrollmentStatus.PENDING}
     if not waiting:
@@ -130,18 +133,25 @@ def digest_of(enrollment: EnrollmentInfo | Enrollment, grant: WillGrant) -> str:
     return digest([str(enrollment.id), enrollment.enrollment_type, enrollment.stage, vars(grant)])
 
 
+def _decider(enrollment_id: UUID, stage: JsonObject, actors: Actors) -> Actor | None:
+    if not stage.get("decided_by"):
+        return None
+    return actors.doing(str(stage["decided_by"]), enrollment_id, datetime.fromisoformat(str(stage["at"])))
+
+
 def _one(found: EnrollmentInfo, actors: Actors, grant: WillGrant | None) -> EnrollmentInFull:
+    deciders = [_decider(found.id, stage, actors) for stage in found.stages]
     stages = [
-        stage | {"decider": vars(actors(str(stage["decided_by"])))} if stage.get("decided_by") else stage
-        for stage in found.stages
+        stage | {"decider": vars(by)} if by is not None else stage
+        for stage, by in zip(found.stages, deciders, strict=True)
     ]
-    last = next((str(s["decided_by"]) for s in reversed(found.stages) if s.get("decided_by")), None)
-    decider = actors("rules") if found.automatic else actors.maybe(last)
+    last = next((by for by in reversed(deciders) if by is not None), None)
+    decider = actors("rules") if found.automatic else last
     fields: dict[str, Any] = vars(found) | {"stages": stages}
     return EnrollmentInFull(
         **fields,
         will_grant=grant,
         grants_digest=digest_of(found, grant) if grant is not None else None,
-        requester=actors(found.requested_by),
+        requester=actors.asking(found.requested_by, found.user_id, found.requested_at),
         decider=decider,
     )

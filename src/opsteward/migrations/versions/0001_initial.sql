@@ -468,6 +468,7 @@ create table opsteward.audit_entries (
     tenant_id uuid not null,
     at timestamptz not null,
     actor text not null,
+    token_id uuid,
     verb text not null,
     object_type text not null,
     object_id text not null,

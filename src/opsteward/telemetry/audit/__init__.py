@@ -12,7 +12,7 @@ entry nor make the chain anew.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -27,7 +27,22 @@ from opsteward.telemetry.audit.sealing import seal, tenants_to_seal
 from opsteward.telemetry.audit.verification import Verdict, verify
 from opsteward.telemetry.models import AuditEntry, AuditSeal
 
-__all__ = ["AuditRecord", "Verdict", "list_entries", "record", "record_all", "seal", "tenants_to_seal", "verify"]
+__all__ = [
+    "AuditRecord",
+    "Deed",
+    "Verdict",
+    "deeds_of_operators",
+    "list_entries",
+    "record",
+    "record_all",
+    "seal",
+    "tenants_to_seal",
+    "verify",
+]
+
+
+#: So many entries are looked through for who did something to the objects of one page.
+DEEDS_LIMIT = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +53,23 @@ class AuditRecord:
     seq: int | None
     at: datetime
     actor: str
+    #: The API token by which the actor did it; null for a person's own session, and for what acts by itself.
+    token_id: UUID | None
     verb: str
     object_type: str
     object_id: str
     correlation_id: str
     detail: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """That an operator did something to an object, and by which API token, if by one."""
+
+    object_id: str
+    actor: str
+    at: datetime
+    token_id: UUID | None
 
 
 async def list_entries(
@@ -85,12 +112,30 @@ async def list_entries(
     return [_as_record(entry, seq) for entry, seq in (await session.execute(query)).all()]
 
 
+async def deeds_of_operators(session: AsyncSession, object_ids: Collection[str]) -> list[Deed]:
+    """What operators did to these objects, a token's owner among them; DEEDS_LIMIT of them, the newest."""
+    if not object_ids:
+        return []
+    rows = await session.execute(
+        sa.select(AuditEntry.object_id, AuditEntry.actor, AuditEntry.at, AuditEntry.token_id)
+        .where(
+            AuditEntry.tenant_id == tenant_of(session),
+            AuditEntry.object_id.in_(object_ids),
+            AuditEntry.actor.startswith("operator:"),
+        )
+        .order_by(AuditEntry.at.desc())
+        .limit(DEEDS_LIMIT)
+    )
+    return [Deed(*row) for row in rows]
+
+
 def _as_record(entry: AuditEntry, seq: int | None) -> AuditRecord:
     return AuditRecord(
         id=entry.id,
         seq=seq,
         at=entry.at,
         actor=entry.actor,
+        token_id=entry.token_id,
         verb=entry.verb,
         object_type=entry.object_type,
         object_id=entry.object_id,

@@ -36,7 +36,7 @@ def mark_of(entry: AuditEntry | Mapping[str, object], *, key: bytes) -> bytes:
     at = get("at")
     assert isinstance(at, datetime)
     body = [
-        *(str(get(name)) for name in ("id", "tenant_id", "writer")),
+        *(str(get(name)) for name in ("id", "tenant_id", "writer", "token_id")),
         *(get("writer_number"), get("writer_before"), iso(at)),
         *(get(name) for name in ("actor", "verb", "object_type", "object_id", "correlation_id", "detail")),
     ]
@@ -66,7 +66,7 @@ def entry_hash(entry: AuditEntry, *, seq: int, previous: str, key: bytes) -> str
         "id": str(entry.id),
         "tenant": str(entry.tenant_id),
         "at": iso(entry.at),
-        "actor": entry.actor,
+        "actor": [entry.actor, str(entry.token_id)],
         "verb": entry.verb,
         "object": [entry.object_type, entry.object_id],
         "correlation": entry.correlation_id,

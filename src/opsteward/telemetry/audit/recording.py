@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.core.acting import token_of
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.ids import uuid7
@@ -38,6 +39,7 @@ async def record(
         "tenant_id": tenant_of(session),
         "at": now(),
         "actor": actor,
+        "token_id": token_of(actor),
         "verb": verb,
         "object_type": object_type,
         "object_id": object_id,
@@ -54,5 +56,6 @@ async def record_all(session: AsyncSession, rows: Sequence[Mapping[str, object]]
         return
     common = {"tenant_id": tenant_of(session), "at": now(), "correlation_id": correlation_id.get()}
     writer = writer_of(session)
-    await session.execute(insert(AuditEntry), [writer.marked({"id": uuid7(), **common, **row}) for row in rows])
+    whole = [{"id": uuid7(), "token_id": token_of(str(row["actor"])), **common, **row} for row in rows]
+    await session.execute(insert(AuditEntry), [writer.marked(row) for row in whole])
     writer.note_written(session, len(rows))
