@@ -30,12 +30,12 @@ class SecondPerson:
     async def check(
         self, session: AsyncSession, *, by: Identity, requesters: Collection[str], whose: str = "requester"
     ) -> JsonObject | None:
-        """The making of who approves, to be kept with the decision, or None. `whose` is what the requesters are called.
-        Raises Denied with the chain."""
+        """As `judge`, for one decision."""
         return self.judge(await ancestry_of(session, by), requesters, whose=whose)
 
     def judge(self, ancestry: Ancestry, requesters: Collection[str], *, whose: str = "requester") -> JsonObject | None:
-        """As `check`, of an ancestry that is known: of many requests in turn. Raises Denied with the chain."""
+        """The making of who approves, to be kept with the decision, or None. `whose` is what the requesters are called.
+        Raises Denied with the chain."""
         found = ancestry.making_of(requesters)
         if found is None:
             return None
