@@ -205,3 +205,38 @@ async def statements_of(instance: Instance, by: Operator) -> int:
     finally:
         sa.event.remove(engine, "before_cursor_execute", note)
     return len(seen)
+
+
+@pytest.mark.parametrize("verdict", ["approve", "refuse"])
+async def test_the_statements_of_a_set_do_not_grow_with_it(tenant: Tenant, second: Operator, verdict: str) -> None:
+    taken = await tenant.http.post(
+        "/api/v1/events", json={"message": "Pool exhausted", "error_type": "PoolError", "severity": "high"}
+    )
+    incident_id = taken.json()["events"][0]["incident_id"]
+    system_id = await register_shop_database(tenant)
+    waiting = [
+        await wait_for_approval(tenant, system_id=system_id, pid=2000 + n, incident_id=incident_id) for n in range(24)
+    ]
+    statements: list[str] = []
+
+    def note(_conn: Any, _cursor: Any, text: str, *_: Any) -> None:
+        statements.append(text)
+
+    counts = []
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        for some in (waiting[:4], waiting[4:]):
+            statements.clear()
+            assert (await decide(second, verdict, named(*some), "as agreed"))["decided"] == len(some)
+            counts.append(len(statements))
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    assert counts[1] <= counts[0], statements
+    status = "approved" if verdict == "approve" else "refused"
+    audited = (await tenant.http.get("/api/v1/audit", params={"verb": f"action.approval.{status}"})).json()["items"]
+    assert len(audited) == 24
+    told = "select count(*) from opsteward.timeline_entries where incident_id = %s and actor = %s"
+    assert tenant.instance.sql(told, incident_id, second.actor) == [(24,)]
+    queued = "select count(*) from dbos.workflow_status where workflow_uuid like %s"
+    ids = [one["action_id"] for one in waiting]
+    assert [tenant.instance.sql(queued, f"action:{id_}:decided%")[0][0] for id_ in ids] == [1] * 24

@@ -167,3 +167,36 @@ async def test_a_filter_of_many_brackets_is_refused(tenant: Tenant) -> None:
     text = "(" * 7000 + "userName pr" + ")" * 7000
     answer = await tenant.http.get("/scim/v2/Users", params={"filter": text})
     assert (answer.status_code, "brackets" in answer.json()["detail"]) == (400, True)
+
+
+async def test_bodies_of_which_the_rest_never_comes_keep_nobody_from_memory(tenant: Tenant, instance: Instance) -> None:
+    """As much as would take all of it, were it held: from several operators of several tenants."""
+    others = [await instance.tenant() for _ in range(4)]
+    waiting, end = asyncio.Event(), asyncio.Event()
+    begun = 0
+
+    async def unfinished() -> AsyncIterator[bytes]:
+        nonlocal begun
+        for _ in range(8):
+            yield b" " * 1_048_576
+        begun += 1
+        if begun == 12:
+            waiting.set()
+        await end.wait()
+        yield b"[]"
+
+    length = {"Content-Type": "application/json", "Content-Length": str(8 * 1_048_576 + 2)}
+    tasks = [
+        asyncio.create_task(one.http.post("/api/v1/events", content=unfinished(), headers=length))
+        for one in others
+        for _ in range(3)
+    ]
+    await asyncio.wait_for(waiting.wait(), 20)
+    events = json.dumps([{"message": "x" * 100_000, "source": "a"}] * 30).encode()
+    began = time.monotonic()
+    answer = await tenant.http.post("/api/v1/events", content=events, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 202, answer.text
+    assert time.monotonic() - began < _SOON
+    end.set()
+    for finished in await asyncio.gather(*tasks):
+        assert "holds no event" in finished.text

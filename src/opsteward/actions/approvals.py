@@ -13,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.accounts.account_creators import ancestry_of
+from opsteward.accounts.account_creators import Ancestry, ancestry_of
 from opsteward.accounts.actors import Actors, actors_of
 from opsteward.accounts.four_eyes import SecondPerson
 from opsteward.accounts.types import Identity
@@ -127,9 +127,35 @@ class Approvals:
         """Say yes or no to each of these plans, in one transaction. What can't be decided is told and holds up no
         other; a failure of the database undoes the whole set."""
         rows = await self._locked(session, [item.id for item in items])
-        done = [await self._decide_one(session, verdict, item, rows.get(item.id), by, reason) for item in items]
-        decided = sum(one.outcome in (Outcome.APPROVED, Outcome.REFUSED) for one in done)
-        return DecidedSet(verdict=verdict, decided=decided, not_decided=len(done) - decided, items=done)
+        ancestry = await ancestry_of(session, by) if verdict == "approve" else None
+        taken: list[tuple[Approval, ActionRun]] = []
+        done = [self._judge(verdict, item, rows.get(item.id), by, ancestry, taken) for item in items]
+        word = "approved" if verdict == "approve" else "refused"
+        await self._action_service.decide(session, taken, word, by=by, reason=reason)
+        return DecidedSet(verdict=verdict, decided=len(taken), not_decided=len(done) - len(taken), items=done)
+
+    def _judge(
+        self,
+        verdict: Verdict,
+        item: ToDecide,
+        row: tuple[Approval, ActionRun] | None,
+        by: Identity,
+        ancestry: Ancestry | None,
+        taken: list[tuple[Approval, ActionRun]],
+    ) -> DecidedOne:
+        """The answer for one of a set; those that can be decided are added to `taken`."""
+        outcome, detail = _obstacle(item, row)
+        if row is None or outcome is not None:
+            return DecidedOne(id=item.id, outcome=outcome or Outcome.NOT_FOUND, detail=detail, what=_what(row))
+        try:
+            if ancestry is not None:
+                self._action_service.check_approver(*row, by, ancestry)
+        except Denied as error:
+            detail = f"{error.detail}: {error.remedy}" if error.remedy else error.detail
+            return DecidedOne(id=item.id, outcome=Outcome.DENIED, detail=detail, what=_what(row))
+        taken.append(row)
+        outcome = Outcome.APPROVED if verdict == "approve" else Outcome.REFUSED
+        return DecidedOne(id=item.id, outcome=outcome, detail=None, what=_what(row))
 
     async def _locked(self, session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, tuple[Approval, ActionRun]]:
         """All rows at once, runs before approvals and each in one order: two sets at a time wait, and don't cross."""
@@ -149,31 +175,6 @@ class Approvals:
             .with_for_update()
         )
         return {one.id: (one, by_id[one.action_run_id]) for one in approvals}
-
-    async def _decide_one(
-        self,
-        session: AsyncSession,
-        verdict: Verdict,
-        item: ToDecide,
-        row: tuple[Approval, ActionRun] | None,
-        by: Identity,
-        reason: str | None,
-    ) -> DecidedOne:
-        outcome, detail = _obstacle(item, row)
-        if outcome is None:
-            try:
-                if verdict == "approve":
-                    await self._action_service.approve(
-                        session, approval_id=item.id, plan_hash=item.plan_hash, by=by, reason=reason
-                    )
-                else:
-                    await self._action_service.refuse(session, approval_id=item.id, by=by, reason=reason)
-            except Denied as error:  # raised before anything is written
-                outcome, detail = Outcome.DENIED, f"{error.detail}: {error.remedy}" if error.remedy else error.detail
-            else:
-                outcome = Outcome.APPROVED if verdict == "approve" else Outcome.REFUSED
-        what = str((row[1].plan or {}).get("summary") or row[1].action) if row is not None else None
-        return DecidedOne(id=item.id, outcome=outcome, detail=detail, what=what)
 
     async def _conditions(self, session: AsyncSession, wanted: ApprovalFilter) -> list[sa.ColumnElement[bool]]:
         found: list[sa.ColumnElement[bool]] = [Approval.tenant_id == tenant_of(session)]
@@ -262,6 +263,10 @@ class Approvals:
 
 def _nothing_foreseen(_: Sequence[str]) -> None:
     """Nobody asks, or nothing waits."""
+
+
+def _what(row: tuple[Approval, ActionRun] | None) -> str | None:
+    return str((row[1].plan or {}).get("summary") or row[1].action) if row is not None else None
 
 
 def _obstacle(item: ToDecide, row: tuple[Approval, ActionRun] | None) -> tuple[Outcome | None, str | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -13,12 +15,23 @@ from opsteward.actions.types import ActionChanged
 from opsteward.actions.views import view_of_run
 from opsteward.core import durable
 from opsteward.core.bus import Bus
+from opsteward.core.db import tenant_of
 from opsteward.core.ids import derived_id
 from opsteward.core.json_types import JsonObject
 from opsteward.telemetry import audit
 
 PLAN_WORKFLOW = "actions.plan"
 EXECUTE_WORKFLOW = "actions.execute"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of a run. A repeated one (same `key`, by default `what`) leaves one audit entry."""
+
+    run: ActionRun
+    what: str
+    key: str = ""
+    extra: JsonObject = field(default_factory=dict)
 
 
 async def record_step(
@@ -31,21 +44,45 @@ async def record_step(
     key: str = "",
     extra: JsonObject | None = None,
 ) -> None:
-    """Audit one step of a run and tell the bus; a repeated step (same `key`, by default `what`) leaves one entry."""
-    key = key or what
+    """Audit one step of a run and tell the bus."""
+    await record_steps(session, bus, [Step(run=run, what=what, key=key, extra=extra or {})], actor=actor)
+
+
+async def record_steps(session: AsyncSession, bus: Bus, steps: Sequence[Step], *, actor: str) -> None:
+    """Audit the steps of many runs and tell the bus, in a number of statements that does not grow with theirs."""
     await session.flush()
-    await audit.record(
+    await audit.record_all(
         session,
-        actor=actor,
-        verb=f"action.{what}",
-        object_type="action",
-        object_id=str(run.id),
-        detail={"action": run.action, "target": run.target_key, "plan_hash": plan_hash(run), **(extra or {})},
-        entry_id=derived_id(run.id, key),
+        [
+            {
+                "id": derived_id(step.run.id, step.key or step.what),
+                "actor": actor,
+                "verb": f"action.{step.what}",
+                "object_type": "action",
+                "object_id": str(step.run.id),
+                "detail": {
+                    "action": step.run.action,
+                    "target": step.run.target_key,
+                    "plan_hash": plan_hash(step.run),
+                    **step.extra,
+                },
+            }
+            for step in steps
+        ],
     )
-    reason = str(extra["reason"]) if extra and extra.get("reason") else None
-    view = view_of_run(run)
-    await bus.publish(session, ActionChanged(run=view, key=key, reply_to=run.reply_to, actor=actor, reason=reason))
+    await bus.publish_all(
+        session,
+        [
+            ActionChanged(
+                run=view_of_run(step.run),
+                key=step.key or step.what,
+                reply_to=step.run.reply_to,
+                actor=actor,
+                reason=str(step.extra["reason"]) if step.extra.get("reason") else None,
+            )
+            for step in steps
+        ],
+    )
 
 
 async def enqueue_plan(session: AsyncSession, run: ActionRun, *, suffix: str = "plan") -> None:
@@ -56,6 +93,18 @@ async def enqueue_plan(session: AsyncSession, run: ActionRun, *, suffix: str = "
 async def enqueue_execution(session: AsyncSession, run: ActionRun, *, suffix: str) -> None:
     """The run goes on, by what was decided; the same `suffix` again does nothing."""
     await _enqueue(session, EXECUTE_WORKFLOW, run.tenant_id, run.id, suffix=suffix, priority=2)
+
+
+async def enqueue_executions(session: AsyncSession, suffixes: Mapping[UUID, str]) -> None:
+    """As `enqueue_execution`, for many runs at once."""
+    tenant_id = str(tenant_of(session))
+    runs = [
+        durable.Enqueued(
+            workflow_id=_workflow_id(run_id, suffix), arguments={"tenant_id": tenant_id, "run_id": str(run_id)}
+        )
+        for run_id, suffix in suffixes.items()
+    ]
+    await durable.enqueue_all(session, workflow=EXECUTE_WORKFLOW, all_of=runs, priority=2)
 
 
 async def enqueue_look(
@@ -78,8 +127,12 @@ async def _enqueue(
     await durable.enqueue(
         session,
         workflow=workflow,
-        workflow_id=f"action:{run_id}:{suffix}",
+        workflow_id=_workflow_id(run_id, suffix),
         arguments={"tenant_id": str(tenant_id), "run_id": str(run_id)},
         priority=priority,
         not_before=not_before,
     )
+
+
+def _workflow_id(run_id: UUID, suffix: str) -> str:
+    return f"action:{run_id}:{suffix}"

@@ -15,13 +15,20 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.accounts.account_creators import ancestry_of
+from opsteward.accounts.account_creators import Ancestry, ancestry_of
 from opsteward.accounts.four_eyes import SecondPerson
 from opsteward.accounts.named_actors import Said, with_actors
 from opsteward.accounts.types import Identity
 from opsteward.actions import freezes, queries
 from opsteward.actions.models import ActionRun, Approval
-from opsteward.actions.recording import enqueue_execution, enqueue_plan, record_step
+from opsteward.actions.recording import (
+    Step,
+    enqueue_execution,
+    enqueue_executions,
+    enqueue_plan,
+    record_step,
+    record_steps,
+)
 from opsteward.actions.types import ActionView, ApprovalView, FreezeView, NewAction, RunStatus
 from opsteward.actions.views import view_of_approval, view_of_freeze, view_of_run
 from opsteward.contracts.action import Risk
@@ -145,12 +152,18 @@ class ActionService:
         approval, run = await self._pending(session, approval_id)
         if approval.expires_at <= now():
             raise Conflict("this approval has expired", remedy="request the action again")
-        if by.actor in run.requesters:
-            raise Denied("who requested an action can't approve it", remedy="ask another operator")
         if plan_hash != approval.plan_hash or plan_hash != queries.plan_hash(run):
             raise Conflict("the plan is not the one you approve: it has changed", remedy="read it again, then decide")
-        approval.making = await self._second_person.check(session, by=by, requesters=run.requesters)
-        return await self._decide(session, approval, run, "approved", by, reason)
+        self.check_approver(approval, run, by, await ancestry_of(session, by))
+        await self.decide(session, [(approval, run)], "approved", by=by, reason=reason)
+        return view_of_approval(approval, run)
+
+    def check_approver(self, approval: Approval, run: ActionRun, by: Identity, ancestry: Ancestry) -> None:
+        """Note how who approves was made by the requester, if they were. Raises Denied for the requester and who is
+        too newly of the requester's making."""
+        if by.actor in run.requesters:
+            raise Denied("who requested an action can't approve it", remedy="ask another operator")
+        approval.making = self._second_person.judge(ancestry, run.requesters)
 
     async def refuse(
         self,
@@ -166,7 +179,8 @@ class ActionService:
         approval, run = await self._pending(session, approval_id)
         if plan_hash not in (None, approval.plan_hash):
             raise Conflict("the plan is not the one you refuse: it has changed", remedy="read it again, then decide")
-        return await self._decide(session, approval, run, "refused", by, reason)
+        await self.decide(session, [(approval, run)], "refused", by=by, reason=reason)
+        return view_of_approval(approval, run)
 
     async def withdraw(self, session: AsyncSession, *, incident_id: UUID) -> None:
         """The incident is over: what still waits for an approval because of it is not wanted any more."""
@@ -198,27 +212,36 @@ class ActionService:
             raise Conflict(f"this approval is {approval.status} already")
         return approval, run
 
-    async def _decide(
-        self, session: AsyncSession, approval: Approval, run: ActionRun, decision: str, by: Identity, reason: str | None
-    ) -> ApprovalView:
-        approval.status = decision
-        approval.decided_by = by.actor
-        approval.decided_at = now()
-        approval.reason = reason
-        if decision == "approved":
-            run.status = RunStatus.APPROVED
-        await session.flush()
-        extra: JsonObject = {
-            "plan_hash": approval.plan_hash,
-            "decided_by_an_operator_of_the_requesters_making": approval.making is not None,
-        }
-        if approval.making is not None:
-            extra["making"] = approval.making["chain"]
-        if reason:
-            extra["reason"] = reason
-        await self._record(session, run, f"approval.{decision}", actor=by.actor, extra=extra)
-        await enqueue_execution(session, run, suffix=f"decided {approval.plan_hash[:16]}")
-        return view_of_approval(approval, run)
+    async def decide(
+        self,
+        session: AsyncSession,
+        pairs: Sequence[tuple[Approval, ActionRun]],
+        decision: str,
+        *,
+        by: Identity,
+        reason: str | None,
+    ) -> None:
+        """Decide on these, which are locked, wait and were checked, in a number of statements that does not grow with
+        theirs."""
+        steps, at = [], now()
+        for approval, run in pairs:
+            approval.status, approval.decided_by, approval.decided_at = decision, by.actor, at
+            approval.reason = reason
+            if decision == "approved":
+                run.status = RunStatus.APPROVED
+            extra: JsonObject = {
+                "plan_hash": approval.plan_hash,
+                "decided_by_an_operator_of_the_requesters_making": approval.making is not None,
+            }
+            if approval.making is not None:
+                extra["making"] = approval.making["chain"]
+            if reason:
+                extra["reason"] = reason
+            steps.append(Step(run=run, what=f"approval.{decision}", extra=extra))
+        if steps:
+            await record_steps(session, self._bus, steps, actor=by.actor)
+            suffixes = {run.id: f"decided {approval.plan_hash[:16]}" for approval, run in pairs}
+            await enqueue_executions(session, suffixes)
 
     async def _record(
         self,

@@ -149,7 +149,13 @@ def build_app(services: ApiServices, *, lifespan: Lifespan[FastAPI] | None = Non
     app.add_middleware(ConcurrencyLimit, concurrency_limit=capacity.concurrency_limit, patience=capacity.patience)
     if traces.on():
         app.add_middleware(Traced)
-    app.add_middleware(Guard, settings=settings, capacity=capacity, recognise=partial(recognise, services=services))
+    app.add_middleware(
+        Guard,
+        settings=settings,
+        capacity=capacity,
+        recognise=partial(recognise, services=services),
+        spool_folder=services.settings.core.home,
+    )
     app.add_middleware(ScimErrors)
     app.add_middleware(ProtocolAnswers)
     app.add_middleware(Measured)

@@ -13,7 +13,8 @@ from opsteward.core.fair_share import FairShare, Party
 #: Where the guard leaves who asks, for whom it counts, and the request's turn, in the ASGI scope.
 IDENTITY, PARTY, TURN = "opsteward.asks", "opsteward.party", "opsteward.turn"
 
-_BODY_BYTES = 64 * 1024 * 1024  # of all bodies that are held, those that still come included
+_BODY_BYTES = 64 * 1024 * 1024  # of all bodies that are held; of those that still come, what is not on disk
+_SPOOLED_BYTES = 1024 * 1024 * 1024  # of large bodies that still come, on disk
 _PARSED_BYTES = 48 * 1024 * 1024  # of bodies and their values that are worked on
 _UPLOADS = 4  # files that are read piece by piece
 _WAITS = 64  # requests that wait for what they began
@@ -25,6 +26,7 @@ class Capacity:
 
     concurrency_limit: FairShare
     bodies: FairShare
+    spooled: FairShare
     parsed: FairShare
     uploads: FairShare
     waits: FairShare
@@ -37,6 +39,7 @@ class Capacity:
         return cls(
             concurrency_limit=FairShare(at_once),
             bodies=FairShare(max(_BODY_BYTES, settings.max_ingest_bytes), waiting_limit=100),
+            spooled=FairShare(max(_SPOOLED_BYTES, settings.max_ingest_bytes), waiting_limit=100),
             parsed=FairShare(_PARSED_BYTES, waiting_limit=100),
             uploads=FairShare(_UPLOADS, waiting_limit=20),
             waits=FairShare(_WAITS, waiting_limit=0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -84,7 +85,7 @@ class Subscriptions:
         bus.subscribe(HealthChanged, self.health_becomes_event)
         bus.subscribe(IncidentOpened, self.incident_is_worked_on)
         bus.subscribe(IncidentRaised, self.decision_is_done)
-        bus.subscribe(ActionChanged, self.action_is_told)
+        bus.subscribe_sets(ActionChanged, self.actions_are_told)
         bus.subscribe(IncidentChanged, self.incident_is_announced)
         bus.subscribe(SystemsChanged, self.systems_are_announced)
         bus.subscribe(AgentReported, self.report_becomes_event)
@@ -152,28 +153,19 @@ class Subscriptions:
             ),
         )
 
-    async def action_is_told(self, session: AsyncSession, message: ActionChanged) -> None:
+    async def actions_are_told(self, session: AsyncSession, messages: Sequence[ActionChanged]) -> None:
         """Each step of an action is a line in its incident's timeline."""
-        run = message.run
-        await feed.announce(session, kind="action", object_id=str(run.id))
-        told = {"action_id": str(run.id), "action": run.action, "status": str(run.status)}
-        await record_changes(session, [Change("action_changed", told), *_of_approval(message)])
-        if message.reply_to is not None and run.status in ENDS:
-            await self._sessions.resume(session, session_id=message.reply_to, run_id=run.id)
-        if run.incident_id is None:
-            return
-        await timeline.add(
-            session,
-            incident_id=run.incident_id,
-            kind="action",
-            title=shortened(f"Action {run.action} {_in_words(message)}"),
-            detail=redact(_told(run.plan, run.proof, run.error))
-            | {"action_id": str(run.id), "action": run.action, "status": run.status, "step": message.key}
-            | ({"reason": message.reason} if message.reason else {}),
-            key=f"{run.id} {message.key}",
-            actor=message.actor,
-        )
-        await feed.announce(session, kind="incident", object_id=str(run.incident_id))
+        lines = []
+        for message in messages:
+            run = message.run
+            await feed.announce(session, kind="action", object_id=str(run.id))
+            told = {"action_id": str(run.id), "action": run.action, "status": str(run.status)}
+            await record_changes(session, [Change("action_changed", told), *_of_approval(message)])
+            if message.reply_to is not None and run.status in ENDS:
+                await self._sessions.resume(session, session_id=message.reply_to, run_id=run.id)
+            if run.incident_id is not None:
+                lines.append(_line_of(message, run.incident_id))
+        await timeline.add_all(session, lines)
 
     async def incident_is_announced(self, session: AsyncSession, message: IncidentChanged) -> None:
         if message.status == IncidentStatus.RESOLVED:
@@ -210,6 +202,20 @@ class Subscriptions:
             category="system_error",
         )
         await self._intake.take(session, events=[told], actor=LIFECYCLE)
+
+
+def _line_of(message: ActionChanged, incident_id: UUID) -> timeline.Line:
+    run = message.run
+    return timeline.Line(
+        incident_id=incident_id,
+        kind="action",
+        title=shortened(f"Action {run.action} {_in_words(message)}"),
+        detail=redact(_told(run.plan, run.proof, run.error))
+        | {"action_id": str(run.id), "action": run.action, "status": run.status, "step": message.key}
+        | ({"reason": message.reason} if message.reason else {}),
+        key=f"{run.id} {message.key}",
+        actor=message.actor,
+    )
 
 
 def _in_words(message: ActionChanged) -> str:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -53,6 +54,10 @@ GiveUp = Callable[..., Coroutine[object, object, None]]
 Moment = Literal["begin", "effect", "checkpoint"]
 StepObserver = Callable[[str, Moment], None]
 #: The workflows that the engine of this process has registered, by name.
+_ENQUEUE = sa.text(
+    "select count(opsteward.enqueue(:name, one.id, one.arguments, :version, :priority, one.not_before))"
+    " from json_to_recordset(cast(:rows as json)) as one(id text, arguments json, not_before bigint)"
+)
 _workflow_functions: dict[str, Callable[..., Coroutine[object, object, Any]]] = {}
 
 
@@ -89,16 +94,31 @@ async def enqueue(
 
     `arguments` are ids, never records: the engine's tables lie outside row-level security.
     """
-    await session.execute(
-        sa.text("select opsteward.enqueue(:name, :id, cast(:arguments as json), :version, :priority, :not_before)"),
+    one = Enqueued(workflow_id=workflow_id, arguments=arguments, not_before=not_before)
+    await enqueue_all(session, workflow=workflow, all_of=[one], priority=priority)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enqueued:
+    """One run of a workflow."""
+
+    workflow_id: str
+    arguments: JsonObject
+    not_before: datetime | None = None
+
+
+async def enqueue_all(session: AsyncSession, *, workflow: str, all_of: Sequence[Enqueued], priority: int = 3) -> None:
+    """As `enqueue`, for many runs of a workflow in one statement."""
+    rows = [
         {
-            "name": workflow,
-            "id": workflow_id,
-            "arguments": canonical_json(arguments),
-            "version": ENGINE_VERSION,
-            "priority": priority,
-            "not_before": int(not_before.timestamp() * 1000) if not_before else None,
-        },
+            "id": one.workflow_id,
+            "arguments": one.arguments,
+            "not_before": int(one.not_before.timestamp() * 1000) if one.not_before else None,
+        }
+        for one in all_of
+    ]
+    await session.execute(
+        _ENQUEUE, {"name": workflow, "rows": canonical_json(rows), "version": ENGINE_VERSION, "priority": priority}
     )
 
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from itertools import islice
+from pathlib import Path
 from typing import Never
 from urllib.parse import parse_qsl
 
@@ -35,6 +36,7 @@ from opsteward.api.intake_credentials import (
     speaks_protocol,
 )
 from opsteward.api.middleware.content_encoding import expand_body
+from opsteward.api.middleware.spooled_body import HELD_BYTES, SpooledBody
 from opsteward.api.settings import ApiSettings
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import FieldProblem, Invalid, Malformed, OpsError, TooLarge, Unauthenticated
@@ -84,8 +86,18 @@ _MAX_PATH = 200
 class Guard:
     """Pure ASGI: it finds out who asks, then reads the body once, within the route's limit, and hands it on."""
 
-    def __init__(self, app: ASGIApp, *, settings: ApiSettings, capacity: Capacity, recognise: Recognise) -> None:
-        """`recognise` tells who a request's credential is of; it raises Unauthenticated or Denied."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        settings: ApiSettings,
+        capacity: Capacity,
+        recognise: Recognise,
+        spool_folder: Path | None = None,
+    ) -> None:
+        """`recognise` tells who a request's credential is of; it raises Unauthenticated or Denied. `spool_folder` is
+        where large bodies lie while they come."""
+        self._spool_folder = spool_folder
         self._app = app
         self._settings = settings
         self._capacity = capacity
@@ -174,14 +186,44 @@ class Guard:
             if len(declared) > 18 or int(declared) > limit:
                 raise _too_large(limit)
             size = int(declared)
-        if size > _FREE_BYTES:
-            await held.enter_async_context(self._capacity.bodies.of(party, size, patience=self._capacity.patience))
+        patience = self._capacity.patience
+        if size <= HELD_BYTES:
+            if size > _FREE_BYTES:
+                await held.enter_async_context(self._capacity.bodies.of(party, size, patience=patience))
+            return await self._received(request, limit)
+        # One of which the rest never comes keeps nobody else from memory: what of it is here lies on disk.
+        async with (
+            self._capacity.spooled.of(party, size, patience=patience),
+            AsyncExitStack() as coming,
+        ):
+            await coming.enter_async_context(self._capacity.bodies.of(party, HELD_BYTES, patience=patience))
+            body = SpooledBody(self._spool_folder)
+            try:
+                length = await self._received_into(body, request, limit)
+                await coming.aclose()
+                await held.enter_async_context(self._capacity.bodies.of(party, length, patience=patience))
+                return await body.read()
+            finally:
+                body.close()
+
+    async def _received(self, request: Request, limit: int) -> bytes:
+        body = SpooledBody(self._spool_folder)
+        await self._received_into(body, request, limit)
+        return await body.read()
+
+    async def _received_into(self, body: SpooledBody, request: Request, limit: int) -> int:
+        size = 0
         try:
             async with asyncio.timeout(_BODY_WITHIN):
-                return await _read(request, limit)
+                async for part in request.stream():
+                    size += len(part)
+                    if size > limit:
+                        raise _too_large(limit)
+                    await body.add(part)
         except TimeoutError:
             late = f"the body did not come within {_BODY_WITHIN:g} s"
             raise Malformed.field("body", late, "send it faster, or less at once") from None
+        return size
 
     async def _plain(self, request: Request, body: bytes, party: Party, held: AsyncExitStack) -> bytes:
         if "content-encoding" not in request.headers:
@@ -201,17 +243,6 @@ class Guard:
         if path.startswith(_SIGNED):
             return WEBHOOK_BYTES_LIMIT
         return self._settings.max_body_bytes if PARTY in request.scope else _OPEN_BYTES
-
-
-async def _read(request: Request, limit: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise _too_large(limit)
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _too_large(limit: int) -> TooLarge:

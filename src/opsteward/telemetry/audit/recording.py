@@ -51,11 +51,12 @@ async def record(
 
 
 async def record_all(session: AsyncSession, rows: Sequence[Mapping[str, object]]) -> None:
-    """Add many entries in one statement; each row gives actor, verb, object_type, object_id and detail."""
+    """Add many entries in one statement; each row gives actor, verb, object_type, object_id and detail, and an `id`
+    where it is a step that may be repeated: the second time does nothing."""
     if not rows:
         return
     common = {"tenant_id": tenant_of(session), "at": now(), "correlation_id": correlation_id.get()}
     writer = writer_of(session)
     whole = [{"id": uuid7(), "token_id": token_of(str(row["actor"])), **common, **row} for row in rows]
-    await session.execute(insert(AuditEntry), [writer.marked(row) for row in whole])
-    writer.note_written(session, len(rows))
+    added = await session.execute(_ADD, [writer.marked(row) for row in whole])
+    writer.note_written(session, len(added.all()))
