@@ -20,6 +20,7 @@ from opsteward.events.stack_traces import (
 )
 
 _NAME_LIMIT = 400  # characters of a name that take part
+_VALUE_LIMIT = 600  # of what an error says
 #: Where a function's name does not say of which module or class it is.
 _OF_MODULES = frozenset({"java", "csharp", "go", "elixir", "perl"})
 
@@ -32,12 +33,17 @@ def parsed_trace(context: Mapping[str, Json]) -> StackTrace | None:
         return None
     platform = context.get("platform")
     own, other = _grouped(stacks, platform if isinstance(platform, str) else "")
-    told = dict.fromkeys(
-        error_as_grouped(_text(e.get("type")), _text(e.get("value"), 600)) for e in errors[-ERROR_LIMIT:]
-    )
+    told = dict.fromkeys(_error(error, context) for error in errors[-ERROR_LIMIT:])
     if own:
         return StackTrace(tuple(told), tuple(own[:FRAME_LIMIT]), True)
     return StackTrace(tuple(told), tuple(other[:LIBRARY_FRAMES]), False)
+
+
+def _error(error: Mapping[str, Json], context: Mapping[str, Json]) -> tuple[str, str]:
+    """Type and text; of a message that an SDK gave a stack and so made an error of, the text before its values."""
+    kind = _text(error.get("type"))
+    said = _text(error.get("value"), _VALUE_LIMIT)
+    return error_as_grouped(kind, said if kind else (parsed_template(context) or said))
 
 
 def parsed_template(context: Mapping[str, Json]) -> str | None:
