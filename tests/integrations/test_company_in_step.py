@@ -2,7 +2,7 @@
 
 In full size by hand:
 
-    OPSTEWARD_TEST_PEOPLE=1000 python -m pytest tests/integrations/test_company_in_step.py -s
+    SYNC_TEST_PEOPLE=1000 python -m pytest tests/integrations/test_company_in_step.py -s
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from opsteward.integrations import files, ldap, mysql, postgresql, scim
 from support.instance import Instance, Tenant
 from support.syncing import Syncing
 
-PEOPLE = int(os.environ.get("OPSTEWARD_TEST_PEOPLE", "40"))
+PEOPLE = int(os.environ.get("SYNC_TEST_PEOPLE", "40"))
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """The plug is pulled in the middle of a sync, the directory's or ours: afterwards both sides agree, and nothing was
 written twice. An undo restores what was there. At ten points each, by hand:
 
-    OPSTEWARD_TEST_POINTS=10 python -m pytest tests/integrations/test_sync_interrupted.py -s
+    SYNC_TEST_POINTS=10 python -m pytest tests/integrations/test_sync_interrupted.py -s
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from opsteward.systems import record_connections
 from support.instance import Instance, Tenant
 from support.syncing import Syncing
 
-POINTS = int(os.environ.get("OPSTEWARD_TEST_POINTS", "1"))
+POINTS = int(os.environ.get("SYNC_TEST_POINTS", "1"))
 BASE = "ou=plug,dc=example,dc=org"
 ODD = ["Doe, John", 'a+b="c"', "日本 語", "#hash", "O'Neil"]
 TO_LDAP: dict[str, Any] = {

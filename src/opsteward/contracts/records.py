@@ -39,7 +39,7 @@ class Record:
     Binary values are base64 text under `{"base64": "..."}`. `version` is what a conditional write compares (an ETag, an
     entryCSN); `changed_at` is the system's own time of the last change, for the policy "newest". `active` is False for
     an account that is switched off there, None where the system has no such thing. `place` is its number in a list that
-    has an order, a file.
+    has an order, a file; `digest` what `RecordSource.digests` says of it.
     """
 
     native_id: str
@@ -48,6 +48,7 @@ class Record:
     changed_at: datetime | None = None
     active: bool | None = None
     place: int | None = None
+    digest: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +153,12 @@ class RecordSource(ABC):
         came before it is true but covers nothing. Raises NotFound for a resource that is not there.
         """
 
+    def digests(self, resource: str) -> AsyncIterator[bytes]:
+        """For each record of the list its native id and 32 hexadecimal digits that differ when anything in it does,
+        as lines of PostgreSQL's COPY: what a later read need not send. Nothing at all from a system that can't tell,
+        or whose list may not be whole."""
+        return _nothing()
+
 
 class RecordTarget(RecordSource):
     """A connector that can also change records."""
@@ -167,3 +174,9 @@ class RecordTarget(RecordSource):
     @abstractmethod
     async def get(self, resource: str, native_ids: Sequence[str]) -> Mapping[str, Record]:
         """These records as they are now, to verify a write or adopt; those that are not there are left out."""
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    none: tuple[bytes, ...] = ()
+    for block in none:
+        yield block

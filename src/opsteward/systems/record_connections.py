@@ -157,6 +157,11 @@ class GuardedRecords(RecordTarget):
         if not ended:
             raise BadReply("the read ended without saying what it covered")
 
+    async def digests(self, resource: str) -> AsyncIterator[bytes]:
+        blocks = self._source().digests(resource)
+        while (block := await self._bounded(lambda: anext(blocks, None))) is not None:
+            yield block
+
     async def close(self) -> None:
         """Give the connection back."""
         via, self._via = self._via, None

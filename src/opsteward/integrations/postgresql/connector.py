@@ -71,6 +71,9 @@ class PostgresConnector(Connector[PostgresConfig], RecordTarget):
     def read(self, resource: str, since: Cursor | None = None) -> AsyncIterator[Batch]:
         return self._tables.read(resource, since)
 
+    def digests(self, resource: str) -> AsyncIterator[bytes]:
+        return self._tables.digests(resource)
+
     async def get(self, resource: str, native_ids: Sequence[str]) -> Mapping[str, Record]:
         return await self._tables.get(resource, native_ids)
 

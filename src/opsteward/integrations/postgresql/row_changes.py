@@ -13,6 +13,9 @@ from opsteward.core.errors import BadReply
 
 #: The column by which a row's version is read beside its own columns.
 VERSION = "__opsteward_version"
+#: And the one with the digest of all of them.
+DIGEST = "__opsteward_digest"
+_OURS = frozenset({VERSION, DIGEST})
 
 
 def record_of(row: Mapping[str, Any], table: TableResource) -> Record | None:
@@ -24,8 +27,9 @@ def record_of(row: Mapping[str, Any], table: TableResource) -> Record | None:
     changed = row.get(table.changed) if table.changed else None
     return Record(
         native_id=str(json_value(row[table.key])),
-        values={name: json_value(value) for name, value in row.items() if name != VERSION},
+        values={name: json_value(value) for name, value in row.items() if name not in _OURS},
         version=row.get(VERSION),
+        digest=row.get(DIGEST),
         changed_at=changed if isinstance(changed, datetime) and changed.tzinfo else None,
         active=None if table.disabled is None else row.get(table.disabled.column) != table.disabled.value,
     )

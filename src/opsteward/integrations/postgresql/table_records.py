@@ -26,7 +26,7 @@ from opsteward.contracts.tables import TableResource
 from opsteward.core.errors import AuthFailed, BadReply, ConnectorError, Invalid, NotFound
 from opsteward.core.json_types import Json
 from opsteward.integrations.postgresql.client import PostgresClient, closing
-from opsteward.integrations.postgresql.row_changes import VERSION, delete, identifier, insert, record_of, update
+from opsteward.integrations.postgresql.row_changes import DIGEST, VERSION, delete, identifier, insert, record_of, update
 
 if TYPE_CHECKING:
     from psycopg.sql import Composable, Composed
@@ -34,6 +34,15 @@ if TYPE_CHECKING:
 _FETCH_TIMEOUT = 60.0  # seconds, for a thousand rows
 #: Rows whose transaction was open while we read are read again.
 _OVERLAP = "interval '5 minutes'"
+_BLOCK = 256 * 1024
+_UNIQUE = """
+select from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0] and a.attnotnull
+where i.indrelid = to_regclass(%s) and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null
+    and i.indnkeyatts = 1 and a.attname = %s
+    and a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'text'::regtype, 'varchar'::regtype,
+        'uuid'::regtype)
+limit 1
+"""
 _PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
@@ -83,7 +92,7 @@ class TableRecords:
 
     async def read(self, name: str, since: Cursor | None) -> AsyncIterator[Batch]:
         """One consistent snapshot; rows without a key of their own keep it from being whole."""
-        from psycopg.sql import SQL
+        from psycopg.sql import SQL, Identifier
 
         table = self._table(name)
         distinct = DistinctRecords()
@@ -96,6 +105,8 @@ class TableRecords:
                 await connection.execute(SQL("select (now() - " + _OVERLAP + ")::timestamptz as at"))
             ).fetchone()
             query, params = self._select(table, since)
+            if not note and await self._has_digests(connection, table):
+                query = SQL("select r.*, md5(r::text) as {} from ({}) as r").format(Identifier(DIGEST), query)
             async with connection.cursor(name="opsteward_records") as cursor:
                 async with asyncio.timeout(_FETCH_TIMEOUT):
                     await cursor.execute(query, params)
@@ -114,13 +125,53 @@ class TableRecords:
         kind = Coverage.CHANGES if table.deleted else Coverage.UPDATES
         yield Batch(cursor=cursor_now, coverage=kind if incremental else Coverage.FULL)
 
+    async def digests(self, name: str) -> AsyncIterator[bytes]:
+        """Of all rows by their keys; nothing where a key may stand twice, or rows may be hidden."""
+        from psycopg.sql import SQL, Identifier
+
+        table = self._table(name)
+        reader = self._client.another()
+        async with closing(reader), reader.session(limit=None) as connection, connection.transaction():
+            await connection.execute("set transaction isolation level repeatable read, read only")
+            await connection.execute(f"set local statement_timeout = {int(_FETCH_TIMEOUT * 1000)}")
+            if not await self._has_digests(connection, table) or await self._hidden_rows(connection, table):
+                return
+            query, params = self._select(table, None)
+            there = SQL("select r.{}::text, md5(r::text) from ({}) as r").format(Identifier(table.key), query)
+            if table.deleted is not None:
+                there = SQL("{} where r.{} is distinct from %s").format(there, Identifier(table.deleted.column))
+                params = [*params, table.deleted.value]
+            block = bytearray()
+            async with (
+                connection.cursor() as cursor,
+                cursor.copy(SQL("copy ({}) to stdout").format(there), params) as out,
+            ):
+                async for row in out:
+                    block += row
+                    if len(block) > _BLOCK:
+                        yield bytes(block)
+                        block.clear()
+            if block:
+                yield bytes(block)
+
+    @staticmethod
+    async def _has_digests(connection: Any, table: TableResource) -> bool:
+        """Whether the key can't stand twice, and says the same as text there as it does here."""
+        if table.query:
+            return False
+        found = await connection.execute(_UNIQUE, [identifier(table).as_string(connection), table.key])
+        return await found.fetchone() is not None
+
     async def get(self, name: str, native_ids: Sequence[str]) -> dict[str, Record]:
         """The rows with these keys."""
         from psycopg.sql import SQL, Identifier
 
         table = self._table(name)
         query, params = self._select(table, None)
-        wanted = SQL("select * from ({}) as r where r.{}::text = any(%s)").format(query, Identifier(table.key))
+        digest = SQL(", md5(r::text) as {}").format(Identifier(DIGEST)) if table.table else SQL("")
+        wanted = SQL("select r.*{} from ({}) as r where r.{}::text = any(%s)").format(
+            digest, query, Identifier(table.key)
+        )
         async with self._client.session() as connection:
             rows = await (await connection.execute(wanted, [*params, list(native_ids)])).fetchall()
         return {record.native_id: record for row in rows if (record := record_of(row, table)) is not None}

@@ -750,6 +750,7 @@ create table opsteward.sync_records (
     active boolean,
     changed_at timestamptz,
     gone boolean not null default false,
+    digest uuid,
     constraint pk_sync_records primary key (tenant_id, mapping_id, side, native_id)
 );
 create index ix_sync_records_key on opsteward.sync_records (tenant_id, mapping_id, side, key);

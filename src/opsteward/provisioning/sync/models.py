@@ -60,6 +60,8 @@ class SyncRecord(Base):
     active: Mapped[bool | None]
     changed_at: Mapped[datetime | None]
     gone: Mapped[bool] = mapped_column(server_default=sa.false())
+    #: What its system says of it, to find out later whether it has changed.
+    digest: Mapped[UUID | None]
 
 
 class SyncSeen(Base):

@@ -16,9 +16,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.contracts.records import Batch, Coverage, Cursor, Record, RecordSource
+from opsteward.contracts.records import MAX_BATCH, Batch, Coverage, Cursor, Record, RecordSource, RecordTarget
+from opsteward.core.copy_stream import copy_stream
 from opsteward.core.db import Database, copy_text, leave_to_the_log_writer
-from opsteward.core.errors import BadReply
+from opsteward.core.errors import BadReply, ConnectorError
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.core.storable_text import storable
@@ -27,25 +28,26 @@ from opsteward.provisioning.sync.types import MappingDefinition, Side
 
 #: Records of one COPY.
 CHUNK = 10_000
-_COPY = "copy pg_temp.sync_stage (native_id, key, fields, version, active, changed_at) from stdin"
+_COPY = "copy pg_temp.sync_stage (native_id, key, fields, version, active, changed_at, digest) from stdin"
 _STAGE = sa.text("""
 create temp table sync_stage (
-    native_id text, key text, fields jsonb, version text, active boolean, changed_at timestamptz) on commit drop
+    native_id text, key text, fields jsonb, version text, active boolean, changed_at timestamptz, digest uuid)
+on commit drop
 """)
 _MERGE = sa.text("""
 insert into opsteward.sync_records as r
-    (tenant_id, mapping_id, side, native_id, key, hash, fields, version, active, changed_at)
+    (tenant_id, mapping_id, side, native_id, key, hash, fields, version, active, changed_at, digest)
 select distinct on (s.native_id) :tenant, :mapping, :side, s.native_id, s.key, s.hash, s.fields, s.version, s.active,
-    s.changed_at
+    s.changed_at, s.digest
 from (select *, md5(fields::text)::uuid as hash from pg_temp.sync_stage) s
 -- what is as it was is left out here: a conflict that updates nothing would still lock its row
 left join opsteward.sync_records o on o.tenant_id = :tenant and o.mapping_id = :mapping and o.side = :side
     and o.native_id = s.native_id
 where o.native_id is null or o.hash <> s.hash or o.gone or o.active is distinct from s.active
-    or o.version is distinct from s.version
+    or o.version is distinct from s.version or o.digest is distinct from s.digest
 on conflict (tenant_id, mapping_id, side, native_id) do update set
     key = excluded.key, hash = excluded.hash, fields = excluded.fields, version = excluded.version,
-    active = excluded.active, changed_at = excluded.changed_at, gone = false,
+    active = excluded.active, changed_at = excluded.changed_at, digest = excluded.digest, gone = false,
     base = case when r.pair_id is null or r.hash = excluded.hash then r.base else coalesce(r.base, r.fields) end
 """)
 _SEEN = sa.text("""
@@ -62,6 +64,24 @@ _ABSENT = """
 """
 _LISTED = """
  r.tenant_id = :tenant and r.mapping_id = :mapping and r.side = :side and r.native_id = any(cast(:ids as text[]))
+"""
+
+
+_HAS_DIGESTS = sa.text("""
+select exists (select from opsteward.sync_records r where r.tenant_id = :tenant and r.mapping_id = :mapping
+    and r.side = :side and r.digest is not null)
+""")
+_DIGESTS = sa.text("create temp table sync_digests (native_id text not null, digest uuid not null) on commit drop")
+_COPY_DIGESTS = "copy pg_temp.sync_digests (native_id, digest) from stdin"
+_CHANGED = sa.text("""
+select d.native_id from pg_temp.sync_digests d
+left join opsteward.sync_records r on r.tenant_id = :tenant and r.mapping_id = :mapping and r.side = :side
+    and r.native_id = d.native_id
+where r.native_id is null or r.gone or r.digest is distinct from d.digest limit :limit
+""")
+_NOT_TOLD = """
+ r.tenant_id = :tenant and r.mapping_id = :mapping and r.side = :side and not exists (
+    select from pg_temp.sync_digests s where s.native_id = r.native_id)
 """
 
 
@@ -90,6 +110,8 @@ class SideReader:
         """Read it all, or what changed since the cursor. Raises ConnectorError."""
         d = self._definition
         resource = d.source_resource if side == "source" else d.target_resource
+        if since is None and (found := await self._read_by_digests(side, resource, source)) is not None:
+            return found
         report, waiting, read_id = ReadReport(), list[Record](), uuid7()
         last: Batch | None = None
         merging: asyncio.Task[None] | None = None
@@ -125,16 +147,42 @@ class SideReader:
                 )
         return report
 
+    async def _read_by_digests(self, side: Side, resource: str, source: RecordSource) -> ReadReport | None:
+        """Only what is other than it was, where the system can tell; None where all has to be read."""
+        if not isinstance(source, RecordTarget):
+            return None
+        about: dict[str, object] = {"tenant": self._tenant, "mapping": self._mapping, "side": side}
+        try:
+            async with self._db.unit_of_work(self._tenant) as session:
+                if not await session.scalar(_HAS_DIGESTS, about):
+                    return None
+                await over_whole_lists(session)
+                await session.execute(_DIGESTS)
+                if not await copy_stream(session, _COPY_DIGESTS, source.digests(resource)):
+                    return None
+                total = int(await session.scalar(sa.text("select count(*) from pg_temp.sync_digests")) or 0)
+                changed = list(await session.scalars(_CHANGED, about | {"limit": max(CHUNK, total // 4)}))
+                if len(changed) >= max(CHUNK, total // 4):
+                    return None
+                await _forget(session, _NOT_TOLD, about)
+            for at in range(0, len(changed), MAX_BATCH):
+                records = await source.get(resource, changed[at : at + MAX_BATCH])
+                await self._merge(side, None, list(records.values()))
+        except ConnectorError:
+            return None  # the read of all says what is wrong
+        return ReadReport(records=total)
+
     def _about(self, side: Side, read_id: UUID) -> dict[str, object]:
         return {"tenant": self._tenant, "mapping": self._mapping, "side": side, "read": read_id}
 
-    async def _merge(self, side: Side, read_id: UUID, records: Sequence[Record]) -> None:
+    async def _merge(self, side: Side, read_id: UUID | None, records: Sequence[Record]) -> None:
         async with self._db.unit_of_work(self._tenant) as session:
             await leave_to_the_log_writer(session)
             await stage(session, self._definition, side, records)
-            about = self._about(side, read_id)
+            about = {"tenant": self._tenant, "mapping": self._mapping, "side": side}
             self._merged[side] += await merge(session, about)
-            await session.execute(_SEEN, about)
+            if read_id is not None:
+                await session.execute(_SEEN, {"tenant": self._tenant, "read": read_id})
         if self._merged[side] >= self._analyze_at[side]:
             self._analyze_at[side] *= 4
             async with self._db.unit_of_work(self._tenant) as session:
@@ -206,6 +254,7 @@ def _line(d: MappingDefinition, side: Side, record: Record) -> str:
         _escaped(record.version),
         "\\N" if record.active is None else "t" if record.active else "f",
         "\\N" if record.changed_at is None else record.changed_at.isoformat(),
+        record.digest or "\\N",
     )
     return "\t".join(columns) + "\n"
 
