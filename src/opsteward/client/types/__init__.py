@@ -108,11 +108,15 @@ from opsteward.client.types.events import (
 )
 from opsteward.client.types.signing_in import SignedIn, SignInIn
 from opsteward.client.types.sources import (
+    KeptBody,
     MappingPreview,
     MappingSampleIn,
     ReadEvent,
     Shape,
+    Signature,
+    SourceDetail,
     SourceInfo,
+    SourceSettingsIn,
     TakenFromSource,
 )
 from opsteward.client.types.standing_orders import (
@@ -275,6 +279,7 @@ __all__ = [
     "IncidentTimes",
     "IncidentView",
     "IssuedToken",
+    "KeptBody",
     "KindInfo",
     "LimitIn",
     "MaintenanceWindow",
@@ -330,8 +335,11 @@ __all__ = [
     "Shape",
     "SignInIn",
     "SignInLink",
+    "Signature",
     "SignedIn",
+    "SourceDetail",
     "SourceInfo",
+    "SourceSettingsIn",
     "Split",
     "Stage",
     "SubmittedTask",
