@@ -20,7 +20,9 @@ async def listening(tenant: Tenant, **settings: Any) -> AsyncIterator[SyslogList
     """It takes UDP and TCP unless told otherwise; once the block ends all that was read is stored."""
     given: dict[str, Any] = {"syslog_udp": "0", "syslog_tcp": "0", "syslog_senders": {"127.0.0.0/8": tenant.name}}
     services = tenant.instance.services
-    listener = SyslogListener(services.app, services.intake, SyslogSettings(**given | settings))
+    listener = SyslogListener(
+        services.app, services.intake, services.source_tallies, SyslogSettings(**given | settings)
+    )
     running = asyncio.create_task(listener.run())
     try:
         await asyncio.wait({running, waiting := asyncio.create_task(listener.listening.wait())},

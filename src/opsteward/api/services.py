@@ -22,6 +22,9 @@ from opsteward.directory.scim.settings import ScimSettings
 from opsteward.directory.users.service import Users
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
+from opsteward.events.sources.own_sources import OwnSources
+from opsteward.events.sources.taking import SourceIntake
+from opsteward.events.sources.tallies import SourceTallies
 from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.provisioning.sync.service import Syncs
 from opsteward.systems.service import Inventory
@@ -60,6 +63,9 @@ class ApiServices:
     approvals: Approvals
     incidents: Incidents
     intake: Intake
+    own_sources: OwnSources
+    source_tallies: SourceTallies
+    source_intake: SourceIntake
     orders: StandingOrders
     sessions: Sessions
     task_types: TaskRegistry

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from opsteward.accounts import queries, sessions, tenants, tokens
@@ -64,6 +64,8 @@ class Process:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(OpsError):
+            await self.services.source_tallies.flush()
         await in_thread(traces.stop)
         await self.services.web.close()
         await self.services.app.close()
@@ -89,7 +91,7 @@ class Process:
         from opsteward.events.sources.syslog.listener import SyslogListener
 
         services = self.services
-        await SyslogListener(services.app, services.intake, services.settings.syslog).run()
+        await SyslogListener(services.app, services.intake, services.source_tallies, services.settings.syslog).run()
 
     def _note_beat(self, taken: bool) -> None:
         self.parts["database"] = taken
@@ -131,6 +133,9 @@ def api_services_of(services: Services, readiness: Callable[[], dict[str, bool]]
         approvals=services.approvals,
         incidents=services.incidents,
         intake=services.intake,
+        own_sources=services.own_sources,
+        source_tallies=services.source_tallies,
+        source_intake=services.source_intake,
         orders=services.orders,
         sessions=services.sessions,
         task_types=services.task_types,
@@ -164,6 +169,9 @@ def console_services_of(services: Services, readiness: Callable[[], dict[str, bo
         action_service=services.action_service,
         approvals=services.approvals,
         incidents=services.incidents,
+        own_sources=services.own_sources,
+        source_tallies=services.source_tallies,
+        source_intake=services.source_intake,
         orders=services.orders,
         sessions=services.sessions,
         task_types=services.task_types,

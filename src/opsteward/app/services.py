@@ -42,6 +42,10 @@ from opsteward.directory.types import UsersEnrolled
 from opsteward.directory.users.service import Users
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
+from opsteward.events.sources.own_sources import OwnSources
+from opsteward.events.sources.sns import SnsMessages
+from opsteward.events.sources.taking import SourceIntake
+from opsteward.events.sources.tallies import SourceTallies
 from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.provisioning.access import AccessKeeping, access_task_type
 from opsteward.provisioning.directory_records import OwnDirectory
@@ -84,6 +88,9 @@ class Services:
     incidents: Incidents
     orders: StandingOrders
     intake: Intake
+    own_sources: OwnSources
+    source_tallies: SourceTallies
+    source_intake: SourceIntake
     sessions: Sessions
     task_types: TaskRegistry
     submission: Submission
@@ -182,6 +189,7 @@ def _wire(
     # one for each request that is let in: a connection made for a burst and closed after it costs more than the request
     held = min(core.database_pool_max, max(core.database_pool_size, settings.api.requests_at_once))
     web = Database(urls.web, name="web", session_info=writing, pool_size=held, pool_max=core.database_pool_max)
+    own_sources, tallies = OwnSources(box), SourceTallies(web)
     return Services(
         settings=settings,
         urls=urls,
@@ -196,6 +204,9 @@ def _wire(
         incidents=incidents,
         orders=orders,
         intake=intake,
+        own_sources=own_sources,
+        source_tallies=tallies,
+        source_intake=SourceIntake(intake, own_sources, tallies, SnsMessages(tuple(settings.sources.sns_endpoints))),
         sessions=sessions,
         task_types=task_types,
         submission=submission,

@@ -15,6 +15,7 @@ from opsteward.api.settings import ApiSettings
 from opsteward.core.settings import CoreSettings, SettingsGroup, read_groups, variables
 from opsteward.directory.imports.settings import ImportSettings
 from opsteward.directory.scim.settings import ScimSettings
+from opsteward.events.sources.settings import SourcesSettings
 from opsteward.events.sources.syslog.settings import SyslogSettings
 from opsteward.integrations.apprise.settings import NotifySettings
 from opsteward.systems.settings import SystemSettings
@@ -66,6 +67,7 @@ class Settings:
     troubleshooting: SessionSettings
     telemetry: TelemetrySettings
     notify: NotifySettings
+    sources: SourcesSettings
     syslog: SyslogSettings
     integrations: IntegrationSettings
 

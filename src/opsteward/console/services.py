@@ -17,6 +17,9 @@ from opsteward.core.settings import SettingsGroup
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.users.service import Users
 from opsteward.events.incidents import Incidents
+from opsteward.events.sources.own_sources import OwnSources
+from opsteward.events.sources.taking import SourceIntake
+from opsteward.events.sources.tallies import SourceTallies
 from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.provisioning.sync.service import Syncs
 from opsteward.systems.service import Inventory
@@ -41,6 +44,9 @@ class ConsoleServices:
     action_service: ActionService
     approvals: Approvals
     incidents: Incidents
+    own_sources: OwnSources
+    source_tallies: SourceTallies
+    source_intake: SourceIntake
     orders: StandingOrders
     sessions: Sessions
     task_types: TaskRegistry

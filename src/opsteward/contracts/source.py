@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -35,6 +35,30 @@ class Shape(BaseModel):
     link: Expression | None = None
 
 
+class Signature(BaseModel):
+    """How a vendor signs what it sends. `signed` is what the signature is over, of {body}, {timestamp} and {id}."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: `hmac`: over the body with the secret; `token`: the secret itself stands in the header.
+    scheme: Literal["hmac", "token"] = "hmac"
+    header: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,60}$")]
+    algorithm: Literal["sha256", "sha1", "sha512"] = "sha256"
+    encoding: Literal["hex", "base64"] = "hex"
+    #: What stands before each signature in the header, as "sha256=" or "v1="; parts without it are none.
+    prefix: Annotated[str, Field(max_length=20)] = ""
+    #: What stands between several signatures of one header.
+    separator: Annotated[str, Field(max_length=3)] = ","
+    signed: Annotated[str, Field(max_length=60)] = "{body}"
+    #: The header of the time in seconds since 1970; or "t=" for the part of the signature's own header that begins so.
+    timestamp: Annotated[str, Field(max_length=60)] = ""
+    id_header: Annotated[str, Field(max_length=60)] = ""
+    #: How far the time may lie from ours, in seconds.
+    tolerance: Annotated[int, Field(ge=1, le=3600)] = 300
+    #: Of Standard Webhooks: the secret is base64 after this prefix.
+    secret_prefix: Annotated[str, Field(max_length=20)] = ""
+
+
 class SourceMapping(BaseModel):
     """A source: its name in the intake's address, other names that it goes by, and the forms of its bodies."""
 
@@ -47,4 +71,6 @@ class SourceMapping(BaseModel):
     documentation: str = ""
     #: How to point the vendor's product here.
     setup: str = ""
+    #: How its vendor signs, checked once the tenant has given the source a secret.
+    signature: Signature | None = None
     shapes: tuple[Shape, ...] = ()

@@ -159,6 +159,53 @@ class TimelineEntry(TenantRow, Base):
     detail: Mapped[JsonObject]
 
 
+class SourceSettingsRow(Base):
+    """What a tenant has set for a source: its own forms, how it is signed, topics that it takes."""
+
+    __tablename__ = "source_settings"
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(primary_key=True)
+    settings: Mapped[JsonObject]
+    secret_sealed: Mapped[bytes | None]
+    changed_by: Mapped[str]
+    changed_at: Mapped[datetime]
+
+
+class SourceBody(TenantRow, Base):
+    """A body as it came, kept to look at and to be read again: those of no known form, and the last of the others."""
+
+    __tablename__ = "source_bodies"
+    __table_args__ = (sa.Index("ix_source_bodies_tenant_slug", "tenant_id", "slug", "mapped", sa.text("id desc")),)
+
+    slug: Mapped[str]
+    received_at: Mapped[datetime] = mapped_column(default=now)
+    kind: Mapped[str]
+    headers: Mapped[JsonObject]
+    body: Mapped[str]
+    mapped: Mapped[bool]
+    #: Why the source's own forms could not be used; mostly empty.
+    trouble: Mapped[str]
+    #: How many events it became, and the first of them.
+    reading: Mapped[JsonObject]
+
+
+class SourceCount(Base):
+    """How much came from a source."""
+
+    __tablename__ = "source_counts"
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(primary_key=True)
+    bodies: Mapped[int] = mapped_column(sa.BigInteger)
+    events: Mapped[int] = mapped_column(sa.BigInteger)
+    unmapped: Mapped[int] = mapped_column(sa.BigInteger)
+    refused: Mapped[int] = mapped_column(sa.BigInteger)
+    last_received_at: Mapped[datetime | None]
+    #: Why something was refused last.
+    last_refusal: Mapped[str]
+
+
 class StandingOrderVersion(TenantRow, Base):
     """The standing orders of a tenant as they were applied; the highest version is in force."""
 

@@ -15,25 +15,25 @@ from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.middleware.request_body import check_json
 from opsteward.api.rest.schemas.base import Input, Page
 from opsteward.api.routes import Routes
-from opsteward.contracts.source import Shape, SourceMapping
+from opsteward.contracts.source import Shape
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
 from opsteward.core.computing import compute
 from opsteward.core.errors import Invalid, Malformed
 from opsteward.core.json_types import Json, JsonObject
-from opsteward.events.sources.catalogue import all_sources, source_named
-from opsteward.events.sources.mapping import Reading, preview, read
+from opsteward.events.sources.catalogue import all_sources
+from opsteward.events.sources.mapping import preview
+from opsteward.events.sources.own_sources import KnownSource, SourceSettings
+from opsteward.events.sources.taking import Received, TakenFromSource
+from opsteward.events.sources.tallies import Tally, counts
 from opsteward.events.sources.unwrapping import storable
 from opsteward.events.sources.values import instant_of
-from opsteward.events.types import TakenEvent
 
 router = Routes(tags=["sources"])
 
 _NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
 _PREVIEW_SECONDS = 1.0  # of a processor
 _FORM = "application/x-www-form-urlencoded"
-#: Headers that tell what a body is; none that may hold a secret.
-_TELLING = ("x-github-event", "x-gitlab-event", "sentry-hook-resource", "x-amz-sns-message-type", "x-event-key")
 _ANY_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -47,23 +47,13 @@ _ANY_BODY: dict[str, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class TakenFromSource:
-    """How many events of the body are committed, and what became of each.
-
-    `mapped`: the body had a form that the source declares; otherwise its fields were found by their common names.
-    `left_out`: events past the limit of one request, which were not taken.
-    """
-
-    accepted: int
-    source: str
-    mapped: bool
-    left_out: int
-    events: list[TakenEvent]
-
-
-@dataclass(frozen=True, kw_only=True)
 class SourceInfo:
-    """A source: bodies of `title` are taken at `path`, also under its other names."""
+    """A source: bodies of `title` are taken at `path`, also under its other names.
+
+    `shapes`: how many forms ship; `own_shapes`: how many the tenant has set. `signed`: what is not signed with the
+    source's secret, or comes from no allowed topic, is refused; `can_sign`: how its sender signs is known. `unmapped`
+    bodies had no declared form.
+    """
 
     slug: str
     title: str
@@ -72,6 +62,16 @@ class SourceInfo:
     documentation: str
     setup: str
     shapes: int
+    own_shapes: int
+    shipped: bool
+    signed: bool
+    can_sign: bool
+    bodies: int
+    events: int
+    unmapped: int
+    refused: int
+    last_received_at: datetime | None
+    last_refusal: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,16 +122,14 @@ async def take_from_source(
 ) -> TakenFromSource:
     """Read it by the source's mapping; what that does not find is found by the names of common fields. The whole body
     stays with the events. A token may also come as basic auth's password, `X-Opsteward-Token` or `?token=`."""
-    mapping = source_named(source)
-    body = await in_thread(_parsed, await request.body(), _kind(request), services.settings.api.max_json_depth)
-    reading = await _read(mapping, body, request, services)
-    taken = await services.intake.take(session, events=reading.events, actor=identity.actor)
-    return TakenFromSource(
-        accepted=len(taken),
-        source=mapping.slug,
-        mapped=reading.shape is not None,
-        left_out=reading.left_out,
-        events=taken,
+    raw, kind = await request.body(), _kind(request)
+    body = await in_thread(parsed_body, raw, kind, services.settings.api.max_json_depth)
+    return await services.source_intake.take(
+        session,
+        name=source,
+        received=Received(raw=raw, body=body, kind=kind, headers=dict(request.headers)),
+        limit=services.settings.api.max_events_per_request,
+        actor=identity.actor,
     )
 
 
@@ -143,13 +141,19 @@ async def take_alerts(
     identity: Annotated[Identity, needs("events.write")],
 ) -> Response:
     """What Prometheus sends to an Alertmanager: an array of alerts; one whose `endsAt` has passed is over."""
-    body = await in_thread(_parsed, await request.body(), _kind(request), services.settings.api.max_json_depth)
+    raw, kind = await request.body(), _kind(request)
+    body = await in_thread(parsed_body, raw, kind, services.settings.api.max_json_depth)
     if not isinstance(body, list) or not all(isinstance(alert, dict) and "labels" in alert for alert in body):
         raise Malformed.field("body", "is no array of alerts with labels", "send what Prometheus sends")
     alerts: list[Json] = [{**alert, "status": _status(alert)} for alert in body if isinstance(alert, dict)]
     if alerts:
-        reading = await _read(source_named("alertmanager"), {"alerts": alerts}, request, services)
-        await services.intake.take(session, events=reading.events, actor=identity.actor)
+        await services.source_intake.take(
+            session,
+            name="alertmanager",
+            received=Received(raw=raw, body={"alerts": alerts}, kind=kind, headers=dict(request.headers)),
+            limit=services.settings.api.max_events_per_request,
+            actor=identity.actor,
+        )
     return Response(status_code=200)
 
 
@@ -159,17 +163,30 @@ def _status(alert: JsonObject) -> str:
 
 
 @router.get("/api/v1/sources")
-async def list_sources(services: ServicesDep, identity: Annotated[Identity, needs("events.read")]) -> Page[SourceInfo]:
-    """The products whose bodies are known, and where each is sent."""
-    return Page(items=[_info(mapping) for mapping in (await in_thread(all_sources)).values()])
+async def list_sources(
+    services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("events.read")]
+) -> Page[SourceInfo]:
+    """The products whose bodies are known, the tenant's own sources, where each is sent and how much came."""
+    await services.source_tallies.flush()
+    shipped = await in_thread(all_sources)
+    set_up = {one.slug: one for one in await services.own_sources.all(session)}
+    counted = await counts(session)
+    plain = [KnownSource(mapping=one, shipped=True, settings=SourceSettings()) for one in shipped.values()]
+    known = {one.slug: one for one in plain} | set_up
+    return Page(items=[source_info(known[slug], counted.get(slug, Tally())) for slug in sorted(known)])
 
 
 @router.post("/api/v1/sources/preview", summary="Try how a sample would be read")
-async def preview_mapping(body: MappingSampleIn, identity: Annotated[Identity, needs("events.read")]) -> MappingPreview:
+async def preview_mapping(
+    body: MappingSampleIn,
+    services: ServicesDep,
+    identity: Annotated[Identity, needs("events.read")],
+) -> MappingPreview:
     """The first 20 events; nothing is stored. With `shapes` a mapping of one's own is tried, in JMESPath."""
-    mapping = source_named(body.source)
-    if body.shapes is not None:
-        mapping = mapping.model_copy(update={"shapes": tuple(body.shapes)})
+    async with services.db.unit_of_work(identity.tenant_id) as session:  # done with before the computing begins
+        known = await services.own_sources.known(session, body.source)
+    own = known.settings.shapes if body.shapes is None else tuple(body.shapes)
+    mapping = known.mapping.model_copy(update={"shapes": own}) if own else known.mapping
     reading = await compute(_PREVIEW_SECONDS, preview, mapping, body.body, body.headers)
     return MappingPreview(
         shape=reading.shape,
@@ -191,17 +208,11 @@ async def preview_mapping(body: MappingSampleIn, identity: Annotated[Identity, n
     )
 
 
-async def _read(mapping: SourceMapping, body: Json, request: Request, services: ServicesDep) -> Reading:
-    headers = {name: request.headers[name] for name in _TELLING if name in request.headers}
-    limit = services.settings.api.max_events_per_request
-    return await in_thread(lambda: read(mapping, body, headers, limit=limit))
-
-
 def _kind(request: Request) -> str:
     return request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
 
 
-def _parsed(body: bytes, kind: str, max_depth: int) -> Json:
+def parsed_body(body: bytes, kind: str, max_depth: int) -> Json:
     """JSON whatever the content type says, lines of JSON, a form, or text."""
     if not body.strip():
         raise Invalid.field("body", "is empty", "send what the product sends")
@@ -228,13 +239,25 @@ def _form(body: bytes, max_depth: int) -> Json:
     return storable(fields)
 
 
-def _info(mapping: SourceMapping) -> SourceInfo:
+def source_info(source: KnownSource, tally: Tally) -> SourceInfo:
+    """A source as it is shown."""
+    mapping = source.mapping
     return SourceInfo(
         slug=mapping.slug,
-        title=mapping.title,
+        title=source.settings.title or mapping.title,
         path=f"/api/v1/intake/{mapping.slug}",
         aliases=list(mapping.aliases),
         documentation=mapping.documentation,
         setup=mapping.setup,
         shapes=len(mapping.shapes),
+        own_shapes=len(source.settings.shapes),
+        shipped=source.shipped,
+        signed=source.has_secret or bool(source.settings.topics),
+        can_sign=source.signature is not None,
+        bodies=tally.bodies,
+        events=tally.events,
+        unmapped=tally.unmapped,
+        refused=tally.refused,
+        last_received_at=tally.last_received_at,
+        last_refusal=tally.last_refusal,
     )

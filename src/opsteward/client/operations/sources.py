@@ -18,6 +18,39 @@ if TYPE_CHECKING:
     from opsteward.client import types
 
 
+def get_source(source: str | UUID) -> Call[types.SourceDetail]:
+    """A source with what is set for it; the secret is never shown."""
+    return Call("GET", f"/api/v1/sources/{path_id(source)}")
+
+
+def change_source(source: str | UUID, **fields: Unpack[types.SourceSettingsIn]) -> Call[types.SourceDetail]:
+    """Set forms of one's own, a secret, topics; a name that nothing ships for becomes a source of the tenant's
+    own."""
+    return Call("PATCH", f"/api/v1/sources/{path_id(source)}", fields)
+
+
+def reset_source(source: str | UUID) -> Call[None]:
+    """Take away all that was set for it; a source of one's own is gone with that."""
+    return Call("DELETE", f"/api/v1/sources/{path_id(source)}")
+
+
+def list_source_bodies(
+    source: str | UUID, *, before: str | None = None, limit: int | None = None
+) -> Call[Page[types.KeptBody]]:
+    """The last bodies, the newest first: all of no known form (up to 200), of the others a sample (up to 20)."""
+    return Call("GET", f"/api/v1/sources/{path_id(source)}/bodies", params={"before": before, "limit": limit})
+
+
+def get_source_body(source: str | UUID, body_id: str | UUID) -> Call[types.KeptBody]:
+    """A kept body with what it holds, as it came."""
+    return Call("GET", f"/api/v1/sources/{path_id(source)}/bodies/{path_id(body_id)}")
+
+
+def read_source_body(source: str | UUID, body_id: str | UUID) -> Call[types.TakenFromSource]:
+    """Take a kept body again, with the forms as they are now."""
+    return Call("POST", f"/api/v1/sources/{path_id(source)}/bodies/{path_id(body_id)}/read")
+
+
 def take_from_source(source: str | UUID) -> Call[types.TakenFromSource]:
     """Read it by the source's mapping; what that does not find is found by the names of common fields. The whole body
     stays with the events. A token may also come as basic auth's password, `X-Opsteward-Token` or `?token=`."""
@@ -30,7 +63,7 @@ def take_alerts() -> Call[Json]:
 
 
 def list_sources() -> Call[Page[types.SourceInfo]]:
-    """The products whose bodies are known, and where each is sent."""
+    """The products whose bodies are known, the tenant's own sources, where each is sent and how much came."""
     return Call("GET", "/api/v1/sources")
 
 

@@ -6,7 +6,7 @@ At run time these are the JSON documents themselves: a field that a newer instan
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from opsteward.client.types.events import TakenEvent
 from opsteward.core.json_types import Json
@@ -18,6 +18,21 @@ class Dsn(TypedDict):
     id: str
     number: int
     dsn: str
+
+
+class KeptBody(TypedDict):
+    """`mapped`: it had a form that is declared. `reading`: {count, first} of the events that it became. `body` is
+    given only where one is asked for."""
+
+    id: str
+    slug: str
+    received_at: str
+    kind: str
+    headers: dict[str, Json]
+    mapped: bool
+    trouble: str
+    reading: dict[str, Json]
+    body: NotRequired[str | None]
 
 
 class MappingPreview(TypedDict):
@@ -96,6 +111,34 @@ class Shape(TypedDict):
     link: NotRequired[str | None]
 
 
+class Signature(TypedDict):
+    """How a vendor signs what it sends. `signed` is what the signature is over, of {body}, {timestamp} and {id}."""
+
+    scheme: NotRequired[Literal["hmac", "token"]]
+    header: str
+    algorithm: NotRequired[Literal["sha256", "sha1", "sha512"]]
+    encoding: NotRequired[Literal["hex", "base64"]]
+    prefix: NotRequired[str]
+    separator: NotRequired[str]
+    signed: NotRequired[str]
+    timestamp: NotRequired[str]
+    id_header: NotRequired[str]
+    tolerance: NotRequired[int]
+    secret_prefix: NotRequired[str]
+
+
+class SourceDetail(TypedDict):
+    """A source with what ships for it (`shipped_shapes`) and what the tenant has set (`shapes`)."""
+
+    info: SourceInfo
+    shapes: list[Shape]
+    shipped_shapes: list[Shape]
+    signature: Signature | None
+    has_secret: bool
+    topics: list[str]
+    changed_at: str | None
+
+
 class SourceInfo(TypedDict):
     """A source: bodies of `title` are taken at `path`, also under its other names."""
 
@@ -106,6 +149,28 @@ class SourceInfo(TypedDict):
     documentation: str
     setup: str
     shapes: int
+    own_shapes: int
+    shipped: bool
+    signed: bool
+    can_sign: bool
+    bodies: int
+    events: int
+    unmapped: int
+    refused: int
+    last_received_at: str | None
+    last_refusal: str
+
+
+class SourceSettingsIn(TypedDict):
+    """What is to change; null takes it away, what is left out stays. `secret`: what the sender signs with; from then
+    on what is not signed is refused. `signature`: how it signs, where the source does not declare it. `topics`: of
+    SNS."""
+
+    title: NotRequired[str | None]
+    shapes: NotRequired[list[Shape] | None]
+    secret: NotRequired[str | None]
+    signature: NotRequired[Signature | None]
+    topics: NotRequired[list[str] | None]
 
 
 class TakenFromSource(TypedDict):

@@ -34,6 +34,17 @@ def _by_name() -> Mapping[str, SourceMapping]:
     return {alias: mapping for mapping in known.values() for alias in mapping.aliases} | dict(known)
 
 
+def is_source_name(name: str) -> bool:
+    """Whether a source could go by it."""
+    return _NAME.fullmatch(name.casefold()) is not None
+
+
+def slug_of(name: str) -> str:
+    """The slug that an alias stands for; any other name is its own."""
+    found = _by_name().get(name.casefold())
+    return found.slug if found else name.casefold()
+
+
 def source_named(name: str) -> SourceMapping:
     """The source of this name or alias. Raises NotFound, which names what takes a body of any product."""
     found = _by_name().get(name.casefold()) if _NAME.fullmatch(name.casefold()) else None

@@ -79,6 +79,9 @@ TENANT_TABLES = {
     "group_decisions": (WRITE, WRITE),
     "incident_objects": (ALL, ALL),
     "timeline_entries": (APPEND, APPEND),
+    "source_settings": (ALL, ALL),
+    "source_bodies": (ALL, ALL),
+    "source_counts": (WRITE, WRITE),
     "standing_order_versions": (APPEND, APPEND),
     "troubleshooting_sessions": (WRITE, WRITE),
 }

@@ -1062,6 +1062,43 @@ create table opsteward.timeline_entries (
 );
 create index ix_timeline_entries_tenant_incident on opsteward.timeline_entries (tenant_id, incident_id, at);
 
+create table opsteward.source_settings (
+    tenant_id uuid not null,
+    slug text not null,
+    settings jsonb not null,
+    secret_sealed bytea,
+    changed_by text not null,
+    changed_at timestamptz not null,
+    constraint pk_source_settings primary key (tenant_id, slug)
+);
+
+create table opsteward.source_bodies (
+    id uuid not null,
+    tenant_id uuid not null,
+    slug text not null,
+    received_at timestamptz not null,
+    kind text not null,
+    headers jsonb not null,
+    body text not null,
+    mapped boolean not null,
+    trouble text not null,
+    reading jsonb not null,
+    constraint pk_source_bodies primary key (id)
+);
+create index ix_source_bodies_tenant_slug on opsteward.source_bodies (tenant_id, slug, mapped, id desc);
+
+create table opsteward.source_counts (
+    tenant_id uuid not null,
+    slug text not null,
+    bodies bigint not null,
+    events bigint not null,
+    unmapped bigint not null,
+    refused bigint not null,
+    last_received_at timestamptz,
+    last_refusal text not null,
+    constraint pk_source_counts primary key (tenant_id, slug)
+);
+
 create table opsteward.standing_order_versions (
     id uuid not null,
     tenant_id uuid not null,

@@ -15,7 +15,7 @@ from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from uuid import UUID
 
-from opsteward.accounts.tenants import list_tenants
+from opsteward.accounts.tenants import DEFAULT_TENANT, list_tenants
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
 from opsteward.core.db import Database
@@ -26,12 +26,20 @@ from opsteward.events.sources.syslog.buffer import Line, LineBuffer
 from opsteward.events.sources.syslog.framing import Frames
 from opsteward.events.sources.syslog.message import event_of, parse
 from opsteward.events.sources.syslog.settings import SyslogSettings, host_and_port
+from opsteward.events.sources.tallies import SourceTallies
 from opsteward.events.types import NewEvent
 from opsteward.telemetry.metrics import SYSLOG_LINES
 
 log = get_logger(__name__)
 
+SLUG = "syslog"
 ACTOR = "system:syslog"
+_WHY = {
+    "sender": "from no network of OPSTEWARD_SYSLOG_SENDERS",
+    "connections": "too many connections at once",
+    "full": "more came than could be stored",
+    "unreadable": "refused by the intake",
+}
 _AT_ONCE, _BYTES_AT_ONCE = 1000, 2_000_000
 _READ_AT_ONCE = 65_536
 _QUIET = 0.25  # seconds after which a message with further lines is taken for whole
@@ -46,9 +54,10 @@ _KERNEL_BUFFER = 4_194_304
 class SyslogListener:
     """Of one process."""
 
-    def __init__(self, db: Database, intake: Intake, settings: SyslogSettings) -> None:
+    def __init__(self, db: Database, intake: Intake, tallies: SourceTallies, settings: SyslogSettings) -> None:
         self._db = db
         self._intake = intake
+        self._tallies = tallies
         self._settings = settings
         self._networks = sorted(settings.syslog_senders.items(), key=lambda pair: -pair[0].prefixlen)
         self._tenants: dict[str, UUID] = {}
@@ -221,6 +230,7 @@ class SyslogListener:
                 async with self._db.unit_of_work(tenant) as session:
                     await self._intake.take(session, events=events, actor=ACTOR)
                 SYSLOG_LINES.labels("taken").inc(len(events))
+                self._tallies.note_taken(tenant, SLUG, bodies=len(events), events=len(events))
                 return
             except Unavailable:
                 await asyncio.sleep(next(waits, _STORE_AGAIN_AFTER[-1]))
@@ -248,6 +258,10 @@ class SyslogListener:
     def _tell_refused(self) -> None:
         self._told_at = time.monotonic()
         for (why, sender), count in self._untold.items():
+            # what is of no tenant is told the first one: it is whose the installation is
+            tenant = self._tenant_of(sender) or self._tenants.get(DEFAULT_TENANT)
+            if tenant is not None and why != "cut":
+                self._tallies.note_refused(tenant, SLUG, f"{_WHY[why]} ({sender or 'any'})", number=count)
             log.warning("events.syslog.lines_refused", why=why, sender=sender, lines=count)
         self._untold.clear()
 

@@ -1,0 +1,182 @@
+"""Takes a body from a source: its signature is checked, it is read by the tenant's forms, then by those that ship, then
+by the names of common fields; its events are taken, the body is kept, and what came is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.core.blocking_calls import in_thread
+from opsteward.core.clock import now
+from opsteward.core.computing import TooExpensive, compute
+from opsteward.core.db import tenant_of
+from opsteward.core.errors import Invalid, OpsError, Unauthenticated
+from opsteward.core.json_types import Json, JsonObject
+from opsteward.events.intake import Intake
+from opsteward.events.sources import kept_bodies
+from opsteward.events.sources.kept_bodies import KeptBodies
+from opsteward.events.sources.mapping import Reading, read
+from opsteward.events.sources.own_sources import KnownSource, OwnSources
+from opsteward.events.sources.signatures import check_signature
+from opsteward.events.sources.sns import SnsMessages
+from opsteward.events.sources.tallies import SourceTallies
+from opsteward.events.types import TakenEvent
+from opsteward.telemetry import audit
+
+_OWN_FORMS_SECONDS = 1.0  # of a processor
+_TITLE_LIMIT = 300
+#: Headers that tell what a body is; none that may hold a secret.
+_TELLING = ("x-github-event", "x-gitlab-event", "sentry-hook-resource", "x-amz-sns-message-type", "x-event-key",
+            "x-mms-event")  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """A request of a source. `raw` is its body as it came, `body` what it holds; `headers` go by small letters."""
+
+    raw: bytes
+    body: Json
+    kind: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakenFromSource:
+    """How many events of the body are committed, and what became of each.
+
+    `mapped`: the body had a form that the source declares; otherwise its fields were found by their common names.
+    `left_out`: events past the limit of one request, which were not taken.
+    """
+
+    accepted: int
+    source: str
+    mapped: bool
+    left_out: int
+    events: list[TakenEvent]
+
+
+class SourceIntake:
+    """One per process."""
+
+    def __init__(self, intake: Intake, sources: OwnSources, tallies: SourceTallies, sns: SnsMessages) -> None:
+        self._intake = intake
+        self._sources = sources
+        self._tallies = tallies
+        self._sns = sns
+        self._kept = KeptBodies()
+
+    async def take(
+        self, session: AsyncSession, *, name: str, received: Received, limit: int, actor: str
+    ) -> TakenFromSource:
+        """Take it, `limit` events at most. Raises NotFound; Unauthenticated or Denied for what is not signed as it has
+        to be; and what the intake raises."""
+        source = await self._sources.known(session, name)
+        try:
+            await self._check(session, source, received, actor)
+            reading, trouble = await self._read(source, received.body, received.headers, limit)
+            taken = await self._intake.take(session, events=reading.events, actor=actor)
+        except OpsError as error:
+            self._tallies.note_refused(tenant_of(session), source.slug, error.detail)
+            raise
+        mapped = reading.shape is not None
+        await self._kept.keep(
+            session,
+            slug=source.slug,
+            raw=received.raw,
+            kind=received.kind,
+            headers=_told(received.headers),
+            mapped=mapped,
+            trouble=trouble,
+            reading=_summary(reading, taken),
+        )
+        self._tallies.note_taken(
+            tenant_of(session), source.slug, bodies=1, events=len(taken), unmapped=0 if mapped else 1
+        )
+        return _answer(source, reading, taken)
+
+    async def read_again(
+        self, session: AsyncSession, *, name: str, body_id: UUID, body: Json, limit: int, actor: str
+    ) -> TakenFromSource:
+        """Take a kept body once more, as the source's forms are now. `body`: what it holds. Raises NotFound."""
+        source = await self._sources.known(session, name)
+        kept = await kept_bodies.one(session, slug=source.slug, body_id=body_id)
+        headers = {name: str(value) for name, value in kept.headers.items()}
+        reading, trouble = await self._read(source, body, headers, limit)
+        taken = await self._intake.take(session, events=reading.events, actor=actor)
+        await kept_bodies.note_reading(
+            session,
+            body_id=kept.id,
+            mapped=reading.shape is not None,
+            trouble=trouble,
+            reading=_summary(reading, taken),
+        )
+        return _answer(source, reading, taken)
+
+    async def _check(self, session: AsyncSession, source: KnownSource, received: Received, actor: str) -> None:
+        if source.secret is not None:
+            if source.signature is None:
+                raise Unauthenticated(
+                    "this source has a secret, and nothing says how its sender signs",
+                    remedy="set its signature, or take the secret away",
+                )
+            check_signature(source.signature, source.secret, received.headers, received.raw, now())
+        if source.settings.topics:
+            await self._sns.check(received.body, source.settings.topics)
+            if (topic := await self._sns.confirm(received.body)) is not None:
+                await audit.record(
+                    session,
+                    actor=actor,
+                    verb="source.subscription_confirmed",
+                    object_type="source",
+                    object_id=source.slug,
+                    detail={"topic": topic},
+                )
+
+    @staticmethod
+    async def _read(source: KnownSource, body: Json, headers: Mapping[str, str], limit: int) -> tuple[Reading, str]:
+        """The reading, and why the tenant's own forms could not be used: their expressions are anybody's, and are
+        worked out where they can hurt nobody."""
+        told, trouble = _told(headers), ""
+        if source.settings.shapes:
+            own = source.mapping.model_copy(update={"shapes": source.settings.shapes})
+            try:
+                reading = await compute(_OWN_FORMS_SECONDS, read, own, body, told, limit=limit)
+                if reading.shape is not None:
+                    return reading, ""
+            except TooExpensive as error:
+                trouble = error.detail
+            except Invalid as error:
+                trouble = error.detail
+        return await in_thread(lambda: read(source.mapping, body, told, limit=limit)), trouble
+
+
+def _told(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers[name] for name in _TELLING if name in headers}
+
+
+def _summary(reading: Reading, taken: list[TakenEvent]) -> JsonObject:
+    first: JsonObject = {}
+    if reading.events:
+        event, became = reading.events[0], taken[0]
+        first = {
+            "title": event.message.strip().partition("\n")[0][:_TITLE_LIMIT],
+            "severity": became.severity,
+            "category": became.category,
+            "resolved": event.resolved,
+            "occurred_at": event.occurred_at.isoformat() if event.occurred_at else None,
+            "incident_id": str(became.incident_id) if became.incident_id else None,
+        }
+    return {"count": len(taken), "left_out": reading.left_out, "shape": reading.shape, "first": first}
+
+
+def _answer(source: KnownSource, reading: Reading, taken: list[TakenEvent]) -> TakenFromSource:
+    return TakenFromSource(
+        accepted=len(taken),
+        source=source.slug,
+        mapped=reading.shape is not None,
+        left_out=reading.left_out,
+        events=taken,
+    )
