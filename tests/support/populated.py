@@ -6,6 +6,7 @@ import hmac
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from time import time
 from typing import Any
@@ -72,6 +73,12 @@ async def populate(instance: Instance) -> Populated:
         "/api/v1/events",
         {"message": f"Out of memory in {mark}", "source": f"{mark}-host", "severity": "high", "error_type": mark},
     )
+    later = (now() + timedelta(hours=1)).isoformat()
+    silence = await post(
+        "/api/v1/silences", {"matchers": [f"source={mark}-quiet"], "reason": f"{mark} quiet", "ends_at": later}
+    )
+    rule = {"name": f"{mark}-rule", "source": [f"system={mark}"], "target": ["severity=low"], "equal": ["rack"]}
+    inhibition = await post("/api/v1/inhibitions", rule)
     log = {"title": mark, "severity": "low"}
     action = await post("/api/v1/actions", {"action": "log_only", "params": log, "reason": f"{mark} why"})
     session = await post("/api/v1/troubleshooting/sessions", {"complaint": f"{mark} is slow"})
@@ -110,6 +117,8 @@ async def populate(instance: Instance) -> Populated:
         "approval_id": str(approval_id),
         "freeze_id": str(freeze_id),
         "session_id": session["id"],
+        "silence_id": silence["id"],
+        "inhibition_id": inhibition["id"],
         "token_id": token["id"],
         "agent_id": agent["id"],
         "task_id": first["id"],

@@ -22,6 +22,7 @@ from opsteward.directory.scim.settings import ScimSettings
 from opsteward.directory.users.service import Users
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
+from opsteward.events.muting.service import Muting
 from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.provisioning.sync.service import Syncs
 from opsteward.systems.service import Inventory
@@ -60,6 +61,7 @@ class ApiServices:
     approvals: Approvals
     incidents: Incidents
     intake: Intake
+    muting: Muting
     orders: StandingOrders
     sessions: Sessions
     task_types: TaskRegistry

@@ -35,13 +35,18 @@ from opsteward.core.http_client import refuse_networks
 from opsteward.core.log import get_logger
 from opsteward.core.secret_key import load_secret, open_to_others
 from opsteward.core.settings import CoreSettings
+from opsteward.core.timers import Timers
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.imports.job_runner import Imports
 from opsteward.directory.imports.task import import_task_type
 from opsteward.directory.types import UsersEnrolled
 from opsteward.directory.users.service import Users
+from opsteward.events import flapping
+from opsteward.events.flapping import SETTLED
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
+from opsteward.events.muting.review import Review
+from opsteward.events.muting.service import SILENCE, Muting
 from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.provisioning.access import AccessKeeping, access_task_type
 from opsteward.provisioning.directory_records import OwnDirectory
@@ -83,6 +88,8 @@ class Services:
     incidents: Incidents
     orders: StandingOrders
     intake: Intake
+    muting: Muting
+    timers: Timers
     sessions: Sessions
     task_types: TaskRegistry
     submission: Submission
@@ -157,9 +164,13 @@ def _wire(
     action_service = ActionService(registry, inventory, bus, second_person)
     incidents = Incidents(bus)
     orders = StandingOrders(known_actions(registry))
-    intake = Intake(bus, incidents, orders, inventory)
+    review = Review(bus, inventory, orders)
+    intake = Intake(bus, incidents, orders, inventory, review)
+    muting = Muting(inventory, review)
     sessions = Sessions(inventory)
-    Subscriptions(intake=intake, incidents=incidents, action_service=action_service, sessions=sessions).connect(bus)
+    Subscriptions(
+        intake=intake, incidents=incidents, muting=muting, action_service=action_service, sessions=sessions
+    ).connect(bus)
     shipped = shipped_task_types(app, inventory, registry, settings.systems)
     imports = Imports(bus, settings.imports)
     shipped.append(welcome_task_type(app, action_service, configured=bool(settings.notify.users)))
@@ -193,6 +204,8 @@ def _wire(
         incidents=incidents,
         orders=orders,
         intake=intake,
+        muting=muting,
+        timers=_timers(muting, incidents),
         sessions=sessions,
         task_types=task_types,
         submission=submission,
@@ -207,4 +220,14 @@ def _wire(
         figures=Figures(web),
         feed=Feed(urls.web),
         witnesses=Witnesses(box.audit_key(), settings.home, settings.telemetry.audit_witnesses),
+    )
+
+
+def _timers(muting: Muting, incidents: Incidents) -> Timers:
+    """What is waited for, and who does it then."""
+    return Timers(
+        {
+            SILENCE: muting.silence_is_due,
+            SETTLED: partial(flapping.settle, incidents=incidents),
+        }
     )

@@ -20,12 +20,15 @@ from opsteward.events import timeline
 from opsteward.events.event_drafts import shortened
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import QUIET_ACTIONS, Intake
+from opsteward.events.muting.service import Muting
 from opsteward.events.types import (
     IncidentChanged,
     IncidentDecided,
+    IncidentDecidedAgain,
     IncidentOpened,
     IncidentRaised,
     IncidentStatus,
+    IncidentView,
     NewEvent,
 )
 from opsteward.systems.types import HealthChanged, KnownSystem, SystemsChanged
@@ -71,10 +74,17 @@ class Subscriptions:
     """Connects the rooms; `connect` is called once."""
 
     def __init__(
-        self, *, intake: Intake, incidents: Incidents, action_service: ActionService, sessions: Sessions
+        self,
+        *,
+        intake: Intake,
+        incidents: Incidents,
+        muting: Muting,
+        action_service: ActionService,
+        sessions: Sessions,
     ) -> None:
         self._intake = intake
         self._incidents = incidents
+        self._muting = muting
         self._action_service = action_service
         self._sessions = sessions
 
@@ -83,6 +93,7 @@ class Subscriptions:
         bus.subscribe(HealthChanged, self.health_becomes_event)
         bus.subscribe(IncidentOpened, self.incident_is_worked_on)
         bus.subscribe(IncidentRaised, self.decision_is_done)
+        bus.subscribe(IncidentDecidedAgain, self.incident_is_worked_on)
         bus.subscribe(ActionChanged, self.action_is_told)
         bus.subscribe(IncidentChanged, self.incident_is_announced)
         bus.subscribe(SystemsChanged, self.systems_are_announced)
@@ -107,13 +118,20 @@ class Subscriptions:
                     actor=MONITOR,
                     title=f"{message.system.name} is healthy again",
                     key="recovered",
+                    recovered=True,
                 )
 
-    async def incident_is_worked_on(self, session: AsyncSession, message: IncidentOpened) -> None:
+    async def incident_is_worked_on(self, session: AsyncSession, message: IncidentDecided) -> None:
         """What was decided is done through the door; a failing system is looked into at once."""
         await self.decision_is_done(session, message)
-        incident = message.incident
-        if incident.system_id is not None and incident.category == "system_error":
+        if not isinstance(message, IncidentDecidedAgain) or message.first:
+            await self._look_into(session, message.incident)
+
+    async def _look_into(self, session: AsyncSession, incident: IncidentView) -> None:
+        if incident.muted is not None or incident.system_id is None or incident.category != "system_error":
+            return
+        running = await self._sessions.page(session, incident_id=incident.id, limit=1)
+        if not running or running[0].outcome is not None:
             await self._sessions.start(
                 session,
                 trigger="incident",
@@ -129,7 +147,12 @@ class Subscriptions:
         await feed.announce(session, kind="incident", object_id=str(incident.id))
         opened = isinstance(message, IncidentOpened)
         await record_changes(session, [_incident_change(incident.id, incident.status, opened=opened)])
-        if message.action in QUIET_ACTIONS:
+        if message.action in QUIET_ACTIONS or incident.muted is not None:
+            return
+        once = _once(incident, message.action)
+        if isinstance(message, IncidentDecidedAgain) and await self._action_service.was_requested(
+            session, idempotency_key=once
+        ):
             return
         await self._action_service.request(
             session,
@@ -143,7 +166,7 @@ class Subscriptions:
                 },
                 reason=message.decided_by,
                 requested_by=f"standing-order:{message.standing_order}" if message.standing_order else TRIAGE,
-                idempotency_key=f"{incident.id}:{message.action}",
+                idempotency_key=once,
                 incident_id=incident.id,
                 standing_order=message.standing_order,
                 approval=message.approval,
@@ -175,7 +198,9 @@ class Subscriptions:
         await feed.announce(session, kind="incident", object_id=str(run.incident_id))
 
     async def incident_is_announced(self, session: AsyncSession, message: IncidentChanged) -> None:
+        """Who follows is told; the end of an incident ends what waits because of it."""
         if message.status == IncidentStatus.RESOLVED:
+            await self._muting.incident_is_over(session, incident_id=message.incident_id)
             await self._action_service.withdraw(session, incident_id=message.incident_id)
         await feed.announce(session, kind="incident", object_id=str(message.incident_id))
         await record_changes(session, [_incident_change(message.incident_id, message.status)])
@@ -209,6 +234,11 @@ class Subscriptions:
             category="system_error",
         )
         await self._intake.take(session, events=[told], actor=LIFECYCLE)
+
+
+def _once(incident: IncidentView, action: str) -> str:
+    """An action is done once for an incident, and once more for each time that it is back."""
+    return f"{incident.id}:{action}" + (f":{incident.reopened}" if incident.reopened else "")
 
 
 def _in_words(message: ActionChanged) -> str:

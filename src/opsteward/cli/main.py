@@ -28,6 +28,7 @@ from opsteward.cli import (
     operators,
     plugins,
     schedules,
+    silences,
     sources,
     standing_orders,
     sync,
@@ -80,6 +81,8 @@ app.add_typer(sources.app, name="sources")
 app.add_typer(freezes.app, name="freezes")
 app.add_typer(heartbeats.app, name="heartbeats")
 app.add_typer(maintenance.app, name="maintenance")
+app.add_typer(silences.silences, name="silences")
+app.add_typer(silences.inhibitions, name="inhibitions")
 app.add_typer(standing_orders.app, name="standing-orders")
 app.add_typer(systems.app, name="systems")
 app.add_typer(sync.app, name="sync")

@@ -11,9 +11,11 @@ from opsteward.client.operations import (
     controls,
     enrollments,
     events,
+    incidents,
     metrics,
     probes,
     signing_in,
+    silences,
     sources,
     standing_orders,
     syncs,
@@ -46,6 +48,18 @@ class AsyncVerbs(AsyncTransport):
     merge = asynchronous(events.merge)
     split = asynchronous(events.split)
     troubleshoot_incident = asynchronous(events.troubleshoot_incident)
+    change_incidents = asynchronous(incidents.change_incidents)
+    assign_incident = asynchronous(incidents.assign_incident)
+    comment_incident = asynchronous(incidents.comment_incident)
+    reopen_incident = asynchronous(incidents.reopen_incident)
+    list_related_incidents = asynchronous(incidents.list_related_incidents)
+    create_silence = asynchronous(silences.create_silence)
+    list_silences = asynchronous(silences.list_silences)
+    preview_silence = asynchronous(silences.preview_silence)
+    end_silence = asynchronous(silences.end_silence)
+    create_inhibition = asynchronous(silences.create_inhibition)
+    list_inhibitions = asynchronous(silences.list_inhibitions)
+    remove_inhibition = asynchronous(silences.remove_inhibition)
     keep_sync_mapping = asynchronous(syncs.keep_sync_mapping)
     list_sync_mappings = asynchronous(syncs.list_sync_mappings)
     get_sync_mapping = asynchronous(syncs.get_sync_mapping)
@@ -206,6 +220,18 @@ class Verbs(BlockingTransport):
     merge = blocking(events.merge)
     split = blocking(events.split)
     troubleshoot_incident = blocking(events.troubleshoot_incident)
+    change_incidents = blocking(incidents.change_incidents)
+    assign_incident = blocking(incidents.assign_incident)
+    comment_incident = blocking(incidents.comment_incident)
+    reopen_incident = blocking(incidents.reopen_incident)
+    list_related_incidents = blocking(incidents.list_related_incidents)
+    create_silence = blocking(silences.create_silence)
+    list_silences = blocking(silences.list_silences)
+    preview_silence = blocking(silences.preview_silence)
+    end_silence = blocking(silences.end_silence)
+    create_inhibition = blocking(silences.create_inhibition)
+    list_inhibitions = blocking(silences.list_inhibitions)
+    remove_inhibition = blocking(silences.remove_inhibition)
     keep_sync_mapping = blocking(syncs.keep_sync_mapping)
     list_sync_mappings = blocking(syncs.list_sync_mappings)
     get_sync_mapping = blocking(syncs.get_sync_mapping)

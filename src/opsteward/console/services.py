@@ -17,6 +17,7 @@ from opsteward.core.settings import SettingsGroup
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.users.service import Users
 from opsteward.events.incidents import Incidents
+from opsteward.events.muting.service import Muting
 from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.provisioning.sync.service import Syncs
 from opsteward.systems.service import Inventory
@@ -41,6 +42,7 @@ class ConsoleServices:
     action_service: ActionService
     approvals: Approvals
     incidents: Incidents
+    muting: Muting
     orders: StandingOrders
     sessions: Sessions
     task_types: TaskRegistry

@@ -147,6 +147,8 @@ class Coordinator:
         if not moved or over:
             return
         incident = await self._context.incidents.get(session, incident_id=row.incident_id)
+        if incident.muted is not None:  # it is escalated, and nobody is told
+            return
         await self._action_service.request(
             session,
             new=NewAction(

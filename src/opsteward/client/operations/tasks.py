@@ -105,7 +105,7 @@ def list_schedules(
     return Call("GET", "/api/v1/schedules", params={"ref": ref, "after": after, "limit": limit})
 
 
-def preview_schedule(**fields: Unpack[types.PreviewIn]) -> Call[types.FiringTimes]:
+def preview_schedule(**fields: Unpack[types.TasksPreviewIn]) -> Call[types.FiringTimes]:
     """The next five times of a cron expression."""
     return Call("POST", "/api/v1/schedules/preview", fields)
 

@@ -30,14 +30,6 @@ class LimitIn(TypedDict):
     max_running: int | None
 
 
-class PreviewIn(TypedDict):
-    """A cron expression, and from when on its times are wanted (now, if left out)."""
-
-    cron: str
-    timezone: NotRequired[str]
-    after: NotRequired[str | None]
-
-
 class RedriveIn(TypedDict):
     """Which ended tasks to run anew."""
 
@@ -245,3 +237,11 @@ class TasksIn(TypedDict):
     """Many tasks, submitted together or not at all."""
 
     tasks: list[TaskIn]
+
+
+class TasksPreviewIn(TypedDict):
+    """A cron expression, and from when on its times are wanted (now, if left out)."""
+
+    cron: str
+    timezone: NotRequired[str]
+    after: NotRequired[str | None]

@@ -22,6 +22,7 @@ ALL = "select, insert, update, delete"
 TENANT_TABLES = {
     "changes": (APPEND, APPEND),
     "change_heads": (READ, READ),
+    "timers": (ALL, ALL),
     "operators": (WRITE, WRITE),
     "tokens": (WRITE, WRITE),
     "operator_passwords": (WRITE, WRITE),
@@ -75,6 +76,9 @@ TENANT_TABLES = {
     "events": (APPEND, APPEND),
     "incidents": (WRITE, WRITE),
     "incident_fingerprints": (ALL, ALL),
+    "incident_groups": (APPEND, APPEND),
+    "silences": (WRITE, WRITE),
+    "inhibitions": (WRITE, WRITE),
     "group_decisions": (WRITE, WRITE),
     "incident_objects": (ALL, ALL),
     "timeline_entries": (APPEND, APPEND),

@@ -42,6 +42,15 @@ create table opsteward.change_heads (
     constraint pk_change_heads primary key (tenant_id)
 );
 
+create table opsteward.timers (
+    tenant_id uuid not null,
+    kind text not null,
+    key text not null,
+    due_at timestamptz not null,
+    constraint pk_timers primary key (tenant_id, kind, key)
+);
+create index ix_timers_due_at on opsteward.timers (due_at);
+
 -- accounts and directory
 
 create table opsteward.tenants (
@@ -977,6 +986,12 @@ create table opsteward.incidents (
     resolved_at timestamptz,
     resolved_by text,
     resolution text,
+    assigned_to text,
+    reopened int not null,
+    labels jsonb not null,
+    muted jsonb,
+    recovered_at timestamptz,
+    flapping boolean not null,
     urgency int generated always as (
         case status when 'resolved' then 0 else 10 end
         + case severity when 'high' then 3 when 'medium' then 2 when 'low' then 1 else 0 end) stored not null,
@@ -985,6 +1000,9 @@ create table opsteward.incidents (
 );
 create index ix_incidents_tenant_resolved_at on opsteward.incidents (tenant_id, resolved_at desc)
     where resolved_at is not null;
+create index ix_incidents_tenant_assigned on opsteward.incidents (tenant_id, assigned_to, urgency, number)
+    where assigned_to is not null;
+create index ix_incidents_tenant_muted on opsteward.incidents (tenant_id, number) where muted is not null;
 create index ix_incidents_tenant_status on opsteward.incidents (tenant_id, status, opened_at);
 create index ix_incidents_tenant_system on opsteward.incidents (tenant_id, system_id, status);
 create index ix_incidents_tenant_urgency on opsteward.incidents (tenant_id, urgency, number);
@@ -995,6 +1013,47 @@ create table opsteward.incident_fingerprints (
     incident_id uuid not null,
     constraint pk_incident_fingerprints primary key (tenant_id, fingerprint),
     constraint fk_incident_fingerprints_incident_id foreign key (incident_id) references opsteward.incidents (id)
+);
+
+create table opsteward.incident_groups (
+    tenant_id uuid not null,
+    fingerprint text not null,
+    incident_id uuid not null,
+    bound_at timestamptz not null,
+    constraint pk_incident_groups primary key (tenant_id, fingerprint, incident_id),
+    constraint fk_incident_groups_incident_id foreign key (incident_id) references opsteward.incidents (id)
+);
+create index ix_incident_groups_tenant_incident on opsteward.incident_groups (tenant_id, incident_id);
+
+create table opsteward.silences (
+    id uuid not null,
+    tenant_id uuid not null,
+    matchers jsonb not null,
+    reason text not null,
+    starts_at timestamptz not null,
+    ends_at timestamptz not null,
+    created_by text not null,
+    created_at timestamptz not null,
+    ended_at timestamptz,
+    ended_by text,
+    constraint pk_silences primary key (id)
+);
+create index ix_silences_tenant_ends on opsteward.silences (tenant_id, ends_at);
+
+create table opsteward.inhibitions (
+    id uuid not null,
+    tenant_id uuid not null,
+    name text not null,
+    source jsonb not null,
+    target jsonb not null,
+    equal text[] not null,
+    dependents boolean not null,
+    reason text not null,
+    created_by text not null,
+    created_at timestamptz not null,
+    removed_at timestamptz,
+    removed_by text,
+    constraint pk_inhibitions primary key (id)
 );
 
 create table opsteward.group_decisions (
