@@ -24,6 +24,7 @@ from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
 from opsteward.events.muting.service import Muting
 from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.oncall.service import OnCall
 from opsteward.provisioning.sync.service import Syncs
 from opsteward.systems.service import Inventory
 from opsteward.tasks.registry import TaskRegistry
@@ -62,6 +63,7 @@ class ApiServices:
     incidents: Incidents
     intake: Intake
     muting: Muting
+    oncall: OnCall
     orders: StandingOrders
     sessions: Sessions
     task_types: TaskRegistry

@@ -20,6 +20,7 @@ MODELS = (
     ),
     "provisioning.sync.models",
     "events.muting.models",
+    "oncall.models",
 )
 
 SOURCE = SchemaSource(

@@ -25,12 +25,16 @@ from opsteward.integrations import (
     webhook,
 )
 from opsteward.integrations.apprise import build as build_notifications
+from opsteward.integrations.apprise.outbox import NoticeOutbox
 from opsteward.integrations.apprise.settings import NotifySettings
 from opsteward.integrations.files import build as build_files
 from opsteward.provisioning import directory_records
 from opsteward.provisioning.directory_records import OwnDirectory
 
 log = get_logger(__name__)
+
+#: Only the on-call room's own: it names a notice of the outbox.
+SEND_NOTICE = "send_notice"
 
 
 def build_registry(
@@ -40,6 +44,7 @@ def build_registry(
     *,
     file_folders: Sequence[Path] = (),
     directory: OwnDirectory | None = None,
+    outbox: NoticeOutbox | None = None,
 ) -> Registry:
     """All integrations, the more specific first: the first connector of a scheme is the one that tells the version."""
     routes = {
@@ -59,7 +64,7 @@ def build_registry(
         rest.INTEGRATION,
         webhook.INTEGRATION,
         build_files(file_folders),
-        build_notifications(routes, to_users=notify.users),
+        build_notifications(routes, to_users=notify.users, outbox=outbox),
         sync.INTEGRATION,
         directory_records.integration(directory or OwnDirectory()),
         *extra,
@@ -82,4 +87,5 @@ def known_actions(registry: Registry) -> dict[str, ActionInfo]:
             params=tuple(offered.action.params_model.model_fields),
         )
         for slug, offered in registry.actions.items()
+        if slug != SEND_NOTICE
     }

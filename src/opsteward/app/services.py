@@ -48,6 +48,8 @@ from opsteward.events.intake import Intake
 from opsteward.events.muting.review import Review
 from opsteward.events.muting.service import SILENCE, Muting
 from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.oncall.outbox import Outbox
+from opsteward.oncall.service import OnCall
 from opsteward.provisioning.access import AccessKeeping, access_task_type
 from opsteward.provisioning.directory_records import OwnDirectory
 from opsteward.provisioning.sync.operations import SyncRelease, SyncTasks
@@ -89,6 +91,7 @@ class Services:
     orders: StandingOrders
     intake: Intake
     muting: Muting
+    oncall: OnCall
     timers: Timers
     sessions: Sessions
     task_types: TaskRegistry
@@ -119,15 +122,17 @@ def build_services(settings: Settings, integrations: Sequence[Integration] = ())
         if warning := open_to_others(settings.home):
             log.warning("core.secret_key.open_to_others", detail=warning, remedy="chmod 600 the file")
         try:
-            directory = OwnDirectory()
+            directory, outbox = OwnDirectory(), Outbox(box)
             registry = build_registry(
                 settings.notify,
                 places_of(settings.integrations.plugins, settings.integrations.disabled_plugins),
                 integrations,
                 file_folders=settings.integrations.file_folders,
                 directory=directory,
+                outbox=outbox,
             )
-            return _wire(settings, box, prepare_database(settings.core, box), registry, directory)
+            urls = prepare_database(settings.core, box)
+            return _wire(settings, box, urls, registry, directory, outbox)
         except BaseException:
             leave_server(settings.core)
             raise
@@ -146,7 +151,12 @@ def leave_server(settings: CoreSettings) -> None:
 
 
 def _wire(
-    settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Registry, directory: OwnDirectory
+    settings: Settings,
+    box: SecretBox,
+    urls: DatabaseUrls,
+    registry: Registry,
+    directory: OwnDirectory,
+    outbox: Outbox,
 ) -> Services:
     bus = Bus()
     defaults = {"response_time_seconds": settings.systems.response_time_threshold}
@@ -154,7 +164,7 @@ def _wire(
     pool = {"pool_size": core.database_pool_size, "pool_max": core.database_pool_max}
     writing = AuditWriter(box.audit_key()).session_info
     app = Database(urls.app, name="app", session_info=writing, **pool)
-    directory.db = app
+    directory.db = outbox.db = app
     own = OwnDatabase(urls.admin, embedded=core.database_url is None)
     references = SecretReferences(settings.systems)
     inventory = Inventory(registry, box, bus, defaults, own.refusal, OwnServer(app, own), references)
@@ -167,9 +177,22 @@ def _wire(
     review = Review(bus, inventory, orders)
     intake = Intake(bus, incidents, orders, inventory, review)
     muting = Muting(inventory, review)
+    oncall = OnCall(
+        box=box,
+        actions=action_service,
+        incidents=incidents,
+        intake=intake,
+        inventory=inventory,
+        public_url=settings.api.public_url,
+    )
     sessions = Sessions(inventory)
     Subscriptions(
-        intake=intake, incidents=incidents, muting=muting, action_service=action_service, sessions=sessions
+        intake=intake,
+        incidents=incidents,
+        muting=muting,
+        oncall=oncall,
+        action_service=action_service,
+        sessions=sessions,
     ).connect(bus)
     shipped = shipped_task_types(app, inventory, registry, settings.systems)
     imports = Imports(bus, settings.imports)
@@ -205,7 +228,8 @@ def _wire(
         orders=orders,
         intake=intake,
         muting=muting,
-        timers=_timers(muting, incidents),
+        oncall=oncall,
+        timers=_timers(muting, incidents, oncall),
         sessions=sessions,
         task_types=task_types,
         submission=submission,
@@ -223,11 +247,12 @@ def _wire(
     )
 
 
-def _timers(muting: Muting, incidents: Incidents) -> Timers:
+def _timers(muting: Muting, incidents: Incidents, oncall: OnCall) -> Timers:
     """What is waited for, and who does it then."""
     return Timers(
         {
             SILENCE: muting.silence_is_due,
             SETTLED: partial(flapping.settle, incidents=incidents),
+            **oncall.timers(),
         }
     )

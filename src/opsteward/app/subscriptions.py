@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.service import ActionService
-from opsteward.actions.types import ENDS, ActionChanged, NewAction, RunStatus, approval_id_of
+from opsteward.actions.types import ENDS, NOTIFYING_ACTIONS, ActionChanged, NewAction, RunStatus, approval_id_of
 from opsteward.agents.types import AgentReported
 from opsteward.contracts.check import CheckStatus
 from opsteward.core import feed
@@ -22,15 +22,19 @@ from opsteward.events.incidents import Incidents
 from opsteward.events.intake import QUIET_ACTIONS, Intake
 from opsteward.events.muting.service import Muting
 from opsteward.events.types import (
+    IncidentAcknowledged,
     IncidentChanged,
     IncidentDecided,
     IncidentDecidedAgain,
     IncidentOpened,
     IncidentRaised,
+    IncidentReopened,
     IncidentStatus,
     IncidentView,
     NewEvent,
+    PeopleNeeded,
 )
+from opsteward.oncall.service import OnCall
 from opsteward.systems.types import HealthChanged, KnownSystem, SystemsChanged
 from opsteward.troubleshooting.service import Sessions
 
@@ -79,12 +83,14 @@ class Subscriptions:
         intake: Intake,
         incidents: Incidents,
         muting: Muting,
+        oncall: OnCall,
         action_service: ActionService,
         sessions: Sessions,
     ) -> None:
         self._intake = intake
         self._incidents = incidents
         self._muting = muting
+        self._oncall = oncall
         self._action_service = action_service
         self._sessions = sessions
 
@@ -96,6 +102,11 @@ class Subscriptions:
         bus.subscribe(IncidentDecidedAgain, self.incident_is_worked_on)
         bus.subscribe(ActionChanged, self.action_is_told)
         bus.subscribe(IncidentChanged, self.incident_is_announced)
+        bus.subscribe(IncidentChanged, self._oncall.escalations.changed)
+        bus.subscribe(IncidentAcknowledged, self._oncall.escalations.acknowledged)
+        bus.subscribe(IncidentReopened, self._oncall.escalations.reopened)
+        bus.subscribe(ActionChanged, self._oncall.notices.delivery_ended)
+        bus.subscribe(PeopleNeeded, self.people_are_told)
         bus.subscribe(SystemsChanged, self.systems_are_announced)
         bus.subscribe(AgentReported, self.report_becomes_event)
         bus.subscribe(EnrollmentOverdue, self.overdue_becomes_event)
@@ -149,6 +160,8 @@ class Subscriptions:
         await record_changes(session, [_incident_change(incident.id, incident.status, opened=opened)])
         if message.action in QUIET_ACTIONS or incident.muted is not None:
             return
+        if await self._is_told(session, message):
+            return
         once = _once(incident, message.action)
         if isinstance(message, IncidentDecidedAgain) and await self._action_service.was_requested(
             session, idempotency_key=once
@@ -171,6 +184,40 @@ class Subscriptions:
                 standing_order=message.standing_order,
                 approval=message.approval,
                 limits=message.limits,
+            ),
+        )
+
+    async def _is_told(self, session: AsyncSession, message: IncidentDecided) -> bool:
+        """Whether on-call tells people of it, which takes the place of an action that does nothing else."""
+        opened, escalated = False, message.action in NOTIFYING_ACTIONS
+        if not isinstance(message, IncidentRaised):
+            opened = await self._oncall.escalations.begin(session, incident=message.incident, begins="opened")
+        if escalated:
+            escalated = await self._oncall.escalations.begin(session, incident=message.incident, begins="escalated")
+        return (opened or escalated) and message.action in NOTIFYING_ACTIONS
+
+    async def people_are_told(self, session: AsyncSession, message: PeopleNeeded) -> None:
+        """What troubleshooting could not repair goes to the people on call, or to the route of the settings."""
+        incident = message.incident
+        if incident.muted is not None:
+            return
+        if await self._oncall.escalations.begin(session, incident=incident, begins="escalated"):
+            return
+        await self._action_service.request(
+            session,
+            new=NewAction(
+                action="escalate",
+                params={
+                    "title": f"Incident {incident.number} needs you: {incident.title}"[:200],
+                    "body": message.summary[:4000],
+                    "severity": incident.severity,
+                    "incident_id": str(incident.id),
+                },
+                reason="troubleshooting could not repair it",
+                requested_by=message.requested_by,
+                idempotency_key=message.idempotency_key,
+                incident_id=incident.id,
+                approval="auto",
             ),
         )
 

@@ -13,6 +13,8 @@ from opsteward.client.operations import (
     events,
     incidents,
     metrics,
+    notifications,
+    oncall,
     probes,
     signing_in,
     silences,
@@ -60,6 +62,21 @@ class AsyncVerbs(AsyncTransport):
     create_inhibition = asynchronous(silences.create_inhibition)
     list_inhibitions = asynchronous(silences.list_inhibitions)
     remove_inhibition = asynchronous(silences.remove_inhibition)
+    who_is_on_call = asynchronous(oncall.who_is_on_call)
+    save_oncall_schedule = asynchronous(oncall.save_oncall_schedule)
+    remove_oncall_schedule = asynchronous(oncall.remove_oncall_schedule)
+    add_oncall_override = asynchronous(oncall.add_oncall_override)
+    remove_oncall_override = asynchronous(oncall.remove_oncall_override)
+    list_escalation_policies = asynchronous(oncall.list_escalation_policies)
+    save_escalation_policy = asynchronous(oncall.save_escalation_policy)
+    remove_escalation_policy = asynchronous(oncall.remove_escalation_policy)
+    list_escalations = asynchronous(oncall.list_escalations)
+    list_notification_routes = asynchronous(notifications.list_notification_routes)
+    save_notification_route = asynchronous(notifications.save_notification_route)
+    remove_notification_route = asynchronous(notifications.remove_notification_route)
+    test_notification_route = asynchronous(notifications.test_notification_route)
+    list_notices = asynchronous(notifications.list_notices)
+    get_notice = asynchronous(notifications.get_notice)
     keep_sync_mapping = asynchronous(syncs.keep_sync_mapping)
     list_sync_mappings = asynchronous(syncs.list_sync_mappings)
     get_sync_mapping = asynchronous(syncs.get_sync_mapping)
@@ -232,6 +249,21 @@ class Verbs(BlockingTransport):
     create_inhibition = blocking(silences.create_inhibition)
     list_inhibitions = blocking(silences.list_inhibitions)
     remove_inhibition = blocking(silences.remove_inhibition)
+    who_is_on_call = blocking(oncall.who_is_on_call)
+    save_oncall_schedule = blocking(oncall.save_oncall_schedule)
+    remove_oncall_schedule = blocking(oncall.remove_oncall_schedule)
+    add_oncall_override = blocking(oncall.add_oncall_override)
+    remove_oncall_override = blocking(oncall.remove_oncall_override)
+    list_escalation_policies = blocking(oncall.list_escalation_policies)
+    save_escalation_policy = blocking(oncall.save_escalation_policy)
+    remove_escalation_policy = blocking(oncall.remove_escalation_policy)
+    list_escalations = blocking(oncall.list_escalations)
+    list_notification_routes = blocking(notifications.list_notification_routes)
+    save_notification_route = blocking(notifications.save_notification_route)
+    remove_notification_route = blocking(notifications.remove_notification_route)
+    test_notification_route = blocking(notifications.test_notification_route)
+    list_notices = blocking(notifications.list_notices)
+    get_notice = blocking(notifications.get_notice)
     keep_sync_mapping = blocking(syncs.keep_sync_mapping)
     list_sync_mappings = blocking(syncs.list_sync_mappings)
     get_sync_mapping = blocking(syncs.get_sync_mapping)

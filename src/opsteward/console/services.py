@@ -19,6 +19,7 @@ from opsteward.directory.users.service import Users
 from opsteward.events.incidents import Incidents
 from opsteward.events.muting.service import Muting
 from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.oncall.service import OnCall
 from opsteward.provisioning.sync.service import Syncs
 from opsteward.systems.service import Inventory
 from opsteward.tasks.registry import TaskRegistry
@@ -43,6 +44,7 @@ class ConsoleServices:
     approvals: Approvals
     incidents: Incidents
     muting: Muting
+    oncall: OnCall
     orders: StandingOrders
     sessions: Sessions
     task_types: TaskRegistry

@@ -24,6 +24,7 @@ from opsteward.events.types import (
     IncidentReopened,
     IncidentStatus,
     IncidentView,
+    PeopleNeeded,
 )
 from opsteward.telemetry import audit
 
@@ -176,6 +177,16 @@ class Incidents(IncidentLists):
     async def note(self, session: AsyncSession, *, incident_id: UUID, actor: str, what: str) -> None:
         """Tell and record that something was added to it."""
         await self._changed(session, await self.row(session, incident_id), actor, what)
+
+    async def ask_people(
+        self, session: AsyncSession, *, incident_id: UUID, summary: str, requested_by: str, idempotency_key: str
+    ) -> None:
+        """Nothing more can be done without a person: those who are to hear of it are told, once for each key."""
+        incident = await self.get(session, incident_id=incident_id)
+        message = PeopleNeeded(
+            incident=incident, summary=summary, requested_by=requested_by, idempotency_key=idempotency_key
+        )
+        await self._bus.publish(session, message)
 
     async def set_category(self, session: AsyncSession, *, incident_id: UUID, category: str) -> None:
         """What it is about, as a person says."""

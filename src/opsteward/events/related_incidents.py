@@ -12,14 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.accounts.actors import actors_of
 from opsteward.accounts.types import Actor
 from opsteward.actions.service import ActionService
-from opsteward.actions.types import HELPED, ROUTINE_ACTIONS
+from opsteward.actions.types import HELPED, NOTIFYING_ACTIONS, ROUTINE_ACTIONS
 from opsteward.core.db import tenant_of
 from opsteward.events.models import Incident, IncidentGroup, TimelineEntry
 from opsteward.events.types import IncidentStatus
 from opsteward.systems.service import Inventory
 
 _RUNS = 50
-_NOTICES = ROUTINE_ACTIONS | {"escalate", "alert_security_team", "notify_admin"}
+_NOTICES = ROUTINE_ACTIONS | NOTIFYING_ACTIONS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -190,6 +190,16 @@ class IncidentReopened:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PeopleNeeded:
+    """Published when nothing more can be done without a person."""
+
+    incident: IncidentView
+    summary: str
+    requested_by: str
+    idempotency_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class IncidentAcknowledged:
     """Published once, when a person has seen it."""
 

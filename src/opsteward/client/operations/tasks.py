@@ -93,7 +93,7 @@ def redrive_task(task_id: str | UUID) -> Call[types.TaskInfo]:
     return Call("POST", f"/api/v1/tasks/{path_id(task_id)}/redrive")
 
 
-def create_schedule(**fields: Unpack[types.ScheduleIn]) -> Call[types.ScheduleInfo]:
+def create_schedule(**fields: Unpack[types.TasksScheduleIn]) -> Call[types.ScheduleInfo]:
     """Submit a task again and again."""
     return Call("POST", "/api/v1/schedules", fields)
 

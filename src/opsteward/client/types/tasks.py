@@ -44,15 +44,6 @@ class Redriven(TypedDict):
     ids: list[str]
 
 
-class ScheduleIn(TypedDict):
-    """A task to be submitted at the times of a cron expression (minute hour day month weekday)."""
-
-    name: str
-    cron: str
-    timezone: NotRequired[str]
-    task: TaskBase
-
-
 class ScheduleInfo(TypedDict):
     """A schedule and when it fires next; `task` is what it submits."""
 
@@ -245,3 +236,12 @@ class TasksPreviewIn(TypedDict):
     cron: str
     timezone: NotRequired[str]
     after: NotRequired[str | None]
+
+
+class TasksScheduleIn(TypedDict):
+    """A task to be submitted at the times of a cron expression (minute hour day month weekday)."""
+
+    name: str
+    cron: str
+    timezone: NotRequired[str]
+    task: TaskBase

@@ -83,6 +83,12 @@ TENANT_TABLES = {
     "incident_objects": (ALL, ALL),
     "timeline_entries": (APPEND, APPEND),
     "standing_order_versions": (APPEND, APPEND),
+    "oncall_schedules": (READ, ALL),
+    "oncall_overrides": (READ, ALL),
+    "escalation_policies": (READ, ALL),
+    "escalations": (WRITE, WRITE),
+    "notification_routes": (WRITE, ALL),
+    "notices": (WRITE, WRITE),
     "troubleshooting_sessions": (WRITE, WRITE),
 }
 

@@ -1109,6 +1109,117 @@ create table opsteward.standing_order_versions (
     constraint uq_standing_order_versions_tenant_id_version unique (tenant_id, version)
 );
 
+-- oncall
+
+create table opsteward.oncall_schedules (
+    id uuid not null,
+    tenant_id uuid not null,
+    name text not null,
+    timezone text not null,
+    rotations jsonb not null,
+    created_by text not null,
+    created_at timestamptz not null,
+    constraint pk_oncall_schedules primary key (id),
+    constraint uq_oncall_schedules_tenant_id_name unique (tenant_id, name)
+);
+
+create table opsteward.oncall_overrides (
+    id uuid not null,
+    tenant_id uuid not null,
+    schedule_id uuid not null,
+    operator_id uuid not null,
+    starts_at timestamptz not null,
+    ends_at timestamptz not null,
+    reason text not null,
+    created_by text not null,
+    created_at timestamptz not null,
+    constraint pk_oncall_overrides primary key (id),
+    constraint fk_oncall_overrides_schedule_id foreign key (schedule_id)
+        references opsteward.oncall_schedules (id) on delete cascade
+);
+create index ix_oncall_overrides_schedule on opsteward.oncall_overrides (tenant_id, schedule_id, ends_at);
+
+create table opsteward.escalation_policies (
+    id uuid not null,
+    tenant_id uuid not null,
+    name text not null,
+    position int not null,
+    matchers jsonb not null,
+    begins text not null,
+    steps jsonb not null,
+    repeats int not null,
+    created_by text not null,
+    created_at timestamptz not null,
+    constraint pk_escalation_policies primary key (id),
+    constraint uq_escalation_policies_tenant_id_name unique (tenant_id, name)
+);
+
+create table opsteward.escalations (
+    id uuid not null,
+    tenant_id uuid not null,
+    incident_id uuid not null,
+    policy text not null,
+    steps jsonb not null,
+    repeats int not null,
+    step int not null,
+    round int not null,
+    status text not null,
+    next_at timestamptz,
+    started_at timestamptz not null,
+    ended_at timestamptz,
+    ended_by text,
+    constraint pk_escalations primary key (id)
+);
+create index ix_escalations_tenant_incident on opsteward.escalations (tenant_id, incident_id);
+create unique index uq_escalations_running on opsteward.escalations (tenant_id, incident_id) where status = 'running';
+
+create table opsteward.notification_routes (
+    id uuid not null,
+    tenant_id uuid not null,
+    name text not null,
+    urls_sealed bytea not null,
+    services text[] not null,
+    operator_id uuid,
+    position int not null,
+    matchers jsonb not null,
+    begins text not null,
+    hours jsonb,
+    next_route text,
+    group_seconds int not null,
+    repeat_seconds int,
+    report_at text,
+    timezone text not null,
+    title text,
+    body text,
+    created_by text not null,
+    created_at timestamptz not null,
+    constraint pk_notification_routes primary key (id),
+    constraint uq_notification_routes_tenant_id_name unique (tenant_id, name)
+);
+
+create table opsteward.notices (
+    id uuid not null,
+    tenant_id uuid not null,
+    kind text not null,
+    route_id uuid not null,
+    later_routes uuid[] not null,
+    incident_ids uuid[] not null,
+    title text not null,
+    body text not null,
+    severity text not null,
+    status text not null,
+    told text not null,
+    attempt int not null,
+    created_at timestamptz not null,
+    begun_at timestamptz,
+    ended_at timestamptz,
+    channels text[] not null,
+    error text,
+    constraint pk_notices primary key (id)
+);
+create index ix_notices_collecting on opsteward.notices (tenant_id, route_id, kind) where status = 'collecting';
+create index ix_notices_tenant_route_ended on opsteward.notices (tenant_id, route_id, ended_at);
+
 -- troubleshooting
 
 create table opsteward.troubleshooting_sessions (
