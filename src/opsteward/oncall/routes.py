@@ -11,6 +11,7 @@ from uuid import UUID
 from zoneinfo import available_timezones
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.actors import actors_of
@@ -72,6 +73,9 @@ class NotificationRoutes:
         """Make the route of this name, or change it. Raises Invalid naming the field, never showing a URL."""
         names = await route_names(session)
         _check(new, names)
+        person = None
+        if new.operator is not None:
+            person = operator_id(await reference_of(session, new.operator, field="operator"))
         row = await self._find(session, new.name)
         if row is None:
             if new.urls is None:
@@ -83,9 +87,7 @@ class NotificationRoutes:
         if new.urls is not None:
             row.services = check_urls(new.urls)
             row.urls_sealed = self._box.encrypt(list(new.urls), bound_to=_bound_to(row))
-        row.operator_id = None
-        if new.operator is not None:
-            row.operator_id = operator_id(await reference_of(session, new.operator, field="operator"))
+        row.operator_id = person
         row.matchers = stored(parse_matchers(new.matchers)) if new.matchers else []
         row.position, row.begins, row.hours = new.position, new.begins, new.hours
         row.next_route, row.group_seconds, row.repeat_seconds = new.next_route, new.group_seconds, new.repeat_seconds
@@ -203,7 +205,7 @@ async def wait_for_report(session: AsyncSession, row: NotificationRoute) -> None
 async def _last_notices(session: AsyncSession) -> dict[UUID, tuple[str, str | None, datetime | None]]:
     rows = await session.execute(
         sa.select(NoticeRow.route_id, NoticeRow.status, NoticeRow.error, NoticeRow.ended_at)
-        .distinct(NoticeRow.route_id)
+        .ext(distinct_on(NoticeRow.route_id))
         .where(NoticeRow.tenant_id == tenant_of(session), NoticeRow.ended_at.is_not(None))
         .order_by(NoticeRow.route_id, NoticeRow.ended_at.desc())
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
@@ -99,7 +100,7 @@ def test_turns_say_of_every_instant_what_the_look_at_that_instant_says(
     since = datetime(2026, 1, 10, 3, 17, tzinfo=UTC) + timedelta(days=day)
     found = turns([rotation], [], zone, since=since, until=since + timedelta(days=9))
     assert found[0].starts_at == since and found[-1].ends_at == since + timedelta(days=9)
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         assert before.ends_at == after.starts_at
     for turn in found:
         middle = turn.starts_at + (turn.ends_at - turn.starts_at) / 2
