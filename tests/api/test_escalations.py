@@ -254,6 +254,8 @@ async def test_the_daily_report_is_written_at_its_time_each_day(tenant: Tenant) 
         ("oncall/policies/p", {"matchers": ["x=~(a"], "steps": [{"operators": ["ada"]}]}, "matchers.0"),
         ("notifications/routes/r", {}, "urls"),
         ("notifications/routes/r", {"urls": ["no url"]}, "urls.0"),
+        ("notifications/routes/r", {"urls": [NOWHERE, "dbus://"]}, "urls.1"),
+        ("notifications/routes/r", {"urls": [NOWHERE, "syslog://x"]}, "urls.1"),
         ("notifications/routes/r", {"urls": [NOWHERE], "next_route": "r"}, "next_route"),
         ("notifications/routes/r", {"urls": [NOWHERE], "title": "{password}"}, "title"),
         ("notifications/routes/r", {"urls": [NOWHERE], "report_at": "8"}, "report_at"),

@@ -24,6 +24,8 @@ from opsteward.cli import (
     incidents,
     lab,
     maintenance,
+    notifications,
+    oncall,
     open_console,
     operators,
     plugins,
@@ -81,6 +83,8 @@ app.add_typer(sources.app, name="sources")
 app.add_typer(freezes.app, name="freezes")
 app.add_typer(heartbeats.app, name="heartbeats")
 app.add_typer(maintenance.app, name="maintenance")
+app.add_typer(oncall.app, name="oncall")
+app.add_typer(notifications.app, name="notifications")
 app.add_typer(silences.silences, name="silences")
 app.add_typer(silences.inhibitions, name="inhibitions")
 app.add_typer(standing_orders.app, name="standing-orders")

@@ -25,6 +25,7 @@ from opsteward.core.storable_text import storable
 from opsteward.core.timers import cancel_timer, set_timer
 from opsteward.events.muting.matchers import loaded, parse_matchers, stored
 from opsteward.events.standing_orders.types import DAYS, Window
+from opsteward.integrations.apprise.destinations import LOCAL_SCHEMES
 from opsteward.oncall.clock_times import next_clock
 from opsteward.oncall.models import NoticeRow, NotificationRoute
 from opsteward.oncall.people import operator_id, reference_of
@@ -221,6 +222,10 @@ def check_urls(urls: Sequence[str]) -> list[str]:
         shape = _URL.fullmatch(url) if len(url) <= _URL_LIMIT and storable(url) == url else None
         if shape is None:
             raise Invalid.field(f"urls.{place}", "is no Apprise URL", "see the Apprise manual for the service's URL")
+        if shape[1].lower() in LOCAL_SCHEMES:
+            raise Invalid.field(
+                f"urls.{place}", f"{shape[1]} acts on this machine alone", "use a service that reaches people"
+            )
         found.append(shape[1].lower())
     return found
 

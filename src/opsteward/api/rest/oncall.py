@@ -93,24 +93,24 @@ async def save_oncall_schedule(
     return await schedules.save_schedule(session, name=name, timezone=body.timezone, rotations=rotations, by=identity)
 
 
-@router.delete("/schedules/{schedule_id}", status_code=204)
+@router.delete("/schedules/{oncall_schedule_id}", status_code=204)
 async def remove_oncall_schedule(
-    schedule_id: UUID, session: TenantSession, identity: Annotated[Identity, needs("oncall.write")]
+    oncall_schedule_id: UUID, session: TenantSession, identity: Annotated[Identity, needs("oncall.write")]
 ) -> Response:
     """With its overrides."""
-    await schedules.remove_schedule(session, schedule_id=schedule_id, by=identity)
+    await schedules.remove_schedule(session, schedule_id=oncall_schedule_id, by=identity)
     return Response(status_code=204)
 
 
-@router.post("/schedules/{schedule_id}/overrides", status_code=201)
+@router.post("/schedules/{oncall_schedule_id}/overrides", status_code=201)
 async def add_oncall_override(
-    schedule_id: UUID,
+    oncall_schedule_id: UUID,
     body: OverrideIn,
     session: TenantSession,
     identity: Annotated[Identity, needs("oncall.write")],
 ) -> ScheduleView:
     """Somebody else is on call for a while."""
-    return await schedules.add_override(session, schedule_id=schedule_id, by=identity, **body.model_dump())
+    return await schedules.add_override(session, schedule_id=oncall_schedule_id, by=identity, **body.model_dump())
 
 
 @router.delete("/overrides/{override_id}", status_code=204)

@@ -27,14 +27,14 @@ def save_oncall_schedule(name: str | UUID, **fields: Unpack[types.OncallSchedule
     return Call("PUT", f"/api/v1/oncall/schedules/{path_id(name)}", fields)
 
 
-def remove_oncall_schedule(schedule_id: str | UUID) -> Call[None]:
+def remove_oncall_schedule(oncall_schedule_id: str | UUID) -> Call[None]:
     """With its overrides."""
-    return Call("DELETE", f"/api/v1/oncall/schedules/{path_id(schedule_id)}")
+    return Call("DELETE", f"/api/v1/oncall/schedules/{path_id(oncall_schedule_id)}")
 
 
-def add_oncall_override(schedule_id: str | UUID, **fields: Unpack[types.OverrideIn]) -> Call[types.ScheduleView]:
+def add_oncall_override(oncall_schedule_id: str | UUID, **fields: Unpack[types.OverrideIn]) -> Call[types.ScheduleView]:
     """Somebody else is on call for a while."""
-    return Call("POST", f"/api/v1/oncall/schedules/{path_id(schedule_id)}/overrides", fields)
+    return Call("POST", f"/api/v1/oncall/schedules/{path_id(oncall_schedule_id)}/overrides", fields)
 
 
 def remove_oncall_override(override_id: str | UUID) -> Call[None]:

@@ -11,6 +11,7 @@ from opsteward.core.errors import Conflict, ConnectorError
 from opsteward.core.redact import redact_text
 from opsteward.integrations.apprise.client import SEND_TIMEOUT, inert, send_by_apprise
 from opsteward.integrations.apprise.config import NoticeResult
+from opsteward.integrations.apprise.destinations import allowed
 from opsteward.integrations.apprise.outbox import NoticeOutbox
 
 
@@ -48,7 +49,10 @@ class SendNotice(Action[None, SendNoticeParams, NoticeResult]):
             raise Conflict("it was begun before, and may have arrived: it is not sent again")
         title, body = inert(redact_text(delivery.title), one_line=True), inert(redact_text(delivery.body))
         try:
-            sent, failed = await send_by_apprise(delivery.route, delivery.urls, title, body, delivery.severity)
+            urls = await allowed(delivery.urls)
+            if not urls:
+                raise ConnectorError("Its URLs lead to addresses that are refused here", remedy="use other addresses")
+            sent, failed = await send_by_apprise(delivery.route, urls, title, body, delivery.severity)
         except ConnectorError as error:
             await self._outbox.note_failure(params.notice_id, error.detail)
             raise Conflict(error.detail, remedy=error.remedy) from error
