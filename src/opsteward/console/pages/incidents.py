@@ -29,7 +29,7 @@ _A_REFERENCE = re.compile(r"(?=.*[0-9])[0-9a-fA-F-]+")
 _OPEN = [status.value for status in IncidentStatus if status is not IncidentStatus.RESOLVED]
 STATUSES = {"open": "not resolved", **{s: wording.INCIDENT[s].word for s in _OPEN[1:]}, "resolved": "resolved"}
 SEVERITIES = {name: name for name in wording.SEVERITY}
-ORDERS = {"urgency": "urgency", "newest": "newest first", "oldest": "oldest first"}
+ORDERS = {"": "urgency", "newest": "newest first", "oldest": "oldest first"}
 MINE = {"me": "mine"}
 QUIET = {"no": "heard", "yes": "kept quiet"}
 _HOURS = 24
@@ -67,10 +67,10 @@ async def incidents(visit: Visit, session: AsyncSession) -> Page:
             "filters": [
                 ("status", "State", STATUSES, status),
                 ("severity", "Severity", SEVERITIES, severity),
-                ("mine", "Whose", MINE, mine),
                 ("quiet", "Heard", QUIET, quiet),
                 ("order", "Sort by", ORDERS, order),
             ],
+            "kept": {"mine": mine},
             "tabs": [
                 ("Open", visit.address(status="open", mine=""), status == "open" and not mine),
                 ("Mine", visit.address(status="open", mine="me"), bool(mine)),
