@@ -55,6 +55,8 @@ MAY_NAME = {
         "provisioning/sql/note_access.sql",
         "opsteward.systems",
     ): "which systems keep access, for many users at once",
+    ("core/sql/due_timers.sql", "opsteward.tenants"): "the timers of a suspended tenant rest",
+    ("core/sql/next_timer_due.sql", "opsteward.tenants"): "as due_timers",
     ("provisioning/sql/note_access.sql", "opsteward.users"): "a trigger stands on the table whose changes it notes",
     ("tasks/sql/claim_tasks.sql", "opsteward.processes"): "a process that was taken for lost claims nothing",
     ("tasks/sql/claim_tasks.sql", "opsteward.tenants"): "the work of a suspended tenant rests; a call per lane costs",

@@ -30,6 +30,8 @@ BOUNDARIES = {
     "core/daemon_threads.py: DaemonThreads._run": "whatever a call raises belongs to who asked for it",
     "core/durable.py: Engine._sweep": "the sweep must outlive a round in which the database is away",
     "core/durable.py: _patiently": "a step's error ends its workflow in order instead of leaving it hanging",
+    "core/timers.py: Timers.run": "one bad round must not end the leader's other duties",
+    "core/timers.py: Timers._fire_alone": "what one timer's work raises must not hold up the others",
     "core/process_takeover.py: Membership._lead": "an unexpected error gives the lead up for another try",
     "core/process_takeover.py: Membership._look_after_others": "a takeover that failed is tried again",
     "core/compute_worker.py: _done": "a heart that stumbles must go on",

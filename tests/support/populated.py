@@ -6,6 +6,7 @@ import hmac
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from time import time
 from typing import Any
@@ -72,6 +73,13 @@ async def populate(instance: Instance) -> Populated:
         "/api/v1/events",
         {"message": f"Out of memory in {mark}", "source": f"{mark}-host", "severity": "high", "error_type": mark},
     )
+    later = (now() + timedelta(hours=1)).isoformat()
+    silence = await post(
+        "/api/v1/silences", {"matchers": [f"source={mark}-quiet"], "reason": f"{mark} quiet", "ends_at": later}
+    )
+    rule = {"name": f"{mark}-rule", "source": [f"system={mark}"], "target": ["severity=low"], "equal": ["rack"]}
+    inhibition = await post("/api/v1/inhibitions", rule)
+    oncall = await _on_call(tenant, mark, post)
     log = {"title": mark, "severity": "low"}
     action = await post("/api/v1/actions", {"action": "log_only", "params": log, "reason": f"{mark} why"})
     session = await post("/api/v1/troubleshooting/sessions", {"complaint": f"{mark} is slow"})
@@ -112,6 +120,9 @@ async def populate(instance: Instance) -> Populated:
         "approval_id": str(approval_id),
         "freeze_id": str(freeze_id),
         "session_id": session["id"],
+        "silence_id": silence["id"],
+        **oncall,
+        "inhibition_id": inhibition["id"],
         "token_id": token["id"],
         "agent_id": agent["id"],
         "task_id": first["id"],
@@ -258,6 +269,34 @@ async def _as_an_agent_would(tenant: Tenant, name: str, mark: str) -> None:
     await metric_history.record(
         services.app, tenant.id, process_id=uuid4(), at=now(), figures=[(f"{mark}.figure", 1.0)]
     )
+
+
+async def _on_call(tenant: Tenant, mark: str, post: Any) -> dict[str, str]:
+    """A schedule with an override, a route, a notice, and a policy by which an incident is escalated."""
+
+    async def put(path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = await tenant.http.put(f"/api/v1/{path}", json=body)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    turn = {"name": mark, "participants": ["ada"], "starts_on": "2026-01-01"}
+    schedule = await put(f"oncall/schedules/{mark}", {"rotations": [turn]})
+    begin, end = (now() + timedelta(hours=1)).isoformat(), (now() + timedelta(hours=2)).isoformat()
+    swap = {"operator": "ada", "starts_at": begin, "ends_at": end, "reason": f"{mark} swap"}
+    swapped = await post(f"/api/v1/oncall/schedules/{schedule['id']}/overrides", swap)
+    route = await put(f"notifications/routes/{mark}-route", {"urls": ["json://127.0.0.1:9/"], "group_seconds": 0})
+    policy = {"matchers": [f"source={mark}-watched"], "steps": [{"routes": [f"{mark}-route"]}]}
+    policy = await put(f"oncall/policies/{mark}-policy", policy)
+    attack = {"message": "unauthorized access", "source": f"{mark}-watched", "severity": "high", "error_type": mark}
+    await post("/api/v1/events", attack)
+    notices = (await tenant.http.get("/api/v1/notifications/notices")).json()["items"]
+    return {
+        "oncall_schedule_id": schedule["id"],
+        "override_id": swapped["overrides"][0]["id"],
+        "route_id": route["id"],
+        "policy_id": policy["id"],
+        "notice_id": notices[0]["id"],
+    }
 
 
 async def _as_a_worker_would(tenant: Tenant, run_id: UUID, mark: str) -> tuple[UUID, UUID]:

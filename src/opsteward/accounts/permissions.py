@@ -20,6 +20,7 @@ READ = frozenset(
         "users.read",
         "enrollments.read",
         "access_reviews.read",
+        "oncall.read",
     }
 )
 AUDIT = frozenset({"audit.read", "operators.read"})
@@ -35,11 +36,19 @@ OPERATE = frozenset(
         "controls.write",
         "agents.write",
         "users.write",
+        "oncall.write",
     }
 )
 APPROVE = frozenset({"approvals.decide", "enrollments.decide"})
 ADMINISTER = frozenset(
-    {"standing_orders.write", "enrollment_rules.write", "access_reviews.write", "operators.write", "tokens.write"}
+    {
+        "standing_orders.write",
+        "enrollment_rules.write",
+        "access_reviews.write",
+        "operators.write",
+        "tokens.write",
+        "notifications.write",
+    }
 )
 
 #: For the token of an identity provider that keeps users and groups here.

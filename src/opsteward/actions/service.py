@@ -259,6 +259,13 @@ class ActionService:
         """Raises NotFound."""
         return view_of_run(await queries.get_run(session, run_id))
 
+    async def was_requested(self, session: AsyncSession, *, idempotency_key: str) -> bool:
+        """Whether an action was requested by this key."""
+        found = sa.select(ActionRun.id).where(
+            ActionRun.tenant_id == tenant_of(session), ActionRun.idempotency_key == idempotency_key
+        )
+        return await session.scalar(found) is not None
+
     async def list_runs(
         self,
         session: AsyncSession,

@@ -38,7 +38,9 @@ ENDS = frozenset(RunStatus) - {
     RunStatus.EXECUTING,
 }
 #: Actions that only write something down: lists leave them out unless they are asked for.
-ROUTINE_ACTIONS = frozenset({"log_only", "log_and_monitor", "return_validation_error"})
+ROUTINE_ACTIONS = frozenset({"log_only", "log_and_monitor", "return_validation_error", "send_notice"})
+#: Actions that do nothing but tell people.
+NOTIFYING_ACTIONS = frozenset({"escalate", "alert_security_team", "notify_admin"})
 HELPED = frozenset({RunStatus.SUCCEEDED, RunStatus.NOT_NEEDED})
 
 

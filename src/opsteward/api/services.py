@@ -22,10 +22,12 @@ from opsteward.directory.scim.settings import ScimSettings
 from opsteward.directory.users.service import Users
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
+from opsteward.events.muting.service import Muting
 from opsteward.events.sources.own_sources import OwnSources
 from opsteward.events.sources.taking import SourceIntake
 from opsteward.events.sources.tallies import SourceTallies
 from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.oncall.service import OnCall
 from opsteward.provisioning.sync.service import Syncs
 from opsteward.systems.service import Inventory
 from opsteward.tasks.registry import TaskRegistry
@@ -66,6 +68,8 @@ class ApiServices:
     own_sources: OwnSources
     source_tallies: SourceTallies
     source_intake: SourceIntake
+    muting: Muting
+    oncall: OnCall
     orders: StandingOrders
     sessions: Sessions
     task_types: TaskRegistry

@@ -12,13 +12,15 @@ from opsteward.core.settings import CoreSettings
 
 #: The modules with tables. Beside each of them a folder `sql` may hold the functions that read those tables.
 MODELS = (
-    *("core.process_takeover", "core.changes"),
+    *("core.process_takeover", "core.changes", "core.timers"),
     *("accounts.models", "directory.models", "directory.imports.models", "directory.scim.models"),
     *(
         f"{room}.models"
         for room in ("telemetry", "tasks", "systems", "actions", "provisioning", "agents", "events", "troubleshooting")
     ),
     "provisioning.sync.models",
+    "events.muting.models",
+    "oncall.models",
 )
 
 SOURCE = SchemaSource(

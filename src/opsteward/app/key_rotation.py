@@ -14,6 +14,7 @@ from opsteward.core.db import Database
 from opsteward.core.errors import Unavailable
 from opsteward.core.secret_key import read_secret
 from opsteward.events.sources.own_sources import OwnSources
+from opsteward.oncall.routes import NotificationRoutes
 from opsteward.systems.service import Inventory
 
 
@@ -30,7 +31,7 @@ async def rotate_credentials_key(settings: Settings) -> int:
     box = SecretBox(secret, keys)
     db = Database(urls_for(settings.core, box).app, name="key-rotation")
     inventory = Inventory(Registry(()), box, Bus())
-    webhooks, sources = Webhooks(box), OwnSources(box)
+    webhooks, sources, routes = Webhooks(box), OwnSources(box), NotificationRoutes(box)
     try:
         async with db.unit_of_work(None) as session:
             tenants = [tenant.id for tenant in await list_tenants(session)]
@@ -41,6 +42,7 @@ async def rotate_credentials_key(settings: Settings) -> int:
                 async with db.unit_of_work(tenant_id) as session:
                     count += await inventory.encrypt_anew(session) + await webhooks.encrypt_anew(session)
                     count += await sources.encrypt_anew(session)
+                    count += await routes.encrypt_anew(session)
         keys.keep_current_only()
     finally:
         await db.close()

@@ -26,6 +26,7 @@ from opsteward.integrations import (
     webhook,
 )
 from opsteward.integrations.apprise import build as build_notifications
+from opsteward.integrations.apprise.outbox import NoticeOutbox
 from opsteward.integrations.apprise.settings import NotifySettings
 from opsteward.integrations.files import build as build_files
 from opsteward.integrations.machine import build as build_machine
@@ -34,6 +35,9 @@ from opsteward.provisioning import directory_records
 from opsteward.provisioning.directory_records import OwnDirectory
 
 log = get_logger(__name__)
+
+#: Only the on-call room's own: it names a notice of the outbox.
+SEND_NOTICE = "send_notice"
 
 
 def build_registry(
@@ -45,6 +49,7 @@ def build_registry(
     machine_checks: Sequence[str] = SCHEMES,
     check_commands: Mapping[str, Sequence[str]] | None = None,
     directory: OwnDirectory | None = None,
+    outbox: NoticeOutbox | None = None,
 ) -> Registry:
     """All integrations, the more specific first: the first connector of a scheme is the one that tells the version."""
     routes = {
@@ -66,7 +71,7 @@ def build_registry(
         rest.INTEGRATION,
         webhook.INTEGRATION,
         build_files(file_folders),
-        build_notifications(routes, to_users=notify.users),
+        build_notifications(routes, to_users=notify.users, outbox=outbox),
         sync.INTEGRATION,
         directory_records.integration(directory or OwnDirectory()),
         *extra,
@@ -89,4 +94,5 @@ def known_actions(registry: Registry) -> dict[str, ActionInfo]:
             params=tuple(offered.action.params_model.model_fields),
         )
         for slug, offered in registry.actions.items()
+        if slug != SEND_NOTICE
     }

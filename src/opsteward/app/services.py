@@ -35,18 +35,25 @@ from opsteward.core.http_client import refuse_networks
 from opsteward.core.log import get_logger
 from opsteward.core.secret_key import load_secret, open_to_others
 from opsteward.core.settings import CoreSettings
+from opsteward.core.timers import Timers
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.imports.job_runner import Imports
 from opsteward.directory.imports.task import import_task_type
 from opsteward.directory.types import UsersEnrolled
 from opsteward.directory.users.service import Users
+from opsteward.events import flapping
+from opsteward.events.flapping import SETTLED
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
+from opsteward.events.muting.review import Review
+from opsteward.events.muting.service import SILENCE, Muting
 from opsteward.events.sources.own_sources import OwnSources
 from opsteward.events.sources.sns import SnsMessages
 from opsteward.events.sources.taking import SourceIntake
 from opsteward.events.sources.tallies import SourceTallies
 from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.oncall.outbox import Outbox
+from opsteward.oncall.service import OnCall
 from opsteward.provisioning.access import AccessKeeping, access_task_type
 from opsteward.provisioning.directory_records import OwnDirectory
 from opsteward.provisioning.sync.operations import SyncRelease, SyncTasks
@@ -91,6 +98,9 @@ class Services:
     own_sources: OwnSources
     source_tallies: SourceTallies
     source_intake: SourceIntake
+    muting: Muting
+    oncall: OnCall
+    timers: Timers
     sessions: Sessions
     task_types: TaskRegistry
     submission: Submission
@@ -120,7 +130,7 @@ def build_services(settings: Settings, integrations: Sequence[Integration] = ())
         if warning := open_to_others(settings.home):
             log.warning("core.secret_key.open_to_others", detail=warning, remedy="chmod 600 the file")
         try:
-            directory = OwnDirectory()
+            directory, outbox = OwnDirectory(), Outbox(box)
             registry = build_registry(
                 settings.notify,
                 places_of(settings.integrations.plugins, settings.integrations.disabled_plugins),
@@ -129,8 +139,10 @@ def build_services(settings: Settings, integrations: Sequence[Integration] = ())
                 machine_checks=settings.integrations.machine_checks,
                 check_commands=settings.integrations.check_commands,
                 directory=directory,
+                outbox=outbox,
             )
-            return _wire(settings, box, prepare_database(settings.core, box), registry, directory)
+            urls = prepare_database(settings.core, box)
+            return _wire(settings, box, urls, registry, directory, outbox)
         except BaseException:
             leave_server(settings.core)
             raise
@@ -149,7 +161,12 @@ def leave_server(settings: CoreSettings) -> None:
 
 
 def _wire(
-    settings: Settings, box: SecretBox, urls: DatabaseUrls, registry: Registry, directory: OwnDirectory
+    settings: Settings,
+    box: SecretBox,
+    urls: DatabaseUrls,
+    registry: Registry,
+    directory: OwnDirectory,
+    outbox: Outbox,
 ) -> Services:
     bus = Bus()
     defaults = {"response_time_seconds": settings.systems.response_time_threshold}
@@ -157,7 +174,7 @@ def _wire(
     pool = {"pool_size": core.database_pool_size, "pool_max": core.database_pool_max}
     writing = AuditWriter(box.audit_key()).session_info
     app = Database(urls.app, name="app", session_info=writing, **pool)
-    directory.db = app
+    directory.db = outbox.db = app
     own = OwnDatabase(urls.admin, embedded=core.database_url is None)
     references = SecretReferences(settings.systems)
     inventory = Inventory(registry, box, bus, defaults, own.refusal, OwnServer(app, own), references)
@@ -167,9 +184,26 @@ def _wire(
     action_service = ActionService(registry, inventory, bus, second_person)
     incidents = Incidents(bus)
     orders = StandingOrders(known_actions(registry), inventory)
-    intake = Intake(bus, incidents, orders, inventory)
+    review = Review(bus, inventory, orders)
+    intake = Intake(bus, incidents, orders, inventory, review)
+    muting = Muting(inventory, review)
+    oncall = OnCall(
+        box=box,
+        actions=action_service,
+        incidents=incidents,
+        intake=intake,
+        inventory=inventory,
+        public_url=settings.api.public_url,
+    )
     sessions = Sessions(inventory)
-    Subscriptions(intake=intake, incidents=incidents, action_service=action_service, sessions=sessions).connect(bus)
+    Subscriptions(
+        intake=intake,
+        incidents=incidents,
+        muting=muting,
+        oncall=oncall,
+        action_service=action_service,
+        sessions=sessions,
+    ).connect(bus)
     shipped = shipped_task_types(ChecksOnDemand(app, inventory, registry, bus, settings.systems))
     imports = Imports(bus, settings.imports)
     shipped.append(welcome_task_type(app, action_service, configured=bool(settings.notify.users)))
@@ -207,6 +241,9 @@ def _wire(
         own_sources=own_sources,
         source_tallies=tallies,
         source_intake=SourceIntake(intake, own_sources, tallies, SnsMessages(tuple(settings.sources.sns_endpoints))),
+        muting=muting,
+        oncall=oncall,
+        timers=_timers(muting, incidents, oncall),
         sessions=sessions,
         task_types=task_types,
         submission=submission,
@@ -221,4 +258,15 @@ def _wire(
         figures=Figures(web),
         feed=Feed(urls.web),
         witnesses=Witnesses(box.audit_key(), settings.home, settings.telemetry.audit_witnesses),
+    )
+
+
+def _timers(muting: Muting, incidents: Incidents, oncall: OnCall) -> Timers:
+    """What is waited for, and who does it then."""
+    return Timers(
+        {
+            SILENCE: muting.silence_is_due,
+            SETTLED: partial(flapping.settle, incidents=incidents),
+            **oncall.timers(),
+        }
     )

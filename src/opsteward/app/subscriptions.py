@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.service import ActionService
-from opsteward.actions.types import ENDS, ActionChanged, NewAction, RunStatus, approval_id_of
+from opsteward.actions.types import ENDS, NOTIFYING_ACTIONS, ActionChanged, NewAction, RunStatus, approval_id_of
 from opsteward.agents.types import AgentReported
 from opsteward.contracts.check import CheckStatus
 from opsteward.core import feed
@@ -22,14 +22,21 @@ from opsteward.events.event_decisions import QUIET_ACTIONS
 from opsteward.events.event_drafts import shortened
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
+from opsteward.events.muting.service import Muting
 from opsteward.events.types import (
+    IncidentAcknowledged,
     IncidentChanged,
     IncidentDecided,
+    IncidentDecidedAgain,
     IncidentOpened,
     IncidentRaised,
+    IncidentReopened,
     IncidentStatus,
+    IncidentView,
     NewEvent,
+    PeopleNeeded,
 )
+from opsteward.oncall.service import OnCall
 from opsteward.systems.types import HealthChanged, KnownSystem, SystemsChanged
 from opsteward.troubleshooting.service import Sessions
 
@@ -73,10 +80,19 @@ class Subscriptions:
     """Connects the rooms; `connect` is called once."""
 
     def __init__(
-        self, *, intake: Intake, incidents: Incidents, action_service: ActionService, sessions: Sessions
+        self,
+        *,
+        intake: Intake,
+        incidents: Incidents,
+        muting: Muting,
+        oncall: OnCall,
+        action_service: ActionService,
+        sessions: Sessions,
     ) -> None:
         self._intake = intake
         self._incidents = incidents
+        self._muting = muting
+        self._oncall = oncall
         self._action_service = action_service
         self._sessions = sessions
 
@@ -86,7 +102,13 @@ class Subscriptions:
         bus.subscribe(IncidentOpened, self.incident_is_worked_on)
         bus.subscribe(IncidentRaised, self.decision_is_done)
         bus.subscribe_sets(ActionChanged, self.actions_are_told)
+        bus.subscribe(IncidentDecidedAgain, self.incident_is_worked_on)
         bus.subscribe(IncidentChanged, self.incident_is_announced)
+        bus.subscribe(IncidentChanged, self._oncall.escalations.changed)
+        bus.subscribe(IncidentAcknowledged, self._oncall.escalations.acknowledged)
+        bus.subscribe(IncidentReopened, self._oncall.escalations.reopened)
+        bus.subscribe(ActionChanged, self._oncall.notices.delivery_ended)
+        bus.subscribe(PeopleNeeded, self.people_are_told)
         bus.subscribe(SystemsChanged, self.systems_are_announced)
         bus.subscribe(AgentReported, self.report_becomes_event)
         bus.subscribe(EnrollmentOverdue, self.overdue_becomes_event)
@@ -109,13 +131,20 @@ class Subscriptions:
                     actor=MONITOR,
                     title=f"{message.system.name} is healthy again",
                     key="recovered",
+                    recovered=True,
                 )
 
-    async def incident_is_worked_on(self, session: AsyncSession, message: IncidentOpened) -> None:
+    async def incident_is_worked_on(self, session: AsyncSession, message: IncidentDecided) -> None:
         """What was decided is done through the door; a failing system is looked into at once."""
         await self.decision_is_done(session, message)
-        incident = message.incident
-        if incident.system_id is not None and incident.category == "system_error":
+        if not isinstance(message, IncidentDecidedAgain) or message.first:
+            await self._look_into(session, message.incident)
+
+    async def _look_into(self, session: AsyncSession, incident: IncidentView) -> None:
+        if incident.muted is not None or incident.system_id is None or incident.category != "system_error":
+            return
+        running = await self._sessions.page(session, incident_id=incident.id, limit=1)
+        if not running or running[0].outcome is not None:
             await self._sessions.start(
                 session,
                 trigger="incident",
@@ -131,7 +160,14 @@ class Subscriptions:
         await feed.announce(session, kind="incident", object_id=str(incident.id))
         opened = isinstance(message, IncidentOpened)
         await record_changes(session, [_incident_change(incident.id, incident.status, opened=opened)])
-        if message.action in QUIET_ACTIONS:
+        if message.action in QUIET_ACTIONS or incident.muted is not None:
+            return
+        if await self._is_told(session, message):
+            return
+        once = _once(incident, message.action)
+        if isinstance(message, IncidentDecidedAgain) and await self._action_service.was_requested(
+            session, idempotency_key=once
+        ):
             return
         await self._action_service.request(
             session,
@@ -145,11 +181,45 @@ class Subscriptions:
                 },
                 reason=message.decided_by,
                 requested_by=f"standing-order:{message.standing_order}" if message.standing_order else TRIAGE,
-                idempotency_key=f"{incident.id}:{message.action}",
+                idempotency_key=once,
                 incident_id=incident.id,
                 standing_order=message.standing_order,
                 approval=message.approval,
                 limits=message.limits,
+            ),
+        )
+
+    async def _is_told(self, session: AsyncSession, message: IncidentDecided) -> bool:
+        """Whether on-call tells people of it, which takes the place of an action that does nothing else."""
+        opened, escalated = False, message.action in NOTIFYING_ACTIONS
+        if not isinstance(message, IncidentRaised):
+            opened = await self._oncall.escalations.begin(session, incident=message.incident, begins="opened")
+        if escalated:
+            escalated = await self._oncall.escalations.begin(session, incident=message.incident, begins="escalated")
+        return (opened or escalated) and message.action in NOTIFYING_ACTIONS
+
+    async def people_are_told(self, session: AsyncSession, message: PeopleNeeded) -> None:
+        """What troubleshooting could not repair goes to the people on call, or to the route of the settings."""
+        incident = message.incident
+        if incident.muted is not None:
+            return
+        if await self._oncall.escalations.begin(session, incident=incident, begins="escalated"):
+            return
+        await self._action_service.request(
+            session,
+            new=NewAction(
+                action="escalate",
+                params={
+                    "title": f"Incident {incident.number} needs you: {incident.title}"[:200],
+                    "body": message.summary[:4000],
+                    "severity": incident.severity,
+                    "incident_id": str(incident.id),
+                },
+                reason="troubleshooting could not repair it",
+                requested_by=message.requested_by,
+                idempotency_key=message.idempotency_key,
+                incident_id=incident.id,
+                approval="auto",
             ),
         )
 
@@ -168,7 +238,9 @@ class Subscriptions:
         await timeline.add_all(session, lines)
 
     async def incident_is_announced(self, session: AsyncSession, message: IncidentChanged) -> None:
+        """Who follows is told; the end of an incident ends what waits because of it."""
         if message.status == IncidentStatus.RESOLVED:
+            await self._muting.incident_is_over(session, incident_id=message.incident_id)
             await self._action_service.withdraw(session, incident_id=message.incident_id)
         await feed.announce(session, kind="incident", object_id=str(message.incident_id))
         await record_changes(session, [_incident_change(message.incident_id, message.status)])
@@ -216,6 +288,11 @@ def _line_of(message: ActionChanged, incident_id: UUID) -> timeline.Line:
         key=f"{run.id} {message.key}",
         actor=message.actor,
     )
+
+
+def _once(incident: IncidentView, action: str) -> str:
+    """An action is done once for an incident, and once more for each time that it is back."""
+    return f"{incident.id}:{action}" + (f":{incident.reopened}" if incident.reopened else "")
 
 
 def _in_words(message: ActionChanged) -> str:

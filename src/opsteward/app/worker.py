@@ -22,6 +22,7 @@ from opsteward.core.feed import RECONNECTED, Notice
 from opsteward.core.log import get_logger
 from opsteward.core.process_takeover import LostProcess, Membership, new_executor_id
 from opsteward.core.retention import apply_retention
+from opsteward.core.timers import TIMERS
 from opsteward.directory.users.lifecycle import look_after_people
 from opsteward.provisioning.access import AccessDuty
 from opsteward.provisioning.sync.schedule import SyncDuty
@@ -180,6 +181,8 @@ class Worker:
             self._controls_changed.set()
         if notice.kind in (SCHEDULES, RECONNECTED):
             self._services.schedules.refresh()
+        if notice.kind in (TIMERS, RECONNECTED):
+            self._services.timers.refresh()
 
     async def _lead(self) -> None:
         async with asyncio.TaskGroup() as duties:
@@ -187,6 +190,7 @@ class Worker:
             duties.create_task(self._heartbeats.run())
             duties.create_task(self._seal())
             duties.create_task(self._services.schedules.run(self._services.app))
+            duties.create_task(self._services.timers.run(self._services.app))
             duties.create_task(self._release_held())
             duties.create_task(look_after_people(self._services.app, self._services.users, self._services.enrollments))
             duties.create_task(self._access.run())

@@ -59,6 +59,12 @@ class Client:
             return self._call("POST", path, content=content, headers={"Content-Type": kind})
         return self._call("POST", path, body=body if body is not None else {})
 
+    def put(self, path: str, body: object) -> Any:
+        return self._call("PUT", path, body=body)
+
+    def delete(self, path: str) -> None:
+        self._call("DELETE", path)
+
     def send(self, call: Call[Answered], content: Iterable[bytes] | None = None) -> Answered:
         """A request as the Python client makes it; `content` is its body in pieces."""
         if call.text:

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from opsteward.cli import incident_handling
 from opsteward.cli.listing import LIMIT, All, Json, Limit
 
 events = typer.Typer(help="Send events and see what became of them.", no_args_is_help=True)
 incidents = typer.Typer(help="See incidents and their timelines.", no_args_is_help=True)
+incident_handling.add_to(incidents)
 
 Which = Annotated[str, typer.Argument(metavar="INCIDENT", help="Its number, or its id.")]
 
@@ -79,6 +81,9 @@ def list_incidents(
     since: Annotated[str | None, typer.Option(help="Opened from this instant on (ISO 8601 with its zone).")] = None,
     until: Annotated[str | None, typer.Option(help="Opened before this instant.")] = None,
     newest: Annotated[bool, typer.Option("--newest", help="By age alone, the newest first.")] = False,
+    oldest: Annotated[bool, typer.Option("--oldest", help="By age alone, the oldest first.")] = False,
+    mine: Annotated[bool, typer.Option("--mine", help="Assigned to me, or acknowledged by me alone.")] = False,
+    muted: Annotated[bool | None, typer.Option("--muted/--not-muted", help="Kept quiet, or not.")] = None,
     before: Annotated[int | None, typer.Option(help="Behind the incident of this number.")] = None,
     limit: Limit = LIMIT,
     every: All = False,
@@ -100,7 +105,9 @@ def list_incidents(
             "search": search,
             "since": since,
             "until": until,
-            "order": "newest" if newest else None,
+            "order": "newest" if newest else "oldest" if oldest else None,
+            "mine": "true" if mine else None,
+            "muted": None if muted is None else str(muted).lower(),
             "before": before,
         },
         empty="No incident: nothing is wrong, or nothing was reported yet (opsteward events send)",
@@ -135,6 +142,10 @@ def show_incident(
         return
     show.say(f"Incident {found['number']}: {found['title']}")
     show.say(f"{found['status']}, {found['severity']}, {found['event_count']} events, opened {found['opened_at']}")
+    if found["muted"]:
+        show.say(f"Kept quiet by {found['muted']['by']}: {found['muted']['reason']}; nothing is done, nobody is told")
+    if found["assigned_to"]:
+        show.say(f"Assigned to {found['assigned_to']['name']}")
     if found["acknowledged_by"]:
         show.say(f"Acknowledged by {found['acknowledged_by']['name']} at {found['acknowledged_at']}")
     if found["resolution"]:
@@ -157,22 +168,6 @@ def _times(times: dict[str, Any]) -> str:
              ("repaired after", "repair_seconds")]  # fmt: skip
     told = [f"{words} {times[field]:.1f} s" for words, field in parts if times[field] is not None]
     return f"Time: {', '.join(told)}"
-
-
-@incidents.command("acknowledge")
-def acknowledge(incident: Which, as_json: Json = False) -> None:
-    """Say that somebody has seen it."""
-    _change(incident, "acknowledge", as_json=as_json)
-
-
-@incidents.command("resolve")
-def resolve(
-    incident: Which,
-    reason: Annotated[str, typer.Option(help="Why it is over.")] = "",
-    as_json: Json = False,
-) -> None:
-    """Close it by hand."""
-    _change(incident, "resolve", {"reason": reason}, as_json=as_json)
 
 
 Why = Annotated[str, typer.Option("--reason", help="Why.")]

@@ -25,10 +25,13 @@ from opsteward.cli import (
     incidents,
     lab,
     maintenance,
+    notifications,
+    oncall,
     open_console,
     operators,
     plugins,
     schedules,
+    silences,
     sources,
     standing_orders,
     sync,
@@ -80,6 +83,10 @@ app.add_typer(sources.app, name="sources")
 app.add_typer(freezes.app, name="freezes")
 app.add_typer(heartbeats.app, name="heartbeats")
 app.add_typer(maintenance.app, name="maintenance")
+app.add_typer(oncall.app, name="oncall")
+app.add_typer(notifications.app, name="notifications")
+app.add_typer(silences.silences, name="silences")
+app.add_typer(silences.inhibitions, name="inhibitions")
 app.add_typer(standing_orders.app, name="standing-orders")
 app.add_typer(systems.app, name="systems")
 app.add_typer(sync.app, name="sync")

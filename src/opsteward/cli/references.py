@@ -5,7 +5,7 @@ One way for all commands; the instance looks, each of its lists by `ref`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -73,3 +73,16 @@ def id_of(client: Client, kind: str, given: str) -> str:
 
 def _until(token: Thing) -> str:
     return "revoked" if token["revoked_at"] else f"made {str(token['created_at'])[:10]}"
+
+
+def one_of(things: Iterable[Mapping[str, object]], given: str, *, what: str, command: str) -> str:
+    """The id of the one of these that is called so, by name or an end of its id. Raises Failure."""
+    part = given.lower().lstrip(".")
+    every = list(things)
+    found = [one for one in every if one.get("name") == given] or [
+        one for one in every if part and str(one["id"]).endswith(part)
+    ]
+    if len(found) != 1:
+        problem = f"there is no such {what}" if not found else "several are called so"
+        raise Failure(f"{given}: {problem}: opsteward {command}")
+    return str(found[0]["id"])

@@ -11,9 +11,13 @@ from opsteward.client.operations import (
     controls,
     enrollments,
     events,
+    incidents,
     metrics,
+    notifications,
+    oncall,
     probes,
     signing_in,
+    silences,
     sources,
     standing_orders,
     syncs,
@@ -46,6 +50,33 @@ class AsyncVerbs(AsyncTransport):
     merge = asynchronous(events.merge)
     split = asynchronous(events.split)
     troubleshoot_incident = asynchronous(events.troubleshoot_incident)
+    change_incidents = asynchronous(incidents.change_incidents)
+    assign_incident = asynchronous(incidents.assign_incident)
+    comment_incident = asynchronous(incidents.comment_incident)
+    reopen_incident = asynchronous(incidents.reopen_incident)
+    list_related_incidents = asynchronous(incidents.list_related_incidents)
+    create_silence = asynchronous(silences.create_silence)
+    list_silences = asynchronous(silences.list_silences)
+    preview_silence = asynchronous(silences.preview_silence)
+    end_silence = asynchronous(silences.end_silence)
+    create_inhibition = asynchronous(silences.create_inhibition)
+    list_inhibitions = asynchronous(silences.list_inhibitions)
+    remove_inhibition = asynchronous(silences.remove_inhibition)
+    who_is_on_call = asynchronous(oncall.who_is_on_call)
+    save_oncall_schedule = asynchronous(oncall.save_oncall_schedule)
+    remove_oncall_schedule = asynchronous(oncall.remove_oncall_schedule)
+    add_oncall_override = asynchronous(oncall.add_oncall_override)
+    remove_oncall_override = asynchronous(oncall.remove_oncall_override)
+    list_escalation_policies = asynchronous(oncall.list_escalation_policies)
+    save_escalation_policy = asynchronous(oncall.save_escalation_policy)
+    remove_escalation_policy = asynchronous(oncall.remove_escalation_policy)
+    list_escalations = asynchronous(oncall.list_escalations)
+    list_notification_routes = asynchronous(notifications.list_notification_routes)
+    save_notification_route = asynchronous(notifications.save_notification_route)
+    remove_notification_route = asynchronous(notifications.remove_notification_route)
+    test_notification_route = asynchronous(notifications.test_notification_route)
+    list_notices = asynchronous(notifications.list_notices)
+    get_notice = asynchronous(notifications.get_notice)
     keep_sync_mapping = asynchronous(syncs.keep_sync_mapping)
     list_sync_mappings = asynchronous(syncs.list_sync_mappings)
     get_sync_mapping = asynchronous(syncs.get_sync_mapping)
@@ -218,6 +249,33 @@ class Verbs(BlockingTransport):
     merge = blocking(events.merge)
     split = blocking(events.split)
     troubleshoot_incident = blocking(events.troubleshoot_incident)
+    change_incidents = blocking(incidents.change_incidents)
+    assign_incident = blocking(incidents.assign_incident)
+    comment_incident = blocking(incidents.comment_incident)
+    reopen_incident = blocking(incidents.reopen_incident)
+    list_related_incidents = blocking(incidents.list_related_incidents)
+    create_silence = blocking(silences.create_silence)
+    list_silences = blocking(silences.list_silences)
+    preview_silence = blocking(silences.preview_silence)
+    end_silence = blocking(silences.end_silence)
+    create_inhibition = blocking(silences.create_inhibition)
+    list_inhibitions = blocking(silences.list_inhibitions)
+    remove_inhibition = blocking(silences.remove_inhibition)
+    who_is_on_call = blocking(oncall.who_is_on_call)
+    save_oncall_schedule = blocking(oncall.save_oncall_schedule)
+    remove_oncall_schedule = blocking(oncall.remove_oncall_schedule)
+    add_oncall_override = blocking(oncall.add_oncall_override)
+    remove_oncall_override = blocking(oncall.remove_oncall_override)
+    list_escalation_policies = blocking(oncall.list_escalation_policies)
+    save_escalation_policy = blocking(oncall.save_escalation_policy)
+    remove_escalation_policy = blocking(oncall.remove_escalation_policy)
+    list_escalations = blocking(oncall.list_escalations)
+    list_notification_routes = blocking(notifications.list_notification_routes)
+    save_notification_route = blocking(notifications.save_notification_route)
+    remove_notification_route = blocking(notifications.remove_notification_route)
+    test_notification_route = blocking(notifications.test_notification_route)
+    list_notices = blocking(notifications.list_notices)
+    get_notice = blocking(notifications.get_notice)
     keep_sync_mapping = blocking(syncs.keep_sync_mapping)
     list_sync_mappings = blocking(syncs.list_sync_mappings)
     get_sync_mapping = blocking(syncs.get_sync_mapping)

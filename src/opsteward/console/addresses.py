@@ -26,6 +26,21 @@ def cursor_of(given: str, field: str) -> UUID | None:
         raise Invalid.field(field, "is no id", "begin at the first page") from None
 
 
+def is_id(given: str) -> bool:
+    """Whether this is the text of an id."""
+    try:
+        UUID(given)
+    except ValueError:
+        return False
+    return True
+
+
+def here_or(given: str, page: str) -> str:
+    """The address that a form came from, if it is this page of ours; else the page, never another site's."""
+    of_page = given == page or given.startswith(f"{page}?")
+    return given if of_page and "\\" not in given and "\n" not in given and "\r" not in given else page
+
+
 def storable_words(words: str) -> bool:
     """Whether the database can hold this at all, and so whether it is worth being looked for."""
     try:

@@ -31,6 +31,12 @@ def number_in_words(value: float) -> str:
     return f"{value:,.0f}".replace(",", " ") if value >= 100 or value == int(value) else f"{value:.1f}"
 
 
+def heights(numbers: list[int]) -> list[tuple[int, int, float]]:
+    """Of each of the last hours, oldest first: hours ago, how many, and height in percent."""
+    most = max(numbers) or 1
+    return [(len(numbers) - 1 - at, number, 100 * number / most) for at, number in enumerate(numbers)]
+
+
 #: The figures that are drawn, in this order: what people call them, and how a value is said.
 FIGURES: dict[str, tuple[str, Callable[[float], str]]] = {
     "process.cpu": ("CPU of a process", share_in_words),

@@ -17,6 +17,8 @@ _ROOMS = (
     ("Overview", "/", "dashboard", "systems.read"),
     ("Incidents", "/incidents", "error", "incidents.read"),
     ("Approvals", "/approvals", "pan_tool", "approvals.read"),
+    ("On call", "/oncall", "campaign", "oncall.read"),
+    ("Silences", "/silences", "volume_off", "incidents.read"),
     ("Systems", "/systems", "dns", "systems.read"),
     ("Syncs", "/syncs", "sync", "systems.read"),
     ("Tasks", "/tasks", "task_alt", "tasks.read"),

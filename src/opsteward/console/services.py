@@ -17,10 +17,12 @@ from opsteward.core.settings import SettingsGroup
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.users.service import Users
 from opsteward.events.incidents import Incidents
+from opsteward.events.muting.service import Muting
 from opsteward.events.sources.own_sources import OwnSources
 from opsteward.events.sources.taking import SourceIntake
 from opsteward.events.sources.tallies import SourceTallies
 from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.oncall.service import OnCall
 from opsteward.provisioning.sync.service import Syncs
 from opsteward.systems.service import Inventory
 from opsteward.tasks.registry import TaskRegistry
@@ -47,6 +49,8 @@ class ConsoleServices:
     own_sources: OwnSources
     source_tallies: SourceTallies
     source_intake: SourceIntake
+    muting: Muting
+    oncall: OnCall
     orders: StandingOrders
     sessions: Sessions
     task_types: TaskRegistry

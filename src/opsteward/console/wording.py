@@ -160,6 +160,22 @@ HISTORY = {
     "reviewed": Look("fact_check", "access reviewed", "warn"),
 }
 PAUSED = Look("pause_circle", "paused", "warn")
+MUTED = Look("volume_off", "kept quiet", "calm")
+FLAPPING = Look("swap_horiz", "comes and goes", "warn")
+SILENCE = {
+    "active": Look("volume_off", "active", "info"),
+    "pending": Look("schedule", "to come", "calm"),
+    "expired": Look("timer_off", "over", "calm"),
+}
+NOTICE = {
+    "collecting": Look("hourglass_empty", "collecting", "info"),
+    "queued": Look("schedule", "waits", "info"),
+    "sending": Look("send", "under way", "info"),
+    "sent": Look("check_circle", "taken", "good"),
+    "failed": Look("cancel", "not taken", "bad"),
+    "interrupted": Look("help", "in doubt", "warn"),
+    "skipped": Look("done_all", "not needed", "calm"),
+}
 _TIMELINE = {
     "detected": Look("sensors", "detected", "bad"),
     "decided": Look("gavel", "decided", "info"),
@@ -170,6 +186,14 @@ _TIMELINE = {
     "verified": Look("verified", "verified", "good"),
     "not_helped": Look("heart_broken", "not helped", "bad"),
     "reported": Look("summarize", "reported", "calm"),
+    "reopened": Look("restart_alt", "reopened", "bad"),
+    "assigned": Look("person_add", "assigned", "info"),
+    "comment": Look("edit", "comment", "calm"),
+    "muted": Look("volume_off", "kept quiet", "calm"),
+    "unmuted": Look("campaign", "heard again", "warn"),
+    "escalation": Look("campaign", "escalation", "warn"),
+    "notified": Look("send", "told", "info"),
+    "recovered": Look("check_circle", "recovered", "good"),
 }
 
 

@@ -19,7 +19,7 @@ from opsteward.events.decision_table import decide
 from opsteward.events.event_decisions import decided as decided_by
 from opsteward.events.fingerprint import fingerprint
 from opsteward.events.standing_orders.document import Rule, StandingOrder, Subject, first_match
-from opsteward.events.types import NewEvent, TakenEvent
+from opsteward.events.types import Muted, NewEvent, TakenEvent
 from opsteward.systems.types import KnownSystem
 
 TITLE_LENGTH = 200
@@ -61,6 +61,8 @@ class Draft:
     reason: str
     #: People said that it joins no incident of a related system.
     apart: bool = False
+    #: By which silence or inhibition nothing is done about it.
+    muted: Muted | None = None
 
     @property
     def fingerprint(self) -> str:

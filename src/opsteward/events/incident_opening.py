@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -22,11 +22,13 @@ from opsteward.core.db import tenant_of
 from opsteward.core.ids import uuid7
 from opsteward.events import timeline
 from opsteward.events.event_drafts import Draft, most_urgent, rank_of, shortened, worst_severity
-from opsteward.events.incidents import view_of
+from opsteward.events.incident_views import view_of
 from opsteward.events.models import Incident, TimelineEntry
+from opsteward.events.muting.matchers import labels_of
+from opsteward.events.muting.review import line_of
 from opsteward.events.standing_orders.service import limits_of
 from opsteward.events.timeline import Line
-from opsteward.events.types import IncidentDecided, IncidentOpened, IncidentRaised, IncidentStatus
+from opsteward.events.types import IncidentDecided, IncidentOpened, IncidentRaised, IncidentStatus, Muted
 from opsteward.telemetry import audit
 
 #: More new incidents than these in one request are put together: one request must not queue thousands of actions.
@@ -53,6 +55,11 @@ class Opening:
     def lead(self) -> Draft:
         """The event that decides what is done."""
         return most_urgent(self.members)
+
+    @property
+    def muted(self) -> Muted | None:
+        """Why it is kept quiet: all of its events are."""
+        return self.lead.muted if all(draft.muted for draft in self.members) else None
 
     @property
     def title(self) -> str:
@@ -147,7 +154,16 @@ def _row(opening: Opening, tenant_id: UUID, number: int, at: datetime) -> Incide
         event_count=0,
         opened_at=at,
         last_event_at=at,
+        labels=_labels(lead) if opening.merged == 1 else {},
+        muted=asdict(opening.muted) if opening.muted else None,
+        reopened=0,
+        flapping=False,
     )
+
+
+def _labels(draft: Draft) -> dict[str, str]:
+    kind = draft.event.error_type
+    return labels_of(draft.event.context) | ({"error_type": kind} if kind else {})
 
 
 def _opened(opening: Opening, row: Incident) -> list[Line]:
@@ -175,6 +191,7 @@ def _opened(opening: Opening, row: Incident) -> list[Line]:
             )
             for draft in opening.decisions
         ),
+        *([line_of(row, opening.muted, None)] if opening.muted else []),
     ]
 
 
@@ -201,6 +218,8 @@ async def raise_all(
         row, so_far = rows[incident_id], decided.get(incident_id, {})
         lowest = min(so_far.values(), default=0)
         urgent = [d for d in drafts if d.priority < lowest or rank_of(d.severity) > rank_of(row.severity)]
+        if row.muted is None:
+            urgent = [d for d in urgent if not d.muted]
         if urgent:
             row.severity = max(row.severity, worst_severity(urgent), key=rank_of)
             raised.append((row, most_urgent(urgent)))

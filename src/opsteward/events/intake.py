@@ -23,14 +23,18 @@ from opsteward.core.clock import now
 from opsteward.core.computing import in_fair_thread
 from opsteward.core.db import tenant_of, when_committed
 from opsteward.core.errors import Invalid
-from opsteward.events import recoveries, timeline
+from opsteward.core.json_types import JsonObject
+from opsteward.events import flapping, recoveries, timeline
 from opsteward.events.classification import Category
 from opsteward.events.event_decisions import QUIET_ACTIONS
 from opsteward.events.event_drafts import Draft, draft_of, taken
 from opsteward.events.group_decisions import decisions_for
 from opsteward.events.incident_opening import Opening, open_all, put_together, raise_all
-from opsteward.events.incidents import Incidents
-from opsteward.events.models import Event, Incident, IncidentFingerprint
+from opsteward.events.incidents import Incidents, lock_opening
+from opsteward.events.models import Event, Incident, IncidentFingerprint, IncidentGroup
+from opsteward.events.muting.judging import Judged, Mutings, in_force, read_sources
+from opsteward.events.muting.matchers import labels_of
+from opsteward.events.muting.review import Review, line_of
 from opsteward.events.standing_orders.service import CHARACTERS_AT_ONCE, StandingOrders, values_of
 from opsteward.events.types import IncidentChanged, IncidentStatus, NewEvent, TakenEvent
 from opsteward.systems.service import Inventory
@@ -47,19 +51,26 @@ _LINES_APART = 20
 class Intake:
     """Takes events in; one per process."""
 
-    def __init__(self, bus: Bus, incidents: Incidents, orders: StandingOrders, inventory: Inventory) -> None:
+    def __init__(
+        self, bus: Bus, incidents: Incidents, orders: StandingOrders, inventory: Inventory, review: Review
+    ) -> None:
         self._bus = bus
         self._incidents = incidents
         self._orders = orders
         self._inventory = inventory
+        self._review = review
 
     async def take(self, session: AsyncSession, *, events: Sequence[NewEvent], actor: str) -> list[TakenEvent]:
         """Store the events and return what became of each, in the order given."""
         if not events:
             return []
         drafts = await self._drafts(session, events)
-        late = await recoveries.known_later(session, [draft for draft in drafts if self._opens(draft)])
-        homes = await self._homes(session, [draft for draft in drafts if id(draft) not in late], actor)
+        loud = [draft for draft in drafts if self._opens(draft)]
+        late = await recoveries.known_later(session, loud)
+        mutings = await in_force(session) if loud else Mutings()
+        for draft in loud:
+            draft.muted = mutings.silence_of(_values(draft)) if mutings.silences else None
+        homes = await self._homes(session, [draft for draft in drafts if id(draft) not in late], actor, mutings)
         for draft in drafts:
             draft.row["incident_id"] = homes.get(draft.fingerprint) or late.get(id(draft))
         await recoveries.settle_objects(session, drafts)
@@ -106,20 +117,24 @@ class Intake:
             for d in drafts
         ]
 
-    async def _homes(self, session: AsyncSession, drafts: Sequence[Draft], actor: str) -> dict[str, UUID]:
+    async def _homes(
+        self, session: AsyncSession, drafts: Sequence[Draft], actor: str, mutings: Mutings
+    ) -> dict[str, UUID]:
         """The incident of each fingerprint; new ones are opened under a lock, so that one cause opens one."""
         homes = await self._known_homes(session, {d.fingerprint for d in drafts})
         if not any(self._opens(d) and d.fingerprint not in homes for d in drafts):
             return homes
-        await session.execute(
-            sa.text("select pg_advisory_xact_lock(hashtextextended(:key, 1))"), {"key": f"open {tenant_of(session)}"}
-        )
+        await lock_opening(session)
         homes = await self._known_homes(session, {d.fingerprint for d in drafts})
         without: dict[str, list[Draft]] = defaultdict(list)
         for draft in drafts:
             if self._opens(draft) and draft.fingerprint not in homes:
                 without[draft.fingerprint].append(draft)
-        return homes | await self._find_or_open(session, list(without.values()), actor)
+        back = await flapping.returning(session, without)
+        for incident_id in sorted(set(back.values())):
+            await self._go_on(session, incident_id, actor)
+        groups = [group for fingerprint, group in without.items() if fingerprint not in back]
+        return homes | back | await self._find_or_open(session, groups, actor, mutings)
 
     @staticmethod
     def _opens(draft: Draft) -> bool:
@@ -135,9 +150,10 @@ class Intake:
         return {row.fingerprint: row.incident_id for row in rows}
 
     async def _find_or_open(
-        self, session: AsyncSession, groups: Sequence[Sequence[Draft]], actor: str
+        self, session: AsyncSession, groups: Sequence[Sequence[Draft]], actor: str, mutings: Mutings
     ) -> dict[str, UUID]:
         """The incidents of new fingerprints, under the lock; a group is the events of one fingerprint."""
+        await self._inhibit(session, [draft for group in groups for draft in group], mutings)
         cluster = await self._clusters(session, [group[0] for group in groups])
         living = await self._living(session, cluster)
         homes: dict[str, UUID] = {}
@@ -163,9 +179,24 @@ class Intake:
         await open_all(session, self._bus, openings, actor=actor)
         joined += [(draft, opening.id) for opening in openings for draft in opening.grouped]
         await timeline.add_all(session, _grouped(joined))
+        if any(mutings.may_inhibit(_values(opening.lead)) for opening in openings):
+            await self._review.again(session, actor="system:inhibitions")
         opened = {draft.fingerprint: opening.id for opening in openings for draft in opening.members}
         await self._bind(session, opened | {draft.fingerprint: incident_id for draft, incident_id in joined})
         return homes | opened
+
+    async def _inhibit(self, session: AsyncSession, drafts: Sequence[Draft], mutings: Mutings) -> None:
+        """Mark what an open incident, or another one of these events, keeps quiet."""
+        if not mutings.rules:
+            return
+        await read_sources(session, mutings, self._inventory)
+        new = {
+            id(d): Judged(values=_values(d), system_id=d.system.id if d.system else None, id=d.row["id"])
+            for d in drafts
+        }
+        also = [one for one in new.values() if mutings.may_inhibit(one.values)]
+        for draft in drafts:
+            draft.muted = draft.muted or mutings.inhibition_of(new[id(draft)], also)
 
     async def _clusters(self, session: AsyncSession, drafts: Sequence[Draft]) -> dict[UUID, UUID]:
         """For each system that hangs together with one of these events', the system that stands for all of those."""
@@ -203,6 +234,13 @@ class Intake:
                 insert(IncidentFingerprint).on_conflict_do_nothing(),
                 [{"tenant_id": tenant_id, "fingerprint": key, "incident_id": home} for key, home in homes.items()],
             )
+            await session.execute(
+                insert(IncidentGroup).on_conflict_do_nothing(),
+                [
+                    {"tenant_id": tenant_id, "fingerprint": key, "incident_id": home, "bound_at": now()}
+                    for key, home in homes.items()
+                ],
+            )
 
     async def _count_and_raise(self, session: AsyncSession, drafts: Sequence[Draft]) -> None:
         members: dict[UUID, list[Draft]] = defaultdict(list)
@@ -228,9 +266,31 @@ class Intake:
         open_ones = {i: group for i, group in members.items() if rows[i].status != IncidentStatus.RESOLVED}
         await recoveries.note_objects(session, [d for group in open_ones.values() for d in group], quiet=QUIET_ACTIONS)
         loud = {i: [d for d in group if self._opens(d)] for i, group in members.items()}
+        for row in (rows[i] for i, group in loud.items() if group):
+            if row.labels:
+                row.labels = _common(row.labels, loud[row.id])
+            if row.flapping:
+                await flapping.is_back(session, row.id)
+            if row.muted is not None and row.status != IncidentStatus.RESOLVED:
+                await self._hear_again(session, row, loud[row.id])
         await raise_all(session, self._bus, {i: group for i, group in loud.items() if group}, rows)
         for incident_id in rows:
             await self._bus.publish(session, IncidentChanged(incident_id=incident_id, status=""))
+
+    async def _go_on(self, session: AsyncSession, incident_id: UUID, actor: str) -> None:
+        """What is back is done and told again, unless it flaps or a person is on it."""
+        again = await flapping.go_on(session, self._incidents, incident_id, actor=actor)
+        row = await session.get(Incident, incident_id)
+        if again and row is not None and row.muted is None and row.acknowledged_at is None:
+            await self._review.give_back(session, row)
+
+    async def _hear_again(self, session: AsyncSession, row: Incident, drafts: Sequence[Draft]) -> None:
+        """What is kept quiet for its events alone is told once another one joins that nothing keeps quiet."""
+        if any(draft.muted is None for draft in drafts) and row.muted is not None and row.muted["by"] == "silence":
+            row.muted = None
+            await session.flush()
+            await timeline.add_all(session, [line_of(row, None, None)])
+            await self._review.give_back(session, row)
 
     async def _end_resolved(self, session: AsyncSession, drafts: Sequence[Draft], actor: str) -> None:
         """End the incidents that have no object left in trouble; for the others the timeline names what recovered."""
@@ -247,6 +307,9 @@ class Intake:
         for incident_id, group in sorted(ends.items()):
             if incident_id in left:
                 continue
+            if (await self._incidents.get(session, incident_id=incident_id)).flapping:
+                await flapping.hold_end(session, incident_id)
+                continue
             await self._incidents.move(
                 session,
                 incident_id=incident_id,
@@ -254,7 +317,28 @@ class Intake:
                 actor=actor,
                 title=f"Reported as resolved by {group[0].event.source or 'its source'}",
                 key="resolved by source",
+                recovered=True,
             )
+
+
+def _values(draft: Draft) -> dict[str, str]:
+    """What matchers see of an event."""
+    return labels_of(draft.event.context) | {
+        "source": draft.event.source,
+        "system": draft.system.name if draft.system else draft.event.source,
+        "severity": draft.severity,
+        "category": draft.category,
+        "error_type": draft.event.error_type or "",
+        "title": draft.title,
+    }
+
+
+def _common(labels: JsonObject, drafts: Sequence[Draft]) -> JsonObject:
+    """The labels that all events of an incident share."""
+    for values in map(_values, drafts):
+        if any(values.get(name) != value for name, value in labels.items()):
+            labels = {name: value for name, value in labels.items() if values.get(name) == value}
+    return labels
 
 
 def _spreads(draft: Draft) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from opsteward.core.clock import now
@@ -56,6 +57,15 @@ class Incident(TenantRow, Base):
         sa.UniqueConstraint("tenant_id", "number"),
         sa.Index("ix_incidents_tenant_status", "tenant_id", "status", "opened_at"),
         sa.Index("ix_incidents_tenant_system", "tenant_id", "system_id", "status"),
+        sa.Index(
+            "ix_incidents_tenant_assigned",
+            "tenant_id",
+            "assigned_to",
+            "urgency",
+            "number",
+            postgresql_where=sa.text("assigned_to is not null"),
+        ),
+        sa.Index("ix_incidents_tenant_muted", "tenant_id", "number", postgresql_where=sa.text("muted is not null")),
         sa.Index("ix_incidents_tenant_urgency", "tenant_id", "urgency", "number"),
         sa.Index(
             "ix_incidents_tenant_resolved_at",
@@ -80,6 +90,17 @@ class Incident(TenantRow, Base):
     resolved_at: Mapped[datetime | None]
     resolved_by: Mapped[str | None]
     resolution: Mapped[str | None]
+    assigned_to: Mapped[str | None]
+    #: How often it was reopened.
+    reopened: Mapped[int] = mapped_column(default=0)
+    #: Of the event that opened it.
+    labels: Mapped[JsonObject] = mapped_column(default=dict)
+    #: By which silence or inhibition nothing is done and nobody told: see `muting.types.Muted`.
+    muted: Mapped[JsonObject | None] = mapped_column(JSONB(none_as_null=True))
+    #: When its own recovery ended it; null where a person or a repair did.
+    recovered_at: Mapped[datetime | None]
+    #: It came back again and again: a recovery ends it only once it has lasted.
+    flapping: Mapped[bool] = mapped_column(default=False)
     #: By which lists are sorted: what is not resolved first, then by severity.
     urgency: Mapped[int] = mapped_column(
         sa.Computed(
@@ -98,6 +119,18 @@ class IncidentFingerprint(Base):
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     fingerprint: Mapped[str] = mapped_column(primary_key=True)
     incident_id: Mapped[UUID] = mapped_column(sa.ForeignKey("opsteward.incidents.id"))
+
+
+class IncidentGroup(Base):
+    """Which fingerprints an incident has taken; stays when it has ended."""
+
+    __tablename__ = "incident_groups"
+    __table_args__ = (sa.Index("ix_incident_groups_tenant_incident", "tenant_id", "incident_id"),)
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    incident_id: Mapped[UUID] = mapped_column(sa.ForeignKey("opsteward.incidents.id"), primary_key=True)
+    bound_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class GroupDecisionRow(Base):

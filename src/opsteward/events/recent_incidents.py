@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
-from opsteward.events.incidents import view_of
+from opsteward.events.incident_views import view_of
 from opsteward.events.models import Incident
 from opsteward.events.types import IncidentStatus, IncidentView
 

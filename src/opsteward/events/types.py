@@ -57,6 +57,25 @@ class TakenEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Muted:
+    """Why nothing is done about an incident and nobody told. `by`: silence or inhibition, `id` that one's; `until`:
+    the end of a silence; `incident`: the number of the incident that inhibits."""
+
+    by: str
+    id: str
+    reason: str
+    until: str | None = None
+    incident: int | None = None
+
+    @property
+    def words(self) -> str:
+        """In a sentence."""
+        if self.by == "inhibition":
+            return f"inhibited by incident {self.incident}: {self.reason}"
+        return f"silenced until {self.until}: {self.reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class IncidentView:
     id: UUID
     number: int
@@ -75,6 +94,14 @@ class IncidentView:
     #: Who has seen it, and who or what ended it. Only where they were asked for.
     acknowledged_by: Actor | None = None
     resolved_by: Actor | None = None
+    #: Who is to work on it.
+    assigned_to: Actor | None = None
+    #: Why nothing is done and nobody told.
+    muted: Muted | None = None
+    #: How often it was reopened, and whether it comes and goes.
+    reopened: int = 0
+    flapping: bool = False
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +172,39 @@ class IncidentOpened(IncidentDecided):
 @dataclass(frozen=True, kw_only=True)
 class IncidentRaised(IncidentDecided):
     """Published when a further action was decided for it: something more urgent joined. Once for each action."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentDecidedAgain(IncidentDecided):
+    """Published when it is kept quiet no longer, or is back: once for each action that was decided before."""
+
+    first: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentReopened:
+    """Published when it goes on after its end: the same trouble is back, or a person says so."""
+
+    incident: IncidentView
+    automatic: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleNeeded:
+    """Published when nothing more can be done without a person."""
+
+    incident: IncidentView
+    summary: str
+    requested_by: str
+    idempotency_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentAcknowledged:
+    """Published once, when a person has seen it."""
+
+    incident: IncidentView
+    by: str
 
 
 @dataclass(frozen=True, kw_only=True)

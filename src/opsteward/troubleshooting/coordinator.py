@@ -19,7 +19,6 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.service import ActionService
-from opsteward.actions.types import NewAction
 from opsteward.core import durable
 from opsteward.core.log import correlated
 from opsteward.events.standing_orders.service import StandingOrders
@@ -41,7 +40,6 @@ class Coordinator:
 
     def __init__(self, context: SessionContext, action_service: ActionService, orders: StandingOrders) -> None:
         self._context = context
-        self._action_service = action_service
         self._diagnosis = Diagnosis(context)
         self._repair = Repair(context, action_service, orders)
 
@@ -149,23 +147,12 @@ class Coordinator:
         )
         if not moved or over:
             return
-        incident = await self._context.incidents.get(session, incident_id=row.incident_id)
-        await self._action_service.request(
+        await self._context.incidents.ask_people(
             session,
-            new=NewAction(
-                action="escalate",
-                params={
-                    "title": f"Incident {incident.number} needs you: {incident.title}"[:200],
-                    "body": summary[:4000],
-                    "severity": incident.severity,
-                    "incident_id": str(incident.id),
-                },
-                reason="troubleshooting could not repair it",
-                requested_by=ACTOR,
-                idempotency_key=f"{row.id}:escalate",
-                incident_id=incident.id,
-                approval="auto",
-            ),
+            incident_id=row.incident_id,
+            summary=summary,
+            requested_by=ACTOR,
+            idempotency_key=f"{row.id}:escalate",
         )
 
 

@@ -27,8 +27,8 @@ from opsteward.events import timeline
 from opsteward.events.classification import Category, severity_of
 from opsteward.events.group_decisions import GroupDecisions
 from opsteward.events.grouping_explained import explain_groups
+from opsteward.events.incident_lists import SEARCHED_LIMIT
 from opsteward.events.incident_times import times_of
-from opsteward.events.incidents import SEARCHED_LIMIT
 from opsteward.events.types import IncidentStatus, IncidentView, NewEvent
 from opsteward.troubleshooting.types import SessionView
 
@@ -182,8 +182,11 @@ async def list_incidents(
     until: Annotated[Instant | None, Query(description="opened before")] = None,
     search: Annotated[str | None, Query(max_length=200, description="words in its title or source")] = None,
     ref: Ref = None,
+    mine: Annotated[bool, Query(description="assigned to me, or acknowledged by me and assigned to nobody")] = False,
+    muted: Annotated[bool | None, Query(description="kept quiet by a silence or an inhibition")] = None,
     order: Annotated[
-        Literal["urgency", "newest"], Query(description="urgency: open before resolved, then by severity, then by age")
+        Literal["urgency", "newest", "oldest"],
+        Query(description="urgency: open before resolved, then by severity, then by age"),
     ] = "urgency",
     before: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
@@ -200,6 +203,9 @@ async def list_incidents(
         search=search,
         ref=ref,
         newest_first=order == "newest",
+        oldest_first=order == "oldest",
+        mine=identity.actor if mine else None,
+        muted=muted,
         before=before,
         limit=limit,
     )
@@ -241,10 +247,12 @@ async def acknowledge(
     services: ServicesDep,
     session: TenantSession,
     identity: Annotated[Identity, needs("incidents.write")],
-    body: NoBody = None,
+    body: Reason | None = None,
 ) -> IncidentView:
     """Somebody has seen it."""
-    return await services.incidents.acknowledge(session, incident_id=incident_id, by=identity)
+    return await services.incidents.acknowledge(
+        session, incident_id=incident_id, by=identity, reason=body.reason if body else ""
+    )
 
 
 @router.post("/incidents/{incident_id}/resolve")

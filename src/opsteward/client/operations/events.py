@@ -60,7 +60,9 @@ def list_incidents(
     until: str | None = None,
     search: str | None = None,
     ref: str | None = None,
-    order: Literal["urgency", "newest"] | None = None,
+    mine: bool | None = None,
+    muted: bool | None = None,
+    order: Literal["urgency", "newest", "oldest"] | None = None,
     before: int | None = None,
     limit: int | None = None,
 ) -> Call[Page[types.IncidentView]]:
@@ -77,6 +79,8 @@ def list_incidents(
             "until": until,
             "search": search,
             "ref": ref,
+            "mine": mine,
+            "muted": muted,
             "order": order,
             "before": before,
             "limit": limit,
@@ -89,9 +93,9 @@ def get_incident(incident_id: str | UUID, *, include_routine: bool | None = None
     return Call("GET", f"/api/v1/incidents/{path_id(incident_id)}", params={"include_routine": include_routine})
 
 
-def acknowledge_incident(incident_id: str | UUID) -> Call[types.IncidentView]:
+def acknowledge_incident(incident_id: str | UUID, **fields: Unpack[types.Reason]) -> Call[types.IncidentView]:
     """Somebody has seen it."""
-    return Call("POST", f"/api/v1/incidents/{path_id(incident_id)}/acknowledge")
+    return Call("POST", f"/api/v1/incidents/{path_id(incident_id)}/acknowledge", fields)
 
 
 def resolve_incident(incident_id: str | UUID, **fields: Unpack[types.Reason]) -> Call[types.IncidentView]:

@@ -92,7 +92,7 @@ def remove_sentry_project(project_id: str | UUID) -> Call[None]:
     return Call("DELETE", f"/api/v1/sentry-projects/{path_id(project_id)}")
 
 
-def rotate_dsn(project_id: str | UUID, **fields: Unpack[types.RotationIn]) -> Call[types.Dsn]:
+def rotate_dsn(project_id: str | UUID, **fields: Unpack[types.SentryProjectsRotationIn]) -> Call[types.Dsn]:
     """A new DSN; the old one is taken for `grace` seconds more (a day), so that applications can follow one by
     one."""
     return Call("POST", f"/api/v1/sentry-projects/{path_id(project_id)}/rotate", fields)

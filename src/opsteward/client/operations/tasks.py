@@ -93,7 +93,7 @@ def redrive_task(task_id: str | UUID) -> Call[types.TaskInfo]:
     return Call("POST", f"/api/v1/tasks/{path_id(task_id)}/redrive")
 
 
-def create_schedule(**fields: Unpack[types.ScheduleIn]) -> Call[types.ScheduleInfo]:
+def create_schedule(**fields: Unpack[types.TasksScheduleIn]) -> Call[types.ScheduleInfo]:
     """Submit a task again and again."""
     return Call("POST", "/api/v1/schedules", fields)
 
@@ -105,7 +105,7 @@ def list_schedules(
     return Call("GET", "/api/v1/schedules", params={"ref": ref, "after": after, "limit": limit})
 
 
-def preview_schedule(**fields: Unpack[types.PreviewIn]) -> Call[types.FiringTimes]:
+def preview_schedule(**fields: Unpack[types.TasksPreviewIn]) -> Call[types.FiringTimes]:
     """The next five times of a cron expression."""
     return Call("POST", "/api/v1/schedules/preview", fields)
 

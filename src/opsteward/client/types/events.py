@@ -198,6 +198,11 @@ class IncidentInFull(TypedDict):
     resolution: str | None
     acknowledged_by: NotRequired[Actor | None]
     resolved_by: NotRequired[Actor | None]
+    assigned_to: NotRequired[Actor | None]
+    muted: NotRequired[Muted | None]
+    reopened: NotRequired[int]
+    flapping: NotRequired[bool]
+    labels: NotRequired[dict[str, str]]
     timeline: list[TimelineView]
     routine_lines_hidden: int
     events: list[EventView]
@@ -237,11 +242,27 @@ class IncidentView(TypedDict):
     resolution: str | None
     acknowledged_by: NotRequired[Actor | None]
     resolved_by: NotRequired[Actor | None]
+    assigned_to: NotRequired[Actor | None]
+    muted: NotRequired[Muted | None]
+    reopened: NotRequired[int]
+    flapping: NotRequired[bool]
+    labels: NotRequired[dict[str, str]]
 
 
 class Merge(TypedDict):
     reason: NotRequired[str]
     into: str
+
+
+class Muted(TypedDict):
+    """Why nothing is done about an incident and nobody told. `by`: silence or inhibition, `id` that one's; `until`:
+    the end of a silence; `incident`: the number of the incident that inhibits."""
+
+    by: str
+    id: str
+    reason: str
+    until: NotRequired[str | None]
+    incident: NotRequired[int | None]
 
 
 class NoFields(TypedDict):

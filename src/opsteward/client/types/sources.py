@@ -66,12 +66,6 @@ class ReadEvent(TypedDict):
     group_key: str | None
 
 
-class RotationIn(TypedDict):
-    """For how long the old DSN is still taken."""
-
-    grace: NotRequired[int]
-
-
 class SentryProjectIn(TypedDict):
     """An application; its events have this name as their source, and belong to the system of that name."""
 
@@ -181,3 +175,9 @@ class TakenFromSource(TypedDict):
     mapped: bool
     left_out: int
     events: list[TakenEvent]
+
+
+class SentryProjectsRotationIn(TypedDict):
+    """For how long the old DSN is still taken."""
+
+    grace: NotRequired[int]

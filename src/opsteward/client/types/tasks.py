@@ -31,14 +31,6 @@ class LimitIn(TypedDict):
     max_running: int | None
 
 
-class PreviewIn(TypedDict):
-    """A cron expression, and from when on its times are wanted (now, if left out)."""
-
-    cron: str
-    timezone: NotRequired[str]
-    after: NotRequired[str | None]
-
-
 class RedriveIn(TypedDict):
     """Which ended tasks to run anew."""
 
@@ -51,15 +43,6 @@ class Redriven(TypedDict):
 
     count: int
     ids: list[str]
-
-
-class ScheduleIn(TypedDict):
-    """A task to be submitted at the times of a cron expression (minute hour day month weekday)."""
-
-    name: str
-    cron: str
-    timezone: NotRequired[str]
-    task: TaskBase
 
 
 class ScheduleInfo(TypedDict):
@@ -250,3 +233,20 @@ class TasksIn(TypedDict):
     """Many tasks, submitted together or not at all."""
 
     tasks: list[TaskIn]
+
+
+class TasksPreviewIn(TypedDict):
+    """A cron expression, and from when on its times are wanted (now, if left out)."""
+
+    cron: str
+    timezone: NotRequired[str]
+    after: NotRequired[str | None]
+
+
+class TasksScheduleIn(TypedDict):
+    """A task to be submitted at the times of a cron expression (minute hour day month weekday)."""
+
+    name: str
+    cron: str
+    timezone: NotRequired[str]
+    task: TaskBase

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console import wording
 from opsteward.console.actions import ApprovalRow, RunRow
+from opsteward.console.addresses import here_or, is_id
+from opsteward.console.charts import heights
 from opsteward.console.milestones import milestones
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.core.errors import Invalid
 from opsteward.events import timeline
+from opsteward.events.incident_handling import Handling, Verb
+from opsteward.events.recent_incidents import opened_per_hour
+from opsteward.events.related_incidents import related_incidents
 from opsteward.events.types import IncidentStatus
 
 _PAGE = 50
@@ -23,11 +29,17 @@ _A_REFERENCE = re.compile(r"(?=.*[0-9])[0-9a-fA-F-]+")
 _OPEN = [status.value for status in IncidentStatus if status is not IncidentStatus.RESOLVED]
 STATUSES = {"open": "not resolved", **{s: wording.INCIDENT[s].word for s in _OPEN[1:]}, "resolved": "resolved"}
 SEVERITIES = {name: name for name in wording.SEVERITY}
+ORDERS = {"": "urgency", "newest": "newest first", "oldest": "oldest first"}
+MINE = {"me": "mine"}
+QUIET = {"no": "heard", "yes": "kept quiet"}
+_HOURS = 24
+_PICKED = re.compile(r"pick-([0-9a-f-]{36})")
 
 
 async def incidents(visit: Visit, session: AsyncSession) -> Page:
     """Newest first; filters stand in the address."""
     status, severity = visit.choice("status", STATUSES), visit.choice("severity", SEVERITIES)
+    order, mine, quiet = visit.choice("order", ORDERS), visit.choice("mine", MINE), visit.choice("quiet", QUIET)
     called, source = visit.query("ref", limit=100), visit.query("source", limit=200)
     before = visit.query("before", limit=18)
     if before and not (before.isascii() and before.isdecimal()):
@@ -39,6 +51,10 @@ async def incidents(visit: Visit, session: AsyncSession) -> Page:
         source=source or None,
         ref=called if _A_REFERENCE.fullmatch(called) else None,
         search=called if called and not _A_REFERENCE.fullmatch(called) else None,
+        newest_first=order == "newest",
+        oldest_first=order == "oldest",
+        mine=visit.identity.actor if mine else None,
+        muted={"yes": True, "no": False}.get(quiet),
         before=int(before) if before else None,
         limit=_PAGE + 1,
     )
@@ -51,10 +67,21 @@ async def incidents(visit: Visit, session: AsyncSession) -> Page:
             "filters": [
                 ("status", "State", STATUSES, status),
                 ("severity", "Severity", SEVERITIES, severity),
+                ("quiet", "Heard", QUIET, quiet),
+                ("order", "Sort by", ORDERS, order),
             ],
+            "kept": {"mine": mine},
+            "tabs": [
+                ("Open", visit.address(status="open", mine=""), status == "open" and not mine),
+                ("Mine", visit.address(status="open", mine="me"), bool(mine)),
+                ("Resolved", visit.address(status="resolved", mine=""), status == "resolved" and not mine),
+                ("All", visit.address(status="", mine=""), not status and not mine),
+            ],
+            "per_hour": heights(await opened_per_hour(session, hours=_HOURS)),
+            "may_write": visit.identity.may("incidents.write"),
             "called": called,
             "source": source,
-            "filtered": bool(status or severity or called or source),
+            "filtered": bool(status or severity or called or source or mine or quiet),
             "next": visit.address(before=str(found[_PAGE - 1].number)) if len(found) > _PAGE else "",
             "first": visit.address() if before else "",
         },
@@ -72,6 +99,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
     sessions = await services.sessions.page(session, incident_id=incident_id)
     acted_on = [incident.system_id, *(one.system_id for one in approvals), *(one.system_id for one in runs)]
     names = await Names.read(session, services.inventory, acted_on)
+    escalations = await services.oncall.escalations.of_incident(session, incident_id=incident_id)
     system = names.system(incident.system_id)
     return Page(
         template="incident.html",
@@ -87,6 +115,11 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
             "approvals": [ApprovalRow.of(one, names, me) for one in approvals],
             "sessions": [(one, _phases(one.phases)) for one in sessions],
             "issues": sessions[0].issues if sessions else [],
+            "related": await related_incidents(
+                session, services.action_service, services.inventory, incident_id=incident_id
+            ),
+            "escalation": escalations[0] if escalations else None,
+            "operators": sorted(names.operators.values()),
             "over": incident.status == IncidentStatus.RESOLVED,
             "may_write": me.may("incidents.write"),
             "may_run": me.may("troubleshooting.run"),
@@ -113,6 +146,49 @@ async def _acknowledge(visit: Visit, session: AsyncSession) -> Done:
     return Done(to=f"/incidents/{incident_id}", words="Acknowledged")
 
 
+async def _assign(visit: Visit, session: AsyncSession) -> Done:
+    incident_id = visit.id("incident_id", "incident")
+    to = visit.text("to", limit=320) or None
+    found = await Handling(visit.services.incidents).assign(
+        session, incident_id=incident_id, to=to, by=visit.identity, reason=visit.reason
+    )
+    name = found.assigned_to.name if found.assigned_to else "nobody"
+    return Done(to=f"/incidents/{incident_id}", words=f"Assigned to {name}")
+
+
+async def _comment(visit: Visit, session: AsyncSession) -> Done:
+    incident_id = visit.id("incident_id", "incident")
+    text = visit.text("text", limit=10_000, required=True)
+    await Handling(visit.services.incidents).comment(session, incident_id=incident_id, text=text, by=visit.identity)
+    return Done(to=f"/incidents/{incident_id}", words="Written to the timeline")
+
+
+async def _reopen(visit: Visit, session: AsyncSession) -> Done:
+    incident_id = visit.id("incident_id", "incident")
+    await Handling(visit.services.incidents).reopen(
+        session, incident_id=incident_id, by=visit.identity, reason=visit.reason
+    )
+    return Done(to=f"/incidents/{incident_id}", words="Reopened")
+
+
+async def _bulk(visit: Visit, session: AsyncSession) -> Done:
+    """All that are picked: those that can't be changed are counted, the others are done."""
+    verb = visit.arguments["verb"]
+    if verb not in ("acknowledge", "resolve", "assign"):
+        raise Invalid.field("verb", f"{verb[:20]!r} is none", "use acknowledge, resolve or assign")
+    picked = [UUID(found[1]) for found in map(_PICKED.fullmatch, visit.form) if found and is_id(found[1])]
+    if not picked:
+        raise Invalid.field("incidents", "are none", "pick some in the list first")
+    done = await Handling(visit.services.incidents).bulk(
+        session, verb=_VERBS[verb], incident_ids=picked, by=visit.identity, reason=visit.reason, to="me"
+    )
+    past = {"acknowledge": "acknowledged", "resolve": "resolved", "assign": "taken"}[verb]
+    words = f"{wording.counted(len(done.changed), 'incident')} {past}"
+    if done.unchanged:
+        words += f"; {len(done.unchanged)} not: {done.unchanged[0].reason}"
+    return Done(to=here_or(visit.form.get("back", ""), "/incidents"), words=words)
+
+
 async def _resolve(visit: Visit, session: AsyncSession) -> Done:
     incident_id = visit.id("incident_id", "incident")
     await visit.services.incidents.resolve_by_hand(
@@ -135,10 +211,15 @@ async def _troubleshoot(visit: Visit, session: AsyncSession) -> Done:
 
 
 _READ = ("incidents.read", "events.read", "actions.read", "approvals.read", "troubleshooting.read")
+_VERBS: dict[str, Verb] = {"acknowledge": "acknowledge", "resolve": "resolve", "assign": "assign"}
 ROUTES: tuple[Route, ...] = (
     shows("/incidents", incidents, "incidents.read"),
+    does("/incidents/bulk/{verb}", _bulk, "incidents.write"),
     shows("/incidents/{incident_id}", one, *_READ),
     does("/incidents/{incident_id}/acknowledge", _acknowledge, "incidents.write"),
     does("/incidents/{incident_id}/resolve", _resolve, "incidents.write"),
+    does("/incidents/{incident_id}/assign", _assign, "incidents.write"),
+    does("/incidents/{incident_id}/comment", _comment, "incidents.write"),
+    does("/incidents/{incident_id}/reopen", _reopen, "incidents.write"),
     does("/incidents/{incident_id}/troubleshoot", _troubleshoot, "troubleshooting.run"),
 )

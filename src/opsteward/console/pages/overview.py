@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.accounts.types import Identity
 from opsteward.actions.types import RunStatus
 from opsteward.console.actions import ApprovalRow, RunRow
+from opsteward.console.charts import heights
 from opsteward.console.names import Names
 from opsteward.console.navigation import WAITING_LIMIT
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
@@ -67,7 +68,7 @@ async def overview(visit: Visit, session: AsyncSession) -> Page:
             "incidents": sorted(incidents, key=_by_severity)[:_OPEN_SHOWN],
             "open_count": open_count,
             "resolved": [(one, names.in_text(one.resolution or "")) for one in resolved],
-            "per_hour": _heights(await opened_per_hour(session, hours=_HOURS)),
+            "per_hour": heights(await opened_per_hour(session, hours=_HOURS)),
             "runs": [RunRow.of(run, names) for run in runs],
             "freezes": [(one, names.system(one.system_id)) for one in freezes],
             "may_lift": me.may("freezes.lift"),
@@ -114,12 +115,6 @@ async def _systems(services: ConsoleServices, session: AsyncSession) -> list[Sys
             left = _SYSTEMS_SHOWN - len(found)
             found += await services.inventory.page(session, status=status, limit=left)
     return found
-
-
-def _heights(numbers: list[int]) -> list[tuple[int, int, float]]:
-    """Of each of the last hours, oldest first: hours ago, how many, and height in percent."""
-    most = max(numbers) or 1
-    return [(len(numbers) - 1 - at, number, 100 * number / most) for at, number in enumerate(numbers)]
 
 
 async def _lift(visit: Visit, session: AsyncSession) -> Done:

@@ -82,7 +82,7 @@
       if (first) { e.preventDefault(); location.assign(first.href); }
       return;
     }
-    if (e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input, textarea, select")) return;
+    if (e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input:not([type=checkbox]), textarea, select")) return;
     if (document.querySelector("dialog[open]")) return;
     if (e.key === "/") {
       const field = main().querySelector("input[type=search]");
@@ -91,6 +91,10 @@
       open("keys");
     } else if (e.key === "j" || e.key === "k") {
       walk([...main().querySelectorAll("a.title")], e.key === "j" ? 1 : -1);
+    } else if (e.key === "x") {
+      const row = document.activeElement && document.activeElement.closest("tr");
+      const box = row && row.querySelector("input[name^=pick-]");
+      if (box) { e.preventDefault(); box.click(); }
     }
   });
   document.addEventListener("click", (e) => {
@@ -110,6 +114,9 @@
   addEventListener("beforeunload", (e) => { if (document.querySelector("form[data-guard][data-changed]")) e.preventDefault(); });
   document.addEventListener("change", (e) => {
     if (e.target.matches(".filters select")) e.target.form.requestSubmit();
+    if (e.target.dataset.picks) {
+      for (const box of e.target.form.querySelectorAll(`input[name^="${e.target.dataset.picks}"]`)) box.checked = e.target.checked;
+    }
   });
   document.addEventListener("click", (e) => {
     const press = e.target.closest("[data-copy]");

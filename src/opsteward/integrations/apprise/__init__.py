@@ -16,6 +16,8 @@ from opsteward.integrations.apprise.actions import (
 )
 from opsteward.integrations.apprise.client import ConsoleNotifier, RouteNotifier, UserMessenger
 from opsteward.integrations.apprise.config import check_user_urls, parse_routes
+from opsteward.integrations.apprise.notices import SendNotice
+from opsteward.integrations.apprise.outbox import NoticeOutbox, NullOutbox
 
 
 def build(
@@ -23,9 +25,10 @@ def build(
     console: ConsoleNotifier | None = None,
     *,
     to_users: Sequence[str] = (),
+    outbox: NoticeOutbox | None = None,
 ) -> Integration:
     """The integration with the Apprise URLs of each route: `security`, `oncall`, `admin`; and those
-    by which single users are reached, with `{email}` in them.
+    by which single users are reached, with `{email}` in them; notices of routes made later lie in the `outbox`.
 
     A route without URLs goes to the console and the log. Raises `Invalid` naming an unknown route.
     """
@@ -41,6 +44,7 @@ def build(
             Escalate(notifier),
             NotifyAdmin(notifier),
             MessageUser(UserMessenger(check_user_urls(to_users))),
+            SendNotice(outbox or NullOutbox()),
         ),
     )
 

@@ -82,7 +82,7 @@ class RouteNotifier:
         if not urls:
             self._console.send(route, title, inert(redact_text(params.body)), reference)
             return NoticeResult(reference=reference, channels=[self._console.name, "log"])
-        sent, failed = await _send_by_apprise(route, urls, title, _body(params, reference), params.severity)
+        sent, failed = await send_by_apprise(route, urls, title, _body(params, reference), params.severity)
         return NoticeResult(reference=reference, channels=sent, failed=failed)
 
 
@@ -110,11 +110,11 @@ class UserMessenger:
             raise ConnectorError("No service reaches users", remedy="set OPSTEWARD_NOTIFY_USERS")
         urls = [url.replace("{email}", quote(params.email, safe="")) for url in self._urls]
         title, body = inert(params.title, one_line=True), inert(params.body)
-        sent, failed = await _send_by_apprise("users", urls, title, body, "low")
+        sent, failed = await send_by_apprise("users", urls, title, body, "low")
         return NoticeResult(reference=reference, channels=sent, failed=failed)
 
 
-async def _send_by_apprise(
+async def send_by_apprise(
     route: str, urls: Sequence[str], title: str, body: str, severity: str
 ) -> tuple[list[str], list[str]]:
     """Names of the services that took the message and of those that did not. Raises when none did."""

@@ -22,6 +22,7 @@ ALL = "select, insert, update, delete"
 TENANT_TABLES = {
     "changes": (APPEND, APPEND),
     "change_heads": (READ, READ),
+    "timers": (ALL, ALL),
     "operators": (WRITE, WRITE),
     "tokens": (WRITE, WRITE),
     "operator_passwords": (WRITE, WRITE),
@@ -76,6 +77,9 @@ TENANT_TABLES = {
     "events": (APPEND, APPEND),
     "incidents": (WRITE, WRITE),
     "incident_fingerprints": (ALL, ALL),
+    "incident_groups": (APPEND, APPEND),
+    "silences": (WRITE, WRITE),
+    "inhibitions": (WRITE, WRITE),
     "group_decisions": (WRITE, WRITE),
     "incident_objects": (ALL, ALL),
     "timeline_entries": (APPEND, APPEND),
@@ -83,6 +87,12 @@ TENANT_TABLES = {
     "source_bodies": (ALL, ALL),
     "source_counts": (WRITE, WRITE),
     "standing_order_versions": (APPEND, APPEND),
+    "oncall_schedules": (READ, ALL),
+    "oncall_overrides": (READ, ALL),
+    "escalation_policies": (READ, ALL),
+    "escalations": (WRITE, WRITE),
+    "notification_routes": (WRITE, ALL),
+    "notices": (WRITE, WRITE),
     "troubleshooting_sessions": (WRITE, WRITE),
 }
 

@@ -42,6 +42,15 @@ create table opsteward.change_heads (
     constraint pk_change_heads primary key (tenant_id)
 );
 
+create table opsteward.timers (
+    tenant_id uuid not null,
+    kind text not null,
+    key text not null,
+    due_at timestamptz not null,
+    constraint pk_timers primary key (tenant_id, kind, key)
+);
+create index ix_timers_due_at on opsteward.timers (due_at);
+
 -- accounts and directory
 
 create table opsteward.tenants (
@@ -1000,6 +1009,12 @@ create table opsteward.incidents (
     resolved_at timestamptz,
     resolved_by text,
     resolution text,
+    assigned_to text,
+    reopened int not null,
+    labels jsonb not null,
+    muted jsonb,
+    recovered_at timestamptz,
+    flapping boolean not null,
     urgency int generated always as (
         case status when 'resolved' then 0 else 10 end
         + case severity when 'high' then 3 when 'medium' then 2 when 'low' then 1 else 0 end) stored not null,
@@ -1008,6 +1023,9 @@ create table opsteward.incidents (
 );
 create index ix_incidents_tenant_resolved_at on opsteward.incidents (tenant_id, resolved_at desc)
     where resolved_at is not null;
+create index ix_incidents_tenant_assigned on opsteward.incidents (tenant_id, assigned_to, urgency, number)
+    where assigned_to is not null;
+create index ix_incidents_tenant_muted on opsteward.incidents (tenant_id, number) where muted is not null;
 create index ix_incidents_tenant_status on opsteward.incidents (tenant_id, status, opened_at);
 create index ix_incidents_tenant_system on opsteward.incidents (tenant_id, system_id, status);
 create index ix_incidents_tenant_urgency on opsteward.incidents (tenant_id, urgency, number);
@@ -1018,6 +1036,47 @@ create table opsteward.incident_fingerprints (
     incident_id uuid not null,
     constraint pk_incident_fingerprints primary key (tenant_id, fingerprint),
     constraint fk_incident_fingerprints_incident_id foreign key (incident_id) references opsteward.incidents (id)
+);
+
+create table opsteward.incident_groups (
+    tenant_id uuid not null,
+    fingerprint text not null,
+    incident_id uuid not null,
+    bound_at timestamptz not null,
+    constraint pk_incident_groups primary key (tenant_id, fingerprint, incident_id),
+    constraint fk_incident_groups_incident_id foreign key (incident_id) references opsteward.incidents (id)
+);
+create index ix_incident_groups_tenant_incident on opsteward.incident_groups (tenant_id, incident_id);
+
+create table opsteward.silences (
+    id uuid not null,
+    tenant_id uuid not null,
+    matchers jsonb not null,
+    reason text not null,
+    starts_at timestamptz not null,
+    ends_at timestamptz not null,
+    created_by text not null,
+    created_at timestamptz not null,
+    ended_at timestamptz,
+    ended_by text,
+    constraint pk_silences primary key (id)
+);
+create index ix_silences_tenant_ends on opsteward.silences (tenant_id, ends_at);
+
+create table opsteward.inhibitions (
+    id uuid not null,
+    tenant_id uuid not null,
+    name text not null,
+    source jsonb not null,
+    target jsonb not null,
+    equal text[] not null,
+    dependents boolean not null,
+    reason text not null,
+    created_by text not null,
+    created_at timestamptz not null,
+    removed_at timestamptz,
+    removed_by text,
+    constraint pk_inhibitions primary key (id)
 );
 
 create table opsteward.group_decisions (
@@ -1109,6 +1168,117 @@ create table opsteward.standing_order_versions (
     constraint pk_standing_order_versions primary key (id),
     constraint uq_standing_order_versions_tenant_id_version unique (tenant_id, version)
 );
+
+-- oncall
+
+create table opsteward.oncall_schedules (
+    id uuid not null,
+    tenant_id uuid not null,
+    name text not null,
+    timezone text not null,
+    rotations jsonb not null,
+    created_by text not null,
+    created_at timestamptz not null,
+    constraint pk_oncall_schedules primary key (id),
+    constraint uq_oncall_schedules_tenant_id_name unique (tenant_id, name)
+);
+
+create table opsteward.oncall_overrides (
+    id uuid not null,
+    tenant_id uuid not null,
+    schedule_id uuid not null,
+    operator_id uuid not null,
+    starts_at timestamptz not null,
+    ends_at timestamptz not null,
+    reason text not null,
+    created_by text not null,
+    created_at timestamptz not null,
+    constraint pk_oncall_overrides primary key (id),
+    constraint fk_oncall_overrides_schedule_id foreign key (schedule_id)
+        references opsteward.oncall_schedules (id) on delete cascade
+);
+create index ix_oncall_overrides_schedule on opsteward.oncall_overrides (tenant_id, schedule_id, ends_at);
+
+create table opsteward.escalation_policies (
+    id uuid not null,
+    tenant_id uuid not null,
+    name text not null,
+    position int not null,
+    matchers jsonb not null,
+    begins text not null,
+    steps jsonb not null,
+    repeats int not null,
+    created_by text not null,
+    created_at timestamptz not null,
+    constraint pk_escalation_policies primary key (id),
+    constraint uq_escalation_policies_tenant_id_name unique (tenant_id, name)
+);
+
+create table opsteward.escalations (
+    id uuid not null,
+    tenant_id uuid not null,
+    incident_id uuid not null,
+    policy text not null,
+    steps jsonb not null,
+    repeats int not null,
+    step int not null,
+    round int not null,
+    status text not null,
+    next_at timestamptz,
+    started_at timestamptz not null,
+    ended_at timestamptz,
+    ended_by text,
+    constraint pk_escalations primary key (id)
+);
+create index ix_escalations_tenant_incident on opsteward.escalations (tenant_id, incident_id);
+create unique index uq_escalations_running on opsteward.escalations (tenant_id, incident_id) where status = 'running';
+
+create table opsteward.notification_routes (
+    id uuid not null,
+    tenant_id uuid not null,
+    name text not null,
+    urls_sealed bytea not null,
+    services text[] not null,
+    operator_id uuid,
+    position int not null,
+    matchers jsonb not null,
+    begins text not null,
+    hours jsonb,
+    next_route text,
+    group_seconds int not null,
+    repeat_seconds int,
+    report_at text,
+    timezone text not null,
+    title text,
+    body text,
+    created_by text not null,
+    created_at timestamptz not null,
+    constraint pk_notification_routes primary key (id),
+    constraint uq_notification_routes_tenant_id_name unique (tenant_id, name)
+);
+
+create table opsteward.notices (
+    id uuid not null,
+    tenant_id uuid not null,
+    kind text not null,
+    route_id uuid not null,
+    later_routes uuid[] not null,
+    incident_ids uuid[] not null,
+    title text not null,
+    body text not null,
+    severity text not null,
+    status text not null,
+    told text not null,
+    attempt int not null,
+    created_at timestamptz not null,
+    begun_at timestamptz,
+    ended_at timestamptz,
+    channels text[] not null,
+    error text,
+    constraint pk_notices primary key (id)
+);
+create index ix_notices_collecting on opsteward.notices (tenant_id, route_id, kind) where status = 'collecting';
+create index ix_notices_tenant_route_ended on opsteward.notices (tenant_id, route_id, ended_at);
 
 -- troubleshooting
 

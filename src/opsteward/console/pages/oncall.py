@@ -1,0 +1,77 @@
+"""On call: who is, who comes next, whom incidents are escalated to, by which routes, and what was told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.accounts import queries as accounts
+from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.core.clock import now
+from opsteward.core.errors import Invalid
+from opsteward.oncall import policies, schedules
+
+_NOTICES = 15
+
+
+async def oncall(visit: Visit, session: AsyncSession) -> Page:
+    """One page for all of it."""
+    services, me = visit.services, visit.identity
+    escalations = await services.oncall.escalations.running(session, limit=50)
+    refs = await services.incidents.refs(session, {one.incident_id for one in escalations})
+    titles = {key: f"#{one.number} {one.title}" for key, one in refs.items()}
+    routes = await services.oncall.routes.read_all(session)
+    return Page(
+        template="oncall.html",
+        title="On call",
+        about=("incident",),
+        values={
+            "schedules": await schedules.list_schedules(session),
+            "escalations": [(one, titles.get(one.incident_id, "an incident")) for one in escalations],
+            "policies": await policies.list_policies(session),
+            "routes": routes,
+            "notices": await services.oncall.notices.page(session, limit=_NOTICES),
+            "operators": [one.name for one in await accounts.list_operators(session, status="active", limit=500)],
+            "nobody_told": not routes and not services.oncall_is_told,
+            "may_write": me.may("oncall.write"),
+            "may_notify": me.may("notifications.write"),
+        },
+    )
+
+
+async def _override(visit: Visit, session: AsyncSession) -> Done:
+    try:
+        length = timedelta(hours=float(visit.text("hours", limit=20, required=True)))
+        ends_at = now() + length
+    except (ValueError, OverflowError):
+        raise Invalid.field("hours", "is no number of hours", "write 8") from None
+    who = visit.text("operator", limit=320, required=True)
+    changed = await schedules.add_override(
+        session,
+        schedule_id=visit.id("schedule_id", "schedule"),
+        operator=who,
+        starts_at=now(),
+        ends_at=ends_at,
+        reason=visit.reason,
+        by=visit.identity,
+    )
+    return Done(to="/oncall", words=f"{who} is on call in {changed.name}")
+
+
+async def _remove_override(visit: Visit, session: AsyncSession) -> Done:
+    await schedules.remove_override(session, override_id=visit.id("override_id", "override"), by=visit.identity)
+    return Done(to="/oncall", words="The rotation counts again")
+
+
+async def _test(visit: Visit, session: AsyncSession) -> Done:
+    sent = await visit.services.oncall.notices.test(session, route_id=visit.id("route_id", "route"), by=visit.identity)
+    return Done(to="/oncall#notices", words=f"A test by {sent.route} is under way; what became of it stands below")
+
+
+ROUTES: tuple[Route, ...] = (
+    shows("/oncall", oncall, "oncall.read"),
+    does("/oncall/{schedule_id}/override", _override, "oncall.write"),
+    does("/oncall/overrides/{override_id}/remove", _remove_override, "oncall.write"),
+    does("/notifications/{route_id}/test", _test, "notifications.write"),
+)

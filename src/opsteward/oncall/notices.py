@@ -1,0 +1,354 @@
+"""Notices: what is told by which route. Several incidents are put together; what nobody takes goes the next way.
+
+A notice is a row; it is sent by the action `send_notice`, at most once, and what became of it stands in the timeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.accounts.types import Identity
+from opsteward.actions.service import ActionService
+from opsteward.actions.types import ENDS, ActionChanged, ActionView, NewAction, RunStatus
+from opsteward.core.clock import now
+from opsteward.core.db import tenant_of
+from opsteward.core.errors import NotFound
+from opsteward.core.ids import uuid7
+from opsteward.core.timers import set_timer
+from opsteward.events import timeline
+from opsteward.events.incidents import Incidents
+from opsteward.events.intake import Intake
+from opsteward.events.timeline import Line
+from opsteward.events.types import IncidentStatus, IncidentView, NewEvent
+from opsteward.oncall.models import NoticeRow, NotificationRoute
+from opsteward.oncall.routes import NotificationRoutes, all_routes, window_of
+from opsteward.oncall.types import NoticeView
+from opsteward.oncall.wording import composed
+
+#: The kinds of the timers of notices: what is put together is sent; what nobody has seen is told again.
+COLLECTED, AGAIN = "notice", "notice.again"
+#: Kinds of notices about incidents that a person is asked to look at.
+_ASKING = ("incident", "page", "again")
+_INCIDENTS_LIMIT = 200
+ACTOR = "system:oncall"
+
+
+class Notices:
+    """One per process."""
+
+    def __init__(
+        self,
+        actions: ActionService,
+        incidents: Incidents,
+        intake: Intake,
+        routes: NotificationRoutes,
+        public_url: str | None,
+    ) -> None:
+        self._actions = actions
+        self._incidents = incidents
+        self._intake = intake
+        self._routes = routes
+        self._public_url = public_url
+
+    async def notify(
+        self,
+        session: AsyncSession,
+        *,
+        kind: str,
+        ways: Sequence[NotificationRoute],
+        incident_id: UUID,
+        told: str,
+    ) -> None:
+        """Tell of an incident by the first of these ways, the others in turn if it fails. `told`: who, for people."""
+        first, *later = ways
+        waiting = await session.scalar(
+            sa.select(NoticeRow)
+            .where(
+                NoticeRow.tenant_id == tenant_of(session),
+                NoticeRow.route_id == first.id,
+                NoticeRow.kind == kind,
+                NoticeRow.status == "collecting",
+                NoticeRow.told == told,
+            )
+            .with_for_update()
+        )
+        if waiting is not None and len(waiting.incident_ids) < _INCIDENTS_LIMIT:
+            if incident_id not in waiting.incident_ids:
+                waiting.incident_ids = [*waiting.incident_ids, incident_id]
+            return
+        row = self._new(session, first, kind=kind, later=[one.id for one in later], told=told)
+        row.incident_ids = [incident_id]
+        await session.flush()
+        if first.group_seconds:
+            due = now() + timedelta(seconds=first.group_seconds)
+            await set_timer(session, kind=COLLECTED, key=str(row.id), at=due)
+        else:
+            await self._compose_and_send(session, row)
+
+    async def tell(
+        self, session: AsyncSession, *, route: NotificationRoute, kind: str, title: str, body: str
+    ) -> NoticeView:
+        """Send a text by a route at once: a test, a report."""
+        later = await self.ways_after(session, route) if kind != "test" else []
+        row = self._new(session, route, kind=kind, later=[one.id for one in later], told="")
+        row.title, row.body, row.severity = title, body, "low"
+        await session.flush()
+        await self._send(session, row)
+        return _view(row, route.name)
+
+    async def test(self, session: AsyncSession, *, route_id: UUID, by: Identity) -> NoticeView:
+        """Send a text that says it is a test, by this route alone. Raises NotFound."""
+        route = await self._routes.row(session, route_id)
+        said = f"{by.operator_name} tries the notification route {route.name}. Nothing is wrong."
+        return await self.tell(session, route=route, kind="test", title="Opsteward: a test", body=said)
+
+    async def ways_after(self, session: AsyncSession, route: NotificationRoute) -> list[NotificationRoute]:
+        """The routes that are tried after this one, each once."""
+        by_name = {one.name: one for one in await all_routes(session)}
+        found: list[NotificationRoute] = []
+        following = route.next_route
+        while following in by_name and by_name[following] not in found and following != route.name:
+            found.append(by_name[following])
+            following = found[-1].next_route
+        return found
+
+    async def page(
+        self, session: AsyncSession, *, incident_id: UUID | None = None, after: UUID | None = None, limit: int = 100
+    ) -> list[NoticeView]:
+        """Newest first; `after`: older than this one."""
+        query = sa.select(NoticeRow).where(NoticeRow.tenant_id == tenant_of(session))
+        if incident_id is not None:
+            query = query.where(NoticeRow.incident_ids.contains([incident_id]))
+        if after is not None:
+            query = query.where(NoticeRow.id < after)
+        rows = (await session.scalars(query.order_by(NoticeRow.id.desc()).limit(limit))).all()
+        names = {one.id: one.name for one in await all_routes(session)}
+        return [_view(row, names.get(row.route_id, "a route that is gone")) for row in rows]
+
+    async def get(self, session: AsyncSession, *, notice_id: UUID) -> NoticeView:
+        """Raises NotFound."""
+        row = await session.scalar(
+            sa.select(NoticeRow).where(NoticeRow.tenant_id == tenant_of(session), NoticeRow.id == notice_id)
+        )
+        if row is None:
+            raise NotFound("no notice of this id", remedy="see GET /api/v1/notifications/notices")
+        names = {one.id: one.name for one in await all_routes(session)}
+        return _view(row, names.get(row.route_id, "a route that is gone"))
+
+    # ------------------------------------------------------------ what falls due
+
+    async def collected_is_due(self, session: AsyncSession, key: str) -> None:
+        """What was put together is sent."""
+        row = await self._row(session, UUID(key), lock=True)
+        if row is not None and row.status == "collecting":
+            await self._compose_and_send(session, row)
+
+    async def again_is_due(self, session: AsyncSession, key: str) -> None:
+        """What nobody has seen yet is told again."""
+        row = await self._row(session, UUID(key))
+        route = await self._route(session, row.route_id) if row is not None else None
+        if row is None or route is None or not route.repeat_seconds:
+            return
+        waiting = [one.id for one in await self._wanted(session, row)]
+        if waiting:
+            again = self._new(session, route, kind="again", later=row.later_routes, told=row.told)
+            again.incident_ids = waiting
+            await session.flush()
+            await self._compose_and_send(session, again)
+
+    # ------------------------------------------------------------ sending, and what came of it
+
+    def _new(
+        self, session: AsyncSession, route: NotificationRoute, *, kind: str, later: Sequence[UUID], told: str
+    ) -> NoticeRow:
+        row = NoticeRow(
+            id=uuid7(),
+            tenant_id=route.tenant_id,
+            kind=kind,
+            route_id=route.id,
+            later_routes=list(later),
+            incident_ids=[],
+            title="",
+            body="",
+            severity="low",
+            status="collecting",
+            told=told,
+            attempt=1,
+            channels=[],
+        )
+        session.add(row)
+        return row
+
+    async def _compose_and_send(self, session: AsyncSession, row: NoticeRow) -> None:
+        route = await self._route(session, row.route_id)
+        incidents = await self._wanted(session, row)
+        if route is None or not incidents:
+            row.status, row.ended_at = "skipped", now()
+            row.error = "its route is gone" if route is None else "nobody needs to be told any more"
+            return
+        row.title, row.body, row.severity = composed(route, row.kind, incidents, self._public_url)
+        await self._send(session, row)
+
+    async def _wanted(self, session: AsyncSession, row: NoticeRow) -> list[IncidentView]:
+        """Of its incidents those of which people need still be told."""
+        found = [await self._incidents.get(session, incident_id=one) for one in row.incident_ids]
+        if row.kind not in _ASKING:
+            return found
+        return [
+            one
+            for one in found
+            if one.status != IncidentStatus.RESOLVED and one.acknowledged_at is None and one.muted is None
+        ]
+
+    async def _send(self, session: AsyncSession, row: NoticeRow) -> None:
+        row.status = "queued"
+        await session.flush()
+        await self._actions.request(
+            session,
+            new=NewAction(
+                action="send_notice",
+                params={"notice_id": str(row.id)},
+                reason=f"{row.kind}: {row.title}"[:500],
+                requested_by=ACTOR,
+                idempotency_key=f"notice:{row.id}",
+                approval="auto",
+            ),
+        )
+
+    async def delivery_ended(self, session: AsyncSession, message: ActionChanged) -> None:
+        """Write down what became of a notice; what nobody took goes the next way."""
+        run = message.run
+        if run.action != "send_notice" or run.status not in ENDS:
+            return
+        row = await self._row(session, UUID(str(run.params["notice_id"])), lock=True)
+        if row is None or row.status not in ("queued", "sending", "failed") or row.ended_at is not None:
+            return
+        route = await self._route(session, row.route_id)
+        name = route.name if route else "a route that is gone"
+        row.ended_at = now()
+        if run.status == RunStatus.SUCCEEDED:
+            await self._arrived(session, row, route, run)
+            return
+        row.status = "interrupted" if row.status == "sending" else "failed"
+        row.error = row.error or run.error
+        await self._line(session, row, f"{_whom(row)} not told by {name}: {row.error}"[:200])
+        await self._report_trouble(session, row.route_id, name, row.error or "", resolved=False)
+        if row.status == "failed":
+            await self._go_the_next_way(session, row)
+
+    async def _arrived(
+        self, session: AsyncSession, row: NoticeRow, route: NotificationRoute | None, run: ActionView
+    ) -> None:
+        result = run.result or {}
+        channels = result.get("channels")
+        row.status, row.channels = "sent", [str(one) for one in channels] if isinstance(channels, list) else []
+        name = route.name if route else "a route that is gone"
+        await self._line(session, row, f"{_whom(row)} told by {name} ({', '.join(row.channels)})"[:200])
+        await self._report_trouble(session, row.route_id, name, "", resolved=True)
+        if route is not None and route.repeat_seconds and row.kind in _ASKING:
+            due = now() + timedelta(seconds=route.repeat_seconds)
+            await set_timer(session, kind=AGAIN, key=str(row.id), at=due)
+
+    async def _go_the_next_way(self, session: AsyncSession, row: NoticeRow) -> None:
+        ways = [one for one in [await self._route(session, each) for each in row.later_routes] if one is not None]
+        if not ways:
+            return
+        following = self._new(session, ways[0], kind=row.kind, later=[one.id for one in ways[1:]], told=row.told)
+        following.incident_ids, following.attempt = row.incident_ids, row.attempt + 1
+        following.title, following.body, following.severity = row.title, row.body, row.severity
+        await session.flush()
+        if row.incident_ids:
+            await self._compose_and_send(session, following)
+        else:
+            await self._send(session, following)
+
+    async def _report_trouble(
+        self, session: AsyncSession, route_id: UUID, name: str, error: str, *, resolved: bool
+    ) -> None:
+        """A route that fails is an incident of its own, until it takes a notice again."""
+        if resolved:
+            before = await session.scalar(
+                sa.select(NoticeRow.status)
+                .where(
+                    NoticeRow.tenant_id == tenant_of(session),
+                    NoticeRow.route_id == route_id,
+                    NoticeRow.ended_at.is_not(None),
+                    NoticeRow.status != "skipped",
+                )
+                .order_by(NoticeRow.ended_at.desc())
+                .offset(1)
+                .limit(1)
+            )
+            if before not in ("failed", "interrupted"):
+                return
+        told = NewEvent(
+            message=f"The notification route {name} takes notices again"
+            if resolved
+            else f"The notification route {name} took no notice: {error}",
+            source="notifications",
+            error_type="NotificationFailed",
+            context={"route": name},
+            severity="high",
+            category="system_error",
+            resolved=resolved,
+            group_key=f"notification route {route_id}",
+        )
+        await self._intake.take(session, events=[told], actor=ACTOR)
+
+    async def _line(self, session: AsyncSession, row: NoticeRow, title: str) -> None:
+        await timeline.add_all(
+            session,
+            [
+                Line(
+                    incident_id=incident_id,
+                    kind="notified",
+                    title=title,
+                    detail={"notice": str(row.id), "status": row.status, "channels": row.channels},
+                    key=f"notice {row.id} {row.status}",
+                )
+                for incident_id in row.incident_ids
+            ],
+        )
+
+    async def _row(self, session: AsyncSession, notice_id: UUID, *, lock: bool = False) -> NoticeRow | None:
+        query = sa.select(NoticeRow).where(NoticeRow.tenant_id == tenant_of(session), NoticeRow.id == notice_id)
+        query = query.execution_options(populate_existing=True)
+        found: NoticeRow | None = await session.scalar(query.with_for_update() if lock else query)
+        return found
+
+    async def _route(self, session: AsyncSession, route_id: UUID) -> NotificationRoute | None:
+        try:
+            return await self._routes.row(session, route_id)
+        except NotFound:
+            return None
+
+
+def counts_now(route: NotificationRoute) -> bool:
+    """Whether its hours are now."""
+    window = window_of(route.hours)
+    return window is None or window.holds(now())
+
+
+def _whom(row: NoticeRow) -> str:
+    return row.told or "People"
+
+
+def _view(row: NoticeRow, route: str) -> NoticeView:
+    return NoticeView(
+        id=row.id,
+        kind=row.kind,
+        route=route,
+        told=row.told,
+        incident_ids=row.incident_ids,
+        title=row.title,
+        status=row.status,
+        created_at=row.created_at or now(),
+        ended_at=row.ended_at,
+        channels=row.channels,
+        error=row.error,
+    )

@@ -1,0 +1,43 @@
+"""On-call as other rooms use it: routes, notices, escalations and reports, wired to each other."""
+
+from __future__ import annotations
+
+from opsteward.actions.service import ActionService
+from opsteward.core.crypto import SecretBox
+from opsteward.core.timers import Handler
+from opsteward.events.incidents import Incidents
+from opsteward.events.intake import Intake
+from opsteward.oncall.escalations import ESCALATION, Escalations
+from opsteward.oncall.notices import AGAIN, COLLECTED, Notices
+from opsteward.oncall.reports import Reports
+from opsteward.oncall.routes import REPORT, NotificationRoutes
+from opsteward.systems.service import Inventory
+
+
+class OnCall:
+    """One per process."""
+
+    def __init__(
+        self,
+        *,
+        box: SecretBox,
+        actions: ActionService,
+        incidents: Incidents,
+        intake: Intake,
+        inventory: Inventory,
+        public_url: str | None,
+    ) -> None:
+        """`public_url`: the address under which people reach Opsteward, for the links in notices."""
+        self.routes = NotificationRoutes(box)
+        self.notices = Notices(actions, incidents, intake, self.routes, public_url)
+        self.escalations = Escalations(incidents, inventory, self.notices)
+        self._reports = Reports(self.routes, self.notices)
+
+    def timers(self) -> dict[str, Handler]:
+        """What is done when which timer falls due."""
+        return {
+            ESCALATION: self.escalations.step_is_due,
+            COLLECTED: self.notices.collected_is_due,
+            AGAIN: self.notices.again_is_due,
+            REPORT: self._reports.is_due,
+        }
