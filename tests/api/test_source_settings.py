@@ -58,8 +58,12 @@ async def test_a_body_of_unknown_shape_is_kept_mapped_and_read_again(tenant: Ten
 
 async def test_a_source_of_ones_own_is_made_listed_and_removed(tenant: Tenant, other_tenant: Tenant) -> None:
     problem_of(await tenant.http.post("/api/v1/intake/pump-station", json=STRANGE), 404)
-    made = await tenant.http.patch("/api/v1/sources/pump-station", json={"title": "Pumps", "shapes": FORMS})
-    assert made.status_code == 200, made.text
+    problem_of(await tenant.http.patch("/api/v1/sources/pump-station", json={"title": "Pumps"}), 404)
+    new = {"slug": "pump-station", "title": "Pumps", "shapes": FORMS}
+    assert (made := await tenant.http.post("/api/v1/sources", json=new)).status_code == 201, made.text
+    for taken_name in ("pump-station", "Prometheus"):
+        problem_of(await tenant.http.post("/api/v1/sources", json=new | {"slug": taken_name}), 409)
+    problem_of(await tenant.http.post("/api/v1/sources", json=new | {"slug": "bad name!"}), 422)
     taken = await sent(tenant, "Pump-Station", STRANGE)
     assert (taken["source"], taken["mapped"]) == ("pump-station", True)
     sources = {one["slug"]: one for one in (await got(tenant, "/api/v1/sources"))["items"]}
@@ -79,7 +83,6 @@ async def test_what_can_not_be_set_is_told_by_its_field(tenant: Tenant) -> None:
         ("generic", {"shapes": [{"titel": "a"}]}, "shapes"),
         ("generic", {"topics": ["no topic"]}, "topics"),
         ("generic", {"secret": "short"}, "secret"),
-        ("bad name!", {"shapes": []}, "source"),
     ):
         problem = problem_of(await tenant.http.patch(f"/api/v1/sources/{name}", json=body), 422)
         assert field in json.dumps(problem["errors"]), problem

@@ -109,6 +109,7 @@ async def populate(instance: Instance) -> Populated:
     async with instance.services.web.unit_of_work(tenant.id) as following:
         await sequence(following)
     synced = _synced(tenant, UUID(system["id"]), mark)
+    source = await _own_source(tenant, mark)
     approval_id, freeze_id = await _as_a_worker_would(tenant, UUID(action["id"]), mark)
     ids = {
         "incident_id": taken["events"][0]["incident_id"] or await _any_incident(tenant, mark),
@@ -135,6 +136,7 @@ async def populate(instance: Instance) -> Populated:
         "review_id": reviewed["id"],
         "job_id": job_id,
         **synced,
+        **source,
     }
     return Populated(
         tenant=tenant,
@@ -252,6 +254,18 @@ def _signed_in(tenant: Tenant, operator: Operator) -> None:
         " values (%s, %s, %s, 'https://login.example', %s, now())",
         uuid4(), tenant.id, operator.id, operator.name,
     )  # fmt: skip
+
+
+async def _own_source(tenant: Tenant, mark: str) -> dict[str, str]:
+    """A source of its own, with a body of no known form."""
+    name = f"pumps-{uuid4().hex[:10]}"  # unlike the mark: who asks for it is told it again
+    made = await tenant.http.post("/api/v1/sources", json={"slug": name, "title": f"{mark} pumps"})
+    assert made.status_code == 201, made.text
+    taken = await tenant.http.post(f"/api/v1/intake/{name}", json={"title": f"{mark} pump runs", "severity": "info"})
+    assert taken.status_code == 202, taken.text
+    await tenant.instance.services.source_tallies.flush()
+    [body] = (await tenant.http.get(f"/api/v1/sources/{name}/bodies")).json()["items"]
+    return {"source": name, "body_id": body["id"]}
 
 
 async def _any_incident(tenant: Tenant, mark: str) -> str:

@@ -26,15 +26,25 @@ from opsteward.events.sources.tallies import Tally, counts
 router = Routes(tags=["sources"])
 
 
-class SourceSettingsIn(Input):
-    """What is to change; null takes it away, what is left out stays. `secret`: what the sender signs with; from then on
-    what is not signed is refused. `signature`: how it signs, where the source does not declare it. `topics`: of SNS."""
+class _Settings(Input):
+    """`secret`: what the sender signs with; from then on what is not signed is refused. `signature`: how it signs, where
+    the source does not declare it. `topics`: of SNS."""
 
     title: Annotated[str | None, Field(max_length=100)] = None
     shapes: Annotated[list[Shape] | None, Field(max_length=50)] = None
     secret: Annotated[str | None, Field(min_length=8, max_length=1000)] = None
     signature: Signature | None = None
     topics: Annotated[list[Topic] | None, Field(max_length=100)] = None
+
+
+class SourceSettingsIn(_Settings):
+    """What is to change; null takes it away, what is left out stays."""
+
+
+class NewSourceIn(_Settings):
+    """A source that nothing ships for."""
+
+    slug: Annotated[str, Field(min_length=1, max_length=40)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +58,19 @@ class SourceDetail:
     has_secret: bool
     topics: list[str]
     changed_at: datetime | None
+
+
+@router.post("/api/v1/sources", status_code=201)
+async def create_source(
+    body: NewSourceIn,
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Annotated[Identity, needs("systems.write")],
+) -> SourceDetail:
+    """A source of one's own, with an address of its own: /api/v1/intake/{slug}."""
+    changes = {name: getattr(body, name) for name in body.model_fields_set - {"slug"}}
+    known = await services.own_sources.create(session, name=body.slug, changes=changes, actor=identity.actor)
+    return _detail(known, Tally())
 
 
 @router.get("/api/v1/sources/{source}")
@@ -68,7 +91,7 @@ async def change_source(
     session: TenantSession,
     identity: Annotated[Identity, needs("systems.write")],
 ) -> SourceDetail:
-    """Set forms of one's own, a secret, topics; a name that nothing ships for becomes a source of the tenant's own."""
+    """Set forms of one's own, a secret, topics."""
     changes = {name: getattr(body, name) for name in body.model_fields_set}
     known = await services.own_sources.change(session, name=source, changes=changes, actor=identity.actor)
     return _detail(known, (await counts(session)).get(known.slug, Tally()))

@@ -18,14 +18,23 @@ if TYPE_CHECKING:
     from opsteward.client import types
 
 
+def list_sources() -> Call[Page[types.SourceInfo]]:
+    """The products whose bodies are known, the tenant's own sources, where each is sent and how much came."""
+    return Call("GET", "/api/v1/sources")
+
+
+def create_source(**fields: Unpack[types.NewSourceIn]) -> Call[types.SourceDetail]:
+    """A source of one's own, with an address of its own: /api/v1/intake/{slug}."""
+    return Call("POST", "/api/v1/sources", fields)
+
+
 def get_source(source: str | UUID) -> Call[types.SourceDetail]:
     """A source with what is set for it; the secret is never shown."""
     return Call("GET", f"/api/v1/sources/{path_id(source)}")
 
 
 def change_source(source: str | UUID, **fields: Unpack[types.SourceSettingsIn]) -> Call[types.SourceDetail]:
-    """Set forms of one's own, a secret, topics; a name that nothing ships for becomes a source of the tenant's
-    own."""
+    """Set forms of one's own, a secret, topics."""
     return Call("PATCH", f"/api/v1/sources/{path_id(source)}", fields)
 
 
@@ -60,11 +69,6 @@ def take_from_source(source: str | UUID) -> Call[types.TakenFromSource]:
 def take_alerts() -> Call[Json]:
     """What Prometheus sends to an Alertmanager: an array of alerts; one whose `endsAt` has passed is over."""
     return Call("POST", "/api/v2/alerts")
-
-
-def list_sources() -> Call[Page[types.SourceInfo]]:
-    """The products whose bodies are known, the tenant's own sources, where each is sent and how much came."""
-    return Call("GET", "/api/v1/sources")
 
 
 def preview_mapping(**fields: Unpack[types.MappingSampleIn]) -> Call[types.MappingPreview]:

@@ -52,6 +52,17 @@ class MappingSampleIn(TypedDict):
     shapes: NotRequired[list[Shape] | None]
 
 
+class NewSourceIn(TypedDict):
+    """A source that nothing ships for."""
+
+    title: NotRequired[str | None]
+    shapes: NotRequired[list[Shape] | None]
+    secret: NotRequired[str | None]
+    signature: NotRequired[Signature | None]
+    topics: NotRequired[list[str] | None]
+    slug: str
+
+
 class ReadEvent(TypedDict):
     """An event as it would be taken."""
 
@@ -156,9 +167,7 @@ class SourceInfo(TypedDict):
 
 
 class SourceSettingsIn(TypedDict):
-    """What is to change; null takes it away, what is left out stays. `secret`: what the sender signs with; from then
-    on what is not signed is refused. `signature`: how it signs, where the source does not declare it. `topics`: of
-    SNS."""
+    """What is to change; null takes it away, what is left out stays."""
 
     title: NotRequired[str | None]
     shapes: NotRequired[list[Shape] | None]

@@ -39,6 +39,11 @@ def is_source_name(name: str) -> bool:
     return _NAME.fullmatch(name.casefold()) is not None
 
 
+def is_shipped(slug: str) -> bool:
+    """Whether something ships for it."""
+    return slug in all_sources()
+
+
 def slug_of(name: str) -> str:
     """The slug that an alias stands for; any other name is its own."""
     found = _by_name().get(name.casefold())

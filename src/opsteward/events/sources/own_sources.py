@@ -19,7 +19,7 @@ from opsteward.core.crypto import SecretBox
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.events.models import SourceSettingsRow
-from opsteward.events.sources.catalogue import is_source_name, slug_of, source_named
+from opsteward.events.sources.catalogue import is_shipped, is_source_name, slug_of, source_named
 from opsteward.events.sources.mapping import check
 from opsteward.telemetry import audit
 
@@ -106,16 +106,33 @@ class OwnSources:
     async def change(
         self, session: AsyncSession, *, name: str, changes: Mapping[str, object], actor: str
     ) -> KnownSource:
-        """Set these of title, shapes, signature, topics and secret; None takes one away. A new name is a new source.
+        """Set these of title, shapes, signature, topics and secret; None takes one away.
 
-        Raises Invalid that names the field; Conflict when the tenant has too many.
+        Raises NotFound, Invalid that names the field, or Conflict when the tenant has too many.
         """
-        if not is_source_name(name):
-            raise Invalid.field("source", "is no name of a source", "use 1 to 40 of a-z, 0-9 and -")
         slug = slug_of(name)
         row = await session.scalar(_rows(session).where(SourceSettingsRow.slug == slug).with_for_update())
         if row is None:
+            source_named(slug)
             row = await self._new_row(session, slug, actor)
+        return await self._set(session, row, changes, actor)
+
+    async def create(
+        self, session: AsyncSession, *, name: str, changes: Mapping[str, object], actor: str
+    ) -> KnownSource:
+        """A source of the tenant's own, under a name that nothing ships for. Raises Invalid, Conflict for a taken name."""
+        if not is_source_name(name):
+            raise Invalid.field("slug", "is no name of a source", "use 1 to 40 of a-z, 0-9 and -")
+        slug = slug_of(name)
+        taken = await session.scalar(_rows(session).where(SourceSettingsRow.slug == slug))
+        if taken is not None or is_shipped(slug):
+            raise Conflict(f"there is a source {slug!r} already", remedy="choose another name, or change that one")
+        return await self._set(session, await self._new_row(session, slug, actor), changes, actor)
+
+    async def _set(
+        self, session: AsyncSession, row: SourceSettingsRow, changes: Mapping[str, object], actor: str
+    ) -> KnownSource:
+        slug = row.slug
         given = {key: value for key, value in changes.items() if key != "secret"}
         settings = SourceSettings.model_validate(
             {key: value for key, value in ({**row.settings, **given}).items() if value is not None}

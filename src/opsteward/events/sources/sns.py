@@ -80,7 +80,9 @@ class SnsMessages:
             if kept is not None and now() - kept[0] < _KEPT_FOR:
                 return kept[1]
             reply = await self._http.fetch(url)
-            if reply.status != 200 or reply.truncated:
+            if 400 <= reply.status < 500 or reply.truncated:
+                raise Unauthenticated("the certificate that the message names does not exist")
+            if reply.status != 200:
                 raise BadReply(f"the certificate of SNS could not be fetched: status {reply.status}")
             if len(self._certificates) >= _CERTIFICATES_LIMIT:
                 self._certificates.clear()

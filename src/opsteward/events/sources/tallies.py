@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.clock import now
 from opsteward.core.db import Database, tenant_of
-from opsteward.core.errors import Unavailable
+from opsteward.core.errors import OpsError, Unavailable
 from opsteward.core.log import get_logger
 from opsteward.events.models import SourceCount
 
@@ -73,8 +73,8 @@ class SourceTallies:
                 await self.flush()
             except Unavailable:
                 continue  # what was not written waits
-            except Exception:  # a boundary: figures are no reason to end anything
-                log.exception("events.source_counts.not_written")
+            except OpsError as error:
+                log.warning("events.source_counts.not_written", detail=error.detail)
                 return
 
     async def flush(self) -> None:
