@@ -105,9 +105,25 @@ async def in_force(session: AsyncSession) -> Mutings:
 async def read_sources(session: AsyncSession, mutings: Mutings, inventory: Inventory) -> None:
     """The open incidents that may inhibit; nothing without a rule."""
     if mutings.rules:
-        incidents = [one for one in await open_incidents(session, inventory) if not _is_muted(one)]
+        may_be = sa.or_(*(_narrowed(rule.source) for rule in mutings.rules))
+        incidents = [one for one in await open_incidents(session, inventory, where=[may_be]) if not _is_muted(one)]
         mutings.sources = [judged(row, name) for row, name in incidents if mutings.may_inhibit(values_of(row, name))]
         mutings.needed = await needed_by_each(session)
+
+
+def _narrowed(matchers: Sequence[Matcher]) -> sa.ColumnElement[bool]:
+    """What the database can say of these matchers, so that few of many open incidents are read."""
+    columns = {"severity": Incident.severity, "source": Incident.source, "category": Incident.category}
+    found: list[sa.ColumnElement[bool]] = [sa.true()]
+    for one in matchers:
+        if one.op != "=" or one.name in ("system", "title"):
+            continue
+        column = columns.get(one.name)
+        if column is not None:
+            found.append(column == one.value)
+        elif one.value:
+            found.append(Incident.labels[one.name].astext == one.value)
+    return sa.and_(*found)
 
 
 def _is_muted(one: tuple[Incident, str]) -> bool:
