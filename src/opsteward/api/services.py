@@ -20,6 +20,7 @@ from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.imports.job_runner import Imports
 from opsteward.directory.scim.settings import ScimSettings
 from opsteward.directory.users.service import Users
+from opsteward.events.back_tests.service import BackTests
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
 from opsteward.events.standing_orders.service import StandingOrders
@@ -61,6 +62,7 @@ class ApiServices:
     incidents: Incidents
     intake: Intake
     orders: StandingOrders
+    back_tests: BackTests
     sessions: Sessions
     task_types: TaskRegistry
     submission: Submission

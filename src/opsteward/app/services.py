@@ -40,6 +40,7 @@ from opsteward.directory.imports.job_runner import Imports
 from opsteward.directory.imports.task import import_task_type
 from opsteward.directory.types import UsersEnrolled
 from opsteward.directory.users.service import Users
+from opsteward.events.back_tests.service import BackTests
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
 from opsteward.events.standing_orders.service import StandingOrders
@@ -83,6 +84,7 @@ class Services:
     incidents: Incidents
     orders: StandingOrders
     intake: Intake
+    back_tests: BackTests
     sessions: Sessions
     task_types: TaskRegistry
     submission: Submission
@@ -192,6 +194,7 @@ def _wire(
         approvals=Approvals(action_service, registry, inventory, incidents.refs, second_person),
         incidents=incidents,
         orders=orders,
+        back_tests=BackTests(orders, inventory, action_service),
         intake=intake,
         sessions=sessions,
         task_types=task_types,

@@ -16,6 +16,7 @@ from opsteward.core.feed import Feed
 from opsteward.core.settings import SettingsGroup
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.users.service import Users
+from opsteward.events.back_tests.service import BackTests
 from opsteward.events.incidents import Incidents
 from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.provisioning.sync.service import Syncs
@@ -42,6 +43,7 @@ class ConsoleServices:
     approvals: Approvals
     incidents: Incidents
     orders: StandingOrders
+    back_tests: BackTests
     sessions: Sessions
     task_types: TaskRegistry
     schedules: Schedules
