@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.models import ActionRun, Approval, Freeze
-from opsteward.actions.types import ROUTINE_ACTIONS
+from opsteward.actions.types import ROUTINE_ACTIONS, AskedFor
 from opsteward.core.clock import now
 from opsteward.core.crypto import digest
 from opsteward.core.db import tenant_of
@@ -58,6 +59,28 @@ async def list_runs(
     if before is not None:
         query = query.where(ActionRun.id < before)
     return (await session.scalars(query.order_by(ActionRun.id.desc()).limit(limit))).all()
+
+
+async def asked_for(session: AsyncSession, *, since: datetime, until: datetime, stretch: timedelta) -> list[AskedFor]:
+    """What incidents asked for when they were opened or raised, counted in stretches of time. Fixes that sessions
+    asked for are not in it."""
+    at = sa.func.date_bin(stretch, ActionRun.created_at, since).label("at")
+    order = sa.func.coalesce(ActionRun.standing_order, "").label("order")
+    rows = await session.execute(
+        sa.select(order, ActionRun.action, ActionRun.status, at, sa.func.count().label("number"))
+        .where(
+            ActionRun.tenant_id == tenant_of(session),
+            ActionRun.created_at >= since,
+            ActionRun.created_at < until,
+            ActionRun.incident_id.is_not(None),
+            ActionRun.reply_to.is_(None),
+            sa.or_(ActionRun.requested_by == "system:triage", ActionRun.requested_by.startswith("standing-order:")),
+        )
+        .group_by(order, ActionRun.action, ActionRun.status, at)
+    )
+    return [
+        AskedFor(order=row.order, action=row.action, status=row.status, at=row.at, count=row.number) for row in rows
+    ]
 
 
 async def list_approvals(

@@ -7,6 +7,7 @@ committed together or not at all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -29,7 +30,7 @@ from opsteward.actions.recording import (
     record_step,
     record_steps,
 )
-from opsteward.actions.types import ActionView, ApprovalView, FreezeView, NewAction, RunStatus
+from opsteward.actions.types import ActionView, ApprovalView, AskedFor, FreezeView, NewAction, RunStatus
 from opsteward.actions.views import view_of_approval, view_of_freeze, view_of_run
 from opsteward.contracts.action import Risk
 from opsteward.contracts.registry import Registry, scheme_of
@@ -347,6 +348,12 @@ class ActionService:
             object_id=lambda one: one.action_id,
         )
         return await with_actors(session, views, Said("lifted_by", "lifted_at", "lifter"))
+
+    async def asked_for(
+        self, session: AsyncSession, *, since: datetime, until: datetime, stretch: timedelta
+    ) -> list[AskedFor]:
+        """What incidents asked for in a span, counted by order, action and status in stretches of time."""
+        return await queries.asked_for(session, since=since, until=until, stretch=stretch)
 
     async def lift_freeze(self, session: AsyncSession, *, freeze_id: UUID, by: Identity) -> None:
         """Allow the action on the target again. Raises NotFound."""

@@ -136,6 +136,17 @@ def approval_id_of(run_id: UUID) -> UUID:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AskedFor:
+    """So many runs that incidents asked for, from an instant on: under an order (empty: by the decision table)."""
+
+    order: str
+    action: str
+    status: str
+    at: datetime
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class FreezeView:
     id: UUID
     action: str

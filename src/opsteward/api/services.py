@@ -20,6 +20,7 @@ from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.imports.job_runner import Imports
 from opsteward.directory.scim.settings import ScimSettings
 from opsteward.directory.users.service import Users
+from opsteward.events.back_tests.service import BackTests
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
 from opsteward.events.muting.service import Muting
@@ -71,6 +72,7 @@ class ApiServices:
     muting: Muting
     oncall: OnCall
     orders: StandingOrders
+    back_tests: BackTests
     sessions: Sessions
     task_types: TaskRegistry
     submission: Submission

@@ -42,6 +42,7 @@ from opsteward.directory.imports.task import import_task_type
 from opsteward.directory.types import UsersEnrolled
 from opsteward.directory.users.service import Users
 from opsteward.events import flapping
+from opsteward.events.back_tests.service import BackTests
 from opsteward.events.flapping import SETTLED
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
@@ -101,6 +102,7 @@ class Services:
     muting: Muting
     oncall: OnCall
     timers: Timers
+    back_tests: BackTests
     sessions: Sessions
     task_types: TaskRegistry
     submission: Submission
@@ -237,6 +239,7 @@ def _wire(
         approvals=Approvals(action_service, registry, inventory, incidents.refs, second_person),
         incidents=incidents,
         orders=orders,
+        back_tests=BackTests(orders, inventory, action_service),
         intake=intake,
         own_sources=own_sources,
         source_tallies=tallies,

@@ -16,6 +16,7 @@ from opsteward.core.feed import Feed
 from opsteward.core.settings import SettingsGroup
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.users.service import Users
+from opsteward.events.back_tests.service import BackTests
 from opsteward.events.incidents import Incidents
 from opsteward.events.muting.service import Muting
 from opsteward.events.sources.own_sources import OwnSources
@@ -52,6 +53,7 @@ class ConsoleServices:
     muting: Muting
     oncall: OnCall
     orders: StandingOrders
+    back_tests: BackTests
     sessions: Sessions
     task_types: TaskRegistry
     schedules: Schedules

@@ -151,7 +151,15 @@ def draft_of(
         ).key
     )
     decision = decide(event_type=category, severity=severity, message=event.message, context=event.context)
-    done = decided_by(decision, first_match(orders, _subject(event, system, category, severity), at))
+    subject = subject_of(
+        category=category,
+        severity=severity,
+        source=event.source,
+        error_type=event.error_type,
+        message=event.message,
+        system=system,
+    )
+    done = decided_by(decision, first_match(orders, subject, at))
     row: EventRow = {
         "id": uuid7(),
         "tenant_id": tenant_id,
@@ -178,13 +186,16 @@ def draft_of(
     return Draft(event=event, row=row, system=system, order=done.order, reason=done.reason, apart=apart)
 
 
-def _subject(event: NewEvent, system: KnownSystem | None, category: str, severity: str) -> Subject:
+def subject_of(
+    *, category: str, severity: str, source: str, error_type: str | None, message: str, system: KnownSystem | None
+) -> Subject:
+    """An event as orders are asked about it."""
     fields: Mapping[str, str] = {
         "category": category,
         "severity": severity,
-        "source": event.source,
-        "error_type": event.error_type or "",
-        "message": event.message,
+        "source": source,
+        "error_type": error_type or "",
+        "message": message,
         "system": system.name if system else "",
         "system_type": system.type if system else "",
     }

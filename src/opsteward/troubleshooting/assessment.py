@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from opsteward.contracts.check import CheckStatus
 from opsteward.core.crypto import digest
 from opsteward.core.redact import redact, redact_text
+from opsteward.events.standing_orders.types import Subject
 from opsteward.systems.health_checks import evidence_of, health_of
 from opsteward.systems.types import CheckOutcome
 from opsteward.troubleshooting.types import DiagnosticReport, Fix, Issue
@@ -56,6 +57,21 @@ def issues_of(outcome: CheckOutcome) -> list[Issue]:
         )
         for finding in outcome.result.findings
     ]
+
+
+def subject_of(issue: Issue) -> Subject:
+    """A finding as standing orders are asked about it."""
+    return Subject(
+        kind="finding",
+        fields={
+            "finding": issue.type,
+            "system": issue.system,
+            "system_type": issue.system_type,
+            "severity": issue.severity,
+            "component": issue.component,
+        },
+        proposed_actions=frozenset(fix.action for fix in issue.fixes),
+    )
 
 
 def prioritised(reports: Sequence[DiagnosticReport]) -> list[Issue]:

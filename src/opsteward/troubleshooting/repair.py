@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.service import ActionService
 from opsteward.actions.types import HELPED, ActionView, ApprovalView, Limits, NewAction, RunStatus
-from opsteward.events.standing_orders.document import FaultyOrder, StandingOrder, Subject
+from opsteward.events.standing_orders.document import FaultyOrder, StandingOrder
 from opsteward.events.standing_orders.service import StandingOrders, limits_of
 from opsteward.events.types import IncidentStatus
+from opsteward.troubleshooting.assessment import subject_of
 from opsteward.troubleshooting.service import get_row, write_phase
 from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext, unseen_in_words
 from opsteward.troubleshooting.types import Attempt, Choice, Fix, Issue, Pace
@@ -78,7 +79,7 @@ class Repair:
         proposals: list[str] = []
         held_back: list[str] = []
         for issue in issues:
-            order = await self._orders.match(session, _subject(issue)) if issue.fixes else None
+            order = await self._orders.match(session, subject_of(issue)) if issue.fixes else None
             for fix in issue.fixes:
                 if (fix.action, str(issue.system_id)) in already:
                     continue
@@ -216,20 +217,6 @@ def _why(run: ActionView, approval: ApprovalView | None) -> str:
     if run.status == RunStatus.REFUSED and approval is not None:
         return f"by an operator: {approval.decision_reason}" if approval.decision_reason else "by an operator"
     return str(run.error or (run.proof or {}).get("summary") or (run.plan or {}).get("summary", ""))
-
-
-def _subject(issue: Issue) -> Subject:
-    return Subject(
-        kind="finding",
-        fields={
-            "finding": issue.type,
-            "system": issue.system,
-            "system_type": issue.system_type,
-            "severity": issue.severity,
-            "component": issue.component,
-        },
-        proposed_actions=frozenset(fix.action for fix in issue.fixes),
-    )
 
 
 def _choice_in_words(

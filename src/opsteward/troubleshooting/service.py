@@ -16,10 +16,12 @@ from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
 from opsteward.core.log import correlation_id
+from opsteward.events.back_tests.types import RecordedSession
 from opsteward.systems.service import Inventory
 from opsteward.telemetry import audit
+from opsteward.troubleshooting.assessment import subject_of
 from opsteward.troubleshooting.models import Session
-from opsteward.troubleshooting.types import PHASES, SessionView
+from opsteward.troubleshooting.types import PHASES, Issue, SessionView
 
 SESSION_WORKFLOW = "troubleshooting.session"
 RESUME_WORKFLOW = "troubleshooting.resume"
@@ -124,6 +126,26 @@ class Sessions:
     async def get(self, session: AsyncSession, *, session_id: UUID) -> SessionView:
         """Raises NotFound."""
         return view_of(await get_row(session, session_id))
+
+    async def recorded(
+        self, session: AsyncSession, *, since: datetime, until: datetime, limit: int
+    ) -> list[RecordedSession]:
+        """What sessions of a span found last, the newest first, and the order under which each acted first."""
+        rows = await session.execute(
+            sa.select(Session.id, Session.started_at, Session.issues, Session.tried)
+            .where(Session.tenant_id == tenant_of(session), Session.started_at >= since, Session.started_at < until)
+            .order_by(Session.id.desc())
+            .limit(limit)
+        )
+        return [
+            RecordedSession(
+                id=row.id,
+                at=row.started_at,
+                findings=[subject_of(issue) for issue in map(Issue.model_validate, row.issues) if issue.fixes],
+                order=str(row.tried[0]["order"]) if row.tried else None,
+            )
+            for row in rows
+        ]
 
     async def page(
         self,

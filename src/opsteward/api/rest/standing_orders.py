@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Request
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
+from opsteward.api.capacity import TURN
 from opsteward.api.deps import ServicesDep, TenantSession, needs
-from opsteward.api.rest.schemas.base import Input, Page, page_of
+from opsteward.api.rest.schemas.base import Input, Instant, Page, page_of
 from opsteward.api.rest.schemas.standing_orders import CheckedOrders, OrdersInForce
 from opsteward.api.routes import Routes
+from opsteward.core.clock import now
+from opsteward.core.db import DatabaseSession
+from opsteward.events.back_tests.service import SESSIONS_LIMIT
+from opsteward.events.back_tests.types import BackTest, RecordedSession
 from opsteward.events.standing_orders import versions
 from opsteward.events.standing_orders.versions import OrdersDifference, OrdersVersion, OrdersVersionInFull
 
 router = Routes(prefix="/api/v1/standing-orders", tags=["standing orders"])
 
 Number = Annotated[int | None, Query(ge=0, le=2**31 - 1)]
+
+
+class BackTestIn(Input):
+    """`text`: the orders to try, those in force where it is left out. `since`: a week ago where it is left out."""
+
+    text: Annotated[str, Field(max_length=262_144)] | None = None
+    since: Instant | None = None
+    until: Instant | None = None
 
 
 class OrdersIn(Input):
@@ -40,6 +56,42 @@ async def check(
 ) -> CheckedOrders:
     """Whether the text is sound; a 422 names each problem with its line and remedy."""
     return CheckedOrders(ok=True, orders=[order.name for order in await services.orders.check(body.text)])
+
+
+@router.post("/back-test")
+async def back_test(
+    body: BackTestIn,
+    request: Request,
+    services: ServicesDep,
+    identity: Annotated[Identity, needs("standing_orders.read")],
+) -> BackTest:
+    """What these orders and those in force would have decided over a recorded span, side by side, and what was done
+    then. Nothing is done. A 422 names what is wrong with the text; more than 500,000 events are too many."""
+    identity.require("incidents.read")
+    since, turn = body.since or now() - timedelta(days=7), request.scope[TURN]
+
+    @asynccontextmanager
+    async def reading() -> AsyncIterator[DatabaseSession]:
+        await turn.take()  # who computes in between holds no turn
+        try:
+            async with services.db.unit_of_work(identity.tenant_id) as session:
+                yield session
+        finally:
+            turn.give_up()
+
+    async def sessions_of(session: DatabaseSession) -> Sequence[RecordedSession]:
+        until = body.until or now()
+        return await services.sessions.recorded(session, since=since, until=until, limit=SESSIONS_LIMIT)
+
+    turn.give_up()
+    return await services.back_tests.run(
+        reading,
+        text=body.text,
+        since=since,
+        until=body.until,
+        sessions_of=sessions_of,
+        given_up=request.is_disconnected,
+    )
 
 
 @router.put("")

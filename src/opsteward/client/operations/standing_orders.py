@@ -31,6 +31,12 @@ def check_standing_orders(**fields: Unpack[types.OrdersIn]) -> Call[types.Checke
     return Call("POST", "/api/v1/standing-orders/check", fields)
 
 
+def back_test(**fields: Unpack[types.BackTestIn]) -> Call[types.BackTest]:
+    """What these orders and those in force would have decided over a recorded span, side by side, and what was done
+    then. Nothing is done. A 422 names what is wrong with the text; more than 500,000 events are too many."""
+    return Call("POST", "/api/v1/standing-orders/back-test", fields)
+
+
 def list_versions(*, before: int | None = None, limit: int | None = None) -> Call[Page[types.OrdersVersion]]:
     """Who changed the standing orders and when, the newest first; version 0 is what ships."""
     return Call("GET", "/api/v1/standing-orders/versions", params={"before": before, "limit": limit})

@@ -65,12 +65,13 @@ __all__ = [
     "as_document",
     "dump",
     "first_match",
+    "holds",
     "matches",
     "parse",
     "shipped",
 ]
 
-_TEXT_LIMIT = 8_192  # characters of a field that are compared
+TEXT_LIMIT = 8_192  # characters of a field that are compared
 
 
 @overload
@@ -80,10 +81,11 @@ def first_match(orders: Iterable[Rule], subject: Subject, at: datetime) -> Rule 
 def first_match(orders: Iterable[Rule], subject: Subject, at: datetime) -> Rule | None:
     """The first order that holds for the subject at that (aware) instant, or that is faulty and may have; or None.
     Pure."""
-    return next((order for order in orders if _holds(order, subject, at)), None)
+    return next((order for order in orders if holds(order, subject, at)), None)
 
 
-def _holds(order: Rule, subject: Subject, at: datetime) -> bool:
+def holds(order: Rule, subject: Subject, at: datetime) -> bool:
+    """Whether an order holds for the subject at that (aware) instant, or is faulty and may have. Pure."""
     kinds = order.kinds if isinstance(order, FaultyOrder) else {order.kind}
     if subject.kind not in kinds:
         return False
@@ -92,7 +94,7 @@ def _holds(order: Rule, subject: Subject, at: datetime) -> bool:
     if order.window is not None and not order.window.holds(at):
         return False
     return all(
-        any(matches(choice, (subject.fields.get(name) or "")[:_TEXT_LIMIT]) for choice in choices)
+        any(matches(choice, (subject.fields.get(name) or "")[:TEXT_LIMIT]) for choice in choices)
         for name, choices in order.match.items()
     )
 

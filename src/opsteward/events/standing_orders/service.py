@@ -115,6 +115,13 @@ class StandingOrders:
             self._parsed = {k: v for k, v in self._parsed.items() if k[0] != tenant_id} | {(tenant_id, version): known}
         return await self._with_systems(session, known)
 
+    async def as_if_applied(self, session: AsyncSession, text: str) -> InForce:
+        """As it would be in force. Raises what `check` raises."""
+        orders = await self.check(text)
+        return await self._with_systems(
+            session, InForce(version=0, text=text, applied_by="", applied_at=None, rules=orders)
+        )
+
     async def _with_systems(self, session: AsyncSession, known: InForce) -> InForce:
         """As it is while some of the systems that its orders name are renamed or gone."""
         named = lost_systems.systems_named(known.rules)
