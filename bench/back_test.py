@@ -39,7 +39,8 @@ def orders(count: int) -> str:
     """Globs in several fields, as many orders as people have."""
     made = ["version: 1", "orders:"]
     for number in range(count):
-        match = f'category: [system_error, security_issue], message: "*word{number}-*", source: ["host-{number}", "x-{number}-*"]'
+        sources = f'["host-{number}", "x-{number}-*"]'
+        match = f'category: [system_error, security_issue], message: "*word{number}-*", source: {sources}'
         made.append(f"  - {{name: order-{number}, match: {{{match}}}, action: notify_admin, approval: auto}}")
     made.append("  - {name: last, match: {category: system_error, message: '*timeout*'}, action: escalate}")
     return "\n".join(made) + "\n"
@@ -52,8 +53,8 @@ def record(instance: Instance) -> None:
         row = conn.execute("select tenant_id from opsteward.operators limit 1").fetchone()
         assert row is not None
         columns = (
-            "id, tenant_id, received_at, occurred_at, source, error_type, message, context, resolved, category, severity,"
-            " action, priority, confidence, rule_id, fingerprint, object_key"
+            "id, tenant_id, received_at, occurred_at, source, error_type, message, context, resolved, category,"
+            " severity, action, priority, confidence, rule_id, fingerprint, object_key"
         )
         with conn.cursor().copy(f"copy opsteward.events ({columns}) from stdin") as copy:
             for number in range(EVENTS):

@@ -66,13 +66,18 @@ if TYPE_CHECKING:
 
     from opsteward.client import types
 '''
-_VERBS_HEAD = f'''"""A verb for each route, in both forms, {_SAID}"""
+_VERBS_HEAD = f'''"""A verb for each route, {{form}}, {_SAID}"""
 
 from __future__ import annotations
 
 from opsteward.client.operations import {{modules}}
-from opsteward.client.transport import AsyncTransport, BlockingTransport, asynchronous, blocking
+from opsteward.client.transport import {{base}}, {{form}}
 '''
+#: Module, class, what it is built on, and what makes a verb of a call.
+_VERBS = (
+    ("asynchronous_verbs.py", "AsyncVerbs", "AsyncTransport", "asynchronous"),
+    ("blocking_verbs.py", "Verbs", "BlockingTransport", "blocking"),
+)
 Schema = Mapping[str, Any]
 
 
@@ -106,7 +111,8 @@ def sources(formatted: Callable[[str, str], str]) -> Iterator[tuple[str, str]]:
         yield f"operations/{module}", formatted(_calls(subject), module)
     yield "types/__init__.py", formatted(_all_types(homes), "__init__.py")
     yield "operations/__init__.py", f'"""What each route is asked, {_SAID}"""\n'
-    yield "verbs.py", formatted(_verbs(list(subjects)), "verbs.py")
+    for module, name, base, form in _VERBS:
+        yield module, formatted(_verbs(list(subjects), name=name, base=base, form=form), module)
 
 
 @cache
@@ -317,17 +323,13 @@ def _argument(parameter: Schema) -> str:
     return f"{name}_" if keyword.iskeyword(name) else name
 
 
-def _verbs(subjects: list[str]) -> str:
+def _verbs(subjects: list[str], *, name: str, base: str, form: str) -> str:
     modules = ", ".join(sorted(_module(subject) for subject in subjects))
-    text = _VERBS_HEAD.format(modules=modules)
-    for name, base, form in (
-        ("AsyncVerbs", "AsyncTransport", "asynchronous"),
-        ("Verbs", "BlockingTransport", "blocking"),
-    ):
-        text += f'\n\nclass {name}({base}):\n    """Each verb takes what its function in `operations` takes."""\n\n'
-        for each in operations():
-            if each.route not in BY_HAND:
-                text += f"    {each.name} = {form}({_module(each.subject)}.{each.name})\n"
+    text = _VERBS_HEAD.format(modules=modules, base=base, form=form)
+    text += f'\n\nclass {name}({base}):\n    """Each verb takes what its function in `operations` takes."""\n\n'
+    for each in operations():
+        if each.route not in BY_HAND:
+            text += f"    {each.name} = {form}({_module(each.subject)}.{each.name})\n"
     return text
 
 

@@ -16,6 +16,7 @@ _NAMES = (
     (r"\bawait ", ""),
     (r"`async with` block", "`with` block"),
     (r"\bAsync(Opsteward|Verbs)\b", r"\1"),
+    (r"\basynchronous_verbs\b", "blocking_verbs"),
 )
 _HEAD = '"""The blocking form of the verbs, written from the async one by `python docs/generate.py`."""'
 

@@ -15,7 +15,8 @@ from starlette.requests import Request
 
 from opsteward.accounts.types import Identity
 from opsteward.api.capacity import Capacity
-from opsteward.api.middleware.request_body import VALUES_LIMIT, Guard, check_json
+from opsteward.api.middleware.json_limits import VALUES_LIMIT, check_json
+from opsteward.api.middleware.request_body import Guard
 from opsteward.api.settings import ApiSettings
 from opsteward.core.errors import Invalid
 from opsteward.core.ids import uuid7

@@ -11,7 +11,7 @@ import pytest
 
 from opsteward.accounts.webhooks import WEBHOOK_BYTES_LIMIT
 from opsteward.api.capacity import Capacity
-from opsteward.api.middleware.request_body import VALUES_LIMIT
+from opsteward.api.middleware.json_limits import VALUES_LIMIT
 from support.instance import Instance, Operator, Tenant
 from support.problems import named_fields, problem_of
 

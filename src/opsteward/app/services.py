@@ -190,36 +190,17 @@ def _wire(
     intake = Intake(bus, incidents, orders, inventory, review)
     muting = Muting(inventory, review)
     oncall = OnCall(
-        box=box,
-        actions=action_service,
-        incidents=incidents,
-        intake=intake,
-        inventory=inventory,
+        box=box, actions=action_service, incidents=incidents, intake=intake, inventory=inventory,
         public_url=settings.api.public_url,
-    )
+    )  # fmt: skip
     sessions = Sessions(inventory)
-    Subscriptions(
-        intake=intake,
-        incidents=incidents,
-        muting=muting,
-        oncall=oncall,
-        action_service=action_service,
+    subscriptions = Subscriptions(
+        intake=intake, incidents=incidents, muting=muting, oncall=oncall, action_service=action_service,
         sessions=sessions,
-    ).connect(bus)
-    shipped = shipped_task_types(ChecksOnDemand(app, inventory, registry, bus, settings.systems))
+    )  # fmt: skip
+    subscriptions.connect(bus)
     imports = Imports(bus, settings.imports)
-    shipped.append(welcome_task_type(app, action_service, configured=bool(settings.notify.users)))
-    shipped.append(import_task_type(app, imports))
-    shipped += SyncTasks(app, RecordConnections(app, inventory, registry), action_service).task_types()
-    shipped.append(access_task_type(app, inventory, registry, action_service))
-    task_types = TaskRegistry([*shipped, *registry.task_types], max_params_bytes=settings.tasks.max_params_bytes)
-    submission = Submission(task_types, settings.tasks)
-    bus.subscribe(ActionChanged, SyncRelease(submission).action_changed)
-    keeping = AccessKeeping(inventory, registry)
-    bus.subscribe(SystemsChanged, keeping.system_changed)
-    bus.subscribe(ActionChanged, keeping.action_changed)
-    if settings.notify.users:  # else a task for each new user would do nothing, at a cost
-        bus.subscribe(UsersEnrolled, WelcomeUsers(submission).users_enrolled)
+    task_types, submission = _submission(settings, app, bus, registry, inventory, action_service, imports)
     agent_types = AgentRegistry(registry.agents)
     add_shipped(agent_types, db=app, bus=bus, settings=settings.agents, task_figures=partial(task_figures, app))
     # one for each request that is let in: a connection made for a burst and closed after it costs more than the request
@@ -262,6 +243,32 @@ def _wire(
         feed=Feed(urls.web),
         witnesses=Witnesses(box.audit_key(), settings.home, settings.telemetry.audit_witnesses),
     )
+
+
+def _submission(
+    settings: Settings,
+    app: Database,
+    bus: Bus,
+    registry: Registry,
+    inventory: Inventory,
+    action_service: ActionService,
+    imports: Imports,
+) -> tuple[TaskRegistry, Submission]:
+    """All types of tasks, shipped and of plug-ins, and what takes them; what other rooms tell submits some of them."""
+    shipped = shipped_task_types(ChecksOnDemand(app, inventory, registry, bus, settings.systems))
+    shipped.append(welcome_task_type(app, action_service, configured=bool(settings.notify.users)))
+    shipped.append(import_task_type(app, imports))
+    shipped += SyncTasks(app, RecordConnections(app, inventory, registry), action_service).task_types()
+    shipped.append(access_task_type(app, inventory, registry, action_service))
+    task_types = TaskRegistry([*shipped, *registry.task_types], max_params_bytes=settings.tasks.max_params_bytes)
+    submission = Submission(task_types, settings.tasks)
+    bus.subscribe(ActionChanged, SyncRelease(submission).action_changed)
+    keeping = AccessKeeping(inventory, registry)
+    bus.subscribe(SystemsChanged, keeping.system_changed)
+    bus.subscribe(ActionChanged, keeping.action_changed)
+    if settings.notify.users:  # else a task for each new user would do nothing, at a cost
+        bus.subscribe(UsersEnrolled, WelcomeUsers(submission).users_enrolled)
+    return task_types, submission
 
 
 def _timers(muting: Muting, incidents: Incidents, oncall: OnCall) -> Timers:

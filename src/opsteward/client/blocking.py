@@ -9,13 +9,13 @@ from pathlib import Path
 from uuid import UUID
 
 from opsteward.client import calls, choices, user_files
+from opsteward.client.blocking_verbs import Verbs
 from opsteward.client.operations import enrollments, systems, tasks, users
 from opsteward.client.types.enrollments import EnrollmentInFull, EnrollmentStatus, Rule
 from opsteward.client.types.syncs import SyncOperation
 from opsteward.client.types.systems import SystemInfo
 from opsteward.client.types.tasks import SubmittedTask, TaskInfo, TaskStatus, TaskWithNeighbours
 from opsteward.client.types.users import ImportReport, UserChangeInfo, UserInfo, UserStatus
-from opsteward.client.verbs import Verbs
 from opsteward.core.json_types import Json
 
 _LOOK_EVERY = 0.1  # seconds, while a task is waited for; longer and longer up to a second

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import ServicesDep, TenantSession, needs
-from opsteward.api.middleware.request_body import check_values
+from opsteward.api.middleware.json_limits import check_values
 from opsteward.api.routes import Routes
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import Conflict, FieldProblem, Invalid

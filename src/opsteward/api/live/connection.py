@@ -20,7 +20,7 @@ from opsteward.api import problems
 from opsteward.api.capacity import Capacity, party_of
 from opsteward.api.live.commands import COMMANDS
 from opsteward.api.live.hub import GAP, Follower, Hub
-from opsteward.api.middleware.request_body import check_json
+from opsteward.api.middleware.json_limits import check_json
 from opsteward.api.services import ApiServices
 from opsteward.core.changes import TYPES
 from opsteward.core.error_words import problems_of

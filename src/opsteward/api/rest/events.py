@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from opsteward.accounts.types import Identity
 from opsteward.actions.runs_in_full import in_full
 from opsteward.api.deps import ServicesDep, TenantSession, needs
-from opsteward.api.middleware.request_body import check_json, check_rows
+from opsteward.api.middleware.json_limits import check_json, check_rows
 from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, Ref, Routine, page_of
 from opsteward.api.rest.schemas.events import IncidentInFull, NotDone, Rejected, TakenEvents, TakenEventsInFull
 from opsteward.api.routes import Routes

@@ -27,8 +27,8 @@ router = Routes(tags=["sources"])
 
 
 class _Settings(Input):
-    """`secret`: what the sender signs with; from then on what is not signed is refused. `signature`: how it signs, where
-    the source does not declare it. `topics`: of SNS."""
+    """`secret`: what the sender signs with; from then on what is not signed is refused. `signature`: how it signs,
+    where the source does not declare it. `topics`: of SNS."""
 
     title: Annotated[str | None, Field(max_length=100)] = None
     shapes: Annotated[list[Shape] | None, Field(max_length=50)] = None

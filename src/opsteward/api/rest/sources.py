@@ -12,7 +12,7 @@ from pydantic import Field
 
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import ServicesDep, TenantSession, needs
-from opsteward.api.middleware.request_body import check_json
+from opsteward.api.middleware.json_limits import check_json
 from opsteward.api.rest.schemas.base import Input, Page
 from opsteward.api.routes import Routes
 from opsteward.contracts.source import Shape

@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect
 from opsteward.accounts.types import Identity
 from opsteward.api import uploads
 from opsteward.api.deps import ServicesDep, TenantSession, needs
-from opsteward.api.middleware.request_body import check_json
+from opsteward.api.middleware.json_limits import check_json
 from opsteward.api.rest.schemas.base import Input, Page, Ref
 from opsteward.api.rest.schemas.users import ImportedUser
 from opsteward.api.routes import Routes

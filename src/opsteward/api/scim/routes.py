@@ -11,7 +11,7 @@ from fastapi import Request, Response
 
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import ServicesDep, needs
-from opsteward.api.middleware.request_body import check_json
+from opsteward.api.middleware.json_limits import check_json
 from opsteward.api.routes import Routes
 from opsteward.api.scim.projection import Projection
 from opsteward.api.scim.responses import MEDIA_TYPE, ROOT, Refused, ScimRoute, answer

@@ -120,7 +120,7 @@ class OwnSources:
     async def create(
         self, session: AsyncSession, *, name: str, changes: Mapping[str, object], actor: str
     ) -> KnownSource:
-        """A source of the tenant's own, under a name that nothing ships for. Raises Invalid, Conflict for a taken name."""
+        """A source of the tenant's own, under a name that nothing ships for. Raises Invalid, Conflict if taken."""
         if not is_source_name(name):
             raise Invalid.field("slug", "is no name of a source", "use 1 to 40 of a-z, 0-9 and -")
         slug = slug_of(name)
