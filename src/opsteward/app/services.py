@@ -171,15 +171,13 @@ def _wire(
     outbox: Outbox,
 ) -> Services:
     bus = Bus()
-    defaults = {"response_time_seconds": settings.systems.response_time_threshold}
     core = settings.core
     pool = {"pool_size": core.database_pool_size, "pool_max": core.database_pool_max}
     writing = AuditWriter(box.audit_key()).session_info
     app = Database(urls.app, name="app", session_info=writing, **pool)
     directory.db = outbox.db = app
     own = OwnDatabase(urls.admin, embedded=core.database_url is None)
-    references = SecretReferences(settings.systems)
-    inventory = Inventory(registry, box, bus, defaults, own.refusal, OwnServer(app, own), references)
+    inventory = _inventory(settings, box, bus, registry, app, own)
     second_person = SecondPerson(
         making_seconds=settings.accounts.approval_making_seconds, strict=settings.accounts.approval_strict
     )
@@ -243,6 +241,14 @@ def _wire(
         feed=Feed(urls.web),
         witnesses=Witnesses(box.audit_key(), settings.home, settings.telemetry.audit_witnesses),
     )
+
+
+def _inventory(
+    settings: Settings, box: SecretBox, bus: Bus, registry: Registry, app: Database, own: OwnDatabase
+) -> Inventory:
+    defaults = {"response_time_seconds": settings.systems.response_time_threshold}
+    references = SecretReferences(settings.systems)
+    return Inventory(registry, box, bus, defaults, own.refusal, OwnServer(app, own), references)
 
 
 def _submission(
