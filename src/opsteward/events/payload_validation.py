@@ -7,6 +7,7 @@ look around or back. A schema can still take long (alternatives of alternatives)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +19,9 @@ from opsteward.core.json_types import Json
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError, Validator
+
+#: In what the library says of a reference: the reference itself.
+_QUOTED = re.compile(r"'[^']{1,200}'")
 
 ERROR_LIMIT = 100
 SCHEMA_DEPTH = 64
@@ -116,6 +120,8 @@ def _validator(schema: Mapping[str, Json]) -> Validator:
         where = ".".join(str(part) for part in getattr(error, "instance_path", ()))
         kind = getattr(error, "kind", None)
         problem = schema_problem(kind) if kind is not None else "refers to what can't be found, or can't be read"
+        if isinstance(getattr(kind, "value", None), library.ReferencingError) and (named := _QUOTED.search(str(error))):
+            problem = f"refers to {named[0]}, which can't be found"
         remedy = "send a valid schema, with all that it refers to under $defs; nothing is fetched"
         raise Invalid.field("schema", _shortened(f"{where or 'it'}: {problem}"), remedy) from None
 

@@ -60,7 +60,7 @@ def test_a_schema_names_each_field_at_fault() -> None:
     assert {(error.field, error.problem.split(" ")[-1]) for error in report.errors} >= {
         ("note", "required"),
         ("items.2.sku", "required"),
-        ("items", "elements"),
+        ("items", "twice"),
     }
     assert report.missing_fields == ("note", "items.2.sku")
     assert any(error.field == "customer.email" for error in report.errors)
@@ -101,10 +101,10 @@ for _ in range(100):
         ({"type": "nonsense"}, "type"),
         ({"type": [{"a": 1}, "x"] * 400}, "type"),
         ({"pattern": 5}, "pattern"),
-        ({"$ref": "http://127.0.0.1:1/x.json"}, "fetch"),
+        ({"$ref": "http://127.0.0.1:1/x.json"}, "refers to 'http://127.0.0.1:1/x.json'"),
         ({"$ref": "other.json#/x"}, "other.json"),
-        ({"$ref": "file:///etc/passwd"}, "fetch"),
-        ({"$ref": "#/$defs/none"}, "does not exist"),
+        ({"$ref": "file:///etc/passwd"}, "refers to 'file:///etc/passwd'"),
+        ({"$ref": "#/$defs/none"}, "refers to '/$defs/none', which can't be found"),
         ({"$ref": "#none"}, "none"),
         ({"$dynamicRef": "#none"}, "none"),
         ({"$ref": "#/properties", "properties": {"type": {"type": 7}}}, "type"),

@@ -7,8 +7,6 @@ import io
 import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
-from difflib import get_close_matches
-from itertools import islice
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -29,6 +27,7 @@ from opsteward.core.blocking_calls import in_thread
 from opsteward.core.error_words import problems_of
 from opsteward.core.errors import FieldProblem, Invalid, Malformed, NotFound
 from opsteward.core.json_types import Json
+from opsteward.core.word_list import words
 from opsteward.directory.exports import EXPORTS, exported
 from opsteward.directory.imports import jobs
 from opsteward.directory.imports.columns import check_mapping
@@ -45,10 +44,10 @@ router = Routes(prefix="/api/v1", tags=["users"])
 Mode = Literal["create", "upsert", "full"]
 Named = Annotated[str | None, Field(max_length=100)]
 _FILE = {"schema": {"type": "string", "format": "binary"}}
-#: What an order to us may say beside its users, here or in the query.
-_OPTIONS = ("mode", "dry_run", "enrollment_type", "mapping", "delimiter", "encoding", "format")
-#: How alike a name must be to one of these to be a slip, and no name of another system (`more` is none of `mode`).
-_SLIP = 0.8
+#: What stands beside the users in pages of other systems' interfaces.
+_PAGE_MARKS = frozenset(words("""
+    kind etag schemas object ok count total totalResults total_count limit offset start more has_more next next_page
+    nextPageToken previous prev page pages per_page pageSize cursor"""))  # fmt: skip
 #: Columns of a report's download.
 _TOLD = ("row", "line", "kind", "field", "reason", "value")
 _ENDED_BADLY = {TaskStatus.CANCELLED, TaskStatus.FAILED, TaskStatus.DEAD_LETTER}
@@ -154,11 +153,17 @@ async def _from_object(
 
 
 def _is_ours(value: Json) -> bool:
-    """Whether an object is an order to us, also one with a slip in it, and no export of another system."""
+    """Whether an object is an order to us, also one with a slip in it, and no export or page of another system: those
+    have marks of paging, or further lists and objects, which no option of ours is."""
     if not isinstance(value, dict) or "users" not in value:
         return False
-    beside = [name for name in islice(value, 20) if name != "users"]
-    return all(get_close_matches(name[:100].lower(), _OPTIONS, n=1, cutoff=_SLIP) for name in beside)
+    return not any(map(_is_foreign, value, value.values()))
+
+
+def _is_foreign(name: str, value: Json) -> bool:
+    if name in BulkIn.model_fields:
+        return False
+    return name in _PAGE_MARKS or (name[:1] in ("@", "_") and name[1:2].isalpha()) or isinstance(value, list | dict)
 
 
 async def _done_at_once(
