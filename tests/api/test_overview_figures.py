@@ -8,10 +8,10 @@ from support.instance import Instance, Tenant
 
 _INCIDENTS = """
 insert into opsteward.incidents (id, tenant_id, number, title, status, category, severity, source, event_count,
-    opened_at, last_event_at, resolved_at)
+    opened_at, last_event_at, resolved_at, reopened, labels, flapping)
 select gen_random_uuid(), %s, n, 'trouble ' || n, case when n <= 250 then 'open' else 'resolved' end, 'system_error',
     'high', 'test', 1, now() - interval '150 minutes', now(),
-    case when n > 250 then now() - (300 - n) * interval '1 minute' end
+    case when n > 250 then now() - (300 - n) * interval '1 minute' end, 0, '{}', false
 from generate_series(1, 255) n
 """
 _SYSTEM = {"type": "api", "endpoint": "http://127.0.0.1:9/"}

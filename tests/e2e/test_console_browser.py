@@ -45,11 +45,11 @@ async def test_what_is_typed_is_not_lost_to_news(served: Served, visit: Visit) -
     taken = served.send(message="cache is cold", source="cache", error_type="ColdCache", severity="high")
     page = await visit(f"/incidents/{taken['incident_id']}")
     await page.get_by_text("Resolve…").click()
-    await page.get_by_label("Reason (optional)").fill("warmed by hand")
+    await page.get_by_role("textbox", name="Reason (optional)").fill("warmed by hand")
     other = await visit(f"/incidents/{taken['incident_id']}")
     served.send(message="cache is cold", source="cache", error_type="ColdCache", severity="high")
     await expect(other.locator(".card.head")).to_contain_text("2 events")  # so the first was told, too
-    assert await page.get_by_label("Reason (optional)").input_value() == "warmed by hand"
+    assert await page.get_by_role("textbox", name="Reason (optional)").input_value() == "warmed by hand"
     await page.get_by_role("button", name="Resolve", exact=True).click()
     await expect(page.locator("#said")).to_contain_text("Resolved")
     await expect(page.locator(".card.head")).to_contain_text("warmed by hand")

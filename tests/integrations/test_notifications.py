@@ -91,6 +91,7 @@ def test_the_actions_that_ship() -> None:
         "escalate",
         "notify_admin",
         "message_user",
+        "send_notice",
     }
     assert all(a.risk is Risk.LOW and not a.undoable for a in actions)
 

@@ -45,7 +45,9 @@ class Handling:
     async def assign(
         self, session: AsyncSession, *, incident_id: UUID, to: str | None, by: Identity, reason: str = ""
     ) -> IncidentView:
-        """`to`: an operator by name or id, `me`, or None for nobody. Raises Invalid, and Conflict when it is over."""
+        """`to`: an operator by name or id, `me`, or None for nobody. Raises NotFound, Invalid, and Conflict when
+        it is over."""
+        await self._incidents.get(session, incident_id=incident_id)
         actor, name = await _assignee(session, to, by)
         title = f"Assigned to {name}" if name else "Assigned to nobody"
         await self._incidents.assign(
