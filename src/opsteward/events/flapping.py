@@ -24,6 +24,7 @@ SETTLED = "incident.settled"
 REOPEN_WITHIN = timedelta(minutes=10)
 #: Reopened so often within an hour, an incident flaps; it ends once a recovery has lasted so long.
 FLAPS = 2
+FLAPPING_WITHIN = timedelta(hours=1)
 QUIET_FOR = timedelta(minutes=10)
 _ACTOR = "system:incidents"
 
@@ -52,7 +53,7 @@ async def go_on(session: AsyncSession, incidents: Incidents, incident_id: UUID, 
         TimelineEntry.tenant_id == tenant_of(session),
         TimelineEntry.incident_id == incident_id,
         TimelineEntry.kind == "reopened",
-        TimelineEntry.at > now() - timedelta(hours=1),
+        TimelineEntry.at > now() - FLAPPING_WITHIN,
     )
     flaps = (await session.scalar(hour) or 0) + 1 >= FLAPS
     await incidents.reopen(

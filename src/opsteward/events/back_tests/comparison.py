@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
+from uuid import UUID
 
 from opsteward.events.back_tests.matching import NOBODY
 from opsteward.events.back_tests.replay import Replay
@@ -34,11 +35,18 @@ _DIFFERENCES, _EXAMPLES = 50, 3
 class Comparison:
     """Of one back-test. `sets` are the orders to be matched: today's, and the proposed ones where there are others."""
 
-    def __init__(self, today: InForce, proposed: InForce, since: datetime, until: datetime) -> None:
+    def __init__(
+        self,
+        today: InForce,
+        proposed: InForce,
+        since: datetime,
+        until: datetime,
+        returns: Mapping[UUID, Sequence[datetime]],
+    ) -> None:
         self.sets: list[Sequence[Rule]] = [today.rules] if proposed is today else [today.rules, proposed.rules]
         self._version = today.version
         self._since, self._until = since, until
-        self._replays = [Replay(since) for _ in self.sets]
+        self._replays = [Replay(since, returns) for _ in self.sets]
         self._events = self._as_recorded = self._changed = 0
         self._differences: dict[tuple[DecidedAs, DecidedAs], Difference] = {}
         self._outcomes: list[SessionOutcome] = []
@@ -106,7 +114,7 @@ class Comparison:
     def told(self, recorded: Sequence[RecordedAction], asked_at: Mapping[datetime, int]) -> BackTest:
         """All of it. `asked_at`: how many actions were really asked for from each instant on."""
         for each in self._replays:
-            each.end()
+            each.finish()
         shown = sorted(self._differences.values(), key=lambda each: -each.count)
         outcomes = [one for one in self._outcomes if one.today != one.proposed or one.recorded != one.today]
         return BackTest(

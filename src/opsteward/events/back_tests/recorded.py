@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.core.db import tenant_of
 from opsteward.events.back_tests.types import RecordedEvent
 from opsteward.events.event_drafts import shortened, subject_of
-from opsteward.events.models import Event, Incident
+from opsteward.events.flapping import FLAPPING_WITHIN, FLAPS
+from opsteward.events.models import Event, Incident, TimelineEntry
 from opsteward.events.standing_orders.document import TEXT_LIMIT
 from opsteward.systems.service import Inventory
 from opsteward.systems.types import KnownSystem
@@ -55,6 +56,29 @@ async def events(
     rows = (await session.execute(query)).all()
     await _know(session, inventory, {row.source.casefold() for row in rows if row.source}, systems)
     return [_recorded(row, systems) for row in rows]
+
+
+async def returns(session: AsyncSession, since: datetime, until: datetime) -> dict[UUID, list[datetime]]:
+    """When the trouble of an incident was back after its own recovery, and all was asked for again: each time but those
+    at which it flapped."""
+    rows = await session.execute(
+        sa.select(TimelineEntry.incident_id, TimelineEntry.at, TimelineEntry.detail)
+        .where(
+            TimelineEntry.tenant_id == tenant_of(session),
+            TimelineEntry.kind == "reopened",
+            TimelineEntry.at >= since - FLAPPING_WITHIN,
+            TimelineEntry.at < until,
+        )
+        .order_by(TimelineEntry.at)
+    )
+    found: dict[UUID, list[datetime]] = {}
+    reopened: dict[UUID, list[datetime]] = {}
+    for incident_id, at, detail in rows.all():
+        before = sum(at - one < FLAPPING_WITHIN for one in reopened.setdefault(incident_id, []))
+        if detail.get("automatic") and before + 1 < FLAPS and at >= since:
+            found.setdefault(incident_id, []).append(at)
+        reopened[incident_id].append(at)
+    return found
 
 
 def _span(session: AsyncSession, since: datetime, until: datetime) -> Sequence[sa.ColumnElement[bool]]:

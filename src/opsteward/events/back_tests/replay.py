@@ -8,7 +8,7 @@ not now, opens one of its fingerprint, which lasts until its recovery. Pure.
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -31,6 +31,9 @@ class _Incident:
 
     actions: dict[str, int] = field(default_factory=dict)
     severity: int = 0
+    leads: dict[str, _Seen] = field(default_factory=dict)
+    #: When its last request arrived.
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,9 @@ class _Seen:
 class Replay:
     """Give it the events in the order of their arrival, then `end` it."""
 
-    def __init__(self, since: datetime) -> None:
+    def __init__(self, since: datetime, returns: Mapping[UUID, Sequence[datetime]] | None = None) -> None:
+        """`returns`: when an incident's trouble was back, so that what was decided for it was asked for again."""
+        self._returns = {home: deque(times) for home, times in (returns or {}).items()}
         self.figures: dict[str, OrderFigures] = {"": OrderFigures(name="")}
         self.asked_at: Counter[datetime] = Counter()
         self._since = since
@@ -67,6 +72,12 @@ class Replay:
         figures.matched += 1
         self._request.append(_Seen(event, decided))
 
+    def finish(self) -> None:
+        """All events are there."""
+        self.end()
+        for home in list(self._returns):
+            self._come_back(home, None)
+
     def end(self) -> None:
         """All events of the last request are there."""
         by_home: dict[_Home, list[_Seen]] = defaultdict(list)
@@ -82,12 +93,17 @@ class Replay:
         self._request = []
 
     def _decide(self, home: _Home, loud: Sequence[_Seen], *, put_together: bool) -> None:
+        at = self._request[0].event.at
+        self._come_back(home, at)
         incident, lead = self._incidents.get(home), min(loud, key=lambda seen: seen.urgency)
+        if incident is not None:
+            incident.at = at
         if incident is None:
-            incident = self._incidents[home] = _Incident()
+            incident = self._incidents[home] = _Incident(at=at)
             before = lead.event.known_since is not None and lead.event.known_since < self._since
             for seen in self._leads(loud, lead) if put_together else [lead]:
                 incident.actions[seen.decided.action] = seen.decided.priority
+                incident.leads[seen.decided.action] = seen
                 if not before:  # what an incident of before the span asked for is not known here
                     self._ask(seen)
             incident.severity = max(seen.severity for seen in loud)
@@ -106,6 +122,16 @@ class Replay:
                 self._ask(top)
             known = incident.actions.get(top.decided.action, top.decided.priority)
             incident.actions[top.decided.action] = min(known, top.decided.priority)
+            incident.leads[top.decided.action] = top
+
+    def _come_back(self, home: _Home, before: datetime | None) -> None:
+        """What was decided before the trouble was back is asked for again; the last request brought it back."""
+        incident, times = self._incidents.get(home), self._returns.get(home) if isinstance(home, UUID) else None
+        while times and (before is None or times[0] < before):
+            times.popleft()
+            for seen in incident.leads.values() if incident else ():
+                if incident is not None and incident.at is not None and seen.event.at < incident.at:
+                    self._ask(seen)
 
     @staticmethod
     def _leads(loud: Sequence[_Seen], lead: _Seen) -> list[_Seen]:

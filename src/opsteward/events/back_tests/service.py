@@ -68,7 +68,8 @@ class BackTests:
         async with reading() as session:
             today = await self._orders.in_force(session)
             proposed = await self._orders.as_if_applied(session, text) if text is not None else today
-            comparison = Comparison(today, proposed, since, until)
+            returns = await recorded.returns(session, since, until)
+            comparison = Comparison(today, proposed, since, until, returns)
             if await recorded.count(session, since, until, limit=EVENTS_LIMIT + 1) > EVENTS_LIMIT:
                 raise Invalid.field("since", f"more than {EVENTS_LIMIT:,} events are recorded", "take a shorter span")
             asked_for = await self._action_service.asked_for(
