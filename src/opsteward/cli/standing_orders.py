@@ -1,15 +1,19 @@
-"""`opsteward standing-orders check | apply | export`."""
+"""`opsteward standing-orders check | back-test | apply | export`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from opsteward.cli.listing import LIMIT, All, Json, Limit
 
-app = typer.Typer(help="The rules that decide what may be done: check, apply, export.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from opsteward.client.types.standing_orders import BackTest, DecidedAs
+
+app = typer.Typer(help="The rules that decide what may be done: check, try, apply, export.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(help="A standing_orders.yaml.")]
 
@@ -24,6 +28,53 @@ def check(file: File, as_json: Json = False) -> None:
 
     answer = Client().send(standing_orders.check_standing_orders(text=read_text(file)))
     show.done(answer, f"{file} is sound: {len(answer['orders'])} orders", json_wanted=as_json)
+
+
+@app.command("back-test")
+def back_test(
+    file: Annotated[Path | None, typer.Argument(help="The orders to try; those in force if it is left out.")] = None,
+    since: Annotated[str | None, typer.Option(help="From this instant on; a week ago if it is left out.")] = None,
+    until: Annotated[str | None, typer.Option(help="Up to this instant; now if it is left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What a file of orders and those in force would have decided over recorded events, side by side."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+    from opsteward.cli.input_files import read_text
+    from opsteward.client.operations import standing_orders
+
+    text = read_text(file) if file is not None else None
+    found = Client().send(standing_orders.back_test(text=text, since=since, until=until))
+    if as_json:
+        show.as_json(found)
+        return
+    show.say(f"{found['events']} events from {found['since']} to {found['until']}")
+    show.say(f"{found['as_recorded']} would be decided today as they were; {found['changed']} would change")
+    show.table(_side_by_side(found), ["order", *_FIGURES], empty="No order.")
+    for one in found["differences"]:
+        example = one["examples"][0]["title"] if one["examples"] else ""
+        show.say(f"{one['count']} x {_decision(one['today'])} -> {_decision(one['proposed'])}, as: {example}")
+
+
+_FIGURES = ["matched", "run", "waiting", "denied", "would_match", "would_run", "would_wait", "would_be_denied"]
+
+
+def _side_by_side(found: BackTest) -> list[dict[str, object]]:
+    """A line for each order of either set: figures of today's, then of the proposed ones."""
+    today: dict[str, Mapping[str, object]] = {one["name"]: one for one in found["today"]}
+    proposed: dict[str, Mapping[str, object]] = {one["name"]: one for one in found["proposed"]}
+    names = dict.fromkeys([*today, *proposed])
+    keys = ("matched", "run", "waiting", "denied")
+    lines = []
+    for name in names:
+        sides = [side.get(name, {}).get(key, "") for side in (today, proposed) for key in keys]
+        lines.append({"order": name or "(no order)"} | dict(zip(_FIGURES, sides, strict=True)))
+    return lines
+
+
+def _decision(one: DecidedAs) -> str:
+    asked = " after approval" if one["approval"] == "required" else ""
+    return f"{one['action']}{asked} ({one['order'] or 'no order'})"
 
 
 @app.command("apply")
