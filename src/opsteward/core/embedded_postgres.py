@@ -183,8 +183,9 @@ class EmbeddedPostgres:
             settings = [word for key, value in _CONFIG.items() for word in ("--set", f"{key}={value}")]
             # initdb writes all of it through to the disk; it holds the lock, should we be killed meanwhile
             self._run(
-                *("initdb", "--auth=trust", "--encoding=utf8", "--locale=C.UTF-8", "-U", SUPERUSER, *settings),
-                *("-D", str(half)),
+                *("initdb", "--auth=trust", "--encoding=utf8", "-U", SUPERUSER, *settings, "-D", str(half)),
+                # PostgreSQL's own locale: the system's compares texts three times slower, in every index of them
+                *("--locale=C.UTF-8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
                 keep=(lock,),
             )
             half.rename(self.data)

@@ -160,6 +160,7 @@ class SideReader:
                 await session.execute(_DIGESTS)
                 if not await copy_stream(session, _COPY_DIGESTS, source.digests(resource)):
                     return None
+                await session.execute(sa.text("analyze pg_temp.sync_digests"))
                 total = int(await session.scalar(sa.text("select count(*) from pg_temp.sync_digests")) or 0)
                 changed = list(await session.scalars(_CHANGED, about | {"limit": max(CHUNK, total // 4)}))
                 if len(changed) >= max(CHUNK, total // 4):
