@@ -49,6 +49,7 @@ NOT_TYPED = {
     "opsteward systems register orders-db.json": "needs a database of the reader's; tests/integrations",
     "opsteward operators password": "asks on a terminal; tests/e2e/test_sign_in.py",
     "curl -c cookies": "needs the password that grace has set; tests/api/test_password_sign_in.py",
+    "opsteward notifications test": "needs a service of the reader's; tests/oncall send to real ones",
     "opsteward sources map": "needs a sample of the reader's; tests/api/test_intake_api.py",
     "DATABASE_URL=": "needs a server of the reader's; tests/database",
     "OTEL_EXPORTER_OTLP_ENDPOINT=": "starts a further instance; tests/workflows/test_traces.py",
@@ -57,7 +58,7 @@ NOT_TYPED = {
 _THERE_ALREADY = re.compile(r"taken|already|exists|can't approve two stages", re.IGNORECASE)
 _MAKES = re.compile(
     r"opsteward (operators|tenants|schedules|sources dsn) create|opsteward (agents|systems) register"
-    r"|opsteward users import"
+    r"|opsteward users import|opsteward inhibitions add|opsteward incidents acknowledge"
     r"|opsteward enrollments approve|curl -X POST"
 )
 

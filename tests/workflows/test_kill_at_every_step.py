@@ -102,7 +102,8 @@ async def _check_repaired_once(case: Case, session_id: UUID, deaths: set[str], a
     async with case.services.web.unit_of_work(case.tenant_id) as session:
         found = await case.services.sessions.get(session, session_id=session_id)
         runs = [run for run in await case.services.action_service.list_runs(session) if run.system_id is not None]
-        incident = (await case.services.incidents.page(session))[0]
+        assert found.incident_id is not None
+        incident = await case.services.incidents.get(session, incident_id=found.incident_id)
     assert (found.outcome, incident.status) == ("resolved", "resolved")
     assert [run.action for run in runs] == [action]
     assert runs[0].status == "succeeded"
