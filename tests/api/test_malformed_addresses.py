@@ -28,6 +28,8 @@ async def test_bad_ids_in_the_path_are_named(asker: Tenant, everything: list[Ope
                 path = path.replace(f"{{{name}}}", value if "%" in value else quote(value))
             response = await asker.http.request(operation.method, path, content=body, headers={"Content-Type": JSON})
             complaints.judge(f"{operation} with the id {value[:20]}", response)
+        if not any(name.endswith(("_id", "id")) for name in operation.path_parameters) and operation.method == "PUT":
+            continue  # a name that is new is one to be given
         unknown = await asker.http.request(
             operation.method, operation.url(), content=body, headers={"Content-Type": JSON}
         )
