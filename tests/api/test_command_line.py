@@ -196,7 +196,8 @@ def test_a_closed_pipe_and_an_interrupt_are_silent(owner: LiveOperator) -> None:
         assert waiting.poll() is None
     waiting.send_signal(signal.SIGINT)
     out, error = waiting.communicate(timeout=30)
-    assert waiting.returncode == 130
+    # Python ends by the signal itself where it came while a class was being made from text: a shell says 130 to both
+    assert waiting.returncode in (130, -signal.SIGINT)
     assert out == ""
     assert "Traceback" not in error
     assert "Aborted" not in error
