@@ -34,7 +34,7 @@ MODEL = Path(__file__).resolve().parents[2] / "src" / "opsteward" / "events" / "
 CATEGORIES = ["ignorable", "security_issue", "system_error", "validation_error"]
 VARIANTS = 6
 STRENGTH = 1.0  # C of the regression: the less, the more it is held back
-VERSION = "1"
+VERSION = "2"
 _NATIVE = frozenset(
     words("""app access alert mail webmail groupware login antispam camera honeypot config cli proxy""")
 )

@@ -20,7 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 from zlib import crc32
 
-BUCKETS = 1 << 16
+BUCKETS = 1 << 18
 TEXT_LIMIT = 2_000  # characters that are looked at
 WORDS_LIMIT = 120
 _MEMORY_LIMIT = 50_000
