@@ -69,7 +69,8 @@ _CLEARLY = 5  # points between the best rule and the best of another category
 _TOO_UNSURE = 0.5  # a probability of the model
 _STRANGE = 0.5  # share of words that the model knows
 _DISPUTED = 0.7  # at most, where rules disagree
-_SURE = 0.85  # before a sender's error is called ignorable
+_SURE = 0.85  # before little is made of what its sender calls an error
+_NEVER = 2.0  # no probability is as high
 _GRAVE = frozenset(words("critical crit fatal emerg emergency alert panic severe corrupted corruption crash crashed"))
 
 _UNKNOWN = _Rule(
@@ -91,8 +92,12 @@ def classify(
     stack_trace: str | None = None,
     context: Mapping[str, Json] | None = None,
     severity: str | None = None,
+    alert: bool = False,
 ) -> Classification:
     """Category, severity and confidence of one event. Pure and deterministic.
+
+    `alert`: another system watches this state and found it worth telling, so it takes more than a few words to make
+    little of it.
 
     `severity` is the sender's own word or number, on any scale of `rules/severity.yaml`; it overrides the
     judged one. Raises `Invalid` (field `severity`) for one that no scale knows.
@@ -108,8 +113,13 @@ def classify(
     if fired and fired[0].weight - rival >= _CLEARLY:
         winner, confidence = fired[0], fired[0].weight / 100
     else:
-        trouble = bool(error_type or stack_trace or given in (Severity.MEDIUM, Severity.HIGH))
-        winner, confidence = _judged(error_type, f"{text}\n{lines}" if lines else text, trouble=trouble)
+        insisted = alert or given in (Severity.MEDIUM, Severity.HIGH)
+        sure_of = {Category.IGNORABLE: _NEVER if insisted else _SURE if error_type or stack_trace else _TOO_UNSURE}
+        sure_of[Category.VALIDATION_ERROR] = _NEVER if alert else _SURE if insisted else _TOO_UNSURE
+        trouble = bool(error_type or stack_trace or insisted)
+        winner, confidence = _judged(error_type, f"{text}\n{lines}" if lines else text, sure_of)
+        if winner is _UNKNOWN and not trouble:
+            winner = _PLAIN
         if fired:  # rules that disagree
             confidence = min(confidence, _DISPUTED)
     return Classification(
@@ -122,17 +132,15 @@ def classify(
     )
 
 
-def _judged(error_type: str | None, text: str, *, trouble: bool) -> tuple[_Rule, float]:
-    """What the model says, as a rule would. Below `_TOO_UNSURE` it says nothing: an error is kept in view then."""
+def _judged(error_type: str | None, text: str, sure_of: Mapping[Category, float]) -> tuple[_Rule, float]:
+    """What the model says, as a rule would, or `_UNKNOWN`. `sure_of`: the probability that a category needs before it
+    is believed; those that make little of an event need more where its sender calls it bad: the sender knows more.
+    """
     words = words_of_event(error_type, text)
     judgement = shipped_model().judge(words)
     category, sure = Category(judgement.category), judgement.probabilities[judgement.category]
-    if (
-        sure < _TOO_UNSURE
-        or judgement.known < _STRANGE
-        or (trouble and category is Category.IGNORABLE and sure < _SURE)
-    ):
-        return (_UNKNOWN, 0.2) if trouble else (_PLAIN, 0.2)
+    if sure < sure_of.get(category, _TOO_UNSURE) or judgement.known < _STRANGE:
+        return _UNKNOWN, 0.2
     said = ", ".join(f'"{word}"' for word in judgement.words)
     severity = Severity.LOW if category in (Category.IGNORABLE, Category.VALIDATION_ERROR) else Severity.MEDIUM
     if category is Category.SYSTEM_ERROR and not _GRAVE.isdisjoint(words):

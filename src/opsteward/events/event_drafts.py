@@ -134,6 +134,7 @@ def draft_of(
         stack_trace=event.stack_trace,
         context=event.context,
         severity=event.severity,
+        alert=event.group_key is not None,
     )
     corrected = decided.category if decided else None
     category = event.category or corrected or classified.category

@@ -188,3 +188,22 @@ def test_phrases(phrase: str, text: str, found: bool) -> None:
 def test_phrases_that_cannot_be_read_are_refused(phrase: str) -> None:
     with pytest.raises(ValueError, match="phrase"):
         PhraseIndex([(1, phrase)])
+
+
+@pytest.mark.parametrize("error_type", [f"T{seed:08x}" for seed in range(0, 2**32, 2**32 // 17)])
+def test_what_its_sender_calls_bad_is_not_ignorable_for_its_words(error_type: str) -> None:
+    judged = classify(error_type=error_type, message="Slow", severity="medium")
+    assert (judged.category, judged.severity) != (Category.IGNORABLE, Severity.MEDIUM)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "QueueIsLong\n150 orders wait", "Checkout slow", "invalid replica count", "OrdersMissing",
+        "input lag of topic orders",
+        "form submissions dropped", "empty cart rate above 40 %", "request field age", "Backup has not been made",
+    ],
+)  # fmt: skip
+def test_an_alert_is_no_mistake_of_a_visitor_for_its_words(message: str) -> None:
+    judged = classify(error_type=None, message=message, alert=True)
+    assert judged.category not in (Category.IGNORABLE, Category.VALIDATION_ERROR) or judged.engine == "rules", judged
