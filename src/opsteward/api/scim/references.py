@@ -57,22 +57,41 @@ def without_json(parts: Sequence[str], value: Json) -> Json:
     if not parts or parts[0].lower() != "roles":
         return value
     if isinstance(value, list):
-        return [_role(one) for one in value]
+        return [role for one in value for role in _roles(one)]
     if len(parts) > 1:
         unwrapped = _role({"value": value})
         return unwrapped.get(parts[1]) or unwrapped["value"] if isinstance(unwrapped, dict) else value
-    return _role(value)
+    roles = _roles(value)
+    return roles[0] if len(roles) == 1 else roles
+
+
+def _roles(given: Json) -> list[Json]:
+    """One, or those of a list inside of its text."""
+    text = given.get("value") if isinstance(given, Mapping) and set(given) == {"value"} else given
+    inner = _from_json(text, "[")
+    if isinstance(inner, list) and all(isinstance(one, str) or _is_role(one) for one in inner):
+        return [_role(one) for one in as_entries(inner)]
+    return [_role(given)]
+
+
+def _is_role(value: Json) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("value"), str)
+
+
+def _from_json(text: Json, first: str) -> Json:
+    """What the text says that begins so, None where it is no JSON."""
+    if not isinstance(text, str) or not text.lstrip().startswith(first) or len(text) > _JSON_LIMIT:
+        return None
+    try:
+        found: Json = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found
 
 
 def _role(given: Json) -> Json:
-    text = given.get("value") if isinstance(given, Mapping) else given
-    if not isinstance(text, str) or not text.lstrip().startswith("{") or len(text) > _JSON_LIMIT:
-        return given
-    try:
-        inner = json.loads(text)
-    except (ValueError, RecursionError):
-        return given
-    if not isinstance(inner, dict) or not isinstance(inner.get("value"), str):
+    inner = _from_json(given.get("value") if isinstance(given, Mapping) else given, "{")
+    if not isinstance(inner, dict) or not _is_role(inner):
         return given
     shown = inner.get("displayName") or inner.get("display")
     more = {key: item for key, item in given.items() if key != "value"} if isinstance(given, Mapping) else {}

@@ -6,6 +6,7 @@ A leaver must not come in with access because a file says "disabled" in another 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -78,6 +79,15 @@ def _samba_flags(text: str) -> UserStatus:
     return UserStatus.INACTIVE if "d" in text.strip("[] ") else UserStatus.ACTIVE
 
 
+def _last_day(text: str) -> UserStatus | None:
+    """POSIX's shadowExpire: the day from which the account is closed, counted from 1970; less than none is never."""
+    try:
+        day = int(text)
+    except ValueError:
+        raise KeyError(text) from None
+    return UserStatus.INACTIVE if 0 <= day <= time.time() // 86_400 else None
+
+
 #: A state may be one of a country too: only these words speak of an account.
 _STATES = {
     "active": UserStatus.ACTIVE,
@@ -98,6 +108,7 @@ _KINDS: dict[str, Callable[[str], UserStatus | None]] = {
     "locked at": lambda text: UserStatus.INACTIVE,
     "account control": _control_bits,
     "samba flags": _samba_flags,
+    "last day": _last_day,
     "state": _STATES.get,
 }
 _COLUMNS = {
@@ -113,6 +124,7 @@ _COLUMNS = {
     "locked at": "pwdaccountlockedtime",
     "account control": "useraccountcontrol",
     "samba flags": "sambaacctflags",
+    "last day": "shadowexpire",
     "word": "inetuserstatus accountstatus userstatus employmentstatus employeestatus workerstatus kontostatus",
 }
 #: The kind of a column's values by its name, without spaces and signs.
