@@ -158,7 +158,8 @@ _DATE_IN_TEXT = re.compile(
 )
 _AMOUNT_IN_TEXT = re.compile(
     r"<?(?<![0-9.])[0-9]{1,20}(?:\.[0-9]{1,9})? "
-    r"(?:[Bb]ytes?|[KMGTkmgt]i?[Bb]|secs?|seconds?|ms|msecs?|mins?|minutes?|hours?|days?|%)(?![A-Za-z0-9])"
+    r"(?:[Bb]ytes?|[KMGTkmgt]i?[Bb](?:/s|ps)?|B|[munµ]?s|secs?|seconds?|msecs?|mins?|minutes?|h|hrs?|hours?|days?|°?[CF]|[kMG]?Hz"
+    r"|[km]?[WVA]|rpm|fps|per ?cent|percent|%)(?![A-Za-z0-9])"
 )
 
 
