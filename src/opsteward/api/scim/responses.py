@@ -8,11 +8,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from opsteward.api import problems
+from opsteward.api.routes import LateRoute
 from opsteward.core.errors import Conflict, Invalid, Malformed, OpsError, Unavailable
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.core.redact import redact_text
@@ -79,7 +79,7 @@ def of_error(error: OpsError) -> Response:
     return response
 
 
-class ScimRoute(APIRoute):
+class ScimRoute(LateRoute):
     """A route whose refusals, those for want of a permission too, are SCIM errors."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
