@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
@@ -47,6 +47,8 @@ _DESCRIPTIONS = _ranked(
     """description details message longmessage fullmessage text body longoutput output detail reason msg
     errormessage notes content summary statusmessage cause"""
 )
+#: What kind of trouble it is, where nothing describes it.
+_KINDS = _ranked("alerttype alertkind eventtype triggertype checktype metric metricname category event type")
 _SEVERITIES = _ranked(
     "severity alertseverity severitylevel sev level loglevel priority alertpriority urgency criticality impact"
 )
@@ -70,16 +72,17 @@ _TITLE_ENDS = ("title", "summary", "subject", "headline", "readable", "displayna
 _TIME_ENDS = ("at", "time", "timestamp", "date", "iso", "on")
 _SEVERITY_ENDS = ("severity", "level", "priority", "criticality")
 _STATE_ENDS = ("state", "status", "transition", "result", "event", "action", "type")
-#: True, or a time, under such a name says that it is over.
+#: True, a time, or a word for it under such a name says that it is over.
 _OVER = frozenset(
     words("""resolved isresolved recovered cleared closed resolvedat recoveredat clearedat closedat
-    resolvedtime closedtime recoverytime resolvedon closedon""")
+    resolvedtime closedtime recoverytime resolvedon closedon fixed isfixed fixedat clear solved solvedat""")
 )
 #: An "id" within one of them names what the trouble is of, and is the same until it ends.
 _THINGS = frozenset(
     words("""alert incident issue problem fault error monitor check rule alarm trigger policy condition definition
     detector job outage""")
 )
+_TROUBLES = frozenset(words("alert incident issue problem alarm"))
 _OBJECTS = _ranked(
     """hostname host instance node server device resource resourceid entity service servicename podname pod container
     target monitorurl"""
@@ -119,6 +122,11 @@ class _Leaf:
     value: Json
     weight: float
     holder: str
+
+    def within_trouble(self) -> _Leaf:
+        """The name of an alert is its "alertName"."""
+        whole = self.holder + self.name
+        return replace(self, name=whole) if self.holder in _TROUBLES and whole in _TITLES else self
 
 
 def _plain(name: str) -> str:
@@ -186,7 +194,7 @@ def _is_over(leaves: list[_Leaf], states: Sequence[Json], severity: _Leaf | None
     """Whether the body says that the trouble has ended: by a flag or a time of its end, by a state, by a severity that
     is none. Where a state says only that something ran to its end, the others are asked what came of it."""
     flags = [leaf for leaf in leaves if leaf.name in _OVER and leaf.weight > _BESIDE_WEIGHT]
-    if any(leaf.value is True or instant_of(leaf.value) is not None for leaf in flags):
+    if any(leaf.value is True or instant_of(leaf.value) is not None or is_resolved(leaf.value) for leaf in flags):
         return True
     for state in states:
         if (outcome := outcome_of(state)) is not None:
@@ -199,8 +207,10 @@ def _is_over(leaves: list[_Leaf], states: Sequence[Json], severity: _Leaf | None
 def find(body: Json) -> Found:
     """Look through the body. Always answers; where nothing looks like a title, the body itself is."""
     leaves = list(_leaves(body))
-    title = _best(leaves, _TITLES, _readable, _TITLE_ENDS)
+    title = _best([leaf.within_trouble() for leaf in leaves], _TITLES, _readable, _TITLE_ENDS)
     description = _best(leaves, _DESCRIPTIONS, _readable)
+    if title and (description is None or description.value == title.value):
+        description = _best(leaves, _KINDS, lambda v: _readable(v) and v != title.value)
     severity = _best(leaves, _SEVERITIES, lambda v: severity_word(v) is not None, _SEVERITY_ENDS)
     states = [leaf.value for leaf in _ordered(leaves, _STATES, _STATE_ENDS) if _is_state(leaf.value)]
     time = _best(leaves, _TIMES, lambda v: instant_of(v) is not None, _TIME_ENDS)
@@ -216,7 +226,7 @@ def find(body: Json) -> Found:
     named = line_of(thing.value) if thing else ""
     return Found(
         title=line or line_of(body) or "(empty body)",
-        description=text_of(description.value) if description and description is not title else "",
+        description=text_of(description.value) if description else "",
         severity=word,
         time=instant_of(time.value) if time else None,
         resolved=resolved,
