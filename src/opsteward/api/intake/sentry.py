@@ -17,6 +17,7 @@ from opsteward.core.blocking_calls import in_thread
 from opsteward.core.crypto import digest
 from opsteward.core.db import DatabaseSession
 from opsteward.core.json_types import Json, JsonObject
+from opsteward.core.plain_json import NotPlain, parse_plain
 from opsteward.core.word_list import words
 from opsteward.events.fingerprint import fingerprint
 from opsteward.events.sources.unwrapping import storable
@@ -136,7 +137,7 @@ def _events(envelope: Envelope, identity: Identity) -> Iterator[NewEvent]:
     for item in envelope.items:
         if item.type not in _EVENTS:
             continue
-        event = storable(item.json())
+        event = _stored(item)
         if not isinstance(event, dict):
             continue
         report = report_of(event) if item.type == "event" else feedback_of(event)
@@ -146,6 +147,14 @@ def _events(envelope: Envelope, identity: Identity) -> Iterator[NewEvent]:
         if isinstance(trace, dict) and isinstance(trace.get("trace_id"), str):
             report.context.setdefault("trace_id", trace["trace_id"])
         yield _new(report, identity)
+
+
+def _stored(item: Item) -> Json:
+    """What the item holds, as a database can hold it."""
+    try:
+        return parse_plain(item.payload)
+    except NotPlain:
+        return storable(item.json())
 
 
 def _new(report: Report, identity: Identity) -> NewEvent:
