@@ -88,7 +88,11 @@ async def allowed(tenant: Tenant, service: Service, monkeypatch: pytest.MonkeyPa
     """A tenant that allows the topic, at an installation that believes this service."""
     services = tenant.instance.services
     believing = SourceIntake(
-        services.intake, services.own_sources, services.source_tallies, SnsMessages((service.origin,))
+        services.web,
+        services.intake_queue,
+        services.own_sources,
+        services.source_tallies,
+        SnsMessages((service.origin,)),
     )
     monkeypatch.setattr(tenant.instance.app.state.services, "source_intake", believing)
     answer = await tenant.http.patch("/api/v1/sources/cloudwatch", json={"topics": [TOPIC]})

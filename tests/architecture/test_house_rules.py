@@ -37,6 +37,7 @@ BOUNDARIES = {
     "core/compute_worker.py: _done": "a heart that stumbles must go on",
     "core/process_heartbeat.py: Heartbeat._beat": "a heart that stumbles must go on",
     "core/database_setup.py: _checked_url": "any failure to read DATABASE_URL is told without repeating the password",
+    "events/intake_queue.py: IntakeQueue._take_together": "what one sender's events raise is told to it alone",
     "systems/health_checks.py: _run_check": "a plug-in's bug is no failure of the system it looks at",
     "systems/heartbeat_watch.py: HeartbeatWatch._judge_alone": "one heartbeat must not end the leader's other duties",
     "systems/health_monitor.py: Monitor._watch": "the watch over a system must not die of one bad round",

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from opsteward.api import problems
@@ -82,6 +83,14 @@ class ConcurrencyLimit:
             await self._app(scope, receive, answered)
         finally:
             turn.give_up()
+
+
+def give_up_turn(request: Request) -> None:
+    """This request needs no connection of its own any more: what it waits for is another's work, or has bounds of its
+    own."""
+    turn = request.scope.get(TURN)
+    if isinstance(turn, Turn):
+        turn.give_up()
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from opsteward.directory.users.service import Users
 from opsteward.events.back_tests.service import BackTests
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
+from opsteward.events.intake_queue import IntakeQueue
 from opsteward.events.muting.service import Muting
 from opsteward.events.sources.own_sources import OwnSources
 from opsteward.events.sources.taking import SourceIntake
@@ -66,6 +67,7 @@ class ApiServices:
     approvals: Approvals
     incidents: Incidents
     intake: Intake
+    intake_queue: IntakeQueue
     own_sources: OwnSources
     source_tallies: SourceTallies
     source_intake: SourceIntake

@@ -133,6 +133,7 @@ def api_services_of(services: Services, readiness: Callable[[], dict[str, bool]]
         approvals=services.approvals,
         incidents=services.incidents,
         intake=services.intake,
+        intake_queue=services.intake_queue,
         own_sources=services.own_sources,
         source_tallies=services.source_tallies,
         source_intake=services.source_intake,

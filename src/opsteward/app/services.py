@@ -46,6 +46,7 @@ from opsteward.events.back_tests.service import BackTests
 from opsteward.events.flapping import SETTLED
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
+from opsteward.events.intake_queue import IntakeQueue
 from opsteward.events.muting.review import Review
 from opsteward.events.muting.service import SILENCE, Muting
 from opsteward.events.sources.own_sources import OwnSources
@@ -96,6 +97,7 @@ class Services:
     incidents: Incidents
     orders: StandingOrders
     intake: Intake
+    intake_queue: IntakeQueue
     own_sources: OwnSources
     source_tallies: SourceTallies
     source_intake: SourceIntake
@@ -204,7 +206,7 @@ def _wire(
     # one for each request that is let in: a connection made for a burst and closed after it costs more than the request
     held = min(core.database_pool_max, max(core.database_pool_size, settings.api.requests_at_once))
     web = Database(urls.web, name="web", session_info=writing, pool_size=held, pool_max=core.database_pool_max)
-    own_sources, tallies = OwnSources(box), SourceTallies(web)
+    own_sources, tallies, queue = OwnSources(box), SourceTallies(web), IntakeQueue(web, intake)
     return Services(
         settings=settings,
         urls=urls,
@@ -220,9 +222,10 @@ def _wire(
         orders=orders,
         back_tests=BackTests(orders, inventory, action_service),
         intake=intake,
+        intake_queue=queue,
         own_sources=own_sources,
         source_tallies=tallies,
-        source_intake=SourceIntake(intake, own_sources, tallies, SnsMessages(tuple(settings.sources.sns_endpoints))),
+        source_intake=SourceIntake(web, queue, own_sources, tallies, _sns(settings)),
         muting=muting,
         oncall=oncall,
         timers=_timers(muting, incidents, oncall),
@@ -241,6 +244,10 @@ def _wire(
         feed=Feed(urls.web),
         witnesses=Witnesses(box.audit_key(), settings.home, settings.telemetry.audit_witnesses),
     )
+
+
+def _sns(settings: Settings) -> SnsMessages:
+    return SnsMessages(tuple(settings.sources.sns_endpoints))
 
 
 def _inventory(

@@ -5,6 +5,8 @@ It is a fact about the request, like its correlation id; rooms record who acted,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from uuid import UUID
 
@@ -15,6 +17,16 @@ _ACTING: ContextVar[tuple[str, UUID] | None] = ContextVar("acting", default=None
 def note_acting(actor: str, token_id: UUID | None) -> None:
     """From here on this request acts as `actor`, by this API token or by none."""
     _ACTING.set((actor, token_id) if token_id is not None else None)
+
+
+@contextmanager
+def acting_as(actor: str, token_id: UUID | None) -> Iterator[None]:
+    """The same for the length of the block."""
+    reset = _ACTING.set((actor, token_id) if token_id is not None else None)
+    try:
+        yield
+    finally:
+        _ACTING.reset(reset)
 
 
 def token_of(actor: str) -> UUID | None:

@@ -20,10 +20,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, SessionTransaction, mapped_column
 
-from opsteward.core.crypto import canonical_json
 from opsteward.core.errors import Conflict, Unavailable
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
+from opsteward.core.plain_json import json_text
 from opsteward.core.process_identity import session_mark
 
 SCHEMA = "opsteward"
@@ -100,7 +100,7 @@ class Database:
             "pool_timeout": pool_timeout,
             "pool_recycle": 1800,
             "pool_use_lifo": True,  # the one just used has its statements prepared; the others may rest
-            "json_serializer": canonical_json,
+            "json_serializer": json_text,
             "connect_args": {
                 "application_name": self.application_name,
                 "connect_timeout": 5,

@@ -32,6 +32,7 @@ class Busy(Unavailable):
     """So many requests wait already that this one's turn did not come in time; nothing of it was done."""
 
     code = "busy"
+    http_status = 429
     title = "Too many requests at once; try again in a moment"
 
 

@@ -18,6 +18,7 @@ from opsteward.events.decided_groups import GroupDecision
 from opsteward.events.decision_table import decide
 from opsteward.events.event_decisions import decided as decided_by
 from opsteward.events.fingerprint import fingerprint
+from opsteward.events.senders import Sender
 from opsteward.events.standing_orders.document import Rule, StandingOrder, Subject, first_match
 from opsteward.events.types import Muted, NewEvent, TakenEvent
 from opsteward.systems.types import KnownSystem
@@ -55,6 +56,7 @@ class Draft:
     """An event on its way in. `row` is what will be stored."""
 
     event: NewEvent
+    sender: Sender
     row: EventRow
     system: KnownSystem | None
     order: StandingOrder | None
@@ -120,6 +122,7 @@ def worst_severity(drafts: Sequence[Draft]) -> str:
 
 def draft_of(
     event: NewEvent,
+    sender: Sender,
     system: KnownSystem | None,
     orders: Sequence[Rule],
     tenant_id: UUID,
@@ -184,7 +187,7 @@ def draft_of(
         "incident_id": None,
     }
     apart = bool(decided and decided.apart)
-    return Draft(event=event, row=row, system=system, order=done.order, reason=done.reason, apart=apart)
+    return Draft(event=event, sender=sender, row=row, system=system, order=done.order, reason=done.reason, apart=apart)
 
 
 def subject_of(

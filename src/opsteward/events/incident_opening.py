@@ -105,8 +105,9 @@ def _merged(group: Sequence[Opening], *, sources: int = 1) -> Opening:
     return Opening(members, merged=len(group), sources=sources)
 
 
-async def open_all(session: AsyncSession, bus: Bus, openings: Sequence[Opening], *, actor: str) -> None:
-    """Open the incidents, under the caller's lock, and publish each. Their fingerprints are bound elsewhere."""
+async def open_all(session: AsyncSession, bus: Bus, openings: Sequence[Opening]) -> None:
+    """Open the incidents, under the caller's lock, and publish each as the deed of who sent its most urgent event.
+    Their fingerprints are bound elsewhere."""
     if not openings:
         return
     tenant_id, at = tenant_of(session), now()
@@ -119,7 +120,9 @@ async def open_all(session: AsyncSession, bus: Bus, openings: Sequence[Opening],
         session,
         [
             {
-                "actor": actor,
+                "actor": opening.lead.sender.actor,
+                "token_id": opening.lead.sender.token_id,
+                "correlation_id": opening.lead.sender.correlation_id,
                 "verb": "incident.opened",
                 "object_type": "incident",
                 "object_id": str(opening.id),
@@ -134,9 +137,10 @@ async def open_all(session: AsyncSession, bus: Bus, openings: Sequence[Opening],
     )
     for opening, row in zip(openings, rows, strict=True):
         lead, *others = opening.decisions
-        await bus.publish(session, _message(IncidentOpened, row, lead))
-        for draft in others:
-            await bus.publish(session, _message(IncidentRaised, row, draft))
+        with lead.sender.speaking():
+            await bus.publish(session, _message(IncidentOpened, row, lead))
+            for draft in others:
+                await bus.publish(session, _message(IncidentRaised, row, draft))
 
 
 def _row(opening: Opening, tenant_id: UUID, number: int, at: datetime) -> Incident:
@@ -229,7 +233,8 @@ async def raise_all(
     await timeline.add_all(session, [_raised(row, draft) for row, draft in raised])
     for row, draft in raised:
         if draft.action not in decided.get(row.id, {}):
-            await bus.publish(session, _message(IncidentRaised, row, draft))
+            with draft.sender.speaking():
+                await bus.publish(session, _message(IncidentRaised, row, draft))
 
 
 async def _decided(session: AsyncSession, incident_ids: Set[UUID]) -> dict[UUID, dict[str, int]]:

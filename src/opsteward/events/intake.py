@@ -35,6 +35,7 @@ from opsteward.events.models import Event, Incident, IncidentFingerprint, Incide
 from opsteward.events.muting.judging import Judged, Mutings, in_force, read_sources
 from opsteward.events.muting.matchers import labels_of
 from opsteward.events.muting.review import Review, line_of
+from opsteward.events.senders import Sender
 from opsteward.events.standing_orders.service import CHARACTERS_AT_ONCE, StandingOrders, values_of
 from opsteward.events.types import IncidentChanged, IncidentStatus, NewEvent, TakenEvent
 from opsteward.systems.service import Inventory
@@ -62,29 +63,35 @@ class Intake:
 
     async def take(self, session: AsyncSession, *, events: Sequence[NewEvent], actor: str) -> list[TakenEvent]:
         """Store the events and return what became of each, in the order given."""
-        if not events:
+        sender = Sender.present(actor)
+        return await self.take_of(session, [(event, sender) for event in events])
+
+    async def take_of(self, session: AsyncSession, sent: Sequence[tuple[NewEvent, Sender]]) -> list[TakenEvent]:
+        """The same of events of several senders."""
+        if not sent:
             return []
-        drafts = await self._drafts(session, events)
+        drafts = await self._drafts(session, sent)
         loud = [draft for draft in drafts if self._opens(draft)]
         late = await recoveries.known_later(session, loud)
         mutings = await in_force(session) if loud else Mutings()
         for draft in loud:
             draft.muted = mutings.silence_of(_values(draft)) if mutings.silences else None
-        homes = await self._homes(session, [draft for draft in drafts if id(draft) not in late], actor, mutings)
+        homes = await self._homes(session, [draft for draft in drafts if id(draft) not in late], mutings)
         for draft in drafts:
             draft.row["incident_id"] = homes.get(draft.fingerprint) or late.get(id(draft))
         await recoveries.settle_objects(session, drafts)
         await session.execute(sa.insert(Event), [draft.row for draft in drafts])
         when_committed(session, partial(_count, Counter(draft.row["category"] for draft in drafts)))
         await self._count_and_raise(session, drafts)
-        await self._end_resolved(session, drafts, actor)
+        await self._end_resolved(session, drafts)
         return [taken(draft) for draft in drafts]
 
     async def incident_of(self, session: AsyncSession, *, fingerprint: str) -> UUID | None:
         """The incident that takes events of this fingerprint now."""
         return (await self._known_homes(session, {fingerprint})).get(fingerprint)
 
-    async def _drafts(self, session: AsyncSession, events: Sequence[NewEvent]) -> list[Draft]:
+    async def _drafts(self, session: AsyncSession, sent: Sequence[tuple[NewEvent, Sender]]) -> list[Draft]:
+        events = [event for event, _ in sent]
         names = {e.source.casefold() for e in events if e.source and e.system is None}
         systems = await self._inventory.by_name(session, names=names) if names else {}
         orders = (await self._orders.in_force(session)).rules
@@ -93,10 +100,10 @@ class Intake:
         def draft_all() -> list[Draft]:
             until = time.thread_time() + _DRAFT_SECONDS
             drafts = []
-            for place, e in enumerate(events):
+            for place, (e, sender) in enumerate(sent):
                 system = e.system or systems.get(e.source.casefold())
                 # a little apart, so that of two events at the same instant the one sent later is the later one
-                drafts.append(draft_of(e, system, orders, tenant_id, at + timedelta(microseconds=place)))
+                drafts.append(draft_of(e, sender, system, orders, tenant_id, at + timedelta(microseconds=place)))
                 if time.thread_time() > until:
                     raise Invalid.field(
                         "body",
@@ -111,15 +118,13 @@ class Intake:
         drafts = draft_all() if few else await in_fair_thread(draft_all)
         decided = await decisions_for(session, {draft.fingerprint for draft in drafts})
         return [
-            draft_of(d.event, d.system, orders, tenant_id, d.row["received_at"], decided[d.fingerprint])
+            draft_of(d.event, d.sender, d.system, orders, tenant_id, d.row["received_at"], decided[d.fingerprint])
             if d.fingerprint in decided
             else d
             for d in drafts
         ]
 
-    async def _homes(
-        self, session: AsyncSession, drafts: Sequence[Draft], actor: str, mutings: Mutings
-    ) -> dict[str, UUID]:
+    async def _homes(self, session: AsyncSession, drafts: Sequence[Draft], mutings: Mutings) -> dict[str, UUID]:
         """The incident of each fingerprint; new ones are opened under a lock, so that one cause opens one."""
         homes = await self._known_homes(session, {d.fingerprint for d in drafts})
         if not any(self._opens(d) and d.fingerprint not in homes for d in drafts):
@@ -131,10 +136,10 @@ class Intake:
             if self._opens(draft) and draft.fingerprint not in homes:
                 without[draft.fingerprint].append(draft)
         back = await flapping.returning(session, without)
-        for incident_id in sorted(set(back.values())):
-            await self._go_on(session, incident_id, actor)
+        for incident_id, fingerprint in sorted({home: key for key, home in back.items()}.items()):
+            await self._go_on(session, incident_id, without[fingerprint][0].sender)
         groups = [group for fingerprint, group in without.items() if fingerprint not in back]
-        return homes | back | await self._find_or_open(session, groups, actor, mutings)
+        return homes | back | await self._find_or_open(session, groups, mutings)
 
     @staticmethod
     def _opens(draft: Draft) -> bool:
@@ -150,7 +155,7 @@ class Intake:
         return {row.fingerprint: row.incident_id for row in rows}
 
     async def _find_or_open(
-        self, session: AsyncSession, groups: Sequence[Sequence[Draft]], actor: str, mutings: Mutings
+        self, session: AsyncSession, groups: Sequence[Sequence[Draft]], mutings: Mutings
     ) -> dict[str, UUID]:
         """The incidents of new fingerprints, under the lock; a group is the events of one fingerprint."""
         await self._inhibit(session, [draft for group in groups for draft in group], mutings)
@@ -176,7 +181,7 @@ class Intake:
                 if where:
                     opening_in[where] = openings[-1]
         openings = put_together(openings)
-        await open_all(session, self._bus, openings, actor=actor)
+        await open_all(session, self._bus, openings)
         joined += [(draft, opening.id) for opening in openings for draft in opening.grouped]
         await timeline.add_all(session, _grouped(joined))
         if any(mutings.may_inhibit(_values(opening.lead)) for opening in openings):
@@ -277,12 +282,13 @@ class Intake:
         for incident_id in rows:
             await self._bus.publish(session, IncidentChanged(incident_id=incident_id, status=""))
 
-    async def _go_on(self, session: AsyncSession, incident_id: UUID, actor: str) -> None:
+    async def _go_on(self, session: AsyncSession, incident_id: UUID, sender: Sender) -> None:
         """What is back is done and told again, unless it flaps or a person is on it."""
-        again = await flapping.go_on(session, self._incidents, incident_id, actor=actor)
-        row = await session.get(Incident, incident_id)
-        if again and row is not None and row.muted is None and row.acknowledged_at is None:
-            await self._review.give_back(session, row)
+        with sender.speaking():
+            again = await flapping.go_on(session, self._incidents, incident_id, actor=sender.actor)
+            row = await session.get(Incident, incident_id)
+            if again and row is not None and row.muted is None and row.acknowledged_at is None:
+                await self._review.give_back(session, row)
 
     async def _hear_again(self, session: AsyncSession, row: Incident, drafts: Sequence[Draft]) -> None:
         """What is kept quiet for its events alone is told once another one joins that nothing keeps quiet."""
@@ -292,7 +298,7 @@ class Intake:
             await timeline.add_all(session, [line_of(row, None, None)])
             await self._review.give_back(session, row)
 
-    async def _end_resolved(self, session: AsyncSession, drafts: Sequence[Draft], actor: str) -> None:
+    async def _end_resolved(self, session: AsyncSession, drafts: Sequence[Draft]) -> None:
         """End the incidents that have no object left in trouble; for the others the timeline names what recovered."""
         ends: dict[UUID, list[Draft]] = defaultdict(list)
         for draft in drafts:
@@ -310,15 +316,16 @@ class Intake:
             if (await self._incidents.get(session, incident_id=incident_id)).flapping:
                 await flapping.hold_end(session, incident_id)
                 continue
-            await self._incidents.move(
-                session,
-                incident_id=incident_id,
-                status=IncidentStatus.RESOLVED,
-                actor=actor,
-                title=f"Reported as resolved by {group[0].event.source or 'its source'}",
-                key="resolved by source",
-                recovered=True,
-            )
+            with group[0].sender.speaking():
+                await self._incidents.move(
+                    session,
+                    incident_id=incident_id,
+                    status=IncidentStatus.RESOLVED,
+                    actor=group[0].sender.actor,
+                    title=f"Reported as resolved by {group[0].event.source or 'its source'}",
+                    key="resolved by source",
+                    recovered=True,
+                )
 
 
 def _values(draft: Draft) -> dict[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from opsteward.events.templates import mask
 
@@ -156,11 +157,13 @@ def _frames(text: str) -> tuple[list[str], bool]:
     return (list(own)[:FRAME_LIMIT], True) if own else (list(other)[:LIBRARY_FRAMES], False)
 
 
+@lru_cache(maxsize=4_096)
 def is_library(path: str, function: str) -> bool:
     """Whether a frame is of a library or of the language, by its names."""
     return bool(_LIBRARY(path) or _LIBRARY(function))
 
 
+@lru_cache(maxsize=4_096)
 def frame_as_grouped(path: str, function: str) -> str:
     """Function and file, without what a build or a place makes of them."""
     file = re.split(r"[/\\]", path)[-1]

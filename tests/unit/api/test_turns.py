@@ -88,7 +88,7 @@ async def test_whose_turn_does_not_come_is_told_to_come_back() -> None:
         sent.append(message)
 
     await ask(concurrency_limit, "/api/v1/b", send)
-    assert sent[0]["status"] == 503
+    assert sent[0]["status"] == 429
     assert any(name == b"retry-after" for name, _ in sent[0]["headers"])
     assert json.loads(sent[1]["body"])["code"] == "busy"
     application.let_out("/api/v1/a")

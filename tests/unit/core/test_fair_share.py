@@ -60,6 +60,7 @@ async def test_a_large_request_is_not_passed_by_small_ones_for_ever() -> None:
     share.release(EVE, 2)
     await settled()
     assert large.done()
+    small.cancel()  # or it would end with Busy, unheard, long after this test
 
 
 async def test_what_is_larger_than_all_goes_alone() -> None:

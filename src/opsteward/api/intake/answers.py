@@ -98,10 +98,8 @@ def _allow_browsers(headers: MutableHeaders) -> None:
 
 
 def _status(problem: JsonObject) -> int:
-    """Of the problem, but that a crowd is told to slow down, as clients understand it."""
+    """Of the problem; these protocols know no 422."""
     status = problem["status"]
-    if status == 503 and problem["code"] == "busy":
-        return 429
     return status if isinstance(status, int) and status != 422 else 400
 
 

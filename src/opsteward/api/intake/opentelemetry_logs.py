@@ -10,7 +10,8 @@ from typing import Annotated, cast
 from fastapi import Request, Response
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import ServicesDep, TenantSession, needs
+from opsteward.api.concurrency_limit import give_up_turn
+from opsteward.api.deps import ServicesDep, needs
 from opsteward.api.intake.answers import PROTOBUF
 from opsteward.api.routes import Routes
 from opsteward.core.blocking_calls import in_thread
@@ -31,7 +32,6 @@ _SEVERITIES = ("debug", "debug", "info", "warning", "error", "fatal")  # of each
 async def take_logs(
     request: Request,
     services: ServicesDep,
-    session: TenantSession,
     identity: Annotated[Identity, needs("events.write")],
 ) -> Response:
     """Each record is an event; those past the limit of one request are told as rejected."""
@@ -39,8 +39,10 @@ async def take_logs(
     if kind not in (PROTOBUF, "application/json"):
         raise Malformed.field("content-type", f"{kind[:60]!r} is not taken here", f"use {PROTOBUF} or application/json")
     limit = services.settings.api.max_events_per_request
-    events, rejected = await in_thread(_read, await request.body(), kind, limit)
-    await services.intake.take(session, events=events, actor=identity.actor)
+    body = await request.body()
+    events, rejected = await in_thread(_read, body, kind, limit)
+    give_up_turn(request)
+    await services.intake_queue.take(tenant_id=identity.tenant_id, events=events, actor=identity.actor, size=len(body))
     return _answer(kind, rejected, f"more than {limit} records in one request" if rejected else "")
 
 

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Annotated, cast
 
 from fastapi import Path, Request
 from pydantic import BaseModel
 
 from opsteward.accounts.types import Identity
-from opsteward.api.deps import ServicesDep, TenantSession, needs
+from opsteward.api.concurrency_limit import give_up_turn
+from opsteward.api.deps import ServicesDep, needs
 from opsteward.api.routes import Routes
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.crypto import digest
 from opsteward.core.db import DatabaseSession
 from opsteward.core.json_types import Json, JsonObject
+from opsteward.core.plain_json import NotPlain, parse_plain
 from opsteward.core.word_list import words
 from opsteward.events.fingerprint import fingerprint
 from opsteward.events.sources.unwrapping import storable
 from opsteward.events.sources.values import instant_of
-from opsteward.events.types import NewEvent
+from opsteward.events.types import NewEvent, TakenEvent
 from opsteward.integrations.sentry.envelopes import Envelope, Item, read_envelope, read_stored
 from opsteward.integrations.sentry.events import Report, feedback_of, report_of
 from opsteward.systems import heartbeats
@@ -52,7 +55,6 @@ async def take_envelope(
     project: Project,
     request: Request,
     services: ServicesDep,
-    session: TenantSession,
     identity: Annotated[Identity, needs("events.write")],
 ) -> SentryAnswer:
     """Events are taken; other items are counted, and passed over."""
@@ -64,8 +66,15 @@ async def take_envelope(
     )
     for item in envelope.items:
         SENTRY_ITEMS.labels(item.type if item.type in _KNOWN else "other").inc()
-    await _note_check_ins(session, envelope)
-    await services.intake.take(session, events=events, actor=identity.actor)
+    calls = _check_ins(envelope)
+    give_up_turn(request)
+    await services.intake_queue.take(
+        tenant_id=identity.tenant_id,
+        events=events,
+        actor=identity.actor,
+        size=len(body),
+        finish=partial(_note_check_ins, calls) if calls else None,
+    )
     event_id = envelope.headers.get("event_id")
     return SentryAnswer(id=event_id.replace("-", "")[:64] if isinstance(event_id, str) else "")
 
@@ -76,26 +85,42 @@ async def take_stored(
     project: Project,
     request: Request,
     services: ServicesDep,
-    session: TenantSession,
     identity: Annotated[Identity, needs("events.write")],
 ) -> SentryAnswer:
     """One event, as older SDKs send it."""
-    event = await in_thread(_read_stored, await request.body(), services.settings.api.max_ingest_bytes)
+    body = await request.body()
+    event = await in_thread(_read_stored, body, services.settings.api.max_ingest_bytes)
     SENTRY_ITEMS.labels("event").inc()
-    await services.intake.take(session, events=[_new(report_of(event), identity)], actor=identity.actor)
+    give_up_turn(request)
+    await services.intake_queue.take(
+        tenant_id=identity.tenant_id,
+        events=[_new(report_of(event), identity)],
+        actor=identity.actor,
+        size=len(body),
+    )
     event_id = event.get("event_id")
     return SentryAnswer(id=event_id.replace("-", "")[:64] if isinstance(event_id, str) else "")
 
 
-async def _note_check_ins(session: DatabaseSession, envelope: Envelope) -> None:
-    """A check-in is a call of the heartbeat that has its monitor's name; one that nobody has is passed over."""
+def _check_ins(envelope: Envelope) -> list[tuple[str, heartbeats.Signal]]:
+    """The monitors that checked in, each with what it says."""
+    found = []
     for item in envelope.items:
         if item.type == "check_in":
             said = item.json()
             signal = _SIGNALS.get(str(said.get("status"))) if isinstance(said, dict) else None
             if signal is not None and isinstance(said, dict):
                 name = storable(str(said.get("monitor_slug"))[:200])
-                await heartbeats.take_call(session, name=str(name), signal=heartbeats.Signal(signal))
+                found.append((str(name), heartbeats.Signal(signal)))
+    return found
+
+
+async def _note_check_ins(
+    calls: Sequence[tuple[str, heartbeats.Signal]], session: DatabaseSession, _: Sequence[TakenEvent]
+) -> None:
+    """A check-in is a call of the heartbeat that has its monitor's name; one that nobody has is passed over."""
+    for name, signal in calls:
+        await heartbeats.take_call(session, name=name, signal=signal)
 
 
 def _read_stored(body: bytes, limit: int) -> JsonObject:
@@ -112,7 +137,7 @@ def _events(envelope: Envelope, identity: Identity) -> Iterator[NewEvent]:
     for item in envelope.items:
         if item.type not in _EVENTS:
             continue
-        event = storable(item.json())
+        event = _stored(item)
         if not isinstance(event, dict):
             continue
         report = report_of(event) if item.type == "event" else feedback_of(event)
@@ -122,6 +147,14 @@ def _events(envelope: Envelope, identity: Identity) -> Iterator[NewEvent]:
         if isinstance(trace, dict) and isinstance(trace.get("trace_id"), str):
             report.context.setdefault("trace_id", trace["trace_id"])
         yield _new(report, identity)
+
+
+def _stored(item: Item) -> Json:
+    """What the item holds, as a database can hold it."""
+    try:
+        return parse_plain(item.payload)
+    except NotPlain:
+        return storable(item.json())
 
 
 def _new(report: Report, identity: Identity) -> NewEvent:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from opsteward.accounts.types import Identity
 from opsteward.actions.runs_in_full import in_full
+from opsteward.api.concurrency_limit import give_up_turn
 from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.middleware.json_limits import check_json, check_rows
 from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, Ref, Routine, page_of
@@ -87,7 +88,6 @@ class EventIn(Input):
 async def take_events(
     request: Request,
     services: ServicesDep,
-    session: TenantSession,
     identity: Annotated[Identity, needs("events.write")],
     detail: Literal["full", "none"] = "full",
 ) -> TakenEventsInFull | TakenEvents:
@@ -96,7 +96,8 @@ async def take_events(
     When no row is good, it is a 422 that names the fields.
     """
     kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
-    rows = await in_thread(_rows, await request.body(), kind, services.settings.api)
+    body = await request.body()
+    rows = await in_thread(_rows, body, kind, services.settings.api)
     good, rejected = await in_thread(_sorted_out, rows)
     if not good:
         raise Invalid(
@@ -108,7 +109,10 @@ async def take_events(
             ]
             or [FieldProblem(field="body", problem="holds no event", remedy="send at least one")]
         )
-    taken = await services.intake.take(session, events=good, actor=identity.actor)
+    give_up_turn(request)
+    taken = await services.intake_queue.take(
+        tenant_id=identity.tenant_id, events=good, actor=identity.actor, size=len(body)
+    )
     if detail == "full":
         return TakenEventsInFull(accepted=len(taken), rejected=rejected, events=taken)
     return TakenEvents(accepted=len(taken), rejected=rejected)

@@ -138,16 +138,21 @@ async def read_source_body(
     source: str,
     body_id: UUID,
     services: ServicesDep,
-    session: TenantSession,
     identity: Annotated[Identity, needs("events.write")],
 ) -> TakenFromSource:
     """Take a kept body again, with the forms as they are now."""
-    known = await services.own_sources.known(session, source)
-    kept = await kept_bodies.one(session, slug=known.slug, body_id=body_id)
+    async with services.db.unit_of_work(identity.tenant_id) as session:
+        known = await services.own_sources.known(session, source)
+        kept = await kept_bodies.one(session, slug=known.slug, body_id=body_id)
     api = services.settings.api
     body = await in_thread(parsed_body, (kept.body or "").encode(), kept.kind, api.max_json_depth)
     return await services.source_intake.read_again(
-        session, name=known.slug, body_id=kept.id, body=body, limit=api.max_events_per_request, actor=identity.actor
+        tenant_id=identity.tenant_id,
+        name=known.slug,
+        kept=kept,
+        body=body,
+        limit=api.max_events_per_request,
+        actor=identity.actor,
     )
 
 

@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
+from opsteward.api.concurrency_limit import give_up_turn
 from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.middleware.json_limits import check_json
 from opsteward.api.rest.schemas.base import Input, Page
@@ -117,17 +118,18 @@ async def take_from_source(
     source: str,
     request: Request,
     services: ServicesDep,
-    session: TenantSession,
     identity: Annotated[Identity, needs("events.write")],
 ) -> TakenFromSource:
     """Read it by the source's mapping; what that does not find is found by the names of common fields. The whole body
     stays with the events. A token may also come as basic auth's password, `X-Opsteward-Token` or `?token=`."""
     raw, kind = await request.body(), _kind(request)
     if not raw.strip():
-        await services.own_sources.known(session, source)  # an unknown name is told first
+        async with services.db.unit_of_work(identity.tenant_id) as session:
+            await services.own_sources.known(session, source)  # an unknown name is told first
     body = await in_thread(parsed_body, raw, kind, services.settings.api.max_json_depth)
+    give_up_turn(request)
     return await services.source_intake.take(
-        session,
+        tenant_id=identity.tenant_id,
         name=source,
         received=Received(raw=raw, body=body, kind=kind, headers=dict(request.headers)),
         limit=services.settings.api.max_events_per_request,
@@ -139,7 +141,6 @@ async def take_from_source(
 async def take_alerts(
     request: Request,
     services: ServicesDep,
-    session: TenantSession,
     identity: Annotated[Identity, needs("events.write")],
 ) -> Response:
     """What Prometheus sends to an Alertmanager: an array of alerts; one whose `endsAt` has passed is over."""
@@ -149,8 +150,9 @@ async def take_alerts(
         raise Malformed.field("body", "is no array of alerts with labels", "send what Prometheus sends")
     alerts: list[Json] = [{**alert, "status": _status(alert)} for alert in body if isinstance(alert, dict)]
     if alerts:
+        give_up_turn(request)
         await services.source_intake.take(
-            session,
+            tenant_id=identity.tenant_id,
             name="alertmanager",
             received=Received(raw=raw, body={"alerts": alerts}, kind=kind, headers=dict(request.headers)),
             limit=services.settings.api.max_events_per_request,

@@ -3,7 +3,7 @@ by the names of common fields; its events are taken, the body is kept, and what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
 from opsteward.core.computing import TooExpensive, compute
-from opsteward.core.db import tenant_of
+from opsteward.core.db import Database
 from opsteward.core.errors import Invalid, OpsError, Unauthenticated
 from opsteward.core.json_types import Json, JsonObject
-from opsteward.events.intake import Intake
+from opsteward.events.intake_queue import IntakeQueue
 from opsteward.events.sources import kept_bodies
-from opsteward.events.sources.kept_bodies import KeptBodies
+from opsteward.events.sources.kept_bodies import KeptBodies, KeptBody
 from opsteward.events.sources.mapping import Reading, read
 from opsteward.events.sources.own_sources import KnownSource, OwnSources
 from opsteward.events.sources.signatures import check_signature
@@ -61,57 +61,71 @@ class TakenFromSource:
 class SourceIntake:
     """One per process."""
 
-    def __init__(self, intake: Intake, sources: OwnSources, tallies: SourceTallies, sns: SnsMessages) -> None:
-        self._intake = intake
+    def __init__(
+        self, db: Database, queue: IntakeQueue, sources: OwnSources, tallies: SourceTallies, sns: SnsMessages
+    ) -> None:
+        self._db = db
+        self._queue = queue
         self._sources = sources
         self._tallies = tallies
         self._sns = sns
         self._kept = KeptBodies()
 
-    async def take(
-        self, session: AsyncSession, *, name: str, received: Received, limit: int, actor: str
-    ) -> TakenFromSource:
+    async def take(self, *, tenant_id: UUID, name: str, received: Received, limit: int, actor: str) -> TakenFromSource:
         """Take it, `limit` events at most. Raises NotFound; Unauthenticated or Denied for what is not signed as it has
         to be; and what the intake raises."""
-        source = await self._sources.known(session, name)
+        async with self._db.unit_of_work(tenant_id) as session:
+            source = await self._sources.known(session, name)
+            try:
+                await self._check(session, source, received, actor)
+            except OpsError as error:
+                self._tallies.note_refused(tenant_id, source.slug, error.detail)
+                raise
         try:
-            await self._check(session, source, received, actor)
             reading, trouble = await self._read(source, received.body, received.headers, limit)
-            taken = await self._intake.take(session, events=reading.events, actor=actor)
+            mapped = reading.shape is not None
+
+            async def keep(session: AsyncSession, taken: Sequence[TakenEvent]) -> None:
+                await self._kept.keep(
+                    session,
+                    slug=source.slug,
+                    raw=received.raw,
+                    kind=received.kind,
+                    headers=_told(received.headers),
+                    mapped=mapped,
+                    trouble=trouble,
+                    reading=_summary(reading, taken),
+                )
+
+            taken = await self._queue.take(
+                tenant_id=tenant_id, events=reading.events, actor=actor, size=len(received.raw), finish=keep
+            )
         except OpsError as error:
-            self._tallies.note_refused(tenant_of(session), source.slug, error.detail)
+            self._tallies.note_refused(tenant_id, source.slug, error.detail)
             raise
-        mapped = reading.shape is not None
-        await self._kept.keep(
-            session,
-            slug=source.slug,
-            raw=received.raw,
-            kind=received.kind,
-            headers=_told(received.headers),
-            mapped=mapped,
-            trouble=trouble,
-            reading=_summary(reading, taken),
-        )
-        self._tallies.note_taken(
-            tenant_of(session), source.slug, bodies=1, events=len(taken), unmapped=0 if mapped else 1
-        )
+        self._tallies.note_taken(tenant_id, source.slug, bodies=1, events=len(taken), unmapped=0 if mapped else 1)
         return _answer(source, reading, taken)
 
     async def read_again(
-        self, session: AsyncSession, *, name: str, body_id: UUID, body: Json, limit: int, actor: str
+        self, *, tenant_id: UUID, name: str, kept: KeptBody, body: Json, limit: int, actor: str
     ) -> TakenFromSource:
         """Take a kept body once more, as the source's forms are now. `body`: what it holds. Raises NotFound."""
-        source = await self._sources.known(session, name)
-        kept = await kept_bodies.one(session, slug=source.slug, body_id=body_id)
+        async with self._db.unit_of_work(tenant_id) as session:
+            source = await self._sources.known(session, name)
         headers = {name: str(value) for name, value in kept.headers.items()}
         reading, trouble = await self._read(source, body, headers, limit)
-        taken = await self._intake.take(session, events=reading.events, actor=actor)
-        await kept_bodies.note_reading(
-            session,
-            body_id=kept.id,
-            mapped=reading.shape is not None,
-            trouble=trouble,
-            reading=_summary(reading, taken),
+
+        async def note(session: AsyncSession, taken: Sequence[TakenEvent]) -> None:
+            await kept_bodies.note_reading(
+                session,
+                body_id=kept.id,
+                mapped=reading.shape is not None,
+                trouble=trouble,
+                reading=_summary(reading, taken),
+            )
+
+        taken = await self._queue.take(
+            tenant_id=tenant_id, events=reading.events, actor=actor, size=len(kept.body or ""), finish=note
         )
         return _answer(source, reading, taken)
 
@@ -157,7 +171,7 @@ def _told(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: headers[name] for name in _TELLING if name in headers}
 
 
-def _summary(reading: Reading, taken: list[TakenEvent]) -> JsonObject:
+def _summary(reading: Reading, taken: Sequence[TakenEvent]) -> JsonObject:
     first: JsonObject = {}
     if reading.events:
         event, became = reading.events[0], taken[0]

@@ -1,0 +1,59 @@
+"""JSON at speed, where it is plain; what is not is left to the standard library.
+
+Plain is what PostgreSQL can hold as it is: no NUL, no half of a surrogate pair, no number that a float does not hold,
+and not nested deeply.
+"""
+
+from __future__ import annotations
+
+import re
+
+import orjson
+
+from opsteward.core.crypto import canonical_json
+from opsteward.core.json_types import Json
+
+DEPTH_LIMIT = 40
+_ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_DIGITS_LIMIT = 18
+_DIGITS_AS_ZEROS = bytes(48 if chr(code).isdecimal() else 32 for code in range(128)) + bytes([32] * 128)
+
+
+class NotPlain(ValueError):
+    """No JSON, or such as not all can hold; which it is was not looked at."""
+
+
+def parse_plain(text: bytes) -> Json:
+    """The value of plain JSON. Raises NotPlain."""
+    if _ESCAPED.search(text) or b"0" * (_DIGITS_LIMIT + 1) in text.translate(_DIGITS_AS_ZEROS):
+        raise NotPlain
+    try:
+        value: Json = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise NotPlain from None
+    if is_deep(value):
+        raise NotPlain
+    return value
+
+
+def is_deep(value: Json, limit: int = DEPTH_LIMIT) -> bool:
+    """Whether containers lie within each other more often than that."""
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(limit):
+        level = [
+            inner
+            for container in level
+            for inner in (container.values() if type(container) is dict else container)
+            if type(inner) is dict or type(inner) is list
+        ]
+        if not level:
+            return False
+    return True
+
+
+def json_text(value: object) -> str:
+    """Some JSON text of a value; for one and the same text see `core.crypto.canonical_json`."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # keys that are no texts, numbers of many digits, half of a surrogate pair
+        return canonical_json(value)
