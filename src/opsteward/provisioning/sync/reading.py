@@ -48,6 +48,7 @@ where o.native_id is null or o.hash <> s.hash or o.gone or o.active is distinct 
 on conflict (tenant_id, mapping_id, side, native_id) do update set
     key = excluded.key, hash = excluded.hash, fields = excluded.fields, version = excluded.version,
     active = excluded.active, changed_at = excluded.changed_at, digest = excluded.digest, gone = false,
+    may_differ = true,
     base = case when r.pair_id is null or r.hash = excluded.hash then r.base else coalesce(r.base, r.fields) end
 """)
 _SEEN = sa.text("""
@@ -67,6 +68,10 @@ _LISTED = """
 """
 
 
+_KNOWN = sa.text("""
+select count(*) from opsteward.sync_records r where r.tenant_id = :tenant and r.mapping_id = :mapping and r.side = :side
+    and not r.gone
+""")
 _HAS_DIGESTS = sa.text("""
 select exists (select from opsteward.sync_records r where r.tenant_id = :tenant and r.mapping_id = :mapping
     and r.side = :side and r.digest is not null)
@@ -87,11 +92,13 @@ _NOT_TOLD = """
 
 @dataclass
 class ReadReport:
-    """What one side's read gave. `deletions`: whether an absence was taken for one."""
+    """What one side's read gave. `deletions`: whether an absence was taken for one. `mark`: where the list stood
+    before, if it was read whole."""
 
     records: int = 0
     deletions: bool = True
     cursor: Cursor | None = None
+    mark: str | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -106,12 +113,39 @@ class SideReader:
         self._merged: dict[Side, int] = {"source": 0, "target": 0}
         self._analyze_at: dict[Side, int] = {"source": CHUNK // 2, "target": CHUNK // 2}
 
-    async def read(self, side: Side, source: RecordSource, since: Cursor | None) -> ReadReport:
-        """Read it all, or what changed since the cursor. Raises ConnectorError."""
+    async def read(self, side: Side, source: RecordSource, since: Cursor | None, mark: str | None = None) -> ReadReport:
+        """Read it all, as far as it is not known to be as it was at the mark, or what changed since the cursor. Raises
+        ConnectorError."""
         d = self._definition
         resource = d.source_resource if side == "source" else d.target_resource
-        if since is None and (found := await self._read_by_digests(side, resource, source)) is not None:
-            return found
+        if since is not None:
+            return await self._read_batches(side, resource, source, since)
+        mark_now = await source.mark(resource)
+        report = await self._read_newer(side, resource, source, mark) if mark is not None else None
+        report = report or await self._read_by_digests(side, resource, source)
+        report = report or await self._read_batches(side, resource, source, None)
+        report.mark = mark_now if report.deletions else None
+        return report
+
+    async def _read_newer(self, side: Side, resource: str, source: RecordSource, mark: str) -> ReadReport | None:
+        """Only what is newer than the mark; None where that does not say it all: something is gone."""
+        waiting, total = list[Record](), None
+        try:
+            async for batch in source.newer(resource, mark):
+                if batch.deleted_ids:
+                    await self._note(side, None, batch)
+                waiting += batch.upserts
+                if len(waiting) >= CHUNK or (batch.coverage is not None and waiting):
+                    await self._merge(side, None, waiting)
+                    waiting = []
+                total = batch.total
+        except ConnectorError:
+            return None
+        async with self._db.unit_of_work(self._tenant) as session:
+            known = await session.scalar(_KNOWN, {"tenant": self._tenant, "mapping": self._mapping, "side": side})
+        return ReadReport(records=known) if known and known == total else None
+
+    async def _read_batches(self, side: Side, resource: str, source: RecordSource, since: Cursor | None) -> ReadReport:
         report, waiting, read_id = ReadReport(), list[Record](), uuid7()
         last: Batch | None = None
         merging: asyncio.Task[None] | None = None
@@ -173,7 +207,7 @@ class SideReader:
             return None  # the read of all says what is wrong
         return ReadReport(records=total)
 
-    def _about(self, side: Side, read_id: UUID) -> dict[str, object]:
+    def _about(self, side: Side, read_id: UUID | None) -> dict[str, object]:
         return {"tenant": self._tenant, "mapping": self._mapping, "side": side, "read": read_id}
 
     async def _merge(self, side: Side, read_id: UUID | None, records: Sequence[Record]) -> None:
@@ -189,7 +223,7 @@ class SideReader:
             async with self._db.unit_of_work(self._tenant) as session:
                 await session.execute(sa.text("select opsteward.analyze_sync_records()"))
 
-    async def _note(self, side: Side, read_id: UUID, batch: Batch) -> None:
+    async def _note(self, side: Side, read_id: UUID | None, batch: Batch) -> None:
         about = self._about(side, read_id)
         async with self._db.unit_of_work(self._tenant) as session:
             if batch.unchanged_ids:
@@ -224,10 +258,8 @@ async def over_whole_lists(session: AsyncSession) -> None:
 
 async def _forget(session: AsyncSession, which: str, about: dict[str, object]) -> None:
     """Those that have a pair are marked as gone, for the difference to see; the others are dropped."""
-    await session.execute(
-        sa.text(f"update opsteward.sync_records r set gone = true where pair_id is not null and not gone and {which}"),
-        about,
-    )
+    paired = "update opsteward.sync_records r set gone = true, may_differ = true where pair_id is not null and not gone"
+    await session.execute(sa.text(f"{paired} and {which}"), about)
     await session.execute(sa.text(f"delete from opsteward.sync_records r where pair_id is null and {which}"), about)
 
 
