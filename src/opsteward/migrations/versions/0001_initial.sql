@@ -765,7 +765,6 @@ create table opsteward.sync_records (
     digest uuid,
     constraint pk_sync_records primary key (tenant_id, mapping_id, side, native_id)
 );
-create index ix_sync_records_key on opsteward.sync_records (tenant_id, mapping_id, side, key);
 create index ix_sync_records_unpaired on opsteward.sync_records (tenant_id, mapping_id, side) where pair_id is null;
 create index ix_sync_records_gone on opsteward.sync_records (tenant_id, mapping_id, side, pair_id) where gone;
 create index ix_sync_records_may_differ on opsteward.sync_records (tenant_id, mapping_id, side)

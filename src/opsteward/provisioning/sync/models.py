@@ -45,7 +45,6 @@ class SyncRecord(Base):
 
     __tablename__ = "sync_records"
     __table_args__ = (
-        sa.Index("ix_sync_records_key", "tenant_id", "mapping_id", "side", "key"),
         sa.Index("ix_sync_records_unpaired", "tenant_id", "mapping_id", "side", postgresql_where="pair_id is null"),
         sa.Index("ix_sync_records_gone", "tenant_id", "mapping_id", "side", "pair_id", postgresql_where="gone"),
         sa.Index(

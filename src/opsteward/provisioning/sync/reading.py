@@ -141,12 +141,12 @@ class SideReader:
                 total = batch.total
         except ConnectorError:
             return None
-        async with self._db.unit_of_work(self._tenant) as session:
-            known = await session.scalar(_KNOWN, {"tenant": self._tenant, "mapping": self._mapping, "side": side})
+        known = await self._count(side)
         return ReadReport(records=known) if known and known == total else None
 
     async def _read_batches(self, side: Side, resource: str, source: RecordSource, since: Cursor | None) -> ReadReport:
         report, waiting, read_id = ReadReport(), list[Record](), uuid7()
+        is_new = since is None and not await self._count(side)  # then none can be gone
         last: Batch | None = None
         merging: asyncio.Task[None] | None = None
         try:
@@ -161,15 +161,15 @@ class SideReader:
                     if merging is not None:
                         await merging
                     # the database works on these while the next are read
-                    merging = asyncio.create_task(self._merge(side, read_id, waiting))
+                    merging = asyncio.create_task(self._merge(side, None if is_new else read_id, waiting))
                     waiting = []
             if merging is not None:
                 await merging
             if waiting:
-                await self._merge(side, read_id, waiting)
+                await self._merge(side, None if is_new else read_id, waiting)
             if last is None or last.coverage is None:
                 raise BadReply(f"the list of the {side} broke off without its end")
-            await self._conclude(side, read_id, last, report)
+            await self._conclude(side, None if is_new else read_id, last, report)
         finally:
             if merging is not None and not merging.done():
                 merging.cancel()
@@ -207,12 +207,20 @@ class SideReader:
             return None  # the read of all says what is wrong
         return ReadReport(records=total)
 
+    async def _count(self, side: Side) -> int:
+        about = {"tenant": self._tenant, "mapping": self._mapping, "side": side}
+        async with self._db.unit_of_work(self._tenant) as session:
+            return int(await session.scalar(_KNOWN, about) or 0)
+
     def _about(self, side: Side, read_id: UUID | None) -> dict[str, object]:
         return {"tenant": self._tenant, "mapping": self._mapping, "side": side, "read": read_id}
 
     async def _merge(self, side: Side, read_id: UUID | None, records: Sequence[Record]) -> None:
         async with self._db.unit_of_work(self._tenant) as session:
             await leave_to_the_log_writer(session)
+            for setting in ("enable_hashjoin = off", "enable_mergejoin = off"):
+                # each is looked up: else the planner goes through all records for every few thousand
+                await session.execute(sa.text(f"set local {setting}"))
             await stage(session, self._definition, side, records)
             about = {"tenant": self._tenant, "mapping": self._mapping, "side": side}
             self._merged[side] += await merge(session, about)
@@ -231,7 +239,7 @@ class SideReader:
             if batch.deleted_ids:
                 await _forget(session, _LISTED, about | {"ids": list(batch.deleted_ids)})
 
-    async def _conclude(self, side: Side, read_id: UUID, last: Batch, report: ReadReport) -> None:
+    async def _conclude(self, side: Side, read_id: UUID | None, last: Batch, report: ReadReport) -> None:
         report.cursor = last.cursor
         if last.coverage in (Coverage.CHANGES, Coverage.UPDATES):
             return
@@ -242,6 +250,8 @@ class SideReader:
         if not report.records:
             report.deletions = False
             report.notes.append(f"the list of the {side} is empty: nothing is taken for gone")
+            return
+        if read_id is None:
             return
         async with self._db.unit_of_work(self._tenant) as session:
             await over_whole_lists(session)
