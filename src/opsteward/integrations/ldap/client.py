@@ -16,6 +16,7 @@ from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import AuthFailed, BadReply, ConnectorError, RateLimited, Timeout
 from opsteward.core.http_client import REGISTERED_SYSTEMS, resolve_host, unreachable
 from opsteward.integrations.ldap.config import LdapConfig
+from opsteward.integrations.ldap.replies import read_entries_quickly
 
 if TYPE_CHECKING:
     import ldap3
@@ -215,6 +216,7 @@ class LdapClient:
             )
         connection.server.get_info = ldap3.DSA
         connection.server.get_info_from_server(connection)
+        read_entries_quickly(connection)
 
 
 def _cut(connection: ldap3.Connection) -> None:

@@ -26,7 +26,7 @@ from opsteward.core.errors import BadReply, ConnectorError, NotFound
 from opsteward.integrations.ldap import syncrepl
 from opsteward.integrations.ldap.client import CUT_OFF, NO_SUCH_OBJECT, SUCCESS, Answer, LdapClient
 from opsteward.integrations.ldap.config import LdapConfig, LdapResource, config_from
-from opsteward.integrations.ldap.entries import OPERATIONAL, id_filter, record_of
+from opsteward.integrations.ldap.entries import OPERATIONAL, EntryReader, id_filter, record_of
 from opsteward.integrations.ldap.writing import Writer, failed
 
 _IDS_PER_SEARCH = 100
@@ -114,12 +114,12 @@ class LdapConnector(Connector[LdapConfig], RecordTarget):
     async def _paged(
         self, resource: LdapResource, base: str, query: str, coverage: Coverage, mark: Mapping[str, str]
     ) -> AsyncIterator[Batch]:
-        cookie = b""
+        cookie, reader = b"", EntryReader(resource)
         while True:
             answer = await self._client.search(
                 base, query, _attributes(resource), page=(self.config.settings.page_size, cookie)
             )
-            records = [record_of(m, resource) for m in answer.messages if m["type"] == "searchResEntry"]
+            records = [reader.record(m) for m in answer.messages if m["type"] == "searchResEntry"]
             if records:
                 yield Batch(upserts=records)
             if answer.code in CUT_OFF:
