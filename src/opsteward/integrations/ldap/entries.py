@@ -38,6 +38,7 @@ class _Attribute:
     """What is done with an attribute of this name."""
 
     lower: str
+    is_looked_at: bool  # for what is no value: the id, the version, whether the account is switched off
     is_value: bool
     is_list: bool
     is_binary: bool
@@ -51,6 +52,9 @@ class EntryReader:
         self._resource = resource
         self._lists = {name.lower() for name in resource.lists}
         self._hidden = {name.lower() for name in OPERATIONAL} - {name.lower() for name in resource.attributes}
+        self._looked_at = {name.lower() for name in OPERATIONAL} | {"whenchanged"}
+        if resource.disabled is not None:
+            self._looked_at.add(resource.disabled.attribute.lower())
         self._attributes: dict[str, _Attribute] = {}
 
     def record(self, message: Mapping[str, Any]) -> Record:
@@ -58,18 +62,20 @@ class EntryReader:
         dn = canonical_dn(message["raw_dn"].decode("utf-8", "replace"))
         values: dict[str, Json] = {"dn": dn}
         lower: dict[str, list[bytes]] = {}
-        for name, found in sorted(message["raw_attributes"].items()):
+        known = self._attributes
+        for name, found in message["raw_attributes"].items():
             if not found:
                 continue
-            attribute = self._attributes.get(name) or self._known(name)
-            lower[attribute.lower] = found
+            attribute = known.get(name) or self._known(name)
+            if attribute.is_looked_at:
+                lower[attribute.lower] = found
             if not attribute.is_value:
                 continue
             if len(found) == 1:
                 value = _value(attribute, found[0])
                 values[name] = [value] if attribute.is_list else value
             else:
-                values[name] = sorted((_value(attribute, each) for each in found), key=str)
+                values[name] = sorted([_value(attribute, each) for each in found], key=str)
         version = lower.get("entrycsn") or lower.get("usnchanged") or lower.get("modifytimestamp")
         return Record(
             native_id=entry_id(lower) or dn,
@@ -83,6 +89,7 @@ class EntryReader:
         lower = name.lower()
         self._attributes[name] = attribute = _Attribute(
             lower=lower,
+            is_looked_at=lower in self._looked_at,
             is_value=lower not in self._hidden,
             is_list=lower in self._lists,
             is_binary=lower.partition(";")[0] in _BINARY or lower.endswith(";binary"),

@@ -5,7 +5,10 @@ The library makes of an entry many objects that nobody here looks at, which is t
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+
+from opsteward.core.errors import BadReply
 
 if TYPE_CHECKING:
     import ldap3
@@ -35,6 +38,8 @@ def _answers(connection: ldap3.Connection, message_id: int) -> Any:
     strategy: Any = connection.strategy
     found: list[Any] = []
     names: dict[bytes, str] = {}
+    # whether the library is to look for parts of long lists: it would read each entry once more
+    connection.auto_range = False
     data, at = b"", 0
     while True:
         end = _end_of_message(data, at)
@@ -57,6 +62,7 @@ def _answers(connection: ldap3.Connection, message_id: int) -> Any:
             if decoded["messageID"] != message_id:
                 raise LDAPSocketReceiveError("an answer to another question")
             entry = strategy.decode_response_fast(decoded)
+            connection.auto_range |= entry["type"] == "searchResEntry"
         found.append(entry)
         if entry["type"] not in _MORE_FOLLOWS:
             return [*found, RESPONSE_COMPLETE]
@@ -106,41 +112,71 @@ def _entry(data: bytes, message_id: int, names: dict[bytes, str]) -> Message | N
     at, last = _span(data, stop)
     if last != end:
         raise ValueError("an entry of another length")
-    attributes: dict[str, list[bytes]] = {}
-    while at < end:
-        at, name, values = _attribute(data, at)
-        known = names.get(name)
-        if known is None:
-            known = names[name] = name.decode("utf-8", "replace")
-        attributes[known] = values
-    if at != end:
-        raise ValueError("an entry of another length")
-    return {"type": "searchResEntry", "raw_dn": data[start:stop], "raw_attributes": attributes}
+    return {"type": "searchResEntry", "raw_dn": data[start:stop], "raw_attributes": Attributes(data, at, end, names)}
 
 
-def _attribute(data: bytes, at: int) -> tuple[int, bytes, list[bytes]]:
-    """Where it ends, its name and its values. Lengths below 128 are read in place: nearly all are."""
-    _expect(data, at, _SEQUENCE)
-    at, end = _span(data, at)
-    _expect(data, at, _TEXT)
-    start, at = _span(data, at)
-    name = data[start:at]
-    _expect(data, at, _SET)
-    at, last = _span(data, at)
-    values = []
+class Attributes(Mapping[str, list[bytes]]):
+    """The values of each attribute of an entry by its name, read when they are asked for: what is read and let go at
+    once costs a third less than what is kept for a moment. Raises BadReply for what is no list of attributes."""
+
+    __slots__ = ("_at", "_data", "_end", "_names")
+
+    def __init__(self, data: bytes, at: int, end: int, names: dict[bytes, str]) -> None:
+        self._data = data
+        self._at = at
+        self._end = end
+        self._names = names
+
+    def items(self) -> Iterator[tuple[str, list[bytes]]]:  # type: ignore[override]
+        """Each attribute with its values, as they were sent."""
+        try:
+            yield from _attributes(self._data, self._at, self._end, self._names)
+        except (ValueError, IndexError):
+            raise BadReply("the directory sent an entry that is no LDAP") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self.items())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.items())
+
+    def __getitem__(self, wanted: str) -> list[bytes]:
+        for name, values in self.items():
+            if name == wanted:
+                return values
+        raise KeyError(wanted)
+
+
+def _attributes(data: bytes, at: int, end: int, names: dict[bytes, str]) -> Iterator[tuple[str, list[bytes]]]:
+    # lengths below 128 are read in place, since nearly all are
     while at < end:
-        if data[at] != _TEXT:
-            raise ValueError("no value")
+        if data[at] != _SEQUENCE:
+            raise ValueError
         size = data[at + 1]
-        if size & 0x80:
-            start, at = _span(data, at)
-        else:
-            start = at + 2
-            at = start + size
-        values.append(data[start:at])
-    if not at == last == end or at > len(data):
-        raise ValueError("an attribute of another length")
-    return at, name, values
+        at, stop = _span(data, at) if size & 0x80 else (at + 2, at + 2 + size)
+        if stop > end or data[at] != _TEXT:
+            raise ValueError
+        size = data[at + 1]
+        start, at = _span(data, at) if size & 0x80 else (at + 2, at + 2 + size)
+        name = data[start:at]
+        if data[at] != _SET:
+            raise ValueError
+        size = data[at + 1]
+        at, last = _span(data, at) if size & 0x80 else (at + 2, at + 2 + size)
+        if last != stop:
+            raise ValueError
+        values: list[bytes] = []
+        while at < stop:
+            if data[at] != _TEXT:
+                raise ValueError
+            size = data[at + 1]
+            start, at = _span(data, at) if size & 0x80 else (at + 2, at + 2 + size)
+            values.append(data[start:at])
+        if at != stop:
+            raise ValueError
+        yield names.get(name) or names.setdefault(name, name.decode("utf-8", "replace")), values
+    if at != end:
+        raise ValueError
 
 
 def _expect(data: bytes, at: int, tag: int) -> None:
