@@ -141,6 +141,66 @@ async def test_what_changed_and_what_is_marked_as_deleted_is_read_since_a_cursor
         await read(via, since="' or true --")
 
 
+async def test_rows_newer_than_a_mark_are_found_whoever_wrote_them_and_a_total_tells_of_those_that_are_gone(
+    via: PostgresConnector, postgres: Postgres
+) -> None:
+    with (
+        psycopg.connect(postgres.dsn(), autocommit=True) as admin,
+        psycopg.connect(postgres.dsn()) as open_transaction,
+    ):
+        admin.execute("insert into staff (id) select generate_series(1, 2500)")
+        # open when the mark is given, and so not in the list that was read then
+        open_transaction.execute("update staff set on_leave = true where id = 3")
+        mark = await via.mark("staff")
+        assert mark is not None
+        open_transaction.commit()
+        admin.execute("update staff set on_leave = true where id = 1")
+        admin.execute("update staff set gone = true where id = 2")
+        admin.execute("insert into staff (id) values (9000)")
+        admin.execute("delete from staff where id = 2500")
+        assert await newer(via, mark) == ({"1", "3", "9000"}, {"2"}, 2499)
+        later = await via.mark("staff")
+        assert later is not None and await newer(via, later) == (set(), set(), 2499)
+        assert await newer(via, "{}") == await newer(via, "of old") == (set(), set(), None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "alter table staff add seen int default 7",  # changes what all rows hold and writes none of them
+        "alter table staff alter id type text",
+        "truncate staff",
+        "create table part () inherits (staff)",
+        "drop table staff; create table staff (id int primary key, gone bool, on_leave bool, changed timestamptz)",
+    ],
+)
+async def test_a_mark_says_nothing_any_more_where_not_only_rows_changed(
+    via: PostgresConnector, postgres: Postgres, change: str
+) -> None:
+    mark = await via.mark("staff")
+    assert mark is not None and (await newer(via, mark))[2] == 0
+    with psycopg.connect(postgres.dsn(), autocommit=True) as admin:
+        admin.execute(change.encode())
+    try:
+        assert await newer(via, mark) == (set(), set(), None)
+    finally:
+        with psycopg.connect(postgres.dsn(), autocommit=True) as admin:
+            admin.execute("drop table staff cascade")
+
+
+async def test_a_query_and_a_table_whose_rows_are_hidden_have_no_mark_to_go_by(via: PostgresConnector) -> None:
+    assert await via.mark("names") is None and await via.mark("none") is None
+    mark = await via.mark("hidden")
+    assert [batch async for batch in via.newer("hidden", mark or "")] == []
+
+
+async def newer(via: PostgresConnector, mark: str) -> tuple[set[str], set[str], int | None]:
+    """Ids of what changed, ids of what is marked as deleted, and how many rows there are."""
+    batches = [batch async for batch in via.newer("staff", mark)]
+    changed = {record.native_id for batch in batches for record in batch.upserts}
+    return changed, {i for b in batches for i in b.deleted_ids}, batches[-1].total if batches else None
+
+
 async def test_a_list_that_is_hidden_in_part_or_has_no_keys_is_not_whole(via: PostgresConnector) -> None:
     records, _, last = await read(via, "hidden")
     assert [r.native_id for r in records] == ["1"] and last.coverage is Coverage.PARTIAL and "BYPASSRLS" in last.note

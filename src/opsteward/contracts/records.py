@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
+from typing import Any, NewType
 
 from opsteward.core.json_types import Json
 
@@ -66,6 +66,7 @@ class Batch:
     cursor: Cursor | None = None
     coverage: Coverage | None = None
     note: str = ""  # why the coverage is PARTIAL, for people
+    total: int | None = None  # in the last batch of `newer`: how many records the list holds
     problems: Sequence[str] = ()
 
 
@@ -159,6 +160,15 @@ class RecordSource(ABC):
         or whose list may not be whole."""
         return _nothing()
 
+    async def mark(self, resource: str) -> str | None:
+        """Where the list stands now, for `newer`; None from a system that can't tell."""
+        return None
+
+    def newer(self, resource: str, mark: str) -> AsyncIterator[Batch]:
+        """The records that were made or changed since the mark was given; the last batch says the `total` by which the
+        reader knows whether others are gone. Nothing at all where the mark is of no use any more."""
+        return _nothing()
+
 
 class RecordTarget(RecordSource):
     """A connector that can also change records."""
@@ -176,7 +186,7 @@ class RecordTarget(RecordSource):
         """These records as they are now, to verify a write or adopt; those that are not there are left out."""
 
 
-async def _nothing() -> AsyncIterator[bytes]:
-    none: tuple[bytes, ...] = ()
-    for block in none:
-        yield block
+async def _nothing() -> AsyncIterator[Any]:
+    none: tuple[Any, ...] = ()
+    for each in none:
+        yield each

@@ -162,6 +162,14 @@ class GuardedRecords(RecordTarget):
         while (block := await self._bounded(lambda: anext(blocks, None))) is not None:
             yield block
 
+    async def mark(self, resource: str) -> str | None:
+        return await self._tried(lambda: self._source().mark(resource))
+
+    async def newer(self, resource: str, mark: str) -> AsyncIterator[Batch]:
+        batches = self._source().newer(resource, mark)
+        while (batch := await self._bounded(lambda: anext(batches, None))) is not None:
+            yield batch
+
     async def close(self) -> None:
         """Give the connection back."""
         via, self._via = self._via, None

@@ -16,6 +16,7 @@ from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import AuthFailed, BadReply, ConnectorError, RateLimited, Timeout
 from opsteward.core.http_client import REGISTERED_SYSTEMS, resolve_host, unreachable
 from opsteward.integrations.ldap.config import LdapConfig
+from opsteward.integrations.ldap.replies import read_entries_quickly
 
 if TYPE_CHECKING:
     import ldap3
@@ -45,6 +46,7 @@ class LdapClient:
     def __init__(self, config: LdapConfig) -> None:
         self._config = config
         self._connection: ldap3.Connection | None = None
+        self._turn = asyncio.Lock()  # one operation after the other
 
     async def search(
         self,
@@ -108,6 +110,15 @@ class LdapClient:
             _cut(connection)
 
     async def _ask(self, call: Callable[[ldap3.Connection], object]) -> Answer:
+        async with self._turn:
+            answer = await self._answer(call)
+        if answer.code in _AUTH:
+            raise AuthFailed(f"the directory does not permit it: {answer.text}", extra={"kind": "permission"})
+        if answer.code in _BUSY:
+            raise RateLimited(f"the directory is busy: {answer.text}")
+        return answer
+
+    async def _answer(self, call: Callable[[ldap3.Connection], object]) -> Answer:
         connection = await self._open()
 
         def ask() -> Answer:
@@ -120,12 +131,7 @@ class LdapClient:
                 controls=result.get("controls") or {},
             )
 
-        answer = await self._bounded(ask, connection, self._config.settings.timeout_seconds)
-        if answer.code in _AUTH:
-            raise AuthFailed(f"the directory does not permit it: {answer.text}", extra={"kind": "permission"})
-        if answer.code in _BUSY:
-            raise RateLimited(f"the directory is busy: {answer.text}")
-        return answer
+        return await self._bounded(ask, connection, self._config.settings.timeout_seconds)
 
     async def _bounded(self, call: Callable[[], T], connection: ldap3.Connection, seconds: float) -> T:
         from ldap3.core import exceptions
@@ -215,6 +221,7 @@ class LdapClient:
             )
         connection.server.get_info = ldap3.DSA
         connection.server.get_info_from_server(connection)
+        read_entries_quickly(connection)
 
 
 def _cut(connection: ldap3.Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import time
@@ -26,7 +27,7 @@ from opsteward.core.errors import BadReply, ConnectorError, NotFound
 from opsteward.integrations.ldap import syncrepl
 from opsteward.integrations.ldap.client import CUT_OFF, NO_SUCH_OBJECT, SUCCESS, Answer, LdapClient
 from opsteward.integrations.ldap.config import LdapConfig, LdapResource, config_from
-from opsteward.integrations.ldap.entries import OPERATIONAL, id_filter, record_of
+from opsteward.integrations.ldap.entries import OPERATIONAL, EntryReader, id_filter, record_of
 from opsteward.integrations.ldap.writing import Writer, failed
 
 _IDS_PER_SEARCH = 100
@@ -114,23 +115,33 @@ class LdapConnector(Connector[LdapConfig], RecordTarget):
     async def _paged(
         self, resource: LdapResource, base: str, query: str, coverage: Coverage, mark: Mapping[str, str]
     ) -> AsyncIterator[Batch]:
-        cookie = b""
-        while True:
-            answer = await self._client.search(
-                base, query, _attributes(resource), page=(self.config.settings.page_size, cookie)
-            )
-            records = [record_of(m, resource) for m in answer.messages if m["type"] == "searchResEntry"]
-            if records:
-                yield Batch(upserts=records)
-            if answer.code in CUT_OFF:
-                note = f"the directory gives no more than this: {answer.text}; raise its limits for our account"
-                yield Batch(coverage=Coverage.PARTIAL, note=note)
-                return
-            _require(answer, base)
-            cookie = ((answer.controls.get(_PAGED) or {}).get("value") or {}).get("cookie") or b""
-            if not cookie:
-                yield Batch(cursor=_sealed({**mark, "base": base}), coverage=coverage)
-                return
+        reader, attributes, size = EntryReader(resource), _attributes(resource), self.config.settings.page_size
+
+        def ask(cookie: bytes) -> asyncio.Task[Answer]:
+            return asyncio.create_task(self._client.search(base, query, attributes, page=(size, cookie)))
+
+        page = ask(b"")
+        try:
+            while True:
+                answer = await page
+                cookie = ((answer.controls.get(_PAGED) or {}).get("value") or {}).get("cookie") or b""
+                if cookie and answer.code == SUCCESS:
+                    page = ask(cookie)  # the directory looks for them while these are handed on
+                records = [reader.record(m) for m in answer.messages if m["type"] == "searchResEntry"]
+                if records:
+                    yield Batch(upserts=records)
+                if answer.code in CUT_OFF:
+                    note = f"the directory gives no more than this: {answer.text}; raise its limits for our account"
+                    yield Batch(coverage=Coverage.PARTIAL, note=note)
+                    return
+                _require(answer, base)
+                if not cookie:
+                    yield Batch(cursor=_sealed({**mark, "base": base}), coverage=coverage)
+                    return
+        finally:
+            if not page.done():
+                page.cancel()
+                await asyncio.wait({page})
 
     async def _synced(self, resource: LdapResource, base: str, at: str) -> AsyncIterator[Batch]:
         """The changes by syncrepl; nothing when the server wants all to be read anew."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -29,25 +30,72 @@ _SWITCHED_OFF = 0x2  # of userAccountControl
 
 def record_of(message: Mapping[str, Any], resource: LdapResource) -> Record:
     """The record of one entry. Its values hold its `dn`."""
-    raw: dict[str, list[bytes]] = {name: values for name, values in message["raw_attributes"].items() if values}
-    lower = {name.lower(): values for name, values in raw.items()}
-    lists = {name.lower() for name in resource.lists}
-    wanted = {name.lower() for name in resource.attributes}
-    dn = canonical_dn(message["raw_dn"].decode("utf-8", "replace"))
-    hidden = {name.lower() for name in OPERATIONAL}
-    values: dict[str, Json] = {"dn": dn}
-    for name, found in sorted(raw.items()):
-        if name.lower() not in hidden or name.lower() in wanted:
-            read = sorted((_text(name, value) for value in found), key=str)
-            values[name] = read if len(read) != 1 or name.lower() in lists else read[0]
-    version = lower.get("entrycsn") or lower.get("usnchanged") or lower.get("modifytimestamp")
-    return Record(
-        native_id=entry_id(lower) or dn,
-        values=values,
-        version=version[0].decode("ascii", "replace") if version else None,
-        changed_at=_instant(lower.get("modifytimestamp") or lower.get("whenchanged")),
-        active=_active(lower, resource),
-    )
+    return EntryReader(resource).record(message)
+
+
+@dataclass(frozen=True)
+class _Attribute:
+    """What is done with an attribute of this name."""
+
+    lower: str
+    is_looked_at: bool  # for what is no value: the id, the version, whether the account is switched off
+    is_value: bool
+    is_list: bool
+    is_binary: bool
+    is_name: bool
+
+
+class EntryReader:
+    """Makes the records of a list; what its attributes are is found out once for each name."""
+
+    def __init__(self, resource: LdapResource) -> None:
+        self._resource = resource
+        self._lists = {name.lower() for name in resource.lists}
+        self._hidden = {name.lower() for name in OPERATIONAL} - {name.lower() for name in resource.attributes}
+        self._looked_at = {name.lower() for name in OPERATIONAL} | {"whenchanged"}
+        if resource.disabled is not None:
+            self._looked_at.add(resource.disabled.attribute.lower())
+        self._attributes: dict[str, _Attribute] = {}
+
+    def record(self, message: Mapping[str, Any]) -> Record:
+        """The record of one entry. Its values hold its `dn`."""
+        dn = canonical_dn(message["raw_dn"].decode("utf-8", "replace"))
+        values: dict[str, Json] = {"dn": dn}
+        lower: dict[str, list[bytes]] = {}
+        known = self._attributes
+        for name, found in message["raw_attributes"].items():
+            if not found:
+                continue
+            attribute = known.get(name) or self._known(name)
+            if attribute.is_looked_at:
+                lower[attribute.lower] = found
+            if not attribute.is_value:
+                continue
+            if len(found) == 1:
+                value = _value(attribute, found[0])
+                values[name] = [value] if attribute.is_list else value
+            else:
+                values[name] = sorted([_value(attribute, each) for each in found], key=str)
+        version = lower.get("entrycsn") or lower.get("usnchanged") or lower.get("modifytimestamp")
+        return Record(
+            native_id=entry_id(lower) or dn,
+            values=values,
+            version=version[0].decode("ascii", "replace") if version else None,
+            changed_at=_instant(lower.get("modifytimestamp") or lower.get("whenchanged")),
+            active=_active(lower, self._resource),
+        )
+
+    def _known(self, name: str) -> _Attribute:
+        lower = name.lower()
+        self._attributes[name] = attribute = _Attribute(
+            lower=lower,
+            is_looked_at=lower in self._looked_at,
+            is_value=lower not in self._hidden,
+            is_list=lower in self._lists,
+            is_binary=lower.partition(";")[0] in _BINARY or lower.endswith(";binary"),
+            is_name=lower in _NAMES,
+        )
+        return attribute
 
 
 def entry_id(lower: Mapping[str, Sequence[bytes]]) -> str | None:
@@ -92,13 +140,11 @@ def attribute_bytes(name: str, value: Json) -> list[bytes]:
     return found
 
 
-def _text(name: str, value: bytes) -> Json:
-    if name.lower().partition(";")[0] in _BINARY or name.lower().endswith(";binary"):
+def _value(attribute: _Attribute, value: bytes) -> Json:
+    if attribute.is_binary or b"\x00" in value:
         return json_value(value)
     try:
-        if b"\x00" in value:
-            return json_value(value)
-        return canonical_dn(value.decode()) if name.lower() in _NAMES else value.decode()
+        return canonical_dn(value.decode()) if attribute.is_name else value.decode()
     except UnicodeDecodeError:
         return json_value(value)
 
@@ -118,9 +164,11 @@ def switched_off(entry: Mapping[str, Any]) -> bytes | None:
 
 
 def _instant(values: Sequence[bytes] | None) -> datetime | None:
-    digits = values[0][:14].decode("ascii", "replace") if values else ""
+    found = values[0][:14] if values else b""
     try:
-        day, clock = (digits[:4], digits[4:6], digits[6:8]), (digits[8:10], digits[10:12], digits[12:14])
-        return datetime(*map(int, day + clock), tzinfo=UTC)  # type: ignore[misc, arg-type]
+        return datetime(
+            int(found[:4]), int(found[4:6]), int(found[6:8]), int(found[8:10]), int(found[10:12]), int(found[12:14]),
+            tzinfo=UTC,
+        )  # fmt: skip
     except ValueError:
         return None

@@ -74,6 +74,12 @@ class PostgresConnector(Connector[PostgresConfig], RecordTarget):
     def digests(self, resource: str) -> AsyncIterator[bytes]:
         return self._tables.digests(resource)
 
+    async def mark(self, resource: str) -> str | None:
+        return await self._tables.mark(resource)
+
+    def newer(self, resource: str, mark: str) -> AsyncIterator[Batch]:
+        return self._tables.newer(resource, mark)
+
     async def get(self, resource: str, native_ids: Sequence[str]) -> Mapping[str, Record]:
         return await self._tables.get(resource, native_ids)
 

@@ -25,6 +25,7 @@ from opsteward.contracts.records import (
 from opsteward.contracts.tables import TableResource
 from opsteward.core.errors import AuthFailed, BadReply, ConnectorError, Invalid, NotFound
 from opsteward.core.json_types import Json
+from opsteward.integrations.postgresql import table_marks
 from opsteward.integrations.postgresql.client import PostgresClient, closing
 from opsteward.integrations.postgresql.row_changes import DIGEST, VERSION, delete, identifier, insert, record_of, update
 
@@ -92,7 +93,7 @@ class TableRecords:
 
     async def read(self, name: str, since: Cursor | None) -> AsyncIterator[Batch]:
         """One consistent snapshot; rows without a key of their own keep it from being whole."""
-        from psycopg.sql import SQL, Identifier
+        from psycopg.sql import SQL
 
         table = self._table(name)
         distinct = DistinctRecords()
@@ -106,16 +107,9 @@ class TableRecords:
             ).fetchone()
             query, params = self._select(table, since)
             if not note and await self._has_digests(connection, table):
-                query = SQL("select r.*, md5(r::text) as {} from ({}) as r").format(Identifier(DIGEST), query)
-            async with connection.cursor(name="opsteward_records") as cursor:
-                async with asyncio.timeout(_FETCH_TIMEOUT):
-                    await cursor.execute(query, params)
-                while True:
-                    async with asyncio.timeout(_FETCH_TIMEOUT):
-                        rows = await cursor.fetchmany(MAX_BATCH)
-                    if not rows:
-                        break
-                    yield distinct.batch((record_of(row, table), table.says_gone(row)) for row in rows)
+                query = _with_digest(query)
+            async for rows in _in_parts(connection, query, params):
+                yield distinct.batch((record_of(row, table), table.says_gone(row)) for row in rows)
         if distinct.problems or note:
             note = note or distinct.problems[0]
             yield Batch(coverage=Coverage.PARTIAL, note=note, problems=distinct.problems)
@@ -124,6 +118,48 @@ class TableRecords:
         incremental = since is not None and table.changed is not None
         kind = Coverage.CHANGES if table.deleted else Coverage.UPDATES
         yield Batch(cursor=cursor_now, coverage=kind if incremental else Coverage.FULL)
+
+    async def mark(self, name: str) -> str | None:
+        """None for a query, and for a table whose rows may change unseen."""
+        table = self._table(name)
+        if table.query:
+            return None
+        try:
+            async with self._client.session() as connection:
+                return await table_marks.mark_of(connection, table)
+        except (AuthFailed, BadReply):  # an old server, or one that does not tell everybody
+            return None
+
+    async def newer(self, name: str, mark: str) -> AsyncIterator[Batch]:
+        """The rows that a later transaction wrote, and how many there are in all, in one snapshot."""
+        from psycopg.sql import SQL, Identifier
+
+        table = self._table(name)
+        reader = self._client.another()
+        async with closing(reader), reader.session(limit=None) as connection, connection.transaction():
+            await connection.execute("set transaction isolation level repeatable read, read only")
+            await connection.execute(f"set local statement_timeout = {int(_FETCH_TIMEOUT * 1000)}")
+            first = await table_marks.since(connection, table, mark)
+            if first is None or not await self._has_digests(connection, table):
+                return
+            if await self._hidden_rows(connection, table):
+                return
+            there: Composable = SQL("true")
+            values: list[object] = []
+            if table.deleted is not None:
+                there = SQL("{} is distinct from %s").format(Identifier(table.deleted.column))
+                values = [table.deleted.value]
+            counted = SQL("select count(*) filter (where {}) as total from {}").format(there, identifier(table))
+            total = (await (await connection.execute(counted, values)).fetchone() or {})["total"]
+            query, _ = self._select(table, None)
+            query = _with_digest(SQL("{} where age(xmin) <= age(%s::text::xid)").format(query))
+            async for rows in _in_parts(connection, query, [str(first)]):
+                found = [(record_of(row, table), table.says_gone(row)) for row in rows]
+                yield Batch(
+                    upserts=[record for record, gone in found if record is not None and not gone],
+                    deleted_ids=[record.native_id for record, gone in found if record is not None and gone],
+                )
+        yield Batch(coverage=Coverage.UPDATES, total=total)
 
     async def digests(self, name: str) -> AsyncIterator[bytes]:
         """Of all rows by their keys; nothing where a key may stand twice, or rows may be hidden."""
@@ -293,3 +329,22 @@ class TableRecords:
             return self._declared[name]
         except KeyError:
             raise NotFound(f"there is no list {name!r:.80} here", remedy="declare it in settings.resources") from None
+
+
+def _with_digest(query: Composed) -> Composed:
+    from psycopg.sql import SQL, Identifier
+
+    return SQL("select r.*, md5(r::text) as {} from ({}) as r").format(Identifier(DIGEST), query)
+
+
+async def _in_parts(connection: Any, query: Composed, params: list[object]) -> AsyncIterator[list[dict[str, Any]]]:
+    """The rows a batch at a time; each batch has the same time to come."""
+    async with connection.cursor(name="opsteward_records") as cursor:
+        async with asyncio.timeout(_FETCH_TIMEOUT):
+            await cursor.execute(query, params)
+        while True:
+            async with asyncio.timeout(_FETCH_TIMEOUT):
+                rows = await cursor.fetchmany(MAX_BATCH)
+            if not rows:
+                return
+            yield rows

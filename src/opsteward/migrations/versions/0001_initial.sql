@@ -737,6 +737,8 @@ create table opsteward.sync_mappings (
     definition jsonb not null,
     source_cursor text,
     target_cursor text,
+    source_mark text,
+    target_mark text,
     next_at timestamptz,
     created_at timestamptz not null,
     updated_at timestamptz not null,
@@ -759,12 +761,14 @@ create table opsteward.sync_records (
     active boolean,
     changed_at timestamptz,
     gone boolean not null default false,
+    may_differ boolean not null default true,
     digest uuid,
     constraint pk_sync_records primary key (tenant_id, mapping_id, side, native_id)
 );
-create index ix_sync_records_key on opsteward.sync_records (tenant_id, mapping_id, side, key);
 create index ix_sync_records_unpaired on opsteward.sync_records (tenant_id, mapping_id, side) where pair_id is null;
 create index ix_sync_records_gone on opsteward.sync_records (tenant_id, mapping_id, side, pair_id) where gone;
+create index ix_sync_records_may_differ on opsteward.sync_records (tenant_id, mapping_id, side)
+    where may_differ and pair_id is not null;
 
 create unlogged table opsteward.sync_seen (
     tenant_id uuid not null,

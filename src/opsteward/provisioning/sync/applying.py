@@ -269,7 +269,7 @@ _SETTLE = tuple(
         """delete from opsteward.sync_records r using made where r.tenant_id = :tenant and r.mapping_id = :mapping
         and r.side = :side and r.gone and r.pair_id = made.pair_id""",
         """update opsteward.sync_records r
-        set pair_id = case when r.side = :side then made.pair_id else made.native_id end
+        set may_differ = true, pair_id = case when r.side = :side then made.pair_id else made.native_id end
         from made where r.tenant_id = :tenant and r.mapping_id = :mapping and made.pair_id is not null
         and r.native_id = case when r.side = :side then made.native_id else made.pair_id end""",
         """update opsteward.sync_changes c set native_id = made.native_id,

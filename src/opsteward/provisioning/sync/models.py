@@ -28,6 +28,9 @@ class SyncMapping(TenantRow, Base):
     definition: Mapped[JsonObject]
     source_cursor: Mapped[str | None]
     target_cursor: Mapped[str | None]
+    #: Where each list stood when it was last read, for what is newer.
+    source_mark: Mapped[str | None]
+    target_mark: Mapped[str | None]
     next_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -42,9 +45,15 @@ class SyncRecord(Base):
 
     __tablename__ = "sync_records"
     __table_args__ = (
-        sa.Index("ix_sync_records_key", "tenant_id", "mapping_id", "side", "key"),
         sa.Index("ix_sync_records_unpaired", "tenant_id", "mapping_id", "side", postgresql_where="pair_id is null"),
         sa.Index("ix_sync_records_gone", "tenant_id", "mapping_id", "side", "pair_id", postgresql_where="gone"),
+        sa.Index(
+            "ix_sync_records_may_differ",
+            "tenant_id",
+            "mapping_id",
+            "side",
+            postgresql_where="may_differ and pair_id is not null",
+        ),
     )
 
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -60,6 +69,8 @@ class SyncRecord(Base):
     active: Mapped[bool | None]
     changed_at: Mapped[datetime | None]
     gone: Mapped[bool] = mapped_column(server_default=sa.false())
+    #: False once it was found the same as its pair, until either is written again.
+    may_differ: Mapped[bool] = mapped_column(server_default=sa.true())
     #: What its system says of it, to find out later whether it has changed.
     digest: Mapped[UUID | None]
 

@@ -81,27 +81,29 @@ class SyncTasks:
         reader = SideReader(self._db, ctx.tenant_id, mapping.id, definition)
         whole = operation.sync_type == "full"
         reports: dict[Side, ReadReport] = {}
-        sides: Sequence[tuple[Side, UUID, str | None]] = (
-            ("source", mapping.source_id, mapping.source_cursor),
-            ("target", mapping.target_id, mapping.target_cursor),
+        sides: Sequence[tuple[Side, UUID, str | None, str | None]] = (
+            ("source", mapping.source_id, mapping.source_cursor, mapping.source_mark),
+            ("target", mapping.target_id, mapping.target_cursor, mapping.target_mark),
         )
         ctx.progress(10, "reading both sides")
 
-        async def read(side: Side, system_id: UUID, cursor: str | None) -> None:
+        async def read(side: Side, system_id: UUID, cursor: str | None, mark: str | None) -> None:
             async with self._systems.open(ctx.tenant_id, system_id) as source:
                 since = Cursor(cursor) if cursor and not whole else None
-                reports[side] = await reader.read(side, source, since)
+                reports[side] = await reader.read(side, source, since, mark)
 
         try:
             async with asyncio.TaskGroup() as reading:
-                for side, system_id, cursor in sides:
-                    reading.create_task(read(side, system_id, cursor))
+                for each in sides:
+                    reading.create_task(read(*each))
         except* OpsError as several:
             raise several.exceptions[0] from None
         async with self._db.unit_of_work(ctx.tenant_id) as session:
             row = await session.get_one(SyncMapping, mapping.id)
             row.source_cursor = reports["source"].cursor or row.source_cursor
             row.target_cursor = reports["target"].cursor or row.target_cursor
+            row.source_mark = reports["source"].mark or row.source_mark
+            row.target_mark = reports["target"].mark or row.target_mark
         ctx.progress(90, "comparing")
         return reports
 

@@ -15,30 +15,41 @@ from opsteward.provisioning.sync.types import MappingDefinition, MatchRule
 _CANDIDATES = """
 create temp table sync_found on commit drop as
 with s as (
-    select {s_value} as value, s.native_id from opsteward.sync_records s
+    select {s_value} as value, s.native_id, s.hash, s.active from opsteward.sync_records s
     where s.tenant_id = :tenant and s.mapping_id = :mapping and s.side = 'source' and s.pair_id is null
         and {s_value} is not null
 ), t as (
-    select {t_value} as value, t.native_id from opsteward.sync_records t
-    left join opsteward.sync_records p on p.tenant_id = t.tenant_id and p.mapping_id = t.mapping_id
-        and p.side = 'source' and p.native_id = t.pair_id
+    select {t_value} as value, t.native_id, t.hash, t.active from opsteward.sync_records t
     where t.tenant_id = :tenant and t.mapping_id = :mapping and t.side = 'target' and not t.gone
-        and (t.pair_id is null or p.gone or p.native_id is null) and {t_value} is not null
+        and t.pair_id is null and {t_value} is not null
+    union all
+    select {t_value}, t.native_id, t.hash, t.active from opsteward.sync_records p
+    join opsteward.sync_records t on t.tenant_id = p.tenant_id and t.mapping_id = p.mapping_id
+        and t.side = 'target' and t.native_id = p.pair_id and not t.gone
+    where p.tenant_id = :tenant and p.mapping_id = :mapping and p.side = 'source' and p.gone
+        and {t_value} is not null
 )
 select s.native_id as source_id, t.native_id as target_id,
-    count(*) over (partition by s.native_id) = 1 and count(*) over (partition by t.native_id) = 1 as alone
+    count(*) over (partition by s.native_id) = 1 and count(*) over (partition by t.native_id) = 1 as alone,
+    s.hash is distinct from t.hash or coalesce(s.active is false and t.active, false) as differs
 from s join t using (value)
 """
+_HAS_UNPAIRED = sa.text("""
+select exists (select from opsteward.sync_records r where r.tenant_id = :tenant and r.mapping_id = :mapping
+    and r.side = 'source' and r.pair_id is null)
+""")
 _TIE = (
     # whose pair is gone gives it to the one that came in its place: the same person under another id
     """delete from opsteward.sync_records old using pg_temp.sync_found f, opsteward.sync_records t
     where f.alone and t.tenant_id = :tenant and t.mapping_id = :mapping and t.side = 'target'
         and t.native_id = f.target_id and old.tenant_id = :tenant and old.mapping_id = :mapping
         and old.side = 'source' and old.native_id = t.pair_id and old.native_id <> f.source_id""",
-    """update opsteward.sync_records s set pair_id = f.target_id from pg_temp.sync_found f
+    """update opsteward.sync_records s set pair_id = f.target_id, may_differ = f.differs,
+        base = case when f.differs then s.base end from pg_temp.sync_found f
     where f.alone and s.tenant_id = :tenant and s.mapping_id = :mapping and s.side = 'source'
         and s.native_id = f.source_id""",
-    """update opsteward.sync_records t set pair_id = f.source_id from pg_temp.sync_found f
+    """update opsteward.sync_records t set pair_id = f.source_id, may_differ = f.differs,
+        base = case when f.differs then t.base end from pg_temp.sync_found f
     where f.alone and t.tenant_id = :tenant and t.mapping_id = :mapping and t.side = 'target'
         and t.native_id = f.target_id""",
 )
@@ -51,7 +62,7 @@ on conflict do nothing
 """)
 _DECIDED = """
 create temp table sync_found on commit drop as
-select source_native_id as source_id, target_native_id as target_id, true as alone
+select source_native_id as source_id, target_native_id as target_id, true as alone, true as differs
 from opsteward.sync_conflicts where tenant_id = :tenant and mapping_id = :mapping and kind = 'match'
     and choice = 'same'
     and exists (select from opsteward.sync_records s where s.tenant_id = :tenant and s.mapping_id = :mapping
@@ -71,6 +82,8 @@ async def pair(session: AsyncSession, mapping_id: UUID, definition: MappingDefin
     """Tie what belongs together and is not tied yet."""
     about: dict[str, object] = {"tenant": tenant_of(session), "mapping": mapping_id}
     await session.execute(_BOTH_GONE, about)
+    if not await session.scalar(_HAS_UNPAIRED, about):  # as most times, and there are many to look through
+        return
     await _tie(session, _DECIDED, about)
     key = MatchRule(field=definition.key)
     for rule in [key, *definition.match]:

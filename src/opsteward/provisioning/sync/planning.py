@@ -23,6 +23,7 @@ from opsteward.provisioning.sync.deciding import Decision, Shadow, decide
 from opsteward.provisioning.sync.types import MappingDefinition
 
 _CHUNK = 1000
+_FEW_LIMIT = 100_000  # pairs
 _SAMPLES = 5  # of each field
 _SIDE = "r.tenant_id = :tenant and r.mapping_id = :mapping and r.side"
 #: Pairs that differ, or one of which is gone or switched off: the difference of both lists in one statement.
@@ -31,11 +32,19 @@ select r.native_id as s_id, t.native_id as t_id, coalesce(t.key, r.key) as key, 
     t.fields as t_fields, r.base as s_base, t.base as t_base, r.changed_at as s_changed, t.changed_at as t_changed,
     r.gone as s_gone, t.gone as t_gone, r.active as s_active, t.active as t_active, r.version as s_version,
     t.version as t_version
-from opsteward.sync_records r
-join opsteward.sync_records t on t.tenant_id = r.tenant_id and t.mapping_id = r.mapping_id and t.side = 'target'
-    and t.native_id = r.pair_id
-where r.tenant_id = :tenant and r.mapping_id = :mapping and r.side = 'source'
-    and (r.hash <> t.hash or r.gone or t.gone or (r.active is false and t.active))
+from (
+    select native_id as ours, pair_id as theirs from opsteward.sync_records
+    where tenant_id = :tenant and mapping_id = :mapping and side = 'source' and may_differ and pair_id is not null
+    union
+    select pair_id, native_id from opsteward.sync_records
+    where tenant_id = :tenant and mapping_id = :mapping and side = 'target' and may_differ and pair_id is not null
+) d
+join opsteward.sync_records r on r.tenant_id = :tenant and r.mapping_id = :mapping and r.side = 'source'
+    and r.native_id = d.ours and r.pair_id = d.theirs
+join opsteward.sync_records t on t.tenant_id = :tenant and t.mapping_id = :mapping and t.side = 'target'
+    and t.native_id = d.theirs
+where r.hash <> t.hash or r.gone or t.gone or (r.active is false and t.active)
+order by d.ours
 """)
 _ALONE = sa.text("""
 select r.native_id as id, r.key, r.fields, r.active from opsteward.sync_records r
@@ -44,10 +53,18 @@ where r.tenant_id = :tenant and r.mapping_id = :mapping and r.side = :side and r
         and c.mapping_id = :mapping and c.kind = 'match' and c.choice is distinct from 'separate'
         and c.source_native_id = r.native_id)
 """)
+_MAY_DIFFER = sa.text("""
+select count(*) from (select from opsteward.sync_records where tenant_id = :tenant and mapping_id = :mapping
+    and side in ('source', 'target') and may_differ and pair_id is not null limit :limit) r
+""")
 _AGREED = sa.text("""
-update opsteward.sync_records r set base = null from opsteward.sync_records o
-where r.tenant_id = :tenant and r.mapping_id = :mapping and r.base is not null and o.tenant_id = :tenant
-    and o.mapping_id = :mapping and o.side <> r.side and o.native_id = r.pair_id and o.hash = r.hash
+update opsteward.sync_records r set base = null, may_differ = r.gone or o.gone or coalesce(
+    case r.side when 'source' then r.active is false and o.active else o.active is false and r.active end, false)
+from opsteward.sync_records o
+where r.tenant_id = :tenant and r.mapping_id = :mapping and r.may_differ and r.pair_id is not null
+    and o.tenant_id = :tenant and o.mapping_id = :mapping
+    and o.side = case r.side when 'source' then 'target' else 'source' end and o.native_id = r.pair_id
+    and o.hash = r.hash
 """)
 _TOTALS = sa.text("""
 select count(*) filter (where r.side = 'target' and not r.gone) as target,
@@ -108,6 +125,7 @@ class Planner:
         session = self._session
         await session.execute(sa.text("delete from opsteward.sync_conflicts where tenant_id = :tenant and mapping_id = "
                                       ":mapping and choice is null and kind <> 'match'"), self._about)  # fmt: skip
+        await self._choose_joins()
         await session.execute(_AGREED, self._about)
         for row in await session.execute(_CHOICES, self._about):
             of_pair = self._choices.setdefault((str(row.ours), str(row.theirs)), {})
@@ -126,6 +144,13 @@ class Planner:
         totals = (await session.execute(_TOTALS, self._about)).one()
         self.counts["source_records"], self.counts["target_records"] = totals.source, totals.target
         self.counts["orphans"], self.counts["without_key"] = totals.orphans, totals.without_key
+
+    async def _choose_joins(self) -> None:
+        """A few pairs are looked up one by one, many are joined: the planner can't know, of new lists."""
+        count = int(await self._session.scalar(_MAY_DIFFER, self._about | {"limit": _FEW_LIMIT}) or 0)
+        if count < _FEW_LIMIT:
+            for setting in ("enable_nestloop = on", "enable_hashjoin = off", "enable_mergejoin = off"):
+                await self._session.execute(sa.text(f"set local {setting}"))
 
     def _pair(self, row: Any) -> None:
         if row.s_gone:

@@ -70,7 +70,8 @@ with s as (
     select native_id from opsteward.sync_records where tenant_id = :tenant and mapping_id = :mapping
         and side = 'target' and native_id = :target and pair_id is null and not gone for update
 )
-update opsteward.sync_records r set pair_id = case r.side when 'source' then :target else :source end
+update opsteward.sync_records r set may_differ = true,
+    pair_id = case r.side when 'source' then :target else :source end
 from s, t where r.tenant_id = :tenant and r.mapping_id = :mapping
     and ((r.side = 'source' and r.native_id = s.native_id) or (r.side = 'target' and r.native_id = t.native_id))
 returning r.side

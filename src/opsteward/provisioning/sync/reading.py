@@ -48,6 +48,7 @@ where o.native_id is null or o.hash <> s.hash or o.gone or o.active is distinct 
 on conflict (tenant_id, mapping_id, side, native_id) do update set
     key = excluded.key, hash = excluded.hash, fields = excluded.fields, version = excluded.version,
     active = excluded.active, changed_at = excluded.changed_at, digest = excluded.digest, gone = false,
+    may_differ = true,
     base = case when r.pair_id is null or r.hash = excluded.hash then r.base else coalesce(r.base, r.fields) end
 """)
 _SEEN = sa.text("""
@@ -67,6 +68,10 @@ _LISTED = """
 """
 
 
+_KNOWN = sa.text("""
+select count(*) from opsteward.sync_records r where r.tenant_id = :tenant and r.mapping_id = :mapping and r.side = :side
+    and not r.gone
+""")
 _HAS_DIGESTS = sa.text("""
 select exists (select from opsteward.sync_records r where r.tenant_id = :tenant and r.mapping_id = :mapping
     and r.side = :side and r.digest is not null)
@@ -87,11 +92,13 @@ _NOT_TOLD = """
 
 @dataclass
 class ReadReport:
-    """What one side's read gave. `deletions`: whether an absence was taken for one."""
+    """What one side's read gave. `deletions`: whether an absence was taken for one. `mark`: where the list stood
+    before, if it was read whole."""
 
     records: int = 0
     deletions: bool = True
     cursor: Cursor | None = None
+    mark: str | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -106,13 +113,40 @@ class SideReader:
         self._merged: dict[Side, int] = {"source": 0, "target": 0}
         self._analyze_at: dict[Side, int] = {"source": CHUNK // 2, "target": CHUNK // 2}
 
-    async def read(self, side: Side, source: RecordSource, since: Cursor | None) -> ReadReport:
-        """Read it all, or what changed since the cursor. Raises ConnectorError."""
+    async def read(self, side: Side, source: RecordSource, since: Cursor | None, mark: str | None = None) -> ReadReport:
+        """Read it all, as far as it is not known to be as it was at the mark, or what changed since the cursor. Raises
+        ConnectorError."""
         d = self._definition
         resource = d.source_resource if side == "source" else d.target_resource
-        if since is None and (found := await self._read_by_digests(side, resource, source)) is not None:
-            return found
+        if since is not None:
+            return await self._read_batches(side, resource, source, since)
+        mark_now = await source.mark(resource)
+        report = await self._read_newer(side, resource, source, mark) if mark is not None else None
+        report = report or await self._read_by_digests(side, resource, source)
+        report = report or await self._read_batches(side, resource, source, None)
+        report.mark = mark_now if report.deletions else None
+        return report
+
+    async def _read_newer(self, side: Side, resource: str, source: RecordSource, mark: str) -> ReadReport | None:
+        """Only what is newer than the mark; None where that does not say it all: something is gone."""
+        waiting, total = list[Record](), None
+        try:
+            async for batch in source.newer(resource, mark):
+                if batch.deleted_ids:
+                    await self._note(side, None, batch)
+                waiting += batch.upserts
+                if len(waiting) >= CHUNK or (batch.coverage is not None and waiting):
+                    await self._merge(side, None, waiting)
+                    waiting = []
+                total = batch.total
+        except ConnectorError:
+            return None
+        known = await self._count(side)
+        return ReadReport(records=known) if known and known == total else None
+
+    async def _read_batches(self, side: Side, resource: str, source: RecordSource, since: Cursor | None) -> ReadReport:
         report, waiting, read_id = ReadReport(), list[Record](), uuid7()
+        is_new = since is None and not await self._count(side)  # then none can be gone
         last: Batch | None = None
         merging: asyncio.Task[None] | None = None
         try:
@@ -127,15 +161,15 @@ class SideReader:
                     if merging is not None:
                         await merging
                     # the database works on these while the next are read
-                    merging = asyncio.create_task(self._merge(side, read_id, waiting))
+                    merging = asyncio.create_task(self._merge(side, None if is_new else read_id, waiting))
                     waiting = []
             if merging is not None:
                 await merging
             if waiting:
-                await self._merge(side, read_id, waiting)
+                await self._merge(side, None if is_new else read_id, waiting)
             if last is None or last.coverage is None:
                 raise BadReply(f"the list of the {side} broke off without its end")
-            await self._conclude(side, read_id, last, report)
+            await self._conclude(side, None if is_new else read_id, last, report)
         finally:
             if merging is not None and not merging.done():
                 merging.cancel()
@@ -173,12 +207,20 @@ class SideReader:
             return None  # the read of all says what is wrong
         return ReadReport(records=total)
 
-    def _about(self, side: Side, read_id: UUID) -> dict[str, object]:
+    async def _count(self, side: Side) -> int:
+        about = {"tenant": self._tenant, "mapping": self._mapping, "side": side}
+        async with self._db.unit_of_work(self._tenant) as session:
+            return int(await session.scalar(_KNOWN, about) or 0)
+
+    def _about(self, side: Side, read_id: UUID | None) -> dict[str, object]:
         return {"tenant": self._tenant, "mapping": self._mapping, "side": side, "read": read_id}
 
     async def _merge(self, side: Side, read_id: UUID | None, records: Sequence[Record]) -> None:
         async with self._db.unit_of_work(self._tenant) as session:
             await leave_to_the_log_writer(session)
+            for setting in ("enable_hashjoin = off", "enable_mergejoin = off"):
+                # each is looked up: else the planner goes through all records for every few thousand
+                await session.execute(sa.text(f"set local {setting}"))
             await stage(session, self._definition, side, records)
             about = {"tenant": self._tenant, "mapping": self._mapping, "side": side}
             self._merged[side] += await merge(session, about)
@@ -189,7 +231,7 @@ class SideReader:
             async with self._db.unit_of_work(self._tenant) as session:
                 await session.execute(sa.text("select opsteward.analyze_sync_records()"))
 
-    async def _note(self, side: Side, read_id: UUID, batch: Batch) -> None:
+    async def _note(self, side: Side, read_id: UUID | None, batch: Batch) -> None:
         about = self._about(side, read_id)
         async with self._db.unit_of_work(self._tenant) as session:
             if batch.unchanged_ids:
@@ -197,7 +239,7 @@ class SideReader:
             if batch.deleted_ids:
                 await _forget(session, _LISTED, about | {"ids": list(batch.deleted_ids)})
 
-    async def _conclude(self, side: Side, read_id: UUID, last: Batch, report: ReadReport) -> None:
+    async def _conclude(self, side: Side, read_id: UUID | None, last: Batch, report: ReadReport) -> None:
         report.cursor = last.cursor
         if last.coverage in (Coverage.CHANGES, Coverage.UPDATES):
             return
@@ -208,6 +250,8 @@ class SideReader:
         if not report.records:
             report.deletions = False
             report.notes.append(f"the list of the {side} is empty: nothing is taken for gone")
+            return
+        if read_id is None:
             return
         async with self._db.unit_of_work(self._tenant) as session:
             await over_whole_lists(session)
@@ -224,10 +268,8 @@ async def over_whole_lists(session: AsyncSession) -> None:
 
 async def _forget(session: AsyncSession, which: str, about: dict[str, object]) -> None:
     """Those that have a pair are marked as gone, for the difference to see; the others are dropped."""
-    await session.execute(
-        sa.text(f"update opsteward.sync_records r set gone = true where pair_id is not null and not gone and {which}"),
-        about,
-    )
+    paired = "update opsteward.sync_records r set gone = true, may_differ = true where pair_id is not null and not gone"
+    await session.execute(sa.text(f"{paired} and {which}"), about)
     await session.execute(sa.text(f"delete from opsteward.sync_records r where pair_id is null and {which}"), about)
 
 

@@ -18,17 +18,18 @@ from opsteward.provisioning.sync.types import MappingDefinition, Side
 _OURS = "r.tenant_id = :tenant and r.mapping_id = :mapping"
 _FORGET = sa.text(f"delete from opsteward.sync_records r where {_OURS} and side = :of and native_id = any(:ids)")
 _UNTIE = sa.text(f"""
-update opsteward.sync_records r set pair_id = null, base = null
+update opsteward.sync_records r set pair_id = null, base = null, may_differ = true
 where {_OURS} and side = :of and native_id = any(:ids)
 """)
 _SWITCHED_OFF = sa.text(f"""
-update opsteward.sync_records r set active = false where {_OURS} and side = :side and native_id = any(:ids)
+update opsteward.sync_records r set active = false, may_differ = true
+where {_OURS} and side = :side and native_id = any(:ids)
 """)
 #: A system that tells nothing after a write has what was written; one that knows a record by its key renamed it.
 _WRITTEN = sa.text(f"""
 update opsteward.sync_records r set fields = jsonb_strip_nulls(fields || w.new),
     hash = md5(jsonb_strip_nulls(fields || w.new)::text)::uuid, key = coalesce(w.key, r.key), version = null,
-    native_id = w.new_id
+    native_id = w.new_id, may_differ = true
 from jsonb_to_recordset(:rows) as w(id text, new_id text, new jsonb, key text)
 where {_OURS} and side = :side and native_id = w.id
 """).bindparams(sa.bindparam("rows", type_=JSONB))
@@ -39,9 +40,9 @@ _TIE = tuple(
         # what the other one was tied to, and is gone
         f"""delete from opsteward.sync_records r using jsonb_to_recordset(:rows) as w(id text, pair text, made boolean)
         where {_OURS} and side = :side and gone and pair_id = w.pair and native_id <> w.id and w.made""",
-        f"""update opsteward.sync_records r set pair_id = w.pair, base = base || w.agreed {_MADE}
+        f"""update opsteward.sync_records r set pair_id = w.pair, base = base || w.agreed, may_differ = true {_MADE}
         where {_OURS} and side = :side and native_id = w.id""",
-        f"""update opsteward.sync_records r set pair_id = w.id, base = base || w.agreed {_MADE}
+        f"""update opsteward.sync_records r set pair_id = w.id, base = base || w.agreed, may_differ = true {_MADE}
         where {_OURS} and side = :other and native_id = w.pair""",
     )
 )

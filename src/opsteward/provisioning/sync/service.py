@@ -82,7 +82,7 @@ class Syncs:
             former = MappingDefinition.model_validate(row.definition)
             if _form(former) != _form(checked) or (row.source_id, row.target_id) != (source_id, target_id):
                 await queries.forget_records(session, row.id)
-                row.source_cursor = row.target_cursor = None
+                row.source_cursor = row.target_cursor = row.source_mark = row.target_mark = None
             row.source_id, row.target_id, row.definition = source_id, target_id, stored
             row.next_at, row.updated_at = next_at, at
         await session.flush()
