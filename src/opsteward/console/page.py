@@ -7,6 +7,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -80,6 +81,16 @@ class Visit:
         """Why, in the person's words."""
         return self.text("reason", limit=REASON_LIMIT)
 
+    @property
+    def own_address(self) -> str:
+        """How others reach us, without a slash at the end: as configured, else as this browser just did."""
+        configured = self.services.public_url
+        return (configured or f"{self.request.url.scheme}://{self.request.headers.get('host', '')}").rstrip("/")
+
+    def unit_of_work(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """One of the visitor's tenant, for a form that computes."""
+        return self.services.db.unit_of_work(self.identity.tenant_id)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
@@ -104,17 +115,20 @@ class Done:
 
 ShowPage = Callable[[Visit, AsyncSession], Awaitable[Page]]
 DoForm = Callable[[Visit, AsyncSession], Awaitable[Done | Page]]
+ComputeForm = Callable[[Visit], Awaitable[Done | Page]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """An address with what it demands. Of a page all permissions of `needs` are demanded."""
+    """An address with what it demands. Of a page all permissions of `needs` are demanded. What `computes` opens its
+    units of work itself, so that none is held while it does."""
 
     path: str
     method: str
     needs: tuple[str, ...]
-    run: ShowPage | DoForm
+    run: Callable[..., Awaitable[Done | Page]]
     pattern: re.Pattern[str]
+    computes: bool = False
 
 
 def shows(path: str, run: ShowPage, *needs: str) -> Route:
@@ -125,6 +139,11 @@ def shows(path: str, run: ShowPage, *needs: str) -> Route:
 def does(path: str, run: DoForm, *needs: str) -> Route:
     """A form that is sent to this address."""
     return Route(path=path, method="POST", needs=needs, run=run, pattern=_pattern(path))
+
+
+def computes(path: str, run: ComputeForm, *needs: str) -> Route:
+    """A form whose answer takes the machine a while."""
+    return Route(path=path, method="POST", needs=needs, run=run, pattern=_pattern(path), computes=True)
 
 
 def _pattern(path: str) -> re.Pattern[str]:

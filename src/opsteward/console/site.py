@@ -27,7 +27,7 @@ from opsteward.console.rendering import render
 from opsteward.console.services import ConsoleServices
 from opsteward.console.stream import Streams, about_of
 from opsteward.core.errors import Conflict, Denied, NotFound, OpsError, Unauthenticated, Unavailable
-from opsteward.core.fair_share import Busy, FairShare, Party
+from opsteward.core.fair_share import Busy, FairShare, Party, current_party
 from opsteward.core.ids import uuid7
 from opsteward.core.log import correlated, correlation_id, get_logger
 
@@ -41,6 +41,8 @@ _FLASH = "opsteward_said"
 _FLASH_LIMIT = 500  # characters
 _AT_ONCE = 8
 _WAITING_LIMIT = 2000
+_COMPUTING_AT_ONCE = 4
+_COMPUTING_WAITING_LIMIT = 20
 _PATIENCE = 30.0  # seconds that a page waits for its turn
 _FIELDS_LIMIT = 2000
 _COMPRESSED_FROM = 1000  # bytes
@@ -66,6 +68,7 @@ class Site:
         self._services = services
         self._routes = routes
         self._turns = FairShare(_AT_ONCE, waiting_limit=_WAITING_LIMIT)
+        self._computing = FairShare(_COMPUTING_AT_ONCE, waiting_limit=_COMPUTING_WAITING_LIMIT)
         self.streams = Streams(services.feed)
 
     def owns(self, scope: Scope) -> bool:
@@ -115,8 +118,10 @@ class Site:
     async def _answer(self, identity: Identity, request: Request) -> Response:
         route, arguments = self._route_of(request)
         try:
-            turn = Party(str(identity.tenant_id), str(identity.operator_id))
-            async with self._turns.of(turn, patience=_PATIENCE):
+            party = Party(str(identity.tenant_id), str(identity.operator_id))
+            current_party.set(party)
+            turns = self._computing if route.computes else self._turns
+            async with turns.of(party, patience=_PATIENCE):
                 if route.method == "GET":
                     return await self._show(
                         route, Visit(services=self._services, identity=identity, request=request, arguments=arguments)
@@ -158,8 +163,9 @@ class Site:
     async def _do(self, route: Route, visit: Visit) -> Response:
         with correlated(correlation_id.get() or str(uuid7())):
             await self._require(route, visit.identity)
-            async with self._services.db.unit_of_work(visit.identity.tenant_id) as session:
-                done = await route.run(visit, session)
+            ready = await route.run(visit) if route.computes else None
+            async with visit.unit_of_work() as session:
+                done = ready or await route.run(visit, session)
                 if isinstance(done, Page):
                     return _page(done, await self._frame(visit, session, done))
         answer = RedirectResponse(done.to, status_code=303)

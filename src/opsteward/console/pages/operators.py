@@ -85,11 +85,8 @@ async def _set_status(visit: Visit, session: AsyncSession) -> Done:
 
 async def _password_link(visit: Visit, session: AsyncSession) -> Page:
     link = await passwords.make_link(session, operator_id=visit.id("operator_id", "operator"), by=visit.identity)
-    request = visit.request
-    own = (visit.services.public_url or f"{request.url.scheme}://{request.headers.get('host', '')}").rstrip("/")
-    return _secret(
-        "A link to set a password", f"{own}/sign-in/password?code={link.secret}", "It works once, for an hour."
-    )
+    address = f"{visit.own_address}/sign-in/password?code={link.secret}"
+    return _secret("A link to set a password", address, "It works once, for an hour.")
 
 
 async def _issue(visit: Visit, session: AsyncSession) -> Page:
@@ -128,7 +125,11 @@ async def _revoke(visit: Visit, session: AsyncSession) -> Done:
 
 
 def _secret(title: str, secret: str, words: str) -> Page:
-    return Page(template="secret.html", title=title, values={"secret": secret, "words": words, "back_to": "/operators"})
+    return Page(
+        template="secret.html",
+        title=title,
+        values={"secret": secret, "words": words, "examples": [], "back_to": "/operators"},
+    )
 
 
 ROUTES: tuple[Route, ...] = (
