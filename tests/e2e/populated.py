@@ -69,5 +69,5 @@ def populate(served: Served) -> list[str]:
         f"/users/{user['id']}", f"/users/{user['id']}/role?role=contractor", f"/access-reviews/{review['id']}",
         f"/sources/own-{tag}", "/sources/generic", f"/sources/generic/bodies/{kept}",
         f"/sources/generic/mapping?body={kept}", f"/systems/{system['id']}", f"/tasks/{task['id']}",
-        company.page, operation,
+        company.page, operation, "/standing-orders/versions/0", "/standing-orders/versions/1",
     ]  # fmt: skip
