@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from opsteward.accounts import sessions as browser_sessions
 from opsteward.accounts.types import Identity
@@ -105,12 +105,22 @@ class Page:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Undo:
+    """A form that takes back what was done: its address, what it sends, and the words of its button."""
+
+    path: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    words: str = "Undo"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Done:
     """A form did its work: where to go, and what is said there; `warns` when a part of it was not done."""
 
     to: str
     words: str
     warns: bool = False
+    undo: Undo | None = None
 
 
 ShowPage = Callable[[Visit, AsyncSession], Awaitable[Page]]
@@ -150,6 +160,11 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(_PLACEHOLDER.sub(r"(?P<\1>[^/]{1,200})", path))
 
 
+def session_secret(request: HTTPConnection) -> str:
+    """What the browser's session is known by; empty without one."""
+    return request.cookies.get(browser_sessions.SESSION_COOKIE, "")
+
+
 def csrf_token(secret: str) -> str:
     """A token of the forms of the session with this secret: only who can read our pages knows it. Each page has another
     one, so that nothing can be learned of it by how well pages are compressed."""
@@ -159,7 +174,7 @@ def csrf_token(secret: str) -> str:
 
 def check_csrf(request: Request, given: str) -> None:
     """Raises Denied for a form that is not of this session's pages."""
-    secret = request.cookies.get(browser_sessions.SESSION_COOKIE, "")
+    secret = session_secret(request)
     found = bytes.fromhex(given) if _CSRF_SHAPE.fullmatch(given) else b""
     mask, masked = found[:_CSRF_BYTES], found[_CSRF_BYTES:]
     if not found or not hmac.compare_digest(_xor(mask, masked), _csrf_key(secret)):

@@ -10,7 +10,7 @@ from opsteward.accounts import operators, passwords, queries
 from opsteward.accounts import tokens as api_tokens
 from opsteward.accounts.permissions import ROLES, SIGNED_IN
 from opsteward.accounts.role_delegation import require_power_over
-from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
 from opsteward.core.errors import Denied, Invalid
 
 _TOKENS_SHOWN = 100
@@ -80,7 +80,9 @@ async def _set_status(visit: Visit, session: AsyncSession) -> Done:
         actor=visit.identity.actor,
         by=visit.identity,
     )
-    return Done(to="/operators", words=f"{changed.name} is {changed.status}")
+    back = "inactive" if changed.status == "active" else "active"
+    undo = Undo(path=f"/operators/{changed.id}/status", fields={"status": back})
+    return Done(to="/operators", words=f"{changed.name} is {changed.status}", undo=undo)
 
 
 async def _password_link(visit: Visit, session: AsyncSession) -> Page:
