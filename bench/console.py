@@ -6,7 +6,8 @@
 - 1,000 open pages and 400 page views at once (`bench.console_load`).
 - What people come for, in clicks and seconds (`bench.console_tasks`).
 
-`--only` takes some of pages, load, tasks; `--usual` leaves the large installation out. It says what it is doing, and
+`--only` takes some of pages, load, tasks, or none; `--usual` leaves the large installation out; `--screenshots FOLDER`
+takes every page as pictures. It says what it is doing, and
 takes under five minutes. Limit: the browser, the server and its database share the machine, so on one that does other
 things the figures are upper bounds; the load average stands beside them.
 """
@@ -19,6 +20,7 @@ import os
 import shutil
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import psutil
@@ -26,7 +28,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from rich.console import Console
 from rich.table import Table
 
-from bench import console_load, console_tasks
+from bench import console_load, console_screenshots, console_tasks
 from bench.console_population import Population, populate, populate_large
 from bench.instance import Instance, quantile, running, settle, temporary_folder
 from opsteward.console.routes import ROUTES
@@ -133,7 +135,7 @@ def sign_in(url: str, token: str) -> str:
     return answer.cookies["opsteward_session"]
 
 
-async def measure(instance: Instance, population: Population, parts: list[str]) -> None:
+async def measure(instance: Instance, population: Population, parts: list[str], pictures: Path | None) -> None:
     """What was asked for, of an instance that is filled."""
     url, token = instance.client.url, (instance.home / "token").read_text()
     cookie = sign_in(url, token)
@@ -147,6 +149,10 @@ async def measure(instance: Instance, population: Population, parts: list[str]) 
             times = await asyncio.to_thread(ask, url, cookie, paths)
             say("each page, in Chromium")
             console.print(report(times, await look(browser, url, cookie, paths)))
+        if pictures is not None:
+            say("a picture of each page at three sizes, light and dark")
+            wide = await console_screenshots.take(browser, url, cookie, paths_of(population), pictures)
+            say(f"wider than the window: {', '.join(wide) or 'none'}")
         if "tasks" in parts:
             say("what people come for, and a search as it is typed")
             console.print(await console_tasks.measure(browser, instance, cookie, population))
@@ -159,9 +165,12 @@ async def measure(instance: Instance, population: Population, parts: list[str]) 
 def main() -> None:
     """Start an instance, fill it, measure, and print the tables."""
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    arguments.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    arguments.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS))
     arguments.add_argument("--usual", action="store_true", help="without the large installation")
+    arguments.add_argument("--screenshots", type=Path, metavar="FOLDER", help="every page as pictures, into here")
     given = arguments.parse_args()
+    if given.screenshots is not None:
+        given.screenshots.mkdir(parents=True, exist_ok=True)
     with temporary_folder() as folder:
         with running(folder / "home"):
             pass  # the first start makes the database; the second is the usual one
@@ -175,7 +184,7 @@ def main() -> None:
                 populate_large(instance.home, f"{instance.client.url}/livez")
             with httpx.Client(base_url=instance.client.url, headers=headers, timeout=60) as api:
                 population = populate(instance.home, api)
-            asyncio.run(measure(instance, population, given.only))
+            asyncio.run(measure(instance, population, given.only, given.screenshots))
     say(f"load average of the last five minutes: {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores")
 
 

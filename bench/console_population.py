@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -77,6 +78,7 @@ def populate(home: Path, api: httpx.Client) -> Population:
     opened = [_post(api, "/api/v1/events", _event(*one))["events"][0]["incident_id"] for one in TROUBLES]
     _post(api, f"/api/v1/incidents/{opened[5]}/resolve", {"reason": "rebuilt by hand"})
     _post(api, f"/api/v1/incidents/{opened[3]}/acknowledge", {})
+    kept = _sources(api)
     schedule = {"name": "nightly echo", "cron": "0 3 * * *", "task": {"task_type": "opsteward.echo"}}
     _post(api, "/api/v1/schedules", schedule)
     review = _post(api, "/api/v1/access-reviews", {"name": "Autumn review"})["id"]
@@ -98,8 +100,40 @@ def populate(home: Path, api: httpx.Client) -> Population:
             "user": f"/users/{user}",
             "role of a user": f"/users/{user}/role?role=premium_user",
             "review": f"/access-reviews/{review}",
+            "source": "/sources/mill-controller",
+            "body of a source": f"/sources/mill-controller/bodies/{kept}",
+            "mapping of a source": f"/sources/mill-controller/mapping?body={kept}",
+            "version of the standing orders": "/standing-orders/versions/1",
         }
     )
+
+
+def _sources(api: httpx.Client) -> str:
+    """Bodies of known and of unknown form, an application, heartbeats and a route; gives the id of a kept body."""
+    alert = {
+        "status": "firing",
+        "labels": {"alertname": "DiskWillFill", "severity": "warning", "instance": "db-1:9100"},
+    }
+    _post(api, "/api/v1/intake/alertmanager", {"alerts": [alert]})
+    _post(api, "/api/v1/intake/grafana", {"title": "Checkout is slow", "state": "alerting", "ruleId": 7})
+    api.post("/api/v1/intake/github", content=b"[" * 200, headers={"Content-Type": "application/json"})  # refused
+    _post(api, "/api/v1/sources", {"slug": "mill-controller", "title": "Mill controller"})
+    for number in range(3):
+        alarm = {"alarm": {"label": f"Bearing {number} is hot", "grade": "red", "id": number}, "plant": "north"}
+        _post(api, "/api/v1/intake/mill-controller", alarm)
+    for name in ("nightly-backup", "invoice-run", "certificate-renewal"):
+        made = _post(api, "/api/v1/heartbeats", {"name": name, "period": 86_400})
+    api.get(f"/ping/{made['key']}").raise_for_status()
+    for name in ("checkout", "shop-frontend"):
+        _post(api, "/api/v1/sentry-projects", {"name": name})
+    route = {"urls": ["json://127.0.0.1:9/x"], "operator": "admin"}
+    api.put("/api/v1/notifications/routes/admin-phone", json=route).raise_for_status()
+    turns = {"name": "primary", "participants": ["admin"], "starts_on": "2026-01-01"}
+    api.put("/api/v1/oncall/schedules/operations", json={"rotations": [turns]}).raise_for_status()
+    until = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
+    quiet = {"matchers": ['source="reports"'], "reason": "the report server moves", "ends_at": until}
+    _post(api, "/api/v1/silences", quiet)
+    return str(api.get("/api/v1/sources/mill-controller/bodies").raise_for_status().json()["items"][0]["id"])
 
 
 def populate_large(home: Path, alive: str) -> None:
@@ -209,13 +243,14 @@ from opsteward.tenants t, generate_series(1, 40) n where t.name = 'default'
 _REPAIRED = (
     """
     insert into opsteward.incidents (id, tenant_id, number, title, status, category, severity, source, system_id,
-        event_count, opened_at, last_event_at, resolved_at, resolved_by, resolution)
+        event_count, opened_at, last_event_at, resolved_at, resolved_by, resolution, reopened, labels,
+        flapping)
     select %(incident)s, t.id,
         (select coalesce(max(number), 0) + 1 from opsteward.incidents i where i.tenant_id = t.id),
         'PoolExhausted: no database connection left for checkout', 'resolved', 'system_error', 'high', 'shop',
         %(system)s, 37, now() - interval '9 hours', now() - interval '8 hours 58 minutes',
         now() - interval '8 hours 57 minutes', 'agent:troubleshooting',
-        'Proven healthy after restarting the pool: 3 of 3 checks pass, orders flow again'
+        'Proven healthy after restarting the pool: 3 of 3 checks pass, orders flow again', 0, '{}', false
     from opsteward.tenants t where t.name = 'default'
     """,
     """
@@ -286,13 +321,14 @@ _LARGE = (
     """,
     """
     insert into opsteward.incidents (id, tenant_id, number, title, status, category, severity, source, event_count,
-        opened_at, last_event_at, resolved_at, resolved_by, resolution)
+        opened_at, last_event_at, resolved_at, resolved_by, resolution, reopened, labels,
+        flapping)
     select gen_random_uuid(), t.id, last.number + n, 'Error ' || n || ': something failed on node-' || n %% 700,
         case when n %% 50 = 0 then 'open' else 'resolved' end, 'system_error',
         (array['low','medium','high'])[1 + n %% 3], 'node-' || n %% 700, 1 + n %% 5000,
         now() - (10000 - n) * interval '5 minutes', now() - (10000 - n) * interval '5 minutes',
         case when n %% 50 = 0 then null else now() - (10000 - n) * interval '5 minutes' + interval '4 minutes' end,
-        'system:bench', case when n %% 50 = 0 then null else 'Proven healthy' end
+        'system:bench', case when n %% 50 = 0 then null else 'Proven healthy' end, 0, '{}', false
     from opsteward.tenants t, generate_series(1, %(incidents)s) n,
         lateral (select coalesce(max(number), 0) as number from opsteward.incidents i where i.tenant_id = t.id) last
     where t.name = 'default'

@@ -56,6 +56,10 @@ def populate(served: Served) -> list[str]:
         task = post("tasks", task_type="opsteward.echo", delay=3600)
         post("schedules", name=f"nightly {tag}", cron="0 3 * * *", task={"task_type": "opsteward.echo"})
         post("heartbeats", name=f"backup-{tag}", period=3600)
+        post("intake/generic", strange={"name": f"press {tag}"})
+        post("sources", slug=f"own-{tag}", title=f"Mill {tag}", shapes=[{"title": "alarm.label"}])
+        kept = api.get("/api/v1/sources/generic/bodies").json()["items"][0]["id"]
+        post("sentry-projects", name=f"shop {tag}")
     company = Company(served)
     with browser(served) as one:
         operation = begin(one, company, "plan")
@@ -63,5 +67,7 @@ def populate(served: Served) -> list[str]:
     return [
         f"/incidents/{opened['incident_id']}", f"/incidents/{closed['incident_id']}", f"/approvals/{waits['id']}",
         f"/users/{user['id']}", f"/users/{user['id']}/role?role=contractor", f"/access-reviews/{review['id']}",
-        f"/systems/{system['id']}", f"/tasks/{task['id']}", company.page, operation,
+        f"/sources/own-{tag}", "/sources/generic", f"/sources/generic/bodies/{kept}",
+        f"/sources/generic/mapping?body={kept}", f"/systems/{system['id']}", f"/tasks/{task['id']}",
+        company.page, operation, "/standing-orders/versions/0", "/standing-orders/versions/1",
     ]  # fmt: skip

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from functools import partial
 
 from opsteward.accounts import queries, sessions, tenants, tokens
 from opsteward.accounts.webhooks import Webhooks
@@ -162,6 +163,8 @@ def api_services_of(services: Services, readiness: Callable[[], dict[str, bool]]
 
 def console_services_of(services: Services, readiness: Callable[[], dict[str, bool]]) -> ConsoleServices:
     """What the console's pages work with."""
+    from opsteward.api.rest.sources import parsed_body
+
     return ConsoleServices(
         settings=services.settings.groups(),
         public_url=services.settings.api.public_url,
@@ -189,6 +192,8 @@ def console_services_of(services: Services, readiness: Callable[[], dict[str, bo
         enrollments=services.enrollments,
         witnesses=services.witnesses,
         audit_key=services.box.audit_key(),
+        read_body=partial(parsed_body, max_depth=services.settings.api.max_json_depth),
+        events_limit=services.settings.api.max_events_per_request,
         readiness=readiness,
     )
 

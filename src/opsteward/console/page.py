@@ -7,13 +7,14 @@ import hmac
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from opsteward.accounts import sessions as browser_sessions
 from opsteward.accounts.types import Identity
@@ -80,6 +81,16 @@ class Visit:
         """Why, in the person's words."""
         return self.text("reason", limit=REASON_LIMIT)
 
+    @property
+    def own_address(self) -> str:
+        """How others reach us, without a slash at the end: as configured, else as this browser just did."""
+        configured = self.services.public_url
+        return (configured or f"{self.request.url.scheme}://{self.request.headers.get('host', '')}").rstrip("/")
+
+    def unit_of_work(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """One of the visitor's tenant, for a form that computes."""
+        return self.services.db.unit_of_work(self.identity.tenant_id)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
@@ -94,27 +105,40 @@ class Page:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Undo:
+    """A form that takes back what was done: its address, what it sends, and the words of its button."""
+
+    path: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    words: str = "Undo"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Done:
     """A form did its work: where to go, and what is said there; `warns` when a part of it was not done."""
 
     to: str
     words: str
     warns: bool = False
+    undo: Undo | None = None
 
 
 ShowPage = Callable[[Visit, AsyncSession], Awaitable[Page]]
 DoForm = Callable[[Visit, AsyncSession], Awaitable[Done | Page]]
+ComputeForm = Callable[[Visit], Awaitable[Done | Page]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """An address with what it demands. Of a page all permissions of `needs` are demanded."""
+    """An address with what it demands. Of a page all permissions of `needs` are demanded. What `computes` opens its
+    units of work itself, so that none is held while it does."""
 
     path: str
     method: str
     needs: tuple[str, ...]
-    run: ShowPage | DoForm
+    run: Callable[..., Awaitable[Done | Page]]
     pattern: re.Pattern[str]
+    computes: bool = False
 
 
 def shows(path: str, run: ShowPage, *needs: str) -> Route:
@@ -127,8 +151,18 @@ def does(path: str, run: DoForm, *needs: str) -> Route:
     return Route(path=path, method="POST", needs=needs, run=run, pattern=_pattern(path))
 
 
+def computes(path: str, run: ComputeForm, *needs: str) -> Route:
+    """A form whose answer takes the machine a while."""
+    return Route(path=path, method="POST", needs=needs, run=run, pattern=_pattern(path), computes=True)
+
+
 def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(_PLACEHOLDER.sub(r"(?P<\1>[^/]{1,200})", path))
+
+
+def session_secret(request: HTTPConnection) -> str:
+    """What the browser's session is known by; empty without one."""
+    return request.cookies.get(browser_sessions.SESSION_COOKIE, "")
 
 
 def csrf_token(secret: str) -> str:
@@ -140,7 +174,7 @@ def csrf_token(secret: str) -> str:
 
 def check_csrf(request: Request, given: str) -> None:
     """Raises Denied for a form that is not of this session's pages."""
-    secret = request.cookies.get(browser_sessions.SESSION_COOKIE, "")
+    secret = session_secret(request)
     found = bytes.fromhex(given) if _CSRF_SHAPE.fullmatch(given) else b""
     mask, masked = found[:_CSRF_BYTES], found[_CSRF_BYTES:]
     if not found or not hmac.compare_digest(_xor(mask, masked), _csrf_key(secret)):

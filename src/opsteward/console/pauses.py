@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts import queries
 from opsteward.accounts.types import Identity
-from opsteward.console.page import Done, Route, Visit, does
+from opsteward.console.page import Done, Route, Undo, Visit, does
 from opsteward.console.services import ConsoleServices
 from opsteward.console.wording import actor_in_words, pause_in_words
 from opsteward.core.errors import Invalid
@@ -70,7 +70,8 @@ async def _pause(visit: Visit, session: AsyncSession) -> Done:
         await controls.pause_everything(visit.services.db, reason=visit.reason, actor=me.actor, home=me.tenant_id)
     else:
         await controls.pause(session, scope=scope, target=target, reason=visit.reason, actor=me.actor)
-    return Done(to="/", words=f"{pause_in_words(scope, target)} is paused")
+    undo = Undo(path="/console/resume", fields={"what": f"{scope}:{target}"}, words="Resume")
+    return Done(to="/", words=f"{pause_in_words(scope, target)} is paused", undo=undo)
 
 
 async def _resume(visit: Visit, session: AsyncSession) -> Done:
@@ -80,7 +81,8 @@ async def _resume(visit: Visit, session: AsyncSession) -> Done:
         await controls.resume_everything(visit.services.db, actor=me.actor, home=me.tenant_id)
     else:
         await controls.resume(session, scope=scope, target=target, actor=me.actor)
-    return Done(to="/", words=f"{pause_in_words(scope, target)} goes on")
+    undo = Undo(path="/console/pause", fields={"what": f"{scope}:{target}"}, words="Pause again")
+    return Done(to="/", words=f"{pause_in_words(scope, target)} goes on", undo=undo)
 
 
 def _given(visit: Visit) -> tuple[str, str]:

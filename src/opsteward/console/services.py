@@ -13,6 +13,7 @@ from opsteward.console.kept_shares import KeptShares
 from opsteward.contracts.registry import Registry
 from opsteward.core.db import Database
 from opsteward.core.feed import Feed
+from opsteward.core.json_types import Json
 from opsteward.core.settings import SettingsGroup
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.users.service import Users
@@ -34,7 +35,8 @@ from opsteward.troubleshooting.service import Sessions
 
 @dataclass(kw_only=True)
 class ConsoleServices:
-    """`readiness` gives the parts of the process that are up, by name; `audit_key` keys the audit log's chain."""
+    """`readiness` gives the parts of the process that are up, by name; `audit_key` keys the audit log's chain.
+    `read_body` reads a body of this content type as the intake does, and blocks; `events_limit` is that of one body."""
 
     settings: Sequence[SettingsGroup]
     public_url: str | None
@@ -63,6 +65,8 @@ class ConsoleServices:
     enrollments: Enrollments
     witnesses: Witnesses
     audit_key: bytes
+    read_body: Callable[[bytes, str], Json]
+    events_limit: int
     readiness: Callable[[], dict[str, bool]]
 
     @cached_property

@@ -5,8 +5,6 @@ Every page and form runs in one unit of work of its tenant, with the rights that
 
 from __future__ import annotations
 
-import base64
-import binascii
 import gzip
 from collections.abc import Sequence
 from typing import Any
@@ -19,15 +17,15 @@ from starlette.types import Receive, Scope, Send
 from opsteward.accounts import permission_denials
 from opsteward.accounts import sessions as browser_sessions
 from opsteward.accounts.types import Identity
-from opsteward.console import assets
+from opsteward.console import assets, flash
 from opsteward.console.navigation import read_waiting, rooms_of
-from opsteward.console.page import CSRF_FIELD, Done, Page, Route, Visit, check_csrf, csrf_token
+from opsteward.console.page import CSRF_FIELD, Page, Route, Visit, check_csrf, csrf_token, session_secret
 from opsteward.console.pauses import read_pauses
 from opsteward.console.rendering import render
 from opsteward.console.services import ConsoleServices
 from opsteward.console.stream import Streams, about_of
 from opsteward.core.errors import Conflict, Denied, NotFound, OpsError, Unauthenticated, Unavailable
-from opsteward.core.fair_share import Busy, FairShare, Party
+from opsteward.core.fair_share import Busy, FairShare, Party, current_party
 from opsteward.core.ids import uuid7
 from opsteward.core.log import correlated, correlation_id, get_logger
 
@@ -37,10 +35,10 @@ STREAM = "/console/stream"
 _SAFE = frozenset({"GET", "HEAD"})
 #: What begins so is the API's to answer, found or not.
 _OTHERS = ("/api/", "/agent/", "/scim/", "/webhook/", "/sign-", "/metrics", "/ws", "/health", "/live", "/ready")
-_FLASH = "opsteward_said"
-_FLASH_LIMIT = 500  # characters
 _AT_ONCE = 8
 _WAITING_LIMIT = 2000
+_COMPUTING_AT_ONCE = 4
+_COMPUTING_WAITING_LIMIT = 20
 _PATIENCE = 30.0  # seconds that a page waits for its turn
 _FIELDS_LIMIT = 2000
 _COMPRESSED_FROM = 1000  # bytes
@@ -66,6 +64,7 @@ class Site:
         self._services = services
         self._routes = routes
         self._turns = FairShare(_AT_ONCE, waiting_limit=_WAITING_LIMIT)
+        self._computing = FairShare(_COMPUTING_AT_ONCE, waiting_limit=_COMPUTING_WAITING_LIMIT)
         self.streams = Streams(services.feed)
 
     def owns(self, scope: Scope) -> bool:
@@ -85,7 +84,7 @@ class Site:
         try:
             if not _is_asked_by_us(request):
                 raise Denied("another site's page asks for this", remedy="open this page by its own address")
-            identity = await browser_sessions.identify(self._services.db, secret=_secret(request))
+            identity = await browser_sessions.identify(self._services.db, secret=session_secret(request))
             if scope["path"] == STREAM:
                 await self._stream(identity, request, receive, send)
                 return
@@ -115,8 +114,10 @@ class Site:
     async def _answer(self, identity: Identity, request: Request) -> Response:
         route, arguments = self._route_of(request)
         try:
-            turn = Party(str(identity.tenant_id), str(identity.operator_id))
-            async with self._turns.of(turn, patience=_PATIENCE):
+            party = Party(str(identity.tenant_id), str(identity.operator_id))
+            current_party.set(party)
+            turns = self._computing if route.computes else self._turns
+            async with turns.of(party, patience=_PATIENCE):
                 if route.method == "GET":
                     return await self._show(
                         route, Visit(services=self._services, identity=identity, request=request, arguments=arguments)
@@ -158,12 +159,13 @@ class Site:
     async def _do(self, route: Route, visit: Visit) -> Response:
         with correlated(correlation_id.get() or str(uuid7())):
             await self._require(route, visit.identity)
-            async with self._services.db.unit_of_work(visit.identity.tenant_id) as session:
-                done = await route.run(visit, session)
+            ready = await route.run(visit) if route.computes else None
+            async with visit.unit_of_work() as session:
+                done = ready or await route.run(visit, session)
                 if isinstance(done, Page):
                     return _page(done, await self._frame(visit, session, done))
         answer = RedirectResponse(done.to, status_code=303)
-        _say(answer, done, secure=visit.request.url.scheme == "https")
+        flash.say(visit.request, answer, done)
         return answer
 
     async def _frame(self, visit: Visit, session: Any, page: Page) -> dict[str, Any]:
@@ -184,13 +186,11 @@ class _WrongMethod(Exception):
 
 def frame_of(request: Request, me: Identity | None, **given: Any) -> dict[str, Any]:
     """What every page's frame shows."""
-    said, warns = _said(request)
     frame: dict[str, Any] = {"rooms": [], "pauses": [], "about": "", "position": "", "me": me}
     return {
         **frame,
-        "said": said,
-        "said_warns": warns,
-        "csrf": csrf_token(_secret(request)),
+        "said": flash.said(request),
+        "csrf": csrf_token(session_secret(request)),
         "path": request.scope["path"],
         "here": str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""),
         **given,
@@ -201,7 +201,7 @@ def _page(page: Page, frame: dict[str, Any]) -> Response:
     html = render(page.template, title=page.title, **{**frame, **page.values})
     response = HTMLResponse(html, status_code=page.status)
     if frame["said"]:
-        response.delete_cookie(_FLASH, path="/")
+        flash.forget(response)
     return response
 
 
@@ -243,10 +243,6 @@ def _apology(error: OpsError, request: Request, me: Identity | None, *, status: 
     return HTMLResponse(html, status_code=status, headers=headers)
 
 
-def _secret(request: Request) -> str:
-    return request.cookies.get(browser_sessions.SESSION_COOKIE, "")
-
-
 def _is_asked_by_us(connection: HTTPConnection) -> bool:
     """What may change something must name our origin; the rest must not name another."""
     origin = connection.headers.get("origin")
@@ -264,18 +260,3 @@ async def _form_of(request: Request) -> dict[str, str]:
         return dict(parse_qsl(body, keep_blank_values=True, max_num_fields=_FIELDS_LIMIT))
     except ValueError:
         raise Conflict("the form has too many fields", remedy="send fewer at once") from None
-
-
-def _say(answer: Response, done: Done, *, secure: bool) -> None:
-    """What was done is said on the next page: it rides there in a cookie that is taken away when it was shown."""
-    packed = base64.urlsafe_b64encode(f"{int(done.warns)}{done.words[:_FLASH_LIMIT]}".encode()).decode()
-    answer.set_cookie(_FLASH, packed, max_age=60, httponly=True, samesite="strict", path="/", secure=secure)
-
-
-def _said(request: Request) -> tuple[str, bool]:
-    """What is said, and whether it warns."""
-    try:
-        told = base64.urlsafe_b64decode(request.cookies.get(_FLASH, "").encode()).decode()
-    except (binascii.Error, ValueError):
-        told = ""
-    return told[1 : _FLASH_LIMIT + 1], told.startswith("1")

@@ -19,11 +19,10 @@ from opsteward.api.routes import Routes
 from opsteward.contracts.source import Shape
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
-from opsteward.core.computing import compute
 from opsteward.core.errors import Invalid, Malformed
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.events.sources.catalogue import all_sources
-from opsteward.events.sources.mapping import preview
+from opsteward.events.sources.own_forms import tried
 from opsteward.events.sources.own_sources import KnownSource, SourceSettings
 from opsteward.events.sources.taking import Received, TakenFromSource
 from opsteward.events.sources.tallies import Tally, counts
@@ -33,7 +32,6 @@ from opsteward.events.sources.values import instant_of
 router = Routes(tags=["sources"])
 
 _NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
-_PREVIEW_SECONDS = 1.0  # of a processor
 _FORM = "application/x-www-form-urlencoded"
 _ANY_BODY: dict[str, Any] = {
     "requestBody": {
@@ -189,9 +187,7 @@ async def preview_mapping(
     """The first 20 events; nothing is stored. With `shapes` a mapping of one's own is tried, in JMESPath."""
     async with services.db.unit_of_work(identity.tenant_id) as session:  # done with before the computing begins
         known = await services.own_sources.known(session, body.source)
-    own = known.settings.shapes if body.shapes is None else tuple(body.shapes)
-    mapping = known.mapping.model_copy(update={"shapes": own}) if own else known.mapping
-    reading = await compute(_PREVIEW_SECONDS, preview, mapping, body.body, body.headers)
+    reading = await tried(known, body.body, body.headers, shapes=body.shapes)
     return MappingPreview(
         shape=reading.shape,
         left_out=reading.left_out,

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.agents import metric_history
 from opsteward.agents.types import CHANGED, AgentInfo, AgentStatus, Desired, ProcessInfo
 from opsteward.console.charts import FIGURES, Course
-from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
 from opsteward.console.wording import counted
 from opsteward.core.clock import now
 from opsteward.core.errors import NotFound
@@ -24,6 +24,7 @@ _ORDERS = {
     "restart": ("Restart", "restart_alt", "is started anew"),
     "stop": ("Stop", "block", "is stopped"),
 }
+_UNDONE_BY = {"start": "stop", "stop": "start", "pause": "resume", "resume": "pause"}
 _MAKE_SENSE = {
     Desired.RUNNING: ("pause", "restart", "stop"),
     Desired.PAUSED: ("resume", "restart", "stop"),
@@ -96,7 +97,8 @@ async def _order(visit: Visit, session: AsyncSession) -> Done:
     agent = await visit.services.agents.order(
         session, agent_id=visit.id("agent_id", "agent"), order=order, actor=visit.identity.actor
     )
-    return Done(to="/agents", words=f"{agent.name} {_ORDERS[order][2]}")
+    undo = Undo(path=f"/agents/{agent.id}/{_UNDONE_BY[order]}") if order in _UNDONE_BY else None
+    return Done(to="/agents", words=f"{agent.name} {_ORDERS[order][2]}", undo=undo)
 
 
 ROUTES: tuple[Route, ...] = (

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.actions.approval_types import BULK_LIMIT, ToDecide
+from opsteward.actions.approvals import Verdict
 from opsteward.console.actions import ApprovalRow
+from opsteward.console.addresses import id_of
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.core.errors import Invalid
 
 _PAGE = 30
+_HASH = 64  # digits
+_TOLD = 3  # of those that could not be decided
+_VERDICTS: dict[str, Verdict] = {"approve": "approve", "refuse": "refuse"}
+#: What the name of a field begins with that chooses an approval; its id follows, and the value is its plan's hash.
+PICK = "pick-"
 STATUSES = {
     "pending": "waiting",
     "approved": "approved",
@@ -37,6 +45,7 @@ async def inbox(visit: Visit, session: AsyncSession) -> Page:
         title="Approvals",
         about=("action",),
         values={
+            "may_pick": status == "pending" and len(found) > 1 and visit.identity.may("approvals.decide"),
             "rows": [ApprovalRow.of(one, names, visit.identity) for one in found[:_PAGE]],
             "status": status,
             "choices": [(name, words, visit.address(status=name)) for name, words in STATUSES.items()],
@@ -56,10 +65,34 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
     return Page(template="approval.html", title=f"Approve {approval.action}", values={"row": row}, about=("action",))
 
 
-async def _approve(visit: Visit, session: AsyncSession) -> Done:
-    plan_hash = visit.text("plan_hash", limit=64)
-    if len(plan_hash) != 64:
+async def _decide(visit: Visit, session: AsyncSession) -> Done:
+    """Of many, each for exactly the plan that was shown."""
+    picked = {name.removeprefix(PICK): plan for name, plan in visit.form.items() if name.startswith(PICK)}
+    verdict = _VERDICTS.get(visit.text("verdict"))
+    if verdict is None:
+        raise Invalid.field("verdict", "is none", "press one of the two buttons")
+    if not 0 < len(picked) <= BULK_LIMIT:
+        raise Invalid.field("selection", f"holds {len(picked)} approvals", f"select 1 to {BULK_LIMIT} of them")
+    items = [ToDecide(id=id_of(one, "approval"), plan_hash=_plan_hash(plan)) for one, plan in picked.items()]
+    done = await visit.services.approvals.decide(
+        session, verdict=verdict, items=items, by=visit.identity, reason=visit.reason or None
+    )
+    words = f"{done.decided} {'approved' if verdict == 'approve' else 'refused'}"
+    left = [f"{one.what or 'one that is gone'}: {one.detail}" for one in done.items if one.detail]
+    if left:
+        words += f", {done.not_decided} not. {'; '.join(left[:_TOLD])}"
+        words += f"; and {len(left) - _TOLD} more" if len(left) > _TOLD else ""
+    return Done(to="/approvals", words=words, warns=bool(left))
+
+
+def _plan_hash(given: str) -> str:
+    if len(given) != _HASH:
         raise Invalid.field("plan_hash", "is no hash of a plan", "load the page again")
+    return given
+
+
+async def _approve(visit: Visit, session: AsyncSession) -> Done:
+    plan_hash = _plan_hash(visit.text("plan_hash", limit=_HASH))
     await visit.services.action_service.approve(
         session,
         approval_id=visit.id("approval_id", "approval"),
@@ -88,6 +121,7 @@ def _back(visit: Visit) -> str:
 ROUTES: tuple[Route, ...] = (
     shows("/approvals", inbox, "approvals.read"),
     shows("/approvals/{approval_id}", one, "approvals.read"),
+    does("/approvals/decide", _decide, "approvals.decide"),
     does("/approvals/{approval_id}/approve", _approve, "approvals.decide"),
     does("/approvals/{approval_id}/refuse", _refuse, "approvals.decide"),
 )

@@ -14,7 +14,7 @@ from opsteward.console.addresses import here_or, is_id
 from opsteward.console.charts import heights
 from opsteward.console.milestones import milestones
 from opsteward.console.names import Names
-from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
 from opsteward.core.errors import Invalid
 from opsteward.events import timeline
 from opsteward.events.incident_handling import Handling, Verb
@@ -149,11 +149,13 @@ async def _acknowledge(visit: Visit, session: AsyncSession) -> Done:
 async def _assign(visit: Visit, session: AsyncSession) -> Done:
     incident_id = visit.id("incident_id", "incident")
     to = visit.text("to", limit=320) or None
+    before = (await visit.services.incidents.get(session, incident_id=incident_id)).assigned_to
     found = await Handling(visit.services.incidents).assign(
         session, incident_id=incident_id, to=to, by=visit.identity, reason=visit.reason
     )
     name = found.assigned_to.name if found.assigned_to else "nobody"
-    return Done(to=f"/incidents/{incident_id}", words=f"Assigned to {name}")
+    undo = Undo(path=f"/incidents/{incident_id}/assign", fields={"to": before.name if before else ""})
+    return Done(to=f"/incidents/{incident_id}", words=f"Assigned to {name}", undo=undo)
 
 
 async def _comment(visit: Visit, session: AsyncSession) -> Done:
@@ -194,7 +196,8 @@ async def _resolve(visit: Visit, session: AsyncSession) -> Done:
     await visit.services.incidents.resolve_by_hand(
         session, incident_id=incident_id, by=visit.identity, reason=visit.reason
     )
-    return Done(to=f"/incidents/{incident_id}", words="Resolved")
+    undo = Undo(path=f"/incidents/{incident_id}/reopen", fields={"reason": "resolved by mistake"})
+    return Done(to=f"/incidents/{incident_id}", words="Resolved", undo=undo)
 
 
 async def _troubleshoot(visit: Visit, session: AsyncSession) -> Done:

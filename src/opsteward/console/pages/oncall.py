@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts import queries as accounts
-from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
 from opsteward.oncall import policies, schedules
+from opsteward.oncall.routes import NewRoute
+from opsteward.oncall.types import Begins, RouteView
 
 _NOTICES = 15
 
@@ -38,6 +41,34 @@ async def oncall(visit: Visit, session: AsyncSession) -> Page:
             "may_notify": me.may("notifications.write"),
         },
     )
+
+
+def unproven(routes: Sequence[RouteView]) -> RouteView | None:
+    """The first of the routes, if none of them has ever been seen to deliver."""
+    return None if any(one.last_status == "sent" for one in routes) else next(iter(routes), None)
+
+
+async def _save_route(visit: Visit, session: AsyncSession) -> Done:
+    """A route of this name, made or changed; without addresses, those that it has stay."""
+    begins: dict[str, Begins] = {"opened": "opened", "escalated": "escalated"}
+    saved = await visit.services.oncall.routes.save(
+        session,
+        new=NewRoute(
+            name=visit.text("name", limit=100, required=True),
+            urls=visit.text("urls", limit=20_000).split() or None,
+            operator=visit.text("operator", limit=320) or None,
+            matchers=[line.strip() for line in visit.text("matchers", limit=10_000).splitlines() if line.strip()],
+            begins=begins.get(visit.text("begins"), "escalated"),
+        ),
+        by=visit.identity,
+    )
+    undo = Undo(path=f"/notifications/{saved.id}/test", words="Send a test")
+    return Done(to="/oncall#routes", words=f"{saved.name} is saved; a test shows whether it delivers", undo=undo)
+
+
+async def _remove_route(visit: Visit, session: AsyncSession) -> Done:
+    await visit.services.oncall.routes.remove(session, route_id=visit.id("route_id", "route"), by=visit.identity)
+    return Done(to="/oncall#routes", words="Nobody is told by it any more")
 
 
 async def _override(visit: Visit, session: AsyncSession) -> Done:
@@ -73,5 +104,7 @@ ROUTES: tuple[Route, ...] = (
     shows("/oncall", oncall, "oncall.read"),
     does("/oncall/{schedule_id}/override", _override, "oncall.write"),
     does("/oncall/overrides/{override_id}/remove", _remove_override, "oncall.write"),
+    does("/notifications", _save_route, "notifications.write"),
+    does("/notifications/{route_id}/remove", _remove_route, "notifications.write"),
     does("/notifications/{route_id}/test", _test, "notifications.write"),
 )

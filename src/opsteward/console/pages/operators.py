@@ -10,7 +10,7 @@ from opsteward.accounts import operators, passwords, queries
 from opsteward.accounts import tokens as api_tokens
 from opsteward.accounts.permissions import ROLES, SIGNED_IN
 from opsteward.accounts.role_delegation import require_power_over
-from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
 from opsteward.core.errors import Denied, Invalid
 
 _TOKENS_SHOWN = 100
@@ -80,16 +80,15 @@ async def _set_status(visit: Visit, session: AsyncSession) -> Done:
         actor=visit.identity.actor,
         by=visit.identity,
     )
-    return Done(to="/operators", words=f"{changed.name} is {changed.status}")
+    back = "inactive" if changed.status == "active" else "active"
+    undo = Undo(path=f"/operators/{changed.id}/status", fields={"status": back})
+    return Done(to="/operators", words=f"{changed.name} is {changed.status}", undo=undo)
 
 
 async def _password_link(visit: Visit, session: AsyncSession) -> Page:
     link = await passwords.make_link(session, operator_id=visit.id("operator_id", "operator"), by=visit.identity)
-    request = visit.request
-    own = (visit.services.public_url or f"{request.url.scheme}://{request.headers.get('host', '')}").rstrip("/")
-    return _secret(
-        "A link to set a password", f"{own}/sign-in/password?code={link.secret}", "It works once, for an hour."
-    )
+    address = f"{visit.own_address}/sign-in/password?code={link.secret}"
+    return _secret("A link to set a password", address, "It works once, for an hour.")
 
 
 async def _issue(visit: Visit, session: AsyncSession) -> Page:
@@ -128,7 +127,11 @@ async def _revoke(visit: Visit, session: AsyncSession) -> Done:
 
 
 def _secret(title: str, secret: str, words: str) -> Page:
-    return Page(template="secret.html", title=title, values={"secret": secret, "words": words, "back_to": "/operators"})
+    return Page(
+        template="secret.html",
+        title=title,
+        values={"secret": secret, "words": words, "examples": [], "back_to": "/operators"},
+    )
 
 
 ROUTES: tuple[Route, ...] = (

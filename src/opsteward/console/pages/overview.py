@@ -14,6 +14,7 @@ from opsteward.console.charts import heights
 from opsteward.console.names import Names
 from opsteward.console.navigation import WAITING_LIMIT
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.pages.oncall import unproven
 from opsteward.console.pauses import WRITE, what_can_be_paused
 from opsteward.console.services import ConsoleServices
 from opsteward.console.wording import counted, pause_in_words
@@ -53,6 +54,7 @@ async def overview(visit: Visit, session: AsyncSession) -> Page:
     open_count = await services.incidents.count_open(session)
     headline = await _headline(session, me, len(approvals), open_count, health)
     waiting_users = await enrollment_service.count_waiting(session, most=1000) if me.may("enrollments.read") else 0
+    routes = await services.oncall.routes.read_all(session) if me.may("oncall.read") else []
     return Page(
         template="overview.html",
         title="Overview",
@@ -74,7 +76,9 @@ async def overview(visit: Visit, session: AsyncSession) -> Page:
             "may_lift": me.may("freezes.lift"),
             "parts_down": [name for name, up in sorted(services.readiness().items()) if not up],
             "can_pause": what_can_be_paused(services, me) if me.may(WRITE) else [],
-            "nobody_told": not services.oncall_is_told,
+            "nobody_told": not services.oncall_is_told and not routes,
+            "unproven": unproven(routes) if not services.oncall_is_told else None,
+            "may_notify": me.may("notifications.write"),
             "faulty_orders": await _faulty_orders(services, session) if me.may("standing_orders.read") else [],
         },
     )

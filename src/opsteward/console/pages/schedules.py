@@ -7,7 +7,7 @@ import json
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.named_actors import Said, with_actors
-from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
 from opsteward.console.wording import who
 from opsteward.core.errors import Invalid
 from opsteward.tasks.types import SCHEDULES
@@ -51,7 +51,7 @@ async def _create(visit: Visit, session: AsyncSession) -> Done:
         task={"task_type": visit.text("task_type", limit=100, required=True), "params": parameters},
         actor=visit.identity.actor,
     )
-    return Done(to="/schedules", words=f"{made.name} is scheduled")
+    return Done(to="/schedules", words=f"{made.name} is scheduled", undo=Undo(path=f"/schedules/{made.id}/remove"))
 
 
 async def _pause(visit: Visit, session: AsyncSession) -> Done:
@@ -66,7 +66,8 @@ async def _set(visit: Visit, session: AsyncSession, *, paused: bool) -> Done:
     one = await visit.services.schedules.set_paused(
         session, schedule_id=visit.id("schedule_id", "schedule"), paused=paused, actor=visit.identity.actor
     )
-    return Done(to="/schedules", words=f"{one.name} {'is paused' if paused else 'goes on'}")
+    undo = Undo(path=f"/schedules/{one.id}/{'resume' if paused else 'pause'}")
+    return Done(to="/schedules", words=f"{one.name} {'is paused' if paused else 'goes on'}", undo=undo)
 
 
 async def _remove(visit: Visit, session: AsyncSession) -> Done:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
 from opsteward.events.muting.types import SilencePreview
@@ -75,7 +75,8 @@ async def _silence(visit: Visit, session: AsyncSession) -> Done:
         reason=visit.reason,
         by=visit.identity,
     )
-    return Done(to="/silences", words=f"Silenced; {made.muted_incidents} open incidents are kept quiet")
+    words = f"Silenced; {made.muted_incidents} open incidents are kept quiet"
+    return Done(to="/silences", words=words, undo=Undo(path=f"/silences/{made.id}/end"))
 
 
 async def _end(visit: Visit, session: AsyncSession) -> Done:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.actions import RunRow
 from opsteward.console.names import Names
-from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
 from opsteward.console.sync_rows import mapping_rows
 from opsteward.console.system_history import response_times, strips
 from opsteward.console.wording import HEALTH
@@ -135,8 +135,9 @@ async def _start_maintenance(visit: Visit, session: AsyncSession) -> Done:
         reason=visit.text("what", limit=500, required=True),
         ends_at=now() + timedelta(minutes=int(minutes)),
     )
-    await plan_window(session, new=new, actor=visit.identity.actor)
-    return Done(to=f"/systems/{system_id}", words=f"It raises no alerts for {minutes} minutes")
+    window = await plan_window(session, new=new, actor=visit.identity.actor)
+    undo = Undo(path=f"/systems/{system_id}/maintenance/{window.id}/end")
+    return Done(to=f"/systems/{system_id}", words=f"It raises no alerts for {minutes} minutes", undo=undo)
 
 
 async def _end_maintenance(visit: Visit, session: AsyncSession) -> Done:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.enrollment_rows import EnrollmentRow
 from opsteward.console.names import Names
-from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
 from opsteward.console.people import history_of, user_looks
 from opsteward.core.clock import now
 from opsteward.core.errors import Conflict, Invalid
@@ -150,7 +150,9 @@ async def _move(visit: Visit, session: AsyncSession) -> Done:
     await visit.services.users.set_status(
         session, user_id=user.id, status=UserStatus(given), actor=visit.identity.actor, reason=visit.reason
     )
-    return Done(to=f"/users/{user.id}", words=f"{user.username} is {_STEPS[UserStatus(given)][4]}")
+    back = user.status if UserStatus(user.status) in _STEPS and user.status in MOVES[UserStatus(given)] else ""
+    undo = Undo(path=f"/users/{user.id}/status", fields={"status": back}) if back else None
+    return Done(to=f"/users/{user.id}", words=f"{user.username} is {_STEPS[UserStatus(given)][4]}", undo=undo)
 
 
 async def _set_end(visit: Visit, session: AsyncSession) -> Done:
@@ -177,7 +179,7 @@ def _lasts(visit: Visit) -> timedelta | None:
 async def _grant(visit: Visit, session: AsyncSession) -> Done:
     user_id, lasts = visit.id("user_id", "user"), _lasts(visit)
     name = visit.text("name", limit=100, required=True)
-    await entitlements.grant(
+    granted = await entitlements.grant(
         session,
         user_id=user_id,
         kind="system" if visit.text("kind") == "system" else "permission",
@@ -186,7 +188,8 @@ async def _grant(visit: Visit, session: AsyncSession) -> Done:
         reason=visit.reason,
         expires_at=now() + lasts if lasts else None,
     )
-    return Done(to=f"/users/{user_id}", words=f"{name} is granted")
+    undo = Undo(path=f"/users/{user_id}/grants/{granted.id}/revoke")
+    return Done(to=f"/users/{user_id}", words=f"{name} is granted", undo=undo)
 
 
 async def _revoke(visit: Visit, session: AsyncSession) -> Done:

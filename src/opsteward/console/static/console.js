@@ -27,6 +27,7 @@
   // -- what is open, typed or chosen stays so when the page is read again ----------------------------------------
   Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) =>
     !(name === "open" && node.tagName === "DETAILS") && !(node.tagName === "TIME" && name === "title");
+  Idiomorph.defaults.callbacks.beforeNodeRemoved = (node) => node.id !== "said"; // with its button to undo
   Idiomorph.defaults.ignoreActiveValue = true;
   const typing = () => [...main().querySelectorAll("textarea, input:not([type=hidden]), select")].some((field) =>
     field === document.activeElement || (field.form && field.form.dataset.changed));

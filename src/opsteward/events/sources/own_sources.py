@@ -10,13 +10,14 @@ from typing import Annotated
 from uuid import UUID
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.contracts.source import Shape, Signature, SourceMapping
 from opsteward.core.clock import now
 from opsteward.core.crypto import SecretBox
 from opsteward.core.db import tenant_of
+from opsteward.core.error_words import problems_of
 from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.events.models import SourceSettingsRow
 from opsteward.events.sources.catalogue import is_shipped, is_source_name, slug_of, source_named
@@ -134,9 +135,7 @@ class OwnSources:
     ) -> KnownSource:
         slug = row.slug
         given = {key: value for key, value in changes.items() if key != "secret"}
-        settings = SourceSettings.model_validate(
-            {key: value for key, value in ({**row.settings, **given}).items() if value is not None}
-        )
+        settings = _checked({key: value for key, value in ({**row.settings, **given}).items() if value is not None})
         check(SourceMapping(slug=slug, title=slug, shapes=settings.shapes))
         row.settings = settings.model_dump(mode="json", exclude_defaults=True)
         if "secret" in changes:
@@ -192,6 +191,13 @@ class OwnSources:
         await audit.record(
             session, actor=actor, verb=verb, object_type="source", object_id=slug, detail={"changed": fields}
         )
+
+
+def _checked(given: Mapping[str, object]) -> SourceSettings:
+    try:
+        return SourceSettings.model_validate(given)
+    except ValidationError as error:
+        raise Invalid(problems=problems_of(error.errors(include_url=False), given=given)) from None
 
 
 def _rows(session: AsyncSession) -> sa.Select[SourceSettingsRow]:
