@@ -20,6 +20,7 @@ from opsteward.core.clock import now
 from opsteward.systems.health_history import note_check
 from opsteward.telemetry import audit
 from support.instance import Instance, Operator, Tenant
+from support.populated_crew import crew_work
 
 ORDERS = """version: 1
 orders:
@@ -110,6 +111,7 @@ async def populate(instance: Instance) -> Populated:
         await sequence(following)
     synced = _synced(tenant, UUID(system["id"]), mark)
     source = await _own_source(tenant, mark)
+    crew = crew_work(tenant, mark)
     approval_id, freeze_id = await _as_a_worker_would(tenant, UUID(action["id"]), mark)
     ids = {
         "incident_id": taken["events"][0]["incident_id"] or await _any_incident(tenant, mark),
@@ -137,6 +139,7 @@ async def populate(instance: Instance) -> Populated:
         "job_id": job_id,
         **synced,
         **source,
+        **crew,
     }
     return Populated(
         tenant=tenant,

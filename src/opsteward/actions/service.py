@@ -262,10 +262,16 @@ class ActionService:
 
     async def was_requested(self, session: AsyncSession, *, idempotency_key: str) -> bool:
         """Whether an action was requested by this key."""
-        found = sa.select(ActionRun.id).where(
-            ActionRun.tenant_id == tenant_of(session), ActionRun.idempotency_key == idempotency_key
+        return await self.id_of(session, idempotency_key=idempotency_key) is not None
+
+    async def id_of(self, session: AsyncSession, *, idempotency_key: str) -> UUID | None:
+        """The run that was requested by this key, if any was."""
+        found: UUID | None = await session.scalar(
+            sa.select(ActionRun.id).where(
+                ActionRun.tenant_id == tenant_of(session), ActionRun.idempotency_key == idempotency_key
+            )
         )
-        return await session.scalar(found) is not None
+        return found
 
     async def list_runs(
         self,

@@ -16,6 +16,7 @@ from opsteward.api.settings import ApiSettings
 from opsteward.contracts.registry import Registry
 from opsteward.core.db import Database
 from opsteward.core.settings import CoreSettings
+from opsteward.crew.service import Crew
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.imports.job_runner import Imports
 from opsteward.directory.scim.settings import ScimSettings
@@ -89,5 +90,6 @@ class ApiServices:
     openid_sign_in: OpenIdSignIn | None
     audit_key: bytes
     witnesses: Witnesses
+    crew: Crew
     figures: Figures | None = None
     readiness: Callable[[], dict[str, bool]] = field(default=lambda: {})

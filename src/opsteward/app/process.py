@@ -157,6 +157,7 @@ def api_services_of(services: Services, readiness: Callable[[], dict[str, bool]]
         audit_key=services.box.audit_key(),
         witnesses=services.witnesses,
         figures=services.figures,
+        crew=services.crew,
         readiness=readiness,
     )
 

@@ -12,6 +12,7 @@ from opsteward.core.errors import Invalid
 from opsteward.core.log import get_logger
 from opsteward.events.standing_orders.document import ActionInfo
 from opsteward.integrations import (
+    crew,
     dns,
     ldap,
     mysql,
@@ -73,6 +74,7 @@ def build_registry(
         build_files(file_folders),
         build_notifications(routes, to_users=notify.users, outbox=outbox),
         sync.INTEGRATION,
+        crew.INTEGRATION,
         directory_records.integration(directory or OwnDirectory()),
         *extra,
     ]

@@ -15,6 +15,7 @@ from opsteward.actions.types import ActionChanged
 from opsteward.agents.registry import AgentRegistry
 from opsteward.agents.service import AgentService
 from opsteward.agents.shipped.installing import add_shipped
+from opsteward.app.crew import CrewParts
 from opsteward.app.database import prepare_database
 from opsteward.app.plugins import places_of
 from opsteward.app.registry import build_registry, known_actions
@@ -36,6 +37,7 @@ from opsteward.core.log import get_logger
 from opsteward.core.secret_key import load_secret, open_to_others
 from opsteward.core.settings import CoreSettings
 from opsteward.core.timers import Timers
+from opsteward.crew.service import Crew
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.imports.job_runner import Imports
 from opsteward.directory.imports.task import import_task_type
@@ -119,6 +121,7 @@ class Services:
     figures: Figures
     feed: Feed
     witnesses: Witnesses
+    crew: Crew
 
 
 def build_services(settings: Settings, integrations: Sequence[Integration] = ()) -> Services:
@@ -200,7 +203,7 @@ def _wire(
     )  # fmt: skip
     subscriptions.connect(bus)
     imports = Imports(bus, settings.imports)
-    task_types, submission = _submission(settings, app, bus, registry, inventory, action_service, imports)
+    task_types, submission, crew = _submission(settings, app, bus, registry, inventory, action_service, imports)
     agent_types = AgentRegistry(registry.agents)
     add_shipped(agent_types, db=app, bus=bus, settings=settings.agents, task_figures=partial(task_figures, app))
     # one for each request that is let in: a connection made for a burst and closed after it costs more than the request
@@ -243,6 +246,7 @@ def _wire(
         figures=Figures(web),
         feed=Feed(urls.web),
         witnesses=Witnesses(box.audit_key(), settings.home, settings.telemetry.audit_witnesses),
+        crew=crew,
     )
 
 
@@ -266,13 +270,15 @@ def _submission(
     inventory: Inventory,
     action_service: ActionService,
     imports: Imports,
-) -> tuple[TaskRegistry, Submission]:
+) -> tuple[TaskRegistry, Submission, Crew]:
     """All types of tasks, shipped and of plug-ins, and what takes them; what other rooms tell submits some of them."""
+    crew = CrewParts(settings, app)
     shipped = shipped_task_types(ChecksOnDemand(app, inventory, registry, bus, settings.systems))
     shipped.append(welcome_task_type(app, action_service, configured=bool(settings.notify.users)))
     shipped.append(import_task_type(app, imports))
     shipped += SyncTasks(app, RecordConnections(app, inventory, registry), action_service).task_types()
     shipped.append(access_task_type(app, inventory, registry, action_service))
+    shipped.append(crew.task_type())
     task_types = TaskRegistry([*shipped, *registry.task_types], max_params_bytes=settings.tasks.max_params_bytes)
     submission = Submission(task_types, settings.tasks)
     bus.subscribe(ActionChanged, SyncRelease(submission).action_changed)
@@ -281,7 +287,7 @@ def _submission(
     bus.subscribe(ActionChanged, keeping.action_changed)
     if settings.notify.users:  # else a task for each new user would do nothing, at a cost
         bus.subscribe(UsersEnrolled, WelcomeUsers(submission).users_enrolled)
-    return task_types, submission
+    return task_types, submission, crew.service(submission, action_service, bus)
 
 
 def _timers(muting: Muting, incidents: Incidents, oncall: OnCall) -> Timers:

@@ -13,6 +13,7 @@ from opsteward.actions.settings import ActionSettings
 from opsteward.agents.settings import AgentSettings
 from opsteward.api.settings import ApiSettings
 from opsteward.core.settings import CoreSettings, SettingsGroup, read_groups, variables
+from opsteward.crew.settings import CrewSettings, ModelSettings
 from opsteward.directory.imports.settings import ImportSettings
 from opsteward.directory.scim.settings import ScimSettings
 from opsteward.events.sources.settings import SourcesSettings
@@ -69,6 +70,8 @@ class Settings:
     notify: NotifySettings
     sources: SourcesSettings
     syslog: SyslogSettings
+    crew: CrewSettings
+    models: ModelSettings
     integrations: IntegrationSettings
 
     def groups(self) -> list[SettingsGroup]:

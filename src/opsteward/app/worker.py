@@ -248,4 +248,5 @@ def retention_of(settings: Settings) -> dict[str, float]:
         "forget_health": settings.systems.health_retention,
         "forget_imports": settings.imports.retention,
         "forget_signatures": 0.0,
+        "forget_crew_runs": settings.crew.crew_retention,
     }

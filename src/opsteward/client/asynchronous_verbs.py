@@ -9,6 +9,7 @@ from opsteward.client.operations import (
     administration,
     agents,
     controls,
+    crew,
     enrollments,
     events,
     incidents,
@@ -184,6 +185,28 @@ class AsyncVerbs(AsyncTransport):
     resume_part = asynchronous(controls.resume_part)
     pause_everything = asynchronous(controls.pause_everything)
     resume_everything = asynchronous(controls.resume_everything)
+    execute_work = asynchronous(crew.execute_work)
+    plan_work = asynchronous(crew.plan_work)
+    get_work = asynchronous(crew.get_work)
+    cancel_work = asynchronous(crew.cancel_work)
+    list_work = asynchronous(crew.list_work)
+    list_work_types = asynchronous(crew.list_work_types)
+    crew_tree = asynchronous(crew.crew_tree)
+    delegation_matrix = asynchronous(crew.delegation_matrix)
+    matrix_versions = asynchronous(crew.matrix_versions)
+    restore_matrix = asynchronous(crew.restore_matrix)
+    score_lead = asynchronous(crew.score_lead)
+    segment_customers = asynchronous(crew.segment_customers)
+    plan_campaign = asynchronous(crew.plan_campaign)
+    optimize_pipeline = asynchronous(crew.optimize_pipeline)
+    crew_health = asynchronous(crew.crew_health)
+    crew_status = asynchronous(crew.crew_status)
+    crew_statistics = asynchronous(crew.crew_statistics)
+    crew_performance = asynchronous(crew.crew_performance)
+    crew_metric = asynchronous(crew.crew_metric)
+    optimize_crew = asynchronous(crew.optimize_crew)
+    test_simple_task = asynchronous(crew.test_simple_task)
+    test_complex_workflow = asynchronous(crew.test_complex_workflow)
     list_imports = asynchronous(users.list_imports)
     imported_users = asynchronous(users.imported_users)
     import_errors = asynchronous(users.import_errors)

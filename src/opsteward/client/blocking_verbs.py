@@ -9,6 +9,7 @@ from opsteward.client.operations import (
     administration,
     agents,
     controls,
+    crew,
     enrollments,
     events,
     incidents,
@@ -184,6 +185,28 @@ class Verbs(BlockingTransport):
     resume_part = blocking(controls.resume_part)
     pause_everything = blocking(controls.pause_everything)
     resume_everything = blocking(controls.resume_everything)
+    execute_work = blocking(crew.execute_work)
+    plan_work = blocking(crew.plan_work)
+    get_work = blocking(crew.get_work)
+    cancel_work = blocking(crew.cancel_work)
+    list_work = blocking(crew.list_work)
+    list_work_types = blocking(crew.list_work_types)
+    crew_tree = blocking(crew.crew_tree)
+    delegation_matrix = blocking(crew.delegation_matrix)
+    matrix_versions = blocking(crew.matrix_versions)
+    restore_matrix = blocking(crew.restore_matrix)
+    score_lead = blocking(crew.score_lead)
+    segment_customers = blocking(crew.segment_customers)
+    plan_campaign = blocking(crew.plan_campaign)
+    optimize_pipeline = blocking(crew.optimize_pipeline)
+    crew_health = blocking(crew.crew_health)
+    crew_status = blocking(crew.crew_status)
+    crew_statistics = blocking(crew.crew_statistics)
+    crew_performance = blocking(crew.crew_performance)
+    crew_metric = blocking(crew.crew_metric)
+    optimize_crew = blocking(crew.optimize_crew)
+    test_simple_task = blocking(crew.test_simple_task)
+    test_complex_workflow = blocking(crew.test_complex_workflow)
     list_imports = blocking(users.list_imports)
     imported_users = blocking(users.imported_users)
     import_errors = blocking(users.import_errors)

@@ -94,6 +94,12 @@ TENANT_TABLES = {
     "notification_routes": (WRITE, ALL),
     "notices": (WRITE, WRITE),
     "troubleshooting_sessions": (WRITE, WRITE),
+    "crew_runs": (WRITE, WRITE),
+    "crew_steps": (ALL, READ),
+    "crew_model_calls": (WRITE, READ),
+    "crew_spend": (WRITE, READ),
+    "crew_matrix_versions": (APPEND, READ),
+    "crew_notes": (APPEND, REPLACE),
 }
 
 #: The same of tables that no tenant owns; of `tenants` each sees its own row.

@@ -1314,3 +1314,126 @@ create table opsteward.troubleshooting_sessions (
 create index ix_troubleshooting_sessions_tenant_incident
     on opsteward.troubleshooting_sessions (tenant_id, incident_id);
 create index ix_troubleshooting_sessions_tenant_started on opsteward.troubleshooting_sessions (tenant_id, started_at);
+
+-- crew
+
+create table opsteward.crew_runs (
+    id uuid not null,
+    tenant_id uuid not null,
+    task_type text not null,
+    domain text not null,
+    description text not null,
+    parameters jsonb not null,
+    input_hash text not null,
+    user_ref text,
+    session_ref text,
+    requested_by text not null,
+    complexity text not null,
+    volume bigint not null,
+    requires_ai boolean not null,
+    multi_domain boolean not null,
+    strategy text not null,
+    matrix_version int not null,
+    matrix_row text not null,
+    propensity double precision not null,
+    decision jsonb not null,
+    created_at timestamptz not null,
+    started_at timestamptz,
+    ended_at timestamptz,
+    success boolean,
+    engine text,
+    strategy_used text,
+    path jsonb not null,
+    agents text[] not null,
+    seconds double precision,
+    cost_micros bigint not null,
+    tokens bigint not null,
+    calls int not null,
+    cached boolean not null,
+    error text,
+    result jsonb,
+    constraint pk_crew_runs primary key (id)
+);
+create index ix_crew_runs_tenant_created on opsteward.crew_runs (tenant_id, created_at);
+create index ix_crew_runs_tenant_type_ended on opsteward.crew_runs (tenant_id, task_type, ended_at);
+create index ix_crew_runs_input on opsteward.crew_runs (tenant_id, input_hash, ended_at) where success;
+
+create table opsteward.crew_steps (
+    id uuid not null,
+    tenant_id uuid not null,
+    run_id uuid not null,
+    name text not null,
+    position int not null,
+    agent text,
+    delegated_by text,
+    purpose text not null,
+    status text not null,
+    result jsonb,
+    error text,
+    started_at timestamptz,
+    ended_at timestamptz,
+    constraint pk_crew_steps primary key (id),
+    constraint uq_crew_steps_tenant_id_run_id_name unique (tenant_id, run_id, name)
+);
+
+create table opsteward.crew_model_calls (
+    id uuid not null,
+    tenant_id uuid not null,
+    run_id uuid not null,
+    name text not null,
+    agent text not null,
+    model text not null,
+    status text not null,
+    reserved_micros bigint not null,
+    cost_micros bigint not null,
+    input_tokens bigint not null,
+    output_tokens bigint not null,
+    seconds double precision,
+    error text,
+    reply jsonb,
+    content jsonb,
+    started_at timestamptz not null,
+    ended_at timestamptz,
+    constraint pk_crew_model_calls primary key (id),
+    constraint uq_crew_model_calls_tenant_id_run_id_name unique (tenant_id, run_id, name)
+);
+create index ix_crew_model_calls_agent_started on opsteward.crew_model_calls (tenant_id, agent, started_at);
+create index ix_crew_model_calls_started on opsteward.crew_model_calls (tenant_id, started_at);
+
+create table opsteward.crew_spend (
+    id uuid not null,
+    tenant_id uuid not null,
+    scope text not null,
+    reserved_micros bigint not null,
+    spent_micros bigint not null,
+    reserved_tokens bigint not null,
+    tokens bigint not null,
+    calls bigint not null,
+    changed_at timestamptz not null,
+    constraint pk_crew_spend primary key (id),
+    constraint uq_crew_spend_tenant_id_scope unique (tenant_id, scope)
+);
+
+create table opsteward.crew_matrix_versions (
+    id uuid not null,
+    tenant_id uuid not null,
+    version int not null,
+    matrix jsonb not null,
+    reason text not null,
+    action_id uuid,
+    changed_by text not null,
+    created_at timestamptz not null,
+    constraint pk_crew_matrix_versions primary key (id),
+    constraint uq_crew_matrix_versions_tenant_id_version unique (tenant_id, version)
+);
+
+create table opsteward.crew_notes (
+    id uuid not null,
+    tenant_id uuid not null,
+    agent text not null,
+    text text not null,
+    run_id uuid not null,
+    created_at timestamptz not null,
+    constraint pk_crew_notes primary key (id)
+);
+create index ix_crew_notes_agent on opsteward.crew_notes (tenant_id, agent, created_at);

@@ -1,0 +1,147 @@
+"""What outcomes teach of the strategies: a linear model of what work costs by each, and Thompson sampling over it.
+
+The loss of an outcome is its money, its time and its failure in US dollars. For each type of work and strategy a
+Bayesian linear regression (of the volume, the complexity, the need for AI and several domains) says what it will be
+and how sure that is. Where the operator lets strategies be tried out, one is drawn by how probable it is the best.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from opsteward.crew.delegation.types import LEVELS, Outcome, Work
+from opsteward.crew.types import Strategy
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_FEATURES = 5
+_PRIOR = 1.0  # how strong the assumption is that nothing is known
+_DRAWS = 200  # for the propensities
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """What a second and a failure are worth, in US dollars."""
+
+    second: float = 0.001
+    failure: float = 1.0
+
+    def loss(self, outcome: Outcome) -> float:
+        """What an outcome cost in all."""
+        return outcome.cost + self.second * outcome.seconds + (0.0 if outcome.success else self.failure)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The strategy that was drawn, and how probable each was."""
+
+    strategy: Strategy
+    propensities: dict[Strategy, float]
+
+
+@dataclass
+class _Arm:
+    """One strategy's regression: `precision` is the inverse of the covariance (but for the noise)."""
+
+    precision: Any
+    moment: Any
+    squares: float = 0.0
+    count: int = 0
+    solved: tuple[Any, Any] | None = None
+
+
+@dataclass
+class Learner:
+    """The models of one tenant, by type of work. Not for several threads at once."""
+
+    weights: Weights = field(default_factory=Weights)
+    _arms: dict[tuple[str, Strategy], _Arm] = field(default_factory=dict)
+
+    def add(self, outcome: Outcome) -> None:
+        """Learn from it."""
+        import numpy as np
+
+        arm, features = self._arm(outcome.work.task_type, outcome.strategy), np.array(_features(outcome.work))
+        loss = self.weights.loss(outcome)
+        arm.precision += np.outer(features, features)
+        arm.moment += loss * features
+        arm.squares += loss * loss
+        arm.count += 1
+        arm.solved = None
+
+    def draw(self, work: Work, among: Sequence[Strategy], rng: np.random.Generator) -> Drawn:
+        """Thompson's draw among these strategies, with the probability of each. What was never tried is drawn as often
+        as its wide prior makes it the best."""
+        import numpy as np
+
+        features = np.array(_features(work))
+        means, spreads = np.empty(len(among)), np.empty(len(among))
+        scale = self._scale(work.task_type)
+        for number, strategy in enumerate(among):
+            means[number], spreads[number] = self._expected(work.task_type, strategy, features, scale)
+        draws = means + spreads * rng.standard_normal((_DRAWS + 1, len(among)))
+        best = draws.argmin(axis=1)
+        shares = (np.bincount(best[1:], minlength=len(among)) + 1) / (_DRAWS + len(among))
+        propensities = {one: float(share) for one, share in zip(among, shares, strict=True)}
+        return Drawn(among[int(best[0])], propensities)
+
+    def expected_loss(self, work: Work, strategy: Strategy) -> float | None:
+        """What it will cost in all, in US dollars; None where it was never tried."""
+        import numpy as np
+
+        arm = self._arms.get((work.task_type, strategy))
+        if arm is None or arm.count == 0:
+            return None
+        return float(self._solved(arm)[0] @ np.array(_features(work)))
+
+    def _arm(self, task_type: str, strategy: Strategy) -> _Arm:
+        import numpy as np
+
+        key = (task_type, strategy)
+        if key not in self._arms:
+            self._arms[key] = _Arm(_PRIOR * np.eye(_FEATURES), np.zeros(_FEATURES))
+        return self._arms[key]
+
+    def _scale(self, task_type: str) -> float:
+        """How large the losses of this type are: the spread of what is not known is measured by it."""
+        arms = [arm for (name, _), arm in self._arms.items() if name == task_type and arm.count]
+        count = sum(arm.count for arm in arms)
+        return math.sqrt(sum(arm.squares for arm in arms) / count) if count else 1.0
+
+    def _expected(self, task_type: str, strategy: Strategy, features: Any, scale: float) -> tuple[float, float]:
+        """Mean and standard deviation of the expected loss."""
+        arm = self._arms.get((task_type, strategy))
+        if arm is None:
+            return scale * 0.5, scale
+        mean, covariance = self._solved(arm)
+        noise = self._noise(arm, mean, scale)
+        return float(mean @ features), noise * math.sqrt(max(0.0, float(features @ covariance @ features)))
+
+    @staticmethod
+    def _noise(arm: _Arm, mean: Any, scale: float) -> float:
+        """The standard deviation of single losses, pulled towards the scale while there are few."""
+        residual = max(0.0, arm.squares - float(mean @ arm.moment))
+        return math.sqrt((residual + 4 * (0.5 * scale) ** 2) / (arm.count + 4))
+
+    @staticmethod
+    def _solved(arm: _Arm) -> tuple[Any, Any]:
+        import numpy as np
+
+        if arm.solved is None:
+            covariance = np.linalg.inv(arm.precision)
+            arm.solved = (covariance @ arm.moment, covariance)
+        return arm.solved
+
+
+def _features(work: Work) -> list[float]:
+    return [
+        1.0,
+        math.log10(1 + work.volume) / 5,
+        LEVELS.index(work.complexity) / (len(LEVELS) - 1),
+        float(work.requires_ai),
+        float(work.multi_domain),
+    ]

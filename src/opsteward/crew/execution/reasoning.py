@@ -1,0 +1,31 @@
+"""What a strategy may ask of a model: to reason about results. It adds words, never numbers and never authority."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from opsteward.core.json_types import JsonObject
+from opsteward.crew.agents.types import Agent
+from opsteward.crew.execution.types import Part
+
+
+class Reasoning(Protocol):
+    """Reasoning within one piece of work. All of it raises StepFailed where the model fails, in words."""
+
+    @property
+    def used(self) -> str | None:
+        """The model whose words are in the result; None while there are none."""
+        ...
+
+    def may_use(self, agent: Agent) -> bool:
+        """Whether this agent may ask a model."""
+        ...
+
+    async def consider(self, agent: Agent, part: Part, result: JsonObject, *, path: str) -> JsonObject:
+        """What the agent makes of the engine's result; `path` names the place in the run."""
+        ...
+
+    async def report(self, lead: Agent, results: Mapping[str, JsonObject]) -> JsonObject:
+        """What the lead tells of all results together."""
+        ...

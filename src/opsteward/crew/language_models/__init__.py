@@ -1,0 +1,1 @@
+"""Language models: the only place that knows the library which calls them."""
