@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from importlib import import_module
 from typing import Annotated, Any, ClassVar
 
@@ -33,7 +33,28 @@ def _without_time(value: Any) -> Any:
     return value
 
 
-Day = Annotated[date, BeforeValidator(_without_time)]
+Day = Annotated[date, BeforeValidator(_without_time), Field(ge=date(1800, 1, 1), le=date(2300, 1, 1))]
+
+
+def _day_as_day(value: Any) -> Any:
+    """A day without a time is no midnight."""
+    if isinstance(value, str) and len(value.strip()) == 10:
+        try:
+            return date.fromisoformat(value.strip())
+        except ValueError:
+            return value
+    return value
+
+
+#: An instant, or a day of which the time is not known.
+Moment = Annotated[datetime | date, BeforeValidator(_day_as_day)]
+
+
+def seconds_of(at: datetime | date) -> float:
+    """Seconds since 1970; what says no time zone is UTC, and a day begins at midnight."""
+    if not isinstance(at, datetime):
+        at = datetime.combine(at, time())
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 def today() -> date:
