@@ -6,7 +6,7 @@ import math
 
 from opsteward.crew.catalogue.declaring import DataUsed
 from opsteward.crew.catalogue.ecommerce import DemandForecast, DemandForecasts, DemandPoint, ProductForecast
-from opsteward.crew.engines.arrays import np
+from opsteward.crew.engines.arrays import Floats, np
 from opsteward.crew.engines.series.forecasting import forecast
 from opsteward.crew.engines.series.regular import SEASONS, Regular, regular, start_of, step_of
 from opsteward.crew.engines.series.seasons import find_season
@@ -86,15 +86,16 @@ def _product(name: str, series: Regular, parameters: DemandForecast) -> ProductF
     )  # fmt: skip
 
 
-def _rare(values: np.ndarray, horizon: int) -> tuple[np.ndarray, float]:
+def _rare(values: Floats, horizon: int) -> tuple[Floats, float]:
     """Croston's size and interval, with Syntetos and Boylan's correction; the spread of single steps."""
-    size = gap = 0.0
-    since, rate = 1, 0.1
-    for value in values:
-        if value:
-            size, gap = (value, since) if not gap else (size + rate * (value - size), gap + rate * (since - gap))
-            since = 1
-        else:
-            since += 1
-    mean = (1 - rate / 2) * size / max(gap, since / 2, 1e-9) if gap else 0.0
-    return np.full(horizon, mean), 1.3 * float(values.std())
+    asked = np.flatnonzero(values)
+    if not len(asked):
+        return np.zeros(horizon), 0.0
+    rate, size, gap, last = 0.1, float(values[asked].mean()), len(values) / len(asked), int(asked[0])
+    for place in asked[1:]:
+        size += rate * (float(values[place]) - size)
+        gap += rate * (int(place) - last - gap)
+        last = int(place)
+    # Not asked for longer than ever before: it may not come back.
+    since = len(values) - 1 - last
+    return np.full(horizon, (1 - rate / 2) * size / max(gap, since / 2, 1.0)), 1.3 * float(values.std())
