@@ -1,0 +1,1 @@
+"""Engines of analytics: trends, cohorts, funnels, changes."""

@@ -1,0 +1,1 @@
+"""Engines of billing: receivables, dunning, revenue, odd invoices."""

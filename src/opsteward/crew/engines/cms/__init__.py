@@ -1,0 +1,1 @@
+"""Engines of content: links, duplicates, readability, metadata."""

@@ -1,0 +1,1 @@
+"""Engines of customer relations: leads, segments, campaigns, pipelines, churn."""

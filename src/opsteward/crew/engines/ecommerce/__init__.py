@@ -1,0 +1,1 @@
+"""Engines of trade: demand, baskets, orders, stock."""

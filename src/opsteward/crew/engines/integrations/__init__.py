@@ -1,0 +1,1 @@
+"""Engines of integrations: contracts and field mappings."""

@@ -1,0 +1,1 @@
+"""What engines learn from rows with known outcomes: tables as numbers, models, and how well they do."""

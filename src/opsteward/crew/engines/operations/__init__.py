@@ -1,0 +1,1 @@
+"""Engines of operations: incidents, hand-overs, capacity."""

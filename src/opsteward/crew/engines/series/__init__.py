@@ -1,0 +1,1 @@
+"""What engines read from values in time: seasons, forecasts, trends, changes."""
