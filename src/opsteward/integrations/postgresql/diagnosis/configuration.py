@@ -28,7 +28,9 @@ _PLANNER = "enable_"
 
 FILE_ERRORS: Final = Reading(
     name="configuration_file",
-    sql="""select sourcefile, sourceline, name, error from pg_file_settings where error is not null limit 20""",
+    sql="""
+    select f.sourcefile, f.sourceline, f.name, f.error, s.context = 'postmaster' as waits_for_restart
+    from pg_file_settings f left join pg_settings s on s.name = f.name where f.error is not null limit 20""",
 )
 HBA: Final = Reading(
     name="sign_in_rules",
@@ -144,8 +146,8 @@ def restart_pending(seen: Snapshot) -> Iterator[Fault | Unseen]:
 )
 def configuration_file_faulty(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(FILE_ERRORS):
-        if row["error"] == "setting could not be applied":
-            continue  # it waits for a restart, which another rule tells
+        if row["error"] == "setting could not be applied" and row["waits_for_restart"]:
+            continue  # another rule tells it
         yield Fault(
             component=f"setting {row['name']}",
             says=f"line {row['sourceline']} of {row['sourcefile']} ({row['name']}): {row['error']}",

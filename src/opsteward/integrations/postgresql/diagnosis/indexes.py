@@ -26,7 +26,7 @@ INDEXES: Final = Reading(
         i.indisunique as is_unique, i.indisprimary as is_primary, i.indisvalid as is_valid, i.indisready as is_ready,
         i.indisreplident as is_identity, i.indkey::text as columns, i.indclass::text as classes,
         i.indcollation::text as collations, i.indoption::text as options, i.indnkeyatts as keys,
-        coalesce(i.indpred::text, '') as predicate, coalesce(i.indexprs::text, '') as expressions,
+        i.indpred is not null as is_partial, i.indexprs is not null as has_expressions,
         exists (select from pg_constraint k where k.conindid = c.oid and k.contype in ('p', 'u', 'x')) as constrains,
         c.relname ~ '_ccnew[0-9]*$' or c.relname ~ '_ccold[0-9]*$' as leftover,
         coalesce(s.idx_scan, 0) as scans, t.relispartition as is_partition,
@@ -120,12 +120,12 @@ def index_fix(action: str, index: Row, reason: str) -> ProposedFix:
     advice="Drop one of them (not the one of a constraint): each costs time with every write",
 )
 def duplicate_index(seen: Snapshot) -> Iterator[Fault | Unseen]:
-    same: dict[tuple[object, ...], list[Row]] = defaultdict(list)
+    same: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for index in seen.rows(INDEXES):
         if index["is_valid"] and index["pages"] * _BLOCK >= seen.limits.duplicate_index_bytes:
-            parts = ("table", "method", "columns", "classes", "collations", "options", "predicate", "expressions")
-            same[tuple(_parsed(index[part]) for part in parts)].append(index)
+            same[index["table"], index["definition"].partition(" USING ")[2]].append(index)
     for group in same.values():
+        group.sort(key=lambda index: index["oid"])
         spare = [index for index in group if not index["constrains"] and not index["is_unique"]]
         if len(group) > 1 and spare:
             kept = next((index for index in group if index not in spare), group[0])
@@ -139,11 +139,6 @@ def duplicate_index(seen: Snapshot) -> Iterator[Fault | Unseen]:
             )
 
 
-def _parsed(part: str) -> str:
-    """A part of an index without the places in its statement's text, by which the server's own trees differ."""
-    return " ".join(word for word in part.split() if not word.isdigit() or "{" not in part) if "{" in part else part
-
-
 @RULES.rule(
     "An index is the beginning of another one",
     INDEXES,
@@ -155,7 +150,7 @@ def _parsed(part: str) -> str:
 def index_covered_by_another(seen: Snapshot) -> Iterator[Fault | Unseen]:
     by_table: dict[str, list[Row]] = defaultdict(list)
     for index in seen.rows(INDEXES):
-        plain = not index["predicate"] and not index["expressions"] and index["method"] == "btree"
+        plain = not index["is_partial"] and not index["has_expressions"] and index["method"] == "btree"
         if index["is_valid"] and plain:
             by_table[index["table"]].append(index)
     for group in by_table.values():
@@ -225,7 +220,9 @@ def unused_index(seen: Snapshot) -> Iterator[Fault | Unseen]:
 def index_bloat(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for index in seen.rows(INDEXES):
         size = index["pages"] * _BLOCK
-        judged = index["method"] == "btree" and index["is_valid"] and not index["expressions"] and index["tuples"] >= 0
+        judged = (
+            index["method"] == "btree" and index["is_valid"] and not index["has_expressions"] and index["tuples"] >= 0
+        )
         if not judged or size < seen.limits.bloat_bytes:
             continue
         width = index["width"] if index["width"] is not None else 400.0

@@ -21,7 +21,7 @@ SEQUENCES: Final = Reading(
     select format('%I.%I', s.schemaname, s.sequencename) as name, c.oid::bigint, s.data_type::text as type,
         s.max_value, s.min_value, s.increment_by as step, s.cycle, s.last_value,
         has_sequence_privilege(c.oid, 'usage') or has_sequence_privilege(c.oid, 'select') as readable,
-        format('%I.%I', tn.nspname, t.relname) as table, a.attname::text as column,
+        case when t.oid is not null then format('%I.%I', tn.nspname, t.relname) end as table, a.attname::text as column,
         case when t.oid is not null then format_type(a.atttypid, null) end as column_type
     from pg_sequences s
     join pg_namespace n on n.nspname = s.schemaname
@@ -43,12 +43,7 @@ SEQUENCES: Final = Reading(
     advice="ALTER SEQUENCE ... AS bigint where its column is bigint; at the end each INSERT fails",
 )
 def sequence_near_end(seen: Snapshot) -> Iterator[Fault | Unseen]:
-    unreadable = [row["name"] for row in seen.rows(SEQUENCES) if not row["readable"]]
-    if unreadable:
-        yield Unseen(
-            f"{len(unreadable)} sequence(s), such as {unreadable[0]}: GRANT SELECT ON ALL SEQUENCES IN SCHEMA"
-            f" ... TO {seen.facts['role']};"
-        )
+    yield from _unreadable(seen)
     for row in seen.rows(SEQUENCES):
         used = _used(row, row["max_value"])
         if row["cycle"] or used < seen.limits.sequence_share:
@@ -73,6 +68,7 @@ def sequence_near_end(seen: Snapshot) -> Iterator[Fault | Unseen]:
     advice="Make the column bigint in good time (it writes the table anew), or fill a new column and swap them",
 )
 def column_near_end(seen: Snapshot) -> Iterator[Fault | Unseen]:
+    yield from _unreadable(seen)
     for row in seen.rows(SEQUENCES):
         largest = _LARGEST.get(row["column_type"] or "")
         if largest is None or row["max_value"] <= largest:
@@ -86,6 +82,13 @@ def column_near_end(seen: Snapshot) -> Iterator[Fault | Unseen]:
                 values=_of_sequence(row),
                 severity=Severity.HIGH if used >= 0.95 else None,
             )
+
+
+def _unreadable(seen: Snapshot) -> Iterator[Unseen]:
+    names = [row["name"] for row in seen.rows(SEQUENCES) if not row["readable"]]
+    if names:
+        right = f"GRANT SELECT ON ALL SEQUENCES IN SCHEMA ... TO {seen.facts['role']};"
+        yield Unseen(f"{len(names)} sequence(s), such as {names[0]}: {right}")
 
 
 def _used(row: Row, largest: int) -> float:

@@ -134,7 +134,7 @@ def _wraparound(seen: Snapshot, row: Row, which: str, words: str) -> Iterator[Fa
     advice="VACUUM it; autovacuum is off for it, is cancelled each time, or is held back",
 )
 def table_not_frozen(seen: Snapshot) -> Iterator[Fault | Unseen]:
-    for table in seen.rows(TABLES):
+    for table in sorted(seen.rows(TABLES), key=lambda table: -(table["transactions"] or 0)):
         if (table["transactions"] or 0) >= seen.limits.wraparound_transactions:
             says = f"{table['name']} was not frozen for {table['transactions']} transactions"
             yield Fault(
