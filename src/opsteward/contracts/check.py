@@ -60,12 +60,18 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """What one look showed. `seconds` is the system's response time, not the check's overhead."""
+    """What one look showed. `seconds` is the system's response time, not the check's overhead.
+
+    `advice` is what should be better and is no fault: never taken for a cause, never mended by itself. `unseen` says,
+    each in a sentence, what could not be looked at and what would make it possible.
+    """
 
     status: CheckStatus
     summary: str
     evidence: Mapping[str, object] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
+    advice: Sequence[Finding] = ()
+    unseen: Sequence[str] = ()
     seconds: float | None = None
 
 

@@ -7,6 +7,7 @@ from opsteward.integrations.postgresql.actions import TerminateSession
 from opsteward.integrations.postgresql.checks import ConnectCheck, IdleInTransactionCheck, LongQueriesCheck
 from opsteward.integrations.postgresql.connections import ConnectionsCheck
 from opsteward.integrations.postgresql.connector import PostgresConnector
+from opsteward.integrations.postgresql.diagnosis.check import DiagnosisCheck
 from opsteward.integrations.postgresql.lock_chains import LockChainsCheck
 from opsteward.integrations.postgresql.role_membership import KEEP_ACCESS, KeepAccess
 
@@ -21,6 +22,7 @@ INTEGRATION = Integration(
         ConnectionsCheck(),
         IdleInTransactionCheck(),
         LongQueriesCheck(),
+        DiagnosisCheck(),
     ),
     actions=(TerminateSession(), KeepAccess()),
     access=KEEP_ACCESS,

@@ -18,6 +18,7 @@ from opsteward.integrations.postgresql.connector import PostgresConnector
 Expect = Literal["idle in transaction", "idle", "any"]
 MAX_SESSIONS = 50  # per action
 TERMINATE: Final = "postgresql.terminate_session"
+CANCEL: Final = "postgresql.cancel_statement"
 
 # Why a session is never ended, as SQL over `a` (pg_stat_activity) and `r` (pg_roles); null: it may be.
 PROTECTED: Final[LiteralString] = """
@@ -149,3 +150,21 @@ def termination(
         params={"sessions": sessions, "expect": expect, "reason": reason},
         reason=reason,
     )
+
+
+def cancellation(rows: Sequence[Session], *, reason: str) -> list[ProposedFix]:
+    """The fix that cancels what these sessions run now, and leaves the sessions; none for no sessions."""
+    sessions = [
+        {
+            "pid": row["pid"],
+            "backend_start": instant(row["backend_start"]),
+            "usename": row["usename"],
+            "application_name": row["application_name"],
+            "state_change": instant(row["state_change"]),
+        }
+        for row in rows[:MAX_SESSIONS]
+        if row["state_change"] is not None
+    ]
+    if not sessions:
+        return []
+    return [ProposedFix(action=CANCEL, params={"sessions": sessions, "reason": reason}, reason=reason)]

@@ -8,6 +8,7 @@ Each statement is its own transaction: pg_stat_activity is frozen inside one, an
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -22,6 +23,8 @@ from opsteward.integrations.postgresql.own_server import refuse_own, refuse_own_
 
 if TYPE_CHECKING:
     import psycopg
+    from psycopg.abc import Buffer
+    from psycopg.adapt import Loader
     from psycopg.rows import DictRow
 
 Shape = TypeVar("Shape")
@@ -59,9 +62,12 @@ class PostgresClient:
     async def rows(
         self, query: LiteralString, params: Mapping[str, object] | None = None, *, shape: Callable[..., Shape]
     ) -> list[Shape]:
-        """The rows of one statement, each made by `shape` of its columns."""
+        """The rows of one statement, each made by `shape` of its columns; text that is no UTF-8 with marks in it."""
         async with self.session() as connection:
-            cursor = await connection.execute(query, params)
+            cursor = connection.cursor()
+            for name in ("text", "varchar", "name"):
+                cursor.adapters.register_loader(name, _text_of_any_encoding())
+            await cursor.execute(query, params)
             return [shape(**row) for row in await cursor.fetchall()]
 
     async def change_members(
@@ -180,6 +186,7 @@ class PostgresClient:
             "sslmode": config.sslmode,
             "gssencmode": "disable",
             "application_name": "opsteward",
+            "client_encoding": "UTF8",  # a database in SQL_ASCII would give us bytes
             "options": "-c default_transaction_read_only=on -c TimeZone=UTC"
             f" -c statement_timeout={int(STATEMENT_TIMEOUT * 1000)}",
         }
@@ -195,6 +202,18 @@ async def closing(client: PostgresClient) -> AsyncIterator[None]:
         yield
     finally:
         await client.close()
+
+
+@functools.cache
+def _text_of_any_encoding() -> type[Loader]:
+    """Statements of sessions in other databases come in those databases' encodings, and the server says nothing."""
+    from psycopg.adapt import Loader
+
+    class AnyText(Loader):
+        def load(self, data: Buffer) -> str:
+            return bytes(data).decode("utf-8", "replace")
+
+    return AnyText
 
 
 def _primary(exc: psycopg.Error) -> str:

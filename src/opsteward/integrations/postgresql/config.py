@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from opsteward.contracts.connector import SystemRef, parse_fields, split_endpoint
 from opsteward.contracts.tables import Tables
 from opsteward.core.errors import Invalid
+from opsteward.integrations.postgresql.diagnosis_limits import DiagnosisLimits
 
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 _OPTIONS = frozenset({"host", "port", "dbname", "sslmode", "sslrootcert"})
@@ -28,6 +29,8 @@ class PostgresSettings(BaseModel):
     connections_fail_share: float = Field(default=0.95, gt=0, le=1)
     #: Whose members users with access to this system are; empty: nobody's access is kept here.
     access_role: str = Field(default="", max_length=63)
+    #: From where on the diagnosis speaks, and which of its rules are not asked.
+    diagnosis: DiagnosisLimits = DiagnosisLimits()
     #: Tables and queries as lists of records.
     resources: Tables = {}
 
