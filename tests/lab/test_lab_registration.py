@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from opsteward.contracts.connector import SystemRef
 from opsteward.integrations.supervisor.config import config_from
-from opsteward.lab.folder import LabFacts
+from opsteward.lab.folder import LabFacts, LabFolder
 from opsteward.lab.registration import systems
 
 
@@ -24,7 +25,7 @@ def test_a_socket_in_any_folder_is_found(folder: str) -> None:
         supervisor_password="d",
         rate=1.0,
     )
-    (one,) = (system for system in systems(facts) if system["name"] == "shop-processes")
+    (one,) = (system for system in systems(facts, LabFolder(Path(folder))) if system["name"] == "shop-processes")
     target = SystemRef(
         id=UUID(int=1),
         tenant_id=UUID(int=2),

@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     lab = Lab(options.home)
     try:
         if options.command == "start":
-            return _serve(Lab(options.home, rate=options.rate))
+            return _serve(Lab(options.home, rate=options.rate, whole=options.whole))
         if options.command == "stop":
             lab.take_down()
         elif options.command == "inject":
@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--home", type=Path, required=True, help="the lab's folder")
         if name == "start":
             command.add_argument("--rate", type=float, default=DEFAULT_RATE, help="orders a second")
+            command.add_argument("--whole", action="store_true", help="with all parts, for all faults")
         if name == "inject":
             command.add_argument("fault", choices=list(FAULTS))
             command.add_argument("--seconds", type=float, default=10.0, help="length of the rush of `none`")

@@ -69,10 +69,35 @@ class LabFolder:
     def postgres(self) -> Path:
         return self.home / "postgres"
 
+    @property
+    def release(self) -> Path:
+        """The code and assets of the shop's pages and of the jobs' API as they are deployed now."""
+        return self.home / "release"
+
+    @property
+    def tls(self) -> Path:
+        return self.home / "tls"
+
+    @property
+    def network(self) -> Path:
+        """What the gateway and the name server are told to do."""
+        return self.home / "network"
+
+    @property
+    def jobs(self) -> Path:
+        """Queue, tokens, limits and schedule of the second application."""
+        return self.home / "jobs"
+
+    @property
+    def disk(self) -> Path:
+        """A small file system of its own, where one can be mounted."""
+        return self.home / "disk"
+
 
 @dataclass(frozen=True, kw_only=True)
 class LabFacts:
-    """Ports, passwords and base rate (orders a second) of one start of a lab."""
+    """Ports, passwords and base rate (orders a second) of one start of a lab. `whole`: with gateway, name
+    server, second application and, where one can be mounted (`has_disk`), a small disk."""
 
     database_port: int
     shop_port: int
@@ -82,6 +107,13 @@ class LabFacts:
     supervisor_folder: str
     supervisor_password: str
     rate: float
+    whole: bool = False
+    has_disk: bool = False
+    gateway_port: int = 0
+    names_port: int = 0
+    jobs_port: int = 0
+    jobs_token: str = ""
+    operator_token: str = ""
 
     @property
     def shop_url(self) -> str:

@@ -25,12 +25,12 @@ LEAK_WITHIN = 8.0  # seconds in which the leak takes the connections that the sh
 REPORT, EXPORT = "shop-report", "shop-export"
 
 
-def hold_locks(facts: LabFacts) -> None:
-    """Stamp every product in one transaction and never end it."""
+def hold_locks(facts: LabFacts, statement: str) -> None:
+    """Lock every product in one transaction and never end it."""
     with closing(psycopg.connect(**facts.connect_args("shop", REPORT))) as connection:
         began = time.time()
         connection.execute("set lock_timeout = '5s'")
-        connection.execute("update products set reported_at = now()")
+        connection.execute(statement)
         _report(began, database_pids=[connection.info.backend_pid], application_name=REPORT)
         while not _ended([connection]):
             pass
@@ -55,6 +55,42 @@ def leak_connections(facts: LabFacts) -> None:
         # what was terminated is not opened again
         ended = _ended(held)
         held = [connection for connection in held if connection not in ended]
+
+
+def keep_idle_sessions(facts: LabFacts) -> None:
+    """A few connections that nobody misses."""
+    arguments, began = facts.connect_args("shop", EXPORT), time.time()
+    held = [psycopg.connect(**arguments, autocommit=True) for _ in range(3)]
+    _report(began, database_pids=[connection.info.backend_pid for connection in held])
+    while not _ended(held):
+        pass
+
+
+def run_long_report(facts: LabFacts, seconds: float) -> None:
+    """One statement that reads for a while and locks nothing that others need."""
+    with closing(psycopg.connect(**facts.connect_args("shop", REPORT), autocommit=True)) as connection:
+        _report(time.time(), database_pids=[connection.info.backend_pid])
+        connection.execute("select count(*), pg_sleep(%s) from products", (seconds,))
+
+
+def take_insight(facts: LabFacts) -> None:
+    """The monitor may not see others' sessions until we end."""
+    with closing(psycopg.connect(**facts.connect_args("postgres", "lab"), autocommit=True)) as connection:
+        connection.execute("revoke pg_monitor from shop_monitor")
+        try:
+            _report(time.time())
+            while True:
+                time.sleep(60)
+        finally:
+            connection.execute("grant pg_monitor to shop_monitor")
+
+
+def keep_busy(seconds: float) -> None:
+    """Take a whole processor."""
+    _report(time.time())
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
 
 
 def rush(folder: LabFolder, seconds: float) -> None:
@@ -93,7 +129,17 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _leave)
     fault, folder = sys.argv[1], LabFolder(Path(sys.argv[2]))
     if fault == "lock_chain":
-        hold_locks(LabFacts.load(folder))
+        hold_locks(LabFacts.load(folder), "update products set reported_at = now()")
+    elif fault == "lock_table":
+        hold_locks(LabFacts.load(folder), "lock table products in share row exclusive mode")
+    elif fault == "idle_sessions":
+        keep_idle_sessions(LabFacts.load(folder))
+    elif fault == "long_report":
+        run_long_report(LabFacts.load(folder), float(sys.argv[3]))
+    elif fault == "no_insight":
+        take_insight(LabFacts.load(folder))
+    elif fault == "busy_neighbour":
+        keep_busy(float(sys.argv[3]))
     elif fault == "connection_leak":
         leak_connections(LabFacts.load(folder))
     else:

@@ -14,14 +14,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from opsteward.core.errors import Conflict, Unavailable
-from opsteward.lab import faults
+from opsteward.lab import certificates, faults, gateway, jobs, names, releases, repairs, small_disk
 from opsteward.lab.folder import LabFacts, LabFolder, set_rate
 from opsteward.lab.pidfiles import process_of_pidfile, wait_gone, write_pidfile
 from opsteward.lab.ports import free_port
 from opsteward.lab.postgres import ShopDatabase
 from opsteward.lab.registration import LabDescription, systems
 from opsteward.lab.scoring import order_success
-from opsteward.lab.supervision import TRAFFIC, Supervisor, socket_folder
+from opsteward.lab.supervision import PROGRAMS, TRAFFIC, Supervisor, socket_folder
 
 DEFAULT_RATE = 20.0  # orders a second
 _SERVING_WITHIN = 15.0  # seconds
@@ -34,9 +34,11 @@ class Lab:
     All methods block; call them from a thread where an event loop runs.
     """
 
-    def __init__(self, home: Path, *, rate: float = DEFAULT_RATE) -> None:
+    def __init__(self, home: Path, *, rate: float = DEFAULT_RATE, whole: bool = False) -> None:
+        """`whole`: with all parts, for all faults; else the shop alone."""
         self.folder = LabFolder(home.expanduser().resolve())
         self._rate = rate
+        self._whole = whole
         self._lock: int | None = None
         # Kept, not made anew: its child must be reaped by whoever started it.
         self._supervisor: Supervisor | None = None
@@ -60,14 +62,17 @@ class Lab:
         self._claim()
         try:
             self._end_everything()
+            self._make_folders()
             facts = self._new_facts()
             facts.save(self.folder)
-            self._make_folders()
             set_rate(self.folder, facts.rate)
+            self._furnish(facts)
             ShopDatabase(self.folder).start(facts)
             self._supervisor = Supervisor(self.folder, facts)
             self._supervisor.start()
             self._wait("the shop does not answer", self._shop_is_healthy)
+            if facts.whole:
+                self._wait("not all programs run", self._all_run)
             self._supervisor.call("supervisor.startProcess", TRAFFIC, False)
             self._wait("no order succeeds", lambda: self._ok_since(0.0))
         except BaseException:
@@ -105,7 +110,7 @@ class Lab:
         Unavailable when the lab does not run.
         """
         supervisor = self._running_supervisor()
-        return faults.inject(self.folder, supervisor, fault, rush_seconds=rush_seconds)
+        return faults.inject(self.folder, self.facts, supervisor, fault, rush_seconds=rush_seconds)
 
     def clear(self) -> None:
         """Take back all faults and return once orders succeed again. Raises like `inject`."""
@@ -125,11 +130,12 @@ class Lab:
         """
         facts = self.facts
         return {
-            "systems": systems(facts),
+            "systems": systems(facts, self.folder),
             "shop_url": facts.shop_url,
             "rate": facts.rate,
             "traffic": str(self.folder.traffic),
             "faults": str(self.folder.faults),
+            "commands": repairs.commands(self.folder) if facts.whole else {},
         }
 
     def _supervised(self) -> Supervisor:
@@ -164,7 +170,9 @@ class Lab:
 
     def _make_folders(self) -> None:
         folder = self.folder
-        for kept in (folder.postgres, folder.run, folder.log, folder.faults):
+        small_disk.unmount(folder)
+        rooms = (folder.postgres, folder.run, folder.log, folder.faults, folder.jobs, folder.tls, folder.network)
+        for kept in rooms:
             shutil.rmtree(kept, ignore_errors=True)
         folder.traffic.unlink(missing_ok=True)
         # Another user runs the database where we are root: let it pass through, but not look around.
@@ -172,6 +180,22 @@ class Lab:
         for fresh in (folder.run, folder.log, folder.faults):
             fresh.mkdir(mode=0o700)
         write_pidfile(folder.run / "owner.json")
+
+    def _furnish(self, facts: LabFacts) -> None:
+        """What the programs need before they start."""
+        releases.deploy(self.folder)
+        if not facts.whole:
+            return
+        certificates.make_authority(self.folder)
+        certificates.issue(self.folder)
+        gateway.set_way(self.folder)
+        names.set_zone(self.folder)
+        jobs.set_access(self.folder, facts)
+        jobs.set_schedule(self.folder)
+
+    def _all_run(self) -> bool:
+        assert self._supervisor is not None
+        return all(self._supervisor.info(program)["statename"] == "RUNNING" for program in PROGRAMS)
 
     def _new_facts(self) -> LabFacts:
         return LabFacts(
@@ -183,6 +207,13 @@ class Lab:
             supervisor_folder=str(socket_folder()),
             supervisor_password=secrets.token_urlsafe(18),
             rate=self._rate,
+            whole=self._whole,
+            has_disk=self._whole and small_disk.mount(self.folder),
+            gateway_port=free_port(),
+            names_port=free_port(),
+            jobs_port=free_port(),
+            jobs_token=secrets.token_urlsafe(18),
+            operator_token=secrets.token_urlsafe(18),
         )
 
     def _end_everything(self) -> None:
@@ -193,6 +224,7 @@ class Lab:
         with ExitStack() as steps:
             # the last one first, and each even if another fails
             steps.callback(shutil.rmtree, self.facts.supervisor_folder, ignore_errors=True)
+            steps.callback(small_disk.unmount, self.folder)
             steps.callback(ShopDatabase(self.folder).stop)
             steps.callback(supervisor.stop)
             steps.callback(faults.end_injectors, self.folder)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 from urllib.parse import quote
 
-from opsteward.core.json_types import JsonObject
-from opsteward.lab.folder import LabFacts
-from opsteward.lab.supervision import SHOP, USERNAME
+from opsteward.core.json_types import Json, JsonObject
+from opsteward.lab.certificates import root
+from opsteward.lab.folder import LabFacts, LabFolder
+from opsteward.lab.names import NAME
+from opsteward.lab.process_faults import MEMORY_LIMIT_MB
+from opsteward.lab.supervision import GATEWAY, JOBS_API, JOBS_WORKER, NAMES, SHOP, USERNAME
 
 
 class NewSystem(TypedDict):
@@ -25,17 +28,25 @@ class NewSystem(TypedDict):
 
 
 class LabDescription(TypedDict):
-    """What a caller needs to look after the lab; `rate` in orders a second, `traffic` and `faults` are paths."""
+    """What a caller needs to look after the lab; `rate` in orders a second, `traffic` and `faults` are paths,
+    `commands` are the repairs that its operator has written."""
 
     systems: list[NewSystem]
     shop_url: str
     rate: float
     traffic: str
     faults: str
+    commands: dict[str, list[str]]
 
 
-def systems(facts: LabFacts) -> list[NewSystem]:
-    """The three systems as a caller registers them; the shop's page comes last, as it needs the other two."""
+def systems(facts: LabFacts, folder: LabFolder) -> list[NewSystem]:
+    """The systems as a caller registers them, each after those that it needs."""
+    shop = _shop(facts)
+    return shop + _further(facts, folder) if facts.whole else shop
+
+
+def _shop(facts: LabFacts) -> list[NewSystem]:
+    processes: list[Json] = [SHOP, GATEWAY, NAMES] if facts.whole else [SHOP]
     return [
         {
             "name": "shop-database",
@@ -55,7 +66,11 @@ def systems(facts: LabFacts) -> list[NewSystem]:
             "criticality": "critical",
             "depends_on": [],
             "credentials": {"username": USERNAME, "password": facts.supervisor_password},
-            "settings": {"processes": [SHOP]},
+            "settings": {
+                "processes": processes,
+                "memory_limit_mb": MEMORY_LIMIT_MB,
+                "repairs": {"process_crash_loop": "roll-back"},
+            },
         },
         {
             "name": "shop-web",
@@ -68,6 +83,87 @@ def systems(facts: LabFacts) -> list[NewSystem]:
             "settings": {},
         },
     ]
+
+
+def _further(facts: LabFacts, folder: LabFolder) -> list[NewSystem]:
+    """The rest of the whole lab."""
+    supervisor = f"supervisor+unix://{quote(str(facts.supervisor_socket))}"
+    login = {"username": USERNAME, "password": facts.supervisor_password}
+    found = [
+        _system(
+            "shop-page",
+            f"https://localhost:{facts.gateway_port}/",
+            depends_on=["shop-web", "shop-processes"],
+            settings={
+                "watch_page": True,
+                "certificate_authority": root(folder),
+                "response_time_seconds": 1.0,
+                "repairs": dict.fromkeys(_OF_RELEASE, "roll-back")
+                | dict.fromkeys(_OF_CERTIFICATE, "renew-certificate")
+                | dict.fromkeys(("tls_not_spoken", "connection_broken", "network_slow"), "restore-gateway"),
+            },
+        ),
+        _system(
+            "shop-name",
+            f"dns://127.0.0.1:{facts.names_port}/{NAME}?type=A",
+            depends_on=["shop-processes"],
+            settings={
+                "expected": ["127.0.0.1"],
+                "response_time_seconds": 1.0,
+                "repairs": dict.fromkeys(
+                    ("dns_error", "dns_no_record", "dns_unexpected", "dns_slow", "dns_unanswered"), "restore-zone"
+                ),
+            },
+        ),
+        _system("jobs-processes", supervisor, credentials=login, settings={"processes": [JOBS_API, JOBS_WORKER]}),
+        _system(
+            "jobs-api",
+            f"http://127.0.0.1:{facts.jobs_port}",
+            health_check_url="/health",
+            depends_on=["jobs-processes"],
+            credentials={"token": facts.jobs_token, "operator_token": facts.operator_token},
+            settings={
+                "api": {"openapi": "/openapi.json", "paths": ["/v1/jobs"]},
+                "operator": {
+                    "queue": {"url": "/ops/queue", "token": "operator_token", "expect": "json.oldest_seconds < 2.5"}
+                },
+                "repairs": {"api_contract_drift": "roll-back", "operator_check_failed:queue": "quarantine-jobs"},
+            },
+        ),
+        _system(
+            "jobs-nightly",
+            f"job:{quote(str(folder.jobs / 'nightly.done'))}",
+            depends_on=["jobs-processes"],
+            settings={"max_age_seconds": 3, "repairs": {"job_missed": "restore-schedule"}},
+        ),
+    ]
+    if facts.has_disk:
+        repairs: JsonObject = {"disk_full": "free-disk", "disk_read_only": "make-disk-writable"}
+        found.append(_system("shop-disk", f"disk:{quote(str(folder.disk))}", settings={"repairs": repairs}))
+    return found
+
+
+_OF_RELEASE = (
+    "asset_missing", "error_page", "http_error", "redirect_loop", "http_slow", "default_page", "blank_page",
+    "mixed_content",
+)  # fmt: skip
+_OF_CERTIFICATE = (
+    "certificate_expired", "certificate_ends", "certificate_name", "certificate_untrusted", "certificate_chain",
+)  # fmt: skip
+
+
+def _system(name: str, endpoint: str, **more: Any) -> NewSystem:
+    return {
+        "name": name,
+        "type": "service",
+        "endpoint": endpoint,
+        "health_check_url": None,
+        "criticality": "critical",
+        "depends_on": [],
+        "credentials": {},
+        "settings": {},
+        **more,  # type: ignore[typeddict-item]
+    }
 
 
 def standing_orders() -> str:

@@ -1,6 +1,6 @@
 """The shop: a small web application with a page, a checkout and a health endpoint, in one process.
 
-    GET  /         the products, as HTML
+    GET  /         the products, as HTML, by the page that is deployed (`releases`); its files are below /assets/
     POST /orders   {"product_id", "quantity"}: checkout in one transaction -> 201, or 503 when it can't
     GET  /health   what the shop says of itself -> 200 or 503, always within 1.5 s
 
@@ -10,7 +10,6 @@ Run by the lab's supervisor as `python -m opsteward.lab.shop HOME`.
 from __future__ import annotations
 
 import asyncio
-import html
 import logging
 import sys
 import time
@@ -18,6 +17,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import uvicorn
@@ -25,12 +25,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from opsteward.core.json_types import JsonObject
 from opsteward.lab.folder import ConnectArgs, LabFacts, LabFolder
 from opsteward.lab.pidfiles import write_pidfile
 from opsteward.lab.pool import Pool
+from opsteward.lab.releases import Release
+from opsteward.lab.shop_bugs import BUGS, limit_open_files
 
 _log = logging.getLogger("shop")
 
@@ -88,8 +91,11 @@ class OrderHistory:
 class Shop:
     """The endpoints, over one pool."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, release: Path) -> None:
         self._pool = pool
+        self._assets = release / "assets"
+        self._site = Release(release / "site.py")
+        self._site.names()  # a release that is no code ends the start
         self._history = OrderHistory(HEALTH_WINDOW)
         self._looks: set[asyncio.Task[str]] = set()
 
@@ -99,6 +105,8 @@ class Shop:
             Route("/", self.page),
             Route("/orders", self.order, methods=["POST"]),
             Route("/health", self.health),
+            Mount("/assets", StaticFiles(directory=self._assets)),
+            *BUGS,
         ]
         return Starlette(routes=routes, lifespan=self._lifespan)
 
@@ -116,8 +124,9 @@ class Shop:
         except (psycopg.Error, TimeoutError) as problem:
             _log.warning("page failed: %s", _said(problem))
             return HTMLResponse("<h1>We are closed for a moment</h1>", status_code=503)
-        products = "".join(f"<li>{html.escape(name)}: {cents / 100:.2f}</li>" for name, cents in rows)
-        return HTMLResponse(f"<!doctype html><title>Shop</title><h1>Shop</h1><ul>{products}</ul>")
+        page: Any = self._site.names()["page"]
+        status, headers, body = await page(rows)
+        return Response(body, status, headers)
 
     async def order(self, request: Request) -> Response:
         """POST /orders: the checkout, one transaction."""
@@ -198,11 +207,12 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     folder = LabFolder(Path(sys.argv[1]).resolve())
     write_pidfile(folder.run / "shop.json")
+    limit_open_files()
     facts = LabFacts.load(folder)
     connect_args: ConnectArgs = {**facts.connect_args("shop", "shop-web"), "options": SESSION_OPTIONS}
     pool = Pool(connect_args, size=POOL_SIZE, lifetime=CONNECTION_LIFETIME, wait=POOL_WAIT)
     uvicorn.run(
-        Shop(pool).app(),
+        Shop(pool, folder.release).app(),
         host="127.0.0.1",
         port=facts.shop_port,
         log_level="warning",

@@ -71,6 +71,23 @@ stdout_logfile=log/traffic.log
 stdout_logfile_maxbytes=2MB
 stdout_logfile_backups=1
 """
+_PROGRAM = """
+[program:{name}]
+command="%(ENV_LAB_PYTHON)s" -P -m opsteward.lab.{module}
+autostart=true
+autorestart=false
+startsecs=1
+startretries=0
+stopwaitsecs=1
+redirect_stderr=true
+stdout_logfile=log/{name}.log
+stdout_logfile_maxbytes=2MB
+stdout_logfile_backups=1
+"""
+GATEWAY, NAMES, JOBS_API, JOBS_WORKER = "gateway", "names", "jobs-api", "jobs-worker"
+#: Of the whole lab: their modules with arguments.
+_FURTHER = {GATEWAY: "gateway .", NAMES: "names .", JOBS_API: "jobs . api", JOBS_WORKER: "jobs . worker"}
+PROGRAMS = (SHOP, *_FURTHER)
 
 
 class ProgramInfo(TypedDict):
@@ -95,9 +112,11 @@ class Supervisor:
         config = self._folder.home / "supervisord.conf"
         # root must be named as the user, or supervisord warns of it
         user = "user=root\n" if os.geteuid() == 0 else ""
+        further = _FURTHER if self._facts.whole else {}
         write_private(
             config,
-            _CONFIG.format(username=USERNAME, password=self._facts.supervisor_password, user=user),
+            _CONFIG.format(username=USERNAME, password=self._facts.supervisor_password, user=user)
+            + "".join(_PROGRAM.format(name=name, module=module) for name, module in further.items()),
         )
         environment = {
             **os.environ,
@@ -141,6 +160,11 @@ class Supervisor:
             self.call("supervisor.stopProcess", program)
         self.call("supervisor.startProcess", program)
 
+    def begin_start(self, program: str) -> None:
+        """Ask for the start and don't wait; what does not start shows in its state."""
+        with suppress(Unavailable):
+            self.call("supervisor.startProcess", program, False)
+
     def alive(self) -> bool:
         return process_of_pidfile(self._pidfile) is not None
 
@@ -153,7 +177,7 @@ class Supervisor:
                 self.call("supervisor.shutdown")
                 wait_gone(process, _DOWN_WITHIN)
         end_by_pidfile(self._pidfile)
-        for program in (TRAFFIC, SHOP):
+        for program in (TRAFFIC, *PROGRAMS):
             end_by_pidfile(self._folder.run / f"{program}.json", grace=1.0)
         if self._process is not None:
             self._process.wait(_DOWN_WITHIN)
