@@ -21,6 +21,7 @@ READ = frozenset(
         "enrollments.read",
         "access_reviews.read",
         "oncall.read",
+        "help.read",
     }
 )
 AUDIT = frozenset({"audit.read", "operators.read"})
@@ -37,6 +38,7 @@ OPERATE = frozenset(
         "agents.write",
         "users.write",
         "oncall.write",
+        "help.write",
     }
 )
 APPROVE = frozenset({"approvals.decide", "enrollments.decide"})

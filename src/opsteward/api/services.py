@@ -28,6 +28,8 @@ from opsteward.events.sources.own_sources import OwnSources
 from opsteward.events.sources.taking import SourceIntake
 from opsteward.events.sources.tallies import SourceTallies
 from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.help.service import Help
+from opsteward.help.settings import HelpSettings
 from opsteward.oncall.service import OnCall
 from opsteward.provisioning.sync.service import Syncs
 from opsteward.systems.service import Inventory
@@ -50,6 +52,8 @@ class RouteSettings(Protocol):
     @property
     def scim(self) -> ScimSettings: ...
     @property
+    def help(self) -> HelpSettings: ...
+    @property
     def telemetry(self) -> TelemetrySettings: ...
 
 
@@ -71,6 +75,7 @@ class ApiServices:
     source_intake: SourceIntake
     muting: Muting
     oncall: OnCall
+    help: Help
     orders: StandingOrders
     back_tests: BackTests
     sessions: Sessions

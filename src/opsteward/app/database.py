@@ -21,6 +21,7 @@ MODELS = (
     "provisioning.sync.models",
     "events.muting.models",
     "oncall.models",
+    "help.models",
 )
 
 SOURCE = SchemaSource(

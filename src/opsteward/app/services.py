@@ -53,6 +53,7 @@ from opsteward.events.sources.sns import SnsMessages
 from opsteward.events.sources.taking import SourceIntake
 from opsteward.events.sources.tallies import SourceTallies
 from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.help.service import Help
 from opsteward.oncall.outbox import Outbox
 from opsteward.oncall.service import OnCall
 from opsteward.provisioning.access import AccessKeeping, access_task_type
@@ -101,6 +102,7 @@ class Services:
     source_intake: SourceIntake
     muting: Muting
     oncall: OnCall
+    help: Help
     timers: Timers
     back_tests: BackTests
     sessions: Sessions
@@ -225,6 +227,7 @@ def _wire(
         source_intake=SourceIntake(intake, own_sources, tallies, SnsMessages(tuple(settings.sources.sns_endpoints))),
         muting=muting,
         oncall=oncall,
+        help=Help(settings.help),
         timers=_timers(muting, incidents, oncall),
         sessions=sessions,
         task_types=task_types,

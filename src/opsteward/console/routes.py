@@ -14,6 +14,7 @@ from opsteward.console.pages import (
     oncall,
     operators,
     overview,
+    questions,
     reviews,
     schedules,
     search,
@@ -47,6 +48,7 @@ ROUTES: tuple[Route, ...] = (
     *operators.ROUTES,
     *audit.ROUTES,
     *settings.ROUTES,
+    *questions.ROUTES,
     *search.ROUTES,
     *pauses.ROUTES,
 )

@@ -94,6 +94,12 @@ TENANT_TABLES = {
     "notification_routes": (WRITE, ALL),
     "notices": (WRITE, WRITE),
     "troubleshooting_sessions": (WRITE, WRITE),
+    "help_corpora": (ALL, ALL),
+    "help_documents": (ALL, ALL),
+    "help_document_versions": (REPLACE, REPLACE),
+    "help_chunks": (REPLACE, REPLACE),
+    "help_postings": (ALL, ALL),
+    "help_answers": (ALL, WRITE),
 }
 
 #: The same of tables that no tenant owns; of `tenants` each sees its own row.
