@@ -22,6 +22,7 @@ READ = frozenset(
         "access_reviews.read",
         "oncall.read",
         "crew.read",
+        "help.read",
     }
 )
 AUDIT = frozenset({"audit.read", "operators.read"})
@@ -39,6 +40,7 @@ OPERATE = frozenset(
         "users.write",
         "oncall.write",
         "crew.run",
+        "help.write",
     }
 )
 APPROVE = frozenset({"approvals.decide", "enrollments.decide"})

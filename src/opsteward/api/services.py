@@ -30,6 +30,8 @@ from opsteward.events.sources.own_sources import OwnSources
 from opsteward.events.sources.taking import SourceIntake
 from opsteward.events.sources.tallies import SourceTallies
 from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.help.service import Help
+from opsteward.help.settings import HelpSettings
 from opsteward.oncall.service import OnCall
 from opsteward.provisioning.sync.service import Syncs
 from opsteward.systems.service import Inventory
@@ -51,6 +53,8 @@ class RouteSettings(Protocol):
     def api(self) -> ApiSettings: ...
     @property
     def scim(self) -> ScimSettings: ...
+    @property
+    def help(self) -> HelpSettings: ...
     @property
     def telemetry(self) -> TelemetrySettings: ...
 
@@ -74,6 +78,7 @@ class ApiServices:
     source_intake: SourceIntake
     muting: Muting
     oncall: OnCall
+    help: Help
     orders: StandingOrders
     back_tests: BackTests
     sessions: Sessions

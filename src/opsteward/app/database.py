@@ -22,6 +22,7 @@ MODELS = (
     "events.muting.models",
     "oncall.models",
     "crew.models",
+    "help.models",
 )
 
 SOURCE = SchemaSource(

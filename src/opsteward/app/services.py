@@ -56,6 +56,7 @@ from opsteward.events.sources.sns import SnsMessages
 from opsteward.events.sources.taking import SourceIntake
 from opsteward.events.sources.tallies import SourceTallies
 from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.help.service import Help
 from opsteward.oncall.outbox import Outbox
 from opsteward.oncall.service import OnCall
 from opsteward.provisioning.access import AccessKeeping, access_task_type
@@ -105,6 +106,7 @@ class Services:
     source_intake: SourceIntake
     muting: Muting
     oncall: OnCall
+    help: Help
     timers: Timers
     back_tests: BackTests
     sessions: Sessions
@@ -231,6 +233,7 @@ def _wire(
         source_intake=SourceIntake(web, queue, own_sources, tallies, _sns(settings)),
         muting=muting,
         oncall=oncall,
+        help=Help(settings.help),
         timers=_timers(muting, incidents, oncall),
         sessions=sessions,
         task_types=task_types,

@@ -18,6 +18,7 @@ from opsteward.directory.imports.settings import ImportSettings
 from opsteward.directory.scim.settings import ScimSettings
 from opsteward.events.sources.settings import SourcesSettings
 from opsteward.events.sources.syslog.settings import SyslogSettings
+from opsteward.help.settings import HelpSettings
 from opsteward.integrations.apprise.settings import NotifySettings
 from opsteward.systems.settings import SystemSettings
 from opsteward.tasks.settings import TaskSettings
@@ -66,6 +67,7 @@ class Settings:
     imports: ImportSettings
     actions: ActionSettings
     troubleshooting: SessionSettings
+    help: HelpSettings
     telemetry: TelemetrySettings
     notify: NotifySettings
     sources: SourcesSettings

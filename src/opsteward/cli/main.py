@@ -30,6 +30,7 @@ from opsteward.cli import (
     open_console,
     operators,
     plugins,
+    questions,
     schedules,
     silences,
     sources,
@@ -96,11 +97,13 @@ app.add_typer(operators.operators, name="operators")
 app.add_typer(operators.tokens, name="tokens")
 app.add_typer(audit.app, name="audit")
 app.add_typer(agents.app, name="agents")
+app.add_typer(questions.docs, name="docs")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(lab.app, name="lab")
 app.add_typer(bench.app, name="bench")
 app.command()(controls.status)
 app.command()(troubleshoot)
+app.command()(questions.ask)
 app.command()(bench.soak)
 app.command("open")(open_console.open_console)
 

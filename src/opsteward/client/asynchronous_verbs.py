@@ -12,6 +12,7 @@ from opsteward.client.operations import (
     crew,
     enrollments,
     events,
+    help,
     incidents,
     metrics,
     notifications,
@@ -150,6 +151,16 @@ class AsyncVerbs(AsyncTransport):
     start_session = asynchronous(troubleshooting.start_session)
     list_sessions = asynchronous(troubleshooting.list_sessions)
     get_session = asynchronous(troubleshooting.get_session)
+    ask = asynchronous(help.ask)
+    search_passages = asynchronous(help.search_passages)
+    rate_answer = asynchronous(help.rate_answer)
+    add_document = asynchronous(help.add_document)
+    list_documents = asynchronous(help.list_documents)
+    fetch_document = asynchronous(help.fetch_document)
+    document_digests = asynchronous(help.document_digests)
+    document_versions = asynchronous(help.document_versions)
+    open_document = asynchronous(help.open_document)
+    remove_document = asynchronous(help.remove_document)
     submit_task = asynchronous(tasks.submit_task)
     list_tasks = asynchronous(tasks.list_tasks)
     submit_tasks = asynchronous(tasks.submit_tasks)

@@ -12,6 +12,7 @@ from opsteward.client.operations import (
     crew,
     enrollments,
     events,
+    help,
     incidents,
     metrics,
     notifications,
@@ -150,6 +151,16 @@ class Verbs(BlockingTransport):
     start_session = blocking(troubleshooting.start_session)
     list_sessions = blocking(troubleshooting.list_sessions)
     get_session = blocking(troubleshooting.get_session)
+    ask = blocking(help.ask)
+    search_passages = blocking(help.search_passages)
+    rate_answer = blocking(help.rate_answer)
+    add_document = blocking(help.add_document)
+    list_documents = blocking(help.list_documents)
+    fetch_document = blocking(help.fetch_document)
+    document_digests = blocking(help.document_digests)
+    document_versions = blocking(help.document_versions)
+    open_document = blocking(help.open_document)
+    remove_document = blocking(help.remove_document)
     submit_task = blocking(tasks.submit_task)
     list_tasks = blocking(tasks.list_tasks)
     submit_tasks = blocking(tasks.submit_tasks)

@@ -15,6 +15,7 @@ from opsteward.provisioning.sync import summaries as sync_summaries
 WAITING_LIMIT = 100  # what is more is "99+"
 _ROOMS = (
     ("Overview", "/", "dashboard", "systems.read"),
+    ("Help", "/help", "help", "help.read"),
     ("Incidents", "/incidents", "error", "incidents.read"),
     ("Approvals", "/approvals", "pan_tool", "approvals.read"),
     ("On call", "/oncall", "campaign", "oncall.read"),

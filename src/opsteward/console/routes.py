@@ -16,6 +16,7 @@ from opsteward.console.pages import (
     oncall,
     operators,
     overview,
+    questions,
     reviews,
     schedules,
     search,
@@ -53,6 +54,7 @@ ROUTES: tuple[Route, ...] = (
     *operators.ROUTES,
     *audit.ROUTES,
     *settings.ROUTES,
+    *questions.ROUTES,
     *search.ROUTES,
     *pauses.ROUTES,
 )

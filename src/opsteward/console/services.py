@@ -24,6 +24,7 @@ from opsteward.events.sources.own_sources import OwnSources
 from opsteward.events.sources.taking import SourceIntake
 from opsteward.events.sources.tallies import SourceTallies
 from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.help.service import Help
 from opsteward.oncall.service import OnCall
 from opsteward.provisioning.sync.service import Syncs
 from opsteward.systems.service import Inventory
@@ -54,6 +55,7 @@ class ConsoleServices:
     source_intake: SourceIntake
     muting: Muting
     oncall: OnCall
+    help: Help
     orders: StandingOrders
     back_tests: BackTests
     sessions: Sessions

@@ -93,9 +93,12 @@ def clear(folder: LabFolder, facts: LabFacts, supervisor: Supervisor) -> None:
     repairs.all_in_order(folder, facts)
     for program in PROGRAMS if facts.whole else (SHOP,):
         info = supervisor.info(program)
-        if info["statename"] not in {"RUNNING", "STARTING"} or not works(info["pid"]) or _is_spoilt(info["pid"]):
-            supervisor.restart(program)
-        elif program == SHOP and not Site(folder, facts, supervisor).ask_shop("/health", wait=_PATIENCE):
+        if (
+            info["statename"] not in {"RUNNING", "STARTING"}
+            or not works(info["pid"])
+            or _is_spoilt(info["pid"])
+            or (program == SHOP and not Site(folder, facts, supervisor).ask_shop("/health", wait=_PATIENCE))
+        ):
             supervisor.restart(program)
 
 

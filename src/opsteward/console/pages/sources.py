@@ -216,14 +216,13 @@ async def _send(visit: Visit) -> Done:
         if _is_signed(await _source(visit, session)):
             raise Conflict("this source takes only what its sender signs", remedy="try the body under its mapping")
     holds = await in_thread(visit.services.read_body, raw, kind)
-    async with visit.unit_of_work() as session:
-        taken = await visit.services.source_intake.take(
-            session,
-            name=visit.arguments["source"],
-            received=Received(raw=raw, body=holds, kind=kind, headers={}),
-            limit=visit.services.events_limit,
-            actor=visit.identity.actor,
-        )
+    taken = await visit.services.source_intake.take(
+        tenant_id=visit.identity.tenant_id,
+        name=visit.arguments["source"],
+        received=Received(raw=raw, body=holds, kind=kind, headers={}),
+        limit=visit.services.events_limit,
+        actor=visit.identity.actor,
+    )
     return Done(to=f"/sources/{taken.source}", words=_became(taken.accepted, mapped=taken.mapped))
 
 
@@ -232,15 +231,14 @@ async def _read_again(visit: Visit) -> Done:
         source = await _source(visit, session)
         kept = await kept_bodies.one(session, slug=source.slug, body_id=visit.id("body_id", "body"))
     holds: Json = await in_thread(visit.services.read_body, (kept.body or "").encode(), kept.kind)
-    async with visit.unit_of_work() as session:
-        taken = await visit.services.source_intake.read_again(
-            session,
-            name=source.slug,
-            body_id=kept.id,
-            body=holds,
-            limit=visit.services.events_limit,
-            actor=visit.identity.actor,
-        )
+    taken = await visit.services.source_intake.read_again(
+        tenant_id=visit.identity.tenant_id,
+        name=source.slug,
+        kept=kept,
+        body=holds,
+        limit=visit.services.events_limit,
+        actor=visit.identity.actor,
+    )
     words = _became(taken.accepted, mapped=taken.mapped)
     return Done(to=f"/sources/{source.slug}/bodies/{kept.id}", words=words)
 

@@ -100,6 +100,12 @@ TENANT_TABLES = {
     "crew_spend": (WRITE, READ),
     "crew_matrix_versions": (APPEND, READ),
     "crew_notes": (APPEND, REPLACE),
+    "help_corpora": (ALL, ALL),
+    "help_documents": (ALL, ALL),
+    "help_document_versions": (REPLACE, REPLACE),
+    "help_chunks": (REPLACE, REPLACE),
+    "help_postings": (ALL, ALL),
+    "help_answers": (ALL, WRITE),
 }
 
 #: The same of tables that no tenant owns; of `tenants` each sees its own row.

@@ -1437,3 +1437,86 @@ create table opsteward.crew_notes (
     constraint pk_crew_notes primary key (id)
 );
 create index ix_crew_notes_agent on opsteward.crew_notes (tenant_id, agent, created_at);
+-- help
+
+create table opsteward.help_corpora (
+    tenant_id uuid not null,
+    version bigint not null,
+    next_page bigint not null,
+    next_segment int not null,
+    segments jsonb not null,
+    constraint pk_help_corpora primary key (tenant_id)
+);
+
+create table opsteward.help_documents (
+    id uuid not null,
+    tenant_id uuid not null,
+    name text not null,
+    title text not null,
+    url text,
+    media_type text not null,
+    bytes bigint not null,
+    digest text not null,
+    status text not null,
+    note text not null,
+    access text[] not null,
+    version int not null,
+    first_page bigint not null,
+    page_chunks int[] not null,
+    page_tokens int[] not null,
+    added_by text not null,
+    added_at timestamptz not null,
+    changed_at timestamptz not null,
+    constraint pk_help_documents primary key (id),
+    constraint uq_help_documents_tenant_id_name unique (tenant_id, name)
+);
+create index ix_help_documents_tenant_page on opsteward.help_documents (tenant_id, first_page);
+
+create table opsteward.help_document_versions (
+    id uuid not null,
+    tenant_id uuid not null,
+    document_id uuid not null,
+    version int not null,
+    digest text not null,
+    bytes bigint not null,
+    note text not null,
+    added_by text not null,
+    added_at timestamptz not null,
+    constraint pk_help_document_versions primary key (id),
+    constraint fk_help_document_versions_document_id foreign key (document_id)
+        references opsteward.help_documents (id) on delete cascade
+);
+create index ix_help_document_versions_document on opsteward.help_document_versions (tenant_id, document_id, version);
+
+create table opsteward.help_chunks (
+    tenant_id uuid not null,
+    number bigint not null,
+    document_id uuid not null,
+    heading text not null,
+    anchor text not null,
+    text text not null,
+    vector bytea not null,
+    constraint pk_help_chunks primary key (tenant_id, number)
+);
+
+create table opsteward.help_postings (
+    tenant_id uuid not null,
+    term text not null,
+    segment int not null,
+    records bytea not null,
+    constraint pk_help_postings primary key (tenant_id, term, segment)
+);
+create index ix_help_postings_segment on opsteward.help_postings (tenant_id, segment);
+
+create table opsteward.help_answers (
+    id uuid not null,
+    tenant_id uuid not null,
+    asked_by text not null,
+    asked_at timestamptz not null,
+    question text not null,
+    answer jsonb not null,
+    helpful boolean,
+    comment text not null,
+    constraint pk_help_answers primary key (id)
+);
+create index ix_help_answers_tenant_asked on opsteward.help_answers (tenant_id, asked_by, asked_at);

@@ -1,0 +1,52 @@
+"""Answers from documents: the best passages, quoted with their sources, or that nothing is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from opsteward.help.quoting import quote_of
+from opsteward.help.search import Hit
+from opsteward.help.types import Citation
+from opsteward.help.words import terms
+
+CITATION_LIMIT = 3
+_NEAR = 0.75  # of the best hit's score, below which another is not quoted beside it
+#: How sure a first hit makes that the corpus answers the question; fitted by `evals.help` on its work corpora.
+_CONSTANT, _COVERAGE, _MEANING = -5.5, 5.5, 6.0
+
+
+def confidence(hits: Sequence[Hit]) -> float:
+    """How likely the best of these hits answers the question, from 0 to 1."""
+    best = max((_CONSTANT + _COVERAGE * hit.coverage + _MEANING * hit.meaning for hit in hits[:3]), default=-20.0)
+    return 1 / (1 + math.exp(-best))
+
+
+def citations_of(question: str, hits: Sequence[Hit]) -> list[Citation]:
+    """The first hit and those that are nearly as good, each with what of it is quoted."""
+    wanted = terms(question)
+    return [
+        Citation(
+            title=_title(hit),
+            url=_url(hit),
+            quote=quote_of(hit.chunk.text, wanted),
+            kind=hit.chunk.kind,  # type: ignore[arg-type]  # one of its words by construction
+        )
+        for hit in hits[:CITATION_LIMIT]
+        if hit.score >= _NEAR * hits[0].score
+    ]
+
+
+def in_words(citations: Sequence[Citation]) -> str:
+    """The quotes as one text, each with its source's number."""
+    return "\n\n".join(f"{one.quote} [{number}]" for number, one in enumerate(citations, 1))
+
+
+def _title(hit: Hit) -> str:
+    title, heading = hit.chunk.title, hit.chunk.heading.split(" > ")[-1]
+    return title if not heading or heading == title else f"{title}: {heading}"
+
+
+def _url(hit: Hit) -> str:
+    chunk = hit.chunk
+    return f"{chunk.url}#{chunk.anchor}" if chunk.kind == "product" and chunk.anchor else chunk.url

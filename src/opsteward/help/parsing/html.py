@@ -1,0 +1,111 @@
+"""HTML as text: what a reader of the page would read, and nothing that runs."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+from opsteward.help.parsing.parsed import Parsed, SectionBuilder
+
+_SILENT = frozenset(
+    {"script", "style", "noscript", "template", "svg", "math", "iframe", "object", "embed", "head", "select", "form"}
+)
+_CHROME = frozenset({"nav", "footer", "header", "aside", "button"})
+_CHROME_WORDS = re.compile(
+    r"\b(sphinxsidebar|related|nav(bar|igation|header|footer)?|toc|breadcrumbs?|headerlink|footer|sidebar|menu)\b"
+)
+_BLOCKS = frozenset(
+    {
+        "p", "div", "section", "article", "li", "ul", "ol", "dl", "dt", "dd", "table", "tr", "pre", "blockquote", "br",
+        "hr", "h1", "h2", "h3", "h4", "h5", "h6", "main", "figure", "figcaption", "details", "summary", "address",
+    }
+)  # fmt: skip
+_CELLS = frozenset({"td", "th"})
+_VOID = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "param"}
+)
+_HEADING = re.compile(r"h[1-6]")
+_DEPTH_LIMIT = 2000
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.builder = SectionBuilder()
+        self.title = ""
+        self._stack: list[tuple[str, bool]] = []  # open elements, and whether what is in them is left out
+        self._line: list[str] = []
+        self._heading: list[str] | None = None
+        self._anchor = ""
+        self._pre = 0
+        self._in_title = False
+
+    @property
+    def _left_out(self) -> bool:
+        return bool(self._stack) and self._stack[-1][1]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "title" and not self.title:
+            self._in_title = True
+        if tag == "body":
+            self._stack.clear()  # a head that was not closed
+        given = dict(attrs)
+        if tag in _BLOCKS:
+            self._break()
+        if tag in _CELLS:
+            self._line.append(" | " if "".join(self._line).strip() else "")
+        if anchor := given.get("id") or (given.get("name") if tag == "a" else None):
+            self._anchor = anchor[:100] if not self._left_out else self._anchor
+        if tag in _VOID:
+            return
+        hidden = self._left_out or tag in _SILENT or tag in _CHROME or "hidden" in given
+        if not hidden and (words := given.get("class") or given.get("role")) and tag not in ("body", "html", "main"):
+            hidden = bool(_CHROME_WORDS.search(words.lower()))
+        if len(self._stack) < _DEPTH_LIMIT:
+            self._stack.append((tag, hidden))
+        if _HEADING.fullmatch(tag) and not hidden:
+            self._heading = []
+        self._pre += tag == "pre"
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "title":
+            self._in_title = False
+        if _HEADING.fullmatch(tag) and self._heading is not None:
+            words = "".join(self._heading).replace("¶", "").strip()
+            self._heading = None
+            self.builder.heading(int(tag[1]), words, self._anchor)
+        if tag in _BLOCKS:
+            self._break()
+        self._pre -= tag == "pre" and self._pre > 0
+        for place in range(len(self._stack) - 1, max(-1, len(self._stack) - 50), -1):
+            if self._stack[place][0] == tag:
+                del self._stack[place:]
+                break
+
+    def handle_data(self, data: str) -> None:
+        if self._in_title:
+            self.title += data
+        elif not self._left_out:
+            (self._line if self._heading is None else self._heading).append(data)
+
+    def finish(self) -> Parsed:
+        self._break()
+        title = " ".join(self.title.split())[:300]
+        sections = self.builder.done()
+        if first := next((section.path[0] for section in sections if section.path), ""):
+            title = first if first in title or not title else title
+        return Parsed(title=title, sections=sections)
+
+    def _break(self) -> None:
+        line = "".join(self._line)
+        self._line.clear()
+        if line.strip():
+            self.builder.text(line.strip("\n") if self._pre else " ".join(line.split()))
+
+
+def read_html(text: str) -> Parsed:
+    """The headings and the text of a page, without scripts, styles, forms and what leads around in the site."""
+    reader = _Reader()
+    reader.feed(text)
+    reader.close()
+    return reader.finish()

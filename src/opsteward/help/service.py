@@ -1,0 +1,107 @@
+"""Help as other rooms use it: documents, search in them, questions and what was thought of the answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.accounts.types import Identity
+from opsteward.core.clock import now
+from opsteward.core.db import tenant_of
+from opsteward.core.errors import NotFound
+from opsteward.core.ids import uuid7
+from opsteward.core.storable_text import storable
+from opsteward.help.answering import citations_of, confidence, in_words
+from opsteward.help.corpus import JoinedCorpora
+from opsteward.help.documents import Documents
+from opsteward.help.models import HelpAnswer
+from opsteward.help.product_pages import product_corpus
+from opsteward.help.search import Hit, search
+from opsteward.help.settings import HelpSettings
+from opsteward.help.tenant_corpus import TenantCorpora
+from opsteward.help.types import Answer, Passage
+
+QUESTION_LIMIT = 1_000  # characters
+_KNOWN_FROM = 0.5  # confidence
+_UNKNOWN = "I don't know: neither the documents that you may read nor the state of this instance say anything of it."
+
+
+class Help:
+    """One per process."""
+
+    def __init__(self, settings: HelpSettings) -> None:
+        self.documents = Documents(settings)
+        self._corpora = TenantCorpora()
+
+    async def search(self, session: AsyncSession, *, question: str, by: Identity, limit: int = 10) -> list[Passage]:
+        """The passages that fit best, of documents that this reader may open and the product's own pages."""
+        hits = await self._hits(session, question, by, limit)
+        return [
+            Passage(
+                title=hit.chunk.title,
+                heading=hit.chunk.heading,
+                url=hit.chunk.url,
+                text=hit.chunk.text,
+                score=round(hit.score, 4),
+                kind=hit.chunk.kind,  # type: ignore[arg-type]  # one of its words by construction
+            )
+            for hit in hits
+        ]
+
+    async def ask(self, session: AsyncSession, *, question: str, by: Identity) -> Answer:
+        """Answer a question with sources, under the asker's own permissions, and keep both."""
+        question = storable(" ".join(question.split()), limit=QUESTION_LIMIT)
+        answer = Answer(id=uuid7(), question=question, answer=_UNKNOWN, known=False, engine="none", asked_at=now())
+        hits = await self._hits(session, question, by, 10)
+        if confidence(hits) >= _KNOWN_FROM:
+            citations = citations_of(question, hits)
+            answer = replace(answer, answer=in_words(citations), known=True, engine="passages", citations=citations)
+        await self._keep(session, answer, by)
+        return answer
+
+    async def rate(self, session: AsyncSession, *, answer_id: UUID, helpful: bool, comment: str, by: Identity) -> None:
+        """Keep what the asker thinks of an answer of theirs. Raises NotFound."""
+        done = await session.execute(
+            sa.update(HelpAnswer)
+            .where(
+                HelpAnswer.tenant_id == tenant_of(session), HelpAnswer.id == answer_id, HelpAnswer.asked_by == by.actor
+            )
+            .values(helpful=helpful, comment=storable(comment, limit=2_000))
+            .returning(HelpAnswer.id)
+        )
+        if done.first() is None:
+            raise NotFound("no answer of this id was given to you", remedy="rate one that you asked for")
+
+    async def recent(self, session: AsyncSession, *, by: Identity, limit: int = 10) -> list[Answer]:
+        """What this operator asked last, oldest first."""
+        rows = await session.scalars(
+            sa.select(HelpAnswer)
+            .where(HelpAnswer.tenant_id == tenant_of(session), HelpAnswer.asked_by == by.actor)
+            .order_by(HelpAnswer.asked_at.desc())
+            .limit(limit)
+        )
+        kept = TypeAdapter(Answer)
+        return [kept.validate_python(row.answer) for row in reversed(list(rows))]
+
+    async def _hits(self, session: AsyncSession, question: str, by: Identity, limit: int) -> list[Hit]:
+        corpora = JoinedCorpora([await self._corpora.open(session, by), await product_corpus()])
+        return await search(corpora, question, limit=limit)
+
+    async def _keep(self, session: AsyncSession, answer: Answer, by: Identity) -> None:
+        session.add(
+            HelpAnswer(
+                id=answer.id,
+                tenant_id=tenant_of(session),
+                asked_by=by.actor,
+                asked_at=answer.asked_at,
+                question=answer.question,
+                answer=TypeAdapter(Answer).dump_python(answer, mode="json"),
+                helpful=None,
+                comment="",
+            )
+        )
+        await session.flush()
