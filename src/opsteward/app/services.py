@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -208,9 +208,7 @@ def _wire(
     task_types, submission, crew = _submission(settings, app, bus, registry, inventory, action_service, imports)
     agent_types = AgentRegistry(registry.agents)
     add_shipped(agent_types, db=app, bus=bus, settings=settings.agents, task_figures=partial(task_figures, app))
-    # one for each request that is let in: a connection made for a burst and closed after it costs more than the request
-    held = min(core.database_pool_max, max(core.database_pool_size, settings.api.requests_at_once))
-    web = Database(urls.web, name="web", session_info=writing, pool_size=held, pool_max=core.database_pool_max)
+    web = _web_database(settings, urls, writing)
     own_sources, tallies, queue = OwnSources(box), SourceTallies(web), IntakeQueue(web, intake)
     return Services(
         settings=settings,
@@ -251,6 +249,14 @@ def _wire(
         witnesses=Witnesses(box.audit_key(), settings.home, settings.telemetry.audit_witnesses),
         crew=crew,
     )
+
+
+def _web_database(settings: Settings, urls: DatabaseUrls, session_info: Mapping[str, object]) -> Database:
+    """One connection for each request that is let in: one made for a burst and closed after it costs more than the
+    request."""
+    core = settings.core
+    held = min(core.database_pool_max, max(core.database_pool_size, settings.api.requests_at_once))
+    return Database(urls.web, name="web", session_info=session_info, pool_size=held, pool_max=core.database_pool_max)
 
 
 def _sns(settings: Settings) -> SnsMessages:
