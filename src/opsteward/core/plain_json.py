@@ -1,7 +1,7 @@
 """JSON at speed, where it is plain; what is not is left to the standard library.
 
 Plain is what PostgreSQL can hold as it is: no NUL, no half of a surrogate pair, no number that a float does not hold,
-and not nested deeply.
+not nested deeply, and not of very many values.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from opsteward.core.crypto import canonical_json
 from opsteward.core.json_types import Json
 
 DEPTH_LIMIT = 40
+VALUES_LIMIT = 200_000
 _ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _DIGITS_LIMIT = 18
 _DIGITS_AS_ZEROS = bytes(48 if chr(code).isdecimal() else 32 for code in range(128)) + bytes([32] * 128)
@@ -25,6 +26,8 @@ class NotPlain(ValueError):
 
 def parse_plain(text: bytes) -> Json:
     """The value of plain JSON. Raises NotPlain."""
+    if text.count(b",") + text.count(b"[") + text.count(b"{") > VALUES_LIMIT:
+        raise NotPlain
     if _ESCAPED.search(text) or b"0" * (_DIGITS_LIMIT + 1) in text.translate(_DIGITS_AS_ZEROS):
         raise NotPlain
     try:

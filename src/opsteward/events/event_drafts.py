@@ -13,7 +13,7 @@ from opsteward.core.crypto import digest
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
 from opsteward.events.affected_objects import object_of
-from opsteward.events.classification import classify
+from opsteward.events.classification import Classification, classify
 from opsteward.events.decided_groups import GroupDecision
 from opsteward.events.decision_table import decide
 from opsteward.events.event_decisions import decided as decided_by
@@ -120,17 +120,16 @@ def worst_severity(drafts: Sequence[Draft]) -> str:
     return max((draft.severity for draft in drafts), key=rank_of)
 
 
-def draft_of(
-    event: NewEvent,
-    sender: Sender,
-    system: KnownSystem | None,
-    orders: Sequence[Rule],
-    tenant_id: UUID,
-    at: datetime,
-    decided: GroupDecision | None = None,
-) -> Draft:
-    """Classify the event, decide on it and give it its fingerprint; `at` is the time of its arrival, `decided`
-    what people said of its fingerprint."""
+@dataclass(frozen=True, slots=True)
+class Recognized:
+    """What the text of an event says: how it is classified, and the key by which it is grouped."""
+
+    classified: Classification
+    fingerprint: str
+
+
+def recognize(event: NewEvent) -> Recognized:
+    """By the event alone. Raises Invalid for a severity that no scale knows."""
     classified = classify(
         error_type=event.error_type,
         message=event.message,
@@ -139,21 +138,35 @@ def draft_of(
         severity=event.severity,
         alert=event.group_key is not None,
     )
+    if event.category and event.system:
+        return Recognized(classified, digest({"system": str(event.system.id), "finding": event.error_type})[:32])
+    if event.group_key:
+        return Recognized(classified, event.group_key)
+    key = fingerprint(
+        source=event.source,
+        error_type=event.error_type,
+        message=event.message,
+        stack_trace=event.stack_trace,
+        context=event.context,
+    ).key
+    return Recognized(classified, key)
+
+
+def draft_of(
+    event: NewEvent,
+    sender: Sender,
+    recognized: Recognized,
+    system: KnownSystem | None,
+    orders: Sequence[Rule],
+    tenant_id: UUID,
+    at: datetime,
+    decided: GroupDecision | None = None,
+) -> Draft:
+    """Decide on the event; `at` is the time of its arrival, `decided` what people said of its fingerprint."""
+    classified = recognized.classified
     corrected = decided.category if decided else None
     category = event.category or corrected or classified.category
     severity = event.severity if event.category and event.severity else str(classified.severity)
-    key = (
-        digest({"system": str(event.system.id), "finding": event.error_type})[:32]
-        if event.category and event.system
-        else event.group_key
-        or fingerprint(
-            source=event.source,
-            error_type=event.error_type,
-            message=event.message,
-            stack_trace=event.stack_trace,
-            context=event.context,
-        ).key
-    )
     decision = decide(event_type=category, severity=severity, message=event.message, context=event.context)
     subject = subject_of(
         category=category,
@@ -181,7 +194,7 @@ def draft_of(
         "priority": done.priority,
         "confidence": 1.0 if event.category or corrected else classified.confidence,
         "rule_id": "health check" if event.category else "correction" if corrected else classified.rule_id,
-        "fingerprint": (decided.joins if decided else None) or key,
+        "fingerprint": (decided.joins if decided else None) or recognized.fingerprint,
         # our own checks and agents speak of one thing by one name: the words of their reports may change
         "object_key": "" if event.category or event.group_key else object_of(event.message, event.context),
         "incident_id": None,

@@ -5,11 +5,10 @@ A decision is kept by fingerprint and holds for every later event, also after th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.types import Identity
@@ -18,23 +17,11 @@ from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Invalid
 from opsteward.events import timeline
 from opsteward.events.classification import Category
-from opsteward.events.decided_groups import GroupDecision
 from opsteward.events.incidents import Incidents
 from opsteward.events.models import Event, GroupDecisionRow, IncidentFingerprint
 from opsteward.events.types import IncidentStatus, IncidentView
 
 _FINGERPRINTS_LIMIT = 100  # of one incident
-
-
-async def decisions_for(session: AsyncSession, fingerprints: Set[str]) -> Mapping[str, GroupDecision]:
-    """What was decided about these fingerprints, for those about which something was."""
-    rows = await session.scalars(
-        sa.select(GroupDecisionRow).where(
-            GroupDecisionRow.tenant_id == tenant_of(session),
-            GroupDecisionRow.fingerprint == sa.any_(sa.literal(sorted(fingerprints), ARRAY(sa.Text))),
-        )
-    )
-    return {row.fingerprint: GroupDecision(row.category, row.joins, row.apart) for row in rows}
 
 
 class GroupDecisions:

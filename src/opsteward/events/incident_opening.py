@@ -23,7 +23,7 @@ from opsteward.core.ids import uuid7
 from opsteward.events import timeline
 from opsteward.events.event_drafts import Draft, most_urgent, rank_of, shortened, worst_severity
 from opsteward.events.incident_views import view_of
-from opsteward.events.models import Incident, TimelineEntry
+from opsteward.events.models import Incident
 from opsteward.events.muting.matchers import labels_of
 from opsteward.events.muting.review import line_of
 from opsteward.events.standing_orders.service import limits_of
@@ -35,6 +35,15 @@ from opsteward.telemetry import audit
 MAX_AT_ONCE = 100
 #: Which timeline lines that say what was decided, with `action` and `priority` in their detail.
 _DECISIONS = ("decided", "raised")
+#: More fingerprints than these that join an incident in one request are one line of its timeline.
+_LINES_APART = 20
+_DECIDED = sa.text("""
+    select incident_id, detail ->> 'action', min(cast(detail ->> 'priority' as int))
+    from opsteward.timeline_entries
+    where tenant_id = :tenant_id and incident_id = any(cast(:ids as uuid[])) and kind = any(cast(:kinds as text[]))
+        and detail ? 'action'
+    group by 1, 2
+""")
 
 
 @dataclass
@@ -199,6 +208,41 @@ def _opened(opening: Opening, row: Incident) -> list[Line]:
     ]
 
 
+def joining_lines(joined: Sequence[tuple[Draft, UUID]]) -> list[Line]:
+    """A line for each fingerprint that joined; a crowd is one line, or the timeline would be lost in it."""
+    by_incident: dict[UUID, list[Draft]] = defaultdict(list)
+    for draft, incident_id in joined:
+        by_incident[incident_id].append(draft)
+    return [
+        line
+        for incident_id, drafts in by_incident.items()
+        for line in (
+            [_crowd(drafts, incident_id)]
+            if len(drafts) > _LINES_APART
+            else [_same_cause(draft, incident_id) for draft in drafts]
+        )
+    ]
+
+
+def _crowd(drafts: Sequence[Draft], incident_id: UUID) -> Line:
+    return Line(
+        incident_id=incident_id,
+        kind="grouped",
+        title=f"Same cause: {len(drafts)} different errors",
+        detail={"first": [draft.title for draft in drafts[:_LINES_APART]]},
+    )
+
+
+def _same_cause(draft: Draft, incident_id: UUID) -> Line:
+    return Line(
+        incident_id=incident_id,
+        kind="grouped",
+        title=f"Same cause: {draft.title}",
+        detail={"source": draft.event.source, "fingerprint": draft.fingerprint},
+        key=f"grouped {draft.fingerprint}",
+    )
+
+
 def _decider(draft: Draft) -> str:
     return f"standing-order:{draft.order.name}" if draft.order else "system:triage"
 
@@ -242,17 +286,9 @@ async def _decided(session: AsyncSession, incident_ids: Set[UUID]) -> dict[UUID,
     if not incident_ids:
         return {}
     found: dict[UUID, dict[str, int]] = defaultdict(dict)
-    lines = await session.execute(
-        sa.select(TimelineEntry.incident_id, TimelineEntry.detail).where(
-            TimelineEntry.tenant_id == tenant_of(session),
-            TimelineEntry.incident_id.in_(incident_ids),
-            TimelineEntry.kind.in_(_DECISIONS),
-        )
-    )
-    for incident_id, detail in lines:
-        if "action" in detail:  # lines of earlier releases don't say
-            actions, action, priority = found[incident_id], str(detail["action"]), int(str(detail["priority"]))
-            actions[action] = min(priority, actions.get(action, priority))
+    parameters = {"tenant_id": tenant_of(session), "ids": list(incident_ids), "kinds": list(_DECISIONS)}
+    for incident_id, action, priority in await session.execute(_DECIDED, parameters):
+        found[incident_id][action] = priority
     return found
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -27,10 +28,10 @@ from opsteward.core.json_types import JsonObject
 from opsteward.events import flapping, recoveries, timeline
 from opsteward.events.classification import Category
 from opsteward.events.event_decisions import QUIET_ACTIONS
-from opsteward.events.event_drafts import Draft, draft_of, taken
-from opsteward.events.group_decisions import decisions_for
-from opsteward.events.incident_opening import Opening, open_all, put_together, raise_all
+from opsteward.events.event_drafts import Draft, draft_of, recognize, taken
+from opsteward.events.incident_opening import Opening, joining_lines, open_all, put_together, raise_all
 from opsteward.events.incidents import Incidents, lock_opening
+from opsteward.events.intake_lookup import Known, count_events, look_up
 from opsteward.events.models import Event, Incident, IncidentFingerprint, IncidentGroup
 from opsteward.events.muting.judging import Judged, Mutings, in_force, read_sources
 from opsteward.events.muting.matchers import labels_of
@@ -45,8 +46,11 @@ from opsteward.telemetry.metrics import EVENTS
 _ECHO = timedelta(minutes=5)
 _DRAFT_SECONDS = 10.0  # of processor time
 _AT_ONCE = 50
-#: More fingerprints than these that join an incident in one request are one line of its timeline.
-_LINES_APART = 20
+_ADD_EVENTS = sa.insert(cast(sa.Table, Event.__table__))  # made once
+
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 
 
 class Intake:
@@ -70,17 +74,17 @@ class Intake:
         """The same of events of several senders."""
         if not sent:
             return []
-        drafts = await self._drafts(session, sent)
+        drafts, known = await self._drafts(session, sent)
         loud = [draft for draft in drafts if self._opens(draft)]
-        late = await recoveries.known_later(session, loud)
-        mutings = await in_force(session) if loud else Mutings()
+        late = await recoveries.known_later(session, loud) if known.recovered else {}
+        mutings = await in_force(session) if loud and known.muting else Mutings()
         for draft in loud:
             draft.muted = mutings.silence_of(_values(draft)) if mutings.silences else None
-        homes = await self._homes(session, [draft for draft in drafts if id(draft) not in late], mutings)
+        homes = await self._homes(session, [draft for draft in drafts if id(draft) not in late], known.homes, mutings)
         for draft in drafts:
             draft.row["incident_id"] = homes.get(draft.fingerprint) or late.get(id(draft))
         await recoveries.settle_objects(session, drafts)
-        await session.execute(sa.insert(Event), [draft.row for draft in drafts])
+        await session.execute(_ADD_EVENTS, [draft.row for draft in drafts])
         when_committed(session, partial(_count, Counter(draft.row["category"] for draft in drafts)))
         await self._count_and_raise(session, drafts)
         await self._end_resolved(session, drafts)
@@ -90,43 +94,41 @@ class Intake:
         """The incident that takes events of this fingerprint now."""
         return (await self._known_homes(session, {fingerprint})).get(fingerprint)
 
-    async def _drafts(self, session: AsyncSession, sent: Sequence[tuple[NewEvent, Sender]]) -> list[Draft]:
-        events = [event for event, _ in sent]
+    async def _drafts(
+        self, session: AsyncSession, sent: Sequence[tuple[NewEvent, Sender]]
+    ) -> tuple[list[Draft], Known]:
+        """Many events, or long ones, take a while to judge and match: the event loop goes on meanwhile."""
+        events, at, tenant_id = [event for event, _ in sent], now(), tenant_of(session)
+        size = sum(len(e.message) + len(e.stack_trace or "") for e in events)
+        few = len(events) <= _AT_ONCE and size <= CHARACTERS_AT_ONCE
+        recognized = _bounded(recognize, events) if few else await in_fair_thread(_bounded, recognize, events)
+        known = await look_up(
+            session,
+            fingerprints={one.fingerprint for one in recognized},
+            earliest=min(min(e.occurred_at or at, at) for e in events),
+            at=at,
+        )
         names = {e.source.casefold() for e in events if e.source and e.system is None}
         systems = await self._inventory.by_name(session, names=names) if names else {}
-        orders = (await self._orders.in_force(session)).rules
-        tenant_id, at = tenant_of(session), now()
+        orders = (await self._orders.in_force(session, version=known.orders_version)).rules
 
-        def draft_all() -> list[Draft]:
-            until = time.thread_time() + _DRAFT_SECONDS
-            drafts = []
-            for place, (e, sender) in enumerate(sent):
-                system = e.system or systems.get(e.source.casefold())
-                # a little apart, so that of two events at the same instant the one sent later is the later one
-                drafts.append(draft_of(e, sender, system, orders, tenant_id, at + timedelta(microseconds=place)))
-                if time.thread_time() > until:
-                    raise Invalid.field(
-                        "body",
-                        f"these events take more than {_DRAFT_SECONDS:g} s to classify and match with standing orders",
-                        "send fewer at once, and shorter ones; or use fewer * and ? in the standing orders",
-                    )
-            return drafts
+        def draft(place: int) -> Draft:
+            (event, sender), one = sent[place], recognized[place]
+            system = event.system or systems.get(event.source.casefold())
+            # a little apart, so that of two events at the same instant the one sent later is the later one
+            received_at = at + timedelta(microseconds=place)
+            decided = known.decided.get(one.fingerprint)
+            return draft_of(event, sender, one, system, orders, tenant_id, received_at, decided)
 
-        # Many events, or long ones, take a while to classify and match: the event loop goes on meanwhile.
-        size = sum(len(e.message) + len(e.stack_trace or "") for e in events)
         few = len(events) <= _AT_ONCE and size * (1 + values_of(orders)) <= CHARACTERS_AT_ONCE
-        drafts = draft_all() if few else await in_fair_thread(draft_all)
-        decided = await decisions_for(session, {draft.fingerprint for draft in drafts})
-        return [
-            draft_of(d.event, d.sender, d.system, orders, tenant_id, d.row["received_at"], decided[d.fingerprint])
-            if d.fingerprint in decided
-            else d
-            for d in drafts
-        ]
+        places = range(len(events))
+        return _bounded(draft, places) if few else await in_fair_thread(_bounded, draft, places), known
 
-    async def _homes(self, session: AsyncSession, drafts: Sequence[Draft], mutings: Mutings) -> dict[str, UUID]:
+    async def _homes(
+        self, session: AsyncSession, drafts: Sequence[Draft], known: Mapping[str, UUID], mutings: Mutings
+    ) -> Mapping[str, UUID]:
         """The incident of each fingerprint; new ones are opened under a lock, so that one cause opens one."""
-        homes = await self._known_homes(session, {d.fingerprint for d in drafts})
+        homes = known
         if not any(self._opens(d) and d.fingerprint not in homes for d in drafts):
             return homes
         await lock_opening(session)
@@ -183,7 +185,7 @@ class Intake:
         openings = put_together(openings)
         await open_all(session, self._bus, openings)
         joined += [(draft, opening.id) for opening in openings for draft in opening.grouped]
-        await timeline.add_all(session, _grouped(joined))
+        await timeline.add_all(session, joining_lines(joined))
         if any(mutings.may_inhibit(_values(opening.lead)) for opening in openings):
             await self._review.again(session, actor="system:inhibitions")
         opened = {draft.fingerprint: opening.id for opening in openings for draft in opening.members}
@@ -254,20 +256,7 @@ class Intake:
                 members[draft.row["incident_id"]].append(draft)
         if not members:
             return
-        found = await session.scalars(
-            sa.select(Incident)
-            .where(Incident.tenant_id == tenant_of(session), Incident.id.in_(members))
-            # in one order everywhere, so that two batches never wait for each other in a circle
-            .order_by(Incident.id)
-            .with_for_update(key_share=True)  # as an update locks: timeline lines may be added meanwhile
-            .execution_options(populate_existing=True)
-        )
-        rows = {row.id: row for row in found}
-        at = now()
-        for row in rows.values():
-            row.event_count += len(members[row.id])
-            row.last_event_at = at
-        await session.flush()
+        rows = await count_events(session, {i: len(group) for i, group in members.items()}, now())
         open_ones = {i: group for i, group in members.items() if rows[i].status != IncidentStatus.RESOLVED}
         await recoveries.note_objects(session, [d for group in open_ones.values() for d in group], quiet=QUIET_ACTIONS)
         loud = {i: [d for d in group if self._opens(d)] for i, group in members.items()}
@@ -328,6 +317,21 @@ class Intake:
                 )
 
 
+def _bounded(function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> list[ResultT]:
+    """What the function gives for each, as long as it does not take too long. Raises Invalid."""
+    until = time.thread_time() + _DRAFT_SECONDS
+    found = []
+    for item in items:
+        found.append(function(item))
+        if time.thread_time() > until:
+            raise Invalid.field(
+                "body",
+                f"these events take more than {_DRAFT_SECONDS:g} s to classify and match with standing orders",
+                "send fewer at once, and shorter ones; or use fewer * and ? in the standing orders",
+            )
+    return found
+
+
 def _values(draft: Draft) -> dict[str, str]:
     """What matchers see of an event."""
     return labels_of(draft.event.context) | {
@@ -357,41 +361,6 @@ def _newest(living: Sequence[Incident], draft: Draft) -> Incident | None:
     """The newest of them that takes the event: one that goes on, or whose echo this is."""
     since = max(now() - _ECHO, draft.row["occurred_at"])
     return next((row for row in living if row.resolved_at is None or row.resolved_at > since), None)
-
-
-def _grouped(joined: Sequence[tuple[Draft, UUID]]) -> list[timeline.Line]:
-    """A line for each fingerprint that joined; a crowd is one line, or the timeline would be lost in it."""
-    by_incident: dict[UUID, list[Draft]] = defaultdict(list)
-    for draft, incident_id in joined:
-        by_incident[incident_id].append(draft)
-    return [
-        line
-        for incident_id, drafts in by_incident.items()
-        for line in (
-            [_crowd(drafts, incident_id)]
-            if len(drafts) > _LINES_APART
-            else [_same_cause(draft, incident_id) for draft in drafts]
-        )
-    ]
-
-
-def _crowd(drafts: Sequence[Draft], incident_id: UUID) -> timeline.Line:
-    return timeline.Line(
-        incident_id=incident_id,
-        kind="grouped",
-        title=f"Same cause: {len(drafts)} different errors",
-        detail={"first": [draft.title for draft in drafts[:_LINES_APART]]},
-    )
-
-
-def _same_cause(draft: Draft, incident_id: UUID) -> timeline.Line:
-    return timeline.Line(
-        incident_id=incident_id,
-        kind="grouped",
-        title=f"Same cause: {draft.title}",
-        detail={"source": draft.event.source, "fingerprint": draft.fingerprint},
-        key=f"grouped {draft.fingerprint}",
-    )
 
 
 def _count(categories: Counter[str]) -> None:

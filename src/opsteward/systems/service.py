@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.contracts.connector import Connector, OwnServer, SystemRef
@@ -40,6 +40,11 @@ from opsteward.telemetry import audit
 __all__ = ["Inventory", "NewSystem", "connected"]
 
 FORMER_NAMES_LIMIT = 20
+#: Made once: every event that comes in asks this.
+_BY_NAME = sa.select(System.name_key, System.id, System.name, System.type).where(
+    System.tenant_id == sa.bindparam("tenant_id"),
+    System.name_key == sa.any_(sa.bindparam("names", type_=ARRAY(sa.Text))),
+)
 
 
 class Inventory:
@@ -227,11 +232,7 @@ class Inventory:
 
     async def by_name(self, session: AsyncSession, *, names: Set[str]) -> dict[str, KnownSystem]:
         """The systems of these case-folded names; unknown names are left out."""
-        rows = await session.execute(
-            sa.select(System.name_key, System.id, System.name, System.type).where(
-                System.tenant_id == tenant_of(session), System.name_key.in_(names)
-            )
-        )
+        rows = await session.execute(_BY_NAME, {"tenant_id": tenant_of(session), "names": list(names)})
         return {row.name_key: KnownSystem(id=row.id, name=row.name, type=row.type) for row in rows}
 
     async def lost_names(self, session: AsyncSession, *, names: Set[str]) -> dict[str, list[str]]:

@@ -51,6 +51,7 @@ def test_what_is_plain_needs_no_more_than_reading(value: Any, ascii_only: bool) 
         nested(DEPTH_LIMIT + 1),
         nested(300),
         nested(100_000),
+        "[" + "1," * 200_000 + "1]",
         "",
         "{",
         "{'a': 1}",

@@ -101,14 +101,12 @@ class StandingOrders:
         await record_changes(session, [Change("standing_orders_changed", {"version": row.version})])
         return InForce(version=row.version, text=text, applied_by=actor, applied_at=row.applied_at, rules=orders)
 
-    async def in_force(self, session: AsyncSession) -> InForce:
-        """The newest version of this tenant, or what ships when there is none."""
+    async def in_force(self, session: AsyncSession, *, version: int | None = None) -> InForce:
+        """The newest version of this tenant (`version`, for who has read that), or what ships when there is none."""
         tenant_id = tenant_of(session)
-        version = (
-            await session.scalar(
-                sa.select(sa.func.max(StandingOrderVersion.version)).where(StandingOrderVersion.tenant_id == tenant_id)
-            )
-        ) or 0
+        if version is None:
+            newest = sa.select(sa.func.max(StandingOrderVersion.version))
+            version = await session.scalar(newest.where(StandingOrderVersion.tenant_id == tenant_id)) or 0
         known = self._parsed.get((tenant_id, version))
         if known is None:
             known = await self._load(session, tenant_id, version)

@@ -1,0 +1,97 @@
+"""What the intake has to know before it decides on events, read in one statement; and their counts, written in one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.core.db import tenant_of
+from opsteward.events.decided_groups import GroupDecision
+from opsteward.events.models import Incident
+
+_LOOK_UP = sa.text("""
+    with decided as (
+        select fingerprint, category, joins, apart from opsteward.group_decisions
+        where tenant_id = :tenant_id and fingerprint = any(cast(:fingerprints as text[]))
+    ), keys as (
+        select unnest(cast(:fingerprints as text[])) as fingerprint
+        union select joins from decided where joins is not null
+    )
+    select
+        (select max(version) from opsteward.standing_order_versions where tenant_id = :tenant_id) as orders_version,
+        (select jsonb_object_agg(fingerprint, jsonb_build_array(category, joins, apart)) from decided) as decided,
+        (
+            select jsonb_object_agg(fingerprint, incident_id)
+            from opsteward.incident_fingerprints join keys using (fingerprint) where tenant_id = :tenant_id
+        ) as homes,
+        exists (
+            select from opsteward.events join keys using (fingerprint)
+            where tenant_id = :tenant_id and resolved and occurred_at > :earliest
+        ) as recovered,
+        exists (
+            select from opsteward.silences
+            where tenant_id = :tenant_id and ends_at > :at and starts_at <= :at and ended_at is null
+        ) or exists (
+            select from opsteward.inhibitions where tenant_id = :tenant_id and removed_at is null
+        ) as muting
+""")
+_COLUMNS = Incident.__table__.columns
+_COUNT = sa.text(f"""
+    with counted as (
+        select incident.id, new.events
+        from opsteward.incidents as incident
+        join unnest(cast(:ids as uuid[]), cast(:events as int[])) as new (id, events) on new.id = incident.id
+        where incident.tenant_id = :tenant_id
+        order by incident.id -- in one order everywhere, so that two transactions never wait for each other in a circle
+        for no key update of incident -- as an update locks: lines of the timeline may be added meanwhile
+    )
+    update opsteward.incidents as incident set event_count = event_count + counted.events, last_event_at = :at
+    from counted where incident.id = counted.id and incident.tenant_id = :tenant_id
+    returning {", ".join(f"incident.{column.name}" for column in _COLUMNS)}
+""").columns(*_COLUMNS)  # noqa: S608 -- names of columns
+_COUNTED = sa.select(Incident).from_statement(_COUNT).execution_options(populate_existing=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """`decided`: what people decided about the fingerprints. `homes`: the incidents that take their events, and those
+    of fingerprints that they join. `recovered`: a recovery of one of them may have happened later than these events.
+    `muting`: there are silences or inhibitions."""
+
+    orders_version: int
+    decided: Mapping[str, GroupDecision]
+    homes: Mapping[str, UUID]
+    recovered: bool
+    muting: bool
+
+
+async def look_up(session: AsyncSession, *, fingerprints: Set[str], earliest: datetime, at: datetime) -> Known:
+    """About events of these fingerprints, the first of which happened at `earliest`; it is `at` now."""
+    parameters = {
+        "tenant_id": tenant_of(session),
+        "fingerprints": sorted(fingerprints),
+        "earliest": earliest,
+        "at": at,
+    }
+    row = (await session.execute(_LOOK_UP, parameters)).one()
+    return Known(
+        orders_version=row.orders_version or 0,
+        decided={key: GroupDecision(*of_it) for key, of_it in (row.decided or {}).items()},
+        homes={key: UUID(home) for key, home in (row.homes or {}).items()},
+        recovered=row.recovered,
+        muting=row.muting,
+    )
+
+
+async def count_events(session: AsyncSession, events: Mapping[UUID, int], at: datetime) -> dict[UUID, Incident]:
+    """Add so many events to each incident; gives the incidents, locked to the end of the transaction."""
+    found = await session.scalars(
+        _COUNTED,
+        {"tenant_id": tenant_of(session), "ids": list(events), "events": list(events.values()), "at": at},
+    )
+    return {row.id: row for row in found}
