@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -18,7 +19,7 @@ from opsteward.api.routes import Routes
 from opsteward.contracts.source import Shape
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
-from opsteward.core.errors import Invalid, Malformed
+from opsteward.core.errors import Invalid, Malformed, NotFound, OpsError
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.events.sources.catalogue import all_sources
 from opsteward.events.sources.own_forms import tried
@@ -123,7 +124,13 @@ async def take_from_source(
     raw, kind = await request.body(), _kind(request)
     if not raw.strip():
         await services.own_sources.known(session, source)  # an unknown name is told first
-    body = await in_thread(parsed_body, raw, kind, services.settings.api.max_json_depth)
+    try:
+        body = await in_thread(parsed_body, raw, kind, services.settings.api.max_json_depth)
+    except OpsError as error:
+        with suppress(NotFound):
+            known = await services.own_sources.known(session, source)
+            services.source_tallies.note_refused(identity.tenant_id, known.slug, error.detail)
+        raise
     return await services.source_intake.take(
         session,
         name=source,
