@@ -122,7 +122,7 @@ async def take_from_source(
     """Read it by the source's mapping; what that does not find is found by the names of common fields. The whole body
     stays with the events. A token may also come as basic auth's password, `X-Opsteward-Token` or `?token=`."""
     raw, kind = await request.body(), _kind(request)
-    if not raw.strip():
+    if not raw:
         await services.own_sources.known(session, source)  # an unknown name is told first
     try:
         body = await in_thread(parsed_body, raw, kind, services.settings.api.max_json_depth)
