@@ -114,6 +114,9 @@ def test_a_test_is_sent_refusals_are_told_and_a_signed_source_takes_none(
     assert "1 event is taken" in sent and "Sent by hand" in sent
     assert submit(admin, f"{source}/test", sample="{").status_code in (400, 422)
     assert submit(admin, f"{source}/test", sample="").status_code == 422
+    with served.api() as api:
+        assert api.post(f"/api/v1/intake/{source.rpartition('/')[2]}", content=b'{"a": ').status_code == 400
+    assert "Last refused: body: is no JSON: it ends too early" in admin.get(source).text
     assert submit(admin, f"{source}/settings", secret="short").status_code == 422
     assert "topics" in submit(admin, f"{source}/settings", topics="arn:nonsense").text
     grafana = "/sources/grafana"
@@ -134,6 +137,12 @@ def test_all_known_sources_are_found_by_name_and_strange_ones_are_not(admin: htt
     assert everything.count('<tr id="s-') > 30
     assert "Grafana" in admin.get("/sources?show=all&ref=graf").text
     assert source in admin.get("/sources").text
+    by_name = admin.get("/sources?show=all&order=name")
+    assert re.search(r'aria-sort="ascending"><a href="/sources\?show=all&amp;order=name">Source', by_name.text)
+    names = [
+        unescape(one).casefold() for one in re.findall(r'class="title" href="/sources/[^"]+">([^<]+)<', by_name.text)
+    ]
+    assert names == sorted(names)
     assert admin.get("/sources/no-such-source").status_code == 404
     assert admin.get(f"{source}/bodies/x").status_code == 404
     assert admin.get(f"{source}/mapping?body=x").status_code == 404

@@ -152,8 +152,8 @@ class Guard:
         if len(body) > _LOOP_BYTES:
             weight = len(body) + _VALUE_BYTES * min(values_at_most(body), VALUES_LIMIT)
             await held.enter_async_context(self._capacity.parsed.of(party, weight, patience=self._capacity.patience))
-        by_row = path.rstrip("/") in _BY_ROW and body.lstrip()[:1] == b"["
-        if body and not by_row and (kind == "application/json" or kind.endswith("+json")):
+        checks_itself = path.startswith(INTAKE) or (path.rstrip("/") in _BY_ROW and body.lstrip()[:1] == b"[")
+        if body and not checks_itself and (kind == "application/json" or kind.endswith("+json")):
             if len(body) > _LOOP_BYTES:
                 await in_thread(check_json, body, max_depth=self._settings.max_json_depth)
             else:

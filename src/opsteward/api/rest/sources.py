@@ -19,7 +19,7 @@ from opsteward.api.routes import Routes
 from opsteward.contracts.source import Shape
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
-from opsteward.core.errors import Invalid, Malformed
+from opsteward.core.errors import Invalid, Malformed, OpsError
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.events.sources.catalogue import all_sources
 from opsteward.events.sources.own_forms import tried
@@ -121,10 +121,13 @@ async def take_from_source(
     """Read it by the source's mapping; what that does not find is found by the names of common fields. The whole body
     stays with the events. A token may also come as basic auth's password, `X-Opsteward-Token` or `?token=`."""
     raw, kind = await request.body(), _kind(request)
-    if not raw.strip():
+    try:
+        body = await in_thread(parsed_body, raw, kind, services.settings.api.max_json_depth)
+    except OpsError as error:
         async with services.db.unit_of_work(identity.tenant_id) as session:
-            await services.own_sources.known(session, source)  # an unknown name is told first
-    body = await in_thread(parsed_body, raw, kind, services.settings.api.max_json_depth)
+            known = await services.own_sources.known(session, source)  # an unknown name is told first
+        services.source_tallies.note_refused(identity.tenant_id, known.slug, error.detail)
+        raise
     give_up_turn(request)
     return await services.source_intake.take(
         tenant_id=identity.tenant_id,

@@ -71,6 +71,11 @@ async def incidents(visit: Visit, session: AsyncSession) -> Page:
                 ("order", "Sort by", ORDERS, order),
             ],
             "kept": {"mine": mine},
+            "order": order,
+            "by": {
+                "severity": visit.address(order=""),
+                "opened": visit.address(order="oldest" if order == "newest" else "newest"),
+            },
             "tabs": [
                 ("Open", visit.address(status="open", mine=""), status == "open" and not mine),
                 ("Mine", visit.address(status="open", mine="me"), bool(mine)),

@@ -25,6 +25,7 @@ _SECRET_LENGTH = 8  # characters at least, as the API has it
 _TEXT_LIMIT = 262_144  # characters of a sample or of forms
 _SHOWN = {"used": "in use", "trouble": "not understood or refused", "all": "all that are known"}
 _ORDERS = {"": "latest first", "name": "name", "bodies": "most bodies"}
+_COLUMNS = {"last": "", "name": "name", "bodies": "bodies"}
 
 
 async def sources(visit: Visit, session: AsyncSession) -> Page:
@@ -48,7 +49,9 @@ async def sources(visit: Visit, session: AsyncSession) -> Page:
         found = [row for row in found if called.casefold() in f"{row[0].slug} {_title(row[0])}".casefold()]
     if order == "bodies":
         found = sorted(found, key=lambda row: -row[1].bodies)
-    elif not order:
+    elif order == "name":
+        found = sorted(found, key=lambda row: _title(row[0]).casefold())
+    else:
         found = sorted(found, key=lambda row: -(at.timestamp() if (at := row[1].last_received_at) else 0))
     return Page(
         template="sources.html",
@@ -58,6 +61,8 @@ async def sources(visit: Visit, session: AsyncSession) -> Page:
             "tabs": [(f"{words} {len(rows)}" if name == "all" else words, visit.address(show=name), name == shown)
                      for name, words in _SHOWN.items()],
             "filters": [("order", "Sort by", _ORDERS, order)],
+            "order": order,
+            "by": {name: visit.address(order=value) for name, value in _COLUMNS.items()},
             "kept": {"show": visit.query("show")},
             "called": called,
             "anything": bool(counted),
