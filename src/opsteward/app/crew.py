@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from functools import cache
+from pathlib import Path
+from typing import cast
 
 from opsteward.actions.service import ActionService
 from opsteward.actions.types import ActionChanged
@@ -65,3 +68,8 @@ class CrewParts:
 
     def _load_roster(self) -> Roster:
         return load_roster(self._types.engines, self._settings.crew.crew_agents)
+
+
+def check_agents(folder: Path) -> list[JsonObject]:
+    """What is wrong with the agents' files of a folder, beside those that ship; nothing is started."""
+    return [cast(JsonObject, asdict(one)) for one in load_roster(WorkTypes().engines, folder).problems]
