@@ -291,9 +291,10 @@ def _show_decision(found: DecisionOut | RunView) -> None:
     for one in found["not_taken"]:
         show.say(f"Not by {one['strategy']}: {one['why']}")
     estimate = found["estimate"]
+    low, high = estimate["seconds_low"], estimate["seconds_high"]
     show.say(
-        f"It may take {estimate['seconds']:.3g} s ({estimate['seconds_low']:.3g} to {estimate['seconds_high']:.3g}) and "
-        f"{estimate['cost']:.3g} US dollars; {estimate['basis']}"
+        f"It may take {estimate['seconds']:.3g} s ({low:.3g} to {high:.3g}) and {estimate['cost']:.3g} US dollars; "
+        f"{estimate['basis']}"
     )
 
 
