@@ -3,37 +3,54 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
 
 from opsteward.actions.service import ActionService
 from opsteward.actions.types import ActionChanged
 from opsteward.app.settings import Settings
 from opsteward.contracts.task import TaskType
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.bus import Bus
 from opsteward.core.db import Database
 from opsteward.core.json_types import JsonObject
 from opsteward.crew.agents.roster import Roster, load_roster
 from opsteward.crew.delegation.matrix_changes import MatrixChanges
 from opsteward.crew.execution.engine_runs import in_own_process
+from opsteward.crew.execution.reasoning import Reasoning
 from opsteward.crew.execution.types import Part
 from opsteward.crew.execution.work_task import WorkTask
 from opsteward.crew.execution.work_types import WorkTypes
 from opsteward.crew.service import Crew
+from opsteward.systems.service import Inventory
 from opsteward.tasks.submission import Submission
 
+if TYPE_CHECKING:
+    from opsteward.crew.language_models.building import Reasoners
+
 _ENGINES_AT_ONCE = 8  # what is more waits here, where it loses no patience
+_MODELS = "opsteward.crew.language_models.building"
 
 
 class CrewParts:
     """The parts of one process. What reads files or imports engines waits until it is first needed."""
 
-    def __init__(self, settings: Settings, db: Database) -> None:
+    def __init__(
+        self, settings: Settings, db: Database, *, inventory: Inventory, action_service: ActionService
+    ) -> None:
         """`db`: in the worker's role."""
         self._settings, self._db = settings, db
+        self._inventory, self._action_service = inventory, action_service
         self._types = WorkTypes()
         self.roster = cache(self._load_roster)
         self._engines = asyncio.Semaphore(_ENGINES_AT_ONCE)
         self._in_process = in_own_process(settings.crew.crew_engine_seconds)
+        self._reasoners: Reasoners | None = None
+        self._importing = asyncio.Lock()
 
     def task_type(self) -> TaskType:
         """The type of task that does the crew's work."""
@@ -43,11 +60,12 @@ class CrewParts:
             types=self._types,
             roster=self.roster,
             run_engine=self._run_engine,
+            reasoning=self._reason if self._settings.models.model is not None else None,
         ).task_type()
 
-    def service(self, submission: Submission, action_service: ActionService, bus: Bus) -> Crew:
+    def service(self, submission: Submission, bus: Bus) -> Crew:
         """What API, console and command line work with."""
-        changes = MatrixChanges(action_service)
+        changes = MatrixChanges(self._action_service)
         bus.subscribe(ActionChanged, changes.action_changed)
         return Crew(
             settings=self._settings.crew,
@@ -63,5 +81,26 @@ class CrewParts:
         async with self._engines:
             return await self._in_process(part)
 
+    async def _reason(self, tenant_id: UUID, run_id: UUID, *, description: str, requested_by: str) -> Reasoning:
+        """The library is imported with the first work that needs a model: it takes seconds, and tens of megabytes."""
+        async with self._importing:
+            if self._reasoners is None:
+                await in_thread(import_module, _MODELS)
+                from opsteward.crew.language_models.building import Reasoners
+
+                self._reasoners = Reasoners(
+                    self._db,
+                    settings=self._settings.crew,
+                    models=self._settings.models,
+                    inventory=self._inventory,
+                    action_service=self._action_service,
+                )
+        return self._reasoners.make(tenant_id, run_id, description=description, requested_by=requested_by)
+
     def _load_roster(self) -> Roster:
         return load_roster(self._types.engines, self._settings.crew.crew_agents)
+
+
+def check_agents(folder: Path) -> list[JsonObject]:
+    """What is wrong with the agents' files of a folder, beside those that ship; nothing is started."""
+    return [cast(JsonObject, asdict(one)) for one in load_roster(WorkTypes().engines, folder).problems]

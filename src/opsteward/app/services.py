@@ -281,7 +281,7 @@ def _submission(
     imports: Imports,
 ) -> tuple[TaskRegistry, Submission, Crew]:
     """All types of tasks, shipped and of plug-ins, and what takes them; what other rooms tell submits some of them."""
-    crew = CrewParts(settings, app)
+    crew = CrewParts(settings, app, inventory=inventory, action_service=action_service)
     shipped = shipped_task_types(ChecksOnDemand(app, inventory, registry, bus, settings.systems))
     shipped.append(welcome_task_type(app, action_service, configured=bool(settings.notify.users)))
     shipped.append(import_task_type(app, imports))
@@ -296,7 +296,7 @@ def _submission(
     bus.subscribe(ActionChanged, keeping.action_changed)
     if settings.notify.users:  # else a task for each new user would do nothing, at a cost
         bus.subscribe(UsersEnrolled, WelcomeUsers(submission).users_enrolled)
-    return task_types, submission, crew.service(submission, action_service, bus)
+    return task_types, submission, crew.service(submission, bus)
 
 
 def _timers(muting: Muting, incidents: Incidents, oncall: OnCall) -> Timers:

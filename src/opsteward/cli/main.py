@@ -19,6 +19,7 @@ from opsteward.cli import (
     audit,
     bench,
     controls,
+    crew,
     enrollments,
     freezes,
     heartbeats,
@@ -98,6 +99,7 @@ app.add_typer(operators.tokens, name="tokens")
 app.add_typer(audit.app, name="audit")
 app.add_typer(agents.app, name="agents")
 app.add_typer(questions.docs, name="docs")
+app.add_typer(crew.app, name="crew")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(lab.app, name="lab")
 app.add_typer(bench.app, name="bench")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from opsteward.core.json_types import JsonObject
@@ -18,12 +18,32 @@ class Reasoning(Protocol):
         """The model whose words are in the result; None while there are none."""
         ...
 
+    @property
+    def asked_for(self) -> list[JsonObject]:
+        """The actions that were asked for."""
+        ...
+
     def may_use(self, agent: Agent) -> bool:
         """Whether this agent may ask a model."""
         ...
 
-    async def consider(self, agent: Agent, part: Part, result: JsonObject, *, path: str) -> JsonObject:
-        """What the agent makes of the engine's result; `path` names the place in the run."""
+    async def consider(
+        self, agent: Agent, part: Part, result: JsonObject, *, path: str, by: Agent | None
+    ) -> JsonObject:
+        """What the agent makes of the engine's result; `path` names the place in the run, `by` handed over to it."""
+        ...
+
+    async def lead(
+        self,
+        lead: Agent,
+        parts: Mapping[str, tuple[str, str]],
+        hand_over: Callable[[str], Awaitable[JsonObject]],
+        *,
+        path: str,
+        by: Agent,
+    ) -> JsonObject:
+        """The lead hands every part over, and says what the results mean together. `parts`: by name the agent and what
+        it is about; `hand_over` has one done."""
         ...
 
     async def report(self, lead: Agent, results: Mapping[str, JsonObject]) -> JsonObject:

@@ -103,7 +103,7 @@ class Strategies:
         for name, part in self._parts.items():
             lead = leads[part.task_type.domain]
             handed[name] = (self._delegate(lead, part), lead)
-        results, reasoned, data = await self._side_by_side(Strategy.CREW, handed)
+        results, reasoned, data = await self._side_by_side(Strategy.CREW, handed, led_by=master)
         checker = self._worker(CHECK_RESULTS)
         step = PlannedStep(name="crew/check", purpose="Check the results", agent=checker, delegated_by=master.name)
         checked = await self._steps.do(step, _gives(checking.check_results(results)), seconds=self._agent_timeout)
@@ -117,7 +117,7 @@ class Strategies:
     async def _report(self, master: Agent, results: Mapping[str, JsonObject]) -> JsonObject:
         async def tell() -> JsonObject:
             told = checking.report(results)
-            if self._reasoning is not None:
+            if self._reasoning is not None and self._reasoning.may_use(master):
                 told |= await self._reasoning.report(master, results)
             return told
 
@@ -125,9 +125,10 @@ class Strategies:
         return await self._steps.do(step, tell, seconds=self._seconds(master))
 
     async def _side_by_side(
-        self, strategy: Strategy, handed: Mapping[str, tuple[Agent, Agent | None]]
+        self, strategy: Strategy, handed: Mapping[str, tuple[Agent, Agent | None]], *, led_by: Agent | None = None
     ) -> tuple[dict[str, JsonObject], dict[str, JsonObject], JsonObject]:
-        """All parts at once, and a look at the data beside them. When one fails, the others end too."""
+        """All parts at once, and a look at the data beside them. When one fails, the others end too. Where there is a
+        model and somebody leads (`led_by`), the supervisors' models hand the parts over."""
         lead = next(iter(handed.values()))[1]
         data_step = PlannedStep(
             name=f"{strategy}/data",
@@ -138,19 +139,58 @@ class Strategies:
         await self._steps.plan(
             [self._step(strategy, name, agent, by) for name, (agent, by) in handed.items()] + [data_step]
         )
-        tasks: dict[str, asyncio.Task[tuple[JsonObject, JsonObject]]] = {}
+        found: dict[str, tuple[JsonObject, JsonObject]] = {}
         try:
             async with asyncio.TaskGroup() as group:
                 data = group.create_task(self._steps.do(data_step, self._look_at_data, seconds=self._agent_timeout))
-                for name, (agent, by) in handed.items():
-                    tasks[name] = group.create_task(self._part(strategy, name, agent, by))
+                for lead in dict.fromkeys(by for _, by in handed.values()):
+                    parts = {name: agent for name, (agent, by) in handed.items() if by is lead}
+                    if lead and led_by and self._reasoning is not None and self._reasoning.may_use(lead):
+                        group.create_task(self._lead_parts(self._reasoning, lead, parts, led_by, found))
+                    else:
+                        for name, agent in parts.items():
+                            group.create_task(self._note_part(strategy, name, agent, lead, found))
         except* StepFailed as failed:
             raise failed.exceptions[0] from None
-        return (
-            {name: task.result()[0] for name, task in tasks.items()},
-            {name: task.result()[1] for name, task in tasks.items()},
-            data.result(),
+        reasoned = {name: said for name, (_, said) in found.items()}
+        return {name: found[name][0] for name in handed}, reasoned, data.result()
+
+    async def _note_part(
+        self,
+        strategy: Strategy,
+        name: str,
+        agent: Agent,
+        by: Agent | None,
+        found: dict[str, tuple[JsonObject, JsonObject]],
+    ) -> None:
+        found[name] = await self._part(strategy, name, agent, by)
+
+    async def _lead_parts(
+        self,
+        reasoning: Reasoning,
+        lead: Agent,
+        parts: Mapping[str, Agent],
+        by: Agent,
+        found: dict[str, tuple[JsonObject, JsonObject]],
+    ) -> None:
+        """The supervisor's model hands these parts over, one after another."""
+
+        async def hand_over(name: str) -> JsonObject:
+            await self._note_part(Strategy.CREW, name, parts[name], lead, found)
+            return {"result": found[name][0], "reasoning": found[name][1]}
+
+        async def do() -> JsonObject:
+            about = {name: (agent.name, self._parts[name].task_type.summary) for name, agent in parts.items()}
+            return await reasoning.lead(lead, about, hand_over, path=f"crew/lead/{lead.name}", by=by)
+
+        step = PlannedStep(
+            name=f"crew/lead/{lead.name}", purpose="Hand over and judge", agent=lead.name, delegated_by=by.name
         )
+        said = await self._steps.do(step, do, seconds=self._seconds(lead, by))
+        for name, agent in parts.items():  # after a crash the lead's step may be done, and the parts not at hand
+            if name not in found:
+                found[name] = await self._part(Strategy.CREW, name, agent, lead)
+        found[lead.name] = ({}, said)
 
     async def _part(
         self, strategy: Strategy, name: str, agent: Agent, by: Agent | None
@@ -164,7 +204,7 @@ class Strategies:
         reasoning = self._reasoning
 
         async def think() -> JsonObject:
-            return await reasoning.consider(agent, part, result, path=f"{strategy}/{name}")
+            return await reasoning.consider(agent, part, result, path=f"{strategy}/{name}", by=by)
 
         step = PlannedStep(
             name=f"{strategy}/{name}/reasoning",

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 from uuid import UUID
 
 import structlog
@@ -65,13 +65,19 @@ class _Given:
     strategy: Strategy
     requires_ai: bool
     input_hash: str
+    description: str
+    requested_by: str
     user_ref: str | None
     session_ref: str | None
     ended: bool
 
 
-#: Makes the reasoning of one run: its tenant, its id.
-ReasoningMaker = Callable[[UUID, UUID], Reasoning | None]
+class ReasoningMaker(Protocol):
+    """Makes the reasoning of one run; None where there is no model. `requested_by`: for whom it asks for actions."""
+
+    async def __call__(
+        self, tenant_id: UUID, run_id: UUID, *, description: str, requested_by: str
+    ) -> Reasoning | None: ...
 
 
 class WorkTask:
@@ -132,6 +138,8 @@ class WorkTask:
                 strategy=Strategy(row.strategy),
                 requires_ai=row.requires_ai,
                 input_hash=row.input_hash,
+                description=row.description,
+                requested_by=row.requested_by,
                 user_ref=row.user_ref,
                 session_ref=row.session_ref,
                 ended=row.ended_at is not None,
@@ -148,7 +156,11 @@ class WorkTask:
                 if earlier is not None:
                     return await self._from_cache(session, ctx, earlier)
         parts = await in_fair_thread(self._types.parts, found, given.parameters)
-        reasoning = self._reasoning(ctx.tenant_id, ctx.task_id) if self._reasoning and given.requires_ai else None
+        reasoning = None
+        if self._reasoning is not None and given.requires_ai:
+            reasoning = await self._reasoning(
+                given.tenant_id, given.id, description=given.description, requested_by=given.requested_by
+            )
         strategies = self._strategies(given, parts, reasoning)
         path: list[PathStep] = []
         done: Done | None = None
@@ -169,7 +181,13 @@ class WorkTask:
             log.warning("crew.strategy.failed", strategy=strategy.value, reason=path[-1].reason)
         async with self._db.unit_of_work(ctx.tenant_id) as session:
             row = await runs.get_row(session, ctx.task_id, lock=True)
+            row.cost_micros, row.tokens, row.calls = await runs.end_run(
+                session, tenant_id=given.tenant_id, run_id=given.id
+            )
             self._note_end(row, path, done, seconds=time.monotonic() - began, used=_used(reasoning, done))
+            if reasoning is not None and reasoning.asked_for:
+                row.input_hash = ""  # work with effects is never given from the cache
+                row.result = {**(row.result or {}), "actions_asked_for": [*reasoning.asked_for]}
         if done is None:
             raise WorkFailed(
                 f"{path[-1].reason} (tried: {', '.join(one.strategy for one in path)})",

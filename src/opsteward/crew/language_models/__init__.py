@@ -1,1 +1,1 @@
-"""Language models: the only place that knows the library which calls them."""
+"""Language models: which there are, what a call may cost, reasoning by them. Imported when one is first asked."""
