@@ -78,7 +78,7 @@ def test_planted_baskets_are_found_and_chance_is_not() -> None:
             items.append(dice.choice(["pasta", "pesto"]))
         orders.append({"items": items})
     found = done("ecommerce.basket_associations", orders=orders)
-    assert {tuple(rule["given"]) + (rule["then"],) for rule in found["rules"]} == {
+    assert {(*rule["given"], rule["then"]) for rule in found["rules"]} == {
         ("pasta", "pesto"),
         ("pesto", "pasta"),
     }
@@ -122,8 +122,8 @@ def test_orders_with_a_day_and_no_time_are_no_doubles() -> None:
 
 def test_stock_is_ordered_by_the_reorder_point_in_packs_within_the_budget() -> None:
     items = [
-        {"sku": "low", "on_hand": 20, "mean_daily_demand": 10, "demand_deviation": 3, "lead_time_days": 5, "unit_cost": 2,
-         "pack_size": 24},
+        {"sku": "low", "on_hand": 20, "mean_daily_demand": 10, "demand_deviation": 3, "lead_time_days": 5,
+         "unit_cost": 2, "pack_size": 24},
         {"sku": "much", "on_hand": 1000, "mean_daily_demand": 10, "lead_time_days": 5, "unit_cost": 2},
         {"sku": "dead", "on_hand": 0, "daily_demand": [0, 0, 0], "lead_time_days": 5},
     ]  # fmt: skip
