@@ -40,7 +40,7 @@ class TaskType:
     """One kind of work that the crew can do.
 
     `engine(parameters)` is a pure, plain function: it computes its result from its parameters alone and is run off the
-    event loop. `reads` names what it needs beside the call ("systems", "incidents", ...), empty when all is in the call.
+    event loop. `reads` names what it needs beside the call ("systems", "incidents"), empty when all is in the call.
     """
 
     #: "<domain>.<work>", like "crm.lead_scoring"
