@@ -138,7 +138,8 @@ def test_front_matter_counts_as_metadata() -> None:
 @pytest.mark.parametrize("work", ["broken_links", "duplicate_content", "readability", "missing_metadata"])
 @pytest.mark.parametrize(
     "content",
-    ["", "\x00\x01", "<" * 5000, "[" * 5000, "<!--" * 2000, "[a](" * 3000, "---\n" * 2000, "<a href=" * 3000, "<a href='" * 3000 + ">", "<!-- " * 3000 + ">",
+    ["", "\x00\x01", "<" * 5000, "[" * 5000, "<!--" * 2000, "[a](" * 3000, "---\n" * 2000, "<a href=" * 3000,
+     "<a href='" * 3000 + ">", "<!-- " * 3000 + ">",
      "<div>" * 5000, "&#x110000;&#0;"],
 )  # fmt: skip
 def test_pages_that_are_none_do_no_harm(work: str, content: str) -> None:
