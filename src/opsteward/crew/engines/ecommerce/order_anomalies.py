@@ -11,6 +11,7 @@ from datetime import datetime
 from opsteward.crew.catalogue.declaring import DataUsed, seconds_of
 from opsteward.crew.catalogue.ecommerce import AnomalyOrder, OddOrder, OddOrders, OrderAnomalies
 from opsteward.crew.engines.arrays import Floats, np
+from opsteward.crew.engines.findings import Findings
 
 _MIN_TO_COMPARE = 12
 _MIN_OF_CUSTOMER = 6
@@ -19,7 +20,7 @@ _MIN_OF_CUSTOMER = 6
 def run(parameters: OrderAnomalies) -> OddOrders:
     """The oddest first."""
     orders = parameters.orders
-    odd = _Findings(len(orders))
+    odd = Findings(len(orders))
     _impossible(orders, odd)
     _sums(orders, odd)
     _amounts(orders, parameters.threshold, odd)
@@ -55,25 +56,7 @@ def run(parameters: OrderAnomalies) -> OddOrders:
     )
 
 
-class _Findings:
-    """What is odd about each order; several signs make one surer."""
-
-    def __init__(self, size: int) -> None:
-        self.reasons: list[list[str]] = [[] for _ in range(size)]
-        self.kinds: list[list[str]] = [[] for _ in range(size)]
-        self._innocent = [1.0] * size
-
-    def add(self, place: int, kind: str, sure: float, reason: str) -> None:
-        self.reasons[place].append(reason)
-        self.kinds[place].append(kind)
-        self._innocent[place] *= 1 - sure
-
-    def score(self, place: int) -> float:
-        """From 0 to 1."""
-        return 1 - self._innocent[place]
-
-
-def _impossible(orders: Sequence[AnomalyOrder], odd: _Findings) -> None:
+def _impossible(orders: Sequence[AnomalyOrder], odd: Findings) -> None:
     seen: dict[str, int] = {}
     for place, order in enumerate(orders):
         if order.amount is not None and order.amount < 0:
@@ -89,7 +72,7 @@ def _impossible(orders: Sequence[AnomalyOrder], odd: _Findings) -> None:
             seen[name] = place
 
 
-def _sums(orders: Sequence[AnomalyOrder], odd: _Findings) -> None:
+def _sums(orders: Sequence[AnomalyOrder], odd: Findings) -> None:
     """Amount against quantity times price; where most differ (discounts, shipping), their ratio is what is usual."""
     ratios = {
         place: order.amount / (order.quantity * order.unit_price)
@@ -108,7 +91,7 @@ def _sums(orders: Sequence[AnomalyOrder], odd: _Findings) -> None:
             odd.add(place, "sum", 0.75, reason)
 
 
-def _amounts(orders: Sequence[AnomalyOrder], threshold: float, odd: _Findings) -> None:
+def _amounts(orders: Sequence[AnomalyOrder], threshold: float, odd: Findings) -> None:
     """By logarithm, in one currency: against all orders, and against the customer's own."""
     by_currency: defaultdict[str, list[int]] = defaultdict(list)
     by_customer: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
@@ -136,7 +119,7 @@ def _amounts(orders: Sequence[AnomalyOrder], threshold: float, odd: _Findings) -
 
 
 def _tell_amount(
-    odd: _Findings, order: AnomalyOrder, place: int, far: float, threshold: float, usual: float, said: str
+    odd: Findings, order: AnomalyOrder, place: int, far: float, threshold: float, usual: float, said: str
 ) -> None:
     sure = min(0.95, 0.4 + 0.1 * (abs(far) - threshold))
     times = (order.amount or 0) / usual
@@ -144,7 +127,7 @@ def _tell_amount(
     odd.add(place, "amount", sure, f"{order.amount:,.2f} is {words} the {said} {usual:,.2f}")
 
 
-def _prices(orders: Sequence[AnomalyOrder], threshold: float, odd: _Findings) -> None:
+def _prices(orders: Sequence[AnomalyOrder], threshold: float, odd: Findings) -> None:
     """The same product at quite another price."""
     by_product: defaultdict[str, list[int]] = defaultdict(list)
     for place, order in enumerate(orders):
@@ -161,7 +144,7 @@ def _prices(orders: Sequence[AnomalyOrder], threshold: float, odd: _Findings) ->
                     odd.add(place, "price", 0.7, f"{product} for {orders[place].unit_price:g}, usually {usual:.2f}")
 
 
-def _in_time(orders: Sequence[AnomalyOrder], parameters: OrderAnomalies, odd: _Findings) -> None:
+def _in_time(orders: Sequence[AnomalyOrder], parameters: OrderAnomalies, odd: Findings) -> None:
     """The same again within minutes, and too many of one customer in an hour."""
     by_customer: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
     for place, order in enumerate(orders):
@@ -183,7 +166,7 @@ def _in_time(orders: Sequence[AnomalyOrder], parameters: OrderAnomalies, odd: _F
                 odd.add(place, "burst", 0.6, f"order {count} of customer {customer} within an hour")
 
 
-def _countries(orders: Sequence[AnomalyOrder], odd: _Findings) -> None:
+def _countries(orders: Sequence[AnomalyOrder], odd: Findings) -> None:
     """Billed to one country and shipped to another, where that is rare."""
     both = [place for place, order in enumerate(orders) if order.billing_country and order.shipping_country]
     apart = [
