@@ -39,6 +39,7 @@ from opsteward.cli import (
     tasks,
     users,
 )
+from opsteward.cli.diagnose import diagnose
 from opsteward.cli.troubleshoot import troubleshoot
 
 app = typer.Typer(
@@ -101,6 +102,7 @@ app.add_typer(lab.app, name="lab")
 app.add_typer(bench.app, name="bench")
 app.command()(controls.status)
 app.command()(troubleshoot)
+app.command()(diagnose)
 app.command()(bench.soak)
 app.command("open")(open_console.open_console)
 

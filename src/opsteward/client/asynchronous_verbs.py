@@ -184,6 +184,7 @@ class AsyncVerbs(AsyncTransport):
     resume_part = asynchronous(controls.resume_part)
     pause_everything = asynchronous(controls.pause_everything)
     resume_everything = asynchronous(controls.resume_everything)
+    diagnose_system = asynchronous(troubleshooting.diagnose_system)
     list_imports = asynchronous(users.list_imports)
     imported_users = asynchronous(users.imported_users)
     import_errors = asynchronous(users.import_errors)

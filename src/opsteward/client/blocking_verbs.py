@@ -184,6 +184,7 @@ class Verbs(BlockingTransport):
     resume_part = blocking(controls.resume_part)
     pause_everything = blocking(controls.pause_everything)
     resume_everything = blocking(controls.resume_everything)
+    diagnose_system = blocking(troubleshooting.diagnose_system)
     list_imports = blocking(users.list_imports)
     imported_users = blocking(users.imported_users)
     import_errors = blocking(users.import_errors)
