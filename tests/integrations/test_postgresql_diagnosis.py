@@ -425,13 +425,13 @@ async def test_settings_that_do_harm_are_found(server: Server) -> None:
         file.write_text(lines)
         server.run("alter system reset all;\nselect pg_reload_conf()")
         _until(server, "select setting = 'true' from pg_settings where name = 'archive_command'")
-    of_files = {"sign_in_rules_faulty", "sign_in_without_password", "configuration_file_faulty"}
+    of_files = {"sign_in_rules_faulty", "network_is_trusted", "configuration_file_faulty"}
     assert {finding.type for finding in told.findings} >= {*BAD_SETTINGS, *of_files}
     assert {finding.type for finding in monitor.findings} >= set(BAD_SETTINGS)
     assert not of_files & {finding.type for finding in monitor.findings}
     for finding in told.findings:
         _is_complete(finding)
-    assert "10.0.0.0" in told.of("sign_in_without_password")[0].description
+    assert "10.0.0.0" in told.of("network_is_trusted")[0].description
     assert "work_mem" in told.of("configuration_file_faulty")[0].description
 
 

@@ -41,6 +41,7 @@ from opsteward.cli import (
     tasks,
     users,
 )
+from opsteward.cli.diagnose import diagnose
 from opsteward.cli.troubleshoot import troubleshoot
 
 app = typer.Typer(
@@ -106,6 +107,7 @@ app.add_typer(bench.app, name="bench")
 app.command()(controls.status)
 app.command()(troubleshoot)
 app.command()(questions.ask)
+app.command()(diagnose)
 app.command()(bench.soak)
 app.command("open")(open_console.open_console)
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from opsteward.contracts.check import CheckResult, CheckStatus
+from opsteward.contracts.check import CheckResult, CheckStatus, Finding
 from opsteward.contracts.connector import SystemRef
 from opsteward.contracts.registry import OfferedCheck
 from opsteward.core.errors import OpsError
@@ -48,11 +48,19 @@ async def _run_check(
 
 def _storable(result: CheckResult) -> CheckResult:
     """The result with nothing in it that no database takes: one check's evidence must not lose what others saw."""
-    findings = [
-        replace(each, evidence=_evidence(each.evidence), description=str(_plain(each.description)))
-        for each in result.findings
-    ]
-    return replace(result, summary=str(_plain(result.summary)), evidence=_evidence(result.evidence), findings=findings)
+    return replace(
+        result,
+        summary=str(_plain(result.summary)),
+        evidence=_evidence(result.evidence),
+        findings=[_storable_finding(each) for each in result.findings],
+        advice=[_storable_finding(each) for each in result.advice],
+        unseen=[str(_plain(each)) for each in result.unseen],
+    )
+
+
+def _storable_finding(found: Finding) -> Finding:
+    component, description = str(_plain(found.component)), str(_plain(found.description))
+    return replace(found, evidence=_evidence(found.evidence), component=component, description=description)
 
 
 def _evidence(found: Mapping[str, object]) -> JsonObject:

@@ -89,7 +89,10 @@ class Issue(Shape):
 
 
 class DiagnosticReport(Shape):
-    """What one diagnoser found. `health_status`: healthy, degraded, down or unknown; `duration` in seconds."""
+    """What one diagnoser found. `health_status`: healthy, degraded, down or unknown; `duration` in seconds.
+
+    `advice` is what should be better and is no fault; `unseen` says what could not be looked at, and why.
+    """
 
     bot_name: str
     bot_type: str
@@ -98,6 +101,21 @@ class DiagnosticReport(Shape):
     recommendations: list[str]
     duration: float
     checks: list[JsonObject]
+    advice: list[Issue] = []
+    unseen: list[str] = []
+
+
+class SystemDiagnosis(Shape):
+    """One system as its diagnosers see it now: the likeliest causes first. `duration` in seconds."""
+
+    system: str
+    health_status: str
+    health_score: int
+    issues: list[Issue]
+    advice: list[Issue]
+    unseen: list[str]
+    reports: list[DiagnosticReport]
+    duration: float
 
 
 class SystemFacts(Shape):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Finding, Severity
 from opsteward.contracts.connector import SystemRef
+from opsteward.core.blocking_calls import in_thread
 from opsteward.integrations.postgresql.connector import PostgresConnector
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class DiagnosisCheck(Check[PostgresConnector]):
         ignored = via.config.settings.diagnosis.ignore
         rules = [rule for rule in RULES if rule.id not in ignored]
         shot = await take(via, READINGS)
-        findings, unseen = await asyncio.to_thread(judge, shot, rules)
+        findings, unseen = await in_thread(judge, shot, rules)
         faults = [finding for finding in findings if finding.severity is not Severity.LOW]
         advice = [finding for finding in findings if finding.severity is Severity.LOW]
         told = [f"{len(rules)} rules", f"{len(faults)} fault(s)", f"{len(advice)} advice"]

@@ -69,7 +69,7 @@ ROLE_SETTINGS: Final = Reading(
     rank=SYMPTOM,
     advice="Set fsync and full_page_writes on and reload: without them a power cut destroys the database",
 )
-def crash_safety_off(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _crash_safety_off(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for name in ("fsync", "full_page_writes"):
         if seen.setting(name) == "off":
             yield Fault(component=f"setting {name}", says=f"{name} is off", values={name: "off"})
@@ -83,7 +83,7 @@ def crash_safety_off(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Set it off again, and restore what is damaged from a backup",
 )
-def damage_is_hidden(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _damage_is_hidden(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for name in ("zero_damaged_pages", "ignore_checksum_failure"):
         if seen.setting(name) == "on":
             yield Fault(component=f"setting {name}", says=f"{name} is on", values={name: "on"})
@@ -97,7 +97,7 @@ def damage_is_hidden(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="Switch it on again; mend the one statement that needed it otherwise",
 )
-def planner_restricted(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _planner_restricted(seen: Snapshot) -> Iterator[Fault | Unseen]:
     off = [row["name"] for row in seen.rows(SETTINGS) if row["name"].startswith(_PLANNER) and row["setting"] == "off"]
     for name in off:
         yield Fault(component=f"setting {name}", says=f"{name} is off for all sessions", values={name: "off"})
@@ -115,7 +115,7 @@ def planner_restricted(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="ALTER ROLE (or DATABASE) ... SET statement_timeout to some seconds at least",
 )
-def statement_timeout_tiny(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _statement_timeout_tiny(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(ROLE_SETTINGS):
         name, _, value = row["setting"].partition("=")
         short = value.removesuffix("ms").strip()
@@ -132,7 +132,7 @@ def statement_timeout_tiny(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Restart the server in a maintenance window; until then the old values hold",
 )
-def restart_pending(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _restart_pending(seen: Snapshot) -> Iterator[Fault | Unseen]:
     names = sorted(row["name"] for row in seen.rows(SETTINGS) if row["pending_restart"])
     if names:
         yield Fault(component="server", says=f"not in force yet: {', '.join(names)}", values={"settings": names})
@@ -144,7 +144,7 @@ def restart_pending(seen: Snapshot) -> Iterator[Fault | Unseen]:
     cause="configuration",
     advice="Mend the line: the server ignores the file when it reloads, and does not start again",
 )
-def configuration_file_faulty(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _configuration_file_faulty(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(FILE_ERRORS):
         if row["error"] == "setting could not be applied" and row["waits_for_restart"]:
             continue  # another rule tells it
@@ -161,7 +161,7 @@ def configuration_file_faulty(seen: Snapshot) -> Iterator[Fault | Unseen]:
     cause="configuration",
     advice="Mend the line of pg_hba.conf: the old rules hold until a restart, which will fail",
 )
-def sign_in_rules_faulty(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _sign_in_rules_faulty(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(HBA):
         if row["error"]:
             yield Fault(
@@ -178,7 +178,7 @@ def sign_in_rules_faulty(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Use scram-sha-256 in place of trust for addresses of the network",
 )
-def sign_in_without_password(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _network_is_trusted(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(HBA):
         address = row["address"] or ""
         loopback = address.startswith("127.") or address in ("::1", "localhost", "samehost")
@@ -198,7 +198,7 @@ def sign_in_without_password(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="ALTER EXTENSION ... UPDATE",
 )
-def extension_outdated(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _extension_outdated(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(EXTENSIONS):
         if row["available"] is not None:
             yield Fault(
@@ -215,7 +215,7 @@ def extension_outdated(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="Install its package for this major version: what uses it fails, and so will a dump's restore",
 )
-def extension_files_missing(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _extension_files_missing(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(EXTENSIONS):
         if row["available"] is None:
             yield Fault(
@@ -233,7 +233,7 @@ def extension_files_missing(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Add it to shared_preload_libraries and restart: until then it fails or does nothing",
 )
-def extension_not_loaded(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _extension_not_loaded(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(PRELOADED):
         if row["name"] not in [name.strip() for name in row["loaded"].split(",")]:
             yield Fault(
@@ -250,7 +250,7 @@ def extension_not_loaded(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Upgrade to a supported major version",
 )
-def release_unsupported(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _release_unsupported(seen: Snapshot) -> Iterator[Fault | Unseen]:
     version, today = seen.facts["version"], datetime.fromtimestamp(seen.ours, UTC).date()
     until = _SUPPORTED_UNTIL.get(version, date.min if version < min(_SUPPORTED_UNTIL) else date.max)
     if (until - today).days < seen.limits.support_days:
@@ -266,7 +266,7 @@ def release_unsupported(seen: Snapshot) -> Iterator[Fault | Unseen]:
     cause="environment",
     advice="Let both keep time by NTP: times of rows, tokens and certificates are judged by it",
 )
-def clock_differs(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _clock_differs(seen: Snapshot) -> Iterator[Fault | Unseen]:
     seconds = abs(seen.facts["now"] - seen.ours)
     if seconds > seen.limits.clock_seconds:
         yield Fault(component="server", says=f"its clock is {seconds:.0f} s off ours", values={"seconds": seconds})

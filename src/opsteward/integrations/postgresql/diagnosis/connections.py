@@ -51,7 +51,7 @@ SLOTS: Final = Reading(
     cause="application",
     advice="Lower the size of its pool, or put a pooler in between",
 )
-def application_takes_connections(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _application_takes_connections(seen: Snapshot) -> Iterator[Fault | Unseen]:
     slots, sessions = seen.row(SLOTS)["slots"], clients(seen.rows(SESSIONS))
     limits = seen.limits
     if len(sessions) < limits.busy_share * slots:
@@ -84,7 +84,7 @@ def application_takes_connections(seen: Snapshot) -> Iterator[Fault | Unseen]:
     remedy=(TERMINATE,),
     advice="The application has to roll back after an error; its pool should reset connections that are given back",
 )
-def failed_transaction_left_open(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _failed_transaction_left_open(seen: Snapshot) -> Iterator[Fault | Unseen]:
     limit = seen.limits.failed_transaction_seconds
     rows = [
         row
@@ -110,7 +110,7 @@ def failed_transaction_left_open(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Lower the size of the pools: each connection costs memory, and all of them slow down each snapshot",
 )
-def pools_larger_than_needed(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _pools_larger_than_needed(seen: Snapshot) -> Iterator[Fault | Unseen]:
     sessions = clients(seen.rows(SESSIONS))
     unused = [
         row for row in sessions if row["state"] == "idle" and (row["state_age"] or 0.0) > seen.limits.idle_pool_seconds
@@ -131,7 +131,7 @@ def pools_larger_than_needed(seen: Snapshot) -> Iterator[Fault | Unseen]:
     cause="application",
     advice="Use a pool: each new connection starts a process of the server",
 )
-def connections_made_too_often(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _connections_made_too_often(seen: Snapshot) -> Iterator[Fault | Unseen]:
     if seen.facts["version"] < 14:
         yield Unseen("PostgreSQL counts sessions from version 14 on")
         return
@@ -152,7 +152,7 @@ def connections_made_too_often(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Look for clients that crash or are killed, and for firewalls that cut idle connections",
 )
-def sessions_abandoned(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _sessions_abandoned(seen: Snapshot) -> Iterator[Fault | Unseen]:
     yield from _bad_ends(seen, "sessions_abandoned", "ended because the client was gone")
 
 
@@ -162,7 +162,7 @@ def sessions_abandoned(seen: Snapshot) -> Iterator[Fault | Unseen]:
     cause="environment",
     advice="Read the server's log at FATAL",
 )
-def sessions_ended_fatally(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _sessions_ended_fatally(seen: Snapshot) -> Iterator[Fault | Unseen]:
     yield from _bad_ends(seen, "sessions_fatal", "ended by a fatal error")
 
 
@@ -173,7 +173,7 @@ def sessions_ended_fatally(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Find who ends sessions, and why it has to",
 )
-def sessions_killed(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _sessions_killed(seen: Snapshot) -> Iterator[Fault | Unseen]:
     yield from _bad_ends(seen, "sessions_killed", "were ended by somebody")
 
 
@@ -197,7 +197,7 @@ def _bad_ends(seen: Snapshot, counter: str, words: str) -> Iterator[Fault | Unse
     cause="configuration",
     advice="ALTER ROLE ... VALID UNTIL a later time, with a new password where your rules ask for one",
 )
-def role_password_expires(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _role_password_expires(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(ROLES):
         if row["days"] < -30 and not row["connected"]:
             continue  # ended long ago, and nobody misses it

@@ -85,7 +85,7 @@ COLLATION: Final = Reading(
     remedy=(DROP_INVALID, REINDEX),
     advice="It is kept up to date and never used: build it anew, or drop it when it is a leftover",
 )
-def invalid_index(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _invalid_index(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for index in seen.rows(INDEXES):
         if index["is_valid"] or index["being_built"] or index["is_partition"]:
             continue
@@ -119,7 +119,7 @@ def index_fix(action: str, index: Row, reason: str) -> ProposedFix:
     rank=SYMPTOM,
     advice="Drop one of them (not the one of a constraint): each costs time with every write",
 )
-def duplicate_index(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _duplicate_index(seen: Snapshot) -> Iterator[Fault | Unseen]:
     same: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for index in seen.rows(INDEXES):
         if index["is_valid"] and index["pages"] * _BLOCK >= seen.limits.duplicate_index_bytes:
@@ -147,7 +147,7 @@ def duplicate_index(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Drop the shorter one when the longer serves its queries too",
 )
-def index_covered_by_another(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _index_covered_by_another(seen: Snapshot) -> Iterator[Fault | Unseen]:
     by_table: dict[str, list[Row]] = defaultdict(list)
     for index in seen.rows(INDEXES):
         plain = not index["is_partial"] and not index["has_expressions"] and index["method"] == "btree"
@@ -190,7 +190,7 @@ def _begins(short: Row, longer: Row) -> bool:
     rank=SYMPTOM,
     advice="Drop it when no standby uses it and no monthly job needs it: each write pays for it",
 )
-def unused_index(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _unused_index(seen: Snapshot) -> Iterator[Fault | Unseen]:
     here = next(counts for counts in counters_now(seen.samples(COUNTERS)).values() if counts["here"])
     days = here["seconds"] / 86400
     if days < seen.limits.statistics_days:
@@ -217,7 +217,7 @@ def unused_index(seen: Snapshot) -> Iterator[Fault | Unseen]:
     remedy=(REINDEX,),
     advice="REINDEX INDEX CONCURRENTLY",
 )
-def index_bloat(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _index_bloat(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for index in seen.rows(INDEXES):
         size = index["pages"] * _BLOCK
         judged = (
@@ -244,7 +244,7 @@ def index_bloat(seen: Snapshot) -> Iterator[Fault | Unseen]:
     cause="schema",
     advice="CREATE INDEX CONCURRENTLY on its columns: each DELETE on the other side reads all of it",
 )
-def foreign_key_without_index(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _foreign_key_without_index(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(FOREIGN_KEYS):
         rows = max(row["tuples"], row["live"])
         if rows >= seen.limits.least_rows and row["changes"]:
@@ -262,7 +262,7 @@ def foreign_key_without_index(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="Find the statement (EXPLAIN shows Seq Scan) and give it an index",
 )
-def sequential_scans(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _sequential_scans(seen: Snapshot) -> Iterator[Fault | Unseen]:
     limits = seen.limits
     for table in seen.rows(TABLES):
         scans = table["seq_scan"] or 0
@@ -285,7 +285,7 @@ def sequential_scans(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Give it a primary key: rows can't be told apart, and it can't be replicated logically",
 )
-def table_without_key(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _table_without_key(seen: Snapshot) -> Iterator[Fault | Unseen]:
     keyed = {index["table"] for index in seen.rows(INDEXES) if index["is_primary"] or index["is_unique"]}
     for table in seen.rows(TABLES):
         changes = (table["updated"] or 0) + (table["deleted"] or 0)
@@ -306,7 +306,7 @@ def table_without_key(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=ROOT,
     advice="REINDEX what holds text, then ALTER DATABASE (or COLLATION) ... REFRESH VERSION: indexes may miss rows",
 )
-def collation_changed(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _collation_changed(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(COLLATION):
         yield Fault(
             component=row["name"],

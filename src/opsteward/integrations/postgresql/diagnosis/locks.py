@@ -74,7 +74,7 @@ PREPARED: Final = Reading(
     remedy=(CANCEL,),
     advice="Run DDL with a short lock_timeout and try it again when the long session is over",
 )
-def ddl_blocks_others(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _ddl_blocks_others(seen: Snapshot) -> Iterator[Fault | Unseen]:
     sessions = {row["pid"]: row for row in seen.rows(SESSIONS)}
     for lock in seen.rows(LOCKS):
         waiting = sessions.get(lock["pid"])
@@ -110,7 +110,7 @@ def ddl_blocks_others(seen: Snapshot) -> Iterator[Fault | Unseen]:
     remedy=(TERMINATE,),
     advice="Look at what the holder does; release advisory locks in the transaction that takes them",
 )
-def advisory_lock_held(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _advisory_lock_held(seen: Snapshot) -> Iterator[Fault | Unseen]:
     sessions = {row["pid"]: row for row in seen.rows(SESSIONS)}
     locks = [lock for lock in seen.rows(LOCKS) if lock["locktype"] == "advisory"]
     for key in dict.fromkeys(_advisory_key(lock) for lock in locks if not lock["granted"]):
@@ -149,7 +149,7 @@ def _is(lock: Row, key: str, *, granted: bool) -> bool:
     rank=1,
     advice="Let all transactions take their rows in the same order, or lock them with SELECT ... FOR UPDATE first",
 )
-def deadlock_now(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _deadlock_now(seen: Snapshot) -> Iterator[Fault | Unseen]:
     told: set[frozenset[int]] = set()
     for sample in seen.samples(SESSIONS):
         sessions = {row["pid"]: row for row in sample}
@@ -188,10 +188,10 @@ def circles(blocked_by: Mapping[int, Sequence[int]]) -> list[list[int]]:
     rank=1,
     advice="Let all transactions take their rows in the same order; log_lock_waits and the log name the statements",
 )
-def deadlocks_often(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _deadlocks_often(seen: Snapshot) -> Iterator[Fault | Unseen]:
     samples = seen.samples(COUNTERS)
     grown = counters_grown(samples, "deadlocks")
-    pairs = [fault.values["statements"] for fault in deadlock_now(seen) if isinstance(fault, Fault)]
+    pairs = [fault.values["statements"] for fault in _deadlock_now(seen) if isinstance(fault, Fault)]
     for name, counts in counters_now(samples).items():
         hours = max(counts["seconds"] / 3600, 1.0)
         now, rate = grown.get(name, 0), counts["deadlocks"] / hours
@@ -218,7 +218,7 @@ def deadlocks_often(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Keep transactions short around the rows that all want; look at the lock chain's root first",
 )
-def many_lock_waiters(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _many_lock_waiters(seen: Snapshot) -> Iterator[Fault | Unseen]:
     looks = [[row for row in sample if row["wait_event_type"] == "Lock"] for sample in seen.samples(SESSIONS)]
     if min(map(len, looks)) >= seen.limits.lock_waiters:
         waiting = looks[-1]
@@ -239,7 +239,7 @@ def many_lock_waiters(seen: Snapshot) -> Iterator[Fault | Unseen]:
     remedy=(TERMINATE,),
     advice="Do such changes in short transactions, and CREATE INDEX, REINDEX, REFRESH with CONCURRENTLY",
 )
-def table_locked_exclusively(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _table_locked_exclusively(seen: Snapshot) -> Iterator[Fault | Unseen]:
     sessions = {row["pid"]: row for row in seen.rows(SESSIONS)}
     for lock in seen.rows(LOCKS):
         held = lock["granted"] and lock["mode"] == "AccessExclusiveLock" and lock["locktype"] == "relation"
@@ -265,7 +265,7 @@ def table_locked_exclusively(seen: Snapshot) -> Iterator[Fault | Unseen]:
     cause="configuration",
     advice="Raise max_locks_per_transaction, or touch fewer tables and partitions in one transaction",
 )
-def lock_table_nearly_full(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _lock_table_nearly_full(seen: Snapshot) -> Iterator[Fault | Unseen]:
     row = seen.row(LOCK_TABLE)
     if row["used"] >= seen.limits.lock_table_share * row["slots"]:
         yield Fault(
@@ -283,7 +283,7 @@ def lock_table_nearly_full(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="COMMIT PREPARED or ROLLBACK PREPARED, as its coordinator knows: it holds its locks and keeps VACUUM back",
 )
-def prepared_transaction_forgotten(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _prepared_transaction_forgotten(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(PREPARED):
         if row["seconds"] >= seen.limits.old_prepared_seconds:
             yield Fault(

@@ -118,7 +118,7 @@ def _told(seen: Snapshot, what: str) -> Iterator[Row | Unseen]:
     rank=ROOT,
     advice="Bring the schema to one of both sides by hand, then tell the tool (repair, force, resolve)",
 )
-def migration_failed(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _migration_failed(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in _told(seen, "failed"):
         if isinstance(row, Unseen):
             yield row
@@ -139,7 +139,7 @@ def migration_failed(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="See that no migration runs, then release it (liquibase releaseLocks, knex migrate:unlock)",
 )
-def migration_lock_held(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _migration_lock_held(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in _told(seen, "lock"):
         if isinstance(row, Unseen):
             continue
@@ -159,7 +159,7 @@ def migration_lock_held(seen: Snapshot) -> Iterator[Fault | Unseen]:
     cause="schema",
     advice="alembic merge, and upgrade: two branches of migrations were applied side by side",
 )
-def migration_heads(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _migration_heads(seen: Snapshot) -> Iterator[Fault | Unseen]:
     heads = [row for row in _told(seen, "head") if not isinstance(row, Unseen)]
     for table, count in Counter(row["quoted"] for row in heads).items():
         if count > 1:
@@ -180,7 +180,7 @@ def migration_heads(seen: Snapshot) -> Iterator[Fault | Unseen]:
     remedy=(VALIDATE,),
     advice="ALTER TABLE ... VALIDATE CONSTRAINT; rows that break it have to be mended first",
 )
-def constraint_not_validated(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _constraint_not_validated(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(CONSTRAINTS):
         says = f"{row['name']} of {row['table']} does not hold for the rows that were there before"
         fix = {"table": row["table"], "constraint": row["name"], "oid": row["oid"], "reason": says}
@@ -199,7 +199,7 @@ def constraint_not_validated(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="ALTER TABLE ... ENABLE TRIGGER ALL: a data load has left it off, and rows may be wrong by now",
 )
-def foreign_key_not_enforced(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _foreign_key_not_enforced(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for name, table in dict.fromkeys((r["constraint"], r["table"]) for r in seen.rows(TRIGGERS) if r["internal"]):
         yield Fault(
             component=f"constraint {table}.{name}",
@@ -216,7 +216,7 @@ def foreign_key_not_enforced(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="ALTER TABLE ... ENABLE TRIGGER, or drop it when it is not wanted",
 )
-def trigger_disabled(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _trigger_disabled(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(TRIGGERS):
         if not row["internal"]:
             yield Fault(
@@ -233,7 +233,7 @@ def trigger_disabled(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="Make the next partitions, and look why the job that makes them does not run: each INSERT will fail",
 )
-def partitions_run_out(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _partitions_run_out(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(PARTITIONS):
         ends = row["days"] is not None and not row["unbounded"] and not row["has_default"]
         # A table whose last partition ended long ago is an archive.
@@ -256,7 +256,7 @@ def partitions_run_out(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Make the partitions that they belong into: the default one has to be read whole for each new partition",
 )
-def default_partition_fills(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _default_partition_fills(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(DEFAULT_PARTITIONS):
         if row["rows"] >= seen.limits.default_partition_rows:
             yield Fault(
@@ -273,7 +273,7 @@ def default_partition_fills(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="ALTER TABLE ... DETACH PARTITION ... FINALIZE",
 )
-def partition_half_detached(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _partition_half_detached(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(DETACHING):
         yield Fault(
             component=f"table {row['name']}",

@@ -63,7 +63,7 @@ SLOWEST: Final = Reading(
     rank=SYMPTOM,
     advice="Look at the disk's load and at the statements that read most; more memory for the cache may help",
 )
-def sessions_wait_for_disk(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _sessions_wait_for_disk(seen: Snapshot) -> Iterator[Fault | Unseen]:
     yield from _waiting(seen, "IO", "the disk")
 
 
@@ -74,7 +74,7 @@ def sessions_wait_for_disk(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Too many sessions work on the same pages at once: fewer connections, smaller batches",
 )
-def sessions_wait_for_latches(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _sessions_wait_for_latches(seen: Snapshot) -> Iterator[Fault | Unseen]:
     yield from _waiting(seen, "LWLock", "latches of the server")
 
 
@@ -86,7 +86,7 @@ def sessions_wait_for_latches(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=ROOT,
     advice="Bring the synchronous standby back, or take it out of synchronous_standby_names and reload",
 )
-def commits_wait_for_standby(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _commits_wait_for_standby(seen: Snapshot) -> Iterator[Fault | Unseen]:
     waiting = [row for row in clients(seen.rows(SESSIONS)) if row["wait_event"] == "SyncRep"]
     longest = max((row["query_age"] or 0.0 for row in waiting), default=0.0)
     if longest > seen.limits.lock_seconds:
@@ -127,7 +127,7 @@ def _waiting(seen: Snapshot, kind: str, words: str) -> Iterator[Fault]:
     rank=1,
     advice="Look at its plan (EXPLAIN), and at whether clients ask again before they have their answer",
 )
-def statement_piles_up(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _statement_piles_up(seen: Snapshot) -> Iterator[Fault | Unseen]:
     piles: dict[str, list[Row]] = defaultdict(list)
     for row in clients(seen.rows(SESSIONS)):
         if row["state"] == "active" and not row["blocked_by"] and row["query_age"] >= seen.limits.piled_up_seconds:
@@ -150,7 +150,7 @@ def statement_piles_up(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Raise work_mem for the role that runs them, or let them sort and join less",
 )
-def temp_files_heavy(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _temp_files_heavy(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for name, counts in counters_now(seen.samples(COUNTERS)).items():
         hours = max(counts["seconds"] / 3600, 1.0)
         if name and counts["temp_bytes"] / hours >= seen.limits.temp_bytes_per_hour:
@@ -172,7 +172,7 @@ def temp_files_heavy(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="Find the statement (the longest running one as a rule) and cancel it; set temp_file_limit",
 )
-def temp_files_large_now(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _temp_files_large_now(seen: Snapshot) -> Iterator[Fault | Unseen]:
     row = seen.row(TEMP_FILES)
     if row["bytes"] >= seen.limits.temp_bytes_now:
         yield Fault(
@@ -189,7 +189,7 @@ def temp_files_large_now(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Read the server's log for the errors that the application gets",
 )
-def many_rollbacks(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _many_rollbacks(seen: Snapshot) -> Iterator[Fault | Unseen]:
     samples = seen.samples(COUNTERS)
     for name, counts in counters_now(samples).items():
         ended = counts["xact_commit"] + counts["xact_rollback"]
@@ -213,7 +213,7 @@ def many_rollbacks(seen: Snapshot) -> Iterator[Fault | Unseen]:
     cause="schema",
     advice="Look at its plan with EXPLAIN (ANALYZE, BUFFERS): most often an index is missing",
 )
-def slow_statement(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _slow_statement(seen: Snapshot) -> Iterator[Fault | Unseen]:
     limits = seen.limits
     for row in _statements(seen):
         often = row["calls"] >= limits.slow_statement_calls and row["mean_seconds"] >= limits.slow_statement_seconds
@@ -234,7 +234,7 @@ def slow_statement(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Give the role that runs it more work_mem, or let it sort less",
 )
-def statement_spills(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _statement_spills(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in _statements(seen):
         each = row["temp_bytes"] / row["calls"]
         if each >= seen.limits.statement_temp_bytes and row["calls"] >= seen.limits.slow_statement_calls:

@@ -97,7 +97,7 @@ UNIDENTIFIED: Final = Reading(
     remedy=(DROP_SLOT,),
     advice="Bring its consumer back; drop the slot only when the consumer is gone for good (it has to start anew then)",
 )
-def slot_unused_keeps_wal(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _slot_unused_keeps_wal(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for slot in seen.rows(SLOTS):
         retained = slot["retained"] or 0.0
         if not slot["active"] and retained >= seen.limits.slot_retained_bytes:
@@ -120,7 +120,7 @@ def slot_unused_keeps_wal(seen: Snapshot) -> Iterator[Fault | Unseen]:
     remedy=(DROP_SLOT,),
     advice="Its consumer can't go on: drop the slot and set the consumer up anew",
 )
-def slot_lost(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _slot_lost(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for slot in seen.rows(SLOTS):
         if slot["row"].get("wal_status") == "lost" or slot["row"].get("conflicting"):
             says = f"slot {slot['name']} is lost: {slot['row'].get('invalidation_reason') or 'its log was removed'}"
@@ -139,7 +139,7 @@ def slot_lost(seen: Snapshot) -> Iterator[Fault | Unseen]:
     cause="capacity",
     advice="Let its consumer catch up, or raise max_slot_wal_keep_size",
 )
-def slot_nearly_lost(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _slot_nearly_lost(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for slot in seen.rows(SLOTS):
         if slot["row"].get("wal_status") == "unreserved":
             yield Fault(
@@ -157,7 +157,7 @@ def slot_nearly_lost(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="Let its consumer go on, or drop the slot when the consumer is gone for good",
 )
-def slot_holds_back_vacuum(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _slot_holds_back_vacuum(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for slot in seen.rows(SLOTS):
         age = max(slot["xmin_age"] or 0, slot["catalog_xmin_age"] or 0)
         if age >= seen.limits.slot_transactions:
@@ -174,7 +174,7 @@ def slot_holds_back_vacuum(seen: Snapshot) -> Iterator[Fault | Unseen]:
     cause="capacity",
     advice="Look at the follower's load and at the network between; long queries on a standby hold up its replay",
 )
-def replication_lags(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _replication_lags(seen: Snapshot) -> Iterator[Fault | Unseen]:
     limits = seen.limits
     for row in seen.rows(FOLLOWERS):
         late = (row["behind_bytes"] or 0.0) >= limits.replication_lag_bytes
@@ -197,7 +197,7 @@ def replication_lags(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="Bring the standby back, or take it out of synchronous_standby_names and reload: commits wait for it",
 )
-def synchronous_standby_missing(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _synchronous_standby_missing(seen: Snapshot) -> Iterator[Fault | Unseen]:
     names = seen.setting("synchronous_standby_names")
     if names and not any(row["sync_state"] in ("sync", "quorum") for row in seen.rows(FOLLOWERS)):
         yield Fault(
@@ -215,7 +215,7 @@ def synchronous_standby_missing(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="Read the standby's log: the primary is gone, refuses it, or has removed the log that it needs",
 )
-def standby_disconnected(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _standby_disconnected(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(STANDBY):
         if row["follows"] and row["status"] != "streaming":
             yield Fault(component="standby", says="no connection to the primary streams", values=dict(row))
@@ -229,7 +229,7 @@ def standby_disconnected(seen: Snapshot) -> Iterator[Fault | Unseen]:
     remedy=(RESUME_REPLAY,),
     advice="SELECT pg_wal_replay_resume() when it was not paused on purpose",
 )
-def standby_replay_paused(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _standby_replay_paused(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(STANDBY):
         if row["paused"]:
             yield Fault(component="standby", says="replay is paused: readers see old data", values=dict(row))
@@ -241,7 +241,7 @@ def standby_replay_paused(seen: Snapshot) -> Iterator[Fault | Unseen]:
     cause="capacity",
     advice="Long queries on it hold replay up (max_standby_streaming_delay), and recovery_min_apply_delay does",
 )
-def standby_replay_lags(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _standby_replay_lags(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(STANDBY):
         seconds = row["seconds"] or 0.0
         if row["behind"] and not row["paused"] and seconds >= seen.limits.replication_lag_seconds:
@@ -259,7 +259,7 @@ def standby_replay_lags(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Set hot_standby_feedback, or a longer max_standby_streaming_delay",
 )
-def standby_cancels_queries(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _standby_cancels_queries(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(CONFLICTS):
         rate = row["conflicts"] / max(row["seconds"] / 3600, 1.0)
         if rate >= seen.limits.standby_conflicts_per_hour:
@@ -278,7 +278,7 @@ def standby_cancels_queries(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="Read the server's log for its apply worker's error; skip the transaction or mend the row, then enable it",
 )
-def subscription_stopped(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _subscription_stopped(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(SUBSCRIPTIONS):
         if not row["running"]:
             state = "is enabled, and no worker applies it" if row["enabled"] else "is disabled"
@@ -297,7 +297,7 @@ def subscription_stopped(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="Read the server's log: a missing column or a row that is there already, as a rule",
 )
-def subscription_errors(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _subscription_errors(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(SUBSCRIPTION_ERRORS):
         if row["applying"] or row["copying"]:
             yield Fault(
@@ -315,7 +315,7 @@ def subscription_errors(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=ROOT,
     advice="Give it a primary key, or ALTER TABLE ... REPLICA IDENTITY: until then each UPDATE and DELETE fails",
 )
-def published_table_without_identity(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _published_table_without_identity(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(UNIDENTIFIED):
         yield Fault(
             component=f"table {row['name']}",
@@ -332,7 +332,7 @@ def published_table_without_identity(seen: Snapshot) -> Iterator[Fault | Unseen]
     cause="configuration",
     advice="Raise max_replication_slots or max_wal_senders (restart), or drop what is not used",
 )
-def replication_used_up(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _replication_used_up(seen: Snapshot) -> Iterator[Fault | Unseen]:
     pairs = (("max_replication_slots", len(seen.rows(SLOTS))), ("max_wal_senders", len(seen.rows(FOLLOWERS))))
     for setting, used in pairs:
         allowed = seen.number(setting)

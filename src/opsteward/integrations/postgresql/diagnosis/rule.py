@@ -74,12 +74,12 @@ class Rules:
         remedy: tuple[str, ...] = (),
         advice: str,
     ) -> Callable[[Judge], Judge]:
-        """Makes the function a rule; its name is the rule's id."""
+        """Makes the function a rule; its name, without the underscore, is the rule's id."""
 
         def add(judge: Judge) -> Judge:
             self.entries.append(
                 Rule(
-                    id=judge.__name__,
+                    id=judge.__name__.removeprefix("_"),
                     subject=self.subject,
                     finds=finds,
                     severity=severity,

@@ -42,7 +42,7 @@ SEQUENCES: Final = Reading(
     remedy=(WIDEN_SEQUENCE,),
     advice="ALTER SEQUENCE ... AS bigint where its column is bigint; at the end each INSERT fails",
 )
-def sequence_near_end(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _sequence_near_end(seen: Snapshot) -> Iterator[Fault | Unseen]:
     yield from _unreadable(seen)
     for row in seen.rows(SEQUENCES):
         used = _used(row, row["max_value"])
@@ -67,7 +67,7 @@ def sequence_near_end(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="Make the column bigint in good time (it writes the table anew), or fill a new column and swap them",
 )
-def column_near_end(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _column_near_end(seen: Snapshot) -> Iterator[Fault | Unseen]:
     yield from _unreadable(seen)
     for row in seen.rows(SEQUENCES):
         largest = _LARGEST.get(row["column_type"] or "")
@@ -111,7 +111,7 @@ def _of_sequence(row: Row) -> dict[str, object]:
     remedy=(ANALYZE,),
     advice="ANALYZE it, and see why autovacuum does not",
 )
-def stale_statistics(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _stale_statistics(seen: Snapshot) -> Iterator[Fault | Unseen]:
     limits = seen.limits
     for table in seen.rows(TABLES):
         live, changed = table["live"] or 0, table["changed"] or 0
@@ -138,7 +138,7 @@ def stale_statistics(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Leave room with a fillfactor of 80 to 90, or don't index the column that changes all the time",
 )
-def updates_not_hot(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _updates_not_hot(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for table in seen.rows(TABLES):
         updated, hot = table["updated"] or 0, table["hot_updated"] or 0
         many = updated >= 10 * seen.limits.least_changes
@@ -159,7 +159,7 @@ def updates_not_hot(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Raise shared_buffers (a quarter of the memory), or find the statements that read most",
 )
-def cache_rarely_hit(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _cache_rarely_hit(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for name, counts in counters_now(seen.samples(COUNTERS)).items():
         asked = counts["blks_hit"] + counts["blks_read"]
         share = counts["blks_hit"] / asked if asked else 1.0
@@ -182,7 +182,7 @@ def cache_rarely_hit(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="ALTER SYSTEM RESET track_activities; SELECT pg_reload_conf();",
 )
-def activities_not_tracked(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _activities_not_tracked(seen: Snapshot) -> Iterator[Fault | Unseen]:
     if seen.setting("track_activities") == "off":
         yield Fault(
             component="server",

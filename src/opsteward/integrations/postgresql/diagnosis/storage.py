@@ -39,7 +39,7 @@ TABLESPACES: Final = Reading(
     rank=ROOT,
     advice="Free space (logs, temporary files, unused slots' log) or enlarge it: when it is full the server stops",
 )
-def disk_nearly_full(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _disk_nearly_full(seen: Snapshot) -> Iterator[Fault | Unseen]:
     if not _is_here(seen.config.host):
         yield Unseen(
             "PostgreSQL does not tell the free space: register disk:/its/folder where Opsteward runs on its machine"
@@ -89,7 +89,7 @@ def _used_of(path: str) -> tuple[float | None, float]:
     rank=ROOT,
     advice="Stop writing, take a copy, look at the disk; restore what is damaged from a backup",
 )
-def damaged_pages(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _damaged_pages(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for name, counts in counters_now(seen.samples(COUNTERS)).items():
         if counts.get("checksum_failures"):
             yield Fault(
@@ -108,7 +108,7 @@ def damaged_pages(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Rotate and remove old files (log_rotation_age, log_truncate_on_rotation), and see what is logged so often",
 )
-def server_log_large(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _server_log_large(seen: Snapshot) -> Iterator[Fault | Unseen]:
     size = seen.row(SERVER_LOG)["bytes"]
     if size >= seen.limits.log_bytes:
         yield Fault(component="server", says=f"its log takes {bytes_in_words(size)}", values={"bytes": size})
@@ -122,7 +122,7 @@ def server_log_large(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="ALTER TABLE ... SET LOGGED unless its rows can be made anew; a standby has none of them",
 )
-def unlogged_table(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _unlogged_table(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for table in seen.rows(TABLES):
         if table["persistence"] == "u" and (table["live"] or 0) >= seen.limits.least_rows:
             yield Fault(

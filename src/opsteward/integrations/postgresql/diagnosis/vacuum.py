@@ -94,7 +94,7 @@ def table_fix(action: str, table: Row, reason: str) -> list[ProposedFix]:
     rank=1,
     advice="VACUUM (FREEZE) its oldest tables now; first end what holds it back (sessions, slots)",
 )
-def transaction_wraparound(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _transaction_wraparound(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(DATABASES):
         yield from _wraparound(seen, row, "transactions", "transaction numbers")
 
@@ -107,7 +107,7 @@ def transaction_wraparound(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="VACUUM its oldest tables; many rows are locked by several transactions at once (foreign keys, FOR SHARE)",
 )
-def multixact_wraparound(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _multixact_wraparound(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(DATABASES):
         yield from _wraparound(seen, row, "multixacts", "multixact numbers")
 
@@ -133,7 +133,7 @@ def _wraparound(seen: Snapshot, row: Row, which: str, words: str) -> Iterator[Fa
     remedy=(VACUUM,),
     advice="VACUUM it; autovacuum is off for it, is cancelled each time, or is held back",
 )
-def table_not_frozen(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _table_not_frozen(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for table in sorted(seen.rows(TABLES), key=lambda table: -(table["transactions"] or 0)):
         if (table["transactions"] or 0) >= seen.limits.wraparound_transactions:
             says = f"{table['name']} was not frozen for {table['transactions']} transactions"
@@ -153,7 +153,7 @@ def table_not_frozen(seen: Snapshot) -> Iterator[Fault | Unseen]:
     remedy=(VACUUM,),
     advice="VACUUM it, and see whether something holds VACUUM back or autovacuum is too slow for it",
 )
-def dead_rows(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _dead_rows(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for table in seen.rows(TABLES):
         live, dead = table["live"] or 0, table["dead"] or 0
         if dead >= seen.limits.dead_rows and dead >= seen.limits.dead_share * live:
@@ -174,7 +174,7 @@ def dead_rows(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="ALTER SYSTEM RESET autovacuum; SELECT pg_reload_conf();",
 )
-def autovacuum_off(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _autovacuum_off(seen: Snapshot) -> Iterator[Fault | Unseen]:
     off = [name for name in ("autovacuum", "track_counts") if seen.setting(name) == "off"]
     if off:
         yield Fault(
@@ -190,7 +190,7 @@ def autovacuum_off(seen: Snapshot) -> Iterator[Fault | Unseen]:
     cause="configuration",
     advice="ALTER TABLE ... RESET (autovacuum_enabled), or VACUUM it by a job of your own",
 )
-def autovacuum_off_for_table(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _autovacuum_off_for_table(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for table in seen.rows(TABLES):
         gone = (table["updated"] or 0) + (table["deleted"] or 0)
         off = options_of(table).get("autovacuum_enabled") in ("false", "off")
@@ -211,7 +211,7 @@ def autovacuum_off_for_table(seen: Snapshot) -> Iterator[Fault | Unseen]:
     remedy=(TERMINATE,),
     advice="End it, or let it finish; reports belong on a standby, and idle_in_transaction_session_timeout helps",
 )
-def vacuum_held_back_by_session(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _vacuum_held_back_by_session(seen: Snapshot) -> Iterator[Fault | Unseen]:
     limit = seen.limits.old_transaction_seconds
     for row in seen.rows(SESSIONS):
         old = row["xmin_age"] is not None and (row["xact_age"] or 0.0) >= limit
@@ -238,7 +238,7 @@ def vacuum_held_back_by_session(seen: Snapshot) -> Iterator[Fault | Unseen]:
     cause="configuration",
     advice="Raise autovacuum_max_workers and autovacuum_vacuum_cost_limit together",
 )
-def autovacuum_workers_busy(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _autovacuum_workers_busy(seen: Snapshot) -> Iterator[Fault | Unseen]:
     workers = seen.number("autovacuum_max_workers")
     looks = [[row for row in look if row["backend_type"] == "autovacuum worker"] for look in seen.samples(VACUUMS)]
     threshold = seen.number("autovacuum_vacuum_threshold")
@@ -263,7 +263,7 @@ def autovacuum_workers_busy(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="Raise autovacuum_vacuum_cost_limit and maintenance_work_mem; or run it when it is quiet",
 )
-def vacuum_runs_long(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _vacuum_runs_long(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(VACUUMS):
         if (row["seconds"] or 0.0) >= seen.limits.long_vacuum_seconds:
             yield Fault(
@@ -281,7 +281,7 @@ def vacuum_runs_long(seen: Snapshot) -> Iterator[Fault | Unseen]:
     severity=Severity.LOW,
     advice="Write it anew when nobody needs it (VACUUM FULL locks it) or with pg_repack; then keep VACUUM ahead",
 )
-def table_bloat(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _table_bloat(seen: Snapshot) -> Iterator[Fault | Unseen]:
     unreadable = 0
     for table in seen.rows(TABLES):
         size = table["pages"] * _BLOCK

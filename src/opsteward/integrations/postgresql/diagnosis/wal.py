@@ -65,7 +65,7 @@ WAL_FILES: Final = Reading(
     cause="configuration",
     advice="Raise max_wal_size: after each checkpoint the first change of each page is logged whole",
 )
-def checkpoints_too_often(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _checkpoints_too_often(seen: Snapshot) -> Iterator[Fault | Unseen]:
     row = seen.row(CHECKPOINTS if seen.facts["version"] >= 17 else CHECKPOINTS_BEFORE_17)
     limits = seen.limits
     rate = row["requested"] / max(row["seconds"] / 3600, 0.25)
@@ -86,7 +86,7 @@ def checkpoints_too_often(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="Mend archive_command or the place it writes to: the log is kept until it is archived, and the disk fills",
 )
-def archiving_fails(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _archiving_fails(seen: Snapshot) -> Iterator[Fault | Unseen]:
     row = seen.row(ARCHIVER)
     if row["failing"] and row["failed_count"] >= seen.limits.archive_failures:
         yield Fault(
@@ -102,7 +102,7 @@ def archiving_fails(seen: Snapshot) -> Iterator[Fault | Unseen]:
     cause="capacity",
     advice="Look at what archive_command waits for; archive several files at once",
 )
-def archive_falls_behind(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _archive_falls_behind(seen: Snapshot) -> Iterator[Fault | Unseen]:
     row = seen.row(ARCHIVE_WAITING)
     if row["files"] >= seen.limits.archive_waiting_files:
         yield Fault(
@@ -120,7 +120,7 @@ def archive_falls_behind(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=1,
     advice="Set archive_command or archive_library, or archive_mode = off: until then no log file is removed",
 )
-def archive_command_missing(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _archive_command_missing(seen: Snapshot) -> Iterator[Fault | Unseen]:
     mode, command = seen.setting("archive_mode"), seen.setting("archive_command")
     if mode in ("on", "always") and command == "" and not seen.setting("archive_library"):
         yield Fault(
@@ -138,7 +138,7 @@ def archive_command_missing(seen: Snapshot) -> Iterator[Fault | Unseen]:
     rank=SYMPTOM,
     advice="See what keeps it: a slot, a failing archive, wal_keep_size, or a checkpoint that does not end",
 )
-def wal_grows(seen: Snapshot) -> Iterator[Fault | Unseen]:
+def _wal_grows(seen: Snapshot) -> Iterator[Fault | Unseen]:
     row = seen.row(WAL_FILES)
     allowed = seen.number("max_wal_size") * 1024 * 1024 * seen.limits.wal_factor
     if row["bytes"] >= allowed:

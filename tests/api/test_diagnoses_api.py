@@ -1,0 +1,47 @@
+"""A diagnosis by itself, by the API and by the command line, of a real database with a fault in it."""
+
+from __future__ import annotations
+
+import json
+from uuid import uuid4
+
+from support.live import Live
+from support.target import on_target, register_target, visited_database
+
+
+def test_a_diagnosis_names_the_cause_its_fix_and_what_it_could_not_see(live: Live) -> None:
+    company = live.tenant(f"diagnosed-{uuid4().hex[:8]}")
+    visited_database()
+    register_target(company)
+    role = f"ends_{uuid4().hex[:8]}"
+    on_target(f"create role {role} login password 'x' valid until 'tomorrow'")
+    try:
+        answer = company.owner.http.post("/api/v1/troubleshooting/diagnoses", json={"system": "visited"})
+        told = company.owner.cli("diagnose", "visited")
+        proof = company.owner.cli("diagnose", "visited", "--only", "database", "--evidence")
+    finally:
+        on_target(f"drop role {role}")
+    found = answer.raise_for_status().json()
+    (issue,) = [one for one in found["issues"] if one["type"] == "role_password_expires"]
+    assert (issue["component"], issue["severity"], issue["detected_by"]) == (
+        f"role {role}", "medium", "postgresql.diagnosis",
+    )  # fmt: skip
+    assert issue["evidence"]["queries"]["roles"].startswith("select r.rolname")
+    assert any("visited: slow_statement: needs the extension" in why for why in found["unseen"])
+    assert {report["bot_type"] for report in found["reports"]} == {"database", "network"}
+    assert found["health_status"] == "degraded"
+    assert told.returncode == 1
+    assert f"the password of {role} ends at" in told.stdout
+    assert "ALTER ROLE ... VALID UNTIL" in told.stdout
+    assert "Could not be looked at:" in told.stdout
+    assert "queries: {" in proof.stdout
+
+
+def test_what_can_t_be_diagnosed_is_named(live: Live) -> None:
+    company = live.tenant(f"nothing-{uuid4().hex[:8]}")
+    told = company.owner.cli("diagnose", "nowhere", "--json")
+    assert told.returncode == 1
+    assert "system: 'nowhere' is no registered system" in told.stderr
+    wrong = company.owner.cli("diagnose", "nowhere", "--only", "weather")
+    assert "use 'web', 'database' or 'network'" in wrong.stderr
+    assert json.loads(company.owner.http.post("/api/v1/troubleshooting/diagnoses", json={}).text)["status"] == 422
