@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from opsteward.contracts.check import CheckStatus
+from opsteward.contracts.check import CheckStatus, Finding
+from opsteward.contracts.connector import SystemRef
 from opsteward.core.crypto import digest
+from opsteward.core.json_types import JsonObject
 from opsteward.core.redact import redact, redact_text
 from opsteward.events.standing_orders.types import Subject
 from opsteward.systems.health_checks import evidence_of, health_of
@@ -53,10 +55,31 @@ def issues_of(outcome: CheckOutcome) -> list[Issue]:
             system_id=outcome.system.id,
             system=outcome.system.name,
             system_type=outcome.system.type,
-            fixes=[Fix(action=f.action, params=dict(f.params), reason=f.reason) for f in finding.fixes],
+            fixes=[
+                *operators_repairs(finding, outcome.system),
+                *(Fix(action=f.action, params=dict(f.params), reason=f.reason) for f in finding.fixes),
+            ],
         )
         for finding in outcome.result.findings
     ]
+
+
+def operators_repairs(finding: Finding, system: SystemRef) -> list[Fix]:
+    """The operator's own command for such a finding, by the system's setting `repairs`: `{finding: command}`, or
+    `{finding:component: command}` for one part alone. It comes first: the operator knows best what mends it."""
+    repairs = system.settings.get("repairs")
+    if not isinstance(repairs, Mapping):
+        return []
+    name = repairs.get(f"{finding.type}:{finding.component}") or repairs.get(finding.type)
+    if not isinstance(name, str) or not name:
+        return []
+    params: JsonObject = {
+        "finding": finding.type,
+        "system": system.name[:200],
+        "component": finding.component[:500],
+        "reason": finding.description[:1000],
+    }
+    return [Fix(action=f"command.{name}", params=params, reason=f"the operator's repair of {finding.type}")]
 
 
 def subject_of(issue: Issue) -> Subject:

@@ -20,6 +20,7 @@ from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContex
 from opsteward.troubleshooting.types import Attempt, Choice, Fix, Issue, Pace
 
 FIX = "fix"
+_OWN_CAUSE = 3  # the highest `cause_rank` of what is no mere symptom
 #: How a fix ends that was never applied.
 NOT_DONE = frozenset({RunStatus.DENIED, RunStatus.REFUSED, RunStatus.EXPIRED, RunStatus.SUPERSEDED})
 
@@ -75,13 +76,13 @@ class Repair:
         self, session: AsyncSession, issues: Sequence[Issue], tried: Sequence[Attempt]
     ) -> tuple[Choice, list[str], list[str]]:
         """The fix; those that no order allows, in words; and why a faulty order holds some of them back."""
-        already = {(t["action"], t["system_id"]) for t in tried}
+        already = {(t["action"], t["system_id"], t.get("component", "")) for t in tried}
         proposals: list[str] = []
         held_back: list[str] = []
         for issue in issues:
             order = await self._orders.match(session, subject_of(issue)) if issue.fixes else None
             for fix in issue.fixes:
-                if (fix.action, str(issue.system_id)) in already:
+                if (fix.action, str(issue.system_id), issue.component) in already:
                     continue
                 if isinstance(order, StandingOrder) and order.action == fix.action:
                     choice: Choice = {
@@ -159,6 +160,7 @@ class Repair:
                 "system_id": str(run.system_id),
                 "system": str(row.choice["issue"]["system"]),
                 "issue": str(row.choice["issue"]["id"]),
+                "component": str(row.choice["issue"]["component"]),
                 "order": row.choice["order"],
                 "status": run.status,
                 "summary": _why(run, approval),
@@ -171,7 +173,9 @@ class Repair:
         are without it; else empty, and a fix that did not help is frozen."""
         started = time.time()
         async with self._context.unit_of_work(case) as session:
-            attempt = (await get_row(session, case.session_id)).tried[-1]
+            row = await get_row(session, case.session_id)
+            attempt = row.tried[-1]
+            apart = sick_for_another_reason([Issue.model_validate(each) for each in row.issues], attempt)
         number = attempt["round"]
         helped = attempt["status"] in {status.value for status in HELPED}
         if helped:
@@ -179,10 +183,13 @@ class Repair:
                 case, IncidentStatus.VERIFYING, "Verifying that the systems are healthy", number
             )
         looked = await (
-            self._context.look_until_well(case, target=attempt["system"]) if helped else self._context.look(case)
+            self._context.look_until_well(case, target=attempt["system"], apart=apart)
+            if helped
+            else self._context.look(case)
         )
         healthy = looked.healthy
-        if helped and looked.sick:
+        elsewhere = set(looked.sick) <= apart
+        if helped and looked.sick and not elsewhere:
             async with self._context.unit_of_work(case) as session:
                 await self._action_service.freeze(
                     session,
@@ -191,6 +198,8 @@ class Repair:
                     reason="it worked as an action, but the systems did not become healthy",
                 )
         words = "all systems are healthy" if healthy else "still not healthy"
+        if helped and looked.sick and elsewhere:
+            words = f"it helped; for a reason of their own still not healthy: {', '.join(sorted(looked.sick))}"
         if not healthy and not looked.sick:
             words = f"what could be looked at is healthy, but not {unseen_in_words(looked.blind)}"
         if not healthy and attempt["status"] in NOT_DONE:
@@ -201,6 +210,11 @@ class Repair:
         if not healthy:
             return ""
         return "resolved" if helped else "healthy"
+
+
+def sick_for_another_reason(issues: Sequence[Issue], attempt: Attempt) -> set[str]:
+    """The systems with a cause of their own, which this fix was not for: they may stay sick though it helped."""
+    return {issue.system for issue in issues if issue.cause_rank <= _OWN_CAUSE and issue.system != attempt["system"]}
 
 
 def waited_for_person(approval: ApprovalView | None, ended: datetime) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -135,14 +135,15 @@ class SessionContext:
         checks = self.registry.checks_for(ref, health_only=True)
         return await run_checks(ref, secret, checks, timeout=self.settings.diagnosis_timeout)
 
-    async def look_until_well(self, case: Case, *, target: str) -> Looked:
-        """Look until none is sick and the `target` can be seen, twice in a row, or the verification's time is over."""
+    async def look_until_well(self, case: Case, *, target: str, apart: Set[str] = frozenset()) -> Looked:
+        """Look until none is sick but those `apart`, and the `target` can be seen, twice in a row, or the
+        verification's time is over."""
         deadline = time.monotonic() + self.settings.verify_timeout
         passes = 0
         looked = Looked(sick=[target])
         while passes < _PASSES_TO_BE_HEALTHY and time.monotonic() < deadline:
             looked = await self.look(case)
-            passes = 0 if looked.sick or target in looked.blind else passes + 1
+            passes = 0 if set(looked.sick) - apart or target in looked.blind else passes + 1
             if passes < _PASSES_TO_BE_HEALTHY:
                 await asyncio.sleep(_LOOK_EVERY)
         return looked if passes >= _PASSES_TO_BE_HEALTHY else replace(looked, sick=looked.sick or [target])

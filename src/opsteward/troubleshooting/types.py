@@ -47,6 +47,7 @@ class Attempt(TypedDict):
     system_id: str
     system: str
     issue: str
+    component: str
     order: str
     status: str
     summary: str
