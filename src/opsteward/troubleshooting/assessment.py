@@ -19,7 +19,11 @@ _PENALTY = {"high": 40, "medium": 20, "low": 8}
 
 
 def diagnostic_report(
-    domain: str, outcomes: Sequence[CheckOutcome], duration: float, unseen: Mapping[str, str] | None = None
+    domain: str,
+    outcomes: Sequence[CheckOutcome],
+    duration: float,
+    unseen: Mapping[str, str] | None = None,
+    looked_at: str = "",
 ) -> DiagnosticReport:
     """One diagnoser's report from the outcomes of its checks; `unseen` says why some systems could not be looked at."""
     issues = [issue for outcome in outcomes for issue in issues_of(outcome)]
@@ -34,6 +38,7 @@ def diagnostic_report(
         health_status=health_of(outcomes),
         recommendations=[redact_text(r) for r in recommendations],
         duration=round(duration, 3),
+        looked_at=looked_at,
         checks=[{"system": o.system.name, **e} for o, e in zip(outcomes, evidence_of(outcomes), strict=True)],
     )
 
@@ -66,20 +71,24 @@ def issues_of(outcome: CheckOutcome) -> list[Issue]:
 
 def operators_repairs(finding: Finding, system: SystemRef) -> list[Fix]:
     """The operator's own command for such a finding, by the system's setting `repairs`: `{finding: command}`, or
-    `{finding:component: command}` for one part alone. It comes first: the operator knows best what mends it."""
+    `{finding:component: command}` for one part alone; several are tried in their order. They come first: the operator
+    knows best what mends it."""
     repairs = system.settings.get("repairs")
     if not isinstance(repairs, Mapping):
         return []
-    name = repairs.get(f"{finding.type}:{finding.component}") or repairs.get(finding.type)
-    if not isinstance(name, str) or not name:
-        return []
+    names = repairs.get(f"{finding.type}:{finding.component}") or repairs.get(finding.type)
     params: JsonObject = {
         "finding": finding.type,
         "system": system.name[:200],
         "component": finding.component[:500],
         "reason": finding.description[:1000],
     }
-    return [Fix(action=f"command.{name}", params=params, reason=f"the operator's repair of {finding.type}")]
+    reason = f"the operator's repair of {finding.type}"
+    return [
+        Fix(action=f"command.{name}", params=params, reason=reason)
+        for name in (names if isinstance(names, list) else [names])
+        if isinstance(name, str) and name
+    ]
 
 
 def subject_of(issue: Issue) -> Subject:
@@ -98,7 +107,7 @@ def subject_of(issue: Issue) -> Subject:
 
 
 def prioritised(reports: Sequence[DiagnosticReport]) -> list[Issue]:
-    """All issues, root causes before symptoms, then by severity and confidence; each once."""
+    """All issues, what speaks for itself before symptoms, then by severity and confidence; each once."""
     issues = {issue.id: issue for report in reports for issue in report.issues_found}
     return sorted(
         issues.values(),
@@ -109,13 +118,3 @@ def prioritised(reports: Sequence[DiagnosticReport]) -> list[Issue]:
 def health_score(issues: Sequence[Issue]) -> int:
     """0 to 100: each issue takes away by severity, weighed by its confidence; 100 means nothing was found."""
     return max(0, round(100 - sum(_PENALTY.get(issue.severity, 8) * issue.confidence for issue in issues)))
-
-
-def findings_in_words(issues: Sequence[Issue]) -> str:
-    """One sentence for the timeline."""
-    if not issues:
-        return "no cause found"
-    first = f"{issues[0].title} ({issues[0].system})"
-    if len(issues) == 1:
-        return first
-    return f"{first}; and {len(issues) - 1} more that may follow from it"

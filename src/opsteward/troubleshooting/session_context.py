@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Set
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -27,7 +27,7 @@ from opsteward.systems.types import CheckOutcome
 from opsteward.troubleshooting.models import Session
 from opsteward.troubleshooting.service import get_row, write_phase
 from opsteward.troubleshooting.settings import SessionSettings
-from opsteward.troubleshooting.types import Pace
+from opsteward.troubleshooting.types import Issue, Pace
 
 log = get_logger(__name__)
 
@@ -135,18 +135,38 @@ class SessionContext:
         checks = self.registry.checks_for(ref, health_only=True)
         return await run_checks(ref, secret, checks, timeout=self.settings.diagnosis_timeout)
 
-    async def look_until_well(self, case: Case, *, target: str, apart: Set[str] = frozenset()) -> Looked:
-        """Look until none is sick but those `apart`, and the `target` can be seen, twice in a row, or the
-        verification's time is over."""
+    async def look_until_well(self, case: Case, *, target: str) -> Looked:
+        """Look until none is sick and the `target` can be seen, twice in a row, or the verification's time is over."""
         deadline = time.monotonic() + self.settings.verify_timeout
         passes = 0
         looked = Looked(sick=[target])
         while passes < _PASSES_TO_BE_HEALTHY and time.monotonic() < deadline:
             looked = await self.look(case)
-            passes = 0 if set(looked.sick) - apart or target in looked.blind else passes + 1
+            passes = 0 if looked.sick or target in looked.blind else passes + 1
             if passes < _PASSES_TO_BE_HEALTHY:
                 await asyncio.sleep(_LOOK_EVERY)
         return looked if passes >= _PASSES_TO_BE_HEALTHY else replace(looked, sick=looked.sick or [target])
+
+    async def look_until_gone(self, case: Case, issue: Issue) -> bool:
+        """Whether the check that found the issue does not find it any more, twice in a row, within the verification's
+        time."""
+        deadline = time.monotonic() + self.settings.verify_timeout
+        passes = 0
+        while passes < _PASSES_TO_BE_HEALTHY and time.monotonic() < deadline:
+            passes = passes + 1 if await self._is_gone(case, issue) else 0
+            if passes < _PASSES_TO_BE_HEALTHY:
+                await asyncio.sleep(_LOOK_EVERY)
+        return passes >= _PASSES_TO_BE_HEALTHY
+
+    async def _is_gone(self, case: Case, issue: Issue) -> bool:
+        for ref, secret in (await self.scope(case)).seen:
+            if ref.id != issue.system_id:
+                continue
+            offered = [each for each in self.registry.checks_for(ref) if each.check.slug == issue.detected_by]
+            outcomes = await run_checks(ref, secret, offered, timeout=self.settings.diagnosis_timeout)
+            found = {(f.type, f.component) for outcome in outcomes for f in outcome.result.findings}
+            return bool(outcomes) and health_of(outcomes) != "unknown" and (issue.type, issue.component) not in found
+        return False
 
     async def set_status(self, case: Case, status: IncidentStatus, title: str, number: int) -> None:
         """Move the incident along, if the session has one."""

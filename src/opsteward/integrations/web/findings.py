@@ -36,6 +36,7 @@ KNOWN = {
     "blank_page": Known("The page is empty", _HIGH, 3, 0.95),
     "content_missing": Known("The page lacks what it should show", _HIGH, 3, 0.95),
     "mixed_content": Known("The secure page loads parts over plain HTTP", _MEDIUM, 3, 0.97),
+    "network_slow": Known("The way to the application, or all of it, is slow", _MEDIUM, 5, 0.9),
     "redirects_to_plain": Known("The secure page leads to one without TLS", _MEDIUM, 4, 0.95),
     "security_headers": Known("Security headers are missing", _LOW, 9, 0.9),
     "credential_expired": Known("Our credential for the API has expired", _HIGH, 1, 0.97),

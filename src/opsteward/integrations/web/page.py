@@ -30,6 +30,7 @@ from opsteward.integrations.web.page_content import (
 
 _AT_ONCE = 6
 _EXCERPT = 300
+_AS_SLOW = 0.8  # of the threshold: what takes so long, though it is a plain file, waits on the way
 _HEADERS = ("strict-transport-security", "content-security-policy", "x-content-type-options")
 
 
@@ -58,8 +59,13 @@ class PageCheck(Check[WebConnector]):
             return CheckResult(status=CheckStatus.UNKNOWN, summary=f"{url} answers no page (status {reply.status})")
         text = reply.text(TEXT_LIMIT)
         assets = assets_of(text, reply.url)
-        missing = await _missing(via, reply.url, assets)
-        findings = [*_of_content(via, reply, text), *_of_assets(reply.url, missing), *_of_security(via, reply, assets)]
+        missing, seconds = await _missing(via, reply.url, assets)
+        findings = [
+            *_of_content(via, reply, text),
+            *_of_assets(reply.url, missing),
+            *_of_speed(via, reply, seconds),
+            *_of_security(via, reply, assets),
+        ]
         evidence: JsonObject = {"url": url, "title": page_title(reply), "assets": len(assets), "bytes": len(reply.body)}
         return judged(findings, f"{url} shows a page with {len(assets)} files", evidence, reply.seconds)
 
@@ -101,25 +107,28 @@ def _of_content(via: WebConnector, reply: HttpReply, text: str) -> list[Finding]
     return []
 
 
-async def _missing(via: WebConnector, page: str, assets: Sequence[Asset]) -> list[tuple[Asset, str]]:
-    """The page's own files that can't be had, and why; and those that its scripts import."""
+async def _missing(
+    via: WebConnector, page: str, assets: Sequence[Asset]
+) -> tuple[list[tuple[Asset, str]], list[float]]:
+    """The page's own files, and those that its scripts import, that can't be had, and why; the seconds of the others."""
     own = [asset for asset in assets if same_origin(asset.url, page)]
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def look(asset: Asset) -> tuple[Asset, str, str]:
+    async def look(asset: Asset) -> tuple[Asset, str, str, float]:
         async with gate:
             return (asset, *await _look_at(via, asset))
 
     seen = await asyncio.gather(*(look(asset) for asset in own))
-    chunks = [chunk for asset, problem, script in seen if not problem for chunk in imports_of(script, asset.url)]
+    chunks = [chunk for asset, problem, script, _ in seen if not problem for chunk in imports_of(script, asset.url)]
     known = {asset.url for asset in own}
     fresh = [chunk for chunk in dict.fromkeys(chunks) if chunk.url not in known and same_origin(chunk.url, page)]
     seen += await asyncio.gather(*(look(chunk) for chunk in fresh[:20]))
-    return [(asset, problem) for asset, problem, _ in seen if problem]
+    missing = [(asset, problem) for asset, problem, _, _ in seen if problem]
+    return missing, [seconds for _, problem, _, seconds in seen if not problem]
 
 
-async def _look_at(via: WebConnector, asset: Asset) -> tuple[str, str]:
-    """Why the file can't be had (empty: it can), and its text where it is a script."""
+async def _look_at(via: WebConnector, asset: Asset) -> tuple[str, str, float]:
+    """Why the file can't be had (empty: it can), its text where it is a script, and the seconds that it took."""
     path = urlsplit(asset.url).path
     is_script = path.endswith((".js", ".mjs"))
     try:
@@ -127,12 +136,29 @@ async def _look_at(via: WebConnector, asset: Asset) -> tuple[str, str]:
         if reply.status in (405, 501) and not is_script:  # some servers know no HEAD
             reply = await via.get(asset.url)
     except ConnectorError as error:
-        return error.detail, ""
+        return error.detail, "", 0.0
     if reply.status >= 400:
-        return f"status {reply.status}", ""
+        return f"status {reply.status}", "", reply.seconds
     if path.endswith((".js", ".mjs", ".css")) and "html" in reply.headers.get("content-type", ""):
-        return "it is answered with a page in its place", ""  # many servers answer the start page for what is not there
-    return "", reply.text(TEXT_LIMIT) if is_script else ""
+        # many servers answer the start page for what is not there
+        return "it is answered with a page in its place", "", reply.seconds
+    return "", reply.text(TEXT_LIMIT) if is_script else "", reply.seconds
+
+
+def _of_speed(via: WebConnector, reply: HttpReply, seconds: Sequence[float]) -> list[Finding]:
+    """A page that is slow while its files are fast is slow itself; where all is slow, it is the way or the server."""
+    limit = via.config.settings.response_time_seconds
+    if reply.seconds <= limit or not seconds or min(seconds) <= limit * _AS_SLOW:
+        return []
+    url = safe_url(reply.url)
+    evidence: JsonObject = {
+        "url": url,
+        "seconds": round(reply.seconds, 3),
+        "fastest_file_seconds": round(min(seconds), 3),
+        "threshold_seconds": limit,
+    }
+    told = f"all that {url} loads is slow: the page {reply.seconds:.2f} s, its fastest file {min(seconds):.2f} s"
+    return [found("network_slow", told, component=url, evidence=evidence)]
 
 
 def _of_assets(page: str, missing: Sequence[tuple[Asset, str]]) -> list[Finding]:

@@ -31,7 +31,7 @@ _ERROR_HEADING = re.compile(
     r"|(?:the )?site is (?:down|under).{0,40}|(?:we are )?(?:down|closed) for (?:maintenance|a moment)"
     r"|under maintenance"
     r"|an error (?:has )?occurred.{0,40}|unhandled exception.{0,60}|runtime error|database error|oops.{0,40}|error)"
-    r"[.!…\s]{0,5}(?:\W{1,3}[\w .-]{0,40})?",
+    r"[.!…\s]{0,5}(?:\s?[|·–—:-]\s?[\w .-]{0,40})?",
     re.IGNORECASE,
 )
 #: What stands in no page that works.
