@@ -110,7 +110,7 @@ def _of_content(via: WebConnector, reply: HttpReply, text: str) -> list[Finding]
 async def _missing(
     via: WebConnector, page: str, assets: Sequence[Asset]
 ) -> tuple[list[tuple[Asset, str]], list[float]]:
-    """The page's own files, and those that its scripts import, that can't be had, and why; the seconds of the others."""
+    """The page's own files and those that its scripts import: which can't be had and why, how long the others took."""
     own = [asset for asset in assets if same_origin(asset.url, page)]
     gate = asyncio.Semaphore(_AT_ONCE)
 
