@@ -76,7 +76,7 @@ def test_slugs_are_unique_and_every_part_describes_itself() -> None:
     for integration in INTEGRATIONS:
         parts += [*integration.checks, *integration.actions]
     slugs = [part.slug for part in parts]
-    assert len(slugs) == len(set(slugs)) == 26
+    assert len(slugs) == len(set(slugs)) == 27
     assert all(part.title and part.__doc__ for part in parts)
     assert all(part.timeout <= 10 for part in parts if isinstance(part, Check))
     assert all((i.connector is None) == (not i.schemes) for i in INTEGRATIONS)
@@ -183,6 +183,7 @@ _CLOSED: dict[str, CheckStatus | type[ConnectorError]] = {
     "web.http_status": CheckStatus.FAIL,
     "network.dns": CheckStatus.PASS,
     "network.tcp": CheckStatus.FAIL,
+    "network.latency": CheckStatus.UNKNOWN,
     "postgresql.connect": CheckStatus.FAIL,
 }
 _SILENT: dict[str, CheckStatus | type[ConnectorError]] = {
@@ -190,6 +191,7 @@ _SILENT: dict[str, CheckStatus | type[ConnectorError]] = {
     "web.http_status": CheckStatus.FAIL,
     "network.dns": CheckStatus.PASS,
     "network.tcp": CheckStatus.PASS,
+    "network.latency": CheckStatus.PASS,
     "postgresql.connect": CheckStatus.FAIL,
 }
 
@@ -292,7 +294,7 @@ async def test_network_checks_leave_unix_sockets_alone() -> None:
 
 async def test_a_name_that_does_not_resolve() -> None:
     target = system("http://a..b/")  # refused by the resolver here, no server is asked
-    dns, tcp = [await outcome(network.INTEGRATION, check, target) for check in network.INTEGRATION.checks]
+    dns, tcp, _ = [await outcome(network.INTEGRATION, check, target) for check in network.INTEGRATION.checks]
     assert isinstance(dns, CheckResult)
     assert [f.type for f in dns.findings] == ["dns_failure"]
     assert isinstance(tcp, Unreachable)  # TCP could not be looked at: unknown

@@ -15,7 +15,8 @@ from typing import Literal
 from opsteward.core.json_types import JsonObject
 
 _LOOKS, _BETWEEN = 4, 0.3  # of connections that nobody accepts, in seconds
-_SPINS_FROM = 0.7  # of one processor
+#: Of one processor. What waits for ever takes nothing; what runs in a circle takes what a busy machine leaves it.
+_SPINS_FROM = 0.08
 _LISTENING = "0A"
 _FULL_FROM = 0.9  # of the files that it may open
 
