@@ -34,7 +34,7 @@ def test_what_is_broken_without_a_known_cause_is_said_and_goes_to_people(live: L
     done = company.owner.cli("troubleshoot", "--system", "gone", "--json")
     found = json.loads(done.stdout)
     assert (found["outcome"], found["success"]) == ("escalated", False)
-    assert {issue["type"] for issue in found["issues"]} >= {"http_unreachable", "tcp_unreachable"}
+    assert {issue["type"] for issue in found["issues"]} >= {"http_unreachable", "tcp_refused"}
     assert all(issue["evidence"] for issue in found["issues"])
     assert found["health_score"] < 100
     assert "Tried: nothing" in found["summary"]

@@ -33,6 +33,10 @@ ENDPOINTS = {
     "postgresql": "postgresql://127.0.0.1:{port}/shop",
     "supervisor": "supervisor+http://127.0.0.1:{port}",
 }
+# What a check has to be told before it looks at anything.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "web": {"api": {"paths": ["/"]}, "operator": {"health": {"url": "/"}}},
+}
 
 
 def check_ids(pair: tuple[Integration, Check[Any]]) -> str:
@@ -72,7 +76,7 @@ def test_slugs_are_unique_and_every_part_describes_itself() -> None:
     for integration in INTEGRATIONS:
         parts += [*integration.checks, *integration.actions]
     slugs = [part.slug for part in parts]
-    assert len(slugs) == len(set(slugs)) == 21
+    assert len(slugs) == len(set(slugs)) == 27
     assert all(part.title and part.__doc__ for part in parts)
     assert all(part.timeout <= 10 for part in parts if isinstance(part, Check))
     assert all((i.connector is None) == (not i.schemes) for i in INTEGRATIONS)
@@ -179,6 +183,7 @@ _CLOSED: dict[str, CheckStatus | type[ConnectorError]] = {
     "web.http_status": CheckStatus.FAIL,
     "network.dns": CheckStatus.PASS,
     "network.tcp": CheckStatus.FAIL,
+    "network.latency": CheckStatus.UNKNOWN,
     "postgresql.connect": CheckStatus.FAIL,
 }
 _SILENT: dict[str, CheckStatus | type[ConnectorError]] = {
@@ -186,8 +191,23 @@ _SILENT: dict[str, CheckStatus | type[ConnectorError]] = {
     "web.http_status": CheckStatus.FAIL,
     "network.dns": CheckStatus.PASS,
     "network.tcp": CheckStatus.PASS,
+    "network.latency": CheckStatus.PASS,
     "postgresql.connect": CheckStatus.FAIL,
 }
+
+
+#: HTTP, and no page.
+_ANSWERED = {
+    "web.http_status": CheckStatus.PASS,
+    "web.page": CheckStatus.UNKNOWN,
+    "web.page_watch": CheckStatus.UNKNOWN,
+    "web.api": CheckStatus.PASS,
+    "web.operator_endpoints": CheckStatus.PASS,
+}
+
+
+def _target(integration: Integration, port: int, **settings: object) -> SystemRef:
+    return system(ENDPOINTS[integration.slug].format(port=port), **SETTINGS.get(integration.slug, {}), **settings)
 
 
 def assert_answer(answer: CheckResult | ConnectorError, expected: CheckStatus | type[ConnectorError]) -> None:
@@ -204,7 +224,7 @@ def assert_answer(answer: CheckResult | ConnectorError, expected: CheckStatus | 
 async def test_a_closed_port(pair: tuple[Integration, Check[Any]]) -> None:
     integration, check = pair
     with closed_port() as port:
-        answer = await outcome(integration, check, system(ENDPOINTS[integration.slug].format(port=port)))
+        answer = await outcome(integration, check, _target(integration, port))
     assert_answer(answer, _CLOSED.get(check.slug, Unreachable))
 
 
@@ -220,11 +240,7 @@ async def silent_port() -> AsyncIterator[int]:
 @pytest.mark.parametrize("pair", CHECKS, ids=check_ids)
 async def test_a_server_that_never_answers(pair: tuple[Integration, Check[Any]], silent_port: int) -> None:
     integration, check = pair
-    target = system(
-        ENDPOINTS[integration.slug].format(port=silent_port),
-        timeout_seconds=0.3,
-        connect_timeout_seconds=0.3,
-    )
+    target = _target(integration, silent_port, timeout_seconds=0.3, connect_timeout_seconds=0.3)
     answer = await outcome(integration, check, target)
     assert_answer(answer, _SILENT.get(check.slug, Timeout))
 
@@ -241,9 +257,11 @@ async def test_a_server_that_talks_nonsense(pair: tuple[Integration, Check[Any]]
         await reader.read()  # not closed before the client does, else it may see a reset instead
 
     async with tcp_server(answer) as port:
-        result = await outcome(integration, check, system(ENDPOINTS[integration.slug].format(port=port)))
-    if check.slug == "web.http_status" and nonsense.startswith(b"HTTP"):
-        assert_answer(result, CheckStatus.PASS)
+        result = await outcome(integration, check, _target(integration, port))
+    if check.slug in _ANSWERED and nonsense.startswith(b"HTTP"):
+        assert_answer(result, _ANSWERED[check.slug])
+    elif check.slug == "web.tls":
+        assert_answer(result, CheckStatus.FAIL)
     elif check.slug in _SILENT:
         assert_answer(result, _SILENT[check.slug])
     else:
@@ -276,7 +294,7 @@ async def test_network_checks_leave_unix_sockets_alone() -> None:
 
 async def test_a_name_that_does_not_resolve() -> None:
     target = system("http://a..b/")  # refused by the resolver here, no server is asked
-    dns, tcp = [await outcome(network.INTEGRATION, check, target) for check in network.INTEGRATION.checks]
+    dns, tcp, _ = [await outcome(network.INTEGRATION, check, target) for check in network.INTEGRATION.checks]
     assert isinstance(dns, CheckResult)
     assert [f.type for f in dns.findings] == ["dns_failure"]
     assert isinstance(tcp, Unreachable)  # TCP could not be looked at: unknown
@@ -286,6 +304,6 @@ async def test_a_name_that_does_not_resolve() -> None:
 async def test_metadata_addresses_are_never_looked_at(pair: tuple[Integration, Check[Any]]) -> None:
     integration, check = pair
     endpoint = ENDPOINTS[integration.slug].format(port=80).replace("127.0.0.1", "169.254.169.254")
-    answer = await outcome(integration, check, system(endpoint))
+    answer = await outcome(integration, check, system(endpoint, **SETTINGS.get(integration.slug, {})))
     assert isinstance(answer, Unreachable)
     assert answer.extra["kind"] == "policy"

@@ -178,7 +178,8 @@ UNITS = {  # what systemctl 252 writes
         "LoadState=loaded\nActiveState=failed\nSubState=failed\nResult=exit-code\nNRestarts=5",
         CheckStatus.FAIL,
     ),
-    "starting": ("LoadState=loaded\nActiveState=activating\nSubState=auto-restart\nNRestarts=9", CheckStatus.WARN),
+    "starting": ("LoadState=loaded\nActiveState=activating\nSubState=auto-restart\nNRestarts=1", CheckStatus.WARN),
+    "in a loop": ("LoadState=loaded\nActiveState=activating\nSubState=auto-restart\nNRestarts=9", CheckStatus.FAIL),
     "absent": ("LoadState=not-found\nActiveState=inactive\nSubState=dead\nResult=success", CheckStatus.FAIL),
     "stopped": ("LoadState=loaded\nActiveState=inactive\nSubState=dead\nResult=success", CheckStatus.FAIL),
 }

@@ -73,7 +73,7 @@ async def test_a_crash_is_found_and_restarted_once(supervisord: Supervisord) -> 
     assert (result.status, finding.type, finding.cause_rank) == (CheckStatus.FAIL, "process_down", 1)
     assert finding.component == "web"
     assert finding.evidence["statename"] == "EXITED"
-    assert "up" in finding.evidence["stderr_tail"]
+    assert "up" in finding.evidence["last_output"]
     params = proposed(finding)
     ctx = context(supervisord)
     plan = await ACTION.plan(ctx, params)
@@ -168,7 +168,7 @@ async def test_a_start_that_fails_is_no_success(supervisord: Supervisord) -> Non
 
     await eventually(fatal)
     (finding,) = (await check(supervisord, "broken")).findings
-    assert "no database" in finding.evidence["stderr_tail"]
+    assert "no database" in finding.evidence["last_output"]
     params, ctx = proposed(finding), context(supervisord)
     done = await ACTION.execute(ctx, params)
     assert done.statename in {"FATAL", "BACKOFF"}

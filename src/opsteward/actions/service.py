@@ -62,7 +62,7 @@ class ActionService:
         Raises NotFound for an unknown action, Invalid that names each bad parameter.
         """
         offered = self._registry.action(new.action)
-        if offered.connector is None and new.system_id is not None:
+        if offered.connector is None and new.system_id is not None and not offered.action.beside_target:
             raise Invalid.field("system_id", f"{new.action} acts on no system", "leave it out")
         if offered.connector is not None:
             await self._check_target(session, new, offered.schemes)

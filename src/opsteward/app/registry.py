@@ -31,6 +31,7 @@ from opsteward.integrations.apprise.outbox import NoticeOutbox
 from opsteward.integrations.apprise.settings import NotifySettings
 from opsteward.integrations.files import build as build_files
 from opsteward.integrations.machine import build as build_machine
+from opsteward.integrations.machine import build_commands
 from opsteward.integrations.machine.config import SCHEMES
 from opsteward.provisioning import directory_records
 from opsteward.provisioning.directory_records import OwnDirectory
@@ -49,6 +50,8 @@ def build_registry(
     file_folders: Sequence[Path] = (),
     machine_checks: Sequence[str] = SCHEMES,
     check_commands: Mapping[str, Sequence[str]] | None = None,
+    repair_commands: Mapping[str, Sequence[str]] | None = None,
+    repair_records: Path | None = None,
     directory: OwnDirectory | None = None,
     outbox: NoticeOutbox | None = None,
 ) -> Registry:
@@ -64,6 +67,7 @@ def build_registry(
         web.INTEGRATION,
         dns.INTEGRATION,
         build_machine(machine_checks, check_commands or {}),
+        build_commands(repair_commands or {}, repair_records),
         services.INTEGRATION,
         network.INTEGRATION,
         ldap.INTEGRATION,

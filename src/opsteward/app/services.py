@@ -147,6 +147,8 @@ def build_services(settings: Settings, integrations: Sequence[Integration] = ())
                 file_folders=settings.integrations.file_folders,
                 machine_checks=settings.integrations.machine_checks,
                 check_commands=settings.integrations.check_commands,
+                repair_commands=settings.integrations.repair_commands,
+                repair_records=settings.home / "repairs",
                 directory=directory,
                 outbox=outbox,
             )

@@ -39,13 +39,17 @@ class IntegrationSettings(SettingsGroup):
         default_factory=list,
         description="Networks that nothing is connected to, as 127.0.0.0/8; metadata addresses never are anyway.",
     )
-    machine_checks: list[Literal["process", "systemd", "disk"]] = Field(
-        default=["process", "systemd", "disk"],
+    machine_checks: list[Literal["process", "systemd", "disk", "host", "job"]] = Field(
+        default=["process", "systemd", "disk", "host", "job"],
         description="Parts of the machine that Opsteward runs on which systems may be.",
     )
     check_commands: dict[str, list[str]] = Field(
         default_factory=dict,
         description="Commands that systems may be, as command:NAME, each a list of its words; none: nothing is run.",
+    )
+    repair_commands: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="Operator's own repairs, each the words of a command; standing orders name them as command.NAME.",
     )
     file_folders: list[Path] = Field(
         default_factory=list, description="Folders of this machine in which systems of files may be; none: nowhere."

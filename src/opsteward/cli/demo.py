@@ -7,6 +7,7 @@ by the shop's own traffic log. It exits 0 only if three faults were repaired and
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ from opsteward.cli.shop import register_shop
 from opsteward.cli.show import plain
 from opsteward.client.operations import actions, events
 from opsteward.lab.lab import Lab
+from opsteward.lab.repairs import commands
 from opsteward.lab.scoring import SETTLED_AFTER, WINDOW, Recovery, first_order, recovered
 
 if TYPE_CHECKING:
@@ -133,7 +135,7 @@ class Demo:
             objects = _objects(line)
             if line["kind"] == "action" and not objects:
                 continue  # messages to people; here we watch the shop
-            after = _epoch(line["at"]) - round_.injected_at
+            after = epoch(line["at"]) - round_.injected_at
             self._line(after, line["kind"], line["title"])
             for thing in objects[:3] if line["title"].endswith("being done") else []:
                 self._line(None, "", f"    {thing}")
@@ -152,7 +154,7 @@ def run_demo(*, keep: bool, home: Path | None) -> int:
     base.mkdir(parents=True, exist_ok=True)
     base.chmod(0o711)
     try:
-        with _running(base, console) as (client, lab):
+        with running(base, console) as (client, lab):
             console.print(f"Console: {client.url}", markup=False, highlight=False)
             console.print(f"Token:   {base / 'ops' / 'token'}", markup=False, highlight=False)
             rounds = _play(Demo(client, lab, console))
@@ -220,7 +222,7 @@ def _times(round_: Round) -> list[str]:
     def first(*kinds: str, containing: str = "") -> str:
         for line in round_.incident["timeline"] if round_.incident else ():
             if line["kind"] in kinds and line["title"].endswith(containing) and "log_and_monitor" not in line["title"]:
-                return f"{_epoch(line['at']) - round_.injected_at:.1f}"
+                return f"{epoch(line['at']) - round_.injected_at:.1f}"
         return "-"
 
     return [first("detected"), first("diagnosed"), first("action", containing="done and verified"), first("verified")]
@@ -233,15 +235,23 @@ def _objects(line: TimelineView) -> list[Json]:
     return found if isinstance(found, list) else []
 
 
-def _epoch(instant: str) -> float:
+def epoch(instant: str) -> float:
     from datetime import datetime
 
     return datetime.fromisoformat(instant).timestamp()
 
 
 @contextlib.contextmanager
-def _running(base: Path, console: Console) -> Iterator[tuple[Client, Lab]]:
-    """An instance and a lab, side by side, stopped afterwards."""
+def running(
+    base: Path,
+    console: Console,
+    *,
+    whole: bool = False,
+    check_interval: float = _CHECK_INTERVAL,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[tuple[Client, Lab]]:
+    """An instance and a lab, side by side, stopped afterwards. With a `whole` lab the instance knows the repairs of the
+    lab's operator."""
     ops_home = base / "ops"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("OPSTEWARD_") and k != "DATABASE_URL"}
     environment |= {
@@ -249,7 +259,10 @@ def _running(base: Path, console: Console) -> Iterator[tuple[Client, Lab]]:
         "OPSTEWARD_LOG_FORMAT": "json",
         "OPSTEWARD_QUEUE_POLL_INTERVAL": "0.25",  # somebody is watching
     }
-    lab = Lab(base / "lab")
+    lab = Lab(base / "lab", whole=whole)
+    if whole:
+        environment["OPSTEWARD_REPAIR_COMMANDS"] = json.dumps(commands(lab.folder))
+    environment |= settings or {}
     log = (base / "opsteward.log").open("wb")
     with console.status("Starting Opsteward and the shop"):
         server = subprocess.Popen(
@@ -265,7 +278,7 @@ def _running(base: Path, console: Console) -> Iterator[tuple[Client, Lab]]:
             url = _announced(server, base / "opsteward.log")
             client = Client(url, (ops_home / "token").read_text())
             _await_ready(client)
-            register_shop(client, lab, check_interval=_CHECK_INTERVAL)
+            register_shop(client, lab, check_interval=check_interval)
         except BaseException:
             _end(server, lab)
             raise

@@ -18,7 +18,9 @@ DEFAULT_HOME = Path(os.environ.get("TMPDIR", "/tmp")) / "opsteward-lab"  # noqa:
 
 @app.command("start")
 def start(
-    home: Home = DEFAULT_HOME, rate: Annotated[float, typer.Option(help="Orders a second.", min=1, max=100)] = 20.0
+    home: Home = DEFAULT_HOME,
+    rate: Annotated[float, typer.Option(help="Orders a second.", min=1, max=100)] = 20.0,
+    shop_only: Annotated[bool, typer.Option(help="Without gateway, name server, second application and disk.")] = False,
 ) -> None:
     """Run the lab here until Ctrl-C."""
     import signal
@@ -27,7 +29,7 @@ def start(
     from opsteward.cli import show
     from opsteward.lab.lab import Lab
 
-    lab = Lab(home, rate=rate)
+    lab = Lab(home, rate=rate, whole=not shop_only)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
@@ -60,7 +62,7 @@ def register(
 
 @app.command("inject")
 def inject(
-    fault: Annotated[str, typer.Argument(help="lock_chain, connection_leak, process_crash, process_hang or none.")],
+    fault: Annotated[str, typer.Argument(help="Such as lock_chain; see `opsteward lab faults`.")],
     home: Home = DEFAULT_HOME,
     as_json: Json = False,
 ) -> None:
@@ -83,3 +85,44 @@ def clear(home: Home = DEFAULT_HOME, as_json: Json = False) -> None:
 
     Lab(home).clear()
     show.done({"cleared": True}, "The shop serves again", json_wanted=as_json)
+
+
+@app.command("faults")
+def faults(as_json: Json = False) -> None:
+    """What can be broken in the lab, controls among it."""
+    from opsteward.cli import show
+    from opsteward.lab.faults import FAULTS
+
+    rows = [
+        {
+            "fault": kind.name,
+            "area": kind.area,
+            "system": kind.system,
+            "cause": kind.cause,
+            "repairable": kind.repairable and not kind.is_control,
+            "held_out": kind.held_out,
+            "description": kind.description,
+        }
+        for kind in FAULTS.values()
+    ]
+    if as_json:
+        show.as_json({"items": rows})
+    else:
+        show.table(rows, ["fault", "area", "system", "description"], empty="")
+
+
+@app.command("score")
+def score(
+    rounds: Annotated[int, typer.Option(help="Rounds of all kinds.", min=1, max=100)] = 3,
+    seed: Annotated[int, typer.Option(help="Decides the order.")] = 1,
+    fault: Annotated[list[str] | None, typer.Option(help="Only this kind; may be given several times.")] = None,
+    held_out: Annotated[bool | None, typer.Option(help="Only kinds that were held out, or only the others.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Write everything here, as JSON.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make every kind of fault in a lab and an instance of their own, and count what was found and mended."""
+    from opsteward.cli.lab_score_run import run_score
+
+    raise typer.Exit(
+        run_score(rounds=rounds, seed=seed, names=fault or [], held_out=held_out, output=output, json_wanted=as_json)
+    )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from opsteward.cli.client import Client
 from opsteward.client.connection import Call
+from opsteward.client.operations import actions, systems
 from opsteward.client.operations import standing_orders as requests
-from opsteward.client.operations import systems
 from opsteward.client.types import SystemInfo
 from opsteward.lab.lab import Lab
 from opsteward.lab.registration import standing_orders
@@ -25,5 +25,7 @@ def register_shop(client: Client, lab: Lab, *, check_interval: float, orders: st
     for system in shop:
         system["settings"] |= _PATIENCE | {"check_interval": check_interval}
         client.send(Call[SystemInfo]("POST", "/api/v1/systems", system))
-    client.send(requests.apply_standing_orders(text=orders or standing_orders()))
+    known_actions = {action["action"] for action in client.send(actions.action_catalogue())["items"]}
+    given = standing_orders(with_repairs="command.roll-back" in known_actions)
+    client.send(requests.apply_standing_orders(text=orders or given))
     return names

@@ -65,7 +65,8 @@ class Proof:
 
 
 class Action(ABC, Generic[ConnectorT, ParamsT, ResultT]):
-    """One kind of effect. `undoable` false: the effect can't be taken back, and the plan says so."""
+    """One kind of effect. `undoable` false: the effect can't be taken back, and the plan says so. `beside_target`:
+    it is done for a system without a connection to it, as an operator's own command."""
 
     slug: ClassVar[str]
     title: ClassVar[str]
@@ -73,6 +74,7 @@ class Action(ABC, Generic[ConnectorT, ParamsT, ResultT]):
     params_model: ClassVar[type[BaseModel]]
     result_model: ClassVar[type[BaseModel]]
     undoable: ClassVar[bool] = False
+    beside_target: ClassVar[bool] = False
     timeout: ClassVar[float] = 60.0  # seconds, for execute
 
     @abstractmethod

@@ -91,6 +91,10 @@ class Check(ABC, Generic[ConnectorT]):
     health: ClassVar[bool] = False
     timeout: ClassVar[float] = 10.0  # seconds
 
+    def fits(self, target: SystemRef) -> bool:
+        """Whether it has anything to look at on such a system, by its registration alone."""
+        return True
+
     @abstractmethod
     async def run(self, via: ConnectorT, target: SystemRef) -> CheckResult:
         """Look once. May raise only ConnectorError (the caller maps it to UNKNOWN)."""

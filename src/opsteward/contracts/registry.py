@@ -146,4 +146,5 @@ class Registry:
             if (domain is None or check.domain == domain)
             and (check.health or not health_only)
             and (not check.health or i in judges)
+            and check.fits(target)
         ]

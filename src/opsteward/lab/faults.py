@@ -93,12 +93,10 @@ def clear(folder: LabFolder, facts: LabFacts, supervisor: Supervisor) -> None:
     repairs.all_in_order(folder, facts)
     for program in PROGRAMS if facts.whole else (SHOP,):
         info = supervisor.info(program)
-        if (
-            info["statename"] not in {"RUNNING", "STARTING"}
-            or not works(info["pid"])
-            or _is_spoilt(info["pid"])
-            or (program == SHOP and not Site(folder, facts, supervisor).ask_shop("/health", wait=_PATIENCE))
-        ):
+        up = info["statename"] in {"RUNNING", "STARTING"} and works(info["pid"]) and not _is_spoilt(info["pid"])
+        if up and program == SHOP:  # it may hang without being stopped
+            up = Site(folder, facts, supervisor).ask_shop("/health", wait=_PATIENCE)
+        if not up:
             supervisor.restart(program)
 
 

@@ -11,7 +11,9 @@ import json
 import socket
 import struct
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict
 
@@ -70,13 +72,15 @@ def main() -> None:
         server.bind(("127.0.0.1", LabFacts.load(folder).names_port))
         while True:
             question, peer = server.recvfrom(4096)
-            zone: Zone = json.loads((folder.network / "zone.json").read_text())
-            time.sleep(zone["delay"])
-            try:
-                if zone["answers"]:
-                    server.sendto(answer(question, zone), peer)
-            except (ValueError, OSError):
-                continue
+            threading.Thread(target=_reply, args=(folder, server, question, peer), daemon=True).start()
+
+
+def _reply(folder: LabFolder, server: socket.socket, question: bytes, peer: tuple[str, int]) -> None:
+    zone: Zone = json.loads((folder.network / "zone.json").read_text())
+    time.sleep(zone["delay"])
+    with suppress(ValueError, OSError):
+        if zone["answers"]:
+            server.sendto(answer(question, zone), peer)
 
 
 if __name__ == "__main__":

@@ -124,9 +124,7 @@ def _further(facts: LabFacts, folder: LabFolder) -> list[NewSystem]:
             credentials={"token": facts.jobs_token, "operator_token": facts.operator_token},
             settings={
                 "api": {"openapi": "/openapi.json", "paths": ["/v1/jobs"]},
-                "operator": {
-                    "queue": {"url": "/ops/queue", "token": "operator_token", "expect": "json.oldest_seconds < 2.5"}
-                },
+                "operator": {"queue": {"url": "/ops/queue", "expect": "json.oldest_seconds < 2.5"}},
                 "repairs": {"api_contract_drift": "roll-back", "operator_check_failed:queue": "quarantine-jobs"},
             },
         ),
@@ -166,6 +164,10 @@ def _system(name: str, endpoint: str, **more: Any) -> NewSystem:
     }
 
 
-def standing_orders() -> str:
-    """The orders under which the shop is repaired without anybody being asked, as the text of their file."""
-    return Path(__file__).with_name("standing_orders.yaml").read_text(encoding="utf-8")
+def standing_orders(*, with_repairs: bool = False) -> str:
+    """The orders under which the shop is repaired without anybody being asked, as the text of their file. Those `with
+    repairs` name the commands of `commands`, which the instance must know."""
+    text = Path(__file__).with_name("standing_orders.yaml").read_text(encoding="utf-8")
+    if with_repairs:
+        text += Path(__file__).with_name("repair_orders.yaml").read_text(encoding="utf-8")
+    return text

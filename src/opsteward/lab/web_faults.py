@@ -58,7 +58,7 @@ WEB_FAULTS = (
         held_out=True,
     ),
     _way("tls_missing", "tls_not_spoken", "the gateway speaks plain HTTP where TLS is expected", plain=True),
-    _way("gateway_latency", "http_slow", "the way through the gateway takes nearly two seconds", delay=1.7),
+    _way("gateway_latency", "network_slow", "the way through the gateway takes nearly two seconds", delay=1.7),
     _way("gateway_resets", "connection_broken", "the gateway breaks connections off in the middle of an answer",
          reset_after=20),
 )  # fmt: skip

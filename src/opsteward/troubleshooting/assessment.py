@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from opsteward.contracts.check import CheckStatus, Finding
+from opsteward.contracts.connector import SystemRef
 from opsteward.core.crypto import digest
+from opsteward.core.json_types import JsonObject
 from opsteward.core.redact import redact, redact_text
 from opsteward.events.standing_orders.types import Subject
 from opsteward.systems.health_checks import evidence_of, health_of
@@ -17,7 +19,11 @@ _PENALTY = {"high": 40, "medium": 20, "low": 8}
 
 
 def diagnostic_report(
-    domain: str, outcomes: Sequence[CheckOutcome], duration: float, unseen: Mapping[str, str] | None = None
+    domain: str,
+    outcomes: Sequence[CheckOutcome],
+    duration: float,
+    unseen: Mapping[str, str] | None = None,
+    looked_at: str = "",
 ) -> DiagnosticReport:
     """One diagnoser's report from the outcomes of its checks; `unseen` says why some systems could not be looked at."""
     issues = [issue for outcome in outcomes for issue in issues_of(outcome)]
@@ -34,6 +40,7 @@ def diagnostic_report(
         health_status=health_of(outcomes),
         recommendations=[redact_text(r) for r in recommendations],
         duration=round(duration, 3),
+        looked_at=looked_at,
         checks=[{"system": o.system.name, **e} for o, e in zip(outcomes, evidence_of(outcomes), strict=True)],
         advice=[issue for outcome in outcomes for issue in _issues(outcome, outcome.result.advice)],
         unseen=[redact_text(told) for told in blind_spots],
@@ -65,9 +72,34 @@ def _issues(outcome: CheckOutcome, findings: Sequence[Finding]) -> list[Issue]:
             system_id=outcome.system.id,
             system=outcome.system.name,
             system_type=outcome.system.type,
-            fixes=[Fix(action=f.action, params=dict(f.params), reason=f.reason) for f in finding.fixes],
+            fixes=[
+                *operators_repairs(finding, outcome.system),
+                *(Fix(action=f.action, params=dict(f.params), reason=f.reason) for f in finding.fixes),
+            ],
         )
         for finding in findings
+    ]
+
+
+def operators_repairs(finding: Finding, system: SystemRef) -> list[Fix]:
+    """The operator's own command for such a finding, by the system's setting `repairs`: `{finding: command}`, or
+    `{finding:component: command}` for one part alone; several are tried in their order. They come first: the operator
+    knows best what mends it."""
+    repairs = system.settings.get("repairs")
+    if not isinstance(repairs, Mapping):
+        return []
+    names = repairs.get(f"{finding.type}:{finding.component}") or repairs.get(finding.type)
+    params: JsonObject = {
+        "finding": finding.type,
+        "system": system.name[:200],
+        "component": finding.component[:500],
+        "reason": finding.description[:1000],
+    }
+    reason = f"the operator's repair of {finding.type}"
+    return [
+        Fix(action=f"command.{name}", params=params, reason=reason)
+        for name in (names if isinstance(names, list) else [names])
+        if isinstance(name, str) and name
     ]
 
 
@@ -87,7 +119,7 @@ def subject_of(issue: Issue) -> Subject:
 
 
 def prioritised(reports: Sequence[DiagnosticReport]) -> list[Issue]:
-    """All issues, root causes before symptoms, then by severity and confidence; each once."""
+    """All issues, what speaks for itself before symptoms, then by severity and confidence; each once."""
     issues = {issue.id: issue for report in reports for issue in report.issues_found}
     return sorted(
         issues.values(),
@@ -98,13 +130,3 @@ def prioritised(reports: Sequence[DiagnosticReport]) -> list[Issue]:
 def health_score(issues: Sequence[Issue]) -> int:
     """0 to 100: each issue takes away by severity, weighed by its confidence; 100 means nothing was found."""
     return max(0, round(100 - sum(_PENALTY.get(issue.severity, 8) * issue.confidence for issue in issues)))
-
-
-def findings_in_words(issues: Sequence[Issue]) -> str:
-    """One sentence for the timeline."""
-    if not issues:
-        return "no cause found"
-    first = f"{issues[0].title} ({issues[0].system})"
-    if len(issues) == 1:
-        return first
-    return f"{first}; and {len(issues) - 1} more that may follow from it"

@@ -24,13 +24,13 @@ from opsteward.core.log import correlated
 from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.events.types import IncidentStatus
 from opsteward.telemetry import audit
-from opsteward.troubleshooting.assessment import findings_in_words
+from opsteward.troubleshooting.causes import in_words
 from opsteward.troubleshooting.diagnosis import DOMAINS, Diagnosis
 from opsteward.troubleshooting.models import Session
 from opsteward.troubleshooting.repair import FIX, Repair, attempts_in_words
 from opsteward.troubleshooting.service import RESUME_WORKFLOW, SESSION_WORKFLOW, finish, get_row, write_phase
 from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext, unseen_in_words
-from opsteward.troubleshooting.types import Attempt, FixAction, Issue, Pace, ResolutionReport
+from opsteward.troubleshooting.types import Attempt, Cause, FixAction, Issue, Pace, ResolutionReport
 
 WAITING = "waiting"
 
@@ -114,7 +114,8 @@ class Coordinator:
                 return str(row.outcome)
             over = outcome in ("resolved", "healthy")
             issues = [Issue.model_validate(each) for each in row.issues]
-            summary = _summary(outcome, issues, row.tried, row.choice.get("held_back", []))
+            causes = [Cause.model_validate(each) for each in row.causes]
+            summary = _summary(outcome, in_words(issues, causes), row.tried, row.choice.get("held_back", []))
             if not over and (unseen := row.choice.get("unseen")):
                 summary += f". Could not look at {unseen_in_words(unseen)}"
             row.resolutions = [_resolution(outcome, row.tried).model_dump(mode="json")] if row.tried else []
@@ -156,7 +157,7 @@ class Coordinator:
         )
 
 
-def _summary(outcome: str, issues: Sequence[Issue], tried: Sequence[Attempt], held_back: Sequence[str]) -> str:
+def _summary(outcome: str, found: str, tried: Sequence[Attempt], held_back: Sequence[str]) -> str:
     attempts = attempts_in_words(tried)
     if outcome == "resolved":
         return f"repaired by {tried[-1]['action']} on {tried[-1]['system']} and proven healthy"
@@ -166,7 +167,6 @@ def _summary(outcome: str, issues: Sequence[Issue], tried: Sequence[Attempt], he
         return f"all systems are healthy again by themselves. Tried: {attempts}"
     if outcome == "healthy":
         return "no fault found: all systems are healthy"
-    found = findings_in_words(issues)
     if held_back:
         return f"{found}. Tried: {attempts or 'nothing'}. Held back: {'; '.join(held_back)}"
     return f"{found}. Tried: {attempts or 'nothing, because no standing order covers it'}"

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.contracts.check import Domain
 from opsteward.contracts.connector import SystemRef
+from opsteward.core.clock import iso
 from opsteward.core.errors import OpsError
 from opsteward.events import timeline
 from opsteward.events.types import IncidentStatus
 from opsteward.systems.health_checks import run_checks
 from opsteward.systems.service import connected
-from opsteward.troubleshooting.assessment import diagnostic_report, findings_in_words, health_score, prioritised
+from opsteward.troubleshooting.assessment import diagnostic_report, health_score, prioritised
+from opsteward.troubleshooting.causes import Surroundings, causes_of, hypotheses_of, in_order, in_words
+from opsteward.troubleshooting.models import Session
+from opsteward.troubleshooting.recent_changes import recent_changes
 from opsteward.troubleshooting.service import get_row, write_phase
 from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext, unseen_in_words
 from opsteward.troubleshooting.types import DiagnosticReport, Pace, SystemFacts
 
 DOMAINS: tuple[Domain, ...] = ("web", "database", "network")
+_HYPOTHESES_LIMIT = 100
 _VERSION_WITHIN = 0.5  # seconds; a system that does not tell its version now will be looked at all the same
 
 
@@ -85,7 +94,9 @@ class Diagnosis:
             )
         )
         outcomes = [outcome for group in groups for outcome in group]
-        report = diagnostic_report(domain, outcomes, time.time() - started, scope.unseen).model_dump(mode="json")
+        looked_at = iso(datetime.fromtimestamp(started, UTC))
+        seen = diagnostic_report(domain, outcomes, time.time() - started, scope.unseen, looked_at)
+        report = seen.model_dump(mode="json")
         async with self._context.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
             others = [r for r in row.diagnostics if r["bot_type"] != domain]
@@ -96,11 +107,20 @@ class Diagnosis:
         async with self._context.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
             reports = [DiagnosticReport.model_validate(report) for report in row.diagnostics]
-            issues = prioritised(reports)
-            words = findings_in_words(issues)
+            around = await self._surroundings(session, row, reports)
+            found = prioritised(reports)
+            causes = causes_of(found, around)
+            issues = in_order(found, causes)
+            words = in_words(issues, causes)
             started = min(float(str(report["started"])) for report in row.diagnostics)
             write_phase(row, "diagnose", round_number=number, summary=words, started=started, ended=time.time())
             row.issues = [i.model_dump(mode="json") for i in issues]
+            row.causes = [c.model_dump(mode="json") for c in causes]
+            row.hypotheses = [
+                h.model_dump(mode="json") for h in hypotheses_of(issues, causes, reports, around)[:_HYPOTHESES_LIMIT]
+            ]
+            if not row.changes:  # what came before it, and not what the session did itself
+                row.changes = [c.model_dump(mode="json") for c in await recent_changes(session, row)]
             row.health_score = health_score(issues)
             if row.incident_id:
                 await timeline.add(
@@ -113,11 +133,23 @@ class Diagnosis:
                             i.model_dump(mode="json", include={"type", "system", "title", "confidence", "evidence"})
                             for i in issues[:10]
                         ],
+                        "causes": [c.model_dump(mode="json") for c in causes[:10]],
+                        "changes": row.changes[:10],
                         "seconds": {r.bot_type: r.duration for r in reports},
                     },
                     key=f"{row.id} diagnosed {number}",
                     actor=ACTOR,
                 )
+
+    async def _surroundings(
+        self, session: AsyncSession, row: Session, reports: Sequence[DiagnosticReport]
+    ) -> Surroundings:
+        systems = [system for system in await self._context.inventory.all(session) if system.id in row.system_ids]
+        return Surroundings(
+            needs={system.id: system.depends_on for system in systems},
+            unwell_since={system.id: system.health.since for system in systems if not system.health.healthy},
+            unseen={},
+        )
 
     async def _version(self, ref: SystemRef, secret: dict[str, str]) -> tuple[str, str]:
         try:

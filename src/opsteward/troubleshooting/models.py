@@ -37,6 +37,9 @@ class Session(TenantRow, Base):
     health_score: Mapped[int | None]
     phases: Mapped[list[JsonObject]]
     issues: Mapped[list[JsonObject]]
+    causes: Mapped[list[JsonObject]]
+    hypotheses: Mapped[list[JsonObject]]
+    changes: Mapped[list[JsonObject]]
     diagnostics: Mapped[list[JsonObject]]
     resolutions: Mapped[list[JsonObject]]
     choice: Mapped[Choice] = mapped_column(JSONB)

@@ -11,13 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.service import ActionService
 from opsteward.actions.types import HELPED, ActionView, ApprovalView, Limits, NewAction, RunStatus
+from opsteward.core.json_types import JsonObject
 from opsteward.events.standing_orders.document import FaultyOrder, StandingOrder
 from opsteward.events.standing_orders.service import StandingOrders, limits_of
 from opsteward.events.types import IncidentStatus
 from opsteward.troubleshooting.assessment import subject_of
+from opsteward.troubleshooting.causes import LIKELY, is_symptom
 from opsteward.troubleshooting.service import get_row, write_phase
 from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext, unseen_in_words
-from opsteward.troubleshooting.types import Attempt, Choice, Fix, Issue, Pace
+from opsteward.troubleshooting.types import Attempt, Cause, Choice, Fix, Issue, Pace
 
 FIX = "fix"
 #: How a fix ends that was never applied.
@@ -40,7 +42,9 @@ class Repair:
         started = time.time()
         async with self._context.unit_of_work(case) as session:
             row = await get_row(session, case.session_id)
-            issues = [Issue.model_validate(item) for item in row.issues]
+            symptoms = {cause.issue for cause in map(Cause.model_validate, row.causes) if is_symptom(cause)}
+            # to mend what follows from something else mends nothing
+            issues = [Issue.model_validate(item) for item in row.issues if item["id"] not in symptoms]
             choice, proposals, held_back = await self._covered_fix(session, issues, row.tried)
             tried = bool(row.tried)
             attempts = attempts_in_words(row.tried)
@@ -75,13 +79,13 @@ class Repair:
         self, session: AsyncSession, issues: Sequence[Issue], tried: Sequence[Attempt]
     ) -> tuple[Choice, list[str], list[str]]:
         """The fix; those that no order allows, in words; and why a faulty order holds some of them back."""
-        already = {(t["action"], t["system_id"]) for t in tried}
+        already = {(t["action"], t["system_id"], t.get("component", "")) for t in tried}
         proposals: list[str] = []
         held_back: list[str] = []
         for issue in issues:
             order = await self._orders.match(session, subject_of(issue)) if issue.fixes else None
             for fix in issue.fixes:
-                if (fix.action, str(issue.system_id)) in already:
+                if (fix.action, str(issue.system_id), issue.component) in already:
                     continue
                 if isinstance(order, StandingOrder) and order.action == fix.action:
                     choice: Choice = {
@@ -159,6 +163,7 @@ class Repair:
                 "system_id": str(run.system_id),
                 "system": str(row.choice["issue"]["system"]),
                 "issue": str(row.choice["issue"]["id"]),
+                "component": str(row.choice["issue"]["component"]),
                 "order": row.choice["order"],
                 "status": run.status,
                 "summary": _why(run, approval),
@@ -171,18 +176,27 @@ class Repair:
         are without it; else empty, and a fix that did not help is frozen."""
         started = time.time()
         async with self._context.unit_of_work(case) as session:
-            attempt = (await get_row(session, case.session_id)).tried[-1]
+            row = await get_row(session, case.session_id)
+            attempt = row.tried[-1]
+            mended = next((issue for issue in row.issues if issue["id"] == attempt["issue"]), None)
+            alone = not _has_other_cause(row.causes, row.tried)
         number = attempt["round"]
         helped = attempt["status"] in {status.value for status in HELPED}
         if helped:
             await self._context.set_status(
                 case, IncidentStatus.VERIFYING, "Verifying that the systems are healthy", number
             )
-        looked = await (
-            self._context.look_until_well(case, target=attempt["system"]) if helped else self._context.look(case)
-        )
+        gone = False
+        if helped and not alone and mended is not None:
+            # the systems stay sick for another reason: this fix is measured by what it was for
+            gone = await self._context.look_until_gone(case, Issue.model_validate(mended))
+            looked = await self._context.look(case)
+        elif helped:
+            looked = await self._context.look_until_well(case, target=attempt["system"])
+        else:
+            looked = await self._context.look(case)
         healthy = looked.healthy
-        if helped and looked.sick:
+        if helped and looked.sick and not gone:
             async with self._context.unit_of_work(case) as session:
                 await self._action_service.freeze(
                     session,
@@ -191,6 +205,8 @@ class Repair:
                     reason="it worked as an action, but the systems did not become healthy",
                 )
         words = "all systems are healthy" if healthy else "still not healthy"
+        if gone and looked.sick:
+            words = f"what it was for is mended; another cause remains: {', '.join(sorted(looked.sick))} not healthy"
         if not healthy and not looked.sick:
             words = f"what could be looked at is healthy, but not {unseen_in_words(looked.blind)}"
         if not healthy and attempt["status"] in NOT_DONE:
@@ -201,6 +217,13 @@ class Repair:
         if not healthy:
             return ""
         return "resolved" if helped else "healthy"
+
+
+def _has_other_cause(causes: Sequence[JsonObject], tried: Sequence[Attempt]) -> bool:
+    """Whether something else was found that is a cause of its own, and that nothing was done about yet."""
+    done = {attempt["issue"] for attempt in tried}
+    found = [Cause.model_validate(each) for each in causes]
+    return any(cause.probability >= LIKELY and cause.issue not in done for cause in found)
 
 
 def waited_for_person(approval: ApprovalView | None, ended: datetime) -> float:

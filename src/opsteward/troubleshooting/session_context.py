@@ -27,7 +27,7 @@ from opsteward.systems.types import CheckOutcome
 from opsteward.troubleshooting.models import Session
 from opsteward.troubleshooting.service import get_row, write_phase
 from opsteward.troubleshooting.settings import SessionSettings
-from opsteward.troubleshooting.types import Pace
+from opsteward.troubleshooting.types import Issue, Pace
 
 log = get_logger(__name__)
 
@@ -146,6 +146,27 @@ class SessionContext:
             if passes < _PASSES_TO_BE_HEALTHY:
                 await asyncio.sleep(_LOOK_EVERY)
         return looked if passes >= _PASSES_TO_BE_HEALTHY else replace(looked, sick=looked.sick or [target])
+
+    async def look_until_gone(self, case: Case, issue: Issue) -> bool:
+        """Whether the check that found the issue does not find it any more, twice in a row, within the verification's
+        time."""
+        deadline = time.monotonic() + self.settings.verify_timeout
+        passes = 0
+        while passes < _PASSES_TO_BE_HEALTHY and time.monotonic() < deadline:
+            passes = passes + 1 if await self._is_gone(case, issue) else 0
+            if passes < _PASSES_TO_BE_HEALTHY:
+                await asyncio.sleep(_LOOK_EVERY)
+        return passes >= _PASSES_TO_BE_HEALTHY
+
+    async def _is_gone(self, case: Case, issue: Issue) -> bool:
+        for ref, secret in (await self.scope(case)).seen:
+            if ref.id != issue.system_id:
+                continue
+            offered = [each for each in self.registry.checks_for(ref) if each.check.slug == issue.detected_by]
+            outcomes = await run_checks(ref, secret, offered, timeout=self.settings.diagnosis_timeout)
+            found = {(f.type, f.component) for outcome in outcomes for f in outcome.result.findings}
+            return bool(outcomes) and health_of(outcomes) != "unknown" and (issue.type, issue.component) not in found
+        return False
 
     async def set_status(self, case: Case, status: IncidentStatus, title: str, number: int) -> None:
         """Move the incident along, if the session has one."""

@@ -47,6 +47,7 @@ class Attempt(TypedDict):
     system_id: str
     system: str
     issue: str
+    component: str
     order: str
     status: str
     summary: str
@@ -88,6 +89,51 @@ class Issue(Shape):
     fixes: list[Fix]
 
 
+class Claim(Shape):
+    """What is said and how it is known: which check looked (`source`), at what (`query`), what it saw and when."""
+
+    source: str
+    query: str
+    value: str
+    at: str
+
+
+class Hypothesis(Shape):
+    """What was held possible: `supported`, `refuted` or `untested`, with its claims. `issue` and `follows_from` name
+    issues."""
+
+    text: str
+    system: str
+    status: str
+    probability: float | None = None
+    issue: str | None = None
+    follows_from: str | None = None
+    claims: list[Claim]
+
+
+class Cause(Shape):
+    """An issue as a cause, with its probability. `follows_from`: the issue that explains it best; `explains`: those
+    that it explains."""
+
+    issue: str
+    type: str
+    system: str
+    component: str
+    title: str
+    probability: float
+    follows_from: str | None
+    explains: list[str]
+
+
+class RecentChange(Shape):
+    """Something that was changed shortly before the trouble began."""
+
+    at: str
+    who: str
+    what: str
+    object: str
+
+
 class DiagnosticReport(Shape):
     """What one diagnoser found. `health_status`: healthy, degraded, down or unknown; `duration` in seconds.
 
@@ -101,6 +147,7 @@ class DiagnosticReport(Shape):
     recommendations: list[str]
     duration: float
     checks: list[JsonObject]
+    looked_at: str = ""
     advice: list[Issue] = []
     unseen: list[str] = []
 
@@ -167,6 +214,10 @@ class SessionView(Shape):
     health_score: int | None
     phases: list[JsonObject]
     issues: list[JsonObject]
+    #: The issues as causes, the likeliest first; what was held possible; and what was changed shortly before.
+    causes: list[JsonObject]
+    hypotheses: list[JsonObject]
+    changes: list[JsonObject]
     diagnostics: list[JsonObject]
     resolutions: list[JsonObject]
     started_at: datetime

@@ -319,6 +319,9 @@ class SessionView(TypedDict):
     health_score: int | None
     phases: list[dict[str, Json]]
     issues: list[dict[str, Json]]
+    causes: list[dict[str, Json]]
+    hypotheses: list[dict[str, Json]]
+    changes: list[dict[str, Json]]
     diagnostics: list[dict[str, Json]]
     resolutions: list[dict[str, Json]]
     started_at: str

@@ -166,8 +166,11 @@ class HttpClient:
         max_bytes: int = 256 * 1024,
         max_redirects: int = 20,
         user_agent: str = "opsteward",
+        authority: str = "",
     ) -> None:
-        """`timeout` is in seconds and holds for the whole fetch with all its hops."""
+        """`timeout` is in seconds and holds for the whole fetch with all its hops. `authority`: certificates, as PEM,
+        that are trusted beside those of this machine."""
+        self._authority = authority
         self._policy = policy
         self._timeout = timeout
         self._max_bytes = max_bytes
@@ -226,7 +229,8 @@ class HttpClient:
             where = target.href
             state = (where, cookie_header(cookies, where))
             if state in seen:
-                raise BadReply(f"{safe_url(url)} redirects in a circle: {_chain(url, hops)}")
+                circle = f"{safe_url(url)} redirects in a circle: {_chain(url, hops)}"
+                raise BadReply(circle, extra={"kind": "redirects"})
             seen.add(state)
             addresses = await self._addresses(target, policy)
             policy = policy.beyond(addresses)
@@ -238,13 +242,15 @@ class HttpClient:
                 addresses=addresses,
                 cookies=cookies,
                 max_bytes=self._max_bytes,
+                authority=self._authority,
                 skip_redirect_body=method in _REDIRECTABLE_METHODS,
             )
             location = reply.redirects_to
             if method not in _REDIRECTABLE_METHODS or not location:
                 return replace(reply, redirects=tuple(hops))
             if len(hops) >= self._max_redirects:
-                raise BadReply(f"{safe_url(url)} redirects more than {self._max_redirects} times: {_chain(url, hops)}")
+                many = f"{safe_url(url)} redirects more than {self._max_redirects} times: {_chain(url, hops)}"
+                raise BadReply(many, extra={"kind": "redirects"})
             target = _parsed(location, base=where)
             if target.origin != origin:
                 headers = {}

@@ -22,6 +22,7 @@ from opsteward.core.errors import BadReply, ConnectorError
 from opsteward.core.http_client.reply import HttpReply, safe_url, unreachable
 from opsteward.core.http_client.reply_head import first_head
 from opsteward.core.json_types import JsonObject
+from opsteward.core.tls_look import trusting
 
 #: What browsers take: one header of 64 KB, 256 KB of headers in all.
 _HEADER_BYTES_LIMIT = 64 * 1024
@@ -60,6 +61,7 @@ async def exchange(
     cookies: aiohttp.CookieJar,
     max_bytes: int,
     skip_redirect_body: bool,
+    authority: str = "",
 ) -> HttpReply:
     """The reply to one request, sent to one of the addresses. Raises Unreachable or BadReply; no time limit here."""
     connector = aiohttp.TCPConnector(
@@ -81,7 +83,12 @@ async def exchange(
                 max_headers=_HEADER_COUNT_LIMIT,
             ) as session,
             session.request(
-                method, URL(url, encoded=True), headers=headers, data=body, allow_redirects=False
+                method,
+                URL(url, encoded=True),
+                headers=headers,
+                data=body,
+                allow_redirects=False,
+                ssl=trusting(authority) if authority else True,
             ) as response,
         ):
             head = HttpReply(
@@ -222,9 +229,9 @@ def _mapped(exc: Exception, where: str) -> ConnectorError:
     if isinstance(exc, aiohttp.ClientConnectorError):
         return unreachable("tcp", f"No connection to {where}: {exc.os_error.strerror or 'connection failed'}")
     if isinstance(exc, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, OSError)):
-        return unreachable("tcp", f"{where} closed the connection without an answer")
+        return unreachable("broken", f"{where} closed the connection without an answer")
     if isinstance(exc, aiohttp.ClientPayloadError):
-        return BadReply(f"{where} broke its answer off")
+        return BadReply(f"{where} broke its answer off", extra={"kind": "broken"})
     if isinstance(exc, HeadTooLarge):
         return BadReply(f"{where} sent more than {_HEAD_BYTES_LIMIT // 1024} KB of headers")
     return BadReply(f"{where} did not answer in valid HTTP")

@@ -20,6 +20,7 @@ from opsteward.events.classification import Category
 from opsteward.events.standing_orders import file_format as form
 from opsteward.events.standing_orders.faulty_orders import faulty_order, whole_text
 from opsteward.events.standing_orders.file_format import suggestion
+from opsteward.events.standing_orders.finding_types import WEB_AND_HOST_FINDINGS
 from opsteward.events.standing_orders.located_yaml import FileProblem, LocatedYaml, NotYaml, Path, as_field, read
 from opsteward.events.standing_orders.types import (
     ActionInfo,
@@ -45,6 +46,7 @@ FINDING_TYPES = frozenset(
         "tcp_unreachable",
         "dns_failure",
         "http_unreachable",
+        *WEB_AND_HOST_FINDINGS,
     }
 )
 _MAX_ORDERS = 500

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar, cast
 
 from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain
 from opsteward.contracts.connector import SystemRef
-from opsteward.contracts.thresholds import told
 from opsteward.core.conditions import parse_condition
 from opsteward.core.errors import BadReply, ConnectorError, Timeout, Unreachable
+from opsteward.core.json_types import JsonObject
 from opsteward.integrations.machine.config import CommandSettings, DiskSettings, ProcessSettings
 from opsteward.integrations.machine.connector import MachineConnector
+from opsteward.integrations.machine.host_checks import look_at_job, look_at_whole
+from opsteward.integrations.machine.judging import judged
 from opsteward.integrations.machine.programs import Ran
 
+_LOOKED_AT = 5  # processes of one name whose condition is looked at
+_LOOP_FROM = 3  # restarts
 _NO_SYSTEMD = ("not been booted with systemd", "Failed to connect to bus", "Host is down")
 
 
 class MachineCheck(Check[MachineConnector]):
-    """FAIL when the process is missing or hangs, the unit is not active, the disk is full or hangs, or the command
-    fails; WARN on the way there; UNKNOWN where this machine can't be asked."""
+    """FAIL when the process is missing, hangs or is full, the unit is not active, the disk is full or hangs, the
+    command fails or the job was missed; WARN on the way there; UNKNOWN where this machine can't be asked."""
 
     slug: ClassVar[str] = "machine.part"
     title: ClassVar[str] = "Part of this machine"
@@ -27,58 +31,23 @@ class MachineCheck(Check[MachineConnector]):
     health: ClassVar[bool] = True
 
     async def run(self, via: MachineConnector, target: SystemRef) -> CheckResult:
-        looks = {"process": _process, "systemd": _unit, "disk": _disk, "command": _command}
+        looks = {
+            "process": _process,
+            "systemd": _unit,
+            "disk": _disk,
+            "command": _command,
+            "host": look_at_whole,
+            "job": look_at_job,
+        }
         return await looks[via.config.scheme](via)
-
-
-def _judged(
-    via: MachineConnector,
-    problems: list[tuple[CheckStatus, str, str]],
-    summary: str,
-    evidence: Mapping[str, object],
-    seconds: float | None = None,
-) -> CheckResult:
-    """The worst of the problems (status, kind, detail), each of which is told; PASS without any."""
-    config = via.config
-    if config.settings.expect and not parse_condition(config.settings.expect).holds(evidence):
-        detail = f"{config.name} is not as expected: {config.settings.expect}"
-        problems = [*problems, (CheckStatus.FAIL, f"{config.scheme}_unexpected", detail)]
-    if not problems:
-        return CheckResult(status=CheckStatus.PASS, summary=summary, evidence=evidence, seconds=seconds)
-    status, kind, detail = next((p for p in problems if p[0] is CheckStatus.FAIL), problems[0])
-    return told(
-        status,
-        kind,
-        _TITLES[kind.partition("_")[2]],
-        detail,
-        component=config.name,
-        evidence=evidence,
-        seconds=seconds,
-        cause_rank=1,
-    )
-
-
-_TITLES = {
-    "unexpected": "It is not as expected",
-    "missing": "It is missing",
-    "many": "There are too many of it",
-    "hangs": "It hangs",
-    "inactive": "The unit is not active",
-    "changing": "The unit is on its way",
-    "full": "The disk is nearly full",
-    "read_only": "The disk can't be written to",
-    "failed": "The command failed",
-    "warns": "The command warns",
-    "slow": "The command is slow",
-}
 
 
 async def _process(via: MachineConnector) -> CheckResult:
     settings = cast(ProcessSettings, via.config.settings)
     seen = await via.processes()
-    evidence = {
+    evidence: JsonObject = {
         "count": seen.count,
-        "pids": seen.pids,
+        "pids": [*seen.pids],
         "hung": {str(pid): why for pid, why in seen.hung.items()},
         "zombies": seen.zombies,
         "memory_bytes": seen.memory_bytes,
@@ -99,11 +68,39 @@ async def _process(via: MachineConnector) -> CheckResult:
         pid, why = next(iter(seen.hung.items()))
         status = CheckStatus.FAIL if len(seen.hung) >= seen.count else CheckStatus.WARN
         problems.append((status, "process_hangs", f"{len(seen.hung)} of {seen.count} hang: process {pid} is {why}"))
-    return _judged(via, problems, f"{seen.count} processes {via.config.name} run", evidence)
+    if seen.count and not seen.hung:
+        problems += await _conditions(via, seen.pids, settings, evidence)
+    return judged(via, problems, f"{seen.count} processes {via.config.name} run", evidence)
+
+
+async def _conditions(
+    via: MachineConnector, pids: list[int], settings: ProcessSettings, evidence: JsonObject
+) -> list[tuple[CheckStatus, str, str]]:
+    """What is wrong with processes that run: one that takes no connection, has no file left, or takes too much."""
+    for pid in pids[:_LOOKED_AT]:
+        seen = await via.condition(pid)
+        if seen is None:
+            continue
+        found = ""
+        if seen.files_full:
+            found, words = "process_files", f"{seen.open_files} of {seen.open_files_limit} files are open"
+        elif seen.hung:
+            found, words = "process_hangs", f"{seen.unaccepted} connections wait, it is {seen.hung} and accepts none"
+        elif settings.memory_limit_mb is not None and seen.memory_bytes > settings.memory_limit_mb * 1024**2:
+            found, words = "process_memory", f"it takes {seen.memory_bytes / 1024**2:.0f} MB of memory"
+        if found:
+            evidence.update(seen.as_evidence() | {"pid": pid})
+            return [(CheckStatus.FAIL, found, f"process {pid}: {words}")]
+    return []
 
 
 async def _unit(via: MachineConnector) -> CheckResult:
-    return unit_result(via, await via.unit())
+    result = unit_result(via, await via.unit())
+    if result.status is not CheckStatus.FAIL or not (output := await via.last_output()):
+        return result
+    evidence = {**result.evidence, "last_output": output}
+    findings = [replace(each, evidence={**each.evidence, "last_output": output}) for each in result.findings]
+    return replace(result, evidence=evidence, findings=findings)
 
 
 def unit_result(via: MachineConnector, ran: Ran) -> CheckResult:
@@ -124,12 +121,15 @@ def unit_result(via: MachineConnector, ran: Ran) -> CheckResult:
     problems = []
     if said.get("LoadState") == "not-found":
         problems.append((CheckStatus.FAIL, "systemd_missing", f"there is no unit {unit}"))
+    elif evidence["sub_state"] == "auto-restart" and int(said.get("NRestarts") or 0) >= _LOOP_FROM:
+        detail = f"{unit} ends as soon as it is started, {evidence['restarts']} times by now ({evidence['result']})"
+        problems.append((CheckStatus.FAIL, "systemd_crash_loop", detail))
     elif active in ("activating", "reloading", "deactivating", "refreshing"):
         problems.append((CheckStatus.WARN, "systemd_changing", f"{unit} is {active} ({evidence['sub_state']})"))
     elif active != "active" and "active_state" not in _names(via):
         detail = f"{unit} is {active} ({evidence['sub_state']}): {evidence['result'] or 'no reason told'}"
         problems.append((CheckStatus.FAIL, "systemd_inactive", detail))
-    return _judged(via, problems, f"{unit} is {active} ({evidence['sub_state']})", evidence, ran.seconds)
+    return judged(via, problems, f"{unit} is {active} ({evidence['sub_state']})", evidence, ran.seconds)
 
 
 def _names(via: MachineConnector) -> frozenset[str]:
@@ -143,7 +143,7 @@ async def _disk(via: MachineConnector) -> CheckResult:
         seen = await via.disk()
     except ConnectorError as error:
         kind = "disk_hangs" if isinstance(error, Timeout) else "disk_missing"
-        return _judged(via, [(CheckStatus.FAIL, kind, error.detail)], "", {"detail": error.detail})
+        return judged(via, [(CheckStatus.FAIL, kind, error.detail)], "", {"detail": error.detail})
     evidence = {
         "used_percent": seen.used_percent,
         "inodes_used_percent": seen.inodes_used_percent,
@@ -161,7 +161,7 @@ async def _disk(via: MachineConnector) -> CheckResult:
             status = CheckStatus.FAIL if percent >= settings.fail_percent else CheckStatus.WARN
             problems.append((status, "disk_full", f"{percent:.1f} % of the {what} of {path} is used"))
     free = seen.free_bytes / 1024**3
-    return _judged(via, problems, f"{path} is used to {seen.used_percent:.1f} %, {free:.1f} GiB are free", evidence)
+    return judged(via, problems, f"{path} is used to {seen.used_percent:.1f} %, {free:.1f} GiB are free", evidence)
 
 
 async def _command(via: MachineConnector) -> CheckResult:
@@ -169,7 +169,7 @@ async def _command(via: MachineConnector) -> CheckResult:
     try:
         ran = await via.run_command()
     except Timeout as late:
-        return _judged(via, [(CheckStatus.FAIL, "command_hangs", late.detail)], "", {"detail": late.detail})
+        return judged(via, [(CheckStatus.FAIL, "command_hangs", late.detail)], "", {"detail": late.detail})
     first = ran.output.splitlines()[0][:300] if ran.output else ""
     evidence = {"exit_code": ran.exit_code, "output": ran.output[:2000], "latency": round(ran.seconds, 4)}
     said = f"{name} ended with {ran.exit_code}" + (f": {first}" if first else "")
@@ -182,4 +182,4 @@ async def _command(via: MachineConnector) -> CheckResult:
         problems.append((CheckStatus.FAIL, "command_failed", said))
     if ran.seconds > settings.response_time_seconds:
         problems.append((CheckStatus.WARN, "command_slow", f"{name} took {ran.seconds:.2f} s"))
-    return _judged(via, problems, said, evidence, ran.seconds)
+    return judged(via, problems, said, evidence, ran.seconds)

@@ -13,7 +13,7 @@ from opsteward.contracts.connector import SystemRef, parse_fields, split_endpoin
 from opsteward.contracts.thresholds import Thresholds, condition_over
 from opsteward.core.errors import Invalid
 
-SCHEMES = ("process", "systemd", "disk", "command")
+SCHEMES = ("process", "systemd", "disk", "command", "host", "job")
 _UNIT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.\\@-]{0,250}", re.ASCII)
 _COMMAND = re.compile(r"[A-Za-z0-9_][\w.-]{0,99}", re.ASCII)
 #: What a condition may speak of, by scheme.
@@ -22,6 +22,16 @@ EXPECTED_VALUES: Mapping[str, Sequence[str]] = {
     "systemd": ("active_state", "sub_state", "restarts"),
     "disk": ("used_percent", "inodes_used_percent", "free_bytes", "read_only"),
     "command": ("exit_code", "output", "latency"),
+    "host": (
+        "load_per_cpu",
+        "cpu_percent",
+        "memory_available_percent",
+        "swap_used_percent",
+        "open_files_percent",
+        "oom_kills",
+        "clock_offset_seconds",
+    ),
+    "job": ("age_seconds", "size_bytes"),
 }
 
 
@@ -30,6 +40,7 @@ class ProcessSettings(Thresholds):
 
     min_count: int = Field(default=1, ge=0, le=100_000)
     max_count: int | None = Field(default=None, ge=0, le=100_000)
+    memory_limit_mb: float | None = Field(default=None, gt=0)
     expect: Annotated[str, AfterValidator(condition_over(EXPECTED_VALUES["process"]))] = ""
 
     @model_validator(mode="after")
@@ -54,6 +65,24 @@ class DiskSettings(Thresholds):
     expect: Annotated[str, AfterValidator(condition_over(EXPECTED_VALUES["disk"]))] = ""
 
 
+class HostSettings(Thresholds):
+    """How much of the machine may be in use; `time_server` (`host` or `host:port`, SNTP) is asked for the time."""
+
+    load_per_cpu: float = Field(default=4.0, gt=0)
+    memory_available_percent: float = Field(default=5.0, ge=0, le=100)
+    open_files_percent: float = Field(default=90.0, gt=0, le=100)
+    clock_offset_seconds: float = Field(default=2.0, gt=0)
+    time_server: Annotated[str, Field(max_length=300, pattern=r"^[A-Za-z0-9.:\[\]-]*$")] = ""
+    expect: Annotated[str, AfterValidator(condition_over(EXPECTED_VALUES["host"]))] = ""
+
+
+class JobSettings(Thresholds):
+    """How old the file that a job leaves may become until the job counts as missed."""
+
+    max_age_seconds: float = Field(default=90_000.0, gt=0)
+    expect: Annotated[str, AfterValidator(condition_over(EXPECTED_VALUES["job"]))] = ""
+
+
 class CommandSettings(Thresholds):
     """`nagios`: exit status 1 is a warning, 2 a failure, 3 unknown, as monitoring plug-ins have it; else all but 0
     fails."""
@@ -67,6 +96,8 @@ _SETTINGS: Mapping[str, type[Thresholds]] = {
     "systemd": UnitSettings,
     "disk": DiskSettings,
     "command": CommandSettings,
+    "host": HostSettings,
+    "job": JobSettings,
 }
 
 
@@ -82,8 +113,8 @@ class MachineConfig(BaseModel):
 
 
 def config_from(target: SystemRef, *, allowed: Sequence[str], commands: Mapping[str, Sequence[str]]) -> MachineConfig:
-    """Reads `process:nginx`, `process:/run/nginx.pid`, `systemd:nginx.service`, `disk:/var`, `command:name`. Raises
-    `Invalid` naming the field at fault."""
+    """Reads `process:nginx`, `process:/run/nginx.pid`, `systemd:nginx.service`, `disk:/var`, `command:name`,
+    `host:local`, `job:/path`. Raises `Invalid` naming the field at fault."""
     parts = split_endpoint(target.endpoint)
     scheme, name = parts.scheme, unquote(parts.path)
     if parts.netloc or parts.query or parts.fragment:
@@ -109,7 +140,9 @@ def config_from(target: SystemRef, *, allowed: Sequence[str], commands: Mapping[
         raise Invalid.field("endpoint", "names nothing", f"use {scheme}:name")
     if scheme == "systemd" and not _UNIT.fullmatch(name):
         raise Invalid.field("endpoint", "names no unit", "use systemd:nginx.service")
-    if scheme == "disk" and not name.startswith("/"):
-        raise Invalid.field("endpoint", "names no absolute path", "use disk:/var")
+    if scheme in ("disk", "job") and not name.startswith("/"):
+        raise Invalid.field("endpoint", "names no absolute path", f"use {scheme}:/var/x")
+    if scheme == "host" and name != "local":
+        raise Invalid.field("endpoint", "names another machine", "use host:local")
     settings = parse_fields(_SETTINGS[scheme], target.settings, prefix="settings")
     return MachineConfig(scheme=scheme, name=name, command=command_words, settings=settings)

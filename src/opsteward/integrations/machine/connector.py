@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from pydantic import BaseModel
 
 from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
-from opsteward.integrations.machine.config import SCHEMES, MachineConfig, config_from
+from opsteward.core.blocking_calls import in_thread
+from opsteward.core.errors import ConnectorError
+from opsteward.core.process_condition import Condition, condition_of
+from opsteward.integrations.machine.config import SCHEMES, HostSettings, MachineConfig, config_from
 from opsteward.integrations.machine.disks import Disk, look_at_disk
+from opsteward.integrations.machine.host import Host, look_at_host
+from opsteward.integrations.machine.jobs import JobTrace, look_at_trace
 from opsteward.integrations.machine.processes import Processes, look_at_processes
 from opsteward.integrations.machine.programs import Ran, run_program
 
@@ -40,6 +45,28 @@ class MachineConnector(Connector[MachineConfig]):
         words = ["systemctl", "show", f"--property={wanted}", "--", self.config.name]
         return await run_program(words, self.config.settings.timeout_seconds)
 
+    async def last_output(self) -> str:
+        """The last lines that the unit wrote to the journal; empty where it can't be read."""
+        words = ["journalctl", "--unit", self.config.name, "--lines=20", "--no-pager", "--output=cat"]
+        try:
+            ran = await run_program(words, min(2.0, self.config.settings.timeout_seconds))
+        except ConnectorError:
+            return ""
+        return ran.output[-2000:] if ran.exit_code == 0 else ""
+
+    async def condition(self, pid: int) -> Condition | None:
+        """What the kernel knows of a process beside its state; None where we can't see."""
+        return await in_thread(condition_of, pid)
+
+    async def host(self) -> Host:
+        """The machine as a whole. Raises Timeout."""
+        settings = cast(HostSettings, self.config.settings)
+        return await look_at_host(settings.time_server, settings.timeout_seconds)
+
+    async def job(self) -> JobTrace | None:
+        """The file that a job leaves; None where there is none. Raises Unreachable, Timeout."""
+        return await look_at_trace(self.config.name, self.config.settings.timeout_seconds)
+
     async def run_command(self) -> Ran:
         """The command's exit and output. Raises Unreachable, Timeout."""
         return await run_program(self.config.command, self.config.settings.timeout_seconds)
@@ -52,6 +79,11 @@ class MachineConnector(Connector[MachineConfig]):
                 detail = f"{(await self.processes()).count} processes"
             case "disk":
                 detail = f"{(await self.disk()).used_percent:.1f} % used"
+            case "host":
+                detail = f"load {(await self.host()).load_per_cpu:.2f} for each processor"
+            case "job":
+                trace = await self.job()
+                detail = f"done {trace.age_seconds:.0f} s ago" if trace else "never done"
             case "systemd":
                 detail = (await self.unit()).output[:200]
             case _:  # a command is run as a check, not to try it

@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +27,9 @@ class Ran:
     seconds: float
 
 
-async def run_program(words: Sequence[str], timeout: float) -> Ran:
-    """Raises Unreachable where it can't be started, Timeout where it does not end within `timeout` seconds."""
+async def run_program(words: Sequence[str], timeout: float, *, about: Mapping[str, str] | None = None) -> Ran:
+    """`about` is added to its environment. Raises Unreachable where it can't be started, Timeout where it does not end
+    within `timeout` seconds."""
     began = time.monotonic()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -36,7 +37,7 @@ async def run_program(words: Sequence[str], timeout: float) -> Ran:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={name: os.environ[name] for name in _INHERITED if name in os.environ},
+            env={name: os.environ[name] for name in _INHERITED if name in os.environ} | dict(about or {}),
             start_new_session=True,
         )
     except OSError as error:

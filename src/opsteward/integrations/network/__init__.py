@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opsteward.contracts.integration import Integration
-from opsteward.integrations.network.checks import DnsCheck, TcpCheck
+from opsteward.integrations.network.checks import DnsCheck, LatencyCheck, TcpCheck
 from opsteward.integrations.network.config import DEFAULT_PORTS
 from opsteward.integrations.network.connector import NetworkConnector
 
@@ -12,5 +12,5 @@ INTEGRATION = Integration(
     title="Network reach",
     schemes=frozenset(DEFAULT_PORTS),
     connector=NetworkConnector,
-    checks=(DnsCheck(), TcpCheck()),
+    checks=(DnsCheck(), TcpCheck(), LatencyCheck()),
 )

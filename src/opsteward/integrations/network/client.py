@@ -13,11 +13,14 @@ from opsteward.core.http_client import REGISTERED_SYSTEMS, resolve_host
 
 @dataclass(frozen=True, kw_only=True)
 class TcpAttempt:
-    """One address tried. `error` is empty when the connection was made; `seconds` is the handshake."""
+    """One address tried. `error` is empty when the connection was made; `seconds` is the handshake.
+    `refused`: somebody said that nobody listens; `silent`: nobody said anything."""
 
     address: str
     seconds: float
     error: str = ""
+    refused: bool = False
+    silent: bool = False
 
 
 async def look_up(host: str, port: int, *, timeout_seconds: float) -> tuple[list[str], float]:
@@ -36,16 +39,17 @@ async def connect_each(addresses: list[str], port: int, *, timeout_seconds: floa
     attempts: list[TcpAttempt] = []
     for address in addresses:
         started = time.monotonic()
-        error = ""
+        error, refused, silent = "", False, False
         try:
             async with asyncio.timeout(timeout_seconds / len(addresses)):
                 _, writer = await asyncio.open_connection(address, port, family=socket.AF_UNSPEC)
             writer.close()
         except TimeoutError:
-            error = "no answer in time"
+            error, silent = "no answer in time", True
         except OSError as exc:
-            error = exc.strerror or "connection failed"
-        attempts.append(TcpAttempt(address=address, seconds=time.monotonic() - started, error=error))
+            error, refused = exc.strerror or "connection failed", isinstance(exc, ConnectionRefusedError)
+        seconds = time.monotonic() - started
+        attempts.append(TcpAttempt(address=address, seconds=seconds, error=error, refused=refused, silent=silent))
         if not error:
             break
     return attempts

@@ -26,7 +26,7 @@ _SECOND_LOOK = 0.2  # seconds; a debugger or a shell may hold a process for an i
 
 
 class ProcessesCheck(Check[SupervisorConnector]):
-    """FAIL for a process that is down or held stopped by the kernel; WARN for one that somebody stopped."""
+    """FAIL for a process that is down, ends at each start, hangs or is full; WARN for one that somebody stopped."""
 
     slug: ClassVar[str] = "supervisor.processes"
     title: ClassVar[str] = "Processes"
@@ -66,58 +66,71 @@ async def _judge(via: SupervisorConnector, info: ProcessInfo) -> Finding | None:
     if info.statename in _MOVING:
         return None
     if info.statename == "RUNNING":
-        if not await via.halted(info):
-            return None
-        await asyncio.sleep(_SECOND_LOOK)
-        if not await via.halted(info):
-            return None
-        return await _finding(
-            via,
-            info,
-            kind="process_hung",
-            description=f"{info.name} (pid {info.pid}) is held stopped: it exists but does nothing",
-            confidence=0.95,
-        )
+        return await _judge_running(via, info)
     if info.statename == "STOPPED":
         # A person stopped it, or it was never started: to start it is theirs to decide.
-        return await _finding(
-            via,
-            info,
-            kind="process_down",
-            description=f"{info.name} was stopped on purpose or never started",
-            confidence=0.4,
-            deliberate=True,
-        )
+        words = f"{info.name} was stopped on purpose or never started"
+        return await _finding(via, info, "process_down", words, confidence=0.4, deliberate=True)
     finished = info.statename == "EXITED" and info.exitstatus == 0
     if finished and via.config.settings.processes is None:
         # Nobody said that it must run: a job that ended well looks just like this.
-        return await _finding(
-            via,
-            info,
-            kind="process_down",
-            description=f"{info.name} ended with exit status 0",
-            confidence=0.4,
-            deliberate=True,
-        )
-    return await _finding(
-        via,
-        info,
-        kind="process_down",
-        description=f"{info.name} is down ({info.statename}, {info.spawnerr or f'exit status {info.exitstatus}'})",
+        words = f"{info.name} ended with exit status 0"
+        return await _finding(via, info, "process_down", words, confidence=0.4, deliberate=True)
+    if info.statename in ("FATAL", "BACKOFF"):
+        words = f"{info.name} ends as soon as it is started ({info.spawnerr or f'exit status {info.exitstatus}'})"
         # In BACKOFF supervisord is still trying by itself.
-        confidence=0.7 if info.statename == "BACKOFF" else 0.95,
-    )
+        sure = 0.7 if info.statename == "BACKOFF" else 0.95
+        return await _finding(via, info, "process_crash_loop", words, confidence=sure)
+    words = f"{info.name} is down ({info.statename}, {info.spawnerr or f'exit status {info.exitstatus}'})"
+    return await _finding(via, info, "process_down", words, confidence=0.95)
+
+
+async def _judge_running(via: SupervisorConnector, info: ProcessInfo) -> Finding | None:
+    if await via.halted(info):
+        await asyncio.sleep(_SECOND_LOOK)
+        if not await via.halted(info):
+            return None
+        words = f"{info.name} (pid {info.pid}) is held stopped: it exists but does nothing"
+        return await _finding(via, info, "process_hung", words, confidence=0.95, seen={"how": "stopped"})
+    seen = await via.condition(info)
+    if seen is None:
+        return None
+    evidence = seen.as_evidence()
+    run = f"{info.name} (pid {info.pid})"
+    if seen.files_full:
+        words = f"{run} has {seen.open_files} of {seen.open_files_limit} files open, and can hardly take a connection"
+        return await _finding(via, info, "process_files", words, confidence=0.95, seen=evidence)
+    if seen.hung:
+        why = "runs in a circle" if seen.hung == "spinning" else "waits for something that does not come"
+        words = f"{run} {why}: {seen.unaccepted} connections wait, and it accepts none"
+        return await _finding(via, info, "process_hung", words, confidence=0.9, seen=evidence)
+    limit = via.config.settings.memory_limit_mb
+    if limit is not None and seen.memory_bytes > limit * 1024 * 1024:
+        words = f"{run} takes {seen.memory_bytes / 1024**2:.0f} MB of memory, more than its limit of {limit:g} MB"
+        return await _finding(via, info, "process_memory", words, confidence=0.95, seen=evidence)
+    return None
+
+
+_TITLES = {
+    "process_down": "A process does not run",
+    "process_crash_loop": "A process ends as soon as it is started",
+    "process_hung": "A process hangs",
+    "process_files": "A process has opened all files that it may",
+    "process_memory": "A process takes more memory than it may",
+}
 
 
 async def _finding(
     via: SupervisorConnector,
     info: ProcessInfo,
-    *,
     kind: str,
     description: str,
+    *,
     confidence: float,
     deliberate: bool = False,
+    seen: JsonObject | None = None,
 ) -> Finding:
+    stopped = (seen or {}).get("how") == "stopped"
     evidence: JsonObject = {
         "name": info.name,
         "statename": info.statename,
@@ -126,17 +139,17 @@ async def _finding(
         "stopped_at": _instant(info.stop),
         "exit_status": info.exitstatus,
         "spawn_error": info.spawnerr,
-        "kernel_state": "stopped" if kind == "process_hung" else None,
-        "stderr_tail": (await via.client.stderr_tail(info.name))[-2000:],
+        "kernel_state": "stopped" if stopped else None,
+        "last_output": (await via.client.last_output(info.name))[-2000:],
+        **(seen or {}),
     }
-    hung = kind == "process_hung"
     fix = ProposedFix(
         action=RESTART,
         params={
             "name": info.name,
-            "expect_pid": info.pid if hung else None,
+            "expect_pid": info.pid if info.statename == "RUNNING" else None,
             "expect_start": info.start,
-            "expect": "hung" if hung else "any",
+            "expect": "hung" if stopped else "any",
             "reason": description,
         },
         reason=description,
@@ -144,7 +157,7 @@ async def _finding(
     return Finding(
         type=kind,
         severity=Severity.LOW if deliberate else Severity.HIGH,
-        title="A process hangs" if hung else "A process does not run",
+        title=_TITLES[kind],
         description=description,
         component=info.name,
         evidence=evidence,

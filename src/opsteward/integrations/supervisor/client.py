@@ -69,13 +69,16 @@ class SupervisorClient:
         """Ask for the start and don't wait; one that runs already is fine, and one that fails shows in its state."""
         await self._tolerating({ALREADY_STARTED, SPAWN_ERROR}, "supervisor.startProcess", name, False)
 
-    async def stderr_tail(self, name: str) -> str:
-        """The last 4 KB of its stderr; empty where it has no such log, or one that XML can't carry."""
-        try:
-            reply = await self._call("supervisor.tailProcessStderrLog", name, 0, _TAIL_BYTES)
-        except BadReply:
-            return ""
-        return str(reply[0])[-_TAIL_BYTES:] if isinstance(reply, list) and reply else ""
+    async def last_output(self, name: str) -> str:
+        """The last 4 KB of its stderr, of its stdout where it has none; empty where XML can't carry it."""
+        for method in ("supervisor.tailProcessStderrLog", "supervisor.tailProcessStdoutLog"):
+            try:
+                reply = await self._call(method, name, 0, _TAIL_BYTES)
+            except BadReply:
+                continue
+            if isinstance(reply, list) and reply and str(reply[0]).strip():
+                return str(reply[0])[-_TAIL_BYTES:]
+        return ""
 
     async def server_pid(self) -> int:
         """supervisord's own pid, the parent of all its processes."""

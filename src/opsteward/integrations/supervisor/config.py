@@ -18,9 +18,11 @@ ProcessName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^*\
 
 
 class SupervisorSettings(BaseModel):
-    """`processes`: the names that must run (`name` or `group:name`); absent means all of them."""
+    """`processes`: the names that must run (`name` or `group:name`); absent means all of them. `memory_limit_mb`: more
+    than any one of them should take."""
 
     processes: list[ProcessName] | None = Field(default=None, max_length=1000)
+    memory_limit_mb: float | None = Field(default=None, gt=0)
     timeout_seconds: float = Field(default=4.0, gt=0, le=9)
 
 

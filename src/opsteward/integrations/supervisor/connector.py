@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
 from opsteward.core.blocking_calls import in_thread
+from opsteward.core.process_condition import Condition, condition_of
 from opsteward.integrations.supervisor.client import ProcessInfo, SupervisorClient, is_halted
 from opsteward.integrations.supervisor.config import SupervisorConfig, config_from
 
@@ -35,6 +36,12 @@ class SupervisorConnector(Connector[SupervisorConfig]):
         if self._server_pid is None:
             self._server_pid = await self.client.server_pid()
         return await in_thread(is_halted, info, parent_pid=self._server_pid)
+
+    async def condition(self, info: ProcessInfo) -> Condition | None:
+        """What else the kernel knows of a running process; None where we can't see."""
+        if await self.halted(info) is not False:
+            return None
+        return await in_thread(condition_of, info.pid)
 
     async def probe(self) -> ProbeReport:
         started = time.monotonic()

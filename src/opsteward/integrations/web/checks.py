@@ -15,6 +15,12 @@ from opsteward.integrations.web.client import condition_values, page_title
 from opsteward.integrations.web.connector import WebConnector
 from opsteward.integrations.web.flow import StepSeen
 
+_NO_ANSWER = "The web application gives no usable answer"
+#: By the kind of failure: type, title and rank of the finding.
+_UNANSWERED = {
+    "redirects": ("redirect_loop", "The web application redirects without end", 4),
+    "broken": ("connection_broken", "The connection is broken off in the middle", 6),
+}
 _EXCERPT = 500  # characters of an error page kept as evidence
 
 
@@ -36,13 +42,17 @@ class HttpStatusCheck(Check[WebConnector]):
             kind = failure_kind(exc)
             if kind == "policy":  # we may not look there: that says nothing about the system
                 raise
+            name, title, rank = _UNANSWERED.get(
+                kind, ("http_error" if isinstance(exc, BadReply) else "http_unreachable", _NO_ANSWER, 8)
+            )
             finding = _finding(
-                "http_error" if isinstance(exc, BadReply) else "http_unreachable",
+                name,
                 Severity.HIGH,
-                "The web application gives no usable answer",
+                title,
                 exc.detail,
                 component=url,
                 evidence={"url": url, "kind": kind, "detail": exc.detail},
+                cause_rank=rank,
             )
             return CheckResult(
                 status=CheckStatus.FAIL, summary=exc.detail, evidence=finding.evidence, findings=[finding]

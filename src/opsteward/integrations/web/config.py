@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urljoin, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SecretStr
 
 from opsteward.contracts.connector import SystemRef, parse_fields, split_endpoint
 from opsteward.contracts.thresholds import Thresholds, condition_over
 from opsteward.core.conditions import parse_condition
 from opsteward.core.errors import Invalid
+from opsteward.core.tls_look import trusting
 from opsteward.integrations.web.steps import EXPECTED_VALUES, Steps, unknown_name
 
 
@@ -34,6 +35,36 @@ def _status_ranges(value: object) -> tuple[tuple[int, int], ...]:
 StatusRanges = Annotated[tuple[tuple[int, int], ...], BeforeValidator(_status_ranges)]
 
 
+def _certificates(text: str) -> str:
+    if text:
+        trusting(text)
+    return text
+
+
+RelativePath = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^/([^/\s]\S*)?$")]
+OperatorName = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+class ApiPromise(BaseModel):
+    """Which paths of an API are looked at, and what they are held against: the path of its OpenAPI document (JSON), or
+    answers that were recorded, by path."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    openapi: Annotated[str, Field(max_length=1000, pattern=r"^(/[^/\s]\S*)?$")] = ""
+    paths: Annotated[tuple[RelativePath, ...], Field(max_length=20)] = ()
+    recorded: dict[str, JsonValue] = Field(default_factory=dict, max_length=20)
+
+
+class OperatorEndpoint(BaseModel):
+    """One endpoint for operators; without `expect` any status below 400 is well."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: RelativePath
+    expect: Annotated[str, Field(max_length=500), AfterValidator(condition_over(EXPECTED_VALUES))] = ""
+
+
 class WebSettings(Thresholds):
     """A system's own `settings`, as far as they concern its web side. Times in seconds."""
 
@@ -41,6 +72,14 @@ class WebSettings(Thresholds):
     expect: Annotated[str, AfterValidator(condition_over(EXPECTED_VALUES))] = ""
     #: A visit in several steps, in the place of one look at the health page.
     steps: Steps = ()
+    #: The page and its files are looked at with each check, and not in a diagnosis alone.
+    watch_page: bool = False
+    #: Texts that the page must show.
+    page_contains: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=500)], ...], Field(max_length=20)] = ()
+    certificate_authority: Annotated[str, Field(max_length=100_000), AfterValidator(_certificates)] = ""
+    certificate_warn_days: float = Field(default=14.0, ge=0, le=3650)
+    api: ApiPromise = ApiPromise()
+    operator: Annotated[dict[OperatorName, OperatorEndpoint], Field(max_length=20)] = Field(default_factory=dict)
 
     @property
     def condition_names(self) -> frozenset[str]:
@@ -54,11 +93,13 @@ class WebSettings(Thresholds):
 
 
 class WebCredentials(BaseModel):
-    """Either a bearer token or a user name with password; neither is needed for an open page."""
+    """Either a bearer token or a user name with password; neither is needed for an open page. `operator_token` is for
+    the operators' endpoints."""
 
     username: str = ""
     password: SecretStr = SecretStr("")
     token: SecretStr = SecretStr("")
+    operator_token: SecretStr = SecretStr("")
 
 
 class WebConfig(BaseModel):
@@ -67,6 +108,8 @@ class WebConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: str
+    #: The endpoint itself, for people; the same where there is no health page.
+    page_url: str
     settings: WebSettings
     credentials: WebCredentials
 
@@ -89,6 +132,7 @@ def config_from(target: SystemRef, credentials: Mapping[str, str]) -> WebConfig:
     same_origin = urlsplit(url)[:2] == urlsplit(base)[:2]
     return WebConfig(
         url=url,
+        page_url=base,
         settings=settings,
         # The credentials belong to the endpoint: a health page elsewhere is fetched without them.
         credentials=parse_fields(WebCredentials, credentials if same_origin else {}, prefix="credentials"),

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
 from opsteward.core.http_client import HttpReply
-from opsteward.integrations.web.client import fetch_page
+from opsteward.integrations.web.client import PAGE_BYTES_LIMIT, fetch
 from opsteward.integrations.web.config import WebConfig, config_from
 from opsteward.integrations.web.flow import StepSeen, visit
 
@@ -25,7 +25,12 @@ class WebConnector(Connector[WebConfig]):
 
     async def fetch(self) -> HttpReply:
         """The health page as it is now. Raises Timeout, Unreachable or BadReply."""
-        return await fetch_page(self.config)
+        return await fetch(self.config, self.config.url)
+
+    async def get(self, url: str, *, method: str = "GET", as_operator: bool = False) -> HttpReply:
+        """Another address of the application, with its credentials where it is of the same origin. Raises Timeout,
+        Unreachable or BadReply."""
+        return await fetch(self.config, url, method=method, max_bytes=PAGE_BYTES_LIMIT, as_operator=as_operator)
 
     async def visit(self) -> list[StepSeen]:
         """The declared steps, up to the first that does not go well."""

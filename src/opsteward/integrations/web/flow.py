@@ -37,7 +37,12 @@ class StepSeen:
 async def visit(config: WebConfig) -> list[StepSeen]:
     """The steps up to the first that fails; all of them together take at most `timeout_seconds`."""
     settings, credentials = config.settings, config.credentials
-    client = HttpClient(REGISTERED_SYSTEMS, timeout=settings.timeout_seconds, max_bytes=_BYTES_LIMIT)
+    client = HttpClient(
+        REGISTERED_SYSTEMS,
+        timeout=settings.timeout_seconds,
+        max_bytes=_BYTES_LIMIT,
+        authority=settings.certificate_authority,
+    )
     walk = _Walk(config, Visit(client))
     walk.known = {
         "username": credentials.username,
