@@ -218,6 +218,7 @@ class AsyncVerbs(AsyncTransport):
     optimize_crew = asynchronous(crew.optimize_crew)
     test_simple_task = asynchronous(crew.test_simple_task)
     test_complex_workflow = asynchronous(crew.test_complex_workflow)
+    diagnose_system = asynchronous(troubleshooting.diagnose_system)
     list_imports = asynchronous(users.list_imports)
     imported_users = asynchronous(users.imported_users)
     import_errors = asynchronous(users.import_errors)

@@ -218,6 +218,7 @@ class Verbs(BlockingTransport):
     optimize_crew = blocking(crew.optimize_crew)
     test_simple_task = blocking(crew.test_simple_task)
     test_complex_workflow = blocking(crew.test_complex_workflow)
+    diagnose_system = blocking(troubleshooting.diagnose_system)
     list_imports = blocking(users.list_imports)
     imported_users = blocking(users.imported_users)
     import_errors = blocking(users.import_errors)

@@ -34,3 +34,8 @@ def list_sessions(
 def get_session(session_id: str | UUID) -> Call[types.SessionView]:
     """One session: phases, issues, diagnostics, resolutions."""
     return Call("GET", f"/api/v1/troubleshooting/sessions/{path_id(session_id)}")
+
+
+def diagnose_system(**fields: Unpack[types.DiagnosisIn]) -> Call[types.SystemDiagnosis]:
+    """Look at a system now and say what is wrong, the likeliest causes first; changes nothing and opens nothing."""
+    return Call("POST", "/api/v1/troubleshooting/diagnoses", fields)
