@@ -74,7 +74,7 @@ def test_what_everybody_sends_is_plain(text: str) -> None:
     assert parse_plain(text.encode()) == json.loads(text)
 
 
-@given(VALUES)
+@given(VALUES.filter(lambda value: "Infinity" not in json.dumps(value)))
 def test_the_text_of_a_value_is_read_back_as_that_value(value: Any) -> None:
     assert json.loads(json_text(value)) == value
 
