@@ -53,6 +53,7 @@ from opsteward.events.sources.sns import SnsMessages
 from opsteward.events.sources.taking import SourceIntake
 from opsteward.events.sources.tallies import SourceTallies
 from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.help.live.answering import LiveSources
 from opsteward.help.service import Help
 from opsteward.oncall.outbox import Outbox
 from opsteward.oncall.service import OnCall
@@ -206,6 +207,9 @@ def _wire(
     # one for each request that is let in: a connection made for a burst and closed after it costs more than the request
     held = min(core.database_pool_max, max(core.database_pool_size, settings.api.requests_at_once))
     web = Database(urls.web, name="web", session_info=writing, pool_size=held, pool_max=core.database_pool_max)
+    approvals = Approvals(action_service, registry, inventory, incidents.refs, second_person)
+    agents, schedules = AgentService(agent_types, bus), Schedules(submission)
+    live = LiveSources(inventory, incidents, action_service, approvals, muting, agents, orders, schedules, sessions)
     own_sources, tallies = OwnSources(box), SourceTallies(web)
     return Services(
         settings=settings,
@@ -217,7 +221,7 @@ def _wire(
         app=app,
         inventory=inventory,
         action_service=action_service,
-        approvals=Approvals(action_service, registry, inventory, incidents.refs, second_person),
+        approvals=approvals,
         incidents=incidents,
         orders=orders,
         back_tests=BackTests(orders, inventory, action_service),
@@ -227,14 +231,14 @@ def _wire(
         source_intake=SourceIntake(intake, own_sources, tallies, SnsMessages(tuple(settings.sources.sns_endpoints))),
         muting=muting,
         oncall=oncall,
-        help=Help(settings.help),
+        help=Help(settings.help, live),
         timers=_timers(muting, incidents, oncall),
         sessions=sessions,
         task_types=task_types,
         submission=submission,
-        schedules=Schedules(submission),
+        schedules=schedules,
         syncs=Syncs(inventory, registry, submission, action_service),
-        agents=AgentService(agent_types, bus),
+        agents=agents,
         users=Users(bus),
         enrollments=Enrollments(bus, second_person),
         imports=imports,
