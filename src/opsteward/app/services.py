@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -204,9 +204,7 @@ def _wire(
     task_types, submission = _submission(settings, app, bus, registry, inventory, action_service, imports)
     agent_types = AgentRegistry(registry.agents)
     add_shipped(agent_types, db=app, bus=bus, settings=settings.agents, task_figures=partial(task_figures, app))
-    # one for each request that is let in: a connection made for a burst and closed after it costs more than the request
-    held = min(core.database_pool_max, max(core.database_pool_size, settings.api.requests_at_once))
-    web = Database(urls.web, name="web", session_info=writing, pool_size=held, pool_max=core.database_pool_max)
+    web = _web_database(settings, urls, writing)
     approvals = Approvals(action_service, registry, inventory, incidents.refs, second_person)
     agents, schedules = AgentService(agent_types, bus), Schedules(submission)
     live = LiveSources(inventory, incidents, action_service, approvals, muting, agents, orders, schedules, sessions)
@@ -248,6 +246,13 @@ def _wire(
         feed=Feed(urls.web),
         witnesses=Witnesses(box.audit_key(), settings.home, settings.telemetry.audit_witnesses),
     )
+
+
+def _web_database(settings: Settings, urls: DatabaseUrls, writing: Mapping[str, object]) -> Database:
+    core = settings.core
+    # one for each request that is let in: a connection made for a burst and closed after it costs more than the request
+    held = min(core.database_pool_max, max(core.database_pool_size, settings.api.requests_at_once))
+    return Database(urls.web, name="web", session_info=writing, pool_size=held, pool_max=core.database_pool_max)
 
 
 def _inventory(
