@@ -195,11 +195,10 @@ def _wire(
         public_url=settings.api.public_url,
     )  # fmt: skip
     sessions = Sessions(inventory)
-    subscriptions = Subscriptions(
+    Subscriptions(
         intake=intake, incidents=incidents, muting=muting, oncall=oncall, action_service=action_service,
         sessions=sessions,
-    )  # fmt: skip
-    subscriptions.connect(bus)
+    ).connect(bus)  # fmt: skip
     imports = Imports(bus, settings.imports)
     task_types, submission = _submission(settings, app, bus, registry, inventory, action_service, imports)
     agent_types = AgentRegistry(registry.agents)
