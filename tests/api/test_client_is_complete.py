@@ -45,10 +45,13 @@ def functions() -> Iterator[tuple[str, Callable[..., Call[Any]]]]:
 def called(function: Callable[..., Call[Any]]) -> Call[Any]:
     """What it gives for arguments of its types; ids are new ones."""
     arguments: list[object] = []
+    named: dict[str, object] = {}
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
             arguments.append({} if parameter.name == "body" else uuid4())
-    return function(*arguments)
+        elif parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
+            named[parameter.name] = "any"
+    return function(*arguments, **named)
 
 
 def route_of(call: Call[Any]) -> str:

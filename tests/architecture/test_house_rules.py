@@ -38,6 +38,8 @@ BOUNDARIES = {
     "core/process_heartbeat.py: Heartbeat._beat": "a heart that stumbles must go on",
     "core/database_setup.py: _checked_url": "any failure to read DATABASE_URL is told without repeating the password",
     "events/intake_queue.py: IntakeQueue._take_together": "what one sender's events raise is told to it alone",
+    "help/parsing/office.py: read_docx": "what a library makes of a broken file says only that it is broken",
+    "help/parsing/office.py: read_pdf": "what a library makes of a broken file says only that it is broken",
     "systems/health_checks.py: _run_check": "a plug-in's bug is no failure of the system it looks at",
     "systems/heartbeat_watch.py: HeartbeatWatch._judge_alone": "one heartbeat must not end the leader's other duties",
     "systems/health_monitor.py: Monitor._watch": "the watch over a system must not die of one bad round",

@@ -81,6 +81,7 @@ async def populate(instance: Instance) -> Populated:
     rule = {"name": f"{mark}-rule", "source": [f"system={mark}"], "target": ["severity=low"], "equal": ["rack"]}
     inhibition = await post("/api/v1/inhibitions", rule)
     oncall = await _on_call(tenant, mark, post)
+    help_ids = await _asks(tenant, mark)
     log = {"title": mark, "severity": "low"}
     action = await post("/api/v1/actions", {"action": "log_only", "params": log, "reason": f"{mark} why"})
     session = await post("/api/v1/troubleshooting/sessions", {"complaint": f"{mark} is slow"})
@@ -125,6 +126,7 @@ async def populate(instance: Instance) -> Populated:
         "session_id": session["id"],
         "silence_id": silence["id"],
         **oncall,
+        **help_ids,
         "inhibition_id": inhibition["id"],
         "token_id": token["id"],
         "agent_id": agent["id"],
@@ -314,6 +316,16 @@ async def _on_call(tenant: Tenant, mark: str, post: Any) -> dict[str, str]:
         "policy_id": policy["id"],
         "notice_id": notices[0]["id"],
     }
+
+
+async def _asks(tenant: Tenant, mark: str) -> dict[str, str]:
+    """A document, and a question that it answers."""
+    text = f"# {mark} pumps\n\nThe pumps of {mark} stand in the cellar."
+    added = await tenant.http.post(f"/api/v1/help/documents?name={mark}.md", content=text.encode())
+    assert added.status_code == 201, added.text
+    answer = await tenant.http.post("/api/v1/help/ask", json={"question": f"Where do the pumps of {mark} stand?"})
+    assert answer.json()["known"], answer.text
+    return {"document_id": added.json()["documents"][0]["id"], "answer_id": answer.json()["id"]}
 
 
 async def _as_a_worker_would(tenant: Tenant, run_id: UUID, mark: str) -> tuple[UUID, UUID]:

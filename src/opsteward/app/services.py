@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -56,6 +56,7 @@ from opsteward.events.sources.sns import SnsMessages
 from opsteward.events.sources.taking import SourceIntake
 from opsteward.events.sources.tallies import SourceTallies
 from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.help.live.answering import LiveSources
 from opsteward.help.service import Help
 from opsteward.oncall.outbox import Outbox
 from opsteward.oncall.service import OnCall
@@ -180,12 +181,9 @@ def _wire(
     outbox: Outbox,
 ) -> Services:
     bus = Bus()
-    core = settings.core
-    pool = {"pool_size": core.database_pool_size, "pool_max": core.database_pool_max}
-    writing = AuditWriter(box.audit_key()).session_info
-    app = Database(urls.app, name="app", session_info=writing, **pool)
+    app, web = _databases(settings, urls, box)
     directory.db = outbox.db = app
-    own = OwnDatabase(urls.admin, embedded=core.database_url is None)
+    own = OwnDatabase(urls.admin, embedded=settings.core.database_url is None)
     inventory = _inventory(settings, box, bus, registry, app, own)
     second_person = SecondPerson(
         making_seconds=settings.accounts.approval_making_seconds, strict=settings.accounts.approval_strict
@@ -201,16 +199,17 @@ def _wire(
         public_url=settings.api.public_url,
     )  # fmt: skip
     sessions = Sessions(inventory)
-    subscriptions = Subscriptions(
+    Subscriptions(
         intake=intake, incidents=incidents, muting=muting, oncall=oncall, action_service=action_service,
         sessions=sessions,
-    )  # fmt: skip
-    subscriptions.connect(bus)
+    ).connect(bus)  # fmt: skip
     imports = Imports(bus, settings.imports)
     task_types, submission, crew = _submission(settings, app, bus, registry, inventory, action_service, imports)
     agent_types = AgentRegistry(registry.agents)
     add_shipped(agent_types, db=app, bus=bus, settings=settings.agents, task_figures=partial(task_figures, app))
-    web = _web_database(settings, urls, writing)
+    approvals = Approvals(action_service, registry, inventory, incidents.refs, second_person)
+    agents, schedules = AgentService(agent_types, bus), Schedules(submission)
+    live = LiveSources(inventory, incidents, action_service, approvals, muting, agents, orders, schedules, sessions)
     own_sources, tallies, queue = OwnSources(box), SourceTallies(web), IntakeQueue(web, intake)
     return Services(
         settings=settings,
@@ -222,7 +221,7 @@ def _wire(
         app=app,
         inventory=inventory,
         action_service=action_service,
-        approvals=Approvals(action_service, registry, inventory, incidents.refs, second_person),
+        approvals=approvals,
         incidents=incidents,
         orders=orders,
         back_tests=BackTests(orders, inventory, action_service),
@@ -233,14 +232,14 @@ def _wire(
         source_intake=SourceIntake(web, queue, own_sources, tallies, _sns(settings)),
         muting=muting,
         oncall=oncall,
-        help=Help(settings.help),
+        help=Help(settings.help, live),
         timers=_timers(muting, incidents, oncall),
         sessions=sessions,
         task_types=task_types,
         submission=submission,
-        schedules=Schedules(submission),
+        schedules=schedules,
         syncs=Syncs(inventory, registry, submission, action_service),
-        agents=AgentService(agent_types, bus),
+        agents=agents,
         users=Users(bus),
         enrollments=Enrollments(bus, second_person),
         imports=imports,
@@ -253,12 +252,16 @@ def _wire(
     )
 
 
-def _web_database(settings: Settings, urls: DatabaseUrls, session_info: Mapping[str, object]) -> Database:
-    """One connection for each request that is let in: one made for a burst and closed after it costs more than the
-    request."""
-    core = settings.core
+def _databases(settings: Settings, urls: DatabaseUrls, box: SecretBox) -> tuple[Database, Database]:
+    """Of the application itself, and of requests: with one connection for each that is let in, since one made for a
+    burst and closed after it costs more than the request."""
+    core, writing = settings.core, AuditWriter(box.audit_key()).session_info
     held = min(core.database_pool_max, max(core.database_pool_size, settings.api.requests_at_once))
-    return Database(urls.web, name="web", session_info=session_info, pool_size=held, pool_max=core.database_pool_max)
+    app, web = (
+        Database(url, name=name, session_info=writing, pool_size=size, pool_max=core.database_pool_max)
+        for url, name, size in ((urls.app, "app", core.database_pool_size), (urls.web, "web", held))
+    )
+    return app, web
 
 
 def _sns(settings: Settings) -> SnsMessages:

@@ -18,6 +18,8 @@ from opsteward.core.storable_text import storable
 from opsteward.help.answering import citations_of, confidence, in_words
 from opsteward.help.corpus import JoinedCorpora
 from opsteward.help.documents import Documents
+from opsteward.help.live.answering import LiveSources
+from opsteward.help.live.answering import answer as live_answer
 from opsteward.help.models import HelpAnswer
 from opsteward.help.product_pages import product_corpus
 from opsteward.help.search import Hit, search
@@ -33,8 +35,9 @@ _UNKNOWN = "I don't know: neither the documents that you may read nor the state 
 class Help:
     """One per process."""
 
-    def __init__(self, settings: HelpSettings) -> None:
+    def __init__(self, settings: HelpSettings, sources: LiveSources) -> None:
         self.documents = Documents(settings)
+        self._sources = sources
         self._corpora = TenantCorpora()
 
     async def search(self, session: AsyncSession, *, question: str, by: Identity, limit: int = 10) -> list[Passage]:
@@ -56,8 +59,11 @@ class Help:
         """Answer a question with sources, under the asker's own permissions, and keep both."""
         question = storable(" ".join(question.split()), limit=QUESTION_LIMIT)
         answer = Answer(id=uuid7(), question=question, answer=_UNKNOWN, known=False, engine="none", asked_at=now())
-        hits = await self._hits(session, question, by, 10)
-        if confidence(hits) >= _KNOWN_FROM:
+        live = await live_answer(session, question=question, by=by, sources=self._sources)
+        hits = [] if live else await self._hits(session, question, by, 10)
+        if live is not None:
+            answer = replace(answer, answer=live.text, known=live.known, engine="live", citations=live.citations)
+        elif confidence(hits) >= _KNOWN_FROM:
             citations = citations_of(question, hits)
             answer = replace(answer, answer=in_words(citations), known=True, engine="passages", citations=citations)
         await self._keep(session, answer, by)

@@ -1,0 +1,102 @@
+"""Which topic a question is about, and its answer; None where it is about none, or asks how something is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.accounts.types import Identity
+from opsteward.core.clock import now
+from opsteward.help.live import approvals, incidents, operations, people, systems, tasks
+from opsteward.help.live.asking import Asking, Found, LiveSources, Topic, cited
+from opsteward.help.live.entities import find_named
+from opsteward.help.live.question import Question
+
+_STATE = (
+    "which", "who", "whom", "whose", "how many", "what is", "what are", "is", "are", "was", "were", "has", "have",
+    "did", "does", "why", "when", "list", "show", "what", "any", "how long", "how is", "status", "until", "give",
+    "tell", "name", "count",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Subject:
+    """A topic, the words it goes by with their weight, and the permission that its answers take."""
+
+    topic: Topic
+    permission: str
+    words: tuple[tuple[str, float], ...]
+
+
+_TOPICS: dict[str, Topic] = {
+    f"{module.__name__.rpartition('.')[2]}.{name}": getattr(module, name)
+    for module in (approvals, incidents, operations, people, systems, tasks)
+    for name in dir(module)
+    if not name.startswith("_")
+}
+
+
+@cache
+def _subjects() -> tuple[_Subject, ...]:
+    """Those of `subjects.yaml`, read once."""
+    import yaml
+
+    text = (files("opsteward.help.live") / "subjects.yaml").read_text(encoding="utf-8")
+    return tuple(
+        _Subject(
+            topic=_TOPICS[one["topic"]],
+            permission=one["permission"],
+            words=tuple((word, float(weight)) for weight, words in one["words"].items() for word in words),
+        )
+        for one in yaml.safe_load(text)
+    )
+
+
+_ENOUGH = 2.4
+
+
+async def answer(session: AsyncSession, *, question: str, by: Identity, sources: LiveSources) -> Found | None:
+    """The answer from live state, or None where the question is for documents."""
+    q = Question.of(question, now())
+    if q.how_to or not q.has(*_STATE):
+        return None
+    named = await find_named(session, q, sources, by)
+    ask = Asking(session=session, by=by, question=q, sources=sources, named=named)
+    for score, subject in sorted(_scores(ask), key=lambda pair: -pair[0]):
+        if score < _ENOUGH:
+            return None
+        if not by.may(subject.permission):
+            return Found(text=f"You may not see that: it needs the permission {subject.permission}.", known=False)
+        found = await subject.topic(ask)
+        if found is not None:
+            return found
+    return None
+
+
+def _scores(ask: Asking) -> list[tuple[float, _Subject]]:
+    return [(_score(ask, subject), subject) for subject in _subjects()]
+
+
+def _score(ask: Asking, subject: _Subject) -> float:
+    q, named = ask.question, ask.named
+    held = [weight for word, weight in subject.words if q.has(word)]
+    score = max(held, default=0.0) + 0.3 * (len(held) - 1 if held else 0)
+    if subject.topic is incidents.answer:
+        score += 4.0 if q.number is not None or named.incident else 0.0
+        score += 0.6 if named.systems and held else 0.0
+    if subject.topic is systems.answer:
+        score += 1.5 if named.systems else 0.0
+    if subject.topic is people.answer:
+        score += 2.4 if named.users else 0.0
+    if subject.topic is operations.changes:
+        score += 0.8 if q.period is not None and held else 0.0
+        score += 1.0 if named.operators else 0.0
+    if subject.topic is people.operators:
+        score += 2.4 if named.operators and q.has("role", "roles", "rights", "operator") else 0.0
+    return score
+
+
+__all__ = ["Found", "LiveSources", "answer", "cited"]

@@ -1,0 +1,125 @@
+"""What every topic works with: the question, who asks, what it names, and the rooms' services; and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.accounts.types import Identity, OperatorInfo
+from opsteward.actions.approvals import Approvals
+from opsteward.actions.service import ActionService
+from opsteward.agents.service import AgentService
+from opsteward.directory.types import UserInfo
+from opsteward.events.incidents import Incidents
+from opsteward.events.muting.service import Muting
+from opsteward.events.standing_orders.service import StandingOrders
+from opsteward.events.types import IncidentView
+from opsteward.help.live.question import Question
+from opsteward.help.types import Citation
+from opsteward.systems.service import Inventory
+from opsteward.systems.types import SystemInfo
+from opsteward.tasks.schedules import Schedules
+from opsteward.troubleshooting.service import Sessions
+
+LIST_LIMIT = 10  # things that an answer names one by one
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class LiveSources:
+    """The services of the rooms that are asked; all only read."""
+
+    inventory: Inventory
+    incidents: Incidents
+    actions: ActionService
+    approvals: Approvals
+    muting: Muting
+    agents: AgentService
+    orders: StandingOrders
+    schedules: Schedules
+    sessions: Sessions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """What the question names of this instance."""
+
+    systems: Sequence[SystemInfo] = ()
+    users: Sequence[UserInfo] = ()
+    operators: Sequence[OperatorInfo] = ()
+    incident: IncidentView | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """One question of one asker."""
+
+    session: AsyncSession
+    by: Identity
+    question: Question
+    sources: LiveSources
+    named: Named
+
+    @property
+    def system(self) -> SystemInfo | None:
+        """The first system that is named."""
+        return self.named.systems[0] if self.named.systems else None
+
+    @property
+    def user(self) -> UserInfo | None:
+        """The first user that is named."""
+        return self.named.users[0] if self.named.users else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """An answer from live state. `known` false: the asker may not read what it takes."""
+
+    text: str
+    citations: list[Citation] = field(default_factory=list)
+    known: bool = True
+
+
+Topic = Callable[[Asking], Awaitable[Found | None]]
+
+
+def cited(title: str, url: str, quote: str = "") -> Citation:
+    """A source of live state."""
+    return Citation(title=title, url=url, quote=quote or title, kind="live")
+
+
+def listed(
+    items: Sequence[Item], say: Callable[[Item], str], *, none: str, one: str, many: str, more: bool = False
+) -> str:
+    """A sentence with the number, and a line for each: `many` holds {n}. `more`: there are further ones."""
+    if not items:
+        return none
+    count = f"more than {len(items)}" if more else str(len(items))
+    head = one if len(items) == 1 and not more else many.format(n=count)
+    lines = [f"- {say(item)}" for item in items[:LIST_LIMIT]]
+    rest = [f"- and {len(items) - LIST_LIMIT} more"] if len(items) > LIST_LIMIT else []
+    return "\n".join([head, *lines, *rest])
+
+
+def at(instant: datetime | None) -> str:
+    """An instant for people, in UTC."""
+    return instant.strftime("%Y-%m-%d %H:%M UTC") if instant else "never"
+
+
+def since(instant: datetime, now: datetime) -> str:
+    """How long ago, in the largest unit that fits."""
+    return lasting((now - instant).total_seconds())
+
+
+def lasting(seconds: float) -> str:
+    """A length of time for people."""
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return f"{max(0, int(seconds))} seconds"

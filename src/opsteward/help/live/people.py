@@ -1,0 +1,283 @@
+"""Questions about users and what they may use, enrolments, access reviews, and operators."""
+
+from __future__ import annotations
+
+from opsteward.accounts import queries as accounts
+from opsteward.accounts.actors import actors_of
+from opsteward.directory.enrollment import service as enrollment
+from opsteward.directory.entitlements.service import grants_of
+from opsteward.directory.reviews import service as reviews
+from opsteward.directory.types import EnrollmentInfo, UserInfo, UserStatus
+from opsteward.directory.users import queries as users
+from opsteward.help.live.asking import Asking, Found, at, cited, listed
+
+_READ_LIMIT = 500
+_EVERY_SYSTEM = "all_systems"
+
+
+async def answer(ask: Asking) -> Found | None:
+    """One user where one is named; who has something; or how many there are."""
+    q = ask.question
+    if ask.user is not None:
+        return await _one(ask, ask.user)
+    if q.has("access", "use", "permission", "permissions", "reach", "allowed", "rights", "may use"):
+        return await _holders(ask)
+    if q.has(
+        "new",
+        "joined",
+        "registered",
+        "added",
+        "left",
+        "many",
+        "users",
+        "people",
+        "user",
+        "accounts",
+        "employees",
+        "staff",
+    ):
+        return await _several(ask)
+    return None
+
+
+async def _one(ask: Asking, user: UserInfo) -> Found:
+    q = ask.question
+    name = user.full_name or user.username
+    url = f"/users/{user.id}"
+    if q.has("manager", "boss", "reports to", "superior") and user.manager_id:
+        boss = (await users.several(ask.session, user_ids=[user.manager_id]))[:1]
+        text = (
+            f"The manager of {name} is {boss[0].full_name or boss[0].username}."
+            if boss
+            else f"{name} has no manager on record."
+        )
+    elif q.has("manager", "boss"):
+        text = f"{name} has no manager on record."
+    elif q.has("report", "reports", "team"):
+        team = await users.reports_of(ask.session, user_id=user.id)
+        text = listed(team, lambda one: one.full_name or one.username, none=f"Nobody reports to {name}.",
+                      one=f"1 person reports to {name}:", many=f"{{n}} people report to {name}:")  # fmt: skip
+    elif (
+        q.has("who", "why", "when")
+        and q.has(
+            "deactivated",
+            "suspended",
+            "archived",
+            "changed",
+            "created",
+            "registered",
+            "disabled",
+            "removed",
+            "blocked",
+            "reactivated",
+            "activated",
+        )
+    ) or q.has("history", "happened", "changes"):
+        return await _history(ask, user)
+    elif q.has("email", "mail", "address"):
+        text = f"The address of {name} is {user.email}." if user.email else f"{name} has no address on record."
+    elif q.has("role", "department", "status", "active", "suspended", "deactivated") and not q.has("access"):
+        text = f"{name} ({user.username}) is {user.status}, with the role {user.role}"
+        text += f", department {user.department}." if user.department else "."
+    elif ask.system is not None:
+        has = _has_system(user, ask.system.name)
+        text = f"{name} {'has' if has else 'does not have'} access to {ask.system.name}" + (
+            f": the user is {user.status}." if user.status != "active" else "."
+        )
+    else:
+        text = await _access(ask, user)
+    return Found(text=text, citations=[cited(name, url, text.split("\n")[0])])
+
+
+def _has_system(user: UserInfo, system: str) -> bool:
+    return user.status == "active" and any(
+        one.casefold() == system.casefold() or one == _EVERY_SYSTEM for one in user.system_access
+    )
+
+
+async def _access(ask: Asking, user: UserInfo) -> str:
+    name = user.full_name or user.username
+    text = f"{name} ({user.username}) is {user.status}, role {user.role}."
+    if user.status != "active":
+        return f"{text} No access: only active users have any."
+    text += (
+        f" Systems: {', '.join(user.system_access) or 'none'}. Permissions: {', '.join(user.permissions) or 'none'}."
+    )
+    grants = [one for one in await grants_of(ask.session, user_id=user.id) if not one.denied]
+    if grants:
+        text += f" Granted beside the enrolment: {', '.join(one.name for one in grants)}."
+    return text
+
+
+async def _history(ask: Asking, user: UserInfo) -> Found:
+    q = ask.question
+    lines = await users.history(ask.session, user_id=user.id)
+    for words, found in (
+        (("deactivated", "suspended", "disabled", "archived", "blocked", "reactivated", "activated"), "status"),
+        (("role",), "role"),
+    ):
+        if q.has(*words):
+            fitting = [one for one in lines if found in one.fields or any(q.has(part) for part in one.what.split("_"))]
+            lines = fitting or lines
+            break
+    else:
+        if q.has("created", "registered"):
+            lines = lines[-1:]
+    who = await actors_of(ask.session, [one.actor for one in lines], about=[user.id])
+    name = user.full_name or user.username
+    text = listed(
+        lines[:5],
+        lambda one: (
+            f"{at(one.at)}: {one.what.replace('_', ' ')} by {who(one.actor).told}"
+            + "".join(f", {field} from {old} to {new}" for field, (old, new) in list(one.fields.items())[:3])
+            + (f" ({one.reason})" if one.reason else "")
+        ),
+        none=f"Nothing is recorded of {name}.",
+        one=f"What happened to {name}:",
+        many=f"What happened to {name}, the newest first:",
+    )
+    return Found(text=text, citations=[cited(name, f"/users/{user.id}", text.split("\n")[-1])])
+
+
+async def _holders(ask: Asking) -> Found | None:
+    """Who has a system or a permission, as the users' records say."""
+    q = ask.question
+    what = ask.system.name if ask.system else next((word for word in q.words if "." in word or "_" in word), None)
+    if what is None:
+        return None
+    found: list[UserInfo] = []
+    after: str | None = None
+    while len(found) < _READ_LIMIT:
+        page = await users.page(ask.session, status=UserStatus.ACTIVE, after=after, limit=_READ_LIMIT)
+        found += [one for one in page if _has_system(one, what) or what in one.permissions]
+        if len(page) < _READ_LIMIT:
+            break
+        after = page[-1].username
+    text = listed(
+        found,
+        lambda one: f"{one.full_name or one.username} ({one.username}, {one.role})",
+        none=f"No active user has {what}.",
+        one=f"1 active user has {what}:",
+        many=f"{{n}} active users have {what}:",
+        more=len(found) >= _READ_LIMIT,
+    )
+    citations = [cited(one.full_name or one.username, f"/users/{one.id}", f"has {what}") for one in found[:3]]
+    return Found(text=text, citations=citations or [cited("Users", "/users", text)])
+
+
+async def _several(ask: Asking) -> Found:
+    q = ask.question
+    shares = await users.shares(ask.session)
+    department = next((one for one in shares.departments if one and one.casefold() in q.text.casefold()), None)
+    role = next((one for one in shares.roles if one and q.has(one, f"{one}s", one.replace("_", " "))), None)
+    status = next((one for one in UserStatus if q.has(one)), None)
+    found: list[UserInfo] = []
+    after: str | None = None
+    while True:
+        page = await users.page(
+            ask.session, status=status, role=role, department=department, after=after, limit=_READ_LIMIT
+        )
+        found += page
+        if len(page) < _READ_LIMIT or len(found) > 20 * _READ_LIMIT:
+            break
+        after = page[-1].username
+    if q.period is not None:
+        found = [
+            one
+            for one in found
+            if q.period.holds(one.deactivated_at if q.has("left", "deactivated") else one.created_at)
+        ]
+    kind = " ".join(part for part in (status or "", "new" if q.period and not status else "") if part)
+    kind = f"{kind} " if kind else ""
+    of = "".join(
+        (
+            f" of the role {role}" if role else "",
+            f" in {department}" if department else "",
+            f" {q.period.words}" if q.period else "",
+        )
+    )
+    text = listed(
+        found,
+        lambda one: f"{one.full_name or one.username} ({one.username}, {one.role}, {one.status})",
+        none=f"There are no {kind}users{of}.",
+        one=f"There is 1 {kind}user{of}:",
+        many=f"There are {{n}} {kind}users{of}:",
+    )
+    return Found(text=text, citations=[cited("Users", "/users", text.split("\n")[0])])
+
+
+async def enrollments(ask: Asking) -> Found | None:
+    """Who waits to be let in, and who let somebody in."""
+    q = ask.question
+    decided = q.has("approved", "rejected", "decided", "let in") and not q.has(
+        "waiting", "pending", "waits", "be approved"
+    )
+    status = "rejected" if q.has("rejected", "refused", "denied") else ("approved" if decided else None)
+    if ask.user is not None:
+        found = await enrollment.page(ask.session, user_id=ask.user.id)
+    elif decided:
+        found = await enrollment.page(ask.session, status=status)  # type: ignore[arg-type]
+        found = [one for one in found if q.period is None or q.period.holds(one.decided_at)]
+    else:
+        found = await enrollment.waiting(ask.session, limit=_READ_LIMIT)
+    who = await actors_of(ask.session, [one.approver for one in found])
+
+    def say(row: EnrollmentInfo) -> str:
+        name = row.full_name or row.username
+        if row.decided_at:
+            by = who(row.approver).told if row.approver else "a rule"
+            return f"{name}, {row.enrollment_type}: {row.status} by {by} at {at(row.decided_at)}"
+        return f"{name}, {row.enrollment_type}: {row.status.replace('_', ' ')} since {at(row.requested_at)}"
+
+    waiting = not decided and ask.user is None
+    text = listed(
+        found, say, none="No enrolment waits." if waiting else "There are no such enrolments.",
+        one="1 enrolment waits:" if waiting else "1 enrolment:",
+        many="{n} enrolments wait:" if waiting else "{n} enrolments:",
+    )  # fmt: skip
+    return Found(text=text, citations=[cited("Enrolments", "/enrollments", text)])
+
+
+async def access_reviews(ask: Asking) -> Found | None:
+    """Which reviews of access run, and how far they are."""
+    found = await reviews.reviews(ask.session)
+    if ask.question.has("open", "running", "due", "current"):
+        found = [one for one in found if one.closed_at is None]
+    text = listed(
+        found,
+        lambda one: (
+            f"{one.name}: {one.status}, {one.undecided} of {one.items} undecided, {one.revoked} revoked"
+            + (f", due {at(one.due_at)}" if one.due_at else "")
+        ),
+        none="There are no such access reviews.",
+        one="There is 1 access review:",
+        many="There are {n} access reviews:",
+    )
+    return Found(text=text, citations=[cited("Reviews", "/access-reviews", text)])
+
+
+async def operators(ask: Asking) -> Found | None:
+    """Who works with Opsteward, and in which roles."""
+    q = ask.question
+    found = list(ask.named.operators) or await accounts.list_operators(ask.session)
+    for role in ("owner", "admin", "approver", "auditor", "viewer", "platform"):
+        if q.has(role, f"{role}s", f"{role}istrators") and not ask.named.operators:
+            found = [one for one in found if role in one.roles]
+    found = [one for one in found if one.status == "active" or q.has("inactive", "disabled", "all")] or found
+    text = listed(
+        found,
+        lambda one: f"{one.name}: {', '.join(one.roles)} ({one.status})",
+        none="There are no such operators.",
+        one="1 operator:",
+        many="{n} operators:",
+    )
+    return Found(text=text, citations=[cited("Operators", "/operators", text)])
+
+
+async def myself(ask: Asking) -> Found | None:
+    """Who asks, and what they may do."""
+    by = ask.by
+    text = f"You are {by.operator_name} of {by.tenant_name}, with the roles {', '.join(by.roles) or 'none'}."
+    if ask.question.has("may", "can", "allowed", "permission", "permissions", "rights"):
+        text += f" You may: {', '.join(sorted(by.permissions))}."
+    return Found(text=text, citations=[cited("Help", "/help", text)])

@@ -1,0 +1,153 @@
+"""What a question asks, as far as words say it: stems, period, numbers, and whether it wants to learn how."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from opsteward.help.words import plain_words, stem
+
+_HOW_TO = re.compile(
+    r"^\W*(?:please\s+)?(?:(?:can|could)\s+you\s+)?(?:(?:explain|tell me|show me)\s+)?"
+    r"(?:how\s+(?:do|does|can|could|should|would|to|is it possible)\b"
+    r"|what\s+(?:does|do)\s+.{1,60}\s+mean|what(?:\s+is|'s|\s+are)\s+(?:a|an)\s+|what\s+is\s+the\s+(?:difference|purpose|meaning|syntax|format|default)"
+    r"|where\s+(?:do|can|should)\s+i\b|can\s+i\b|is\s+it\s+possible|which\s+(?:command|setting|option|permission|role)\s+(?:do|does|is|should|can|lets)"
+    r"|why\s+(?:does|do|should)\s+(?:opsteward|one|i|you)\b)",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"(?:#|\b(?:incident|inc|no\.?|number|nr\.?)\s*#?\s*)(\d{1,9})\b", re.IGNORECASE)
+_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?\b")
+_AGO = re.compile(
+    r"\b(?:last|past|previous|in|within|for|over)?\s*(?:the\s+)?(?:last|past|previous)?\s*(\d{1,3}|an?|one|two|three|few)\s*"
+    r"(minute|min|hour|hr|day|week|month)s?\b(?:\s+ago)?",
+    re.IGNORECASE,
+)
+_WORDS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "few": 3}
+_UNITS = {"minute": 60, "min": 60, "hour": 3600, "hr": 3600, "day": 86400, "week": 604800, "month": 2_592_000}
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
+
+
+@dataclass(frozen=True)
+class Period:
+    """From `since` to before `until`, and how a person says it."""
+
+    since: datetime
+    until: datetime
+    words: str
+
+    def holds(self, at: datetime | None) -> bool:
+        """Whether an instant lies in it."""
+        return at is not None and self.since <= at < self.until
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question with what was read out of its words. Entities are found in it later: see `entities`."""
+
+    text: str
+    now: datetime
+    words: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def of(cls, text: str, now: datetime) -> Question:
+        """`now` is the asker's, with a zone; days begin in it."""
+        return cls(text, now, tuple(plain_words(text)))
+
+    @cached_property
+    def stems(self) -> frozenset[str]:
+        """All words by their stems, stop words too; compounds whole and in parts."""
+        parts = [part for word in self.words for part in (word, *re.split(r"[_.:/'’-]", word)) if part]
+        return frozenset(stem(part) for part in parts)
+
+    def has(self, *words: str) -> bool:
+        """Whether one of these words, in whatever form, is in it; a phrase must stand there as it is."""
+        padded = f" {' '.join(self.words)} "
+        return any(f" {word} " in padded if " " in word else stem(word) in self.stems for word in words)
+
+    @cached_property
+    def how_to(self) -> bool:
+        """Whether it asks how something is done or what a word means: that is for documents."""
+        return bool(_HOW_TO.match(self.text))
+
+    @cached_property
+    def number(self) -> int | None:
+        """The number of an incident."""
+        found = _NUMBER.search(self.text)
+        return int(found[1]) if found else None
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Ids, whole or the end that lists show."""
+        return [one for one in _ID.findall(self.text.lower()) if any(char.isdigit() for char in one)]
+
+    @cached_property
+    def period(self) -> Period | None:
+        """The stretch of time that it names."""
+        return period_of(self.text, self.now)
+
+    @property
+    def counts(self) -> bool:
+        """Whether a number is asked for."""
+        return self.has("how many", "count", "number of", "how much")
+
+    @property
+    def who(self) -> bool:
+        """Whether a person is asked for."""
+        return self.has("who", "whom", "whose", "by whom")
+
+
+def period_of(text: str, now: datetime) -> Period | None:
+    """The stretch of time that a text names; None for none."""
+    low = text.lower()
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return _date(low, midnight) or _named(low, midnight, now) or _weekday(low, midnight) or _ago(low, now)
+
+
+def _date(low: str, midnight: datetime) -> Period | None:
+    found = _DATE.search(low)
+    if not found:
+        return None
+    try:
+        begin = midnight.replace(year=int(found[1]), month=int(found[2]), day=int(found[3]))
+    except ValueError:
+        return None
+    return Period(begin, begin + timedelta(days=1), f"on {found[0]}")
+
+
+def _named(low: str, midnight: datetime, now: datetime) -> Period | None:
+    day, soon = timedelta(days=1), now + timedelta(seconds=1)
+    week, month = midnight - timedelta(days=now.weekday()), midnight.replace(day=1)
+    named = (
+        (r"day before yesterday", midnight - 2 * day, midnight - day, "the day before yesterday"),
+        (r"last night|overnight|during the night", midnight - day / 4, min(soon, midnight + day / 3), "last night"),
+        (r"yesterday", midnight - day, midnight, "yesterday"),
+        (r"this morning", midnight, min(soon, midnight + day / 2), "this morning"),
+        (r"\btoday\b|\btonight\b|\bthis day\b", midnight, soon, "today"),
+        (r"this week", week, soon, "this week"),
+        (r"\b(?:last|previous) week\b", week - 7 * day, week, "last week"),
+        (r"this month", month, soon, "this month"),
+        (r"\b(?:last|previous) month\b", (month - day).replace(day=1), month, "last month"),
+        (r"\b(?:last|past) hour\b", now - day / 24, soon, "in the last hour"),
+        (r"\b(?:last|past) (?:day|24 hours)\b", now - day, soon, "in the last day"),
+    )
+    return next((Period(*found[1:]) for found in named if re.search(found[0], low)), None)
+
+
+def _weekday(low: str, midnight: datetime) -> Period | None:
+    for number, name in enumerate(_WEEKDAYS):
+        if re.search(rf"\b{name}\b", low):
+            begin = midnight - timedelta(days=(midnight.weekday() - number) % 7)
+            return Period(begin, begin + timedelta(days=1), f"on {name.capitalize()}")
+    return None
+
+
+def _ago(low: str, now: datetime) -> Period | None:
+    found = _AGO.search(low)
+    if not found or not re.search(r"\b(last|past|previous|within|ago|in the|over the)\b", low):
+        return None
+    count, unit = _WORDS.get(found[1]) or int(found[1]), found[2]
+    since = now - timedelta(seconds=count * _UNITS[unit])
+    return Period(since, now + timedelta(seconds=1), f"in the last {count} {unit}{'s' if count > 1 else ''}")

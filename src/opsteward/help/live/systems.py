@@ -1,0 +1,154 @@
+"""Questions about systems: how they are, since when and why, and what they hang on."""
+
+from __future__ import annotations
+
+from opsteward.help.live.asking import Asking, Found, at, cited, listed, since
+from opsteward.systems import maintenance
+from opsteward.systems.types import SystemInfo
+
+_OPEN = ["open", "acknowledged", "diagnosing", "remediating", "verifying", "escalated"]
+_STATES = {"down": "down", "degraded": "degraded", "unhealthy": "", "healthy": "healthy", "unknown": "unknown"}
+
+
+async def answer(ask: Asking) -> Found | None:
+    """One system where one is named, else those that fit."""
+    if ask.question.has("maintenance"):
+        return await _maintenance(ask)
+    if ask.named.systems:
+        parts = [await _one(ask, system) for system in ask.named.systems[:5]]
+        return Found(
+            text="\n\n".join(part.text for part in parts), citations=[c for part in parts for c in part.citations]
+        )
+    return await _several(ask)
+
+
+async def _one(ask: Asking, system: SystemInfo) -> Found:
+    q, health = ask.question, system.health
+    url = f"/systems/{system.id}"
+    if q.has("depend", "depends on", "dependents", "needs", "dependencies", "relies"):
+        return await _dependencies(ask, system)
+    if q.has("owner", "owns", "responsible", "contact") or (q.who and q.has("owns")):
+        text = (
+            f"{system.name} is owned by {system.owner}." if system.owner else f"{system.name} has no owner on record."
+        )
+    elif q.has("runbook"):
+        text = (
+            f"The runbook of {system.name}: {system.runbook_url}"
+            if system.runbook_url
+            else f"{system.name} has no runbook."
+        )
+    elif q.has("endpoint", "address", "url", "host", "connect", "where is"):
+        text = f"{system.name} is reached at {system.endpoint}."
+    elif q.has("criticality", "critical", "important"):
+        text = f"{system.name} is of criticality {system.criticality}."
+    elif q.has("response time", "latency", "fast", "slow") and health.response_time is not None:
+        text = f"{system.name} answers in {health.response_time:.3f} s (error rate {health.error_rate:.1%}),"
+        text += f" checked {at(health.checked_at)}."
+    elif q.has("error rate"):
+        text = f"The error rate of {system.name} is {health.error_rate:.1%}, checked {at(health.checked_at)}."
+    elif q.has("last checked", "last check", "checked"):
+        text = f"{system.name} was last checked {at(health.checked_at)}; it is {health.status}."
+    else:
+        text = f"{system.name} is {health.status} since {at(health.since)} ({since(health.since, q.now)}),"
+        text += f" last checked {at(health.checked_at)}."
+        if not system.enabled:
+            text += " Its checks are switched off."
+        if health.status != "healthy":
+            text += "".join(f"\n- {line}" for line in _evidence(system))
+            text += await _incidents(ask, system)
+        if health.silenced_by:
+            text += f"\nIts trouble raises no alert: {health.silenced_by}."
+    return Found(text=text, citations=[cited(system.name, url, text.split("\n")[0])])
+
+
+def _evidence(system: SystemInfo) -> list[str]:
+    lines = []
+    for one in system.health.evidence[:3]:
+        said = one.get("summary") or one.get("message") or one.get("what") or one.get("title")
+        if isinstance(said, str):
+            lines.append(said)
+    return lines
+
+
+async def _incidents(ask: Asking, system: SystemInfo) -> str:
+    if not ask.by.may("incidents.read"):
+        return ""
+    found = await ask.sources.incidents.page(ask.session, status=_OPEN, system_id=system.id, limit=3)
+    return "".join(f"\n- open incident #{one.number}: {one.title} ({one.status})" for one in found)
+
+
+async def _dependencies(ask: Asking, system: SystemInfo) -> Found:
+    q = ask.question
+    everything = await ask.sources.inventory.all(ask.session)
+    names = {one.id: one.name for one in everything}
+    needs = [names[one] for one in system.depends_on if one in names]
+    needed_by = [one.name for one in everything if system.id in one.depends_on]
+    upward = f"{system.name} depends on {', '.join(needs)}." if needs else f"{system.name} depends on no other system."
+    downward = (
+        f"{', '.join(needed_by)} depend{'s' if len(needed_by) == 1 else ''} on {system.name}."
+        if needed_by
+        else f"No system depends on {system.name}."
+    )
+    first = q.text.lower().find("depend")
+    after = q.text.lower().find(system.name.lower()) > first >= 0
+    text = f"{downward} {upward}" if after else f"{upward} {downward}"
+    return Found(text=text, citations=[cited(system.name, f"/systems/{system.id}", text)])
+
+
+async def _several(ask: Asking) -> Found:
+    q = ask.question
+    found = await ask.sources.inventory.all(ask.session)
+    kind = ""
+    if q.has("down", "red", "broken", "failing", "unavailable", "offline", "outage"):
+        found, kind = [one for one in found if one.health.status == "down"], "down"
+    elif q.has("degraded", "yellow"):
+        found, kind = [one for one in found if one.health.status == "degraded"], "degraded"
+    elif q.has("unhealthy", "trouble", "problem", "wrong", "sick", "not healthy", "issues"):
+        found, kind = [one for one in found if one.health.status in ("down", "degraded")], "not healthy"
+    elif q.has("healthy", "up", "green", "well"):
+        everything = len(found)
+        bad = [one for one in found if one.health.status in ("down", "degraded")]
+        found, kind = [one for one in found if one.health.status == "healthy"], "healthy"
+        if q.has("all", "everything", "every"):
+            text = f"{len(found)} of {everything} systems are healthy."
+            text += "".join(f"\n- {one.name} is {one.health.status}" for one in bad[:10])
+            return Found(text=text, citations=[cited("Systems", "/systems", text.split("\n")[0])])
+    elif q.has("unknown"):
+        found, kind = [one for one in found if one.health.status == "unknown"], "unknown"
+    for criticality in ("critical", "standard", "backup"):
+        if q.has(criticality):
+            found = [one for one in found if one.criticality == criticality]
+            kind = f"{kind} and of criticality {criticality}" if kind else f"of criticality {criticality}"
+    for system_type in ("database", "api", "ldap", "scim", "webhook"):
+        if q.has(system_type, f"{system_type}s"):
+            found = [one for one in found if one.type == system_type]
+            kind = f"{kind} and of type {system_type}" if kind else f"of type {system_type}"
+    words = f" that are {kind}" if kind else ""
+    text = listed(
+        found,
+        lambda one: f"{one.name} ({one.type}, {one.criticality}): {one.health.status} since {at(one.health.since)}",
+        none=f"There are no systems{words}.",
+        one=f"There is 1 system{words.replace(' are ', ' is ')}:",
+        many=f"There are {{n}} systems{words}:",
+    )
+    citations = [cited(one.name, f"/systems/{one.id}", f"{one.name} is {one.health.status}") for one in found[:3]]
+    return Found(text=text, citations=citations or [cited("Systems", "/systems", text)])
+
+
+async def _maintenance(ask: Asking) -> Found:
+    system = ask.system
+    windows = await maintenance.list_windows(ask.session, system_id=system.id if system else None)
+    names = await ask.sources.inventory.names_of(ask.session, system_ids={w.system_id for w in windows if w.system_id})
+    where = f" of {system.name}" if system else ""
+    text = listed(
+        windows,
+        lambda one: (
+            f"{names.get(one.system_id, 'a system') if one.system_id else 'all systems'}: {one.reason}, "
+            + ("open now" if one.active else f"next {at(one.next_at or one.starts_at)}")
+            + (f", until {at(one.ends_at)}" if one.ends_at else "")
+        ),
+        none=f"No maintenance{where} is planned.",
+        one=f"There is 1 maintenance window{where}:",
+        many=f"There are {{n}} maintenance windows{where}:",
+    )
+    return Found(text=text, citations=[cited("Systems", f"/systems/{system.id}" if system else "/systems", text)])
