@@ -138,8 +138,9 @@ class Database:
             made = AsyncSession(self._engine, expire_on_commit=False, sync_session_class=_UnitOfWork, info=info)
             async with made as session, session.begin():
                 yield session
-                for finish in session.info.get("at_the_end", {}).values():
-                    await finish(session)
+                for when in ("at_the_end", "last"):
+                    for finish in session.info.get(when, {}).values():
+                        await finish(session)
 
     @asynccontextmanager
     async def leadership(self, lock: int, *, holder: str) -> AsyncIterator[Callable[[], Awaitable[None]] | None]:
@@ -211,9 +212,14 @@ def _unavailable(error: BaseException | None) -> Unavailable:
     return Unavailable(f"the database's {cause}; nothing was taken", remedy="give it room, then repeat the request")
 
 
-def at_the_end(session: AsyncSession, name: str, finish: Callable[[AsyncSession], Awaitable[None]]) -> None:
-    """Do `finish(session)` once, as the last thing in this unit of work: what was gathered is written at once."""
-    session.info.setdefault("at_the_end", {})[name] = finish
+def at_the_end(
+    session: AsyncSession, name: str, finish: Callable[[AsyncSession], Awaitable[None]], *, last: bool = False
+) -> None:
+    """Do `finish(session)` once, as the last thing in this unit of work: what was gathered is written at once.
+
+    `last`: after those that are not, one of which may have done its work as well.
+    """
+    session.info.setdefault("last" if last else "at_the_end", {})[name] = finish
 
 
 def when_committed(session: AsyncSession, do: Callable[[], None]) -> None:
