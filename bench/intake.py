@@ -97,6 +97,7 @@ class Connection:
     def __init__(self, url: str) -> None:
         self._host, self._port = urlsplit(url).hostname, urlsplit(url).port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self.head = self.body = b""  # of the last answer
 
     async def ask(self, content: bytes) -> int:
         """The status of the answer."""
@@ -104,9 +105,9 @@ class Connection:
             self._streams = await asyncio.open_connection(self._host, self._port)
         reader, writer = self._streams
         writer.write(content)
-        head = await reader.readuntil(b"\r\n\r\n")
+        head = self.head = await reader.readuntil(b"\r\n\r\n")
         length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-        await reader.readexactly(length)
+        self.body = await reader.readexactly(length)
         return int(head[9:12])
 
     def close(self) -> None:

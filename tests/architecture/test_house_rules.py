@@ -36,6 +36,7 @@ BOUNDARIES = {
     "core/process_takeover.py: Membership._look_after_others": "a takeover that failed is tried again",
     "core/compute_worker.py: _done": "a heart that stumbles must go on",
     "core/process_heartbeat.py: Heartbeat._beat": "a heart that stumbles must go on",
+    "core/shared_look_ups.py: SharedLookUps._run": "whatever a statement raises is told to all who asked by it",
     "core/database_setup.py: _checked_url": "any failure to read DATABASE_URL is told without repeating the password",
     "events/intake_queue.py: IntakeQueue._take_together": "what one sender's events raise is told to it alone",
     "help/parsing/office.py: read_docx": "what a library makes of a broken file says only that it is broken",

@@ -123,7 +123,7 @@ async def sender_of(db: Database, *, key: str, number: str) -> Identity:
 
     Raises Unauthenticated for a key that is not known, Denied for one of another project.
     """
-    row = await db.look_up("select * from opsteward.dsn_owner(:hash)", {"hash": token_hash(key)})
+    row = await db.find_by_hash("dsn_owner", token_hash(key))
     if row is None:
         raise Unauthenticated("the key of this DSN is unknown, or was rotated")
     if str(row.number) != number.lstrip("0"):

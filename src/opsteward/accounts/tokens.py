@@ -93,7 +93,7 @@ async def made_at(session: AsyncSession, by: Identity) -> datetime | None:
 
 async def authenticate(db: Database, *, secret: str) -> Identity:
     """Who bears this secret; the rest of this request acts as them. Raises Unauthenticated without saying why."""
-    row = await db.look_up("select * from opsteward.token_owner(:hash)", {"hash": token_hash(secret)})
+    row = await db.find_by_hash("token_owner", token_hash(secret))
     if row is None:
         raise Unauthenticated("the credential is unknown, expired or revoked")
     identity = Identity(

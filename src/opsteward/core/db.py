@@ -6,9 +6,10 @@ row. The three roles (owner, app, web) are made in `core.provision`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -25,10 +26,15 @@ from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
 from opsteward.core.plain_json import json_text
 from opsteward.core.process_identity import session_mark
+from opsteward.core.shared_look_ups import SharedLookUps
 
 SCHEMA = "opsteward"
 APPLICATION_NAME = "opsteward"
 _TENANT = sa.text("select set_config('opsteward.tenant', :tenant, true)")
+_BY_HASH = (
+    "select keys.one as key, found.* from unnest(cast(:keys as bytea[])) as keys (one)"
+    " cross join lateral look_up(keys.one) as found"
+)
 _UNIQUE_VIOLATION = "23505"
 _LOOKING_UP = 4  # connections for look-ups, each of which holds one for well below a millisecond
 
@@ -94,6 +100,7 @@ class Database:
         """`pool_timeout`: seconds to wait for a free connection; `session_info`: what each session's `info` holds."""
         self.name = name
         self._session_info = dict(session_info or {})
+        self._by_hash: dict[str, SharedLookUps[sa.Row[Any]]] = {}
         self.application_name = f"{APPLICATION_NAME} {name} {session_mark()}"
         self.conninfo = sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         options: dict[str, Any] = {
@@ -124,6 +131,23 @@ class Database:
             async with self._alone.connect() as connection:
                 return (await connection.execute(sa.text(statement), parameters)).first()
 
+    async def find_by_hash(self, function: str, key: bytes) -> sa.Row[Any] | None:
+        """The row that a function of ours gives for a hash, which belongs to no tenant; many callers share a statement.
+
+        Raises Unavailable as `unit_of_work` does.
+        """
+        shared = self._by_hash.get(function)
+        if shared is None:
+            shared = self._by_hash[function] = SharedLookUps(partial(self._rows_by_hash, function))
+        return await shared.find(key)
+
+    async def _rows_by_hash(self, function: str, keys: Sequence[bytes]) -> dict[bytes, sa.Row[Any]]:
+        statement = _BY_HASH.replace("look_up(", f"{SCHEMA}.{function}(")
+        with _told():
+            async with self._alone.connect() as connection:
+                rows = await connection.execute(sa.text(statement), {"keys": list(keys)})
+                return {bytes(row.key): row for row in rows}
+
     @asynccontextmanager
     async def unit_of_work(self, tenant_id: UUID | None) -> AsyncIterator[AsyncSession]:
         """One transaction for one tenant: committed at the end, rolled back on any error. It takes a connection at its
@@ -138,8 +162,9 @@ class Database:
             made = AsyncSession(self._engine, expire_on_commit=False, sync_session_class=_UnitOfWork, info=info)
             async with made as session, session.begin():
                 yield session
-                for finish in session.info.get("at_the_end", {}).values():
-                    await finish(session)
+                for when in ("at_the_end", "last"):
+                    for finish in session.info.get(when, {}).values():
+                        await finish(session)
 
     @asynccontextmanager
     async def leadership(self, lock: int, *, holder: str) -> AsyncIterator[Callable[[], Awaitable[None]] | None]:
@@ -211,9 +236,14 @@ def _unavailable(error: BaseException | None) -> Unavailable:
     return Unavailable(f"the database's {cause}; nothing was taken", remedy="give it room, then repeat the request")
 
 
-def at_the_end(session: AsyncSession, name: str, finish: Callable[[AsyncSession], Awaitable[None]]) -> None:
-    """Do `finish(session)` once, as the last thing in this unit of work: what was gathered is written at once."""
-    session.info.setdefault("at_the_end", {})[name] = finish
+def at_the_end(
+    session: AsyncSession, name: str, finish: Callable[[AsyncSession], Awaitable[None]], *, last: bool = False
+) -> None:
+    """Do `finish(session)` once, as the last thing in this unit of work: what was gathered is written at once.
+
+    `last`: after those that are not, one of which may have done its work as well.
+    """
+    session.info.setdefault("last" if last else "at_the_end", {})[name] = finish
 
 
 def when_committed(session: AsyncSession, do: Callable[[], None]) -> None:

@@ -46,7 +46,7 @@ async def announce(session: AsyncSession, *, kind: str, object_id: str) -> None:
     """Tell all processes once this unit of work is committed; the same notice twice in it is sent once."""
     payload = json.dumps({"tenant": str(tenant_of(session)), "kind": kind, "id": object_id})
     session.info.setdefault("notices", {})[payload] = None
-    at_the_end(session, "notices", _notify)
+    at_the_end(session, "notices", _notify, last=True)
 
 
 def waiting_notices(session: AsyncSession) -> list[str]:

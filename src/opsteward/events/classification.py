@@ -12,7 +12,7 @@ the stack trace are looked at, and all patterns are bounded.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -24,7 +24,7 @@ from opsteward.contracts.check import Severity
 from opsteward.core.errors import Invalid
 from opsteward.core.json_types import Json
 from opsteward.core.word_list import words
-from opsteward.events.judge_model import shipped_model, words_of_event
+from opsteward.events.judge_model import Judgement, shipped_model, words_of_event
 from opsteward.events.text_phrases import PhraseIndex, words_of
 
 MESSAGE_LIMIT = 8_192  # characters of a message that are looked at
@@ -71,6 +71,8 @@ _STRANGE = 0.5  # share of words that the model knows
 _DISPUTED = 0.7  # at most, where rules disagree
 _SURE = 0.85  # before little is made of what its sender calls an error
 _NEVER = 2.0  # no probability is as high
+#: What a part of so many words clearly says, the rest of a text does not unsay: senders choose what they add.
+_PART_WORDS, _PART_SURE = 8, 0.9
 _GRAVE = frozenset(words("critical crit fatal emerg emergency alert panic severe corrupted corruption crash crashed"))
 
 _UNKNOWN = _Rule(
@@ -109,7 +111,10 @@ def classify(
     lines = _unindented(stack_trace) if stack_trace else ""
     if lines and not fired:
         fired = rules.fire(_last_type(lines), lines, {})
+    if any(rule.category is Category.SECURITY_ISSUE for rule in fired):  # soothing words unsay no attack
+        fired = [rule for rule in fired if rule.category is not Category.IGNORABLE]
     rival = next((rule.weight for rule in fired if rule.category is not fired[0].category), 0)
+    whole = f"{text}\n{lines}" if lines else text
     if fired and fired[0].weight - rival >= _CLEARLY:
         winner, confidence = fired[0], fired[0].weight / 100
     else:
@@ -117,11 +122,13 @@ def classify(
         sure_of = {Category.IGNORABLE: _NEVER if insisted else _SURE if error_type or stack_trace else _TOO_UNSURE}
         sure_of[Category.VALIDATION_ERROR] = _NEVER if alert else _SURE if insisted else _TOO_UNSURE
         trouble = bool(error_type or stack_trace or insisted)
-        winner, confidence = _judged(error_type, f"{text}\n{lines}" if lines else text, sure_of)
+        winner, confidence = _judged(error_type, whole, sure_of)
         if winner is _UNKNOWN and not trouble:
             winner = _PLAIN
         if fired:  # rules that disagree
             confidence = min(confidence, _DISPUTED)
+    if winner.category is Category.IGNORABLE or winner.id == f"model.{Category.VALIDATION_ERROR}":
+        winner, confidence = _loudest_part(error_type, whole) or (winner, confidence)
     return Classification(
         category=winner.category,
         severity=given or winner.severity,
@@ -141,12 +148,37 @@ def _judged(error_type: str | None, text: str, sure_of: Mapping[Category, float]
     category, sure = Category(judgement.category), judgement.probabilities[judgement.category]
     if sure < sure_of.get(category, _TOO_UNSURE) or judgement.known < _STRANGE:
         return _UNKNOWN, 0.2
+    return _rule_of_model(judgement, words), sure
+
+
+def _loudest_part(error_type: str | None, text: str) -> tuple[_Rule, float] | None:
+    """What the model surely calls trouble in some part of a longer text; None where there is no such part."""
+    words = words_of_event(error_type, text)
+    if len(words) <= _PART_WORDS:
+        return None
+    half = _PART_WORDS // 2
+    judged = [shipped_model().judge(words[start : start + 2 * half]) for start in range(0, len(words) - half, half)]
+    surest = max(judged, key=_trouble_in)
+    sure = _trouble_in(surest)
+    return (_rule_of_model(surest, words), sure) if sure >= _PART_SURE else None
+
+
+def _trouble_in(judgement: Judgement) -> float:
+    """How sure it is that this is an attack or an error of a system; 0 where it is neither."""
+    if judgement.category not in (Category.SECURITY_ISSUE, Category.SYSTEM_ERROR) or judgement.known < _STRANGE:
+        return 0.0
+    return judgement.probabilities[judgement.category]
+
+
+def _rule_of_model(judgement: Judgement, words: Sequence[str]) -> _Rule:
+    """A judgement, as a rule would say it."""
+    category, sure = Category(judgement.category), judgement.probabilities[judgement.category]
     said = ", ".join(f'"{word}"' for word in judgement.words)
     severity = Severity.LOW if category in (Category.IGNORABLE, Category.VALIDATION_ERROR) else Severity.MEDIUM
     if category is Category.SYSTEM_ERROR and not _GRAVE.isdisjoint(words):
         severity = Severity.HIGH
     why = f"The words {said} speak for it."
-    return _Rule(f"model.{category.value}", category, severity, round(sure * 100), why), sure
+    return _Rule(f"model.{category.value}", category, severity, round(sure * 100), why)
 
 
 def severity_of(value: str | int) -> Severity:

@@ -29,8 +29,8 @@ _TOGETHER_EVENTS, _TOGETHER_BYTES = 100, 4 * 1024 * 1024
 #: More than this of one sender is a transaction of its own.
 _ALONE_EVENTS, _ALONE_BYTES = 50, 512 * 1024
 _WAITING_BYTES = 64 * 1024 * 1024
-_COST_BYTES = 4 * 1024  # of what waits, beside its body
-_BODY_COSTS = 4  # times its bytes, once it is parsed
+_COST_BYTES = 16 * 1024  # of a request that waits, beside its body
+_BODY_COSTS = 6  # times its bytes, once it is parsed
 _TRANSACTIONS_AT_ONCE = 4
 _PATIENCE = 30.0  # seconds that a transaction waits for its turn
 

@@ -164,7 +164,7 @@ async def new_key(session: AsyncSession, *, system_id: UUID, actor: str) -> NewK
 
 async def take_ping(db: Database, *, key: str, signal: Signal) -> None:
     """Note a call. Raises NotFound for a key that nobody has, LimitExceeded for too many within a minute."""
-    owner = await db.look_up("select * from opsteward.heartbeat_of(:hash)", {"hash": token_hash(key)})
+    owner = await db.find_by_hash("heartbeat_of", token_hash(key))
     if owner is None:
         raise NotFound("no heartbeat has this key")
     async with db.unit_of_work(owner.tenant_id) as session:
