@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from opsteward.systems.forecasting import DAY, forecast
+from opsteward.systems.early_warning.forecasting import DAY, forecast
 
 Floats = NDArray[np.float64]
 LIMIT = 100.0

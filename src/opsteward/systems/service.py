@@ -23,7 +23,7 @@ from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import Json
 from opsteward.core.references import called
-from opsteward.systems.models import Heartbeat, System, Window
+from opsteward.systems.models import EarlyWarningRow, Heartbeat, System, SystemFigure, Window
 from opsteward.systems.registration import (
     NewSystem,
     Refusal,
@@ -319,7 +319,7 @@ class Inventory:
         )
         if found is None:
             raise NotFound("no system of this id")
-        for table in (Window, Heartbeat):
+        for table in (Window, Heartbeat, SystemFigure, EarlyWarningRow):
             await session.execute(sa.delete(table).where(table.tenant_id == tenant_id, table.system_id == system_id))
         await audit.record(session, actor=actor, verb="system.removed", object_type="system", object_id=str(system_id))
         await self._bus.publish(session, SystemsChanged(system_id=system_id, what="removed"))

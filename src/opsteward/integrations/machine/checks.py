@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, cast
 
-from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain
+from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Measure
 from opsteward.contracts.connector import SystemRef
 from opsteward.contracts.thresholds import told
 from opsteward.core.conditions import parse_condition
@@ -25,6 +25,10 @@ class MachineCheck(Check[MachineConnector]):
     title: ClassVar[str] = "Part of this machine"
     domain: ClassVar[Domain] = "network"
     health: ClassVar[bool] = True
+    measures: ClassVar[Sequence[Measure]] = (
+        Measure("used_percent", limit=100.0),
+        Measure("inodes_used_percent", limit=100.0),
+    )
 
     async def run(self, via: MachineConnector, target: SystemRef) -> CheckResult:
         looks = {"process": _process, "systemd": _unit, "disk": _disk, "command": _command}
