@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DAY = 86_400.0
 POINTS_LIMIT = 240  # of one series; more are put together
-_FEWEST_POINTS = 12
+FEWEST_POINTS = 12
 _BLOCKS = 8  # parts of the history that are left out in turn
 _BOUNDS = 4.0  # errors on either side: blocks that follow each other know less than they seem to
 _SURE = 4.0  # a slope of so many of its own errors is a trend
@@ -49,7 +49,7 @@ def forecast(times: Floats, values: Floats, limit: float) -> Forecast | None:
 
     good = np.isfinite(values)
     times, values = _thinned(times[good], values[good])
-    if len(times) < _FEWEST_POINTS or times[-1] <= times[0]:
+    if len(times) < FEWEST_POINTS or times[-1] <= times[0]:
         return None
     stretch = _stretches(times, values)
     slope, season = _trend(times, values, stretch)
@@ -115,7 +115,7 @@ def _slope(times: Floats, values: Floats, stretch: NDArray[np.int64]) -> float:
     if span >= 2 * DAY:  # at the same hour, a season is the same
         off = np.abs(apart - np.round(apart / DAY) * DAY)
         same_hour = chosen & (apart > DAY / 2) & (off <= DAY / 12)
-        if same_hour.sum() >= _FEWEST_POINTS:
+        if same_hour.sum() >= FEWEST_POINTS:
             chosen = same_hour
     if not chosen.any():
         return 0.0

@@ -16,7 +16,7 @@ from opsteward.core.bus import Bus
 from opsteward.core.db import tenant_of
 from opsteward.core.ids import uuid7
 from opsteward.systems.early_warning.figures import Figure
-from opsteward.systems.early_warning.forecasting import DAY, Forecast, forecast
+from opsteward.systems.early_warning.forecasting import DAY, FEWEST_POINTS, Forecast, forecast
 from opsteward.systems.early_warning.types import EarlyWarning, RunningOut
 from opsteward.systems.models import EarlyWarningRow, SystemFigure
 
@@ -81,7 +81,7 @@ async def _forecast(session: AsyncSession, system_id: UUID, name: str) -> tuple[
             .order_by(SystemFigure.at)
         )
     ).all()
-    if not rows:
+    if len(rows) < FEWEST_POINTS:
         return None, None
     limit = rows[-1].limit
 
