@@ -33,7 +33,7 @@ from opsteward.systems.registration import (
     target_fields,
 )
 from opsteward.systems.rows import columns_of, info_of, row_as_new
-from opsteward.systems.secret_references import SecretReferences
+from opsteward.systems.secret_references import SecretReferences, StoredCredentials
 from opsteward.systems.types import KnownSystem, SystemInfo, SystemsChanged
 from opsteward.telemetry import audit
 
@@ -180,7 +180,7 @@ class Inventory:
         """The system with what its credentials refer to, as its connectors will get it."""
         if self._references is None or not new.credentials:
             return new
-        return replace(new, credentials=await self._references.resolve(new.credentials))
+        return replace(new, credentials=await self._references.checked(new.credentials))
 
     def _opened(self, row: System) -> dict[str, str]:
         sealed = row.credentials_sealed
@@ -342,11 +342,10 @@ class Inventory:
                 neighbours.setdefault(other, set()).add(one)
         return {system_id: _reached(system_id, neighbours) for system_id in system_ids}
 
-    async def ref_with_secret(self, session: AsyncSession, *, system_id: UUID) -> tuple[SystemRef, dict[str, str]]:
-        """A system as plug-ins see it, and its decrypted credentials: keep them out of logs and records."""
+    async def ref_with_secret(self, session: AsyncSession, *, system_id: UUID) -> tuple[SystemRef, StoredCredentials]:
+        """A system as plug-ins see it, and its credentials, to be followed after the transaction. Raises NotFound."""
         row = await self._row(session, system_id)
-        secret = self._opened(row)
-        return self._ref(row), await self._references.resolve(secret) if self._references else secret
+        return self._ref(row), StoredCredentials(self._opened(row), self._references)
 
     async def ref(self, session: AsyncSession, *, system_id: UUID) -> SystemRef:
         """A system as plug-ins see it. Raises NotFound."""

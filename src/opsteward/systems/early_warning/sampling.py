@@ -84,8 +84,8 @@ class Sampler:
         if not offered:
             return []
         async with self._db.unit_of_work(tenant_id) as session:
-            target, secret = await self._inventory.ref_with_secret(session, system_id=system_id)
-        at = at or now()
+            target, credentials = await self._inventory.ref_with_secret(session, system_id=system_id)
+        secret, at = await credentials.followed(), at or now()
         outcomes = await run_checks(target, secret, offered, timeout=self._settings.diagnosis_timeout)
         measures = {one.check.slug: one.check.measures for one in offered}
         found = {figure.name: figure for o in outcomes for figure in figures_of(o, measures[o.check])}
