@@ -252,6 +252,7 @@ def retention_of(settings: Settings) -> dict[str, float]:
         "forget_agent_messages": settings.agents.agent_retention,
         "forget_health": settings.systems.health_retention,
         "forget_figures": settings.systems.figures_retention,
+        "forget_syncs": settings.systems.sync_retention,
         "forget_imports": settings.imports.retention,
         "forget_signatures": 0.0,
     }

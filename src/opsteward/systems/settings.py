@@ -31,6 +31,9 @@ class SystemSettings(CheckSettings):
     figures_retention: float = Field(
         default=30 * 86_400.0, gt=0, description="Figures of what can run out are forgotten after this."
     )
+    sync_retention: float = Field(
+        default=90 * 86_400.0, gt=0, description="Syncs are forgotten after this, and can not be undone any more."
+    )
     early_warning_days: float = Field(
         default=14.0, gt=0, le=365, description="What will have run out within so many days is told."
     )
