@@ -58,6 +58,7 @@ evals: setup-dev ## Measure how good grouping and judging are (OPSTEWARD_MEASURI
 	@$(BIN)/python -c 'import drain3, sklearn' 2>/dev/null || \
 		$(BIN)/python -m pip --disable-pip-version-check --quiet install -r evals/requirements.txt
 	@$(BIN)/python -m evals
+	@$(BIN)/python -m evals.early_warning
 
 bench-peers: ## Install what bench.tasks compares with (Celery, Procrastinate, Prefect) into .venv-peers
 	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers

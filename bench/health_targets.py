@@ -1,4 +1,5 @@
-"""Many HTTP targets in one process: `/t/N` answers 200, or 503 after `/fail/N`; `/seen` tells when each was asked."""
+"""Many HTTP targets in one process: `/t/N` answers 200, or 503 after `/fail/N` (until `/mend/N`); one whose name begins
+with `flap` is 4 seconds well and 4 seconds not; `/seen` tells when each was asked."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from collections import defaultdict
 
 seen: dict[str, list[float]] = defaultdict(list)
 failing: set[str] = set()
+FLAP_SECONDS = 4.0
 ANSWER = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
 
 
@@ -20,10 +22,12 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         status, body = b"200 OK", b'{"status": "ok"}'
         if kind == "t":
             seen[name].append(time.time())
-            if name in failing:
+            if name in failing or (name.startswith("flap") and time.time() % (2 * FLAP_SECONDS) >= FLAP_SECONDS):
                 status = b"503 Service Unavailable"
         elif kind == "fail":
-            failing.add(name)
+            failing.update(name.split(","))
+        elif kind == "mend":
+            failing.difference_update(name.split(","))
         elif kind == "seen":
             body = json.dumps(seen).encode()
             seen.clear()

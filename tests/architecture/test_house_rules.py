@@ -43,6 +43,7 @@ BOUNDARIES = {
     "help/parsing/office.py: read_pdf": "what a library makes of a broken file says only that it is broken",
     "systems/health_checks.py: _run_check": "a plug-in's bug is no failure of the system it looks at",
     "systems/heartbeat_watch.py: HeartbeatWatch._judge_alone": "one heartbeat must not end the leader's other duties",
+    "systems/early_warning/sampling.py: Sampler._measure_alone": "one system must not end the round over all",
     "systems/health_monitor.py: Monitor._watch": "the watch over a system must not die of one bad round",
     "tasks/outcome_writer.py: OutcomeWriter._store_batch": "a result that can't be stored fails its task and no other",
     "tasks/durable_tasks.py: DurableTasks._body": "whatever a task raises is its own failure, recorded with its steps",

@@ -174,14 +174,28 @@ async def test_references_are_followed_at_each_use_where_they_may_be(
         "file:{folder}/link",
         "file:{folder}/none",
         "command:cat /etc/passwd",
-        "command:fails",
     ],
 )
 async def test_references_that_may_not_be_followed_are_refused_at_registration(
     tenant: Tenant, api: Api, tmp_path: Path, reference: str
 ) -> None:
     (tmp_path / "link").symlink_to("/etc/passwd")
-    inventory = inventory_of(tenant, secret_folders=[tmp_path], secret_commands={"fails": ["false"]})
+    inventory = inventory_of(tenant, secret_folders=[tmp_path])
     with pytest.raises(Invalid) as refused:
         await registered(tenant, inventory, api, token=reference.replace("{folder}", str(tmp_path)))
+    assert refused.value.problems[0].field == "credentials.token"
+
+
+@pytest.mark.parametrize(
+    ("command", "problem"), [(["false"], "exit status 1"), (["cat", "/dev/zero"], "larger than"), (["/none"], "run")]
+)
+async def test_a_command_is_run_at_each_use_with_no_transaction_open(
+    tenant: Tenant, api: Api, command: list[str], problem: str
+) -> None:
+    inventory = inventory_of(tenant, secret_commands={"asked": command})
+    system_id = await registered(tenant, inventory, api, token="command:asked")
+    async with tenant.instance.services.web.unit_of_work(tenant.id) as session:
+        _, credentials = await inventory.ref_with_secret(session, system_id=system_id)
+    with pytest.raises(Invalid, match=problem) as refused:
+        await credentials.followed()
     assert refused.value.problems[0].field == "credentials.token"

@@ -10,9 +10,10 @@ from uuid import UUID
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 from real_parts import Postgres
 
-from opsteward.core.errors import Conflict, Invalid
+from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.integrations import files, postgresql
 from support.instance import Instance, Tenant
 from support.syncing import Syncing
@@ -173,6 +174,27 @@ async def test_undo_of_a_sync_restores_the_target_exactly(
     assert (again.counts["create"], again.counts["update"]) == (1, 2)
     # whom nobody in the source stands for is an orphan, and not deleted again unasked
     assert ("delete" in again.counts, [one.key for one in await syncing.orphans(mapping)]) == (False, ["u4"])
+
+
+async def test_a_sync_is_forgotten_with_its_changes_once_it_has_ended_long_ago(
+    syncing: Syncing, systems: tuple[UUID, UUID], company: Company
+) -> None:
+    mapping = await syncing.mapping(*systems, DEFINITION)
+    done = await syncing.run(mapping)
+    company.sql("update staff set name = 'by hand' where id = (select min(id) from staff)")
+    waiting = await syncing.plan(mapping)
+    assert waiting.status == "awaiting_approval"
+    forget = sa.text("select opsteward.forget_syncs(now() + interval '1 minute', 7)")
+    rounds = 0
+    while True:
+        async with syncing.db.unit_of_work(syncing.tenant_id) as session:
+            if not await session.scalar(forget):
+                break
+        rounds += 1
+    assert rounds > 2
+    with pytest.raises(NotFound):
+        await syncing.operation(done.id)
+    assert len(await syncing.changes(waiting)) == 1
 
 
 @pytest.mark.parametrize("broken", ["empty", "cut off", "half"])

@@ -68,8 +68,8 @@ class RunContexts:
                 without = ActionContext(via=None, target=None, idempotency_key=str(run.id))
                 yield OpenRun(offered.action, without, params, run)
                 return
-            ref, secret = target
-            async with connected(offered.connector, ref, secret) as via:
+            ref, credentials = target
+            async with connected(offered.connector, ref, await credentials.followed()) as via:
                 context = ActionContext(via=via, target=ref, idempotency_key=str(run.id))
                 yield OpenRun(offered.action, context, params, run)
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.actions.service import ActionService
 from opsteward.actions.types import ENDS, NOTIFYING_ACTIONS, ActionChanged, NewAction, RunStatus, approval_id_of
 from opsteward.agents.types import AgentReported
+from opsteward.app.early_warning_events import event_of_warning
 from opsteward.contracts.check import CheckStatus
 from opsteward.core import feed
 from opsteward.core.bus import Bus
@@ -37,6 +38,7 @@ from opsteward.events.types import (
     PeopleNeeded,
 )
 from opsteward.oncall.service import OnCall
+from opsteward.systems.early_warning.types import RunningOut
 from opsteward.systems.types import HealthChanged, KnownSystem, SystemsChanged
 from opsteward.troubleshooting.service import Sessions
 
@@ -112,6 +114,7 @@ class Subscriptions:
         bus.subscribe(SystemsChanged, self.systems_are_announced)
         bus.subscribe(AgentReported, self.report_becomes_event)
         bus.subscribe(EnrollmentOverdue, self.overdue_becomes_event)
+        bus.subscribe(RunningOut, self.warning_becomes_event)
 
     async def health_becomes_event(self, session: AsyncSession, message: HealthChanged) -> None:
         """A failing system is an event like any other; a recovered one ends what nobody works on."""
@@ -133,6 +136,11 @@ class Subscriptions:
                     key="recovered",
                     recovered=True,
                 )
+
+    async def warning_becomes_event(self, session: AsyncSession, message: RunningOut) -> None:
+        """What will have run out is an event before it is a failure, and ends when its figures say so no more."""
+        await feed.announce(session, kind="system", object_id=str(message.system.id))
+        await self._intake.take(session, events=[event_of_warning(message)], actor=MONITOR)
 
     async def incident_is_worked_on(self, session: AsyncSession, message: IncidentDecided) -> None:
         """What was decided is done through the door; a failing system is looked into at once."""

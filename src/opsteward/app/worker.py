@@ -26,6 +26,7 @@ from opsteward.core.timers import TIMERS
 from opsteward.directory.users.lifecycle import look_after_people
 from opsteward.provisioning.access import AccessDuty
 from opsteward.provisioning.sync.schedule import SyncDuty
+from opsteward.systems.early_warning.sampling import Sampler
 from opsteward.systems.health_monitor import Monitor
 from opsteward.systems.heartbeat_watch import HeartbeatWatch
 from opsteward.tasks.controls import Gate
@@ -94,6 +95,9 @@ class Worker:
         )
         self._witnessing = Witnessing(services.app, services.witnesses, key=services.box.audit_key())
         self._monitor = Monitor(
+            services.app, services.inventory, services.registry, services.bus, services.settings.systems
+        )
+        self._sampler = Sampler(
             services.app, services.inventory, services.registry, services.bus, services.settings.systems
         )
         self._heartbeats = HeartbeatWatch(services.app, services.inventory, services.bus, services.settings.systems)
@@ -188,6 +192,7 @@ class Worker:
         async with asyncio.TaskGroup() as duties:
             duties.create_task(self._monitor.run())
             duties.create_task(self._heartbeats.run())
+            duties.create_task(self._sampler.run())
             duties.create_task(self._seal())
             duties.create_task(self._services.schedules.run(self._services.app))
             duties.create_task(self._services.timers.run(self._services.app))
@@ -246,6 +251,8 @@ def retention_of(settings: Settings) -> dict[str, float]:
         "forget_agent_metrics": settings.agents.agent_retention,
         "forget_agent_messages": settings.agents.agent_retention,
         "forget_health": settings.systems.health_retention,
+        "forget_figures": settings.systems.figures_retention,
+        "forget_syncs": settings.systems.sync_retention,
         "forget_imports": settings.imports.retention,
         "forget_signatures": 0.0,
         "forget_crew_runs": settings.crew.crew_retention,

@@ -139,6 +139,33 @@ def system_uptime(
         show.say(f"{found['availability_percent']} % available; {left:.1f} % of the error budget is left")
 
 
+@app.command("warnings")
+def early_warnings(
+    system: Annotated[str | None, typer.Argument(metavar="[SYSTEM]", help="Its name, or its id.")] = None,
+    limit: Limit = LIMIT,
+    every: All = False,
+    as_json: Json = False,
+) -> None:
+    """What will have run out soon (disk, connections, certificates), by the trend of what was measured."""
+    from opsteward.cli.client import Client
+    from opsteward.cli.listing import show_pages
+    from opsteward.cli.references import id_of
+    from opsteward.client.operations import systems as requests
+
+    show_pages(
+        requests.list_early_warnings,
+        ["system_id", "name", "urgency", "runs_out_at", "soonest_at", "latest_at", "level", "limit", "per_day"],
+        params={"system_id": id_of(Client(), "system", system) if system else None},
+        empty="Nothing will run out soon, as far as is known.",
+        limit=limit,
+        every=every,
+        as_json=as_json,
+        cursor=("after", "id"),
+        page_size=1000,
+        whole=("runs_out_at", "soonest_at", "latest_at"),
+    )
+
+
 @app.command("register")
 def register_system(
     file: Annotated[Path, typer.Argument(help="A JSON file with one system or a list, or NDJSON.")],

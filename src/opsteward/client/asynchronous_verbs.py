@@ -122,6 +122,7 @@ class AsyncVerbs(AsyncTransport):
     plan_maintenance_window = asynchronous(systems.plan_maintenance_window)
     end_maintenance_window = asynchronous(systems.end_maintenance_window)
     system_uptime = asynchronous(systems.system_uptime)
+    list_early_warnings = asynchronous(systems.list_early_warnings)
     get_system_analytics = asynchronous(systems.get_system_analytics)
     register_heartbeat = asynchronous(systems.register_heartbeat)
     list_heartbeats = asynchronous(systems.list_heartbeats)

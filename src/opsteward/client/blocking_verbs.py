@@ -122,6 +122,7 @@ class Verbs(BlockingTransport):
     plan_maintenance_window = blocking(systems.plan_maintenance_window)
     end_maintenance_window = blocking(systems.end_maintenance_window)
     system_uptime = blocking(systems.system_uptime)
+    list_early_warnings = blocking(systems.list_early_warnings)
     get_system_analytics = blocking(systems.get_system_analytics)
     register_heartbeat = blocking(systems.register_heartbeat)
     list_heartbeats = blocking(systems.list_heartbeats)

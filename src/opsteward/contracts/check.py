@@ -75,6 +75,16 @@ class CheckResult:
     seconds: float | None = None
 
 
+@dataclass(frozen=True)
+class Measure:
+    """A figure in a check's evidence that can run out, reached from either side of its limit: `value` and `limit` are
+    names there, a limit also a number. `each`: the list there that holds several, and what names one in it."""
+
+    value: str
+    limit: float | str
+    each: tuple[str, str] | None = None
+
+
 ConnectorT = TypeVar("ConnectorT", bound=Connector[BaseModel])
 
 
@@ -89,6 +99,7 @@ class Check(ABC, Generic[ConnectorT]):
     title: ClassVar[str]
     domain: ClassVar[Domain]
     health: ClassVar[bool] = False
+    measures: ClassVar[Sequence[Measure]] = ()  # kept every few minutes, for the early warning
     timeout: ClassVar[float] = 10.0  # seconds
 
     def fits(self, target: SystemRef) -> bool:

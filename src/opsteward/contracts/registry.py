@@ -126,7 +126,12 @@ class Registry:
         return fitting[0].connector if fitting else None
 
     def checks_for(
-        self, target: SystemRef, *, domain: Domain | None = None, health_only: bool = False
+        self,
+        target: SystemRef,
+        *,
+        domain: Domain | None = None,
+        health_only: bool = False,
+        measuring: bool = False,
     ) -> list[OfferedCheck]:
         """The checks that fit a system, of one domain or all, in the order of registration. What was made for its type
         judges its health alone, unless the system names a health page of its own."""
@@ -145,6 +150,7 @@ class Registry:
             for check in i.checks
             if (domain is None or check.domain == domain)
             and (check.health or not health_only)
+            and (check.measures or not measuring)
             and (not check.health or i in judges)
             and check.fits(target)
         ]

@@ -46,13 +46,13 @@ class ChecksOnDemand:
     async def run(self, tenant_id: UUID, system_id: UUID) -> SystemChecked:
         """A heartbeat, which calls us, is judged by when it last did. Raises NotFound, Invalid."""
         async with self._db.unit_of_work(tenant_id) as session:
-            target, secret = await self._inventory.ref_with_secret(session, system_id=system_id)
+            target, credentials = await self._inventory.ref_with_secret(session, system_id=system_id)
             heartbeat = await heartbeat_outcome(session, target, now())
         if heartbeat is not None:
             outcomes = [heartbeat]
             await self._store(target, outcomes)
         else:
-            outcomes = await self._look(target, secret)
+            outcomes = await self._look(target, await credentials.followed())
         return SystemChecked(system=target, health=health_of(outcomes), outcomes=outcomes)
 
     async def _look(self, target: SystemRef, secret: Mapping[str, str]) -> list[CheckOutcome]:

@@ -191,8 +191,8 @@ class Monitor:
         found = known.get(system_id)
         if found is None:
             async with self._db.unit_of_work(tenant_id) as session:
-                found = await self._inventory.ref_with_secret(session, system_id=system_id)
-            known[system_id] = found
+                target, credentials = await self._inventory.ref_with_secret(session, system_id=system_id)
+            known[system_id] = found = (target, await credentials.followed())
         return found
 
     async def _run(self, target: SystemRef, secret: Mapping[str, str]) -> list[CheckOutcome]:

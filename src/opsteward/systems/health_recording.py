@@ -119,7 +119,7 @@ async def record_look(
     silence = reason or (row.silenced_by if untold and seen not in TROUBLE else None)
     response_time = response_time_of(outcomes)
     values: dict[str, object] = {
-        "checked_at": now(),
+        "checked_at": seen_at,  # of what it was before a slow look ended nobody knows afterwards
         "response_time": response_time,
         "checks_total": System.checks_total + 1,
         "checks_failed": System.checks_failed + int(failed),

@@ -126,3 +126,40 @@ class Heartbeat(Base):
     running_since: Mapped[datetime | None]
     minute: Mapped[datetime]
     pings_in_minute: Mapped[int]
+
+
+class SystemFigure(Base):
+    """One figure of what can run out, at one look."""
+
+    __tablename__ = "system_figures"
+    __table_args__ = (sa.Index("ix_system_figures_at", "at"),)
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    system_id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    value: Mapped[float]
+    limit: Mapped[float]
+
+
+class EarlyWarningRow(Base):
+    """What will have run out soon, and the figures that say so; gone once they do not any more."""
+
+    __tablename__ = "early_warnings"
+
+    id: Mapped[UUID]
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    system_id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    urgency: Mapped[str]
+    since: Mapped[datetime]
+    judged_at: Mapped[datetime]
+    runs_out_at: Mapped[datetime]
+    soonest_at: Mapped[datetime]
+    latest_at: Mapped[datetime]
+    level: Mapped[float]
+    limit: Mapped[float]
+    per_day: Mapped[float]
+    noise: Mapped[float]
+    points: Mapped[int]
+    span: Mapped[float]

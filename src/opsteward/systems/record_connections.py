@@ -59,9 +59,9 @@ class RecordConnections:
             kind = self._registry.records_connector(info.endpoint, info.type)
             if kind is None:
                 raise Invalid.field("system", f"{info.name} holds no records", "name a system of another kind")
-            target, secret = await self._inventory.ref_with_secret(session, system_id=system_id)
-            config = kind.config_for(target, secret)
+            target, credentials = await self._inventory.ref_with_secret(session, system_id=system_id)
             await require_closed(session, system_id=system_id)
+        config = kind.config_for(target, await credentials.followed())
 
         def make() -> Connector[object]:  # type: ignore[type-var] # its configuration is its own
             via = kind(config)

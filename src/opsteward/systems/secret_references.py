@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from opsteward.core.blocking_calls import in_thread
@@ -16,6 +17,9 @@ from opsteward.core.errors import Invalid
 from opsteward.systems.settings import SystemSettings
 
 _LITERAL = "literal:"
+_COMMAND = "command:"
+#: In the place of what a command has not said yet: text, and base64 of enough bytes for any key.
+_SAID_LATER = "A" * 44
 _BYTES_LIMIT = 64 * 1024
 _COMMAND_SECONDS = 10.0
 
@@ -27,6 +31,18 @@ class SecretReferences:
         self._prefix = settings.secret_env_prefix
         self._folders = tuple(settings.secret_folders)
         self._commands = dict(settings.secret_commands)
+
+    async def checked(self, credentials: Mapping[str, str]) -> dict[str, str]:
+        """As `resolve`, inside of a transaction: no command is run, and what it would say is left to its use. Raises
+        Invalid that names the field, never a value."""
+        found = {}
+        for name, value in credentials.items():
+            if value.startswith(_COMMAND):
+                self._command(f"credentials.{name}", value.removeprefix(_COMMAND))
+                found[name] = _SAID_LATER
+            else:
+                found[name] = await self._value(f"credentials.{name}", value)
+        return found
 
     async def resolve(self, credentials: Mapping[str, str]) -> dict[str, str]:
         """The credentials with each reference followed. Raises Invalid that names the field, never a value."""
@@ -68,10 +84,14 @@ class SecretReferences:
         except OSError as error:
             raise Invalid.field(field, f"its file can't be read: {error.strerror}") from None
 
-    async def _from_command(self, field: str, name: str) -> str:
+    def _command(self, field: str, name: str) -> list[str]:
         command = self._commands.get(name)
         if not command:
             raise Invalid.field(field, "names a command that may not be run", "add it to OPSTEWARD_SECRET_COMMANDS")
+        return command
+
+    async def _from_command(self, field: str, name: str) -> str:
+        command = self._command(field, name)
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,
@@ -83,12 +103,13 @@ class SecretReferences:
             raise Invalid.field(field, f"its command can't be run: {error.strerror}") from None
         try:
             async with asyncio.timeout(_COMMAND_SECONDS):
-                found, _ = await process.communicate()
+                found = await _read(process)
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()
             raise Invalid.field(field, f"its command did not end within {_COMMAND_SECONDS:g} s") from None
-        if process.returncode:
+        if process.returncode and len(found) <= _BYTES_LIMIT:
             raise Invalid.field(field, f"its command failed with exit status {process.returncode}")
         return self._text(field, found)
 
@@ -100,3 +121,27 @@ class SecretReferences:
             return content.decode().rstrip("\r\n")
         except UnicodeDecodeError:
             raise Invalid.field(field, "what it refers to is no UTF-8") from None
+
+
+@dataclass(frozen=True, repr=False)
+class StoredCredentials:
+    """Credentials of a system as they were given, read in a transaction."""
+
+    given: Mapping[str, str]
+    references: SecretReferences | None
+
+    async def followed(self) -> dict[str, str]:
+        """With what they refer to, once the transaction is over: a command may take its time. Keep them out of logs and
+        records. Raises Invalid that names the field, never a value."""
+        return await self.references.resolve(self.given) if self.references else dict(self.given)
+
+
+async def _read(process: asyncio.subprocess.Process) -> bytes:
+    """What it says, and no more than a secret may be long; one that says more is ended."""
+    assert process.stdout is not None
+    found = b""
+    while len(found) <= _BYTES_LIMIT and (more := await process.stdout.read(_BYTES_LIMIT + 1)):
+        found += more
+    if len(found) > _BYTES_LIMIT:
+        process.kill()
+    return found

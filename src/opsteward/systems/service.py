@@ -23,7 +23,7 @@ from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import Json
 from opsteward.core.references import called
-from opsteward.systems.models import Heartbeat, System, Window
+from opsteward.systems.models import EarlyWarningRow, Heartbeat, System, SystemFigure, Window
 from opsteward.systems.registration import (
     NewSystem,
     Refusal,
@@ -33,7 +33,7 @@ from opsteward.systems.registration import (
     target_fields,
 )
 from opsteward.systems.rows import columns_of, info_of, row_as_new
-from opsteward.systems.secret_references import SecretReferences
+from opsteward.systems.secret_references import SecretReferences, StoredCredentials
 from opsteward.systems.types import KnownSystem, SystemInfo, SystemsChanged
 from opsteward.telemetry import audit
 
@@ -185,7 +185,7 @@ class Inventory:
         """The system with what its credentials refer to, as its connectors will get it."""
         if self._references is None or not new.credentials:
             return new
-        return replace(new, credentials=await self._references.resolve(new.credentials))
+        return replace(new, credentials=await self._references.checked(new.credentials))
 
     def _opened(self, row: System) -> dict[str, str]:
         sealed = row.credentials_sealed
@@ -320,7 +320,7 @@ class Inventory:
         )
         if found is None:
             raise NotFound("no system of this id")
-        for table in (Window, Heartbeat):
+        for table in (Window, Heartbeat, SystemFigure, EarlyWarningRow):
             await session.execute(sa.delete(table).where(table.tenant_id == tenant_id, table.system_id == system_id))
         await audit.record(session, actor=actor, verb="system.removed", object_type="system", object_id=str(system_id))
         await self._bus.publish(session, SystemsChanged(system_id=system_id, what="removed"))
@@ -343,11 +343,10 @@ class Inventory:
                 neighbours.setdefault(other, set()).add(one)
         return {system_id: _reached(system_id, neighbours) for system_id in system_ids}
 
-    async def ref_with_secret(self, session: AsyncSession, *, system_id: UUID) -> tuple[SystemRef, dict[str, str]]:
-        """A system as plug-ins see it, and its decrypted credentials: keep them out of logs and records."""
+    async def ref_with_secret(self, session: AsyncSession, *, system_id: UUID) -> tuple[SystemRef, StoredCredentials]:
+        """A system as plug-ins see it, and its credentials, to be followed after the transaction. Raises NotFound."""
         row = await self._row(session, system_id)
-        secret = self._opened(row)
-        return self._ref(row), await self._references.resolve(secret) if self._references else secret
+        return self._ref(row), StoredCredentials(self._opened(row), self._references)
 
     async def ref(self, session: AsyncSession, *, system_id: UUID) -> SystemRef:
         """A system as plug-ins see it. Raises NotFound."""

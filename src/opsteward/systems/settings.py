@@ -25,6 +25,18 @@ class SystemSettings(CheckSettings):
     health_retention: float = Field(
         default=90 * 86_400.0, gt=0, description="Systems' health and response times are forgotten after this."
     )
+    figures_every: float = Field(
+        default=300.0, ge=1, description="Seconds between looks at what can run out (disk, connections, certificates)."
+    )
+    figures_retention: float = Field(
+        default=30 * 86_400.0, gt=0, description="Figures of what can run out are forgotten after this."
+    )
+    sync_retention: float = Field(
+        default=90 * 86_400.0, gt=0, description="Syncs are forgotten after this, and can not be undone any more."
+    )
+    early_warning_days: float = Field(
+        default=14.0, gt=0, le=365, description="What will have run out within so many days is told."
+    )
     recovery_passes: int = Field(default=2, ge=1, le=20, description="Passing checks in a row that end an alert.")
     secret_env_prefix: str = Field(
         default="CREDENTIAL_",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -104,18 +104,22 @@ class SessionContext:
         scope = Scope()
         async with self.unit_of_work(case) as session:
             row = await get_row(session, case.session_id)
+            refs = []
             for system_id in row.system_ids:
-                try:
-                    ref = await self.inventory.ref(session, system_id=system_id)
-                except NotFound:  # removed meanwhile
-                    continue
-                try:
-                    scope.seen.append(await self.inventory.ref_with_secret(session, system_id=system_id))
-                except OpsError as error:
-                    scope.unseen[ref.name] = redact_text(error.detail)
-                except (ValueError, OSError) as error:  # what was stored is no longer what was sealed
-                    log.exception("troubleshooting.system.unreadable", system=ref.name, error=type(error).__name__)
-                    scope.unseen[ref.name] = "its credentials can't be read"
+                with suppress(NotFound):  # removed meanwhile
+                    refs.append(await self.inventory.ref(session, system_id=system_id))
+        for ref in refs:
+            try:
+                async with self.unit_of_work(case) as session:
+                    _, credentials = await self.inventory.ref_with_secret(session, system_id=ref.id)
+                scope.seen.append((ref, await credentials.followed()))
+            except NotFound:
+                continue
+            except OpsError as error:
+                scope.unseen[ref.name] = redact_text(error.detail)
+            except (ValueError, OSError) as error:  # what was stored is no longer what was sealed
+                log.exception("troubleshooting.system.unreadable", system=ref.name, error=type(error).__name__)
+                scope.unseen[ref.name] = "its credentials can't be read"
         return scope
 
     async def look(self, case: Case) -> Looked:

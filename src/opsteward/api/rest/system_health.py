@@ -13,6 +13,8 @@ from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Instant, Page, page_of
 from opsteward.api.routes import Routes
 from opsteward.systems import maintenance, uptime
+from opsteward.systems.early_warning.service import warnings
+from opsteward.systems.early_warning.types import EarlyWarning
 from opsteward.systems.maintenance import MaintenanceWindow, NewWindow
 from opsteward.systems.uptime import MAX_DAYS, SystemAnalytics, Uptime
 
@@ -78,6 +80,18 @@ async def system_uptime(
     """Availability day by day, and what is left of the error budget of an objective."""
     await services.inventory.get(session, system_id=system_id)
     return await uptime.uptime_of(session, system_id=system_id, days=days, objective_percent=objective)
+
+
+@router.get("/early-warnings")
+async def list_early_warnings(
+    session: TenantSession,
+    identity: Annotated[Identity, needs("systems.read")],
+    system_id: Annotated[UUID | None, Query(description="of this system")] = None,
+    after: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+) -> Page[EarlyWarning]:
+    """What systems will have used up soon, by the trend of their figures; `after`: `next` of the page before."""
+    return page_of(await warnings(session, system_id=system_id, after=after, limit=limit), limit=limit)
 
 
 @router.get("/analytics/systems")

@@ -116,7 +116,8 @@ async def check_system_access(
 ) -> AccessCheck:
     """Try a system now: what works with its account, and which permission is missing, with what grants it."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
-        target, secret = await services.inventory.ref_with_secret(session, system_id=system_id)
+        target, credentials = await services.inventory.ref_with_secret(session, system_id=system_id)
+    secret = await credentials.followed()
     return await check_access(services.registry, target, secret, timeout=_ACCESS_CHECK_TIMEOUT)
 
 

@@ -118,6 +118,13 @@ def system_uptime(
     return Call("GET", f"/api/v1/systems/{path_id(system_id)}/uptime", params={"days": days, "objective": objective})
 
 
+def list_early_warnings(
+    *, system_id: str | None = None, after: str | None = None, limit: int | None = None
+) -> Call[Page[types.EarlyWarning]]:
+    """What systems will have used up soon, by the trend of their figures; `after`: `next` of the page before."""
+    return Call("GET", "/api/v1/early-warnings", params={"system_id": system_id, "after": after, "limit": limit})
+
+
 def get_system_analytics(*, days: int | None = None) -> Call[types.SystemAnalytics]:
     """Figures of all systems: how many are healthy, how fast they answer, how available they were."""
     return Call("GET", "/api/v1/analytics/systems", params={"days": days})

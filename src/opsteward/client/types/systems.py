@@ -57,6 +57,26 @@ class DeclaredSystems(TypedDict):
     prune: NotRequired[bool]
 
 
+class EarlyWarning(TypedDict):
+    """What will have run out at `runs_out_at`, nine times of ten between `soonest_at` and `latest_at`."""
+
+    id: str
+    system_id: str
+    name: str
+    urgency: Literal["soon", "very_soon"]
+    since: str
+    judged_at: str
+    runs_out_at: str
+    soonest_at: str
+    latest_at: str
+    level: float
+    limit: float
+    per_day: float
+    noise: float
+    points: int
+    span: float
+
+
 class FieldChange(TypedDict):
     """One field as it is and as it is declared; credentials without their values."""
 

@@ -16,6 +16,7 @@ from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
 from opsteward.provisioning.sync.summaries import mappings_of
 from opsteward.provisioning.sync.types import SYNC_CHANGED
+from opsteward.systems.early_warning.service import warnings
 from opsteward.systems.maintenance import NewWindow, end_window, list_windows, plan_window
 from opsteward.systems.service import NewSystem
 from opsteward.systems.summaries import dependents_of
@@ -79,6 +80,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
             "system": system,
             "strip": (await strips(session, [system.id]))[system.id],
             "course": await response_times(session, system.id),
+            "warnings": await warnings(session, system_id=system.id),
             "windows": await list_windows(session, system_id=system.id, limit=_LATELY),
             "health": HEALTH,
             "needs": [(i, names.system(i)) for i in system.depends_on],

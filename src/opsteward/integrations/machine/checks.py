@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, cast
 
-from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain
+from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Measure
 from opsteward.contracts.connector import SystemRef
 from opsteward.core.conditions import parse_condition
 from opsteward.core.errors import BadReply, ConnectorError, Timeout, Unreachable
@@ -29,6 +30,10 @@ class MachineCheck(Check[MachineConnector]):
     title: ClassVar[str] = "Part of this machine"
     domain: ClassVar[Domain] = "network"
     health: ClassVar[bool] = True
+    measures: ClassVar[Sequence[Measure]] = (
+        Measure("used_percent", limit=100.0),
+        Measure("inodes_used_percent", limit=100.0),
+    )
 
     async def run(self, via: MachineConnector, target: SystemRef) -> CheckResult:
         looks = {

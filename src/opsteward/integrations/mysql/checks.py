@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from opsteward.contracts.check import Check, CheckResult, Domain
+from opsteward.contracts.check import Check, CheckResult, Domain, Measure
 from opsteward.contracts.connector import SystemRef
 from opsteward.contracts.thresholds import answer_within, held_against, unusable
 from opsteward.core.errors import ConnectorError
@@ -20,6 +21,7 @@ class ServerCheck(Check[MysqlConnector]):
     title: ClassVar[str] = "Database connection"
     domain: ClassVar[Domain] = "database"
     health: ClassVar[bool] = True
+    measures: ClassVar[Sequence[Measure]] = (Measure("connections", limit="max_connections"),)
 
     async def run(self, via: MysqlConnector, target: SystemRef) -> CheckResult:
         config, began = via.config, time.monotonic()

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import ClassVar, Final, Literal, LiteralString, TypedDict
 
-from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Finding, Severity
+from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Finding, Measure, Severity
 from opsteward.contracts.connector import SystemRef
 from opsteward.core.errors import Unreachable
 from opsteward.core.http_client import failure_kind
@@ -58,6 +58,7 @@ class ConnectionsCheck(Check[PostgresConnector]):
     title: ClassVar[str] = "Connection limits"
     domain: ClassVar[Domain] = "database"
     health: ClassVar[bool] = True
+    measures: ClassVar[Sequence[Measure]] = (Measure("used", limit="slots", each=("limits", "limit")),)
 
     async def run(self, via: PostgresConnector, target: SystemRef) -> CheckResult:
         settings = via.config.settings

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
-from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain
+from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Measure
 from opsteward.contracts.connector import SystemRef
 from opsteward.contracts.thresholds import held_against, told
 from opsteward.core.errors import AuthFailed, ConnectorError
@@ -21,6 +22,7 @@ class ServiceCheck(Check[ServiceConnector]):
     title: ClassVar[str] = "Answer in its own protocol"
     domain: ClassVar[Domain] = "network"
     health: ClassVar[bool] = True
+    measures: ClassVar[Sequence[Measure]] = (Measure("certificate_days", limit=0.0),)
 
     async def run(self, via: ServiceConnector, target: SystemRef) -> CheckResult:
         config = via.config

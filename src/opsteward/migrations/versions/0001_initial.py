@@ -59,6 +59,8 @@ TENANT_TABLES = {
     "systems": (WRITE, ALL),
     "health_minutes": (WRITE, READ),
     "health_days": (WRITE, READ),
+    "system_figures": (REPLACE, REPLACE),
+    "early_warnings": (ALL, REPLACE),
     "maintenance_windows": (READ, REPLACE),
     "heartbeats": (READ, ALL),
     "access_due": (ALL, ALL),

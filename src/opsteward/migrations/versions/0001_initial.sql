@@ -679,6 +679,37 @@ create table opsteward.health_days (
     constraint pk_health_days primary key (tenant_id, system_id, day)
 );
 
+create table opsteward.system_figures (
+    tenant_id uuid not null,
+    system_id uuid not null,
+    name text not null,
+    at timestamptz not null,
+    value double precision not null,
+    "limit" double precision not null,
+    constraint pk_system_figures primary key (tenant_id, system_id, name, at)
+);
+create index ix_system_figures_at on opsteward.system_figures (at);
+
+create table opsteward.early_warnings (
+    id uuid not null,
+    tenant_id uuid not null,
+    system_id uuid not null,
+    name text not null,
+    urgency text not null,
+    since timestamptz not null,
+    judged_at timestamptz not null,
+    runs_out_at timestamptz not null,
+    soonest_at timestamptz not null,
+    latest_at timestamptz not null,
+    level double precision not null,
+    "limit" double precision not null,
+    per_day double precision not null,
+    noise double precision not null,
+    points int not null,
+    span double precision not null,
+    constraint pk_early_warnings primary key (tenant_id, system_id, name)
+);
+
 create table opsteward.maintenance_windows (
     id uuid not null,
     tenant_id uuid not null,

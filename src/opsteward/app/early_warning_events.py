@@ -1,0 +1,49 @@
+"""Early warnings as events: in words, with the figures they come from."""
+
+from __future__ import annotations
+
+from opsteward.events.types import NewEvent
+from opsteward.systems.early_warning.types import EarlyWarning, RunningOut
+from opsteward.systems.types import KnownSystem
+
+
+def event_of_warning(message: RunningOut) -> NewEvent:
+    """The event of a warning that is new, has become urgent, or is over."""
+    warning, system = message.warning, message.system
+    left = (warning.runs_out_at - warning.judged_at).total_seconds()
+    words = f"{system.name}: {warning.name} will reach {warning.limit:g} in about {told_span(left)}"
+    return NewEvent(
+        message=f"{system.name}: {warning.name} does not run out any more" if message.is_over else words,
+        source=system.name,
+        error_type="running_out",
+        context={"component": warning.name, **reasons(warning)},
+        severity="high" if warning.urgency == "very_soon" else "medium",
+        category="system_error",
+        resolved=message.is_over,
+        system=KnownSystem(id=system.id, name=system.name, type=system.type),
+        group_key=f"running_out:{system.id}:{warning.name}",
+    )
+
+
+def reasons(warning: EarlyWarning) -> dict[str, str | float | int]:
+    """The figures that a warning comes from."""
+    return {
+        "figure": warning.name,
+        "now": round(warning.level, 4),
+        "limit": warning.limit,
+        "per_day": round(warning.per_day, 4),
+        "noise": round(warning.noise, 4),
+        "points": warning.points,
+        "over": told_span(warning.span),
+        "runs_out_at": warning.runs_out_at.isoformat(),
+        "soonest_at": warning.soonest_at.isoformat(),
+        "latest_at": warning.latest_at.isoformat(),
+    }
+
+
+def told_span(seconds: float) -> str:
+    """A length of time as people say it."""
+    for size, name in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {name}"
+    return f"{seconds:.0f} seconds"
