@@ -9,6 +9,7 @@ from opsteward.console.pages import (
     applications,
     approvals,
     audit,
+    components,
     enrollments,
     heartbeats,
     imports,
@@ -54,5 +55,6 @@ ROUTES: tuple[Route, ...] = (
     *audit.ROUTES,
     *settings.ROUTES,
     *search.ROUTES,
+    *components.ROUTES,
     *pauses.ROUTES,
 )
