@@ -67,6 +67,7 @@ def say(words: str) -> None:
 def paths_of(population: Population) -> dict[str, str]:
     """Every page by a name: those with an address of their own, and one of each kind of thing."""
     plain = {route.path: route.path for route in ROUTES if route.method == "GET" and "{" not in route.path}
+    del plain["/console/components"]  # in development only
     return {**plain, **population.paths}
 
 

@@ -16,6 +16,9 @@ class ApiSettings(SettingsGroup):
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     public_url: str | None = Field(default=None, description="How browsers reach us; unset: http://host:port.")
+    development: bool = Field(
+        default=False, description="Shows the console's parts, each in all of its states, at /console/components."
+    )
     trusted_proxies: list[IPv4Network | IPv6Network] = Field(
         default_factory=list,
         description="Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed, as JSON.",

@@ -170,6 +170,7 @@ def console_services_of(services: Services, readiness: Callable[[], dict[str, bo
     return ConsoleServices(
         settings=services.settings.groups(),
         public_url=services.settings.api.public_url,
+        development=services.settings.api.development,
         oncall_is_told=bool(services.settings.notify.oncall),
         db=services.web,
         feed=services.feed,

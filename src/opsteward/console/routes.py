@@ -9,6 +9,7 @@ from opsteward.console.pages import (
     applications,
     approvals,
     audit,
+    components,
     enrollments,
     heartbeats,
     imports,
@@ -56,5 +57,6 @@ ROUTES: tuple[Route, ...] = (
     *settings.ROUTES,
     *questions.ROUTES,
     *search.ROUTES,
+    *components.ROUTES,
     *pauses.ROUTES,
 )

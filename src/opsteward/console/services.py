@@ -41,6 +41,8 @@ class ConsoleServices:
 
     settings: Sequence[SettingsGroup]
     public_url: str | None
+    #: Whether the page of the console's own parts is shown.
+    development: bool
     #: Whether an escalation reaches anybody outside the console.
     oncall_is_told: bool
     db: Database
