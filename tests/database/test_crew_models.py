@@ -328,7 +328,6 @@ async def test_each_ceiling_keeps_the_call_from_being_made(
     for old, new in limits.items():
         assert old in text
         text = text.replace(old, new)
-    text = text.replace("seconds: 30", "seconds: 1")
     found, requests = await case.done(
         lambda request, number: finding(), models=models, crew={"agents": {"analyst": text}}
     )
@@ -342,7 +341,7 @@ async def test_fifty_runs_at_once_pass_no_ceiling(case: Case) -> None:
     script: Script = lambda request, number: Reply(calls=finding().calls, delay=0.2)  # noqa: E731
     ceiling = 0.3
     async with scripted_model(script) as server:
-        models = settings(server, model_tenant_day_money=ceiling, model_agent_day_money=100)
+        models = settings(server, model_tenant_day_money=ceiling, model_agent_day_money=100, model_timeout=30.0)
         crew = CrewHarness(case.instance, case.folder, models=models, crew_cache=False)
         taken = [await crew.ask(case.tenant, "crm.add", [n], requires_ai=True) for n in range(50)]
         highest = 0
@@ -350,7 +349,7 @@ async def test_fifty_runs_at_once_pass_no_ceiling(case: Case) -> None:
         while not all(one.done() for one in running):
             reserved, spent, *_ = case.spend().get("tenant", (0, 0, 0, 0))
             highest = max(highest, reserved + spent)
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.1)
         await asyncio.gather(*running)
         views = [await crew.view(case.tenant, one.task_id) for one in taken]
     engines = Counter(one.engine for one in views)
@@ -362,9 +361,7 @@ async def test_fifty_runs_at_once_pass_no_ceiling(case: Case) -> None:
 
 
 async def test_no_more_calls_in_a_minute_than_the_agent_may_make(case: Case) -> None:
-    text = (
-        AGENTS["analyst"].replace("calls_per_minute: 1000", "calls_per_minute: 3").replace("seconds: 30", "seconds: 1")
-    )
+    text = AGENTS["analyst"].replace("calls_per_minute: 1000", "calls_per_minute: 3")
     async with scripted_model(lambda request, number: finding()) as server:
         crew = CrewHarness(
             case.instance, case.folder, models=settings(server), agents={"analyst": text}, crew_cache=False

@@ -189,12 +189,12 @@ def test_where_it_is_allowed_the_better_one_is_found_and_how_probable_it_was_is_
     assert taken[-100:].count(Strategy.SINGLE_AGENT) > 95
 
 
-def history_of_two(better: float = 1.0, count: int = 60) -> list[Outcome]:
+def history_of_two(better: float = 1.0, count: int = 60, present: int = 60) -> list[Outcome]:
     rng, of = random.Random(3), work(ai=True)
     return [
         outcome(strategy, mean * rng.uniform(0.8, 1.2), of=of, row="moderate_with_ai")
-        for _ in range(count)
-        for strategy, mean in ((Strategy.SINGLE_AGENT, 10.0), (Strategy.DIRECT, better))
+        for strategy, mean, n in ((Strategy.SINGLE_AGENT, 10.0, present), (Strategy.DIRECT, better, count))
+        for _ in range(n)
     ]
 
 
@@ -217,6 +217,6 @@ def test_a_surely_better_strategy_is_proposed_with_its_figures() -> None:
     assert propose(found.matrix, again, Weights(second=0.01)) == []
 
 
-@pytest.mark.parametrize(("better", "count"), [(9.99, 60), (1.0, 29), (12.0, 60)])
-def test_what_is_not_sure_or_not_worth_it_is_not_proposed(better: float, count: int) -> None:
-    assert propose(SHIPPED, history_of_two(better, count), Weights(second=0.01)) == []
+@pytest.mark.parametrize(("better", "count", "present"), [(9.99, 60, 60), (1.0, 29, 60), (12.0, 60, 60), (1.0, 60, 9)])
+def test_what_is_not_sure_or_not_worth_it_is_not_proposed(better: float, count: int, present: int) -> None:
+    assert propose(SHIPPED, history_of_two(better, count, present), Weights(second=0.01)) == []

@@ -48,6 +48,11 @@ _PIPELINE = {
     }
 }
 
+_FUNNEL = {
+    "counts": [{"step": "visit", "count": 1000}, {"step": "basket", "count": 220}, {"step": "order", "count": 90}]
+}
+_PAGES = {"pages": [{"path": "index.md", "content": "# Welcome\n\nWe sell good things. They arrive soon."}]}
+
 
 @router.get("/health")
 async def crew_health(services: ServicesDep) -> HealthOut:
@@ -176,6 +181,8 @@ async def test_complex_workflow(
     parts = [
         {"type": "crm.lead_scoring", "parameters": _LEAD},
         {"type": "crm.pipeline_optimization", "parameters": _PIPELINE},
+        {"type": "analytics.funnel", "parameters": _FUNNEL},
+        {"type": "cms.readability", "parameters": _PAGES},
     ]
     request = WorkRequest(
         type=WORKFLOW, parameters={"parts": parts}, description="Test of a complex workflow", multi_domain=True

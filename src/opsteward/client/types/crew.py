@@ -91,10 +91,10 @@ class AnswerOut(TypedDict):
 class CampaignIn(TypedDict):
     """Segments of leads, the aim, how long and how often."""
 
-    lead_segments: list[Json]
+    lead_segments: list[Json] | dict[str, Json]
     campaign_objective: str
-    duration_days: int
-    touchpoint_frequency: str | int
+    duration_days: NotRequired[int | None]
+    touchpoint_frequency: NotRequired[str | float | None]
 
 
 class DecisionOut(TypedDict):

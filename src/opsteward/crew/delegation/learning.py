@@ -1,8 +1,9 @@
-"""What outcomes teach of the strategies: a linear model of what work costs by each, and Thompson sampling over it.
+"""What outcomes teach of the strategies: what work costs by each and how often it fails, and Thompson sampling over it.
 
 The loss of an outcome is its money, its time and its failure in US dollars. For each type of work and strategy a
-Bayesian linear regression (of the volume, the complexity, the need for AI and several domains) says what it will be
-and how sure that is. Where the operator lets strategies be tried out, one is drawn by how probable it is the best.
+Bayesian linear regression says what money and time come to (by the volume, the complexity, the need for AI and several
+domains), and a beta distribution how often it fails; both say how sure that is. Where the operator lets strategies be
+tried out, one is drawn by how probable it is the best.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 _FEATURES = 5
 _PRIOR = 1.0  # how strong the assumption is that nothing is known
-_DRAWS = 200  # for the propensities
+_DRAWS = 100  # for the propensities
+_ASSUMED_FAILURES, _ASSUMED_SUCCESSES = 0.5, 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,11 @@ class Weights:
 
     def loss(self, outcome: Outcome) -> float:
         """What an outcome cost in all."""
-        return outcome.cost + self.second * outcome.seconds + (0.0 if outcome.success else self.failure)
+        return self.spent(outcome) + (0.0 if outcome.success else self.failure)
+
+    def spent(self, outcome: Outcome) -> float:
+        """Its money and its time."""
+        return outcome.cost + self.second * outcome.seconds
 
 
 @dataclass(frozen=True)
@@ -45,12 +51,14 @@ class Drawn:
 
 @dataclass
 class _Arm:
-    """One strategy's regression: `precision` is the inverse of the covariance (but for the noise)."""
+    """One strategy's regression of what is spent (`precision`: the inverse of the covariance, but for the noise), and
+    its failures."""
 
     precision: Any
     moment: Any
     squares: float = 0.0
     count: int = 0
+    failures: int = 0
     solved: tuple[Any, Any] | None = None
 
 
@@ -66,11 +74,12 @@ class Learner:
         import numpy as np
 
         arm, features = self._arm(outcome.work.task_type, outcome.strategy), np.array(_features(outcome.work))
-        loss = self.weights.loss(outcome)
+        spent = self.weights.spent(outcome)
         arm.precision += np.outer(features, features)
-        arm.moment += loss * features
-        arm.squares += loss * loss
+        arm.moment += spent * features
+        arm.squares += spent * spent
         arm.count += 1
+        arm.failures += not outcome.success
         arm.solved = None
 
     def draw(self, work: Work, among: Sequence[Strategy], rng: np.random.Generator) -> Drawn:
@@ -84,19 +93,19 @@ class Learner:
         for number, strategy in enumerate(among):
             means[number], spreads[number] = self._expected(work.task_type, strategy, features, scale)
         draws = means + spreads * rng.standard_normal((_DRAWS + 1, len(among)))
+        failed, done = self._ends(work.task_type, among)
+        draws += self.weights.failure * rng.beta(failed, done, (_DRAWS + 1, len(among)))
         best = draws.argmin(axis=1)
         shares = (np.bincount(best[1:], minlength=len(among)) + 1) / (_DRAWS + len(among))
         propensities = {one: float(share) for one, share in zip(among, shares, strict=True)}
         return Drawn(among[int(best[0])], propensities)
 
-    def expected_loss(self, work: Work, strategy: Strategy) -> float | None:
-        """What it will cost in all, in US dollars; None where it was never tried."""
-        import numpy as np
-
-        arm = self._arms.get((work.task_type, strategy))
-        if arm is None or arm.count == 0:
-            return None
-        return float(self._solved(arm)[0] @ np.array(_features(work)))
+    def _ends(self, task_type: str, among: Sequence[Strategy]) -> tuple[list[float], list[float]]:
+        """Failures and successes of each, with those that are assumed before anything is known."""
+        arms = [self._arms.get((task_type, one)) for one in among]
+        failed = [_ASSUMED_FAILURES + (arm.failures if arm else 0) for arm in arms]
+        done = [_ASSUMED_SUCCESSES + (arm.count - arm.failures if arm else 0) for arm in arms]
+        return failed, done
 
     def _arm(self, task_type: str, strategy: Strategy) -> _Arm:
         import numpy as np

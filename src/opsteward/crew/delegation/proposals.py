@@ -13,8 +13,10 @@ from opsteward.crew.delegation.matrix import ROWS_LIMIT, Matrix, Row
 from opsteward.crew.delegation.types import Outcome
 from opsteward.crew.types import Strategy
 
-ENOUGH = 30  # outcomes of each strategy
+ENOUGH = 30  # outcomes of the strategy that is proposed
+FEWEST = 10  # of the present one: where strategies are tried out, what does badly is soon tried no more
 _SURE = 2.33  # standard errors: one in a hundred is a mistake
+_SURE_OF_FEW = 3.0  # the same where there are fewer than enough
 _WORTH_IT = 0.05  # share of the present loss
 
 
@@ -62,7 +64,7 @@ def propose(matrix: Matrix, outcomes: Iterable[Outcome], weights: Weights) -> li
     found = []
     for (name, task_type), by_strategy in by_cell.items():
         row = next((one for one in matrix.rows if one.name == name), None)
-        if row is None or len(by_strategy.get(row.strategy, ())) < ENOUGH or len(matrix.rows) >= ROWS_LIMIT:
+        if row is None or len(by_strategy.get(row.strategy, ())) < FEWEST or len(matrix.rows) >= ROWS_LIMIT:
             continue
         proposal = _best(matrix, row, task_type, by_strategy, weights)
         if proposal is not None:
@@ -97,7 +99,8 @@ def _best(
 def _surely_less(values: Sequence[float], than: Sequence[float]) -> bool:
     gain = fmean(than) - fmean(values)
     error = math.sqrt(variance(values) / len(values) + variance(than) / len(than))
-    return gain > _SURE * error and gain > _WORTH_IT * abs(fmean(than))
+    sure = _SURE if min(len(values), len(than)) >= ENOUGH else _SURE_OF_FEW
+    return gain > sure * error and gain > _WORTH_IT * abs(fmean(than))
 
 
 def _figures(strategy: Strategy, outcomes: Sequence[Outcome], weights: Weights) -> Figures:

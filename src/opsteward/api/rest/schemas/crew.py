@@ -262,10 +262,10 @@ class SegmentationIn(FreeBody):
 class CampaignIn(FreeBody):
     """Segments of leads, the aim, how long and how often."""
 
-    lead_segments: list[Any]
+    lead_segments: list[Any] | JsonObject
     campaign_objective: str
-    duration_days: Annotated[int, Field(strict=True)]
-    touchpoint_frequency: str | Annotated[int, Field(strict=True)]
+    duration_days: Annotated[int | None, Field(strict=True)] = None
+    touchpoint_frequency: str | Annotated[float, Field(strict=True)] | None = None
 
 
 class PipelineIn(FreeBody):
