@@ -15,6 +15,7 @@ from opsteward.crew.engines.series.seasons import find_season, seasonal_parts
 from opsteward.crew.engines.series.trends import trend_of
 
 _FARTHEST = 5 * 365  # days that a trend is drawn on
+_NEVER = 10.0 * _FARTHEST
 _DRAWS = 2000
 _SEED = 23
 _FEW = 14  # days, below which nothing sure can be said
@@ -104,15 +105,14 @@ def _trend(values: Floats) -> tuple[float, tuple[float, float], float, str]:
 
 
 def _days_to(height: float, starts: Floats, slopes: Floats) -> Floats:
-    """Until each drawn line is there; infinite for those that never are."""
+    """Until each drawn line is there; _NEVER for those that never are."""
     apart = height - starts
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        days = np.where(slopes > 0, apart / np.where(slopes > 0, slopes, 1.0), np.inf)
-    return np.asarray(np.where(apart <= 0, 0.0, np.maximum(days, 0.0)))
+    steep = np.maximum(np.maximum(slopes, apart / _NEVER), 1e-300)
+    return np.asarray(np.where(apart <= 0, 0.0, np.clip(apart, 0.0, None) / steep))
 
 
 def _day(last: date, days: float) -> date | None:
-    return last + timedelta(days=math.ceil(days)) if math.isfinite(days) and days <= _FARTHEST else None
+    return last + timedelta(days=math.ceil(days)) if days <= _FARTHEST else None
 
 
 def _level(
