@@ -22,6 +22,7 @@ from types import UnionType
 from typing import Any, get_args
 
 import generate_client
+import generate_work
 
 PAGES = Path(__file__).parent / "reference"
 PACKAGE = Path(__file__).parents[1] / "src" / "opsteward"
@@ -369,6 +370,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "routes": routes,
     "cli": cli,
     "severity": severity,
+    "work-types": generate_work.work_types,
     "decisions": decisions,
     "finding-types": finding_types,
     "lab-faults": lab_faults,

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from opsteward.crew.types import TaskType
 
-DOMAINS = ("crm", "ecommerce", "analytics", "billing", "cms", "integrations")
+DOMAINS = ("crm", "ecommerce", "analytics", "billing", "cms", "integrations", "operations")
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
 from importlib import import_module
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -62,6 +62,14 @@ def today() -> date:
     return now().date()
 
 
+def _plain(value: Any) -> str | bool | int | float | None:
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int | float):
+        return value if abs(value) <= MAX_VALUE else None  # not a number is not below it either
+    return str(value)[:2000]
+
+
 class Parameters(BaseModel):
     """What a call says. A name that the type does not know is refused, so that a slip is no silent default."""
 
@@ -72,12 +80,12 @@ class Row(BaseModel):
     """One row of the data. Further fields are kept: some engines learn from them, and all name those they leave out."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    MAX_FIELDS: ClassVar[int] = 200
 
     @property
-    def others(self) -> dict[str, Any]:
-        """The fields that the type does not know."""
-        return self.model_extra or {}
+    def others(self) -> dict[str, str | bool | int | float | None]:
+        """The fields that the type does not know, as far as they are plain values; without lists and objects."""
+        extra = self.model_extra or {}
+        return {name: _plain(value) for name, value in extra.items() if not isinstance(value, list | dict)}
 
 
 class DataUsed(BaseModel):

@@ -9,14 +9,16 @@ from typing import ClassVar, LiteralString
 from pydantic import BaseModel
 
 from opsteward.contracts.connector import Capability, Connector, ProbeReport, SystemRef
+from opsteward.contracts.lookups import Looked, StatementSource
 from opsteward.contracts.records import Batch, Change, ChangeResult, Cursor, Record, RecordTarget, ResourceInfo
 from opsteward.core.errors import AuthFailed
 from opsteward.integrations.postgresql.client import PostgresClient, Shape
 from opsteward.integrations.postgresql.config import PostgresConfig, config_from
+from opsteward.integrations.postgresql.lookups import select
 from opsteward.integrations.postgresql.table_records import TableRecords
 
 
-class PostgresConnector(Connector[PostgresConfig], RecordTarget):
+class PostgresConnector(Connector[PostgresConfig], RecordTarget, StatementSource):
     """One session as long as the connector is open, opened with the first statement."""
 
     config_model: ClassVar[type[BaseModel]] = PostgresConfig
@@ -35,6 +37,9 @@ class PostgresConnector(Connector[PostgresConfig], RecordTarget):
     ) -> list[Shape]:
         """The rows of one read-only statement, each made by `shape` of its columns. Raises ConnectorError."""
         return await self._client.rows(query, params, shape=shape)
+
+    async def select(self, statement: str, values: Mapping[str, object], *, max_rows: int, seconds: float) -> Looked:
+        return await select(self._client, statement, values, max_rows=max_rows, seconds=seconds)
 
     async def change_members(
         self, *, given: Sequence[str] = (), taken: Sequence[str] = (), made: Sequence[str] = ()

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from opsteward.contracts.attribute_paths import put_into, value_at
 from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
 from opsteward.contracts.distinct_records import DistinctRecords
+from opsteward.contracts.lookups import ListSource, Looked
 from opsteward.contracts.record_values import instant, same_values
 from opsteward.contracts.records import (
     MAX_BATCH,
@@ -33,6 +34,7 @@ from opsteward.core.http_client import REGISTERED_SYSTEMS
 from opsteward.core.http_client.json_calls import JsonCalls, JsonReply
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.integrations.rest.config import Call, RestConfig, RestResource, config_from
+from opsteward.integrations.rest.lookups import list_items
 from opsteward.integrations.rest.paging import at_way, pages_of
 
 #: What changed shortly before a read is asked for again with the next: the API's clock may be behind ours.
@@ -41,7 +43,7 @@ _NO = frozenset({"0", "no", "false", "f", "n", "off", "disabled", "inactive"})
 _SEEN = (404, 409, 410, 412)
 
 
-class RestConnector(Connector[RestConfig], RecordTarget):
+class RestConnector(Connector[RestConfig], RecordTarget, ListSource):
     """Records by the id that the API gives them."""
 
     config_model: ClassVar[type[BaseModel]] = RestConfig
@@ -72,6 +74,9 @@ class RestConnector(Connector[RestConfig], RecordTarget):
 
     async def close(self) -> None:
         return None
+
+    async def list_items(self, declared: Mapping[str, object], *, max_rows: int, seconds: float) -> Looked:
+        return await list_items(self._calls, declared, max_rows=max_rows, seconds=seconds)
 
     async def resources(self) -> Sequence[ResourceInfo]:
         return [

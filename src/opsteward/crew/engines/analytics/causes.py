@@ -18,6 +18,7 @@ from opsteward.crew.engines.arrays import Floats, Ints, np
 _MAX_DEPTH = 3  # dimensions of a cause
 _MAX_SLICES = 60_000
 _PRICE = 8.0  # beside what so many slices find by chance
+_TINY = 1e-12
 _FEW = 12.0  # cells
 _RATES = 0.01  # of a cell's square, from which its noise is one of rates
 _MIDDLE = 0.455  # the median of a squared normal deviate
@@ -63,7 +64,7 @@ def find_causes(expected: Floats, observed: Floats, places: Ints, most: int) -> 
         variances, of_rates = _variances(base, seen, places, free, signed)
         if of_rates:
             # Noise of rates is even in logarithms only: twice as much is no more than half as much.
-            logs = np.log(np.maximum(seen / base, math.exp(-5)))
+            logs = np.log(np.maximum(seen / np.maximum(base, _TINY), math.exp(-5)))
             base, seen, variances = np.ones(len(base)), logs, _variances(logs * 0, logs, places, free, True)[0]
         weights = np.where(free, 1 / variances, 0.0)
         cross, square, cells = weights * base * seen, weights * base**2, free.astype(float)

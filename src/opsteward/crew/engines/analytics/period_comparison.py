@@ -89,7 +89,8 @@ def _cells(parameters: PeriodComparison, notes: list[str]) -> _Cells:
     values: list[list[Cell]] = [[] for _ in names]
     sums: dict[tuple[int, ...], list[float]] = {}
     for row, side in rows:
-        key = tuple(_place(row.others.get(name), known[number], values[number]) for number, name in enumerate(names))
+        others = row.others
+        key = tuple(_place(others.get(name), known[number], values[number]) for number, name in enumerate(names))
         cell = sums.setdefault(key, [0.0] * 4)
         cell[side] += row.value
         cell[2 + side] += row.per or 0.0
@@ -117,15 +118,16 @@ def _periods(rows: Sequence[PeriodRow]) -> str:
 
 
 def _dimensions(rows: Sequence[PeriodRow], parameters: PeriodComparison, notes: list[str]) -> list[str]:
-    there = list(dict.fromkeys(name for row in rows for name in row.others))
+    others = [row.others for row in rows]
+    there = list(dict.fromkeys(name for one in others for name in one))
     if parameters.dimensions:
         if unknown := [name for name in parameters.dimensions if name not in there]:
             raise Invalid.field("dimensions", f"no row has {unknown[0]!r}", f"rows have {', '.join(there[:20])}")
         return list(dict.fromkeys(parameters.dimensions))
     kept = []
     for name in there:
-        found = {str(row.others.get(name)) for row in rows}
-        numeric = all(isinstance(row.others.get(name), float) for row in rows)
+        found = {str(one.get(name)) for one in others}
+        numeric = all(isinstance(one.get(name), float) for one in others)
         if numeric or len(found) > max(_MAX_VALUES, 2) or (len(found) > 20 and len(found) > 0.9 * len(rows)):
             notes.append(f"{name} is no dimension: {len(found)} values")
         elif len(found) > 1:
@@ -135,13 +137,14 @@ def _dimensions(rows: Sequence[PeriodRow], parameters: PeriodComparison, notes: 
     return kept[:8]
 
 
-def _place(value: object, known: dict[str, int], values: list[Cell]) -> int:
+def _place(value: Cell, known: dict[str, int], values: list[Cell]) -> int:
+    """The place of a value among those of its dimension; beyond _MAX_VALUES all are one."""
+    if str(value) not in known and len(known) >= _MAX_VALUES:
+        value = _LEFT_OUT
     key = str(value)
     if key not in known:
-        if len(known) >= _MAX_VALUES:
-            return _place(_LEFT_OUT, known, values) if _LEFT_OUT in known else 0
         known[key] = len(values)
-        values.append(value if isinstance(value, str | bool | int | float) or value is None else key[:200])
+        values.append(value)
     return known[key]
 
 

@@ -217,8 +217,8 @@ def _fields(lead: Lead) -> dict[str, Any]:
 
 
 def _name(lead: Lead, number: int) -> str:
-    identity = lead.others.get("lead_id") or lead.others.get("id") or lead.email or lead.company
-    return str(identity)[:200] if identity else f"lead {number}"
+    told = (lead.others.get("lead_id"), lead.others.get("id"), lead.email, lead.company)
+    return str(next((one for one in told if one not in (None, "")), f"lead {number}"))[:200]
 
 
 def _saturating(half: float, what: str) -> Callable[[Any, ScoringCriteria], tuple[float, str]]:

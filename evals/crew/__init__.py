@@ -1,0 +1,1 @@
+"""How true the crew's engines are: `python -m evals.crew`."""

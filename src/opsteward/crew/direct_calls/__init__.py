@@ -1,0 +1,1 @@
+"""Direct calls: named queries and calls on registered systems, declared in files, read-only."""

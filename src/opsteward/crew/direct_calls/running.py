@@ -1,0 +1,156 @@
+"""Runs direct calls, and puts their rows into the parameters of work that names them."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from typing import Any, cast
+from urllib.parse import quote
+from uuid import UUID
+
+from opsteward.contracts.connector import Connector
+from opsteward.contracts.lookups import ListSource, Looked, StatementSource
+from opsteward.contracts.registry import Registry
+from opsteward.core.db import Database
+from opsteward.core.errors import ConnectorError, Invalid, LimitExceeded, NotFound
+from opsteward.core.json_types import Json, JsonObject
+from opsteward.crew.direct_calls.types import CallRows, DirectCall
+from opsteward.crew.direct_calls.values import typed_values
+from opsteward.systems.circuit import note_failure, note_success, require_closed
+from opsteward.systems.service import Inventory
+
+_CALLS_IN_ONE_WORK = 10
+_PLACE = re.compile(r"\{([^{}]*)\}")
+_NOWHERE = "\x00"
+
+
+class DirectCalls:
+    """The calls of the installation, run on the systems of who asks."""
+
+    def __init__(self, calls: Mapping[str, DirectCall], db: Database, inventory: Inventory, registry: Registry) -> None:
+        self.calls = dict(calls)
+        self._db, self._inventory, self._registry = db, inventory, registry
+
+    async def run(
+        self, tenant_id: UUID, name: str, values: Mapping[str, object], *, prefix: str = "values"
+    ) -> CallRows:
+        """The rows of one call. Raises NotFound for an unknown call or system, Invalid naming values (with `prefix`),
+        and ConnectorError."""
+        call = self.calls.get(name)
+        if call is None:
+            known = ", ".join(sorted(self.calls)[:20]) or "none are declared"
+            raise NotFound(f"there is no direct call {name!r:.80}", remedy=f"the calls: {known}")
+        typed = typed_values(call, values, prefix=prefix)
+        via, system_id = await self._open(tenant_id, call)
+        began = time.monotonic()
+        failure: ConnectorError | None = None
+        try:
+            found = await _looked(via, call, typed)
+        except ConnectorError as error:
+            failure = error
+            raise
+        finally:
+            await via.close()
+            async with self._db.unit_of_work(tenant_id) as session:
+                if failure is not None and failure.retryable:
+                    await note_failure(session, system_id=system_id, error=failure)
+                elif failure is None:
+                    await note_success(session, system_id=system_id)
+        return CallRows(call=name, system=call.system, rows=found.rows, cut=found.cut, seconds=time.monotonic() - began)
+
+    async def filled(self, tenant_id: UUID, parameters: JsonObject) -> tuple[JsonObject, list[CallRows]]:
+        """Parameters in which each `{"call": <name>, "values": {...}}` is replaced by the rows of that call, and what
+        was read. Raises as `run` does; Invalid too where a call gives more rows than it may, for work on a part of
+        the data would not say so."""
+        read: list[CallRows] = []
+
+        async def fill(value: Json, at: str) -> Json:
+            if isinstance(value, dict):
+                if "call" in value and set(value) <= {"call", "values"}:
+                    return cast(Json, await self._rows(tenant_id, value, at, read))
+                return {key: await fill(one, f"{at}.{key}") for key, one in value.items()}
+            return value
+
+        return {key: await fill(one, key) for key, one in parameters.items()}, read
+
+    async def _rows(self, tenant_id: UUID, said: JsonObject, at: str, read: list[CallRows]) -> list[JsonObject]:
+        name, values = said.get("call"), said.get("values", {})
+        if not isinstance(name, str) or not isinstance(values, dict):
+            raise Invalid.field(at, "is no direct call", 'send {"call": "<name>", "values": {...}}')
+        if len(read) >= _CALLS_IN_ONE_WORK:
+            raise LimitExceeded(f"more than {_CALLS_IN_ONE_WORK} direct calls in one piece of work")
+        found = await self.run(tenant_id, name, values, prefix=f"{at}.values")
+        if found.cut:
+            raise Invalid.field(
+                at, f"{name} gives more than {self.calls[name].max_rows} rows", "narrow it, or raise its `rows`"
+            )
+        read.append(found)
+        return found.rows
+
+    async def _open(self, tenant_id: UUID, call: DirectCall) -> tuple[Connector[Any], UUID]:
+        wanted: type = StatementSource if call.statement else ListSource
+        async with self._db.unit_of_work(tenant_id) as session:
+            info = await self._inventory.find(session, name=call.system)
+            if info is None:
+                raise NotFound(f"there is no system {call.system!r:.80}", remedy=f"register it, or change {call.file}")
+            if not info.enabled:
+                raise Invalid.field("system", f"{info.name} is disabled", "enable it first")
+            fitting = [
+                kind for kind in self._registry.connectors_for(info.endpoint, info.type) if issubclass(kind, wanted)
+            ]
+            if not fitting:
+                does = "answers no SQL here" if call.statement else "gives no lists here"
+                raise Invalid.field("system", f"{info.name} {does}", f"change the system of {call.name} in {call.file}")
+            target, secret = await self._inventory.ref_with_secret(session, system_id=info.id)
+            config = fitting[0].config_for(target, secret)
+            await require_closed(session, system_id=info.id)
+        via = fitting[0](config)
+        via.own_server = target.own_server
+        return via, info.id
+
+
+async def _looked(via: Connector[Any], call: DirectCall, values: Mapping[str, object]) -> Looked:
+    if isinstance(via, StatementSource):
+        return await via.select(call.statement, values, max_rows=call.max_rows, seconds=call.seconds)
+    assert isinstance(via, ListSource)
+    return await via.list_items(_put(call.declared, values), max_rows=call.max_rows, seconds=call.seconds)
+
+
+def _put(declared: Mapping[str, object], values: Mapping[str, object]) -> dict[str, object]:
+    """Path and query with the values in their places; in a path they can't lead elsewhere."""
+    made = dict(declared)
+    made["path"] = _filled(str(declared["path"]), {name: _in_path(_said(one)) for name, one in values.items()})
+    query = declared.get("query")
+    if _NOWHERE in str(made["path"]):
+        raise Invalid.field("values", "a value in the path is empty, '.' or '..'", "send the name of one thing")
+    if isinstance(query, dict):
+        told = {name: _said(one) for name, one in values.items()}
+        made["query"] = {
+            key: _filled(str(text), told) for key, text in query.items() if not _is_empty(str(text), values)
+        }
+    return made
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    # In one go: what a value holds is no place for another one.
+    return _PLACE.sub(lambda match: values.get(match[1], match[0]), text)
+
+
+def _is_empty(text: str, values: Mapping[str, object]) -> bool:
+    """A parameter whose value is null is not sent."""
+    return text.startswith("{") and text.endswith("}") and text[1:-1] in values and values[text[1:-1]] is None
+
+
+def _in_path(text: str) -> str:
+    if text.strip(".") == "" and len(text) < 3:  # nothing, or one that leads upwards
+        return _NOWHERE
+    return quote(text, safe="")
+
+
+def _said(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ",".join(str(one) for one in value)
+    return value.isoformat() if hasattr(value, "isoformat") else "" if value is None else str(value)
