@@ -19,13 +19,13 @@ from opsteward.integrations.postgresql.connector import PostgresConnector
 
 ACTIONS: dict[str, AnyAction] = {action.slug: action for action in INTEGRATION.actions}
 LIMITS: dict[str, Any] = {
-    "dead_rows": 100, "least_changes": 100, "slot_retained_bytes": 1, "watch_seconds": 0.0, "lock_seconds": 0.05,
+    "dead_rows": 100, "least_changes": 100, "slot_retained_bytes": 1, "watch_seconds": 0.0, "lock_seconds": 0.001,
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with new_server(initdb=("--wal-segsize=1",)) as one:
+    with new_server() as one:
         one.configure({"fsync": "off", "wal_level": "logical", "autovacuum": "off"})
         one.start()
         one.run(ROLES + ";\ncreate role owner_of_all login;\ngrant owner_of_all to boss;\nselect 1")
