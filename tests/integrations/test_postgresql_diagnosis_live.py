@@ -19,6 +19,7 @@ from real_parts import eventually, free_port
 
 from opsteward.contracts.check import CheckStatus
 from opsteward.integrations.postgresql.backend_sessions import TERMINATE
+from opsteward.integrations.postgresql.diagnosis.catalogue import RULES
 
 SOON: dict[str, Any] = {
     "application_share": 0.05, "busy_share": 0.05, "failed_transaction_seconds": 0.001, "idle_pool_sessions": 1,
