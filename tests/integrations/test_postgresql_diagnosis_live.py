@@ -18,8 +18,9 @@ from diagnosed_server import ROLES, Server, new_server
 from real_parts import eventually, free_port
 
 from opsteward.contracts.check import CheckStatus
+from opsteward.events.standing_orders.document import FINDING_TYPES
 from opsteward.integrations.postgresql.backend_sessions import TERMINATE
-from opsteward.integrations.postgresql.diagnosis.catalogue import RULES
+from opsteward.integrations.postgresql.diagnosis.catalogue import RULES, catalogue
 
 SOON: dict[str, Any] = {
     "application_share": 0.05, "busy_share": 0.05, "failed_transaction_seconds": 0.001, "idle_pool_sessions": 1,
@@ -408,6 +409,10 @@ async def test_statements_are_judged_and_another_major_version_is_read_whole() -
         shipped = await server.diagnose(role="postgres")
         assert shipped.findings == []
         assert {why.split(":")[0] for why in shipped.result.unseen} <= {"unused_index"}
+
+
+def test_standing_orders_may_name_every_finding() -> None:
+    assert {entry.id for entry in catalogue() if entry.subject != "connecting"} <= FINDING_TYPES
 
 
 def test_every_rule_is_tried_on_a_server() -> None:
