@@ -201,6 +201,39 @@ def checks() -> str:
     return _table(("check", "domain", "health", "at most", "endpoints", "says"), sorted(rows))
 
 
+def postgresql_diagnosis() -> str:
+    """Every check of the PostgreSQL diagnoser, by subject."""
+    from opsteward.integrations.postgresql.diagnosis.catalogue import catalogue
+
+    entries = catalogue()
+    parts = []
+    for subject in dict.fromkeys(entry.subject for entry in entries):
+        rows = [
+            (
+                f"`{one.id}`",
+                one.finds,
+                one.severity.value,
+                one.cause,
+                ", ".join(f"`{action}`" for action in one.remedy) or "none",
+                one.advice,
+            )
+            for one in entries
+            if one.subject == subject
+        ]
+        head = ("check", "finds", "severity", "cause", "remedy", "what to do")
+        parts.append(f"### {subject.capitalize()}\n\n{_table(head, rows)}")
+    return f"{len(entries)} checks.\n\n" + "\n".join(parts)
+
+
+def postgresql_limits() -> str:
+    """From where on the rules of the PostgreSQL diagnoser speak."""
+    from opsteward.integrations.postgresql.diagnosis_limits import DiagnosisLimits
+
+    fields = DiagnosisLimits.model_fields.items()
+    rows = [(f"`{name}`", "none" if name == "ignore" else f"`{field.default:_}`") for name, field in fields]
+    return _table(("limit", "default"), rows)
+
+
 def system_settings() -> str:
     """What may stand in the `settings` of a registered system."""
     from opsteward.integrations.postgresql.config import PostgresSettings
@@ -218,7 +251,8 @@ def system_settings() -> str:
     for kind, model in models:
         for name, field in model.model_fields.items():
             value = '"200-399"' if name == "expect_status" else field.default
-            rows.append((kind, f"`{name}`", "all processes" if value is None else f"`{value}`"))
+            shown = "see its page" if name == "diagnosis" else "all processes" if value is None else f"`{value}`"
+            rows.append((kind, f"`{name}`", shown))
     return _table(("system", "setting", "default"), rows)
 
 
@@ -365,6 +399,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "errors": errors,
     "actions": actions,
     "checks": checks,
+    "postgresql-diagnosis": postgresql_diagnosis,
+    "postgresql-limits": postgresql_limits,
     "system-settings": system_settings,
     "roles": roles,
     "routes": routes,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -118,18 +120,30 @@ class Told:
         return "; ".join(told for told in self.result.unseen if told.startswith(f"{rule}: "))
 
 
+@functools.cache
+def _fresh_files(programs: Path, account: Account | None) -> Path:
+    """The files of a new server, made once for a run; its log comes in files of 1 MB."""
+    folder = Path(tempfile.mkdtemp(prefix="owfresh", dir="/tmp"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder.chmod(0o755)
+    give_to(folder, account)
+    words = ("-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--wal-segsize=1")
+    done = run_as((programs / "initdb", "-D", str(folder / "data"), *words), account, folder)
+    assert done.returncode == 0, done.told
+    return folder / "data"
+
+
 @contextmanager
-def new_server(programs: Path | None = None, *, initdb: tuple[str, ...] = ()) -> Iterator[Server]:
-    """A server's files, made and not started; stopped and removed at the end."""
+def new_server(programs: Path | None = None) -> Iterator[Server]:
+    """A server's files, not started; stopped and removed at the end. `programs`: of the wheel unless they are given."""
     folder = Path(tempfile.mkdtemp(prefix="owdiag", dir="/tmp"))
     account = server_account()
     folder.chmod(0o755)
     give_to(folder, account)
     server = Server(folder=folder, programs=programs or usable_programs(folder, account), account=account)
     try:
-        server.program(
-            "initdb", "-D", str(server.data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", *initdb
-        )
+        copied = run_as(("cp", "-a", _fresh_files(server.programs, account), folder), account, folder)
+        assert copied.returncode == 0, copied.told
         yield server
     finally:
         server.stop("immediate")

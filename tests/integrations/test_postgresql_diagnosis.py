@@ -218,7 +218,7 @@ IN_THE_MUSEUM = {
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """With a table whose page was damaged while the server was down."""
-    with new_server(initdb=("--wal-segsize=1",)) as one:
+    with new_server() as one:
         one.configure(STARTED_WITH)
         one.start()
         one.run(ROLES)

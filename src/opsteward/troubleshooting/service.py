@@ -155,13 +155,16 @@ class Sessions:
         session: AsyncSession,
         *,
         incident_id: UUID | None = None,
+        system_id: UUID | None = None,
         before: UUID | None = None,
         limit: int = 50,
     ) -> list[SessionView]:
-        """Newest first; `before` is the last id of the previous page."""
+        """Newest first; `before` is the last id of the previous page, `system_id` one that was looked at."""
         query = sa.select(Session).where(Session.tenant_id == tenant_of(session))
         if incident_id is not None:
             query = query.where(Session.incident_id == incident_id)
+        if system_id is not None:
+            query = query.where(Session.system_ids.contains([system_id]))
         if before is not None:
             query = query.where(Session.id < before)
         return [view_of(row) for row in await session.scalars(query.order_by(Session.id.desc()).limit(limit))]

@@ -72,6 +72,8 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
     names = await Names.read(session, services.inventory, [system.id, *system.depends_on])
     runs = await services.action_service.list_runs(session, limit=200) if me.may("actions.read") else []
     of_it = [RunRow.of(run, names) for run in runs if run.system_id == system.id][:_LATELY]
+    may_see = me.may("troubleshooting.read")
+    looked = await services.sessions.page(session, system_id=system.id, limit=1) if may_see else []
     return Page(
         template="system.html",
         title=system.name,
@@ -86,6 +88,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
             "needs": [(i, names.system(i)) for i in system.depends_on],
             "needed_by": list(needed_by.items()),
             "runs": of_it,
+            "looked": looked[0] if looked else None,
             "syncs": await mapping_rows(session, services.inventory, await mappings_of(session, system_id=system.id)),
             "may_write": me.may("systems.write"),
             "may_run": me.may("troubleshooting.run"),

@@ -18,6 +18,7 @@ from opsteward.contracts.check import Severity
 from opsteward.core.errors import Invalid
 from opsteward.events.classification import Category
 from opsteward.events.standing_orders import file_format as form
+from opsteward.events.standing_orders.database_findings import DATABASE_FINDINGS
 from opsteward.events.standing_orders.faulty_orders import faulty_order, whole_text
 from opsteward.events.standing_orders.file_format import suggestion
 from opsteward.events.standing_orders.finding_types import WEB_AND_HOST_FINDINGS
@@ -34,6 +35,7 @@ from opsteward.events.standing_orders.types import (
 
 FINDING_TYPES = frozenset(
     {
+        *DATABASE_FINDINGS,
         "lock_chain",
         "connection_leak",
         "connection_saturation",

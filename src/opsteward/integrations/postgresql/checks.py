@@ -37,6 +37,8 @@ class ConnectCheck(Check[PostgresConnector]):
     health: ClassVar[bool] = True
 
     async def run(self, via: PostgresConnector, target: SystemRef) -> CheckResult:
+        from opsteward.integrations.postgresql.diagnosis.connecting import explain
+
         started = time.monotonic()
         try:
             rows = await via.rows(
@@ -46,8 +48,12 @@ class ConnectCheck(Check[PostgresConnector]):
             kind = failure_kind(exc)
             if kind == "policy":  # we may not look there: that says nothing about the system
                 raise
+            reason = explain(exc)
             evidence = {
                 "kind": kind,
+                "reason": reason.id,
+                "cause": reason.cause,
+                "advice": reason.advice,
                 "detail": exc.detail,
                 "database": via.config.dbname,
                 "role": via.config.username,
@@ -55,7 +61,7 @@ class ConnectCheck(Check[PostgresConnector]):
             finding = Finding(
                 type="database_unreachable",
                 severity=Severity.HIGH,
-                title="The database refuses our sign-in" if kind == "auth" else "The database can't be used",
+                title=reason.finds,
                 description=exc.detail,
                 component=via.config.dbname,
                 evidence=evidence,

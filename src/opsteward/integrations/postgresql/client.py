@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, LiteralString, TypeVar
+from typing import TYPE_CHECKING, Final, LiteralString, TypeVar
 
 from opsteward.contracts.connector import OwnServer
 from opsteward.core.errors import AuthFailed, BadReply, ConnectorError, Timeout
@@ -26,9 +26,16 @@ if TYPE_CHECKING:
     from psycopg.abc import Buffer
     from psycopg.adapt import Loader
     from psycopg.rows import DictRow
+    from psycopg.sql import SQL, Composed
 
 Shape = TypeVar("Shape")
 STATEMENT_TIMEOUT = 4.0  # seconds
+_MAY_WRITE: Final[LiteralString] = """
+    select set_config('default_transaction_read_only', 'off', false),
+        set_config('statement_timeout', %(statement)s, false), set_config('lock_timeout', %(lock)s, false)"""
+_MAY_READ: Final[LiteralString] = """
+    select set_config('default_transaction_read_only', 'on', false),
+        set_config('statement_timeout', %(statement)s, false), set_config('lock_timeout', '0', false)"""
 _GRACE = 1.0  # seconds that the server gets to report its own timeout before we give up on it
 
 # libpq gives no SQLSTATE for a refused connection, only the server's words (in English, else `refused`).
@@ -98,6 +105,23 @@ class PostgresClient:
             if own is not None and await refuse_own(connection, own):
                 raise refused("the endpoint leads to Opsteward's own server", "register another system")
             yield connection
+
+    async def execute(self, statement: SQL | Composed, *, seconds: float, lock_seconds: float) -> None:
+        """One statement that changes something, outside of a transaction, but never on our own server.
+
+        It is cut off after `seconds`, and after `lock_seconds` in a queue of locks; 0: no limit there.
+        """
+        bounds = {"statement": f"{int(seconds * 1000)}ms", "lock": f"{int(lock_seconds * 1000)}ms"}
+        async with self.session(limit=seconds + _GRACE) as connection:
+            own = self._own_server()
+            if own is not None and await refuse_own(connection, own):
+                raise refused("the endpoint leads to Opsteward's own server", "register another system")
+            await connection.execute(_MAY_WRITE, bounds)
+            try:
+                await connection.execute(statement)
+            finally:
+                if not connection.closed:
+                    await connection.execute(_MAY_READ, {"statement": f"{int(STATEMENT_TIMEOUT * 1000)}ms"})
 
     @asynccontextmanager
     async def session(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import ClassVar, LiteralString
+from typing import TYPE_CHECKING, ClassVar, LiteralString
 
 from pydantic import BaseModel
 
@@ -16,6 +16,9 @@ from opsteward.integrations.postgresql.client import PostgresClient, Shape
 from opsteward.integrations.postgresql.config import PostgresConfig, config_from
 from opsteward.integrations.postgresql.lookups import select
 from opsteward.integrations.postgresql.table_records import TableRecords
+
+if TYPE_CHECKING:
+    from psycopg.sql import SQL, Composed
 
 
 class PostgresConnector(Connector[PostgresConfig], RecordTarget, StatementSource):
@@ -40,6 +43,10 @@ class PostgresConnector(Connector[PostgresConfig], RecordTarget, StatementSource
 
     async def select(self, statement: str, values: Mapping[str, object], *, max_rows: int, seconds: float) -> Looked:
         return await select(self._client, statement, values, max_rows=max_rows, seconds=seconds)
+
+    async def execute(self, statement: SQL | Composed, *, seconds: float, lock_seconds: float = 3.0) -> None:
+        """One statement that changes something, outside of a transaction. Raises ConnectorError."""
+        await self._client.execute(statement, seconds=seconds, lock_seconds=lock_seconds)
 
     async def change_members(
         self, *, given: Sequence[str] = (), taken: Sequence[str] = (), made: Sequence[str] = ()

@@ -20,6 +20,7 @@ HISTORIES: Final = Reading(
     sql="""
     with found as (
         select c.oid, format('%I.%I', n.nspname, c.relname) as quoted, lower(c.relname) as relname,
+            format('%I', n.nspname) as schema,
             array(select a.attname::text from pg_attribute a where a.attrelid = c.oid and a.attnum > 0
                   and not a.attisdropped) as columns
         from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -45,7 +46,7 @@ HISTORIES: Final = Reading(
          'select ''head'' as what, version_num::text as which, null::text as at, null::float8 as seconds
           from {quoted}')
     )
-    select k.tool, f.quoted, k.sql from found f join known k using (relname) where k.needs <@ f.columns""",
+    select k.tool, f.quoted, f.schema, k.sql from found f join known k using (relname) where k.needs <@ f.columns""",
 )
 MIGRATIONS: Final = Reading(name="migrations", sql="", of=HISTORIES)
 CONSTRAINTS: Final = Reading(

@@ -37,7 +37,7 @@ TEMP_FILES: Final = Reading(
 STATEMENTS_AT: Final = Reading(
     name="statements_extension",
     sql="""
-    select format('%I', n.nspname) as quoted, e.extversion as version,
+    select format('%I', n.nspname) as quoted, format('%I', n.nspname) as schema, e.extversion as version,
         current_setting('shared_preload_libraries', true) like '%pg_stat_statements%' as loaded
     from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'pg_stat_statements'""",
 )

@@ -232,7 +232,9 @@ def _standby_disconnected(seen: Snapshot) -> Iterator[Fault | Unseen]:
 def _standby_replay_paused(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(STANDBY):
         if row["paused"]:
-            yield Fault(component="standby", says="replay is paused: readers see old data", values=dict(row))
+            says = "replay is paused: readers see old data"
+            fix = ProposedFix(action=RESUME_REPLAY, params={"reason": says}, reason=says)
+            yield Fault(component="standby", says=says, values=dict(row), fixes=[fix])
 
 
 @RULES.rule(

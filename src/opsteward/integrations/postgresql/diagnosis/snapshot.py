@@ -57,7 +57,7 @@ class Reading:
     on: str = "both"  # or primary, standby
     samples: bool = False
     #: Read once for each row of that one, of which `quoted` takes the place of {quoted}: a name that the server has
-    #: quoted itself. A row with `unread` stands for what could not be read, and says why.
+    #: quoted itself, in its `schema`. A row with `unread` stands for what could not be read, and says why.
     of: Reading | None = None
 
 
@@ -182,8 +182,11 @@ async def _of_each(via: PostgresConnector, shot: Snapshot, reading: Reading) -> 
         try:
             found = await via.rows(statement, shape=dict[str, Any])
         except (AuthFailed, BadReply) as error:
-            right = f"GRANT SELECT ON {parent['quoted']} TO {shot.facts['role']};"
-            rows.append({**parent, "unread": f"needs {right}" if isinstance(error, AuthFailed) else error.detail})
+            right = (
+                f"USAGE ON SCHEMA {parent['schema']}" if "schema" in error.detail else f"SELECT ON {parent['quoted']}"
+            )
+            needs = f"needs GRANT {right} TO {shot.facts['role']};"
+            rows.append({**parent, "unread": needs if isinstance(error, AuthFailed) else error.detail})
         else:
             rows.extend({**parent, **row} for row in found)
     return rows

@@ -49,7 +49,9 @@ def _sequence_near_end(seen: Snapshot) -> Iterator[Fault | Unseen]:
         if row["cycle"] or used < seen.limits.sequence_share:
             continue
         says = f"{row['name']} has used {used:.1%} of its numbers"
-        roomy = row["column_type"] in (None, "bigint", "numeric") and row["type"] != "bigint" and row["step"] > 0
+        # a smaller end than the type's own is somebody's wish
+        small = row["type"] != "bigint" and row["max_value"] == _LARGEST.get(row["type"])
+        roomy = small and row["column_type"] in (None, "bigint", "numeric")
         fix = {"sequence": row["name"], "oid": row["oid"], "reason": says}
         yield Fault(
             component=f"sequence {row['name']}",
