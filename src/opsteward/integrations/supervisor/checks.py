@@ -22,6 +22,7 @@ from opsteward.integrations.supervisor.connector import SupervisorConnector
 
 RESTART = "supervisor.restart_process"
 _MOVING = frozenset({"STARTING", "STOPPING"})
+_SOON = 15  # seconds; what ends so soon after its start does so at the next one too
 _SECOND_LOOK = 0.2  # seconds; a debugger or a shell may hold a process for an instant
 
 
@@ -81,6 +82,10 @@ async def _judge(via: SupervisorConnector, info: ProcessInfo) -> Finding | None:
         # In BACKOFF supervisord is still trying by itself.
         sure = 0.7 if info.statename == "BACKOFF" else 0.95
         return await _finding(via, info, "process_crash_loop", words, confidence=sure)
+    lived = info.stop - info.start
+    if info.exitstatus > 0 and 0 <= lived <= _SOON:
+        words = f"{info.name} ended {lived} s after its start with exit status {info.exitstatus}"
+        return await _finding(via, info, "process_crash_loop", words, confidence=0.9)
     words = f"{info.name} is down ({info.statename}, {info.spawnerr or f'exit status {info.exitstatus}'})"
     return await _finding(via, info, "process_down", words, confidence=0.95)
 
