@@ -80,7 +80,7 @@ def _shop(facts: LabFacts) -> list[NewSystem]:
             "criticality": "critical",
             "depends_on": ["shop-database", "shop-processes"],
             "credentials": {},
-            "settings": {"repairs": dict.fromkeys(_OF_RELEASE, "roll-back")},
+            "settings": {"response_time_seconds": 1.0, "repairs": dict.fromkeys(_OF_RELEASE, "roll-back")},
         },
     ]
 
