@@ -48,15 +48,13 @@ class _Change:
 def likely_causes(recording: Recording) -> list[Suspect]:
     """The suspects, the likeliest first; none where the complaint itself shows no change."""
     target, metric, statistic = recording.target
-    changes = {
-        node: _compared(recording.before, recording.now, (node, metric, statistic))
-        for node in _reached(recording.calls, target)
-    }
+    reached = _reached(recording.calls, target)
+    changes = {node: _compared(recording.before, recording.now, (node, metric, statistic)) for node in reached}
     complaint = changes.get(target)
     if complaint is None or not complaint.noticed:
         return []
     suspects = []
-    for node, path in _reached(recording.calls, target).items():
+    for node, path in reached.items():
         change = changes[node]
         called = recording.calls.get(node, ())
         accounted = max((c.worse for each in called if (c := changes.get(each)) and c.noticed), default=0.0)
