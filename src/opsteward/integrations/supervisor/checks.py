@@ -40,7 +40,8 @@ class ProcessesCheck(Check[SupervisorConnector]):
         watched = [p for p in known if wanted is None or p.name in wanted or _short(p.name) in wanted]
         names = {p.name for p in watched} | {_short(p.name) for p in watched}
         missing = [name for name in wanted or [] if name not in names]
-        findings = [finding for p in watched if (finding := await _judge(via, p)) is not None]
+        judged = await asyncio.gather(*(_judge(via, p) for p in watched))
+        findings = [finding for finding in judged if finding is not None]
         findings += [_missing(name) for name in missing]
         evidence = {"processes": {p.name: p.statename for p in watched[:200]}, "missing": missing[:200]}
         if not findings:
