@@ -354,8 +354,28 @@ def lab_faults() -> str:
     """What can be broken in the lab."""
     from opsteward.lab.faults import FAULTS
 
-    rows = [(f"`{name}`", t.system or "none", t.component or "none", t.description) for name, t in FAULTS.items()]
-    return _table(("fault", "system", "part", "what is really wrong"), rows)
+    rows = [(f"`{name}`", k.area, k.system or "none", k.component or "", k.description) for name, k in FAULTS.items()]
+    return _table(("fault", "area", "system", "part", "what is really wrong"), rows)
+
+
+def lab_score() -> str:
+    """The last run of `opsteward lab score` that was kept."""
+    import json
+
+    kept = Path(__file__).parents[1] / "evals" / "lab_score.json"
+    if not kept.exists():
+        return "No run was kept.\n"
+    run = json.loads(kept.read_text(encoding="utf-8"))
+    names = list(run["figures"])
+    rows = [(name.replace("_", " "), str(run["figures"][name]), str(run["held_out"][name])) for name in names]
+    by_kind = [tuple(str(value) for value in row.values()) for row in run["by_kind"]]
+    return "\n".join(
+        (
+            f"On {run['machine']}.\n",
+            _table(("figure", "all kinds", "held out"), rows),
+            _table(tuple(run["by_kind"][0]), by_kind),
+        )
+    )
 
 
 def changes() -> str:
@@ -410,6 +430,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "decisions": decisions,
     "finding-types": finding_types,
     "lab-faults": lab_faults,
+    "lab-score": lab_score,
     "changes": changes,
     "commands": commands,
 }

@@ -28,7 +28,7 @@ from opsteward.cli.client import Client
 from opsteward.cli.shop import register_shop
 from opsteward.cli.show import plain
 from opsteward.client.operations import actions, events
-from opsteward.lab.lab import Lab
+from opsteward.lab.lab import DEFAULT_RATE, Lab
 from opsteward.lab.repairs import commands
 from opsteward.lab.scoring import SETTLED_AFTER, WINDOW, Recovery, first_order, recovered
 
@@ -247,6 +247,7 @@ def running(
     console: Console,
     *,
     whole: bool = False,
+    rate: float = DEFAULT_RATE,
     check_interval: float = _CHECK_INTERVAL,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[Client, Lab]]:
@@ -259,7 +260,7 @@ def running(
         "OPSTEWARD_LOG_FORMAT": "json",
         "OPSTEWARD_QUEUE_POLL_INTERVAL": "0.25",  # somebody is watching
     }
-    lab = Lab(base / "lab", whole=whole)
+    lab = Lab(base / "lab", rate=rate, whole=whole)
     if whole:
         environment["OPSTEWARD_REPAIR_COMMANDS"] = json.dumps(commands(lab.folder))
     environment |= settings or {}

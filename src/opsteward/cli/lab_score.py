@@ -6,6 +6,7 @@ compares what their sessions say with the ground truth, which nobody else reads.
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections import defaultdict
@@ -286,4 +287,11 @@ def by_kind(rounds: Sequence[Round]) -> list[dict[str, Any]]:
 def as_data(rounds: Sequence[Round]) -> dict[str, Any]:
     """Everything, for JSON: all figures, those of the kinds that were held out, and each round."""
     held = [each for each in rounds if each.held_out]
-    return {"figures": figures(rounds), "held_out": figures(held), "rounds": [asdict(each) for each in rounds]}
+    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    return {
+        "machine": f"{os.cpu_count()} processors, shared with other work (load average at the end {load})",
+        "figures": figures(rounds),
+        "held_out": figures(held),
+        "by_kind": by_kind(rounds),
+        "rounds": [asdict(each) for each in rounds],
+    }

@@ -16,6 +16,7 @@ from opsteward.cli.lab_score import INTERVAL, Round, Scorer, as_data, by_kind, c
 from opsteward.core.errors import Invalid
 from opsteward.lab.faults import FAULTS
 
+_RATE = 10.0  # orders a second
 #: One kind must not shade the next: what a system remembers of its last failure is set to nothing.
 _SETTINGS = {"OPSTEWARD_RECOVERY_SECONDS": "0", "OPSTEWARD_RECOVERY_PASSES": "1", "OPSTEWARD_FREEZE_SECONDS": "1"}
 
@@ -31,7 +32,10 @@ def run_score(
     base.chmod(0o711)
     played: list[Round] = []
     try:
-        with running(base, console, whole=True, check_interval=INTERVAL, settings=_SETTINGS) as (client, lab):
+        with running(base, console, whole=True, rate=_RATE, check_interval=INTERVAL, settings=_SETTINGS) as (
+            client,
+            lab,
+        ):
             kinds = chosen(lab, names, held_out=held_out)
             console.print(f"{len(kinds)} kinds, {rounds} round(s), seed {seed}, checks every {INTERVAL:g} s")
             for each in play_all(Scorer(client, lab), kinds, rounds=rounds, seed=seed):

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from opsteward.client.types import SessionView
 
 _LOOK_EVERY = 0.3  # seconds
+_CHANGES_SHOWN = 5
 
 
 def troubleshoot(
@@ -42,8 +43,12 @@ def _show(found: SessionView) -> None:
 
     show.say(f"Asked for by {told(found.get('requester')) or 'nobody'}")
     show.table(found["phases"], ["name", "round", "seconds", "summary"], empty="The session has not begun yet.")
-    if found["issues"]:
-        show.table(found["issues"], ["severity", "type", "system", "title", "confidence"], empty="")
+    if found["causes"]:
+        titles = {cause["issue"]: f"{cause['title']} ({cause['system']})" for cause in found["causes"]}
+        rows = [{**cause, "follows_from": titles.get(cause["follows_from"], "")} for cause in found["causes"]]
+        show.table(rows, ["probability", "type", "system", "title", "follows_from"], empty="")
+    for change in found["changes"][:_CHANGES_SHOWN]:
+        show.say(f"Changed just before: {show.plain(change['what'])}, {change['object']}, by {change['who']}")
     if found["status"] == "ended":
         show.say(f"{found['outcome']}: {show.plain(found['summary'])}. Health {found['health_score']} of 100.")
     else:

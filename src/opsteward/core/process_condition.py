@@ -10,17 +10,32 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from opsteward.core.json_types import JsonObject
 
-_LOOKS, _BETWEEN = 4, 0.3  # of connections that nobody accepts, in seconds
+if TYPE_CHECKING:
+    import psutil
+
+HANG_SECONDS = 4.0  # for which connections wait and none is accepted
+_BETWEEN = 0.3  # seconds between looks at what waits
+_REMEMBERED = 30.0  # seconds
 #: Of one processor. What waits for ever takes nothing; what runs in a circle takes what a busy machine leaves it.
 _SPINS_FROM = 0.08
 _LISTENING = "0A"
 _FULL_FROM = 0.9  # of the files that it may open
 
 How = Literal["", "deadlocked", "spinning"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Hanging:
+    waiting: int
+    seen_at: float
+
+
+#: By pid and start of a process.
+_hanging: dict[tuple[int, float], _Hanging] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +67,10 @@ class Condition:
         }
 
 
-def condition_of(pid: int) -> Condition | None:
-    """Blocking, a second at most; None for a process that is gone or not ours to see."""
+def condition_of(pid: int, *, hang_seconds: float = HANG_SECONDS) -> Condition | None:
+    """Blocking, for `hang_seconds` where connections wait and none is accepted, else at once; None for a process that
+    is gone or not ours to see. What serves one request after the other accepts nothing meanwhile: only who does so for
+    that long hangs."""
     import psutil
 
     try:
@@ -67,32 +84,48 @@ def condition_of(pid: int) -> Condition | None:
             limit = soft if soft > 0 else None
         except (psutil.Error, OSError):  # another user's process tells no more
             pass
-        waiting = _unaccepted(pid)
-        if not waiting:
-            return Condition(open_files=open_files, open_files_limit=limit, memory_bytes=memory)
-        began, before = time.monotonic(), _cpu(process)
-        stuck = True
-        for _ in range(_LOOKS - 1):
-            time.sleep(_BETWEEN)
-            now = _unaccepted(pid)
-            stuck = stuck and now >= waiting
-            waiting = now
-        share = (_cpu(process) - before) / (time.monotonic() - began)
+        waiting, how, share = _accepting(process, hang_seconds)
     except (psutil.Error, OSError):
         return None
-    how: How = "" if not stuck or not waiting else "spinning" if share >= _SPINS_FROM else "deadlocked"
     return Condition(
         hung=how,
         unaccepted=waiting,
         open_files=open_files,
         open_files_limit=limit,
         memory_bytes=memory,
-        cpu_share=round(share, 2),
+        cpu_share=share,
     )
 
 
-def _cpu(process: object) -> float:
-    times = process.cpu_times()  # type: ignore[attr-defined]
+def _accepting(process: psutil.Process, hang_seconds: float) -> tuple[int, How, float | None]:
+    """The connections that wait, how it hangs, and its share of a processor meanwhile."""
+    import psutil
+
+    key = (process.pid, process.create_time())
+    waiting = _unaccepted(process.pid)
+    began, before = time.monotonic(), _cpu(process)
+    known = _hanging.pop(key, None)
+    if known and waiting >= known.waiting and began - known.seen_at < _REMEMBERED:
+        # it was found hanging a moment ago, and has not accepted one since
+        hang_seconds = _BETWEEN
+    looks = busy = 0
+    while waiting:
+        time.sleep(_BETWEEN)
+        looks += 1
+        busy += process.status() == psutil.STATUS_RUNNING  # it may wait for a processor, too
+        now, elapsed = _unaccepted(process.pid), time.monotonic() - began
+        if now < waiting:
+            return now, "", None
+        waiting = now
+        if elapsed >= hang_seconds:
+            share = round((_cpu(process) - before) / elapsed, 2)
+            _hanging[key] = _Hanging(waiting=waiting, seen_at=time.monotonic())
+            return waiting, "spinning" if share >= _SPINS_FROM or busy > looks / 2 else "deadlocked", share
+    return 0, "", None
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
     return float(times.user + times.system)
 
 

@@ -63,6 +63,11 @@ def look_at_tls(address: str, port: int, name: str, *, authority: str, timeout: 
             return replace(seen, problem="old_protocol", detail=f"it speaks only {seen.protocol} ({reason})")
         spoken = "not_spoken" if _answers_in_plain(error) else "refused"
         return TlsSeen(problem=spoken, detail=reason)  # type: ignore[arg-type]
+    except TimeoutError:
+        # many plain servers wait for more of what they take for a request
+        if _speaks_plain_http(address, port, name, timeout):
+            return TlsSeen(problem="not_spoken", detail="it speaks HTTP without TLS")
+        raise
     except (ConnectionResetError, BrokenPipeError):
         return TlsSeen(problem="refused", detail="it closed the connection in the middle of the handshake")
 
@@ -72,6 +77,15 @@ _OF_PLAIN_ANSWERS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_
 
 def _answers_in_plain(error: ssl.SSLError) -> bool:
     return (error.reason or "") in _OF_PLAIN_ANSWERS
+
+
+def _speaks_plain_http(address: str, port: int, name: str, timeout: float) -> bool:
+    try:
+        with _connected(address, port, timeout / 2) as plain:
+            plain.sendall(f"HEAD / HTTP/1.0\r\nHost: {name}\r\n\r\n".encode("ascii", "replace"))
+            return plain.recv(5) == b"HTTP/"
+    except OSError:
+        return False
 
 
 def _connected(address: str, port: int, timeout: float) -> socket.socket:

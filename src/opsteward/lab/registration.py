@@ -80,7 +80,7 @@ def _shop(facts: LabFacts) -> list[NewSystem]:
             "criticality": "critical",
             "depends_on": ["shop-database", "shop-processes"],
             "credentials": {},
-            "settings": {},
+            "settings": {"response_time_seconds": 1.0, "repairs": dict.fromkeys(_OF_RELEASE, "roll-back")},
         },
     ]
 
@@ -142,7 +142,7 @@ def _further(facts: LabFacts, folder: LabFolder) -> list[NewSystem]:
 
 
 _OF_RELEASE = (
-    "asset_missing", "error_page", "http_error", "redirect_loop", "http_slow", "default_page", "blank_page",
+    "asset_missing", "error_page", "http_error", "redirect_loop", "page_slow", "default_page", "blank_page",
     "mixed_content",
 )  # fmt: skip
 _OF_CERTIFICATE = (

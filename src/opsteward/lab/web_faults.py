@@ -9,11 +9,13 @@ from opsteward.lab.fault_kind import Kind, Make, Site, Truth
 from opsteward.lab.gateway import USUAL, set_way
 from opsteward.lab.releases import FAULTY, deploy
 
-_PAGE = "shop-page"
+_PAGE, _SHOP = "shop-page", "shop-web"
 
 
-def _of_page(name: str, cause: str, description: str, make: Make, *, area: str = "web", **more: Any) -> Kind:
-    truth = Truth(system=_PAGE, component="", cause=cause)
+def _of_page(
+    name: str, cause: str, description: str, make: Make, *, area: str = "web", system: str = _PAGE, **more: Any
+) -> Kind:
+    truth = Truth(system=system, component="", cause=cause)
     return Kind(name=name, area=area, description=description, cause_it=make, truths=(truth,), **more)
 
 
@@ -21,7 +23,9 @@ def _release(name: str, cause: str, description: str, **more: Any) -> Kind:
     def make(site: Site) -> None:
         deploy(site.folder, site=FAULTY[name])
 
-    return _of_page(name, cause, description, make, **more)
+    # over plain HTTP it is the same release, but for what only a secure page does wrong
+    system = _PAGE if name == "mixed_content" else _SHOP
+    return _of_page(name, cause, description, make, system=system, **more)
 
 
 def _certificate(name: str, cause: str, description: str, *, held_out: bool = False, **how: Any) -> Kind:
@@ -43,7 +47,7 @@ WEB_FAULTS = (
     _release("error_page_ok", "error_page", "the page shows an error, with status 200"),
     _release("page_error", "http_error", "the code of the page that was deployed raises an error"),
     _release("redirect_loop", "redirect_loop", "the page leads to itself, for ever"),
-    _release("page_slow", "http_slow", "the page that was deployed takes nearly two seconds", held_out=True),
+    _release("page_slow", "page_slow", "the page that was deployed takes nearly two seconds", held_out=True),
     _release("default_page", "default_page", "the page of a server that nobody has configured is shown", held_out=True),
     _release("blank_page", "blank_page", "the page is empty, with status 200"),
     _release("mixed_content", "mixed_content", "the secure page loads its script over plain HTTP", held_out=True),

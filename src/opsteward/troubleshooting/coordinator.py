@@ -113,12 +113,16 @@ class Coordinator:
             if row.status == "ended":
                 return str(row.outcome)
             over = outcome in ("resolved", "healthy")
-            issues = [Issue.model_validate(each) for each in row.issues]
-            causes = [Cause.model_validate(each) for each in row.causes]
-            summary = _summary(outcome, in_words(issues, causes), row.tried, row.choice.get("held_back", []))
+            known = [Issue.model_validate(each) for each in row.issues]
+            gone, issues = {issue.id for issue in known if issue.mended}, [issue for issue in known if not issue.mended]
+            left = {issue.id for issue in issues}
+            # the last one is proven by what is healthy now
+            helped = [attempt for attempt in row.tried if attempt is row.tried[-1] or attempt["issue"] in gone]
+            causes = [cause for cause in map(Cause.model_validate, row.causes) if cause.issue in left]
+            summary = _summary(outcome, in_words(issues, causes), row.tried, helped, row.choice.get("held_back", []))
             if not over and (unseen := row.choice.get("unseen")):
                 summary += f". Could not look at {unseen_in_words(unseen)}"
-            row.resolutions = [_resolution(outcome, row.tried).model_dump(mode="json")] if row.tried else []
+            row.resolutions = [_resolution(outcome, row.tried, helped).model_dump(mode="json")] if row.tried else []
             row.health_score = 100 if over else row.health_score
             write_phase(row, "report", round_number=0, summary=summary, started=started, ended=time.time())
             await finish(session, row, outcome=outcome, success=over, summary=summary)
@@ -157,10 +161,13 @@ class Coordinator:
         )
 
 
-def _summary(outcome: str, found: str, tried: Sequence[Attempt], held_back: Sequence[str]) -> str:
+def _summary(
+    outcome: str, found: str, tried: Sequence[Attempt], helped: Sequence[Attempt], held_back: Sequence[str]
+) -> str:
     attempts = attempts_in_words(tried)
     if outcome == "resolved":
-        return f"repaired by {tried[-1]['action']} on {tried[-1]['system']} and proven healthy"
+        fixes = " and ".join(dict.fromkeys(f"{t['action']} on {t['system']}" for t in helped))
+        return f"repaired by {fixes} and proven healthy"
     if outcome == "stopped":
         return f"stopped: the incident was resolved meanwhile. Tried: {attempts or 'nothing'}"
     if outcome == "healthy" and tried:
@@ -172,7 +179,7 @@ def _summary(outcome: str, found: str, tried: Sequence[Attempt], held_back: Sequ
     return f"{found}. Tried: {attempts or 'nothing, because no standing order covers it'}"
 
 
-def _resolution(outcome: str, tried: Sequence[Attempt]) -> ResolutionReport:
+def _resolution(outcome: str, tried: Sequence[Attempt], helped: Sequence[Attempt]) -> ResolutionReport:
     return ResolutionReport(
         bot_name="coordinator",
         bot_type="resolution",
@@ -188,6 +195,6 @@ def _resolution(outcome: str, tried: Sequence[Attempt]) -> ResolutionReport:
             )
             for t in tried
         ],
-        issues_resolved=[t["issue"] for t in tried[-1:]] if outcome == "resolved" else [],
+        issues_resolved=[t["issue"] for t in helped] if outcome == "resolved" else [],
         overall_success=outcome == "resolved",
     )

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.actions.types import HELPED
 from opsteward.contracts.check import Domain
 from opsteward.contracts.connector import SystemRef
 from opsteward.core.clock import iso
@@ -23,11 +24,20 @@ from opsteward.troubleshooting.models import Session
 from opsteward.troubleshooting.recent_changes import recent_changes
 from opsteward.troubleshooting.service import get_row, write_phase
 from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext, unseen_in_words
-from opsteward.troubleshooting.types import DiagnosticReport, Pace, SystemFacts
+from opsteward.troubleshooting.types import DiagnosticReport, Issue, Pace, SystemFacts
 
 DOMAINS: tuple[Domain, ...] = ("web", "database", "network")
 _HYPOTHESES_LIMIT = 100
 _VERSION_WITHIN = 0.5  # seconds; a system that does not tell its version now will be looked at all the same
+
+
+def mended(row: Session, found: Sequence[Issue]) -> list[Issue]:
+    """The issues of earlier rounds that a fix of this session has taken away."""
+    done = {status.value for status in HELPED}
+    treated = {attempt["issue"] for attempt in row.tried if attempt["status"] in done}
+    still = {issue.id for issue in found}
+    known = [Issue.model_validate(each) for each in row.issues]
+    return [issue.model_copy(update={"mended": True}) for issue in known if issue.id in treated - still]
 
 
 class Diagnosis:
@@ -112,10 +122,12 @@ class Diagnosis:
             causes = causes_of(found, around)
             issues = in_order(found, causes)
             words = in_words(issues, causes)
+            kept = mended(row, issues)
             started = min(float(str(report["started"])) for report in row.diagnostics)
             write_phase(row, "diagnose", round_number=number, summary=words, started=started, ended=time.time())
-            row.issues = [i.model_dump(mode="json") for i in issues]
-            row.causes = [c.model_dump(mode="json") for c in causes]
+            row.issues = [i.model_dump(mode="json") for i in (*kept, *issues)]
+            before = {str(cause["issue"]): cause for cause in row.causes}
+            row.causes = [before[i.id] for i in kept if i.id in before] + [c.model_dump(mode="json") for c in causes]
             row.hypotheses = [
                 h.model_dump(mode="json") for h in hypotheses_of(issues, causes, reports, around)[:_HYPOTHESES_LIMIT]
             ]

@@ -44,7 +44,11 @@ class Repair:
             row = await get_row(session, case.session_id)
             symptoms = {cause.issue for cause in map(Cause.model_validate, row.causes) if is_symptom(cause)}
             # to mend what follows from something else mends nothing
-            issues = [Issue.model_validate(item) for item in row.issues if item["id"] not in symptoms]
+            issues = [
+                Issue.model_validate(item)
+                for item in row.issues
+                if item["id"] not in symptoms and not item.get("mended")
+            ]
             choice, proposals, held_back = await self._covered_fix(session, issues, row.tried)
             tried = bool(row.tried)
             attempts = attempts_in_words(row.tried)

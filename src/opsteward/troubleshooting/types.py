@@ -71,7 +71,8 @@ class Fix(Shape):
 
 
 class Issue(Shape):
-    """One thing that is wrong, with its proof. `cause_rank` 0 is a root cause, higher is more of a symptom."""
+    """One thing that is wrong, with its proof. `cause_rank` 0 is a root cause, higher is more of a symptom. `mended`:
+    it was found in an earlier round, and a fix of this session took it away."""
 
     id: str
     type: str
@@ -87,6 +88,7 @@ class Issue(Shape):
     system: str
     system_type: str
     fixes: list[Fix]
+    mended: bool = False
 
 
 class Claim(Shape):

@@ -15,6 +15,8 @@ from opsteward.troubleshooting.causes import (
     in_words,
     is_symptom,
 )
+from opsteward.troubleshooting.diagnosis import mended
+from opsteward.troubleshooting.models import Session
 from opsteward.troubleshooting.types import Cause, DiagnosticReport, Issue
 
 DATABASE, PROCESSES, WEB, OTHER = (UUID(int=number) for number in range(1, 5))
@@ -130,3 +132,11 @@ def test_each_hypothesis_says_how_it_is_known() -> None:
     assert (claim.source, claim.query, claim.value) == ("web.http_status", "http://shop/health", "http_error is seen")
     assert claim.at == "2026-01-01T00:00:00Z"
     assert told["refuted"].claims[0].query == "select ..."
+
+
+def test_what_a_fix_has_taken_away_is_kept_as_mended() -> None:
+    expired, down = issue("certificate_expired", WEB, 1), issue("process_down", PROCESSES, 1)
+    tried = [{"issue": expired.id, "status": "succeeded"}, {"issue": "another", "status": "failed"}]
+    row = Session(tried=tried, issues=[expired.model_dump(mode="json"), down.model_dump(mode="json")])
+    assert [(each.id, each.mended) for each in mended(row, [down])] == [(expired.id, True)]
+    assert mended(row, [expired, down]) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from opsteward.events.incident_handling import Handling, Verb
 from opsteward.events.recent_incidents import opened_per_hour
 from opsteward.events.related_incidents import related_incidents
 from opsteward.events.types import IncidentStatus
+from opsteward.troubleshooting.types import SessionView
 
 _PAGE = 50
 _NEWEST_EVENTS = 20
@@ -119,8 +121,8 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
             "runs": [RunRow.of(run, names) for run in runs],
             "approvals": [ApprovalRow.of(one, names, me) for one in approvals],
             "sessions": [(one, _phases(one.phases)) for one in sessions],
-            "issues": sessions[0].issues if sessions else [],
             "diagnostics": sessions[0].diagnostics if sessions else [],
+            **(_findings(sessions[0]) if sessions else {}),
             "related": await related_incidents(
                 session, services.action_service, services.inventory, incident_id=incident_id
             ),
@@ -131,6 +133,26 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
             "may_run": me.may("troubleshooting.run"),
         },
     )
+
+
+def _findings(session: SessionView) -> dict[str, Any]:
+    """What the newest session found: issues with what they follow from, what was held possible, what was changed."""
+    titles = {issue["id"]: f"{issue['title']} ({issue['system']})" for issue in session.issues}
+    causes = {cause["issue"]: cause for cause in session.causes}
+    issues = []
+    for issue in session.issues:
+        cause = causes.get(issue["id"], {})
+        told = {"probability": cause.get("probability"), "from": titles.get(cause.get("follows_from"))}
+        issues.append((issue, told))
+    by_status = [
+        (status, [{**h, "claims": _dated(h["claims"])} for h in session.hypotheses if h["status"] == status])
+        for status in ("supported", "untested", "refuted")
+    ]
+    return {"issues": issues, "hypotheses": by_status if session.hypotheses else [], "changes": _dated(session.changes)}
+
+
+def _dated(rows: Any) -> list[dict[str, Any]]:
+    return [{**row, "at": datetime.fromisoformat(str(row["at"])) if row.get("at") else None} for row in rows]
 
 
 def _phases(phases: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ WEB_AND_HOST_FINDINGS = frozenset(
         "error_page",
         "default_page",
         "blank_page",
+        "page_slow",
         "content_missing",
         "mixed_content",
         "redirects_to_plain",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
-from collections.abc import Mapping, Sequence
 from typing import ClassVar, cast
 
 from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Measure
@@ -82,8 +83,7 @@ async def _conditions(
     via: MachineConnector, pids: list[int], settings: ProcessSettings, evidence: JsonObject
 ) -> list[tuple[CheckStatus, str, str]]:
     """What is wrong with processes that run: one that takes no connection, has no file left, or takes too much."""
-    for pid in pids[:_LOOKED_AT]:
-        seen = await via.condition(pid)
+    for pid, seen in zip(pids, await asyncio.gather(*map(via.condition, pids[:_LOOKED_AT])), strict=False):
         if seen is None:
             continue
         found = ""

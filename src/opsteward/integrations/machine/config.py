@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from opsteward.contracts.connector import SystemRef, parse_fields, split_endpoint
 from opsteward.contracts.thresholds import Thresholds, condition_over
 from opsteward.core.errors import Invalid
+from opsteward.core.process_condition import HANG_SECONDS
 
 SCHEMES = ("process", "systemd", "disk", "command", "host", "job")
 _UNIT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.\\@-]{0,250}", re.ASCII)
@@ -41,6 +42,7 @@ class ProcessSettings(Thresholds):
     min_count: int = Field(default=1, ge=0, le=100_000)
     max_count: int | None = Field(default=None, ge=0, le=100_000)
     memory_limit_mb: float | None = Field(default=None, gt=0)
+    hang_seconds: float = Field(default=HANG_SECONDS, gt=0, le=8)
     expect: Annotated[str, AfterValidator(condition_over(EXPECTED_VALUES["process"]))] = ""
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import ConnectorError
 from opsteward.core.process_condition import Condition, condition_of
-from opsteward.integrations.machine.config import SCHEMES, HostSettings, MachineConfig, config_from
+from opsteward.integrations.machine.config import SCHEMES, HostSettings, MachineConfig, ProcessSettings, config_from
 from opsteward.integrations.machine.disks import Disk, look_at_disk
 from opsteward.integrations.machine.host import Host, look_at_host
 from opsteward.integrations.machine.jobs import JobTrace, look_at_trace
@@ -56,7 +56,8 @@ class MachineConnector(Connector[MachineConfig]):
 
     async def condition(self, pid: int) -> Condition | None:
         """What the kernel knows of a process beside its state; None where we can't see."""
-        return await in_thread(condition_of, pid)
+        settings = cast(ProcessSettings, self.config.settings)
+        return await in_thread(condition_of, pid, hang_seconds=settings.hang_seconds)
 
     async def host(self) -> Host:
         """The machine as a whole. Raises Timeout."""

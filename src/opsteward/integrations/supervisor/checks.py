@@ -22,6 +22,7 @@ from opsteward.integrations.supervisor.connector import SupervisorConnector
 
 RESTART = "supervisor.restart_process"
 _MOVING = frozenset({"STARTING", "STOPPING"})
+_SOON = 15  # seconds; what ends so soon after its start does so at the next one too
 _SECOND_LOOK = 0.2  # seconds; a debugger or a shell may hold a process for an instant
 
 
@@ -39,7 +40,8 @@ class ProcessesCheck(Check[SupervisorConnector]):
         watched = [p for p in known if wanted is None or p.name in wanted or _short(p.name) in wanted]
         names = {p.name for p in watched} | {_short(p.name) for p in watched}
         missing = [name for name in wanted or [] if name not in names]
-        findings = [finding for p in watched if (finding := await _judge(via, p)) is not None]
+        judged = await asyncio.gather(*(_judge(via, p) for p in watched))
+        findings = [finding for finding in judged if finding is not None]
         findings += [_missing(name) for name in missing]
         evidence = {"processes": {p.name: p.statename for p in watched[:200]}, "missing": missing[:200]}
         if not findings:
@@ -81,6 +83,10 @@ async def _judge(via: SupervisorConnector, info: ProcessInfo) -> Finding | None:
         # In BACKOFF supervisord is still trying by itself.
         sure = 0.7 if info.statename == "BACKOFF" else 0.95
         return await _finding(via, info, "process_crash_loop", words, confidence=sure)
+    lived = info.stop - info.start
+    if info.exitstatus > 0 and 0 <= lived <= _SOON:
+        words = f"{info.name} ended {lived} s after its start with exit status {info.exitstatus}"
+        return await _finding(via, info, "process_crash_loop", words, confidence=0.9)
     words = f"{info.name} is down ({info.statename}, {info.spawnerr or f'exit status {info.exitstatus}'})"
     return await _finding(via, info, "process_down", words, confidence=0.95)
 

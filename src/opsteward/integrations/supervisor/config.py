@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from opsteward.contracts.connector import SystemRef, parse_fields, split_endpoint
 from opsteward.core.errors import Invalid
+from opsteward.core.process_condition import HANG_SECONDS
 
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 ProcessName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^*\s/]+$")]
@@ -19,10 +20,11 @@ ProcessName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^*\
 
 class SupervisorSettings(BaseModel):
     """`processes`: the names that must run (`name` or `group:name`); absent means all of them. `memory_limit_mb`: more
-    than any one of them should take."""
+    than any one of them should take. `hang_seconds`: for so long a process that hangs accepts no connection."""
 
     processes: list[ProcessName] | None = Field(default=None, max_length=1000)
     memory_limit_mb: float | None = Field(default=None, gt=0)
+    hang_seconds: float = Field(default=HANG_SECONDS, gt=0, le=8)
     timeout_seconds: float = Field(default=4.0, gt=0, le=9)
 
 

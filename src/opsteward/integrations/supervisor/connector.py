@@ -41,7 +41,7 @@ class SupervisorConnector(Connector[SupervisorConfig]):
         """What else the kernel knows of a running process; None where we can't see."""
         if await self.halted(info) is not False:
             return None
-        return await in_thread(condition_of, info.pid)
+        return await in_thread(condition_of, info.pid, hang_seconds=self.config.settings.hang_seconds)
 
     async def probe(self) -> ProbeReport:
         started = time.monotonic()

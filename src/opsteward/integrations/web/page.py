@@ -51,10 +51,16 @@ class PageCheck(Check[WebConnector]):
         try:
             reply = await via.get(via.config.page_url)
         except BadReply as wrong:
-            if failure_kind(wrong) != "redirects":
+            if failure_kind(wrong) != "redirects" or _looked_at_anyway(via):
                 raise
-            # told by the look at the status, where that looks at the same page
-            return CheckResult(status=CheckStatus.UNKNOWN, summary=wrong.detail)
+            circle = [
+                found("redirect_loop", wrong.detail, component=url, evidence={"url": url, "detail": wrong.detail})
+            ]
+            return judged(circle, wrong.detail, {"url": url}, None)
+        if reply.status >= 500 and not _looked_at_anyway(via):
+            told = f"{url} answers with status {reply.status}"
+            failed: JsonObject = {"url": url, "status": reply.status, "excerpt": reply.text(_EXCERPT)}
+            return judged([found("http_error", told, component=url, evidence=failed)], told, failed, reply.seconds)
         if not is_page(reply) or not via.config.settings.expects(reply.status) or reply.status >= 400:
             return CheckResult(status=CheckStatus.UNKNOWN, summary=f"{url} answers no page (status {reply.status})")
         text = reply.text(TEXT_LIMIT)
@@ -79,6 +85,11 @@ class PageWatch(PageCheck):
 
     def fits(self, target: SystemRef) -> bool:
         return bool(target.settings.get("watch_page"))
+
+
+def _looked_at_anyway(via: WebConnector) -> bool:
+    """Whether the look at the status is a look at this page, and tells what is wrong with it."""
+    return via.config.url == via.config.page_url
 
 
 def _of_content(via: WebConnector, reply: HttpReply, text: str) -> list[Finding]:
@@ -148,7 +159,7 @@ async def _look_at(via: WebConnector, asset: Asset) -> tuple[str, str, float]:
 def _of_speed(via: WebConnector, reply: HttpReply, seconds: Sequence[float]) -> list[Finding]:
     """A page that is slow while its files are fast is slow itself; where all is slow, it is the way or the server."""
     limit = via.config.settings.response_time_seconds
-    if reply.seconds <= limit or not seconds or min(seconds) <= limit * _AS_SLOW:
+    if reply.seconds <= limit or not seconds:
         return []
     url = safe_url(reply.url)
     evidence: JsonObject = {
@@ -157,6 +168,9 @@ def _of_speed(via: WebConnector, reply: HttpReply, seconds: Sequence[float]) -> 
         "fastest_file_seconds": round(min(seconds), 3),
         "threshold_seconds": limit,
     }
+    if min(seconds) <= limit * _AS_SLOW:
+        told = f"{url} takes {reply.seconds:.2f} s, its files only {min(seconds):.2f} s"
+        return [found("page_slow", told, component=url, evidence=evidence)]
     told = f"all that {url} loads is slow: the page {reply.seconds:.2f} s, its fastest file {min(seconds):.2f} s"
     return [found("network_slow", told, component=url, evidence=evidence)]
 
