@@ -195,10 +195,7 @@ def _wire(
         public_url=settings.api.public_url,
     )  # fmt: skip
     sessions = Sessions(inventory)
-    Subscriptions(
-        intake=intake, incidents=incidents, muting=muting, oncall=oncall, action_service=action_service,
-        sessions=sessions,
-    ).connect(bus)  # fmt: skip
+    _subscribe(bus, intake, incidents, muting, oncall, action_service, sessions)
     imports = Imports(bus, settings.imports)
     task_types, submission = _submission(settings, app, bus, registry, inventory, action_service, imports)
     agent_types = AgentRegistry(registry.agents)
@@ -207,6 +204,7 @@ def _wire(
     approvals = Approvals(action_service, registry, inventory, incidents.refs, second_person)
     agents, schedules = AgentService(agent_types, bus), Schedules(submission)
     live = LiveSources(inventory, incidents, action_service, approvals, muting, agents, orders, schedules, sessions)
+    help_agent = _help(settings, bus, live)
     own_sources, tallies = OwnSources(box), SourceTallies(web)
     return Services(
         settings=settings,
@@ -228,8 +226,8 @@ def _wire(
         source_intake=SourceIntake(intake, own_sources, tallies, SnsMessages(tuple(settings.sources.sns_endpoints))),
         muting=muting,
         oncall=oncall,
-        help=Help(settings.help, live),
-        timers=_timers(muting, incidents, oncall),
+        help=help_agent,
+        timers=_timers(muting, incidents, oncall, help_agent),
         sessions=sessions,
         task_types=task_types,
         submission=submission,
@@ -252,6 +250,27 @@ def _web_database(settings: Settings, urls: DatabaseUrls, writing: Mapping[str, 
     # one for each request that is let in: a connection made for a burst and closed after it costs more than the request
     held = min(core.database_pool_max, max(core.database_pool_size, settings.api.requests_at_once))
     return Database(urls.web, name="web", session_info=writing, pool_size=held, pool_max=core.database_pool_max)
+
+
+def _subscribe(
+    bus: Bus,
+    intake: Intake,
+    incidents: Incidents,
+    muting: Muting,
+    oncall: OnCall,
+    actions: ActionService,
+    sessions: Sessions,
+) -> None:
+    subscriptions = Subscriptions(
+        intake=intake, incidents=incidents, muting=muting, oncall=oncall, action_service=actions, sessions=sessions
+    )
+    subscriptions.connect(bus)
+
+
+def _help(settings: Settings, bus: Bus, sources: LiveSources) -> Help:
+    help_agent = Help(settings.help, sources)
+    help_agent.cases.connect(bus)
+    return help_agent
 
 
 def _inventory(
@@ -288,12 +307,13 @@ def _submission(
     return task_types, submission
 
 
-def _timers(muting: Muting, incidents: Incidents, oncall: OnCall) -> Timers:
+def _timers(muting: Muting, incidents: Incidents, oncall: OnCall, help_agent: Help) -> Timers:
     """What is waited for, and who does it then."""
     return Timers(
         {
             SILENCE: muting.silence_is_due,
             SETTLED: partial(flapping.settle, incidents=incidents),
             **oncall.timers(),
+            **help_agent.cases.timers(),
         }
     )

@@ -247,5 +247,6 @@ def retention_of(settings: Settings) -> dict[str, float]:
         "forget_agent_messages": settings.agents.agent_retention,
         "forget_health": settings.systems.health_retention,
         "forget_imports": settings.imports.retention,
+        "forget_answers": settings.help.help_answers_retention,
         "forget_signatures": 0.0,
     }

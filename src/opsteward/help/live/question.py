@@ -24,6 +24,12 @@ _HOW_TO = re.compile(
     re.IGNORECASE,
 )
 #: What is written down somewhere, and no state of anything.
+#: Questions for what was seen in the past.
+_PAST = re.compile(
+    r"\b(?:seen|had|happen(?:ed)?|occurr?(?:ed)?|this|it)\b.*\bbefore\b|\bsimilar\s+(?:incident|problem|case|outage)"
+    r"|\bpast\s+incident|\blast\s+time\b|\bever\s+(?:seen|had)\b|\bin\s+the\s+past\b",
+    re.IGNORECASE,
+)
 _WRITTEN = (
     "policy",
     "policies",
@@ -88,7 +94,7 @@ class Question:
     @cached_property
     def how_to(self) -> bool:
         """Whether it asks how something is done or what a word means: that is for documents."""
-        return bool(_HOW_TO.match(self.text)) or self.has(*_WRITTEN)
+        return bool(_HOW_TO.match(self.text) or _PAST.search(self.text)) or self.has(*_WRITTEN)
 
     @cached_property
     def number(self) -> int | None:
