@@ -199,10 +199,7 @@ def _wire(
         public_url=settings.api.public_url,
     )  # fmt: skip
     sessions = Sessions(inventory)
-    Subscriptions(
-        intake=intake, incidents=incidents, muting=muting, oncall=oncall, action_service=action_service,
-        sessions=sessions,
-    ).connect(bus)  # fmt: skip
+    _subscribe(bus, intake, incidents, muting, oncall, action_service, sessions)
     imports = Imports(bus, settings.imports)
     task_types, submission, crew = _submission(settings, app, bus, registry, inventory, action_service, imports)
     agent_types = AgentRegistry(registry.agents)
@@ -210,6 +207,7 @@ def _wire(
     approvals = Approvals(action_service, registry, inventory, incidents.refs, second_person)
     agents, schedules = AgentService(agent_types, bus), Schedules(submission)
     live = LiveSources(inventory, incidents, action_service, approvals, muting, agents, orders, schedules, sessions)
+    help_agent = _help(settings, bus, live)
     own_sources, tallies, queue = OwnSources(box), SourceTallies(web), IntakeQueue(web, intake)
     return Services(
         settings=settings,
@@ -232,8 +230,8 @@ def _wire(
         source_intake=SourceIntake(web, queue, own_sources, tallies, _sns(settings)),
         muting=muting,
         oncall=oncall,
-        help=Help(settings.help, live),
-        timers=_timers(muting, incidents, oncall),
+        help=help_agent,
+        timers=_timers(muting, incidents, oncall, help_agent),
         sessions=sessions,
         task_types=task_types,
         submission=submission,
@@ -266,6 +264,27 @@ def _databases(settings: Settings, urls: DatabaseUrls, box: SecretBox) -> tuple[
 
 def _sns(settings: Settings) -> SnsMessages:
     return SnsMessages(tuple(settings.sources.sns_endpoints))
+
+
+def _subscribe(
+    bus: Bus,
+    intake: Intake,
+    incidents: Incidents,
+    muting: Muting,
+    oncall: OnCall,
+    actions: ActionService,
+    sessions: Sessions,
+) -> None:
+    subscriptions = Subscriptions(
+        intake=intake, incidents=incidents, muting=muting, oncall=oncall, action_service=actions, sessions=sessions
+    )
+    subscriptions.connect(bus)
+
+
+def _help(settings: Settings, bus: Bus, sources: LiveSources) -> Help:
+    help_agent = Help(settings.help, sources)
+    help_agent.cases.connect(bus)
+    return help_agent
 
 
 def _inventory(
@@ -304,12 +323,13 @@ def _submission(
     return task_types, submission, crew.service(submission, bus)
 
 
-def _timers(muting: Muting, incidents: Incidents, oncall: OnCall) -> Timers:
+def _timers(muting: Muting, incidents: Incidents, oncall: OnCall, help_agent: Help) -> Timers:
     """What is waited for, and who does it then."""
     return Timers(
         {
             SILENCE: muting.silence_is_due,
             SETTLED: partial(flapping.settle, incidents=incidents),
             **oncall.timers(),
+            **help_agent.cases.timers(),
         }
     )

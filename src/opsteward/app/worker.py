@@ -254,6 +254,7 @@ def retention_of(settings: Settings) -> dict[str, float]:
         "forget_figures": settings.systems.figures_retention,
         "forget_syncs": settings.systems.sync_retention,
         "forget_imports": settings.imports.retention,
+        "forget_answers": settings.help.help_answers_retention,
         "forget_signatures": 0.0,
         "forget_crew_runs": settings.crew.crew_retention,
     }

@@ -39,7 +39,10 @@ def citations_of(question: str, hits: Sequence[Hit]) -> list[Citation]:
 
 def in_words(citations: Sequence[Citation]) -> str:
     """The quotes as one text, each with its source's number."""
-    return "\n\n".join(f"{one.quote} [{number}]" for number, one in enumerate(citations, 1))
+    return "\n\n".join(
+        f"{f'Seen before, in {one.title}. ' if one.kind == 'case' else ''}{one.quote} [{number}]"
+        for number, one in enumerate(citations, 1)
+    )
 
 
 def _title(hit: Hit) -> str:

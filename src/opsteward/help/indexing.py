@@ -18,6 +18,7 @@ from opsteward.help.postings import CHUNKS_PER_PAGE, PLACE_BITS, PageSize, Posti
 
 ARCHIVE_FILE_LIMIT = 2_000
 _ARCHIVE_BYTES_LIMIT = 256 * 1024 * 1024  # of all its files, unpacked
+_FILE_BYTES_LIMIT = 32 * 1024 * 1024
 _CHUNK_LIMIT = 60_000  # of one document
 _NAME_LIMIT = 500  # characters
 _SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn", "__pycache__", "node_modules", "__MACOSX"})
@@ -164,9 +165,12 @@ def _members(data: bytes, indexer: Indexer) -> Iterator[tuple[str, bytes]]:
                 return
             try:
                 with archive.open(info) as member:
-                    content = member.read(left + 1)
+                    content = member.read(min(left, _FILE_BYTES_LIMIT) + 1)
             except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, zlib.error, ValueError):
                 refuse(name, info.file_size, "it can't be unpacked (broken, or with a password)")
+                continue
+            if len(content) > _FILE_BYTES_LIMIT:
+                refuse(name, info.file_size, f"it unpacks to more than {_FILE_BYTES_LIMIT // 2**20} MB")
                 continue
             if len(content) > left:
                 refuse(name, info.file_size, f"the archive unpacks to more than {_ARCHIVE_BYTES_LIMIT // 2**20} MB")

@@ -1,7 +1,8 @@
 """Which term stands where: postings as fixed-width records, so that those of two batches are joined end to end.
 
 A chunk's number is its page's number and its place in the page. A page is a document, or a part of a long one; pages
-are numbered within a tenant and never again. `t:` before a term marks those of titles, one record for a page.
+are numbered within a tenant and never again. `t:` before a term marks those of the title and
+the headings, one record for a page.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 PLACE_BITS = 10
 CHUNKS_PER_PAGE = 1 << PLACE_BITS
 TITLE = "t:"
-_LENGTH_UNIT = 2  # tokens
+LENGTH_UNIT = 2  # tokens
 
 
 def posting_type() -> np.dtype[np.void]:
@@ -58,7 +59,7 @@ class PostingsWriter:
             found += terms(chunk.text)
             total += len(found)
             self._note(page + place, Counter(found), len(found))
-        named = terms(title)
+        named = terms(" ".join((title, *dict.fromkeys(chunk.heading for chunk in chunks))))
         self._note(page, Counter(TITLE + term for term in named), len(named))
         size = PageSize(len(chunks), max(1, total))
         self.pages.append(size)
@@ -77,7 +78,7 @@ class PostingsWriter:
         return packed
 
     def _note(self, number: int, counts: Counter[str], length: int) -> None:
-        short = min(255, length // _LENGTH_UNIT)
+        short = min(255, length // LENGTH_UNIT)
         for term, count in counts.items():
             self._chunks[term] += (number, min(255, count), short)
 

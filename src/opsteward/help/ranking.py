@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from opsteward.help.postings import PLACE_BITS, TITLE
+from opsteward.help.postings import LENGTH_UNIT, PLACE_BITS, TITLE, posting_type
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,19 +18,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """How much each sign counts. Fitted on the corpora that evals/help names for that, and on none of the others."""
+    """How much each sign counts. Chosen on the questions of evals/help that may be looked at, and so that questions in
+    a document's own words are answered no worse than by BM25 alone."""
 
     k1: float = 1.2
     page_b: float = 0.5
     chunk_b: float = 0.6
-    page: float = 1.0
+    #: BM25 of the page and of its best chunk; both together divided by `scale`.
+    page: float = 0.3
     chunk: float = 1.0
-    title: float = 0.3
-    meaning: float = 0.5
-    candidates: int = 60
+    scale: float = 10.0
+    #: Shares of the question's terms, by their weight, in the title and headings, and in how the page begins.
+    headings: float = 0.4
+    lead: float = 0.4
+    #: Nearness of meaning of the best chunk, and of the first.
+    meaning: float = 2.0
+    gist: float = 0.3
+    candidates: int = 100
 
 
 DEFAULT = Weights()
+BEST_CHUNKS = 3
 
 
 @dataclass(frozen=True)
@@ -53,63 +61,74 @@ class PageTable:
 
 @dataclass(frozen=True, slots=True)
 class PageHit:
-    """A page, its score, and the numbers of its best chunks, best first. `coverage`: the share of the question's terms,
-    by their weight, that its best chunk holds."""
+    """A page, its score by words, and the numbers of its best chunks, best first. `coverage`, `headings`: the share of
+    the question's terms, by their weight, that its best chunk and its headings hold."""
 
     page: int
     score: float
     chunks: tuple[int, ...]
     coverage: float
+    headings: float
+
+
+@dataclass(frozen=True, slots=True)
+class RankedPages:
+    """The best pages by words, best first, and the weight of each of the question's terms."""
+
+    pages: list[PageHit]
+    idf: Mapping[str, float]
 
 
 def rank_pages(
     query: Sequence[str], postings: Mapping[str, Postings], table: PageTable, weights: Weights = DEFAULT
-) -> list[PageHit]:
-    """The best pages by words, best first. `postings`: of each term of the query, and of `t:` before it."""
+) -> RankedPages:
+    """The best pages by words. `postings`: of each term of the query, and of `t:` before it."""
     import numpy as np
 
     live = table.tokens > 0
     pages, chunks = len(table.tokens), int(table.first_chunk[-1])
     if not pages or not live.any():
-        return []
-    average = float(table.tokens[live].mean())
+        return RankedPages([], {})
     by_page = np.zeros(pages, dtype=np.float32)
-    by_title = np.zeros(pages, dtype=np.float32)
+    by_heading = np.zeros(pages, dtype=np.float32)
     by_chunk = np.zeros(chunks, dtype=np.float32)
     covered = np.zeros(chunks, dtype=np.float32)
-    live_pages, total_idf = int(live.sum()), 0.0
+    live_pages = int(live.sum())
     per_chunk = max(1.0, float(table.tokens[live].sum()) / max(1, chunks))
-    page_norm = weights.k1 * (1 - weights.page_b + weights.page_b * table.tokens / average)
-    for term in dict.fromkeys(query):
-        records = postings.get(term)
-        idf = math.log(1 + live_pages)
-        if records is not None and len(records):
-            page = records["chunk"] >> PLACE_BITS
-            keep = live[page]
-            page, records = page[keep], records[keep]
-            number = table.first_chunk[page] + (records["chunk"] & ((1 << PLACE_BITS) - 1))
-            count = records["count"].astype(np.float32)
-            in_page = np.bincount(page, weights=count, minlength=pages).astype(np.float32)
-            holding = int(np.count_nonzero(in_page))
-            idf = math.log(1 + (live_pages - holding + 0.5) / (holding + 0.5))
-            by_page += idf * in_page * (weights.k1 + 1) / (in_page + page_norm)
-            length = records["length"].astype(np.float32) * 2
-            norm = weights.k1 * (1 - weights.chunk_b + weights.chunk_b * length / per_chunk)
-            by_chunk[number] += idf * count * (weights.k1 + 1) / (count + norm)
-            covered[number] += idf
-        total_idf += idf
-        named = postings.get(TITLE + term)
-        if named is not None and len(named):
-            page = named["chunk"] >> PLACE_BITS
-            page = page[live[page]]
-            by_title[page] += idf
-    return _best(by_page, by_chunk, by_title, covered / max(total_idf, 1e-6), table, weights)
+    page_norm = weights.k1 * (1 - weights.page_b + weights.page_b * table.tokens / float(table.tokens[live].mean()))
+    idf = {}
+    for term in query:
+        page, records = _readable(postings.get(term), live)
+        count = records["count"].astype(np.float32)
+        in_page = np.bincount(page, weights=count, minlength=pages).astype(np.float32)
+        holding = int(np.count_nonzero(in_page))
+        weight = idf[term] = math.log(1 + (live_pages - holding + 0.5) / (holding + 0.5))
+        by_page += weight * in_page * (weights.k1 + 1) / (in_page + page_norm)
+        number = table.first_chunk[page] + (records["chunk"] & ((1 << PLACE_BITS) - 1))
+        length = records["length"].astype(np.float32) * LENGTH_UNIT
+        norm = weights.k1 * (1 - weights.chunk_b + weights.chunk_b * length / per_chunk)
+        by_chunk[number] += weight * count * (weights.k1 + 1) / (count + norm)
+        covered[number] += weight
+        by_heading[_readable(postings.get(TITLE + term), live)[0]] += weight
+    total = max(sum(idf.values()), 1e-6)
+    return RankedPages(_best(by_page, by_chunk, by_heading / total, covered / total, table, weights), idf)
+
+
+def _readable(records: Postings | None, live: NDArray[np.bool_]) -> tuple[NDArray[np.uint32], Postings]:
+    """The records of pages that may be read, and their pages."""
+    import numpy as np
+
+    if records is None:
+        records = np.empty(0, dtype=posting_type())
+    page = records["chunk"] >> PLACE_BITS
+    keep = live[page]
+    return page[keep], records[keep]
 
 
 def _best(
     by_page: NDArray[np.float32],
     by_chunk: NDArray[np.float32],
-    by_title: NDArray[np.float32],
+    by_heading: NDArray[np.float32],
     covered: NDArray[np.float32],
     table: PageTable,
     weights: Weights,
@@ -120,7 +139,7 @@ def _best(
     filled = np.flatnonzero(np.diff(table.first_chunk))
     if len(filled):
         best_chunk[filled] = np.maximum.reduceat(by_chunk, table.first_chunk[filled])
-    score = weights.page * by_page + weights.chunk * best_chunk + weights.title * by_title
+    score = (weights.page * by_page + weights.chunk * best_chunk) / weights.scale
     count = min(weights.candidates, int(np.count_nonzero(score)))
     if not count:
         return []
@@ -129,9 +148,8 @@ def _best(
     hits = []
     for page in order.tolist():
         begin, end = int(table.first_chunk[page]), int(table.first_chunk[page + 1])
-        own = by_chunk[begin:end]
-        places = np.argsort(-own, kind="stable")[:3].tolist()
+        places = np.argsort(-by_chunk[begin:end], kind="stable")[:BEST_CHUNKS].tolist()
         numbers = tuple((page << PLACE_BITS) + place for place in places)
-        coverage = float(covered[begin + places[0]]) if places else 0.0
-        hits.append(PageHit(page, float(score[page]), numbers, coverage))
+        coverage = float(covered[begin + places[0]])
+        hits.append(PageHit(page, float(score[page]), numbers, coverage, float(by_heading[page])))
     return hits

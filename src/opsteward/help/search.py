@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from opsteward.core.blocking_calls import in_thread
 from opsteward.help.corpus import Corpus, FoundChunk
-from opsteward.help.postings import TITLE
-from opsteward.help.ranking import DEFAULT, PageHit, PageTable, Weights, rank_pages
+from opsteward.help.postings import PLACE_BITS, TITLE
+from opsteward.help.ranking import DEFAULT, PageTable, RankedPages, Weights, rank_pages
 from opsteward.help.vectors import nearness, shipped_vectors
 from opsteward.help.words import terms
 
-_READ_PAGES = 60
-_READ_CHUNKS = 2  # of each page
 QUERY_TERM_LIMIT = 40
+_LEAD_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +35,39 @@ async def search(corpus: Corpus, question: str, *, limit: int = 10, weights: Wei
         return []
     postings = await corpus.postings([*query, *(TITLE + term for term in query)])
     table = PageTable.of(corpus.tokens, corpus.chunks)
-    pages = await in_thread(rank_pages, query, postings, table, weights)
-    wanted = [number for page in pages[:_READ_PAGES] for number in page.chunks[:_READ_CHUNKS]]
-    chunks = await corpus.read(wanted)
-    return await in_thread(_ranked, question, pages[:_READ_PAGES], chunks, weights, limit)
+    ranked = await in_thread(rank_pages, query, postings, table, weights)
+    wanted = {number for page in ranked.pages for number in (page.page << PLACE_BITS, *page.chunks)}
+    chunks = await corpus.read(sorted(wanted))
+    return await in_thread(_by_meaning, question, ranked, chunks, weights, limit)
 
 
-def _ranked(
-    question: str, pages: list[PageHit], chunks: Mapping[int, FoundChunk], weights: Weights, limit: int
+def _by_meaning(
+    question: str, ranked: RankedPages, chunks: Mapping[int, FoundChunk], weights: Weights, limit: int
 ) -> list[Hit]:
-    """The pages by words and meaning together."""
-    pages = [page for page in pages if any(number in chunks for number in page.chunks)]
-    if not pages:
-        return []
-    vectors = shipped_vectors()
-    near: dict[int, float] = {}
-    if vectors is not None and weights.meaning:
-        numbers = [n for page in pages for n in page.chunks if n in chunks]
-        values = nearness(vectors.vector(question), [chunks[n].vector for n in numbers])
-        near = dict(zip(numbers, values.tolist(), strict=True))
-    most = max(page.score for page in pages)
+    """The pages by words, headings, beginnings and meaning together."""
+    near = _nearness(question, chunks) if weights.meaning else {}
+    total = max(sum(ranked.idf.values()), 1e-6)
     hits = []
-    for page in pages:
+    for page in ranked.pages:
         own = [number for number in page.chunks if number in chunks]
-        meaning = max((near.get(number, 0.0) for number in own), default=0.0)
-        score = page.score / most + weights.meaning * meaning
-        hits.append(Hit(page.page, chunks[own[0]], score, page.coverage, meaning))
+        first = chunks.get(page.page << PLACE_BITS)
+        if not own or first is None:
+            continue
+        best = max(own[:2], key=lambda number: near.get(number, 0.0))
+        meaning = max(near.get(number, 0.0) for number in own)
+        score = page.score + weights.headings * page.headings + weights.meaning * meaning
+        if weights.lead:
+            begins = set(terms(f"{first.title} {first.heading} {first.text[:_LEAD_CHARACTERS]}"))
+            score += weights.lead * sum(weight for term, weight in ranked.idf.items() if term in begins) / total
+        score += weights.gist * near.get(page.page << PLACE_BITS, 0.0)
+        hits.append(Hit(page.page, chunks[best], score, page.coverage, meaning))
     return sorted(hits, key=lambda hit: -hit.score)[:limit]
+
+
+def _nearness(question: str, chunks: Mapping[int, FoundChunk]) -> dict[int, float]:
+    """How near in meaning each chunk is, by its number; nothing without vectors."""
+    vectors = shipped_vectors()
+    if vectors is None or not chunks:
+        return {}
+    values = nearness(vectors.vector(question), [chunk.vector for chunk in chunks.values()])
+    return dict(zip(chunks, values.tolist(), strict=True))

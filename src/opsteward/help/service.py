@@ -16,6 +16,7 @@ from opsteward.core.errors import NotFound
 from opsteward.core.ids import uuid7
 from opsteward.core.storable_text import storable
 from opsteward.help.answering import citations_of, confidence, in_words
+from opsteward.help.cases import Cases
 from opsteward.help.corpus import JoinedCorpora
 from opsteward.help.documents import Documents
 from opsteward.help.live.answering import LiveSources
@@ -38,6 +39,7 @@ class Help:
     def __init__(self, settings: HelpSettings, sources: LiveSources) -> None:
         self.documents = Documents(settings)
         self._sources = sources
+        self.cases = Cases(sources.incidents, sources.actions, sources.inventory)
         self._corpora = TenantCorpora()
 
     async def search(self, session: AsyncSession, *, question: str, by: Identity, limit: int = 10) -> list[Passage]:

@@ -56,6 +56,7 @@ def _subjects() -> tuple[_Subject, ...]:
 
 
 _ENOUGH = 2.4
+_CHANGED = ("changed", "edited", "modified", "created", "removed", "deleted", "registered", "applied")
 
 
 async def answer(session: AsyncSession, *, question: str, by: Identity, sources: LiveSources) -> Found | None:
@@ -87,13 +88,19 @@ def _score(ask: Asking, subject: _Subject) -> float:
     if subject.topic is incidents.answer:
         score += 4.0 if q.number is not None or named.incident else 0.0
         score += 0.6 if named.systems and held else 0.0
+        score += 2.5 if named.source and not named.systems else 0.0
     if subject.topic is systems.answer:
-        score += 1.5 if named.systems else 0.0
+        score += 2.6 if named.systems else 0.0
+    if subject.topic is tasks.answer:
+        score += 3.0 if named.task else 0.0
+    if subject.topic is tasks.schedules:
+        score += 3.2 if named.schedules else 0.0
     if subject.topic is people.answer:
         score += 2.4 if named.users else 0.0
     if subject.topic is operations.changes:
         score += 0.8 if q.period is not None and held else 0.0
         score += 1.0 if named.operators else 0.0
+        score += 3.0 if q.who and q.has(*_CHANGED) else 0.0
     if subject.topic is people.operators:
         score += 2.4 if named.operators and q.has("role", "roles", "rights", "operator") else 0.0
     return score

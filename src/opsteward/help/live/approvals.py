@@ -117,7 +117,7 @@ async def actions(ask: Asking) -> Found | None:
         found = [one for one in found if q.period.holds(one.executed_at or one.created_at)]
     kind = ""
     if q.has("failed", "fail", "did not work"):
-        found, kind = [one for one in found if one.status in ("failed", "not_verified", "undone")], " that failed"
+        found, kind = [one for one in found if one.status in ("failed", "undone")], " that failed"
     if q.has("last", "latest", "most recent") and q.period is None:
         found = found[:1]
     names = await ask.sources.inventory.names_of(

@@ -23,6 +23,7 @@ from opsteward.help.types import Citation
 from opsteward.systems.service import Inventory
 from opsteward.systems.types import SystemInfo
 from opsteward.tasks.schedules import Schedules
+from opsteward.tasks.types import ScheduleInfo, TaskInfo
 from opsteward.troubleshooting.service import Sessions
 
 LIST_LIMIT = 10  # things that an answer names one by one
@@ -53,6 +54,10 @@ class Named:
     users: Sequence[UserInfo] = ()
     operators: Sequence[OperatorInfo] = ()
     incident: IncidentView | None = None
+    task: TaskInfo | None = None
+    schedules: Sequence[ScheduleInfo] = ()
+    #: The name of what sends events and is no system.
+    source: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,168 +16,26 @@ from opsteward.help.live.asking import LiveSources, Named
 from opsteward.help.live.question import Question
 from opsteward.help.words import STOP_WORDS
 from opsteward.systems.types import SystemInfo
+from opsteward.tasks import queries as task_queries
+from opsteward.tasks.types import ScheduleInfo, TaskInfo
 
 _WORDS_OF_A_NAME = 4
 _SHORTEST = 2
 _LOOKUPS = 12
 #: Words that questions are made of: no person is looked for by them.
-_COMMON = frozenset(
-    [
-        "access",
-        "account",
-        "accounts",
-        "action",
-        "actions",
-        "active",
-        "agent",
-        "agents",
-        "alert",
-        "alerts",
-        "all",
-        "approval",
-        "approvals",
-        "approve",
-        "approved",
-        "approver",
-        "audit",
-        "billing",
-        "by",
-        "call",
-        "changed",
-        "change",
-        "closed",
-        "critical",
-        "currently",
-        "database",
-        "deny",
-        "denied",
-        "down",
-        "enrolled",
-        "enrolment",
-        "enrollment",
-        "enrolments",
-        "enrollments",
-        "error",
-        "errors",
-        "everybody",
-        "failed",
-        "failing",
-        "fix",
-        "fixed",
-        "frozen",
-        "group",
-        "have",
-        "health",
-        "healthy",
-        "high",
-        "history",
-        "incident",
-        "incidents",
-        "job",
-        "jobs",
-        "last",
-        "latest",
-        "list",
-        "longest",
-        "manager",
-        "many",
-        "medium",
-        "low",
-        "name",
-        "new",
-        "next",
-        "night",
-        "now",
-        "number",
-        "old",
-        "oldest",
-        "open",
-        "operator",
-        "operators",
-        "order",
-        "orders",
-        "paused",
-        "pending",
-        "people",
-        "permission",
-        "permissions",
-        "person",
-        "problem",
-        "problems",
-        "recent",
-        "recently",
-        "resolve",
-        "resolved",
-        "review",
-        "reviews",
-        "right",
-        "rights",
-        "role",
-        "roles",
-        "running",
-        "schedule",
-        "schedules",
-        "see",
-        "server",
-        "service",
-        "services",
-        "severity",
-        "silence",
-        "silenced",
-        "since",
-        "standing",
-        "start",
-        "started",
-        "state",
-        "status",
-        "still",
-        "stopped",
-        "suspended",
-        "sync",
-        "syncs",
-        "system",
-        "systems",
-        "task",
-        "tasks",
-        "team",
-        "there",
-        "today",
-        "tonight",
-        "up",
-        "user",
-        "users",
-        "wait",
-        "waiting",
-        "waits",
-        "week",
-        "who",
-        "yesterday",
-        "work",
-        "working",
-        "wrong",
-        "month",
-        "morning",
-        "day",
-        "hour",
-        "hours",
-        "days",
-        "month",
-        "months",
-        "minutes",
-        "minute",
-        "long",
-        "much",
-        "done",
-        "happened",
-        "happening",
-        "happen",
-        "going",
-        "recent",
-        "reason",
-        "reasons",
-        "cause",
-    ]
-)
+_OF_QUESTIONS = """
+    access account accounts action actions active agent agents alert alerts all approval approvals approve approved
+    approver audit by call cause change changed closed critical currently database day days denied deny done down
+    enrolled enrollment enrollments enrolment enrolments error errors everybody failed failing fix fixed frozen
+    going group happen happened happening have health healthy high history hour hours incident incidents job jobs
+    last latest list long longest low manager many medium minute minutes month months morning much name new next
+    night now number old oldest open operator operators order orders paused pending people permission permissions
+    person problem problems reason reasons recent recently resolve resolved review reviews right rights role roles
+    running schedule schedules see server service services severity silence silenced since standing start started
+    state status still stopped suspended sync syncs system systems task tasks team there today tonight up user
+    users wait waiting waits week who work working wrong yesterday
+"""
+_COMMON = frozenset(_OF_QUESTIONS.split())
 
 
 async def find_named(session: AsyncSession, question: Question, sources: LiveSources, by: Identity) -> Named:
@@ -187,6 +45,9 @@ async def find_named(session: AsyncSession, question: Question, sources: LiveSou
         users=await _users(session, question) if by.may("users.read") else (),
         operators=await _operators(session, question) if by.may("operators.read") else (),
         incident=await _incident(session, question, sources) if by.may("incidents.read") else None,
+        task=await _task(session, question) if by.may("tasks.read") else None,
+        schedules=await _schedules(session, question, sources) if by.may("tasks.read") else (),
+        source=await _source(session, question, sources) if by.may("incidents.read") else None,
     )
 
 
@@ -262,3 +123,38 @@ async def _incident(session: AsyncSession, question: Question, sources: LiveSour
         if page := await sources.incidents.page(session, ref=one, limit=1):
             return page[0]
     return None
+
+
+async def _task(session: AsyncSession, question: Question) -> TaskInfo | None:
+    for one in question.ids:
+        if page := await task_queries.page(session, ref=one, limit=1):
+            return page[0]
+    for place, run in enumerate(_names_in(question, longest=_WORDS_OF_A_NAME)):
+        if place == _LOOKUPS:
+            break
+        for name in dict.fromkeys((run, _as_written(question.text, run))):
+            page = await task_queries.page(session, ref=name, limit=1)
+            if page and page[0].name.casefold() == name.casefold():
+                return page[0]
+    return None
+
+
+async def _schedules(session: AsyncSession, question: Question, sources: LiveSources) -> list[ScheduleInfo]:
+    runs = set(runs_of_words(question))
+    return [one for one in await sources.schedules.page(session) if one.name.casefold() in runs]
+
+
+async def _source(session: AsyncSession, question: Question, sources: LiveSources) -> str | None:
+    for place, run in enumerate(_names_in(question, longest=2)):
+        if place == _LOOKUPS:
+            break
+        for name in dict.fromkeys((run, _as_written(question.text, run))):
+            if page := await sources.incidents.page(session, source=name, newest_first=True, limit=1):
+                return page[0].source
+    return None
+
+
+def _as_written(text: str, run: str) -> str:
+    """The run with the capitals that it has in the question."""
+    begin = text.lower().find(run)
+    return text[begin : begin + len(run)] if begin >= 0 else run

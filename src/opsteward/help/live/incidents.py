@@ -90,7 +90,7 @@ async def _meant(ask: Asking) -> IncidentView | None:
     """The one incident that is meant without its number: the last, the oldest, or a system's."""
     q = ask.question
     singled_out = q.has("last", "latest", "oldest", "newest", "most recent")
-    of_a_system = ask.system is not None and q.has("why", "who") and not q.has("which", "list")
+    of_a_system = (ask.system or ask.named.source) is not None and q.has("why", "who") and not q.has("which", "list")
     if not singled_out and not of_a_system and (q.counts or q.has("incidents", "which", "list", "all")):
         return None
     closed = q.has("close", "closed", "resolve", "resolved", "over", "ended", "fixed")
@@ -98,7 +98,7 @@ async def _meant(ask: Asking) -> IncidentView | None:
     oldest = q.has("oldest", "longest")
     wants_one = q.has("last", "latest", "oldest", "newest", "longest", "most recent")
     search = None if ask.system else _words_of_title(ask)
-    if not wants_one and ask.system is None and not search:
+    if not wants_one and ask.system is None and ask.named.source is None and not search:
         return None
     if not wants_one and not q.has("why", "who", "when", "cause", "how long"):
         return None
@@ -149,13 +149,14 @@ async def _several(ask: Asking) -> Found:
         status=status,
         severity=severity,
         system_id=ask.system.id if ask.system else None,
+        source=ask.named.source if not ask.system else None,
         since=period.since if period and not resolved else None,
         until=period.until if period and not resolved else None,
         mine=mine,
         limit=_READ_LIMIT,
     )
     found = _narrowed(ask, found, period if resolved else None)
-    where = f" of {ask.system.name}" if ask.system else ""
+    where = f" of {ask.system.name}" if ask.system else f" from {ask.named.source}" if ask.named.source else ""
     when = f" {period.words}" if period else ""
     kind = " ".join(part for part in (words, f"{severity}-severity" if severity else "") if part)
     kind = f"{kind} " if kind else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from opsteward.accounts import queries as accounts
 from opsteward.accounts.actors import actors_of
 from opsteward.directory.enrollment import service as enrollment
@@ -142,7 +144,7 @@ async def _history(ask: Asking, user: UserInfo) -> Found:
 async def _holders(ask: Asking) -> Found | None:
     """Who has a system or a permission, as the users' records say."""
     q = ask.question
-    what = ask.system.name if ask.system else next((word for word in q.words if "." in word or "_" in word), None)
+    what = ask.system.name if ask.system else _what_is_held(q.text)
     if what is None:
         return None
     found: list[UserInfo] = []
@@ -163,6 +165,16 @@ async def _holders(ask: Asking) -> Found | None:
     )
     citations = [cited(one.full_name or one.username, f"/users/{one.id}", f"has {what}") for one in found[:3]]
     return Found(text=text, citations=citations or [cited("Users", "/users", text)])
+
+
+def _what_is_held(text: str) -> str | None:
+    """The system or permission behind `access to`: systems that users have need not be registered."""
+    found = re.search(
+        r"\b(?:access to|permission(?: to| for)?|may use|can use|can reach|use)\s+(?:the\s+)?([\w.:-]+)",
+        text,
+        re.IGNORECASE,
+    )
+    return found[1].strip(".:") if found else None
 
 
 async def _several(ask: Asking) -> Found:
@@ -260,9 +272,10 @@ async def operators(ask: Asking) -> Found | None:
     """Who works with Opsteward, and in which roles."""
     q = ask.question
     found = list(ask.named.operators) or await accounts.list_operators(ask.session)
-    for role in ("owner", "admin", "approver", "auditor", "viewer", "platform"):
-        if q.has(role, f"{role}s", f"{role}istrators") and not ask.named.operators:
-            found = [one for one in found if role in one.roles]
+    wanted = [role for role in ("owner", "approver", "auditor", "viewer", "platform") if q.has(role)]
+    wanted += ["admin", "owner"] if q.has("admins", "administrators") else []
+    if wanted:
+        found = [one for one in await accounts.list_operators(ask.session) if set(wanted) & set(one.roles)]
     found = [one for one in found if one.status == "active" or q.has("inactive", "disabled", "all")] or found
     text = listed(
         found,

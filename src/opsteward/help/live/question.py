@@ -14,8 +14,32 @@ _HOW_TO = re.compile(
     r"(?:how\s+(?:do|does|can|could|should|would|to|is it possible)\b"
     r"|what\s+(?:does|do)\s+.{1,60}\s+mean|what(?:\s+is|'s|\s+are)\s+(?:a|an)\s+|what\s+is\s+the\s+(?:difference|purpose|meaning|syntax|format|default)"
     r"|where\s+(?:do|can|should)\s+i\b|can\s+i\b|is\s+it\s+possible|which\s+(?:command|setting|option|permission|role)\s+(?:do|does|is|should|can|lets)"
-    r"|why\s+(?:does|do|should)\s+(?:opsteward|one|i|you)\b)",
+    r"|why\s+(?:does|do|should)\s+(?:opsteward|one|i|you)\b"
+    r"|what\s+are\s+(?:standing\s+orders|\w+)\W*$|.{0,80}\b(?:the|an?)\s+\w+\s+role\b"
+    r"|what\s+happens\b|(?:what|which)\s+(?:kinds?|types?|sorts?|formats?)\s+of\b|does\s+opsteward\b"
+    r"|what\s+(?:do|does)\s+.{1,80}\s(?:do|need|require|support|use|store|contain|accept|return|show|look)\b"
+    r"|(?:when|how\s+often)\s+(?:are|is|do|does|will)\s+.{1,60}\s(?:retried|deleted|removed|sent|escalated|expired?|rotated)\b"
+    r"|(?:are|is|which)\s+.{1,80}\s(?:encrypted|supported|allowed|possible|stored|configurable|documented)\b"
+    r"|where\s+(?:is|are)\s+.{1,80}\s(?:stored|kept|configured|documented|set|defined|logged)\b)",
     re.IGNORECASE,
+)
+#: What is written down somewhere, and no state of anything.
+#: Questions for what was seen in the past.
+_PAST = re.compile(
+    r"\b(?:seen|had|happen(?:ed)?|occurr?(?:ed)?|this|it)\b.*\bbefore\b|\bsimilar\s+(?:incident|problem|case|outage)"
+    r"|\bpast\s+incident|\blast\s+time\b|\bever\s+(?:seen|had)\b|\bin\s+the\s+past\b",
+    re.IGNORECASE,
+)
+_WRITTEN = (
+    "policy",
+    "policies",
+    "procedure",
+    "guideline",
+    "handbook",
+    "documentation",
+    "instructions",
+    "checklist",
+    "playbook",
 )
 _NUMBER = re.compile(r"(?:#|\b(?:incident|inc|no\.?|number|nr\.?)\s*#?\s*)(\d{1,9})\b", re.IGNORECASE)
 _ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?\b")
@@ -70,7 +94,7 @@ class Question:
     @cached_property
     def how_to(self) -> bool:
         """Whether it asks how something is done or what a word means: that is for documents."""
-        return bool(_HOW_TO.match(self.text))
+        return bool(_HOW_TO.match(self.text) or _PAST.search(self.text)) or self.has(*_WRITTEN)
 
     @cached_property
     def number(self) -> int | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from opsteward.help.live.asking import Asking, Found, at, cited, listed, since
 from opsteward.systems import maintenance
 from opsteward.systems.types import SystemInfo
 
 _OPEN = ["open", "acknowledged", "diagnosing", "remediating", "verifying", "escalated"]
-_STATES = {"down": "down", "degraded": "degraded", "unhealthy": "", "healthy": "healthy", "unknown": "unknown"}
+_ANY = ("any", "anything", "all", "everything", "every", "systems", "services", "something")
 
 
 async def answer(ask: Asking) -> Found | None:
@@ -19,6 +21,9 @@ async def answer(ask: Asking) -> Found | None:
         return Found(
             text="\n\n".join(part.text for part in parts), citations=[c for part in parts for c in part.citations]
         )
+    text = ask.question.text.lower().lstrip()
+    if re.match(r"(?:why |how )?(?:is|was)\b", text) and not ask.question.has(*_ANY):
+        return None  # one thing is meant that is no system of ours
     return await _several(ask)
 
 
@@ -107,11 +112,11 @@ async def _several(ask: Asking) -> Found:
         found, kind = [one for one in found if one.health.status in ("down", "degraded")], "not healthy"
     elif q.has("healthy", "up", "green", "well"):
         everything = len(found)
-        bad = [one for one in found if one.health.status in ("down", "degraded")]
+        others = [one for one in found if one.health.status != "healthy"]
         found, kind = [one for one in found if one.health.status == "healthy"], "healthy"
         if q.has("all", "everything", "every"):
             text = f"{len(found)} of {everything} systems are healthy."
-            text += "".join(f"\n- {one.name} is {one.health.status}" for one in bad[:10])
+            text += "".join(f"\n- {one.name} is {one.health.status}" for one in others[:10])
             return Found(text=text, citations=[cited("Systems", "/systems", text.split("\n")[0])])
     elif q.has("unknown"):
         found, kind = [one for one in found if one.health.status == "unknown"], "unknown"

@@ -6,9 +6,7 @@ from uuid import UUID
 
 from opsteward.accounts.actors import actors_of
 from opsteward.help.live.asking import Asking, Found, at, cited, lasting, listed
-from opsteward.help.live.entities import runs_of_words
 from opsteward.help.live.question import Period
-from opsteward.help.words import STOP_WORDS
 from opsteward.tasks import queries
 from opsteward.tasks.types import ScheduleInfo, TaskInfo
 
@@ -22,31 +20,13 @@ _STATUSES = (
     (("cancelled", "canceled", "cancel"), ("cancelled",), "cancelled"),
     (("completed", "finished", "done", "succeeded", "success"), ("completed",), "completed"),
 )
-_COMMON = frozenset(
-    [
-        "task",
-        "tasks",
-        "job",
-        "jobs",
-        "queue",
-        "failed",
-        "running",
-        "pending",
-        "schedule",
-        "schedules",
-        "last",
-        "night",
-        "today",
-    ]
-)
 
 
 async def answer(ask: Asking) -> Found | None:
     """One task where one is named, else those that fit."""
     q = ask.question
-    task = await _named(ask)
-    if task is not None:
-        return await _one(ask, task)
+    if ask.named.task is not None and not (q.counts or q.has("which", "list", "all", "any")):
+        return await _one(ask, ask.named.task)
     wanted = next((entry for entry in _STATUSES if q.has(*entry[0])), None)
     if wanted is None and q.counts and q.period is None:
         counts = await queries.counts(ask.session)
@@ -94,31 +74,6 @@ async def _read(ask: Asking, statuses: tuple[str, ...], period: Period | None) -
     return found[:_READ_LIMIT]
 
 
-async def _named(ask: Asking) -> TaskInfo | None:
-    q = ask.question
-    for one in q.ids:
-        if page := await queries.page(ask.session, ref=one, limit=1):
-            return page[0]
-    if q.counts or q.has("which", "list", "all", "any"):
-        return None
-    for place, run in enumerate(runs_of_words(q)):
-        words = run.split()
-        if place > 60:
-            break
-        if all(word in STOP_WORDS or word in _COMMON for word in words) or len(run) < 3:
-            continue
-        for name in dict.fromkeys((run, _as_written(q.text, run))):
-            page = await queries.page(ask.session, ref=name, limit=1)
-            if page and page[0].name.casefold() == name.casefold():
-                return page[0]
-    return None
-
-
-def _as_written(text: str, run: str) -> str:
-    begin = text.lower().find(run)
-    return text[begin : begin + len(run)] if begin >= 0 else run
-
-
 async def _one(ask: Asking, task: TaskInfo) -> Found:
     q = ask.question
     who = (await actors_of(ask.session, [task.requested_by]))(task.requested_by)
@@ -146,7 +101,7 @@ async def schedules(ask: Asking) -> Found | None:
     """Which schedules there are, and when they fire."""
     q = ask.question
     found = await ask.sources.schedules.page(ask.session)
-    named = [one for one in found if one.name.casefold() in q.text.casefold()]
+    named = list(ask.named.schedules)
     if not named and q.has("paused", "stopped"):
         found = [one for one in found if one.paused]
     if q.has("failed", "error"):

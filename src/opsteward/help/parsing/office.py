@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from opsteward.help.chunking import Section
 from opsteward.help.parsing.parsed import TEXT_LIMIT, Parsed, SectionBuilder, Unreadable
 
-PDF_PAGE_LIMIT = 1500
+PDF_PAGE_LIMIT = 3000
 PDF_SECONDS = 40.0
 _XML_LIMIT = 50_000_000  # bytes, unpacked
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
