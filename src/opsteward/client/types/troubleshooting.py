@@ -42,7 +42,8 @@ class Fix(TypedDict):
 
 
 class Issue(TypedDict):
-    """One thing that is wrong, with its proof. `cause_rank` 0 is a root cause, higher is more of a symptom."""
+    """One thing that is wrong, with its proof. `cause_rank` 0 is a root cause, higher is more of a symptom. `mended`:
+    it was found in an earlier round, and a fix of this session took it away."""
 
     id: str
     type: str
@@ -58,6 +59,7 @@ class Issue(TypedDict):
     system: str
     system_type: str
     fixes: list[Fix]
+    mended: NotRequired[bool]
 
 
 class SessionIn(TypedDict):
