@@ -37,4 +37,4 @@ async def diagnose_system(
             raise Invalid.field("system", "is no registered system", "see GET /api/v1/systems")
         target, secret = await services.inventory.ref_with_secret(session, system_id=found.id)
     domains = tuple(dict.fromkeys(body.domains)) or DOMAINS
-    return await diagnose(services.registry, target, secret, domains=domains, timeout=_TIMEOUT)
+    return await diagnose(services.registry, target, await secret.followed(), domains=domains, timeout=_TIMEOUT)

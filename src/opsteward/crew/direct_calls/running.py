@@ -103,9 +103,8 @@ class DirectCalls:
                 does = "answers no SQL here" if call.statement else "gives no lists here"
                 raise Invalid.field("system", f"{info.name} {does}", f"change the system of {call.name} in {call.file}")
             target, secret = await self._inventory.ref_with_secret(session, system_id=info.id)
-            config = fitting[0].config_for(target, secret)
             await require_closed(session, system_id=info.id)
-        via = fitting[0](config)
+        via = fitting[0](fitting[0].config_for(target, await secret.followed()))
         via.own_server = target.own_server
         return via, info.id
 
