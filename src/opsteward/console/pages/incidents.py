@@ -122,7 +122,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
             "approvals": [ApprovalRow.of(one, names, me) for one in approvals],
             "sessions": [(one, _phases(one.phases)) for one in sessions],
             "diagnostics": sessions[0].diagnostics if sessions else [],
-            **(_findings(sessions[0]) if sessions else {}),
+            **_findings(sessions[0] if sessions else None),
             "related": await related_incidents(
                 session, services.action_service, services.inventory, incident_id=incident_id
             ),
@@ -135,8 +135,10 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
     )
 
 
-def _findings(session: SessionView) -> dict[str, Any]:
+def _findings(session: SessionView | None) -> dict[str, Any]:
     """What the newest session found: issues with what they follow from, what was held possible, what was changed."""
+    if session is None:
+        return {"issues": [], "hypotheses": [], "changes": []}
     titles = {issue["id"]: f"{issue['title']} ({issue['system']})" for issue in session.issues}
     causes = {cause["issue"]: cause for cause in session.causes}
     issues = []
