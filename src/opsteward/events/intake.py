@@ -36,6 +36,7 @@ from opsteward.events.models import Incident, IncidentFingerprint, IncidentGroup
 from opsteward.events.muting.judging import Judged, Mutings, in_force, read_sources
 from opsteward.events.muting.matchers import labels_of
 from opsteward.events.muting.review import Review, line_of
+from opsteward.events.payload_sampling import PayloadSampling
 from opsteward.events.senders import Sender
 from opsteward.events.standing_orders.service import CHARACTERS_AT_ONCE, StandingOrders, values_of
 from opsteward.events.types import IncidentChanged, IncidentStatus, NewEvent, TakenEvent
@@ -64,6 +65,7 @@ class Intake:
         self._orders = orders
         self._inventory = inventory
         self._review = review
+        self._sampling = PayloadSampling()
 
     async def take(self, session: AsyncSession, *, events: Sequence[NewEvent], actor: str) -> list[TakenEvent]:
         """Store the events and return what became of each, in the order given."""
@@ -84,6 +86,7 @@ class Intake:
         for draft in drafts:
             draft.row["incident_id"] = homes.get(draft.fingerprint) or late.get(id(draft))
         await recoveries.settle_objects(session, drafts)
+        await self._sampling.apply(session, drafts)
         await add_events(session, [draft.row for draft in drafts])
         when_committed(session, partial(_count, Counter(draft.row["category"] for draft in drafts)))
         await self._count_and_raise(session, drafts)

@@ -15,7 +15,11 @@ from opsteward.core.plain_json import DEPTH_LIMIT, NotPlain, json_text, parse_pl
 from opsteward.events.sources.unwrapping import storable
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(st.characters(categories=None)),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(categories=None)),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(categories=None)), inner),
     max_leaves=10,
 )
