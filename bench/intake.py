@@ -199,6 +199,7 @@ def measured(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--warm", type=float, default=SECONDS, help="seconds before anything is measured")
     options = parser.parse_args()
     with temporary_folder() as folder, running(folder / "home") as instance:
         settle(instance)
@@ -222,7 +223,10 @@ def main() -> None:
             )
             for n in range(1000)
         ]
-        asyncio.run(flood(url, zipped, 2))
+        # opens the incidents of all kinds, and lets their actions be done
+        asyncio.run(flood(url, zipped, options.warm))
+        asyncio.run(paced(url, single, SINGLES_A_SECOND // 10, 5))
+        settle(instance)
         console = Console()
         table = Table(title=f"Sentry envelopes of {len(bodies[0]) // 1000} KB, gzip, {CONNECTIONS} connections")
         for name in ("what", "value"):

@@ -180,6 +180,7 @@ _TIMELINE = {
     "detected": Look("sensors", "detected", "bad"),
     "decided": Look("gavel", "decided", "info"),
     "grouped": Look("merge", "grouped", "calm"),
+    "sampled": Look("merge", "sampled", "calm"),
     "diagnosed": Look("troubleshoot", "diagnosed", "info"),
     "prioritised": Look("format_list_numbered", "prioritised", "info"),
     "action": Look("build", "action", "info"),

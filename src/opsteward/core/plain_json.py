@@ -6,11 +6,13 @@ not nested deeply, and not of very many values.
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import datetime
+from uuid import UUID
 
 import orjson
 
-from opsteward.core.crypto import canonical_json
 from opsteward.core.json_types import Json
 
 DEPTH_LIMIT = 40
@@ -24,7 +26,7 @@ class NotPlain(ValueError):
     """No JSON, or such as not all can hold; which it is was not looked at."""
 
 
-def parse_plain(text: bytes) -> Json:
+def parse_plain(text: bytes, *, depth: int = DEPTH_LIMIT) -> Json:
     """The value of plain JSON. Raises NotPlain."""
     if text.count(b",") + text.count(b"[") + text.count(b"{") > VALUES_LIMIT:
         raise NotPlain
@@ -34,7 +36,7 @@ def parse_plain(text: bytes) -> Json:
         value: Json = orjson.loads(text)
     except orjson.JSONDecodeError:
         raise NotPlain from None
-    if is_deep(value):
+    if is_deep(value, depth):
         raise NotPlain
     return value
 
@@ -55,8 +57,19 @@ def is_deep(value: Json, limit: int = DEPTH_LIMIT) -> bool:
 
 
 def json_text(value: object) -> str:
-    """Some JSON text of a value; for one and the same text see `core.crypto.canonical_json`."""
+    """Some JSON text of a value, in which instants and ids may stand; what is no finite number becomes null.
+
+    For one and the same text see `core.crypto.canonical_json`.
+    """
     try:
         return orjson.dumps(value).decode()
     except TypeError:  # keys that are no texts, numbers of many digits, half of a surrogate pair
-        return canonical_json(value)
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_named)
+
+
+def _named(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON text")

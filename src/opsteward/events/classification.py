@@ -274,8 +274,11 @@ class _RuleSet:
         if "%" in lower:
             lower = unquote(lower, errors="replace").lower()
         for hints, pattern, rank in self._patterns:
-            if any(hint in lower for hint in hints) and pattern.search(lower):
-                ranks.add(rank)
+            for hint in hints:
+                if hint in lower:
+                    if pattern.search(lower):
+                        ranks.add(rank)
+                    break
         for status in _values(context, _STATUS_KEYS):
             ranks |= self._by_status.get(status, set()) | self._by_status.get(status[:1] + "xx", set())
         for state in _values(context, _SQLSTATE_KEYS) or (_SQLSTATE.findall(lower) if "sqlstate" in lower else ()):

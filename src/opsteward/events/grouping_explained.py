@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opsteward.events.fingerprint import VERSION, fingerprint
+from opsteward.events.payload_sampling import OUTLINE
 from opsteward.events.types import EventView
 
 _GROUPS_LIMIT = 20
@@ -32,7 +33,9 @@ class GroupExplained:
 
 def explain_groups(events: Sequence[EventView]) -> list[GroupExplained]:
     """One for each fingerprint of these events, in their order; of at most so many."""
-    first = {event.fingerprint: event for event in reversed(events)}
+    in_order: list[EventView] = list(reversed(events))
+    in_order.sort(key=lambda event: OUTLINE not in event.context)  # rather a whole one
+    first = {event.fingerprint: event for event in in_order}
     return [_explained(first[key]) for key in list(dict.fromkeys(e.fingerprint for e in events))[:_GROUPS_LIMIT]]
 
 
@@ -44,7 +47,8 @@ def _explained(event: EventView) -> GroupExplained:
         stack_trace=event.stack_trace,
         context=event.context,
     )
-    ours = found.key == event.fingerprint  # else its key is of our own check
+    # else its key is of our own check
+    ours = found.key == event.fingerprint or OUTLINE in event.context
     basis = found.basis if ours else "finding"
     parts = [part for part in (event.source, *found.parts) if part] if ours else [event.source, event.error_type or ""]
     return GroupExplained(

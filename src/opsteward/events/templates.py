@@ -228,8 +228,11 @@ def variables(message: str) -> list[str]:
         return f"{kept} "
 
     text = _KEPT.sub(lambda m: m.group().translate(_KEEP), text)
-    text = _AMOUNT_IN_TEXT.sub(" ", _DATE_IN_TEXT.sub(" ", text))
-    text = _WHO.sub(take, _QUOTED.sub(take, text))
+    if _HAS_DIGIT(text):
+        text = _AMOUNT_IN_TEXT.sub(" ", _DATE_IN_TEXT.sub(" ", text))
+    if '"' in text or "'" in text or "`" in text:
+        text = _QUOTED.sub(take, text)
+    text = _WHO.sub(take, text)
 
     def take_value(match: re.Match[str]) -> str:
         if not match.group(3) or _TELLING(match.group(1)):
@@ -237,7 +240,9 @@ def variables(message: str) -> list[str]:
         found.append(match.group(3))
         return " "
 
-    text = _KEY_VALUE.sub(take_value, _FORMS.sub(take, text))
+    text = _FORMS.sub(take, text)
+    if "=" in text:
+        text = _KEY_VALUE.sub(take_value, text)
     parts = (match.group().rstrip(".!?") for match in _PART.finditer(text))
     found += [part for part in parts if part and not part.isalpha() and _is_value(part)]
     return [part for part in found if not _MEASURED(part)]

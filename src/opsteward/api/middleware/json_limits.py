@@ -14,6 +14,7 @@ from typing import Never
 from opsteward.core.errors import FieldProblem, Invalid, Malformed
 from opsteward.core.format_words import json_problem
 from opsteward.core.json_types import Json
+from opsteward.core.plain_json import DEPTH_LIMIT, NotPlain, parse_plain
 
 #: Most values a body may hold: each costs memory many times its bytes, and this process has other callers too.
 VALUES_LIMIT = 200_000
@@ -55,6 +56,13 @@ def check_json(body: bytes, *, max_depth: int) -> Json:
 
 def _parsed(body: bytes, *, max_depth: int) -> tuple[Json, bool]:
     """The value, and whether there may be something in it that can't be stored. Raises Malformed."""
+    try:
+        return parse_plain(body, depth=min(max_depth, DEPTH_LIMIT)), False
+    except NotPlain:
+        return _parsed_slowly(body, max_depth=max_depth)
+
+
+def _parsed_slowly(body: bytes, *, max_depth: int) -> tuple[Json, bool]:
     check_values(body)
     try:
         text = body.decode("utf-8")

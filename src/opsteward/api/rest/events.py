@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -37,6 +38,7 @@ router = Routes(prefix="/api/v1", tags=["events"])
 
 _PROBLEMS_PER_ROW = 20
 _PROBLEMS_IN_FULL = 5_000  # of all rows; from then on each row names one
+_LOOP_BYTES = 16 * 1024  # larger bodies are read on a thread
 _NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
 
 
@@ -97,14 +99,12 @@ async def take_events(
     """
     kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
     body = await request.body()
-    rows = await in_thread(_rows, body, kind, services.settings.api)
-    good, rejected = await in_thread(_sorted_out, rows)
+    read = partial(_read, body, kind, services.settings.api)
+    number, good, rejected = read() if len(body) <= _LOOP_BYTES else await in_thread(read)
     if not good:
         raise Invalid(
             problems=[
-                FieldProblem(
-                    field=f"{r.row}.{r.field}" if len(rows) > 1 else r.field, problem=r.reason, remedy=r.remedy
-                )
+                FieldProblem(field=f"{r.row}.{r.field}" if number > 1 else r.field, problem=r.reason, remedy=r.remedy)
                 for r in rejected[:100]
             ]
             or [FieldProblem(field="body", problem="holds no event", remedy="send at least one")]
@@ -116,6 +116,12 @@ async def take_events(
     if detail == "full":
         return TakenEventsInFull(accepted=len(taken), rejected=rejected, events=taken)
     return TakenEvents(accepted=len(taken), rejected=rejected)
+
+
+def _read(body: bytes, kind: str, settings: ApiSettings) -> tuple[int, list[NewEvent], list[Rejected]]:
+    """How many rows there are, and of these the good ones and what is wrong with the others."""
+    rows = _rows(body, kind, settings)
+    return len(rows), *_sorted_out(rows)
 
 
 def _rows(body: bytes, kind: str, settings: ApiSettings) -> Sequence[object]:
