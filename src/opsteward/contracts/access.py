@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 #: Most people of one action: its plan is read by a person, and its effect is undone as a whole.
-MAX_PEOPLE = 100
+MAX_PEOPLE = 500
 #: The setting of a system that says what gives access there: a role, a group. Without it nobody's access is kept.
 ACCESS_ROLE = "access_role"
 

@@ -12,7 +12,7 @@ import functools
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, LiteralString, TypeVar
 
 from opsteward.contracts.connector import OwnServer
@@ -81,9 +81,10 @@ class PostgresClient:
         self, role: str, *, given: Sequence[str], taken: Sequence[str], made: Sequence[str]
     ) -> None:
         """Who is a member of this role from now on, all of it or nothing; `made` are roles to make before."""
+        import psycopg
         from psycopg.sql import SQL, Identifier
 
-        statements = [SQL("create role {} login").format(Identifier(name)) for name in made]
+        statements = []
         for text, names in ((SQL("grant {} to {}"), given), (SQL("revoke {} from {}"), taken)):
             if names:
                 statements.append(text.format(Identifier(role), SQL(", ").join(map(Identifier, names))))
@@ -93,6 +94,11 @@ class PostgresClient:
             # asked again: a pooler may lead each transaction elsewhere
             if own is not None and await refuse_own(connection, own):
                 await refuse_own_roles(connection, own, role=role, people=[*given, *taken, *made])
+            for name in sorted(made):  # all in one order, so that two who make the same ones do not block each other
+                # roles are the server's: for another database of it somebody may be making this one
+                with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+                    async with connection.transaction():
+                        await connection.execute(SQL("create role {} login").format(Identifier(name)))
             for statement in statements:
                 await connection.execute(statement)
 
