@@ -13,6 +13,7 @@ from opsteward.console.pages import (
     enrollments,
     heartbeats,
     imports,
+    incident_groups,
     incidents,
     oncall,
     operators,
@@ -34,6 +35,7 @@ from opsteward.console.pages import (
 ROUTES: tuple[Route, ...] = (
     *overview.ROUTES,
     *incidents.ROUTES,
+    *incident_groups.ROUTES,
     *silences.ROUTES,
     *oncall.ROUTES,
     *approvals.ROUTES,
