@@ -92,3 +92,14 @@ def test_an_inhibition_and_a_schedule_are_made(admin: httpx.Client) -> None:
     assert submit(admin, "/oncall", **turns).status_code == 409
     for wrong in ({"timezone": "Mars"}, {"participants": "nobody-knows"}, {"every": "0"}, {"handover": "9 o'clock"}):
         assert submit(admin, "/oncall", **turns | {"name": f"x-{tag}"} | wrong).status_code in (404, 422), wrong
+
+
+def test_the_stream_of_events_leads_to_their_incidents(served: Served, admin: httpx.Client) -> None:
+    source = f"press-{uuid4().hex[:6]}"
+    taken = served.send(message=f"timeout <b>{source}</b>", source=source, error_type="TimeoutError", severity="high")
+    page = admin.get(f"/events?source={source}")
+    assert f"/incidents/{taken['incident_id']}" in page.text and "<b>" not in page.text
+    assert f"timeout &lt;b&gt;{source}" in page.text
+    assert "None of the newest" in admin.get("/events?ref=no-such-words-at-all").text
+    for wrong in ("before=x", f"before={uuid4()}", "severity=odd"):
+        assert admin.get(f"/events?{wrong}").status_code == 422
