@@ -103,3 +103,24 @@ def test_the_stream_of_events_leads_to_their_incidents(served: Served, admin: ht
     assert "None of the newest" in admin.get("/events?ref=no-such-words-at-all").text
     for wrong in ("before=x", f"before={uuid4()}", "severity=odd"):
         assert admin.get(f"/events?{wrong}").status_code == 422
+
+
+def test_incidents_are_picked_and_changed_together(served: Served, admin: httpx.Client) -> None:
+    tag = uuid4().hex[:6]
+    source = f"gate-{tag}"
+    some = [
+        served.send(message=f"{words} failed", source=source, error_type=f"{words}{tag}", severity="high")
+        for words in ("Latch", "Motor", "Lamp")
+    ]
+    page = admin.get(f"/incidents?source={source}").text
+    picked = dict(re.findall(r'name="(pick-[0-9a-f-]{36})" value="(on)"', page))
+    assert len(picked) == 3
+    back = {"back": f"/incidents?source={source}"}
+    assert "3 incidents acknowledged" in said(admin, submit(admin, "/incidents/bulk/acknowledge", **picked, **back))
+    said(admin, submit(admin, f"/incidents/{some[0]['incident_id']}/resolve"))
+    told = said(admin, submit(admin, "/incidents/bulk/resolve", reason="replaced", **picked, **back))
+    assert "2 incidents resolved; 1 not" in told
+    assert submit(admin, "/incidents/bulk/resolve").status_code == 422
+    assert submit(admin, "/incidents/bulk/erase", **picked).status_code == 422
+    evil = submit(admin, "/incidents/bulk/assign", **picked, back="https://evil.example")
+    assert evil.headers["location"] == "/incidents"
