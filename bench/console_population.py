@@ -27,7 +27,7 @@ FIRST_NAMES = ("Ada", "Grace", "Alan", "Zoë", "Mary", "Ben", "Håkon", "Ines", 
 LAST_NAMES = ("Silva", "Novak", "Weber", "Rossi", "Costa", "Kaya", "Chen", "Okafor", "Müller", "Lindqvist")
 DEPARTMENTS = ("Engineering", "Finance", "Support", "People", "Sales")
 LARGE_USERS, LARGE_INCIDENTS, LARGE_SYSTEMS = 100_000, 10_000, 700
-_APPROVALS_WITHIN = 30.0  # seconds
+_APPROVALS_WITHIN = 180.0  # seconds
 
 ORDERS = {
     "version": 1,

@@ -9,8 +9,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from playwright.async_api import expect
 
-from .conftest import Served
+from .conftest import Served, Visit
 from .test_console_access import browser
 from .test_console_pages import said, submit, waiting_for
 
@@ -101,3 +102,28 @@ def test_a_route_is_set_up_tried_and_removed_and_its_addresses_are_never_shown(a
     found = re.findall(rf'action="(/notifications/[0-9a-f-]{{36}}/remove)">(?:(?!<form).)*?Remove {name}<', row, re.S)
     assert "Nobody is told by it" in said(admin, submit(admin, found[0]))
     assert f"Remove {name}" not in admin.get("/oncall").text
+
+
+async def test_what_was_said_stays_with_its_button_while_the_page_is_brought_up_to_date(
+    served: Served, visit: Visit
+) -> None:
+    taken = served.send(message="hinge is loose", source="door", error_type=f"Hinge{uuid4().hex[:6]}", severity="low")
+    page = await visit(f"/incidents/{taken['incident_id']}")
+    await page.get_by_text("Resolve…").click()
+    await page.locator("#resolve").get_by_role("button", name="Resolve").click()
+    await expect(page.locator("#said")).to_contain_text("Resolved")
+    with served.api() as api:
+        text = {"text": "seen by another, meanwhile"}
+        api.post(f"/api/v1/incidents/{taken['incident_id']}/comments", json=text).raise_for_status()
+    await expect(page.locator(".timeline")).to_contain_text("seen by another")
+    await page.locator("#said").get_by_role("button", name="Undo").click()
+    await expect(page.locator("#said")).to_contain_text("Reopened")
+
+
+async def test_a_mapping_is_tried_while_it_is_typed(visit: Visit) -> None:
+    page = await visit("/sources/generic/mapping")
+    await page.get_by_label("A body").fill('{"alarm": {"label": "Pump 3 is hot"}}')
+    await expect(page.locator("#tried")).to_contain_text("No form fits")
+    await page.get_by_label("Your own forms").fill("shapes:\n  - title: alarm.label\n")
+    await expect(page.locator("#tried")).to_contain_text("Read by form 1")
+    await expect(page.locator("#tried .title")).to_have_text("Pump 3 is hot")

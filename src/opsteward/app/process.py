@@ -189,6 +189,7 @@ def console_services_of(services: Services, readiness: Callable[[], dict[str, bo
         back_tests=services.back_tests,
         sessions=services.sessions,
         task_types=services.task_types,
+        submission=services.submission,
         schedules=services.schedules,
         syncs=services.syncs,
         agents=services.agents,

@@ -39,6 +39,33 @@ def send_event(
         _show_events(answer)
 
 
+@events.command("list")
+def list_events(
+    source: Annotated[str | None, typer.Option(help="Of this source.")] = None,
+    category: Annotated[str | None, typer.Option(help="Judged so: system_error, security_issue, ...")] = None,
+    severity: Annotated[str | None, typer.Option(help="low, medium or high.")] = None,
+    search: Annotated[str | None, typer.Option(help="With this in the message.")] = None,
+    limit: Limit = LIMIT,
+    every: All = False,
+    as_json: Json = False,
+) -> None:
+    """The events as they came in, newest first; a filter looks at the newest 20,000."""
+    from opsteward.cli.listing import show_list
+
+    show_list(
+        "/api/v1/events",
+        ["received_at", "source", "severity", "category", "message", "incident_number"],
+        params={"source": source, "category": category, "severity": severity, "search": search},
+        empty="No event.",
+        limit=limit,
+        every=every,
+        as_json=as_json,
+        cursor=("before", "id"),
+        page_size=500,
+        whole=("received_at",),
+    )
+
+
 @events.command("load")
 def load_events(
     file: Annotated[Path, typer.Argument(help="A JSON array, or NDJSON (.ndjson, .jsonl).")],

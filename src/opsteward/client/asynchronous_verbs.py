@@ -43,6 +43,7 @@ class AsyncVerbs(AsyncTransport):
     decide_action = asynchronous(events.decide_action)
     validate_payload = asynchronous(events.validate_payload)
     execute_action = asynchronous(events.execute_action)
+    list_events = asynchronous(events.list_events)
     send_events = asynchronous(events.send_events)
     list_incidents = asynchronous(events.list_incidents)
     get_incident = asynchronous(events.get_incident)

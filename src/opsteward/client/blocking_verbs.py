@@ -43,6 +43,7 @@ class Verbs(BlockingTransport):
     decide_action = blocking(events.decide_action)
     validate_payload = blocking(events.validate_payload)
     execute_action = blocking(events.execute_action)
+    list_events = blocking(events.list_events)
     send_events = blocking(events.send_events)
     list_incidents = blocking(events.list_incidents)
     get_incident = blocking(events.get_incident)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -74,6 +75,16 @@ class Visit:
             raise Invalid.field(name, "is missing", "fill it in")
         if len(value) > limit or not storable_words(value):
             raise Invalid.field(name, "is too long, or holds what no text holds", f"use up to {limit} characters")
+        return value
+
+    def json_object(self, name: str, *, limit: int = 100_000) -> dict[str, Any]:
+        """A field that holds a JSON object, empty for none. Raises Invalid."""
+        try:
+            value = json.loads(self.text(name, limit=limit) or "{}")
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            raise Invalid.field(name, "is no JSON object", 'write an object, as {"key": "value"}')
         return value
 
     @property

@@ -30,6 +30,7 @@ from opsteward.provisioning.sync.service import Syncs
 from opsteward.systems.service import Inventory
 from opsteward.tasks.registry import TaskRegistry
 from opsteward.tasks.schedules import Schedules
+from opsteward.tasks.submission import Submission
 from opsteward.telemetry.audit.witness_files import Witnesses
 from opsteward.troubleshooting.service import Sessions
 
@@ -62,6 +63,7 @@ class ConsoleServices:
     back_tests: BackTests
     sessions: Sessions
     task_types: TaskRegistry
+    submission: Submission
     schedules: Schedules
     syncs: Syncs
     agents: AgentService

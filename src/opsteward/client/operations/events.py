@@ -43,6 +43,31 @@ def execute_action(*, idempotency_key: str | None = None, **fields: Unpack[types
     return Call("POST", "/agent/execute-action/", fields, headers={"idempotency-key": idempotency_key})
 
 
+def list_events(
+    *,
+    source: str | None = None,
+    category: types.Category | None = None,
+    severity: Literal["low", "medium", "high"] | None = None,
+    search: str | None = None,
+    before: str | None = None,
+    limit: int | None = None,
+) -> Call[Page[types.EventInList]]:
+    """The newest first; `before` takes the `next` of the previous page. A filter looks at the newest 20,000 events
+    from there on."""
+    return Call(
+        "GET",
+        "/api/v1/events",
+        params={
+            "source": source,
+            "category": category,
+            "severity": severity,
+            "search": search,
+            "before": before,
+            "limit": limit,
+        },
+    )
+
+
 def send_events(
     body: types.EventIn | list[types.EventIn], *, detail: Literal["full", "none"] | None = None
 ) -> Call[types.TakenEventsInFull | types.TakenEvents]:

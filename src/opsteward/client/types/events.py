@@ -132,6 +132,23 @@ class EventIn(TypedDict):
     resolved: NotRequired[bool]
 
 
+class EventInList(TypedDict):
+    """An event in short: `message` is its beginning. `incident_number` is empty for one that is in no incident."""
+
+    id: str
+    received_at: str
+    occurred_at: str
+    source: str
+    error_type: str | None
+    message: str
+    resolved: bool
+    category: str
+    severity: str
+    action: str
+    incident_id: str | None
+    incident_number: int | None
+
+
 class EventView(TypedDict):
     id: str
     received_at: str

@@ -16,8 +16,10 @@ from opsteward.console.charts import heights
 from opsteward.console.milestones import milestones
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
+from opsteward.console.pages.incident_groups import CATEGORIES
 from opsteward.core.errors import Invalid
 from opsteward.events import timeline
+from opsteward.events.grouping_explained import explain_groups
 from opsteward.events.incident_handling import Handling, Verb
 from opsteward.events.recent_incidents import opened_per_hour
 from opsteward.events.related_incidents import related_incidents
@@ -106,6 +108,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
     sessions = await services.sessions.page(session, incident_id=incident_id)
     acted_on = [incident.system_id, *(one.system_id for one in approvals), *(one.system_id for one in runs)]
     names = await Names.read(session, services.inventory, acted_on)
+    events = await services.incidents.events(session, incident_id=incident_id, limit=_NEWEST_EVENTS)
     escalations = await services.oncall.escalations.of_incident(session, incident_id=incident_id)
     system = names.system(incident.system_id)
     return Page(
@@ -117,7 +120,9 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
             "system": system if system != incident.source else "",
             "milestones": milestones(incident, lines, runs),
             "lines": [(line, wording.timeline_look(line.kind)) for line in lines],
-            "events": await services.incidents.events(session, incident_id=incident_id, limit=_NEWEST_EVENTS),
+            "events": events,
+            "groups": explain_groups(events),
+            "categories": CATEGORIES,
             "runs": [RunRow.of(run, names) for run in runs],
             "approvals": [ApprovalRow.of(one, names, me) for one in approvals],
             "sessions": [(one, _phases(one.phases)) for one in sessions],

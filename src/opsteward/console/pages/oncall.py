@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts import queries as accounts
 from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
 from opsteward.core.clock import now
-from opsteward.core.errors import Invalid
+from opsteward.core.errors import Conflict, Invalid
 from opsteward.oncall import policies, schedules
 from opsteward.oncall.routes import NewRoute
-from opsteward.oncall.types import Begins, RouteView
+from opsteward.oncall.types import Begins, Rotation, RouteView
 
 _NOTICES = 15
+_TURN_LIMIT = 52  # days or weeks
 
 
 async def oncall(visit: Visit, session: AsyncSession) -> Page:
@@ -71,6 +73,34 @@ async def _remove_route(visit: Visit, session: AsyncSession) -> Done:
     return Done(to="/oncall#routes", words="Nobody is told by it any more")
 
 
+async def _save_schedule(visit: Visit, session: AsyncSession) -> Done:
+    """One rotation of people, in the order in which they are written. What has several is kept in a file."""
+    unit: dict[str, Literal["day", "week"]] = {"day": "day", "week": "week"}
+    every = visit.text("every", limit=2) or "1"
+    if not (every.isascii() and every.isdecimal() and 1 <= int(every) <= _TURN_LIMIT):
+        raise Invalid.field("every", "is no usable length of a turn", f"write 1 to {_TURN_LIMIT}")
+    people = [one.strip() for one in visit.text("participants", limit=10_000, required=True).splitlines()]
+    rotation = Rotation(
+        name="primary",
+        participants=tuple(one for one in people if one),
+        unit=unit.get(visit.text("unit"), "week"),
+        every=int(every),
+        starts_on=f"{now():%Y-%m-%d}",
+        handover=visit.text("handover", limit=5) or "09:00",
+    )
+    name = visit.text("name", limit=100, required=True)
+    if name in [one.name for one in await schedules.list_schedules(session)]:
+        raise Conflict(f"there is a schedule {name} already", remedy="change it by `opsteward oncall apply FILE`")
+    saved = await schedules.save_schedule(
+        session,
+        name=name,
+        timezone=visit.text("timezone", limit=60) or "UTC",
+        rotations=[rotation],
+        by=visit.identity,
+    )
+    return Done(to=f"/oncall#c-{saved.id}", words=f"The schedule {saved.name} is made")
+
+
 async def _override(visit: Visit, session: AsyncSession) -> Done:
     try:
         length = timedelta(hours=float(visit.text("hours", limit=20, required=True)))
@@ -102,6 +132,7 @@ async def _test(visit: Visit, session: AsyncSession) -> Done:
 
 ROUTES: tuple[Route, ...] = (
     shows("/oncall", oncall, "oncall.read"),
+    does("/oncall", _save_schedule, "oncall.write"),
     does("/oncall/{schedule_id}/override", _override, "oncall.write"),
     does("/oncall/overrides/{override_id}/remove", _remove_override, "oncall.write"),
     does("/notifications", _save_route, "notifications.write"),

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.named_actors import Said, with_actors
 from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
 from opsteward.console.wording import who
-from opsteward.core.errors import Invalid
 from opsteward.tasks.types import SCHEDULES
 
 _PAGE = 100
@@ -36,19 +33,15 @@ async def schedules(visit: Visit, session: AsyncSession) -> Page:
 
 
 async def _create(visit: Visit, session: AsyncSession) -> Done:
-    given = visit.text("parameters", limit=_PARAMETERS_LIMIT) or "{}"
-    try:
-        parameters = json.loads(given)
-    except (ValueError, RecursionError):
-        raise Invalid.field("parameters", "is no JSON", 'write an object, as {"key": "value"}') from None
-    if not isinstance(parameters, dict):
-        raise Invalid.field("parameters", "is no JSON object", 'write an object, as {"key": "value"}')
     made = await visit.services.schedules.create(
         session,
         name=visit.text("name", limit=200, required=True),
         cron=visit.text("cron", limit=200, required=True),
         timezone=visit.text("timezone", limit=100) or "UTC",
-        task={"task_type": visit.text("task_type", limit=100, required=True), "params": parameters},
+        task={
+            "task_type": visit.text("task_type", limit=100, required=True),
+            "params": visit.json_object("parameters"),
+        },
         actor=visit.identity.actor,
     )
     return Done(to="/schedules", words=f"{made.name} is scheduled", undo=Undo(path=f"/schedules/{made.id}/remove"))

@@ -53,7 +53,11 @@ async def _page(visit: Visit, session: AsyncSession, preview: SilencePreview | N
 
 
 def _matchers(visit: Visit) -> list[str]:
-    lines = visit.text("matchers", limit=10_000, required=True).splitlines()
+    return _lines(visit, "matchers")
+
+
+def _lines(visit: Visit, name: str) -> list[str]:
+    lines = visit.text(name, limit=10_000, required=True).splitlines()
     return [line.strip() for line in lines if line.strip()]
 
 
@@ -84,6 +88,21 @@ async def _end(visit: Visit, session: AsyncSession) -> Done:
     return Done(to="/silences", words="Ended: what it kept quiet and is open still is told now")
 
 
+async def _inhibit(visit: Visit, session: AsyncSession) -> Done:
+    made = await visit.services.muting.inhibit(
+        session,
+        name=visit.text("name", limit=100, required=True),
+        source=_lines(visit, "source"),
+        target=_lines(visit, "target"),
+        equal=visit.text("equal", limit=1000).replace(",", " ").split(),
+        dependents=bool(visit.form.get("dependents")),
+        reason=visit.reason,
+        by=visit.identity,
+    )
+    undo = Undo(path=f"/inhibitions/{made.id}/remove")
+    return Done(to="/silences#inhibitions", words=f"{made.name} keeps what follows quiet from now on", undo=undo)
+
+
 async def _remove(visit: Visit, session: AsyncSession) -> Done:
     found = await visit.services.muting.remove_inhibition(
         session, inhibition_id=visit.id("inhibition_id", "inhibition"), by=visit.identity
@@ -96,5 +115,6 @@ ROUTES: tuple[Route, ...] = (
     does("/silences", _silence, "incidents.write"),
     does("/silences/preview", _preview, "incidents.read"),
     does("/silences/{silence_id}/end", _end, "incidents.write"),
+    does("/inhibitions", _inhibit, "incidents.write"),
     does("/inhibitions/{inhibition_id}/remove", _remove, "incidents.write"),
 )

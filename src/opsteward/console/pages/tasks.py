@@ -14,7 +14,7 @@ from opsteward.core.errors import Invalid
 from opsteward.tasks import commands as task_commands
 from opsteward.tasks import controls
 from opsteward.tasks import queries as task_queries
-from opsteward.tasks.types import CHANGED, REDRIVABLE, TaskStatus
+from opsteward.tasks.types import CHANGED, REDRIVABLE, NewTask, TaskStatus
 
 REQUESTER = Said("requested_by", "created_at", "requester")
 _PAGE = 50
@@ -54,6 +54,9 @@ async def tasks(visit: Visit, session: AsyncSession) -> Page:
                 ("type", "Type", types, task_type),
                 ("priority", "Priority", PRIORITIES, priority),
             ],
+            "types": sorted(visit.services.task_types.types),
+            "priorities": PRIORITIES,
+            "may_write": may_write,
             "called": called,
             "filtered": bool(status or task_type or priority or called),
             "redrivable": counts.get(status, 0) if status in REDRIVABLE and may_write else 0,
@@ -116,6 +119,28 @@ async def _redrive(visit: Visit, session: AsyncSession) -> Done:
     return Done(to=f"/tasks/{task_id}", words="It is run anew")
 
 
+async def _submit(visit: Visit, session: AsyncSession) -> Done:
+    delay = visit.text("delay", limit=12)
+    if delay and not (delay.isascii() and delay.isdecimal()):
+        raise Invalid.field("delay", "is no number of seconds", "write digits, or nothing to begin at once")
+    new = NewTask(
+        task_type=visit.text("task_type", limit=100, required=True),
+        name=visit.text("name", limit=200),
+        params=visit.json_object("parameters"),
+        priority=_priority(visit),
+        delay=float(delay) if delay else None,
+    )
+    [told] = await visit.services.submission.submit(session, tasks=[new], actor=visit.identity.actor)
+    return Done(to=f"/tasks/{told.id}", words="It is submitted")
+
+
+def _priority(visit: Visit) -> str:
+    given = visit.text("priority") or "normal"
+    if given not in PRIORITIES:
+        raise Invalid.field("priority", f"{given[:40]!r} is none", f"use one of {', '.join(PRIORITIES)}")
+    return given
+
+
 async def _redrive_all(visit: Visit, session: AsyncSession) -> Done:
     status = visit.text("status")
     if status not in REDRIVABLE:
@@ -128,6 +153,7 @@ async def _redrive_all(visit: Visit, session: AsyncSession) -> Done:
 
 ROUTES: tuple[Route, ...] = (
     shows("/tasks", tasks, "tasks.read"),
+    does("/tasks", _submit, "tasks.write"),
     does("/tasks/redrive", _redrive_all, "tasks.write"),
     shows("/tasks/{task_id}", one, "tasks.read"),
     does("/tasks/{task_id}/cancel", _cancel, "tasks.write"),

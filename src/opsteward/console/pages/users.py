@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.console.page import Page, Route, Visit, shows
+from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.console.wording import USER, counted
-from opsteward.directory.types import UserStatus
+from opsteward.directory.types import NewUser, UserStatus
 from opsteward.directory.user_changes import PEOPLE
 from opsteward.directory.users import queries as user_queries
 
@@ -43,6 +43,7 @@ async def users(visit: Visit, session: AsyncSession) -> Page:
                 ("role", "Role", _offered(shares.roles, role), role),
                 ("department", "Department", _offered(shares.departments, department), department),
             ],
+            "roles": sorted(shares.roles, key=str.casefold),
             "search": search,
             "status": status,
             "may_write": visit.identity.may("users.write"),
@@ -66,4 +67,24 @@ def _headline(counts: dict[str, int]) -> str:
     return f"{counted(active, 'active user')}{waits}"
 
 
-ROUTES: tuple[Route, ...] = (shows("/users", users, "users.read"),)
+async def _register(visit: Visit, session: AsyncSession) -> Done:
+    user = await visit.services.users.register(
+        session,
+        new=NewUser(
+            username=visit.text("username", limit=255, required=True),
+            email=visit.text("email", limit=320, required=True),
+            full_name=visit.text("full_name", limit=255, required=True),
+            role=visit.text("role", limit=100) or NewUser.role,
+            department=visit.text("department") or None,
+        ),
+        actor=visit.identity.actor,
+    )
+    waits = user.status == UserStatus.PENDING
+    words = f"{user.username} {'waits to be let in' if waits else 'is registered, and has its access'}"
+    return Done(to=f"/users/{user.id}", words=words)
+
+
+ROUTES: tuple[Route, ...] = (
+    shows("/users", users, "users.read"),
+    does("/users", _register, "users.write"),
+)

@@ -115,9 +115,6 @@
   addEventListener("beforeunload", (e) => { if (document.querySelector("form[data-guard][data-changed]")) e.preventDefault(); });
   document.addEventListener("change", (e) => {
     if (e.target.matches(".filters select")) e.target.form.requestSubmit();
-    if (e.target.dataset.picks) {
-      for (const box of e.target.form.querySelectorAll(`input[name^="${e.target.dataset.picks}"]`)) box.checked = e.target.checked;
-    }
   });
   document.addEventListener("click", (e) => {
     const press = e.target.closest("[data-copy]");

@@ -1,0 +1,50 @@
+"""The stream of events as they came in, and the incident that each belongs to."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.console.page import Page, Route, Visit, shows
+from opsteward.console.pages.incident_groups import CATEGORIES
+from opsteward.console.pages.incidents import SEVERITIES
+from opsteward.events.event_list import SEARCHED_LIMIT, list_events
+
+_PAGE = 50
+
+
+async def events(visit: Visit, session: AsyncSession) -> Page:
+    """The newest first; filters stand in the address."""
+    category, severity = visit.choice("category", CATEGORIES), visit.choice("severity", SEVERITIES)
+    source, search = visit.query("source", limit=200), visit.query("ref", limit=100)
+    found = await list_events(
+        session,
+        source=source or None,
+        category=category or None,
+        severity=severity or None,
+        search=search or None,
+        before=visit.cursor("before"),
+        limit=_PAGE + 1,
+    )
+    return Page(
+        template="events.html",
+        title="Events",
+        about=("incident",),
+        values={
+            "events": [(one, visit.address(source=one.source)) for one in found[:_PAGE]],
+            "filters": [
+                ("category", "Category", CATEGORIES, category),
+                ("severity", "Severity", SEVERITIES, severity),
+            ],
+            "kept": {"source": source},
+            "called": search,
+            "source": source,
+            "every_source": visit.address(source=""),
+            "filtered": bool(category or severity or source or search),
+            "searched": SEARCHED_LIMIT,
+            "next": visit.address(before=str(found[_PAGE - 1].id)) if len(found) > _PAGE else "",
+            "first": visit.address() if visit.query("before") else "",
+        },
+    )
+
+
+ROUTES: tuple[Route, ...] = (shows("/events", events, "events.read", "incidents.read"),)
