@@ -23,7 +23,7 @@ _FEATURES = 5
 _PRIOR = 1.0  # how strong the assumption is that nothing is known
 _DRAWS = 100  # for the propensities
 _DRAWS_TO_BE_SURE = 5_000
-_ASSUMED_FAILURES, _ASSUMED_SUCCESSES = 0.2, 2.0
+_ASSUMED_FAILURES, _ASSUMED_SUCCESSES = 0.5, 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
