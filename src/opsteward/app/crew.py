@@ -26,6 +26,8 @@ from opsteward.crew.execution.types import Part
 from opsteward.crew.execution.work_task import WorkTask
 from opsteward.crew.execution.work_types import WorkTypes
 from opsteward.crew.service import Crew
+from opsteward.crew.settings import CrewSettings
+from opsteward.integrations.crew.gateway import Gateway
 from opsteward.systems.service import Inventory
 from opsteward.tasks.submission import Submission
 
@@ -75,6 +77,7 @@ class CrewParts:
             run_engine=self._run_engine,
             matrix_changes=changes,
             model=self._settings.models.model,
+            gateway=gateway_of(self._settings.crew),
         )
 
     async def _run_engine(self, part: Part) -> JsonObject:
@@ -99,6 +102,12 @@ class CrewParts:
 
     def _load_roster(self) -> Roster:
         return load_roster(self._types.engines, self._settings.crew.crew_agents)
+
+
+def gateway_of(settings: CrewSettings) -> Gateway | None:
+    """The gateway that is configured, if any."""
+    token = settings.crew_gateway_token.get_secret_value() if settings.crew_gateway_token else None
+    return Gateway(settings.crew_gateway, token) if settings.crew_gateway else None
 
 
 def check_agents(folder: Path) -> list[JsonObject]:

@@ -12,7 +12,6 @@ from opsteward.core.errors import Invalid
 from opsteward.core.log import get_logger
 from opsteward.events.standing_orders.document import ActionInfo
 from opsteward.integrations import (
-    crew,
     dns,
     ldap,
     mysql,
@@ -29,6 +28,8 @@ from opsteward.integrations import (
 from opsteward.integrations.apprise import build as build_notifications
 from opsteward.integrations.apprise.outbox import NoticeOutbox
 from opsteward.integrations.apprise.settings import NotifySettings
+from opsteward.integrations.crew import build as build_crew
+from opsteward.integrations.crew.gateway import Gateway
 from opsteward.integrations.files import build as build_files
 from opsteward.integrations.machine import build as build_machine
 from opsteward.integrations.machine import build_commands
@@ -54,6 +55,7 @@ def build_registry(
     repair_records: Path | None = None,
     directory: OwnDirectory | None = None,
     outbox: NoticeOutbox | None = None,
+    gateway: Gateway | None = None,
 ) -> Registry:
     """All integrations, the more specific first: the first connector of a scheme is the one that tells the version."""
     routes = {
@@ -78,7 +80,7 @@ def build_registry(
         build_files(file_folders),
         build_notifications(routes, to_users=notify.users, outbox=outbox),
         sync.INTEGRATION,
-        crew.INTEGRATION,
+        build_crew(gateway),
         directory_records.integration(directory or OwnDirectory()),
         *extra,
     ]

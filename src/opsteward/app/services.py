@@ -15,7 +15,7 @@ from opsteward.actions.types import ActionChanged
 from opsteward.agents.registry import AgentRegistry
 from opsteward.agents.service import AgentService
 from opsteward.agents.shipped.installing import add_shipped
-from opsteward.app.crew import CrewParts
+from opsteward.app.crew import CrewParts, gateway_of
 from opsteward.app.database import prepare_database
 from opsteward.app.plugins import places_of
 from opsteward.app.registry import build_registry, known_actions
@@ -152,6 +152,7 @@ def build_services(settings: Settings, integrations: Sequence[Integration] = ())
                 repair_records=settings.home / "repairs",
                 directory=directory,
                 outbox=outbox,
+                gateway=gateway_of(settings.crew),
             )
             urls = prepare_database(settings.core, box)
             return _wire(settings, box, urls, registry, directory, outbox)

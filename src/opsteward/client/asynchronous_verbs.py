@@ -208,6 +208,8 @@ class AsyncVerbs(AsyncTransport):
     delegation_matrix = asynchronous(crew.delegation_matrix)
     matrix_versions = asynchronous(crew.matrix_versions)
     restore_matrix = asynchronous(crew.restore_matrix)
+    register_crew_routes = asynchronous(crew.register_crew_routes)
+    validate_crew_gateway = asynchronous(crew.validate_crew_gateway)
     score_lead = asynchronous(crew.score_lead)
     segment_customers = asynchronous(crew.segment_customers)
     plan_campaign = asynchronous(crew.plan_campaign)

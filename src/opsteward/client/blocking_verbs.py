@@ -208,6 +208,8 @@ class Verbs(BlockingTransport):
     delegation_matrix = blocking(crew.delegation_matrix)
     matrix_versions = blocking(crew.matrix_versions)
     restore_matrix = blocking(crew.restore_matrix)
+    register_crew_routes = blocking(crew.register_crew_routes)
+    validate_crew_gateway = blocking(crew.validate_crew_gateway)
     score_lead = blocking(crew.score_lead)
     segment_customers = blocking(crew.segment_customers)
     plan_campaign = blocking(crew.plan_campaign)

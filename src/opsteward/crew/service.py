@@ -35,6 +35,7 @@ from opsteward.crew.performance.alerts import Alert, Recommendation, alerts_of, 
 from opsteward.crew.performance.figures import CrewFigures
 from opsteward.crew.settings import CrewSettings
 from opsteward.crew.types import Strategy, TaskType
+from opsteward.integrations.crew.gateway import Gateway
 from opsteward.tasks import commands as task_commands
 from opsteward.tasks.submission import Submission
 from opsteward.tasks.types import NewTask
@@ -80,10 +81,11 @@ class Crew:
         run_engine: EngineRunner,
         matrix_changes: MatrixChanges,
         model: str | None,
+        gateway: Gateway | None = None,
     ) -> None:
         """`roster` reads the agents' files when it is first asked; `model`: the one that is configured, if any."""
         self.settings, self.types, self.model = settings, types, model
-        self.matrix_changes = matrix_changes
+        self.matrix_changes, self.gateway = matrix_changes, gateway
         self._submission, self._run_engine, self._roster = submission, run_engine, roster
         self.weights = Weights(second=settings.crew_second_costs, failure=settings.crew_failure_costs)
         self.memory = DelegationMemory(weights=self.weights, explored_types=frozenset(settings.crew_explore))

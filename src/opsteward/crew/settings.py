@@ -48,7 +48,9 @@ class CrewSettings(SettingsGroup):
         default=30 * 86_400.0, gt=0, description="Ended work of the crew is forgotten after this."
     )
     crew_gateway: str | None = Field(
-        default=None, description="Address of the gateway at which brain/register-routes registers the crew's routes."
+        default=None,
+        pattern=r"^https?://[^\s/]+",
+        description="Address of the gateway at which brain/register-routes registers the crew's routes.",
     )
     crew_gateway_token: SecretStr | None = Field(default=None, description="Bearer token for the gateway.")
 

@@ -69,6 +69,16 @@ def restore_matrix(**fields: Unpack[types.RestoreIn]) -> Call[types.ProposedOut]
     return Call("POST", "/api/crew/matrix/restore", fields)
 
 
+def register_crew_routes() -> Call[types.ProposedOut]:
+    """Ask for the crew's routes to be registered at the configured gateway; a person approves it."""
+    return Call("POST", "/api/crew/brain/register-routes")
+
+
+def validate_crew_gateway() -> Call[types.GatewayOut]:
+    """Whether the gateway is there, knows the crew's routes, and leads to them."""
+    return Call("GET", "/api/crew/brain/validate-integration")
+
+
 def score_lead(**fields: Unpack[types.LeadScoringIn]) -> Call[types.AnswerOut]:
     """Score a lead from 0 to 100, with what each factor added and what was missing."""
     return Call("POST", "/api/crew/crm/lead-scoring", fields)

@@ -142,6 +142,18 @@ class FigurePoint(TypedDict):
     value: float
 
 
+class GatewayOut(TypedDict):
+    """How the gateway before the crew stands; `problems` is empty where it is `valid`."""
+
+    valid: bool
+    configured: bool
+    reachable: NotRequired[bool]
+    registered: NotRequired[bool]
+    missing_routes: NotRequired[list[str]]
+    leads_here: NotRequired[bool]
+    problems: list[str]
+
+
 class GroupFigures(TypedDict):
     """Of all work, or of one strategy, domain or agent. `success_rate` from 0 to 1; `cost` in US dollars."""
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _FEATURES = 5
 _PRIOR = 1.0  # how strong the assumption is that nothing is known
 _DRAWS = 100  # for the propensities
+_DRAWS_TO_BE_SURE = 5_000
 _ASSUMED_FAILURES, _ASSUMED_SUCCESSES = 0.5, 2.0
 
 
@@ -87,18 +88,31 @@ class Learner:
         as its wide prior makes it the best."""
         import numpy as np
 
+        draws = self._draws(work, among, rng, _DRAWS + 1)
+        best = draws.argmin(axis=1)
+        shares = (np.bincount(best[1:], minlength=len(among)) + 1) / (_DRAWS + len(among))
+        propensities = {one: float(share) for one, share in zip(among, shares, strict=True)}
+        return Drawn(among[int(best[0])], propensities)
+
+    def certainty(self, work: Work, strategy: Strategy, *, than: Strategy) -> float:
+        """How probable it is that a strategy costs less than another, from 0 to 1; the same each time."""
+        import numpy as np
+
+        draws = self._draws(work, (strategy, than), np.random.default_rng(0), _DRAWS_TO_BE_SURE)
+        return float((draws[:, 0] < draws[:, 1]).mean())
+
+    def _draws(self, work: Work, among: Sequence[Strategy], rng: np.random.Generator, count: int) -> Any:
+        """So many possible losses of each."""
+        import numpy as np
+
         features = np.array(_features(work))
         means, spreads = np.empty(len(among)), np.empty(len(among))
         scale = self._scale(work.task_type)
         for number, strategy in enumerate(among):
             means[number], spreads[number] = self._expected(work.task_type, strategy, features, scale)
-        draws = means + spreads * rng.standard_normal((_DRAWS + 1, len(among)))
         failed, done = self._ends(work.task_type, among)
-        draws += self.weights.failure * rng.beta(failed, done, (_DRAWS + 1, len(among)))
-        best = draws.argmin(axis=1)
-        shares = (np.bincount(best[1:], minlength=len(among)) + 1) / (_DRAWS + len(among))
-        propensities = {one: float(share) for one, share in zip(among, shares, strict=True)}
-        return Drawn(among[int(best[0])], propensities)
+        spent = means + spreads * rng.standard_normal((count, len(among)))
+        return spent + self.weights.failure * rng.beta(failed, done, (count, len(among)))
 
     def _ends(self, task_type: str, among: Sequence[Strategy]) -> tuple[list[float], list[float]]:
         """Failures and successes of each, with those that are assumed before anything is known."""

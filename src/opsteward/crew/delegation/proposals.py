@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import fmean, variance
+from itertools import chain
+from statistics import fmean
 
-from opsteward.crew.delegation.learning import Weights
+from opsteward.crew.delegation.learning import Learner, Weights
 from opsteward.crew.delegation.matrix import ROWS_LIMIT, Matrix, Row
-from opsteward.crew.delegation.types import Outcome
+from opsteward.crew.delegation.types import Outcome, Work
 from opsteward.crew.types import Strategy
 
 ENOUGH = 30  # outcomes of the strategy that is proposed
-FEWEST = 10  # of the present one: where strategies are tried out, what does badly is soon tried no more
-_SURE = 2.33  # standard errors: one in a hundred is a mistake
-_SURE_OF_FEW = 3.0  # the same where there are fewer than enough
+FEWEST = 3  # of the present one: where strategies are tried out, what does badly is soon tried no more
+_SURE = 0.99  # probability that the proposed one costs less
 _WORTH_IT = 0.05  # share of the present loss
 
 
@@ -77,10 +76,18 @@ def _best(
 ) -> Proposal | None:
     losses = {one: [weights.loss(each) for each in of_it] for one, of_it in by_strategy.items()}
     present = losses[row.strategy]
+    learner = Learner(weights=weights)
+    for one in chain.from_iterable(by_strategy.values()):
+        learner.add(one)
+    typical = _typical([one.work for one in chain.from_iterable(by_strategy.values())])
     candidates = [
-        one for one, values in losses.items()
-        if one is not row.strategy and len(values) >= ENOUGH and _surely_less(values, present)
-    ]  # fmt: skip
+        one
+        for one, values in losses.items()
+        if one is not row.strategy
+        and len(values) >= ENOUGH
+        and fmean(present) - fmean(values) > _WORTH_IT * fmean(present)
+        and learner.certainty(typical, one, than=row.strategy) >= _SURE
+    ]
     if not candidates:
         return None
     best = min(candidates, key=lambda one: fmean(losses[one]))
@@ -96,11 +103,9 @@ def _best(
     )
 
 
-def _surely_less(values: Sequence[float], than: Sequence[float]) -> bool:
-    gain = fmean(than) - fmean(values)
-    error = math.sqrt(variance(values) / len(values) + variance(than) / len(than))
-    sure = _SURE if min(len(values), len(than)) >= ENOUGH else _SURE_OF_FEW
-    return gain > sure * error and gain > _WORTH_IT * abs(fmean(than))
+def _typical(works: Sequence[Work]) -> Work:
+    """The one in the middle by volume."""
+    return sorted(works, key=lambda one: one.volume)[len(works) // 2]
 
 
 def _figures(strategy: Strategy, outcomes: Sequence[Outcome], weights: Weights) -> Figures:

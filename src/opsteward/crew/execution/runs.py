@@ -20,6 +20,7 @@ from opsteward.crew.delegation.memory import MICROS
 from opsteward.crew.delegation.types import Decision, Estimate, NotTaken
 from opsteward.crew.execution.types import PathStep, RunLine, RunView, StepView
 from opsteward.crew.models import CrewModelCall, CrewRun, CrewStep
+from opsteward.crew.types import Strategy
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import TaskInfo
 
@@ -106,14 +107,14 @@ async def view(session: AsyncSession, run_id: UUID) -> RunView:
         multi_domain=row.multi_domain,
         strategy=row.strategy,
         reasons=decision["reasons"],
-        not_taken=[NotTaken(**one) for one in decision["not_taken"]],
+        not_taken=[NotTaken(strategy=Strategy(one["strategy"]), why=one["why"]) for one in decision["not_taken"]],
         estimate=Estimate(**decision["estimate"]),
         matrix_version=row.matrix_version,
         matrix_row=row.matrix_row,
         propensity=row.propensity,
         strategy_used=row.strategy_used,
         engine=row.engine,
-        path=[PathStep(**cast(dict[str, Any], one)) for one in row.path],
+        path=[_path_step(one) for one in row.path],
         plan=[_step_view(step) for step in steps],
         agents=row.agents,
         result=row.result,
@@ -167,6 +168,11 @@ def _status(row: CrewRun, task: TaskInfo | None) -> str:
     if row.success is not None:
         return "completed" if row.success else "failed"
     return task.status if task is not None else "pending"
+
+
+def _path_step(kept: JsonObject) -> PathStep:
+    strategy = Strategy(str(kept["strategy"]))
+    return PathStep(strategy=strategy, outcome=str(kept["outcome"]), reason=str(kept["reason"]))
 
 
 def _step_view(step: CrewStep) -> StepView:

@@ -164,6 +164,18 @@ class RestoreIn(Input):
     version: Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 
 
+class GatewayOut(BaseModel):
+    """How the gateway before the crew stands; `problems` is empty where it is `valid`."""
+
+    valid: bool
+    configured: bool
+    reachable: bool = False
+    registered: bool = False
+    missing_routes: list[str] = []
+    leads_here: bool = False
+    problems: list[str]
+
+
 class HealthOut(BaseModel):
     """Whether the crew takes work. It tells nothing private."""
 
