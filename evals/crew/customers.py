@@ -206,5 +206,5 @@ def print_purchases(report: Report) -> None:
     report.section("Purchases: BG/NBD on CDNOW (2,357 customers), beside the published fit")
     found = do("crm.churn_risk", customers=cdnow(), horizon=39).purchase_model
     for name, published in (("r", 0.243), ("alpha", 4.414), ("a", 0.793), ("b", 2.426)):
-        report.figure(name, getattr(found, name), f"published {published}", wanted=published, exact=True)
-    report.figure("log likelihood", found.log_likelihood, "published -9582.4", wanted=-9582.4, exact=True)
+        report.figure(name, getattr(found, name), f"published {published}", wanted=published, within=0.001)
+    report.figure("log likelihood", found.log_likelihood, "published -9582.4", wanted=-9582.4, within=0.05)
