@@ -24,6 +24,7 @@ from opsteward.crew.catalogue.declaring import (
 from opsteward.crew.types import Complexity
 
 MAX_STAGES = 50
+Rate = Annotated[float, Field(ge=0, le=100)]
 _FREQUENCIES = {
     "everyday": "daily", "twiceweekly": "twice_weekly", "twiceaweek": "twice_weekly", "onceaweek": "weekly",
     "fortnightly": "biweekly", "everytwoweeks": "biweekly", "every2weeks": "biweekly",
@@ -253,23 +254,20 @@ class Stage(Row):
     """A stage of a pipeline; `conversion_rate` is the share that goes on from it."""
 
     name: Annotated[Name, Field(validation_alias=AliasChoices("name", "stage", "stage_name"))]
-    conversion_rate: Annotated[float, Field(ge=0, le=100)] | None = None
+    conversion_rate: Rate | None = None
     entered: Annotated[Amount | None, Field(validation_alias=AliasChoices("entered", "count", "leads", "deals"))] = None
     days: Annotated[
         Amount | None, Field(validation_alias=AliasChoices("days", "average_days", "avg_days", "duration_days"))
     ] = None
     #: the rate that can be had, such as an industry's
-    benchmark: Annotated[float, Field(ge=0, le=100)] | None = None
+    benchmark: Rate | None = None
 
 
 class PipelineData(Parameters):
     """The stages in order. Rates are shares, or percent where one is above 1; without them counts do."""
 
     stages: Annotated[list[Stage], Field(min_length=1, max_length=MAX_STAGES)]
-    conversion_rates: (
-        Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(max_length=MAX_STAGES)]
-        | Annotated[dict[Name, Annotated[float, Field(ge=0, le=100)]], Field(max_length=MAX_STAGES)]
-    ) = []
+    conversion_rates: Annotated[list[Rate] | dict[Name, Rate], Field(max_length=MAX_STAGES)] = []
     average_deal_size: Amount
     #: days from the first stage to the close
     sales_cycle_length: Annotated[float, Field(gt=0, le=100_000)] | None = None
