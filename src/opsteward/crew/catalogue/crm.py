@@ -101,7 +101,6 @@ class ScoredLead(BaseModel):
     grade: Literal["A", "B", "C", "D"]
     #: of 1: the share of the weight whose fields were given
     confidence: float
-    #: learned from history, else absent
     probability: float | None
     factors: list[Factor]
     missing: list[str]
@@ -152,7 +151,6 @@ class Segment(BaseModel):
     size: int
     share: float
     traits: list[Trait]
-    #: a real customer in the middle
     typical: str
     customers: list[str]
     suggestion: str
@@ -194,7 +192,6 @@ class NurturingCampaign(Parameters):
     ) = "weekly"
     start_date: Day = Field(default_factory=today)
     channels: Annotated[list[Name], Field(min_length=1, max_length=10)] = ["email"]
-    #: nothing is sent then
     holidays: Annotated[list[Day], Field(max_length=1000)] = []
     weekends: bool = False
     #: messages that can be sent on one day, over all segments
