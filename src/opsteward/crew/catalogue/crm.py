@@ -79,6 +79,7 @@ class LeadScoring(Parameters):
     lead_data: Lead | Annotated[list[Lead], Field(min_length=1, max_length=MAX_ROWS)]
     scoring_criteria: ScoringCriteria = ScoringCriteria()
     history: Annotated[list[PastLead], Field(max_length=MAX_ROWS)] = []
+    top: Annotated[int, Field(ge=1, le=10_000)] = 1000
 
 
 class Factor(BaseModel):
@@ -99,7 +100,6 @@ class ScoredLead(BaseModel):
     lead: str
     score: float
     grade: Literal["A", "B", "C", "D"]
-    #: of 1: the share of the weight whose fields were given
     confidence: float
     probability: float | None
     factors: list[Factor]
@@ -108,13 +108,14 @@ class ScoredLead(BaseModel):
 
 
 class LeadScores(EngineResult):
-    """The leads, the best first. `method` says whether the order was learned or comes from the weights."""
+    """The best leads first. `method` says whether the order was learned or comes from the weights."""
 
     method: Literal["weights", "learned"]
     weights: dict[str, float]
     #: how well history's leads that were left out are told apart, by the weights and by what was learned
     auc_weights: float | None
     auc_learned: float | None
+    by_grade: dict[str, int]
     leads: list[ScoredLead]
 
 
