@@ -102,7 +102,7 @@ def print_leads(report: Report) -> None:
         report.figure(f"{name} ({len(rows)})", roc_auc_score(bought, ours),
                       f"logistic regression {roc_auc_score(bought, theirs):.4f}")  # fmt: skip
     rows, bought = _leads(20_101)
-    plain = do("crm.lead_scoring", lead_data=[{**row, "lead_id": number} for number, row in enumerate(rows)])
+    plain = do("crm.lead_scoring", lead_data=[{**row, "lead_id": n} for n, row in enumerate(rows)], top=10_000)
     scores = {one.lead: one.score for one in plain.leads}
     auc = roc_auc_score(bought, [scores[str(number)] for number in range(len(rows))])
     report.figure("planted leads by the weights alone, nothing learned", auc, "by chance 0.5")
@@ -139,7 +139,7 @@ def _caravan() -> tuple[Rows, list[bool]]:
 def _lead_scores(seen: Rows, known: list[bool], rows: Rows) -> list[float]:
     history = [{**row, "converted": outcome} for row, outcome in zip(seen, known, strict=True)]
     asked = [{**row, "lead_id": number} for number, row in enumerate(rows)]
-    scores = {one.lead: one.score for one in do("crm.lead_scoring", lead_data=asked, history=history).leads}
+    scores = {one.lead: one.score for one in do("crm.lead_scoring", lead_data=asked, history=history, top=10_000).leads}
     return [scores[str(number)] for number in range(len(rows))]
 
 
@@ -206,5 +206,5 @@ def print_purchases(report: Report) -> None:
     report.section("Purchases: BG/NBD on CDNOW (2,357 customers), beside the published fit")
     found = do("crm.churn_risk", customers=cdnow(), horizon=39).purchase_model
     for name, published in (("r", 0.243), ("alpha", 4.414), ("a", 0.793), ("b", 2.426)):
-        report.figure(name, getattr(found, name), f"published {published}", wanted=published, exact=True)
-    report.figure("log likelihood", found.log_likelihood, "published -9582.4", wanted=-9582.4, exact=True)
+        report.figure(name, getattr(found, name), f"published {published}", wanted=published, within=0.001)
+    report.figure("log likelihood", found.log_likelihood, "published -9582.4", wanted=-9582.4, within=0.05)

@@ -19,14 +19,14 @@ class Report:
         print(f"\n{title}")
 
     def figure(
-        self, name: str, ours: float, baseline: str = "", *, wanted: float | None = None, exact: bool = False
+        self, name: str, ours: float, baseline: str = "", *, wanted: float | None = None, within: float | None = None
     ) -> None:
-        """One line; `wanted` is the least, or with `exact` the very figure to a tenth."""
-        good = wanted is None or (abs(ours - wanted) < 0.05 if exact else ours >= wanted)
+        """One line; `wanted` is the least, or with `within` the very figure so near."""
+        good = wanted is None or (ours >= wanted if within is None else abs(ours - wanted) <= within)
         if not good:
             self.missed.append(name)
-        said = "" if wanted is None else f"  wanted {'' if exact else '>= '}{wanted:g}{'' if good else '  MISSED'}"
-        print(f"  {name:<58}{ours:>11.4g}  {baseline:<44}{said}")
+        said = "" if wanted is None else f"  wanted {'>= ' if within is None else ''}{wanted:g}"
+        print(f"  {name:<58}{ours:>11.6g}  {baseline:<44}{said}{'' if good else '  MISSED'}")
 
 
 def do(name: str, **parameters: Any) -> Any:

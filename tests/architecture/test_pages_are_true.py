@@ -72,13 +72,26 @@ def test_every_page_is_linked_from_another() -> None:
     assert set(PAGES) - linked == {ROOT / "README.md"}
 
 
-@pytest.mark.parametrize("text", blocks("yaml"))
+CALLS = [block for block in blocks("yaml") if re.search(r"^\s+(sql|get):", str(block.values[0]), re.MULTILINE)]
+
+
+@pytest.mark.parametrize("text", [block for block in blocks("yaml") if block not in CALLS])
 def test_standing_orders_in_the_pages_are_sound(text: str) -> None:
     from opsteward.app.registry import build_registry, known_actions
     from opsteward.events.standing_orders.document import parse
     from opsteward.integrations.apprise.settings import NotifySettings
 
     assert parse(text, known_actions=known_actions(build_registry(NotifySettings())))
+
+
+@pytest.mark.parametrize("text", CALLS)
+def test_direct_calls_in_the_pages_are_sound(text: str, tmp_path: Path) -> None:
+    from opsteward.crew.direct_calls.call_file import load_calls
+
+    (tmp_path / "calls.yaml").write_text(text, encoding="utf-8")
+    calls, problems = load_calls(tmp_path)
+    assert calls
+    assert problems == []
 
 
 SYSTEMS = [block for block in blocks("json") if '"endpoint"' in str(block.values[0])]

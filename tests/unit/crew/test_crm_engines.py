@@ -164,6 +164,24 @@ def test_percents_and_counts_do_for_rates() -> None:
     assert done("crm.pipeline_optimization", pipeline_data=counts)["value_per_lead"] == pytest.approx(2)
 
 
+def test_amounts_and_names_are_read_as_people_write_them() -> None:
+    lead = {"company_size": "51-200", "budget": "$50k", "role": "CTO"}
+    factors = {one["factor"]: one["value"] for one in done("crm.lead_scoring", lead_data=lead)["leads"][0]["factors"]}
+    assert (factors["company_size"], factors["budget"]) == (125.5, 50_000)
+    with pytest.raises(ValidationError, match="company_size"):
+        done("crm.lead_scoring", lead_data={"company_size": "large"})
+    campaign = done(
+        "crm.nurturing_campaign",
+        lead_segments=[{"segment": "hot", "count": 5}, {"segment_name": "cold"}],
+        campaign_objective="sell",
+        touchpoint_frequency="Bi-Weekly",
+    )
+    assert [plan["segment"] for plan in campaign["plans"]] == ["hot", "cold"]
+    pipeline = {"stages": ["lead", "deal", "won"], "average_deal_size": 10,
+                "conversion_rates": {"lead_to_deal": 0.5, "deal_to_won": 0.2}}  # fmt: skip
+    assert done("crm.pipeline_optimization", pipeline_data=pipeline)["value_per_lead"] == pytest.approx(1)
+
+
 def test_churn_is_learned_from_who_left() -> None:
     dice = random.Random(3)
     customers: list[dict[str, Any]] = []

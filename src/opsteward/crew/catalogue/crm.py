@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import AliasChoices, BaseModel, Field, field_validator, model_validator
 
 from opsteward.crew.catalogue.declaring import (
     MAX_ROWS,
@@ -17,12 +17,18 @@ from opsteward.crew.catalogue.declaring import (
     Parameters,
     Row,
     Share,
+    WrittenAmount,
     task_type,
     today,
 )
 from opsteward.crew.types import Complexity
 
 MAX_STAGES = 50
+Rate = Annotated[float, Field(ge=0, le=100)]
+_FREQUENCIES = {
+    "everyday": "daily", "twiceweekly": "twice_weekly", "twiceaweek": "twice_weekly", "onceaweek": "weekly",
+    "fortnightly": "biweekly", "everytwoweeks": "biweekly", "every2weeks": "biweekly",
+}  # fmt: skip
 
 
 class Lead(Row):
@@ -32,8 +38,8 @@ class Lead(Row):
     company: Annotated[str, Field(max_length=300)] | None = None
     role: Annotated[str, Field(max_length=200)] | None = None
     industry: Annotated[str, Field(max_length=200)] | None = None
-    company_size: Amount | None = None
-    budget: Amount | None = None
+    company_size: WrittenAmount | None = None
+    budget: WrittenAmount | None = None
     engagement_score: Annotated[float, Field(ge=0, le=100)] | None = None
     email_opens: Amount | None = None
     email_clicks: Amount | None = None
@@ -73,6 +79,7 @@ class LeadScoring(Parameters):
     lead_data: Lead | Annotated[list[Lead], Field(min_length=1, max_length=MAX_ROWS)]
     scoring_criteria: ScoringCriteria = ScoringCriteria()
     history: Annotated[list[PastLead], Field(max_length=MAX_ROWS)] = []
+    top: Annotated[int, Field(ge=1, le=10_000)] = 1000
 
 
 class Factor(BaseModel):
@@ -93,9 +100,7 @@ class ScoredLead(BaseModel):
     lead: str
     score: float
     grade: Literal["A", "B", "C", "D"]
-    #: of 1: the share of the weight whose fields were given
     confidence: float
-    #: learned from history, else absent
     probability: float | None
     factors: list[Factor]
     missing: list[str]
@@ -103,13 +108,14 @@ class ScoredLead(BaseModel):
 
 
 class LeadScores(EngineResult):
-    """The leads, the best first. `method` says whether the order was learned or comes from the weights."""
+    """The best leads first. `method` says whether the order was learned or comes from the weights."""
 
     method: Literal["weights", "learned"]
     weights: dict[str, float]
     #: how well history's leads that were left out are told apart, by the weights and by what was learned
     auc_weights: float | None
     auc_learned: float | None
+    by_grade: dict[str, int]
     leads: list[ScoredLead]
 
 
@@ -146,7 +152,6 @@ class Segment(BaseModel):
     size: int
     share: float
     traits: list[Trait]
-    #: a real customer in the middle
     typical: str
     customers: list[str]
     suggestion: str
@@ -166,9 +171,15 @@ class Segments(EngineResult):
 class LeadSegment(Row):
     """A segment of leads that a campaign speaks to."""
 
-    name: Name
-    size: Annotated[int, Field(ge=0, le=10**9)] | None = None
-    average_score: Annotated[float, Field(ge=0, le=100)] | None = None
+    name: Annotated[
+        Name, Field(validation_alias=AliasChoices("name", "segment", "segment_name", "label", "segment_id"))
+    ]
+    size: Annotated[
+        int | None, Field(ge=0, le=10**9, validation_alias=AliasChoices("size", "count", "lead_count", "leads_count"))
+    ] = None
+    average_score: Annotated[
+        float | None, Field(ge=0, le=100, validation_alias=AliasChoices("average_score", "avg_score", "score"))
+    ] = None
 
 
 class NurturingCampaign(Parameters):
@@ -182,11 +193,19 @@ class NurturingCampaign(Parameters):
     ) = "weekly"
     start_date: Day = Field(default_factory=today)
     channels: Annotated[list[Name], Field(min_length=1, max_length=10)] = ["email"]
-    #: nothing is sent then
     holidays: Annotated[list[Day], Field(max_length=1000)] = []
     weekends: bool = False
     #: messages that can be sent on one day, over all segments
     daily_capacity: Annotated[int, Field(ge=1, le=10**9)] | None = None
+
+    @field_validator("touchpoint_frequency", mode="before")
+    @classmethod
+    def _written(cls, value: Any) -> Any:
+        """ "Bi-weekly" and the like."""
+        if isinstance(value, str):
+            plain = value.strip().lower().replace("-", "").replace("_", "").replace(" ", "")
+            return _FREQUENCIES.get(plain, plain)
+        return value
 
     @field_validator("lead_segments", mode="before")
     @classmethod
@@ -232,22 +251,21 @@ class Campaign(EngineResult):
 class Stage(Row):
     """A stage of a pipeline; `conversion_rate` is the share that goes on from it."""
 
-    name: Name
-    conversion_rate: Annotated[float, Field(ge=0, le=100)] | None = None
-    entered: Amount | None = None
-    days: Amount | None = None
+    name: Annotated[Name, Field(validation_alias=AliasChoices("name", "stage", "stage_name"))]
+    conversion_rate: Rate | None = None
+    entered: Annotated[Amount | None, Field(validation_alias=AliasChoices("entered", "count", "leads", "deals"))] = None
+    days: Annotated[
+        Amount | None, Field(validation_alias=AliasChoices("days", "average_days", "avg_days", "duration_days"))
+    ] = None
     #: the rate that can be had, such as an industry's
-    benchmark: Annotated[float, Field(ge=0, le=100)] | None = None
+    benchmark: Rate | None = None
 
 
 class PipelineData(Parameters):
     """The stages in order. Rates are shares, or percent where one is above 1; without them counts do."""
 
     stages: Annotated[list[Stage], Field(min_length=1, max_length=MAX_STAGES)]
-    conversion_rates: (
-        Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(max_length=MAX_STAGES)]
-        | Annotated[dict[Name, Annotated[float, Field(ge=0, le=100)]], Field(max_length=MAX_STAGES)]
-    ) = []
+    conversion_rates: Annotated[list[Rate] | dict[Name, Rate], Field(max_length=MAX_STAGES)] = []
     average_deal_size: Amount
     #: days from the first stage to the close
     sales_cycle_length: Annotated[float, Field(gt=0, le=100_000)] | None = None
@@ -256,7 +274,7 @@ class PipelineData(Parameters):
 
     @field_validator("stages", mode="before")
     @classmethod
-    def _names(cls, value: Any) -> Any:
+    def _named(cls, value: Any) -> Any:
         return [{"name": one} if isinstance(one, str) else one for one in value] if isinstance(value, list) else value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time
 from importlib import import_module
 from typing import Annotated, Any
@@ -55,6 +56,30 @@ def seconds_of(at: datetime | date) -> float:
     if not isinstance(at, datetime):
         at = datetime.combine(at, time())
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+_MAGNITUDES = {"k": 1e3, "m": 1e6, "mio": 1e6, "b": 1e9}
+_WRITTEN = re.compile(
+    r"[$€£]?\s*(\d{1,3}(?:[ ,']\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)\s*(k|m|mio|b)?\s*[$€£+]?", re.IGNORECASE
+)
+
+
+def _amount_as_written(value: Any) -> Any:
+    """ "51-200" is the middle of both, "1000+" the number, "$50k" 50,000."""
+    if not isinstance(value, str):
+        return value
+    parts = [_WRITTEN.fullmatch(part.strip()) for part in re.split(r"[-–]|\bto\b", value.strip()[:60])]
+    found = [match for match in parts if match is not None]
+    if not found or len(found) != len(parts) or len(found) > 2:
+        return value
+    numbers = [
+        float(re.sub(r"[ ,']", "", match[1])) * _MAGNITUDES.get((match[2] or "").lower(), 1.0) for match in found
+    ]
+    return sum(numbers) / len(numbers)
+
+
+#: An amount as people write it in forms: a number, or "51-200", "1000+", "$50k".
+WrittenAmount = Annotated[Amount, BeforeValidator(_amount_as_written)]
 
 
 def today() -> date:

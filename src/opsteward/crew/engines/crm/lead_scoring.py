@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from opsteward.crew.catalogue.declaring import DataUsed
 from opsteward.crew.engines.arrays import np
 from opsteward.crew.engines.learning.outcomes import MIN_OF_EACH, OutcomeModel, measure_of
 
+_BLOCK = 1000  # leads
 _GRADES = ((75, "A"), (55, "B"), (35, "C"))
 _NEXT = {
     "A": "call within a day",
@@ -76,32 +78,40 @@ def run(parameters: LeadScoring) -> LeadScores:
     leads = parameters.lead_data if isinstance(parameters.lead_data, list) else [parameters.lead_data]
     criteria, notes = parameters.scoring_criteria, list[str]()
     weights = _weights(criteria, notes)
-    by_weights = [_by_weights(lead, number, criteria, weights) for number, lead in enumerate(leads, 1)]
     model, auc_weights = _learned(parameters.history, criteria, weights, notes)
     auc_learned = model.measure.auc if model else None
     use_model = model is not None and (auc_weights is None or model.measure.auc > auc_weights)
-    scored = _by_model(model, leads, by_weights) if model is not None and use_model else by_weights
     if model is not None and not use_model:
         notes.append("what was learned orders past leads no better than the weights, which were kept")
-    scored.sort(key=lambda one: -one.score)
-    used = sorted({factor.factor for one in scored for factor in one.factors})
-    unused = sorted({field for lead in leads for field in lead.others} - set(used))
-    if unused:
-        notes.append(
-            f"not used: {', '.join(unused[:20])}" + ("" if use_model else "; history would show what they say")
-        )
+    best: list[ScoredLead] = []
+    used, missing, grades = set[str](), set[str](), Counter[str]()
+    for start in range(0, len(leads), _BLOCK):  # the factors of all at once would fill the memory
+        block = leads[start : start + _BLOCK]
+        scored = [_by_weights(lead, number, criteria, weights) for number, lead in enumerate(block, start + 1)]
+        if model is not None and use_model:
+            scored = _by_model(model, block, scored)
+        used.update(factor.factor for one in scored for factor in one.factors)
+        missing.update(field for one in scored for field in one.missing)
+        grades.update(one.grade for one in scored)
+        best = sorted([*best, *scored], key=lambda one: -one.score)[: parameters.top]
+    if unused := sorted({field for lead in leads for field in lead.others} - used):
+        more = "" if use_model else "; history would show what they say"
+        notes.append(f"not used: {', '.join(unused[:20])}{more}")
+    if len(best) < len(leads):
+        notes.append(f"the best {len(best)} of {len(leads)} are listed")
     method = "learned from history" if use_model else "by weights"
     return LeadScores(
-        summary=f"{len(scored)} leads scored {method}; the best is {scored[0].lead} with {scored[0].score:.0f} "
-        f"({scored[0].grade}).",
-        data_used=DataUsed(rows=len(leads) + len(parameters.history), fields=used),
-        missing=sorted({field for one in scored for field in one.missing}),
+        summary=f"{len(leads)} leads scored {method}; the best is {best[0].lead} with {best[0].score:.0f} "
+        f"({best[0].grade}).",
+        data_used=DataUsed(rows=len(leads) + len(parameters.history), fields=sorted(used)),
+        missing=sorted(missing),
         notes=notes,
         method="learned" if use_model else "weights",
         weights=weights,
         auc_weights=auc_weights,
         auc_learned=auc_learned,
-        leads=scored,
+        by_grade=dict(sorted(grades.items())),
+        leads=best,
     )
 
 

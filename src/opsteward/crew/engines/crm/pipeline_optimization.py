@@ -82,6 +82,7 @@ def _rates(data: PipelineData, notes: list[str]) -> tuple[list[Stage], list[floa
     if len(set(names)) < len(names):
         raise Invalid.field("pipeline_data.stages", "two stages have one name", "name each stage differently")
     if isinstance(given, dict):
+        given = _by_first_stage(given, names)
         if unknown := sorted(set(given) - set(names)):
             raise Invalid.field(
                 "pipeline_data.conversion_rates", f"{unknown[0]!r} is no stage", f"the stages are {', '.join(names)}"
@@ -111,6 +112,16 @@ def _rates(data: PipelineData, notes: list[str]) -> tuple[list[Stage], list[floa
         notes.append("a rate is above 1: all were read as percent")
         told = [rate / 100 for rate in told]
     return stages, told
+
+
+def _by_first_stage(given: dict[str, float], names: Sequence[str]) -> dict[str, float]:
+    """Rates named by both stages ("lead_to_qualified") are those of the first one."""
+    steps = {
+        f"{before}{between}{after}".lower(): before
+        for before, after in itertools.pairwise(names)
+        for between in ("_to_", " to ", "->", " -> ", "→", "-")
+    }
+    return {steps.get(name.lower(), name): rate for name, rate in given.items()}
 
 
 def _from_stages(stages: Sequence[Stage], notes: list[str]) -> list[float | None]:
