@@ -212,7 +212,7 @@ def postgresql_diagnosis() -> str:
             (
                 f"`{one.id}`",
                 one.finds,
-                one.severity.value,
+                f"{one.severity.value}, risk" if one.is_risk and one.severity != "low" else one.severity.value,
                 one.cause,
                 ", ".join(f"`{action}`" for action in one.remedy) or "none",
                 one.advice,

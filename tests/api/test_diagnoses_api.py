@@ -13,8 +13,9 @@ def test_a_diagnosis_names_the_cause_its_fix_and_what_it_could_not_see(live: Liv
     company = live.tenant(f"diagnosed-{uuid4().hex[:8]}")
     visited_database()
     register_target(company)
-    role = f"ends_{uuid4().hex[:8]}"
+    role = f"hasty_{uuid4().hex[:8]}"
     on_target(f"create role {role} login password 'x' valid until 'tomorrow'")
+    on_target(f"alter role {role} set statement_timeout = '5ms'")
     try:
         answer = company.owner.http.post("/api/v1/troubleshooting/diagnoses", json={"system": "visited"})
         told = company.owner.cli("diagnose", "visited")
@@ -22,16 +23,18 @@ def test_a_diagnosis_names_the_cause_its_fix_and_what_it_could_not_see(live: Liv
     finally:
         on_target(f"drop role {role}")
     found = answer.raise_for_status().json()
-    (issue,) = [one for one in found["issues"] if one["type"] == "role_password_expires"]
+    (issue,) = [one for one in found["issues"] if one["type"] == "statement_timeout_tiny"]
     assert (issue["component"], issue["severity"], issue["detected_by"]) == (
-        f"role {role}", "medium", "postgresql.diagnosis",
+        f"setting statement_timeout of {role}", "medium", "postgresql.diagnosis",
     )  # fmt: skip
-    assert issue["evidence"]["queries"]["roles"].startswith("select r.rolname")
+    assert issue["evidence"]["queries"]["settings_of_roles"].startswith("select coalesce(r.rolname")
+    assert f"role {role}" in {one["component"] for one in found["advice"]}
     assert any("visited: slow_statement: needs the extension" in why for why in found["unseen"])
     assert {report["bot_type"] for report in found["reports"]} == {"database", "network"}
     assert found["health_status"] == "degraded"
     assert told.returncode == 1
-    assert f"the password of {role} ends at" in told.stdout
+    assert f"statement_timeout of {role} is 5ms" in told.stdout
+    assert f"the password of {role} ends at" in told.stdout.partition("Could be better:")[2]
     assert "ALTER ROLE ... VALID UNTIL" in told.stdout
     assert "Could not be looked at:" in told.stdout
     assert "queries: {" in proof.stdout

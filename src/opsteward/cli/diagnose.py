@@ -47,8 +47,12 @@ def _show(found: SystemDiagnosis, *, evidence: bool) -> None:
     if found["unseen"]:
         show.say("")
         show.say("Could not be looked at:")
+        reasons: dict[str, list[str]] = {}
         for told in found["unseen"]:
-            show.say(f"  {told}")
+            what, _, why = told.removeprefix(f"{found['system']}: ").partition(": ")
+            reasons.setdefault(why, []).append(what)
+        for why, blind in reasons.items():
+            show.say(f"  {', '.join(blind)}: {why}")
 
 
 def _list(issues: list[Issue], empty: str, *, evidence: bool) -> None:

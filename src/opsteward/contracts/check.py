@@ -62,7 +62,8 @@ class Finding:
 class CheckResult:
     """What one look showed. `seconds` is the system's response time, not the check's overhead.
 
-    `advice` is what should be better and is no fault: never taken for a cause, never mended by itself. `unseen` says,
+    `advice` is what should be better or may become trouble, and harms nobody now: never taken for a cause, never mended
+    by itself. `unseen` says,
     each in a sentence, what could not be looked at and what would make it possible.
     """
 

@@ -12,6 +12,7 @@ from opsteward.contracts.connector import SystemRef, parse_fields, split_endpoin
 from opsteward.contracts.tables import Tables
 from opsteward.contracts.thresholds import Expectation, condition_over
 from opsteward.core.errors import Invalid
+from opsteward.integrations.mysql.diagnosis_limits import MysqlDiagnosisLimits
 
 #: What a condition on its health may speak of.
 EXPECTED_VALUES = ("latency", "version", "read_only", "connections", "max_connections", "replica_lag_seconds")
@@ -26,6 +27,8 @@ class MysqlSettings(Expectation):
     timeout_seconds: float = Field(default=30.0, gt=0, le=600)
     tls: bool = False
     ca_file: str = Field(default="", max_length=1000)
+    #: From where on the diagnosis speaks, and which of its rules are not asked.
+    diagnosis: MysqlDiagnosisLimits = MysqlDiagnosisLimits()
     resources: Tables = Field(default_factory=dict)
 
 

@@ -92,6 +92,10 @@ class MysqlConnector(Connector[MysqlConfig], RecordTarget):
             raise BadReply(f"its replication has stopped: {str(problem)[:200]}")
         return float(lag)
 
+    async def rows(self, statement: str) -> list[dict[str, Any]]:
+        """The rows of one statement of ours. Raises ConnectorError."""
+        return await self._client.rows(statement)
+
     async def close(self) -> None:
         await self._client.close()
 

@@ -70,6 +70,7 @@ class Entry:
     remedy: tuple[str, ...]
     advice: str
     check: str
+    is_risk: bool = False
 
 
 _HEALTH: Final = (
@@ -99,7 +100,7 @@ def catalogue() -> list[Entry]:
     ]
     entries += [
         Entry(id=r.id, subject=r.subject, finds=r.finds, severity=r.severity, cause=r.cause, remedy=r.remedy,
-              advice=r.advice, check="postgresql.diagnosis")
+              advice=r.advice, check="postgresql.diagnosis", is_risk=r.is_risk)
         for r in RULES
     ]  # fmt: skip
     return entries

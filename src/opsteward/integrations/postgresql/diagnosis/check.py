@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
-from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Finding, Severity
+from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Finding
 from opsteward.contracts.connector import SystemRef
 from opsteward.core.blocking_calls import in_thread
 from opsteward.integrations.postgresql.connector import PostgresConnector
@@ -34,8 +34,8 @@ class DiagnosisCheck(Check[PostgresConnector]):
         rules = [rule for rule in RULES if rule.id not in ignored]
         shot = await take(via, READINGS)
         findings, unseen = await in_thread(judge, shot, rules)
-        faults = [finding for finding in findings if finding.severity is not Severity.LOW]
-        advice = [finding for finding in findings if finding.severity is Severity.LOW]
+        faults = [finding for finding, is_risk in findings if not is_risk]
+        advice = [finding for finding, is_risk in findings if is_risk]
         told = [f"{len(rules)} rules", f"{len(faults)} fault(s)", f"{len(advice)} advice"]
         if unseen:
             told.append(f"could not look for {len(unseen)}")
@@ -58,12 +58,12 @@ class DiagnosisCheck(Check[PostgresConnector]):
         )
 
 
-def judge(shot: Snapshot, rules: Iterable[Rule]) -> tuple[list[Finding], list[tuple[str, str]]]:
-    """What the rules find in a snapshot; and for each rule that could not look, why."""
+def judge(shot: Snapshot, rules: Iterable[Rule]) -> tuple[list[tuple[Finding, bool]], list[tuple[str, str]]]:
+    """What the rules find in a snapshot, and whether it is a mere risk; and for each rule that could not look, why."""
     from opsteward.integrations.postgresql.diagnosis.rule import Unseen
     from opsteward.integrations.postgresql.diagnosis.snapshot import CouldNotLook
 
-    findings: list[Finding] = []
+    findings: list[tuple[Finding, bool]] = []
     unseen: list[tuple[str, str]] = []
     for rule in rules:
         found = 0
@@ -74,11 +74,18 @@ def judge(shot: Snapshot, rules: Iterable[Rule]) -> tuple[list[Finding], list[tu
                     continue
                 found += 1
                 if found <= _FAULTS_PER_RULE:
-                    findings.append(_finding(shot, rule, told))
+                    is_risk = rule.is_risk if told.is_risk is None else told.is_risk
+                    findings.append((_finding(shot, rule, told), is_risk))
         except CouldNotLook as why:
             unseen.append((rule.id, str(why)))
-    findings.sort(key=lambda f: (f.cause_rank, ["high", "medium", "low"].index(f.severity), f.type, f.component))
+    findings.sort(key=lambda found: _place(*found))
     return findings, unseen
+
+
+def _place(finding: Finding, is_risk: bool) -> tuple[int, int, str, str]:
+    """Causes come before symptoms, and risks by how grave they are."""
+    gravity = ["high", "medium", "low"].index(finding.severity)
+    return (0 if is_risk else finding.cause_rank, gravity, finding.type, finding.component)
 
 
 def _finding(shot: Snapshot, rule: Rule, fault: Fault) -> Finding:

@@ -65,6 +65,7 @@ ROLE_SETTINGS: Final = Reading(
     "Committed data can be lost in a crash",
     SETTINGS,
     severity=Severity.HIGH,
+    is_risk=True,
     cause="configuration",
     rank=SYMPTOM,
     advice="Set fsync and full_page_writes on and reload: without them a power cut destroys the database",
@@ -79,6 +80,7 @@ def _crash_safety_off(seen: Snapshot) -> Iterator[Fault | Unseen]:
     "Damaged pages are passed over in silence",
     SETTINGS,
     severity=Severity.HIGH,
+    is_risk=True,
     cause="configuration",
     rank=SYMPTOM,
     advice="Set it off again, and restore what is damaged from a backup",
@@ -141,6 +143,7 @@ def _restart_pending(seen: Snapshot) -> Iterator[Fault | Unseen]:
 @RULES.rule(
     "The configuration file has errors",
     FILE_ERRORS,
+    is_risk=True,
     cause="configuration",
     advice="Mend the line: the server ignores the file when it reloads, and does not start again",
 )
@@ -158,6 +161,7 @@ def _configuration_file_faulty(seen: Snapshot) -> Iterator[Fault | Unseen]:
 @RULES.rule(
     "The rules for signing in have errors",
     HBA,
+    is_risk=True,
     cause="configuration",
     advice="Mend the line of pg_hba.conf: the old rules hold until a restart, which will fail",
 )
@@ -174,6 +178,7 @@ def _sign_in_rules_faulty(seen: Snapshot) -> Iterator[Fault | Unseen]:
 @RULES.rule(
     "Anybody on the network may sign in without a password",
     HBA,
+    is_risk=True,
     cause="configuration",
     rank=SYMPTOM,
     advice="Use scram-sha-256 in place of trust for addresses of the network",

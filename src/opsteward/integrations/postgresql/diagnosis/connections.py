@@ -194,6 +194,7 @@ def _bad_ends(seen: Snapshot, counter: str, words: str) -> Iterator[Fault | Unse
 @RULES.rule(
     "The password of a role ends soon, or has ended",
     ROLES,
+    is_risk=True,
     cause="configuration",
     advice="ALTER ROLE ... VALID UNTIL a later time, with a new password where your rules ask for one",
 )
@@ -208,6 +209,7 @@ def _role_password_expires(seen: Snapshot) -> Iterator[Fault | Unseen]:
                 says=f"the password of {row['name']} {'has ended' if over else 'ends'} at {row['until']}",
                 values={"role": row["name"], "valid_until": row["until"], "connected_now": row["connected"]},
                 severity=Severity.HIGH if over else None,
+                is_risk=not over,
             )
 
 

@@ -302,6 +302,7 @@ def _table_without_key(seen: Snapshot) -> Iterator[Fault | Unseen]:
     "Text is sorted otherwise than when its indexes were made",
     COLLATION,
     severity=Severity.HIGH,
+    is_risk=True,
     cause="environment",
     rank=ROOT,
     advice="REINDEX what holds text, then ALTER DATABASE (or COLLATION) ... REFRESH VERSION: indexes may miss rows",

@@ -157,6 +157,7 @@ def _migration_lock_held(seen: Snapshot) -> Iterator[Fault | Unseen]:
     "The schema has several heads of migrations",
     HISTORIES,
     MIGRATIONS,
+    is_risk=True,
     cause="schema",
     advice="alembic merge, and upgrade: two branches of migrations were applied side by side",
 )
@@ -196,6 +197,7 @@ def _constraint_not_validated(seen: Snapshot) -> Iterator[Fault | Unseen]:
 @RULES.rule(
     "A foreign key is not enforced",
     TRIGGERS,
+    is_risk=True,
     cause="schema",
     rank=1,
     advice="ALTER TABLE ... ENABLE TRIGGER ALL: a data load has left it off, and rows may be wrong by now",
@@ -230,6 +232,7 @@ def _trigger_disabled(seen: Snapshot) -> Iterator[Fault | Unseen]:
 @RULES.rule(
     "A table runs out of partitions",
     PARTITIONS,
+    is_risk=True,
     cause="maintenance",
     rank=1,
     advice="Make the next partitions, and look why the job that makes them does not run: each INSERT will fail",
@@ -246,6 +249,7 @@ def _partitions_run_out(seen: Snapshot) -> Iterator[Fault | Unseen]:
                 f" {'' if over else 'in '}{seconds_in_words(abs(row['days']) * 86400)}{' ago' if over else ''}",
                 values=dict(row),
                 severity=Severity.HIGH if over else None,
+                is_risk=not over,
             )
 
 
@@ -270,6 +274,7 @@ def _default_partition_fills(seen: Snapshot) -> Iterator[Fault | Unseen]:
 @RULES.rule(
     "A partition was left half detached",
     DETACHING,
+    is_risk=True,
     cause="maintenance",
     rank=1,
     advice="ALTER TABLE ... DETACH PARTITION ... FINALIZE",

@@ -289,6 +289,7 @@ def _subscription_stopped(seen: Snapshot) -> Iterator[Fault | Unseen]:
                 says=f"subscription {row['name']} {state}",
                 values=dict(row),
                 severity=None if row["enabled"] else Severity.MEDIUM,
+                is_risk=not row["enabled"],
             )
 
 
@@ -331,6 +332,7 @@ def _published_table_without_identity(seen: Snapshot) -> Iterator[Fault | Unseen
     SLOTS,
     FOLLOWERS,
     SETTINGS,
+    is_risk=True,
     cause="configuration",
     advice="Raise max_replication_slots or max_wal_senders (restart), or drop what is not used",
 )
@@ -339,4 +341,9 @@ def _replication_used_up(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for setting, used in pairs:
         allowed = seen.number(setting)
         if used and used >= seen.limits.used_up_share * allowed:
-            yield Fault(component=setting, says=f"{used} of {setting} = {allowed:g}", values={"used": used})
+            yield Fault(
+                component=setting,
+                says=f"{used} of {setting} = {allowed:g}",
+                values={"used": used},
+                is_risk=used < allowed,
+            )

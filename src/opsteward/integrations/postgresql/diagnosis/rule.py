@@ -25,6 +25,7 @@ class Fault:
     says: str
     values: Mapping[str, object]
     severity: Severity | None = None  # the rule's own where it is not said
+    is_risk: bool | None = None  # likewise
     fixes: Sequence[ProposedFix] = ()
 
 
@@ -40,7 +41,8 @@ Judge: TypeAlias = Callable[[Snapshot], Iterator[Fault | Unseen]]
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """`low` severity is advice: it is told, and never taken for the cause of an incident.
+    """`is_risk`: what it finds may become trouble and harms nobody now. Like what is of low severity it is told as
+    advice, and never taken for the cause of an incident.
 
     `remedy` names the actions that a finding may propose; none where a person has to act, as `advice` says.
     """
@@ -49,6 +51,7 @@ class Rule:
     subject: str
     finds: str
     severity: Severity
+    is_risk: bool
     cause: Cause
     rank: int
     reads: tuple[Reading, ...]
@@ -69,6 +72,7 @@ class Rules:
         finds: str,
         *reads: Reading,
         severity: Severity = Severity.MEDIUM,
+        is_risk: bool = False,
         cause: Cause,
         rank: int = CONTRIBUTES,
         remedy: tuple[str, ...] = (),
@@ -83,6 +87,7 @@ class Rules:
                     subject=self.subject,
                     finds=finds,
                     severity=severity,
+                    is_risk=is_risk or severity is Severity.LOW,
                     cause=cause,
                     rank=rank,
                     reads=reads,

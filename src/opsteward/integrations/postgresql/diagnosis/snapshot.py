@@ -183,7 +183,9 @@ async def _of_each(via: PostgresConnector, shot: Snapshot, reading: Reading) -> 
             found = await via.rows(statement, shape=dict[str, Any])
         except (AuthFailed, BadReply) as error:
             right = (
-                f"USAGE ON SCHEMA {parent['schema']}" if "schema" in error.detail else f"SELECT ON {parent['quoted']}"
+                f"USAGE ON SCHEMA {parent['schema']}"
+                if "for schema " in error.detail
+                else f"SELECT ON {parent['quoted']}"
             )
             needs = f"needs GRANT {right} TO {shot.facts['role']};"
             rows.append({**parent, "unread": needs if isinstance(error, AuthFailed) else error.detail})

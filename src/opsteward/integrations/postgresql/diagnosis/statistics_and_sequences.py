@@ -37,6 +37,7 @@ SEQUENCES: Final = Reading(
 @RULES.rule(
     "A sequence comes near its end",
     SEQUENCES,
+    is_risk=True,
     cause="schema",
     rank=1,
     remedy=(WIDEN_SEQUENCE,),
@@ -58,6 +59,7 @@ def _sequence_near_end(seen: Snapshot) -> Iterator[Fault | Unseen]:
             says=says,
             values=_of_sequence(row),
             severity=Severity.HIGH if used >= 0.95 else None,
+            is_risk=row["last_value"] + row["step"] <= row["max_value"],
             fixes=[ProposedFix(action=WIDEN_SEQUENCE, params=fix, reason=says)] if roomy else [],
         )
 
@@ -65,6 +67,7 @@ def _sequence_near_end(seen: Snapshot) -> Iterator[Fault | Unseen]:
 @RULES.rule(
     "A column is too small for the numbers that its sequence will give",
     SEQUENCES,
+    is_risk=True,
     cause="schema",
     rank=1,
     advice="Make the column bigint in good time (it writes the table anew), or fill a new column and swap them",
@@ -83,6 +86,7 @@ def _column_near_end(seen: Snapshot) -> Iterator[Fault | Unseen]:
                 f" and {used:.1%} of its numbers are used",
                 values=_of_sequence(row),
                 severity=Severity.HIGH if used >= 0.95 else None,
+                is_risk=row["last_value"] + row["step"] <= largest,
             )
 
 
@@ -180,6 +184,7 @@ def _cache_rarely_hit(seen: Snapshot) -> Iterator[Fault | Unseen]:
 @RULES.rule(
     "The server does not say what its sessions do",
     SETTINGS,
+    is_risk=True,
     cause="configuration",
     rank=SYMPTOM,
     advice="ALTER SYSTEM RESET track_activities; SELECT pg_reload_conf();",

@@ -23,6 +23,7 @@ VACUUM: Final = "postgresql.vacuum_table"
 ANALYZE: Final = "postgresql.analyze_table"
 _BLOCK = 8192
 _WRAPAROUND = 2_147_483_648
+_WRITES_END = 40_000_000  # from so many numbers before the end on the server warns with each statement, then refuses
 
 DATABASES: Final = Reading(
     name="databases",
@@ -90,6 +91,7 @@ def table_fix(action: str, table: Row, reason: str) -> list[ProposedFix]:
     "A database comes near the end of its transaction numbers",
     DATABASES,
     SETTINGS,
+    is_risk=True,
     cause="maintenance",
     rank=1,
     advice="VACUUM (FREEZE) its oldest tables now; first end what holds it back (sessions, slots)",
@@ -103,6 +105,7 @@ def _transaction_wraparound(seen: Snapshot) -> Iterator[Fault | Unseen]:
     "A database comes near the end of its multixact numbers",
     DATABASES,
     SETTINGS,
+    is_risk=True,
     cause="maintenance",
     rank=1,
     advice="VACUUM its oldest tables; many rows are locked by several transactions at once (foreign keys, FOR SHARE)",
@@ -121,6 +124,7 @@ def _wraparound(seen: Snapshot, row: Row, which: str, words: str) -> Iterator[Fa
             " at the end it takes no more writes",
             values={which: age, "allows_connections": row["allows_connections"]},
             severity=Severity.HIGH if age >= 1.5 * limit else None,
+            is_risk=age < _WRAPAROUND - _WRITES_END,
         )
 
 
@@ -128,6 +132,7 @@ def _wraparound(seen: Snapshot, row: Row, which: str, words: str) -> Iterator[Fa
     "A table is not frozen in time",
     TABLES,
     SETTINGS,
+    is_risk=True,
     cause="maintenance",
     rank=1,
     remedy=(VACUUM,),
@@ -170,6 +175,7 @@ def _dead_rows(seen: Snapshot) -> Iterator[Fault | Unseen]:
     "Autovacuum is off",
     SETTINGS,
     severity=Severity.HIGH,
+    is_risk=True,
     cause="configuration",
     rank=1,
     advice="ALTER SYSTEM RESET autovacuum; SELECT pg_reload_conf();",
@@ -187,6 +193,7 @@ def _autovacuum_off(seen: Snapshot) -> Iterator[Fault | Unseen]:
 @RULES.rule(
     "Autovacuum is off for a table that changes",
     TABLES,
+    is_risk=True,
     cause="configuration",
     advice="ALTER TABLE ... RESET (autovacuum_enabled), or VACUUM it by a job of your own",
 )

@@ -116,6 +116,7 @@ def _archive_falls_behind(seen: Snapshot) -> Iterator[Fault | Unseen]:
     "Archiving is on, and nothing archives",
     SETTINGS,
     severity=Severity.HIGH,
+    is_risk=True,
     cause="configuration",
     rank=1,
     advice="Set archive_command or archive_library, or archive_mode = off: until then no log file is removed",
