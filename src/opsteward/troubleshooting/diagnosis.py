@@ -131,8 +131,9 @@ class Diagnosis:
             row.hypotheses = [
                 h.model_dump(mode="json") for h in hypotheses_of(issues, causes, reports, around)[:_HYPOTHESES_LIMIT]
             ]
+            names = {str(s.id): s.name for s in await self._context.inventory.all(session) if s.id in row.system_ids}
             if not row.changes:  # what came before it, and not what the session did itself
-                row.changes = [c.model_dump(mode="json") for c in await recent_changes(session, row)]
+                row.changes = [c.model_dump(mode="json") for c in await recent_changes(session, row, names)]
             row.health_score = health_score(issues)
             if row.incident_id:
                 await timeline.add(

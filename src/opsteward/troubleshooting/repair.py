@@ -216,7 +216,7 @@ class Repair:
         if not healthy and attempt["status"] in NOT_DONE:
             words = f"still not healthy; nothing was done, because {attempt['action']} was {attempt['status']}"
         await self._context.end_phase(
-            case, "verify", number, started, words, {}, kind="verified" if healthy else "not_helped"
+            case, "verify", number, started, words, {}, kind="verified" if healthy or gone else "not_helped"
         )
         if not healthy:
             return ""
