@@ -12,7 +12,7 @@ from opsteward.help.corpus import JoinedCorpora, MemoryCorpus
 from opsteward.help.indexing import index_texts
 from opsteward.help.postings import moved, read_postings
 from opsteward.help.quoting import QUOTE_LIMIT, quote_of
-from opsteward.help.search import search
+from opsteward.help.search import Findings, search
 from opsteward.help.words import terms
 
 PAGES = {
@@ -39,30 +39,30 @@ def corpus(names: list[str] | None = None) -> MemoryCorpus:
     ],
 )
 async def test_the_right_page_is_first(question: str, page: str) -> None:
-    hits = await search(corpus(), question)
+    hits = (await search(corpus(), question)).hits
     assert hits[0].chunk.name == page
 
 
 async def test_several_corpora_are_searched_as_one() -> None:
     together = JoinedCorpora([corpus(["coffee", "pumps"]), corpus(["restore", "leave"])])
     for name in PAGES:
-        assert (await search(together, PAGES[name][1]))[0].chunk.name == name
+        assert (await search(together, PAGES[name][1])).hits[0].chunk.name == name
 
 
 async def test_a_page_that_may_not_be_read_is_not_found() -> None:
     readable = corpus()
     readable.tokens[readable.names.index("pumps")] = 0
-    assert "pumps" not in [hit.chunk.name for hit in await search(readable, "where are the pumps?")]
+    assert "pumps" not in [hit.chunk.name for hit in (await search(readable, "where are the pumps?")).hits]
 
 
 async def test_what_nobody_wrote_down_is_not_known() -> None:
     assert confidence(await search(corpus(), "what is the capital of France?")) < 0.5
-    assert confidence([]) < 0.5
+    assert confidence(Findings([])) < 0.5
 
 
 async def test_an_answer_quotes_its_sources() -> None:
     question = "where do the pumps stand?"
-    [first, *_] = citations_of(question, await search(corpus(), question))
+    [first, *_] = citations_of(question, (await search(corpus(), question)).hits)
     assert (first.title, first.quote) == ("Pumps", PAGES["pumps"][1])
 
 
