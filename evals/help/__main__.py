@@ -87,11 +87,11 @@ async def measure(corpus: MemoryCorpus, files: Sequence[Path], unanswerable: Seq
             ranks = []
             for question, pages in read_questions(file, names):
                 begin = time.perf_counter()
-                hits = await search(corpus, question, limit=10, weights=weights)
+                found = await search(corpus, question, limit=10, weights=weights)
                 if weights is DEFAULT:
                     seconds.append(time.perf_counter() - begin)
-                    sure.append(confidence(hits))
-                ranks.append(rank_of(hits, pages))
+                    sure.append(confidence(found))
+                ranks.append(rank_of(found.hits, pages))
             together += ranks
             print(f"{label:>22}  {file.stem:<12} {figures(ranks)}")
         print(f"{label:>22}  {'all':<12} {figures(together)}")

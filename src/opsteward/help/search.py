@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from opsteward.help.words import terms
 
 QUERY_TERM_LIMIT = 40
 _LEAD_CHARACTERS = 300
+_RARE = 2e-4  # of all pages: a term on fewer is strange to the corpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +30,33 @@ class Hit:
     meaning: float
 
 
-async def search(corpus: Corpus, question: str, *, limit: int = 10, weights: Weights = DEFAULT) -> list[Hit]:
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found for a question. `terms`: how many words of it count; `strange`: the share of them, by weight, that
+    stand nearly nowhere."""
+
+    hits: list[Hit]
+    terms: int = 0
+    strange: float = 1.0
+
+
+async def search(corpus: Corpus, question: str, *, limit: int = 10, weights: Weights = DEFAULT) -> Findings:
     """The best pages for a question, best first."""
     query = list(dict.fromkeys(terms(question)))[:QUERY_TERM_LIMIT]
     if not query or not len(corpus.tokens):
-        return []
+        return Findings([])
     postings = await corpus.postings([*query, *(TITLE + term for term in query)])
     table = PageTable.of(corpus.tokens, corpus.chunks)
     ranked = await in_thread(rank_pages, query, postings, table, weights)
     wanted = {number for page in ranked.pages for number in (page.page << PLACE_BITS, *page.chunks)}
     chunks = await corpus.read(sorted(wanted))
-    return await in_thread(_by_meaning, question, ranked, chunks, weights, limit)
+    hits = await in_thread(_by_meaning, question, ranked, chunks, weights, limit)
+    return Findings(hits, len(query), _strange(ranked.idf, int((corpus.tokens > 0).sum())))
+
+
+def _strange(idf: Mapping[str, float], pages: int) -> float:
+    rare = math.log(1 + (pages + 0.5) / (_RARE * pages + 0.5)) - 1e-6
+    return sum(weight for weight in idf.values() if weight >= rare) / max(sum(idf.values()), 1e-6)
 
 
 def _by_meaning(

@@ -23,7 +23,7 @@ from opsteward.help.live.answering import LiveSources
 from opsteward.help.live.answering import answer as live_answer
 from opsteward.help.models import HelpAnswer
 from opsteward.help.product_pages import product_corpus
-from opsteward.help.search import Hit, search
+from opsteward.help.search import Findings, search
 from opsteward.help.settings import HelpSettings
 from opsteward.help.tenant_corpus import TenantCorpora
 from opsteward.help.types import Answer, Passage
@@ -44,7 +44,7 @@ class Help:
 
     async def search(self, session: AsyncSession, *, question: str, by: Identity, limit: int = 10) -> list[Passage]:
         """The passages that fit best, of documents that this reader may open and the product's own pages."""
-        hits = await self._hits(session, question, by, limit)
+        hits = (await self._found(session, question, by, limit)).hits
         return [
             Passage(
                 title=hit.chunk.title,
@@ -62,11 +62,11 @@ class Help:
         question = storable(" ".join(question.split()), limit=QUESTION_LIMIT)
         answer = Answer(id=uuid7(), question=question, answer=_UNKNOWN, known=False, engine="none", asked_at=now())
         live = await live_answer(session, question=question, by=by, sources=self._sources)
-        hits = [] if live else await self._hits(session, question, by, 10)
+        found = Findings([]) if live else await self._found(session, question, by, 10)
         if live is not None:
             answer = replace(answer, answer=live.text, known=live.known, engine="live", citations=live.citations)
-        elif confidence(hits) >= _KNOWN_FROM:
-            citations = citations_of(question, hits)
+        elif confidence(found) >= _KNOWN_FROM:
+            citations = citations_of(question, found.hits)
             answer = replace(answer, answer=in_words(citations), known=True, engine="passages", citations=citations)
         await self._keep(session, answer, by)
         return answer
@@ -95,7 +95,7 @@ class Help:
         kept = TypeAdapter(Answer)
         return [kept.validate_python(row.answer) for row in reversed(list(rows))]
 
-    async def _hits(self, session: AsyncSession, question: str, by: Identity, limit: int) -> list[Hit]:
+    async def _found(self, session: AsyncSession, question: str, by: Identity, limit: int) -> Findings:
         corpora = JoinedCorpora([await self._corpora.open(session, by), await product_corpus()])
         return await search(corpora, question, limit=limit)
 

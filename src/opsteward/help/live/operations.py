@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from opsteward.accounts.actors import actors_of
 from opsteward.accounts.audit_reading import AuditEntryInFull, AuditFilter, read_audit
 from opsteward.help.live.asking import Asking, Found, at, cited, listed
 from opsteward.oncall import schedules
@@ -144,10 +145,11 @@ async def sync_state(ask: Asking) -> Found | None:
 async def pauses(ask: Asking) -> Found | None:
     """What is stopped by the emergency controls."""
     found = await controls.in_force(ask.session)
+    who = await actors_of(ask.session, [one.paused_by for one in found])
     text = listed(
         found,
         lambda one: f"{one.scope.replace('_', ' ')} {one.target}".strip()
-        + f", by {one.pauser.told if one.pauser else one.paused_by} at {at(one.paused_at)}"
+        + f", by {who(one.paused_by).told} at {at(one.paused_at)}"
         + (f": {one.reason}" if one.reason else ""),
         none="Nothing is paused.",
         one="1 pause is in force:",

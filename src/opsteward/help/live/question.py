@@ -13,7 +13,8 @@ _HOW_TO = re.compile(
     r"^\W*(?:please\s+)?(?:(?:can|could)\s+you\s+)?(?:(?:explain|tell me|show me)\s+)?"
     r"(?:how\s+(?:do|does|can|could|should|would|to|is it possible)\b"
     r"|what\s+(?:does|do)\s+.{1,60}\s+mean|what(?:\s+is|'s|\s+are)\s+(?:a|an)\s+|what\s+is\s+the\s+(?:difference|purpose|meaning|syntax|format|default)"
-    r"|where\s+(?:do|can|should)\s+i\b|can\s+i\b|is\s+it\s+possible|which\s+(?:command|setting|option|permission|role)\s+(?:do|does|is|should|can|lets)"
+    r"|where\s+(?:do|can|should)\s+i\b|can\s+i\b|is\s+it\s+possible|which\s+(?:command|setting|option)s?\b"
+    r"|which\s+(?:permission|role)s?\s+(?:do\s+i|is\s+needed|lets|can)"
     r"|why\s+(?:does|do|should)\s+(?:opsteward|one|i|you)\b"
     r"|what\s+are\s+(?:standing\s+orders|\w+)\W*$|.{0,80}\b(?:the|an?)\s+\w+\s+role\b"
     r"|what\s+happens\b|(?:what|which)\s+(?:kinds?|types?|sorts?|formats?)\s+of\b|does\s+opsteward\b"
@@ -41,7 +42,7 @@ _WRITTEN = (
     "checklist",
     "playbook",
 )
-_NUMBER = re.compile(r"(?:#|\b(?:incident|inc|no\.?|number|nr\.?)\s*#?\s*)(\d{1,9})\b", re.IGNORECASE)
+_NUMBER = re.compile(r"(?:#|\bincident\s*(?:number|no\.?|nr\.?)?\s*#?\s*|\binc[\s-]?)(\d{1,9})\b", re.IGNORECASE)
 _ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?\b")
 _AGO = re.compile(
     r"\b(?:last|past|previous|in|within|for|over)?\s*(?:the\s+)?(?:last|past|previous)?\s*(\d{1,3}|an?|one|two|three|few)\s*"

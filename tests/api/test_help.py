@@ -1,0 +1,166 @@
+"""Documents and the questions that they answer: with sources, in versions, for those who may read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from opsteward.core.http_client import refuse_networks
+from support.documents import archive
+from support.instance import Operator, Tenant
+from support.problems import problem_of
+
+RESTORE = b"# Backups\n\n## Restore\n\nRun pg_restore on the standby, then call the harbour master.\n"
+
+
+async def add(who: Tenant | Operator, name: str, data: bytes, **params: Any) -> dict[str, Any]:
+    answer = await who.http.post("/api/v1/help/documents", params={"name": name, **params}, content=data)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def ask(who: Tenant | Operator, question: str) -> dict[str, Any]:
+    return dict((await who.http.post("/api/v1/help/ask", json={"question": question})).raise_for_status().json())
+
+
+async def test_a_document_answers_with_its_source(tenant: Tenant) -> None:
+    [document] = (await add(tenant, "backup.md", RESTORE))["documents"]
+    answer = await ask(tenant, "whom do we call after a pg_restore on the standby?")
+    assert (answer["known"], answer["engine"]) == (True, "passages")
+    assert "harbour master" in answer["answer"]
+    assert answer["citations"][0]["url"].startswith(f"/help/documents/{document['id']}#c")
+    assert answer["citations"][0]["quote"] in answer["answer"]
+
+
+async def test_what_nobody_wrote_down_is_not_known(tenant: Tenant) -> None:
+    await add(tenant, "backup.md", RESTORE)
+    answer = await ask(tenant, "which wine goes with salmon?")
+    assert (answer["known"], answer["engine"], answer["citations"]) == (False, "none", [])
+
+
+async def test_the_products_own_pages_answer_without_any_document(tenant: Tenant) -> None:
+    answer = await ask(tenant, "how do I create an API token?")
+    assert answer["known"]
+    assert answer["citations"][0]["kind"] == "product"
+
+
+async def test_a_new_version_takes_the_place_of_the_old_one(tenant: Tenant) -> None:
+    first = await add(tenant, "backup.md", RESTORE)
+    assert (await add(tenant, "backup.md", RESTORE))["unchanged"] == 1
+    second = await add(tenant, "backup.md", RESTORE.replace(b"harbour", b"station"))
+    assert [d["version"] for d in (*first["documents"], *second["documents"])] == [1, 2]
+    answer = (await ask(tenant, "whom do we call after a pg_restore on the standby?"))["answer"]
+    assert "station master" in answer
+    assert "harbour" not in answer
+    document = second["documents"][0]["id"]
+    versions = (await tenant.http.get(f"/api/v1/help/documents/{document}/versions")).json()["items"]
+    assert [one["version"] for one in versions] == [2, 1]
+
+
+async def test_what_is_removed_is_not_found_and_not_kept(tenant: Tenant) -> None:
+    [document] = (await add(tenant, "backup.md", RESTORE))["documents"]
+    assert (await tenant.http.delete(f"/api/v1/help/documents/{document['id']}")).status_code == 204
+    assert not (await ask(tenant, "whom do we call after a pg_restore on the standby?"))["answer"].count("harbour")
+    assert tenant.count("help_chunks") == 0
+
+
+async def test_access_is_by_role_or_permission(tenant: Tenant) -> None:
+    viewer, auditor = await tenant.operator("viewer"), await tenant.operator("auditor")
+    [document] = (await add(tenant, "vault.md", b"# Vault\n\nThe vault code is kept by Grace.", access=["auditor"]))[
+        "documents"
+    ]
+    address = f"/api/v1/help/documents/{document['id']}"
+    question = "who keeps the vault code?"
+    for who, may in ((tenant, True), (auditor, True), (viewer, False)):
+        assert ("Grace" in (await ask(who, question))["answer"]) is may
+        assert bool((await who.http.get("/api/v1/help/documents")).json()["items"]) is may
+        assert (await who.http.get(f"{address}/versions")).status_code == (200 if may else 404)
+    opened = await tenant.http.put(f"{address}/access", json={"access": []})
+    assert opened.json()["access"] == []
+    assert "Grace" in (await ask(viewer, question))["answer"]
+
+
+async def test_other_tenants_find_nothing_of_it(tenant: Tenant, other_tenant: Tenant) -> None:
+    await add(tenant, "vault.md", b"# Vault\n\nThe vault code is kept by Grace.")
+    assert "Grace" not in (await ask(other_tenant, "who keeps the vault code?"))["answer"]
+    assert (await other_tenant.http.get("/api/v1/help/documents")).json()["items"] == []
+
+
+async def test_an_archive_is_many_documents_and_what_can_not_be_read_says_why(tenant: Tenant) -> None:
+    files = [("a/pumps.md", b"# Pumps\n\nThey stand in the cellar."), ("a/noise.pdf", b"no pdf")]
+    added = await add(tenant, "all.zip", archive(files))
+    assert {one["name"]: one["status"] for one in added["documents"]} == {
+        "a/pumps.md": "indexed", "a/noise.pdf": "refused",
+    }  # fmt: skip
+    assert "cellar" in (await ask(tenant, "where do the pumps stand?"))["answer"]
+    digests = (await tenant.http.get("/api/v1/help/digests")).json()
+    assert set(digests) == {"a/pumps.md", "a/noise.pdf"}
+
+
+async def test_many_small_additions_are_merged_and_all_found(tenant: Tenant) -> None:
+    for number in range(10):
+        await add(tenant, f"m{number}.md", f"# Machine {number}\n\nMachine number{number} is in hall{number}.".encode())
+    assert (
+        len(tenant.instance.sql("select distinct segment from opsteward.help_postings where tenant_id = %s", tenant.id))
+        < 8
+    )
+    for number in (0, 5, 9):
+        assert f"hall{number}" in (await ask(tenant, f"where is machine number{number}?"))["answer"]
+
+
+@pytest.mark.parametrize(
+    ("params", "data", "field"),
+    [
+        ({"name": " "}, b"x", "name"),
+        ({"name": "case:1"}, b"x", "name"),
+        ({"name": "a.md", "access": ["nobody"]}, b"x", "access"),
+        ({"name": "a.md"}, b"", "body"),
+    ],
+)
+async def test_what_is_wrong_is_named(tenant: Tenant, params: dict[str, Any], data: bytes, field: str) -> None:
+    answer = await tenant.http.post("/api/v1/help/documents", params=params, content=data)
+    assert problem_of(answer, 422)["errors"][0]["field"] == field
+
+
+async def test_only_public_addresses_are_fetched(tenant: Tenant) -> None:
+    for url in ("http://127.0.0.1:9/", "http://169.254.169.254/latest", "file:///etc/passwd", "http://[::1]/"):
+        answer = await tenant.http.post("/api/v1/help/documents/fetch", json={"url": url})
+        assert answer.status_code in (422, 502), answer.text
+    assert tenant.count("help_documents") == 0
+    refuse_networks([])
+
+
+async def test_an_answer_is_rated_by_who_asked(tenant: Tenant) -> None:
+    viewer = await tenant.operator("viewer")
+    answer = await ask(viewer, "how do I create an API token?")
+    address = f"/api/v1/help/answers/{answer['id']}/feedback"
+    assert (await tenant.http.post(address, json={"helpful": True})).status_code == 404
+    assert (await viewer.http.post(address, json={"helpful": False, "comment": "old"})).status_code == 204
+    [(helpful, comment)] = tenant.instance.sql(
+        "select helpful, comment from opsteward.help_answers where id = %s", answer["id"]
+    )
+    assert (helpful, comment) == (False, "old")
+
+
+async def test_a_resolved_incident_is_found_as_a_case_until_it_goes_on(tenant: Tenant) -> None:
+    event = {
+        "message": "The grinder is jammed by walnuts",
+        "source": "mill",
+        "severity": "high",
+        "error_type": "JamError",
+    }
+    taken = (await tenant.http.post("/api/v1/events", json=event)).json()["events"][0]
+    incident = f"/api/v1/incidents/{taken['incident_id']}"
+    await tenant.http.post(f"{incident}/resolve", json={"reason": "the sieve was emptied"})
+    services = tenant.instance.services
+    await services.timers.fire_due(services.app)
+    question = "have we seen a grinder jammed by walnuts before?"
+    answer = await ask(tenant, question)
+    assert "the sieve was emptied" in answer["answer"]
+    assert answer["citations"][0]["kind"] == "case"
+    assert answer["citations"][0]["url"] == f"/incidents/{taken['incident_id']}"
+    assert (await tenant.http.get("/api/v1/help/documents")).json()["items"] == []
+    await tenant.http.post(f"{incident}/reopen", json={"reason": "again"})
+    await services.timers.fire_due(services.app)
+    assert "sieve" not in (await ask(tenant, question))["answer"]

@@ -1,0 +1,64 @@
+"""What is read out of a question's words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from opsteward.help.live.question import Question, period_of
+
+NOW = datetime(2026, 3, 18, 14, 30, tzinfo=UTC)  # a Wednesday
+
+
+@pytest.mark.parametrize(
+    ("words", "since", "until"),
+    [
+        ("today", "2026-03-18T00:00", "2026-03-18T14:30"),
+        ("yesterday", "2026-03-17T00:00", "2026-03-18T00:00"),
+        ("the day before yesterday", "2026-03-16T00:00", "2026-03-17T00:00"),
+        ("last night", "2026-03-17T18:00", "2026-03-18T08:00"),
+        ("this week", "2026-03-16T00:00", "2026-03-18T14:30"),
+        ("last week", "2026-03-09T00:00", "2026-03-16T00:00"),
+        ("last month", "2026-02-01T00:00", "2026-03-01T00:00"),
+        ("on Monday", "2026-03-16T00:00", "2026-03-17T00:00"),
+        ("on 2026-03-01", "2026-03-01T00:00", "2026-03-02T00:00"),
+        ("in the last hour", "2026-03-18T13:30", "2026-03-18T14:30"),
+        ("in the last 3 days", "2026-03-15T14:30", "2026-03-18T14:30"),
+        ("two hours ago", "2026-03-18T12:30", "2026-03-18T14:30"),
+    ],
+)
+def test_periods(words: str, since: str, until: str) -> None:
+    found = period_of(f"which tasks failed {words}?", NOW)
+    assert found is not None
+    assert (found.since.isoformat()[:16], found.until.isoformat()[:16]) == (since, until)
+
+
+@pytest.mark.parametrize("text", ["which incidents are open?", "on 2026-13-45", "the last incident"])
+def test_no_period(text: str) -> None:
+    assert period_of(text, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "for_documents"),
+    [
+        ("How do I acknowledge an incident?", True),
+        ("What is a standing order?", True),
+        ("What happens when a task fails?", True),
+        ("What permissions does the approver role have?", True),
+        ("What is our on-call policy?", True),
+        ("Have we seen this error before?", True),
+        ("How many incidents are open?", False),
+        ("How long has billing been down?", False),
+        ("What is the status of billing?", False),
+        ("Why was incident 3 closed?", False),
+        ("Who is on call?", False),
+    ],
+)
+def test_questions_for_documents_and_questions_of_state(text: str, for_documents: bool) -> None:
+    assert Question.of(text, NOW).how_to is for_documents
+
+
+@pytest.mark.parametrize("text", ["why was incident 12 closed", "what about #12?", "status of incident #12"])
+def test_an_incident_by_number(text: str) -> None:
+    assert Question.of(text, NOW).number == 12
