@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from opsteward.core.errors import OpsError
+from opsteward.core.fair_share import Party
 from opsteward.events.incidents import lock_opening
 from opsteward.events.intake_queue import IntakeQueue
 from opsteward.events.types import NewEvent, TakenEvent
@@ -184,3 +185,33 @@ async def test_an_error_of_ours_is_told_to_each_in_its_words(tenant: Tenant) -> 
     outcomes = await behind_another(tenant, queue, take("high"), take("low"), take("purple"), take("medium"))
     assert [isinstance(outcome, OpsError) for outcome in outcomes] == [False, False, True, False]
     assert "severity" in str(outcomes[2].problems[0].field)
+
+
+@pytest.mark.parametrize(("source", "status"), [("alertmanager", 503), ("generic", 429)])
+async def test_who_is_turned_away_is_told_so_that_it_comes_back(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch, source: str, status: int
+) -> None:
+    """Alertmanager tries again after a 5xx alone."""
+    services = tenant.instance.services
+    full = IntakeQueue(services.web, services.intake, waiting_bytes=1_000)
+    monkeypatch.setattr(services.source_intake, "_queue", full)
+    async with full._room.of(Party("another", "operator"), 900, patience=0):
+        alert = {
+            "status": "firing",
+            "labels": {"alertname": "Full"},
+            "annotations": {},
+            "startsAt": "2026-01-01T00:00:00Z",
+        }
+        answer = await tenant.http.post(f"/api/v1/intake/{source}", json={"alerts": [alert]})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (status, "2")
+    assert tenant.count("events") == 0
+
+
+async def test_large_bodies_wait_for_their_turn(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    services = tenant.instance.services
+    full = IntakeQueue(services.web, services.intake, waiting_bytes=1_000)
+    monkeypatch.setattr(tenant.instance.app.state.services, "intake_queue", full)
+    body = [{"message": "health check ok"}] * 60
+    answers = await asyncio.gather(*(tenant.http.post(EVENTS, json=body) for _ in range(6)))
+    assert [answer.status_code for answer in answers] == [202] * 6
+    assert tenant.count("events") == 360

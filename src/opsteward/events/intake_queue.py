@@ -69,16 +69,17 @@ class IntakeQueue:
         """Store the events and return what became of each once it is committed. `size`: bytes of their body.
 
         `finish` is done in the same transaction; it may be done again in another one if that could not be committed.
-        Raises what the intake raises, and Busy at once when too much waits already: nothing was taken then.
+        Raises what the intake raises, and Busy when too much waits already (at once, for a few events): nothing was
+        taken then.
         """
         if not events and finish is None:
             return []
         party = current_party.get()
         sent = _Sent(Sender.present(actor), party, events, size, finish, asyncio.get_running_loop().create_future())
+        if len(events) > _ALONE_EVENTS or size > _ALONE_BYTES:  # waits its turn: large bodies are few by other bounds
+            async with self._turns.of(party, patience=_PATIENCE):
+                return (await self._stored(tenant_id, [sent]))[0]
         async with self._room.of(party, _COST_BYTES + _BODY_COSTS * size, patience=0):
-            if len(events) > _ALONE_EVENTS or size > _ALONE_BYTES:
-                async with self._turns.of(party, patience=_PATIENCE):
-                    return (await self._stored(tenant_id, [sent]))[0]
             self._lane(tenant_id).put(sent)
             return await sent.taken
 
