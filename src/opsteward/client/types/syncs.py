@@ -25,8 +25,8 @@ class ConflictDecision(TypedDict):
 
 
 class DormantAccount(TypedDict):
-    """An account in the target that is in use no more: it was last used at `used_at`. `is_owned`: somebody in the
-    source stands for it."""
+    """An account in the target that was last used at `used_at`, which is long ago. `is_owned`: somebody in the source
+    stands for it."""
 
     native_id: str
     key: str | None
