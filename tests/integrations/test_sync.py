@@ -15,6 +15,9 @@ from real_parts import Postgres
 
 from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.integrations import files, postgresql
+from opsteward.provisioning.sync import queries
+from opsteward.provisioning.sync.last_use import instant_of
+from opsteward.provisioning.sync.types import SyncOperation
 from support.instance import Instance, Tenant
 from support.syncing import Syncing
 
@@ -359,3 +362,65 @@ async def test_text_of_any_kind_arrives_as_it_was_and_is_found_unchanged(
     assert {table[f"{text}{number}"][1] for number, text in enumerate(odd, 100)} == {f"x{text}y" for text in odd}
     second = await syncing.run(mapping)
     assert (second.status, await syncing.changes(second)) == ("succeeded", [])
+
+
+async def test_accounts_that_nobody_used_for_long_are_listed_and_disabled_by_approval_or_by_policy(
+    syncing: Syncing, systems: tuple[UUID, UUID], company: Company, postgres: Postgres
+) -> None:
+    company.sql("alter table staff add off bool not null default false, add seen timestamptz")
+    staff = {"table": "staff", "key": "id", "disabled": {"column": "off", "value": True}}
+    target = await syncing.system(
+        "accounts", "database", postgres.endpoint(), {"username": "shop"}, resources={"staff": staff}
+    )
+    definition = DEFINITION | {"last_used": "seen", "dormant_days": 30}
+    mapping = await syncing.mapping(systems[0], target, definition, name="accounts")
+    await syncing.run(mapping)
+    company.sql("update staff set seen = now() - case login when 'u3' then interval '31 days' else '29 days' end")
+    company.sql("insert into staff (login, seen) values ('old', now() - interval '1 year'), ('never', null)")
+    await syncing.plan(mapping, dry_run=True)
+
+    async def dormant() -> dict[str | None, tuple[str, bool]]:
+        async with syncing.db.unit_of_work(syncing.tenant_id) as session:
+            found = await queries.list_dormant(session, mapping_id=mapping)
+        return {one.key: (one.native_id, one.is_owned) for one in found}
+
+    async def remove(native_id: str, how: str) -> SyncOperation:
+        async with syncing.db.unit_of_work(syncing.tenant_id) as session:
+            return await syncing.syncs.remove_orphans(
+                session, mapping_id=mapping, native_ids=[native_id], how=how, actor="system:test"
+            )
+
+    found = await dormant()
+    assert {key: is_owned for key, (_, is_owned) in found.items()} == {"u3": True, "old": False}
+    with pytest.raises(Invalid, match="neither orphans"):
+        await remove(found["u3"][0], "delete")  # the next sync would make it anew
+    planned = await remove(found["u3"][0], "disable")
+    await syncing.approve(planned)
+    await syncing.apply(planned)
+    assert company.sql("select login from staff where off") == [("u3",)] and set(await dormant()) == {"old"}
+
+    await syncing.mapping(systems[0], target, definition | {"dormant": "disable"}, name="accounts")
+    company.sql("update staff set seen = now() - interval '40 days' where login = 'u5'")
+    done = await syncing.run(mapping)
+    assert (done.counts["disable"], done.counts["dormant"]) == (1, 1)
+    assert company.sql("select login from staff where off order by 1") == [("u3",), ("u5",)]
+    assert await syncing.changes(await syncing.run(mapping)) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"),
+    [
+        ("2026-03-01T10:00:00+01:00", "2026-03-01T09:00:00+00:00"),
+        ("2026-03-01", "2026-03-01T00:00:00+00:00"),
+        ("20260301090000Z", "2026-03-01T09:00:00+00:00"),
+        ("20260301090000.5Z", "2026-03-01T09:00:00.500000+00:00"),
+        (["20250101000000Z", "20260301090000Z"], "2026-03-01T09:00:00+00:00"),
+        (1772355600, "2026-03-01T09:00:00+00:00"),
+        ("1772355600000", "2026-03-01T09:00:00+00:00"),
+        ("134168292000000000", "2026-03-01T09:00:00+00:00"),
+        *((each, None) for each in ("0", 0, "", "never", True, -1, None, {"base64": "eA=="}, "9" * 400, 1e300)),
+    ],
+)
+def test_the_time_of_last_use_is_read_in_each_form_that_systems_write(told: Any, meant: str | None) -> None:
+    found = instant_of(told)
+    assert (found.isoformat() if found else None) == meant

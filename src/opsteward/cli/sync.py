@@ -299,14 +299,36 @@ def orphans(mapping: Mapped, limit: Limit = LIMIT, every: All = False, as_json: 
     )
 
 
+@accounts.command("dormant")
+def dormant(mapping: Mapped, limit: Limit = LIMIT, every: All = False, as_json: Json = False) -> None:
+    """Accounts of the target that were not used for long, as last read, by `last_used` of the mapping."""
+    from functools import partial
+
+    from opsteward.cli.client import Client
+    from opsteward.cli.listing import show_pages
+    from opsteward.cli.references import id_of
+    from opsteward.client.operations import syncs
+
+    show_pages(
+        partial(syncs.list_dormant_accounts, id_of(Client(), "sync mapping", mapping)),
+        ["native_id", "key", "used_at", "is_owned", "active", "fields"],
+        empty="Nobody there is known to have been away for long.",
+        limit=limit,
+        every=every,
+        as_json=as_json,
+        cursor=("after", "native_id"),
+        whole=("native_id", "used_at"),
+    )
+
+
 @accounts.command("remove")
 def remove_orphans(
     mapping: Mapped,
-    native_ids: Annotated[list[str], typer.Argument(help="Orphans, by the ids that the list shows.")],
+    native_ids: Annotated[list[str], typer.Argument(help="By the ids that the lists of them show.")],
     delete: Annotated[bool, typer.Option("--delete", help="Delete them, instead of disabling them.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Ask for an approval to disable or delete orphans."""
+    """Ask for an approval to disable or delete orphans, or to disable dormant accounts."""
     from opsteward.cli.client import Client
     from opsteward.cli.references import id_of
     from opsteward.client.connection import Call

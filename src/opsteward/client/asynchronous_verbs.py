@@ -86,6 +86,7 @@ class AsyncVerbs(AsyncTransport):
     remove_sync_mapping = asynchronous(syncs.remove_sync_mapping)
     run_sync_mapping = asynchronous(syncs.run_sync_mapping)
     list_sync_orphans = asynchronous(syncs.list_sync_orphans)
+    list_dormant_accounts = asynchronous(syncs.list_dormant_accounts)
     remove_sync_orphans = asynchronous(syncs.remove_sync_orphans)
     adopt_sync_orphan = asynchronous(syncs.adopt_sync_orphan)
     list_sync_operations = asynchronous(syncs.list_sync_operations)

@@ -86,6 +86,7 @@ class Verbs(BlockingTransport):
     remove_sync_mapping = blocking(syncs.remove_sync_mapping)
     run_sync_mapping = blocking(syncs.run_sync_mapping)
     list_sync_orphans = blocking(syncs.list_sync_orphans)
+    list_dormant_accounts = blocking(syncs.list_dormant_accounts)
     remove_sync_orphans = blocking(syncs.remove_sync_orphans)
     adopt_sync_orphan = blocking(syncs.adopt_sync_orphan)
     list_sync_operations = blocking(syncs.list_sync_operations)

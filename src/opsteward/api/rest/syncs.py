@@ -14,7 +14,14 @@ from opsteward.api.rest.schemas.base import Input, NoBody, Page, Ref, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.json_types import JsonObject
 from opsteward.provisioning.sync import queries
-from opsteward.provisioning.sync.types import MappingView, Orphan, SyncChange, SyncConflict, SyncOperation
+from opsteward.provisioning.sync.types import (
+    DormantAccount,
+    MappingView,
+    Orphan,
+    SyncChange,
+    SyncConflict,
+    SyncOperation,
+)
 
 router = Routes(prefix="/api/v1", tags=["syncs"])
 
@@ -155,11 +162,24 @@ async def list_sync_orphans(
     return page_of(found, limit=limit, cursor="native_id")
 
 
+@router.get("/sync-mappings/{mapping_id}/dormant-accounts")
+async def list_dormant_accounts(
+    mapping_id: UUID,
+    session: TenantSession,
+    identity: Reader,
+    after: Annotated[str | None, Query(max_length=2000)] = None,
+    limit: Limit = 100,
+) -> Page[DormantAccount]:
+    """Accounts of the target that are switched on and were not used for `dormant_days`, as last read."""
+    found = await queries.list_dormant(session, mapping_id=mapping_id, after=after, limit=limit)
+    return page_of(found, limit=limit, cursor="native_id")
+
+
 @router.post("/sync-mappings/{mapping_id}/orphans/remove", status_code=202)
 async def remove_sync_orphans(
     mapping_id: UUID, body: OrphansIn, services: ServicesDep, session: TenantSession, identity: Writer
 ) -> SyncOperation:
-    """Ask for an approval to disable or delete orphan accounts."""
+    """Ask for an approval to disable or delete orphan accounts, or to disable dormant ones."""
     return await services.syncs.remove_orphans(
         session, mapping_id=mapping_id, native_ids=body.native_ids, how=body.how, actor=identity.actor
     )

@@ -56,8 +56,17 @@ def list_sync_orphans(
     return Call("GET", f"/api/v1/sync-mappings/{path_id(mapping_id)}/orphans", params={"after": after, "limit": limit})
 
 
+def list_dormant_accounts(
+    mapping_id: str | UUID, *, after: str | None = None, limit: int | None = None
+) -> Call[Page[types.DormantAccount]]:
+    """Accounts of the target that are switched on and were not used for `dormant_days`, as last read."""
+    return Call(
+        "GET", f"/api/v1/sync-mappings/{path_id(mapping_id)}/dormant-accounts", params={"after": after, "limit": limit}
+    )
+
+
 def remove_sync_orphans(mapping_id: str | UUID, **fields: Unpack[types.OrphansIn]) -> Call[types.SyncOperation]:
-    """Ask for an approval to disable or delete orphan accounts."""
+    """Ask for an approval to disable or delete orphan accounts, or to disable dormant ones."""
     return Call("POST", f"/api/v1/sync-mappings/{path_id(mapping_id)}/orphans/remove", fields)
 
 

@@ -24,6 +24,18 @@ class ConflictDecision(TypedDict):
     choice: Literal["source", "target", "same", "separate"]
 
 
+class DormantAccount(TypedDict):
+    """An account in the target that was last used at `used_at`, which is long ago. `is_owned`: somebody in the source
+    stands for it."""
+
+    native_id: str
+    key: str | None
+    fields: dict[str, Json]
+    active: bool | None
+    used_at: str
+    is_owned: bool
+
+
 class MappingIn(TypedDict):
     """A mapping to keep. A `definition` that is wrong is told field by field."""
 

@@ -63,6 +63,7 @@ async def one_mapping(visit: Visit, session: AsyncSession) -> Page:
             "row": (await mapping_rows(session, visit.services.inventory, [mapping]))[0],
             "conflicts": conflicts[:_PAGE],
             "orphans": orphans[:_PAGE],
+            "dormant": await queries.list_dormant(session, mapping_id=mapping_id, limit=_PAGE),
             "operations": [OperationRow.of(one, names, mapping.name) for one in operations],
             "running": running is not None,
             "in_words": in_words,

@@ -791,6 +791,7 @@ create table opsteward.sync_records (
     version text,
     active boolean,
     changed_at timestamptz,
+    used_at timestamptz,
     gone boolean not null default false,
     may_differ boolean not null default true,
     digest uuid,
@@ -798,6 +799,8 @@ create table opsteward.sync_records (
 );
 create index ix_sync_records_unpaired on opsteward.sync_records (tenant_id, mapping_id, side) where pair_id is null;
 create index ix_sync_records_gone on opsteward.sync_records (tenant_id, mapping_id, side, pair_id) where gone;
+create index ix_sync_records_used_at on opsteward.sync_records (tenant_id, mapping_id, used_at)
+    where used_at is not null;
 create index ix_sync_records_may_differ on opsteward.sync_records (tenant_id, mapping_id, side)
     where may_differ and pair_id is not null;
 

@@ -48,6 +48,9 @@ class SyncRecord(Base):
         sa.Index("ix_sync_records_unpaired", "tenant_id", "mapping_id", "side", postgresql_where="pair_id is null"),
         sa.Index("ix_sync_records_gone", "tenant_id", "mapping_id", "side", "pair_id", postgresql_where="gone"),
         sa.Index(
+            "ix_sync_records_used_at", "tenant_id", "mapping_id", "used_at", postgresql_where="used_at is not null"
+        ),
+        sa.Index(
             "ix_sync_records_may_differ",
             "tenant_id",
             "mapping_id",
@@ -68,6 +71,8 @@ class SyncRecord(Base):
     version: Mapped[str | None]
     active: Mapped[bool | None]
     changed_at: Mapped[datetime | None]
+    #: When an account of the target was last used, where its mapping names what says so.
+    used_at: Mapped[datetime | None]
     gone: Mapped[bool] = mapped_column(server_default=sa.false())
     #: False once it was found the same as its pair, until either is written again.
     may_differ: Mapped[bool] = mapped_column(server_default=sa.true())

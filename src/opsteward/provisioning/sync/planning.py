@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.core.clock import now
 from opsteward.core.crypto import canonical_json
 from opsteward.core.db import tenant_of
 from opsteward.core.json_types import Json, JsonObject
@@ -56,6 +58,12 @@ where r.tenant_id = :tenant and r.mapping_id = :mapping and r.side = :side and r
 _MAY_DIFFER = sa.text("""
 select count(*) from (select from opsteward.sync_records where tenant_id = :tenant and mapping_id = :mapping
     and side in ('source', 'target') and may_differ and pair_id is not null limit :limit) r
+""")
+_DORMANT = sa.text("""
+select native_id as id, pair_id, key, fields, version from opsteward.sync_records
+where tenant_id = :tenant and mapping_id = :mapping and side = 'target' and used_at < :before and active is not false
+    and not gone and pair_id is not null
+order by native_id
 """)
 _AGREED = sa.text("""
 update opsteward.sync_records r set base = null, may_differ = r.gone or o.gone or coalesce(
@@ -113,6 +121,7 @@ class Planner:
         self._number = 0
         self._hash = hashlib.sha256()
         self._choices: dict[tuple[str, str], dict[str, tuple[str, str | None, str | None]]] = {}
+        self._removed: set[str] = set()
         self.counts: Counter[str] = Counter()
         self.samples: dict[str, list[JsonObject]] = {}
 
@@ -140,10 +149,21 @@ class Planner:
             async for row in found:
                 self._alone(side, row)
                 await self._write_full()
+        if self._definition.dormant == "disable":
+            await self._dormant()
         await self._write()
         totals = (await session.execute(_TOTALS, self._about)).one()
         self.counts["source_records"], self.counts["target_records"] = totals.source, totals.target
         self.counts["orphans"], self.counts["without_key"] = totals.orphans, totals.without_key
+
+    async def _dormant(self) -> None:
+        about = self._about | {"before": now() - timedelta(days=self._definition.dormant_days)}
+        async for row in await self._session.stream(_DORMANT, about, execution_options={"yield_per": _CHUNK}):
+            if row.id not in self._removed:
+                self._change("target", "disable", row.id, row.pair_id, row.key, row.version,
+                             before=row.fields, after=None)  # fmt: skip
+                self.counts["dormant"] += 1
+            await self._write_full()
 
     async def _choose_joins(self) -> None:
         """A few pairs are looked up one by one, many are joined: the planner can't know, of new lists."""
@@ -241,6 +261,8 @@ class Planner:
         }  # fmt: skip
         self._hash.update(canonical_json(row).encode())
         self._rows.append(row)
+        if operation in ("disable", "delete") and side == "target" and native_id is not None:
+            self._removed.add(native_id)
         self.counts[operation if side == "target" else f"{operation}_in_source"] += 1
         if operation == "update":
             for name in after or {}:

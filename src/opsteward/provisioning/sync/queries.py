@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import cast
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import NotFound
 from opsteward.core.json_types import JsonObject
@@ -21,6 +23,8 @@ from opsteward.provisioning.sync.models import (
 )
 from opsteward.provisioning.sync.types import (
     NOT_WRITTEN,
+    DormantAccount,
+    MappingDefinition,
     MappingView,
     Orphan,
     SyncChange,
@@ -59,7 +63,8 @@ _REMOVAL = sa.text("""
 insert into opsteward.sync_changes (tenant_id, operation_id, number, side, operation, native_id, key, version, before)
 select :tenant, :operation, row_number() over (order by native_id), 'target', :how, native_id, key, version, fields
 from opsteward.sync_records where tenant_id = :tenant and mapping_id = :mapping and side = 'target'
-    and pair_id is null and not gone and native_id = any(cast(:ids as text[]))
+    and (pair_id is null or (used_at < :unused_since and :how = 'disable' and active is not false))
+    and not gone and native_id = any(cast(:ids as text[]))
 returning number
 """)
 _TIE = sa.text("""
@@ -255,6 +260,37 @@ async def list_orphans(
     ]
 
 
+def unused_since(row: SyncMapping) -> datetime:
+    """An account of this mapping is dormant when it was not used since then."""
+    return now() - timedelta(days=MappingDefinition.model_validate(row.definition).dormant_days)
+
+
+async def list_dormant(
+    session: AsyncSession, *, mapping_id: UUID, after: str | None = None, limit: int = 100
+) -> list[DormantAccount]:
+    """Accounts of the target that are switched on and were not used for long, as last read; behind the native id
+    `after`."""
+    row = await mapping(session, mapping_id)
+    query = sa.select(SyncRecord).where(
+        SyncRecord.tenant_id == tenant_of(session),
+        SyncRecord.mapping_id == mapping_id,
+        SyncRecord.side == "target",
+        SyncRecord.used_at < unused_since(row),
+        SyncRecord.active.is_not(False),
+        SyncRecord.gone.is_(False),
+    )
+    if after is not None:
+        query = query.where(SyncRecord.native_id > after)
+    rows = await session.scalars(query.order_by(SyncRecord.native_id).limit(limit))
+    return [
+        DormantAccount(
+            native_id=one.native_id, key=one.key, fields=one.fields, active=one.active,
+            used_at=cast("datetime", one.used_at), is_owned=one.pair_id is not None,
+        )
+        for one in rows
+    ]  # fmt: skip
+
+
 async def plan_undo(session: AsyncSession, operation_id: UUID, former: UUID) -> tuple[JsonObject, str]:
     """The changes that take those of a former sync back; how many of each kind, and their hash."""
     about = {"tenant": tenant_of(session), "operation": operation_id}
@@ -265,10 +301,12 @@ async def plan_undo(session: AsyncSession, operation_id: UUID, former: UUID) -> 
 
 
 async def plan_removal(
-    session: AsyncSession, mapping_id: UUID, operation_id: UUID, native_ids: list[str], how: str
+    session: AsyncSession, row: SyncMapping, operation_id: UUID, native_ids: list[str], how: str
 ) -> int:
-    """The changes that remove these orphans; how many there are."""
-    about = {"tenant": tenant_of(session), "mapping": mapping_id, "operation": operation_id}
+    """The changes that remove these orphans and dormant accounts; how many there are."""
+    about = {
+        "tenant": tenant_of(session), "mapping": row.id, "operation": operation_id, "unused_since": unused_since(row),
+    }  # fmt: skip
     return len((await session.execute(_REMOVAL, about | {"ids": native_ids, "how": how})).all())
 
 

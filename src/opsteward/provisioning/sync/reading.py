@@ -16,6 +16,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.contracts.attribute_paths import value_at
 from opsteward.contracts.records import MAX_BATCH, Batch, Coverage, Cursor, Record, RecordSource, RecordTarget
 from opsteward.core.copy_stream import copy_stream
 from opsteward.core.db import Database, copy_text, leave_to_the_log_writer
@@ -23,32 +24,35 @@ from opsteward.core.errors import BadReply, ConnectorError
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.core.storable_text import storable
+from opsteward.provisioning.sync.last_use import instant_of
 from opsteward.provisioning.sync.projection import match_key, project
 from opsteward.provisioning.sync.types import MappingDefinition, Side
 
 #: Records of one COPY.
 CHUNK = 10_000
-_COPY = "copy pg_temp.sync_stage (native_id, key, fields, version, active, changed_at, digest) from stdin"
+_COPY = "copy pg_temp.sync_stage (native_id, key, fields, version, active, changed_at, digest, used_at) from stdin"
 _STAGE = sa.text("""
 create temp table sync_stage (
-    native_id text, key text, fields jsonb, version text, active boolean, changed_at timestamptz, digest uuid)
+    native_id text, key text, fields jsonb, version text, active boolean, changed_at timestamptz, digest uuid,
+    used_at timestamptz)
 on commit drop
 """)
 _MERGE = sa.text("""
 insert into opsteward.sync_records as r
-    (tenant_id, mapping_id, side, native_id, key, hash, fields, version, active, changed_at, digest)
+    (tenant_id, mapping_id, side, native_id, key, hash, fields, version, active, changed_at, digest, used_at)
 select distinct on (s.native_id) :tenant, :mapping, :side, s.native_id, s.key, s.hash, s.fields, s.version, s.active,
-    s.changed_at, s.digest
+    s.changed_at, s.digest, s.used_at
 from (select *, md5(fields::text)::uuid as hash from pg_temp.sync_stage) s
 -- what is as it was is left out here: a conflict that updates nothing would still lock its row
 left join opsteward.sync_records o on o.tenant_id = :tenant and o.mapping_id = :mapping and o.side = :side
     and o.native_id = s.native_id
 where o.native_id is null or o.hash <> s.hash or o.gone or o.active is distinct from s.active
     or o.version is distinct from s.version or o.digest is distinct from s.digest
+    or o.used_at is distinct from s.used_at
 on conflict (tenant_id, mapping_id, side, native_id) do update set
     key = excluded.key, hash = excluded.hash, fields = excluded.fields, version = excluded.version,
     active = excluded.active, changed_at = excluded.changed_at, digest = excluded.digest, gone = false,
-    may_differ = true,
+    may_differ = true, used_at = excluded.used_at,
     base = case when r.pair_id is null or r.hash = excluded.hash then r.base else coalesce(r.base, r.fields) end
 """)
 _SEEN = sa.text("""
@@ -298,8 +302,14 @@ def _line(d: MappingDefinition, side: Side, record: Record) -> str:
         "\\N" if record.active is None else "t" if record.active else "f",
         "\\N" if record.changed_at is None else record.changed_at.isoformat(),
         record.digest or "\\N",
+        _last_use(d, side, record),
     )
     return "\t".join(columns) + "\n"
+
+
+def _last_use(d: MappingDefinition, side: Side, record: Record) -> str:
+    used_at = instant_of(value_at(record.values, d.last_used)) if d.last_used and side == "target" else None
+    return used_at.isoformat() if used_at else "\\N"
 
 
 _as_json = json.JSONEncoder(ensure_ascii=False).encode

@@ -187,9 +187,10 @@ class Syncs:
     async def remove_orphans(
         self, session: AsyncSession, *, mapping_id: UUID, native_ids: Sequence[str], how: str, actor: str
     ) -> SyncOperation:
-        """Plan to disable or delete these accounts of the target, that nobody in the source stands for.
+        """Plan to disable or delete these accounts of the target, that nobody in the source stands for; to disable also
+        dormant ones.
 
-        Raises NotFound, Invalid for one that is no orphan. It always needs an approval.
+        Raises NotFound, Invalid for one that is neither. It always needs an approval.
         """
         row = await queries.mapping(session, mapping_id, lock=True)
         await self._refuse_running(session, mapping_id)
@@ -197,9 +198,13 @@ class Syncs:
         session.add(operation)
         await session.flush()
         wanted = list(dict.fromkeys(native_ids))
-        added = await queries.plan_removal(session, mapping_id, operation.id, wanted, how)
+        added = await queries.plan_removal(session, row, operation.id, wanted, how)
         if added < len(wanted):
-            raise Invalid.field("native_ids", f"{len(wanted) - added} of them are no orphans here", "list them again")
+            raise Invalid.field(
+                "native_ids",
+                f"{len(wanted) - added} of them are neither orphans here, nor dormant and to be disabled",
+                "list them again",
+            )
         operation.counts = {how: added}
         operation.plan_hash = hashlib.sha256("\n".join([how, *sorted(wanted)]).encode()).hexdigest()
         await ask(session, self._actions, operation, approval="required")
@@ -249,9 +254,12 @@ def check_definition(values: Mapping[str, object]) -> MappingDefinition:
         ) from None
 
 
+_FORM = {"source_resource", "target_resource", "key", "fields", "match", "last_used"}
+
+
 def _form(definition: MappingDefinition) -> JsonObject:
     """What decides how records are stored and paired."""
-    return definition.model_dump(mode="json", include={"source_resource", "target_resource", "key", "fields", "match"})
+    return definition.model_dump(mode="json", include=_FORM)
 
 
 def _new(

@@ -67,7 +67,9 @@ class MappingDefinition(BaseModel):
     """Which list of the source is kept in step with which of the target, and how.
 
     `key` is the target field that names a record on both sides. `missing`: what is done in the target with a record
-    that is gone from the source. `create`: `both` also creates in the source what is new in the target.
+    that is gone from the source. `create`: `both` also creates in the source what is new in the target. `last_used` is
+    the attribute of the target that says when an account was last used: one that was not for `dormant_days` is dormant,
+    and `dormant` says what is done with it.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -80,6 +82,9 @@ class MappingDefinition(BaseModel):
     policy: Policy = "source"
     missing: Literal["keep", "disable", "delete"] = "disable"
     create: Literal["none", "target", "both"] = "target"
+    last_used: Name | None = None
+    dormant_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    dormant: Literal["list", "disable"] = "list"
     approval: Literal["required", "auto"] = "required"
     guard: Guard = Guard()
 
@@ -94,6 +99,8 @@ class MappingDefinition(BaseModel):
         one_way = [each.target for each in self.fields if each.direction != "both"]
         if self.create == "both" and self.key in one_way:
             raise ValueError("to create in the source, the key must go in both directions")
+        if self.dormant == "disable" and self.last_used is None:
+            raise ValueError("to disable dormant accounts, name the attribute with the time of last use: last_used")
         return self
 
     def policy_of(self, field: FieldMap) -> Policy:
@@ -202,3 +209,16 @@ class Orphan:
     fields: JsonObject
     active: bool | None
     changed_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DormantAccount:
+    """An account in the target that was last used at `used_at`, which is long ago. `is_owned`: somebody in the source
+    stands for it."""
+
+    native_id: str
+    key: str | None
+    fields: JsonObject
+    active: bool | None
+    used_at: datetime
+    is_owned: bool
