@@ -82,9 +82,10 @@ async def test_an_approval_is_decided_with_one_thumb(served: Served, visit: Visi
     served.send(message="refunds fail", source="billing", error_type="RefundError", severity="high")
     for size in (PHONE, DESK):
         page = await visit("/approvals", size=size)
-        await expect(page.get_by_role("button", name="Approve").first).to_be_in_viewport()
-        await expect(page.get_by_role("button", name="Refuse").first).to_be_in_viewport()
-    await page.get_by_role("button", name="Refuse").first.click()
+        card = page.locator(".approval").first
+        for name in ("Approve", "Refuse"):
+            await expect(card.get_by_role("button", name=name)).to_be_in_viewport()
+    await page.locator(".approval").first.get_by_role("button", name="Refuse").click()
     await expect(page.locator("#said")).to_contain_text("Refused: it will not be done")
 
 

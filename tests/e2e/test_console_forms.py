@@ -124,3 +124,34 @@ def test_incidents_are_picked_and_changed_together(served: Served, admin: httpx.
     assert submit(admin, "/incidents/bulk/erase", **picked).status_code == 422
     evil = submit(admin, "/incidents/bulk/assign", **picked, back="https://evil.example")
     assert evil.headers["location"] == "/incidents"
+
+
+def test_a_policy_is_put_in_force_and_an_agent_started(admin: httpx.Client) -> None:
+    tag = uuid4().hex[:6]
+    policy = {"name": f"p-{tag}", "step_0": "operator:admin", "wait_0": "5", "matchers": f'source="none-{tag}"'}
+    page = said(admin, submit(admin, "/oncall/policies", **policy))
+    assert f"The policy p-{tag} is in force" in page and "admin, then wait 5 min" in page
+    assert submit(admin, "/oncall/policies", **policy).status_code == 409
+    for wrong in (
+        {"step_0": ""},
+        {"step_0": "operator:nobody-knows"},
+        {"wait_0": "nan"},
+        {"repeats": "x"},
+        {"matchers": "?"},
+    ):
+        assert submit(admin, "/oncall/policies", **policy | {"name": f"x-{tag}"} | wrong).status_code in (404, 422), (
+            wrong
+        )
+    remove = re.findall(
+        rf'action="(/oncall/policies/[0-9a-f-]{{36}}/remove)">(?:(?!<form).)*?Remove p-{tag}<', page, re.S
+    )
+    assert "for no further incident" in said(admin, submit(admin, remove[0]))
+
+    kinds = re.findall(r'<option value="([a-z_.]+)">', admin.get("/agents").text)
+    agent = {"kind": kinds[0], "name": f"second-{tag}", "interval": "600"}
+    for wrong in ({"interval": "nan"}, {"interval": "0"}, {"kind": "odd"}, {"parameters": "["}, {"name": ""}):
+        assert submit(admin, "/agents", **agent | wrong).status_code in (404, 422), wrong
+    page = said(admin, submit(admin, "/agents", **agent))
+    assert f"second-{tag} is started" in page
+    remove = re.findall(rf'action="(/agents/[0-9a-f-]{{36}}/remove)">(?:(?!<form).)*?Remove second-{tag}<', page, re.S)
+    assert "stopped and forgotten" in said(admin, submit(admin, remove[0]))

@@ -122,7 +122,8 @@ async def test_a_decision_is_in_reach_wherever_it_is_shown(visit: Visit, pages_i
         page = await visit("/approvals", size=size)
         for path in ("/approvals", approval, incident):
             await page.goto(page.url.split("/approvals")[0].split("/incidents")[0] + path)
-            await expect(page.get_by_role("button", name="Approve").first).to_be_in_viewport(ratio=1)
+            card = page.locator(".approval").first
+            await expect(card.get_by_role("button", name="Approve")).to_be_in_viewport(ratio=1)
 
 
 async def test_the_keyboard_alone_signs_in_approves_and_resolves(

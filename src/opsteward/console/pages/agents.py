@@ -7,12 +7,12 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.agents import metric_history
-from opsteward.agents.types import CHANGED, AgentInfo, AgentStatus, Desired, ProcessInfo
+from opsteward.agents.types import CHANGED, AgentInfo, AgentStatus, Desired, NewAgent, ProcessInfo
 from opsteward.console.charts import FIGURES, Course
 from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
 from opsteward.console.wording import counted
 from opsteward.core.clock import now
-from opsteward.core.errors import NotFound
+from opsteward.core.errors import Invalid, NotFound
 
 _PAGE = 50
 _WINDOW = 3600.0  # seconds that the charts span
@@ -60,6 +60,7 @@ async def agents(visit: Visit, session: AsyncSession) -> Page:
             "courses": [Course(figure=figures[n], until=until, window=_WINDOW) for n in FIGURES if n in figures],
             "unwell": (AgentStatus.FAILED, AgentStatus.DEGRADED),
             "now": until,
+            "kinds": [(one.kind, one.purpose) for one in service.agent_types.all()],
             "may_order": visit.identity.may("agents.write"),
             "next": visit.address(after=str(found[_PAGE - 1].id)) if len(found) > _PAGE else "",
             "first": visit.address() if after else "",
@@ -101,7 +102,31 @@ async def _order(visit: Visit, session: AsyncSession) -> Done:
     return Done(to="/agents", words=f"{agent.name} {_ORDERS[order][2]}", undo=undo)
 
 
+async def _register(visit: Visit, session: AsyncSession) -> Done:
+    interval = visit.text("interval", limit=12)
+    try:
+        seconds = float(interval) if interval else None
+    except ValueError:
+        raise Invalid.field("interval", "is no number of seconds", "write 30, or nothing for the kind's own") from None
+    new = NewAgent(
+        kind=visit.text("kind", limit=100, required=True),
+        name=visit.text("name", limit=100, required=True),
+        interval=seconds,
+        params=visit.json_object("parameters"),
+    )
+    made = await visit.services.agents.register(session, new=new, actor=visit.identity.actor)
+    return Done(to="/agents", words=f"{made.name} is started", undo=Undo(path=f"/agents/{made.id}/remove"))
+
+
+async def _remove(visit: Visit, session: AsyncSession) -> Done:
+    agent_id = visit.id("agent_id", "agent")
+    await visit.services.agents.remove(session, agent_id=agent_id, actor=visit.identity.actor)
+    return Done(to="/agents", words="It is stopped and forgotten")
+
+
 ROUTES: tuple[Route, ...] = (
     shows("/agents", agents, "agents.read"),
+    does("/agents", _register, "agents.write"),
+    does("/agents/{agent_id}/remove", _remove, "agents.write"),
     does("/agents/{agent_id}/{order}", _order, "agents.write"),
 )

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts import queries as accounts
 from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
+from opsteward.console.pages.oncall_policies import STEPS_IN_FORM
 from opsteward.core.clock import now
 from opsteward.core.errors import Conflict, Invalid
 from opsteward.oncall import policies, schedules
@@ -38,6 +39,7 @@ async def oncall(visit: Visit, session: AsyncSession) -> Page:
             "routes": routes,
             "notices": await services.oncall.notices.page(session, limit=_NOTICES),
             "operators": [one.name for one in await accounts.list_operators(session, status="active", limit=500)],
+            "steps_in_form": STEPS_IN_FORM,
             "nobody_told": not routes and not services.oncall_is_told,
             "may_write": me.may("oncall.write"),
             "may_notify": me.may("notifications.write"),
