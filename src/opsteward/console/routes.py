@@ -8,6 +8,7 @@ from opsteward.console.pages import (
     agents,
     approvals,
     audit,
+    crew,
     enrollments,
     imports,
     incidents,
@@ -38,6 +39,7 @@ ROUTES: tuple[Route, ...] = (
     *tasks.ROUTES,
     *schedules.ROUTES,
     *agents.ROUTES,
+    *crew.ROUTES,
     *users.ROUTES,
     *imports.ROUTES,  # before the page of one user, whose address holds any word
     *user.ROUTES,
