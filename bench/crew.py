@@ -90,7 +90,7 @@ async def run(http: httpx.AsyncClient, url: str, works: int) -> tuple[float, dic
         engines[await ended(http, task_id)] += 1
     seconds = time.perf_counter() - began
     cpu, memory = sum(server.cpu_times()[:2]) - cpu, server.memory_info().rss / 1e6
-    print(f"health meanwhile: {failed} of 100 failed, slowest {slowest:.2f} s; memory {memory:.0f} MB; CPU {cpu:.2f} s")
+    print(f"health: {failed} of 100 failed, slowest {slowest:.2f} s; memory {memory:.0f} MB; CPU {cpu:.2f} s")
     return seconds, dict(engines)
 
 
