@@ -336,6 +336,7 @@ async def test_each_ceiling_keeps_the_call_from_being_made(
     assert all(row[:2] == (0, 0) for row in case.spend().values())
 
 
+@pytest.mark.slow(reason="fifty pieces of work at once, each with its transactions")
 async def test_fifty_runs_at_once_pass_no_ceiling(case: Case) -> None:
     """Each call is reserved at its most before it is made."""
     script: Script = lambda request, number: Reply(calls=finding().calls, delay=0.2)  # noqa: E731
@@ -462,3 +463,30 @@ async def test_content_is_kept_only_where_that_is_switched_on_and_without_secret
     content = json.dumps(case.calls()[0][-1])
     assert "the key is" in content
     assert "s3cretS3cret9" not in content and "hunter2hunter2" not in content
+
+
+# ---------------------------------------------------------------- trying them
+
+
+async def test_each_configured_model_is_tried_alone(case: Case) -> None:
+    def script(request: Request, number: int) -> Reply:
+        return Reply(text="ready") if request["model"] == "scripted" else Reply(status=500)
+
+    other = "compatible:other"
+    async with scripted_model(script) as server:
+        models = settings(
+            server, model_fallbacks=[other, "compatible:unpriced"], model_prices={**PAID, other: PAID[MODEL]}
+        )
+        reasoners = CrewHarness(case.instance, case.folder, models=models).reasoners()
+        found = await reasoners.try_models(case.tenant.id)
+    assert [(one.model, one.ok, one.said, one.problem) for one in found] == [
+        (MODEL, True, "ready", ""),
+        (other, False, "", f"{other} answered 500"),
+        (
+            "compatible:unpriced",
+            False,
+            "",
+            "the price of compatible:unpriced is not known, so it is not asked",
+        ),
+    ]
+    assert len(server.requests) == 2

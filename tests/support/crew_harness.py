@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from opsteward.accounts.types import Identity
@@ -25,6 +25,9 @@ from opsteward.tasks.registry import TaskRegistry
 from opsteward.tasks.submission import Submission
 from support.crew_engines import TYPES
 from support.instance import Instance, Tenant
+
+if TYPE_CHECKING:
+    from opsteward.crew.language_models.building import Reasoners
 
 LIMITS = "limits:\n  seconds: 30\n  tokens: 60000\n  money: 5\n  calls_per_minute: 1000\n"
 
@@ -91,18 +94,21 @@ class CrewHarness:
             model=models.model if models else None,
         )
 
-    def _reasoning(self) -> ReasoningMaker:
+    def reasoners(self) -> Reasoners:
         from opsteward.crew.language_models.building import Reasoners
 
         assert self.models is not None
         services = self.instance.services
-        reasoners = Reasoners(
+        return Reasoners(
             self.db,
             settings=self.settings,
             models=self.models,
             inventory=services.inventory,
             action_service=services.action_service,
         )
+
+    def _reasoning(self) -> ReasoningMaker:
+        reasoners = self.reasoners()
 
         async def make(tenant_id: UUID, run_id: UUID, *, description: str, requested_by: str) -> Any:
             return reasoners.make(tenant_id, run_id, description=description, requested_by=requested_by)

@@ -22,7 +22,7 @@ from opsteward.crew.agents.roster import Roster, load_roster
 from opsteward.crew.delegation.matrix_changes import MatrixChanges
 from opsteward.crew.execution.engine_runs import in_own_process
 from opsteward.crew.execution.reasoning import Reasoning
-from opsteward.crew.execution.types import Part
+from opsteward.crew.execution.types import Part, TriedModel
 from opsteward.crew.execution.work_task import WorkTask
 from opsteward.crew.execution.work_types import WorkTypes
 from opsteward.crew.service import Crew
@@ -78,6 +78,7 @@ class CrewParts:
             matrix_changes=changes,
             model=self._settings.models.model,
             gateway=gateway_of(self._settings.crew),
+            try_models=self._try_models,
         )
 
     async def _run_engine(self, part: Part) -> JsonObject:
@@ -85,7 +86,14 @@ class CrewParts:
             return await self._in_process(part)
 
     async def _reason(self, tenant_id: UUID, run_id: UUID, *, description: str, requested_by: str) -> Reasoning:
-        """The library is imported with the first work that needs a model: it takes seconds, and tens of megabytes."""
+        reasoners = await self._made_reasoners()
+        return reasoners.make(tenant_id, run_id, description=description, requested_by=requested_by)
+
+    async def _try_models(self, tenant_id: UUID) -> list[TriedModel]:
+        return await (await self._made_reasoners()).try_models(tenant_id)
+
+    async def _made_reasoners(self) -> Reasoners:
+        """The library is imported when a model is first needed: it takes seconds, and tens of megabytes."""
         async with self._importing:
             if self._reasoners is None:
                 await in_thread(import_module, _MODELS)
@@ -98,7 +106,7 @@ class CrewParts:
                     inventory=self._inventory,
                     action_service=self._action_service,
                 )
-        return self._reasoners.make(tenant_id, run_id, description=description, requested_by=requested_by)
+        return self._reasoners
 
     def _load_roster(self) -> Roster:
         return load_roster(self._types.engines, self._settings.crew.crew_agents)

@@ -193,6 +193,7 @@ def console_services_of(services: Services, readiness: Callable[[], dict[str, bo
         schedules=services.schedules,
         syncs=services.syncs,
         agents=services.agents,
+        crew=services.crew,
         users=services.users,
         enrollments=services.enrollments,
         witnesses=services.witnesses,

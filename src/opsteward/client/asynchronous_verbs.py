@@ -209,6 +209,8 @@ class AsyncVerbs(AsyncTransport):
     delegation_matrix = asynchronous(crew.delegation_matrix)
     matrix_versions = asynchronous(crew.matrix_versions)
     restore_matrix = asynchronous(crew.restore_matrix)
+    try_models = asynchronous(crew.try_models)
+    erase_crew_memory = asynchronous(crew.erase_crew_memory)
     register_crew_routes = asynchronous(crew.register_crew_routes)
     validate_crew_gateway = asynchronous(crew.validate_crew_gateway)
     score_lead = asynchronous(crew.score_lead)

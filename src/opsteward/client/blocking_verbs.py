@@ -209,6 +209,8 @@ class Verbs(BlockingTransport):
     delegation_matrix = blocking(crew.delegation_matrix)
     matrix_versions = blocking(crew.matrix_versions)
     restore_matrix = blocking(crew.restore_matrix)
+    try_models = blocking(crew.try_models)
+    erase_crew_memory = blocking(crew.erase_crew_memory)
     register_crew_routes = blocking(crew.register_crew_routes)
     validate_crew_gateway = blocking(crew.validate_crew_gateway)
     score_lead = blocking(crew.score_lead)

@@ -28,6 +28,7 @@ _ROOMS = (
     ("Tasks", "/tasks", "task_alt", "tasks.read"),
     ("Schedules", "/schedules", "schedule", "tasks.read"),
     ("Agents", "/agents", "smart_toy", "agents.read"),
+    ("Crew", "/crew", "smart_toy", "crew.read"),
     ("Users", "/users", "group", "users.read"),
     ("Enrolments", "/enrollments", "how_to_reg", "enrollments.read"),
     ("Imports", "/users/import", "upload", "users.read"),

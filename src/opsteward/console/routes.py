@@ -10,6 +10,7 @@ from opsteward.console.pages import (
     approvals,
     audit,
     components,
+    crew,
     enrollments,
     events,
     heartbeats,
@@ -54,6 +55,7 @@ ROUTES: tuple[Route, ...] = (
     *tasks.ROUTES,
     *schedules.ROUTES,
     *agents.ROUTES,
+    *crew.ROUTES,
     *users.ROUTES,
     *imports.ROUTES,  # before the page of one user, whose address holds any word
     *user.ROUTES,

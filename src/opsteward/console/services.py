@@ -15,6 +15,7 @@ from opsteward.core.db import Database
 from opsteward.core.feed import Feed
 from opsteward.core.json_types import Json
 from opsteward.core.settings import SettingsGroup
+from opsteward.crew.service import Crew
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.users.service import Users
 from opsteward.events.back_tests.service import BackTests
@@ -67,6 +68,7 @@ class ConsoleServices:
     schedules: Schedules
     syncs: Syncs
     agents: AgentService
+    crew: Crew
     users: Users
     enrollments: Enrollments
     witnesses: Witnesses

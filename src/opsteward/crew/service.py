@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
@@ -24,9 +24,9 @@ from opsteward.crew.delegation.matrix_changes import MatrixChanges
 from opsteward.crew.delegation.memory import DelegationMemory, matrix_in_force, recorded_outcomes
 from opsteward.crew.delegation.proposals import Proposal, propose
 from opsteward.crew.delegation.types import Decision, Outcome, Work
-from opsteward.crew.execution import runs
+from opsteward.crew.execution import notes, runs
 from opsteward.crew.execution.engine_runs import EngineRunner
-from opsteward.crew.execution.types import Accepted, Answer, Part, PathStep, RunLine, RunView, WorkRequest
+from opsteward.crew.execution.types import Accepted, Answer, Part, PathStep, RunLine, RunView, TriedModel, WorkRequest
 from opsteward.crew.execution.work_task import WORK
 from opsteward.crew.execution.work_types import WorkTypes, domains_of
 from opsteward.crew.models import CrewRun
@@ -82,10 +82,11 @@ class Crew:
         matrix_changes: MatrixChanges,
         model: str | None,
         gateway: Gateway | None = None,
+        try_models: Callable[[UUID], Awaitable[list[TriedModel]]] | None = None,
     ) -> None:
         """`roster` reads the agents' files when it is first asked; `model`: the one that is configured, if any."""
         self.settings, self.types, self.model = settings, types, model
-        self.matrix_changes, self.gateway = matrix_changes, gateway
+        self.matrix_changes, self.gateway, self._try_models = matrix_changes, gateway, try_models
         self._submission, self._run_engine, self._roster = submission, run_engine, roster
         self.weights = Weights(second=settings.crew_second_costs, failure=settings.crew_failure_costs)
         self.memory = DelegationMemory(weights=self.weights, explored_types=frozenset(settings.crew_explore))
@@ -154,6 +155,14 @@ class Crew:
         return Answer(
             task_id=run_id, strategy=Strategy.DIRECT, cached=earlier is not None, seconds=seconds, result=result
         )
+
+    async def try_models(self, *, tenant_id: UUID) -> list[TriedModel]:
+        """How each configured model answers a smallest question; none where none is configured."""
+        return await self._try_models(tenant_id) if self._try_models is not None and self.model is not None else []
+
+    async def erase_notes(self, session: AsyncSession, *, by: Identity) -> int:
+        """Erase what the agents remember of this tenant; returns how many notes there were."""
+        return await notes.erase(session, by=by)
 
     async def get(self, session: AsyncSession, *, task_id: UUID) -> RunView:
         """One piece of work as it stands. Raises NotFound."""

@@ -9,11 +9,12 @@ from fastapi import Query
 
 from opsteward.accounts.types import Identity
 from opsteward.api.deps import ServicesDep, TenantSession, needs
-from opsteward.api.rest.schemas.base import Page, page_of
+from opsteward.api.rest.schemas.base import NoBody, Page, page_of
 from opsteward.api.rest.schemas.crew import (
     AcceptedOut,
     AgentOut,
     DecisionOut,
+    ErasedOut,
     MatrixOut,
     ProposedOut,
     RestoreIn,
@@ -26,7 +27,7 @@ from opsteward.core.clock import now
 from opsteward.core.errors import Denied, FieldProblem
 from opsteward.crew.delegation.matrix_changes import MatrixVersion, versions
 from opsteward.crew.delegation.memory import matrix_in_force
-from opsteward.crew.execution.types import RunLine, RunView
+from opsteward.crew.execution.types import RunLine, RunView, TriedModel
 from opsteward.crew.execution.workflow import NAME as WORKFLOW
 from opsteward.crew.performance import figures as crew_figures
 
@@ -138,6 +139,22 @@ async def restore_matrix(
     """Ask for the rows of an earlier version to decide again (0: as shipped); a person approves it."""
     action_id = await services.crew.matrix_changes.ask_back(session, to_version=body.version, by=identity)
     return ProposedOut(summary=f"Back to version {body.version} of the delegation matrix", action_id=action_id)
+
+
+@router.post("/models/test")
+async def try_models(
+    services: ServicesDep, identity: Annotated[Identity, needs("crew.run")], body: NoBody = None
+) -> Page[TriedModel]:
+    """Ask each configured model a smallest question; empty where none is configured."""
+    return Page(items=await services.crew.try_models(tenant_id=identity.tenant_id))
+
+
+@router.delete("/memory")
+async def erase_crew_memory(
+    services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("crew.run")]
+) -> ErasedOut:
+    """Erase all that the agents remember of this tenant."""
+    return ErasedOut(erased=await services.crew.erase_notes(session, by=identity))
 
 
 def _own_tenant(body: WorkIn, identity: Identity) -> None:

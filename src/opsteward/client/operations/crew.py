@@ -69,6 +69,16 @@ def restore_matrix(**fields: Unpack[types.RestoreIn]) -> Call[types.ProposedOut]
     return Call("POST", "/api/crew/matrix/restore", fields)
 
 
+def try_models() -> Call[Page[types.TriedModel]]:
+    """Ask each configured model a smallest question; empty where none is configured."""
+    return Call("POST", "/api/crew/models/test")
+
+
+def erase_crew_memory() -> Call[types.ErasedOut]:
+    """Erase all that the agents remember of this tenant."""
+    return Call("DELETE", "/api/crew/memory")
+
+
 def register_crew_routes() -> Call[types.ProposedOut]:
     """Ask for the crew's routes to be registered at the configured gateway; a person approves it."""
     return Call("POST", "/api/crew/brain/register-routes")

@@ -111,6 +111,12 @@ class DecisionOut(TypedDict):
     explored: bool
 
 
+class ErasedOut(TypedDict):
+    """How many notes there were."""
+
+    erased: int
+
+
 class Estimate(TypedDict):
     """What a piece of work is expected to take: the median, and the bounds of the interval that nine of ten outcomes
     fall into. Seconds, and US dollars. `outcomes`: so many it rests on; 0: on the numbers that ship."""
@@ -414,6 +420,16 @@ class TreeOut(TypedDict):
     master: str | None
     agents: list[AgentOut]
     problems: list[AgentFileProblem]
+
+
+class TriedModel(TypedDict):
+    """How a model answered a smallest question. `said`: the beginning of its reply."""
+
+    model: str
+    ok: bool
+    seconds: float
+    problem: str
+    said: str
 
 
 class WorkIn(TypedDict):

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.clock import now
 from opsteward.core.db import Database
@@ -60,33 +61,35 @@ class RecordedSteps:
     async def plan(self, steps: Sequence[PlannedStep]) -> None:
         """Write them down as planned, where they are not there yet."""
         async with self._db.unit_of_work(self._tenant_id) as session:
-            known = await session.scalar(
-                sa.select(sa.func.count())
-                .select_from(CrewStep)
-                .where(CrewStep.tenant_id == self._tenant_id, CrewStep.run_id == self._run_id)
-            )
-            rows = [
-                {
-                    "id": derived_id(self._run_id, step.name),
-                    "tenant_id": self._tenant_id,
-                    "run_id": self._run_id,
-                    "name": step.name,
-                    "position": int(known or 0) + number,
-                    "agent": step.agent,
-                    "delegated_by": step.delegated_by,
-                    "purpose": step.purpose,
-                    "status": "planned",
-                }
-                for number, step in enumerate(steps)
-            ]
-            await session.execute(insert(CrewStep).values(rows).on_conflict_do_nothing())
+            await self._write(session, steps)
+
+    async def _write(self, session: AsyncSession, steps: Sequence[PlannedStep]) -> None:
+        known = await session.scalar(
+            sa.select(sa.func.count())
+            .select_from(CrewStep)
+            .where(CrewStep.tenant_id == self._tenant_id, CrewStep.run_id == self._run_id)
+        )
+        rows = [
+            {
+                "id": derived_id(self._run_id, step.name),
+                "tenant_id": self._tenant_id,
+                "run_id": self._run_id,
+                "name": step.name,
+                "position": int(known or 0) + number,
+                "agent": step.agent,
+                "delegated_by": step.delegated_by,
+                "purpose": step.purpose,
+                "status": "planned",
+            }
+            for number, step in enumerate(steps)
+        ]
+        await session.execute(insert(CrewStep).values(rows).on_conflict_do_nothing())
 
     async def do(self, step: PlannedStep, work: Callable[[], Awaitable[JsonObject]], *, seconds: float) -> JsonObject:
         """The step's result: what was recorded, else what `work` gives within so many seconds, which is recorded.
 
         Raises StepFailed with what went wrong, in words.
         """
-        await self.plan([step])
         done = await self._begin(step)
         if done is not None:
             return done
@@ -109,6 +112,9 @@ class RecordedSteps:
     async def _begin(self, step: PlannedStep) -> JsonObject | None:
         async with self._db.unit_of_work(self._tenant_id) as session:
             row = await session.scalar(self._row(step).with_for_update())
+            if row is None:
+                await self._write(session, [step])
+                row = await session.scalar(self._row(step).with_for_update())
             assert row is not None
             if row.status == "done":
                 return row.result or {}

@@ -131,6 +131,17 @@ class RunLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TriedModel:
+    """How a model answered a smallest question. `said`: the beginning of its reply."""
+
+    model: str
+    ok: bool
+    seconds: float
+    problem: str
+    said: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """Work that was done at once. `result` is the engine's."""
 

@@ -12,12 +12,14 @@ from opsteward.core.db import Database
 from opsteward.core.errors import Invalid
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.crew.execution import notes
+from opsteward.crew.execution.types import TriedModel
 from opsteward.crew.language_models.breaker import Breakers
 from opsteward.crew.language_models.calls import ModelsInUse
 from opsteward.crew.language_models.ledger import Ledger
 from opsteward.crew.language_models.providers import Providers
 from opsteward.crew.language_models.reasoner import Reasoner
 from opsteward.crew.language_models.tools import Abilities
+from opsteward.crew.language_models.trying import try_model
 from opsteward.crew.settings import CrewSettings, ModelSettings
 from opsteward.systems.service import Inventory
 
@@ -67,6 +69,13 @@ class Reasoners:
                 recall=recall,
             ),
         )
+
+    async def try_models(self, tenant_id: UUID) -> list[TriedModel]:
+        """Ask each configured model a smallest question."""
+        settings = self._shared.settings
+        names = [settings.model, *settings.model_fallbacks] if settings.model else []
+        ledger = Ledger(self._db, tenant_id)
+        return [await try_model(name, self._shared, ledger) for name in dict.fromkeys(names) if name]
 
     async def _systems(self, tenant_id: UUID) -> JsonObject:
         async with self._db.unit_of_work(tenant_id) as session:

@@ -7,6 +7,7 @@ again: its reply is kept until its run has ended.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -83,22 +84,27 @@ class Taken:
 
 
 class Ledger:
-    """The ledger of one tenant."""
+    """The ledger of one tenant, for one run."""
 
     def __init__(self, db: Database, tenant_id: UUID) -> None:
         self._db, self._tenant_id = db, tenant_id
+        self._reading = asyncio.Lock()
+        self._replies: dict[UUID, dict[str, JsonObject | None]] = {}
 
     async def recorded(self, run_id: UUID, name: str) -> JsonObject | None:
-        """The reply of a call that was made and recorded."""
-        async with self._db.unit_of_work(self._tenant_id) as session:
-            reply: JsonObject | None = await session.scalar(
-                sa.select(CrewModelCall.reply).where(
-                    CrewModelCall.tenant_id == self._tenant_id,
-                    CrewModelCall.id == derived_id(run_id, name),
-                    CrewModelCall.status == "done",
-                )
-            )
-        return reply
+        """The reply of a call that was made and recorded before this process took the run over."""
+        async with self._reading:
+            if run_id not in self._replies:
+                async with self._db.unit_of_work(self._tenant_id) as session:
+                    rows = await session.execute(
+                        sa.select(CrewModelCall.name, CrewModelCall.reply).where(
+                            CrewModelCall.tenant_id == self._tenant_id,
+                            CrewModelCall.run_id == run_id,
+                            CrewModelCall.status == "done",
+                        )
+                    )
+                self._replies[run_id] = {row.name: row.reply for row in rows}
+        return self._replies[run_id].get(name)
 
     async def reserve(self, call: Call) -> None:
         """Raises CeilingReached, TooManyCalls; then nothing is reserved."""

@@ -158,6 +158,12 @@ class MatrixOut(BaseModel):
     rows: list[Row]
 
 
+class ErasedOut(BaseModel):
+    """How many notes there were."""
+
+    erased: int
+
+
 class RestoreIn(Input):
     """The version of the matrix that is to decide again."""
 
