@@ -16,6 +16,7 @@ from opsteward.api.settings import ApiSettings
 from opsteward.contracts.registry import Registry
 from opsteward.core.db import Database
 from opsteward.core.settings import CoreSettings
+from opsteward.crew.direct_calls.running import DirectCalls
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.imports.job_runner import Imports
 from opsteward.directory.scim.settings import ScimSettings
@@ -71,6 +72,7 @@ class ApiServices:
     source_intake: SourceIntake
     muting: Muting
     oncall: OnCall
+    direct_calls: DirectCalls
     orders: StandingOrders
     back_tests: BackTests
     sessions: Sessions

@@ -138,6 +138,7 @@ def api_services_of(services: Services, readiness: Callable[[], dict[str, bool]]
         source_intake=services.source_intake,
         muting=services.muting,
         oncall=services.oncall,
+        direct_calls=services.direct_calls,
         orders=services.orders,
         back_tests=services.back_tests,
         sessions=services.sessions,

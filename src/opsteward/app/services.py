@@ -36,6 +36,7 @@ from opsteward.core.log import get_logger
 from opsteward.core.secret_key import load_secret, open_to_others
 from opsteward.core.settings import CoreSettings
 from opsteward.core.timers import Timers
+from opsteward.crew.direct_calls.running import DirectCalls
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.imports.job_runner import Imports
 from opsteward.directory.imports.task import import_task_type
@@ -101,6 +102,7 @@ class Services:
     source_intake: SourceIntake
     muting: Muting
     oncall: OnCall
+    direct_calls: DirectCalls
     timers: Timers
     back_tests: BackTests
     sessions: Sessions
@@ -225,6 +227,7 @@ def _wire(
         source_intake=SourceIntake(intake, own_sources, tallies, SnsMessages(tuple(settings.sources.sns_endpoints))),
         muting=muting,
         oncall=oncall,
+        direct_calls=DirectCalls(settings.direct_calls.direct_calls, web, inventory, registry),
         timers=_timers(muting, incidents, oncall),
         sessions=sessions,
         task_types=task_types,

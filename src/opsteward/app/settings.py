@@ -13,6 +13,7 @@ from opsteward.actions.settings import ActionSettings
 from opsteward.agents.settings import AgentSettings
 from opsteward.api.settings import ApiSettings
 from opsteward.core.settings import CoreSettings, SettingsGroup, read_groups, variables
+from opsteward.crew.direct_calls.settings import DirectCallSettings
 from opsteward.directory.imports.settings import ImportSettings
 from opsteward.directory.scim.settings import ScimSettings
 from opsteward.events.sources.settings import SourcesSettings
@@ -64,6 +65,7 @@ class Settings:
     systems: SystemSettings
     imports: ImportSettings
     actions: ActionSettings
+    direct_calls: DirectCallSettings
     troubleshooting: SessionSettings
     telemetry: TelemetrySettings
     notify: NotifySettings
