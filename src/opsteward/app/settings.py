@@ -13,7 +13,11 @@ from opsteward.actions.settings import ActionSettings
 from opsteward.agents.settings import AgentSettings
 from opsteward.api.settings import ApiSettings
 from opsteward.core.settings import CoreSettings, SettingsGroup, read_groups, variables
+<<<<<<< HEAD
 from opsteward.crew.settings import CrewSettings, ModelSettings
+=======
+from opsteward.crew.direct_calls.settings import DirectCallSettings
+>>>>>>> engines
 from opsteward.directory.imports.settings import ImportSettings
 from opsteward.directory.scim.settings import ScimSettings
 from opsteward.events.sources.settings import SourcesSettings
@@ -70,6 +74,7 @@ class Settings:
     systems: SystemSettings
     imports: ImportSettings
     actions: ActionSettings
+    direct_calls: DirectCallSettings
     troubleshooting: SessionSettings
     help: HelpSettings
     telemetry: TelemetrySettings

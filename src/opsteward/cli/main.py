@@ -25,6 +25,7 @@ from opsteward.cli import (
     heartbeats,
     incidents,
     lab,
+    lookups,
     maintenance,
     notifications,
     oncall,
@@ -92,6 +93,7 @@ app.add_typer(silences.silences, name="silences")
 app.add_typer(silences.inhibitions, name="inhibitions")
 app.add_typer(standing_orders.app, name="standing-orders")
 app.add_typer(systems.app, name="systems")
+app.add_typer(lookups.app, name="direct-calls")
 app.add_typer(sync.app, name="sync")
 app.add_typer(sync.accounts, name="accounts")
 app.add_typer(operators.tenants, name="tenants")

@@ -53,7 +53,7 @@ def test_every_command_and_each_of_its_options_has_a_help_text(name: str) -> Non
 
 
 #: Lists that are never long.
-SHORT = {"tenants list", "plugins list", "sources list", "inhibitions list"}
+SHORT = {"tenants list", "plugins list", "sources list", "inhibitions list", "direct-calls list"}
 
 
 def test_a_list_can_be_limited_and_shown_whole() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 from uuid import UUID
@@ -15,7 +17,8 @@ from opsteward.contracts.registry import Registry
 from opsteward.core.db import Database
 from opsteward.core.errors import ConnectorError, Invalid, LimitExceeded, NotFound
 from opsteward.core.json_types import Json, JsonObject
-from opsteward.crew.direct_calls.types import CallRows, DirectCall
+from opsteward.crew.direct_calls.call_file import load_calls
+from opsteward.crew.direct_calls.types import CallFileProblem, CallRows, DirectCall
 from opsteward.crew.direct_calls.values import typed_values
 from opsteward.systems.circuit import note_failure, note_success, require_closed
 from opsteward.systems.service import Inventory
@@ -28,9 +31,24 @@ _NOWHERE = "\x00"
 class DirectCalls:
     """The calls of the installation, run on the systems of who asks."""
 
-    def __init__(self, calls: Mapping[str, DirectCall], db: Database, inventory: Inventory, registry: Registry) -> None:
-        self.calls = dict(calls)
+    def __init__(self, folder: Path | None, db: Database, inventory: Inventory, registry: Registry) -> None:
+        """The files of the folder are read when a call is first asked for."""
+        self._folder = folder
         self._db, self._inventory, self._registry = db, inventory, registry
+
+    @property
+    def calls(self) -> Mapping[str, DirectCall]:
+        """By name."""
+        return self._loaded[0]
+
+    @property
+    def problems(self) -> Sequence[CallFileProblem]:
+        """What is wrong in the files; the calls concerned are left out."""
+        return self._loaded[1]
+
+    @cached_property
+    def _loaded(self) -> tuple[dict[str, DirectCall], list[CallFileProblem]]:
+        return load_calls(self._folder) if self._folder is not None else ({}, [])
 
     async def run(
         self, tenant_id: UUID, name: str, values: Mapping[str, object], *, prefix: str = "values"
@@ -39,8 +57,9 @@ class DirectCalls:
         and ConnectorError."""
         call = self.calls.get(name)
         if call is None:
-            known = ", ".join(sorted(self.calls)[:20]) or "none are declared"
-            raise NotFound(f"there is no direct call {name!r:.80}", remedy=f"the calls: {known}")
+            known = ", ".join(sorted(self.calls)[:20])
+            remedy = f"the calls: {known}" if known else "declare it in a file of OPSTEWARD_DIRECT_CALLS"
+            raise NotFound(f"there is no direct call {name!r:.80}", remedy=remedy)
         typed = typed_values(call, values, prefix=prefix)
         via, system_id = await self._open(tenant_id, call)
         began = time.monotonic()

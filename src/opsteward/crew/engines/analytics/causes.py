@@ -110,7 +110,7 @@ def _variances(base: Floats, seen: Floats, places: Ints, free: np.ndarray, signe
     if signed:
         apart = seen - _shared(seen, places, free)
         flat = _scale(apart[free] ** 2, places[free])
-        return np.full(len(base), max(flat, 1e-18 * max(float((seen**2).max()), 1e-300))), False
+        return np.full(len(base), max(flat, 1e-18 * float((seen**2).max()), 1e-200)), False
     floor = 1e-9 * max(float(base.sum()), float(seen.sum()), 1e-300) / len(base)
     told = free & (base > floor) & (seen > floor)
     if told.sum() < 4:
@@ -129,7 +129,7 @@ def _variances(base: Floats, seen: Floats, places: Ints, free: np.ndarray, signe
             best = uneven
             found = (model + ratio * model**2 / middle) * _scale(squares / shape, places[free])
             of_rates = ratio > 1 and bool(told[free].all()) and bool(np.median(found / model**2) > _RATES)
-    return np.maximum(found, floor**2 + 1e-9 * model**2), of_rates
+    return np.maximum(found, max(floor**2, 1e-200) + 1e-9 * model**2), of_rates
 
 
 def _shared(values: Floats, places: Ints, told: np.ndarray) -> Floats:

@@ -10,10 +10,11 @@ from opsteward.core.errors import Invalid
 from opsteward.crew.catalogue.crm import ChurnCustomer, ChurnRisk, ChurnRisks, CustomerRisk, PurchaseModel
 from opsteward.crew.catalogue.declaring import DataUsed
 from opsteward.crew.engines.arrays import np
-from opsteward.crew.engines.learning.outcomes import MIN_OF_EACH, OutcomeModel
+from opsteward.crew.engines.learning.outcomes import MIN_OF_EACH, OutcomeModel, learnable
 from opsteward.crew.engines.learning.purchases import fit_purchases
 from opsteward.crew.engines.learning.tables import number_of
 
+_BLOCK = 2000  # customers
 #: Signals for when nothing can be learned: words of a field, the value at which it halves its innocence, its weight.
 _SIGNALS = (
     (("days_since", "inactive_days"), 30.0, 1.0),
@@ -45,23 +46,26 @@ def run(parameters: ChurnRisk) -> ChurnRisks:
 def _learned(
     history: Sequence[ChurnCustomer], asked: Sequence[ChurnCustomer], parameters: ChurnRisk, notes: list[str]
 ) -> ChurnRisks | None:
-    rows = [_fields(one) for one in history]
+    chosen = learnable(history)
+    rows = [_fields(one) for one in chosen]
     fields = list(dict.fromkeys(field for row in rows for field in row))
-    model = OutcomeModel(rows, [bool(one.churned) for one in history], fields)
+    model = OutcomeModel(rows, [bool(one.churned) for one in chosen], fields)
     if not model.table.columns:
         notes.append("no field varies: nothing to learn from")
         return None
-    if model.table.left_out:
-        notes.append(
-            "left out: " + ", ".join(f"{name} ({why})" for name, why in list(model.table.left_out.items())[:10])
-        )
-    ours = [_fields(one) for one in asked]
-    chances, parts = model.probabilities(ours), model.contributions(ours)
-    risks = []
-    for number, (one, row, chance, sums) in enumerate(zip(asked, ours, chances, parts, strict=True), 1):
-        top = sorted(((part, field) for field, part in sums.items() if part > 0.05), reverse=True)[:3]
-        reasons = [f"{field} {row.get(field)!s}: odds {math.exp(min(part, 50)):.1f} times" for part, field in top]
-        risks.append(_risk(one, number, float(chance), reasons, base=model.base_rate))
+    if left_out := list(model.table.left_out.items())[:10]:
+        notes.append("left out: " + ", ".join(f"{name} ({why})" for name, why in left_out))
+    risks: list[CustomerRisk] = []
+    for start in range(0, len(asked), _BLOCK):  # the fields of all at once would fill the memory
+        block = asked[start : start + _BLOCK]
+        ours = [_fields(one) for one in block]
+        chances, parts = model.probabilities(ours), model.contributions(ours)
+        for number, (one, row, chance, sums) in enumerate(zip(block, ours, chances, parts, strict=True), start + 1):
+            top = sorted(((part, field) for field, part in sums.items() if part > 0.05), reverse=True)[:3]
+            reasons = [
+                f"{field} {row.get(field)!s:.60}: odds {math.exp(min(part, 50)):.1f} times" for part, field in top
+            ]
+            risks.append(_risk(one, number, float(chance), reasons, base=model.base_rate))
     importance = {field: round(share, 4) for field, share in list(model.importance().items())[:20]}
     return _result(
         parameters, risks, notes, "learned", model.table.fields, len(history) + len(asked),

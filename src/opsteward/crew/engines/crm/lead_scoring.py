@@ -19,7 +19,7 @@ from opsteward.crew.catalogue.crm import (
 )
 from opsteward.crew.catalogue.declaring import DataUsed
 from opsteward.crew.engines.arrays import np
-from opsteward.crew.engines.learning.outcomes import MIN_OF_EACH, OutcomeModel, measure_of
+from opsteward.crew.engines.learning.outcomes import MIN_OF_EACH, OutcomeModel, learnable, measure_of
 
 _BLOCK = 1000  # leads
 _GRADES = ((75, "A"), (55, "B"), (35, "C"))
@@ -180,6 +180,8 @@ def _learned(
             f"{MIN_OF_EACH} of each are needed to learn"
         )
         return None, None
+    history = learnable(history)
+    outcomes = [one.converted for one in history]
     rows = [_fields(one) for one in history]
     fields = sorted({field for row in rows for field in row})
     model = OutcomeModel(rows, outcomes, fields)

@@ -15,6 +15,7 @@ from opsteward.crew.engines.findings import Findings
 
 _MIN_TO_COMPARE = 12
 _MIN_OF_CUSTOMER = 6
+_USUAL = 0.05
 
 
 def run(parameters: OrderAnomalies) -> OddOrders:
@@ -150,6 +151,7 @@ def _in_time(orders: Sequence[AnomalyOrder], parameters: OrderAnomalies, odd: Fi
     for place, order in enumerate(orders):
         if isinstance(order.placed_at, datetime) and order.customer_id is not None:
             by_customer[str(order.customer_id)].append((seconds_of(order.placed_at), place))
+    bursts: dict[int, str] = {}
     for customer, rows in by_customer.items():
         rows.sort()
         times = [at for at, _ in rows]
@@ -163,7 +165,11 @@ def _in_time(orders: Sequence[AnomalyOrder], parameters: OrderAnomalies, odd: Fi
             last[key] = at
             count = bisect.bisect_right(times, at) - bisect.bisect_left(times, at - 3600)
             if count >= parameters.burst:
-                odd.add(place, "burst", 0.6, f"order {count} of customer {customer} within an hour")
+                bursts[place] = f"order {count} of customer {customer} within an hour"
+    # What a twentieth of all do is usual here.
+    if len(bursts) <= max(_USUAL * sum(map(len, by_customer.values())), 2 * parameters.burst):
+        for place, reason in bursts.items():
+            odd.add(place, "burst", 0.6, reason)
 
 
 def _countries(orders: Sequence[AnomalyOrder], odd: Findings) -> None:

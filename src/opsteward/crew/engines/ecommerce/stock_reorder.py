@@ -9,10 +9,9 @@ from statistics import NormalDist
 from opsteward.core.errors import Invalid
 from opsteward.crew.catalogue.declaring import DataUsed
 from opsteward.crew.catalogue.ecommerce import ReorderLine, ReorderPlan, StockItem, StockReorder
-from opsteward.crew.engines.arrays import Floats, np
+from opsteward.crew.engines.arrays import np
 
-_DRAWS = 2000
-_SEED = 5
+_RARE = 0.3  # share of days without demand
 _MAX_QUANTITY = 10**12
 
 
@@ -56,11 +55,9 @@ def _line(item: StockItem, parameters: StockReorder) -> ReorderLine:
     days = item.lead_time_days + parameters.review_days
     spread = math.sqrt(days * deviation**2 + (mean * item.lead_time_deviation) ** 2)
     expected = mean * days
-    draws = _drawn(item, history, days) if len(history) >= 28 and mean and (history == 0).mean() > 0.3 else None
-    if draws is not None:  # rare demand is no bell curve
-        level = float(np.quantile(draws, parameters.service_level))
-    else:
-        level = expected + NormalDist().inv_cdf(parameters.service_level) * spread
+    rare = len(history) >= 28 and mean > 0 and float((history == 0).mean()) > _RARE
+    z = NormalDist().inv_cdf(parameters.service_level)
+    level = _skewed_level(expected, spread, z) if rare else expected + z * spread
     risk = _risk(item, mean, deviation, item.on_hand - item.reserved)
     cover = (item.on_hand - item.reserved) / mean if mean > 0 else None
     order_now = mean > 0 and available <= level
@@ -79,16 +76,13 @@ def _line(item: StockItem, parameters: StockReorder) -> ReorderLine:
     )  # fmt: skip
 
 
-def _drawn(item: StockItem, history: Floats, days: float) -> Floats:
-    """Demand over that many days, by days drawn from the past."""
-    dice = np.random.default_rng(_SEED)
-    spans = (
-        days + dice.normal(0, item.lead_time_deviation, _DRAWS) if item.lead_time_deviation else np.full(_DRAWS, days)
-    )
-    whole = np.clip(np.ceil(spans), 1, 2000).astype(int)
-    # The sum of n days drawn at random: counts of each past day are multinomial.
-    chances = np.full(len(history), 1 / len(history))
-    return np.array([float(dice.multinomial(count, chances) @ history) for count in whole])
+def _skewed_level(mean: float, spread: float, z: float) -> float:
+    """What rare demand, which is no bell curve, stays below: of a gamma distribution, by Wilson and Hilferty."""
+    if mean <= 0 or spread <= 0:
+        return mean
+    shape = (mean / spread) ** 2
+    root = 1 - 1 / (9 * shape) + z / (3 * math.sqrt(shape))
+    return max(mean, mean * max(root, 0.0) ** 3)
 
 
 def _risk(item: StockItem, mean: float, deviation: float, there: float) -> float:

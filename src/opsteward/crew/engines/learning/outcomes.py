@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from opsteward.crew.engines.arrays import Floats, Ints, np
 from opsteward.crew.engines.learning.tables import Table
@@ -15,6 +15,7 @@ MIN_OF_EACH = 20
 MAX_TRAINING_ROWS = 20_000
 _TREES_FROM = 400  # rows; below them trees only learn the noise
 _FOLDS = 4
+KnownT = TypeVar("KnownT")
 _SEED = 20_240_229
 
 
@@ -26,15 +27,20 @@ class Measure:
     lift_at_10: float
 
 
+def learnable(known: Sequence[KnownT]) -> list[KnownT]:
+    """So many of the rows as are learned from, chosen evenly by chance."""
+    if len(known) <= MAX_TRAINING_ROWS:
+        return list(known)
+    chosen = np.random.default_rng(_SEED).choice(len(known), MAX_TRAINING_ROWS, replace=False)
+    return [known[n] for n in np.sort(chosen)]
+
+
 class OutcomeModel:
     """Learned from rows with their outcomes; gives probabilities, and what each field adds to one."""
 
     def __init__(self, rows: Sequence[Mapping[str, Any]], outcomes: Sequence[bool], fields: Sequence[str]) -> None:
-        """Needs MIN_OF_EACH rows of both outcomes, and one field that varies."""
+        """Needs MIN_OF_EACH rows of both outcomes, one field that varies, and no more rows than `learnable` leaves."""
         dice = np.random.default_rng(_SEED)
-        if len(rows) > MAX_TRAINING_ROWS:
-            chosen = np.sort(dice.choice(len(rows), MAX_TRAINING_ROWS, replace=False))
-            rows, outcomes = [rows[n] for n in chosen], [outcomes[n] for n in chosen]
         self.table = Table(rows, fields)
         matrix, truth = self.table.matrix(rows), np.array(outcomes, dtype=float)
         folds = _folds(truth, dice)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from opsteward.crew.catalogue.declaring import MAX_VALUE
 from opsteward.crew.engines.arrays import Floats, np
 
 MAX_LEVELS = 20
@@ -36,7 +37,7 @@ def number_of(value: Any) -> float | None:
         found = float(value)
     except (ValueError, OverflowError):
         return None
-    return found if math.isfinite(found) else None
+    return found if abs(found) <= MAX_VALUE else None  # beyond it nothing can be told; not a number is not within
 
 
 def is_missing(value: Any) -> bool:
