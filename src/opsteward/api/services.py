@@ -16,11 +16,8 @@ from opsteward.api.settings import ApiSettings
 from opsteward.contracts.registry import Registry
 from opsteward.core.db import Database
 from opsteward.core.settings import CoreSettings
-<<<<<<< HEAD
-from opsteward.crew.service import Crew
-=======
 from opsteward.crew.direct_calls.running import DirectCalls
->>>>>>> engines
+from opsteward.crew.service import Crew
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.imports.job_runner import Imports
 from opsteward.directory.scim.settings import ScimSettings
@@ -82,11 +79,8 @@ class ApiServices:
     source_intake: SourceIntake
     muting: Muting
     oncall: OnCall
-<<<<<<< HEAD
     help: Help
-=======
     direct_calls: DirectCalls
->>>>>>> engines
     orders: StandingOrders
     back_tests: BackTests
     sessions: Sessions

@@ -140,11 +140,8 @@ def api_services_of(services: Services, readiness: Callable[[], dict[str, bool]]
         source_intake=services.source_intake,
         muting=services.muting,
         oncall=services.oncall,
-<<<<<<< HEAD
         help=services.help,
-=======
         direct_calls=services.direct_calls,
->>>>>>> engines
         orders=services.orders,
         back_tests=services.back_tests,
         sessions=services.sessions,

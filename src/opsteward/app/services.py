@@ -37,11 +37,8 @@ from opsteward.core.log import get_logger
 from opsteward.core.secret_key import load_secret, open_to_others
 from opsteward.core.settings import CoreSettings
 from opsteward.core.timers import Timers
-<<<<<<< HEAD
-from opsteward.crew.service import Crew
-=======
 from opsteward.crew.direct_calls.running import DirectCalls
->>>>>>> engines
+from opsteward.crew.service import Crew
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.imports.job_runner import Imports
 from opsteward.directory.imports.task import import_task_type
@@ -111,11 +108,8 @@ class Services:
     source_intake: SourceIntake
     muting: Muting
     oncall: OnCall
-<<<<<<< HEAD
     help: Help
-=======
     direct_calls: DirectCalls
->>>>>>> engines
     timers: Timers
     back_tests: BackTests
     sessions: Sessions
@@ -239,13 +233,10 @@ def _wire(
         source_intake=SourceIntake(web, queue, own_sources, tallies, _sns(settings)),
         muting=muting,
         oncall=oncall,
-<<<<<<< HEAD
         help=help_agent,
         timers=_timers(muting, incidents, oncall, help_agent),
-=======
         direct_calls=DirectCalls(settings.direct_calls.direct_calls, web, inventory, registry),
         timers=_timers(muting, incidents, oncall),
->>>>>>> engines
         sessions=sessions,
         task_types=task_types,
         submission=submission,

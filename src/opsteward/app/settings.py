@@ -13,11 +13,8 @@ from opsteward.actions.settings import ActionSettings
 from opsteward.agents.settings import AgentSettings
 from opsteward.api.settings import ApiSettings
 from opsteward.core.settings import CoreSettings, SettingsGroup, read_groups, variables
-<<<<<<< HEAD
-from opsteward.crew.settings import CrewSettings, ModelSettings
-=======
 from opsteward.crew.direct_calls.settings import DirectCallSettings
->>>>>>> engines
+from opsteward.crew.settings import CrewSettings, ModelSettings
 from opsteward.directory.imports.settings import ImportSettings
 from opsteward.directory.scim.settings import ScimSettings
 from opsteward.events.sources.settings import SourcesSettings
