@@ -338,6 +338,21 @@ async def _holds(server: Server, query: str) -> bool:
     return bool(server.one(query))
 
 
+async def test_statements_in_any_encoding_are_told(server: Server) -> None:
+    for name, encoding in (("odd", "SQL_ASCII"), ("western", "LATIN1")):
+        server.run(f"create database {name} encoding '{encoding}' template template0")
+    with server.connect("odd", "shop") as latin:
+        latin.execute(b"begin")
+        with pytest.raises(psycopg.Error):
+            latin.execute(b"select 'x' + count(*) from caf\xe9")
+        for database, mark in (("healthy", "\ufffd"), ("odd", "\ufffd"), ("western", "é")):
+            told = await server.diagnose(database, **SOON)
+            assert (database, told.unseen("failed_transaction_left_open")) == (database, "")
+            (found,) = told.of("failed_transaction_left_open")
+            assert found.evidence["sessions"][0]["last_query"] == "select '?' + count(*) from caf" + mark
+    server.run("drop database odd with (force);\ndrop database western")
+
+
 async def test_the_disk_is_looked_at_where_it_is_ours(server: Server) -> None:
     found = (await server.diagnose(**SOON)).of("disk_nearly_full")
     assert found
