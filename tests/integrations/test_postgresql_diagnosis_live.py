@@ -216,6 +216,21 @@ async def test_waits_for_the_disk_and_for_latches(server: Server, crowd: Crowd) 
     assert told.about("sessions_wait_for_disk", "server").evidence["waiting"] == [1, 1, 1]
 
 
+async def test_a_table_that_is_read_whole_is_a_cause_while_a_statement_does_it(server: Server, crowd: Crowd) -> None:
+    made = "create table wide as select i, i as n from generate_series(1, 500) i"
+    server.run(f"{made};\ngrant all on wide to shop", "healthy")
+    for _ in range(6):
+        server.run("select count(*) from wide where n = 1", "healthy")
+    limits = {"scanned_rows": 200, "least_scans": 5, "scanned_rows_in_all": 1000}
+    before = await server.diagnose(**limits)
+    assert "sequential_scans" in {finding.type for finding in before.result.advice}
+    crowd.runs(crowd.session(), "select count(*), pg_sleep(20) from wide where n = 2 and 'secret' <> ''")
+    await crowd.until("select count(*) = 1 from pg_stat_activity where wait_event = 'PgSleep'")
+    now = await server.diagnose(**limits)
+    (found,) = [finding for finding in now.result.findings if finding.type == "sequential_scans"]
+    assert found.evidence["running_now"] == ["select count(*), pg_sleep(20) from wide where n = 2 and '?' <> '?'"]
+
+
 async def test_vacuums_that_run_long_and_workers_that_are_all_busy(server: Server, crowd: Crowd) -> None:
     slow = "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1, autovacuum_vacuum_threshold = 1"
     made = "create table {0} as select i, repeat('x', 500) as t from generate_series(1, 2000) i;\ndelete from {0};\n"
@@ -289,6 +304,7 @@ def standby_of(server: Server) -> Iterator[Server]:
         yield other
 
 
+@pytest.mark.slow(reason="makes a standby of a server, and loses it")
 async def test_followers_and_standbys(server: Server, crowd: Crowd) -> None:
     with standby_of(server) as standby:
         streams = "select count(*) = 1 from pg_stat_wal_receiver where status = 'streaming'"
@@ -338,12 +354,28 @@ async def _holds(server: Server, query: str) -> bool:
     return bool(server.one(query))
 
 
+async def test_statements_in_any_encoding_are_told(server: Server) -> None:
+    for name, encoding in (("odd", "SQL_ASCII"), ("western", "LATIN1")):
+        server.run(f"create database {name} encoding '{encoding}' template template0")
+    with server.connect("odd", "shop") as latin:
+        latin.execute(b"begin")
+        with pytest.raises(psycopg.Error):
+            latin.execute(b"select 'x' + count(*) from caf\xe9")
+        for database, mark in (("healthy", "\ufffd"), ("odd", "\ufffd"), ("western", "é")):
+            told = await server.diagnose(database, **SOON)
+            assert (database, told.unseen("failed_transaction_left_open")) == (database, "")
+            (found,) = told.of("failed_transaction_left_open")
+            assert found.evidence["sessions"][0]["last_query"] == "select '?' + count(*) from caf" + mark
+    server.run("drop database odd with (force);\ndrop database western")
+
+
 async def test_the_disk_is_looked_at_where_it_is_ours(server: Server) -> None:
     found = (await server.diagnose(**SOON)).of("disk_nearly_full")
     assert found
     assert str(server.data) in found[0].component
 
 
+@pytest.mark.slow(reason="waits as long as the diagnosis does for a server that hangs")
 async def test_a_server_that_dies_or_hangs_in_the_middle_ends_the_look_in_order(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -388,6 +420,7 @@ def _in_the_middle(monkeypatch: pytest.MonkeyPatch, server: Server, how: str, pi
 DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
 
 
+@pytest.mark.slow(reason="makes a server of another major version")
 @pytest.mark.skipif(not DEBIAN and not os.environ.get("CI"), reason="needs Debian's package postgresql")
 async def test_statements_are_judged_and_another_major_version_is_read_whole() -> None:
     programs = DEBIAN[0].parent

@@ -19,7 +19,7 @@ from opsteward.integrations.postgresql.connector import PostgresConnector
 
 ACTIONS: dict[str, AnyAction] = {action.slug: action for action in INTEGRATION.actions}
 LIMITS: dict[str, Any] = {
-    "dead_rows": 100, "least_changes": 100, "slot_retained_bytes": 1, "watch_seconds": 0.0, "lock_seconds": 0.001,
+    "unattended_rows": 100, "slot_retained_bytes": 1, "watch_seconds": 0.0, "lock_seconds": 0.001,
 }  # fmt: skip
 
 

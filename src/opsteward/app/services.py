@@ -236,7 +236,6 @@ def _wire(
         help=help_agent,
         timers=_timers(muting, incidents, oncall, help_agent),
         direct_calls=DirectCalls(settings.direct_calls.direct_calls, web, inventory, registry),
-        timers=_timers(muting, incidents, oncall),
         sessions=sessions,
         task_types=task_types,
         submission=submission,

@@ -16,7 +16,7 @@ class MysqlDiagnosisCheck(Check[MysqlConnector]):
     slug: ClassVar[str] = "mysql.diagnosis"
     title: ClassVar[str] = "Diagnosis"
     domain: ClassVar[Domain] = "database"
-    timeout: ClassVar[float] = 12.0
+    timeout: ClassVar[float] = 10.0
 
     async def run(self, via: MysqlConnector, target: SystemRef) -> CheckResult:
         from opsteward.integrations.mysql.rules import RULES, judge

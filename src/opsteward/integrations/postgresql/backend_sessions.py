@@ -35,6 +35,10 @@ PROTECTED: Final[LiteralString] = """
         ) then 'not ours to end: our role needs pg_signal_backend'
     end"""
 
+# A session's statement comes in the encoding of its database: to cut it would fail where it is no text in ours.
+QUERY: Final[LiteralString] = """
+    case when octet_length(a.query) > 20000 then '(a very long statement)' else coalesce(a.query, '') end as query"""
+
 # Sessions by pid, or client sessions that have been in one of some states for so many seconds; either filter
 # may be null. Ages are the server's own, in seconds; for an active session `state_age` is its statement's.
 SESSIONS: Final[LiteralString] = (
@@ -42,9 +46,11 @@ SESSIONS: Final[LiteralString] = (
     select a.pid, a.backend_start, a.xact_start, a.state_change, a.state,
         coalesce(a.usename, '') as usename, coalesce(a.application_name, '') as application_name,
         coalesce(a.datname, '') as datname, coalesce(host(a.client_addr), 'local') as client,
-        left(coalesce(a.query, ''), 1000) as query,
+        """  # noqa: S608 - constants only
+    + QUERY
+    + """,
         extract(epoch from clock_timestamp() - a.xact_start)::float8 as xact_age,
-        extract(epoch from clock_timestamp() - a.state_change)::float8 as state_age, """  # noqa: S608 - constants only
+        extract(epoch from clock_timestamp() - a.state_change)::float8 as state_age, """
     + PROTECTED
     + """ as protected
     from pg_stat_activity a left join pg_roles r on r.oid = a.usesysid
@@ -99,7 +105,7 @@ def instant(value: datetime) -> str:
 
 def mask_literals(query: str) -> str:
     """The statement without its quoted values (passwords, personal data), at most 300 characters."""
-    return _LITERAL.sub("'?'", query)[:300]
+    return _LITERAL.sub("'?'", query[:1000])[:300]
 
 
 def describe(row: Session) -> JsonObject:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Final, LiteralString
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from opsteward.contracts.action import Action, ActionContext, Plan, Proof, Risk
-from opsteward.integrations.postgresql.backend_sessions import CANCEL, MAX_SESSIONS, PROTECTED, mask_literals
+from opsteward.integrations.postgresql.backend_sessions import CANCEL, MAX_SESSIONS, PROTECTED, QUERY, mask_literals
 from opsteward.integrations.postgresql.connector import PostgresConnector
 
 _VERIFY_SECONDS = 3.0
@@ -51,8 +51,10 @@ _LOOK_OR_CANCEL: Final[LiteralString] = (
         select * from unnest(%(pids)s::int[], %(starts)s::timestamptz[], %(changes)s::timestamptz[])
             as w(pid, backend_start, state_change)
     ), seen as materialized (
-        select a.pid, left(coalesce(a.query, ''), 1000) as query, a.usename::text, a.application_name,
-            a.state = 'active' and a.state_change = w.state_change as still_runs, """  # noqa: S608 - constants only
+        select a.pid, a.usename::text, a.application_name, """  # noqa: S608 - constants only
+    + QUERY
+    + """,
+            a.state = 'active' and a.state_change = w.state_change as still_runs, """
     + PROTECTED
     + """ as protected
         from wanted w join pg_stat_activity a on a.pid = w.pid and a.backend_start = w.backend_start

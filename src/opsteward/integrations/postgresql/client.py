@@ -175,6 +175,7 @@ class PostgresClient:
             async with asyncio.timeout(limit):
                 target = make_conninfo(**await self._parameters())
                 connection = await psycopg.AsyncConnection.connect(target, autocommit=True, row_factory=dict_row)
+                await _speak_utf8(connection)
                 await self._check(connection)
         except (TimeoutError, psycopg.errors.ConnectionTimeout) as exc:
             raise Timeout(f"PostgreSQL did not accept us within {limit:g} s") from exc
@@ -216,7 +217,6 @@ class PostgresClient:
             "sslmode": config.sslmode,
             "gssencmode": "disable",
             "application_name": "opsteward",
-            "client_encoding": "UTF8",  # a database in SQL_ASCII would give us bytes
             "options": "-c default_transaction_read_only=on -c TimeZone=UTC"
             f" -c statement_timeout={int(STATEMENT_TIMEOUT * 1000)}",
         }
@@ -232,6 +232,13 @@ async def closing(client: PostgresClient) -> AsyncIterator[None]:
         yield
     finally:
         await client.close()
+
+
+async def _speak_utf8(connection: psycopg.AsyncConnection[DictRow]) -> None:
+    """The server converts for us, but for a database in SQL_ASCII: it would refuse what is no UTF-8."""
+    encodings = [connection.info.parameter_status(f"{side}_encoding") for side in ("server", "client")]
+    if encodings[0] != "SQL_ASCII" and encodings[1] != "UTF8":
+        await connection.execute("set client_encoding to 'UTF8'")
 
 
 @functools.cache

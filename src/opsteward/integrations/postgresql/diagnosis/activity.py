@@ -10,6 +10,7 @@ from opsteward.core.json_types import JsonObject
 from opsteward.integrations.postgresql.backend_sessions import (
     MAX_SESSIONS,
     PROTECTED,
+    QUERY,
     Expect,
     Session,
     describe,
@@ -26,11 +27,13 @@ SESSIONS: Final = Reading(
     select a.pid, a.backend_start, a.xact_start, a.state_change, a.state, a.backend_type,
         coalesce(a.usename, '') as usename, coalesce(a.application_name, '') as application_name,
         coalesce(a.datname, '') as datname, coalesce(host(a.client_addr), 'local') as client,
-        left(coalesce(a.query, ''), 1000) as query, a.wait_event_type, a.wait_event,
+        a.wait_event_type, a.wait_event, """  # noqa: S608 - constants only
+    + QUERY
+    + """,
         extract(epoch from clock_timestamp() - a.xact_start)::float8 as xact_age,
         extract(epoch from clock_timestamp() - a.state_change)::float8 as state_age,
         extract(epoch from clock_timestamp() - a.query_start)::float8 as query_age,
-        age(a.backend_xmin) as xmin_age, """  # noqa: S608 - constants only
+        age(a.backend_xmin) as xmin_age, """
     + _PROTECTED
     + """ as protected,
         case when a.wait_event_type = 'Lock' then pg_blocking_pids(a.pid) else '{}' end as blocked_by

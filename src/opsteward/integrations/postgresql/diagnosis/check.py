@@ -24,7 +24,7 @@ class DiagnosisCheck(Check[PostgresConnector]):
     slug: ClassVar[str] = "postgresql.diagnosis"
     title: ClassVar[str] = "Diagnosis"
     domain: ClassVar[Domain] = "database"
-    timeout: ClassVar[float] = 12.0
+    timeout: ClassVar[float] = 10.0
 
     async def run(self, via: PostgresConnector, target: SystemRef) -> CheckResult:
         from opsteward.integrations.postgresql.diagnosis.catalogue import READINGS, RULES

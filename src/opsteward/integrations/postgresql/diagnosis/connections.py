@@ -148,6 +148,7 @@ def _connections_made_too_often(seen: Snapshot) -> Iterator[Fault | Unseen]:
 @RULES.rule(
     "Clients vanish without closing their connections",
     COUNTERS,
+    is_risk=True,
     cause="environment",
     rank=SYMPTOM,
     advice="Look for clients that crash or are killed, and for firewalls that cut idle connections",
@@ -159,6 +160,7 @@ def _sessions_abandoned(seen: Snapshot) -> Iterator[Fault | Unseen]:
 @RULES.rule(
     "Sessions end by fatal errors of the server",
     COUNTERS,
+    is_risk=True,
     cause="environment",
     advice="Read the server's log at FATAL",
 )
@@ -169,6 +171,7 @@ def _sessions_ended_fatally(seen: Snapshot) -> Iterator[Fault | Unseen]:
 @RULES.rule(
     "Sessions are ended by an operator or a program again and again",
     COUNTERS,
+    is_risk=True,
     cause="application",
     rank=SYMPTOM,
     advice="Find who ends sessions, and why it has to",

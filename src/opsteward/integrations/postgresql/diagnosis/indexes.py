@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from opsteward.contracts.check import ProposedFix, Severity
-from opsteward.integrations.postgresql.diagnosis.activity import COUNTERS, counters_now
+from opsteward.integrations.postgresql.backend_sessions import mask_literals
+from opsteward.integrations.postgresql.diagnosis.activity import COUNTERS, SESSIONS, counters_now
 from opsteward.integrations.postgresql.diagnosis.rule import ROOT, SYMPTOM, Fault, Rules, Unseen, bytes_in_words
 from opsteward.integrations.postgresql.diagnosis.snapshot import Reading, Row, Snapshot
 from opsteward.integrations.postgresql.diagnosis.vacuum import TABLES
@@ -157,7 +158,7 @@ def _index_covered_by_another(seen: Snapshot) -> Iterator[Fault | Unseen]:
         for short in group:
             if short["is_unique"] or short["constrains"] or short["is_identity"]:
                 continue
-            if short["pages"] * _BLOCK < seen.limits.duplicate_index_bytes:
+            if short["pages"] * _BLOCK < seen.limits.covered_index_bytes:
                 continue
             longer = next((one for one in group if one is not short and _begins(short, one)), None)
             if longer is not None:
@@ -247,10 +248,11 @@ def _index_bloat(seen: Snapshot) -> Iterator[Fault | Unseen]:
 def _foreign_key_without_index(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for row in seen.rows(FOREIGN_KEYS):
         rows = max(row["tuples"], row["live"])
-        if rows >= seen.limits.least_rows and row["changes"]:
+        if rows >= seen.limits.foreign_key_rows:
             yield Fault(
                 component=f"table {row['table']}",
-                says=f"{row['name']} ({row['columns']}) of {row['table']} has no index; {row['refers_to']} changes",
+                says=f"{row['name']} ({row['columns']}) of {row['table']} has no index;"
+                f" each DELETE in {row['refers_to']} reads it whole",
                 values=dict(row),
             )
 
@@ -258,22 +260,30 @@ def _foreign_key_without_index(seen: Snapshot) -> Iterator[Fault | Unseen]:
 @RULES.rule(
     "A large table is read as a whole again and again",
     TABLES,
+    SESSIONS,
+    is_risk=True,
     cause="schema",
     rank=1,
     advice="Find the statement (EXPLAIN shows Seq Scan) and give it an index",
 )
 def _sequential_scans(seen: Snapshot) -> Iterator[Fault | Unseen]:
     limits = seen.limits
+    running = [row["query"] for look in seen.samples(SESSIONS) for row in look if row["state"] == "active"]
     for table in seen.rows(TABLES):
-        scans = table["seq_scan"] or 0
-        each = (table["seq_tup_read"] or 0) / scans if scans else 0.0
-        often = scans >= limits.least_scans and scans > table["idx_scan"] / 10
-        if often and each >= limits.scanned_rows and (table["live"] or 0) >= limits.scanned_rows:
-            yield Fault(
-                component=f"table {table['name']}",
-                says=f"{table['name']} was read as a whole {scans} times, {each:.0f} rows each",
-                values={name: table[name] for name in ("seq_scan", "seq_tup_read", "idx_scan", "live")},
-            )
+        scans, read = table["seq_scan"] or 0, table["seq_tup_read"] or 0
+        each = read / scans if scans else 0.0
+        often = scans >= limits.least_scans and scans > table["idx_scan"] / 10 and read >= limits.scanned_rows_in_all
+        if not often or each < limits.scanned_rows or (table["live"] or 0) < limits.scanned_rows:
+            continue
+        relation = table["name"].rpartition(".")[2].strip('"')
+        statements = [mask_literals(query) for query in dict.fromkeys(running) if relation in query]
+        values = {name: table[name] for name in ("seq_scan", "seq_tup_read", "idx_scan", "live")}
+        yield Fault(
+            component=f"table {table['name']}",
+            says=f"{table['name']} was read as a whole {scans} times, {each:.0f} rows each",
+            values={**values, "running_now": statements[:5]},
+            is_risk=not statements,
+        )
 
 
 @RULES.rule(

@@ -184,6 +184,7 @@ def circles(blocked_by: Mapping[int, Sequence[int]]) -> list[list[int]]:
     "Deadlocks come again and again",
     COUNTERS,
     SESSIONS,
+    is_risk=True,
     cause="application",
     rank=1,
     advice="Let all transactions take their rows in the same order; log_lock_waits and the log name the statements",
@@ -196,7 +197,7 @@ def _deadlocks_often(seen: Snapshot) -> Iterator[Fault | Unseen]:
         hours = max(counts["seconds"] / 3600, 1.0)
         now, rate = grown.get(name, 0), counts["deadlocks"] / hours
         enough = counts["deadlocks"] >= seen.limits.least_deadlocks and rate >= seen.limits.deadlocks_per_hour
-        if name and (now >= 2 or enough):
+        if name and (now or enough):
             yield Fault(
                 component=f"database {name}",
                 says=f"{counts['deadlocks']} deadlocks, {rate:.1f} an hour; {now} while we watched",
@@ -208,6 +209,7 @@ def _deadlocks_often(seen: Snapshot) -> Iterator[Fault | Unseen]:
                     "statements": pairs,
                 },
                 severity=Severity.HIGH if now else None,
+                is_risk=not now,
             )
 
 

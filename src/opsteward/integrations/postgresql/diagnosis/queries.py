@@ -146,6 +146,7 @@ def _statement_piles_up(seen: Snapshot) -> Iterator[Fault | Unseen]:
 @RULES.rule(
     "Statements write a lot to temporary files",
     COUNTERS,
+    severity=Severity.LOW,
     cause="workload",
     rank=SYMPTOM,
     advice="Raise work_mem for the role that runs them, or let them sort and join less",
@@ -185,6 +186,7 @@ def _temp_files_large_now(seen: Snapshot) -> Iterator[Fault | Unseen]:
 @RULES.rule(
     "Many transactions are rolled back",
     COUNTERS,
+    severity=Severity.LOW,
     cause="application",
     rank=SYMPTOM,
     advice="Read the server's log for the errors that the application gets",
@@ -210,6 +212,7 @@ def _many_rollbacks(seen: Snapshot) -> Iterator[Fault | Unseen]:
     "A statement that is run often is slow",
     STATEMENTS_AT,
     SLOWEST,
+    is_risk=True,
     cause="schema",
     advice="Look at its plan with EXPLAIN (ANALYZE, BUFFERS): most often an index is missing",
 )

@@ -257,6 +257,7 @@ def _standby_replay_lags(seen: Snapshot) -> Iterator[Fault | Unseen]:
 @RULES.rule(
     "Queries on the standby are cancelled by its replay",
     CONFLICTS,
+    is_risk=True,
     cause="configuration",
     rank=SYMPTOM,
     advice="Set hot_standby_feedback, or a longer max_standby_streaming_delay",

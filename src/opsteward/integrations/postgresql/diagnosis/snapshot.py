@@ -20,7 +20,7 @@ Row: TypeAlias = Mapping[str, Any]
 
 STATEMENT_SECONDS: Final = 1.5
 LOCK_SECONDS: Final = 0.3
-TOTAL_SECONDS: Final = 9.0
+TOTAL_SECONDS: Final = 8.0
 _SAMPLES: Final = 3
 _OF_EACH: Final = 10
 

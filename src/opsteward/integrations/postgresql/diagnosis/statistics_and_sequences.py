@@ -9,7 +9,7 @@ from opsteward.contracts.check import ProposedFix, Severity
 from opsteward.integrations.postgresql.diagnosis.activity import COUNTERS, counters_now
 from opsteward.integrations.postgresql.diagnosis.rule import SYMPTOM, Fault, Rules, Unseen
 from opsteward.integrations.postgresql.diagnosis.snapshot import SETTINGS, Reading, Row, Snapshot
-from opsteward.integrations.postgresql.diagnosis.vacuum import ANALYZE, TABLES, table_fix
+from opsteward.integrations.postgresql.diagnosis.vacuum import ANALYZE, TABLES, is_attended, table_fix
 
 RULES: Final = Rules("statistics and sequences", [])
 WIDEN_SEQUENCE: Final = "postgresql.widen_sequence"
@@ -112,6 +112,7 @@ def _of_sequence(row: Row) -> dict[str, object]:
 @RULES.rule(
     "The planner's statistics of a table are stale",
     TABLES,
+    SETTINGS,
     cause="maintenance",
     rank=1,
     remedy=(ANALYZE,),
@@ -121,7 +122,8 @@ def _stale_statistics(seen: Snapshot) -> Iterator[Fault | Unseen]:
     limits = seen.limits
     for table in seen.rows(TABLES):
         live, changed = table["live"] or 0, table["changed"] or 0
-        many = changed >= limits.least_changes and changed >= limits.changed_share * live
+        least = limits.least_changes if is_attended(seen, table) else limits.unattended_rows
+        many = changed >= least and changed >= limits.changed_share * live
         # What a load has changed may be told only after the ANALYZE that follows it.
         due = table["analyzed_ago"] is None or table["analyzed_ago"] >= limits.stale_seconds
         if table["kind"] == "r" and many and due:

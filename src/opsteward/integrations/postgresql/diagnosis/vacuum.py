@@ -78,6 +78,12 @@ def options_of(table: Row) -> dict[str, str]:
     return dict(option.split("=", 1) for option in table["options"])
 
 
+def is_attended(seen: Snapshot, table: Row) -> bool:
+    """Whether autovacuum looks after the table, so that what is due is done within a minute or so."""
+    off = ("false", "off")
+    return seen.setting("autovacuum") != "off" and options_of(table).get("autovacuum_enabled") not in off
+
+
 def table_fix(action: str, table: Row, reason: str) -> list[ProposedFix]:
     """An action on one table, named with its oid, so that another one of the same name is left alone."""
     return [
@@ -161,7 +167,8 @@ def _table_not_frozen(seen: Snapshot) -> Iterator[Fault | Unseen]:
 def _dead_rows(seen: Snapshot) -> Iterator[Fault | Unseen]:
     for table in seen.rows(TABLES):
         live, dead = table["live"] or 0, table["dead"] or 0
-        if dead >= seen.limits.dead_rows and dead >= seen.limits.dead_share * live:
+        least = seen.limits.dead_rows if is_attended(seen, table) else seen.limits.unattended_rows
+        if dead >= least and dead >= seen.limits.dead_share * live:
             says = f"{table['name']} has {dead} dead rows beside {live} live ones"
             yield Fault(
                 component=f"table {table['name']}",

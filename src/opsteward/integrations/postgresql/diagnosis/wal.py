@@ -62,6 +62,7 @@ WAL_FILES: Final = Reading(
     CHECKPOINTS,
     CHECKPOINTS_BEFORE_17,
     SETTINGS,
+    is_risk=True,
     cause="configuration",
     advice="Raise max_wal_size: after each checkpoint the first change of each page is logged whole",
 )
