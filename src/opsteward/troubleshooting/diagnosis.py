@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -114,10 +114,11 @@ class Diagnosis:
 
     async def conclude(self, case: Case, number: int) -> None:
         """Put the diagnosers' reports together: the issues, root causes first, and the health score."""
+        unseen = (await self._context.scope(case)).unseen
         async with self._context.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
             reports = [DiagnosticReport.model_validate(report) for report in row.diagnostics]
-            around = await self._surroundings(session, row, reports)
+            around = await self._surroundings(session, row, unseen)
             found = prioritised(reports)
             causes = causes_of(found, around)
             issues = in_order(found, causes)
@@ -154,14 +155,12 @@ class Diagnosis:
                     actor=ACTOR,
                 )
 
-    async def _surroundings(
-        self, session: AsyncSession, row: Session, reports: Sequence[DiagnosticReport]
-    ) -> Surroundings:
+    async def _surroundings(self, session: AsyncSession, row: Session, unseen: Mapping[str, str]) -> Surroundings:
         systems = [system for system in await self._context.inventory.all(session) if system.id in row.system_ids]
         return Surroundings(
             needs={system.id: system.depends_on for system in systems},
             unwell_since={system.id: system.health.since for system in systems if not system.health.healthy},
-            unseen={},
+            unseen=unseen,
         )
 
     async def _version(self, ref: SystemRef, secret: dict[str, str]) -> tuple[str, str]:
