@@ -15,6 +15,7 @@ from opsteward.troubleshooting.diagnosis import DOMAINS, Diagnosis
 from opsteward.troubleshooting.repair import FIX, Repair
 from opsteward.troubleshooting.service import get_row
 from opsteward.troubleshooting.session_context import Case, SessionContext
+from opsteward.troubleshooting.types import Attempt
 from support.instance import Tenant
 
 BROAD = """
@@ -126,11 +127,19 @@ async def test_what_was_tried_leaves_the_next_fix_to_its_own_order(tenant: Tenan
         (issue,) = row.issues
         other = {"action": "postgresql.terminate_session", "params": {}, "reason": "it holds others up"}
         row.issues = [issue | {"fixes": [*issue["fixes"], other]}]
-        row.tried = [
-            {"round": 1, "action": "supervisor.restart_process", "action_id": str(uuid4()), "system": "pay",
-             "system_id": issue["system_id"], "issue": issue["id"], "component": "pay", "order": "restart-anything", "status": "failed",
-             "summary": ""}
-        ]  # fmt: skip
+        tried: Attempt = {
+            "round": 1,
+            "action": "supervisor.restart_process",
+            "action_id": str(uuid4()),
+            "system_id": str(issue["system_id"]),
+            "system": "pay",
+            "issue": str(issue["id"]),
+            "component": "pay",
+            "order": "restart-anything",
+            "status": "failed",
+            "summary": "",
+        }
+        row.tried = [tried]
     outcome, choice = await chosen(tenant, context, case)
     assert (outcome, choice["order"], choice["fix"]["action"]) == (FIX, "end-it", "postgresql.terminate_session")
 
