@@ -32,12 +32,14 @@ _VERSION_WITHIN = 0.5  # seconds; a system that does not tell its version now wi
 
 
 def mended(row: Session, found: Sequence[Issue]) -> list[Issue]:
-    """The issues of earlier rounds that a fix of this session has taken away."""
+    """The issues of earlier rounds that a fix of this session has taken away; where the same part is still not well, it
+    has not."""
     done = {status.value for status in HELPED}
     treated = {attempt["issue"] for attempt in row.tried if attempt["status"] in done}
-    still = {issue.id for issue in found}
+    still = {(issue.system_id, issue.component) for issue in found}
     known = [Issue.model_validate(each) for each in row.issues]
-    return [issue.model_copy(update={"mended": True}) for issue in known if issue.id in treated - still]
+    gone = [each for each in known if each.id in treated and (each.system_id, each.component) not in still]
+    return [issue.model_copy(update={"mended": True}) for issue in gone]
 
 
 class Diagnosis:
