@@ -15,6 +15,7 @@ from opsteward.troubleshooting.diagnosis import DOMAINS, Diagnosis
 from opsteward.troubleshooting.repair import FIX, Repair
 from opsteward.troubleshooting.service import get_row
 from opsteward.troubleshooting.session_context import Case, SessionContext
+from opsteward.troubleshooting.types import Attempt
 from support.instance import Tenant
 
 BROAD = """
@@ -114,6 +115,33 @@ async def test_what_a_faulty_order_can_not_have_meant_is_repaired(tenant: Tenant
     outcome, choice = await chosen(tenant, context, case)
     assert outcome == FIX
     assert (choice["issue"]["system"], choice["order"]) == ("shop", "restart-anything")
+
+
+async def test_what_was_tried_leaves_the_next_fix_to_its_own_order(tenant: Tenant) -> None:
+    context, case = await session_of(tenant, "pay")
+    await found(tenant, context, case, "pay")
+    ends = "  - {name: end-it, match: {finding: process_down}, action: postgresql.terminate_session, approval: auto}\n"
+    in_force(tenant, BROAD + ends)
+    async with context.unit_of_work(case) as session:
+        row = await get_row(session, case.session_id, lock=True)
+        (issue,) = row.issues
+        other = {"action": "postgresql.terminate_session", "params": {}, "reason": "it holds others up"}
+        row.issues = [issue | {"fixes": [*issue["fixes"], other]}]
+        tried: Attempt = {
+            "round": 1,
+            "action": "supervisor.restart_process",
+            "action_id": str(uuid4()),
+            "system_id": str(issue["system_id"]),
+            "system": "pay",
+            "issue": str(issue["id"]),
+            "component": "pay",
+            "order": "restart-anything",
+            "status": "failed",
+            "summary": "",
+        }
+        row.tried = [tried]
+    outcome, choice = await chosen(tenant, context, case)
+    assert (outcome, choice["order"], choice["fix"]["action"]) == (FIX, "end-it", "postgresql.terminate_session")
 
 
 @pytest.fixture

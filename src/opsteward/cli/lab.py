@@ -117,7 +117,9 @@ def score(
     seed: Annotated[int, typer.Option(help="Decides the order.")] = 1,
     fault: Annotated[list[str] | None, typer.Option(help="Only this kind; may be given several times.")] = None,
     held_out: Annotated[bool | None, typer.Option(help="Only kinds that were held out, or only the others.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Write everything here, as JSON.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write everything here, as JSON; what it holds already is not played again.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make every kind of fault in a lab and an instance of their own, and count what was found and mended."""

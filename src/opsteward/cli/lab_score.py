@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from opsteward.client.types import ActionInFull, IncidentView, SessionView
 
 INTERVAL = 2.0  # seconds between checks
-_WITHIN = 45.0  # seconds for an incident to open and end
+_WITHIN = 90.0  # seconds for an incident to open and end
 _CONTROL_SECONDS = 12.0
-_SETTLE_WITHIN = 60.0
+_SETTLE_WITHIN = 120.0
 _RUSH_SECONDS = 8.0
 _SERVED_FOR = 1.7  # seconds of orders, less the last half, that show the repair
 _NOT_DONE = ("denied", "refused", "expired", "superseded")
@@ -224,14 +224,18 @@ def chosen(lab: Lab, names: Sequence[str], *, held_out: bool | None) -> list[Kin
     ]
 
 
-def play_all(scorer: Scorer, kinds: Sequence[Kind], *, rounds: int, seed: int) -> Iterator[Round]:
-    """Every kind in every round, in an order that the seed decides."""
+def play_all(
+    scorer: Scorer, kinds: Sequence[Kind], *, rounds: int, seed: int, played: Sequence[Round] = ()
+) -> Iterator[Round]:
+    """Every kind in every round, in an order that the seed decides, but for what was `played` before."""
+    done = {(each.kind, each.number) for each in played}
     dice = random.Random(seed)  # noqa: S311 - an order, no secret
     for number in range(1, rounds + 1):
         order = list(kinds)
         dice.shuffle(order)
         for kind in order:
-            yield scorer.play(kind, number)
+            if (kind.name, number) not in done:
+                yield scorer.play(kind, number)
 
 
 def figures(rounds: Sequence[Round]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def run_score(
     console = Console(stderr=json_wanted)
     base = Path(tempfile.mkdtemp(prefix="opsteward-score-", dir="/tmp"))
     base.chmod(0o711)
-    played: list[Round] = []
+    played = _played_before(output)
     try:
         with running(base, console, whole=True, rate=_RATE, check_interval=INTERVAL, settings=_SETTINGS) as (
             client,
@@ -38,7 +38,7 @@ def run_score(
         ):
             kinds = chosen(lab, names, held_out=held_out)
             console.print(f"{len(kinds)} kinds, {rounds} round(s), seed {seed}, checks every {INTERVAL:g} s")
-            for each in play_all(Scorer(client, lab), kinds, rounds=rounds, seed=seed):
+            for each in play_all(Scorer(client, lab), kinds, rounds=rounds, seed=seed, played=list(played)):
                 played.append(each)
                 console.print(_line(len(played), len(kinds) * rounds, each), markup=False, highlight=False)
                 if output is not None:
@@ -51,6 +51,16 @@ def run_score(
         _show(console, played)
     found = figures(played)
     return 0 if not found["actions_on_controls"] and not found["repeated_actions"] else 1
+
+
+def _played_before(output: Path | None) -> list[Round]:
+    """The rounds of an earlier run that wrote the same file. Raises Invalid for a file that is none."""
+    if output is None or not output.exists():
+        return []
+    try:
+        return [Round(**each) for each in json.loads(output.read_text())["rounds"]]
+    except (ValueError, KeyError, TypeError):
+        raise Invalid.field("output", f"{output.name} holds no rounds", "name another file") from None
 
 
 def _line(done: int, of: int, each: Round) -> str:

@@ -51,7 +51,7 @@ FAULTY = {
     ),
     "page_error": SITE.replace("html.escape(name)", "html.escape(nmae)"),
     "redirect_loop": SITE.replace(_RETURN, "    return 302, {'Location': '/'}, ''\n"),
-    "page_slow": SITE.replace(_RETURN, "    await asyncio.sleep(1.7)\n" + _RETURN),
+    "page_slow": SITE.replace(_RETURN, "    await asyncio.sleep(1.3)\n" + _RETURN),
     "default_page": SITE.replace(
         _RETURN, "    return 200, HEADERS, '<title>Welcome to nginx!</title><h1>Welcome to nginx!</h1>'\n"
     ),

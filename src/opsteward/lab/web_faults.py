@@ -47,7 +47,7 @@ WEB_FAULTS = (
     _release("error_page_ok", "error_page", "the page shows an error, with status 200"),
     _release("page_error", "http_error", "the code of the page that was deployed raises an error"),
     _release("redirect_loop", "redirect_loop", "the page leads to itself, for ever"),
-    _release("page_slow", "page_slow", "the page that was deployed takes nearly two seconds", held_out=True),
+    _release("page_slow", "page_slow", "the page that was deployed takes more than a second", held_out=True),
     _release("default_page", "default_page", "the page of a server that nobody has configured is shown", held_out=True),
     _release("blank_page", "blank_page", "the page is empty, with status 200"),
     _release("mixed_content", "mixed_content", "the secure page loads its script over plain HTTP", held_out=True),
@@ -62,7 +62,7 @@ WEB_FAULTS = (
         held_out=True,
     ),
     _way("tls_missing", "tls_not_spoken", "the gateway speaks plain HTTP where TLS is expected", plain=True),
-    _way("gateway_latency", "network_slow", "the way through the gateway takes nearly two seconds", delay=1.7),
+    _way("gateway_latency", "network_slow", "the way through the gateway takes more than a second", delay=1.3),
     _way("gateway_resets", "connection_broken", "the gateway breaks connections off in the middle of an answer",
          reset_after=20),
 )  # fmt: skip

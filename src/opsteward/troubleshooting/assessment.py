@@ -103,8 +103,8 @@ def operators_repairs(finding: Finding, system: SystemRef) -> list[Fix]:
     ]
 
 
-def subject_of(issue: Issue) -> Subject:
-    """A finding as standing orders are asked about it."""
+def subject_of(issue: Issue, fix: Fix | None = None) -> Subject:
+    """A finding as standing orders are asked about it, with all fixes that it proposes or with one of them."""
     return Subject(
         kind="finding",
         fields={
@@ -114,7 +114,7 @@ def subject_of(issue: Issue) -> Subject:
             "severity": issue.severity,
             "component": issue.component,
         },
-        proposed_actions=frozenset(fix.action for fix in issue.fixes),
+        proposed_actions=frozenset(each.action for each in ([fix] if fix else issue.fixes)),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -32,12 +32,14 @@ _VERSION_WITHIN = 0.5  # seconds; a system that does not tell its version now wi
 
 
 def mended(row: Session, found: Sequence[Issue]) -> list[Issue]:
-    """The issues of earlier rounds that a fix of this session has taken away."""
+    """The issues of earlier rounds that a fix of this session has taken away; where the same part is still not well, it
+    has not."""
     done = {status.value for status in HELPED}
     treated = {attempt["issue"] for attempt in row.tried if attempt["status"] in done}
-    still = {issue.id for issue in found}
+    still = {(issue.system_id, issue.component) for issue in found}
     known = [Issue.model_validate(each) for each in row.issues]
-    return [issue.model_copy(update={"mended": True}) for issue in known if issue.id in treated - still]
+    gone = [each for each in known if each.id in treated and (each.system_id, each.component) not in still]
+    return [issue.model_copy(update={"mended": True}) for issue in gone]
 
 
 class Diagnosis:
@@ -114,10 +116,11 @@ class Diagnosis:
 
     async def conclude(self, case: Case, number: int) -> None:
         """Put the diagnosers' reports together: the issues, root causes first, and the health score."""
+        unseen = (await self._context.scope(case)).unseen
         async with self._context.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
             reports = [DiagnosticReport.model_validate(report) for report in row.diagnostics]
-            around = await self._surroundings(session, row, reports)
+            around = await self._surroundings(session, row, unseen)
             found = prioritised(reports)
             causes = causes_of(found, around)
             issues = in_order(found, causes)
@@ -154,14 +157,12 @@ class Diagnosis:
                     actor=ACTOR,
                 )
 
-    async def _surroundings(
-        self, session: AsyncSession, row: Session, reports: Sequence[DiagnosticReport]
-    ) -> Surroundings:
+    async def _surroundings(self, session: AsyncSession, row: Session, unseen: Mapping[str, str]) -> Surroundings:
         systems = [system for system in await self._context.inventory.all(session) if system.id in row.system_ids]
         return Surroundings(
             needs={system.id: system.depends_on for system in systems},
             unwell_since={system.id: system.health.since for system in systems if not system.health.healthy},
-            unseen={},
+            unseen=unseen,
         )
 
     async def _version(self, ref: SystemRef, secret: dict[str, str]) -> tuple[str, str]:

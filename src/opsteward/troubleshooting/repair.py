@@ -87,10 +87,11 @@ class Repair:
         proposals: list[str] = []
         held_back: list[str] = []
         for issue in issues:
-            order = await self._orders.match(session, subject_of(issue)) if issue.fixes else None
             for fix in issue.fixes:
                 if (fix.action, str(issue.system_id), issue.component) in already:
                     continue
+                # an order for another fix of this finding must not stand in the way of this one's
+                order = await self._orders.match(session, subject_of(issue, fix))
                 if isinstance(order, StandingOrder) and order.action == fix.action:
                     choice: Choice = {
                         "issue": issue.model_dump(mode="json"),

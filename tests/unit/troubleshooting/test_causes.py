@@ -140,3 +140,5 @@ def test_what_a_fix_has_taken_away_is_kept_as_mended() -> None:
     row = Session(tried=tried, issues=[expired.model_dump(mode="json"), down.model_dump(mode="json")])
     assert [(each.id, each.mended) for each in mended(row, [down])] == [(expired.id, True)]
     assert mended(row, [expired, down]) == []
+    # another finding of the same part: the fix has only changed how it fails
+    assert mended(row, [issue("tls_refused", WEB, 3)]) == []
