@@ -116,6 +116,15 @@ class Indexer:
         return self.found
 
 
+def _no_format(name: str) -> str:
+    ending = PurePosixPath(name.lower()).suffix
+    if ending in (".pdf", ".docx"):
+        return f"it is named {ending}, and is no {ending[1:].upper()}"
+    if ending == ".zip":
+        return "an archive within an archive is not opened, nor one that is none"
+    return "it is in no format that can be read: Markdown, HTML, PDF, DOCX, reStructuredText, text"
+
+
 def index_upload(name: str, data: bytes, declared: str, known: Mapping[str, str]) -> Indexed:
     """A file, or the files of a ZIP archive. `known`: digests of documents by name; what is the same is left out."""
     indexer = Indexer()
