@@ -98,9 +98,7 @@ class Indexer:
         media_type = media_type_of(name, data, declared)
         try:
             if media_type is None or media_type == ZIP:
-                raise Unreadable(
-                    "it is in no format that can be read: Markdown, HTML, PDF, DOCX, reStructuredText, text"
-                )
+                raise Unreadable(_no_format(name))
             parsed = read_document(data, media_type)
         except Unreadable as error:
             document.refused = str(error)
