@@ -15,7 +15,6 @@ from opsteward.provisioning.sync import summaries as sync_summaries
 WAITING_LIMIT = 100  # what is more is "99+"
 _ROOMS = (
     ("Overview", "/", "dashboard", "systems.read"),
-    ("Help", "/help", "help", "help.read"),
     ("Incidents", "/incidents", "error", "incidents.read"),
     ("Approvals", "/approvals", "pan_tool", "approvals.read"),
     ("On call", "/oncall", "campaign", "oncall.read"),
@@ -35,6 +34,7 @@ _ROOMS = (
     ("Reviews", "/access-reviews", "fact_check", "access_reviews.read"),
     ("Standing orders", "/standing-orders", "gavel", "standing_orders.read"),
     ("Applications", "/applications", "bug_report", "operators.read"),
+    ("Help", "/help", "help", "help.read"),
     ("Operators", "/operators", "admin_panel_settings", "operators.read"),
     ("Audit", "/audit", "history", "audit.read"),
     ("Settings", "/settings", "settings", "controls.everything"),

@@ -98,9 +98,7 @@ class Indexer:
         media_type = media_type_of(name, data, declared)
         try:
             if media_type is None or media_type == ZIP:
-                raise Unreadable(
-                    "it is in no format that can be read: Markdown, HTML, PDF, DOCX, reStructuredText, text"
-                )
+                raise Unreadable(_no_format(name))
             parsed = read_document(data, media_type)
         except Unreadable as error:
             document.refused = str(error)
@@ -114,6 +112,15 @@ class Indexer:
         """All of it."""
         self.found.postings, self.found.pages = self._writer.packed(), len(self._writer.pages)
         return self.found
+
+
+def _no_format(name: str) -> str:
+    ending = PurePosixPath(name.lower()).suffix
+    if ending in (".pdf", ".docx"):
+        return f"it is named {ending}, and is no {ending[1:].upper()}"
+    if ending == ".zip":
+        return "an archive within an archive is not opened, nor one that is none"
+    return "it is in no format that can be read: Markdown, HTML, PDF, DOCX, reStructuredText, text"
 
 
 def index_upload(name: str, data: bytes, declared: str, known: Mapping[str, str]) -> Indexed:

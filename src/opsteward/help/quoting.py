@@ -9,7 +9,7 @@ from opsteward.help.words import terms
 
 QUOTE_LIMIT = 480  # characters
 _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?](?=\s|$)|[.!?](?=\S)[^.!?\n]*)*[.!?]*\s*|\n+")
-_SPACE = re.compile(r"[ \t]+")
+_SPACE = re.compile(r"(?<=\S)[ \t]+")  # what stands before a line is a program's or a list's
 
 
 def quote_of(text: str, question: Collection[str]) -> str:

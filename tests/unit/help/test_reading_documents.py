@@ -78,7 +78,7 @@ ENTITIES = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>'
         ("noise.bin", bytes(range(256)) * 40, "in no format"),
         ("empty.md", b"", "no text"),
         ("broken.pdf", b"%PDF-1.7 and then nothing", "can't be read"),
-        ("not-a.pdf", b"hello", "in no format"),
+        ("not-a.pdf", b"hello", "is no PDF"),
         ("scanned.pdf", pdf([""]), "text recognition"),
         ("broken.docx", b"PK\x03\x04nothing", "no DOCX"),
         ("billion-laughs.docx", docx("&b;", "x", ENTITIES), "entities"),
@@ -115,7 +115,7 @@ def test_names_in_an_archive_lead_nowhere_else() -> None:
     )
     found = outcomes(index_upload("all.zip", packed, "", {}))
     assert list(found) == ["etc/passwd.md", "in.zip"]
-    assert "in no format" in found["in.zip"]
+    assert "not opened" in found["in.zip"]
 
 
 def test_what_is_the_same_is_left_out() -> None:

@@ -41,8 +41,8 @@ async def _page(visit: Visit, session: AsyncSession) -> Page:
 
 async def _ask(visit: Visit, session: AsyncSession) -> Done:
     question = visit.text("question", limit=QUESTION_LIMIT, required=True)
-    answer = await visit.services.help.ask(session, question=question, by=visit.identity)
-    return Done(to=f"/help#a-{answer.id}", words="")
+    await visit.services.help.ask(session, question=question, by=visit.identity)
+    return Done(to="/help", words="")
 
 
 async def _rate(visit: Visit, session: AsyncSession) -> Done:

@@ -17,6 +17,7 @@ _HOW_TO = re.compile(
     r"|which\s+(?:permission|role)s?\s+(?:do\s+i|is\s+needed|lets|can)"
     r"|why\s+(?:does|do|should)\s+(?:opsteward|one|i|you)\b"
     r"|what\s+are\s+(?:standing\s+orders|\w+)\W*$|.{0,80}\b(?:the|an?)\s+\w+\s+role\b"
+    r"|how\s+(?:is|are)\s+.{1,80}\s(?:protected|secured|calculated|computed|decided|counted|measured|sealed|made|found|stored|kept)\b"
     r"|what\s+happens\b|(?:what|which)\s+(?:kinds?|types?|sorts?|formats?)\s+of\b|does\s+opsteward\b"
     r"|what\s+(?:do|does)\s+.{1,80}\s(?:do|need|require|support|use|store|contain|accept|return|show|look)\b"
     r"|(?:when|how\s+often)\s+(?:are|is|do|does|will)\s+.{1,60}\s(?:retried|deleted|removed|sent|escalated|expired?|rotated)\b"
