@@ -101,10 +101,17 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_UNTOLD: set[str] = set()
+
+
 class Row(BaseModel):
     """One row of the data. Further fields are kept: some engines learn from them, and all name those they leave out."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
+
+    def model_post_init(self, context: Any) -> None:
+        """Which fields were sent is kept for no row: these sets are half of a row's memory, and nobody asks."""
+        object.__setattr__(self, "__pydantic_fields_set__", _UNTOLD)
 
     @property
     def others(self) -> dict[str, str | bool | int | float | None]:
