@@ -10,6 +10,7 @@ from opsteward.client.operations import (
     agents,
     controls,
     crew,
+    direct_calls,
     enrollments,
     events,
     help,
@@ -131,6 +132,8 @@ class AsyncVerbs(AsyncTransport):
     get_heartbeat = asynchronous(systems.get_heartbeat)
     remove_heartbeat = asynchronous(systems.remove_heartbeat)
     new_heartbeat_key = asynchronous(systems.new_heartbeat_key)
+    list_direct_calls = asynchronous(direct_calls.list_direct_calls)
+    run_direct_call = asynchronous(direct_calls.run_direct_call)
     action_catalogue = asynchronous(actions.action_catalogue)
     request_action = asynchronous(actions.request_action)
     list_actions = asynchronous(actions.list_actions)

@@ -10,6 +10,7 @@ from opsteward.client.operations import (
     agents,
     controls,
     crew,
+    direct_calls,
     enrollments,
     events,
     help,
@@ -131,6 +132,8 @@ class Verbs(BlockingTransport):
     get_heartbeat = blocking(systems.get_heartbeat)
     remove_heartbeat = blocking(systems.remove_heartbeat)
     new_heartbeat_key = blocking(systems.new_heartbeat_key)
+    list_direct_calls = blocking(direct_calls.list_direct_calls)
+    run_direct_call = blocking(direct_calls.run_direct_call)
     action_catalogue = blocking(actions.action_catalogue)
     request_action = blocking(actions.request_action)
     list_actions = blocking(actions.list_actions)
