@@ -67,7 +67,7 @@ async def main(works: int) -> None:
                 await run(http, live.url, 1)  # imports the library
                 seconds, engines = await run(http, live.url, works)
             print(
-                f"{works} at once: {seconds:.2f} s, ideal {LATENCY * TURNS:.2f} s, {seconds / LATENCY / TURNS:.2f} times"
+                f"{works} at once: {seconds:.2f} s, {seconds / LATENCY / TURNS:.2f} times the ideal {LATENCY * TURNS:.2f} s"
             )
             print(f"at the model: {model.at_once} at once; done by {engines}")
         finally:
