@@ -92,7 +92,7 @@ class RegisterRoutes(Action[None, Routes, Registered]):
         return Plan(needed=bool(missing), summary=summary, steps=missing[:50], objects=[gateway.address])
 
     async def execute(self, ctx: ActionContext[None], params: Routes) -> Registered:
-        await self._configured().register(params.url, params.routes)
+        await self._configured().set_routes(params.url, params.routes)
         return Registered(routes=len(params.routes))
 
     async def verify(self, ctx: ActionContext[None], params: Routes, result: Registered) -> Proof:

@@ -57,7 +57,7 @@ class Gateway:
             raise BadReply(f"{self.address} describes our service otherwise than it should") from None
         return found.url, found.routes
 
-    async def register(self, url: str, routes: Sequence[GatewayRoute]) -> None:
+    async def set_routes(self, url: str, routes: Sequence[GatewayRoute]) -> None:
         """Tell it our routes and where they lead; doing it again changes nothing."""
         told: list[Json] = [one.model_dump() for one in routes]
         body: Json = {"name": SERVICE, "url": url, "routes": told}
