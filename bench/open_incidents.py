@@ -21,7 +21,7 @@ from support.homes import temporary_home
 from support.instance import Instance, Tenant, build_instance
 
 ROUNDS = 100
-_FILL = """
+FILL = """
 with made as (
     insert into opsteward.incidents (id, tenant_id, number, title, status, category, severity, source, event_count,
         opened_at, last_event_at, reopened, labels, flapping)
@@ -39,7 +39,7 @@ async def main(number: int) -> None:
     with temporary_home() as home:
         instance = build_instance(home)
         tenant = await instance.tenant()
-        instance.sql(_FILL, tenant.id, number, tenant.id)
+        instance.sql(FILL, tenant.id, number, tenant.id)
         instance.sql("analyze opsteward.incidents")
         print(f"{number} open incidents; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs; {ROUNDS} rounds each")
         await measure(instance, tenant)
