@@ -66,9 +66,8 @@ async def main(works: int) -> None:
             ) as http:
                 await run(http, live.url, 1)  # imports the library
                 seconds, engines = await run(http, live.url, works)
-            print(
-                f"{works} at once: {seconds:.2f} s, ideal {LATENCY * TURNS:.2f} s, {seconds / LATENCY / TURNS:.2f} times"
-            )
+            ideal = LATENCY * TURNS
+            print(f"{works} at once: {seconds:.2f} s, ideal {ideal:.2f} s, {seconds / ideal:.2f} times")
             print(f"at the model: {model.at_once} at once; done by {engines}")
         finally:
             await asyncio.to_thread(entered.__exit__, None, None, None)
