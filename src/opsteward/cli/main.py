@@ -149,6 +149,15 @@ def demo(
 
 
 @app.command()
+def mcp() -> None:
+    """Serve an MCP client on standard input and output, as the operator whose token is used."""
+    from opsteward.cli.client import Client
+    from opsteward.cli.mcp_server import build_server
+
+    build_server(Client()).run("stdio")
+
+
+@app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="JSON for programs.")] = False) -> None:
     """Check this installation; each trouble with its remedy."""
     from opsteward.cli.doctor import run_doctor

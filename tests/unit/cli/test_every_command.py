@@ -14,6 +14,7 @@ from opsteward.cli.main import app
 WITHOUT_JSON = {
     "up": "serves until it is told to stop",
     "worker": "works until it is told to stop",
+    "mcp": "speaks MCP until its client goes",
     "demo": "is a play for a person who watches",
     "lab start": "runs until it is told to stop",
     "standing-orders export": "prints the file itself",
