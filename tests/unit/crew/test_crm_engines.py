@@ -43,6 +43,14 @@ def test_weights_that_do_not_add_up_are_divided_and_that_is_said() -> None:
         done("crm.lead_scoring", lead_data=LEAD, scoring_criteria=nothing)
 
 
+def test_the_best_are_listed_and_all_are_counted() -> None:
+    leads = [{"lead_id": number, "engagement_score": number % 101} for number in range(2500)]
+    found = done("crm.lead_scoring", lead_data=leads, top=5)
+    assert [lead["score"] for lead in found["leads"]] == [100] * 5
+    assert sum(found["by_grade"].values()) == 2500
+    assert "the best 5 of 2500 are listed" in found["notes"]
+
+
 def test_a_lead_of_whom_nothing_is_known_gets_no_grade_by_accident() -> None:
     lead = done("crm.lead_scoring", lead_data={})["leads"][0]
     assert lead["score"] == 0

@@ -141,3 +141,23 @@ def test_stock_is_ordered_by_the_reorder_point_in_packs_within_the_budget() -> N
     assert not any(line["order_now"] for line in poor["lines"])
     with pytest.raises(Invalid, match="'low' is there twice"):
         done("ecommerce.stock_reorder", items=[items[0], items[0]])
+
+
+def test_what_many_customers_do_is_no_burst() -> None:
+    orders = [
+        {"customer_id": customer, "amount": 10 + number, "placed_at": f"2026-03-03T10:{number:02}:00Z"}
+        for customer in range(20)
+        for number in range(10)
+    ]
+    assert "burst" not in done("ecommerce.order_anomalies", orders=orders)["by_kind"]
+    calm = [{"customer_id": f"calm {n}", "amount": 20, "placed_at": "2026-03-03T10:00:00Z"} for n in range(300)]
+    assert done("ecommerce.order_anomalies", orders=orders[:10] + calm)["by_kind"]["burst"] > 0
+
+
+def test_the_level_of_rare_demand_is_what_such_days_come_to() -> None:
+    dice = random.Random(4)
+    history = [dice.choice([0, 0, 0, 0, 12]) for _ in range(400)]
+    item = {"sku": "rare", "on_hand": 0, "daily_demand": history, "lead_time_days": 10}
+    line = done("ecommerce.stock_reorder", items=[item], review_days=0, service_level=0.95)["lines"][0]
+    sums = sorted(sum(dice.choices(history, k=10)) for _ in range(20_000))
+    assert line["reorder_point"] == pytest.approx(sums[int(0.95 * len(sums))], rel=0.12)

@@ -37,7 +37,7 @@ def run(parameters: DunningPlan) -> Dunning:
     actions.sort(key=lambda action: (action.day, -action.amount, action.customer))
     if len(actions) > _MAX_ACTIONS:
         notes.append(f"only the first {_MAX_ACTIONS} of {len(actions)} actions are listed")
-    first = sum(action.day == min((one.day for one in actions), default=None) for action in actions)
+    first = sum(action.day == actions[0].day for action in actions)
     now = sum(action.day <= parameters.as_of for action in actions)
     return Dunning(
         summary=f"{len(actions)} messages in {parameters.horizon_days} days"
@@ -68,12 +68,12 @@ def _reason_to_leave(invoice: DunnedInvoice, parameters: DunningPlan) -> str:
 def _turns(invoice: DunnedInvoice, parameters: DunningPlan) -> Iterator[tuple[date, int]]:
     """The days of this invoice's next steps within the plan, on working days."""
     end = parameters.as_of + timedelta(days=parameters.horizon_days)
-    before = invoice.last_sent
+    before, holidays = invoice.last_sent, frozenset(parameters.holidays)
     for number in range(invoice.last_step, len(parameters.steps)):
         day = max(invoice.due + timedelta(days=parameters.steps[number].after_days), parameters.as_of)
         if before is not None:
             day = max(day, before + timedelta(days=parameters.min_gap_days))
-        day = _working_day(day, frozenset(parameters.holidays))
+        day = _working_day(day, holidays)
         if day > end:
             return
         yield day, number + 1

@@ -13,6 +13,7 @@ from opsteward.crew.catalogue.billing import InvoiceAnomalies, OddInvoice, OddIn
 from opsteward.crew.catalogue.declaring import DataUsed
 from opsteward.crew.engines.arrays import np
 from opsteward.crew.engines.findings import Findings
+from opsteward.crew.engines.usual import distances_from_others
 
 _MIN_TO_COMPARE = 6
 _MIN_FOR_DIGITS = 300
@@ -129,15 +130,10 @@ def _amounts(rows: Sequence[OddInvoiceRow], places: Sequence[int], odd: Findings
         if len(same) < _MIN_TO_COMPARE:
             continue
         logs = np.log([float(rows[place].amount) for place in same])
-        for number, place in enumerate(same):
-            others = np.delete(logs, number)
-            middle = float(np.median(others))
-            spread = max(1.4826 * float(np.median(np.abs(others - middle))), 0.12)
-            far = (float(logs[number]) - middle) / spread
+        for place, (middle, far) in zip(same, distances_from_others(logs, 0.12), strict=True):
             if abs(far) > _FAR:
-                usual = math.exp(middle)
-                odd.add(place, "amount", min(0.9, 0.3 + 0.1 * (abs(far) - _FAR)),
-                        f"{rows[place].amount:,.2f}, usually {usual:,.2f} of this party")  # fmt: skip
+                reason = f"{rows[place].amount:,.2f}, usually {math.exp(middle):,.2f} of this party"
+                odd.add(place, "amount", min(0.9, 0.3 + 0.1 * (abs(far) - _FAR)), reason)
 
 
 def _tax_rates(rows: Sequence[OddInvoiceRow], places: Sequence[int], odd: Findings) -> None:

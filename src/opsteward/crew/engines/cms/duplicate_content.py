@@ -6,6 +6,7 @@ import re
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from opsteward.crew.catalogue.cms import DuplicateContent, DuplicateGroup, DuplicateReport, SharedField
 from opsteward.crew.catalogue.declaring import DataUsed
@@ -22,21 +23,31 @@ _SEED = 17
 _WORD = re.compile(r"[^\W_]+")
 
 
+@dataclass(frozen=True)
+class _Text:
+    """A page's text without menus: words, a mark of all of them, and phrases where there are enough to compare."""
+
+    words: int
+    mark: int
+    phrases: Ints | None
+
+
 def run(parameters: DuplicateContent) -> DuplicateReport:
     """The largest groups first."""
     pages = read_pages(parameters.pages)
     menus = _menus(pages)
     notes: list[str] = []
-    texts = [[block for block in page.blocks if block not in menus] for page in pages]
-    words = [_WORD.findall(" ".join(blocks).lower()) for blocks in texts]
-    compared = [place for place, one in enumerate(words) if len(one) >= parameters.min_words]
+    texts: list[_Text] = []
+    for page in pages:
+        words = _WORD.findall(" ".join(block for block in page.blocks if block not in menus).lower())
+        phrases = _phrases(words) if len(words) >= parameters.min_words else None
+        texts.append(_Text(len(words), zlib.crc32(" ".join(words).encode()), phrases))
+    compared = {place: one.phrases for place, one in enumerate(texts) if one.phrases is not None}
     if len(compared) < len(pages):
-        notes.append(
-            f"{len(pages) - len(compared)} pages with fewer than {parameters.min_words} words were not compared"
-        )
-    phrases = {place: _phrases(words[place]) for place in compared}
-    pairs = _alike(phrases, parameters.similarity)
-    groups = _groups(pages, words, pairs)
+        few = f"{len(pages) - len(compared)} pages with fewer than {parameters.min_words} words"
+        notes.append(f"{few} were not compared")
+    pairs = _alike(compared, parameters.similarity)
+    groups = _groups(pages, texts, pairs)
     shared = _shared(pages)
     return DuplicateReport(
         summary=f"{sum(len(group.pages) for group in groups)} of {len(pages)} pages are in {len(groups)} groups of "
@@ -98,9 +109,7 @@ def _share(one: Ints, other: Ints) -> float:
     return common / (len(one) + len(other) - common)
 
 
-def _groups(
-    pages: Sequence[Page], words: Sequence[Sequence[str]], pairs: dict[tuple[int, int], float]
-) -> list[DuplicateGroup]:
+def _groups(pages: Sequence[Page], texts: Sequence[_Text], pairs: dict[tuple[int, int], float]) -> list[DuplicateGroup]:
     """Pages that hang together."""
     leader = {place: place for pair in pairs for place in pair}
 
@@ -117,11 +126,11 @@ def _groups(
         members[first(place)].append(place)
     found = []
     for group in members.values():
-        group.sort(key=lambda place: (-len(words[place]), pages[place].path))
+        group.sort(key=lambda place: (-texts[place].words, pages[place].path))
         inside = [share for (one, _), share in pairs.items() if first(one) == first(group[0])]
         found.append(
             DuplicateGroup(pages=[pages[place].path for place in group], similarity=min(inside),
-                           identical=all(list(words[place]) == list(words[group[0]]) for place in group))
+                           identical=len({(texts[place].words, texts[place].mark) for place in group}) == 1)
         )  # fmt: skip
     found.sort(key=lambda group: (-len(group.pages), -group.similarity, group.pages[0]))
     return found

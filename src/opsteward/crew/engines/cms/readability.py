@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from opsteward.crew.catalogue.cms import PageReadability, Readability, ReadabilityReport
@@ -108,6 +109,7 @@ def _language(page: Page, words: Sequence[str]) -> str:
 _WORDS = {name: frozenset(common.split()) for name, common in _COMMON.items()}
 
 
+@lru_cache(maxsize=50_000)
 def _syllables(word: str) -> int:
     """Groups of vowels; a silent e at the end is none, where it follows a consonant."""
     low = word.lower()

@@ -12,6 +12,7 @@ from opsteward.crew.catalogue.declaring import DataUsed, seconds_of
 from opsteward.crew.catalogue.ecommerce import AnomalyOrder, OddOrder, OddOrders, OrderAnomalies
 from opsteward.crew.engines.arrays import Floats, np
 from opsteward.crew.engines.findings import Findings
+from opsteward.crew.engines.usual import distances_from_others, middle_and_spread
 
 _MIN_TO_COMPARE = 12
 _MIN_OF_CUSTOMER = 6
@@ -111,9 +112,7 @@ def _amounts(orders: Sequence[AnomalyOrder], threshold: float, odd: Findings) ->
     for (_, customer), places in by_customer.items():
         if len(places) >= _MIN_OF_CUSTOMER:
             logs = _logs(orders, places)
-            for number, place in enumerate(places):  # the others say what is usual, not the order itself
-                middle, spread = _middle(np.delete(logs, number))
-                far = (float(logs[number]) - middle) / max(spread, 0.15)
+            for place, (middle, far) in zip(places, distances_from_others(logs, 0.15), strict=True):
                 if far > threshold and "amount" not in odd.kinds[place]:
                     said = f"usual for customer {customer}"
                     _tell_amount(odd, orders[place], place, far, threshold, math.exp(middle), said)
@@ -138,7 +137,7 @@ def _prices(orders: Sequence[AnomalyOrder], threshold: float, odd: Findings) -> 
     for product, places in by_product.items():
         if len(places) >= _MIN_OF_CUSTOMER:
             logs = np.log([orders[place].unit_price or 1.0 for place in places])
-            middle, spread = _middle(logs)
+            middle, spread = middle_and_spread(logs)
             for place, log in zip(places, logs, strict=True):
                 if abs(float(log) - middle) > threshold * max(spread, 0.1):
                     usual = math.exp(middle)
@@ -193,15 +192,10 @@ def _logs(orders: Sequence[AnomalyOrder], places: Sequence[int]) -> Floats:
 
 def _distances(logs: Floats) -> tuple[float, Floats]:
     """Each from the middle, in deviations of its own side: amounts are rarely even."""
-    middle, _ = _middle(logs)
+    middle, _ = middle_and_spread(logs)
     above, below = logs[logs >= middle] - middle, middle - logs[logs <= middle]
     up, down = (max(1.4826 * float(np.median(side)), 0.05) if len(side) else 1.0 for side in (above, below))
     return middle, np.asarray(np.where(logs >= middle, (logs - middle) / up, (logs - middle) / down))
-
-
-def _middle(logs: Floats) -> tuple[float, float]:
-    middle = float(np.median(logs))
-    return middle, 1.4826 * float(np.median(np.abs(logs - middle)))
 
 
 def _name(order: AnomalyOrder, place: int) -> str:

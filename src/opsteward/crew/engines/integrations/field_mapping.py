@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from opsteward.crew.catalogue.declaring import DataUsed
 from opsteward.crew.catalogue.integrations import FieldMapping, MappingProposal, ProposedField, TargetField
 from opsteward.crew.engines.arrays import Floats, np
-from opsteward.crew.engines.integrations.formats import day_of, form_of, type_of
+from opsteward.crew.engines.integrations.agreement import Agreement
+from opsteward.crew.engines.integrations.formats import form_of, type_of
 from opsteward.crew.engines.integrations.matching import best_pairs
 from opsteward.crew.engines.integrations.names import likeness
 
@@ -53,24 +53,6 @@ class _Column:
         return self.told >= 2 and len(self.known) == self.told == len(self.values)
 
 
-def _same(text: str) -> str:
-    return text
-
-
-def _digits(text: str) -> str:
-    return re.sub(r"\D", "", text)[-9:]  # country codes are written or not
-
-
-def _day(text: str) -> str:
-    found = day_of(text)
-    return str(found) if found else ""
-
-
-_TRANSFORMS: tuple[tuple[str, Callable[[str], str]], ...] = (
-    ("copy", _same), ("lower", lambda text: text.strip().lower()), ("digits", _digits), ("date", _day),
-)  # fmt: skip
-
-
 def run(parameters: FieldMapping) -> MappingProposal:
     """The surest first."""
     notes: list[str] = []
@@ -79,11 +61,12 @@ def run(parameters: FieldMapping) -> MappingProposal:
     if max(len(parameters.source), len(parameters.target)) > _SAMPLE:
         notes.append(f"the first {_SAMPLE} records of each side were looked at")
     key, rows = _key(source, target)
+    agreement = Agreement([one.values for one in source], [one.values for one in target], rows) if rows else None
     scores = np.zeros((len(source), len(target)))
     reasons: dict[tuple[int, int], tuple[str, list[str]]] = {}
     for one, left in enumerate(source):
         for other, right in enumerate(target):
-            score, transform, evidence = _score(left, right, rows)
+            score, transform, evidence = _score(left, right, agreement, (one, other))
             scores[one, other] = score
             reasons[one, other] = (transform, evidence)
     proposed = _proposed(source, target, scores, reasons, parameters.least)
@@ -189,28 +172,24 @@ def _key(source: Sequence[_Column], target: Sequence[_Column]) -> tuple[tuple[st
     return (left.name, right.name), rows
 
 
-def _score(left: _Column, right: _Column, rows: Sequence[tuple[int, int]]) -> tuple[float, str, list[str]]:
+def _score(
+    left: _Column, right: _Column, agreement: Agreement | None, place: tuple[int, int]
+) -> tuple[float, str, list[str]]:
     """Confidence, transform and evidence of one pair."""
     name = likeness(left.name, right.name)
     form = _forms(left, right)
     evidence = [f"names {name:.0%} alike"] if name >= 0.5 else []
     transform = _conversion(left, right)
-    both = [
-        (a, b) for one, other in rows if (a := left.values[one]) is not None and (b := right.values[other]) is not None
-    ]
-    if len(both) >= _MIN_MATCHED:
-        share, transform = _agreement(both, transform)
+    if agreement is not None and agreement.both[place] >= _MIN_MATCHED:
+        share, transform = agreement.best(*place, transform)
         # That all have one value is agreement by accident.
-        telling = min(1.0, len({b for _, b in both}) / 4)
+        telling = min(1.0, agreement.distinct[place[1]] / 4)
         if share >= 0.5:
-            evidence.append(f"the same on {share:.0%} of {len(both)} records of both sides" +
-                            ("" if transform == "copy" else f", by {transform}"))  # fmt: skip
+            said = f"the same on {share:.0%} of {agreement.both[place]:.0f} records of both sides"
+            evidence.append(said if transform == "copy" else f"{said}, by {transform}")
         weight = 0.85 * telling
-        return (
-            weight * share + (1 - weight) * (0.8 * name + 0.2 * form) * (1 if share >= 0.2 else 0.5),
-            transform,
-            evidence,
-        )
+        alone = (0.8 * name + 0.2 * form) * (1 if share >= 0.2 else 0.5)
+        return weight * share + (1 - weight) * alone, transform, evidence
     if left.known and right.known:
         common = len(left.known & right.known) / min(len(left.known), len(right.known))
         if common >= 0.3:
@@ -259,19 +238,6 @@ def _conversion(left: _Column, right: _Column) -> str:
     if other in ("number", "integer"):
         return "number" if one.endswith("text") else "copy"
     return "text" if other.endswith("text") and one in ("integer", "number", "boolean") else "copy"
-
-
-def _agreement(both: Sequence[tuple[str, str]], otherwise: str) -> tuple[float, str]:
-    """The largest share of records on which a transform makes them the same."""
-    best, found = 0.0, otherwise
-    for name, apply in _TRANSFORMS:
-        hits = sum(bool(made := apply(a)) and made == apply(b) for a, b in both)
-        share = hits / len(both)
-        if name == "digits" and share and not all(len(_digits(a)) >= 5 for a, _ in both):
-            continue
-        if share > best + 0.02:
-            best, found = share, name
-    return best, found if best >= 0.5 else otherwise
 
 
 def _proposed(

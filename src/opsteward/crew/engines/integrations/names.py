@@ -45,7 +45,7 @@ _SHORT = {"nr": "number", "no": "number", "num": "number", "addr": "address", "o
           "usr": "user", "pwd": "password", "cust": "customer", "acct": "account", "dept": "department"}  # fmt: skip
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=100_000)
 def likeness(one: str, other: str) -> float:
     """From 0, nothing in common, to 1, the same."""
     left, right = _split(one), _split(other)
