@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+from opsteward.actions.types import Limits, NewAction
+from support.instance import Tenant
 from support.live import Live
 from support.target import on_target, register_target, visited_database
 
@@ -48,3 +50,21 @@ def test_what_can_t_be_diagnosed_is_named(live: Live) -> None:
     wrong = company.owner.cli("diagnose", "nowhere", "--only", "weather")
     assert "use 'web', 'database' or 'network'" in wrong.stderr
     assert json.loads(company.owner.http.post("/api/v1/troubleshooting/diagnoses", json={}).text)["status"] == 422
+
+
+async def test_an_action_that_always_asks_does_so_whatever_an_order_says(tenant: Tenant) -> None:
+    system = {"name": "db", "type": "database", "endpoint": "postgresql://watcher@127.0.0.1:9/db"}
+    made = (await tenant.http.post("/api/v1/systems", json=system)).json()
+    services = tenant.instance.services
+    asked = {}
+    for action, params in (
+        ("postgresql.drop_inactive_slot", {"slot": "old", "restart_lsn": "0/1", "reason": "unused"}),
+        ("postgresql.analyze_table", {"table": "public.t", "oid": 1, "reason": "stale"}),
+    ):
+        new = NewAction(
+            action=action, params=params, reason="an order", requested_by="standing-order:x", approval="auto",
+            idempotency_key=action, system_id=UUID(made["id"]), limits=Limits(per_target=1, per_hour=1),
+        )  # fmt: skip
+        async with services.app.unit_of_work(tenant.id) as session:
+            asked[action] = (await services.action_service.request(session, new=new)).approval
+    assert asked == {"postgresql.drop_inactive_slot": "required", "postgresql.analyze_table": "auto"}

@@ -70,6 +70,8 @@ class ActionService:
         approval = new.approval
         if approval == "by_risk":
             approval = "auto" if offered.action.risk is Risk.LOW else "required"
+        if approval == "auto" and offered.action.always_asks:
+            approval = "required"
         row = {
             "id": uuid7(),
             "tenant_id": tenant_of(session),

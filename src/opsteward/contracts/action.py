@@ -76,6 +76,8 @@ class Action(ABC, Generic[ConnectorT, ParamsT, ResultT]):
     undoable: ClassVar[bool] = False
     beside_target: ClassVar[bool] = False
     timeout: ClassVar[float] = 60.0  # seconds, for execute
+    #: A person approves it, whatever a standing order says.
+    always_asks: ClassVar[bool] = False
 
     @abstractmethod
     async def plan(self, ctx: ActionContext[ConnectorT], params: ParamsT) -> Plan:

@@ -14,6 +14,7 @@ from opsteward.troubleshooting.assessment import diagnostic_report, health_score
 from opsteward.troubleshooting.types import SystemDiagnosis
 
 DOMAINS: Sequence[Domain] = ("web", "database", "network")
+_at_once = asyncio.Semaphore(4)
 
 
 async def diagnose(
@@ -24,10 +25,14 @@ async def diagnose(
     domains: Sequence[Domain] = DOMAINS,
     timeout: float,
 ) -> SystemDiagnosis:
-    """Look at one system with the diagnosers of these domains, side by side; `timeout` in seconds for each check."""
-    started = time.monotonic()
+    """Look at one system with the diagnosers of these domains, side by side; `timeout` in seconds for each check.
+
+    Of a process a few run at once, and the others wait: each check has a connection of its own.
+    """
     offered = [registry.checks_for(target, domain=domain) for domain in domains]
-    groups = await asyncio.gather(*(run_checks(target, secret, checks, timeout=timeout) for checks in offered))
+    async with _at_once:
+        started = time.monotonic()
+        groups = await asyncio.gather(*(run_checks(target, secret, checks, timeout=timeout) for checks in offered))
     seconds = time.monotonic() - started
     looked = [(domain, outcomes) for domain, outcomes in zip(domains, groups, strict=True) if outcomes]
     reports = [diagnostic_report(domain, outcomes, seconds) for domain, outcomes in looked]

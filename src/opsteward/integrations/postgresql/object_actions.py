@@ -301,11 +301,12 @@ class SlotParams(MaintenanceParams):
 
 class DropInactiveSlot(MaintenanceAction[SlotParams]):
     """Drops a replication slot that nobody uses and that has not moved since it was found. Can't be undone: its
-    consumer has to be set up anew."""
+    consumer has to be set up anew. So a person approves it, whatever a standing order says."""
 
     slug: ClassVar[str] = "postgresql.drop_inactive_slot"
     title: ClassVar[str] = "Drop an unused replication slot"
     risk: ClassVar[Risk] = Risk.HIGH
+    always_asks: ClassVar[bool] = True
     grant: ClassVar[str] = "ALTER ROLE {role} REPLICATION;"
     params_model: ClassVar[type[BaseModel]] = SlotParams
     look: ClassVar[LiteralString] = """
