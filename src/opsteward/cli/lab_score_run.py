@@ -78,7 +78,7 @@ def _line(done: int, of: int, each: Round) -> str:
 
 
 def _show(console: Console, played: Sequence[Round]) -> None:
-    rows = by_kind(played)
+    rows = [{name: value for name, value in row.items() if name != "area"} for row in by_kind(played)]
     if rows:
         table = Table(*rows[0], box=None, padding=(0, 1, 0, 0))
         for row in rows:

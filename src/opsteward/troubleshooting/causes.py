@@ -27,6 +27,7 @@ _FOLLOWS = frozenset(
         "http_unexpected",
         "http_slow",
         "page_slow",
+        "latency_above_usual",
         "redirect_loop",
         "default_page",
         "mixed_content",

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.actions.types import HELPED
 from opsteward.contracts.check import Domain
@@ -25,6 +23,7 @@ from opsteward.troubleshooting.recent_changes import recent_changes
 from opsteward.troubleshooting.service import get_row, write_phase
 from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext, unseen_in_words
 from opsteward.troubleshooting.types import DiagnosticReport, Issue, Pace, SystemFacts
+from opsteward.troubleshooting.usual_latency import latency_issues
 
 DOMAINS: tuple[Domain, ...] = ("web", "database", "network")
 _HYPOTHESES_LIMIT = 100
@@ -120,8 +119,13 @@ class Diagnosis:
         async with self._context.unit_of_work(case) as session:
             row = await get_row(session, case.session_id, lock=True)
             reports = [DiagnosticReport.model_validate(report) for report in row.diagnostics]
-            around = await self._surroundings(session, row, unseen)
-            found = prioritised(reports)
+            systems = [system for system in await self._context.inventory.all(session) if system.id in row.system_ids]
+            found = [*prioritised(reports), *await latency_issues(session, row, systems, reports)]
+            around = Surroundings(
+                needs={system.id: system.depends_on for system in systems},
+                unwell_since={system.id: system.health.since for system in systems if not system.health.healthy},
+                unseen=unseen,
+            )
             causes = causes_of(found, around)
             issues = in_order(found, causes)
             words = in_words(issues, causes)
@@ -134,7 +138,7 @@ class Diagnosis:
             row.hypotheses = [
                 h.model_dump(mode="json") for h in hypotheses_of(issues, causes, reports, around)[:_HYPOTHESES_LIMIT]
             ]
-            names = {str(s.id): s.name for s in await self._context.inventory.all(session) if s.id in row.system_ids}
+            names = {str(system.id): system.name for system in systems}
             if not row.changes:  # what came before it, and not what the session did itself
                 row.changes = [c.model_dump(mode="json") for c in await recent_changes(session, row, names)]
             row.health_score = health_score(issues)
@@ -156,14 +160,6 @@ class Diagnosis:
                     key=f"{row.id} diagnosed {number}",
                     actor=ACTOR,
                 )
-
-    async def _surroundings(self, session: AsyncSession, row: Session, unseen: Mapping[str, str]) -> Surroundings:
-        systems = [system for system in await self._context.inventory.all(session) if system.id in row.system_ids]
-        return Surroundings(
-            needs={system.id: system.depends_on for system in systems},
-            unwell_since={system.id: system.health.since for system in systems if not system.health.healthy},
-            unseen=unseen,
-        )
 
     async def _version(self, ref: SystemRef, secret: dict[str, str]) -> tuple[str, str]:
         try:

@@ -13,6 +13,7 @@ WEB_AND_HOST_FINDINGS = frozenset(
         "default_page",
         "blank_page",
         "page_slow",
+        "latency_above_usual",
         "content_missing",
         "mixed_content",
         "redirects_to_plain",
