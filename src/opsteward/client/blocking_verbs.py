@@ -160,7 +160,6 @@ class Verbs(BlockingTransport):
     ask = blocking(help.ask)
     search_passages = blocking(help.search_passages)
     rate_answer = blocking(help.rate_answer)
-    add_document = blocking(help.add_document)
     list_documents = blocking(help.list_documents)
     fetch_document = blocking(help.fetch_document)
     document_digests = blocking(help.document_digests)

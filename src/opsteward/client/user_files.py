@@ -1,4 +1,4 @@
-"""Files of users: how they are sent and what is asked of the import that takes them. No sending here."""
+"""Files of users and documents: how they are sent and what is asked of what takes them. No sending here."""
 
 from __future__ import annotations
 
@@ -108,3 +108,13 @@ def errors_of(lines: str) -> list[ImportProblemInfo]:
     problems = (json.loads(line) for line in lines.split("\n") if line)
     errors = ({k: v for k, v in one.items() if k != "kind"} for one in problems if one["kind"] == "error")
     return cast(list[ImportProblemInfo], list(errors))
+
+
+def document_of(document: str | Path | bytes, name: str | None) -> tuple[str, Iterator[bytes]]:
+    """A document's name and its content, from the path of a file or the content itself. Raises ValueError."""
+    if isinstance(document, bytes):
+        if not name:
+            raise ValueError("a document without a file needs a name")
+        return name, iter([document])
+    path = Path(document)
+    return name or path.name, iter([path.read_bytes()])

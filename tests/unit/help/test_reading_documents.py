@@ -50,6 +50,15 @@ def test_of_html_remains_what_a_reader_reads() -> None:
     assert texts(document).split() == ["Hello", "there", "last"]
 
 
+@pytest.mark.parametrize(
+    ("title", "read"),
+    [("Signals — Django documentation", "Signals"), ("How-to | Site", "How-to"), ("", "Heading"), ("Plain", "Plain")],
+)
+def test_a_page_is_called_by_its_own_title(title: str, read: str) -> None:
+    page = f"<html><head><title>{title}</title></head><body><h1>Heading</h1><p>text</p></body></html>"
+    assert only("page.html", page.encode()).title == read
+
+
 def test_a_pdf_is_read_page_by_page() -> None:
     document = only("manual.pdf", pdf(["The pump is blue.", "The valve is red."]))
     assert "The pump is blue." in texts(document)

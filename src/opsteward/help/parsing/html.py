@@ -24,6 +24,7 @@ _CELLS = frozenset({"td", "th"})
 _VOID = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "param"}
 )
+_SITE = re.compile(r"\s+[—–|·»-]\s+")
 _HEADING = re.compile(r"h[1-6]")
 _DEPTH_LIMIT = 2000
 
@@ -92,9 +93,9 @@ class _Reader(HTMLParser):
         self._break()
         title = " ".join(self.title.split())[:300]
         sections = self.builder.done()
-        if first := next((section.path[0] for section in sections if section.path), ""):
-            title = first if first in title or not title else title
-        return Parsed(title=title, sections=sections)
+        first = next((section.path[0] for section in sections if section.path), "")
+        own = _SITE.split(title, maxsplit=1)[0].strip()  # a page's title is often followed by that of its site
+        return Parsed(title=own or first, sections=sections)
 
     def _break(self) -> None:
         line = "".join(self._line)
