@@ -71,11 +71,7 @@ def test_a_viewer_gets_each_page_or_is_told_why_not(served: Served, path: str) -
         assert "this needs the permission" in answer.text
     else:
         buttons = re.findall(r'<form[^>]*method="post" action="([^"]+)"', answer.text)
-<<<<<<< HEAD
         assert set(buttons) <= {"/sign-out", "/operators/tokens/new", "/standing-orders/check", "/help"}
-=======
-        assert set(buttons) <= {"/sign-out", "/operators/tokens/new", "/standing-orders", "/help"}
->>>>>>> help
 
 
 def test_strange_addresses_are_answered_in_words(admin: httpx.Client) -> None:
