@@ -11,7 +11,7 @@ from support.documents import archive
 from support.instance import Operator, Tenant
 from support.problems import problem_of
 
-RESTORE = b"# Backups\n\n## Restore\n\nRun pg_restore on the standby, then call the harbour master.\n"
+RESTORE = b"# Backups\n\n## Restore\n\nRun pg_restore on the standby, then call the quay warden.\n"
 
 
 async def add(who: Tenant | Operator, name: str, data: bytes, **params: Any) -> dict[str, Any]:
@@ -28,7 +28,7 @@ async def test_a_document_answers_with_its_source(tenant: Tenant) -> None:
     [document] = (await add(tenant, "backup.md", RESTORE))["documents"]
     answer = await ask(tenant, "whom do we call after a pg_restore on the standby?")
     assert (answer["known"], answer["engine"]) == (True, "passages")
-    assert "harbour master" in answer["answer"]
+    assert "quay warden" in answer["answer"]
     assert answer["citations"][0]["url"].startswith(f"/help/documents/{document['id']}#c")
     assert answer["citations"][0]["quote"] in answer["answer"]
 
@@ -48,11 +48,11 @@ async def test_the_products_own_pages_answer_without_any_document(tenant: Tenant
 async def test_a_new_version_takes_the_place_of_the_old_one(tenant: Tenant) -> None:
     first = await add(tenant, "backup.md", RESTORE)
     assert (await add(tenant, "backup.md", RESTORE))["unchanged"] == 1
-    second = await add(tenant, "backup.md", RESTORE.replace(b"harbour", b"station"))
+    second = await add(tenant, "backup.md", RESTORE.replace(b"quay", b"station"))
     assert [d["version"] for d in (*first["documents"], *second["documents"])] == [1, 2]
     answer = (await ask(tenant, "whom do we call after a pg_restore on the standby?"))["answer"]
-    assert "station master" in answer
-    assert "harbour" not in answer
+    assert "station warden" in answer
+    assert "quay" not in answer
     document = second["documents"][0]["id"]
     versions = (await tenant.http.get(f"/api/v1/help/documents/{document}/versions")).json()["items"]
     assert [one["version"] for one in versions] == [2, 1]
@@ -61,7 +61,7 @@ async def test_a_new_version_takes_the_place_of_the_old_one(tenant: Tenant) -> N
 async def test_what_is_removed_is_not_found_and_not_kept(tenant: Tenant) -> None:
     [document] = (await add(tenant, "backup.md", RESTORE))["documents"]
     assert (await tenant.http.delete(f"/api/v1/help/documents/{document['id']}")).status_code == 204
-    assert not (await ask(tenant, "whom do we call after a pg_restore on the standby?"))["answer"].count("harbour")
+    assert not (await ask(tenant, "whom do we call after a pg_restore on the standby?"))["answer"].count("quay")
     assert tenant.count("help_chunks") == 0
 
 
