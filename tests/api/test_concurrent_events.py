@@ -207,11 +207,16 @@ async def test_who_is_turned_away_is_told_so_that_it_comes_back(
     assert tenant.count("events") == 0
 
 
-async def test_large_bodies_wait_for_their_turn(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_large_bodies_wait_for_their_turn_and_are_counted_exactly(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are transactions at the same time that count at the same incidents."""
     services = tenant.instance.services
     full = IntakeQueue(services.web, services.intake, waiting_bytes=1_000)
     monkeypatch.setattr(tenant.instance.app.state.services, "intake_queue", full)
-    body = [{"message": "health check ok"}] * 60
-    answers = await asyncio.gather(*(tenant.http.post(EVENTS, json=body) for _ in range(6)))
-    assert [answer.status_code for answer in answers] == [202] * 6
-    assert tenant.count("events") == 360
+    bodies = [[failure(number % 3) for number in range(first, first + 60)] for first in range(8)]
+    answers = await asyncio.gather(*(tenant.http.post(EVENTS, json=body) for body in bodies))
+    assert [answer.status_code for answer in answers] == [202] * 8
+    incidents = (await tenant.http.get("/api/v1/incidents")).json()["items"]
+    assert [incident["event_count"] for incident in incidents] == [160] * 3
+    assert tenant.count("events") == 480
