@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from opsteward.contracts.check import CheckStatus
+from opsteward.contracts.check import CheckStatus, Finding
 from opsteward.core.crypto import digest
 from opsteward.core.redact import redact, redact_text
 from opsteward.events.standing_orders.types import Subject
@@ -21,9 +21,9 @@ def diagnostic_report(
 ) -> DiagnosticReport:
     """One diagnoser's report from the outcomes of its checks; `unseen` says why some systems could not be looked at."""
     issues = [issue for outcome in outcomes for issue in issues_of(outcome)]
-    blind = [o for o in outcomes if o.result.status is CheckStatus.UNKNOWN]
-    blind_spots = [f"{o.check} on {o.system.name}: {o.result.summary}" for o in blind]
+    blind_spots = [f"{o.check} on {o.system.name}: {o.result.summary}" for o in outcomes if _is_blind(o)]
     blind_spots += [f"{o.system.name}: {why}" for o in outcomes for why in o.result.unseen]
+    blind = [o for o in outcomes if _is_blind(o)]
     recommendations = [f"{fix.action} on {issue.system}: {fix.reason}" for issue in issues for fix in issue.fixes]
     recommendations += [f"give {o.check} a way to look at {o.system.name}: {o.result.summary}" for o in blind]
     recommendations += [f"make it possible to look at {name}: {why}" for name, why in (unseen or {}).items()]
@@ -35,13 +35,21 @@ def diagnostic_report(
         recommendations=[redact_text(r) for r in recommendations],
         duration=round(duration, 3),
         checks=[{"system": o.system.name, **e} for o, e in zip(outcomes, evidence_of(outcomes), strict=True)],
-        advice=[issue for outcome in outcomes for issue in issues_of(outcome, advice=True)],
+        advice=[issue for outcome in outcomes for issue in _issues(outcome, outcome.result.advice)],
         unseen=[redact_text(told) for told in blind_spots],
     )
 
 
-def issues_of(outcome: CheckOutcome, *, advice: bool = False) -> list[Issue]:
-    """The findings of one check, or its advice, as issues; the same finding has the same id each time."""
+def _is_blind(outcome: CheckOutcome) -> bool:
+    return outcome.result.status is CheckStatus.UNKNOWN
+
+
+def issues_of(outcome: CheckOutcome) -> list[Issue]:
+    """The findings of one check as issues; the same finding has the same id each time."""
+    return _issues(outcome, outcome.result.findings)
+
+
+def _issues(outcome: CheckOutcome, findings: Sequence[Finding]) -> list[Issue]:
     return [
         Issue(
             id=digest([str(outcome.system.id), finding.type, finding.component])[:16],
@@ -59,7 +67,7 @@ def issues_of(outcome: CheckOutcome, *, advice: bool = False) -> list[Issue]:
             system_type=outcome.system.type,
             fixes=[Fix(action=f.action, params=dict(f.params), reason=f.reason) for f in finding.fixes],
         )
-        for finding in (outcome.result.advice if advice else outcome.result.findings)
+        for finding in findings
     ]
 
 

@@ -89,18 +89,33 @@ class Issue(Shape):
 
 
 class DiagnosticReport(Shape):
-    """What one diagnoser found. `health_status`: healthy, degraded, down or unknown; `duration` in seconds."""
+    """What one diagnoser found. `health_status`: healthy, degraded, down or unknown; `duration` in seconds.
+
+    `advice` is what should be better and is no fault; `unseen` says what could not be looked at, and why.
+    """
 
     bot_name: str
     bot_type: str
     issues_found: list[Issue]
     health_status: str
     recommendations: list[str]
-    #: What should be better or may become trouble and is no fault; and what could not be looked at, and why.
-    advice: list[Issue] = []
-    unseen: list[str] = []
     duration: float
     checks: list[JsonObject]
+    advice: list[Issue] = []
+    unseen: list[str] = []
+
+
+class SystemDiagnosis(Shape):
+    """One system as its diagnosers see it now: the likeliest causes first. `duration` in seconds."""
+
+    system: str
+    health_status: str
+    health_score: int
+    issues: list[Issue]
+    advice: list[Issue]
+    unseen: list[str]
+    reports: list[DiagnosticReport]
+    duration: float
 
 
 class SystemFacts(Shape):
@@ -157,16 +172,3 @@ class SessionView(Shape):
     started_at: datetime
     ended_at: datetime | None
     engine: str = "rules"
-
-
-class SystemDiagnosis(Shape):
-    """One system as its diagnosers see it now: the likeliest causes first. `duration` in seconds."""
-
-    system: str
-    health_status: str
-    health_score: int
-    issues: list[Issue]
-    advice: list[Issue]
-    unseen: list[str]
-    reports: list[DiagnosticReport]
-    duration: float

@@ -26,10 +26,10 @@ class DiagnosticReport(TypedDict):
     issues_found: list[Issue]
     health_status: str
     recommendations: list[str]
-    advice: NotRequired[list[Issue]]
-    unseen: NotRequired[list[str]]
     duration: float
     checks: list[dict[str, Json]]
+    advice: NotRequired[list[Issue]]
+    unseen: NotRequired[list[str]]
 
 
 class Fix(TypedDict):

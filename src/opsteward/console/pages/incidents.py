@@ -115,6 +115,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
             "approvals": [ApprovalRow.of(one, names, me) for one in approvals],
             "sessions": [(one, _phases(one.phases)) for one in sessions],
             "issues": sessions[0].issues if sessions else [],
+            "diagnostics": sessions[0].diagnostics if sessions else [],
             "related": await related_incidents(
                 session, services.action_service, services.inventory, incident_id=incident_id
             ),
