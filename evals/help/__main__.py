@@ -1,7 +1,7 @@
 """How well questions are answered: `python -m evals.help [--corpus NAME_OR_FOLDER ...] [--questions FILE ...]`.
 
 Without arguments: the manuals and the HTML documentation that this machine has, with the questions beside this file.
-Weights are fitted on the questions of `man` and `python` alone; of `postgresql` and `django` the figures have been seen.
+Weights are fitted on the questions of `man` and `python` alone; of the others the figures have been seen.
 A line of questions: the question, `|`, and the names of pages that answer it.
 """
 
