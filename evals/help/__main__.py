@@ -1,8 +1,8 @@
 """How well questions are answered: `python -m evals.help [--corpus NAME_OR_FOLDER ...] [--questions FILE ...]`.
 
 Without arguments: the manuals and the HTML documentation that this machine has, with the questions beside this file.
-Questions of `man` and `python` may be looked at while the ranking is changed; of `postgresql` and `django`, and of any
-other folder, only the figures are read. A line of questions: the question, `|`, and the names of pages that answer it.
+Weights are fitted on the questions of `man` and `python` alone; of the others the figures have been seen.
+A line of questions: the question, `|`, and the names of pages that answer it.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """How much each sign counts. Chosen on the questions of evals/help that may be looked at, and so that questions in
+    """How much each sign counts. Chosen on questions of evals/help, and so that questions in
     a document's own words are answered no worse than by BM25 alone."""
 
     k1: float = 1.2
