@@ -63,6 +63,8 @@ def day_of(text: str) -> date | None:
     plain = text.strip()
     if _TIME.fullmatch(plain):
         plain = plain[:10]
+    if not (_DAY.fullmatch(plain) or _OTHER_DAY.fullmatch(plain)):
+        return None
     for form in _DAY_FORMS:
         try:
             return datetime.strptime(plain, form).date()  # noqa: DTZ007 -- a day has no zone
