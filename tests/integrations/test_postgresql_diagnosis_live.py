@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 from diagnosed_server import ROLES, Server, new_server
-from real_parts import eventually, free_port
+from real_parts import eventually
 
 from opsteward.contracts.check import CheckStatus
 from opsteward.events.standing_orders.document import FINDING_TYPES
@@ -292,15 +293,10 @@ async def test_a_subscription_that_meets_errors(server: Server, crowd: Crowd) ->
 def standby_of(server: Server) -> Iterator[Server]:
     """A real standby of it, that streams."""
     with new_server() as other:
-        server.program("pg_basebackup", "-D", str(other.folder / "copy"), "-h", "127.0.0.1", "-p", str(server.port),
-                       "-U", "postgres", "-R", "-X", "stream", "-c", "fast", "--no-sync")  # fmt: skip
-        one = Server(folder=other.folder / "copy", programs=other.programs, account=other.account, port=free_port())
-        # its files lie in the folder itself
-        object.__setattr__(one, "folder", other.folder)
-        (other.folder / "data").rename(other.folder / "unused")
-        (other.folder / "copy").rename(other.folder / "data")
-        other.port = one.port
-        other.start(max_standby_streaming_delay="0")
+        shutil.rmtree(other.data)
+        source = ("-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres")
+        server.program("pg_basebackup", "-D", str(other.data), *source, "-R", "-X", "fetch", "-c", "fast", "--no-sync")
+        other.start(max_standby_streaming_delay="0", wal_retrieve_retry_interval="50ms")
         yield other
 
 
