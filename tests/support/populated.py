@@ -102,6 +102,7 @@ async def populate(instance: Instance) -> Populated:
     await _as_an_agent_would(tenant, f"{mark}-agent", mark)
     async with instance.services.app.unit_of_work(tenant.id) as checking:
         await note_check(checking, system_id=UUID(system["id"]), at=now(), failed=False, response_time=0.1)
+    _measured(tenant, system["id"], mark)
     _signed_in(tenant, approver)
     tenant.instance.sql(
         "insert into opsteward.group_decisions (tenant_id, fingerprint, apart, decided_by, decided_at, reason)"
@@ -214,7 +215,12 @@ async def _imported(tenant: Tenant, mark: str, post: Callable[[str, dict[str, An
 def _synced(tenant: Tenant, system_id: UUID, mark: str) -> dict[str, str]:
     """A mapping with records of both sides, a sync with a change, and a conflict."""
     mapping, operation, conflict = uuid4(), uuid4(), uuid4()
-    definition = {"source_resource": mark, "target_resource": mark, "key": "a", "fields": [{"target": "a"}]}
+    definition = {
+        "source_resource": mark,
+        "target_resource": mark,
+        "key": "a",
+        "fields": [{"source": "a", "target": "a"}],
+    }
     sql, mine = tenant.instance.sql, tenant.id
     sql(
         "insert into opsteward.sync_mappings (id, tenant_id, name, name_key, source_id, target_id, definition,"
@@ -245,6 +251,20 @@ def _synced(tenant: Tenant, system_id: UUID, mark: str) -> dict[str, str]:
         conflict, mine, mapping, mark, mark,
     )  # fmt: skip
     return {"mapping_id": str(mapping), "operation_id": str(operation), "conflict_id": str(conflict)}
+
+
+def _measured(tenant: Tenant, system_id: str, mark: str) -> None:
+    sql = tenant.instance.sql
+    sql(
+        'insert into opsteward.system_figures (tenant_id, system_id, name, at, value, "limit")'
+        " values (%s, %s, %s, now(), 80, 100)", tenant.id, system_id, f"{mark}_percent",
+    )  # fmt: skip
+    sql(
+        "insert into opsteward.early_warnings (id, tenant_id, system_id, name, urgency, since, judged_at, runs_out_at,"
+        ' soonest_at, latest_at, level, "limit", per_day, noise, points, span) values (gen_random_uuid(), %s, %s, %s,'
+        " 'soon', now(), now(), now() + interval '2 days', now() + interval '1 day', now() + interval '3 days',"
+        " 80, 100, 10, 1, 50, 86400)", tenant.id, system_id, f"{mark}_percent",
+    )  # fmt: skip
 
 
 def _signed_in(tenant: Tenant, operator: Operator) -> None:
