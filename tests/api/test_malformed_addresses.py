@@ -42,18 +42,23 @@ async def test_bad_query_values_are_named(asker: Tenant, everything: list[Operat
     complaints = Complaints()
     for operation in everything:
         body = encoded(example(operation.schema)) if operation.schema else b""
+        if operation.path == "/api/v1/help/documents":
+            body = b"a text"
         for parameter in operation.parameters:
             if parameter["in"] != "query":
                 continue
             for wrong in _bad_query_values(parameter["schema"]):
+                path = operation.url() if not parameter.get("required") else operation.url().partition("?")[0]
                 response = await asker.http.request(
                     operation.method,
-                    f"{operation.url()}?{parameter['name']}={wrong}",
+                    f"{path}{'&' if '?' in path else '?'}{parameter['name']}={wrong}",
                     content=body,
                     headers={"Content-Type": JSON},
                 )
                 complaints.judge(f"{operation}?{parameter['name']}={wrong[:30]}", response, field=parameter["name"])
-        nul = await asker.http.request(operation.method, f"{operation.url()}?anything=a%00b", content=body)
+        nul = await asker.http.request(
+            operation.method, f"{operation.url().partition('?')[0]}?anything=a%00b", content=body
+        )
         complaints.judge(f"{operation} with NUL in the query", nul, field="anything")
     complaints.settle(at_least=80)
 

@@ -36,6 +36,8 @@ PUBLIC = {
         for method in ("GET", "HEAD", "POST")
         for path in ("/ping/{key}", "/ping/{key}/{signal}")
     },
+    ("GET", "/api/crew/health"): "probes ask whether the crew takes work",
+    ("GET", "/api/brain/crew/health"): "the same by its other name",
     ("GET", "/api/schema/"): "the description of the API",
     ("GET", "/api/schema/swagger-ui/"): "the description of the API",
 }

@@ -180,6 +180,6 @@ async def test_what_is_registered_carries_it(tenant: Tenant, folder: Path) -> No
         target, secret = await services.inventory.ref_with_secret(session, system_id=system.id)
     (folder / "run").unlink()
     (folder / "run").symlink_to(EmbeddedPostgres(tenant.instance.home).sockets)
-    async with connected(PostgresConnector, replace(target), secret) as via:
+    async with connected(PostgresConnector, replace(target), await secret.followed()) as via:
         with pytest.raises(AuthFailed, match="Opsteward's own"):
             await via.probe()

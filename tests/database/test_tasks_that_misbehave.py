@@ -114,7 +114,7 @@ async def test_a_process_that_can_write_nothing_down_any_more_says_so(harness: T
     runner = Runner(harness.services.app, harness.task_registry, gate, process_id=process_id, slots=2, spare=0)
     runner._outcome_writer._progress[tenant.id, process_id] = (1, object())  # type: ignore[assignment]
     runner._outcome_writer._work.set()
-    with pytest.raises(TypeError, match="serializable"):
+    with pytest.raises(TypeError, match="JSON"):
         async with asyncio.timeout(20):
             await runner.run()
 

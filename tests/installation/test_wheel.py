@@ -14,6 +14,7 @@ import pytest
 from installation.checkout import ROOT
 
 SOURCE = ROOT / "src"
+DOCS = ROOT / "docs"
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +56,8 @@ def test_it_holds_every_file_of_the_package(wheel: Path) -> None:
         for path in (SOURCE / "opsteward").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
+    pages = (path for room in ("guides", "concepts", "reference", "decisions") for path in (DOCS / room).glob("*.md"))
+    here |= {f"opsteward/help/product/{path.relative_to(DOCS)}" for path in pages}
     with zipfile.ZipFile(wheel) as archive:
         inside = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert inside == here

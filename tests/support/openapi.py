@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import httpx
@@ -39,8 +40,10 @@ class Operation:
         return [p["name"] for p in self.parameters if p["in"] == "path"]
 
     def url(self, **ids: Any) -> str:
-        """The path with these ids, and new ones where none is given."""
-        return self.path.format(**{name: ids.get(name, uuid4()) for name in self.path_parameters})
+        """The path with these ids, and new ones where none is given; with what has to be asked for in the query."""
+        path = self.path.format(**{name: ids.get(name, uuid4()) for name in self.path_parameters})
+        asked = {p["name"]: example(p["schema"]) for p in self.parameters if p["in"] == "query" and p.get("required")}
+        return f"{path}?{urlencode(asked)}" if asked else path
 
 
 async def operations(client: httpx.AsyncClient) -> list[Operation]:

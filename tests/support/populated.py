@@ -229,8 +229,8 @@ def _synced(tenant: Tenant, system_id: UUID, mark: str) -> dict[str, str]:
     )  # fmt: skip
     for side in ("source", "target"):
         sql(
-            "insert into opsteward.sync_records (tenant_id, mapping_id, side, native_id, key, hash, fields)"
-            " values (%s, %s, %s, %s, %s, md5(%s)::uuid, '{}')",
+            "insert into opsteward.sync_records (tenant_id, mapping_id, side, native_id, key, hash, fields, used_at)"
+            " values (%s, %s, %s, %s, %s, md5(%s)::uuid, '{}', now() - interval '1 year')",
             mine, mapping, side, mark, mark, mark,
         )  # fmt: skip
     sql("insert into opsteward.sync_seen (tenant_id, read_id, native_id) values (%s, %s, %s)", mine, uuid4(), mark)

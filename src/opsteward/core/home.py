@@ -12,9 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from opsteward.core.errors import Invalid, Unavailable
-from opsteward.core.log import get_logger
-
-log = get_logger(__name__)
 
 _WAIT_LIMIT = 120.0  # seconds; a first start under load takes some twenty
 _SAY_AFTER = 3.0
@@ -172,6 +169,10 @@ class HomeLocks:
                         raise self._not_free() from None
                     if moment > say_at:
                         say_at = moment + _SAY_EVERY
+                        # what seals a text imports this file, and connectors do without the log's library
+                        from opsteward.core.log import get_logger
+
+                        log = get_logger(__name__)
                         log.warning("core.home.waits_for_other_process", home=str(self._home), holder=self._holder())
                     time.sleep(0.05)
             with home_troubles(self._home):

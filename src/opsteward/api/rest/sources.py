@@ -19,7 +19,7 @@ from opsteward.api.routes import Routes
 from opsteward.contracts.source import Shape
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
-from opsteward.core.errors import Invalid, Malformed, OpsError, Unavailable
+from opsteward.core.errors import Invalid, Malformed, NotFound, OpsError, Unavailable
 from opsteward.core.fair_share import Busy
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.events.sources.catalogue import all_sources, slug_of
@@ -126,8 +126,13 @@ async def take_from_source(
         body = await in_thread(parsed_body, raw, kind, services.settings.api.max_json_depth)
     except OpsError as error:
         async with services.db.unit_of_work(identity.tenant_id) as session:
-            known = await services.own_sources.known(session, source)  # an unknown name is told first
-        services.source_tallies.note_refused(identity.tenant_id, known.slug, error.detail)
+            try:
+                slug = (await services.own_sources.known(session, source)).slug
+            except NotFound:
+                if not raw:
+                    raise  # there is nothing else to mend
+                raise error from None
+        services.source_tallies.note_refused(identity.tenant_id, slug, error.detail)
         raise
     give_up_turn(request)
     try:
