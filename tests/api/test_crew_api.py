@@ -151,7 +151,7 @@ def outcomes(live: Live, company: LiveTenant) -> None:
     """A recorded past in which the engine alone did better than one agent."""
     estimate = asdict(OutcomeHistory().estimate(WORK, Strategy.DIRECT))
     decision = json.dumps({"reasons": [], "not_taken": [], "estimate": estimate})
-    for strategy, seconds in (("single_agent", 20), ("direct", 1)):
+    for strategy, seconds in (("single_agent", 200), ("direct", 1)):
         live.sql(
             "insert into opsteward.crew_runs (id, tenant_id, task_type, domain, description, parameters, input_hash,"
             " requested_by, complexity, volume, requires_ai, multi_domain, strategy, matrix_version, matrix_row,"

@@ -115,6 +115,20 @@ async def test_the_end_of_an_incident_ends_it(tenant: Tenant) -> None:
     assert await told(tenant, incident) == ["page ada-phone"]
 
 
+async def test_a_page_that_arrived_as_the_incident_ended_is_followed_by_its_end_once(tenant: Tenant) -> None:
+    await on_call(tenant)
+    incident = await attack(tenant)
+    await post(tenant, f"incidents/{incident}/resolve", reason="a drill")
+    # its delivery ended in a transaction that did not see this
+    tenant.instance.sql("update opsteward.notices set status = 'sent' where tenant_id = %s", tenant.id)
+    waiting = "select kind, key from opsteward.timers where tenant_id = %s and kind = 'notice.over'"
+    ((kind, key),) = tenant.instance.sql(waiting, tenant.id)
+    for _ in range(2):
+        await let_pass(tenant, 1)
+        assert await told(tenant, incident) == ["page ada-phone", "resolved ada-phone"]
+        tenant.instance.sql("insert into opsteward.timers values (%s, %s, %s, now())", tenant.id, kind, key)
+
+
 async def test_what_is_silenced_pages_nobody_until_the_silence_ends(tenant: Tenant) -> None:
     await on_call(tenant)
     ends_at = (now() + timedelta(hours=1)).isoformat()

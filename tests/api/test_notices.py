@@ -31,6 +31,7 @@ def mailbox() -> Iterator[Mailbox]:
 @pytest.fixture
 def tenant(live: Live, http: HttpReceiver) -> LiveTenant:
     http.status = 200
+    http.free.set()
     return live.tenant(f"n{uuid4().hex[:12]}")
 
 
@@ -86,20 +87,26 @@ def test_a_test_of_a_route_arrives_and_its_notice_says_so(
     assert b"ada tries the notification route both" in bytes(said)
 
 
+@pytest.mark.parametrize("ends_while_it_goes_out", [False, True])
 def test_a_page_goes_out_with_what_is_wrong_and_its_end_is_told_to_the_same(
-    tenant: LiveTenant, http: HttpReceiver
+    tenant: LiveTenant, http: HttpReceiver, ends_while_it_goes_out: bool
 ) -> None:
     path = uuid4().hex
     route(tenant, "ada-phone", http.url(path), operator="ada")
     policy = {"steps": [{"operators": ["ada"], "wait_minutes": 600}], "repeats": 0}
     tenant.owner.http.put("/api/v1/oncall/policies/p", json=policy).raise_for_status()
+    if ends_while_it_goes_out:
+        http.free.clear()
     incident = attack(tenant)
     when(lambda: http.sent_to(path))
+    if not ends_while_it_goes_out:
+        ended(tenant)
     tenant.owner.http.post(f"/api/v1/incidents/{incident}/resolve", json={"reason": "a drill"}).raise_for_status()
+    http.free.set()
     titles = [body["title"] for body in when(lambda: http.sent_to(path) if len(http.sent_to(path)) > 1 else [])]
     what = "Incident 1: AuthError: unauthorized access: brute force"
     assert titles == [f"You are needed: {what}", f"Resolved: {what}"]
-    ended(tenant, 2)
+    assert len(ended(tenant, 2)) == 2
     lines = tenant.owner.http.get(f"/api/v1/incidents/{incident}").json()["timeline"]
     notified = next(line["title"] for line in lines if line["kind"] == "notified")
     assert notified.startswith("ada told by ada-phone (")

@@ -47,6 +47,7 @@ NOT_TYPED = {
     "curl -X POST http://127.0.0.1:8080/api/v1/actions": "needs the lab's shop; tests/workflows/test_the_door.py",
     "opsteward incidents show NUMBER": "the incident of the lab's shop; `incidents show 1` is typed",
     "opsteward systems register orders-db.json": "needs a database of the reader's; tests/integrations",
+    "opsteward diagnose orders-db": "needs the database registered before it; tests/integrations",
     "opsteward operators password": "asks on a terminal; tests/e2e/test_sign_in.py",
     "curl -c cookies": "needs the password that grace has set; tests/api/test_password_sign_in.py",
     "opsteward notifications test": "needs a service of the reader's; tests/oncall send to real ones",

@@ -14,11 +14,12 @@ from typing import Any
 
 @dataclass
 class HttpReceiver:
-    """`status` is what it answers; `requests` are paths with their bodies, as they came."""
+    """`status` is what it answers, once `free` is set; `requests` are paths with their bodies, as they came."""
 
     port: int
     status: int = 200
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    free: threading.Event = field(default_factory=threading.Event)
 
     def url(self, path: str = "hook") -> str:
         return f"json://127.0.0.1:{self.port}/{path}"
@@ -40,6 +41,7 @@ def http_receiver() -> Iterator[HttpReceiver]:
             except ValueError:
                 body = {"raw": raw.decode(errors="replace")}
             receiver.requests.append((self.path.partition("?")[0], body))
+            receiver.free.wait()
             self.send_response(receiver.status)
             self.send_header("Content-Length", "2")
             self.end_headers()
@@ -50,11 +52,13 @@ def http_receiver() -> Iterator[HttpReceiver]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     receiver = HttpReceiver(port=server.server_address[1])
+    receiver.free.set()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
         yield receiver
     finally:
+        receiver.free.set()
         server.shutdown()
         server.server_close()
 

@@ -25,7 +25,7 @@ from opsteward.events.types import (
     IncidentStatus,
     IncidentView,
 )
-from opsteward.oncall.models import Escalation, NoticeRow, NotificationRoute
+from opsteward.oncall.models import Escalation, NotificationRoute
 from opsteward.oncall.notices import ACTOR, Notices, counts_now
 from opsteward.oncall.people import operator_id
 from opsteward.oncall.policies import policy_for, step_of
@@ -106,7 +106,7 @@ class Escalations:
         """An incident that is over is told as over to those who were told of it."""
         if message.status == IncidentStatus.RESOLVED:
             await self._end_running(session, message.incident_id, "over", ACTOR)
-            await self._tell_end(session, message.incident_id)
+            await self._notices.tell_end(session, incident_id=message.incident_id)
 
     async def reopened(self, session: AsyncSession, message: IncidentReopened) -> None:
         """What a person reopens is told anew; what is back by itself is told with its decisions."""
@@ -191,24 +191,6 @@ class Escalations:
             else:
                 found.append(("", [route, *await self._notices.ways_after(session, route)]))
         return found
-
-    async def _tell_end(self, session: AsyncSession, incident_id: UUID) -> None:
-        told = await session.execute(
-            sa.select(NoticeRow.route_id, NoticeRow.told)
-            .where(
-                NoticeRow.tenant_id == tenant_of(session),
-                NoticeRow.incident_ids.contains([incident_id]),
-                NoticeRow.status == "sent",
-                NoticeRow.kind.in_(("incident", "page")),
-            )
-            .distinct()
-        )
-        routes = {one.id: one for one in await all_routes(session)}
-        for route_id, whom in told:
-            if route_id in routes:
-                await self._notices.notify(
-                    session, kind="resolved", ways=[routes[route_id]], incident_id=incident_id, told=whom
-                )
 
     # ------------------------------------------------------------ how it moves
 

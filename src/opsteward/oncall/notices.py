@@ -30,10 +30,13 @@ from opsteward.oncall.routes import NotificationRoutes, all_routes, window_of
 from opsteward.oncall.types import NoticeView
 from opsteward.oncall.wording import composed
 
-#: The kinds of the timers of notices: what is put together is sent; what nobody has seen is told again.
-COLLECTED, AGAIN = "notice", "notice.again"
+#: The kinds of the timers of notices: what is put together is sent; what nobody has seen is told again; what ended
+#: while people were being told of it is told as over.
+COLLECTED, AGAIN, OVER = "notice", "notice.again", "notice.over"
 #: Kinds of notices about incidents that a person is asked to look at.
 _ASKING = ("incident", "page", "again")
+#: Kinds of notices by which people first hear of an incident: they hear of its end too.
+_FIRST = ("incident", "page")
 _INCIDENTS_LIMIT = 200
 ACTOR = "system:oncall"
 
@@ -89,6 +92,23 @@ class Notices:
             await set_timer(session, kind=COLLECTED, key=str(row.id), at=due)
         else:
             await self._compose_and_send(session, row)
+
+    async def tell_end(self, session: AsyncSession, *, incident_id: UUID) -> None:
+        """Tell those who were told of an incident that it is over; those who are being told, once they have been."""
+        of_it = (
+            NoticeRow.tenant_id == tenant_of(session),
+            NoticeRow.incident_ids.contains([incident_id]),
+            NoticeRow.kind.in_(_FIRST),
+        )
+        under_way = sa.select(NoticeRow.id).where(*of_it, NoticeRow.status.in_(("queued", "sending")))
+        for notice_id in (await session.scalars(under_way)).all():
+            # after this transaction: its delivery may end in another one, which does not see yet that this is over
+            await set_timer(session, kind=OVER, key=str(notice_id), at=now())
+        told = sa.select(NoticeRow.route_id, NoticeRow.told).where(*of_it, NoticeRow.status == "sent").distinct()
+        for route_id, whom in (await session.execute(told)).all():
+            route = await self._route(session, route_id)
+            if route is not None:
+                await self.notify(session, kind="resolved", ways=[route], incident_id=incident_id, told=whom)
 
     async def tell(
         self, session: AsyncSession, *, route: NotificationRoute, kind: str, title: str, body: str
@@ -160,6 +180,13 @@ class Notices:
             again.incident_ids = waiting
             await session.flush()
             await self._compose_and_send(session, again)
+
+    async def over_is_due(self, session: AsyncSession, key: str) -> None:
+        """An incident ended while this notice of it was under way. One that still is sees that when it arrives."""
+        row = await self._row(session, UUID(key), lock=True)
+        route = await self._route(session, row.route_id) if row is not None else None
+        if row is not None and route is not None and row.status == "sent":
+            await self._tell_ends_since(session, row, route)
 
     # ------------------------------------------------------------ sending, and what came of it
 
@@ -250,9 +277,28 @@ class Notices:
         name = route.name if route else "a route that is gone"
         await self._line(session, row, f"{_whom(row)} told by {name} ({', '.join(row.channels)})"[:200])
         await self._report_trouble(session, row.route_id, name, "", resolved=True)
+        if route is not None and row.kind in _FIRST:
+            await self._tell_ends_since(session, row, route)
         if route is not None and route.repeat_seconds and row.kind in _ASKING:
             due = now() + timedelta(seconds=route.repeat_seconds)
             await set_timer(session, kind=AGAIN, key=str(row.id), at=due)
+
+    async def _tell_ends_since(self, session: AsyncSession, row: NoticeRow, route: NotificationRoute) -> None:
+        """Those of its incidents that ended before it had arrived are told as over, unless that was done."""
+        for incident_id in row.incident_ids:
+            incident = await self._incidents.get(session, incident_id=incident_id)
+            if incident.status != IncidentStatus.RESOLVED:
+                continue
+            done = sa.select(NoticeRow.id).where(
+                NoticeRow.tenant_id == tenant_of(session),
+                NoticeRow.route_id == row.route_id,
+                NoticeRow.told == row.told,
+                NoticeRow.kind == "resolved",
+                NoticeRow.incident_ids.contains([incident_id]),
+                NoticeRow.id > row.id,
+            )
+            if await session.scalar(done.limit(1)) is None:
+                await self.notify(session, kind="resolved", ways=[route], incident_id=incident_id, told=row.told)
 
     async def _go_the_next_way(self, session: AsyncSession, row: NoticeRow) -> None:
         ways = [one for one in [await self._route(session, each) for each in row.later_routes] if one is not None]

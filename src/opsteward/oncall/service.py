@@ -8,7 +8,7 @@ from opsteward.core.timers import Handler
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
 from opsteward.oncall.escalations import ESCALATION, Escalations
-from opsteward.oncall.notices import AGAIN, COLLECTED, Notices
+from opsteward.oncall.notices import AGAIN, COLLECTED, OVER, Notices
 from opsteward.oncall.reports import Reports
 from opsteward.oncall.routes import REPORT, NotificationRoutes
 from opsteward.systems.service import Inventory
@@ -39,5 +39,6 @@ class OnCall:
             ESCALATION: self.escalations.step_is_due,
             COLLECTED: self.notices.collected_is_due,
             AGAIN: self.notices.again_is_due,
+            OVER: self.notices.over_is_due,
             REPORT: self._reports.is_due,
         }
