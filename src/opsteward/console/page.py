@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,6 +21,7 @@ from opsteward.accounts.types import Identity
 from opsteward.console.addresses import cursor_of, id_of, storable_words
 from opsteward.console.services import ConsoleServices
 from opsteward.core.errors import Denied, Invalid
+from opsteward.core.plain_json import NotPlain, parse_plain
 
 CSRF_FIELD = "csrf"
 REASON_LIMIT = 2000  # characters
@@ -78,13 +78,13 @@ class Visit:
         return value
 
     def json_object(self, name: str, *, limit: int = 100_000) -> dict[str, Any]:
-        """A field that holds a JSON object, empty for none. Raises Invalid."""
+        """A field that holds a JSON object as the database can keep it, empty for none. Raises Invalid."""
         try:
-            value = json.loads(self.text(name, limit=limit) or "{}")
-        except (ValueError, RecursionError):
+            value = parse_plain(self.text(name, limit=limit).encode() or b"{}")
+        except NotPlain:
             value = None
         if not isinstance(value, dict):
-            raise Invalid.field(name, "is no JSON object", 'write an object, as {"key": "value"}')
+            raise Invalid.field(name, "is no JSON object that can be kept", 'write an object, as {"key": "value"}')
         return value
 
     @property
