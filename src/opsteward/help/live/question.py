@@ -25,13 +25,13 @@ _HOW_TO = re.compile(
     r"|where\s+(?:is|are)\s+.{1,80}\s(?:stored|kept|configured|documented|set|defined|logged)\b)",
     re.IGNORECASE,
 )
-#: What is written down somewhere, and no state of anything.
 #: Questions for what was seen in the past.
 _PAST = re.compile(
     r"\b(?:seen|had|happen(?:ed)?|occurr?(?:ed)?|this|it)\b.*\bbefore\b|\bsimilar\s+(?:incident|problem|case|outage)"
     r"|\bpast\s+incident|\blast\s+time\b|\bever\s+(?:seen|had)\b|\bin\s+the\s+past\b",
     re.IGNORECASE,
 )
+#: What is written down somewhere, and no state of anything.
 _WRITTEN = (
     "policy",
     "policies",
@@ -45,6 +45,7 @@ _WRITTEN = (
 )
 _NUMBER = re.compile(r"(?:#|\bincident\s*(?:number|no\.?|nr\.?)?\s*#?\s*|\binc[\s-]?)(\d{1,9})\b", re.IGNORECASE)
 _ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?\b")
+_ID_LIMIT = 5  # each is looked up
 _AGO = re.compile(
     r"\b(?:last|past|previous|in|within|for|over)?\s*(?:the\s+)?(?:last|past|previous)?\s*(\d{1,3}|an?|one|two|three|few)\s*"
     r"(minute|min|hour|hr|day|week|month)s?\b(?:\s+ago)?",
@@ -107,7 +108,8 @@ class Question:
     @cached_property
     def ids(self) -> list[str]:
         """Ids, whole or the end that lists show."""
-        return [one for one in _ID.findall(self.text.lower()) if any(char.isdigit() for char in one)]
+        found = [one for one in _ID.findall(self.text.lower()) if any(char.isdigit() for char in one)]
+        return found[:_ID_LIMIT]
 
     @cached_property
     def period(self) -> Period | None:
@@ -138,9 +140,9 @@ def _date(low: str, midnight: datetime) -> Period | None:
         return None
     try:
         begin = midnight.replace(year=int(found[1]), month=int(found[2]), day=int(found[3]))
-    except ValueError:
+        return Period(begin, begin + timedelta(days=1), f"on {found[0]}")
+    except (ValueError, OverflowError):  # the second on the calendar's last day
         return None
-    return Period(begin, begin + timedelta(days=1), f"on {found[0]}")
 
 
 def _named(low: str, midnight: datetime, now: datetime) -> Period | None:
