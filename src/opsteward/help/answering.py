@@ -34,7 +34,7 @@ def citations_of(question: str, hits: Sequence[Hit]) -> list[Citation]:
             title=_title(hit),
             url=_url(hit),
             quote=quote_of(hit.chunk.text, wanted),
-            kind=hit.chunk.kind,  # type: ignore[arg-type]  # one of its words by construction
+            kind=hit.chunk.kind,
         )
         for hit in hits[:CITATION_LIMIT]
         if hit.score >= _NEAR * hits[0].score

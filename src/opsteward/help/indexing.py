@@ -21,6 +21,7 @@ _ARCHIVE_BYTES_LIMIT = 256 * 1024 * 1024  # of all its files, unpacked
 _FILE_BYTES_LIMIT = 32 * 1024 * 1024
 _CHUNK_LIMIT = 60_000  # of one document
 _NAME_LIMIT = 500  # characters
+CASE_PREFIX = "case:"  # of the names of past incidents
 _SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn", "__pycache__", "node_modules", "__MACOSX"})
 
 
@@ -187,8 +188,9 @@ def _members(data: bytes, indexer: Indexer) -> Iterator[tuple[str, bytes]]:
 
 
 def _safe_name(name: str) -> str:
-    """A relative path without steps upwards; empty for what is no document of its own."""
+    """A relative path without steps upwards; empty for what is no document of its own, or is named like a case."""
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
     if any(part in _SKIPPED_FOLDERS or part.startswith(".") for part in parts):
         return ""
-    return "".join(char for char in "/".join(parts) if char.isprintable())[:_NAME_LIMIT]
+    name = "".join(char for char in "/".join(parts) if char.isprintable())[:_NAME_LIMIT]
+    return "" if name.startswith(CASE_PREFIX) else name

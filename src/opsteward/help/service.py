@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from uuid import UUID
 
@@ -10,9 +11,11 @@ from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.types import Identity
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import NotFound
+from opsteward.core.fair_share import FairShare, current_party
 from opsteward.core.ids import uuid7
 from opsteward.core.storable_text import storable
 from opsteward.help.answering import citations_of, confidence, in_words
@@ -26,10 +29,13 @@ from opsteward.help.product_pages import product_corpus
 from opsteward.help.search import Findings, search
 from opsteward.help.settings import HelpSettings
 from opsteward.help.tenant_corpus import TenantCorpora
-from opsteward.help.types import Answer, Passage
+from opsteward.help.types import Answer, Citation, Passage
 
 QUESTION_LIMIT = 1_000  # characters
 _KNOWN_FROM = 0.5  # confidence
+_KEPT = TypeAdapter(Answer)
+_SEARCHES_AT_ONCE = 2  # each takes a processor, and holds what it reads of the index
+_PATIENCE = 30.0  # seconds that a question waits for its turn
 _UNKNOWN = "I don't know: neither the documents that you may read nor the state of this instance say anything of it."
 
 
@@ -41,10 +47,14 @@ class Help:
         self._sources = sources
         self.cases = Cases(sources.incidents, sources.actions, sources.inventory)
         self._corpora = TenantCorpora()
+        self._searches = FairShare(_SEARCHES_AT_ONCE)
 
     async def search(self, session: AsyncSession, *, question: str, by: Identity, limit: int = 10) -> list[Passage]:
-        """The passages that fit best, of documents that this reader may open and the product's own pages."""
-        hits = (await self._found(session, question, by, limit)).hits
+        """The passages that fit best, of documents that this reader may open and the product's own pages.
+
+        Raises Busy."""
+        async with self._turn():
+            hits = (await self._found(session, question, by, limit)).hits
         return [
             Passage(
                 title=hit.chunk.title,
@@ -52,21 +62,19 @@ class Help:
                 url=hit.chunk.url,
                 text=hit.chunk.text,
                 score=round(hit.score, 4),
-                kind=hit.chunk.kind,  # type: ignore[arg-type]  # one of its words by construction
+                kind=hit.chunk.kind,
             )
             for hit in hits
         ]
 
     async def ask(self, session: AsyncSession, *, question: str, by: Identity) -> Answer:
-        """Answer a question with sources, under the asker's own permissions, and keep both."""
+        """Answer a question with sources, under the asker's own permissions, and keep both. Raises Busy."""
         question = storable(" ".join(question.split()), limit=QUESTION_LIMIT)
         answer = Answer(id=uuid7(), question=question, answer=_UNKNOWN, known=False, engine="none", asked_at=now())
         live = await live_answer(session, question=question, by=by, sources=self._sources)
-        found = Findings([]) if live else await self._found(session, question, by, 10)
         if live is not None:
             answer = replace(answer, answer=live.text, known=live.known, engine="live", citations=live.citations)
-        elif confidence(found) >= _KNOWN_FROM:
-            citations = citations_of(question, found.hits)
+        elif citations := await self._citations(session, question, by):
             answer = replace(answer, answer=in_words(citations), known=True, engine="passages", citations=citations)
         await self._keep(session, answer, by)
         return answer
@@ -92,8 +100,19 @@ class Help:
             .order_by(HelpAnswer.asked_at.desc())
             .limit(limit)
         )
-        kept = TypeAdapter(Answer)
-        return [kept.validate_python(row.answer) for row in reversed(list(rows))]
+        return [_KEPT.validate_python(row.answer) for row in reversed(list(rows))]
+
+    def _turn(self) -> AbstractAsyncContextManager[None]:
+        """One of those who search at this moment: no tenant has all."""
+        return self._searches.of(current_party.get(), patience=_PATIENCE)
+
+    async def _citations(self, session: AsyncSession, question: str, by: Identity) -> list[Citation]:
+        """What the best passages say; nothing where they hardly answer the question."""
+        async with self._turn():
+            found = await self._found(session, question, by, 10)
+            if confidence(found) < _KNOWN_FROM:
+                return []
+            return await in_thread(citations_of, question, found.hits)
 
     async def _found(self, session: AsyncSession, question: str, by: Identity, limit: int) -> Findings:
         corpora = JoinedCorpora([await self._corpora.open(session, by), await product_corpus()])
@@ -107,7 +126,7 @@ class Help:
                 asked_by=by.actor,
                 asked_at=answer.asked_at,
                 question=answer.question,
-                answer=TypeAdapter(Answer).dump_python(answer, mode="json"),
+                answer=_KEPT.dump_python(answer, mode="json"),
                 helpful=None,
                 comment="",
             )

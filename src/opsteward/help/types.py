@@ -10,6 +10,8 @@ from uuid import UUID
 from opsteward.accounts.types import Actor
 
 DocumentStatus = Literal["indexed", "refused"]
+#: A document, one of the product's own pages, or a past incident.
+PassageKind = Literal["document", "product", "case"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ class Passage:
     url: str
     text: str
     score: float
-    kind: Literal["document", "product", "case"] = "document"
+    kind: PassageKind = "document"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,8 @@ from pydantic import Field
 
 from opsteward.accounts.types import Identity
 from opsteward.api import uploads
+from opsteward.api.capacity import Capacity, party_of
+from opsteward.api.concurrency_limit import give_up_turn
 from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Page, page_of
 from opsteward.api.routes import Routes
@@ -126,12 +128,15 @@ async def add_document(
 
 @router.post("/documents/fetch", status_code=201)
 async def fetch_document(
-    body: FetchIn, services: ServicesDep, identity: Annotated[Identity, needs("help.write")]
+    body: FetchIn, request: Request, services: ServicesDep, identity: Annotated[Identity, needs("help.write")]
 ) -> Added:
     """Add what is at a public web address; again later, its new version."""
-    return await services.help.documents.fetch(
-        services.db, url=body.url, by=identity, access=body.access, name=body.name
-    )
+    give_up_turn(request)  # it waits for another's server, as an upload waits for its sender
+    capacity: Capacity = request.app.state.capacity
+    async with capacity.uploads.of(party_of(identity), patience=capacity.patience):
+        return await services.help.documents.fetch(
+            services.db, url=body.url, by=identity, access=body.access, name=body.name
+        )
 
 
 @router.get("/documents")

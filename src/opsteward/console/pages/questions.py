@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.addresses import id_of
-from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.page import Done, Page, Route, Visit, computes, does, shows
 from opsteward.core.errors import NotFound
 from opsteward.help.product_pages import page_sections, page_text
 from opsteward.help.service import QUESTION_LIMIT
@@ -92,7 +92,7 @@ async def _remove(visit: Visit, session: AsyncSession) -> Done:
     return Done(to="/help/documents", words="Removed")
 
 
-async def _fetch(visit: Visit, session: AsyncSession) -> Done:
+async def _fetch(visit: Visit) -> Done:
     added = await visit.services.help.documents.fetch(
         visit.services.db, url=visit.text("url", limit=2000, required=True), by=visit.identity
     )
@@ -114,7 +114,7 @@ ROUTES: tuple[Route, ...] = (
     does("/help", _ask, "help.read"),
     does("/help/answers/{answer_id}/rate", _rate, "help.read"),
     shows("/help/documents", _documents, "help.read"),
-    does("/help/documents", _fetch, "help.write"),
+    computes("/help/documents", _fetch, "help.write"),
     shows("/help/documents/{document_id}", _document, "help.read"),
     does("/help/documents/{document_id}/remove", _remove, "help.write"),
     shows("/help/product/{folder}/{name}", _product, "help.read"),
