@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from opsteward.core.http_client import refuse_networks
+from opsteward.crew.language_models.building import Reasoners
+from opsteward.crew.settings import ModelSettings, Price
 from opsteward.help import service, storing
 from opsteward.help.documents import Documents
 from opsteward.help.search import Findings
@@ -15,7 +18,9 @@ from opsteward.help.types import Added
 from support.documents import archive
 from support.instance import Operator, Tenant
 from support.problems import problem_of
+from support.scripted_model import Reply, scripted_model
 
+PRICES = {"compatible:scripted": Price(input=0, output=0)}
 RESTORE = b"# Backups\n\n## Restore\n\nRun pg_restore on the standby, then call the quay warden.\n"
 
 
@@ -238,3 +243,39 @@ async def test_pages_that_come_slowly_keep_nobody_from_their_turn(
         assert (await tenant.http.get("/api/v1/help/documents")).status_code == 200
     came.set()
     assert {answer.status_code for answer in await asyncio.gather(*fetching)} == {201}
+
+
+@pytest.fixture
+async def writing(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Reply]]:
+    """Answers are written by a model that gives the replies in this list; without any it is broken."""
+    replies: list[Reply] = []
+    services = tenant.instance.services
+    async with scripted_model(lambda request, count: replies[-1] if replies else Reply(status=500)) as server:
+        models = ModelSettings(model="compatible:scripted", model_url=server.url, model_prices=PRICES, model_retries=0)
+        made = Reasoners(
+            services.app,
+            settings=services.settings.crew,
+            models=models,
+            inventory=services.inventory,
+            action_service=services.action_service,
+        )
+        monkeypatch.setattr(services.help, "_writer", made.write_answer)
+        yield replies
+
+
+async def test_with_a_model_answers_are_written_and_each_sentence_cites(tenant: Tenant, writing: list[Reply]) -> None:
+    await add(tenant, "backup.md", RESTORE)
+    question = "how do we restore the orders database?"
+    quoted = await ask(tenant, question)
+    assert quoted["engine"] == "passages"  # the model is broken
+    wrong = {"text": "Then bananas are peeled by the gardener.", "sources": [1]}
+    right = {"text": quoted["citations"][0]["quote"].split(".")[0][:200], "sources": [1]}
+    writing.append(Reply(calls=(("final_result", {"sentences": [right, wrong]}),)))
+    answer = await ask(tenant, question)
+    assert (answer["engine"], answer["known"]) == ("written", True)
+    assert answer["answer"].endswith("[1]")
+    assert "bananas" not in answer["answer"]
+    assert answer["citations"] == quoted["citations"]
+    assert tenant.count("crew_model_calls") == 2
+    writing.append(Reply(calls=(("final_result", {"sentences": [wrong]}),)))
+    assert (await ask(tenant, question))["answer"] == quoted["answer"]

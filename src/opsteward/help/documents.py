@@ -43,6 +43,11 @@ class Documents:
     def __init__(self, settings: HelpSettings) -> None:
         self._settings = settings
 
+    @property
+    def bytes_limit(self) -> int:
+        """The largest document, or archive of some."""
+        return self._settings.help_max_document_bytes
+
     async def add(
         self,
         db: Database,
@@ -63,9 +68,9 @@ class Documents:
         check_access(access)
         if url is not None:
             _check_url(url)
-        if len(data) > self._settings.help_max_document_bytes:
-            limit = self._settings.help_max_document_bytes
-            raise TooLarge(f"the document is larger than {limit} bytes", remedy="split it, or raise the setting")
+        if len(data) > self.bytes_limit:
+            larger = f"the document is larger than {self.bytes_limit} bytes"
+            raise TooLarge(larger, remedy="split it, or raise the setting")
         async with db.unit_of_work(by.tenant_id) as session:
             known = await _known(session, None if data.startswith(b"PK") else name)
             await storing.make_corpus(session)
@@ -100,7 +105,7 @@ class Documents:
     ) -> Added:
         """Read a public address and keep what is there. Raises Invalid, ConnectorError, as `add`."""
         _check_url(url)
-        client = HttpClient(NetworkPolicy(), timeout=_FETCH_SECONDS, max_bytes=self._settings.help_max_document_bytes)
+        client = HttpClient(NetworkPolicy(), timeout=_FETCH_SECONDS, max_bytes=self.bytes_limit)
         reply = await client.fetch(url, headers={"Accept": "text/html,text/markdown,application/pdf,*/*;q=0.5"})
         if reply.status != 200:
             raise BadReply(f"{reply.url} answered {reply.status}", remedy="give the address of a page that is there")
@@ -108,7 +113,7 @@ class Documents:
             raise TooLarge(f"{reply.url} is larger than a document may be, or broke off")
         path = unquote(urlsplit(url).path)
         title = f"{urlsplit(url).hostname or ''}{path}".rstrip("/")
-        limit = self._settings.help_max_document_bytes
+        limit = self.bytes_limit
         body = await in_thread(reply.plain_body, limit + 1)
         if body is None:
             raise BadReply(f"{reply.url} sent an encoding that can't be undone")

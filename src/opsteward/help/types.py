@@ -81,12 +81,12 @@ class Citation:
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """An answer with its sources. `known` is false where neither documents nor live state say anything; `engine`:
-    live (figures of this instance), passages (quoted from documents), or none."""
+    live (figures of this instance), passages (quoted from documents), written (by a model, of passages), or none."""
 
     id: UUID
     question: str
     answer: str
     known: bool
-    engine: Literal["live", "passages", "none"]
+    engine: Literal["live", "passages", "written", "none"]
     citations: list[Citation] = field(default_factory=list)
     asked_at: datetime

@@ -71,13 +71,15 @@ async def _file(request: Request, limit: int) -> bytes:
 @router.post("/ask")
 async def ask(
     body: QuestionIn,
+    request: Request,
     services: ServicesDep,
-    session: TenantSession,
     identity: Annotated[Identity, needs("help.read")],
 ) -> Answer:
     """Answer a question from live state, documents and the product's own pages, with what it rests on; `known` false
     where none of them say anything of it. Nothing is told that the asker may not read."""
-    return await services.help.ask(session, question=body.question, by=identity)
+    if services.help.asks_a_model:
+        give_up_turn(request)  # it waits for another's server
+    return await services.help.ask(services.db, question=body.question, by=identity)
 
 
 @router.get("/search")
@@ -118,7 +120,7 @@ async def add_document(
     return await services.help.documents.add(
         services.db,
         name=name,
-        data=await _file(request, services.settings.help.help_max_document_bytes),
+        data=await _file(request, services.help.documents.bytes_limit),
         by=identity,
         media_type=request.headers.get("content-type", ""),
         url=url,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from opsteward.help.words import plain_words, stem
+from opsteward.help.languages import stem
+from opsteward.help.words import plain_words
 
 _HOW_TO = re.compile(
     r"^\W*(?:please\s+)?(?:(?:can|could)\s+you\s+)?(?:(?:explain|tell me|show me)\s+)?"
@@ -54,6 +56,8 @@ _AGO = re.compile(
 _WORDS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "few": 3}
 _UNITS = {"minute": 60, "min": 60, "hour": 3600, "hr": 3600, "day": 86400, "week": 604800, "month": 2_592_000}
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_LETTERS = re.compile(r"[a-z]+", re.IGNORECASE)
+_SLIPS_LIMIT = 12  # words that are looked at for slips of the keys
 _DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 
 
@@ -77,27 +81,44 @@ class Question:
     text: str
     now: datetime
     words: tuple[str, ...] = field(default=())
+    #: The text without slips of the keys, as far as they were seen; names may have been taken for some.
+    meant: str = ""
 
     @classmethod
-    def of(cls, text: str, now: datetime) -> Question:
-        """`now` is the asker's, with a zone; days begin in it."""
-        return cls(text, now, tuple(plain_words(text)))
+    def of(cls, text: str, now: datetime, corrected: Callable[[str], str | None] = lambda _: None) -> Question:
+        """`now` is the asker's, with a zone; days begin in it. `corrected` gives the word that is meant by another."""
+        left = _SLIPS_LIMIT
+
+        def mend(found: re.Match[str]) -> str:
+            nonlocal left
+            better = corrected(found[0].lower()) if left > 0 else None
+            left -= better is not None
+            return better or found[0]
+
+        return cls(text, now, tuple(plain_words(text)), _LETTERS.sub(mend, text))
 
     @cached_property
     def stems(self) -> frozenset[str]:
-        """All words by their stems, stop words too; compounds whole and in parts."""
-        parts = [part for word in self.words for part in (word, *re.split(r"[_.:/'’-]", word)) if part]
-        return frozenset(stem(part) for part in parts)
+        """All words by their stems, stop words too; compounds whole and in parts; as they are and as they are meant."""
+        words = {*self.words, *plain_words(self.meant)}
+        return frozenset(stem(part) for word in words for part in (word, *re.split(r"[_.:/'’-]", word)) if part)
+
+    @cached_property
+    def _padded(self) -> tuple[str, str]:
+        return f" {' '.join(self.words)} ", f" {' '.join(plain_words(self.meant))} "
 
     def has(self, *words: str) -> bool:
         """Whether one of these words, in whatever form, is in it; a phrase must stand there as it is."""
-        padded = f" {' '.join(self.words)} "
-        return any(f" {word} " in padded if " " in word else stem(word) in self.stems for word in words)
+        return any(
+            any(f" {word} " in padded for padded in self._padded) if " " in word else stem(word) in self.stems
+            for word in words
+        )
 
     @cached_property
     def how_to(self) -> bool:
         """Whether it asks how something is done or what a word means: that is for documents."""
-        return bool(_HOW_TO.match(self.text) or _PAST.search(self.text)) or self.has(*_WRITTEN)
+        texts = (self.text, self.meant)
+        return any(_HOW_TO.match(text) or _PAST.search(text) for text in texts) or self.has(*_WRITTEN)
 
     @cached_property
     def number(self) -> int | None:
@@ -114,7 +135,7 @@ class Question:
     @cached_property
     def period(self) -> Period | None:
         """The stretch of time that it names."""
-        return period_of(self.text, self.now)
+        return period_of(self.text, self.now) or period_of(self.meant, self.now)
 
     @property
     def counts(self) -> bool:
