@@ -95,24 +95,33 @@ def _is_of_state(q: Question, named: Named) -> bool:
         return True
     words = plain_words(q.meant)
     fitting = names | _stems_of_state()
-    return len(words) <= _FRAGMENT_WORDS and all(
-        word.isdigit() or part in names or stem(part) in fitting
+    others = [
+        part
         for word in words
         for part in ((word,) if word in names else re.split(r"[_.:/'’-]", word))
-    )
+        if len(part) > 1 and not (part.isdigit() or part in names or stem(part) in fitting)
+    ]
+    return len(words) <= _FRAGMENT_WORDS and len(others) <= bool(names or q.number)
 
 
 _ENOUGH = 2.4
-_CHANGED = ("changed", "edited", "modified", "created", "removed", "deleted", "registered", "applied")
+_CHANGED = (
+    "changed", "edited", "modified", "created", "removed", "deleted", "registered", "applied", "added", "updated",
+    "introduced", "configured", "renamed", "enabled", "disabled",
+)  # fmt: skip
+_PERSONS = ("account", "user", "people", "person", "employee", "contractor", "colleague", "registration")
+_LET_IN = ("waiting", "waits", "await", "pending", "approval", "approve")
 
 
 async def answer(session: AsyncSession, *, question: str, by: Identity, sources: LiveSources) -> Found | None:
     """The answer from live state, or None where the question is for documents."""
     q = await in_thread(_read, question)
-    if q.how_to or not (q.has(*_STATE) or q.has(*_OF_THE_NAMED) or len(q.words) <= _FRAGMENT_WORDS):
+    if (q.how_to and not q.asks_where) or not (
+        q.has(*_STATE) or q.has(*_OF_THE_NAMED) or len(q.words) <= _FRAGMENT_WORDS
+    ):
         return None
     named = await find_named(session, q, sources, by)
-    if not _is_of_state(q, named):
+    if not _is_of_state(q, named) or (q.how_to and not named.words):
         return None
     ask = Asking(session=session, by=by, question=q, sources=sources, named=named)
     for score, subject in sorted(_scores(ask), key=lambda pair: -pair[0]):
@@ -146,11 +155,16 @@ def _score(ask: Asking, subject: _Subject) -> float:
         score += 3.2 if named.schedules else 0.0
     if subject.topic is people.answer:
         score += 2.4 if named.users else 0.0
+        score += 3.2 if named.systems and (q.who or named.users) and q.has(*people.REACHING) else 0.0
+    if subject.topic is people.enrollments:
+        score += 8.0 if q.who and q.says("been approved", "be approved", "is approved", "not approved") else 0.0
+        score += 8.0 if not q.who and q.has(*_PERSONS) and q.has(*_LET_IN) and not q.mine else 0.0
     if subject.topic is operations.changes:
         score += 0.8 if q.period is not None and held else 0.0
         score += 1.0 if named.operators else 0.0
-        score += 3.0 if q.who and q.has(*_CHANGED) else 0.0
+        score += 4.0 if q.who and q.has(*_CHANGED) else 0.0
     if subject.topic is people.operators:
+        score -= 2.0 if named.systems and not named.operators else 0.0
         score += 2.4 if named.operators and q.has("role", "roles", "rights", "operator") else 0.0
     return score
 

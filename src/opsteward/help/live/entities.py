@@ -34,6 +34,9 @@ _OF_QUESTIONS = """
     running schedule schedules see server service services severity silence silenced since standing start started
     state status still stopped suspended sync syncs system systems task tasks team there today tonight up user
     users wait waiting waits week who work working wrong yesterday
+    acknowledged address awaiting boss cancelled completed cron criticality degraded department duration email endpoint
+    expired flapping green healthy in-progress latency left link mine muted my owner pager red rota runbook score
+    security severe slow type types unacknowledged unassigned unhealthy unknown urgent validation waits without
 """
 COMMON_WORDS = frozenset(_OF_QUESTIONS.split())
 

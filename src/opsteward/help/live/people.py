@@ -13,6 +13,9 @@ from opsteward.directory.types import ALL_SYSTEMS, EnrollmentInfo, EnrollmentSta
 from opsteward.directory.users import queries as users
 from opsteward.help.live.asking import Asking, Found, at, cited, listed
 
+#: What people do with a system that they have.
+REACHING = ("access", "use", "reach", "allowed", "get into", "log in", "log into", "log on", "sign in", "sign into")
+_ROLES = ("contractor", "intern", "guest", "vendor", "partner")
 _READ_LIMIT = 500
 _COUNT_LIMIT = 10_000
 
@@ -22,9 +25,10 @@ async def answer(ask: Asking) -> Found | None:
     q = ask.question
     if ask.user is not None:
         return await _one(ask, ask.user)
-    if q.has("access", "use", "permission", "permissions", "reach", "allowed", "rights", "may use"):
+    if q.has("permission", "permissions", "rights", *REACHING):
         return await _holders(ask)
     if q.has(
+        *_ROLES,
         "new",
         "joined",
         "registered",
@@ -215,8 +219,8 @@ async def _several(ask: Asking) -> Found:
 async def enrollments(ask: Asking) -> Found | None:
     """Who waits to be let in, and who let somebody in."""
     q = ask.question
-    decided = q.has("approved", "rejected", "decided", "let in") and not q.has(
-        "waiting", "pending", "waits", "be approved"
+    decided = q.says("approved", "rejected", "decided", "let in") and not (
+        q.negated or q.has("waiting", "pending", "waits", "be approved")
     )
     status = EnrollmentStatus.REJECTED if q.has("rejected", "refused", "denied") else EnrollmentStatus.APPROVED
     if ask.user is not None:

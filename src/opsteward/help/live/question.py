@@ -19,7 +19,10 @@ _HOW_TO = re.compile(
     r"|which\s+(?:permission|role)s?\s+(?:do\s+i|is\s+needed|lets|can)"
     r"|why\s+(?:does|do|should)\s+(?:opsteward|one|i|you)\b"
     r"|what\s+are\s+(?:standing\s+orders|\w+)\W*$|.{0,80}\b(?:the|an?)\s+\w+\s+role\b"
-    r"|how\s+(?:is|are)\s+.{1,80}\s(?:protected|secured|calculated|computed|decided|counted|measured|sealed|made|found|stored|kept)\b"
+    r"|how\s+(?:is|are)\s+.{1,80}\s(?:\w+ed|made|found|kept|sent|built|set)\b"
+    r"|(?:add|allow|back\s+up|change|configure|connect|create|delete|disable|enable|export|forward|grant|import|install"
+    r"|integrate|invite|limit|migrate|move|notify|pause|register|remove|rename|replace|reset|restart|restore|revoke"
+    r"|rotate|run|send|set|start|stop|test|turn|uninstall|update|upgrade|use|verify|write)\s+(?!by\b)\w+"
     r"|what\s+happens\b|(?:what|which)\s+(?:kinds?|types?|sorts?|formats?)\s+of\b|does\s+opsteward\b"
     r"|what\s+(?:do|does)\s+.{1,80}\s(?:do|need|require|support|use|store|contain|accept|return|show|look)\b"
     r"|(?:when|how\s+often)\s+(?:are|is|do|does|will)\s+.{1,60}\s(?:retried|deleted|removed|sent|escalated|expired?|rotated)\b"
@@ -27,6 +30,8 @@ _HOW_TO = re.compile(
     r"|where\s+(?:is|are)\s+.{1,80}\s(?:stored|kept|configured|documented|set|defined|logged)\b)",
     re.IGNORECASE,
 )
+#: Where something of a thing is, as its runbook.
+_WHERE = re.compile(r"^\W*where\s+(?:can|do|could|should)\s+(?:i|we)\s+(?:find|see|get|read)\b", re.IGNORECASE)
 #: Questions for what was seen in the past.
 _PAST = re.compile(
     r"\b(?:seen|had|happen(?:ed)?|occurr?(?:ed)?|this|it)\b.*\bbefore\b|\bsimilar\s+(?:incident|problem|case|outage)"
@@ -87,7 +92,7 @@ class Question:
     @classmethod
     def of(cls, text: str, now: datetime, corrected: Callable[[str], str | None] = lambda _: None) -> Question:
         """`now` is the asker's, with a zone; days begin in it. `corrected` gives the word that is meant by another."""
-        left = _SLIPS_LIMIT
+        text, left = text.replace("’", "'"), _SLIPS_LIMIT
 
         def mend(found: re.Match[str]) -> str:
             nonlocal left
@@ -114,11 +119,30 @@ class Question:
             for word in words
         )
 
+    def says(self, *words: str) -> bool:
+        """Whether one of these words is in it in just this form."""
+        return any(f" {word} " in padded for word in words for padded in self._padded)
+
+    @property
+    def mine(self) -> bool:
+        """Whether it is about who asks."""
+        return self.says("my", "mine", "to me", "for me", "by me", "with me", "on me", "i", "am i")
+
+    @property
+    def negated(self) -> bool:
+        """Whether what it asks for has not happened."""
+        return self.says("not", "yet", "never", "without") or any(word.endswith("n't") for word in self.words)
+
     @cached_property
     def how_to(self) -> bool:
         """Whether it asks how something is done or what a word means: that is for documents."""
         texts = (self.text, self.meant)
         return any(_HOW_TO.match(text) or _PAST.search(text) for text in texts) or self.has(*_WRITTEN)
+
+    @property
+    def asks_where(self) -> bool:
+        """Whether it asks where something is found: that is for documents unless it is of a thing of this instance."""
+        return bool(_WHERE.match(self.meant))
 
     @cached_property
     def number(self) -> int | None:

@@ -15,7 +15,11 @@ _FAILED = ("failed", "dead_letter")
 _READ_LIMIT = 500
 _PAGES_LIMIT = 20  # of tasks among which those of a period are looked for
 _STATUSES = (
-    (("dead letter", "dead letters", "dead-letter", "used up"), ("dead_letter",), "in the dead letter queue"),
+    (
+        ("dead letter", "dead letters", "dead-letter", "dead lettered", "dead-lettered", "used up"),
+        ("dead_letter",),
+        "in the dead letter queue",
+    ),
     (("failed", "fail", "failing", "failure", "broke", "went wrong", "error"), _FAILED, "that failed"),
     (("running", "run now", "in progress", "working on", "being done"), ("in_progress",), "running"),
     (("pending", "waiting", "queue", "queued", "backlog"), ("pending",), "waiting"),
