@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from opsteward.core.http_client import refuse_networks
+from opsteward.crew.language_models.building import Reasoners
+from opsteward.crew.settings import ModelSettings, Price
+from opsteward.help import service, storing
+from opsteward.help.documents import Documents
+from opsteward.help.search import Findings
+from opsteward.help.types import Added
 from support.documents import archive
 from support.instance import Operator, Tenant
 from support.problems import problem_of
+from support.scripted_model import Reply, scripted_model
 
+PRICES = {"compatible:scripted": Price(input=0, output=0)}
 RESTORE = b"# Backups\n\n## Restore\n\nRun pg_restore on the standby, then call the quay warden.\n"
 
 
@@ -116,6 +126,8 @@ async def test_many_small_additions_are_merged_and_all_found(tenant: Tenant) -> 
         ({"name": "case:1"}, b"x", "name"),
         ({"name": "a.md", "access": ["nobody"]}, b"x", "access"),
         ({"name": "a.md"}, b"", "body"),
+        ({"name": "a.md", "url": "javascript:alert(1)"}, b"x", "url"),
+        ({"name": "a.md", "url": "//elsewhere.example/"}, b"x", "url"),
     ],
 )
 async def test_what_is_wrong_is_named(tenant: Tenant, params: dict[str, Any], data: bytes, field: str) -> None:
@@ -164,3 +176,106 @@ async def test_a_resolved_incident_is_found_as_a_case_until_it_goes_on(tenant: T
     await tenant.http.post(f"{incident}/reopen", json={"reason": "again"})
     await services.timers.fire_due(services.app)
     assert "sieve" not in (await ask(tenant, question))["answer"]
+
+
+async def test_no_timer_waits_for_documents_that_are_being_stored(tenant: Tenant) -> None:
+    event = {"message": "The loom is tangled by yarn", "source": "mill", "severity": "high", "error_type": "JamError"}
+    taken = (await tenant.http.post("/api/v1/events", json=event)).json()["events"][0]
+    await tenant.http.post(f"/api/v1/incidents/{taken['incident_id']}/resolve", json={"reason": "the yarn was cut"})
+    await add(tenant, "backup.md", RESTORE)
+    services = tenant.instance.services
+    async with services.app.unit_of_work(tenant.id) as session:
+        (await storing.locked_corpus(session)).version += 1
+        await session.flush()
+        async with asyncio.timeout(10):
+            await services.timers.fire_due(services.app)
+    question = "have we seen a loom tangled by yarn before?"
+    assert "yarn was cut" not in (await ask(tenant, question))["answer"]
+    tenant.instance.sql("update opsteward.timers set due_at = now() where tenant_id = %s", tenant.id)
+    await services.timers.fire_due(services.app)
+    assert "yarn was cut" in (await ask(tenant, question))["answer"]
+
+
+async def test_one_tenants_questions_are_searched_one_after_the_other(
+    tenant: Tenant, other_tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searching, peak, other_has_its_answer = 0, 0, asyncio.Event()
+
+    async def search(*_: object, **__: object) -> Findings:
+        nonlocal searching, peak
+        searching += 1
+        peak = max(peak, searching)
+        await other_has_its_answer.wait()
+        searching -= 1
+        return Findings([])
+
+    async def at_once(*_: object, **__: object) -> Findings:
+        return Findings([])
+
+    monkeypatch.setattr(service, "search", search)  # a search lasts as long as the test wants
+    asked = [asyncio.ensure_future(ask(tenant, "how do I create an API token?")) for _ in range(6)]
+    while not searching:
+        await asyncio.sleep(0.01)
+    monkeypatch.setattr(service, "search", at_once)
+    async with asyncio.timeout(10):
+        await ask(other_tenant, "how do I create an API token?")
+    other_has_its_answer.set()
+    await asyncio.gather(*asked)
+    assert peak == 1
+
+
+async def test_pages_that_come_slowly_keep_nobody_from_their_turn(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came = asyncio.Event()
+
+    async def fetch(*_: object, **__: object) -> Added:
+        await came.wait()
+        return Added(documents=[], unchanged=0)
+
+    monkeypatch.setattr(Documents, "fetch", fetch)  # a page comes as slowly as the test wants
+    address = "/api/v1/help/documents/fetch"
+    page, uploads = {"url": "https://example.com/"}, tenant.instance.app.state.capacity.uploads
+    fetching = [asyncio.ensure_future(tenant.http.post(address, json=page)) for _ in range(20)]
+    async with asyncio.timeout(10):
+        while uploads.waiting < 18:  # of an operator's, two are read at once
+            await asyncio.sleep(0.01)
+        assert (await tenant.http.get("/api/v1/help/documents")).status_code == 200
+    came.set()
+    assert {answer.status_code for answer in await asyncio.gather(*fetching)} == {201}
+
+
+@pytest.fixture
+async def writing(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Reply]]:
+    """Answers are written by a model that gives the replies in this list; without any it is broken."""
+    replies: list[Reply] = []
+    services = tenant.instance.services
+    async with scripted_model(lambda request, count: replies[-1] if replies else Reply(status=500)) as server:
+        models = ModelSettings(model="compatible:scripted", model_url=server.url, model_prices=PRICES, model_retries=0)
+        made = Reasoners(
+            services.app,
+            settings=services.settings.crew,
+            models=models,
+            inventory=services.inventory,
+            action_service=services.action_service,
+        )
+        monkeypatch.setattr(services.help, "_writer", made.write_answer)
+        yield replies
+
+
+async def test_with_a_model_answers_are_written_and_each_sentence_cites(tenant: Tenant, writing: list[Reply]) -> None:
+    await add(tenant, "backup.md", RESTORE)
+    question = "how do we restore the orders database?"
+    quoted = await ask(tenant, question)
+    assert quoted["engine"] == "passages"  # the model is broken
+    wrong = {"text": "Then bananas are peeled by the gardener.", "sources": [1]}
+    right = {"text": quoted["citations"][0]["quote"].split(".")[0][:200], "sources": [1]}
+    writing.append(Reply(calls=(("final_result", {"sentences": [right, wrong]}),)))
+    answer = await ask(tenant, question)
+    assert (answer["engine"], answer["known"]) == ("written", True)
+    assert answer["answer"].endswith("[1]")
+    assert "bananas" not in answer["answer"]
+    assert answer["citations"] == quoted["citations"]
+    assert tenant.count("crew_model_calls") == 2
+    writing.append(Reply(calls=(("final_result", {"sentences": [wrong]}),)))
+    assert (await ask(tenant, question))["answer"] == quoted["answer"]

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from opsteward.core.clock import now
+from opsteward.directory.users import queries as users
 from support.instance import Instance, Tenant
 
 #: A question, what its answer holds, and what it must not hold.
@@ -144,3 +145,19 @@ async def test_nothing_is_told_beyond_the_askers_rights(mill: Tenant) -> None:
         told = f"{answer['answer']} {answer['citations']}"
         assert not [secret for secret in secrets if secret in told], (question, told)
         assert answer["engine"] != "live" or "permission" in answer["answer"] or "You are" in answer["answer"]
+
+
+async def test_who_has_something_is_not_looked_for_among_all_users(
+    mill: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, page = [], users.page
+
+    async def counted(session: Any, **wanted: Any) -> Any:
+        if wanted.get("search") is None:
+            read.append(wanted)
+        return await page(session, **wanted)
+
+    monkeypatch.setattr(users, "page", counted)  # as it is, and noted
+    assert "Hedy Lamarr" in (await ask(mill.http, "who has access to BILLING?"))["answer"]
+    assert "No active user" in (await ask(mill.http, "who has access to nothing-there?"))["answer"]
+    assert read == []

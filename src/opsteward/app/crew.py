@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
 from importlib import import_module
@@ -27,6 +28,7 @@ from opsteward.crew.execution.work_task import WorkTask
 from opsteward.crew.execution.work_types import WorkTypes
 from opsteward.crew.service import Crew
 from opsteward.crew.settings import CrewSettings
+from opsteward.help.writing import Written
 from opsteward.integrations.crew.gateway import Gateway
 from opsteward.systems.service import Inventory
 from opsteward.tasks.submission import Submission
@@ -91,6 +93,11 @@ class CrewParts:
 
     async def _try_models(self, tenant_id: UUID) -> list[TriedModel]:
         return await (await self._made_reasoners()).try_models(tenant_id)
+
+    async def write_answer(self, tenant_id: UUID, *, question: str, passages: Sequence[str]) -> Written:
+        """An answer to a question from passages alone. Raises StepFailed."""
+        reasoners = await self._made_reasoners()
+        return await reasoners.write_answer(tenant_id, question=question, passages=passages)
 
     async def _made_reasoners(self) -> Reasoners:
         """The library is imported when a model is first needed: it takes seconds, and tens of megabytes."""

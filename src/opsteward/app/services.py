@@ -204,13 +204,16 @@ def _wire(
     sessions = Sessions(inventory)
     _subscribe(bus, intake, incidents, muting, oncall, action_service, sessions)
     imports = Imports(bus, settings.imports)
-    task_types, submission, crew = _submission(settings, app, bus, registry, inventory, action_service, imports)
+    crew_parts = CrewParts(settings, app, inventory=inventory, action_service=action_service)
+    task_types, submission, crew = _submission(
+        settings, app, bus, registry, inventory, action_service, imports, crew_parts
+    )
     agent_types = AgentRegistry(registry.agents)
     add_shipped(agent_types, db=app, bus=bus, settings=settings.agents, task_figures=partial(task_figures, app))
     approvals = Approvals(action_service, registry, inventory, incidents.refs, second_person)
     agents, schedules = AgentService(agent_types, bus), Schedules(submission)
     live = LiveSources(inventory, incidents, action_service, approvals, muting, agents, orders, schedules, sessions)
-    help_agent = _help(settings, bus, live)
+    help_agent = _help(settings, bus, live, crew_parts)
     own_sources, tallies, queue = OwnSources(box), SourceTallies(web), IntakeQueue(web, intake)
     return Services(
         settings=settings,
@@ -285,8 +288,9 @@ def _subscribe(
     subscriptions.connect(bus)
 
 
-def _help(settings: Settings, bus: Bus, sources: LiveSources) -> Help:
-    help_agent = Help(settings.help, sources)
+def _help(settings: Settings, bus: Bus, sources: LiveSources, crew: CrewParts) -> Help:
+    writes = settings.models.model is not None and settings.help.help_written
+    help_agent = Help(settings.help, sources, writer=crew.write_answer if writes else None)
     help_agent.cases.connect(bus)
     return help_agent
 
@@ -307,9 +311,9 @@ def _submission(
     inventory: Inventory,
     action_service: ActionService,
     imports: Imports,
+    crew: CrewParts,
 ) -> tuple[TaskRegistry, Submission, Crew]:
     """All types of tasks, shipped and of plug-ins, and what takes them; what other rooms tell submits some of them."""
-    crew = CrewParts(settings, app, inventory=inventory, action_service=action_service)
     shipped = shipped_task_types(ChecksOnDemand(app, inventory, registry, bus, settings.systems))
     shipped.append(welcome_task_type(app, action_service, configured=bool(settings.notify.users)))
     shipped.append(import_task_type(app, imports))

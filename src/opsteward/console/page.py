@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +20,9 @@ from opsteward.accounts import sessions as browser_sessions
 from opsteward.accounts.types import Identity
 from opsteward.console.addresses import cursor_of, id_of, storable_words
 from opsteward.console.services import ConsoleServices
+from opsteward.console.uploads import UploadedFile
 from opsteward.core.errors import Denied, Invalid
+from opsteward.core.plain_json import NotPlain, parse_plain
 
 CSRF_FIELD = "csrf"
 REASON_LIMIT = 2000  # characters
@@ -39,6 +40,7 @@ class Visit:
     request: Request
     arguments: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict)
+    files: Sequence[UploadedFile] = ()
 
     def id(self, name: str, what: str) -> UUID:
         """The id in the address. Raises NotFound for what is none."""
@@ -78,13 +80,13 @@ class Visit:
         return value
 
     def json_object(self, name: str, *, limit: int = 100_000) -> dict[str, Any]:
-        """A field that holds a JSON object, empty for none. Raises Invalid."""
+        """A field that holds a JSON object as the database can keep it, empty for none. Raises Invalid."""
         try:
-            value = json.loads(self.text(name, limit=limit) or "{}")
-        except (ValueError, RecursionError):
+            value = parse_plain(self.text(name, limit=limit).encode() or b"{}")
+        except NotPlain:
             value = None
         if not isinstance(value, dict):
-            raise Invalid.field(name, "is no JSON object", 'write an object, as {"key": "value"}')
+            raise Invalid.field(name, "is no JSON object that can be kept", 'write an object, as {"key": "value"}')
         return value
 
     @property
@@ -142,7 +144,7 @@ ComputeForm = Callable[[Visit], Awaitable[Done | Page]]
 @dataclass(frozen=True, kw_only=True)
 class Route:
     """An address with what it demands. Of a page all permissions of `needs` are demanded. What `computes` opens its
-    units of work itself, so that none is held while it does."""
+    units of work itself, so that none is held while it does. `takes_bytes`: of files that come with the form."""
 
     path: str
     method: str
@@ -150,6 +152,7 @@ class Route:
     run: Callable[..., Awaitable[Done | Page]]
     pattern: re.Pattern[str]
     computes: bool = False
+    takes_bytes: Callable[[ConsoleServices], int] | None = None
 
 
 def shows(path: str, run: ShowPage, *needs: str) -> Route:
@@ -165,6 +168,13 @@ def does(path: str, run: DoForm, *needs: str) -> Route:
 def computes(path: str, run: ComputeForm, *needs: str) -> Route:
     """A form whose answer takes the machine a while."""
     return Route(path=path, method="POST", needs=needs, run=run, pattern=_pattern(path), computes=True)
+
+
+def takes_files(path: str, run: ComputeForm, *needs: str, limit: Callable[[ConsoleServices], int]) -> Route:
+    """A form with files, of so many bytes in all. The guard of requests must know the path: see `STREAMED` there."""
+    return Route(
+        path=path, method="POST", needs=needs, run=run, pattern=_pattern(path), computes=True, takes_bytes=limit
+    )
 
 
 def _pattern(path: str) -> re.Pattern[str]:

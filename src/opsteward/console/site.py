@@ -24,6 +24,7 @@ from opsteward.console.pauses import read_pauses
 from opsteward.console.rendering import render
 from opsteward.console.services import ConsoleServices
 from opsteward.console.stream import Streams, about_of
+from opsteward.console.uploads import read_upload
 from opsteward.core.errors import Conflict, Denied, NotFound, OpsError, Unauthenticated, Unavailable
 from opsteward.core.fair_share import Busy, FairShare, Party, current_party
 from opsteward.core.ids import uuid7
@@ -116,6 +117,8 @@ class Site:
         try:
             party = Party(str(identity.tenant_id), str(identity.operator_id))
             current_party.set(party)
+            if route.takes_bytes is not None:
+                return await self._take_files(route, party, identity, request, arguments)
             turns = self._computing if route.computes else self._turns
             async with turns.of(party, patience=_PATIENCE):
                 if route.method == "GET":
@@ -130,6 +133,20 @@ class Site:
                 )
         except Busy as busy:
             raise Unavailable("Many pages are asked for at once", remedy="try again in a moment") from busy
+
+    async def _take_files(
+        self, route: Route, party: Party, identity: Identity, request: Request, arguments: dict[str, str]
+    ) -> Response:
+        """A form with files: they come as slowly as they are sent, and keep nobody from a turn while they do."""
+        assert route.takes_bytes is not None
+        await self._require(route, identity)
+        form, files = await read_upload(request, route.takes_bytes(self._services))
+        check_csrf(request, form.get(CSRF_FIELD, ""))
+        visit = Visit(
+            services=self._services, identity=identity, request=request, arguments=arguments, form=form, files=files
+        )
+        async with self._computing.of(party, patience=_PATIENCE):
+            return await self._do(route, visit)
 
     def _route_of(self, request: Request) -> tuple[Route, dict[str, str]]:
         path, method = request.scope["path"], "GET" if request.method in _SAFE else request.method

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from datetime import datetime
 
 
 def uuid7() -> uuid.UUID:
@@ -14,6 +15,12 @@ def uuid7() -> uuid.UUID:
     value = value & ~(0xF << 76) | (0x7 << 76)
     value = value & ~(0x3 << 62) | (0x2 << 62)
     return uuid.UUID(int=value)
+
+
+def first_id_at(instant: datetime) -> uuid.UUID:
+    """What no time-ordered id from this instant on is below."""
+    millis = max(0, int(instant.timestamp() * 1000))
+    return uuid.UUID(int=(millis << 80) | (0x7 << 76) | (0x2 << 62))
 
 
 def derived_id(parent: uuid.UUID, name: str) -> uuid.UUID:

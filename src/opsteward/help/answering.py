@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from opsteward.help.quoting import quote_of
 from opsteward.help.search import Findings, Hit
 from opsteward.help.types import Citation
-from opsteward.help.words import terms
 
 CITATION_LIMIT = 3
 _NEAR = 0.75  # of the best hit's score, below which another is not quoted beside it
@@ -26,19 +26,24 @@ def confidence(found: Findings) -> float:
     return 1 / (1 + math.exp(-sure))
 
 
-def citations_of(question: str, hits: Sequence[Hit]) -> list[Citation]:
+@dataclass(frozen=True)
+class Quoted:
+    """What is quoted, and the whole of each passage."""
+
+    citations: list[Citation]
+    passages: list[str]
+
+
+def quoted_of(question: str, found: Findings) -> Quoted:
     """The first hit and those that are nearly as good, each with what of it is quoted."""
-    wanted = terms(question)
-    return [
+    hits = [hit for hit in found.hits[:CITATION_LIMIT] if hit.score >= _NEAR * found.hits[0].score]
+    citations = [
         Citation(
-            title=_title(hit),
-            url=_url(hit),
-            quote=quote_of(hit.chunk.text, wanted),
-            kind=hit.chunk.kind,  # type: ignore[arg-type]  # one of its words by construction
+            title=_title(hit), url=_url(hit), quote=quote_of(question, hit.chunk.text, found.idf), kind=hit.chunk.kind
         )
-        for hit in hits[:CITATION_LIMIT]
-        if hit.score >= _NEAR * hits[0].score
+        for hit in hits
     ]
+    return Quoted(citations, [f"{_title(hit)}\n{hit.chunk.text}" for hit in hits])
 
 
 def in_words(citations: Sequence[Citation]) -> str:

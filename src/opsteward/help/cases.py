@@ -24,9 +24,8 @@ from opsteward.events.incidents import Incidents
 from opsteward.events.types import IncidentChanged, IncidentReopened, IncidentView
 from opsteward.help import storing
 from opsteward.help.chunking import Section
-from opsteward.help.indexing import index_texts
+from opsteward.help.indexing import CASE_PREFIX, index_texts
 from opsteward.help.models import HelpDocument
-from opsteward.help.tenant_corpus import CASE_PREFIX
 from opsteward.systems.service import Inventory
 
 CASE = "help_case"
@@ -63,7 +62,7 @@ class Cases:
         return {CASE: self.case_is_due}
 
     async def case_is_due(self, session: AsyncSession, key: str) -> None:
-        """Keep the incident as a document, or take it back."""
+        """Keep the incident as a document, or take it back. Raises Conflict while documents are being added."""
         incident_id = UUID(key)
         try:
             incident = await self._incidents.get(session, incident_id=incident_id)
@@ -71,9 +70,12 @@ class Cases:
             return
         row = await self._row(session, incident_id)
         sections = await self._sections(session, incident) if incident.status == "resolved" else []
-        if not sections:
-            if row is not None:
-                await storing.remove(session, row)
+        if row is None and not sections:
+            return
+        # Timers of all tenants go off one after the other: none waits until a large upload is stored.
+        await storing.locked_corpus(session, wait=False)
+        if row is not None and not sections:
+            await storing.remove(session, row)
             return
         name, title = f"{CASE_PREFIX}{incident_id}", f"Incident {incident.number}: {incident.title}"
         indexed = await in_thread(index_texts, [(name, title, sections)])

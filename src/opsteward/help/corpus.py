@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from opsteward.help.indexing import Indexed, IndexedChunk, IndexedDocument
 from opsteward.help.postings import PLACE_BITS, read_postings
+from opsteward.help.types import PassageKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +24,7 @@ class FoundChunk:
     title: str
     name: str
     url: str
-    kind: str
+    kind: PassageKind
     heading: str
     anchor: str
     text: str
@@ -49,7 +50,7 @@ class Corpus(Protocol):
 class MemoryCorpus:
     """What was indexed, kept as it is: the product's own pages, or a corpus that is measured."""
 
-    def __init__(self, indexed: Indexed, *, kind: str = "product", urls: Mapping[str, str] | None = None) -> None:
+    def __init__(self, indexed: Indexed, *, urls: Mapping[str, str] | None = None) -> None:
         """`urls`: the addresses of documents by name."""
         import numpy as np
 
@@ -57,7 +58,6 @@ class MemoryCorpus:
         self.tokens = np.array([size.tokens for size in sizes], dtype=np.float32)
         self.chunks = np.array([size.chunks for size in sizes], dtype=np.int64)
         self._postings = indexed.postings
-        self._kind = kind
         self._urls = urls or {}
         self._chunks: dict[int, tuple[IndexedDocument, IndexedChunk]] = {
             chunk.number: (document, chunk) for document in indexed.documents for chunk in document.chunks
@@ -77,7 +77,7 @@ class MemoryCorpus:
             document.title,
             document.name,
             self._urls.get(document.name, ""),
-            self._kind,
+            "product",
             chunk.heading,
             chunk.anchor,
             chunk.text,

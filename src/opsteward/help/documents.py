@@ -15,21 +15,23 @@ from opsteward.accounts.actors import actors_of
 from opsteward.accounts.permissions import ALL as PERMISSIONS
 from opsteward.accounts.permissions import ROLES
 from opsteward.accounts.types import Identity
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.computing import TooExpensive, compute
 from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import BadReply, Invalid, NotFound, TooLarge
 from opsteward.core.http_client import HttpClient, NetworkPolicy
 from opsteward.help import storing
-from opsteward.help.indexing import Indexed, IndexedDocument, index_upload
+from opsteward.help.indexing import CASE_PREFIX, Indexed, IndexedDocument, index_upload
 from opsteward.help.models import HelpChunk, HelpCorpus, HelpDocument, HelpDocumentVersion
 from opsteward.help.postings import PLACE_BITS
 from opsteward.help.settings import HelpSettings
-from opsteward.help.tenant_corpus import CASE_PREFIX, OWNER, may_read
+from opsteward.help.tenant_corpus import OWNER, may_read
 from opsteward.help.types import Added, DocumentVersion, DocumentView
 from opsteward.telemetry import audit
 
 NAME_LIMIT = 500  # characters
 ACCESS_LIMIT = 20
+_URL_LIMIT = 2_000  # characters
 _PARSE_SECONDS = 60.0  # of processor time
 _FETCH_SECONDS = 30.0
 _WEB = re.compile(r"https?://", re.IGNORECASE)
@@ -40,6 +42,11 @@ class Documents:
 
     def __init__(self, settings: HelpSettings) -> None:
         self._settings = settings
+
+    @property
+    def bytes_limit(self) -> int:
+        """The largest document, or archive of some."""
+        return self._settings.help_max_document_bytes
 
     async def add(
         self,
@@ -59,11 +66,14 @@ class Documents:
         """
         name = _checked_name(name)
         check_access(access)
-        if len(data) > self._settings.help_max_document_bytes:
-            limit = self._settings.help_max_document_bytes
-            raise TooLarge(f"the document is larger than {limit} bytes", remedy="split it, or raise the setting")
+        if url is not None:
+            _check_url(url)
+        if len(data) > self.bytes_limit:
+            larger = f"the document is larger than {self.bytes_limit} bytes"
+            raise TooLarge(larger, remedy="split it, or raise the setting")
         async with db.unit_of_work(by.tenant_id) as session:
             known = await _known(session, None if data.startswith(b"PK") else name)
+            await storing.make_corpus(session)
         indexed = await _indexed(name, data, media_type, known)
         async with db.unit_of_work(by.tenant_id) as session:
             same = [one for one in indexed.documents if one.digest and known.get(one.name) == one.digest]
@@ -94,9 +104,8 @@ class Documents:
         self, db: Database, *, url: str, by: Identity, access: Sequence[str] | None = None, name: str | None = None
     ) -> Added:
         """Read a public address and keep what is there. Raises Invalid, ConnectorError, as `add`."""
-        if not _WEB.match(url) or len(url) > 2_000:
-            raise Invalid.field("url", "is no web address", "give one that begins with https:// or http://")
-        client = HttpClient(NetworkPolicy(), timeout=_FETCH_SECONDS, max_bytes=self._settings.help_max_document_bytes)
+        _check_url(url)
+        client = HttpClient(NetworkPolicy(), timeout=_FETCH_SECONDS, max_bytes=self.bytes_limit)
         reply = await client.fetch(url, headers={"Accept": "text/html,text/markdown,application/pdf,*/*;q=0.5"})
         if reply.status != 200:
             raise BadReply(f"{reply.url} answered {reply.status}", remedy="give the address of a page that is there")
@@ -104,9 +113,14 @@ class Documents:
             raise TooLarge(f"{reply.url} is larger than a document may be, or broke off")
         path = unquote(urlsplit(url).path)
         title = f"{urlsplit(url).hostname or ''}{path}".rstrip("/")
-        body = reply.plain_body(self._settings.help_max_document_bytes)
+        limit = self.bytes_limit
+        body = await in_thread(reply.plain_body, limit + 1)
         if body is None:
             raise BadReply(f"{reply.url} sent an encoding that can't be undone")
+        if len(body) > limit:
+            raise TooLarge(
+                f"{reply.url} unpacks to more than {limit} bytes", remedy="give the address of a smaller page"
+            )
         kind = reply.headers.get("content-type", "")
         if PurePosixPath(path).suffix == "" and not kind:
             kind = "text/html"
@@ -120,10 +134,8 @@ class Documents:
             HelpDocument.tenant_id == tenant_of(session), ~HelpDocument.name.startswith(CASE_PREFIX)
         )
         if search:
-            pattern = (
-                f"%{search.replace(chr(92), chr(92) * 2).replace('%', chr(92) + '%').replace('_', chr(92) + '_')}%"
-            )
-            own = own.where(sa.or_(HelpDocument.name.ilike(pattern), HelpDocument.title.ilike(pattern)))
+            called = [column.icontains(search, autoescape=True) for column in (HelpDocument.name, HelpDocument.title)]
+            own = own.where(sa.or_(*called))
         if after is not None:
             own = own.where(HelpDocument.id > after)
         if OWNER not in by.roles:
@@ -220,9 +232,15 @@ def check_access(access: Sequence[str] | None) -> None:
         raise Invalid.field("access", "names too many", f"name up to {ACCESS_LIMIT}")
 
 
+def _check_url(url: str) -> None:
+    """Readers of an answer are led there."""
+    if not _WEB.match(url) or len(url) > _URL_LIMIT or not url.isprintable():
+        raise Invalid.field("url", "is no web address", "give one that begins with https:// or http://")
+
+
 def _checked_name(name: str) -> str:
     name = name.strip()
-    if not name or len(name) > NAME_LIMIT or not all(char.isprintable() for char in name):
+    if not name or len(name) > NAME_LIMIT or not name.isprintable():
         raise Invalid.field("name", "is empty, too long or no printable text", f"use up to {NAME_LIMIT} characters")
     if name.startswith(CASE_PREFIX):
         raise Invalid.field("name", f"begins with {CASE_PREFIX}, which is for past incidents", "choose another one")

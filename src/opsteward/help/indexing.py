@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from opsteward.help.chunking import Chunk, Section, chunks_of
+from opsteward.help.languages import language_of
 from opsteward.help.parsing.parsed import Unreadable
 from opsteward.help.parsing.reading import ZIP, media_type_of, read_document
 from opsteward.help.postings import CHUNKS_PER_PAGE, PLACE_BITS, PageSize, PostingsWriter
@@ -21,6 +22,8 @@ _ARCHIVE_BYTES_LIMIT = 256 * 1024 * 1024  # of all its files, unpacked
 _FILE_BYTES_LIMIT = 32 * 1024 * 1024
 _CHUNK_LIMIT = 60_000  # of one document
 _NAME_LIMIT = 500  # characters
+_CHUNKS_OF_SAMPLE = 5  # that tell a document's language
+CASE_PREFIX = "case:"  # of the names of past incidents
 _SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn", "__pycache__", "node_modules", "__MACOSX"})
 
 
@@ -81,10 +84,11 @@ class Indexer:
                 break
             chunks.append(chunk)
         document.first_page = len(self._writer.pages)
+        language = language_of(" ".join(chunk.text for chunk in chunks[:_CHUNKS_OF_SAMPLE]))
         for begin in range(0, len(chunks), CHUNKS_PER_PAGE):
             own = chunks[begin : begin + CHUNKS_PER_PAGE]
             page = len(self._writer.pages)
-            document.pages.append(self._writer.add_page(document.title, own))
+            document.pages.append(self._writer.add_page(document.title, own, language))
             for place, chunk in enumerate(own):
                 text = f"{document.title}. {chunk.heading}. {chunk.text}"
                 vector = self._vectors.packed(text) if self._vectors else b""
@@ -187,8 +191,9 @@ def _members(data: bytes, indexer: Indexer) -> Iterator[tuple[str, bytes]]:
 
 
 def _safe_name(name: str) -> str:
-    """A relative path without steps upwards; empty for what is no document of its own."""
+    """A relative path without steps upwards; empty for what is no document of its own, or is named like a case."""
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
     if any(part in _SKIPPED_FOLDERS or part.startswith(".") for part in parts):
         return ""
-    return "".join(char for char in "/".join(parts) if char.isprintable())[:_NAME_LIMIT]
+    name = "".join(char for char in "/".join(parts) if char.isprintable())[:_NAME_LIMIT]
+    return "" if name.startswith(CASE_PREFIX) else name

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from opsteward.help.chunking import Chunk
+from opsteward.help.languages import ENGLISH
 from opsteward.help.words import terms
 
 if TYPE_CHECKING:
@@ -50,16 +51,16 @@ class PostingsWriter:
         self.pages: list[PageSize] = []
         self._chunks: defaultdict[str, list[int]] = defaultdict(list)
 
-    def add_page(self, title: str, chunks: Sequence[Chunk]) -> PageSize:
-        """A page of up to CHUNKS_PER_PAGE chunks."""
+    def add_page(self, title: str, chunks: Sequence[Chunk], language: str = ENGLISH) -> PageSize:
+        """A page of up to CHUNKS_PER_PAGE chunks in this language."""
         page = len(self.pages) << PLACE_BITS
         total = 0
         for place, chunk in enumerate(chunks):
-            found = terms(chunk.heading)
-            found += terms(chunk.text)
+            found = terms(chunk.heading, language)
+            found += terms(chunk.text, language)
             total += len(found)
             self._note(page + place, Counter(found), len(found))
-        named = terms(" ".join((title, *dict.fromkeys(chunk.heading for chunk in chunks))))
+        named = terms(" ".join((title, *dict.fromkeys(chunk.heading for chunk in chunks))), language)
         self._note(page, Counter(TITLE + term for term in named), len(named))
         size = PageSize(len(chunks), max(1, total))
         self.pages.append(size)

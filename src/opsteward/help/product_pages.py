@@ -57,5 +57,5 @@ def _indexed() -> MemoryCorpus:
                     key = f"{folder}/{name}"
                     texts.append((key, title or name, sections))
                     urls[key] = f"/help/product/{folder}/{name}"
-            _kept.append(MemoryCorpus(index_texts(texts), kind="product", urls=urls))
+            _kept.append(MemoryCorpus(index_texts(texts), urls=urls))
     return _kept[0]

@@ -17,3 +17,7 @@ class HelpSettings(SettingsGroup):
     help_answers_retention: float = Field(
         default=90 * 86_400.0, gt=0, description="Questions and answers are kept for this long."
     )
+    help_written: bool = Field(
+        default=True,
+        description="With OPSTEWARD_MODEL, answers from documents are written by it: it is sent question and passages.",
+    )

@@ -38,15 +38,28 @@ _MERGE = sa.text(
 )
 
 
-async def locked_corpus(session: AsyncSession) -> HelpCorpus:
-    """The tenant's corpus, kept from others until the transaction ends; made if there is none."""
-    tenant = tenant_of(session)
+async def make_corpus(session: AsyncSession) -> None:
+    """So that the tenant has one."""
     await session.execute(
         insert(HelpCorpus)
-        .values(tenant_id=tenant, version=0, next_page=0, next_segment=0, segments=[])
+        .values(tenant_id=tenant_of(session), version=0, next_page=0, next_segment=0, segments=[])
         .on_conflict_do_nothing()
     )
-    found = await session.scalar(sa.select(HelpCorpus).where(HelpCorpus.tenant_id == tenant).with_for_update())
+
+
+async def locked_corpus(session: AsyncSession, *, wait: bool = True) -> HelpCorpus:
+    """The tenant's corpus, kept from others until the transaction ends; made if there is none.
+
+    Raises Conflict where another transaction has it and nobody is to `wait`.
+    """
+    own = HelpCorpus.tenant_id == tenant_of(session)
+    wanted = sa.select(HelpCorpus).where(own)
+    found = await session.scalar(wanted.with_for_update(skip_locked=not wait))
+    if found is None:
+        if not wait and await session.scalar(sa.select(HelpCorpus.version).where(own)) is not None:
+            raise Conflict("documents are being added at this moment", remedy="try again in a moment")
+        await make_corpus(session)
+        found = await session.scalar(wanted.with_for_update())
     assert found is not None
     return found
 
@@ -71,7 +84,7 @@ async def store(
     if (count or 0) + len(set(names) - before.keys()) > document_limit:
         raise Conflict(f"there are {document_limit} documents already", remedy="remove those that nobody needs")
     if corpus.next_page + indexed.pages > _PAGE_LIMIT:
-        raise Conflict("page numbers are used up", remedy="remove all documents and add them anew")
+        raise Conflict("page numbers are used up", remedy="keep further documents in another tenant")
     base = corpus.next_page
     rows = []
     for document in indexed.documents:

@@ -15,9 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.accounts.types import Identity
 from opsteward.core.db import tenant_of
 from opsteward.help.corpus import FoundChunk
+from opsteward.help.indexing import CASE_PREFIX
 from opsteward.help.models import HelpChunk, HelpCorpus, HelpDocument
 from opsteward.help.postings import read_postings
 from opsteward.help.storing import read_postings_of
+from opsteward.help.types import PassageKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,9 +27,17 @@ if TYPE_CHECKING:
 
     from opsteward.help.postings import Postings
 
-CASE_PREFIX = "case:"
 OWNER = "owner"
 _KEPT_TENANTS = 20
+#: Number, tokens and chunks of each page, as big-endian integers in a row: as rows of their own they would hold up the
+#: event loop.
+_PAGES = sa.text(
+    "select access, string_agg(int4send((first_page + page.place - 1)::int) || int4send(page.tokens)"
+    " || int4send(page.chunks), ''::bytea) as pages"
+    " from opsteward.help_documents,"
+    " unnest(page_tokens, page_chunks) with ordinality as page(tokens, chunks, place)"
+    " where tenant_id = :tenant and status = 'indexed' group by access"
+)
 
 
 def may_read(access: Sequence[str], identity: Identity) -> bool:
@@ -84,23 +94,16 @@ class TenantCorpora:
 async def _read_pages(session: AsyncSession, tenant: UUID, version: int) -> _Pages:
     import numpy as np
 
-    rows = (
-        await session.execute(
-            sa.select(
-                HelpDocument.first_page, HelpDocument.page_tokens, HelpDocument.page_chunks, HelpDocument.access
-            ).where(HelpDocument.tenant_id == tenant, HelpDocument.status == "indexed")
-        )
-    ).all()
-    count = max((row.first_page + len(row.page_tokens) for row in rows), default=0)
+    rows = (await session.execute(_PAGES, {"tenant": tenant})).all()
+    found = [np.frombuffer(row.pages, dtype=">i4").reshape(-1, 3) for row in rows]
+    count = max((int(pages[:, 0].max()) + 1 for pages in found), default=0)
     tokens = np.zeros(count, dtype=np.float32)
     chunks = np.zeros(count, dtype=np.int64)
     rule = np.zeros(count, dtype=np.int32)
-    rules: dict[tuple[str, ...], int] = {(): 0}
-    for row in rows:
-        own = slice(row.first_page, row.first_page + len(row.page_tokens))
-        tokens[own], chunks[own] = row.page_tokens, row.page_chunks
-        rule[own] = rules.setdefault(tuple(sorted(row.access)), len(rules))
-    return _Pages(version, tokens, chunks, rule, list(rules))
+    for number, pages in enumerate(found):
+        own = pages[:, 0]
+        tokens[own], chunks[own], rule[own] = pages[:, 1], pages[:, 2], number
+    return _Pages(version, tokens, chunks, rule, [tuple(row.access) for row in rows])
 
 
 class TenantCorpus:
@@ -139,7 +142,7 @@ class TenantCorpus:
             address = (
                 f"/incidents/{name.removeprefix(CASE_PREFIX)}" if case else _address(document_id, number, anchor, url)
             )
-            kind = "case" if case else "document"
+            kind: PassageKind = "case" if case else "document"
             found[number] = FoundChunk(title, name, address, kind, heading, anchor, text, vector)
         return found
 

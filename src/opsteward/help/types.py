@@ -10,6 +10,8 @@ from uuid import UUID
 from opsteward.accounts.types import Actor
 
 DocumentStatus = Literal["indexed", "refused"]
+#: A document, one of the product's own pages, or a past incident.
+PassageKind = Literal["document", "product", "case"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ class Passage:
     url: str
     text: str
     score: float
-    kind: Literal["document", "product", "case"] = "document"
+    kind: PassageKind = "document"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,12 +81,12 @@ class Citation:
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """An answer with its sources. `known` is false where neither documents nor live state say anything; `engine`:
-    live (figures of this instance), passages (quoted from documents), or none."""
+    live (figures of this instance), passages (quoted from documents), written (by a model, of passages), or none."""
 
     id: UUID
     question: str
     answer: str
     known: bool
-    engine: Literal["live", "passages", "none"]
+    engine: Literal["live", "passages", "written", "none"]
     citations: list[Citation] = field(default_factory=list)
     asked_at: datetime

@@ -10,6 +10,7 @@ import json
 import re
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -42,6 +43,11 @@ class WordVectors:
         self._scale = scale.astype(np.float32)
         self._pieces: dict[str, tuple[int, ...]] = {}
         self._lock = threading.Lock()
+
+    @property
+    def words(self) -> Mapping[str, int]:
+        """The pieces that are known, whole words among them, numbered by how rare they are."""
+        return self._numbers
 
     def vector(self, text: str) -> NDArray[np.float32]:
         """The direction of a text, of length 1; all zero for a text without known words."""

@@ -34,7 +34,7 @@ def test_periods(words: str, since: str, until: str) -> None:
     assert (found.since.isoformat()[:16], found.until.isoformat()[:16]) == (since, until)
 
 
-@pytest.mark.parametrize("text", ["which incidents are open?", "on 2026-13-45", "the last incident"])
+@pytest.mark.parametrize("text", ["which incidents are open?", "on 2026-13-45", "on 9999-12-31", "the last incident"])
 def test_no_period(text: str) -> None:
     assert period_of(text, NOW) is None
 

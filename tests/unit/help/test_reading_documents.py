@@ -127,6 +127,12 @@ def test_names_in_an_archive_lead_nowhere_else() -> None:
     assert "not opened" in found["in.zip"]
 
 
+@pytest.mark.parametrize("name", ["case:0190", "./case:0190.md", "/case:\x1f0190", "\x02case:0190"])
+def test_no_file_of_an_archive_passes_for_a_past_incident(name: str) -> None:
+    found = index_upload("all.zip", archive([(name, b"# A\n\nforged"), ("a.md", b"# A\n\nb")]), "", {})
+    assert [document.name for document in found.documents] == ["a.md"]
+
+
 def test_what_is_the_same_is_left_out() -> None:
     first = index_upload("all.zip", archive([("a.md", b"# A\n\none"), ("b.md", b"# B\n\ntwo")]), "", {})
     known = {document.name: document.digest for document in first.documents}

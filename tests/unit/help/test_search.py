@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from opsteward.help.answering import citations_of, confidence
+from opsteward.help.answering import confidence, quoted_of
 from opsteward.help.chunking import CHUNK_CHARACTERS, Section, chunks_of
 from opsteward.help.corpus import JoinedCorpora, MemoryCorpus
 from opsteward.help.indexing import index_texts
@@ -62,15 +62,21 @@ async def test_what_nobody_wrote_down_is_not_known() -> None:
 
 async def test_an_answer_quotes_its_sources() -> None:
     question = "where do the pumps stand?"
-    [first, *_] = citations_of(question, (await search(corpus(), question)).hits)
+    [first, *_] = quoted_of(question, await search(corpus(), question)).citations
     assert (first.title, first.quote) == ("Pumps", PAGES["pumps"][1])
 
 
 def test_a_quote_is_what_holds_the_words() -> None:
     text = "Nothing to see here at all. " * 40 + "The vault key lies with Grace. " + "More of nothing. " * 40
-    quote = quote_of(text, terms("who has the vault key"))
+    quote = quote_of("who has the vault key", text, {})
     assert "The vault key lies with Grace." in quote
     assert len(quote) <= QUOTE_LIMIT + 2
+
+
+def test_a_quote_is_where_the_rare_words_stand() -> None:
+    text = "The pump of the plant is run by the plant. " * 20 + "Grease the sprocket. " + "The plant has a pump. " * 20
+    weights = {"pump": 0.2, "plant": 0.1, "sprocket": 5.0}
+    assert "Grease the sprocket." in quote_of("pump of the plant: sprocket", text, weights)
 
 
 def test_identifiers_are_found_whole_and_in_parts() -> None:

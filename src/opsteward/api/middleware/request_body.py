@@ -52,7 +52,7 @@ _INGEST = frozenset({"/api/v1/events", "/api/v1/tasks/bulk", "/scim/v2/Bulk"})
 #: Routes that take good rows and reject bad ones: each row of an array is looked at by itself, in the route.
 _BY_ROW = frozenset({"/api/v1/events"})
 #: Routes that read their bodies themselves, piece by piece: they are files, and too large to be held.
-STREAMED = frozenset({"/api/v1/users/bulk-import", "/api/v1/help/documents"})
+STREAMED = frozenset({"/api/v1/users/bulk-import", "/api/v1/help/documents", "/help/documents/upload"})
 _GUARDED = ("/api/v1/", "/api/v2/", "/api/agents/", "/agent/", "/scim/")
 _OPEN = frozenset({"/agent/health", "/api/v1/sign-in"})
 _OPEN_FORMS = "/sign-in"

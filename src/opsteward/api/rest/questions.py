@@ -11,6 +11,8 @@ from pydantic import Field
 
 from opsteward.accounts.types import Identity
 from opsteward.api import uploads
+from opsteward.api.capacity import Capacity, party_of
+from opsteward.api.concurrency_limit import give_up_turn
 from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Page, page_of
 from opsteward.api.routes import Routes
@@ -69,13 +71,15 @@ async def _file(request: Request, limit: int) -> bytes:
 @router.post("/ask")
 async def ask(
     body: QuestionIn,
+    request: Request,
     services: ServicesDep,
-    session: TenantSession,
     identity: Annotated[Identity, needs("help.read")],
 ) -> Answer:
     """Answer a question from live state, documents and the product's own pages, with what it rests on; `known` false
     where none of them say anything of it. Nothing is told that the asker may not read."""
-    return await services.help.ask(session, question=body.question, by=identity)
+    if services.help.asks_a_model:
+        give_up_turn(request)  # it waits for another's server
+    return await services.help.ask(services.db, question=body.question, by=identity)
 
 
 @router.get("/search")
@@ -116,7 +120,7 @@ async def add_document(
     return await services.help.documents.add(
         services.db,
         name=name,
-        data=await _file(request, services.settings.help.help_max_document_bytes),
+        data=await _file(request, services.help.documents.bytes_limit),
         by=identity,
         media_type=request.headers.get("content-type", ""),
         url=url,
@@ -126,12 +130,15 @@ async def add_document(
 
 @router.post("/documents/fetch", status_code=201)
 async def fetch_document(
-    body: FetchIn, services: ServicesDep, identity: Annotated[Identity, needs("help.write")]
+    body: FetchIn, request: Request, services: ServicesDep, identity: Annotated[Identity, needs("help.write")]
 ) -> Added:
     """Add what is at a public web address; again later, its new version."""
-    return await services.help.documents.fetch(
-        services.db, url=body.url, by=identity, access=body.access, name=body.name
-    )
+    give_up_turn(request)  # it waits for another's server, as an upload waits for its sender
+    capacity: Capacity = request.app.state.capacity
+    async with capacity.uploads.of(party_of(identity), patience=capacity.patience):
+        return await services.help.documents.fetch(
+            services.db, url=body.url, by=identity, access=body.access, name=body.name
+        )
 
 
 @router.get("/documents")

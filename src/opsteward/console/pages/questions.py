@@ -5,13 +5,14 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.addresses import id_of
-from opsteward.console.page import Done, Page, Route, Visit, does, shows
-from opsteward.core.errors import NotFound
+from opsteward.console.page import Done, Page, Route, Visit, computes, does, shows, takes_files
+from opsteward.core.errors import Invalid, NotFound
 from opsteward.help.product_pages import page_sections, page_text
 from opsteward.help.service import QUESTION_LIMIT
 
 _RECENT = 12
 _PAGE = 50
+_TOLD = 3  # refused files that are named
 EXAMPLES = (
     "Which incidents are open?",
     "What waits for my approval?",
@@ -39,9 +40,9 @@ async def _page(visit: Visit, session: AsyncSession) -> Page:
     )
 
 
-async def _ask(visit: Visit, session: AsyncSession) -> Done:
+async def _ask(visit: Visit) -> Done:
     question = visit.text("question", limit=QUESTION_LIMIT, required=True)
-    await visit.services.help.ask(session, question=question, by=visit.identity)
+    await visit.services.help.ask(visit.services.db, question=question, by=visit.identity)
     return Done(to="/help", words="")
 
 
@@ -92,13 +93,36 @@ async def _remove(visit: Visit, session: AsyncSession) -> Done:
     return Done(to="/help/documents", words="Removed")
 
 
-async def _fetch(visit: Visit, session: AsyncSession) -> Done:
+async def _fetch(visit: Visit) -> Done:
     added = await visit.services.help.documents.fetch(
         visit.services.db, url=visit.text("url", limit=2000, required=True), by=visit.identity
     )
     if any(one.status == "refused" for one in added.documents):
         return Done(to="/help/documents", words=f"Refused: {added.documents[0].note}", warns=True)
     return Done(to="/help/documents", words="Added" if not added.unchanged else "It is the same as before")
+
+
+async def _upload(visit: Visit) -> Done:
+    if not visit.files:
+        raise Invalid.field("file", "is missing", "choose a file first")
+    access = [one.strip() for one in visit.text("access", limit=2000).split(",") if one.strip()]
+    unchanged, refused = 0, list[str]()
+    for file in visit.files:
+        done = await visit.services.help.documents.add(
+            visit.services.db,
+            name=file.name,
+            data=file.content,
+            by=visit.identity,
+            media_type=file.media_type,
+            access=access or None,
+        )
+        unchanged += done.unchanged
+        refused += [f"{one.name}: {one.note}" for one in done.documents if one.status == "refused"]
+    if refused:
+        return Done(to="/help/documents", words=f"Refused: {'; '.join(refused[:_TOLD])}", warns=True)
+    count = len(visit.files)
+    same = f", {unchanged} the same as before" if unchanged else ""
+    return Done(to="/help/documents", words=f"{count} file{'s' if count > 1 else ''} read{same}")
 
 
 async def _product(visit: Visit, session: AsyncSession) -> Page:
@@ -111,10 +135,13 @@ async def _product(visit: Visit, session: AsyncSession) -> Page:
 
 ROUTES: tuple[Route, ...] = (
     shows("/help", _help, "help.read"),
-    does("/help", _ask, "help.read"),
+    computes("/help", _ask, "help.read"),
     does("/help/answers/{answer_id}/rate", _rate, "help.read"),
     shows("/help/documents", _documents, "help.read"),
-    does("/help/documents", _fetch, "help.write"),
+    computes("/help/documents", _fetch, "help.write"),
+    takes_files(
+        "/help/documents/upload", _upload, "help.write", limit=lambda services: services.help.documents.bytes_limit
+    ),
     shows("/help/documents/{document_id}", _document, "help.read"),
     does("/help/documents/{document_id}/remove", _remove, "help.write"),
     shows("/help/product/{folder}/{name}", _product, "help.read"),

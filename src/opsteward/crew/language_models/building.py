@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from opsteward.core.errors import Invalid
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.crew.execution import notes
 from opsteward.crew.execution.types import TriedModel
+from opsteward.crew.language_models.answer_writing import write_answer
 from opsteward.crew.language_models.breaker import Breakers
 from opsteward.crew.language_models.calls import ModelsInUse
 from opsteward.crew.language_models.ledger import Ledger
@@ -21,6 +22,7 @@ from opsteward.crew.language_models.reasoner import Reasoner
 from opsteward.crew.language_models.tools import Abilities
 from opsteward.crew.language_models.trying import try_model
 from opsteward.crew.settings import CrewSettings, ModelSettings
+from opsteward.help.writing import Written
 from opsteward.systems.service import Inventory
 
 _SYSTEMS_SHOWN = 50
@@ -76,6 +78,10 @@ class Reasoners:
         names = [settings.model, *settings.model_fallbacks] if settings.model else []
         ledger = Ledger(self._db, tenant_id)
         return [await try_model(name, self._shared, ledger) for name in dict.fromkeys(names) if name]
+
+    async def write_answer(self, tenant_id: UUID, *, question: str, passages: Sequence[str]) -> Written:
+        """An answer to a question from passages alone. Raises StepFailed."""
+        return await write_answer(question, passages, self._shared, Ledger(self._db, tenant_id))
 
     async def _systems(self, tenant_id: UUID) -> JsonObject:
         async with self._db.unit_of_work(tenant_id) as session:

@@ -17,6 +17,7 @@ from opsteward.core.name_keys import folded
 from opsteward.core.references import called
 from opsteward.directory.models import User, UserChange
 from opsteward.directory.types import (
+    ALL_SYSTEMS,
     EnrollmentAnalytics,
     GrowthPoint,
     UserAnalytics,
@@ -108,6 +109,26 @@ async def shares(session: AsyncSession) -> Shares:
         roles=dict(list(found[_OF_ROLE].items())[:MAX_SHARES]),
         departments=dict(list(found[_OF_DEPARTMENT].items())[:MAX_SHARES]),
     )
+
+
+async def holders(session: AsyncSession, *, what: str, limit: int) -> list[UserInfo]:
+    """Active users who have this system, whatever its case, or every one, or this permission; by username."""
+    system = sa.func.unnest(User.system_access).column_valued("system")
+    rows = await session.scalars(
+        sa.select(User)
+        .where(
+            User.tenant_id == tenant_of(session),
+            User.status == UserStatus.ACTIVE,
+            User.holds_names,
+            sa.or_(
+                User.permissions.contains([what]),
+                sa.exists().where(sa.func.lower(system).in_([what.lower(), ALL_SYSTEMS])),
+            ),
+        )
+        .order_by(User.username_key)
+        .limit(limit)
+    )
+    return [info(row) for row in rows]
 
 
 async def reports_of(session: AsyncSession, *, user_id: UUID, limit: int = 50) -> list[UserInfo]:

@@ -16,7 +16,7 @@ _READ_LIMIT = 200
 async def answer(ask: Asking) -> Found | None:
     """What waits for a decision, or who decided what."""
     q = ask.question
-    decided = q.has("approved", "denied", "refused", "rejected", "decided") or (q.who and q.has("approve", "deny"))
+    decided = q.says("approved", "denied", "refused", "rejected", "decided") or (q.who and q.has("approve", "deny"))
     asked = q.has("requested", "asked for", "request") and q.who
     if decided and q.has("waits", "waiting", "pending", "still", "need", "needs", "open", "be approved"):
         decided = False
@@ -76,7 +76,7 @@ def _about(ask: Asking, found: list[ApprovalInFull]) -> list[ApprovalInFull]:
 
 def _waiting(ask: Asking, found: list[ApprovalInFull]) -> Found:
     q = ask.question
-    mine = q.has("my", "me", "i")
+    mine = q.mine
     if mine:
         found = [one for one in found if one.requested_by != ask.by.actor]
     text = listed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,7 @@ from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.events.types import IncidentView
 from opsteward.help.live.question import Question
 from opsteward.help.types import Citation
+from opsteward.help.words import plain_words
 from opsteward.systems.service import Inventory
 from opsteward.systems.types import SystemInfo
 from opsteward.tasks.schedules import Schedules
@@ -58,6 +60,15 @@ class Named:
     schedules: Sequence[ScheduleInfo] = ()
     #: The name of what sends events and is no system.
     source: str | None = None
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The words that their names are made of, whole and in parts, in small letters."""
+        names = [one.name for found in (self.systems, self.operators, self.schedules) for one in found]
+        names += [name for one in self.users for name in (one.username, one.full_name or "", one.email or "")]
+        names += [name for name in (self.task.name if self.task else "", self.source or "") if name]
+        words = [word for name in names for word in plain_words(name)]
+        return frozenset([*words, *(part for word in words for part in re.split(r"[_.:/'’-]", word) if part)])
 
 
 @dataclass(frozen=True, kw_only=True)

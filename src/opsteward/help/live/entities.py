@@ -34,8 +34,11 @@ _OF_QUESTIONS = """
     running schedule schedules see server service services severity silence silenced since standing start started
     state status still stopped suspended sync syncs system systems task tasks team there today tonight up user
     users wait waiting waits week who work working wrong yesterday
+    acknowledged address awaiting boss cancelled completed cron criticality degraded department duration email endpoint
+    expired flapping green healthy in-progress latency left link mine muted my owner pager red rota runbook score
+    security severe slow type types unacknowledged unassigned unhealthy unknown urgent validation waits without
 """
-_COMMON = frozenset(_OF_QUESTIONS.split())
+COMMON_WORDS = frozenset(_OF_QUESTIONS.split())
 
 
 async def find_named(session: AsyncSession, question: Question, sources: LiveSources, by: Identity) -> Named:
@@ -108,7 +111,7 @@ def _names_in(question: Question, longest: int) -> Iterator[str]:
     """Runs of words that may be somebody's name."""
     for run in dict.fromkeys(runs_of_words(question, longest)):
         words = run.split()
-        if len(run) > _SHORTEST and not any(word in STOP_WORDS or word in _COMMON for word in words):
+        if len(run) > _SHORTEST and not any(word in STOP_WORDS or word in COMMON_WORDS for word in words):
             yield run
     for word in question.text.split():  # addresses
         if "@" in word:

@@ -89,14 +89,15 @@ async def _cause(ask: Asking, one: IncidentView) -> list[str]:
 async def _meant(ask: Asking) -> IncidentView | None:
     """The one incident that is meant without its number: the last, the oldest, or a system's."""
     q = ask.question
-    singled_out = q.has("last", "latest", "oldest", "newest", "most recent")
+    last = q.has("last") and q.period is None
+    singled_out = last or q.has("latest", "oldest", "newest", "most recent")
     of_a_system = (ask.system or ask.named.source) is not None and q.has("why", "who") and not q.has("which", "list")
     if not singled_out and not of_a_system and (q.counts or q.has("incidents", "which", "list", "all")):
         return None
     closed = q.has("close", "closed", "resolve", "resolved", "over", "ended", "fixed")
     status = ["resolved"] if closed else (_OPEN if q.has("oldest", "longest", "open") else None)
     oldest = q.has("oldest", "longest")
-    wants_one = q.has("last", "latest", "oldest", "newest", "longest", "most recent")
+    wants_one = singled_out or q.has("longest")
     search = None if ask.system else _words_of_title(ask)
     if not wants_one and ask.system is None and ask.named.source is None and not search:
         return None
@@ -143,7 +144,7 @@ async def _several(ask: Asking) -> Found:
     severity = next(
         (one for one in _SEVERITIES if q.has(one)), "high" if q.has("critical", "severe", "urgent") else None
     )
-    mine = ask.by.actor if q.has("my", "mine", "me", "i") and q.has("my", "mine", "assigned", "me") else None
+    mine = ask.by.actor if q.mine and not q.says("i need", "i want", "can i", "may i") else None
     found = await ask.sources.incidents.page(
         ask.session,
         status=status,
@@ -179,9 +180,7 @@ def _narrowed(ask: Asking, found: list[IncidentView], ended_in: Period | None) -
         found = [one for one in found if ended_in.holds(one.resolved_at)]
     if q.has("unassigned", "not assigned", "nobody works", "no owner"):
         found = [one for one in found if one.assigned_to is None and one.acknowledged_at is None]
-    if q.has(
-        "unacknowledged", "not acknowledged", "not been acknowledged", "nobody acknowledged", "nobody has acknowledged"
-    ):
+    if q.has("unacknowledged", "not acknowledged", "not been acknowledged", "nobody", "no one"):
         found = [one for one in found if one.acknowledged_at is None]
     if q.has("flapping"):
         found = [one for one in found if one.flapping]

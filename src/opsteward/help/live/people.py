@@ -9,12 +9,15 @@ from opsteward.accounts.actors import actors_of
 from opsteward.directory.enrollment import service as enrollment
 from opsteward.directory.entitlements.service import grants_of
 from opsteward.directory.reviews import service as reviews
-from opsteward.directory.types import EnrollmentInfo, UserInfo, UserStatus
+from opsteward.directory.types import ALL_SYSTEMS, EnrollmentInfo, EnrollmentStatus, UserInfo, UserStatus
 from opsteward.directory.users import queries as users
 from opsteward.help.live.asking import Asking, Found, at, cited, listed
 
+#: What people do with a system that they have.
+REACHING = ("access", "use", "reach", "allowed", "get into", "log in", "log into", "log on", "sign in", "sign into")
+_ROLES = ("contractor", "intern", "guest", "vendor", "partner")
 _READ_LIMIT = 500
-_EVERY_SYSTEM = "all_systems"
+_COUNT_LIMIT = 10_000
 
 
 async def answer(ask: Asking) -> Found | None:
@@ -22,9 +25,10 @@ async def answer(ask: Asking) -> Found | None:
     q = ask.question
     if ask.user is not None:
         return await _one(ask, ask.user)
-    if q.has("access", "use", "permission", "permissions", "reach", "allowed", "rights", "may use"):
+    if q.has("permission", "permissions", "rights", *REACHING):
         return await _holders(ask)
     if q.has(
+        *_ROLES,
         "new",
         "joined",
         "registered",
@@ -93,7 +97,7 @@ async def _one(ask: Asking, user: UserInfo) -> Found:
 
 def _has_system(user: UserInfo, system: str) -> bool:
     return user.status == "active" and any(
-        one.casefold() == system.casefold() or one == _EVERY_SYSTEM for one in user.system_access
+        one.casefold() == system.casefold() or one == ALL_SYSTEMS for one in user.system_access
     )
 
 
@@ -147,14 +151,7 @@ async def _holders(ask: Asking) -> Found | None:
     what = ask.system.name if ask.system else _what_is_held(q.text)
     if what is None:
         return None
-    found: list[UserInfo] = []
-    after: str | None = None
-    while len(found) < _READ_LIMIT:
-        page = await users.page(ask.session, status=UserStatus.ACTIVE, after=after, limit=_READ_LIMIT)
-        found += [one for one in page if _has_system(one, what) or what in one.permissions]
-        if len(page) < _READ_LIMIT:
-            break
-        after = page[-1].username
+    found = await users.holders(ask.session, what=what, limit=_READ_LIMIT)
     text = listed(
         found,
         lambda one: f"{one.full_name or one.username} ({one.username}, {one.role})",
@@ -190,7 +187,7 @@ async def _several(ask: Asking) -> Found:
             ask.session, status=status, role=role, department=department, after=after, limit=_READ_LIMIT
         )
         found += page
-        if len(page) < _READ_LIMIT or len(found) > 20 * _READ_LIMIT:
+        if len(page) < _READ_LIMIT or len(found) > _COUNT_LIMIT:
             break
         after = page[-1].username
     if q.period is not None:
@@ -214,6 +211,7 @@ async def _several(ask: Asking) -> Found:
         none=f"There are no {kind}users{of}.",
         one=f"There is 1 {kind}user{of}:",
         many=f"There are {{n}} {kind}users{of}:",
+        more=len(found) > _COUNT_LIMIT,
     )
     return Found(text=text, citations=[cited("Users", "/users", text.split("\n")[0])])
 
@@ -221,14 +219,14 @@ async def _several(ask: Asking) -> Found:
 async def enrollments(ask: Asking) -> Found | None:
     """Who waits to be let in, and who let somebody in."""
     q = ask.question
-    decided = q.has("approved", "rejected", "decided", "let in") and not q.has(
-        "waiting", "pending", "waits", "be approved"
+    decided = q.says("approved", "rejected", "decided", "let in") and not (
+        q.negated or q.has("waiting", "pending", "waits", "be approved")
     )
-    status = "rejected" if q.has("rejected", "refused", "denied") else ("approved" if decided else None)
+    status = EnrollmentStatus.REJECTED if q.has("rejected", "refused", "denied") else EnrollmentStatus.APPROVED
     if ask.user is not None:
         found = await enrollment.page(ask.session, user_id=ask.user.id)
     elif decided:
-        found = await enrollment.page(ask.session, status=status)  # type: ignore[arg-type]
+        found = await enrollment.page(ask.session, status=status, limit=_READ_LIMIT)
         found = [one for one in found if q.period is None or q.period.holds(one.decided_at)]
     else:
         found = await enrollment.waiting(ask.session, limit=_READ_LIMIT)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from opsteward.help.words import plain_words, stem
+from opsteward.help.languages import stem
+from opsteward.help.words import plain_words
 
 _HOW_TO = re.compile(
     r"^\W*(?:please\s+)?(?:(?:can|could)\s+you\s+)?(?:(?:explain|tell me|show me)\s+)?"
@@ -17,7 +19,10 @@ _HOW_TO = re.compile(
     r"|which\s+(?:permission|role)s?\s+(?:do\s+i|is\s+needed|lets|can)"
     r"|why\s+(?:does|do|should)\s+(?:opsteward|one|i|you)\b"
     r"|what\s+are\s+(?:standing\s+orders|\w+)\W*$|.{0,80}\b(?:the|an?)\s+\w+\s+role\b"
-    r"|how\s+(?:is|are)\s+.{1,80}\s(?:protected|secured|calculated|computed|decided|counted|measured|sealed|made|found|stored|kept)\b"
+    r"|how\s+(?:is|are)\s+.{1,80}\s(?:\w+ed|made|found|kept|sent|built|set)\b"
+    r"|(?:add|allow|back\s+up|change|configure|connect|create|delete|disable|enable|export|forward|grant|import|install"
+    r"|integrate|invite|limit|migrate|move|notify|pause|register|remove|rename|replace|reset|restart|restore|revoke"
+    r"|rotate|run|send|set|start|stop|test|turn|uninstall|update|upgrade|use|verify|write)\s+(?!by\b)\w+"
     r"|what\s+happens\b|(?:what|which)\s+(?:kinds?|types?|sorts?|formats?)\s+of\b|does\s+opsteward\b"
     r"|what\s+(?:do|does)\s+.{1,80}\s(?:do|need|require|support|use|store|contain|accept|return|show|look)\b"
     r"|(?:when|how\s+often)\s+(?:are|is|do|does|will)\s+.{1,60}\s(?:retried|deleted|removed|sent|escalated|expired?|rotated)\b"
@@ -25,13 +30,15 @@ _HOW_TO = re.compile(
     r"|where\s+(?:is|are)\s+.{1,80}\s(?:stored|kept|configured|documented|set|defined|logged)\b)",
     re.IGNORECASE,
 )
-#: What is written down somewhere, and no state of anything.
+#: Where something of a thing is, as its runbook.
+_WHERE = re.compile(r"^\W*where\s+(?:can|do|could|should)\s+(?:i|we)\s+(?:find|see|get|read)\b", re.IGNORECASE)
 #: Questions for what was seen in the past.
 _PAST = re.compile(
     r"\b(?:seen|had|happen(?:ed)?|occurr?(?:ed)?|this|it)\b.*\bbefore\b|\bsimilar\s+(?:incident|problem|case|outage)"
     r"|\bpast\s+incident|\blast\s+time\b|\bever\s+(?:seen|had)\b|\bin\s+the\s+past\b",
     re.IGNORECASE,
 )
+#: What is written down somewhere, and no state of anything.
 _WRITTEN = (
     "policy",
     "policies",
@@ -45,6 +52,7 @@ _WRITTEN = (
 )
 _NUMBER = re.compile(r"(?:#|\bincident\s*(?:number|no\.?|nr\.?)?\s*#?\s*|\binc[\s-]?)(\d{1,9})\b", re.IGNORECASE)
 _ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?\b")
+_ID_LIMIT = 5  # each is looked up
 _AGO = re.compile(
     r"\b(?:last|past|previous|in|within|for|over)?\s*(?:the\s+)?(?:last|past|previous)?\s*(\d{1,3}|an?|one|two|three|few)\s*"
     r"(minute|min|hour|hr|day|week|month)s?\b(?:\s+ago)?",
@@ -53,6 +61,8 @@ _AGO = re.compile(
 _WORDS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "few": 3}
 _UNITS = {"minute": 60, "min": 60, "hour": 3600, "hr": 3600, "day": 86400, "week": 604800, "month": 2_592_000}
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_LETTERS = re.compile(r"[a-z]+", re.IGNORECASE)
+_SLIPS_LIMIT = 12  # words that are looked at for slips of the keys
 _DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 
 
@@ -76,27 +86,63 @@ class Question:
     text: str
     now: datetime
     words: tuple[str, ...] = field(default=())
+    #: The text without slips of the keys, as far as they were seen; names may have been taken for some.
+    meant: str = ""
 
     @classmethod
-    def of(cls, text: str, now: datetime) -> Question:
-        """`now` is the asker's, with a zone; days begin in it."""
-        return cls(text, now, tuple(plain_words(text)))
+    def of(cls, text: str, now: datetime, corrected: Callable[[str], str | None] = lambda _: None) -> Question:
+        """`now` is the asker's, with a zone; days begin in it. `corrected` gives the word that is meant by another."""
+        text, left = text.replace("’", "'"), _SLIPS_LIMIT
+
+        def mend(found: re.Match[str]) -> str:
+            nonlocal left
+            better = corrected(found[0].lower()) if left > 0 else None
+            left -= better is not None
+            return better or found[0]
+
+        return cls(text, now, tuple(plain_words(text)), _LETTERS.sub(mend, text))
 
     @cached_property
     def stems(self) -> frozenset[str]:
-        """All words by their stems, stop words too; compounds whole and in parts."""
-        parts = [part for word in self.words for part in (word, *re.split(r"[_.:/'’-]", word)) if part]
-        return frozenset(stem(part) for part in parts)
+        """All words by their stems, stop words too; compounds whole and in parts; as they are and as they are meant."""
+        words = {*self.words, *plain_words(self.meant)}
+        return frozenset(stem(part) for word in words for part in (word, *re.split(r"[_.:/'’-]", word)) if part)
+
+    @cached_property
+    def _padded(self) -> tuple[str, str]:
+        return f" {' '.join(self.words)} ", f" {' '.join(plain_words(self.meant))} "
 
     def has(self, *words: str) -> bool:
         """Whether one of these words, in whatever form, is in it; a phrase must stand there as it is."""
-        padded = f" {' '.join(self.words)} "
-        return any(f" {word} " in padded if " " in word else stem(word) in self.stems for word in words)
+        return any(
+            any(f" {word} " in padded for padded in self._padded) if " " in word else stem(word) in self.stems
+            for word in words
+        )
+
+    def says(self, *words: str) -> bool:
+        """Whether one of these words is in it in just this form."""
+        return any(f" {word} " in padded for word in words for padded in self._padded)
+
+    @property
+    def mine(self) -> bool:
+        """Whether it is about who asks."""
+        return self.says("my", "mine", "to me", "for me", "by me", "with me", "on me", "i", "am i")
+
+    @property
+    def negated(self) -> bool:
+        """Whether what it asks for has not happened."""
+        return self.says("not", "yet", "never", "without") or any(word.endswith("n't") for word in self.words)
 
     @cached_property
     def how_to(self) -> bool:
         """Whether it asks how something is done or what a word means: that is for documents."""
-        return bool(_HOW_TO.match(self.text) or _PAST.search(self.text)) or self.has(*_WRITTEN)
+        texts = (self.text, self.meant)
+        return any(_HOW_TO.match(text) or _PAST.search(text) for text in texts) or self.has(*_WRITTEN)
+
+    @property
+    def asks_where(self) -> bool:
+        """Whether it asks where something is found: that is for documents unless it is of a thing of this instance."""
+        return bool(_WHERE.match(self.meant))
 
     @cached_property
     def number(self) -> int | None:
@@ -107,12 +153,13 @@ class Question:
     @cached_property
     def ids(self) -> list[str]:
         """Ids, whole or the end that lists show."""
-        return [one for one in _ID.findall(self.text.lower()) if any(char.isdigit() for char in one)]
+        found = [one for one in _ID.findall(self.text.lower()) if any(char.isdigit() for char in one)]
+        return found[:_ID_LIMIT]
 
     @cached_property
     def period(self) -> Period | None:
         """The stretch of time that it names."""
-        return period_of(self.text, self.now)
+        return period_of(self.text, self.now) or period_of(self.meant, self.now)
 
     @property
     def counts(self) -> bool:
@@ -138,9 +185,9 @@ def _date(low: str, midnight: datetime) -> Period | None:
         return None
     try:
         begin = midnight.replace(year=int(found[1]), month=int(found[2]), day=int(found[3]))
-    except ValueError:
+        return Period(begin, begin + timedelta(days=1), f"on {found[0]}")
+    except (ValueError, OverflowError):  # the second on the calendar's last day
         return None
-    return Period(begin, begin + timedelta(days=1), f"on {found[0]}")
 
 
 def _named(low: str, midnight: datetime, now: datetime) -> Period | None:

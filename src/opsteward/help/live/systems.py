@@ -9,6 +9,11 @@ from opsteward.systems import maintenance
 from opsteward.systems.types import SystemInfo
 
 _OPEN = ["open", "acknowledged", "diagnosing", "remediating", "verifying", "escalated"]
+_DEPENDING = (
+    "depend", "depends on", "dependents", "needs", "dependencies", "relies", "affected", "affects", "impact",
+    "impacted", "breaks if", "blast radius",
+)  # fmt: skip
+_CRITICAL = ("critical", "important", "crucial", "vital", "essential")
 _ANY = ("any", "anything", "all", "everything", "every", "systems", "services", "something")
 
 
@@ -30,9 +35,9 @@ async def answer(ask: Asking) -> Found | None:
 async def _one(ask: Asking, system: SystemInfo) -> Found:
     q, health = ask.question, system.health
     url = f"/systems/{system.id}"
-    if q.has("depend", "depends on", "dependents", "needs", "dependencies", "relies"):
+    if q.has(*_DEPENDING):
         return await _dependencies(ask, system)
-    if q.has("owner", "owns", "responsible", "contact") or (q.who and q.has("owns")):
+    if q.has("owner", "owns", "responsible", "contact", "in charge", "team") or (q.who and q.has("owns")):
         text = (
             f"{system.name} is owned by {system.owner}." if system.owner else f"{system.name} has no owner on record."
         )
@@ -120,21 +125,21 @@ async def _several(ask: Asking) -> Found:
             return Found(text=text, citations=[cited("Systems", "/systems", text.split("\n")[0])])
     elif q.has("unknown"):
         found, kind = [one for one in found if one.health.status == "unknown"], "unknown"
-    for criticality in ("critical", "standard", "backup"):
-        if q.has(criticality):
+    for criticality, words in (("critical", _CRITICAL), ("standard", ("standard",)), ("backup", ("backup",))):
+        if q.has(*words):
             found = [one for one in found if one.criticality == criticality]
             kind = f"{kind} and of criticality {criticality}" if kind else f"of criticality {criticality}"
     for system_type in ("database", "api", "ldap", "scim", "webhook"):
         if q.has(system_type, f"{system_type}s"):
             found = [one for one in found if one.type == system_type]
             kind = f"{kind} and of type {system_type}" if kind else f"of type {system_type}"
-    words = f" that are {kind}" if kind else ""
+    which = f" that are {kind}" if kind else ""
     text = listed(
         found,
         lambda one: f"{one.name} ({one.type}, {one.criticality}): {one.health.status} since {at(one.health.since)}",
-        none=f"There are no systems{words}.",
-        one=f"There is 1 system{words.replace(' are ', ' is ')}:",
-        many=f"There are {{n}} systems{words}:",
+        none=f"There are no systems{which}.",
+        one=f"There is 1 system{which.replace(' are ', ' is ')}:",
+        many=f"There are {{n}} systems{which}:",
     )
     citations = [cited(one.name, f"/systems/{one.id}", f"{one.name} is {one.health.status}") for one in found[:3]]
     return Found(text=text, citations=citations or [cited("Systems", "/systems", text)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from opsteward.accounts.actors import actors_of
+from opsteward.core.ids import first_id_at
 from opsteward.help.live.asking import Asking, Found, at, cited, lasting, listed
 from opsteward.help.live.question import Period
 from opsteward.tasks import queries
@@ -12,8 +13,13 @@ from opsteward.tasks.types import ScheduleInfo, TaskInfo
 
 _FAILED = ("failed", "dead_letter")
 _READ_LIMIT = 500
+_PAGES_LIMIT = 20  # of tasks among which those of a period are looked for
 _STATUSES = (
-    (("dead letter", "dead letters", "dead-letter", "used up"), ("dead_letter",), "in the dead letter queue"),
+    (
+        ("dead letter", "dead letters", "dead-letter", "dead lettered", "dead-lettered", "used up"),
+        ("dead_letter",),
+        "in the dead letter queue",
+    ),
     (("failed", "fail", "failing", "failure", "broke", "went wrong", "error"), _FAILED, "that failed"),
     (("running", "run now", "in progress", "working on", "being done"), ("in_progress",), "running"),
     (("pending", "waiting", "queue", "queued", "backlog"), ("pending",), "waiting"),
@@ -60,15 +66,17 @@ async def answer(ask: Asking) -> Found | None:
 
 
 async def _read(ask: Asking, statuses: tuple[str, ...], period: Period | None) -> list[TaskInfo]:
+    """The newest first: a task of the period was not made after it."""
     found: list[TaskInfo] = []
     for status in statuses or (None,):
-        before: UUID | None = None
-        while len(found) < _READ_LIMIT:
+        before: UUID | None = first_id_at(period.until) if period is not None else None
+        for _ in range(_PAGES_LIMIT):
             page = await queries.page(ask.session, status=status, before=before, limit=_READ_LIMIT)
             found += [
                 one for one in page if period is None or period.holds(one.ended_at or one.started_at or one.created_at)
             ]
-            if len(page) < _READ_LIMIT or (period is not None and page[-1].created_at < period.since):
+            over = period is not None and page and page[-1].created_at < period.since
+            if over or len(page) < _READ_LIMIT or len(found) >= _READ_LIMIT:
                 break
             before = page[-1].id
     return found[:_READ_LIMIT]
