@@ -1,7 +1,9 @@
 """Made recordings in the shape of public sets of root causes: graphs of services, traffic, and issues of several kinds.
 
 Latency of a node is its own and that of what it calls, as often as it calls it; what fails below fails above in part.
-Some nodes are measured in part, or not at all; single values are outliers; traffic moves through the day.
+Some nodes are measured in part, or not at all; single values are outliers; traffic moves through the day. Some calls
+are seen from the caller's side too, as a node of its own of which few requests are known, as tracers show an address
+whose owner they do not know. What was recorded while all was well is older: some nodes have become otherwise since.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from opsteward.troubleshooting.recorded_metrics import Column, Recording
 
 STATISTICS = {"Average": 1.0, "p50": 0.8, "p90": 1.5, "p95": 1.8, "p99": 2.6}
 ROWS_BEFORE, ROWS_NOW = 60, 7
-ISSUES = ("slow", "cpu_hog", "overload", "memory_leak", "failing")
+ISSUES = ("slow", "slow_at_times", "cpu_hog", "overload", "memory_leak", "failing", "failing_at_times")
 
 
 class Graph:
@@ -35,6 +37,9 @@ class Graph:
                 self.calls[number] = dict.fromkeys(self.calls[number], 1.0)
         self.measured = [number == 0 or dice.random() > 0.08 for number in range(size)]
         self.noise = [dice.uniform(0.03, 0.15) for _ in range(size)]
+        edges = [(caller, called) for caller, known in self.calls.items() for called in known]
+        self.views = {edge: dice.uniform(0.03, 0.3) for edge in edges if dice.random() < 0.25}
+        self.changed = [dice.choice([0.5, 0.7, 1.5, 2.5]) if dice.random() < 0.1 else 1.0 for _ in range(size)]
 
     def values(
         self, dice: random.Random, load: float, slower: Callable[[int], float], failing: Callable[[int], float]
@@ -65,21 +70,30 @@ def made(seed: int) -> tuple[Recording, str, str]:
     root = dice.choice(candidates or [1])
     kind = dice.choice(ISSUES)
     base = graph.values(random.Random(0), 1.0, lambda _: 0.0, lambda _: 0.0)
-    size = base[0][0] * dice.uniform(0.5, 4.0) / max(0.25, _reach(root, parents, graph))
+    part = dice.uniform(0.2, 0.5) if kind == "slow_at_times" else dice.uniform(0.5, 4.0)
+    size = base[0][0] * part / max(0.25, _reach(root, parents, graph))
+
+    rarely = dice.uniform(0.02, 0.06)
 
     def slower(row: int) -> Callable[[int], float]:
         growing = {"memory_leak": 0.4 + 0.3 * row, "cpu_hog": dice.uniform(0.7, 1.3)}.get(kind, 1.0)
-        return lambda number: size * growing if number == root and kind != "failing" and row >= 2 else 0.0
+        return lambda number: size * growing if number == root and "failing" not in kind and row >= 2 else 0.0
 
     def failing(row: int) -> Callable[[int], float]:
-        share = {"failing": 0.5, "overload": 0.05}.get(kind, 0.0)
+        share = {"failing": 0.5, "failing_at_times": rarely, "overload": 0.05}.get(kind, 0.0)
         return lambda number: share if number == root and row >= 2 else 0.0
 
+    since, graph.own = graph.own, [own * factor for own, factor in zip(graph.own, graph.changed, strict=True)]
     before = [graph.values(dice, dice.uniform(0.7, 1.4), lambda _: 0.0, lambda _: 0.0) for _ in range(ROWS_BEFORE)]
+    graph.own = since
     now = [graph.values(dice, dice.uniform(0.7, 1.4), slower(row), failing(row)) for row in range(ROWS_NOW)]
-    target: Column = ("service-0", "availability" if kind == "failing" else "latency", "Average")
+    target: Column = ("service-0", "availability" if "failing" in kind else "latency", "Average")
+    calls = {graph.names[a]: [graph.names[b] for b in known] for a, known in graph.calls.items()}
+    for edge in graph.views:
+        calls[graph.names[edge[0]]].append(_view(edge))
+        calls[_view(edge)] = []
     recording = Recording(
-        calls={graph.names[a]: [graph.names[b] for b in known] for a, known in graph.calls.items()},
+        calls=calls,
         before=_columns(graph, before, dice),
         now=_columns(graph, now, dice),
         target=target,
@@ -102,16 +116,29 @@ def _columns(
 ) -> dict[Column, list[float]]:
     columns: dict[Column, list[float]] = {}
     for number, name in enumerate(graph.names):
-        if not graph.measured[number]:
-            continue
+        if graph.measured[number]:
+            for row in rows:
+                _add(columns, name, row[number], dice)
+    for edge, share in graph.views.items():
         for row in rows:
-            latency, requests, available = row[number]
-            missing = dice.random() < 0.04
-            outlier = dice.uniform(2, 6) if dice.random() < 0.01 else 1.0
-            for statistic, factor in STATISTICS.items():
-                value = latency * factor * outlier * dice.lognormvariate(0, 0.02)
-                columns.setdefault((name, "latency", statistic), []).append(float("nan") if missing else value)
-            columns.setdefault((name, "requests", "Sum"), []).append(requests)
-            seen = 100 * min(1.0, available * dice.lognormvariate(0, 0.004))
-            columns.setdefault((name, "availability", "Average"), []).append(float("nan") if missing else seen)
+            latency, requests, available = row[edge[1]]
+            own = requests * share
+            # of few requests the mean is far off now and then
+            _add(columns, _view(edge), (latency * dice.lognormvariate(0.1, 0.25), own, available), dice)
     return columns
+
+
+def _add(columns: dict[Column, list[float]], name: str, row: tuple[float, float, float], dice: random.Random) -> None:
+    latency, requests, available = row
+    missing = dice.random() < 0.04
+    outlier = dice.uniform(2, 6) if dice.random() < 0.01 else 1.0
+    for statistic, factor in STATISTICS.items():
+        value = latency * factor * outlier * dice.lognormvariate(0, 0.02)
+        columns.setdefault((name, "latency", statistic), []).append(float("nan") if missing else value)
+    columns.setdefault((name, "requests", "Sum"), []).append(requests)
+    failed = sum(dice.random() > available for _ in range(200)) / 200
+    columns.setdefault((name, "availability", "Average"), []).append(float("nan") if missing else 100 * (1 - failed))
+
+
+def _view(edge: tuple[int, int]) -> str:
+    return f"address-{edge[0]}-{edge[1]}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from uuid import UUID, uuid4
 
 from opsteward.actions.types import Limits, NewAction
+from opsteward.api.capacity import Capacity
 from support.instance import Tenant
 from support.live import Live
 from support.target import on_target, register_target, visited_database
@@ -68,3 +71,34 @@ async def test_an_action_that_always_asks_does_so_whatever_an_order_says(tenant:
         async with services.app.unit_of_work(tenant.id) as session:
             asked[action] = (await services.action_service.request(session, new=new)).approval
     assert asked == {"postgresql.drop_inactive_slot": "required", "postgresql.analyze_table": "auto"}
+
+
+async def test_systems_that_hang_keep_nobody_else_from_turns_and_diagnoses(
+    tenant: Tenant, other_tenant: Tenant
+) -> None:
+    reached, end = asyncio.Semaphore(0), asyncio.Event()
+
+    async def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.release()
+        await end.wait()
+        writer.close()
+
+    async def diagnose(who: Tenant) -> int:
+        return (await who.http.post("/api/v1/troubleshooting/diagnoses", json={"system": "shop"})).status_code
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    async with server:
+        for who, port in ((tenant, server.sockets[0].getsockname()[1]), (other_tenant, 9)):
+            made = {"name": "shop", "type": "service", "endpoint": f"http://127.0.0.1:{port}/"}
+            (await who.http.post("/api/v1/systems", json=made)).raise_for_status()
+        crowd = [asyncio.create_task(diagnose(tenant)) for _ in range(12)]
+        await asyncio.wait_for(reached.acquire(), 10)
+        began = time.monotonic()
+        assert await diagnose(other_tenant) == 200
+        capacity: Capacity = tenant.instance.app.state.capacity
+        while capacity.concurrency_limit._used:
+            await asyncio.sleep(0.01)
+        assert time.monotonic() - began < 4.0
+        assert not any(one.done() for one in crowd)
+        end.set()
+        assert set(await asyncio.gather(*crowd)) == {200}

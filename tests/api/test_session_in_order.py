@@ -11,7 +11,8 @@ from uuid import UUID
 
 import pytest
 
-from opsteward.troubleshooting.diagnosis import DOMAINS, Diagnosis
+from opsteward.troubleshooting.diagnose import DOMAINS
+from opsteward.troubleshooting.diagnosis import Diagnosis
 from opsteward.troubleshooting.service import get_row
 from opsteward.troubleshooting.session_context import Case, SessionContext
 from support.instance import Tenant

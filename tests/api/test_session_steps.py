@@ -11,7 +11,8 @@ import pytest
 
 from opsteward.actions.types import NewAction
 from opsteward.troubleshooting.coordinator import Coordinator
-from opsteward.troubleshooting.diagnosis import DOMAINS, Diagnosis
+from opsteward.troubleshooting.diagnose import DOMAINS
+from opsteward.troubleshooting.diagnosis import Diagnosis
 from opsteward.troubleshooting.repair import FIX, Repair
 from opsteward.troubleshooting.service import get_row
 from opsteward.troubleshooting.session_context import Case, SessionContext
@@ -231,3 +232,31 @@ async def test_a_fix_that_helped_is_not_frozen_for_a_system_that_nobody_can_see(
     async with context.unit_of_work(case) as session:
         (verified,) = [phase for phase in (await get_row(session, case.session_id)).phases if phase["name"] == "verify"]
     assert str(verified["summary"]).startswith("what could be looked at is healthy, but not billing (")
+
+
+async def test_a_past_session_is_judged_again_by_todays_orders_and_the_same_rules_say_the_same(tenant: Tenant) -> None:
+    context, case = await session_of(tenant, "pay")
+    address = f"/api/v1/troubleshooting/sessions/{case.session_id}/replay"
+    assert (await tenant.http.get(address)).status_code == 409
+    for domain in DOMAINS:
+        await Diagnosis(context).diagnose(case, domain)
+    await Diagnosis(context).conclude(case, 1)
+    await Coordinator(context, tenant.instance.services.action_service, tenant.instance.services.orders)._report(
+        case, "escalated"
+    )
+    told = (await tenant.http.get(address)).raise_for_status().json()
+    assert told["differences"] == []
+    assert told["causes"] == told["recorded_causes"] != []
+    assert (told["fix"], told["recorded_fix"]) == (None, None)
+    async with context.unit_of_work(case) as session:
+        row = await get_row(session, case.session_id, lock=True)
+        fix = {"action": "supervisor.restart_process", "params": {}, "reason": "it is down"}
+        row.issues = [{**issue, "type": "process_down", "fixes": [fix]} for issue in row.issues[:1]]
+    in_force(tenant, BROAD)
+    told = (await tenant.http.get(address)).raise_for_status().json()
+    assert (told["fix"]["action"], told["fix"]["standing_order"]) == ("supervisor.restart_process", "restart-anything")
+    assert (
+        "nothing was done, and supervisor.restart_process on pay under restart-anything would be"
+        in (told["differences"])
+    )
+    assert tenant.count("action_runs") == 0

@@ -74,8 +74,10 @@ def test_every_page_is_linked_from_another() -> None:
 
 CALLS = [block for block in blocks("yaml") if re.search(r"^\s+(sql|get):", str(block.values[0]), re.MULTILINE)]
 
+RUNBOOKS = [block for block in blocks("yaml") if re.search(r"^steps:", str(block.values[0]), re.MULTILINE)]
 
-@pytest.mark.parametrize("text", [block for block in blocks("yaml") if block not in CALLS])
+
+@pytest.mark.parametrize("text", [block for block in blocks("yaml") if block not in [*CALLS, *RUNBOOKS]])
 def test_standing_orders_in_the_pages_are_sound(text: str) -> None:
     from opsteward.app.registry import build_registry, known_actions
     from opsteward.events.standing_orders.document import parse
@@ -92,6 +94,19 @@ def test_direct_calls_in_the_pages_are_sound(text: str, tmp_path: Path) -> None:
     calls, problems = load_calls(tmp_path)
     assert calls
     assert problems == []
+
+
+@pytest.mark.parametrize("text", RUNBOOKS)
+def test_runbooks_in_the_pages_are_sound(text: str) -> None:
+    from opsteward.actions.service import check_params
+    from opsteward.app.registry import build_registry
+    from opsteward.integrations.apprise.settings import NotifySettings
+    from opsteward.troubleshooting.runbook_file import read_runbook
+
+    registry = build_registry(NotifySettings())
+    for step in read_runbook(text).steps:
+        if step.action is not None:
+            check_params(registry.action(step.action).action.params_model, step.params)
 
 
 SYSTEMS = [block for block in blocks("json") if '"endpoint"' in str(block.values[0])]

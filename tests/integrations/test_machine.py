@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +17,11 @@ import pytest
 from real_parts import connector_for, system
 
 from opsteward.contracts.check import CheckResult, CheckStatus
-from opsteward.core.errors import ConnectorError, Invalid
+from opsteward.core.errors import ConnectorError, Invalid, Timeout
 from opsteward.integrations.machine import build
 from opsteward.integrations.machine.checks import unit_result
 from opsteward.integrations.machine.connector import MachineConnector
+from opsteward.integrations.machine.paths import look_at_path
 from opsteward.integrations.machine.programs import Ran
 
 COMMANDS = {
@@ -90,6 +92,25 @@ async def test_a_pid_file_older_than_its_process_or_a_pipe_names_none(tmp_path: 
     assert "older than the process" in (await check(f"process:{tmp_path}/run.pid")).summary
     os.mkfifo(tmp_path / "pipe")
     assert "no number" in (await check(f"process:{tmp_path}/pipe", timeout_seconds=2)).summary
+
+
+async def test_a_path_that_hangs_costs_one_thread_however_often_it_is_looked_at() -> None:
+    answered, looks = threading.Event(), []
+
+    def hang(path: str) -> str:
+        looks.append(path)
+        answered.wait(10)
+        return "there"
+
+    for _ in range(3):
+        with pytest.raises(Timeout, match="/net/gone did not answer"):
+            await look_at_path(hang, "/net/gone", 0.05)
+    waits = asyncio.create_task(look_at_path(hang, "/net/gone", 5))
+    await asyncio.sleep(0)
+    answered.set()
+    assert (await waits, looks) == ("there", ["/net/gone"])
+    assert await look_at_path(hang, "/net/gone", 5) == "there"
+    assert len(looks) == 2
 
 
 async def test_a_disk_is_measured_as_df_does_and_held_against_its_bounds(tmp_path: Path) -> None:

@@ -50,21 +50,7 @@ class Visitors:
         self._open.append(connection)
         for statement in statements:
             await run(connection, statement)
-        if statements[:1] == ("begin",):
-            await self._is_shown(connection)
         return connection
-
-    async def _is_shown(self, connection: Any) -> None:
-        """InnoDB shows what was true up to a tenth of a second ago, and anew only to who has not asked meanwhile."""
-        about_it = (
-            f"select count(*) from information_schema.innodb_trx where trx_mysql_thread_id = {connection.thread_id()}"
-        )
-        looking = await self.one()
-        async with asyncio.timeout(20):
-            while await run(looking, about_it) != ((1,),):
-                await asyncio.sleep(0.15)
-        self._open.remove(looking)
-        looking.close()
 
     def runs(self, connection: Any, statement: str) -> asyncio.Task[Any]:
         async def attempt() -> None:
@@ -107,7 +93,6 @@ def via(mariadb: Mariadb, user: str = "doctor", **limits: Any) -> MysqlConnector
 
 
 async def diagnose(mariadb: Mariadb, user: str = "doctor", **limits: Any) -> CheckResult:
-    await asyncio.sleep(0.15)  # InnoDB shows nothing new to who asked within the last tenth of a second
     connector = via(mariadb, user, **limits)
     try:
         return await CHECKS["mysql.diagnosis"].run(connector, system(mariadb.endpoint))
@@ -185,6 +170,29 @@ async def test_a_connection_that_went_on_is_left_alone(mariadb: Mariadb, visitor
     assert (await KILL.execute(ctx, params)).ended == []
     await connector.close()
     assert await run(idle, "select 1") == ((1,),)
+
+
+async def test_a_list_of_transactions_that_others_keep_old_is_not_taken_for_the_truth(
+    mariadb: Mariadb, visitors: Visitors
+) -> None:
+    reader, enough = await visitors.one(), asyncio.Event()
+
+    async def read_often() -> None:
+        while not enough.is_set():
+            await run(reader, "select count(*) from information_schema.innodb_trx")
+            await asyncio.sleep(0.02)
+
+    reading = asyncio.create_task(read_often())
+    await asyncio.sleep(0.2)
+    idle = await visitors.one("begin", "update diag_stock set n = 1 where id = 1")
+    result = await diagnose(mariadb, **SOON)
+    enough.set()
+    await reading
+    (why,) = [told for told in result.unseen if told.startswith("idle_in_transaction: ")]
+    assert "the server shows an old list of transactions" in why
+    assert (
+        about(await diagnose(mariadb, **SOON), "idle_in_transaction").evidence["sessions"][0]["id"] == idle.thread_id()
+    )
 
 
 async def test_a_change_of_a_table_and_all_that_queue_behind_it(mariadb: Mariadb, visitors: Visitors) -> None:

@@ -383,6 +383,28 @@ async def test_what_a_role_may_not_see_is_said_with_what_it_needs(museum: dict[s
     assert not blind.of("sequence_near_end")
 
 
+TRAPS = """
+create function trap() returns boolean language plpgsql as $$ begin raise 'trapped %', current_user; end $$;
+create table flyway_schema_history (version text, description text, success boolean, installed_on timestamptz);
+insert into flyway_schema_history values ('1', 'half', false, now());
+alter table flyway_schema_history enable row level security;
+create policy sly on flyway_schema_history using (trap());
+create type sly as (n int);
+create function trap(sly) returns boolean language sql as 'select trap()';
+create cast (sly as boolean) with function trap(sly) as implicit;
+create table schema_migrations (version bigint, dirty sly);
+insert into schema_migrations values (1, row(1));
+grant select on flyway_schema_history, schema_migrations to monitor"""
+
+
+async def test_functions_of_who_made_a_table_never_run_with_what_our_role_may(server: Server) -> None:
+    server.run("create database trapped")
+    server.run(TRAPS, "trapped")
+    told = await server.diagnose("trapped")
+    assert "trapped monitor" not in repr(told)
+    assert "row-level security" in told.unseen("migration_failed")
+
+
 async def test_advice_is_never_taken_for_a_cause(museum: dict[str, Told]) -> None:
     result = museum["tiny"].result
     assert result.status is CheckStatus.WARN

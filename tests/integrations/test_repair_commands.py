@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from real_parts import system
 
 from opsteward.contracts.action import ActionContext, AnyAction
 from opsteward.contracts.check import Finding, Severity
-from opsteward.integrations.machine import build_commands
+from opsteward.integrations.machine import build_commands, repair_commands
 from opsteward.troubleshooting.assessment import operators_repairs
 
 CONTEXT: ActionContext[None] = ActionContext(via=None, target=None, idempotency_key="run-1")
@@ -65,6 +66,34 @@ async def test_a_repair_that_was_interrupted_is_not_begun_again(tmp_path: Path) 
     result = await made.execute(CONTEXT, params(made))
     assert result.interrupted and not counted.exists()
     assert (await made.verify(CONTEXT, params(made), result)).evidence["measured"] is False
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["/nowhere/mend"], "was not done: mend can't be run"),
+        (python("import time; time.sleep(60)"), "did not end within 0.2 s"),
+    ],
+)
+async def test_a_repair_that_could_not_be_done_is_no_success_when_it_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], why: str
+) -> None:
+    monkeypatch.setattr(repair_commands, "_SECONDS", 0.2)  # in the place of 55
+    made = action(words, tmp_path / "records")
+    for _ in range(2):
+        result = await made.execute(CONTEXT, params(made))
+        proof = await made.verify(CONTEXT, params(made), result)
+        assert not proof.ok and why in proof.summary
+
+
+async def test_a_repair_that_we_have_ended_is_no_success_when_it_is_tried_again(tmp_path: Path) -> None:
+    made = action(python("import time; time.sleep(60)"), tmp_path / "records")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await made.execute(CONTEXT, params(made))
+    result = await made.execute(CONTEXT, params(made))
+    assert not result.interrupted
+    assert "was not done: it was ended before its time" in (await made.verify(CONTEXT, params(made), result)).summary
 
 
 @pytest.mark.parametrize(("name", "words"), [("Mend It", ["true"]), ("../x", ["true"]), ("mend", [])])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +16,8 @@ import pytest
 from real_parts import connector_for, free_port, system
 
 from opsteward.contracts.check import CheckResult, CheckStatus
+from opsteward.core.blocking_calls import in_thread
+from opsteward.core.errors import Timeout, Unreachable
 from opsteward.integrations import web
 from opsteward.lab import certificates
 from opsteward.lab.folder import LabFolder
@@ -149,6 +153,22 @@ async def test_a_server_without_tls_is_told_from_one_with_a_bad_certificate(auth
         assert types(await look("web.tls", f"https://localhost:{port}/")) == ["tls_not_spoken"]
 
 
+async def test_many_servers_that_do_not_answer_keep_no_other_work_from_a_thread() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        silent.setblocking(False)
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
+        looks = [asyncio.create_task(look("web.tls", url, timeout_seconds=2.0)) for _ in range(40)]
+        reached = [(await asyncio.get_running_loop().sock_accept(silent))[0] for _ in range(32)]
+        began = time.monotonic()
+        await in_thread(len, "work")
+        assert time.monotonic() - began < 0.5
+    ends = await asyncio.gather(*looks, return_exceptions=True)
+    for connection in reached:
+        connection.close()
+    # those that were reset when it closed are told as what does not speak TLS
+    assert {type(end) for end in ends} <= {Timeout, Unreachable, CheckResult}
+
+
 async def test_parts_over_plain_http_are_told_of_a_secure_page(authority: LabFolder) -> None:
     certificates.issue(authority)
     mixed = (200, HTML, '<h1>Shop</h1><script src="http://cdn.example/a.js"></script>')
@@ -180,6 +200,21 @@ async def test_an_api_is_held_against_what_it_promises(answer: tuple[int, Any, s
         result = await look("web.api", f"http://127.0.0.1:{port}/", {"token": "secret-token-1"}, api=api)
     assert types(result) == expected
     assert "secret-token-1" not in repr(result)
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        ((404, {}, "no"), "it is no OpenAPI document in JSON (status 404)"),
+        ((200, {}, "openapi: 3.1.0"), "it is no OpenAPI document in JSON (status 200)"),
+        ((200, {}, json.dumps({"paths": {}, "info": "x" * 1_100_000})), "it is too large to be held against"),
+    ],
+)
+async def test_a_promise_that_can_t_be_read_is_said_to_be_unseen(document: tuple[int, Any, str], why: str) -> None:
+    async with serving({"/v1/me": (200, {}, "{}"), "/openapi.json": document}) as port:
+        api = {"openapi": "/openapi.json", "paths": ["/v1/me"]}
+        result = await look("web.api", f"http://127.0.0.1:{port}/", api=api)
+    assert (types(result), list(result.unseen)) == ([], [f"/openapi.json: {why}"])
 
 
 async def test_an_operators_endpoint_says_what_the_health_page_does_not() -> None:

@@ -80,6 +80,7 @@ from opsteward.tasks.types import TaskFigures
 from opsteward.telemetry.audit.witness_files import Witnesses
 from opsteward.telemetry.audit.writer import AuditWriter
 from opsteward.telemetry.database_metrics import Figures
+from opsteward.troubleshooting.runbooks import RunbookRunner
 from opsteward.troubleshooting.service import Sessions
 
 log = get_logger(__name__)
@@ -314,7 +315,9 @@ def _submission(
     crew: CrewParts,
 ) -> tuple[TaskRegistry, Submission, Crew]:
     """All types of tasks, shipped and of plug-ins, and what takes them; what other rooms tell submits some of them."""
-    shipped = shipped_task_types(ChecksOnDemand(app, inventory, registry, bus, settings.systems))
+    checks = ChecksOnDemand(app, inventory, registry, bus, settings.systems)
+    shipped = shipped_task_types(checks)
+    shipped.append(RunbookRunner(app, checks, inventory, registry, action_service).task_type())
     shipped.append(welcome_task_type(app, action_service, configured=bool(settings.notify.users)))
     shipped.append(import_task_type(app, imports))
     shipped += SyncTasks(app, RecordConnections(app, inventory, registry), action_service).task_types()

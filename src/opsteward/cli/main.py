@@ -33,6 +33,7 @@ from opsteward.cli import (
     operators,
     plugins,
     questions,
+    runbooks,
     schedules,
     silences,
     sources,
@@ -43,7 +44,7 @@ from opsteward.cli import (
     users,
 )
 from opsteward.cli.diagnose import diagnose
-from opsteward.cli.troubleshoot import troubleshoot
+from opsteward.cli.troubleshoot import replay, troubleshoot
 
 app = typer.Typer(
     name="opsteward",
@@ -105,10 +106,12 @@ app.add_typer(questions.docs, name="docs")
 app.add_typer(crew.app, name="crew")
 app.add_typer(crew.models, name="models")
 app.add_typer(plugins.app, name="plugins")
+app.add_typer(runbooks.app, name="runbooks")
 app.add_typer(lab.app, name="lab")
 app.add_typer(bench.app, name="bench")
 app.command()(controls.status)
 app.command()(troubleshoot)
+app.command()(replay)
 app.command()(questions.ask)
 app.command()(diagnose)
 app.command()(bench.soak)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from opsteward.client.types import SessionView
+    from opsteward.client.types import SessionReplay, SessionView
 
 _LOOK_EVERY = 0.3  # seconds
 _CHANGES_SHOWN = 5
@@ -37,11 +37,48 @@ def troubleshoot(
     _show(found)
 
 
+def replay(
+    session: Annotated[str, typer.Argument(help="The session's id, as `opsteward troubleshoot` tells it.")],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON for programs.")] = False,
+) -> None:
+    """Judge a past session again by today's rules and standing orders, from what it recorded; nothing is done. Exit
+    code 1 where something differs."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+    from opsteward.client.operations import troubleshooting
+
+    found = Client().send(troubleshooting.replay_a_session(session))
+    if as_json:
+        show.as_json(found)
+    else:
+        _show_replay(found)
+    raise typer.Exit(1 if found["differences"] else 0)
+
+
+def _show_replay(found: SessionReplay) -> None:
+    from opsteward.cli import show
+
+    then = {cause["issue"]: f"{cause['probability']:.2f}" for cause in found["recorded_causes"]}
+    rows = [
+        {**cause, "then": then.get(cause["issue"], "-"), "today": cause["probability"]} for cause in found["causes"]
+    ]
+    show.table(rows, ["then", "today", "type", "system", "title"], empty="It found nothing.")
+    for name, fix in (("Done then", found["recorded_fix"]), ("Would be done today", found["fix"])):
+        told = f"{fix['action']} on {fix['system']} under {fix['standing_order']}" if fix else "nothing"
+        show.say(f"{name}: {show.plain(told)}")
+    for why in found["not_allowed"]:
+        show.say(f"  not allowed: {show.plain(why)}")
+    for difference in found["differences"]:
+        show.say(f"Differs: {show.plain(difference)}")
+    if not found["differences"]:
+        show.say("Nothing differs.")
+
+
 def _show(found: SessionView) -> None:
     from opsteward.cli import show
     from opsteward.cli.actors import told
 
-    show.say(f"Asked for by {told(found.get('requester')) or 'nobody'}")
+    show.say(f"Session {found['id']}, asked for by {told(found.get('requester')) or 'nobody'}")
     show.table(found["phases"], ["name", "round", "seconds", "summary"], empty="The session has not begun yet.")
     if found["causes"]:
         titles = {cause["issue"]: f"{cause['title']} ({cause['system']})" for cause in found["causes"]}

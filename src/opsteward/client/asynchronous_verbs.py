@@ -157,6 +157,7 @@ class AsyncVerbs(AsyncTransport):
     start_session = asynchronous(troubleshooting.start_session)
     list_sessions = asynchronous(troubleshooting.list_sessions)
     get_session = asynchronous(troubleshooting.get_session)
+    replay_a_session = asynchronous(troubleshooting.replay_a_session)
     ask = asynchronous(help.ask)
     search_passages = asynchronous(help.search_passages)
     rate_answer = asynchronous(help.rate_answer)

@@ -157,6 +157,7 @@ class Verbs(BlockingTransport):
     start_session = blocking(troubleshooting.start_session)
     list_sessions = blocking(troubleshooting.list_sessions)
     get_session = blocking(troubleshooting.get_session)
+    replay_a_session = blocking(troubleshooting.replay_a_session)
     ask = blocking(help.ask)
     search_passages = blocking(help.search_passages)
     rate_answer = blocking(help.rate_answer)

@@ -51,6 +51,13 @@ class _Watched:
     interval: float
 
 
+@dataclass(frozen=True)
+class _Seen:
+    target: SystemRef
+    outcomes: Sequence[CheckOutcome]
+    at: datetime
+
+
 class Monitor:
     """One task per watched system; `refresh()` makes it read the inventory again."""
 
@@ -67,7 +74,9 @@ class Monitor:
         self._slots = asyncio.Semaphore(settings.check_concurrency)
         self._known: dict[UUID, tuple[SystemRef, dict[str, str]]] = {}  # forgotten at each reading of the inventory
         self._healthy: set[UUID] = set()
-        self._causes: dict[UUID, asyncio.Task[bool]] = {}  # looks at what failing systems need, shared by all of them
+        # looks at what failing systems need, and what came of them, shared by all of them
+        self._looks: dict[UUID, asyncio.Task[_Seen | None]] = {}
+        self._causes: dict[UUID, asyncio.Task[bool]] = {}
         self._steady: dict[UUID, list[SteadyLook]] = defaultdict(list)
 
     def refresh(self) -> None:
@@ -162,28 +171,45 @@ class Monitor:
         """A cause is known before its consequences are told."""
         async with self._db.unit_of_work(target.tenant_id) as session:
             needed = await needs_a_look(session, system_id=target.id, seen_at=seen_at)
+        # looked at side by side, and judged one after the other, the deepest first
+        looks = {system_id: self._begun_look(target.tenant_id, system_id) for system_id in needed}
         for system_id in needed:
-            look = self._causes.get(system_id)
-            if look is None:
-                look = self._causes[system_id] = asyncio.create_task(self._is_down(target.tenant_id, system_id))
-                look.add_done_callback(partial(self._cause_is_known, system_id))
-            if await asyncio.shield(look):  # others may wait for it too
+            verdict = self._causes.get(system_id)
+            if verdict is None:
+                verdict = self._causes[system_id] = asyncio.create_task(self._is_down(looks[system_id]))
+                verdict.add_done_callback(partial(self._cause_is_known, system_id))
+            if await asyncio.shield(verdict):  # others may wait for it too
                 return
+
+    def _begun_look(self, tenant_id: UUID, system_id: UUID) -> asyncio.Task[_Seen | None]:
+        look = self._looks.get(system_id)
+        if look is None:
+            look = self._looks[system_id] = asyncio.create_task(self._seen(tenant_id, system_id))
+            look.add_done_callback(partial(self._look_ended, system_id))
+        return look
+
+    def _look_ended(self, system_id: UUID, look: asyncio.Task[_Seen | None]) -> None:
+        self._looks.pop(system_id, None)
+        if not look.cancelled():
+            look.exception()  # nobody may ask for it, where a deeper cause was found
 
     def _cause_is_known(self, system_id: UUID, _: asyncio.Task[bool]) -> None:
         self._causes.pop(system_id, None)
 
-    async def _is_down(self, tenant_id: UUID, system_id: UUID) -> bool:
-        """Store it if it is; the failure of what needs it has confirmed it."""
+    async def _seen(self, tenant_id: UUID, system_id: UUID) -> _Seen | None:
         try:
             target, secret = await self._target(tenant_id, system_id)
         except (NotFound, Invalid):
-            return False
+            return None
         looked_at = now()
-        outcomes = await self._run(target, secret)
-        if health_of(outcomes) != "down":
+        return _Seen(target, await self._run(target, secret), looked_at)
+
+    async def _is_down(self, look: asyncio.Task[_Seen | None]) -> bool:
+        """Store it if it is; the failure of what needs it has confirmed it."""
+        seen = await asyncio.shield(look)
+        if seen is None or health_of(seen.outcomes) != "down":
             return False
-        await self._store(target, outcomes, looked_at)
+        await self._store(seen.target, seen.outcomes, seen.at)
         return True
 
     async def _target(self, tenant_id: UUID, system_id: UUID) -> tuple[SystemRef, dict[str, str]]:

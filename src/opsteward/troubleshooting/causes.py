@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from opsteward.core.json_types import JsonObject
@@ -95,6 +96,26 @@ class Surroundings:
     needs: Mapping[UUID, Sequence[UUID]] = field(default_factory=dict)
     unwell_since: Mapping[UUID, datetime] = field(default_factory=dict)
     unseen: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> JsonObject:
+        """For the record of a session."""
+        return {
+            "needs": {str(system): [str(each) for each in needed] for system, needed in self.needs.items()},
+            "unwell_since": {str(system): since.isoformat() for system, since in self.unwell_since.items()},
+            "unseen": dict(self.unseen),
+        }
+
+    @classmethod
+    def recorded(cls, told: JsonObject) -> Surroundings:
+        """From the record of a session."""
+        needs: Any = told.get("needs", {})
+        since: Any = told.get("unwell_since", {})
+        unseen: Any = told.get("unseen", {})
+        return cls(
+            needs={UUID(system): [UUID(each) for each in needed] for system, needed in needs.items()},
+            unwell_since={UUID(system): datetime.fromisoformat(at) for system, at in since.items()},
+            unseen=unseen,
+        )
 
 
 def causes_of(issues: Sequence[Issue], around: Surroundings) -> list[Cause]:

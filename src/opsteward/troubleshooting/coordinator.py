@@ -25,7 +25,8 @@ from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.events.types import IncidentStatus
 from opsteward.telemetry import audit
 from opsteward.troubleshooting.causes import in_words
-from opsteward.troubleshooting.diagnosis import DOMAINS, Diagnosis
+from opsteward.troubleshooting.diagnose import DOMAINS
+from opsteward.troubleshooting.diagnosis import Diagnosis
 from opsteward.troubleshooting.models import Session
 from opsteward.troubleshooting.repair import FIX, Repair, attempts_in_words
 from opsteward.troubleshooting.service import RESUME_WORKFLOW, SESSION_WORKFLOW, finish, get_row, write_phase

@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 from opsteward.contracts.check import Domain
 from opsteward.contracts.connector import SystemRef
 from opsteward.contracts.registry import Registry
+from opsteward.core.fair_share import FairShare, current_party
 from opsteward.systems.health_checks import health_of, run_checks
 from opsteward.troubleshooting.assessment import diagnostic_report, health_score, prioritised
 from opsteward.troubleshooting.types import SystemDiagnosis
 
 DOMAINS: Sequence[Domain] = ("web", "database", "network")
-_at_once = asyncio.Semaphore(4)
+#: Of this process: each check has a connection of its own, and a system that hangs takes all of its time.
+_at_once = FairShare(4, waiting_limit=20)
+_PATIENCE = 30.0  # seconds that a diagnosis waits for its turn
 
 
 async def diagnose(
@@ -27,10 +30,10 @@ async def diagnose(
 ) -> SystemDiagnosis:
     """Look at one system with the diagnosers of these domains, side by side; `timeout` in seconds for each check.
 
-    Of a process a few run at once, and the others wait: each check has a connection of its own.
+    A few run at once, shared fairly among tenants. Raises Busy when its turn does not come.
     """
     offered = [registry.checks_for(target, domain=domain) for domain in domains]
-    async with _at_once:
+    async with _at_once.of(current_party.get(), patience=_PATIENCE):
         started = time.monotonic()
         groups = await asyncio.gather(*(run_checks(target, secret, checks, timeout=timeout) for checks in offered))
     seconds = time.monotonic() - started

@@ -25,7 +25,6 @@ from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContex
 from opsteward.troubleshooting.types import DiagnosticReport, Issue, Pace, SystemFacts
 from opsteward.troubleshooting.usual_latency import latency_issues
 
-DOMAINS: tuple[Domain, ...] = ("web", "database", "network")
 _HYPOTHESES_LIMIT = 100
 _VERSION_WITHIN = 0.5  # seconds; a system that does not tell its version now will be looked at all the same
 
@@ -126,6 +125,7 @@ class Diagnosis:
                 unwell_since={system.id: system.health.since for system in systems if not system.health.healthy},
                 unseen=unseen,
             )
+            row.surroundings = around.as_json()
             causes = causes_of(found, around)
             issues = in_order(found, causes)
             words = in_words(issues, causes)

@@ -40,6 +40,7 @@ class Session(TenantRow, Base):
     causes: Mapped[list[JsonObject]]
     hypotheses: Mapped[list[JsonObject]]
     changes: Mapped[list[JsonObject]]
+    surroundings: Mapped[JsonObject]
     diagnostics: Mapped[list[JsonObject]]
     resolutions: Mapped[list[JsonObject]]
     choice: Mapped[Choice] = mapped_column(JSONB)

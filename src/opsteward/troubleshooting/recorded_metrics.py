@@ -3,7 +3,7 @@
 graph.csv                who calls whom: a row and a column for each node, 1 where the row calls the column
 noissue/metrics.csv      how it was, while all was well
 ISSUE/metrics.csv        how it is; three rows of heading name node, metric and statistic of each column
-ISSUE/target.json        {"target": {"node", "metric", "agg"}, "root_cause": {"node"}}
+ISSUE/target.json        {"target": {"node", "metric", "agg", "timestamp"}, "root_cause": {"node"}}
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ from opsteward.core.errors import Invalid
 #: Node, metric, statistic.
 Column = tuple[str, str, str]
 Series = Mapping[Column, Sequence[float]]
+_ROWS_BEFORE_COMPLAINT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """`calls` by node; series of values, NaN where nothing was measured. `target` is what people complain of."""
+    """`calls` by node; series of values, NaN where nothing was measured. `target` is what people complain of, and
+    `since` the row of `now` from which on they do."""
 
     calls: Mapping[str, Sequence[str]]
     before: Series
     now: Series
     target: Column
+    since: int = _ROWS_BEFORE_COMPLAINT
 
 
 def read_recording(scenario: Path, issue: Path) -> tuple[Recording, str]:
@@ -37,11 +40,14 @@ def read_recording(scenario: Path, issue: Path) -> tuple[Recording, str]:
     try:
         told = json.loads((issue / "target.json").read_text(encoding="utf-8"))
         target = told["target"]
+        before, _ = _series(scenario / "noissue" / "metrics.csv")
+        now, times = _series(issue / "metrics.csv")
         recording = Recording(
             calls=_graph(scenario / "graph.csv"),
-            before=_series(scenario / "noissue" / "metrics.csv"),
-            now=_series(issue / "metrics.csv"),
+            before=before,
+            now=now,
             target=(str(target["node"]), str(target["metric"]), str(target["agg"])),
+            since=_row_of(target.get("timestamp"), times),
         )
         return recording, str(told["root_cause"]["node"])
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
@@ -54,16 +60,28 @@ def _graph(path: Path) -> dict[str, list[str]]:
     return {row[0]: [name for name, cell in zip(names, row[1:], strict=True) if float(cell or 0)] for row in rows[1:]}
 
 
-def _series(path: Path) -> dict[Column, list[float]]:
+def _series(path: Path) -> tuple[dict[Column, list[float]], list[str]]:
+    """The series, and the time of each row."""
     rows = _rows(path)
     columns = list(zip(rows[0][1:], rows[1][1:], rows[2][1:], strict=True))
     series: dict[Column, list[float]] = {column: [] for column in columns}
+    times: list[str] = []
     for row in rows[3:]:
         if not any(row[1:]):  # the name of the index stands in a row of its own
             continue
+        times.append(row[0])
         for column, cell in zip(columns, row[1:], strict=True):
             series[column].append(float(cell) if cell else math.nan)
-    return series
+    return series, times
+
+
+def _row_of(timestamp: float | None, times: Sequence[str]) -> int:
+    """The first row that is mostly of the time of the complaint; the rows' times are those at which they begin."""
+    if timestamp is None or len(times) < 2:
+        return _ROWS_BEFORE_COMPLAINT
+    first, second = float(times[0]), float(times[1])
+    row = round((timestamp - first) / (second - first)) if second > first else -1
+    return row if 0 <= row < len(times) else _ROWS_BEFORE_COMPLAINT
 
 
 def _rows(path: Path) -> list[list[str]]:

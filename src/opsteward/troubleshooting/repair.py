@@ -12,11 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.actions.service import ActionService
 from opsteward.actions.types import HELPED, ActionView, ApprovalView, Limits, NewAction, RunStatus
 from opsteward.core.json_types import JsonObject
-from opsteward.events.standing_orders.document import FaultyOrder, StandingOrder
-from opsteward.events.standing_orders.service import StandingOrders, limits_of
+from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.events.types import IncidentStatus
-from opsteward.troubleshooting.assessment import subject_of
-from opsteward.troubleshooting.causes import LIKELY, is_symptom
+from opsteward.troubleshooting.causes import LIKELY
+from opsteward.troubleshooting.fix_choice import covered_fix, treatable
 from opsteward.troubleshooting.service import get_row, write_phase
 from opsteward.troubleshooting.session_context import ACTOR, Case, SessionContext, unseen_in_words
 from opsteward.troubleshooting.types import Attempt, Cause, Choice, Fix, Issue, Pace
@@ -42,14 +41,9 @@ class Repair:
         started = time.time()
         async with self._context.unit_of_work(case) as session:
             row = await get_row(session, case.session_id)
-            symptoms = {cause.issue for cause in map(Cause.model_validate, row.causes) if is_symptom(cause)}
-            # to mend what follows from something else mends nothing
-            issues = [
-                Issue.model_validate(item)
-                for item in row.issues
-                if item["id"] not in symptoms and not item.get("mended")
-            ]
-            choice, proposals, held_back = await self._covered_fix(session, issues, row.tried)
+            causes = [Cause.model_validate(item) for item in row.causes]
+            issues = treatable([Issue.model_validate(item) for item in row.issues], causes)
+            choice, proposals, held_back = await covered_fix(session, self._orders, issues, row.tried)
             tried = bool(row.tried)
             attempts = attempts_in_words(row.tried)
             over = await self._is_over(session, row.incident_id)
@@ -78,35 +72,6 @@ class Repair:
             return False
         incident = await self._context.incidents.get(session, incident_id=incident_id)
         return incident.status == IncidentStatus.RESOLVED
-
-    async def _covered_fix(
-        self, session: AsyncSession, issues: Sequence[Issue], tried: Sequence[Attempt]
-    ) -> tuple[Choice, list[str], list[str]]:
-        """The fix; those that no order allows, in words; and why a faulty order holds some of them back."""
-        already = {(t["action"], t["system_id"], t.get("component", "")) for t in tried}
-        proposals: list[str] = []
-        held_back: list[str] = []
-        for issue in issues:
-            for fix in issue.fixes:
-                if (fix.action, str(issue.system_id), issue.component) in already:
-                    continue
-                # an order for another fix of this finding must not stand in the way of this one's
-                order = await self._orders.match(session, subject_of(issue, fix))
-                if isinstance(order, StandingOrder) and order.action == fix.action:
-                    choice: Choice = {
-                        "issue": issue.model_dump(mode="json"),
-                        "fix": fix.model_dump(mode="json"),
-                        "order": order.name,
-                        "approval": order.approval,
-                        "limits": limits_of(order).as_dict(),
-                    }
-                    return choice, proposals, []
-                reason = "no standing order allows it"
-                if isinstance(order, FaultyOrder):
-                    held_back.append(f"{fix.action} on {issue.system}: {order.reason}")
-                    reason = order.reason
-                proposals.append(f"{fix.action} on {issue.system}: {reason} ({fix.reason})")
-        return {}, proposals, held_back
 
     async def request(self, case: Case, number: int) -> str:
         """Request the chosen fix as an action. Returns the run's id; repeating gives the same run."""

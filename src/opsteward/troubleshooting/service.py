@@ -78,6 +78,7 @@ class Sessions:
             causes=[],
             hypotheses=[],
             changes=[],
+            surroundings={},
             diagnostics=[],
             resolutions=[],
             choice={},

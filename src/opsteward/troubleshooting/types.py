@@ -198,6 +198,29 @@ class ResolutionReport(Shape):
     overall_success: bool
 
 
+class ReplayedFix(Shape):
+    """A fix that was taken, or would be."""
+
+    action: str
+    system: str
+    issue: str
+    standing_order: str
+    approval: str = ""
+
+
+class SessionReplay(Shape):
+    """The last look of a past session under today's rules and orders, beside what was made of it then (`recorded_`).
+    `not_allowed`: the fixes that no order allows today, and why; `differences` in words, none where all is the same."""
+
+    session_id: UUID
+    recorded_causes: list[Cause]
+    causes: list[Cause]
+    recorded_fix: ReplayedFix | None
+    fix: ReplayedFix | None
+    not_allowed: list[str]
+    differences: list[str]
+
+
 class SessionView(Shape):
     """A session as it is shown. `engine` says who reasoned."""
 

@@ -90,10 +90,12 @@ def test_chunks_that_a_script_loads_are_found() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["<script ", "<", "<h1", "<!--", "<link rel=x ", "__vite__mapDeps", "at a.", "<title"]
-)
+    "piece",
+    ["<script ", "<", "<h1", "<h1>", "<!--", "<link rel=x ", f"<img {'a' * 3990}", "__vite__mapDeps",
+     "__vite__mapDeps[", "at a.", "<title"],
+)  # fmt: skip
 def test_a_hostile_page_takes_little_time(piece: str) -> None:
     page = piece * (400_000 // len(piece))
     began = time.process_time()
     error_shown(page), default_shown(page), is_blank(page), assets_of(page, "http://h/"), imports_of(page, "http://h/")
-    assert time.process_time() - began < 3.0
+    assert time.process_time() - began < 1.0

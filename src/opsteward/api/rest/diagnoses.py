@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from fastapi import Request
 from pydantic import Field
 
 from opsteward.accounts.types import Identity
+from opsteward.api.concurrency_limit import give_up_turn
 from opsteward.api.deps import ServicesDep, needs
 from opsteward.api.rest.schemas.base import Input
 from opsteward.api.routes import Routes
@@ -28,7 +30,10 @@ class DiagnosisIn(Input):
 
 @router.post("")
 async def diagnose_system(
-    body: DiagnosisIn, services: ServicesDep, identity: Annotated[Identity, needs("troubleshooting.run")]
+    request: Request,
+    body: DiagnosisIn,
+    services: ServicesDep,
+    identity: Annotated[Identity, needs("troubleshooting.run")],
 ) -> SystemDiagnosis:
     """Look at a system now and say what is wrong, the likeliest causes first; changes nothing and opens nothing."""
     async with services.db.unit_of_work(identity.tenant_id) as session:
@@ -36,5 +41,6 @@ async def diagnose_system(
         if found is None:
             raise Invalid.field("system", "is no registered system", "see GET /api/v1/systems")
         target, secret = await services.inventory.ref_with_secret(session, system_id=found.id)
+    give_up_turn(request)  # a system that hangs keeps no other request from the database
     domains = tuple(dict.fromkeys(body.domains)) or DOMAINS
     return await diagnose(services.registry, target, await secret.followed(), domains=domains, timeout=_TIMEOUT)

@@ -14,7 +14,8 @@ from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Page, page_of
 from opsteward.api.routes import Routes
 from opsteward.core.errors import Invalid
-from opsteward.troubleshooting.types import SessionView
+from opsteward.troubleshooting.replay import replay_session
+from opsteward.troubleshooting.types import SessionReplay, SessionView
 
 router = Routes(prefix="/api/v1/troubleshooting/sessions", tags=["troubleshooting"])
 
@@ -75,3 +76,14 @@ async def get_session(
     """One session: phases, issues, diagnostics, resolutions."""
     found = await services.sessions.get(session, session_id=session_id)
     return (await with_actors(session, [found], _REQUESTER))[0]
+
+
+@router.get("/{session_id}/replay")
+async def replay_a_session(
+    session_id: UUID,
+    services: ServicesDep,
+    session: TenantSession,
+    _: Annotated[Identity, needs("troubleshooting.read")],
+) -> SessionReplay:
+    """What today's rules and standing orders make of what a past session found; looks at nothing and does nothing."""
+    return await replay_session(session, services.orders, session_id=session_id)

@@ -36,6 +36,11 @@ def get_session(session_id: str | UUID) -> Call[types.SessionView]:
     return Call("GET", f"/api/v1/troubleshooting/sessions/{path_id(session_id)}")
 
 
+def replay_a_session(session_id: str | UUID) -> Call[types.SessionReplay]:
+    """What today's rules and standing orders make of what a past session found; looks at nothing and does nothing."""
+    return Call("GET", f"/api/v1/troubleshooting/sessions/{path_id(session_id)}/replay")
+
+
 def diagnose_system(**fields: Unpack[types.DiagnosisIn]) -> Call[types.SystemDiagnosis]:
     """Look at a system now and say what is wrong, the likeliest causes first; changes nothing and opens nothing."""
     return Call("POST", "/api/v1/troubleshooting/diagnoses", fields)

@@ -11,6 +11,20 @@ from typing import Literal, NotRequired, TypedDict
 from opsteward.core.json_types import Json
 
 
+class Cause(TypedDict):
+    """An issue as a cause, with its probability. `follows_from`: the issue that explains it best; `explains`: those
+    that it explains."""
+
+    issue: str
+    type: str
+    system: str
+    component: str
+    title: str
+    probability: float
+    follows_from: str | None
+    explains: list[str]
+
+
 class DiagnosisIn(TypedDict):
     """Which system, by its name, and which diagnosers; all of them when none is named."""
 
@@ -62,11 +76,35 @@ class Issue(TypedDict):
     mended: NotRequired[bool]
 
 
+class ReplayedFix(TypedDict):
+    """A fix that was taken, or would be."""
+
+    action: str
+    system: str
+    issue: str
+    standing_order: str
+    approval: NotRequired[str]
+
+
 class SessionIn(TypedDict):
     """What seems to be wrong ("pages are slow"), and with which system; all are looked at when none is named."""
 
     complaint: NotRequired[str]
     system: NotRequired[str | None]
+
+
+class SessionReplay(TypedDict):
+    """The last look of a past session under today's rules and orders, beside what was made of it then (`recorded_`).
+    `not_allowed`: the fixes that no order allows today, and why; `differences` in words, none where all is the
+    same."""
+
+    session_id: str
+    recorded_causes: list[Cause]
+    causes: list[Cause]
+    recorded_fix: ReplayedFix | None
+    fix: ReplayedFix | None
+    not_allowed: list[str]
+    differences: list[str]
 
 
 class SystemDiagnosis(TypedDict):

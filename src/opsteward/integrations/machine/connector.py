@@ -9,7 +9,7 @@ from typing import ClassVar, cast
 from pydantic import BaseModel
 
 from opsteward.contracts.connector import Connector, ProbeReport, SystemRef
-from opsteward.core.blocking_calls import in_thread
+from opsteward.core.blocking_calls import in_waiting_thread
 from opsteward.core.errors import ConnectorError
 from opsteward.core.process_condition import Condition, condition_of
 from opsteward.integrations.machine.config import SCHEMES, HostSettings, MachineConfig, ProcessSettings, config_from
@@ -57,7 +57,7 @@ class MachineConnector(Connector[MachineConfig]):
     async def condition(self, pid: int) -> Condition | None:
         """What the kernel knows of a process beside its state; None where we can't see."""
         settings = cast(ProcessSettings, self.config.settings)
-        return await in_thread(condition_of, pid, hang_seconds=settings.hang_seconds)
+        return await in_waiting_thread(condition_of, pid, hang_seconds=settings.hang_seconds)
 
     async def host(self) -> Host:
         """The machine as a whole. Raises Timeout."""

@@ -1,17 +1,14 @@
-"""How full a file system is. One that hangs (a file server that is gone) costs one thread, not one at each look."""
+"""How full a file system is."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 from dataclasses import dataclass
-from functools import partial
 
-from opsteward.core.blocking_calls import in_thread
-from opsteward.core.errors import Timeout, Unreachable
+from opsteward.core.errors import Unreachable
+from opsteward.integrations.machine.paths import look_at_path
 
 _RDONLY = os.ST_RDONLY
-_hanging: set[str] = set()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,25 +26,10 @@ class Disk:
 
 async def look_at_disk(path: str, timeout: float) -> Disk:
     """Raises Unreachable for a path that is not there, Timeout."""
-    if path in _hanging:
-        raise Timeout(f"{path} still does not answer")
-    _hanging.add(path)
-    look = asyncio.ensure_future(in_thread(_measured, path))
-    look.add_done_callback(partial(_answered, path))
     try:
-        async with asyncio.timeout(timeout):
-            return await asyncio.shield(look)
-    except TimeoutError:
-        raise Timeout(f"{path} did not answer within {timeout:g} s") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no usable path"
-        raise Unreachable(f"{path} can't be looked at: {reason}") from None
-
-
-def _answered(path: str, look: asyncio.Future[Disk]) -> None:
-    _hanging.discard(path)
-    if not look.cancelled():
-        look.exception()  # nobody may wait for it any more
+        return await look_at_path(_measured, path, timeout)
+    except FileNotFoundError as error:
+        raise Unreachable(f"{path} can't be looked at: {error.strerror}") from None
 
 
 def _measured(path: str) -> Disk:

@@ -96,13 +96,16 @@ async def _clock_offset(server: str, timeout: float) -> float | None:
     host, _, port = server.rpartition(":") if server.count(":") == 1 or "]:" in server else (server, "", "123")
     try:
         address = (await resolve_host(host.strip("[]"), int(port or 123), REGISTERED_SYSTEMS))[0][1]
-    except (ConnectorError, ValueError):
+    except (ConnectorError, ValueError, OverflowError):
         return None
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[bytes] = loop.create_future()
-    transport, _ = await loop.create_datagram_endpoint(
-        lambda: _Answer(answered), remote_addr=(address, int(port or 123))
-    )
+    try:
+        transport, _ = await loop.create_datagram_endpoint(
+            lambda: _Answer(answered), remote_addr=(address, int(port or 123))
+        )
+    except OSError:
+        return None
     try:
         sent = time.time()
         transport.sendto(b"\x23" + bytes(47))

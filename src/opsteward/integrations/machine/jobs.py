@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from dataclasses import dataclass
 
-from opsteward.core.blocking_calls import in_thread
-from opsteward.core.errors import Timeout, Unreachable
+from opsteward.integrations.machine.paths import look_at_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,13 +20,7 @@ class JobTrace:
 async def look_at_trace(path: str, timeout: float) -> JobTrace | None:
     """None where there is no file. Raises Unreachable where we may not look, Timeout."""
     try:
-        async with asyncio.timeout(timeout):
-            seen = await in_thread(os.stat, path)
+        seen = await look_at_path(os.stat, path, timeout)
     except FileNotFoundError:
         return None
-    except TimeoutError:
-        raise Timeout(f"{path} did not answer within {timeout:g} s") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no usable path"
-        raise Unreachable(f"{path} can't be looked at: {reason}", extra={"kind": "local"}) from None
     return JobTrace(age_seconds=round(time.time() - seen.st_mtime, 3), size_bytes=seen.st_size)

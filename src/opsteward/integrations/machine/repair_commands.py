@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from opsteward.contracts.action import Action, ActionContext, AnyAction, Plan, Proof, Risk
 from opsteward.core.blocking_calls import in_thread
-from opsteward.core.errors import BadReply
+from opsteward.core.errors import BadReply, ConnectorError
 from opsteward.integrations.machine.programs import Ran, run_program
 
 PREFIX = "command."
@@ -39,7 +40,8 @@ class RepairParams(BaseModel):
 
 
 class RepairResult(BaseModel):
-    """How the command ended. `interrupted`: it was begun by an earlier attempt whose end nobody saw."""
+    """How the command ended; without an `exit_code` the output says why it did not end by itself, or never began.
+    `interrupted`: it was begun by an earlier attempt whose end nobody saw."""
 
     exit_code: int | None
     output: str
@@ -78,10 +80,15 @@ class RepairCommand(Action[None, RepairParams, RepairResult]):
             "OPSTEWARD_SYSTEM": params.system,
             "OPSTEWARD_COMPONENT": params.component,
         }
-        ran = await run_program(self.words, _SECONDS, about=about)
-        result = _result(ran)
-        if record is not None:
-            await in_thread(record.write_text, result.model_dump_json())
+        # Noted also when it does not end by itself: the next attempt would take it for one whose end nobody saw.
+        result = RepairResult(exit_code=None, output="it was ended before its time", seconds=0.0)
+        try:
+            result = _result(await run_program(self.words, _SECONDS, about=about))
+        except ConnectorError as failure:
+            result = RepairResult(exit_code=None, output=failure.detail, seconds=0.0)
+        finally:
+            if record is not None:
+                record.write_text(result.model_dump_json())
         return result
 
     async def verify(self, ctx: ActionContext[None], params: RepairParams, result: RepairResult) -> Proof:
@@ -89,8 +96,9 @@ class RepairCommand(Action[None, RepairParams, RepairResult]):
         evidence = {"exit_code": result.exit_code, "output": result.output, "measured": False}
         if result.interrupted:
             return Proof(ok=True, summary=f"{self.name} was begun, and its end was not seen", evidence=evidence)
-        said = f": {result.output.splitlines()[-1][:200]}" if result.output and result.exit_code else ""
-        summary = f"{self.name} ended with {result.exit_code}{said}"
+        last = result.output.splitlines()[-1][:200] if result.output and result.exit_code != 0 else ""
+        ended = f"ended with {result.exit_code}" if result.exit_code is not None else "was not done"
+        summary = f"{self.name} {ended}{f': {last}' if last else ''}"
         return Proof(ok=result.exit_code == 0, summary=summary, evidence=evidence)
 
 
@@ -121,11 +129,12 @@ def _begin(record: Path) -> RepairResult | None:
             if written:
                 return RepairResult.model_validate(json.loads(written))
             return RepairResult(exit_code=None, output="", seconds=0.0, interrupted=True)
+    except (OSError, ValueError) as error:
+        raise BadReply(f"it can't be noted that the command is begun: {type(error).__name__}") from None
+    with suppress(OSError):  # another run may tidy up at the same time; what stays is of no harm
         known = sorted(record.parent.glob("*.json"), key=lambda path: path.stat().st_mtime)
         for old in known[:-_KEPT_RECORDS]:
             old.unlink(missing_ok=True)
-    except (OSError, ValueError) as error:
-        raise BadReply(f"it can't be noted that the command is begun: {type(error).__name__}") from None
     return None
 
 

@@ -13,14 +13,14 @@ from opsteward.contracts.action import Action, ActionContext, Plan, Proof, Risk
 from opsteward.core.errors import BadReply
 from opsteward.integrations.mysql.client import refused_by_number
 from opsteward.integrations.mysql.connector import MysqlConnector
+from opsteward.integrations.mysql.transactions import read_transactions
 
 _VERIFY_SECONDS = 3.0
 _POLL_SECONDS = 0.1
-_STALE_SECONDS = 0.15  # the server's list of transactions is a copy that it renews when nobody read it for 0.1 s
 _NO_SUCH_THREAD = 1094
 _LOOK = """
     select t.trx_mysql_thread_id as id, t.trx_id, cast(t.trx_started as char) as started,
-        p.user as name, p.host, p.command
+        p.user as name, p.host, p.command, p.id = connection_id() as ours
     from information_schema.innodb_trx t join information_schema.processlist p on p.id = t.trx_mysql_thread_id"""
 
 
@@ -108,7 +108,6 @@ class KillConnection(Action[MysqlConnector, KillConnectionParams, KillConnection
 
 async def _still_there(via: MysqlConnector, params: KillConnectionParams) -> dict[int, Mapping[str, Any]]:
     """Those that are in the transaction that was named, by their ids. Never our own."""
-    await asyncio.sleep(_STALE_SECONDS)
     wanted = {(one.id, one.trx_id, one.started) for one in params.connections}
-    rows = await via.rows(_LOOK)
+    rows = await read_transactions(via, _LOOK)
     return {int(r["id"]): r for r in rows if (int(r["id"]), str(r["trx_id"]), r["started"]) in wanted}

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain
 from opsteward.contracts.connector import SystemRef
+from opsteward.core.blocking_calls import in_thread
 from opsteward.integrations.mysql.connector import MysqlConnector
 
 
@@ -23,7 +24,7 @@ class MysqlDiagnosisCheck(Check[MysqlConnector]):
         from opsteward.integrations.mysql.snapshot import take
 
         shot = await take(via)
-        faults, advice, unseen = judge(shot, via.config.settings.diagnosis)
+        faults, advice, unseen = await in_thread(judge, shot, via.config.settings.diagnosis)
         summary = f"{len(RULES)} rules, {len(faults)} fault(s), {len(advice)} advice"
         if unseen:
             summary += f", could not look for {len(unseen)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from opsteward.contracts.check import Finding, ProposedFix, Severity
@@ -19,6 +20,7 @@ _LARGEST = {"tinyint": 2**7, "smallint": 2**15, "mediumint": 2**23, "int": 2**31
 _DEADLOCK = re.compile(r"LATEST DETECTED DEADLOCK\n-+\n(?P<at>[^\n]{1,40}).*?(?=\n-{12}\n|\Z)", re.DOTALL)
 _DDL = re.compile(r"\s*(alter|drop|truncate|rename|create|optimize)\b", re.IGNORECASE)
 _STATEMENT = re.compile(r"^((?:select|insert|update|delete|replace)\b.*)$", re.MULTILINE | re.IGNORECASE)
+_FINDINGS_PER_RULE = 10
 _SERVICES = ("system user", "event_scheduler", "replication applier")
 
 Judge = Callable[[Snapshot, MysqlDiagnosisLimits], Iterator[Finding]]
@@ -51,7 +53,7 @@ def judge(shot: Snapshot, limits: MysqlDiagnosisLimits) -> tuple[list[Finding], 
         if rule.id in limits.ignore:
             continue
         try:
-            found = list(rule.judge(shot, limits))[:10]
+            found = list(islice(rule.judge(shot, limits), _FINDINGS_PER_RULE))
         except CouldNotLook as why:
             unseen.append(f"{rule.id}: {why}")
         else:
@@ -119,22 +121,19 @@ def _connections(shot: Snapshot, limits: MysqlDiagnosisLimits) -> Iterator[Findi
 
 def _lock_chain(shot: Snapshot, limits: MysqlDiagnosisLimits) -> Iterator[Finding]:
     transactions = {str(row["trx_id"]): row for row in shot.rows("transactions")}
-    blocked_by: dict[str, list[str]] = {}
+    blocks: dict[str, list[str]] = {}
+    waiting = set()
     for row in shot.rows("waits"):
-        blocked_by.setdefault(str(row["waiting"]), []).append(str(row["blocking"]))
-    roots: dict[str, set[str]] = {}
-    for waiter, blockers in blocked_by.items():
-        seen, queue = {waiter}, list(blockers)
-        while queue:
-            at = queue.pop()
-            if at in seen:
-                continue
-            seen.add(at)
-            queue += blocked_by.get(at, [])
-            if at not in blocked_by:
-                roots.setdefault(at, set()).add(waiter)
-    for root, waiters in roots.items():
-        held = [transactions[one] for one in waiters if one in transactions]
+        waiting.add(str(row["waiting"]))
+        blocks.setdefault(str(row["blocking"]), []).append(str(row["waiting"]))
+    for root in (one for one in blocks if one not in waiting):
+        held_up = dict.fromkeys(blocks[root])  # and those behind them, each once
+        queue = [*held_up]
+        for one in queue:
+            further = [each for each in blocks.get(one, ()) if each not in held_up]
+            held_up.update(dict.fromkeys(further))
+            queue += further
+        held = [transactions[one] for one in held_up if one in transactions]
         longest = max((float(one["waited"] or 0) for one in held), default=0.0)
         if root not in transactions or longest < limits.lock_wait_seconds:
             continue
@@ -206,9 +205,7 @@ def _deadlocks(shot: Snapshot, limits: MysqlDiagnosisLimits) -> Iterator[Finding
     except CouldNotLook:
         told = ""
     latest = _DEADLOCK.search(told)
-    statements = (
-        re.findall(r"^((?:select|insert|update|delete|replace)\b.*)$", latest[0], re.M | re.I) if latest else []
-    )
+    statements = _STATEMENT.findall(latest[0]) if latest else []
     evidence = {
         "deadlocks": count,
         "per_hour": round(rate, 2),

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from opsteward.core.errors import AuthFailed, BadReply, ConnectorError, Timeout
 from opsteward.integrations.mysql.connector import MysqlConnector
+from opsteward.integrations.mysql.transactions import read_transactions
 
 STATEMENT_SECONDS: Final = 2.0
 TOTAL_SECONDS: Final = 8.0
@@ -31,7 +32,8 @@ READINGS: Final[Mapping[str, str]] = {
     "transactions": """
         select trx_id, trx_mysql_thread_id as id, trx_state as state, left(trx_query, 1000) as query,
             cast(trx_started as char) as started, timestampdiff(second, trx_started, now()) as seconds,
-            timestampdiff(second, trx_wait_started, now()) as waited, trx_rows_locked as rows_locked
+            timestampdiff(second, trx_wait_started, now()) as waited, trx_rows_locked as rows_locked,
+            trx_mysql_thread_id = connection_id() as ours
         from information_schema.innodb_trx""",
     "waits": _MARIADB_WAITS,
     "columns": f"""
@@ -99,7 +101,9 @@ async def take(via: MysqlConnector) -> Snapshot:
         text = _MYSQL_WAITS if name == "waits" and not is_mariadb else statement
         try:
             async with asyncio.timeout(STATEMENT_SECONDS):
-                shot.found[name] = await via.rows(text)
+                # who waits for whom is read right after the transactions, and so from the same copy
+                read = read_transactions if name == "transactions" else MysqlConnector.rows
+                shot.found[name] = await read(via, text)
         except (ConnectorError, TimeoutError) as error:
             _note(shot, name, error)
     return shot

@@ -23,6 +23,7 @@ from opsteward.integrations.supervisor.connector import SupervisorConnector
 RESTART = "supervisor.restart_process"
 _MOVING = frozenset({"STARTING", "STOPPING"})
 _SOON = 15  # seconds; what ends so soon after its start does so at the next one too
+_AT_ONCE = 16  # processes; the look at one that hangs holds a thread for seconds
 _SECOND_LOOK = 0.2  # seconds; a debugger or a shell may hold a process for an instant
 
 
@@ -40,7 +41,13 @@ class ProcessesCheck(Check[SupervisorConnector]):
         watched = [p for p in known if wanted is None or p.name in wanted or _short(p.name) in wanted]
         names = {p.name for p in watched} | {_short(p.name) for p in watched}
         missing = [name for name in wanted or [] if name not in names]
-        judged = await asyncio.gather(*(_judge(via, p) for p in watched))
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def judge(info: ProcessInfo) -> Finding | None:
+            async with gate:
+                return await _judge(via, info)
+
+        judged = await asyncio.gather(*map(judge, watched))
         findings = [finding for finding in judged if finding is not None]
         findings += [_missing(name) for name in missing]
         evidence = {"processes": {p.name: p.statename for p in watched[:200]}, "missing": missing[:200]}

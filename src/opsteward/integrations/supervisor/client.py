@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 from xml.parsers.expat import ExpatError
 
-from opsteward.core.blocking_calls import in_thread
+from opsteward.core.blocking_calls import in_waiting_thread
 from opsteward.core.errors import AuthFailed, BadReply, Timeout
 from opsteward.core.http_client import REGISTERED_SYSTEMS, resolve_host, unreachable
 from opsteward.integrations.supervisor.config import SupervisorConfig
@@ -104,7 +104,7 @@ class SupervisorClient:
                     found = await resolve_host(self._config.host, self._config.port, REGISTERED_SYSTEMS)
                     address = found[0][1]
                 # The thread ends by its socket's timeout even when we stop waiting for it.
-                return await in_thread(self._call_blocking, address, method, params)
+                return await in_waiting_thread(self._call_blocking, address, method, params)
         except TimeoutError:
             raise Timeout(f"supervisord did not answer {method} within {limit:g} s") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from opsteward.core.json_types import Json
@@ -10,12 +11,16 @@ from opsteward.core.json_types import Json
 _DEPTH_LIMIT = 12
 _ITEMS_LIMIT = 20
 _PROBLEMS_LIMIT = 10
+#: Parts of schemas that are held against something: choices of choices multiply.
+_STEPS_LIMIT = 50_000
 
 
 def broken_promises(answer: Json, schema: Json, document: Mapping[str, Json]) -> list[str]:
-    """What in the answer is not as the JSON schema says, each with its place; few are enough to know."""
+    """What in the answer is not as the JSON schema says, each with its place; few are enough to know. What a schema
+    says beyond some thousand parts is not looked at."""
     problems: list[str] = []
-    _against(answer, schema, document, "", problems, 0)
+    with suppress(_TooManySteps):
+        _Comparison(document).against(answer, schema, "", problems, 0)
     return problems[:_PROBLEMS_LIMIT]
 
 
@@ -69,58 +74,68 @@ def _template_of(document: Mapping[str, Json], path: str) -> str | None:
     return None
 
 
-def _against(
-    value: Json, schema: Json, document: Mapping[str, Json], place: str, problems: list[str], depth: int
-) -> None:
-    schema = _resolved(schema, document)
-    if not isinstance(schema, dict) or depth > _DEPTH_LIMIT or len(problems) >= _PROBLEMS_LIMIT:
-        return
-    where = place or "the answer"
-    if value is None and (schema.get("nullable") is True):
-        return
-    for part in _list(schema.get("allOf")):
-        _against(value, part, document, place, problems, depth + 1)
-    for word in ("anyOf", "oneOf"):
-        choices = _list(schema.get(word))
-        if choices and all(_fails(value, each, document, depth) for each in choices):
-            problems.append(f"{where} is none of what is promised")
+class _TooManySteps(Exception):
+    pass
+
+
+class _Comparison:
+    """One answer held against schemas of one document."""
+
+    def __init__(self, document: Mapping[str, Json]) -> None:
+        self._document = document
+        self._steps = 0
+
+    def against(self, value: Json, schema: Json, place: str, problems: list[str], depth: int) -> None:
+        self._take(1)
+        schema = _resolved(schema, self._document)
+        if not isinstance(schema, dict) or depth > _DEPTH_LIMIT or len(problems) >= _PROBLEMS_LIMIT:
             return
-    allowed = schema.get("type")
-    kinds = [allowed] if isinstance(allowed, str) else _list(allowed)
-    if kinds and not any(_is(value, str(kind)) for kind in kinds):
-        problems.append(f"{where} is {_kind(value)}, not {' or '.join(str(kind) for kind in kinds)}")
-        return
-    if (values := _list(schema.get("enum"))) and value not in values:
-        problems.append(f"{where} is none of the promised values")
-    if isinstance(value, dict):
-        _fields_against(value, schema, document, place, problems, depth)
-    elif isinstance(value, list) and "items" in schema:
-        for number, item in enumerate(value[:_ITEMS_LIMIT]):
-            _against(item, schema["items"], document, f"{place}[{number}]", problems, depth + 1)
+        where = place or "the answer"
+        if value is None and (schema.get("nullable") is True):
+            return
+        for part in _list(schema.get("allOf")):
+            self.against(value, part, place, problems, depth + 1)
+        for word in ("anyOf", "oneOf"):
+            choices = _list(schema.get(word))
+            if choices and all(self._fails(value, each, depth) for each in choices):
+                problems.append(f"{where} is none of what is promised")
+                return
+        allowed = schema.get("type")
+        kinds = [allowed] if isinstance(allowed, str) else _list(allowed)
+        if kinds and not any(_is(value, str(kind)) for kind in kinds):
+            problems.append(f"{where} is {_kind(value)}, not {' or '.join(str(kind) for kind in kinds)}")
+            return
+        if (values := _list(schema.get("enum"))) and value not in values:
+            problems.append(f"{where} is none of the promised values")
+        if isinstance(value, dict):
+            self._fields_against(value, schema, place, problems, depth)
+        elif isinstance(value, list) and "items" in schema:
+            for number, item in enumerate(value[:_ITEMS_LIMIT]):
+                self.against(item, schema["items"], f"{place}[{number}]", problems, depth + 1)
 
+    def _fields_against(
+        self, value: Mapping[str, Json], schema: Mapping[str, Json], place: str, problems: list[str], depth: int
+    ) -> None:
+        fields = schema.get("properties")
+        known: Mapping[str, Json] = fields if isinstance(fields, dict) else {}
+        required = _list(schema.get("required"))
+        self._take(len(required) + len(known))
+        for name in required:
+            if str(name) not in value:
+                problems.append(f"{place}.{name}".lstrip(".") + " is missing")
+        for name, inner in known.items():
+            if name in value:
+                self.against(value[name], inner, f"{place}.{name}".lstrip("."), problems, depth + 1)
 
-def _fields_against(
-    value: Mapping[str, Json],
-    schema: Mapping[str, Json],
-    document: Mapping[str, Json],
-    place: str,
-    problems: list[str],
-    depth: int,
-) -> None:
-    fields = schema.get("properties")
-    known: Mapping[str, Json] = fields if isinstance(fields, dict) else {}
-    for name in _list(schema.get("required")):
-        if str(name) not in value:
-            problems.append(f"{place}.{name}".lstrip(".") + " is missing")
-    for name, inner in known.items():
-        if name in value:
-            _against(value[name], inner, document, f"{place}.{name}".lstrip("."), problems, depth + 1)
+    def _fails(self, value: Json, schema: Json, depth: int) -> bool:
+        problems: list[str] = []
+        self.against(value, schema, "", problems, depth + 1)
+        return bool(problems)
 
-
-def _fails(value: Json, schema: Json, document: Mapping[str, Json], depth: int) -> bool:
-    problems: list[str] = []
-    _against(value, schema, document, "", problems, depth + 1)
-    return bool(problems)
+    def _take(self, steps: int) -> None:
+        self._steps += steps
+        if self._steps > _STEPS_LIMIT:
+            raise _TooManySteps
 
 
 def _resolved(schema: Json, document: Mapping[str, Json]) -> Json:

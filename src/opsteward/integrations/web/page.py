@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from opsteward.contracts.check import Check, CheckResult, CheckStatus, Domain, Finding
 from opsteward.contracts.connector import SystemRef
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import BadReply, ConnectorError
 from opsteward.core.http_client import HttpReply, failure_kind, safe_url
 from opsteward.core.json_types import Json, JsonObject
@@ -64,10 +65,11 @@ class PageCheck(Check[WebConnector]):
         if not is_page(reply) or not via.config.settings.expects(reply.status) or reply.status >= 400:
             return CheckResult(status=CheckStatus.UNKNOWN, summary=f"{url} answers no page (status {reply.status})")
         text = reply.text(TEXT_LIMIT)
-        assets = assets_of(text, reply.url)
+        # a large page takes a while to read
+        assets = await in_thread(assets_of, text, reply.url)
         missing, seconds = await _missing(via, reply.url, assets)
         findings = [
-            *_of_content(via, reply, text),
+            *await in_thread(_of_content, via, reply, text),
             *_of_assets(reply.url, missing),
             *_of_speed(via, reply, seconds),
             *_of_security(via, reply, assets),
@@ -125,12 +127,12 @@ async def _missing(
     own = [asset for asset in assets if same_origin(asset.url, page)]
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def look(asset: Asset) -> tuple[Asset, str, str, float]:
+    async def look(asset: Asset) -> tuple[Asset, str, list[Asset], float]:
         async with gate:
             return (asset, *await _look_at(via, asset))
 
     seen = await asyncio.gather(*(look(asset) for asset in own))
-    chunks = [chunk for asset, problem, script, _ in seen if not problem for chunk in imports_of(script, asset.url)]
+    chunks = [chunk for _, _, imported, _ in seen for chunk in imported]
     known = {asset.url for asset in own}
     fresh = [chunk for chunk in dict.fromkeys(chunks) if chunk.url not in known and same_origin(chunk.url, page)]
     seen += await asyncio.gather(*(look(chunk) for chunk in fresh[:20]))
@@ -138,8 +140,8 @@ async def _missing(
     return missing, [seconds for _, problem, _, seconds in seen if not problem]
 
 
-async def _look_at(via: WebConnector, asset: Asset) -> tuple[str, str, float]:
-    """Why the file can't be had (empty: it can), its text where it is a script, and the seconds that it took."""
+async def _look_at(via: WebConnector, asset: Asset) -> tuple[str, list[Asset], float]:
+    """Why the file can't be had (empty: it can), what it imports where it is a script, and the seconds it took."""
     path = urlsplit(asset.url).path
     is_script = path.endswith((".js", ".mjs"))
     try:
@@ -147,13 +149,14 @@ async def _look_at(via: WebConnector, asset: Asset) -> tuple[str, str, float]:
         if reply.status in (405, 501) and not is_script:  # some servers know no HEAD
             reply = await via.get(asset.url)
     except ConnectorError as error:
-        return error.detail, "", 0.0
+        return error.detail, [], 0.0
     if reply.status >= 400:
-        return f"status {reply.status}", "", reply.seconds
+        return f"status {reply.status}", [], reply.seconds
     if path.endswith((".js", ".mjs", ".css")) and "html" in reply.headers.get("content-type", ""):
         # many servers answer the start page for what is not there
-        return "it is answered with a page in its place", "", reply.seconds
-    return "", reply.text(TEXT_LIMIT) if is_script else "", reply.seconds
+        return "it is answered with a page in its place", [], reply.seconds
+    imported = await in_thread(imports_of, reply.text(TEXT_LIMIT), asset.url) if is_script else []
+    return "", imported, reply.seconds
 
 
 def _of_speed(via: WebConnector, reply: HttpReply, seconds: Sequence[float]) -> list[Finding]:

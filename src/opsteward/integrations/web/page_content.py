@@ -14,9 +14,12 @@ from opsteward.core.http_client import HttpReply
 TEXT_LIMIT = 512 * 1024
 _ASSETS_LIMIT = 40
 _TAG = re.compile(r"<(script|link|img|iframe|source|video|audio|base)\b([^<>]{0,4000})", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"""([A-Za-z:_-]{1,50})\s{0,9}=\s{0,9}("[^"]{0,4000}"|'[^']{0,4000}'|[^\s"'>]{1,4000})""")
+_ATTRIBUTE = re.compile(
+    r"""(?<![A-Za-z:_-])([A-Za-z:_-]{1,50})\s{0,9}=\s{0,9}("[^"]{0,4000}"|'[^']{0,4000}'|[^\s"'>]{1,4000})"""
+)
 _LOADED_RELATIONS = frozenset({"stylesheet", "modulepreload", "icon", "manifest", "preload"})
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,500})", re.IGNORECASE)
+_HEADINGS_WITHIN = 64 * 1024  # characters; what shows an error is short
 _HEADING = re.compile(r"<h[12][^>]{0,500}>(.{0,300}?)</h[12]", re.IGNORECASE | re.DOTALL)
 #: What is not read, from its beginning to its end.
 _DROPPED = (("<script", "</script"), ("<style", "</style"), ("<template", "</template"), ("<!--", "-->"))
@@ -51,7 +54,8 @@ _DEFAULT_PAGE = re.compile(
     re.IGNORECASE,
 )
 _IMPORTED = re.compile(r"""(?:\bimport\s{0,3}\(?|\bfrom)\s{0,3}["'](\.{1,2}/[^"'\s]{1,300}\.m?js)["']""")
-_CHUNK_MAP = re.compile(r"__vite__mapDeps\b.{0,400}?\[([^\]]{0,20000})\]", re.DOTALL)
+#: Before a bundler's list of chunks: how many are looked at, how soon the list begins, and how long it may be.
+_CHUNK_MAP, _CHUNK_MAPS, _CHUNK_MAP_BEGINS, _CHUNK_MAP_LENGTH = "__vite__mapDeps", 20, 420, 20_000
 _QUOTED = re.compile(r"""["']([\w./@-]{1,300}\.(?:m?js|css))["']""")
 
 
@@ -93,9 +97,21 @@ def imports_of(script: str, url: str) -> list[Asset]:
     """The chunks that a script of the page loads by their relative names."""
     names = [match[1] for match in _IMPORTED.finditer(script)]
     targets = [_joined(url, name) for name in names]
-    for listed in islice(_CHUNK_MAP.finditer(script), 5):  # a bundler's list: relative to the root of the site
-        targets += [_joined(url, f"/{match[1].lstrip('/')}") for match in _QUOTED.finditer(listed[1])]
+    for listed in _chunk_maps(script):  # relative to the root of the site
+        targets += [_joined(url, f"/{match[1].lstrip('/')}") for match in _QUOTED.finditer(listed)]
     return [Asset(each, True) for each in dict.fromkeys(targets) if each is not None][:_ASSETS_LIMIT]
+
+
+def _chunk_maps(script: str) -> Iterator[str]:
+    at = 0
+    for _ in range(_CHUNK_MAPS):
+        if (at := script.find(_CHUNK_MAP, at)) < 0:
+            return
+        begin = script.find("[", at, at + _CHUNK_MAP_BEGINS)
+        end = script.find("]", begin, begin + _CHUNK_MAP_LENGTH) if begin >= 0 else -1
+        if end >= 0:
+            yield script[begin + 1 : end]
+        at = max(at + len(_CHUNK_MAP), end)
 
 
 def same_origin(one: str, other: str) -> bool:
@@ -126,8 +142,9 @@ def _without(text: str, begin: str, end: str) -> str:
 
 def headings_of(text: str) -> list[str]:
     """The title and the first headings."""
+    text = text[:_HEADINGS_WITHIN]
     parts = [found[1] for found in (_TITLE.search(text),) if found]
-    parts += [match[1] for match in list(_HEADING.finditer(text))[:3]]
+    parts += [match[1] for match in islice(_HEADING.finditer(text), 3)]
     return [" ".join(html.unescape(_MARKUP.sub(" ", part)).split())[:200] for part in parts]
 
 
@@ -138,11 +155,9 @@ def error_shown(text: str) -> str:
     # an article may quote one: it is an error's page where hardly anything else is said
     if told and len(words) < 4000 and told.start() < 600:
         return told[0]
-    shown = headings_of(text)
-    # an error page says little besides
-    if len(words) < 1500:
-        return next((each for each in shown if each and _ERROR_HEADING.fullmatch(each)), "")
-    return ""
+    if len(words) >= 1500:  # an error page says little besides
+        return ""
+    return next((each for each in headings_of(text) if each and _ERROR_HEADING.fullmatch(each)), "")
 
 
 def default_shown(text: str) -> str:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from opsteward.contracts.check import Check, CheckResult, Domain
 from opsteward.contracts.connector import SystemRef
-from opsteward.core.blocking_calls import in_thread
+from opsteward.core.blocking_calls import in_waiting_thread
 from opsteward.core.errors import Timeout, Unreachable
 from opsteward.core.http_client import REGISTERED_SYSTEMS, resolve_host
 from opsteward.core.json_types import Json, JsonObject
@@ -46,7 +46,7 @@ class TlsCheck(Check[WebConnector]):
         addresses = await resolve_host(host, port, REGISTERED_SYSTEMS)
         patience = settings.timeout_seconds / 2
         try:
-            seen = await in_thread(
+            seen = await in_waiting_thread(
                 look_at_tls, addresses[0][1], port, host, authority=settings.certificate_authority, timeout=patience
             )
         except TimeoutError:

@@ -1339,6 +1339,7 @@ create table opsteward.troubleshooting_sessions (
     causes jsonb not null,
     hypotheses jsonb not null,
     changes jsonb not null,
+    surroundings jsonb not null,
     diagnostics jsonb not null,
     resolutions jsonb not null,
     choice jsonb not null,

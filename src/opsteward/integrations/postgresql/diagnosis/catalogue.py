@@ -73,7 +73,7 @@ class Entry:
     is_risk: bool = False
 
 
-_HEALTH: Final = (
+_HEALTH: Final[Sequence[tuple[str, str, str, Severity, Cause, tuple[str, ...], str, str]]] = (
     ("lock_chain", "locks", "One session holds up others with its locks", Severity.HIGH, "application",
      (TERMINATE,), "End the root of the chain", "postgresql.lock_chains"),
     ("connection_saturation", "connections", "A connection limit of the server, a role or a database fills up",
@@ -95,7 +95,7 @@ def catalogue() -> list[Entry]:
         for r in REFUSALS
     ]  # fmt: skip
     entries += [
-        Entry(id=i, subject=s, finds=f, severity=v, cause=c, remedy=r, advice=a, check=k)  # type: ignore[arg-type]
+        Entry(id=i, subject=s, finds=f, severity=v, cause=c, remedy=r, advice=a, check=k)
         for i, s, f, v, c, r, a, k in _HEALTH
     ]
     entries += [

@@ -14,7 +14,8 @@ RULES: Final = Rules("migrations", [])
 VALIDATE: Final = "postgresql.validate_constraint"
 
 # Which tool keeps its books in which table, told from its columns, and what it says there of a migration that failed
-# (`failed`), of a lock that is held (`lock`) or of where it stands (`head`).
+# (`failed`), of a lock that is held (`lock`) or of where it stands (`head`). Columns of built-in types alone: others
+# may have casts, which are functions of whoever made the table, and would run with what our role may.
 HISTORIES: Final = Reading(
     name="migration_tables",
     sql="""
@@ -22,7 +23,8 @@ HISTORIES: Final = Reading(
         select c.oid, format('%I.%I', n.nspname, c.relname) as quoted, lower(c.relname) as relname,
             format('%I', n.nspname) as schema,
             array(select a.attname::text from pg_attribute a where a.attrelid = c.oid and a.attnum > 0
-                  and not a.attisdropped) as columns
+                  and not a.attisdropped and exists (select from pg_type t where t.oid = a.atttypid
+                  and t.typnamespace = 'pg_catalog'::regnamespace)) as columns
         from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where c.relkind = 'r' and n.nspname !~ '^pg_'
     ), known(tool, relname, needs, sql) as (values
