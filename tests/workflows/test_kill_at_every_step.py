@@ -6,7 +6,6 @@ finished, and the target was affected exactly once, although a look-alike stood 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -24,9 +23,11 @@ import pytest
 from opsteward.accounts.tenants import create_tenant
 from opsteward.app.services import Services, build_services
 from opsteward.app.settings import load_settings
+from opsteward.core.blocking_calls import in_thread
 from opsteward.events.types import NewEvent
 from opsteward.systems.service import NewSystem
 from opsteward.systems.types import KnownSystem
+from support.preloaded import program
 from support.target import target_server
 
 DYING_WORKER = Path(__file__).with_name("dying_worker.py")
@@ -85,12 +86,8 @@ async def _begin(case: Case, new: NewSystem, *, finding: str, action: str) -> UU
 async def _die_until_done(case: Case, session_id: UUID) -> set[str]:
     """Run the dying worker to its end; returns the points at which it died."""
     home = case.services.settings.home
-    worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "ignore", str(DYING_WORKER), str(home), str(case.tenant_id), str(session_id),
-        stderr=subprocess.PIPE,
-    )  # fmt: skip
-    _, errors = await asyncio.wait_for(worker.communicate(), WITHIN)
-    assert worker.returncode == 0, errors.decode()[-4000:]
+    worker = program(DYING_WORKER, home, case.tenant_id, session_id)
+    assert await in_thread(worker.wait, WITHIN) == 0, worker.told()[1][-4000:]
     return set((home / "deaths").read_text().splitlines())
 
 
