@@ -11,12 +11,12 @@ A page in `docs/reference` is written by hand but for its marked parts:
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args
@@ -26,6 +26,7 @@ import generate_work
 
 PAGES = Path(__file__).parent / "reference"
 PACKAGE = Path(__file__).parents[1] / "src" / "opsteward"
+_CLASS = re.compile(r"^ *class (\w+)\(([^)]*)\)", re.MULTILINE)
 _PART = re.compile(r"(<!-- begin generated: ([a-z-]+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
 
 
@@ -125,19 +126,19 @@ def errors() -> str:
     return "\n".join(entries)
 
 
-def _modules_with_errors() -> Iterator[str]:
+@cache
+def _modules_with_errors() -> list[str]:
     """Modules that declare a subclass of our errors, found without importing everything."""
-    known, found, trees = {"OpsError"}, set[str](), {p: ast.parse(p.read_text()) for p in PACKAGE.rglob("*.py")}
-    while True:
-        before = len(known)
-        for path, tree in trees.items():
-            for node in ast.walk(tree):
-                if isinstance(node, ast.ClassDef) and known & {ast.unparse(b).rpartition(".")[2] for b in node.bases}:
-                    known.add(node.name)
-                    found.add(".".join(("opsteward", *path.relative_to(PACKAGE).with_suffix("").parts)))
-        if len(known) == before:
-            yield from sorted(found)
-            return
+    classes = [
+        (found[1], set(re.findall(r"\w+", found[2])), path)
+        for path in PACKAGE.rglob("*.py")
+        for found in _CLASS.finditer(path.read_text(encoding="utf-8"))
+    ]
+    known = {"OpsError"}
+    while added := {name for name, bases, _ in classes if bases & known} - known:
+        known |= added
+    declaring = {path for _, bases, path in classes if bases & known}
+    return sorted(".".join(("opsteward", *path.relative_to(PACKAGE).with_suffix("").parts)) for path in declaring)
 
 
 def actions() -> str:
@@ -285,9 +286,9 @@ def cli() -> str:
     """Every command with its arguments and options."""
     import typer
 
-    from opsteward.cli.main import app
+    from opsteward.cli.main import commands
 
-    return "\n".join(_commands(typer.main.get_command(app), "opsteward"))
+    return "\n".join(_commands(typer.main.get_command(commands()), "opsteward"))
 
 
 def _commands(command: Any, name: str) -> Iterator[str]:

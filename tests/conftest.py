@@ -82,12 +82,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if _file(item.nodeid).startswith(start):
                 item.add_marker(pytest.mark.slow(reason=reason))
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: _group(item.nodeid) != "one at a time")
+        first = ["one at a time", _BROWSER]
+        items.sort(key=lambda item: first.index(group) if (group := _group(item.nodeid)) in first else len(first))
 
 
 def _group(nodeid: str) -> str:
+    """What stays in one test process: these, all that look at one instance with one browser, or else a file."""
     file = _file(nodeid)
-    return "one at a time" if file.startswith(tuple(_ONE_AT_A_TIME)) else file
+    if file.startswith(tuple(_ONE_AT_A_TIME)):
+        return "one at a time"
+    return _BROWSER if _SLOW.get(file) == _BROWSER or file.startswith("e2e/test_console") else file
 
 
 def _file(nodeid: str) -> str:

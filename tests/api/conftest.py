@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import pytest_asyncio
 
 from support.instance import Instance, Tenant
 from support.live import Live, LiveOperator, LiveTenant
@@ -15,9 +16,9 @@ from support.openapi import Operation, operations
 from support.target import Visitor, identity_of, register_target, visited_database
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session")
 async def everything(instance: Instance) -> list[Operation]:
-    """All that the OpenAPI document has."""
+    """All that the OpenAPI document has; writing its references out takes half a second."""
     found = await operations(instance.client())
     assert len(found) > 35
     return found

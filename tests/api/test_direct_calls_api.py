@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from opsteward.cli.main import app
+from opsteward.cli.main import commands
 from opsteward.crew.direct_calls.running import DirectCalls
 from support.instance import Instance, Tenant
 from support.problems import problem_of
@@ -61,8 +61,8 @@ async def test_a_wrong_value_and_a_system_that_is_not_there_are_told(tenant: Ten
 
 def test_a_folder_is_checked_by_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "calls.yaml").write_text(CALLS, encoding="utf-8")
-    told = CliRunner().invoke(app, ["direct-calls", "check", str(tmp_path)])
+    told = CliRunner().invoke(commands(), ["direct-calls", "check", str(tmp_path)])
     assert told.exit_code == 1
     assert "calls.yaml, line 10: broken.sql" in told.output
-    as_json = CliRunner().invoke(app, ["direct-calls", "check", str(tmp_path), "--json"])
+    as_json = CliRunner().invoke(commands(), ["direct-calls", "check", str(tmp_path), "--json"])
     assert json.loads(as_json.output)["calls"] == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 
 from support.foreign_words import foreign_words
 from support.instance import Tenant
-from support.malformed import broken_bodies, encoded, send
+from support.malformed import EVERYTHING, broken_bodies, encoded, send
 from support.openapi import SPECIMENS, Operation, example, wrong_values
 
 #: What a value that does not fit is replaced by, besides what its schema says that it can't be.
@@ -88,7 +87,7 @@ def judged(response: httpx.Response, what: str) -> list[str]:
 
 
 #: Every field meets a share of the wrong values; all of them with EVERY_WRONG_VALUE=1, which takes five times as long.
-SHARE = 1 if os.environ.get("EVERY_WRONG_VALUE") else 5
+SHARE = 1 if EVERYTHING else 5
 
 
 @pytest.mark.slow(reason="sends wrong values to every field of every route")

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 
 from opsteward.accounts.password_hashing import PasswordHashing
 from opsteward.accounts.passwords import PasswordSignIn
@@ -22,6 +23,14 @@ _addresses = (f"198.51.100.{n}" for n in itertools.count(1))
 @pytest.fixture(autouse=True)
 def nobody_failed_yet(instance: Instance) -> None:
     instance.sql("delete from opsteward.sign_in_attempts")
+
+
+@pytest.fixture(autouse=True)
+def light_hashes(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the usual parameters take a tenth of a second, hundreds of times."""
+    hashing = instance.services.password_sign_in._hashing
+    monkeypatch.setattr(hashing, "_hasher", PasswordHasher(time_cost=1, memory_cost=512, parallelism=1))
+    monkeypatch.setattr(hashing, "_nobodys", None)
 
 
 def browser(instance: Instance, *, address: str | None = None, **headers: str) -> httpx.AsyncClient:
@@ -218,8 +227,6 @@ async def test_a_password_is_the_same_however_it_is_composed(tenant: Tenant) -> 
 
 
 async def test_hashes_are_made_anew_when_parameters_change(instance: Instance, tenant: Tenant) -> None:
-    from argon2 import PasswordHasher
-
     operator = await with_password(tenant)
 
     def stored() -> str:

@@ -13,6 +13,7 @@ from opsteward.accounts.permissions import ALL, ROLES, SIGNED_IN, permissions_of
 from opsteward.accounts.sessions import SESSION_COOKIE
 from opsteward.api.deps import permission_of
 from support.instance import ORIGIN, Instance, Tenant
+from support.malformed import is_in_share
 from support.openapi import Operation, example
 from support.problems import problem_of
 
@@ -133,10 +134,11 @@ async def test_no_credential_is_no_entry(
         "a link as a session": {"Cookie": f"{SESSION_COOKIE}={link.secret}", "Origin": ORIGIN},
         "an empty session": {"Cookie": f"{SESSION_COOKIE}=", "Origin": ORIGIN},
     }
-    for name, headers in bad.items():
+    asked = [operation for operation in everything if (operation.method, operation.path) in needed]
+    for turn, (name, headers) in enumerate(bad.items()):
         client = instance.client(**headers)
-        for operation in everything:
-            if (operation.method, operation.path) not in needed:
+        for number, operation in enumerate(asked):
+            if name != "none" and not is_in_share(number, turn, of=4):
                 continue
             answer = await ask(client, operation)
             assert answer.status_code == 401, f"{operation} with {name}: {answer.status_code} {answer.text}"

@@ -1,11 +1,8 @@
-"""SQL that makes the database's functions stands in files beside their tables' models, and every file is shipped."""
+"""SQL that makes the database's functions stands in files beside their tables' models."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -31,15 +28,6 @@ def test_no_function_is_made_elsewhere() -> None:
         if DEFINES.search(path.read_text(encoding="utf-8"))
     ]
     assert elsewhere == ["core/database_functions.py"]  # its description of the files
-
-
-def test_the_wheel_holds_every_sql_file(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        shipped = {name for name in archive.namelist() if name.endswith(".sql")}
-    assert shipped == {str(path.relative_to(ROOT / "src")) for path in PACKAGE.rglob("*.sql")}
 
 
 #: SQL that names a table of another room, and why it may.

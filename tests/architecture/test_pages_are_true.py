@@ -35,9 +35,9 @@ def command_line() -> Any:
     """The command `opsteward` with all below it, put together once."""
     import typer
 
-    from opsteward.cli.main import app
+    from opsteward.cli.main import commands
 
-    return typer.main.get_command(app)
+    return typer.main.get_command(commands())
 
 
 @functools.cache

@@ -136,11 +136,11 @@ def test_every_role_permission_and_route_is_told() -> None:
 def test_every_command_is_told() -> None:
     import typer
 
-    from opsteward.cli.main import app
+    from opsteward.cli.main import commands
 
     def leaves(command: Any, name: str) -> list[str]:
         subs = getattr(command, "commands", None)
         return [leaf for one, sub in subs.items() for leaf in leaves(sub, f"{name} {one}")] if subs else [name]
 
     told = re.findall(r"^## (opsteward .+)$", page("cli"), re.MULTILINE)
-    assert told == leaves(typer.main.get_command(app), "opsteward")
+    assert told == leaves(typer.main.get_command(commands()), "opsteward")

@@ -19,6 +19,7 @@ import pytest
 
 from support.guide_pages import Example, examples
 from support.live import Live, running_instance
+from support.typed_command import typed_command
 
 _ROOT = Path(__file__).parents[2]
 _GUIDES = sorted((_ROOT / "docs" / "guides").glob("*.md"))
@@ -104,10 +105,10 @@ class Reader:
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     folder = tmp_path_factory.mktemp("reader")
     (folder / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\n")  # an answer of 4xx is an exit code
-    with running_instance() as live:
+    with running_instance() as live, typed_command(tmp_path_factory.mktemp("typed")) as program:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("OPSTEWARD_") and k != "DATABASE_URL"}
         own = {"OPSTEWARD_HOME": str(live.home), "HOME": str(folder), "CURL_HOME": str(folder)}
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        path = f"{program}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         yield Reader(live=live, folder=folder, variables=kept | own | {"PATH": path})
 
 

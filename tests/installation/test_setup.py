@@ -8,11 +8,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from installation.checkout import Checkout
+from installation.checkout import ROOT, Checkout
 
 READY = "1.0 1.0 0.1"
 
@@ -97,19 +99,36 @@ def _its_place_was_another(venv: Path) -> None:
     stamp.write_text(json.dumps({**json.loads(stamp.read_text()), "root": "/somewhere/else"}))
 
 
-@pytest.mark.parametrize(
-    "damage", [_only_a_skeleton, _without_pip, _half_a_package, _python_is_gone, _its_place_was_another]
-)
+@pytest.mark.parametrize("damage", [_only_a_skeleton, _half_a_package])
 def test_a_damaged_environment_is_made_anew(ready: Checkout, damage: Callable[[Path], None]) -> None:
     damage(ready.folder / ".venv")
     assert "Making .venv anew" in ready.make()
     assert ready.versions() == READY
 
 
-def test_a_moved_checkout_is_set_up_again(ready: Checkout, tmp_path: Path) -> None:
-    ready.folder = ready.folder.rename(tmp_path / "moved")
-    assert "Making .venv anew" in ready.make()
-    assert ready.versions() == READY
+def _the_set_up() -> Any:
+    """Its program as a module."""
+    spec = spec_from_file_location("setup_venv", ROOT / "tools" / "setup_venv" / "__main__.py")
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("damage", [None, _without_pip, _python_is_gone, _its_place_was_another])
+def test_an_environment_of_no_use_is_found_out_and_cleared(
+    ready: Checkout, damage: Callable[[Path], None] | None, tmp_path: Path
+) -> None:
+    """Damaged, or with its folder moved. It is made anew then as after any other damage, which takes seconds."""
+    if damage is not None:
+        damage(ready.folder / ".venv")
+    setup_venv = _the_set_up()
+    setup_venv.ROOT = ready.folder if damage else ready.folder.rename(tmp_path / "moved")
+    setup_venv.VENV = setup_venv.ROOT / ".venv"
+    setup_venv.PYTHON, setup_venv.STAMP = setup_venv.VENV / "bin" / "python", setup_venv.VENV / ".setup.json"
+    assert setup_venv.read_stamp() == {}
+    setup_venv.clear_environment()
+    assert list(setup_venv.VENV.iterdir()) == []
 
 
 @pytest.mark.parametrize("sign", ["pyvenv.cfg", "lib/*/site-packages/pip", "lib/*/site-packages/shape.py"])

@@ -61,7 +61,7 @@ def test_it_holds_every_file_of_the_package(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         inside = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert inside == here
-    assert {Path(name).suffix for name in inside} >= {".py", ".yaml", ".css", ".js", ".mako"}
+    assert {Path(name).suffix for name in inside} >= {".py", ".sql", ".yaml", ".css", ".js", ".mako"}
 
 
 def test_it_names_its_program_and_what_it_needs(wheel: Path) -> None:

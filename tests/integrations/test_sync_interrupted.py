@@ -11,7 +11,6 @@ import csv
 import os
 import random
 import signal
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,12 +22,14 @@ import pytest
 from real_parts import Postgres, system
 from record_servers import Slapd, slapd_server
 
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import ConnectorError
 from opsteward.integrations import files, ldap, postgresql
 from opsteward.integrations.ldap.client import LdapClient
 from opsteward.integrations.ldap.connector import LdapConnector
 from opsteward.systems import record_connections
 from support.instance import Instance, Tenant
+from support.preloaded import program
 from support.syncing import Syncing
 
 POINTS = int(os.environ.get("SYNC_TEST_POINTS", "1"))
@@ -186,11 +187,9 @@ async def test_a_process_that_is_killed_in_the_middle_of_a_sync_is_followed_by_o
         planned, wanted = await begun(syncing, mapping)
         before, call = len(slapd.audit()), people.dice.randrange(2, 60)
         when = people.dice.choice(["before", "after"])
-        script = [str(Path(__file__).parent / "dying_sync.py"), str(instance.home), str(syncing.tenant_id)]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, *script, str(tmp_path), str(planned.id), str(call), when
-        )
-        assert await process.wait() == -signal.SIGKILL
+        script = Path(__file__).parent / "dying_sync.py"
+        process = program(script, instance.home, syncing.tenant_id, tmp_path, planned.id, call, when)
+        assert await in_thread(process.wait, 60) == -signal.SIGKILL, process.told()
         print(f"our process killed {when} its call {call}")
         await finish(syncing, planned)
         await agreed(syncing, mapping, people, slapd, before, wanted)

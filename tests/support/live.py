@@ -1,13 +1,10 @@
-"""A live instance: `opsteward up` as its own process with its worker, and the command line against it."""
+"""A live instance: `opsteward up` as a process of its own with its worker, and the command line against it."""
 
 from __future__ import annotations
 
-import os
-import selectors
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +15,7 @@ import httpx
 
 from support.homes import temporary_home
 from support.instance import run_sql
-from support.preloaded import command_line
+from support.preloaded import Forked, clean_environment, command_line, started_command_line
 
 _READY_WITHIN = 60.0  # seconds
 _UP = "Opsteward is up at "
@@ -35,8 +32,8 @@ class LiveOperator:
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`opsteward ...` as this operator, as a process of its own."""
-        own = {"OPSTEWARD_URL": self.url, "OPSTEWARD_TOKEN": self.token}
-        return command_line(list(arguments), _environment(own))
+        environment = clean_environment(OPSTEWARD_URL=self.url, OPSTEWARD_TOKEN=self.token)
+        return command_line(list(arguments), environment)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,54 +78,32 @@ def _operator(url: str, name: str, token: str) -> LiveOperator:
 @contextmanager
 def running_instance(settings: Mapping[str, str] | None = None) -> Iterator[Live]:
     """Start `opsteward up` on a home of its own and a free port, wait until all of it is ready, end it at the end."""
-    with temporary_home() as home, (home / "stderr").open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "opsteward", "up", "--port", "0"],
-            env=_environment({"OPSTEWARD_HOME": str(home), "LOG_LEVEL": "WARNING", **(settings or {})}),
-            cwd="/",
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
+    with temporary_home() as home:
+        environment = clean_environment(OPSTEWARD_HOME=str(home), LOG_LEVEL="WARNING", **(settings or {}))
+        process = started_command_line(["up", "--port", "0"], environment, errors=home / "stderr")
         try:
-            url = _announced(process, home)
+            url = announced(process)
             token = (home / "token").read_text()
             admin = _operator(url, "admin", token)
-            _wait_until_ready(process, admin.http, home)
+            _until(process, lambda: admin.http.get("/readyz").status_code == 200)
             yield Live(url=url, home=home, admin=admin)
         finally:
-            process.terminate()
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            assert process.stdout is not None
-            process.stdout.close()
+            process.end(20)
 
 
-def _environment(own: Mapping[str, str]) -> dict[str, str]:
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("OPSTEWARD_") and k != "DATABASE_URL"}
-    return {**inherited, **own}
+def announced(process: Forked) -> str:
+    """The address of an `opsteward up`, once it has said it."""
+
+    def found() -> list[str]:
+        return [line for line in process.told()[0].splitlines(keepends=True) if line.startswith(_UP)]
+
+    _until(process, lambda: any(line.endswith("\n") for line in found()))
+    return found()[0].removeprefix(_UP).strip()
 
 
-def _announced(process: subprocess.Popen[str], home: Path) -> str:
-    assert process.stdout is not None
+def _until(process: Forked, holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _READY_WITHIN
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        while selector.select(timeout=max(0.0, deadline - time.monotonic())):
-            line = process.stdout.readline()
-            if not line:
-                break
-            if line.startswith(_UP):
-                return line.removeprefix(_UP).strip()
-    raise AssertionError(f"it did not come up:\n{(home / 'stderr').read_text()[-5000:]}")
-
-
-def _wait_until_ready(process: subprocess.Popen[str], http: httpx.Client, home: Path) -> None:
-    deadline = time.monotonic() + _READY_WITHIN
-    while http.get("/readyz").status_code != 200:
-        assert process.poll() is None, f"it ended:\n{(home / 'stderr').read_text()[-5000:]}"
-        assert time.monotonic() < deadline, f"it is not ready:\n{(home / 'stderr').read_text()[-5000:]}"
+    while not holds():
+        assert not process.ended(), f"it ended:\n{process.told()[1][-5000:]}"
+        assert time.monotonic() < deadline, f"it is not ready:\n{process.told()[1][-5000:]}"
         time.sleep(0.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import Any
 
@@ -13,6 +14,14 @@ from support.openapi import Operation
 from support.problems import named_fields, why_no_problem
 
 JSON = "application/json"
+#: What is looked at before a route is (the credential, the form of the body) is tried on every route in shares, so that
+#: each route meets some of it and all of it is met by many routes. With this variable each meets all: minutes more.
+EVERYTHING = bool(os.environ.get("EVERY_WRONG_VALUE"))
+
+
+def is_in_share(number: int, turn: int, *, of: int) -> bool:
+    """Whether the route of this number meets what has this turn, when each meets one `of` so many."""
+    return EVERYTHING or (number + turn) % of == 0
 
 
 class Complaints:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,16 +15,24 @@ from pathlib import Path
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
-    ["opsteward.cli.main", "opsteward.cli.client", "opsteward.app.services", "alembic.command", "dbos"]
+    ["opsteward.cli.main", "opsteward.cli.client", "opsteward.app.serve", "alembic.command", "dbos"]
 )
 
 
 class Forked:
     """A process that calls `function(*arguments)` and ends; what it writes goes to files, which `told` reads."""
 
-    def __init__(self, function: Callable[..., None], *arguments: object, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        function: Callable[..., None],
+        *arguments: object,
+        environment: Mapping[str, str],
+        errors: Path | None = None,
+    ) -> None:
+        """`errors` is the file of its standard error; without one, it is kept until the process is forgotten."""
         self._folder = tempfile.TemporaryDirectory(prefix="ops-forked-")
-        self._outputs = [Path(self._folder.name, name) for name in ("stdout", "stderr")]
+        folder = Path(self._folder.name)
+        self._outputs = [folder / "stdout", errors or folder / "stderr"]
         self._process = _context.Process(
             target=_call, args=(function, arguments, dict(environment), [str(path) for path in self._outputs])
         )
@@ -30,6 +40,17 @@ class Forked:
 
     def ended(self) -> bool:
         return not self._process.is_alive()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it this signal, if it still runs."""
+        if self._process.is_alive() and self._process.pid is not None:
+            os.kill(self._process.pid, number)
+
+    def end(self, seconds: float) -> None:
+        """With SIGTERM; with SIGKILL when that has not ended it in time."""
+        self._process.terminate()
+        self._process.join(seconds)
+        self.kill()
 
     def kill(self) -> None:
         """With SIGKILL, and wait for its end."""
@@ -54,10 +75,27 @@ def command_line(
     arguments: list[str], environment: Mapping[str, str], *, seconds: float = 60
 ) -> subprocess.CompletedProcess[str]:
     """`opsteward ...`, run to its end."""
-    forked = Forked(_command_line, arguments, environment=environment)
+    forked = started_command_line(arguments, environment)
     code = forked.wait(seconds)
     out, errors = forked.told()
     return subprocess.CompletedProcess(["opsteward", *arguments], code, out, errors)
+
+
+def started_command_line(arguments: list[str], environment: Mapping[str, str], *, errors: Path | None = None) -> Forked:
+    """`opsteward ...`, running."""
+    return Forked(_command_line, arguments, environment=environment, errors=errors)
+
+
+def program(file: Path, *arguments: object, environment: Mapping[str, str] | None = None) -> Forked:
+    """A program of the tests, running as by `python FILE ARGUMENTS`."""
+    given = environment or clean_environment()
+    return Forked(_program, str(file), [str(one) for one in arguments], environment=given)
+
+
+def clean_environment(**own: str) -> dict[str, str]:
+    """The caller's without settings of an Opsteward of theirs, and with these."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("OPSTEWARD_") and k != "DATABASE_URL"}
+    return inherited | own
 
 
 def first_start(settings: dict[str, object]) -> None:
@@ -77,12 +115,19 @@ def _command_line(arguments: list[str]) -> None:
     main()
 
 
+def _program(file: str, arguments: list[str]) -> None:
+    sys.argv = [file, *arguments]
+    sys.path.insert(0, str(Path(file).parent))
+    runpy.run_path(file, run_name="__main__")
+
+
 def _call(
     function: Callable[..., None], arguments: tuple[object, ...], environment: dict[str, str], outputs: list[str]
 ) -> None:
     os.chdir("/")
     os.environ.clear()
     os.environ.update(environment)
+    sys.path[:0] = [folder for folder in environment.get("PYTHONPATH", "").split(os.pathsep) if folder]
     for stream, path in zip((sys.stdout, sys.stderr), outputs, strict=True):
         opened = os.open(path, os.O_WRONLY | os.O_CREAT)
         os.dup2(opened, stream.fileno())

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +16,9 @@ import pytest
 from opsteward.crew.execution.work_types import WorkTypes
 from support.homes import temporary_home
 from support.instance import run_sql
+from support.live import announced
 from support.otlp import otlp_receiver
+from support.preloaded import Forked, clean_environment, started_command_line
 from support.scripted_model import Reply, Request, ScriptedModel, finding, scripted_model, tool_replies
 
 if not WorkTypes().engines:
@@ -52,25 +50,16 @@ def model_in_thread(script: Callable[[Request, int], Reply]) -> Iterator[Scripte
 
 
 @contextmanager
-def instance_up(home: Path, settings: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("OPSTEWARD_") and k != "DATABASE_URL"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "opsteward", "up", "--port", "0"],
-        env={**kept, "OPSTEWARD_HOME": str(home), "LOG_LEVEL": "WARNING", **settings},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
+def instance_up(home: Path, settings: dict[str, str]) -> Iterator[tuple[Forked, httpx.Client]]:
+    environment = clean_environment(OPSTEWARD_HOME=str(home), LOG_LEVEL="WARNING", **settings)
+    process = started_command_line(["up", "--port", "0"], environment)
     try:
-        url = next(line.split()[-1] for line in process.stdout if line.startswith("Opsteward is up at "))
-        token = (home / "token").read_text()
+        url, token = announced(process), (home / "token").read_text()
         client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
         until(lambda: client.get("/readyz").status_code == 200)
         yield process, client
     finally:
-        process.terminate()
-        process.wait(30)
-        process.stdout.close()
+        process.end(30)
 
 
 def until(true: Callable[[], object], seconds: float = 60) -> None:
@@ -107,8 +96,7 @@ def test_a_killed_process_s_work_goes_on_and_pays_nothing_twice() -> None:
             }
             task_id = http.post("/api/crew/execute", json=body).raise_for_status().json()["task_id"]
             assert in_flight.wait(60)
-            process.send_signal(signal.SIGKILL)
-            process.wait(20)
+            process.kill()
         with instance_up(home, settings) as (_, http):
             until(lambda: http.get(f"/api/crew/task/{task_id}").json()["ended_at"])
             found = http.get(f"/api/crew/task/{task_id}").json()

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.preloaded import program
+
 WORKER = Path(__file__).with_name("engine_internals_worker.py")
 
 
 def happened(home: Path, scenario: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(WORKER), str(home), scenario],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    ran = program(WORKER, home, scenario)
+    code = ran.wait(60)
+    out, errors = ran.told()
+    assert code == 0, errors[-2000:]
+    found: dict[str, Any] = json.loads(out.splitlines()[-1])
     return found
 
 

@@ -1,15 +1,13 @@
 """A first start that is cut off anywhere leaves a home that the next start brings up, and no server that nobody owns;
 and any number of processes can make their first start together.
 
-Each round makes a database's files and kills programs, some of it twice: the whole file takes over a minute.
+Each round makes a database's files and kills programs, some of it twice: the whole file takes about a minute.
 """
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,7 +18,7 @@ import pytest
 
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from support.homes import temporary_home
-from support.preloaded import Forked, first_start
+from support.preloaded import Forked, clean_environment, first_start, started_command_line
 
 #: What is there at some moment of a first start, in the order in which it comes.
 _MOMENTS = (
@@ -37,23 +35,8 @@ _MOMENTS = (
 )
 
 
-def _environment(home: Path) -> dict[str, str]:
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("OPSTEWARD_") and k != "DATABASE_URL"}
-    return inherited | {"OPSTEWARD_HOME": str(home)}
-
-
 def _first_start(home: Path, settings: dict[str, object] | None = None) -> Forked:
-    return Forked(first_start, settings or {}, environment=_environment(home))
-
-
-def _start(home: Path, *command: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", *command],
-        env=_environment(home),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return Forked(first_start, settings or {}, environment=clean_environment(OPSTEWARD_HOME=str(home)))
 
 
 def _at_work_in(home: Path) -> list[psutil.Process]:
@@ -77,10 +60,10 @@ def home() -> Iterator[Path]:
         yield folder
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(len(_MOMENTS)))
 def test_a_first_start_cut_off_anywhere_is_made_good_by_the_next(home: Path, seed: int) -> None:
     dice = random.Random(seed)
-    moment = _MOMENTS[seed % len(_MOMENTS)]
+    moment = _MOMENTS[seed]
     for with_all_programs in dice.sample((True, False), 2):  # as by a power loss, and as by the kernel or an operator
         first = _first_start(home)
         _wait_for(home, moment, first)
@@ -98,24 +81,21 @@ def test_a_first_start_cut_off_anywhere_is_made_good_by_the_next(home: Path, see
 
 def test_processes_that_start_together_on_a_fresh_home_all_come_up(home: Path) -> None:
     commands = [("up", "--port", "0"), ("worker",), ("up", "--port", "0"), ("worker",)]
-    started = [_start(home, "-m", "opsteward", *command) for command in commands]
+    environment = clean_environment(OPSTEWARD_HOME=str(home))
+    started = [started_command_line(list(command), environment) for command in commands]
     try:
         for process in started:
-            assert process.stdout is not None
-            said = []
-            while line := process.stdout.readline():
-                said.append(line)
-                if "is up" in line:
-                    break
-            assert said and "is up" in said[-1], "".join(said)
-        started[0].terminate()
-        started[0].communicate(timeout=30)
+            deadline = time.monotonic() + 60
+            while "is up" not in process.told()[0]:
+                assert not process.ended() and time.monotonic() < deadline, process.told()
+                time.sleep(0.02)
+        started[0].end(30)
         assert EmbeddedPostgres(home).pid() is not None, "others still use it"
     finally:
         for process in started:
-            process.terminate()
+            process.send(signal.SIGTERM)
         for process in started:
-            process.communicate(timeout=60)
+            process.end(60)
     assert EmbeddedPostgres(home).pid() is None
 
 

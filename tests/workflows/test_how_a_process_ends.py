@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -23,29 +21,18 @@ from opsteward.core.database_setup import EMBEDDED_DATABASE
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.home import HomeLocks
 from support.instance import run_sql
+from support.live import announced
+from support.preloaded import Forked, clean_environment, started_command_line
 
 
 @contextmanager
-def _started(home: Path, *command: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("OPSTEWARD_") and k != "DATABASE_URL"}
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "opsteward", *command],
-        env=inherited | {"OPSTEWARD_HOME": str(home), "LOG_LEVEL": "WARNING"} | settings,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+def _started(home: Path, *command: str, **settings: str) -> Iterator[Forked]:
+    own = {"OPSTEWARD_HOME": str(home), "LOG_LEVEL": "WARNING"} | settings
+    process = started_command_line(list(command), clean_environment(**own))
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+        process.end(20)
 
 
 def _until(holds: Callable[[], object], within: float = 30.0) -> None:
@@ -89,7 +76,7 @@ def test_a_worker_whose_start_hangs_obeys(prepared: Path) -> None:
         with _started(prepared, "worker") as process:
             waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%%processes%%'"
             _until(lambda: run_sql(prepared, waiting))
-            process.send_signal(signal.SIGTERM)
+            process.send(signal.SIGTERM)
             assert process.wait(20) == 0
     assert server.pid() is None
 
@@ -105,17 +92,17 @@ def test_a_database_that_can_not_be_made_ready_leaves_no_server_behind(prepared:
 def test_a_lost_database_of_ones_own_is_not_ready(prepared: Path, tmp_path: Path) -> None:
     server = EmbeddedPostgres(prepared)
     home = tmp_path / "home"
-    with _started(home, "up", "--port", "0", DATABASE_URL=server.url(EMBEDDED_DATABASE),
-                  OPSTEWARD_SECRET_KEY=(prepared / "secret.key").read_text()) as process:  # fmt: skip
-        assert process.stdout is not None
-        url = next(line for line in process.stdout if "is up at" in line).split("is up at ")[1].strip()
-        with httpx.Client(base_url=url, timeout=30) as client:
-            _until(lambda: client.get("/readyz").status_code == 200)
-            pid = server.pid()
-            assert pid is not None
-            os.kill(pid, signal.SIGINT)
-            _until(lambda: client.get("/readyz").status_code == 503)
-            assert client.get("/readyz").json()["parts"]["database"] is False
-            _until(lambda: server.pid() is None)
-            server.ensure_running()
-            _until(lambda: client.get("/readyz").status_code == 200)
+    own = {"DATABASE_URL": server.url(EMBEDDED_DATABASE), "OPSTEWARD_SECRET_KEY": (prepared / "secret.key").read_text()}
+    with (
+        _started(home, "up", "--port", "0", **own) as process,
+        httpx.Client(base_url=announced(process), timeout=30) as client,
+    ):
+        _until(lambda: client.get("/readyz").status_code == 200)
+        pid = server.pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGINT)
+        _until(lambda: client.get("/readyz").status_code == 503)
+        assert client.get("/readyz").json()["parts"]["database"] is False
+        _until(lambda: server.pid() is None)
+        server.ensure_running()
+        _until(lambda: client.get("/readyz").status_code == 200)

@@ -14,19 +14,23 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 import psycopg
-import pytest
+import pytest_asyncio
 
 from opsteward.accounts.tenants import create_tenant
 from opsteward.app.services import Services, build_services
 from opsteward.app.settings import load_settings
+from opsteward.core.blocking_calls import in_thread
 from opsteward.events.types import NewEvent
 from opsteward.systems.service import NewSystem
 from opsteward.systems.types import KnownSystem
+from support.homes import temporary_home
+from support.preloaded import program
 from support.target import target_server
 
 DYING_WORKER = Path(__file__).with_name("dying_worker.py")
@@ -56,13 +60,34 @@ class Case:
     tenant_id: UUID
 
 
-@pytest.fixture
-async def case(fresh_home: Path) -> AsyncIterator[Case]:
-    services = build_services(load_settings(home=fresh_home))
-    tenant = await create_tenant(services.web, name="killed", operator="admin", actor="test")
-    yield Case(services, tenant.id)
-    await services.web.close()
-    await services.app.close()
+@asynccontextmanager
+async def prepared() -> AsyncIterator[Case]:
+    with temporary_home() as home:
+        services = build_services(load_settings(home=home))
+        tenant = await create_tenant(services.web, name="killed", operator="admin", actor="test")
+        try:
+            yield Case(services, tenant.id)
+        finally:
+            await services.web.close()
+            await services.app.close()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def repairs() -> AsyncIterator[dict[str, asyncio.Task[None]]]:
+    """Both, side by side: most of the time each waits until the death of a worker is noticed."""
+    begun = {about.__name__: asyncio.create_task(about()) for about in (terminated_once, restarted_once)}
+    yield begun
+    for one in begun.values():
+        one.cancel()
+    await asyncio.gather(*begun.values(), return_exceptions=True)
+
+
+async def test_a_session_is_terminated_once(repairs: dict[str, asyncio.Task[None]]) -> None:
+    await repairs["terminated_once"]
+
+
+async def test_a_process_is_restarted_once(repairs: dict[str, asyncio.Task[None]]) -> None:
+    await repairs["restarted_once"]
 
 
 async def _begin(case: Case, new: NewSystem, *, finding: str, action: str) -> UUID:
@@ -85,12 +110,8 @@ async def _begin(case: Case, new: NewSystem, *, finding: str, action: str) -> UU
 async def _die_until_done(case: Case, session_id: UUID) -> set[str]:
     """Run the dying worker to its end; returns the points at which it died."""
     home = case.services.settings.home
-    worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "ignore", str(DYING_WORKER), str(home), str(case.tenant_id), str(session_id),
-        stderr=subprocess.PIPE,
-    )  # fmt: skip
-    _, errors = await asyncio.wait_for(worker.communicate(), WITHIN)
-    assert worker.returncode == 0, errors.decode()[-4000:]
+    worker = program(DYING_WORKER, home, case.tenant_id, session_id)
+    assert await in_thread(worker.wait, WITHIN) == 0, worker.told()[1][-4000:]
     return set((home / "deaths").read_text().splitlines())
 
 
@@ -136,7 +157,7 @@ class Blocker(threading.Thread):
             waiter.execute("update stock set amount = amount - 1")
 
 
-async def test_a_session_is_terminated_once(case: Case) -> None:
+async def terminated_once() -> None:
     server = target_server()
     log = server.data / "server.log"
     written_before = log.stat().st_size  # the server is shared: other tests of this process end sessions too
@@ -152,27 +173,28 @@ async def test_a_session_is_terminated_once(case: Case) -> None:
     blocker.start()
     assert blocker.ready.wait(10)
 
-    session_id = await _begin(
-        case,
-        NewSystem(
-            name="target",
-            type="database",
-            endpoint=f"postgresql:///target?host={server.sockets}",
-            credentials={"username": "target_monitor"},
-            settings={"check_interval": 3600, "lock_wait_seconds": 0.5},
-        ),
-        finding="lock_chain",
-        action="postgresql.terminate_session",
-    )
-    deaths = await _die_until_done(case, session_id)
+    async with prepared() as case:
+        session_id = await _begin(
+            case,
+            NewSystem(
+                name="target",
+                type="database",
+                endpoint=f"postgresql:///target?host={server.sockets}",
+                credentials={"username": "target_monitor"},
+                settings={"check_interval": 3600, "lock_wait_seconds": 0.5},
+            ),
+            finding="lock_chain",
+            action="postgresql.terminate_session",
+        )
+        deaths = await _die_until_done(case, session_id)
 
-    await _check_repaired_once(case, session_id, deaths, "postgresql.terminate_session")
-    written = log.read_bytes()[written_before:]
-    assert written.count(b"terminating connection due to administrator command") == 1
-    assert blocker.waiter_done.wait(10)
-    assert blocker.lookalike is not None
-    assert blocker.lookalike.execute("select 1").fetchone() == (1,)
-    blocker.lookalike.close()
+        await _check_repaired_once(case, session_id, deaths, "postgresql.terminate_session")
+        written = log.read_bytes()[written_before:]
+        assert written.count(b"terminating connection due to administrator command") == 1
+        assert blocker.waiter_done.wait(10)
+        assert blocker.lookalike is not None
+        assert blocker.lookalike.execute("select 1").fetchone() == (1,)
+        blocker.lookalike.close()
 
 
 SUPERVISORD = """
@@ -194,23 +216,25 @@ stopwaitsecs=1
 """
 
 
-@pytest.fixture
-def supervised(fresh_home: Path) -> Iterator[Path]:
+@contextmanager
+def supervised(home: Path) -> Iterator[Path]:
     """A real supervisord in the home, with one program that was killed; gives the path of its log."""
-    config = fresh_home / "supervisord.conf"
-    config.write_text(SUPERVISORD.format(home=fresh_home, python=sys.executable))
+    config = home / "supervisord.conf"
+    config.write_text(SUPERVISORD.format(home=home, python=sys.executable))
     server = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(config)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    log = fresh_home / "supervisord.log"
+    log = home / "supervisord.log"
     _until(lambda: log.exists() and "success: shop entered RUNNING" in log.read_text())
     os.kill(int(log.read_text().split("spawned: 'shop' with pid ")[1].split()[0]), signal.SIGKILL)
     _until(lambda: "exited: shop" in log.read_text())
-    yield log
-    server.terminate()
-    server.wait(20)
+    try:
+        yield log
+    finally:
+        server.terminate()
+        server.wait(20)
 
 
 def _until(holds: Callable[[], bool]) -> None:
@@ -220,22 +244,24 @@ def _until(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-async def test_a_process_is_restarted_once(case: Case, supervised: Path) -> None:
-    session_id = await _begin(
-        case,
-        NewSystem(
-            name="target",
-            type="service",
-            endpoint=f"supervisor+unix://{case.services.settings.home}/supervisor.sock",
-            credentials={"username": "lab", "password": "secret"},
-            settings={"check_interval": 3600, "processes": ["shop"]},
-        ),
-        finding="process_down",
-        action="supervisor.restart_process",
-    )
-    deaths = await _die_until_done(case, session_id)
+async def restarted_once() -> None:
+    async with prepared() as case:
+        with supervised(case.services.settings.home) as written:
+            session_id = await _begin(
+                case,
+                NewSystem(
+                    name="target",
+                    type="service",
+                    endpoint=f"supervisor+unix://{case.services.settings.home}/supervisor.sock",
+                    credentials={"username": "lab", "password": "secret"},
+                    settings={"check_interval": 3600, "processes": ["shop"]},
+                ),
+                finding="process_down",
+                action="supervisor.restart_process",
+            )
+            deaths = await _die_until_done(case, session_id)
 
-    await _check_repaired_once(case, session_id, deaths, "supervisor.restart_process")
-    log = supervised.read_text()
-    assert log.count("spawned: 'shop'") == 2, "once by supervisord itself, once by the repair"
-    assert "stopped: shop" not in log
+            await _check_repaired_once(case, session_id, deaths, "supervisor.restart_process")
+            log = written.read_text()
+            assert log.count("spawned: 'shop'") == 2, "once by supervisord itself, once by the repair"
+            assert "stopped: shop" not in log

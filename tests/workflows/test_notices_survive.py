@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,8 +10,10 @@ from opsteward.accounts.tenants import create_tenant
 from opsteward.accounts.types import Identity
 from opsteward.app.services import build_services
 from opsteward.app.settings import load_settings
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.ids import uuid7
 from opsteward.oncall.routes import NewRoute
+from support.preloaded import program
 from support.receivers import http_receiver
 
 WITHIN = 60.0
@@ -32,12 +31,8 @@ async def test_a_notice_whose_sender_was_killed_is_not_sent_again_and_is_told_to
         async with services.web.unit_of_work(tenant.id) as session:
             route = await services.oncall.routes.save(session, new=NewRoute(name="r", urls=[receiver.url()]), by=me)
             notice = await services.oncall.notices.test(session, route_id=route.id, by=me)
-        worker = await asyncio.create_subprocess_exec(
-            sys.executable, "-W", "ignore", str(Path(__file__).with_name("dying_notifier.py")), str(fresh_home),
-            str(tenant.id), stderr=subprocess.PIPE,
-        )  # fmt: skip
-        _, errors = await asyncio.wait_for(worker.communicate(), WITHIN)
-        assert worker.returncode == 0, errors.decode()[-3000:]
+        worker = program(Path(__file__).with_name("dying_notifier.py"), fresh_home, tenant.id)
+        assert await in_thread(worker.wait, WITHIN) == 0, worker.told()[1][-3000:]
         assert len(receiver.requests) == 1
     async with services.web.unit_of_work(tenant.id) as session:
         found = await services.oncall.notices.get(session, notice_id=notice.id)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,9 +21,9 @@ from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import NewTask, TaskStatus
 from support.instance import run_sql
+from support.preloaded import clean_environment, started_command_line
 from support.survival import DURABLE, INTEGRATION, effects
 
-TESTS = Path(__file__).parents[1]
 UNTIL_SAID_AGAIN = 5.0  # seconds
 
 
@@ -35,41 +31,21 @@ class Running:
     """`opsteward up` or `worker` with the test's task types; what it writes to standard error is kept by its lines."""
 
     def __init__(self, home: Path, name: str, *command: str) -> None:
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("OPSTEWARD_") and k != "DATABASE_URL"}
-        path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "opsteward", *command],
-            env=inherited
-            | {
-                "OPSTEWARD_HOME": str(home),
-                "OPSTEWARD_PLUGINS": '["support.survival:INTEGRATION"]',
-                "OPSTEWARD_DRAIN_SECONDS": "60",
-                "OPSTEWARD_PROCESS_LOST_AFTER": "2",
-                "LOG_FORMAT": "json",
-                "PYTHONPATH": path,
-                "WORKER_NAME": name,
-            },
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
+        environment = clean_environment(
+            OPSTEWARD_HOME=str(home),
+            OPSTEWARD_PLUGINS='["support.survival:INTEGRATION"]',
+            OPSTEWARD_DRAIN_SECONDS="60",
+            OPSTEWARD_PROCESS_LOST_AFTER="2",
+            LOG_FORMAT="json",
+            WORKER_NAME=name,
         )
-        self.lines: list[str] = []
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.lines.append(line)
+        self.process = started_command_line(list(command), environment)
 
     def told(self) -> list[dict[str, object]]:
         """What it said that it waits for, each time."""
-        found = [json.loads(line) for line in list(self.lines) if "app.process.stopping" in line]
+        lines = self.process.told()[1].splitlines(keepends=True)
+        found = [json.loads(line) for line in lines if "app.process.stopping" in line and line.endswith("\n")]
         return [one for one in found if one["event"] == "app.process.stopping"]
-
-    def kill(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
 
 
 async def _until(holds: Callable[[], object], within: float = 30.0) -> float:
@@ -101,7 +77,7 @@ async def test_a_second_signal_ends_at_once_and_the_task_goes_on_elsewhere(
     one, other = Running(fresh_home, "one", *command), None
     try:
         await _until(lambda: any(effect.step == "held" for effect in effects(trace)))
-        one.process.send_signal(signal.SIGTERM)
+        one.process.send(signal.SIGTERM)
         assert await _until(lambda: len(one.told()) == 1) < UNTIL_SAID_AGAIN, "it is said at once"
         named = str(one.told()[0]["waits_for"])
         assert DURABLE in named
@@ -109,8 +85,8 @@ async def test_a_second_signal_ends_at_once_and_the_task_goes_on_elsewhere(
         await _until(lambda: len(one.told()) == 2)
         first, second = (int(str(told["waits_for"]).split("may last ")[1].split(" s more")[0]) for told in one.told())
         assert 500 < second < first <= 600
-        assert one.process.poll() is None
-        one.process.send_signal(signal.SIGTERM)
+        assert not one.process.ended()
+        one.process.send(signal.SIGTERM)
         assert one.process.wait(5) == ENDED_AT_ONCE
         assert await status() == TaskStatus.IN_PROGRESS, "nobody has taken it over yet"
 
@@ -122,9 +98,9 @@ async def test_a_second_signal_ends_at_once_and_the_task_goes_on_elsewhere(
         steps = [(effect.worker, effect.step) for effect in effects(trace)]
         assert steps == [("one", "first"), ("one", "held"), ("other", "held")]
     finally:
-        one.kill()
+        one.process.kill()
         if other is not None:
-            other.kill()
+            other.process.kill()
         await services.web.close()
         await services.app.close()
 
@@ -137,10 +113,10 @@ async def test_two_signals_at_one_moment_are_one_wish(fresh_home: Path) -> None:
     worker = Running(fresh_home, "one", "worker")
     try:
         await _until(lambda: run_sql(fresh_home, "select 1 from opsteward.processes"))
-        worker.process.send_signal(signal.SIGINT)
-        worker.process.send_signal(signal.SIGTERM)
+        worker.process.send(signal.SIGINT)
+        worker.process.send(signal.SIGTERM)
         assert await in_thread(worker.process.wait, 30) == 0, "as by a Ctrl-C in a terminal and by its parent"
         assert worker.told() == [], "nothing is waited for, so nothing is said"
     finally:
-        worker.kill()
+        worker.process.kill()
         EmbeddedPostgres(fresh_home).stop_if_last()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,12 +13,9 @@ from opsteward.app.services import build_services
 from opsteward.app.settings import load_settings
 from opsteward.core import durable
 from opsteward.core.process_heartbeat import ZOMBIE_EXIT
+from support.preloaded import program
 
 WORKER = Path(__file__).with_name("frozen_worker.py")
-
-
-def _start(home: Path, name: str, *flags: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-W", "ignore", str(WORKER), str(home), name, *flags])
 
 
 def _until_written(path: Path, line: str) -> None:
@@ -40,16 +34,15 @@ async def test_work_of_a_frozen_process_is_taken_over_and_the_thawed_one_exits(f
         )
     steps = fresh_home / "steps"
 
-    frozen = _start(fresh_home, "frozen", "freeze")
+    frozen = program(WORKER, fresh_home, "frozen", "freeze")
     try:
         _until_written(steps, "frozen second")
-        healthy = _start(fresh_home, "healthy")
+        healthy = program(WORKER, fresh_home, "healthy")
         assert healthy.wait(40) == 0, "the other process finishes the work"
-        os.kill(frozen.pid, signal.SIGCONT)
+        frozen.send(signal.SIGCONT)
         assert frozen.wait(20) == ZOMBIE_EXIT, "the thawed one finds itself lost and exits"
     finally:
         frozen.kill()
-        frozen.wait()
 
     # the first step was recorded; the second was in flight and is done again; the third is done once
     assert steps.read_text().splitlines() == ["frozen first", "frozen second", "healthy second", "healthy third"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,27 +12,21 @@ import httpx
 import pytest
 
 from opsteward.core.embedded_postgres import EmbeddedPostgres
+from support.live import announced
+from support.preloaded import clean_environment, started_command_line
 
 
 @pytest.fixture
 def live(fresh_home: Path) -> Iterator[httpx.Client]:
     """`opsteward up` as a process of its own."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("OPSTEWARD_") and k != "DATABASE_URL"}
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "opsteward", "up", "--port", "0"],
-        env=environment | {"OPSTEWARD_HOME": str(fresh_home)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    url = next(line for line in process.stdout if "is up at" in line).split("is up at ")[1].strip()
-    token = (fresh_home / "token").read_text()
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
-        _until(lambda: client.get("/readyz").status_code == 200)
-        yield client
-    process.terminate()
-    process.wait(30)
+    process = started_command_line(["up", "--port", "0"], clean_environment(OPSTEWARD_HOME=str(fresh_home)))
+    try:
+        url, token = announced(process), (fresh_home / "token").read_text()
+        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
+            _until(lambda: client.get("/readyz").status_code == 200)
+            yield client
+    finally:
+        process.end(30)
 
 
 def _until(holds: object, within: float = 30.0) -> None:

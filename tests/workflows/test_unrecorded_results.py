@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
+
+from support.preloaded import program
 
 WORKER = Path(__file__).with_name("unrecorded_worker.py")
 
 
 def test_a_result_that_could_not_be_recorded_is_no_failure(fresh_home: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(WORKER), str(fresh_home)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.splitlines() == ["first", "second", "second", "third", "['first', 'second', 'third']"]
+    ran = program(WORKER, fresh_home)
+    code = ran.wait(60)
+    out, errors = ran.told()
+    assert code == 0, errors[-2000:]
+    assert out.splitlines() == ["first", "second", "second", "third", "['first', 'second', 'third']"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import signal
 import time
 from collections.abc import Callable, Iterator
 
@@ -13,6 +11,7 @@ import pytest
 
 from opsteward.lab.ports import free_port
 from support.live import Live, running_instance
+from support.preloaded import Forked, clean_environment, started_command_line
 from support.prometheus import samples
 
 #: Long enough to be found draining, and within the grace that a worker gives it.
@@ -39,17 +38,9 @@ def _status(client: httpx.Client, path: str) -> int:
         return 0
 
 
-def _worker(live: Live, port: int) -> subprocess.Popen[str]:
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("OPSTEWARD_") and k != "DATABASE_URL"}
-    environment = {"OPSTEWARD_HOME": str(live.home), "OPSTEWARD_METRICS_PORT": str(port), "LOG_LEVEL": "WARNING"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "opsteward", "worker"],
-        env=inherited | environment,
-        cwd="/",
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def _worker(live: Live, port: int) -> Forked:
+    own = {"OPSTEWARD_HOME": str(live.home), "OPSTEWARD_METRICS_PORT": str(port), "LOG_LEVEL": "WARNING"}
+    return started_command_line(["worker"], clean_environment(**own))
 
 
 @pytest.mark.slow(reason="starts a worker, and waits until others take it for lost")
@@ -75,19 +66,17 @@ def test_it_shows_itself_and_its_end(own: Live) -> None:
         # told by `up` alone: added up over the processes they would be told too often
         assert not [name for name in shown if name.startswith(("opsteward_tasks{", "opsteward_processes"))]
 
-        worker.terminate()
+        worker.send(signal.SIGTERM)
         _until(lambda: _status(client, "/readyz") == 503)
-        assert worker.poll() is None
-        assert worker.wait(timeout=40) == 0
+        assert not worker.ended()
+        assert worker.wait(40) == 0
         assert _status(client, "/livez") == 0
     finally:
-        if worker.poll() is None:
-            worker.kill()
-        worker.communicate()
+        worker.kill()
 
 
 def test_a_port_that_is_taken_is_named(own: Live) -> None:
     worker = _worker(own, int(own.url.rpartition(":")[2]))
-    _, said = worker.communicate(timeout=60)
-    assert worker.returncode == 1
+    assert worker.wait(60) == 1
+    said = worker.told()[1]
     assert "OPSTEWARD_METRICS_PORT" in said and "can't listen" in said

@@ -116,10 +116,9 @@ class Webhooks:
             sa.select(Webhook).where(Webhook.tenant_id == tenant_of(session)).with_for_update()
         )
         for row in rows:
-            if not self._box.is_current(row.secret_sealed):
-                bound_to = _bound_to(row.tenant_id, row.id)
-                plain = self._box.decrypt(row.secret_sealed, bound_to=bound_to)
-                row.secret_sealed = self._box.encrypt(plain, bound_to=bound_to)
+            bound_to, of = _bound_to(row.tenant_id, row.id), f"the webhook {row.name}"
+            if anew := self._box.encrypt_anew(row.secret_sealed, bound_to=bound_to, of=of):
+                row.secret_sealed = anew
                 count += 1
         await session.flush()
         return count

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
 from opsteward.accounts.tenants import list_tenants
 from opsteward.accounts.webhooks import Webhooks
 from opsteward.app.settings import Settings
@@ -11,7 +15,7 @@ from opsteward.core.credential_keys import CredentialKeys
 from opsteward.core.crypto import SecretBox
 from opsteward.core.database_setup import urls_for
 from opsteward.core.db import Database
-from opsteward.core.errors import Unavailable
+from opsteward.core.errors import Invalid, Unavailable
 from opsteward.core.secret_key import read_secret
 from opsteward.events.sources.own_sources import OwnSources
 from opsteward.oncall.routes import NotificationRoutes
@@ -21,8 +25,8 @@ from opsteward.systems.service import Inventory
 async def rotate_credentials_key(settings: Settings) -> int:
     """Make a new key and encrypt all credentials with it; gives how many there were. Running processes take part.
 
-    Can be repeated after an interruption. Raises Unavailable while there is no database, Invalid for credentials that
-    no key here opens: nothing is forgotten then.
+    Can be repeated after an interruption. Raises Unavailable while there is no database, Invalid that names the
+    credentials which no key here opens: nothing is forgotten then.
     """
     secret = read_secret(settings.core.given_secret, settings.home)
     if secret is None:
@@ -34,16 +38,25 @@ async def rotate_credentials_key(settings: Settings) -> int:
     webhooks, sources, routes = Webhooks(box), OwnSources(box), NotificationRoutes(box)
     try:
         async with db.unit_of_work(None) as session:
-            tenants = [tenant.id for tenant in await list_tenants(session)]
+            tenants = {tenant.id: tenant.name for tenant in await list_tenants(session)}
         keys.add_new()
         count = 0
         for _ in range(2):  # the second time finds what was stored with the old key meanwhile
-            for tenant_id in tenants:
+            for tenant_id, name in tenants.items():
                 async with db.unit_of_work(tenant_id) as session:
-                    count += await inventory.encrypt_anew(session) + await webhooks.encrypt_anew(session)
-                    count += await sources.encrypt_anew(session)
-                    count += await routes.encrypt_anew(session)
+                    for room in (inventory, webhooks, sources, routes):
+                        with _in_tenant(name):
+                            count += await room.encrypt_anew(session)
         keys.keep_current_only()
     finally:
         await db.close()
     return count
+
+
+@contextmanager
+def _in_tenant(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Invalid as error:
+        problems = [replace(one, problem=f"in the tenant {name}, {one.problem}") for one in error.problems]
+        raise Invalid(problems=problems) from None

@@ -44,7 +44,7 @@ def run_up(*, port: int | None, host: str | None, with_parent: bool = False) -> 
         sys.stdout.flush()
 
     with server_started_ahead(settings.core), _reported_death():
-        with _no_garbage_collection():
+        with _all_of_it_stays():
             from opsteward.app.serve import serve
         serve(settings, announce)
 
@@ -58,18 +58,25 @@ def run_worker() -> None:
         sys.stdout.flush()
 
     with server_started_ahead(settings.core), _reported_death():
-        with _no_garbage_collection():
+        with _all_of_it_stays():
             from opsteward.app.serve import work
         work(settings, announce)
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Around the imports of what serves: all of it stays, and looking for garbage in it is a seventh of a start."""
+def _all_of_it_stays() -> Iterator[None]:
+    """Around the imports of what serves. Looking for garbage in them is a seventh of a start; and so is putting
+    together what checks hundreds of models, most of which no request of the next hours needs: each is when it is first
+    used."""
+    from pydantic import BaseModel
+
+    kept = BaseModel.model_config
     gc.disable()
+    BaseModel.model_config = {**kept, "defer_build": True}
     try:
         yield
     finally:
+        BaseModel.model_config = kept
         gc.freeze()
         gc.enable()
 

@@ -11,6 +11,7 @@ import hmac
 import json
 import os
 import secrets
+from dataclasses import replace
 from typing import Any
 
 from opsteward.core.credential_keys import ID_BYTES, CredentialKeys
@@ -92,6 +93,17 @@ class SecretBox:
         """Whether this was encrypted with the key that new credentials are encrypted with."""
         current = self._keys.current() if self._keys else None
         return sealed.startswith(_OWN_KEY if current is None else _NAMED_KEY + current[0])
+
+    def encrypt_anew(self, sealed: bytes, *, bound_to: str, of: str) -> bytes | None:
+        """The same with the key that new credentials are encrypted with; None: it is already. Raises Invalid that says
+        `of` what the credentials are which can't be read."""
+        if self.is_current(sealed):
+            return None
+        try:
+            return self.encrypt(self.decrypt(sealed, bound_to=bound_to), bound_to=bound_to)
+        except Invalid as error:
+            problems = [replace(one, problem=f"those of {of} {one.problem}") for one in error.problems]
+            raise Invalid(problems=problems) from None
 
     def decrypt(self, sealed: bytes, *, bound_to: str) -> Any:
         """Raises Invalid when the key or the binding is another one."""

@@ -135,8 +135,9 @@ class NotificationRoutes:
         """Encrypt what is not encrypted with the present key; how many that were."""
         count = 0
         for row in await all_routes(session):
-            if not self._box.is_current(row.urls_sealed):
-                row.urls_sealed = self._box.encrypt(list(self.urls_of(row)), bound_to=_bound_to(row))
+            of = f"the notification route {row.name}"
+            if anew := self._box.encrypt_anew(row.urls_sealed, bound_to=_bound_to(row), of=of):
+                row.urls_sealed = anew
                 count += 1
         return count
 

@@ -23,7 +23,7 @@ from opsteward.telemetry import audit
 
 MAX_WINDOWS = 1000
 MAX_DURATION = 7 * 86_400
-_LONGEST_ONCE = timedelta(days=90)
+_MAX_SINGLE = timedelta(days=90)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +139,7 @@ def _checked(new: NewWindow) -> datetime | None:
         start = new.starts_at or now()
         if new.ends_at <= max(start, now()):
             raise Invalid.field("ends_at", "is not in the future, or not after the start", "give a later instant")
-        if new.ends_at - start > _LONGEST_ONCE:
+        if new.ends_at - start > _MAX_SINGLE:
             raise Invalid.field("ends_at", "is more than 90 days after the start", "disable the system instead")
         return start
     if new.starts_at is not None or new.ends_at is not None:

@@ -175,8 +175,9 @@ class Inventory:
             .with_for_update()
         )
         for row in rows:
-            if row.credentials_sealed and not self._box.is_current(row.credentials_sealed):
-                row.credentials_sealed = self._seal(row.id, row.tenant_id, self._opened(row))
+            sealed, bound_to = row.credentials_sealed, f"{row.tenant_id}/{row.id}"
+            if sealed and (anew := self._box.encrypt_anew(sealed, bound_to=bound_to, of=f"the system {row.name}")):
+                row.credentials_sealed = anew
                 count += 1
         await session.flush()
         return count

@@ -8,7 +8,8 @@ import click
 import pytest
 import typer
 
-from opsteward.cli.main import app
+from opsteward.cli.main import _named
+from opsteward.cli.main import commands as all_commands
 
 #: Commands without `--json`, and why.
 WITHOUT_JSON = {
@@ -30,7 +31,7 @@ def commands(command: click.Command, name: str = "") -> Iterator[tuple[str, clic
         yield from commands(sub, f"{name} {sub.name}".strip())
 
 
-EVERY = dict(commands(typer.main.get_command(app)))
+EVERY = dict(commands(typer.main.get_command(all_commands())))
 
 
 def options(command: click.Command) -> set[str]:
@@ -40,6 +41,33 @@ def options(command: click.Command) -> set[str]:
 def test_all_are_found() -> None:
     assert {"status", "users list", "freezes lift", "pause task-type", "lab inject", "bench load"} <= set(EVERY)
     assert len(EVERY) > 70
+
+
+def test_a_command_alone_is_as_it_is_among_all() -> None:
+    alone: dict[str, click.Command] = {}
+    for first in {name.partition(" ")[0] for name in EVERY}:
+        alone |= commands(typer.main.get_command(all_commands(first)))
+    assert {name: options(command) for name, command in alone.items()} == {
+        name: options(command) for name, command in EVERY.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["users", "list"], "users"),
+        (["up", "--port", "0"], "up"),
+        (["--url", "tasks", "users", "list"], "users"),
+        (["--url=http://127.0.0.1:1", "status"], "status"),
+        (["users", "--help"], "users"),
+        (["--help", "users"], None),
+        (["--url", "tasks"], None),
+        (["user", "list"], None),
+        ([], None),
+    ],
+)
+def test_all_are_put_together_where_no_known_one_is_asked_for(arguments: list[str], named: str | None) -> None:
+    assert _named(arguments) == named
 
 
 def test_every_command_that_prints_data_prints_it_for_programs_too() -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from support.preloaded import command_line
+
 _BUILD = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
 
 
 def run(*arguments: str, path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"PYTHONPATH": str(path), "OPSTEWARD_HOME": str(path / "home"), "COLUMNS": "200"} | environment
-    command = [sys.executable, "-m", "opsteward", *arguments]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return command_line(list(arguments), env)
 
 
 @pytest.fixture(scope="module")

@@ -179,9 +179,9 @@ class OwnSources:
         """Encrypt the secrets with the current key; gives how many were not."""
         count = 0
         for row in await session.scalars(_rows(session).with_for_update()):
-            if row.secret_sealed is not None and not self._box.is_current(row.secret_sealed):
-                plain = self._box.decrypt(row.secret_sealed, bound_to=_bound_to(row.tenant_id, row.slug))
-                self._set_secret(row, plain["secret"])
+            sealed, bound_to = row.secret_sealed, _bound_to(row.tenant_id, row.slug)
+            if sealed and (anew := self._box.encrypt_anew(sealed, bound_to=bound_to, of=f"the source {row.slug}")):
+                row.secret_sealed = anew
                 count += 1
         await session.flush()
         return count

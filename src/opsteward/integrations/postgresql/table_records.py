@@ -25,7 +25,7 @@ from opsteward.contracts.records import (
 from opsteward.contracts.tables import TableResource
 from opsteward.core.errors import AuthFailed, BadReply, ConnectorError, Invalid, NotFound
 from opsteward.core.json_types import Json
-from opsteward.integrations.postgresql import table_marks
+from opsteward.integrations.postgresql import newer_rows
 from opsteward.integrations.postgresql.client import PostgresClient, closing
 from opsteward.integrations.postgresql.row_changes import DIGEST, VERSION, delete, identifier, insert, record_of, update
 
@@ -126,7 +126,7 @@ class TableRecords:
             return None
         try:
             async with self._client.session() as connection:
-                return await table_marks.mark_of(connection, table)
+                return await newer_rows.mark_of(connection, table)
         except (AuthFailed, BadReply):  # an old server, or one that does not tell everybody
             return None
 
@@ -139,7 +139,7 @@ class TableRecords:
         async with closing(reader), reader.session(limit=None) as connection, connection.transaction():
             await connection.execute("set transaction isolation level repeatable read, read only")
             await connection.execute(f"set local statement_timeout = {int(_FETCH_TIMEOUT * 1000)}")
-            first = await table_marks.since(connection, table, mark)
+            first = await newer_rows.since(connection, table, mark)
             if first is None or not await self._has_digests(connection, table):
                 return
             if await self._hidden_rows(connection, table):
