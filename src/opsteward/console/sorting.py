@@ -32,7 +32,8 @@ class Sorting:
     def rows(self, rows: Iterable[_Row], keys: Mapping[str, Callable[[_Row], Any]]) -> list[_Row]:
         """All rows of a table that is read whole, in this order; those without a value come last both ways."""
         key = keys[self.column]
-        has, lacks = [], []
+        has: list[_Row] = []
+        lacks: list[_Row] = []
         for row in rows:
             (lacks if key(row) is None else has).append(row)
         return [*sorted(has, key=key, reverse=self.descending), *lacks]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, TypeVarTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 
-_Query = TypeVar("_Query", bound=sa.Select[Any])
+_Row = TypeVarTuple("_Row")
 
 
-def in_order(query: _Query, *, by: Any, row_id: Any, descending: bool = False, after: UUID | None = None) -> _Query:
+def in_order(
+    query: sa.Select[*_Row], *, by: Any, row_id: Any, descending: bool = False, after: UUID | None = None
+) -> sa.Select[*_Row]:
     """The query by `by`, an expression that is never null, and `row_id`, its rows' key; `after`: behind this row. A
     row that is gone meanwhile has nothing behind it."""
     if after is not None:

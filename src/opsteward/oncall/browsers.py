@@ -171,7 +171,7 @@ class Browsers:
         return row
 
 
-def _routes_of_browsers(session: AsyncSession) -> sa.Select[tuple[NotificationRoute]]:
+def _routes_of_browsers(session: AsyncSession) -> sa.Select[NotificationRoute]:
     return sa.select(NotificationRoute).where(
         NotificationRoute.tenant_id == tenant_of(session),
         NotificationRoute.operator_id.is_not(None),

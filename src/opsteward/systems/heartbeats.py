@@ -254,7 +254,7 @@ def _check(new: NewHeartbeat) -> None:
     next_time(new.cron or "* * * * *", new.timezone, after=now())  # raises Invalid
 
 
-def _with_systems(session: AsyncSession) -> sa.Select[tuple[Heartbeat, str, str, datetime]]:
+def _with_systems(session: AsyncSession) -> sa.Select[Heartbeat, str, str, datetime]:
     return (
         sa.select(Heartbeat, System.name, System.health, System.created_at)
         .join(System, sa.and_(System.tenant_id == Heartbeat.tenant_id, System.id == Heartbeat.system_id))
@@ -266,7 +266,7 @@ async def _read(session: AsyncSession, which: sa.ColumnElement[bool]) -> list[He
     return _views(await session.execute(_with_systems(session).where(which).limit(1)))
 
 
-def _views(rows: sa.Result[tuple[Heartbeat, str, str, datetime]]) -> list[HeartbeatInfo]:
+def _views(rows: sa.Result[Heartbeat, str, str, datetime]) -> list[HeartbeatInfo]:
     return [
         HeartbeatInfo(
             id=row.system_id,

@@ -18,6 +18,10 @@
     const worker = await navigator.serviceWorker.getRegistration("/console/");
     return worker ? worker.pushManager.getSubscription() : null;
   };
+  const active = (worker) => new Promise((go) => {
+    const begun = worker.installing || worker.waiting;
+    if (worker.active || !begun) go(); else begun.addEventListener("statechange", () => { if (worker.active) go(); });
+  });
   const show = async () => {
     if (!isSecureContext) return say(card.dataset.insecure);
     if (!("serviceWorker" in navigator) || !("PushManager" in window)) return say(card.dataset.unable);
@@ -29,8 +33,8 @@
   };
   const begin = async (to) => {
     if (await Notification.requestPermission() !== "granted") return show();
-    await navigator.serviceWorker.register("/console/worker.js");
-    const worker = await navigator.serviceWorker.getRegistration("/console/");
+    const worker = await navigator.serviceWorker.register("/console/worker.js");
+    await active(worker);
     let one = await worker.pushManager.getSubscription();
     if (one && !ours(one)) { await one.unsubscribe(); one = null; }
     one = one || await worker.pushManager.subscribe({userVisibleOnly: true, applicationServerKey: bytes(card.dataset.key)});
