@@ -26,8 +26,9 @@ class Sorting:
     column: str
     descending: bool
     heads: Mapping[str, Head]
-    #: For the form that filters, so that it keeps the order.
-    given: str
+    #: For the form that filters: what the address says now, and every order by its words, for lists without heads.
+    now: str
+    choices: Mapping[str, str]
 
     def rows(self, rows: Iterable[_Row], keys: Mapping[str, Callable[[_Row], Any]]) -> list[_Row]:
         """All rows of a table that is read whole, in this order; those without a value come last both ways."""
@@ -54,4 +55,9 @@ def sorting(visit: Visit, columns: Mapping[str, bool]) -> Sorting:
         to = visit.address(sort=f"-{name}" if down else name)
         return Head(to, ("descending" if descending else "ascending") if here else "")
 
-    return Sorting(column, descending, {name: head(name) for name in columns}, given)
+    ways = {way: _in_words(way) for name in columns for way in (f"-{name}", name)[:: 1 if columns[name] else -1]}
+    return Sorting(column, descending, {name: head(name) for name in columns}, asked, ways)
+
+
+def _in_words(way: str) -> str:
+    return f"{way.removeprefix('-').replace('_', ' ')} {'↓' if way.startswith('-') else '↑'}"

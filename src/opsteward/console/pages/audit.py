@@ -40,7 +40,7 @@ async def entries(visit: Visit, session: AsyncSession) -> Page:
         values={
             "entries": [(one, who(one.who), visit.address(actor=one.actor)) for one in found[:_PAGE]],
             "by": order.heads,
-            "sort": order.given,
+            "sorting": order,
             "operators": sorted((name, f"operator:{i}") for i, name in names.operators.items()),
             "given": {name: visit.query(name) for name in ("verb", "object_id", "actor", "since", "until")},
             "next": visit.address(before=str(found[_PAGE - 1].id)) if len(found) > _PAGE else "",

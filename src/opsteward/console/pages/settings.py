@@ -50,7 +50,7 @@ async def settings(visit: Visit, _: AsyncSession) -> Page:
             ),
             "by": order.heads,
             "called": called,
-            "kept": {"sort": order.given},
+            "sorting": order,
             "version": __version__,
             "parts_up": sorted(visit.services.readiness().items()),
         },

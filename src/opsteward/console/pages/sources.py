@@ -60,7 +60,8 @@ async def sources(visit: Visit, session: AsyncSession) -> Page:
             "tabs": [(f"{words} {len(rows)}" if name == "all" else words, visit.address(show=name), name == shown)
                      for name, words in _SHOWN.items()],
             "by": order.heads,
-            "kept": {"show": visit.query("show"), "sort": order.given},
+            "sorting": order,
+            "kept": {"show": visit.query("show")},
             "called": called,
             "anything": bool(counted),
             "may_write": visit.identity.may("systems.write"),

@@ -60,7 +60,7 @@ async def systems(visit: Visit, session: AsyncSession) -> Page:
                 ("criticality", "Criticality", CRITICALITIES, criticality),
             ],
             "by": order.heads,
-            "kept": {"sort": order.given},
+            "sorting": order,
             "called": called,
             "filtered": bool(status or kind or criticality or called),
             "may_write": visit.identity.may("systems.write"),

@@ -51,6 +51,7 @@ async def tasks(visit: Visit, session: AsyncSession) -> Page:
         values={
             "headline": _headline(counts),
             "rows": [TaskRow.of(task, names, pauses) for task in found[:_PAGE]],
+            "everything": (sum(counts.values()), visit.address(status="")),
             "counts": [(name, number, visit.address(status=name)) for name, number in counts.items()],
             "filters": [
                 ("status", "State", STATUSES, status),
@@ -58,7 +59,7 @@ async def tasks(visit: Visit, session: AsyncSession) -> Page:
                 ("priority", "Priority", PRIORITIES, priority),
             ],
             "by": order.heads,
-            "kept": {"sort": order.given},
+            "sorting": order,
             "types": sorted(visit.services.task_types.types),
             "priorities": PRIORITIES,
             "may_write": may_write,

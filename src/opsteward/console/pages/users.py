@@ -44,6 +44,7 @@ async def users(visit: Visit, session: AsyncSession) -> Page:
         values={
             "headline": _headline(shares.statuses),
             "users": found[:_PAGE],
+            "everybody": (sum(shares.statuses.values()), visit.address(status="")),
             "counts": [(name, number, visit.address(status=name)) for name, number in shares.statuses.items()],
             "anybody": bool(sum(shares.statuses.values())),
             "filters": [
@@ -53,7 +54,7 @@ async def users(visit: Visit, session: AsyncSession) -> Page:
             ],
             "roles": sorted(shares.roles, key=str.casefold),
             "by": {} if search else order.heads,
-            "sort": order.given,
+            "sorting": None if search else order,
             "search": search,
             "status": status,
             "may_write": visit.identity.may("users.write"),
