@@ -78,7 +78,7 @@ def populate(home: Path, api: httpx.Client) -> Population:
     opened = [_post(api, "/api/v1/events", _event(*one))["events"][0]["incident_id"] for one in TROUBLES]
     _post(api, f"/api/v1/incidents/{opened[5]}/resolve", {"reason": "rebuilt by hand"})
     _post(api, f"/api/v1/incidents/{opened[3]}/acknowledge", {})
-    kept = _sources(api)
+    kept, (work, document) = _sources(api), _crew_and_help(api)
     schedule = {"name": "nightly echo", "cron": "0 3 * * *", "task": {"task_type": "opsteward.echo"}}
     _post(api, "/api/v1/schedules", schedule)
     review = _post(api, "/api/v1/access-reviews", {"name": "Autumn review"})["id"]
@@ -103,6 +103,8 @@ def populate(home: Path, api: httpx.Client) -> Population:
             "source": "/sources/mill-controller",
             "body of a source": f"/sources/mill-controller/bodies/{kept}",
             "mapping of a source": f"/sources/mill-controller/mapping?body={kept}",
+            "work of the crew": f"/crew/{work}",
+            "document": f"/help/documents/{document}",
             "version of the standing orders": "/standing-orders/versions/1",
         }
     )
@@ -134,6 +136,18 @@ def _sources(api: httpx.Client) -> str:
     quiet = {"matchers": ['source="reports"'], "reason": "the report server moves", "ends_at": until}
     _post(api, "/api/v1/silences", quiet)
     return str(api.get("/api/v1/sources/mill-controller/bodies").raise_for_status().json()["items"][0]["id"])
+
+
+def _crew_and_help(api: httpx.Client) -> tuple[str, str]:
+    """Work of the crew, a document and questions; gives the ids of a piece of work and of the document."""
+    _post(api, "/api/crew/test/simple-task", {})
+    work = _post(api, "/api/crew/test/complex-workflow", {})["task_id"]
+    text = "# Restore\n\nA backup of warehouse-db is restored with `pg_restore`; Ada Silva has the key to the vault.\n"
+    answer = api.post("/api/v1/help/documents", params={"name": "restore.md"}, content=text.encode())
+    document = answer.raise_for_status().json()["documents"][0]["id"]
+    for question in ("who has the key to the vault?", "which incidents are open?", "what is the meaning of life?"):
+        _post(api, "/api/v1/help/ask", {"question": question})
+    return str(work), str(document)
 
 
 def populate_large(home: Path, alive: str) -> None:

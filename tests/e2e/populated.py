@@ -60,6 +60,11 @@ def populate(served: Served) -> list[str]:
         post("sources", slug=f"own-{tag}", title=f"Mill {tag}", shapes=[{"title": "alarm.label"}])
         kept = api.get("/api/v1/sources/generic/bodies").json()["items"][0]["id"]
         post("sentry-projects", name=f"shop {tag}")
+        work = api.post("/api/crew/test/complex-workflow").raise_for_status().json()["task_id"]
+        text = f"# Restore {tag}\n\nThe vault's key has Ida.\n"
+        document = api.post("/api/v1/help/documents", params={"name": f"{tag}.md"}, content=text.encode())
+        document = document.raise_for_status().json()["documents"][0]["id"]
+        post("help/ask", question="who has the vault's key?")
     company = Company(served)
     with browser(served) as one:
         operation = begin(one, company, "plan")
@@ -69,5 +74,6 @@ def populate(served: Served) -> list[str]:
         f"/users/{user['id']}", f"/users/{user['id']}/role?role=contractor", f"/access-reviews/{review['id']}",
         f"/sources/own-{tag}", "/sources/generic", f"/sources/generic/bodies/{kept}",
         f"/sources/generic/mapping?body={kept}", f"/systems/{system['id']}", f"/tasks/{task['id']}",
+        f"/crew/{work}", f"/help/documents/{document}", "/help/product/guides/console.md",
         company.page, operation, "/standing-orders/versions/0", "/standing-orders/versions/1",
     ]  # fmt: skip

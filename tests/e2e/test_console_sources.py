@@ -138,8 +138,8 @@ def test_all_known_sources_are_found_by_name_and_strange_ones_are_not(admin: htt
     assert everything.count('<tr id="s-') > 30
     assert "Grafana" in admin.get("/sources?show=all&ref=graf").text
     assert source in admin.get("/sources").text
-    by_name = admin.get("/sources?show=all&order=name")
-    assert re.search(r'aria-sort="ascending"><a href="/sources\?show=all&amp;order=name">Source', by_name.text)
+    by_name = admin.get("/sources?show=all&sort=name")
+    assert re.search(r'aria-sort="ascending"><a href="/sources\?show=all&amp;sort=-name">Source', by_name.text)
     names = [
         unescape(one).casefold() for one in re.findall(r'class="title" href="/sources/[^"]+">([^<]+)<', by_name.text)
     ]

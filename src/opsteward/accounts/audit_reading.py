@@ -37,7 +37,12 @@ class AuditFilter:
 
 
 async def read_audit(
-    session: AsyncSession, *, wanted: AuditFilter, before: UUID | None = None, limit: int = 100
+    session: AsyncSession,
+    *,
+    wanted: AuditFilter,
+    before: UUID | None = None,
+    limit: int = 100,
+    oldest_first: bool = False,
 ) -> list[AuditEntryInFull]:
     """The newest first; `before` is the last id of the previous page."""
     entries = await audit.list_entries(
@@ -50,6 +55,7 @@ async def read_audit(
         until=wanted.until,
         before=before,
         limit=limit,
+        oldest_first=oldest_first,
     )
     actors = await actors_of(session, [entry.actor for entry in entries], tokens=[entry.token_id for entry in entries])
     return [

@@ -80,7 +80,7 @@ def build_registry(
         webhook.INTEGRATION,
         runbooks.INTEGRATION,
         build_files(file_folders),
-        build_notifications(routes, to_users=notify.users, outbox=outbox),
+        build_notifications(routes, to_users=notify.users, outbox=outbox, push_hosts=notify.push_hosts),
         sync.INTEGRATION,
         build_crew(gateway),
         directory_records.integration(directory or OwnDirectory()),

@@ -200,7 +200,7 @@ def _wire(
     muting = Muting(inventory, review)
     oncall = OnCall(
         box=box, actions=action_service, incidents=incidents, intake=intake, inventory=inventory,
-        public_url=settings.api.public_url,
+        public_url=settings.api.public_url, push_hosts=settings.notify.push_hosts,
     )  # fmt: skip
     sessions = Sessions(inventory)
     _subscribe(bus, intake, incidents, muting, oncall, action_service, sessions)
@@ -287,6 +287,7 @@ def _subscribe(
         intake=intake, incidents=incidents, muting=muting, oncall=oncall, action_service=actions, sessions=sessions
     )
     subscriptions.connect(bus)
+    oncall.browsers.connect(bus)
 
 
 def _help(settings: Settings, bus: Bus, sources: LiveSources, crew: CrewParts) -> Help:

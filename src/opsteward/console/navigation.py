@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -39,24 +40,39 @@ _ROOMS = (
     ("Audit", "/audit", "history", "audit.read"),
     ("Settings", "/settings", "settings", "controls.everything"),
 )
+#: Where what belongs together begins: what is seen, what is done, people, what is set.
+_BEGINNINGS = ("/events", "/syncs", "/users", "/standing-orders")
 
 
 @dataclass(frozen=True)
 class Room:
-    """A place in the navigation; `waiting` is how much waits there for a person."""
+    """A place in the navigation; `waiting` is how much waits there for a person, `begins` whether it is the first of
+    what belongs together."""
 
     name: str
     address: str
     icon: str
     current: bool
     waiting: int
+    begins: bool
 
 
 def rooms_of(me: Identity, path: str, waiting: Mapping[str, int]) -> list[Room]:
     """The places that this operator may go to; the most exact one is the present one."""
     found = [room for room in _ROOMS if me.may(room[3])]
     here = max((a for _, a, _, _ in found if path == a or (a != "/" and path.startswith(f"{a}/"))), key=len, default="")
-    return [Room(name, address, icon, address == here, waiting.get(address, 0)) for name, address, icon, _ in found]
+    rooms, group = [], _group_of("/")
+    for name, address, icon, _ in found:
+        before, group = group, _group_of(address)
+        rooms.append(Room(name, address, icon, address == here, waiting.get(address, 0), group != before))
+    return rooms
+
+
+@cache
+def _group_of(address: str) -> int:
+    """The how manieth group of places this one is in."""
+    addresses = [room[1] for room in _ROOMS]
+    return sum(addresses.index(first) <= addresses.index(address) for first in _BEGINNINGS)
 
 
 async def read_waiting(services: ConsoleServices, session: AsyncSession, me: Identity) -> dict[str, int]:

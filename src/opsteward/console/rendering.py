@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,12 +18,20 @@ TEXT_LIMIT = 20_000  # characters of one piece of data that a page shows; the AP
 
 def _ago(at: datetime | None, words: str = "") -> Markup:
     """A time as a distance from now, with the exact one on hover."""
+    return _distance(at, words, "ago", wording.ago_in_words)
+
+
+def _lasting(at: datetime | None, words: str = "") -> Markup:
+    """How long something has been so: `healthy for 3 min`."""
+    return _distance(at, words, "lasting", wording.span_in_words)
+
+
+def _distance(at: datetime | None, words: str, kind: str, in_words: Callable[[float], str]) -> Markup:
     if at is None:
         return Markup("")
-    said = wording.ago_in_words((now() - at).total_seconds())
     before = Markup("{} ").format(words) if words else Markup("")
-    return Markup('<span>{}<time class="ago" datetime="{}" title="{}">{}</time></span>').format(
-        before, iso(at), at.strftime("%Y-%m-%d %H:%M:%S UTC"), said
+    return Markup('<span>{}<time class="{}" datetime="{}" title="{}">{}</time></span>').format(
+        before, kind, iso(at), at.strftime("%Y-%m-%d %H:%M:%S UTC"), in_words((now() - at).total_seconds())
     )
 
 
@@ -82,7 +90,14 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.globals.update(
-        icon=_icon, chip=_chip, ago=_ago, at=_at, look_of=wording.look_of, looks=wording, asset=assets.address
+        icon=_icon,
+        chip=_chip,
+        ago=_ago,
+        lasting=_lasting,
+        at=_at,
+        look_of=wording.look_of,
+        looks=wording,
+        asset=assets.address,
     )
     environment.filters.update(
         data=_data,

@@ -78,7 +78,7 @@ class Site:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         request = Request(scope, receive)
-        if scope["path"].startswith(assets.PREFIX):
+        if scope["path"].startswith(assets.PREFIX) or scope["path"] == assets.WORKER:
             await (assets.serve(request) or Response(status_code=404))(scope, receive, send)
             return
         identity = None

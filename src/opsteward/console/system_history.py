@@ -102,6 +102,6 @@ async def response_times(session: AsyncSession, system_id: UUID) -> ResponseTime
         before = point
     words = (
         f"{response_time_in_words(history.response_time)} on average, at most "
-        f"{response_time_in_words(history.response_time_max)}, {history.availability_percent:g} % available"
+        f"{response_time_in_words(history.response_time_max)}, {history.availability_percent:.4g} % available"
     )
     return ResponseTimes([" ".join(part) for part in parts], words)

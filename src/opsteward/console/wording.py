@@ -255,13 +255,16 @@ def duration_in_words(seconds: float) -> str:
 
 
 def ago_in_words(seconds: float) -> str:
-    """`just now`, `12 s ago`, `3 min ago`, `2 h ago`, `5 d ago`; frame's script says the same in the browser."""
-    if seconds < 5:
-        return "just now"
+    """`just now`, `12 s ago`, `3 min ago`, `2 h ago`, `5 d ago`; the frame's script says the same in the browser."""
+    return "just now" if seconds < 5 else f"{span_in_words(seconds)} ago"
+
+
+def span_in_words(seconds: float) -> str:
+    """In its largest unit: `12 s`, `3 min`, `2 h`, `5 d`."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:
-            return f"{int(seconds // size)} {unit} ago"
-    return f"{int(seconds)} s ago"
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(0, int(seconds))} s"
 
 
 def response_time_in_words(seconds: float) -> str:

@@ -74,6 +74,10 @@ class SecretBox:
         """Keys the audit log's chain (32 bytes), so that who may write to the database can't make it anew."""
         return self._derive("audit chain")
 
+    def push_seed(self) -> bytes:
+        """What our key at the push services of browsers is made of (32 bytes)."""
+        return self._derive("web push")
+
     def fingerprint(self) -> str:
         """Tells this key from another, and nothing more: what it encrypted can't be read with it."""
         return self._derive("fingerprint").hex()[:16]

@@ -264,7 +264,8 @@ class Notices:
         row.status = "interrupted" if row.status == "sending" else "failed"
         row.error = row.error or run.error
         await self._line(session, row, f"{_whom(row)} not told by {name}: {row.error}"[:200])
-        await self._report_trouble(session, row.route_id, name, row.error or "", resolved=False)
+        if route is not None:
+            await self._report_trouble(session, row.route_id, name, row.error or "", resolved=False)
         if row.status == "failed":
             await self._go_the_next_way(session, row)
 

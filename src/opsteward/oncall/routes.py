@@ -26,6 +26,7 @@ from opsteward.core.timers import cancel_timer, set_timer
 from opsteward.events.muting.matchers import loaded, parse_matchers, stored
 from opsteward.events.standing_orders.types import DAYS, Window
 from opsteward.integrations.apprise.destinations import LOCAL_SCHEMES
+from opsteward.integrations.apprise.web_push import SCHEME
 from opsteward.oncall.clock_times import next_clock
 from opsteward.oncall.models import NoticeRow, NotificationRoute
 from opsteward.oncall.people import operator_id, reference_of
@@ -87,7 +88,7 @@ class NotificationRoutes:
             session.add(row)
         if new.urls is not None:
             row.services = check_urls(new.urls)
-            row.urls_sealed = self._box.encrypt(list(new.urls), bound_to=_bound_to(row))
+            self.set_urls(row, new.urls)
         row.operator_id = person
         row.matchers = stored(parse_matchers(new.matchers)) if new.matchers else []
         row.position, row.begins, row.hours = new.position, new.begins, new.hours
@@ -130,6 +131,27 @@ class NotificationRoutes:
     def urls_of(self, row: NotificationRoute) -> Sequence[str]:
         """Its URLs: keep them out of logs and records."""
         return [str(one) for one in self._box.decrypt(row.urls_sealed, bound_to=_bound_to(row))]
+
+    def set_urls(self, row: NotificationRoute, urls: Sequence[str]) -> None:
+        """Sealed into it."""
+        row.urls_sealed = self._box.encrypt(list(urls), bound_to=_bound_to(row))
+
+    async def drop_urls(self, session: AsyncSession, route_id: UUID, urls: Sequence[str]) -> None:
+        """Take these URLs off the route; one that has no others is removed. Does nothing to one that is gone."""
+        row = await session.scalar(
+            sa.select(NotificationRoute)
+            .where(NotificationRoute.tenant_id == tenant_of(session), NotificationRoute.id == route_id)
+            .with_for_update()
+        )
+        if row is None:
+            return
+        kept = [(url, kind) for url, kind in zip(self.urls_of(row), row.services, strict=True) if url not in urls]
+        if kept:
+            row.services = [kind for _, kind in kept]
+            self.set_urls(row, [url for url, _ in kept])
+        else:
+            await session.delete(row)
+            await cancel_timer(session, kind=REPORT, key=str(row.id))
 
     async def encrypt_anew(self, session: AsyncSession) -> int:
         """Encrypt what is not encrypted with the present key; how many that were."""
@@ -223,6 +245,8 @@ def check_urls(urls: Sequence[str]) -> list[str]:
         shape = _URL.fullmatch(url) if len(url) <= _URL_LIMIT and storable(url) == url else None
         if shape is None:
             raise Invalid.field(f"urls.{place}", "is no Apprise URL", "see the Apprise manual for the service's URL")
+        if shape[1].lower() == SCHEME:
+            raise Invalid.field(f"urls.{place}", "is a browser's own", "let it subscribe, on the page of your name")
         if shape[1].lower() in LOCAL_SCHEMES:
             raise Invalid.field(
                 f"urls.{place}", f"{shape[1]} acts on this machine alone", "use a service that reaches people"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,7 +18,9 @@ from opsteward.core.clock import now
 from opsteward.core.crypto import new_token, token_hash
 from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import Invalid, LimitExceeded, NotFound
+from opsteward.core.keyset import in_order
 from opsteward.systems.models import Heartbeat, System
+from opsteward.systems.rows import ORDERS as SYSTEM_ORDERS
 from opsteward.systems.service import Inventory, NewSystem
 from opsteward.tasks.schedules import next_time
 from opsteward.telemetry import audit
@@ -25,6 +28,14 @@ from opsteward.telemetry import audit
 MIN_PERIOD, MAX_PERIOD = 10, 366 * 86_400
 MIN_GRACE, MAX_GRACE = 1, 31 * 86_400
 PINGS_A_MINUTE = 30
+#: What heartbeats can be ordered by, each with the key of its own table.
+ORDERS: dict[str, tuple[Any, Any]] = {
+    "made": (Heartbeat.system_id, Heartbeat.system_id),
+    "name": (System.name_key, System.id),
+    "state": (SYSTEM_ORDERS["health"], System.id),
+    "last": (sa.func.coalesce(Heartbeat.last_ping_at, sa.func.to_timestamp(0)), Heartbeat.system_id),
+    "late": (Heartbeat.late_at, Heartbeat.system_id),
+}
 _EARLY = timedelta(seconds=5)  # a clock that runs ahead is no reason to expect the call once more
 _MAX_DURATION = timedelta(days=31)
 
@@ -139,10 +150,17 @@ async def get(session: AsyncSession, *, system_id: UUID) -> HeartbeatInfo:
 
 
 async def list_heartbeats(
-    session: AsyncSession, *, after: UUID | None = None, limit: int = 1000
+    session: AsyncSession,
+    *,
+    after: UUID | None = None,
+    limit: int = 1000,
+    by: str = "made",
+    descending: bool = True,
 ) -> list[HeartbeatInfo]:
-    """The newest first; `after`: older than this one."""
-    return await _read(session, sa.true() if after is None else Heartbeat.system_id < after, limit=limit)
+    """The newest first, or in another order of ORDERS; `after`: behind this one."""
+    column, row_id = ORDERS[by]
+    query = in_order(_with_systems(session), by=column, row_id=row_id, descending=descending, after=after)
+    return _views(await session.execute(query.limit(limit)))
 
 
 async def new_key(session: AsyncSession, *, system_id: UUID, actor: str) -> NewKey:
@@ -236,14 +254,19 @@ def _check(new: NewHeartbeat) -> None:
     next_time(new.cron or "* * * * *", new.timezone, after=now())  # raises Invalid
 
 
-async def _read(session: AsyncSession, which: sa.ColumnElement[bool], *, limit: int = 1) -> list[HeartbeatInfo]:
-    rows = await session.execute(
+def _with_systems(session: AsyncSession) -> sa.Select[Heartbeat, str, str, datetime]:
+    return (
         sa.select(Heartbeat, System.name, System.health, System.created_at)
         .join(System, sa.and_(System.tenant_id == Heartbeat.tenant_id, System.id == Heartbeat.system_id))
-        .where(Heartbeat.tenant_id == tenant_of(session), which)
-        .order_by(Heartbeat.system_id.desc())
-        .limit(limit)
+        .where(Heartbeat.tenant_id == tenant_of(session))
     )
+
+
+async def _read(session: AsyncSession, which: sa.ColumnElement[bool]) -> list[HeartbeatInfo]:
+    return _views(await session.execute(_with_systems(session).where(which).limit(1)))
+
+
+def _views(rows: sa.Result[Heartbeat, str, str, datetime]) -> list[HeartbeatInfo]:
     return [
         HeartbeatInfo(
             id=row.system_id,

@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import sqlalchemy as sa
+
 from opsteward.systems.circuit import circuit_of
 from opsteward.systems.models import System
 from opsteward.systems.registration import NewSystem
 from opsteward.systems.types import SystemHealth, SystemInfo
+
+#: What systems can be ordered by: the unhealthy and the critical come first.
+ORDERS: dict[str, Any] = {
+    "name": System.name_key,
+    "health": sa.case({"down": 0, "degraded": 1, "unknown": 2}, value=System.health, else_=3),
+    "type": System.type,
+    "criticality": sa.case({"critical": 0, "standard": 1}, value=System.criticality, else_=2),
+    "response_time": sa.func.coalesce(System.response_time, -1.0),
+    "since": System.health_since,
+}
 
 
 def columns_of(new: NewSystem) -> dict[str, Any]:

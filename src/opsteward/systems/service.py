@@ -22,6 +22,7 @@ from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import Json
+from opsteward.core.keyset import in_order
 from opsteward.core.references import called
 from opsteward.systems.models import EarlyWarningRow, Heartbeat, System, SystemFigure, Window
 from opsteward.systems.registration import (
@@ -32,7 +33,7 @@ from opsteward.systems.registration import (
     leads_elsewhere,
     target_fields,
 )
-from opsteward.systems.rows import columns_of, info_of, row_as_new
+from opsteward.systems.rows import ORDERS, columns_of, info_of, row_as_new
 from opsteward.systems.secret_references import SecretReferences, StoredCredentials
 from opsteward.systems.types import KnownSystem, SystemInfo, SystemsChanged
 from opsteward.telemetry import audit
@@ -286,9 +287,12 @@ class Inventory:
         ref: str | None = None,
         after: str | None = None,
         limit: int = 1000,
+        by: str = "name",
+        descending: bool = False,
+        after_id: UUID | None = None,
     ) -> list[SystemInfo]:
         """By name, behind that of the name `after`; `status`: of its health; `search`: a part of its name; `ref`: by
-        name, id, or a part of it."""
+        name, id, or a part of it. `by`: in another order of ORDERS, then behind the system `after_id`."""
         query = sa.select(System).where(System.tenant_id == tenant_of(session))
         for column, value in (
             (System.health, status),
@@ -304,7 +308,8 @@ class Inventory:
             query = query.where(System.id.in_(ids))
         if after is not None:
             query = query.where(System.name_key > after.casefold())
-        return [info_of(row) for row in await session.scalars(query.order_by(System.name_key).limit(limit))]
+        query = in_order(query, by=ORDERS[by], row_id=System.id, descending=descending, after=after_id)
+        return [info_of(row) for row in await session.scalars(query.limit(limit))]
 
     async def remove(self, session: AsyncSession, *, system_id: UUID, actor: str) -> None:
         """Forget a system and its credentials; its history stays. Raises NotFound, or Conflict while others need it."""

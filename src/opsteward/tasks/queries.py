@@ -36,9 +36,11 @@ async def page(
     before: UUID | None = None,
     ref: str | None = None,
     limit: int = 50,
+    oldest_first: bool = False,
 ) -> list[TaskInfo]:
     """The newest first; `before` is the last id of the previous page. `ref`: by name, id, or a part of the id."""
-    query = sa.select(Task).where(Task.tenant_id == tenant_of(session)).order_by(Task.id.desc()).limit(limit)
+    query = sa.select(Task).where(Task.tenant_id == tenant_of(session)).limit(limit)
+    query = query.order_by(Task.id if oldest_first else Task.id.desc())
     for column, value in (
         (Task.status, status),
         (Task.task_type, task_type),
@@ -48,7 +50,7 @@ async def page(
         if value is not None:
             query = query.where(column == value)
     if before is not None:
-        query = query.where(Task.id < before)
+        query = query.where(Task.id > before if oldest_first else Task.id < before)
     if ref is not None:
         query = query.where(Task.id.in_(await called(session, Task, ref, newest_names=["name"])))
     return [task_info(row) for row in await session.scalars(query)]

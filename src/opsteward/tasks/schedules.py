@@ -25,6 +25,7 @@ from opsteward.core.clock import now
 from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound, OpsError, Unavailable
 from opsteward.core.ids import derived_id, uuid7
+from opsteward.core.keyset import in_order
 from opsteward.core.log import get_logger
 from opsteward.core.pause import pause
 from opsteward.core.references import called
@@ -35,6 +36,12 @@ from opsteward.telemetry import audit
 
 log = get_logger(__name__)
 
+#: What schedules can be ordered by.
+ORDERS: dict[str, Any] = {
+    "name": TaskSchedule.name,
+    "next": sa.case((TaskSchedule.paused, sa.literal_column("'infinity'::timestamptz")), else_=TaskSchedule.next_at),
+    "last": sa.func.coalesce(TaskSchedule.last_at, sa.func.to_timestamp(0)),
+}
 _LOOK_ANYWAY = 60.0
 _RETRY = 1.0  # seconds until the next look while the database is away
 _MAX_CRON = 200
@@ -73,16 +80,26 @@ class Schedules:
         return _info(row)
 
     async def page(
-        self, session: AsyncSession, *, ref: str | None = None, after: str | None = None, limit: int | None = None
+        self,
+        session: AsyncSession,
+        *,
+        ref: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+        by: str = "name",
+        descending: bool = False,
+        after_id: UUID | None = None,
     ) -> list[ScheduleInfo]:
-        """The tenant's schedules by name, behind that of the name `after`; `ref`: by name, id, or a part of the id."""
+        """The tenant's schedules by name, behind that of the name `after`; `ref`: by name, id, or a part of the id.
+        `by`: in another order of ORDERS, then behind the schedule `after_id`."""
         query = sa.select(TaskSchedule).where(TaskSchedule.tenant_id == tenant_of(session))
         if ref is not None:
             ids = await called(session, TaskSchedule, ref, names=[TaskSchedule.name == ref])
             query = query.where(TaskSchedule.id.in_(ids))
         if after is not None:
             query = query.where(TaskSchedule.name > after)
-        return [_info(row) for row in await session.scalars(query.order_by(TaskSchedule.name).limit(limit))]
+        query = in_order(query, by=ORDERS[by], row_id=TaskSchedule.id, descending=descending, after=after_id)
+        return [_info(row) for row in await session.scalars(query.limit(limit))]
 
     async def get(self, session: AsyncSession, *, schedule_id: UUID) -> ScheduleInfo:
         """Raises NotFound."""

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.accounts.audit_reading import AuditFilter, read_audit
 from opsteward.console.names import Names
 from opsteward.console.page import Page, Route, Visit, shows
+from opsteward.console.sorting import sorting
 from opsteward.console.wording import who
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
@@ -28,13 +29,18 @@ async def entries(visit: Visit, session: AsyncSession) -> Page:
         since=_instant(visit, "since"),
         until=_instant(visit, "until"),
     )
-    found = await read_audit(session, wanted=wanted, before=visit.cursor("before"), limit=_PAGE + 1)
+    order = sorting(visit, {"when": True})
+    found = await read_audit(
+        session, wanted=wanted, before=visit.cursor("before"), limit=_PAGE + 1, oldest_first=not order.descending
+    )
     names = await Names.read(session)
     return Page(
         template="audit.html",
         title="Audit",
         values={
             "entries": [(one, who(one.who), visit.address(actor=one.actor)) for one in found[:_PAGE]],
+            "by": order.heads,
+            "sorting": order,
             "operators": sorted((name, f"operator:{i}") for i, name in names.operators.items()),
             "given": {name: visit.query(name) for name in ("verb", "object_id", "actor", "since", "until")},
             "next": visit.address(before=str(found[_PAGE - 1].id)) if len(found) > _PAGE else "",

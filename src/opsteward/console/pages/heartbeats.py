@@ -5,25 +5,30 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.sorting import sorting
 from opsteward.core.errors import Invalid
 from opsteward.systems import heartbeats as service
 from opsteward.systems.heartbeats import NewHeartbeat, NewKey
 
 _PAGE = 50
+_COLUMNS = {"late": False, "name": False, "state": False, "last": True}
 _UNITS = {"minutes": 60, "hours": 3600, "days": 86_400}
 _CRITICALITIES = ("critical", "standard", "backup")
 
 
 async def heartbeats(visit: Visit, session: AsyncSession) -> Page:
-    """Newest first."""
-    after = visit.cursor("after")
-    found = await service.list_heartbeats(session, after=after, limit=_PAGE + 1)
+    """Those that are missed first come first; a head sorts otherwise."""
+    order, after = sorting(visit, _COLUMNS), visit.cursor("after")
+    found = await service.list_heartbeats(
+        session, by=order.column, descending=order.descending, after=after, limit=_PAGE + 1
+    )
     return Page(
         template="heartbeats.html",
         title="Heartbeats",
         about=("system",),
         values={
             "heartbeats": found[:_PAGE],
+            "by": order.heads,
             "units": list(_UNITS),
             "criticalities": _CRITICALITIES,
             "may_write": visit.identity.may("systems.write"),

@@ -11,10 +11,12 @@ from opsteward.accounts import tokens as api_tokens
 from opsteward.accounts.permissions import ROLES, SIGNED_IN
 from opsteward.accounts.role_delegation import require_power_over
 from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
+from opsteward.console.sorting import sorting
 from opsteward.core.errors import Denied, Invalid
 
 _TOKENS_SHOWN = 100
 _DAYS_LIMIT = 3650
+_COLUMNS = {"name": False, "roles": False, "state": False, "since": True}
 
 
 async def people(visit: Visit, session: AsyncSession) -> Page:
@@ -24,11 +26,22 @@ async def people(visit: Visit, session: AsyncSession) -> Page:
     own = None if me.may("tokens.write") else me.operator_id
     tokens = await queries.list_tokens(session, operator_id=own, limit=_TOKENS_SHOWN)
     names = {one.id: one.name for one in found}
+    order = sorting(visit, _COLUMNS)
+    found = order.rows(
+        found,
+        {
+            "name": lambda one: one.name.casefold(),
+            "roles": lambda one: ", ".join(one.roles),
+            "state": lambda one: one.status,
+            "since": lambda one: one.created_at,
+        },
+    )
     return Page(
         template="operators.html",
         title="Operators",
         values={
             "operators": found,
+            "by": order.heads,
             "tokens": [(one, names.get(one.operator_id, "an operator who is gone")) for one in tokens],
             "roles": sorted(ROLES),
             "may_write": me.may("operators.write"),

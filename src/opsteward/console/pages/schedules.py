@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.named_actors import Said, with_actors
 from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
+from opsteward.console.sorting import sorting
 from opsteward.console.wording import who
 from opsteward.tasks.types import SCHEDULES
 
@@ -15,8 +16,10 @@ _PARAMETERS_LIMIT = 20_000
 
 async def schedules(visit: Visit, session: AsyncSession) -> Page:
     """All of them, by name."""
-    after = visit.query("after", limit=200)
-    found = await visit.services.schedules.page(session, after=after or None, limit=_PAGE + 1)
+    order, after = sorting(visit, {"name": False, "next": False, "last": True}), visit.cursor("after")
+    found = await visit.services.schedules.page(
+        session, by=order.column, descending=order.descending, after_id=after, limit=_PAGE + 1
+    )
     found = await with_actors(session, found, Said("created_by", "created_at", "creator"))
     return Page(
         template="schedules.html",
@@ -24,9 +27,10 @@ async def schedules(visit: Visit, session: AsyncSession) -> Page:
         about=(SCHEDULES,),
         values={
             "schedules": [(one, who(one.creator) if one.creator else "") for one in found[:_PAGE]],
+            "by": order.heads,
             "types": sorted(visit.services.task_types.types),
             "may_write": visit.identity.may("tasks.write"),
-            "next": visit.address(after=found[_PAGE - 1].name) if len(found) > _PAGE else "",
+            "next": visit.address(after=str(found[_PAGE - 1].id)) if len(found) > _PAGE else "",
             "first": visit.address() if after else "",
         },
     )

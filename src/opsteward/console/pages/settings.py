@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.page import Page, Route, Visit, shows
 from opsteward.console.pauses import EVERYTHING
+from opsteward.console.sorting import sorting
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.running_instance import toml_file
 from opsteward.core.settings import SettingsGroup, flat_name, variables
@@ -29,15 +30,27 @@ class SettingRow:
     value: str
     origin: str
 
+    @property
+    def words(self) -> str:
+        """What it is found by."""
+        return f"{self.name} {self.description}".casefold()
+
 
 async def settings(visit: Visit, _: AsyncSession) -> Page:
     """All of them, and this process's parts."""
     in_file = await in_thread(_in_file, toml_file())
+    order, called = sorting(visit, {"name": False, "origin": False}), visit.query("ref", limit=100)
     return Page(
         template="settings.html",
         title="Settings",
         values={
-            "settings": _rows(visit.services.settings, in_file),
+            "settings": order.rows(
+                [row for row in _rows(visit.services.settings, in_file) if called.casefold() in row.words],
+                {"name": lambda row: row.name, "origin": lambda row: (row.origin == "default", row.origin)},
+            ),
+            "by": order.heads,
+            "called": called,
+            "sorting": order,
             "version": __version__,
             "parts_up": sorted(visit.services.readiness().items()),
         },

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.page import Done, Page, Route, Visit, computes, does, shows
+from opsteward.console.sorting import sorting
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import Conflict, Invalid
 from opsteward.core.json_types import Json
@@ -18,8 +19,7 @@ _BODIES = 20
 _SECRET_LENGTH = 8  # characters at least, as the API has it
 TEXT_LIMIT = 262_144  # characters of a sample or of forms
 _SHOWN = {"used": "in use", "trouble": "not understood or refused", "all": "all that are known"}
-_ORDERS = {"": "latest first", "name": "name", "bodies": "most bodies"}
-_COLUMNS = {"last": "", "name": "name", "bodies": "bodies"}
+_COLUMNS = {"last": True, "name": False, "bodies": True, "events": True, "unmapped": True, "refused": True}
 
 
 async def sources(visit: Visit, session: AsyncSession) -> Page:
@@ -33,7 +33,7 @@ async def sources(visit: Visit, session: AsyncSession) -> Page:
     rows = [(one, counted.get(slug, Tally())) for slug, one in sorted(known.items())]
     used = [row for row in rows if row[0].slug in set_up or row[0].slug in counted]
     shown = visit.choice("show", _SHOWN) or ("used" if used else "all")
-    order, called = visit.choice("order", _ORDERS), visit.query("ref", limit=100)
+    order, called = sorting(visit, _COLUMNS), visit.query("ref", limit=100)
     found = {
         "used": used,
         "trouble": [row for row in used if row[1].unmapped or row[1].refused],
@@ -41,12 +41,17 @@ async def sources(visit: Visit, session: AsyncSession) -> Page:
     }[shown]
     if called:
         found = [row for row in found if called.casefold() in f"{row[0].slug} {title_of(row[0])}".casefold()]
-    if order == "bodies":
-        found = sorted(found, key=lambda row: -row[1].bodies)
-    elif order == "name":
-        found = sorted(found, key=lambda row: title_of(row[0]).casefold())
-    else:
-        found = sorted(found, key=lambda row: -(at.timestamp() if (at := row[1].last_received_at) else 0))
+    found = order.rows(
+        found,
+        {
+            "last": lambda row: row[1].last_received_at,
+            "name": lambda row: title_of(row[0]).casefold(),
+            "bodies": lambda row: row[1].bodies,
+            "events": lambda row: row[1].events,
+            "unmapped": lambda row: row[1].unmapped,
+            "refused": lambda row: row[1].refused,
+        },
+    )
     return Page(
         template="sources.html",
         title="Sources",
@@ -54,9 +59,8 @@ async def sources(visit: Visit, session: AsyncSession) -> Page:
             "rows": [(one, title_of(one), tally) for one, tally in found],
             "tabs": [(f"{words} {len(rows)}" if name == "all" else words, visit.address(show=name), name == shown)
                      for name, words in _SHOWN.items()],
-            "filters": [("order", "Sort by", _ORDERS, order)],
-            "order": order,
-            "by": {name: visit.address(order=value) for name, value in _COLUMNS.items()},
+            "by": order.heads,
+            "sorting": order,
             "kept": {"show": visit.query("show")},
             "called": called,
             "anything": bool(counted),

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.console.actions import RunRow
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
+from opsteward.console.sorting import sorting
 from opsteward.console.sync_rows import mapping_rows
 from opsteward.console.system_history import response_times, strips
 from opsteward.console.wording import HEALTH
@@ -23,6 +24,7 @@ from opsteward.systems.summaries import dependents_of
 
 _PAGE = 100
 _LATELY = 10
+_COLUMNS = {"name": False, "health": False, "type": False, "criticality": False, "response_time": True, "since": True}
 STATUSES = {"down": "down", "degraded": "degraded", "healthy": "healthy", "unknown": "unknown"}
 TYPES = {n: n for n in ("database", "api", "ldap", "scim", "file_system", "webhook", "service")}
 CRITICALITIES = {n: n for n in ("critical", "standard", "backup")}
@@ -32,14 +34,16 @@ async def systems(visit: Visit, session: AsyncSession) -> Page:
     """All of them, by name; filters stand in the address."""
     status, kind = visit.choice("status", STATUSES), visit.choice("type", TYPES)
     criticality, called = visit.choice("criticality", CRITICALITIES), visit.query("ref", limit=100)
-    after = visit.query("after", limit=100)
+    order, after = sorting(visit, _COLUMNS), visit.cursor("after")
     found = await visit.services.inventory.page(
         session,
         status=status or None,
         system_type=kind or None,
         criticality=criticality or None,
         ref=called or None,
-        after=after or None,
+        by=order.column,
+        descending=order.descending,
+        after_id=after,
         limit=_PAGE + 1,
     )
     return Page(
@@ -55,10 +59,12 @@ async def systems(visit: Visit, session: AsyncSession) -> Page:
                 ("type", "Type", TYPES, kind),
                 ("criticality", "Criticality", CRITICALITIES, criticality),
             ],
+            "by": order.heads,
+            "sorting": order,
             "called": called,
             "filtered": bool(status or kind or criticality or called),
             "may_write": visit.identity.may("systems.write"),
-            "next": visit.address(after=found[_PAGE - 1].name) if len(found) > _PAGE else "",
+            "next": visit.address(after=str(found[_PAGE - 1].id)) if len(found) > _PAGE else "",
             "first": visit.address() if after else "",
         },
     )

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.accounts.named_actors import Said, with_actors
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.sorting import sorting
 from opsteward.console.task_rows import TaskRow, nearest, story_of
 from opsteward.console.wording import PRIORITY, TASK, counted
 from opsteward.core.clock import now
@@ -27,6 +28,7 @@ async def tasks(visit: Visit, session: AsyncSession) -> Page:
     """The newest that fit, and how many there are of each status."""
     status, priority = visit.choice("status", STATUSES), visit.choice("priority", PRIORITIES)
     task_type, called = visit.query("type", limit=100), visit.query("ref", limit=100)
+    order = sorting(visit, {"submitted": True})
     found = await task_queries.page(
         session,
         status=status or None,
@@ -34,6 +36,7 @@ async def tasks(visit: Visit, session: AsyncSession) -> Page:
         priority=priority or None,
         ref=called or None,
         before=visit.cursor("before"),
+        oldest_first=not order.descending,
         limit=_PAGE + 1,
     )
     found = await with_actors(session, found, REQUESTER)
@@ -48,12 +51,15 @@ async def tasks(visit: Visit, session: AsyncSession) -> Page:
         values={
             "headline": _headline(counts),
             "rows": [TaskRow.of(task, names, pauses) for task in found[:_PAGE]],
+            "everything": (sum(counts.values()), visit.address(status="")),
             "counts": [(name, number, visit.address(status=name)) for name, number in counts.items()],
             "filters": [
                 ("status", "State", STATUSES, status),
                 ("type", "Type", types, task_type),
                 ("priority", "Priority", PRIORITIES, priority),
             ],
+            "by": order.heads,
+            "sorting": order,
             "types": sorted(visit.services.task_types.types),
             "priorities": PRIORITIES,
             "may_write": may_write,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.sorting import sorting
 from opsteward.console.wording import USER, counted
 from opsteward.directory.types import NewUser, UserStatus
 from opsteward.directory.user_changes import PEOPLE
 from opsteward.directory.users import queries as user_queries
 
 _PAGE = 50
+_COLUMNS = {"username": False, "registered": True}
 STATUSES = {status.value: USER[status].word for status in UserStatus}
 
 
@@ -18,14 +22,18 @@ async def users(visit: Visit, session: AsyncSession) -> Page:
     """Users by their usernames, those that one looks for, and the counts of all."""
     status, search = visit.choice("status", STATUSES), visit.query("search")
     role, department = visit.query("role", limit=100), visit.query("department")
-    after = visit.query("after", limit=255)
+    order = sorting(visit, _COLUMNS)
+    after = visit.query("after", limit=255) if search else visit.cursor("after")
     found = await user_queries.page(
         session,
         search=search or None,
         status=UserStatus(status) if status else None,
         role=role or None,
         department=department or None,
-        after=after or None,
+        after=after if isinstance(after, str) and after else None,
+        by=order.column,
+        descending=order.descending,
+        after_id=after if isinstance(after, UUID) else None,
         limit=_PAGE + 1,
     )
     shares = await visit.services.user_shares.read(session)
@@ -36,6 +44,7 @@ async def users(visit: Visit, session: AsyncSession) -> Page:
         values={
             "headline": _headline(shares.statuses),
             "users": found[:_PAGE],
+            "everybody": (sum(shares.statuses.values()), visit.address(status="")),
             "counts": [(name, number, visit.address(status=name)) for name, number in shares.statuses.items()],
             "anybody": bool(sum(shares.statuses.values())),
             "filters": [
@@ -44,10 +53,14 @@ async def users(visit: Visit, session: AsyncSession) -> Page:
                 ("department", "Department", _offered(shares.departments, department), department),
             ],
             "roles": sorted(shares.roles, key=str.casefold),
+            "by": {} if search else order.heads,
+            "sorting": None if search else order,
             "search": search,
             "status": status,
             "may_write": visit.identity.may("users.write"),
-            "next": visit.address(after=found[_PAGE - 1].username) if len(found) > _PAGE else "",
+            "next": visit.address(after=found[_PAGE - 1].username if search else str(found[_PAGE - 1].id))
+            if len(found) > _PAGE
+            else "",
             "first": visit.address() if after else "",
         },
     )

@@ -3,24 +3,26 @@
   const main = () => document.getElementById("main");
 
   // -- times ---------------------------------------------------------------------------------------------------
-  const words = (seconds) => {
-    if (seconds < 5) return "just now";
+  const span = (seconds) => {
     for (const [size, unit] of [[86400, "d"], [3600, "h"], [60, "min"]]) {
-      if (seconds >= size) return `${Math.floor(seconds / size)} ${unit} ago`;
+      if (seconds >= size) return `${Math.floor(seconds / size)} ${unit}`;
     }
-    return `${Math.floor(seconds)} s ago`;
+    return `${Math.max(0, Math.floor(seconds))} s`;
+  };
+  const whole = new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "medium"});
+  const today = new Intl.DateTimeFormat(undefined, {timeStyle: "medium"});
+  const thisYear = new Intl.DateTimeFormat(undefined, {month: "short", day: "numeric", hour: "numeric", minute: "2-digit"});
+  const instant = (at, now) => {
+    if (at.toDateString() === now.toDateString()) return today.format(at);
+    return (at.getFullYear() === now.getFullYear() ? thisYear : whole).format(at);
   };
   const tellTimes = () => {
-    for (const time of document.querySelectorAll("time.ago")) {
-      const said = words((Date.now() - Date.parse(time.dateTime)) / 1000);
+    const now = new Date();
+    for (const time of document.querySelectorAll("time[datetime]")) {
+      const at = new Date(time.dateTime), seconds = (now - at) / 1000, kind = time.className;
+      const said = kind === "at" ? instant(at, now) : kind === "ago" && seconds < 5 ? "just now" : span(seconds) + (kind === "ago" ? " ago" : "");
       if (time.textContent !== said) time.textContent = said;
-      time.title = new Date(time.dateTime).toLocaleString();
-    }
-    for (const time of document.querySelectorAll("time.at")) {
-      const at = new Date(time.dateTime);
-      const near = Math.abs(Date.now() - at) < 12 * 3600 * 1000;
-      time.textContent = near ? at.toLocaleTimeString() : at.toLocaleString();
-      time.title = at.toLocaleString();
+      time.title = whole.format(at);
     }
   };
 

@@ -10,7 +10,7 @@
     whole.checked = chosen > 0 && chosen === all.length;
     whole.indeterminate = chosen > 0 && chosen < all.length;
     form.querySelector("[data-picked]").textContent =
-      chosen ? `${chosen} of ${all.length} selected` : `Select all ${all.length}, or some, to change them together`;
+      chosen ? `${chosen} of ${all.length} selected` : `Select all ${all.length}, or some`;
     for (const press of form.querySelectorAll("[data-needs-pick]")) press.disabled = !chosen;
     // the page waits with reading itself again as long as something is chosen
     if (!chosen && !form.elements.reason.value) delete form.dataset.changed; else form.dataset.changed = "yes";

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
+from opsteward.core.keyset import in_order
 from opsteward.core.name_keys import folded
 from opsteward.core.references import called
 from opsteward.directory.models import User, UserChange
@@ -27,6 +28,8 @@ from opsteward.directory.types import (
 )
 from opsteward.directory.users.service import info
 
+#: What users can be ordered by; ids are made in the order of registration.
+ORDERS = {"username": User.username_key, "registered": User.id}
 _FIND = sa.text("select opsteward.find_users(:part, :words, :status, :role, :department, :after, :most)")
 
 
@@ -40,16 +43,20 @@ async def page(
     after: str | None = None,
     ref: str | None = None,
     limit: int = 50,
+    by: str = "username",
+    descending: bool = False,
+    after_id: UUID | None = None,
 ) -> list[UserInfo]:
     """Those who hold their names, in the order of their usernames. `search` is part of a username, an address or a
     full name, whatever its case; `after` is the username of the last one of the page before. With `ref` those who are
-    called so, by username, address or id, who gave their names back among them."""
+    called so, by username, address or id, who gave their names back among them. `by`: in another order of ORDERS, then
+    behind the user `after_id`; what is searched for comes by username."""
     tenant_id = tenant_of(session)
     if ref is not None:
         named = [User.holds_names & (key == folded(ref)) for key in (User.username_key, User.email_key)]
         ids = await called(session, User, ref, names=named)
         return await several(session, user_ids=ids)
-    query = sa.select(User).where(User.tenant_id == tenant_id, User.holds_names).order_by(User.username_key)
+    query = sa.select(User).where(User.tenant_id == tenant_id, User.holds_names)
     if search:
         found = await session.scalars(
             _FIND,
@@ -63,7 +70,10 @@ async def page(
                 "most": limit,
             },
         )
-        return [info(row) for row in await session.scalars(query.where(User.id.in_(found.all())))]
+        return [
+            info(row)
+            for row in await session.scalars(query.where(User.id.in_(found.all())).order_by(User.username_key))
+        ]
     if status is not None:
         query = query.where(User.status == status)
     if role is not None:
@@ -72,6 +82,7 @@ async def page(
         query = query.where(User.department == department)
     if after:
         query = query.where(User.username_key > folded(after))
+    query = in_order(query, by=ORDERS[by], row_id=User.id, descending=descending, after=after_id)
     return [info(row) for row in await session.scalars(query.limit(limit))]
 
 

@@ -26,9 +26,11 @@ def build(
     *,
     to_users: Sequence[str] = (),
     outbox: NoticeOutbox | None = None,
+    push_hosts: Sequence[str] = (),
 ) -> Integration:
-    """The integration with the Apprise URLs of each route: `security`, `oncall`, `admin`; and those
-    by which single users are reached, with `{email}` in them; notices of routes made later lie in the `outbox`.
+    """The integration with the Apprise URLs of each route: `security`, `oncall`, `admin`; and those by which single
+    users are reached, with `{email}` in them; notices of routes made later lie in the `outbox`. `push_hosts`: push
+    services of browsers that may be on private addresses.
 
     A route without URLs goes to the console and the log. Raises `Invalid` naming an unknown route.
     """
@@ -44,7 +46,7 @@ def build(
             Escalate(notifier),
             NotifyAdmin(notifier),
             MessageUser(UserMessenger(check_user_urls(to_users))),
-            SendNotice(outbox or NullOutbox()),
+            SendNotice(outbox or NullOutbox(), push_hosts),
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,7 +13,8 @@ from opsteward.core.redact import redact_text
 from opsteward.integrations.apprise.client import SEND_TIMEOUT, inert, send_by_apprise
 from opsteward.integrations.apprise.config import NoticeResult
 from opsteward.integrations.apprise.destinations import allowed
-from opsteward.integrations.apprise.outbox import NoticeOutbox
+from opsteward.integrations.apprise.outbox import Delivery, NoticeOutbox
+from opsteward.integrations.apprise.web_push import SCHEME, Pushed, PushKey, PushMessage, push
 
 
 class SendNoticeParams(BaseModel):
@@ -33,8 +35,10 @@ class SendNotice(Action[None, SendNoticeParams, NoticeResult]):
     result_model: ClassVar[type[BaseModel]] = NoticeResult
     timeout: ClassVar[float] = SEND_TIMEOUT + 5.0
 
-    def __init__(self, outbox: NoticeOutbox) -> None:
+    def __init__(self, outbox: NoticeOutbox, push_hosts: Sequence[str] = ()) -> None:
+        """`push_hosts`: push services of browsers that may be on private addresses."""
         self._outbox = outbox
+        self._push_hosts = push_hosts
 
     async def plan(self, ctx: ActionContext[None], params: SendNoticeParams) -> Plan:
         return Plan(
@@ -49,14 +53,40 @@ class SendNotice(Action[None, SendNoticeParams, NoticeResult]):
             raise Conflict("it was begun before, and may have arrived: it is not sent again")
         title, body = inert(redact_text(delivery.title), one_line=True), inert(redact_text(delivery.body))
         try:
-            urls = await allowed(delivery.urls)
-            if not urls:
-                raise ConnectorError("Its URLs lead to addresses that are refused here", remedy="use other addresses")
-            sent, failed = await send_by_apprise(delivery.route, urls, title, body, delivery.severity)
+            sent, failed = await self._send(delivery, title, body)
         except ConnectorError as error:
             await self._outbox.note_failure(params.notice_id, error.detail)
             raise Conflict(error.detail, remedy=error.remedy) from error
         return NoticeResult(reference=params.notice_id, channels=sent, failed=failed)
+
+    async def _send(self, delivery: Delivery, title: str, body: str) -> tuple[list[str], list[str]]:
+        """To browsers, then by all other services. Raises ConnectorError when nobody took it."""
+        browsers = [url for url in delivery.urls if url.startswith(f"{SCHEME}://")]
+        others = [url for url in delivery.urls if url not in browsers]
+        pushed = await self._push(delivery, browsers, title, body)
+        if not others:
+            if not pushed.sent:
+                raise ConnectorError(_untaken(pushed), remedy="let them subscribe anew, on the page of their name")
+            return pushed.sent, pushed.failed
+        urls = await allowed(others)
+        try:
+            if not urls:
+                raise ConnectorError("Its URLs lead to addresses that are refused here", remedy="use other addresses")
+            sent, failed = await send_by_apprise(delivery.route, urls, title, body, delivery.severity)
+        except ConnectorError as error:
+            if not pushed.sent:
+                raise
+            sent, failed = [], [error.detail]
+        return pushed.sent + sent, pushed.failed + failed
+
+    async def _push(self, delivery: Delivery, browsers: Sequence[str], title: str, body: str) -> Pushed:
+        if not browsers:
+            return Pushed(sent=[], failed=[], gone=[])
+        message = PushMessage(title=title, body=body, path=delivery.path)
+        pushed = await push(browsers, message, PushKey(delivery.push_seed), self._push_hosts)
+        if pushed.gone:
+            await self._outbox.forget(delivery, pushed.gone)
+        return pushed
 
     async def verify(self, ctx: ActionContext[None], params: SendNoticeParams, result: NoticeResult) -> Proof:
         """The services' own receipts: whether a person has read it can't be measured."""
@@ -68,3 +98,9 @@ class SendNotice(Action[None, SendNoticeParams, NoticeResult]):
             summary=summary,
             evidence={"channels": result.channels, "failed": result.failed, "measured": False},
         )
+
+
+def _untaken(pushed: Pushed) -> str:
+    if pushed.failed:
+        return f"No browser took it: {'; '.join(pushed.failed)}"[:500]
+    return "Its browsers do not want to be told any more, and were taken off the route"

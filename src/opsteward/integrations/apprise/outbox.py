@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """A notice that is begun now. `urls` hold secrets."""
+    """A notice that is begun now. `urls` hold secrets; `path` is the page of ours that it is about, and `push_seed`
+    what our key at push services is made of."""
 
+    tenant_id: str
+    route_id: str
     route: str
-    urls: Sequence[str]
+    urls: Sequence[str] = field(repr=False)
     title: str
     body: str
     severity: str
+    path: str = "/"
+    push_seed: bytes = field(default=b"", repr=False)
 
 
 class NoticeOutbox(Protocol):
@@ -27,6 +32,9 @@ class NoticeOutbox(Protocol):
     async def note_failure(self, notice_id: str, error: str) -> None:
         """It is known that no service took it."""
 
+    async def forget(self, delivery: Delivery, urls: Sequence[str]) -> None:
+        """These URLs of its route lead to nobody any more."""
+
 
 class NullOutbox:
     """Holds no notice."""
@@ -35,4 +43,7 @@ class NullOutbox:
         return None
 
     async def note_failure(self, notice_id: str, error: str) -> None:
+        return None
+
+    async def forget(self, delivery: Delivery, urls: Sequence[str]) -> None:
         return None

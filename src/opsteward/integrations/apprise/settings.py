@@ -21,3 +21,8 @@ class NotifySettings(SettingsGroup):
         description="Apprise URLs for messages to single users, with {email} where the user's address goes; "
         "none: users get no welcome message.",
     )
+    push_hosts: list[str] = Field(
+        default_factory=list,
+        description="Hosts of push services of your own, on private addresses, that browsers may name; those of the "
+        "browsers' vendors need nothing.",
+    )

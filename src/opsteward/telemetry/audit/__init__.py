@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.db import tenant_of
 from opsteward.core.json_types import JsonObject
+from opsteward.core.keyset import in_order
 from opsteward.telemetry.audit.recording import record, record_all
 from opsteward.telemetry.audit.sealing import seal, tenants_to_seal
 from opsteward.telemetry.audit.verification import Verdict, verify
@@ -83,6 +84,7 @@ async def list_entries(
     until: datetime | None = None,
     before: UUID | None = None,
     limit: int = 100,
+    oldest_first: bool = False,
 ) -> list[AuditRecord]:
     """The newest entries first; `before` is the last id of the previous page. `actors` are references; `verb` is one,
     or the beginning of some (`approval`)."""
@@ -91,7 +93,6 @@ async def list_entries(
         sa.select(AuditEntry, AuditSeal.seq)
         .outerjoin(AuditSeal, (AuditSeal.entry_id == AuditEntry.id) & (AuditSeal.tenant_id == tenant_id))
         .where(AuditEntry.tenant_id == tenant_id)
-        .order_by(AuditEntry.at.desc(), AuditEntry.id.desc())
         .limit(limit)
     )
     if object_id is not None:
@@ -106,9 +107,7 @@ async def list_entries(
         query = query.where(AuditEntry.at >= since)
     if until is not None:
         query = query.where(AuditEntry.at < until)
-    if before is not None:
-        edge = sa.select(AuditEntry.at, AuditEntry.id).where(AuditEntry.tenant_id == tenant_id, AuditEntry.id == before)
-        query = query.where(sa.tuple_(AuditEntry.at, AuditEntry.id) < edge.scalar_subquery())
+    query = in_order(query, by=AuditEntry.at, row_id=AuditEntry.id, descending=not oldest_first, after=before)
     return [_as_record(entry, seq) for entry, seq in (await session.execute(query)).all()]
 
 
