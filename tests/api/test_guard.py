@@ -15,11 +15,12 @@ from starlette.requests import Request
 
 from opsteward.accounts.types import Identity
 from opsteward.api.capacity import Capacity
-from opsteward.api.middleware.json_limits import VALUES_LIMIT, check_json
+from opsteward.api.middleware.json_limits import check_json
 from opsteward.api.middleware.request_body import Guard
 from opsteward.api.settings import ApiSettings
 from opsteward.core.errors import Invalid
 from opsteward.core.ids import uuid7
+from opsteward.core.plain_json import VALUES_LIMIT
 from support.instance import Instance, Tenant
 from support.problems import named_fields, problem_of
 

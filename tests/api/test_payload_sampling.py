@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from opsteward.events.payload_sampling import OUTLINE, PayloadSampling, outline
+from opsteward.events.payload_sampling import OUTLINE, outline
 from support.instance import Tenant
 
 EVENTS = "/api/v1/events"
@@ -20,7 +20,7 @@ def crash(number: int, *, where: str = "app", filler: int = 3_000) -> dict[str, 
 
 @pytest.fixture
 def little_room(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> Tenant:
-    monkeypatch.setattr(tenant.instance.services.intake, "_sampling", PayloadSampling(10_000))
+    monkeypatch.setattr(tenant.instance.services.intake.sampling, "bytes_a_minute", 10_000)
     return tenant
 
 

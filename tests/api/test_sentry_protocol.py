@@ -13,6 +13,7 @@ from typing import Any
 import brotli
 import httpx
 import pytest
+import sqlalchemy as sa
 import zstandard
 
 from support.instance import Instance, Tenant
@@ -224,6 +225,30 @@ async def test_a_check_in_calls_the_heartbeat_of_its_name(sender: Sender) -> Non
         assert heartbeat["last_signal"] == signal
     for unknown in ({"monitor_slug": "no such", "status": "ok"}, {"monitor_slug": "\x00", "status": "ok"}, {}, []):
         assert (await sender.send(envelope(("check_in", unknown)))).status_code == 200
+
+
+async def test_many_check_ins_take_no_more_statements_than_one(sender: Sender) -> None:
+    """Others of the tenant wait for their transaction."""
+    made = await sender.tenant.http.post("/api/v1/heartbeats", json={"name": "nightly", "period": 3600})
+    statements: list[str] = []
+
+    def note(_conn: Any, _cursor: Any, text: str, *_: Any) -> None:
+        statements.append(text)
+
+    counts = []
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        for others in (0, 0, 200):
+            statements.clear()
+            named = [*(f"no-such-{number}" for number in range(others)), "nightly"]
+            items = (("check_in", {"monitor_slug": name, "status": "error"}) for name in named)
+            assert (await sender.send(envelope(*items))).status_code == 200
+            counts.append(len(statements))
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    assert counts[2] <= counts[1], statements
+    heartbeat = (await sender.tenant.http.get(f"/api/v1/heartbeats/{made.json()['id']}")).json()
+    assert heartbeat["last_signal"] == "fail"
 
 
 @pytest.mark.parametrize(

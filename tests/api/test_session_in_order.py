@@ -136,3 +136,30 @@ async def test_what_could_not_be_looked_at_is_a_hypothesis_that_nobody_tested(
         found = await diagnosed(context, case)
     (untested,) = [each for each in found["hypotheses"] if each["system"] == "sealed"]
     assert (untested["status"], untested["claims"][0]["value"]) == ("untested", "its credentials can't be read")
+
+
+async def test_what_is_asked_for_later_is_not_done_after_all_sessions_that_wait(tenant: Tenant) -> None:
+    """When many systems fail at once, fixes and word to people must not wait until every session has begun."""
+    services = tenant.instance.services
+    for name in ("one", "two"):
+        given = {"name": name, "type": "service", "endpoint": "http://127.0.0.1:9/"}
+        (await tenant.http.post("/api/v1/systems", json=given)).raise_for_status()
+        failure = {"source": name, "message": "database crashed", "error_type": "OperationalError", "severity": "high"}
+        (await tenant.http.post("/api/v1/events", json=failure)).raise_for_status()
+    (attack,) = (await tenant.http.post("/api/v1/events", json={"message": "SQL injection: ' or 1=1 --"})).json()[
+        "events"
+    ]
+    assert attack["action"] == "escalate"
+    sessions = (await tenant.http.get("/api/v1/troubleshooting/sessions")).json()["items"]
+    async with services.app.unit_of_work(tenant.id) as session:
+        await services.sessions.resume(session, session_id=UUID(sessions[0]["id"]), run_id=UUID(int=1))
+    queued = tenant.instance.sql(
+        "select name, workflow_uuid from dbos.workflow_status where split_part(workflow_uuid, ':', 2) in ("
+        " select id::text from opsteward.troubleshooting_sessions where tenant_id = %s"
+        " union select id::text from opsteward.action_runs where tenant_id = %s) order by priority, created_at",
+        tenant.id,
+        tenant.id,
+    )
+    names = [name for name, _ in queued]
+    assert names[-3:] == ["troubleshooting.resume", "troubleshooting.session", "troubleshooting.session"]
+    assert names[:-3] and set(names[:-3]) == {"actions.plan"}

@@ -7,11 +7,15 @@ import json
 import time
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from opsteward.accounts.webhooks import WEBHOOK_BYTES_LIMIT
 from opsteward.api.capacity import Capacity
-from opsteward.api.middleware.json_limits import VALUES_LIMIT
+from opsteward.api.concurrency_limit import ConcurrencyLimit
+from opsteward.core.fair_share import FairShare, Party
+from opsteward.core.plain_json import VALUES_LIMIT
 from support.instance import Instance, Operator, Tenant
 from support.problems import named_fields, problem_of
 
@@ -200,3 +204,24 @@ async def test_bodies_of_which_the_rest_never_comes_keep_nobody_from_memory(tena
     end.set()
     for finished in await asyncio.gather(*tasks):
         assert "holds no event" in finished.text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/api/v1/events", 429), ("/api/v1/intake/datadog", 429), ("/api/v1/intake/Alertmanager/", 503)],
+)
+async def test_who_gets_no_turn_is_told_so_that_it_comes_back(path: str, status: int) -> None:
+    """Alertmanager tries again after a 5xx alone."""
+    turns = FairShare(1, waiting_limit=0)
+
+    async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
+        pytest.fail("it had no turn")
+
+    limit = ConcurrencyLimit(nothing, concurrency_limit=turns, patience=1)
+    async with (
+        turns.of(Party("another"), patience=0),
+        httpx.AsyncClient(transport=httpx.ASGITransport(limit), base_url="http://instance.test") as http,
+    ):
+        answer = await http.post(path, json={})
+    assert (answer.status_code, answer.json()["status"], answer.json()["code"]) == (status, status, "busy")
+    assert int(answer.headers["Retry-After"]) >= 1

@@ -44,18 +44,18 @@ class Disk:
     def __init__(self, services: Services, tenant_id: UUID, system: SystemRef) -> None:
         self.services, self.tenant_id, self.system = services, tenant_id, system
 
-    async def history(self, values: list[float], *, begin: datetime = BEGIN, hours: float = 1.0) -> None:
+    async def history(
+        self, values: list[float], *, begin: datetime = BEGIN, hours: float = 1.0, name: str = "used_percent"
+    ) -> None:
         async with self.services.app.unit_of_work(self.tenant_id) as session:
             for place, value in enumerate(values):
-                figure = Figure(name="used_percent", value=value, limit=100.0)
+                figure = Figure(name=name, value=value, limit=100.0)
                 at = begin + timedelta(hours=place * hours)
                 await record(session, system_id=self.system.id, figures=[figure], at=at)
 
-    async def judged(self, at: datetime) -> EarlyWarning | None:
+    async def judged(self, at: datetime, *, name: str = "used_percent") -> EarlyWarning | None:
         async with self.services.app.unit_of_work(self.tenant_id) as session:
-            return await judge(
-                session, system=self.system, name="used_percent", at=at, horizon=HORIZON, bus=self.services.bus
-            )
+            return await judge(session, system=self.system, name=name, at=at, horizon=HORIZON, bus=self.services.bus)
 
     async def incidents(self) -> list[IncidentView]:
         async with self.services.app.unit_of_work(self.tenant_id) as session:
@@ -89,6 +89,17 @@ async def test_a_disk_that_fills_up_is_told_once_with_its_figures_and_ends_when_
     assert await disk.judged(then + timedelta(hours=60)) is None
     (incident,) = await disk.incidents()
     assert incident.event_count == 2 and incident.status == "resolved"
+
+
+async def test_a_warning_that_is_over_does_not_end_another_of_the_same_system(disk: Disk) -> None:
+    then, later = BEGIN + timedelta(hours=240), BEGIN + timedelta(hours=300)
+    for name in ("used_percent", "connections"):
+        await disk.history([40 + 0.12 * hour for hour in range(240)], name=name)
+        assert await disk.judged(then, name=name) is not None
+    for name, ended in (("used_percent", False), ("connections", True)):
+        await disk.history([30.0] * 60, begin=then, name=name)
+        assert await disk.judged(later, name=name) is None
+        assert [incident.status == "resolved" for incident in await disk.incidents()] == [ended]
 
 
 async def test_what_becomes_urgent_is_told_again(disk: Disk) -> None:

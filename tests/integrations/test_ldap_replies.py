@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import time
 from typing import Any
 
 import pytest
@@ -70,6 +71,23 @@ def test_an_answer_that_claims_to_be_huge_is_not_waited_for(size: bytes) -> None
         read(b"\x30" + size + b"\x02\x01\x07")
 
 
+def test_a_large_entry_that_comes_in_many_parts_is_not_copied_for_each() -> None:
+    photo = b"x" * (32 << 20)
+    content = entry({"jpegPhoto": [photo]}) + DONE
+    began = time.thread_time()
+    (found, *_) = answered(Slowly(content, 16 << 10))
+    assert time.thread_time() - began < 3
+    assert dict(found["raw_attributes"].items()) == {"jpegPhoto": [photo]}
+
+
+def test_a_directory_that_does_not_end_its_answer_is_not_listened_to_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replies, "ANSWER_LIMIT", 100_000)
+    endless = Slowly(entry() * 1000, 10_000)
+    with pytest.raises(BadReply, match="for one question"):
+        answered(endless)
+    assert endless.sent <= 110_000
+
+
 def test_bytes_that_are_damaged_anywhere_are_an_entry_or_an_error_of_ours() -> None:
     whole, dice = entry(), random.Random(20261127)
     outcomes = set()
@@ -108,10 +126,27 @@ class Connected:
         far.close()
 
 
+class Slowly:
+    """A connection on which the content comes in parts of so many bytes."""
+
+    def __init__(self, content: bytes, part: int) -> None:
+        self.strategy, self.auto_range, self.socket = Strategy(), True, self
+        self._content, self._part, self.sent = content, part, 0
+
+    def recv(self, size: int) -> bytes:
+        found = self._content[self.sent : self.sent + min(size, self._part)]
+        self.sent += len(found)
+        return found
+
+
 def read(content: bytes, pieces: int = 1) -> list[Any]:
-    connection: Any = Connected(content, pieces)
+    connection = Connected(content, pieces)
     try:
-        replies.read_entries_quickly(connection)
-        return list(connection.strategy._get_response(NUMBER, None))
+        return answered(connection)
     finally:
         connection.socket.close()
+
+
+def answered(connection: Any) -> list[Any]:
+    replies.read_entries_quickly(connection)
+    return list(connection.strategy._get_response(NUMBER, None))

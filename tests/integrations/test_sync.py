@@ -419,6 +419,7 @@ async def test_accounts_that_nobody_used_for_long_are_listed_and_disabled_by_app
         ("1772355600000", "2026-03-01T09:00:00+00:00"),
         ("134168292000000000", "2026-03-01T09:00:00+00:00"),
         *((each, None) for each in ("0", 0, "", "never", True, -1, None, {"base64": "eA=="}, "9" * 400, 1e300)),
+        *((each, None) for each in ("--5", "²", "99991231235959-1400", 10**400, [[["20260301"]]])),
     ],
 )
 def test_the_time_of_last_use_is_read_in_each_form_that_systems_write(told: Any, meant: str | None) -> None:

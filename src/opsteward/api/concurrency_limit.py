@@ -70,7 +70,7 @@ class ConcurrencyLimit:
         try:
             await turn.take()
         except Busy as busy:
-            await problems.of_error(busy)(scope, receive, send)
+            await problems.of_error(busy, path=path)(scope, receive, send)
             return
         scope[TURN] = turn
 

@@ -16,11 +16,13 @@ from opsteward.core.error_words import problems_of
 from opsteward.core.errors import FieldProblem, Invalid, OpsError
 from opsteward.core.log import correlated, correlation_id, get_logger
 from opsteward.core.redact import redact_text
+from opsteward.events.sources.catalogue import slug_of
 
 log = get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = "2"  # seconds
+_SOURCES = "/api/v1/intake/"
 
 
 def problem(
@@ -52,10 +54,10 @@ def problem(
     return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def of_error(error: OpsError) -> JSONResponse:
-    """The problem document of one of our own errors."""
+def of_error(error: OpsError, *, path: str = "") -> JSONResponse:
+    """The problem document of one of our own errors, as the answer to a request for this path."""
     return problem(
-        status=error.http_status,
+        status=503 if error.http_status == 429 and _retries_after_5xx_alone(path) else error.http_status,
         code=error.code,
         title=error.title,
         detail=error.detail,
@@ -63,6 +65,11 @@ def of_error(error: OpsError) -> JSONResponse:
         errors=error.problems,
         retry_after=str(error.extra.get("retry_after", RETRY_AFTER)),
     )
+
+
+def _retries_after_5xx_alone(path: str) -> bool:
+    """Alertmanager does, and drops what a 429 refuses."""
+    return path.startswith(_SOURCES) and slug_of(path.removeprefix(_SOURCES).rstrip("/")) == "alertmanager"
 
 
 def of_crash(error: Exception, *, path: str) -> JSONResponse:
@@ -98,8 +105,8 @@ def install(app: FastAPI) -> None:
     """Map every error of the app."""
 
     @app.exception_handler(OpsError)
-    async def _ours(_: Request, error: OpsError) -> JSONResponse:
-        return of_error(error)
+    async def _ours(request: Request, error: OpsError) -> JSONResponse:
+        return of_error(error, path=request.scope["path"])
 
     @app.exception_handler(RequestValidationError)
     async def _validation(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _SPECIAL = frozenset('"+,;<>\\=')
 _HEX = frozenset("0123456789abcdefABCDEF")
+_DN_LIMIT = 8_192  # characters; what is longer is left as it is, since taking it apart costs the square of its length
 
 
 def rdn_of(attribute: str, value: str) -> str:
@@ -31,7 +32,7 @@ def split_dn(dn: str) -> tuple[str, str]:
 def canonical_dn(dn: str) -> str:
     """The DN with its values escaped as `rdn_of` does, whichever of the ways that the standard leaves open was taken:
     one server says `\\2C` for a comma, another `\\,` or quotes. What is no DN stays as it is."""
-    if "\\" not in dn and '"' not in dn:
+    if ("\\" not in dn and '"' not in dn) or len(dn) > _DN_LIMIT:
         return dn
     parts = []
     rest = dn

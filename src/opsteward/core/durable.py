@@ -92,7 +92,8 @@ async def enqueue(
 ) -> None:
     """Enqueue in this transaction: committed together, or not at all. The same id again does nothing.
 
-    `arguments` are ids, never records: the engine's tables lie outside row-level security.
+    `arguments` are ids, never records: the engine's tables lie outside row-level security. `priority`: the lowest is
+    begun first, whatever waits behind it.
     """
     one = Enqueued(workflow_id=workflow_id, arguments=arguments, not_before=not_before)
     await enqueue_all(session, workflow=workflow, all_of=[one], priority=priority)

@@ -16,14 +16,15 @@ from typing import cast
 
 from opsteward.core.redact import redact_value
 
-# It would be loaded with its lexers, 4 MB in each process, only to draw tracebacks.
+# It would load rich with its lexers, 4 MB in each process, only to draw tracebacks.
 _modules = cast(dict[str, object], sys.modules)
 _without_rich = _modules.setdefault("rich", None) is None
-import structlog  # noqa: E402 -- see above
-from structlog.typing import EventDict, Processor  # noqa: E402
-
-if _without_rich:
-    del _modules["rich"]
+try:
+    import structlog
+    from structlog.typing import EventDict, Processor
+finally:
+    if _without_rich:
+        del _modules["rich"]
 
 correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 

@@ -61,8 +61,7 @@ def look_at_tls(address: str, port: int, name: str, *, authority: str, timeout: 
         seen = _unverified(address, port, name, timeout)
         if seen.protocol:
             return replace(seen, problem="old_protocol", detail=f"it speaks only {seen.protocol} ({reason})")
-        spoken = "not_spoken" if _answers_in_plain(error) else "refused"
-        return TlsSeen(problem=spoken, detail=reason)  # type: ignore[arg-type]
+        return TlsSeen(problem="not_spoken" if _answers_in_plain(error) else "refused", detail=reason)
     except TimeoutError:
         # many plain servers wait for more of what they take for a request
         if _speaks_plain_http(address, port, name, timeout):

@@ -138,10 +138,10 @@ def recognize(event: NewEvent) -> Recognized:
         severity=event.severity,
         alert=event.group_key is not None,
     )
-    if event.category and event.system:
-        return Recognized(classified, digest({"system": str(event.system.id), "finding": event.error_type})[:32])
     if event.group_key:
         return Recognized(classified, event.group_key)
+    if event.category and event.system:
+        return Recognized(classified, digest({"system": str(event.system.id), "finding": event.error_type})[:32])
     key = fingerprint(
         source=event.source,
         error_type=event.error_type,

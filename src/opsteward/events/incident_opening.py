@@ -1,7 +1,7 @@
 """New incidents, opened in bulk, and open ones that became more urgent.
 
 However many incidents one request opens, the number of statements here is fixed; only what is published is per
-incident, and of those there are at most `MOST_AT_ONCE` in one request.
+incident, and of those there are at most `MAX_AT_ONCE` in one request.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Opening:
 
 
 def put_together(openings: Sequence[Opening]) -> list[Opening]:
-    """At most `MOST_AT_ONCE` of them: if there are more, one per source; of too many sources, the last are one."""
+    """At most `MAX_AT_ONCE` of them: if there are more, one per source; of too many sources, the last are one."""
     if len(openings) <= MAX_AT_ONCE:
         return list(openings)
     by_source: dict[str, list[Opening]] = defaultdict(list)

@@ -65,7 +65,7 @@ class Intake:
         self._orders = orders
         self._inventory = inventory
         self._review = review
-        self._sampling = PayloadSampling()
+        self.sampling = PayloadSampling()
 
     async def take(self, session: AsyncSession, *, events: Sequence[NewEvent], actor: str) -> list[TakenEvent]:
         """Store the events and return what became of each, in the order given."""
@@ -86,7 +86,7 @@ class Intake:
         for draft in drafts:
             draft.row["incident_id"] = homes.get(draft.fingerprint) or late.get(id(draft))
         await recoveries.settle_objects(session, drafts)
-        await self._sampling.apply(session, drafts)
+        await self.sampling.apply(session, drafts)
         await add_events(session, [draft.row for draft in drafts])
         when_committed(session, partial(_count, Counter(draft.row["category"] for draft in drafts)))
         await self._count_and_raise(session, drafts)

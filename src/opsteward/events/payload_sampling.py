@@ -38,10 +38,10 @@ class _Allowance:
 
 
 class PayloadSampling:
-    """One per process."""
+    """One per process. `bytes_a_minute`: of one kind, what is kept in whole contexts."""
 
-    def __init__(self, bytes_a_minute: int = BYTES_A_MINUTE) -> None:
-        self._most = bytes_a_minute
+    def __init__(self) -> None:
+        self.bytes_a_minute = BYTES_A_MINUTE
         self._left: dict[tuple[UUID, str], _Allowance] = {}
         self._told: set[UUID] = set()
 
@@ -66,8 +66,8 @@ class PayloadSampling:
         if found is None:
             if len(self._left) >= _KINDS_LIMIT:
                 self._left.clear()
-            found = self._left[tenant_id, fingerprint] = _Allowance(self._most, at)
-        found.left = min(self._most, found.left + (at - found.at) * self._most / 60)
+            found = self._left[tenant_id, fingerprint] = _Allowance(self.bytes_a_minute, at)
+        found.left = min(self.bytes_a_minute, found.left + (at - found.at) * self.bytes_a_minute / 60)
         found.at = at
         if found.left < size:
             return False
@@ -79,7 +79,7 @@ class PayloadSampling:
             incident_id=incident_id,
             kind="sampled",
             title="So many events come that of most only an outline is kept; all are counted",
-            detail={"fingerprint": fingerprint, "bytes_kept_a_minute": self._most},
+            detail={"fingerprint": fingerprint, "bytes_kept_a_minute": self.bytes_a_minute},
             key="sampled",
         )
 

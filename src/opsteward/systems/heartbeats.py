@@ -6,12 +6,14 @@ at it, it calls `/ping/<key>`. When the call is due follows from a period or a c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.clock import now
@@ -196,21 +198,22 @@ async def take_ping(db: Database, *, key: str, signal: Signal) -> None:
         _note(row, signal, now())
 
 
-async def take_call(session: AsyncSession, *, name: str, signal: Signal) -> bool:
-    """Note a call of a sender that may send events, by the heartbeat's name; False where there is none of that name.
-
-    Raises LimitExceeded for too many within a minute.
+async def take_calls(session: AsyncSession, calls: Sequence[tuple[str, Signal]]) -> None:
+    """Note calls of a sender that may send events, in their order, each by its heartbeat's name; names that none has
+    are passed over. Raises LimitExceeded for too many within a minute.
     """
-    row = await session.scalar(
-        sa.select(Heartbeat)
+    names = sorted({name for name, _ in calls})
+    rows = await session.execute(
+        sa.select(System.name, Heartbeat)
         .join(System, sa.and_(System.tenant_id == Heartbeat.tenant_id, System.id == Heartbeat.system_id))
-        .where(Heartbeat.tenant_id == tenant_of(session), System.name == name)
+        .where(Heartbeat.tenant_id == tenant_of(session), System.name == sa.any_(sa.literal(names, ARRAY(sa.Text))))
+        .order_by(Heartbeat.system_id)  # in one order everywhere, so that two transactions never wait in a circle
         .with_for_update(of=Heartbeat)
     )
-    if row is None:
-        return False
-    _note(row, signal, now())
-    return True
+    known, at = {row.name: row.Heartbeat for row in rows}, now()
+    for name, signal in calls:
+        if name in known:
+            _note(known[name], signal, at)
 
 
 def _note(row: Heartbeat, signal: Signal, at: datetime) -> None:

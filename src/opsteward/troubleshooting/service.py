@@ -26,6 +26,9 @@ from opsteward.troubleshooting.types import PHASES, Issue, SessionView
 SESSION_WORKFLOW = "troubleshooting.session"
 RESUME_WORKFLOW = "troubleshooting.resume"
 _MAX_SYSTEMS = 50
+#: In the queue, the lowest is first. Actions come before sessions: a session is long, and when many begin at once, the
+#: fixes that they ask for, and word to people, would wait for all of them. What goes on comes before what is new.
+_GOES_ON, _IS_NEW = 3, 4
 
 
 class Sessions:
@@ -101,7 +104,7 @@ class Sessions:
             workflow=SESSION_WORKFLOW,
             workflow_id=f"session:{row.id}",
             arguments={"tenant_id": str(row.tenant_id), "session_id": str(row.id)},
-            priority=1,
+            priority=_IS_NEW,
         )
         return view_of(row)
 
@@ -112,7 +115,7 @@ class Sessions:
             workflow=RESUME_WORKFLOW,
             workflow_id=f"session:{session_id}:after:{run_id}",
             arguments={"tenant_id": str(tenant_of(session)), "session_id": str(session_id), "run_id": str(run_id)},
-            priority=1,
+            priority=_GOES_ON,
         )
 
     async def _running(self, session: AsyncSession, incident_id: UUID) -> bool:

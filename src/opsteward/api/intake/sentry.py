@@ -119,8 +119,7 @@ async def _note_check_ins(
     calls: Sequence[tuple[str, heartbeats.Signal]], session: DatabaseSession, _: Sequence[TakenEvent]
 ) -> None:
     """A check-in is a call of the heartbeat that has its monitor's name; one that nobody has is passed over."""
-    for name, signal in calls:
-        await heartbeats.take_call(session, name=name, signal=signal)
+    await heartbeats.take_calls(session, calls)
 
 
 def _read_stored(body: bytes, limit: int) -> JsonObject:

@@ -14,10 +14,8 @@ from typing import Never
 from opsteward.core.errors import FieldProblem, Invalid, Malformed
 from opsteward.core.format_words import json_problem
 from opsteward.core.json_types import Json
-from opsteward.core.plain_json import DEPTH_LIMIT, NotPlain, parse_plain
+from opsteward.core.plain_json import DEPTH_LIMIT, VALUES_LIMIT, NotPlain, parse_plain, values_at_most
 
-#: Most values a body may hold: each costs memory many times its bytes, and this process has other callers too.
-VALUES_LIMIT = 200_000
 #: A string, or what begins a container or sets off a value. It never goes back over a byte that it has passed.
 _STRING_OR_VALUE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|([\[{,])', re.DOTALL)
 _SUSPICIOUS = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|[0-9][eE]\+?[0-9]{3}")
@@ -81,11 +79,6 @@ def _parsed_slowly(body: bytes, *, max_depth: int) -> tuple[Json, bool]:
         raise Malformed(problems=[_body_problem(json_problem(error), "send valid JSON")]) from None
     deep = body.count(b"[") + body.count(b"{") > max_depth
     return value, bool(many_digits or deep or _SUSPICIOUS.search(body))
-
-
-def values_at_most(body: bytes) -> int:
-    """As many values as the body may hold, and seldom has: counted without looking for strings."""
-    return body.count(b",") + body.count(b"[") + body.count(b"{")
 
 
 def check_values(body: bytes) -> None:

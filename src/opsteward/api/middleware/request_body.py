@@ -32,7 +32,7 @@ from opsteward.api.intake_credentials import (
     speaks_protocol,
 )
 from opsteward.api.middleware.content_encoding import expand_body
-from opsteward.api.middleware.json_limits import VALUES_LIMIT, check_json, check_values, values_at_most
+from opsteward.api.middleware.json_limits import check_json, check_values
 from opsteward.api.middleware.spooled_body import HELD_BYTES, SpooledBody
 from opsteward.api.settings import ApiSettings
 from opsteward.core.blocking_calls import in_thread
@@ -40,6 +40,7 @@ from opsteward.core.errors import FieldProblem, Invalid, Malformed, OpsError, To
 from opsteward.core.fair_share import Party, current_party
 from opsteward.core.ids import uuid7
 from opsteward.core.log import correlated, get_logger
+from opsteward.core.plain_json import VALUES_LIMIT, values_at_most
 from opsteward.telemetry import traces
 
 log = get_logger(__name__)
@@ -105,7 +106,7 @@ class Guard:
                 except ClientDisconnect:
                     return  # nobody is left to answer
                 except OpsError as error:
-                    await problems.of_error(error)(scope, receive, send)
+                    await problems.of_error(error, path=scope["path"])(scope, receive, send)
                     return
                 await self._app(scope, handed_on, send)
 

@@ -19,10 +19,9 @@ from opsteward.api.routes import Routes
 from opsteward.contracts.source import Shape
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
-from opsteward.core.errors import Invalid, Malformed, NotFound, OpsError, Unavailable
-from opsteward.core.fair_share import Busy
+from opsteward.core.errors import Invalid, Malformed, NotFound, OpsError
 from opsteward.core.json_types import Json, JsonObject
-from opsteward.events.sources.catalogue import all_sources, slug_of
+from opsteward.events.sources.catalogue import all_sources
 from opsteward.events.sources.own_forms import tried
 from opsteward.events.sources.own_sources import KnownSource, SourceSettings
 from opsteward.events.sources.taking import Received, TakenFromSource
@@ -135,19 +134,13 @@ async def take_from_source(
         services.source_tallies.note_refused(identity.tenant_id, slug, error.detail)
         raise
     give_up_turn(request)
-    try:
-        return await services.source_intake.take(
-            tenant_id=identity.tenant_id,
-            name=source,
-            received=Received(raw=raw, body=body, kind=kind, headers=dict(request.headers)),
-            limit=services.settings.api.max_events_per_request,
-            actor=identity.actor,
-        )
-    except Busy as busy:
-        if slug_of(source) != "alertmanager":
-            raise
-        # it tries again after 5xx alone, and would drop what a 429 refuses
-        raise Unavailable(busy.detail, remedy=busy.remedy) from busy
+    return await services.source_intake.take(
+        tenant_id=identity.tenant_id,
+        name=source,
+        received=Received(raw=raw, body=body, kind=kind, headers=dict(request.headers)),
+        limit=services.settings.api.max_events_per_request,
+        actor=identity.actor,
+    )
 
 
 @router.post("/api/v2/alerts", summary="Alertmanager's own alert API", openapi_extra=_ANY_BODY)

@@ -145,6 +145,10 @@ class LdapClient:
             if isinstance(error, TimeoutError):
                 raise Timeout(f"the directory did not answer within {seconds:g} s") from None
             raise
+        except ConnectorError:  # an answer beyond all bounds, of which more may come; a sign-in that was refused
+            _cut(connection)
+            self._connection = None
+            raise
         except (exceptions.LDAPExceptionError, OSError) as error:
             _cut(connection)
             self._connection = None

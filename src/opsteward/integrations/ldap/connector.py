@@ -23,11 +23,12 @@ from opsteward.contracts.records import (
     RecordTarget,
     ResourceInfo,
 )
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import BadReply, ConnectorError, NotFound
 from opsteward.integrations.ldap import syncrepl
 from opsteward.integrations.ldap.client import CUT_OFF, NO_SUCH_OBJECT, SUCCESS, Answer, LdapClient
 from opsteward.integrations.ldap.config import LdapConfig, LdapResource, config_from
-from opsteward.integrations.ldap.entries import OPERATIONAL, EntryReader, id_filter, record_of
+from opsteward.integrations.ldap.entries import OPERATIONAL, EntryReader, id_filter
 from opsteward.integrations.ldap.writing import Writer, failed
 
 _IDS_PER_SEARCH = 100
@@ -127,7 +128,7 @@ class LdapConnector(Connector[LdapConfig], RecordTarget):
                 cookie = ((answer.controls.get(_PAGED) or {}).get("value") or {}).get("cookie") or b""
                 if cookie and answer.code == SUCCESS:
                     page = ask(cookie)  # the directory looks for them while these are handed on
-                records = [reader.record(m) for m in answer.messages if m["type"] == "searchResEntry"]
+                records = await in_thread(reader.records, answer.messages)
                 if records:
                     yield Batch(upserts=records)
                 if answer.code in CUT_OFF:
@@ -150,11 +151,12 @@ class LdapConnector(Connector[LdapConfig], RecordTarget):
         if answer.code == syncrepl.REFRESH_REQUIRED:
             return
         _require(answer, base)
-        changes = syncrepl.changes_of(answer.messages, answer.controls)
+        changes = await in_thread(syncrepl.changes_of, answer.messages, answer.controls)
         cookie = changes.cookie or base64.b64decode(at)
         cursor = _sealed({"by": "syncrepl", "base": base, "at": base64.b64encode(cookie).decode()})
+        reader = EntryReader(resource)
         for part in _parts(changes.entries):
-            yield Batch(upserts=[record_of(message, resource) for message in part])
+            yield Batch(upserts=await in_thread(reader.records, part))
         for part in _parts(changes.present):
             yield Batch(unchanged_ids=part)
         for part in _parts(changes.deleted):
@@ -182,12 +184,13 @@ class LdapConnector(Connector[LdapConfig], RecordTarget):
         base = await self._base(declared)
         active_directory = _offers(await self._client.server_info())[1]
         found: dict[str, Record] = {}
+        reader = EntryReader(declared)
         for part in _parts(native_ids, _IDS_PER_SEARCH):
             query = id_filter(part, active_directory=active_directory)
             if query:
                 answer = await self._client.search(base, query, _attributes(declared))
                 _require(answer, base)
-                records = [record_of(m, declared) for m in answer.messages if m["type"] == "searchResEntry"]
+                records = await in_thread(reader.records, answer.messages)
                 found |= {record.native_id: record for record in records}
         return found
 

@@ -5,7 +5,7 @@ The library makes of an entry many objects that nobody here looks at, which is t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from opsteward.core.errors import BadReply
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _BLOCK = 256 * 1024
 #: Bytes of one answer: an entry with all its photos is well below it.
 MESSAGE_LIMIT = 64 * 1024 * 1024
+#: Of all answers to one question, which are held together: a page of entries with photos is well below it.
+ANSWER_LIMIT = 256 * 1024 * 1024
 _ENTRY, _SEQUENCE, _SET, _TEXT, _NUMBER = 0x64, 0x30, 0x31, 0x04, 0x02
 _RANGE = b";range="
 _MORE_FOLLOWS = frozenset({"searchResEntry", "searchResRef", "intermediateResponse"})
@@ -30,7 +32,7 @@ def read_entries_quickly(connection: ldap3.Connection) -> None:
 
 
 def _answers(connection: ldap3.Connection, message_id: int) -> Any:
-    """What the library's own reader gives: all messages of this answer, in its form."""
+    """What the library's own reader gives: all messages of this answer, in its form. Raises BadReply for too many."""
     from ldap3.core.exceptions import LDAPSocketReceiveError
     from ldap3.strategy.base import RESPONSE_COMPLETE, SESSION_TERMINATED_BY_SERVER
     from ldap3.utils.asn1 import decode_message_fast
@@ -40,16 +42,16 @@ def _answers(connection: ldap3.Connection, message_id: int) -> Any:
     names: dict[bytes, str] = {}
     # whether the library is to look for parts of long lists: it would read each entry once more
     connection.auto_range = False
-    data, at = b"", 0
+    data, at, size = b"", 0, 0
     while True:
         end = _end_of_message(data, at)
-        if end is None:
-            try:
-                more = connection.socket.recv(_BLOCK)
-            except OSError as error:
-                raise LDAPSocketReceiveError(f"error receiving data: {error}") from None
+        if end is None or end > len(data):
+            more = _received(connection, at_least=(end or 0) - len(data))
             if not more:
                 return SESSION_TERMINATED_BY_SERVER
+            size += len(more)
+            if size > ANSWER_LIMIT:
+                raise BadReply(f"the directory sent more than {ANSWER_LIMIT >> 20} MB for one question")
             data, at = data[at:] + more, 0
             continue
         message = data[at:end]
@@ -68,8 +70,24 @@ def _answers(connection: ldap3.Connection, message_id: int) -> Any:
             return [*found, RESPONSE_COMPLETE]
 
 
+def _received(connection: ldap3.Connection, *, at_least: int) -> bytes:
+    """What comes next, and so much of it, unless the connection ends."""
+    from ldap3.core.exceptions import LDAPSocketReceiveError
+
+    found = bytearray()  # grows in place: a large message comes in thousands of parts
+    while True:
+        try:
+            part = connection.socket.recv(_BLOCK)
+        except OSError as error:
+            raise LDAPSocketReceiveError(f"error receiving data: {error}") from None
+        found += part
+        if not part or len(found) >= at_least:
+            return bytes(found)
+
+
 def _end_of_message(data: bytes, at: int) -> int | None:
-    """Where the message ends that begins here; None while it is not all there. Raises ValueError for what is none."""
+    """Where the message ends that begins here, which may not be there yet; None while its length is not. Raises
+    ValueError for what is none."""
     there = len(data) - at
     if there < 2:
         return None
@@ -83,7 +101,7 @@ def _end_of_message(data: bytes, at: int) -> int | None:
     end = _span(data, at)[1]
     if end - at > MESSAGE_LIMIT:
         raise ValueError("a message too long")
-    return end if end <= len(data) else None
+    return end
 
 
 def _span(data: bytes, at: int) -> tuple[int, int]:
@@ -115,9 +133,9 @@ def _entry(data: bytes, message_id: int, names: dict[bytes, str]) -> Message | N
     return {"type": "searchResEntry", "raw_dn": data[start:stop], "raw_attributes": Attributes(data, at, end, names)}
 
 
-class Attributes(Mapping[str, list[bytes]]):
-    """The values of each attribute of an entry by its name, read when they are asked for: what is read and let go at
-    once costs a third less than what is kept for a moment. Raises BadReply for what is no list of attributes."""
+class Attributes:
+    """The attributes of an entry, read when they are asked for: what is read and let go at once costs a third less than
+    what is kept for a moment."""
 
     __slots__ = ("_at", "_data", "_end", "_names")
 
@@ -127,24 +145,12 @@ class Attributes(Mapping[str, list[bytes]]):
         self._end = end
         self._names = names
 
-    def items(self) -> Iterator[tuple[str, list[bytes]]]:  # type: ignore[override]
-        """Each attribute with its values, as they were sent."""
+    def items(self) -> Iterator[tuple[str, list[bytes]]]:
+        """The name of each with its values, as they were sent. Raises BadReply for what is no list of attributes."""
         try:
             yield from _attributes(self._data, self._at, self._end, self._names)
         except (ValueError, IndexError):
             raise BadReply("the directory sent an entry that is no LDAP") from None
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name, _ in self.items())
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self.items())
-
-    def __getitem__(self, wanted: str) -> list[bytes]:
-        for name, values in self.items():
-            if name == wanted:
-                return values
-        raise KeyError(wanted)
 
 
 def _attributes(data: bytes, at: int, end: int, names: dict[bytes, str]) -> Iterator[tuple[str, list[bytes]]]:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from opsteward.core.errors import Malformed
 from opsteward.core.json_types import Json, JsonObject
+from opsteward.core.plain_json import VALUES_LIMIT, values_at_most
 
 ITEM_LIMIT = 1_000
 _HEADER_BYTES = 64 * 1024  # of one line of headers
-_VALUES_LIMIT = 200_000  # of one JSON document
 _HOST = re.compile(r"https?://([^@/:]+)(?::[^@/]*)?@")
 
 
@@ -95,8 +95,8 @@ def read_stored(body: bytes, *, limit: int) -> JsonObject:
 
 def parse(text: bytes, what: str) -> Json:
     """JSON without what is none (NaN, infinities). Raises Malformed."""
-    if text.count(b",") + text.count(b"[") + text.count(b"{") > _VALUES_LIMIT:
-        raise Malformed.field("body", f"{what} holds more than {_VALUES_LIMIT} values", "send less at once")
+    if values_at_most(text) > VALUES_LIMIT:
+        raise Malformed.field("body", f"{what} holds more than {VALUES_LIMIT} values", "send less at once")
     try:
         found: Json = json.loads(text, parse_constant=lambda _: None, parse_int=_integer)
     except (ValueError, RecursionError):

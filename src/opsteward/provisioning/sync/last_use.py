@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from opsteward.core.json_types import Json
@@ -11,6 +13,7 @@ from opsteward.core.json_types import Json
 _FILETIME_BEGIN = datetime(1601, 1, 1, tzinfo=UTC)
 _FILETIME_LEAST = 10**17
 _MILLISECONDS_LEAST = 10**11
+_NUMBER = re.compile(r"-?[0-9]{1,24}")
 _GENERALIZED = ("%Y%m%d%H%M%S%z", "%Y%m%d%H%M%S.%f%z", "%Y%m%d%H%M%z")
 
 
@@ -19,23 +22,26 @@ def instant_of(value: Json) -> datetime | None:
     or milliseconds since 1970, or Active Directory's own. Of several the latest; None for what is no time, and for 0,
     which says never."""
     if isinstance(value, list):
-        return max((found for each in value if (found := instant_of(each)) is not None), default=None)
+        several = (_instant(each) for each in value)
+        return max((found for found in several if found is not None), default=None)
+    return _instant(value)
+
+
+def _instant(value: Json) -> datetime | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
         text = value.strip()
-        if not text.lstrip("-").isdigit() or len(text) == len("20260101"):
+        if not _NUMBER.fullmatch(text) or len(text) == len("20260101"):
             return _of_text(text)
-        value = int(text) if len(text) < 25 else None
+        value = int(text)
     return _of_number(value) if isinstance(value, int | float) else None
 
 
 def _of_text(text: str) -> datetime | None:
     for form in _GENERALIZED:
-        try:
+        with suppress(ValueError, OverflowError):
             return datetime.strptime(text, form).astimezone(UTC)
-        except ValueError:
-            continue
     try:
         found = datetime.fromisoformat(text)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
@@ -44,9 +50,9 @@ def _of_text(text: str) -> datetime | None:
 
 
 def _of_number(number: float) -> datetime | None:
-    if not math.isfinite(number) or number <= 0:
-        return None
     try:
+        if not math.isfinite(number) or number <= 0:
+            return None
         if number >= _FILETIME_LEAST:
             return _FILETIME_BEGIN + timedelta(microseconds=number // 10)
         return datetime.fromtimestamp(number / 1000 if number >= _MILLISECONDS_LEAST else number, UTC)
