@@ -21,6 +21,7 @@ from opsteward.cli import (
     controls,
     crew,
     enrollments,
+    excess_access,
     freezes,
     heartbeats,
     incidents,
@@ -33,6 +34,7 @@ from opsteward.cli import (
     operators,
     plugins,
     questions,
+    sagas,
     schedules,
     silences,
     sources,
@@ -95,7 +97,8 @@ app.add_typer(standing_orders.app, name="standing-orders")
 app.add_typer(systems.app, name="systems")
 app.add_typer(lookups.app, name="direct-calls")
 app.add_typer(sync.app, name="sync")
-app.add_typer(sync.accounts, name="accounts")
+app.add_typer(excess_access.app, name="accounts")
+app.add_typer(sagas.app, name="sagas")
 app.add_typer(operators.tenants, name="tenants")
 app.add_typer(operators.operators, name="operators")
 app.add_typer(operators.tokens, name="tokens")
