@@ -36,6 +36,7 @@ MAY_NAME = {
     ("agents/sql/beat_agents.sql", "opsteward.processes"): "a process that was taken for lost owns nothing any more",
     ("agents/sql/claim_agents.sql", "opsteward.tenants"): "the work of a suspended tenant rests",
     ("systems/sql/all_systems.sql", "opsteward.tenants"): "the systems of a suspended tenant rest",
+    ("systems/sql/error_budgets.sql", "opsteward.tenants"): "as all_systems",
     ("systems/sql/heartbeat_of.sql", "opsteward.tenants"): "a suspended tenant takes no calls",
     ("systems/sql/heartbeats_to_judge.sql", "opsteward.tenants"): "the heartbeats of a suspended tenant rest",
     ("accounts/account_creators.py", "opsteward.audit_entries"): "who gave which role is written nowhere else",

@@ -18,11 +18,12 @@ from opsteward.app.settings import load_settings
 from opsteward.core.bus import Bus
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
+from opsteward.systems.error_budget import ErrorBudgetWatch
 from opsteward.systems.health_history import read_history
 from opsteward.systems.health_monitor import Monitor
 from opsteward.systems.maintenance import NewWindow, end_window, plan_window
 from opsteward.systems.service import NewSystem
-from opsteward.systems.types import HealthChanged
+from opsteward.systems.types import BudgetBurning, HealthChanged
 from support.homes import temporary_home
 from support.switchboard import BOARDS, Board, integration
 
@@ -191,3 +192,34 @@ async def test_uneventful_looks_are_stored_together_and_counted_each(yard: Yard)
         history = await read_history(session, system_id=system.id, since=now() - hour, until=now() + hour)
     assert (history.checks, history.failed) == (4, 0)
     assert system.health.checked_at is not None
+
+
+async def test_an_error_budget_that_is_used_too_fast_is_told_once_and_told_as_over(
+    services: Services, yard: Yard
+) -> None:
+    await yard.add("shop")
+    told: list[BudgetBurning] = []
+    bus = Bus()
+
+    async def hear(session: AsyncSession, message: BudgetBurning) -> None:
+        told.append(message)
+
+    bus.subscribe(BudgetBurning, hear)
+    watch, at = ErrorBudgetWatch(services.app, services.inventory, bus), now()
+    async with services.app.unit_of_work(yard.tenant_id) as session:
+        await session.execute(
+            sa.text("update opsteward.systems set settings = '{\"objective_percent\": 99.9}' where id = :id"),
+            {"id": yard.ids["shop"]},
+        )
+        for minutes, failed in ((1, 2), (3, 2), (40, 1)):
+            await session.execute(
+                sa.text("insert into opsteward.health_minutes values (:tenant, :id, :at, 6, :failed, 6, 1, 1)"),
+                {"tenant": yard.tenant_id, "id": yard.ids["shop"], "at": at - timedelta(minutes=minutes),
+                 "failed": failed},
+            )  # fmt: skip
+    await watch.look(at=at)
+    await watch.look(at=at)
+    assert [(one.urgency, one.system.name, one.hours) for one in told] == [("fast", "shop", 1.0)]
+    await watch.look(at=at + timedelta(minutes=90))
+    await watch.look(at=at + timedelta(hours=8))
+    assert [one.urgency for one in told] == ["fast", None]

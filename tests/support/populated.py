@@ -250,7 +250,28 @@ def _synced(tenant: Tenant, system_id: UUID, mark: str) -> dict[str, str]:
         " field, found_at) values (%s, %s, %s, 'field', %s, %s, 'a', now())",
         conflict, mine, mapping, mark, mark,
     )  # fmt: skip
-    return {"mapping_id": str(mapping), "operation_id": str(operation), "conflict_id": str(conflict)}
+    return {
+        "mapping_id": str(mapping),
+        "operation_id": str(operation),
+        "conflict_id": str(conflict),
+        "saga_id": _saga(tenant, system_id, mark),
+    }
+
+
+def _saga(tenant: Tenant, system_id: UUID, mark: str) -> str:
+    """One that has ended, with a step."""
+    sql, mine, saga = tenant.instance.sql, tenant.id, uuid4()
+    sql(
+        "insert into opsteward.sagas (id, tenant_id, name, status, plan_hash, requested_by, created_at)"
+        " values (%s, %s, %s, 'succeeded', %s, 'system:test', now())",
+        saga, mine, mark, mark,
+    )  # fmt: skip
+    sql(
+        "insert into opsteward.saga_steps (tenant_id, saga_id, number, system_id, resource, operation, native_id,"
+        " values, status) values (%s, %s, 1, %s, 'people', 'delete', %s, '{}', 'done')",
+        mine, saga, system_id, mark,
+    )  # fmt: skip
+    return str(saga)
 
 
 def _measured(tenant: Tenant, system_id: str, mark: str) -> None:

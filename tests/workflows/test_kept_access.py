@@ -178,3 +178,36 @@ def test_what_fails_is_due_again_and_the_latest_word_counts(
     zoe = f"zoe-{readers}"
     join(tenant, zoe)
     until(members, {zoe})
+
+
+def test_access_that_nobody_gave_here_is_listed_adopted_and_taken_with_approval(
+    live: Live, tenant: LiveTenant, readers: str, members: Members
+) -> None:
+    system_id = register(live, tenant, readers)
+    bob, eve, ada = (f"{name}-{readers}" for name in ("bob", "eve", "ada"))
+    join(tenant, ada)
+    join(tenant, bob, role="guest")
+    for name in (bob, eve):
+        on_target(f'create role "{name}" login')
+        on_target(f'grant "{readers}" to "{name}" granted by keeper')
+    until(members, {ada, bob, eve})
+    http, url = tenant.owner.http, f"/api/v1/systems/{system_id}/excess-access"
+    found = http.post(url).raise_for_status().json()["items"]
+    assert [(one["login"], one["status"]) for one in found] == [(bob, "active"), (eve, None)]
+
+    assert http.post(f"{url}/adopt", json={"login": eve}).status_code == 422
+    assert http.post(f"{url}/remove", json={"logins": [ada]}).status_code == 422
+    http.post(f"{url}/adopt", json={"login": bob}).raise_for_status()
+    assert [one["login"] for one in http.post(url).json()["items"]] == [eve]
+
+    asker = live.operator(tenant, "asker", "admin")
+    run = asker.http.post(f"{url}/remove", json={"logins": [eve]}).raise_for_status().json()
+    deadline = time.monotonic() + _WITHIN
+    while not (waiting := http.get("/api/v1/approvals").json()["items"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert (members(), waiting[0]["action_id"]) == ({ada, bob, eve}, run["id"])
+    approval = f"/api/v1/approvals/{waiting[0]['id']}/approve"
+    http.post(approval, json={"plan_hash": waiting[0]["plan_hash"]}).raise_for_status()
+    until(members, {ada, bob})
+    assert http.post(url).json()["items"] == []

@@ -34,6 +34,8 @@ from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.help.service import Help
 from opsteward.help.settings import HelpSettings
 from opsteward.oncall.service import OnCall
+from opsteward.provisioning.excess_access import ExcessAccesses
+from opsteward.provisioning.sagas.service import Sagas
 from opsteward.provisioning.sync.service import Syncs
 from opsteward.systems.service import Inventory
 from opsteward.tasks.registry import TaskRegistry
@@ -88,6 +90,8 @@ class ApiServices:
     submission: Submission
     schedules: Schedules
     syncs: Syncs
+    sagas: Sagas
+    excess_access: ExcessAccesses
     agents: AgentService
     users: Users
     enrollments: Enrollments

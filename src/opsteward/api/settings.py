@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated
 
 from pydantic import Field
 
@@ -18,6 +19,10 @@ class ApiSettings(SettingsGroup):
     public_url: str | None = Field(default=None, description="How browsers reach us; unset: http://host:port.")
     development: bool = Field(
         default=False, description="Shows the console's parts, each in all of its states, at /console/components."
+    )
+    status_pages: dict[Annotated[str, Field(pattern=r"^/status(-page)?(/[a-z0-9-]{1,50}){0,3}$")], str] = Field(
+        default_factory=dict,
+        description="Public status pages, as JSON: a path below /status, and the name of the tenant that it is of.",
     )
     trusted_proxies: list[IPv4Network | IPv6Network] = Field(
         default_factory=list,

@@ -18,6 +18,7 @@ MODELS = (
         f"{room}.models"
         for room in ("telemetry", "tasks", "systems", "actions", "provisioning", "agents", "events", "troubleshooting")
     ),
+    "provisioning.sagas.models",
     "provisioning.sync.models",
     "events.muting.models",
     "oncall.models",

@@ -1,10 +1,10 @@
-"""Early warnings as events: in words, with the figures they come from."""
+"""Early warnings as events, of what runs out and of error budgets: in words, with the figures they come from."""
 
 from __future__ import annotations
 
 from opsteward.events.types import NewEvent
 from opsteward.systems.early_warning.types import EarlyWarning, RunningOut
-from opsteward.systems.types import KnownSystem
+from opsteward.systems.types import BudgetBurning, KnownSystem
 
 
 def event_of_warning(message: RunningOut) -> NewEvent:
@@ -22,6 +22,26 @@ def event_of_warning(message: RunningOut) -> NewEvent:
         resolved=message.is_over,
         system=KnownSystem(id=system.id, name=system.name, type=system.type),
         group_key=f"running_out:{system.id}:{warning.name}",
+    )
+
+
+def event_of_burn(message: BudgetBurning) -> NewEvent:
+    """The event of an error budget that is used too fast, or no more."""
+    system = message.system
+    over = "the last hour" if message.hours == 1 else f"the last {message.hours:g} hours"
+    burns = (
+        f"{system.name}: the error budget of {message.objective_percent:g} % is used {message.rate:g} times too fast"
+    )
+    return NewEvent(
+        message=f"{burns}, over {over}" if message.urgency else f"{system.name}: the error budget holds again",
+        source=system.name,
+        error_type="error_budget_burn",
+        context={"component": "availability", "objective_percent": message.objective_percent, "rate": message.rate},
+        severity="high" if message.urgency == "fast" else "medium",
+        category="system_error",
+        resolved=message.urgency is None,
+        system=KnownSystem(id=system.id, name=system.name, type=system.type),
+        group_key=f"error_budget:{system.id}",
     )
 
 

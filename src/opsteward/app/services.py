@@ -63,6 +63,9 @@ from opsteward.oncall.outbox import Outbox
 from opsteward.oncall.service import OnCall
 from opsteward.provisioning.access import AccessKeeping, access_task_type
 from opsteward.provisioning.directory_records import OwnDirectory
+from opsteward.provisioning.excess_access import ExcessAccesses
+from opsteward.provisioning.sagas.running import SagaTask
+from opsteward.provisioning.sagas.service import SagaRelease, Sagas
 from opsteward.provisioning.sync.operations import SyncRelease, SyncTasks
 from opsteward.provisioning.sync.service import Syncs
 from opsteward.provisioning.welcome import WelcomeUsers, welcome_task_type
@@ -118,6 +121,8 @@ class Services:
     submission: Submission
     schedules: Schedules
     syncs: Syncs
+    sagas: Sagas
+    excess_access: ExcessAccesses
     agents: AgentService
     users: Users
     enrollments: Enrollments
@@ -245,6 +250,8 @@ def _wire(
         submission=submission,
         schedules=schedules,
         syncs=Syncs(inventory, registry, submission, action_service),
+        sagas=Sagas(inventory, registry, action_service),
+        excess_access=ExcessAccesses(web, inventory, registry, action_service),
         agents=agents,
         users=Users(bus),
         enrollments=Enrollments(bus, second_person),
@@ -321,12 +328,15 @@ def _submission(
     shipped.append(RunbookRunner(app, checks, inventory, registry, action_service).task_type())
     shipped.append(welcome_task_type(app, action_service, configured=bool(settings.notify.users)))
     shipped.append(import_task_type(app, imports))
-    shipped += SyncTasks(app, RecordConnections(app, inventory, registry), action_service).task_types()
+    records = RecordConnections(app, inventory, registry)
+    shipped += SyncTasks(app, records, action_service).task_types()
+    shipped.append(SagaTask(app, records, bus).task_type())
     shipped.append(access_task_type(app, inventory, registry, action_service))
     shipped.append(crew.task_type())
     task_types = TaskRegistry([*shipped, *registry.task_types], max_params_bytes=settings.tasks.max_params_bytes)
     submission = Submission(task_types, settings.tasks)
     bus.subscribe(ActionChanged, SyncRelease(submission).action_changed)
+    bus.subscribe(ActionChanged, SagaRelease(submission).action_changed)
     keeping = AccessKeeping(inventory, registry)
     bus.subscribe(SystemsChanged, keeping.system_changed)
     bus.subscribe(ActionChanged, keeping.action_changed)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.actions.service import ActionService
 from opsteward.actions.types import ENDS, NOTIFYING_ACTIONS, ActionChanged, NewAction, RunStatus, approval_id_of
 from opsteward.agents.types import AgentReported
-from opsteward.app.early_warning_events import event_of_warning
+from opsteward.app.early_warning_events import event_of_burn, event_of_warning
 from opsteward.contracts.check import CheckStatus
 from opsteward.core import feed
 from opsteward.core.bus import Bus
@@ -38,8 +38,9 @@ from opsteward.events.types import (
     PeopleNeeded,
 )
 from opsteward.oncall.service import OnCall
+from opsteward.provisioning.sagas.types import SagaStuck
 from opsteward.systems.early_warning.types import RunningOut
-from opsteward.systems.types import HealthChanged, KnownSystem, SystemsChanged
+from opsteward.systems.types import BudgetBurning, HealthChanged, KnownSystem, SystemsChanged
 from opsteward.troubleshooting.service import Sessions
 
 MONITOR = "system:monitor"
@@ -115,6 +116,8 @@ class Subscriptions:
         bus.subscribe(AgentReported, self.report_becomes_event)
         bus.subscribe(EnrollmentOverdue, self.overdue_becomes_event)
         bus.subscribe(RunningOut, self.warning_becomes_event)
+        bus.subscribe(BudgetBurning, self.burn_becomes_event)
+        bus.subscribe(SagaStuck, self.stuck_saga_becomes_event)
 
     async def health_becomes_event(self, session: AsyncSession, message: HealthChanged) -> None:
         """A failing system is an event like any other; a recovered one ends what nobody works on."""
@@ -141,6 +144,10 @@ class Subscriptions:
         """What will have run out is an event before it is a failure, and ends when its figures say so no more."""
         await feed.announce(session, kind="system", object_id=str(message.system.id))
         await self._intake.take(session, events=[event_of_warning(message)], actor=MONITOR)
+
+    async def burn_becomes_event(self, session: AsyncSession, message: BudgetBurning) -> None:
+        """An objective that will be missed is an event, though each of its failures may be over already."""
+        await self._intake.take(session, events=[event_of_burn(message)], actor=MONITOR)
 
     async def incident_is_worked_on(self, session: AsyncSession, message: IncidentDecided) -> None:
         """What was decided is done through the door; a failing system is looked into at once."""
@@ -270,6 +277,20 @@ class Subscriptions:
             resolved=report.resolved,
         )
         await self._intake.take(session, events=[told], actor=f"agent:{message.agent or 'opsteward'}")
+
+    async def stuck_saga_becomes_event(self, session: AsyncSession, message: SagaStuck) -> None:
+        """What could neither be done nor taken back needs a person."""
+        saga = message.saga
+        told = NewEvent(
+            message=f"The saga {saga.name!r} was not taken back as a whole: {'; '.join(message.problems)}"[:1000],
+            source="saga",
+            error_type="saga_stuck",
+            context={"saga_id": str(saga.id), "cause": saga.error or ""},
+            severity="high",
+            category="system_error",
+            group_key=f"saga_stuck:{saga.id}",
+        )
+        await self._intake.take(session, events=[told], actor=LIFECYCLE)
 
     async def overdue_becomes_event(self, session: AsyncSession, message: EnrollmentOverdue) -> None:
         """Who has to decide hears of it by the way of every event: incident, standing order, notification."""

@@ -27,6 +27,7 @@ from opsteward.directory.users.lifecycle import look_after_people
 from opsteward.provisioning.access import AccessDuty
 from opsteward.provisioning.sync.schedule import SyncDuty
 from opsteward.systems.early_warning.sampling import Sampler
+from opsteward.systems.error_budget import ErrorBudgetWatch
 from opsteward.systems.health_monitor import Monitor
 from opsteward.systems.heartbeat_watch import HeartbeatWatch
 from opsteward.tasks.controls import Gate
@@ -100,6 +101,7 @@ class Worker:
         self._sampler = Sampler(
             services.app, services.inventory, services.registry, services.bus, services.settings.systems
         )
+        self._budgets = ErrorBudgetWatch(services.app, services.inventory, services.bus)
         self._heartbeats = HeartbeatWatch(services.app, services.inventory, services.bus, services.settings.systems)
         self.ready = asyncio.Event()
 
@@ -192,6 +194,7 @@ class Worker:
         async with asyncio.TaskGroup() as duties:
             duties.create_task(self._monitor.run())
             duties.create_task(self._heartbeats.run())
+            duties.create_task(self._budgets.run())
             duties.create_task(self._sampler.run())
             duties.create_task(self._seal())
             duties.create_task(self._services.schedules.run(self._services.app))

@@ -46,6 +46,7 @@ KINDS = {
     "incident": Kind("/api/v1/incidents", lambda one: f"{one['number']} {one['title']}", "incidents list"),
     "sync mapping": Kind("/api/v1/sync-mappings", lambda one: str(one["name"]), "sync mappings"),
     "sync": Kind("/api/v1/sync-operations", lambda one: f"{one['status']}, {one['started_at']}", "sync status"),
+    "saga": Kind("/api/v1/sagas", lambda one: f"{one['name']}, {one['status']}", "sagas list"),
     "agent": Kind("/api/v1/agents", lambda one: str(one["name"]), "agents list"),
 }
 

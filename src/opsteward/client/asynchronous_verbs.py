@@ -19,6 +19,7 @@ from opsteward.client.operations import (
     notifications,
     oncall,
     probes,
+    sagas,
     signing_in,
     silences,
     sources,
@@ -96,6 +97,9 @@ class AsyncVerbs(AsyncTransport):
     undo_sync = asynchronous(syncs.undo_sync)
     list_sync_conflicts = asynchronous(syncs.list_sync_conflicts)
     decide_sync_conflict = asynchronous(syncs.decide_sync_conflict)
+    start_saga = asynchronous(sagas.start_saga)
+    list_sagas = asynchronous(sagas.list_sagas)
+    get_saga = asynchronous(sagas.get_saga)
     list_sources = asynchronous(sources.list_sources)
     create_source = asynchronous(sources.create_source)
     get_source = asynchronous(sources.get_source)
@@ -127,6 +131,9 @@ class AsyncVerbs(AsyncTransport):
     system_uptime = asynchronous(systems.system_uptime)
     list_early_warnings = asynchronous(systems.list_early_warnings)
     get_system_analytics = asynchronous(systems.get_system_analytics)
+    find_excess_access = asynchronous(systems.find_excess_access)
+    remove_excess_access = asynchronous(systems.remove_excess_access)
+    adopt_excess_access = asynchronous(systems.adopt_excess_access)
     register_heartbeat = asynchronous(systems.register_heartbeat)
     list_heartbeats = asynchronous(systems.list_heartbeats)
     get_heartbeat = asynchronous(systems.get_heartbeat)

@@ -19,6 +19,7 @@ from opsteward.client.operations import (
     notifications,
     oncall,
     probes,
+    sagas,
     signing_in,
     silences,
     sources,
@@ -96,6 +97,9 @@ class Verbs(BlockingTransport):
     undo_sync = blocking(syncs.undo_sync)
     list_sync_conflicts = blocking(syncs.list_sync_conflicts)
     decide_sync_conflict = blocking(syncs.decide_sync_conflict)
+    start_saga = blocking(sagas.start_saga)
+    list_sagas = blocking(sagas.list_sagas)
+    get_saga = blocking(sagas.get_saga)
     list_sources = blocking(sources.list_sources)
     create_source = blocking(sources.create_source)
     get_source = blocking(sources.get_source)
@@ -127,6 +131,9 @@ class Verbs(BlockingTransport):
     system_uptime = blocking(systems.system_uptime)
     list_early_warnings = blocking(systems.list_early_warnings)
     get_system_analytics = blocking(systems.get_system_analytics)
+    find_excess_access = blocking(systems.find_excess_access)
+    remove_excess_access = blocking(systems.remove_excess_access)
+    adopt_excess_access = blocking(systems.adopt_excess_access)
     register_heartbeat = blocking(systems.register_heartbeat)
     list_heartbeats = blocking(systems.list_heartbeats)
     get_heartbeat = blocking(systems.get_heartbeat)

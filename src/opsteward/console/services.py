@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -45,6 +45,8 @@ class ConsoleServices:
     public_url: str | None
     #: Whether the page of the console's own parts is shown.
     development: bool
+    #: The public status pages: a path, and the name of its tenant.
+    status_pages: Mapping[str, str]
     #: Whether an escalation reaches anybody outside the console.
     oncall_is_told: bool
     db: Database

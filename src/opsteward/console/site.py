@@ -21,6 +21,7 @@ from opsteward.console import assets, flash
 from opsteward.console.navigation import read_waiting, rooms_of
 from opsteward.console.page import CSRF_FIELD, Page, Route, Visit, check_csrf, csrf_token, session_secret
 from opsteward.console.pauses import read_pauses
+from opsteward.console.public_status import PublicStatus
 from opsteward.console.rendering import render
 from opsteward.console.services import ConsoleServices
 from opsteward.console.stream import Streams, about_of
@@ -66,12 +67,17 @@ class Site:
         self._routes = routes
         self._turns = FairShare(_AT_ONCE, waiting_limit=_WAITING_LIMIT)
         self._computing = FairShare(_COMPUTING_AT_ONCE, waiting_limit=_COMPUTING_WAITING_LIMIT)
+        self._public = PublicStatus(services.db, services.inventory, services.incidents, services.status_pages)
         self.streams = Streams(services.feed)
 
     def owns(self, scope: Scope) -> bool:
         """Whether this is for these pages: an address of theirs, or one of nobody that a browser's user typed."""
         path = scope["path"]
-        if path.startswith("/console/") or any(route.pattern.fullmatch(path) for route in self._routes):
+        if (
+            path.startswith("/console/")
+            or self._public.has(path)
+            or any(route.pattern.fullmatch(path) for route in self._routes)
+        ):
             return True
         return not path.startswith(_OTHERS) and "text/html" in Request(scope).headers.get("accept", "")
 
@@ -85,11 +91,14 @@ class Site:
         try:
             if not _is_asked_by_us(request):
                 raise Denied("another site's page asks for this", remedy="open this page by its own address")
-            identity = await browser_sessions.identify(self._services.db, secret=session_secret(request))
-            if scope["path"] == STREAM:
-                await self._stream(identity, request, receive, send)
-                return
-            response = await self._answer(identity, request)
+            if self._public.has(scope["path"]) and request.method in _SAFE:
+                response: Response = HTMLResponse(await self._public.html(scope["path"]))
+            else:
+                identity = await browser_sessions.identify(self._services.db, secret=session_secret(request))
+                if scope["path"] == STREAM:
+                    await self._stream(identity, request, receive, send)
+                    return
+                response = await self._answer(identity, request)
         except Unauthenticated:
             response = RedirectResponse("/sign-in", status_code=303)
         except _WrongMethod:

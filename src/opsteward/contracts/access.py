@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -29,3 +31,11 @@ class AccessParams(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     people: Annotated[list[Person], Field(min_length=1, max_length=MAX_PEOPLE)]
+
+
+class AccessHolders(ABC):
+    """A connector that can say who has access by the system's `access_role`."""
+
+    @abstractmethod
+    async def holders(self) -> Sequence[str]:
+        """Their logins, whoever gave it to them; our own is left out. Raises ConnectorError."""

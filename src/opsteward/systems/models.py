@@ -56,6 +56,8 @@ class System(TenantRow, Base):
     passing_since: Mapped[datetime | None]
     relapses: Mapped[int] = mapped_column(default=0)
     silenced_by: Mapped[str | None]
+    #: How fast its error budget is used, where that was told: fast or slow.
+    budget_alert: Mapped[str | None]
 
 
 class HealthMinute(Base):

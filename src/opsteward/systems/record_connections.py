@@ -22,6 +22,7 @@ from opsteward.contracts.records import (
     Coverage,
     Cursor,
     Record,
+    RecordColumns,
     RecordSource,
     RecordTarget,
     ResourceInfo,
@@ -49,7 +50,7 @@ class RecordConnections:
         self._registry = registry
 
     @asynccontextmanager
-    async def open(self, tenant_id: UUID, system_id: UUID) -> AsyncIterator[RecordTarget]:
+    async def open(self, tenant_id: UUID, system_id: UUID) -> AsyncIterator[GuardedRecords]:
         """The records of a system. Raises NotFound, Invalid for a system without records or one that is not in use,
         Unreachable (kind `circuit`) while it is not to be asked."""
         async with self._db.unit_of_work(tenant_id) as session:
@@ -111,6 +112,8 @@ class GuardedRecords(RecordTarget):
         #: The error that the last call ended with; None when it went well.
         self.failure: ConnectorError | None = None
         self.was_used = False
+        #: Whether the last call was made more than once: what it did may have been done by the first time.
+        self.tried_again = False
 
     async def resources(self) -> Sequence[ResourceInfo]:
         return await self._tried(lambda: self._source().resources())
@@ -162,6 +165,11 @@ class GuardedRecords(RecordTarget):
         while (block := await self._bounded(lambda: anext(blocks, None))) is not None:
             yield block
 
+    async def columns(self, resource: str, attributes: Sequence[str]) -> AsyncIterator[RecordColumns]:
+        parts = self._source().columns(resource, attributes)
+        while (part := await self._bounded(lambda: anext(parts, None))) is not None:
+            yield part
+
     async def mark(self, resource: str) -> str | None:
         return await self._tried(lambda: self._source().mark(resource))
 
@@ -177,6 +185,7 @@ class GuardedRecords(RecordTarget):
             await via.close()
 
     async def _tried(self, call: Callable[[], Awaitable[T]]) -> T:
+        self.tried_again = False
         for attempt in range(1, self._tries + 1):
             try:
                 return await self._bounded(call)
@@ -201,6 +210,7 @@ class GuardedRecords(RecordTarget):
         pause = retry_pause(error, attempt)
         if pause is None or attempt >= self._tries:
             return False
+        self.tried_again = True
         await self.close()
         await asyncio.sleep(pause)
         return True

@@ -19,6 +19,7 @@ from opsteward.systems.types import CRITICALITIES, TYPES
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TAG = re.compile(r"[\w.:/-]{1,50}")
 SHORTEST_INTERVAL, MAX_INTERVAL = 0.5, 86_400.0  # seconds between checks
+MIN_OBJECTIVE = 50.0  # percent
 
 #: Says why a connector's configuration can't be registered, or None.
 Refusal = Callable[[BaseModel], FieldProblem | None]
@@ -148,6 +149,14 @@ def _own_problems(new: NewSystem) -> Iterator[FieldProblem]:
             )
     except ValueError:
         yield FieldProblem(field="endpoint", problem="is not a URL", remedy="use scheme://host[:port]/...")
+    objective = (new.settings or {}).get("objective_percent", MIN_OBJECTIVE)
+    is_share = isinstance(objective, int | float) and not isinstance(objective, bool)
+    if not is_share or not MIN_OBJECTIVE <= cast(float, objective) < 100:
+        yield FieldProblem(
+            field="settings.objective_percent",
+            problem="is no availability that can be promised",
+            remedy=f"use a number from {MIN_OBJECTIVE:g} to below 100, such as 99.9",
+        )
     interval = (new.settings or {}).get("check_interval", SHORTEST_INTERVAL)
     is_number = isinstance(interval, int | float) and not isinstance(interval, bool)
     if not is_number or not SHORTEST_INTERVAL <= cast(float, interval) <= MAX_INTERVAL:  # NaN is in no range

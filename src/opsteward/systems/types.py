@@ -99,6 +99,18 @@ class HealthChanged:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BudgetBurning:
+    """Published when a system begins to use its error budget `rate` times too fast over the last `hours` (`urgency` is
+    `fast` or `slow`), and when it does so no more (None)."""
+
+    system: SystemRef
+    urgency: str | None
+    rate: float
+    hours: float
+    objective_percent: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class SystemsChanged:
     """A system was registered, changed or removed: schedules are to be read again."""
 

@@ -130,6 +130,21 @@ def get_system_analytics(*, days: int | None = None) -> Call[types.SystemAnalyti
     return Call("GET", "/api/v1/analytics/systems", params={"days": days})
 
 
+def find_excess_access(system_id: str | UUID) -> Call[Page[types.ExcessAccess]]:
+    """Look now who has access by the system's `access_role`, and not by enrolment or grant."""
+    return Call("POST", f"/api/v1/systems/{path_id(system_id)}/excess-access")
+
+
+def remove_excess_access(system_id: str | UUID, **fields: Unpack[types.ExcessRemoval]) -> Call[types.ActionView]:
+    """Ask for the approval to take their access."""
+    return Call("POST", f"/api/v1/systems/{path_id(system_id)}/excess-access/remove", fields)
+
+
+def adopt_excess_access(system_id: str | UUID, **fields: Unpack[types.ExcessAdoption]) -> Call[types.GrantInfo]:
+    """Give the user of this name the system by a grant: what it has there is right."""
+    return Call("POST", f"/api/v1/systems/{path_id(system_id)}/excess-access/adopt", fields)
+
+
 def register_heartbeat(**fields: Unpack[types.HeartbeatIn]) -> Call[types.HeartbeatKey]:
     """Expect a call from now on; it is also a system, with health and history. The key is seen this once."""
     return Call("POST", "/api/v1/heartbeats", fields)

@@ -34,29 +34,6 @@ class ActionTypeInfo(TypedDict):
     params: dict[str, Json]
 
 
-class ActionView(TypedDict):
-    """A run as it is shown."""
-
-    id: str
-    action: str
-    system_id: str | None
-    params: dict[str, Json]
-    reason: str
-    requested_by: str
-    incident_id: str | None
-    standing_order: str | None
-    approval: str
-    status: str
-    plan: dict[str, Json] | None
-    plan_hash: str | None
-    result: dict[str, Json] | None
-    proof: dict[str, Json] | None
-    error: str | None
-    created_at: str
-    executed_at: str | None
-    ended_at: str | None
-
-
 class AmendIn(TypedDict):
     params: dict[str, Json]
 

@@ -22,6 +22,29 @@ class AccessCheck(TypedDict):
     capabilities: NotRequired[list[Capability]]
 
 
+class ActionView(TypedDict):
+    """A run as it is shown."""
+
+    id: str
+    action: str
+    system_id: str | None
+    params: dict[str, Json]
+    reason: str
+    requested_by: str
+    incident_id: str | None
+    standing_order: str | None
+    approval: str
+    status: str
+    plan: dict[str, Json] | None
+    plan_hash: str | None
+    result: dict[str, Json] | None
+    proof: dict[str, Json] | None
+    error: str | None
+    created_at: str
+    executed_at: str | None
+    ended_at: str | None
+
+
 class Capability(TypedDict):
     """One thing that Opsteward may want to do there, and whether the account can. `remedy` is the statement that
     grants it, or what else a person has to do."""
@@ -77,12 +100,47 @@ class EarlyWarning(TypedDict):
     span: float
 
 
+class ExcessAccess(TypedDict):
+    """Who has access that is not given here. `user_id` and `status`: of the user of that name, if there is one."""
+
+    login: str
+    user_id: str | None
+    status: str | None
+
+
+class ExcessAdoption(TypedDict):
+    """Whose access is right as it is: the user of this name is given the system by a grant."""
+
+    login: str
+    reason: NotRequired[str]
+
+
+class ExcessRemoval(TypedDict):
+    """Whose access is to be taken, once that is approved."""
+
+    logins: list[str]
+    reason: NotRequired[str]
+
+
 class FieldChange(TypedDict):
     """One field as it is and as it is declared; credentials without their values."""
 
     field: str
     now: Json
     declared: Json
+
+
+class GrantInfo(TypedDict):
+    """A permission or a system that a user has beside its enrolment."""
+
+    id: str
+    kind: str
+    name: str
+    denied: bool
+    granted_by: str
+    reason: str
+    granted_at: str
+    expires_at: str | None
 
 
 class HealthHistory(TypedDict):

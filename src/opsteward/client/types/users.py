@@ -33,19 +33,6 @@ class GrantIn(TypedDict):
     expires_at: NotRequired[str | None]
 
 
-class GrantInfo(TypedDict):
-    """A permission or a system that a user has beside its enrolment."""
-
-    id: str
-    kind: str
-    name: str
-    denied: bool
-    granted_by: str
-    reason: str
-    granted_at: str
-    expires_at: str | None
-
-
 class GrowthPoint(TypedDict):
     """How many users came on a day (UTC)."""
 

@@ -12,7 +12,7 @@ import functools
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, LiteralString, TypeVar
 
 from opsteward.contracts.connector import OwnServer
@@ -36,6 +36,8 @@ _MAY_WRITE: Final[LiteralString] = """
 _MAY_READ: Final[LiteralString] = """
     select set_config('default_transaction_read_only', 'on', false),
         set_config('statement_timeout', %(statement)s, false), set_config('lock_timeout', '0', false)"""
+#: Of all statements that change who is a member, for some hundreds of people at once.
+_MEMBERS_TIMEOUT = 20.0  # seconds
 _GRACE = 1.0  # seconds that the server gets to report its own timeout before we give up on it
 
 # libpq gives no SQLSTATE for a refused connection, only the server's words (in English, else `refused`).
@@ -81,24 +83,19 @@ class PostgresClient:
         self, role: str, *, given: Sequence[str], taken: Sequence[str], made: Sequence[str]
     ) -> None:
         """Who is a member of this role from now on, all of it or nothing; `made` are roles to make before."""
-        import psycopg
         from psycopg.sql import SQL, Identifier
 
-        statements = []
+        statements = [_making(sorted(made))] if made else []
         for text, names in ((SQL("grant {} to {}"), given), (SQL("revoke {} from {}"), taken)):
             if names:
                 statements.append(text.format(Identifier(role), SQL(", ").join(map(Identifier, names))))
-        async with self.session() as connection, connection.transaction():
+        async with self.session(limit=_MEMBERS_TIMEOUT + _GRACE) as connection, connection.transaction():
             await connection.execute("set transaction read write")
+            await connection.execute(f"set local statement_timeout = {int(_MEMBERS_TIMEOUT * 1000)}")
             own = self._own_server()
             # asked again: a pooler may lead each transaction elsewhere
             if own is not None and await refuse_own(connection, own):
                 await refuse_own_roles(connection, own, role=role, people=[*given, *taken, *made])
-            for name in sorted(made):  # all in one order, so that two who make the same ones do not block each other
-                # roles are the server's: for another database of it somebody may be making this one
-                with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
-                    async with connection.transaction():
-                        await connection.execute(SQL("create role {} login").format(Identifier(name)))
             for statement in statements:
                 await connection.execute(statement)
 
@@ -223,6 +220,19 @@ class PostgresClient:
         if config.sslrootcert:
             parameters["sslrootcert"] = config.sslrootcert
         return parameters
+
+
+def _making(names: Sequence[str]) -> Composed:
+    """One statement that makes these roles. They are the server's: for another database of it somebody may be making
+    the same ones, so all do it in one order, not to block each other, and leave out what is there by then."""
+    from psycopg.sql import SQL, Literal
+
+    body = SQL(
+        "declare name text; begin foreach name in array {}::text[] loop"
+        " begin execute format('create role %I login', name);"
+        " exception when duplicate_object or unique_violation then null; end; end loop; end"
+    ).format(Literal(list(names)))
+    return SQL("do {}").format(Literal(body.as_string()))
 
 
 @asynccontextmanager

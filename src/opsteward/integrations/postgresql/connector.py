@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING, ClassVar, LiteralString
 
 from pydantic import BaseModel
 
+from opsteward.contracts.access import AccessHolders
 from opsteward.contracts.connector import Capability, Connector, ProbeReport, SystemRef
 from opsteward.contracts.lookups import Looked, StatementSource
-from opsteward.contracts.records import Batch, Change, ChangeResult, Cursor, Record, RecordTarget, ResourceInfo
+from opsteward.contracts.records import (
+    Batch,
+    Change,
+    ChangeResult,
+    Cursor,
+    Record,
+    RecordColumns,
+    RecordTarget,
+    ResourceInfo,
+)
 from opsteward.core.errors import AuthFailed
 from opsteward.integrations.postgresql.client import PostgresClient, Shape
 from opsteward.integrations.postgresql.config import PostgresConfig, config_from
@@ -21,7 +31,7 @@ if TYPE_CHECKING:
     from psycopg.sql import SQL, Composed
 
 
-class PostgresConnector(Connector[PostgresConfig], RecordTarget, StatementSource):
+class PostgresConnector(Connector[PostgresConfig], RecordTarget, StatementSource, AccessHolders):
     """One session as long as the connector is open, opened with the first statement."""
 
     config_model: ClassVar[type[BaseModel]] = PostgresConfig
@@ -57,6 +67,16 @@ class PostgresConnector(Connector[PostgresConfig], RecordTarget, StatementSource
         """
         await self._client.change_members(self.config.settings.access_role, given=given, taken=taken, made=made)
 
+    async def holders(self) -> Sequence[str]:
+        rows = await self.rows(
+            """select m.rolname as login from pg_auth_members a join pg_roles k on k.oid = a.roleid
+            join pg_roles m on m.oid = a.member where k.rolname = %(role)s and m.rolname <> current_user
+            group by m.rolname order by m.rolname""",
+            {"role": self.config.settings.access_role},
+            shape=dict[str, str],
+        )
+        return [row["login"] for row in rows]
+
     async def require_insight(self) -> None:
         """Raises AuthFailed unless our role sees other roles' sessions; without that all look idle."""
         rows = await self.rows(
@@ -85,6 +105,9 @@ class PostgresConnector(Connector[PostgresConfig], RecordTarget, StatementSource
 
     def digests(self, resource: str) -> AsyncIterator[bytes]:
         return self._tables.digests(resource)
+
+    def columns(self, resource: str, attributes: Sequence[str]) -> AsyncIterator[RecordColumns]:
+        return self._tables.columns(resource, attributes)
 
     async def mark(self, resource: str) -> str | None:
         return await self._tables.mark(resource)

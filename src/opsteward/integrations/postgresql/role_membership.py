@@ -18,8 +18,7 @@ _MAX_NAME = 63  # bytes; the server would cut a longer one, and so mean somebody
 Did = Literal["given", "created_and_given", "taken", "as_wanted", "left_alone"]
 
 _LOOK: Final[LiteralString] = """
-    select w.login, r.oid is not null as there,
-        exists (select from pg_auth_members m where m.member = r.oid and m.roleid = k.oid) as member,
+    select w.login, r.oid is not null as there, held.times > 0 as member,
         case when octet_length(w.login) > %(longest)s then 'the name is longer than a role''s may be'
             when starts_with(w.login, 'pg_') or w.login in ('public', 'none') then 'the name is the server''s own'
             when w.login = current_user then 'it is the role that Opsteward signs in as'
@@ -27,14 +26,16 @@ _LOOK: Final[LiteralString] = """
             when r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolreplication or r.rolbypassrls
                 then 'the role administers the server' end as why,
         -- since version 16 a membership is ended by who gave it
-        case when current_setting('server_version_num')::int >= 160000 and not exists (
-                select from pg_auth_members m join pg_roles g on g.oid = m.grantor
-                where m.member = r.oid and m.roleid = k.oid and g.rolname = current_user)
-            then (select 'the membership was given by ' || pg_get_userbyid(m.grantor) || ', who alone can end it'
-                from pg_auth_members m where m.member = r.oid and m.roleid = k.oid limit 1) end as not_ours
+        case when current_setting('server_version_num')::int >= 160000 and not held.by_us
+            then 'the membership was given by ' || held.giver || ', who alone can end it' end as not_ours
     from unnest(%(logins)s::text[]) with ordinality as w(login, nth)
     join pg_roles k on k.rolname = %(role)s
     left join pg_roles r on r.rolname = w.login
+    -- looked up for each of these few: the server has the memberships of everybody in one table
+    cross join lateral (
+        select count(*) as times, coalesce(bool_or(pg_get_userbyid(m.grantor) = current_user), false) as by_us,
+            min(pg_get_userbyid(m.grantor)::text) as giver
+        from pg_auth_members m where m.member = r.oid and m.roleid = k.oid) as held
     order by w.nth"""
 
 

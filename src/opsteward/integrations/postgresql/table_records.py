@@ -20,12 +20,13 @@ from opsteward.contracts.records import (
     Operation,
     Outcome,
     Record,
+    RecordColumns,
     ResourceInfo,
 )
 from opsteward.contracts.tables import TableResource
 from opsteward.core.errors import AuthFailed, BadReply, ConnectorError, Invalid, NotFound
 from opsteward.core.json_types import Json
-from opsteward.integrations.postgresql import newer_rows
+from opsteward.integrations.postgresql import newer_rows, table_columns
 from opsteward.integrations.postgresql.client import PostgresClient, closing
 from opsteward.integrations.postgresql.row_changes import DIGEST, VERSION, delete, identifier, insert, record_of, update
 
@@ -160,6 +161,19 @@ class TableRecords:
                     deleted_ids=[record.native_id for record, gone in found if record is not None and gone],
                 )
         yield Batch(coverage=Coverage.UPDATES, total=total)
+
+    async def columns(self, name: str, attributes: Sequence[str]) -> AsyncIterator[RecordColumns]:
+        """As `table_columns` reads them, in one snapshot; nothing where a key may stand twice or rows may be hidden."""
+        table = self._table(name)
+        reader = self._client.another()
+        async with closing(reader), reader.session(limit=None) as connection, connection.transaction():
+            await connection.execute("set transaction isolation level repeatable read, read only")
+            await connection.execute(f"set local statement_timeout = {int(_FETCH_TIMEOUT * 1000)}")
+            if not await self._has_digests(connection, table) or await self._hidden_rows(connection, table):
+                return
+            query, _ = self._select(table, None)
+            async for part in table_columns.parts_of(connection, table, query, attributes):
+                yield part
 
     async def digests(self, name: str) -> AsyncIterator[bytes]:
         """Of all rows by their keys; nothing where a key may stand twice, or rows may be hidden."""

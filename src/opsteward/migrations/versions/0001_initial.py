@@ -70,6 +70,8 @@ TENANT_TABLES = {
     "sync_operations": (WRITE, WRITE),
     "sync_changes": (WRITE, WRITE),
     "sync_conflicts": (ALL, ALL),
+    "sagas": (WRITE, WRITE),
+    "saga_steps": (WRITE, WRITE),
     "action_runs": (WRITE, WRITE),
     "approvals": (WRITE, WRITE),
     "freezes": (WRITE, WRITE),

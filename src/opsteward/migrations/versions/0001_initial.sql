@@ -650,6 +650,7 @@ create table opsteward.systems (
     passing_since timestamptz,
     relapses int not null,
     silenced_by text,
+    budget_alert text,
     constraint pk_systems primary key (id),
     constraint uq_systems_tenant_id_name_key unique (tenant_id, name_key)
 );
@@ -836,6 +837,39 @@ create table opsteward.sync_operations (
 );
 create index ix_sync_operations_mapping on opsteward.sync_operations (tenant_id, mapping_id, id);
 create index ix_sync_operations_action on opsteward.sync_operations (tenant_id, action_id);
+
+create table opsteward.sagas (
+    id uuid not null,
+    tenant_id uuid not null,
+    name text not null,
+    status text not null,
+    plan_hash text not null,
+    action_id uuid,
+    requested_by text not null,
+    created_at timestamptz not null,
+    ended_at timestamptz,
+    error text,
+    constraint pk_sagas primary key (id)
+);
+create index ix_sagas_tenant_id_id on opsteward.sagas (tenant_id, id);
+
+create table opsteward.saga_steps (
+    tenant_id uuid not null,
+    saga_id uuid not null,
+    number int not null,
+    system_id uuid not null,
+    resource text not null,
+    operation text not null,
+    native_id text,
+    values jsonb not null,
+    before jsonb,
+    place int,
+    made_id text,
+    may_be_older boolean not null default false,
+    status text not null,
+    problem text not null default '',
+    constraint pk_saga_steps primary key (tenant_id, saga_id, number)
+);
 
 create table opsteward.sync_changes (
     tenant_id uuid not null,

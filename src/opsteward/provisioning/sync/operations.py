@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -26,6 +27,7 @@ from opsteward.core.json_types import Json, JsonObject
 from opsteward.core.log import get_logger
 from opsteward.core.redact import redact_text
 from opsteward.provisioning.sync.applying import Applier
+from opsteward.provisioning.sync.first_read import FirstRead
 from opsteward.provisioning.sync.models import SyncChangeRow, SyncMapping, SyncOperationRow
 from opsteward.provisioning.sync.pairing import pair
 from opsteward.provisioning.sync.planning import Planner, refusals
@@ -92,10 +94,15 @@ class SyncTasks:
                 since = Cursor(cursor) if cursor and not whole else None
                 reports[side] = await reader.read(side, source, since, mark)
 
+        first = FirstRead(self._db, ctx.tenant_id, mapping.id, definition)
         try:
+            reports |= await first.read(
+                partial(self._systems.open, ctx.tenant_id), {each[0]: each[1] for each in sides}
+            )
             async with asyncio.TaskGroup() as reading:
                 for each in sides:
-                    reading.create_task(read(*each))
+                    if each[0] not in reports:
+                        reading.create_task(read(*each))
         except* OpsError as several:
             raise several.exceptions[0] from None
         async with self._db.unit_of_work(ctx.tenant_id) as session:
