@@ -16,6 +16,7 @@ from opsteward.core.redact import redact_text
 from opsteward.crew.agents.types import Agent
 
 _DATA_LIMIT = 8_000  # characters
+_LOOKED_THROUGH = 12_000
 ACTIONS_LIMIT = 5  # in one run
 
 
@@ -54,11 +55,25 @@ def tools_of(
 
 def as_data(name: str, value: object) -> str:
     """A value as a marked block of data. What stands in it is no instruction; it can't close the block."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    text = redact_text(text)
-    if len(text) > _DATA_LIMIT:
-        text = f"{text[:_DATA_LIMIT]} ... ({len(text)} characters in all)"
-    return f'<data name="{name}">\n{text.replace("<", "‹")}\n</data>'
+    text = value if isinstance(value, str) else _beginning_of_json(value)
+    # A result may have megabytes: no more of it is looked through than a secret at the end of what is shown may take.
+    # Of the end that is cut off nothing is shown, for half a secret is not known as one.
+    shown = redact_text(text[:_LOOKED_THROUGH])
+    if len(text) > _LOOKED_THROUGH:
+        shown = shown[: _DATA_LIMIT - _LOOKED_THROUGH]
+    if len(text) > _LOOKED_THROUGH or len(shown) > _DATA_LIMIT:
+        shown = f"{shown[:_DATA_LIMIT]} ... (cut off here)"
+    return f'<data name="{name}">\n{shown.replace("<", "‹")}\n</data>'
+
+
+def _beginning_of_json(value: object) -> str:
+    parts, size = [], 0
+    for part in json.JSONEncoder(ensure_ascii=False, default=str).iterencode(value):
+        parts.append(part)
+        size += len(part)
+        if size > _LOOKED_THROUGH:
+            break
+    return "".join(parts)
 
 
 def _run_engine(result: JsonObject) -> Callable[..., Awaitable[str]]:
