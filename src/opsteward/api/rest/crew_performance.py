@@ -26,6 +26,9 @@ from opsteward.crew.performance.figures import FigureCourse
 
 router = Routes(prefix="/api/crew", tags=["crew"])
 
+Reader = Annotated[Identity, needs("crew.read")]
+Runner = Annotated[Identity, needs("crew.run")]
+
 _Hours = Annotated[float, Query(gt=0, le=24 * 90)]
 MetricType = Literal[
     "execution_time", "execution_time_p95", "success_rate", "throughput", "tokens", "cost", "fallbacks"
@@ -61,9 +64,7 @@ async def crew_health(services: ServicesDep) -> HealthOut:
 
 
 @router.get("/status")
-async def crew_status(
-    services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("crew.read")]
-) -> StatusOut:
+async def crew_status(services: ServicesDep, session: TenantSession, identity: Reader) -> StatusOut:
     """How the crew stands now."""
     crew, settings = services.crew, services.crew.settings
     running, waiting = await crew_figures.under_way(session)
@@ -92,7 +93,7 @@ async def crew_status(
 async def crew_statistics(
     services: ServicesDep,
     session: TenantSession,
-    identity: Annotated[Identity, needs("crew.read")],
+    identity: Reader,
     hours: _Hours = 24.0,
 ) -> StatisticsOut:
     """What the crew did: times, success, tokens and money by strategy, domain, type and agent."""
@@ -116,7 +117,7 @@ async def crew_statistics(
 async def crew_performance(
     services: ServicesDep,
     session: TenantSession,
-    identity: Annotated[Identity, needs("crew.read")],
+    identity: Reader,
     hours: _Hours = 24.0,
 ) -> SummaryOut:
     """The figures, what is amiss, and what would help."""
@@ -134,7 +135,7 @@ async def crew_performance(
 @router.get("/performance/metrics")
 async def crew_metric(
     session: TenantSession,
-    identity: Annotated[Identity, needs("crew.read")],
+    identity: Reader,
     metric_type: MetricType = "execution_time",
     hours: _Hours = 24.0,
 ) -> FigureCourse:
@@ -146,7 +147,7 @@ async def crew_metric(
 async def optimize_crew(
     services: ServicesDep,
     session: TenantSession,
-    identity: Annotated[Identity, needs("crew.run")],
+    identity: Runner,
     body: NoBody = None,
 ) -> OptimizedOut:
     """Look at the recorded outcomes, and put each change of the matrix that they speak for before a person."""
@@ -162,7 +163,7 @@ async def optimize_crew(
 async def test_simple_task(
     services: ServicesDep,
     session: TenantSession,
-    identity: Annotated[Identity, needs("crew.run")],
+    identity: Runner,
     body: NoBody = None,
 ) -> AcceptedOut:
     """Hand a small piece of work to the crew, to see the whole path."""
@@ -174,7 +175,7 @@ async def test_simple_task(
 async def test_complex_workflow(
     services: ServicesDep,
     session: TenantSession,
-    identity: Annotated[Identity, needs("crew.run")],
+    identity: Runner,
     body: NoBody = None,
 ) -> AcceptedOut:
     """Hand a workflow of several parts to the whole crew, to see the plan, the hand-overs and the check."""
