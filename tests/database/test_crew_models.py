@@ -176,6 +176,7 @@ MISBEHAVIOUR: dict[str, Script] = {
     "asks for a tool that it may not": lambda request, number: Reply(calls=(("delete_everything", {}),)),
     "asks for a tool of another agent": lambda request, number: Reply(calls=(("delegate", {"part": "crm.add"}),)),
     "calls many tools at once": lambda request, number: Reply(calls=(("run_engine", {}),) * 40),
+    "sends half of a surrogate pair": lambda request, number: Reply(text="\ud83d"),
     "redirects": lambda request, number: Reply(status=307, headers={"Location": "http://127.0.0.1:1/"}),
 }
 
@@ -189,6 +190,27 @@ async def test_whatever_a_model_does_the_work_is_done_by_rules(case: Case, name:
     assert found.path[0].reason and "scripted" not in found.path[0].reason.replace(MODEL, "")
     reserved = [row[0] for row in case.spend().values()]
     assert all(one == 0 for one in reserved), "nothing stays reserved"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        lambda request, number: finding("All\0 is well", recommendations=["\0"]),
+        lambda request, number: Reply(text="\0", calls=finding("All\0 is well").calls),
+        lambda request, number: Reply(
+            calls=finding("All is well").calls, usage={"prompt_tokens": 10**30, "completion_tokens": 5}
+        ),
+        lambda request, number: Reply(
+            calls=finding("All is well").calls, usage={"prompt_tokens": 5, "completion_tokens": -(10**9)}
+        ),
+    ],
+)
+async def test_what_no_database_takes_ends_no_work(case: Case, script: Script) -> None:
+    found, _ = await case.done(script)
+    assert found.engine == f"llm:{MODEL}", found.path
+    (reasoning,) = result_of(found)["reasoning"].values()
+    assert reasoning["analysis"].replace("\ufffd", "") == "All is well"
+    assert all(one[1] >= 0 and one[3] >= 0 for one in case.spend().values()), "no reply gives money back"
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,10 @@ from pydantic_ai import Tool
 
 from opsteward.core.errors import OpsError
 from opsteward.core.json_types import JsonObject
-from opsteward.core.redact import redact_text
 from opsteward.crew.agents.types import Agent
+from opsteward.crew.language_models.excerpts import SECRET_LIMIT, redacted_excerpt
 
 _DATA_LIMIT = 8_000  # characters
-_LOOKED_THROUGH = 12_000
 ACTIONS_LIMIT = 5  # in one run
 
 
@@ -56,13 +55,9 @@ def tools_of(
 def as_data(name: str, value: object) -> str:
     """A value as a marked block of data. What stands in it is no instruction; it can't close the block."""
     text = value if isinstance(value, str) else _beginning_of_json(value)
-    # A result may have megabytes: no more of it is looked through than a secret at the end of what is shown may take.
-    # Of the end that is cut off nothing is shown, for half a secret is not known as one.
-    shown = redact_text(text[:_LOOKED_THROUGH])
-    if len(text) > _LOOKED_THROUGH:
-        shown = shown[: _DATA_LIMIT - _LOOKED_THROUGH]
-    if len(text) > _LOOKED_THROUGH or len(shown) > _DATA_LIMIT:
-        shown = f"{shown[:_DATA_LIMIT]} ... (cut off here)"
+    shown, is_cut = redacted_excerpt(text, _DATA_LIMIT)
+    if is_cut:
+        shown = f"{shown} ... (cut off here)"
     return f'<data name="{name}">\n{shown.replace("<", "‹")}\n</data>'
 
 
@@ -71,7 +66,7 @@ def _beginning_of_json(value: object) -> str:
     for part in json.JSONEncoder(ensure_ascii=False, default=str).iterencode(value):
         parts.append(part)
         size += len(part)
-        if size > _LOOKED_THROUGH:
+        if size > _DATA_LIMIT + SECRET_LIMIT:
             break
     return "".join(parts)
 
