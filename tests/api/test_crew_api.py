@@ -12,15 +12,11 @@ import httpx
 import pytest
 
 from opsteward.crew.delegation.estimates import OutcomeHistory
-from opsteward.crew.execution.work_types import WorkTypes
 from opsteward.crew.types import Strategy
 from support.live import Live, LiveOperator, LiveTenant
 from support.populated_crew import WORK
 from support.problems import problem_of
 from support.target import approve, settled
-
-if not WorkTypes().engines:
-    pytest.skip("the catalogue of work is not in this tree", allow_module_level=True)
 
 LEAD = {
     "email": "ada@example.com", "company": "Example", "role": "CTO", "engagement_score": 75, "website_visits": 12

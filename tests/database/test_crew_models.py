@@ -14,7 +14,7 @@ import pytest
 
 from opsteward.crew.execution.types import RunView
 from opsteward.crew.settings import ModelSettings, Price
-from support.crew_harness import AGENTS, CrewHarness
+from support.crew_harness import AGENTS, CrewHarness, result_of
 from support.instance import Instance, Tenant
 from support.scripted_model import (
     Reply,
@@ -110,9 +110,9 @@ async def test_a_model_adds_words_and_the_numbers_stay_the_engine_s(case: Case) 
     assert (found.engine, found.strategy_used, path_of(found)) == (
         f"llm:{MODEL}", "single_agent", [("single_agent", "done")]
     )  # fmt: skip
-    assert found.result is not None and found.result["total"] == 3.0
-    (said_of,) = found.result["reasoning"].values()  # type: ignore[union-attr]
-    assert (said_of["analysis"], said_of["recommendations"]) == ("Three in all. Really it is 4.", ["Keep it"])  # type: ignore[index, call-overload]
+    assert result_of(found)["total"] == 3.0
+    (reasoning,) = result_of(found)["reasoning"].values()
+    assert (reasoning["analysis"], reasoning["recommendations"]) == ("Three in all. Really it is 4.", ["Keep it"])
     assert (
         len(requests) == 2
         and requests[0]["max_completion_tokens" if "max_completion_tokens" in requests[0] else "max_tokens"] == 1500
@@ -132,10 +132,9 @@ async def test_a_supervisor_hands_over_and_the_master_reports(case: Case) -> Non
 
     found, _ = await case.done(script, complexity="expert")
     assert (found.engine, found.strategy_used) == (f"llm:{MODEL}", "crew")
-    assert found.result is not None
-    said_of = {name: one["analysis"] for name, one in found.result["reasoning"].items()}  # type: ignore[union-attr, index, call-overload]
-    assert said_of == {"crm.add": "Analysed.", "crm.supervisor": "Led."}
-    assert found.result["report"]["analysis"] == "Reported."  # type: ignore[index, call-overload]
+    analyses = {name: one["analysis"] for name, one in result_of(found)["reasoning"].items()}
+    assert analyses == {"crm.add": "Analysed.", "crm.supervisor": "Led."}
+    assert result_of(found)["report"]["analysis"] == "Reported."
     handed = {one.name: (one.delegated_by, one.agent) for one in found.plan}
     assert handed["crew/lead/crm.supervisor"] == ("master", "crm.supervisor")
     assert handed["crew/crm.add"] == ("crm.supervisor", "crm.analyst")
@@ -177,6 +176,7 @@ MISBEHAVIOUR: dict[str, Script] = {
     "asks for a tool that it may not": lambda request, number: Reply(calls=(("delete_everything", {}),)),
     "asks for a tool of another agent": lambda request, number: Reply(calls=(("delegate", {"part": "crm.add"}),)),
     "calls many tools at once": lambda request, number: Reply(calls=(("run_engine", {}),) * 40),
+    "sends half of a surrogate pair": lambda request, number: Reply(text="\ud83d"),
     "redirects": lambda request, number: Reply(status=307, headers={"Location": "http://127.0.0.1:1/"}),
 }
 
@@ -190,6 +190,27 @@ async def test_whatever_a_model_does_the_work_is_done_by_rules(case: Case, name:
     assert found.path[0].reason and "scripted" not in found.path[0].reason.replace(MODEL, "")
     reserved = [row[0] for row in case.spend().values()]
     assert all(one == 0 for one in reserved), "nothing stays reserved"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        lambda request, number: finding("All\0 is well", recommendations=["\0"]),
+        lambda request, number: Reply(text="\0", calls=finding("All\0 is well").calls),
+        lambda request, number: Reply(
+            calls=finding("All is well").calls, usage={"prompt_tokens": 10**30, "completion_tokens": 5}
+        ),
+        lambda request, number: Reply(
+            calls=finding("All is well").calls, usage={"prompt_tokens": 5, "completion_tokens": -(10**9)}
+        ),
+    ],
+)
+async def test_what_no_database_takes_ends_no_work(case: Case, script: Script) -> None:
+    found, _ = await case.done(script)
+    assert found.engine == f"llm:{MODEL}", found.path
+    (reasoning,) = result_of(found)["reasoning"].values()
+    assert reasoning["analysis"].replace("\ufffd", "") == "All is well"
+    assert all(one[1] >= 0 and one[3] >= 0 for one in case.spend().values()), "no reply gives money back"
 
 
 @pytest.mark.parametrize(
@@ -232,7 +253,7 @@ async def test_an_action_in_injected_text_waits_for_a_person_who_did_not_ask_for
     )
     assert (action, approval, requested_by) == ("log_only", "required", case.tenant.owner.actor)
     assert status == "requested"  # planned by a worker, then waiting
-    assert found.result is not None and len(found.result["actions_asked_for"]) == 1  # type: ignore[arg-type]
+    assert len(result_of(found)["actions_asked_for"]) == 1
 
 
 async def test_work_with_effects_is_not_given_from_the_cache(case: Case) -> None:
@@ -442,8 +463,8 @@ async def test_notes_are_kept_for_the_tenant_where_memory_is_on(case: Case) -> N
 
     for _ in range(2):
         found, _ = await case.done(script, crew={"crew_agent_memory": True, "crew_cache": False})
-    (said_of,) = found.result["reasoning"].values()  # type: ignore[index, union-attr]
-    assert "Sums are small" in json.dumps(said_of) and "hunter2" not in json.dumps(said_of)
+    reasoning = json.dumps(result_of(found)["reasoning"])
+    assert "Sums are small" in reasoning and "hunter2" not in reasoning
 
 
 async def test_without_memory_there_is_no_such_tool(case: Case) -> None:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import threading
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, cast
 
 import pytest
+import sqlalchemy as sa
 import structlog
+from pydantic import BaseModel, model_validator
 
 from opsteward.core.errors import Invalid, LimitExceeded
+from opsteward.crew.delegation.memory import DelegationMemory
 from opsteward.crew.execution.steps import StepFailed
 from opsteward.crew.execution.types import Part
-from support.crew_harness import AGENTS, CrewHarness
+from opsteward.crew.execution.work_types import WorkTypes
+from support.crew_engines import TYPES
+from support.crew_harness import AGENTS, CrewHarness, result_of
 from support.instance import Instance, Tenant
 
 
@@ -67,8 +75,8 @@ async def test_several_agents_work_side_by_side_and_their_results_are_joined(
     )
     # two domains in it make it work of several domains, whatever was said
     assert found.strategy_used == "crew"
-    assert found.result is not None
-    assert {name: one["total"] for name, one in found.result["parts"].items()} == {"crm.add": 3.0, "billing.add": 3.0}  # type: ignore[union-attr, index, call-overload]
+    totals = {name: one["total"] for name, one in result_of(found)["parts"].items()}
+    assert totals == {"crm.add": 3.0, "billing.add": 3.0}
 
 
 async def test_the_crew_plans_hands_over_checks_and_reports(crew: CrewHarness, tenant: Tenant) -> None:
@@ -82,14 +90,13 @@ async def test_the_crew_plans_hands_over_checks_and_reports(crew: CrewHarness, t
         ("crew/report", "master", None, "done"),
     ]
     assert found.agents == ["master", "crm.supervisor", "crm.analyst", "operations.data_checker"]
-    assert found.result is not None and found.result["report"]["summary"] == "crm.add: The sum is 3."  # type: ignore[index, call-overload]
+    assert result_of(found)["report"]["summary"] == "crm.add: The sum is 3."
 
 
 async def test_the_data_is_looked_at(crew: CrewHarness, tenant: Tenant) -> None:
     rows = [{"a": 1, "b": 2}, {"a": 1, "b": 2}, {"a": 3}]
     found = await crew.done(tenant, "crm.add", parameters={"values": [1], "rows": rows}, complexity="expert")
-    assert found.result is not None
-    assert found.result["data_check"]["notes"] == [  # type: ignore[index, call-overload]
+    assert result_of(found)["data_check"]["notes"] == [
         "rows: b is missing in 1 of 3 rows",
         "rows: 1 of 3 rows stand there more than once",
     ]
@@ -205,7 +212,7 @@ async def test_what_can_not_be_asked_is_told_by_field(crew: CrewHarness, tenant:
         ),
     ):
         with pytest.raises(Invalid) as refused:
-            await crew.ask(tenant, **fields)  # type: ignore[arg-type]
+            await crew.ask(tenant, **cast(dict[str, Any], fields))
         assert [(one.field, one.problem) for one in refused.value.problems] == [(field, problem)]
 
 
@@ -238,9 +245,38 @@ async def test_tenant_user_and_session_are_in_every_log_line(
     assert structlog.contextvars.get_contextvars() == {}
 
 
+async def test_a_list_reads_neither_parameters_nor_results(crew: CrewHarness, tenant: Tenant) -> None:
+    await crew.done(tenant, "crm.add")
+    said: list[str] = []
+    async with crew.db.unit_of_work(tenant.id) as session:
+        sa.event.listen(session.sync_session, "do_orm_execute", lambda told: said.append(str(told.statement)))
+        (line,) = await crew.crew.page(session)
+    read = set(re.findall(r"crew_runs\.(\w+)", said[0]))
+    assert line.status == "completed" and "task_type" in read
+    assert not {"parameters", "result", "decision"} & read
+
+
+async def test_parameters_are_looked_at_on_a_thread(instance: Instance, tenant: Tenant, tmp_path: Path) -> None:
+    seen: list[threading.Thread] = []
+
+    class Watched(BaseModel):
+        values: list[float]
+
+        @model_validator(mode="after")
+        def _look(self) -> Self:
+            seen.append(threading.current_thread())
+            return self
+
+    crew = CrewHarness(instance, tmp_path)
+    watched = replace(TYPES["crm.add"], parameters=Watched)
+    crew.crew.types = crew.types = WorkTypes({**TYPES, "crm.add": watched})
+    await crew.ask(tenant, "crm.add")
+    assert seen and threading.main_thread() not in seen
+
+
 async def test_measured_outcomes_replace_the_numbers_that_ship(crew: CrewHarness, tenant: Tenant) -> None:
     for n in range(19):
         await crew.done(tenant, "crm.add", [n])
-    crew.crew.memory.forget(tenant.id)
+    crew.crew.memory = DelegationMemory(weights=crew.crew.weights, explored_types=frozenset())
     estimate = (await crew.ask(tenant, "crm.add", [99])).decision.estimate
     assert estimate.outcomes == 19 and estimate.seconds_low <= estimate.seconds <= estimate.seconds_high < 5

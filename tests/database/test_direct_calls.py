@@ -1,4 +1,4 @@
-"""Direct calls on registered systems: rows take the place of what names them, and each tenant reaches its own alone."""
+"""Direct calls on registered systems: values in their places, rows up to a limit, and each tenant its own alone."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ async def calls(tenant: Tenant, api: Api, tmp_path: Path) -> DirectCalls:
     return made
 
 
-async def test_rows_take_the_place_of_what_names_the_call(tenant: Tenant, api: Api, calls: DirectCalls) -> None:
-    said = {"call": "people", "values": {"group": "a/b {since}", "since": "2026-01-02"}}
-    filled, read = await calls.filled(tenant.id, {"customer_data": said, "deep": {"also": said}, "segment_count": 2})
-    assert filled == {"customer_data": api.people, "deep": {"also": api.people}, "segment_count": 2}
-    assert [(one.call, one.system, len(one.rows)) for one in read] == [("people", "crew-api", 2)] * 2
+async def test_values_stand_in_path_and_query_and_lead_nowhere_else(
+    tenant: Tenant, api: Api, calls: DirectCalls
+) -> None:
+    found = await calls.run(tenant.id, "people", {"group": "a/b {since}", "since": "2026-01-02"})
+    assert (found.call, found.system, found.rows, found.cut) == ("people", "crew-api", api.people, False)
     assert api.asked[0] == "/v1/people/a%2Fb%20%7Bsince%7D?since=2026-01-02"
 
 
@@ -92,11 +92,8 @@ async def test_what_can_not_be_done_is_told_in_words(tenant: Tenant, api: Api, c
     with pytest.raises(Invalid, match=r"'\.' or '\.\.'"):
         await calls.run(tenant.id, "people", {"group": ".."})
     api.people *= 2
-    with pytest.raises(Invalid, match="more than 3 rows") as raised:
-        await calls.filled(tenant.id, {"rows": {"call": "people", "values": {"group": "x"}}})
-    assert raised.value.problems[0].field == "rows"
-    with pytest.raises(Invalid, match="is no direct call"):
-        await calls.filled(tenant.id, {"rows": {"call": 5}})
+    found = await calls.run(tenant.id, "people", {"group": "x"})
+    assert (len(found.rows), found.cut) == (3, True)
 
 
 async def test_another_tenant_s_system_is_not_there(

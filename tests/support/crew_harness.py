@@ -148,6 +148,12 @@ class CrewHarness:
         return await self.view(tenant, taken.task_id)
 
 
+def result_of(found: RunView) -> Any:
+    """What it came to, to look into; there has to be something."""
+    assert found.result is not None
+    return found.result
+
+
 def identity(tenant: Tenant) -> Identity:
     return Identity(
         tenant_id=tenant.id,

@@ -13,16 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from opsteward.crew.execution.work_types import WorkTypes
 from support.homes import temporary_home
 from support.instance import run_sql
 from support.live import announced
 from support.otlp import otlp_receiver
 from support.preloaded import Forked, clean_environment, started_command_line
 from support.scripted_model import Reply, Request, ScriptedModel, finding, scripted_model, tool_replies
-
-if not WorkTypes().engines:
-    pytest.skip("the catalogue of work is not in this tree", allow_module_level=True)
 
 pytestmark = pytest.mark.slow(reason="starts an instance twice, and kills it in between")
 

@@ -21,9 +21,10 @@ from opsteward.core.db import Database
 from opsteward.core.json_types import JsonObject
 from opsteward.crew.agents.roster import Roster, load_roster
 from opsteward.crew.delegation.matrix_changes import MatrixChanges
-from opsteward.crew.execution.engine_runs import in_own_process
+from opsteward.crew.event_analysis import Opinion, UnsureEvent
+from opsteward.crew.execution.engine_runs import in_own_process, in_turn
 from opsteward.crew.execution.reasoning import Reasoning
-from opsteward.crew.execution.types import Part, TriedModel
+from opsteward.crew.execution.types import TriedModel
 from opsteward.crew.execution.work_task import WorkTask
 from opsteward.crew.execution.work_types import WorkTypes
 from opsteward.crew.service import Crew
@@ -36,7 +37,6 @@ from opsteward.tasks.submission import Submission
 if TYPE_CHECKING:
     from opsteward.crew.language_models.building import Reasoners
 
-_ENGINES_AT_ONCE = 8  # what is more waits here, where it loses no patience
 _MODELS = "opsteward.crew.language_models.building"
 
 
@@ -51,8 +51,8 @@ class CrewParts:
         self._inventory, self._action_service = inventory, action_service
         self._types = WorkTypes()
         self.roster = cache(self._load_roster)
-        self._engines = asyncio.Semaphore(_ENGINES_AT_ONCE)
-        self._in_process = in_own_process(settings.crew.crew_engine_seconds)
+        in_process = in_own_process(settings.crew.crew_engine_seconds)
+        self._run_engine = in_turn(in_process, patience=settings.crew.crew_agent_timeout)
         self._reasoners: Reasoners | None = None
         self._importing = asyncio.Lock()
 
@@ -81,11 +81,9 @@ class CrewParts:
             model=self._settings.models.model,
             gateway=gateway_of(self._settings.crew),
             try_models=self._try_models,
+            ask_about_event=self._opinion if self._settings.models.model is not None else None,
+            ask_below=self._settings.models.model_event_confidence,
         )
-
-    async def _run_engine(self, part: Part) -> JsonObject:
-        async with self._engines:
-            return await self._in_process(part)
 
     async def _reason(self, tenant_id: UUID, run_id: UUID, *, description: str, requested_by: str) -> Reasoning:
         reasoners = await self._made_reasoners()
@@ -98,6 +96,9 @@ class CrewParts:
         """An answer to a question from passages alone. Raises StepFailed."""
         reasoners = await self._made_reasoners()
         return await reasoners.write_answer(tenant_id, question=question, passages=passages)
+
+    async def _opinion(self, tenant_id: UUID, run_id: UUID, event: UnsureEvent) -> Opinion:
+        return await (await self._made_reasoners()).opinion(tenant_id, run_id, event)
 
     async def _made_reasoners(self) -> Reasoners:
         """The library is imported when a model is first needed: it takes seconds, and tens of megabytes."""

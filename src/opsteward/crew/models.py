@@ -19,7 +19,7 @@ class CrewRun(TenantRow, Base):
     __tablename__ = "crew_runs"
     __table_args__ = (
         sa.Index("ix_crew_runs_tenant_created", "tenant_id", "created_at"),
-        sa.Index("ix_crew_runs_tenant_type_ended", "tenant_id", "task_type", "ended_at"),
+        sa.Index("ix_crew_runs_tenant_ended", "tenant_id", "ended_at"),
         sa.Index(
             "ix_crew_runs_input",
             "tenant_id",
@@ -67,7 +67,10 @@ class CrewStep(TenantRow, Base):
     """One step of a run, planned or done; one that is done is not done again. `name` is unique in the run."""
 
     __tablename__ = "crew_steps"
-    __table_args__ = (sa.UniqueConstraint("tenant_id", "run_id", "name"),)
+    __table_args__ = (
+        sa.UniqueConstraint("tenant_id", "run_id", "name"),
+        sa.Index("ix_crew_steps_tenant_started", "tenant_id", "started_at"),
+    )
 
     run_id: Mapped[UUID]
     name: Mapped[str]

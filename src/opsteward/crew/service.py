@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.types import Identity
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
 from opsteward.core.computing import in_fair_thread
 from opsteward.core.db import Database, tenant_of
@@ -24,6 +25,7 @@ from opsteward.crew.delegation.matrix_changes import MatrixChanges
 from opsteward.crew.delegation.memory import DelegationMemory, matrix_in_force, recorded_outcomes
 from opsteward.crew.delegation.proposals import Proposal, propose
 from opsteward.crew.delegation.types import Decision, Outcome, Work
+from opsteward.crew.event_analysis import AskModel, EventAnalysis
 from opsteward.crew.execution import notes, runs
 from opsteward.crew.execution.engine_runs import EngineRunner
 from opsteward.crew.execution.types import Accepted, Answer, Part, PathStep, RunLine, RunView, TriedModel, WorkRequest
@@ -42,7 +44,6 @@ from opsteward.tasks.types import NewTask
 
 #: From the crew's scale, 10 the most urgent, to the names of tasks.
 _PRIORITIES = ((9, "critical"), (7, "high"), (4, "normal"), (2, "low"), (1, "background"))
-_MANY_RECORDS = 1_000
 _MINUTE = 60.0
 _WEEK = 7 * 24.0  # hours
 _PROPOSALS_AT_ONCE = 5
@@ -54,6 +55,7 @@ class _Weighed:
 
     task_type: TaskType
     parameters: JsonObject
+    input_hash: str
     parts: list[Part]
     work: Work
     derived: Derived
@@ -83,6 +85,8 @@ class Crew:
         model: str | None,
         gateway: Gateway | None = None,
         try_models: Callable[[UUID], Awaitable[list[TriedModel]]] | None = None,
+        ask_about_event: AskModel | None = None,
+        ask_below: float = 0.0,
     ) -> None:
         """`roster` reads the agents' files when it is first asked; `model`: the one that is configured, if any."""
         self.settings, self.types, self.model = settings, types, model
@@ -90,6 +94,7 @@ class Crew:
         self._submission, self._run_engine, self._roster = submission, run_engine, roster
         self.weights = Weights(second=settings.crew_second_costs, failure=settings.crew_failure_costs)
         self.memory = DelegationMemory(weights=self.weights, explored_types=frozenset(settings.crew_explore))
+        self.events = EventAnalysis(ask=ask_about_event, memory=self.memory, below=ask_below)
 
     @property
     def roster(self) -> Roster:
@@ -220,7 +225,7 @@ class Crew:
 
     async def _proposals(self, session: AsyncSession, outcomes: Sequence[Outcome]) -> list[Proposal]:
         _, matrix = await matrix_in_force(session)
-        return propose(matrix, outcomes, self.weights)
+        return await in_thread(propose, matrix, outcomes, self.weights)
 
     def _recommendations(self, figures: CrewFigures, proposals: Sequence[Proposal]) -> list[Recommendation]:
         return recommendations_of(
@@ -231,14 +236,14 @@ class Crew:
         )
 
     async def _weighed(self, request: WorkRequest, *, at: str = "parameters") -> _Weighed:
+        """On a thread: a body may hold 200,000 values, and the first of all reads the catalogue."""
+        return await in_fair_thread(self._weigh, request, at=at)
+
+    def _weigh(self, request: WorkRequest, *, at: str) -> _Weighed:
         found = self.types.find(request.type, request.domain)
-        volume = volume_of(request.parameters)
-        if volume > _MANY_RECORDS:
-            parts = await in_fair_thread(self.types.parts, found, request.parameters, at=at)
-        else:
-            parts = self.types.parts(found, request.parameters, at=at)
-        if request.data_volume is not None:
-            volume = request.data_volume
+        parts = self.types.parts(found, request.parameters, at=at)
+        volume = volume_of(request.parameters) if request.data_volume is None else request.data_volume
+        parameters = cast(JsonObject, dict(request.parameters))
         domains = len(domains_of(parts))
         multi_domain = domains > 1 if request.multi_domain is None else request.multi_domain or domains > 1
         if request.complexity is not None:
@@ -253,7 +258,8 @@ class Crew:
             )
         return _Weighed(
             task_type=found,
-            parameters=cast(JsonObject, dict(request.parameters)),
+            parameters=parameters,
+            input_hash=runs.input_hash(found.name, parameters, requires_ai=request.requires_ai),
             parts=parts,
             derived=derived,
             work=Work(
@@ -297,7 +303,7 @@ class Crew:
             domain=weighed.task_type.domain,
             description=request.description,
             parameters=weighed.parameters,
-            input_hash=runs.input_hash(weighed.task_type.name, weighed.parameters, requires_ai=work.requires_ai),
+            input_hash=weighed.input_hash,
             user_ref=request.user_id,
             session_ref=request.session_id,
             requested_by=by.actor,

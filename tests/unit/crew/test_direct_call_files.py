@@ -10,8 +10,8 @@ import pytest
 from opsteward.core.errors import Invalid
 from opsteward.crew.direct_calls.call_file import load_calls
 from opsteward.crew.direct_calls.statements import NotAStatement, read_statement
-from opsteward.crew.direct_calls.types import DirectCall
-from opsteward.crew.direct_calls.values import typed_values
+from opsteward.crew.direct_calls.types import CallValue, DirectCall, ValueType
+from opsteward.crew.direct_calls.values import WrongValue, read_value, typed_values
 
 GOOD = """
 shop.orders:
@@ -102,6 +102,13 @@ def test_values_stand_only_where_sql_has_values() -> None:
     statement, names = read_statement(text)
     assert names == {"g"}
     assert statement.count("%%") == 1
+
+
+@pytest.mark.parametrize("text", ["--5", "-", "", "5-", "1.5", "9" * 30, "0x10"])
+def test_a_text_that_is_no_whole_number_is_refused_as_one(text: str) -> None:
+    with pytest.raises(WrongValue):
+        read_value(CallValue(name="n", type=ValueType.INTEGER), text)
+    assert read_value(CallValue(name="n", type=ValueType.INTEGER), " -5 ") == -5
 
 
 @pytest.mark.parametrize(

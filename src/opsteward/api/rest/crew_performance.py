@@ -19,12 +19,16 @@ from opsteward.api.rest.schemas.crew import (
     SummaryOut,
 )
 from opsteward.api.routes import Routes
+from opsteward.crew import event_analysis
 from opsteward.crew.execution.types import WorkRequest
 from opsteward.crew.execution.workflow import NAME as WORKFLOW
 from opsteward.crew.performance import figures as crew_figures
 from opsteward.crew.performance.figures import FigureCourse
 
 router = Routes(prefix="/api/crew", tags=["crew"])
+
+Reader = Annotated[Identity, needs("crew.read")]
+Runner = Annotated[Identity, needs("crew.run")]
 
 _Hours = Annotated[float, Query(gt=0, le=24 * 90)]
 MetricType = Literal[
@@ -61,9 +65,7 @@ async def crew_health(services: ServicesDep) -> HealthOut:
 
 
 @router.get("/status")
-async def crew_status(
-    services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("crew.read")]
-) -> StatusOut:
+async def crew_status(services: ServicesDep, session: TenantSession, identity: Reader) -> StatusOut:
     """How the crew stands now."""
     crew, settings = services.crew, services.crew.settings
     running, waiting = await crew_figures.under_way(session)
@@ -92,7 +94,7 @@ async def crew_status(
 async def crew_statistics(
     services: ServicesDep,
     session: TenantSession,
-    identity: Annotated[Identity, needs("crew.read")],
+    identity: Reader,
     hours: _Hours = 24.0,
 ) -> StatisticsOut:
     """What the crew did: times, success, tokens and money by strategy, domain, type and agent."""
@@ -109,6 +111,7 @@ async def crew_statistics(
         utilization=found.utilization,
         running=found.running,
         waiting=found.waiting,
+        event_opinions=await event_analysis.figures(session, hours=hours),
     )
 
 
@@ -116,7 +119,7 @@ async def crew_statistics(
 async def crew_performance(
     services: ServicesDep,
     session: TenantSession,
-    identity: Annotated[Identity, needs("crew.read")],
+    identity: Reader,
     hours: _Hours = 24.0,
 ) -> SummaryOut:
     """The figures, what is amiss, and what would help."""
@@ -134,7 +137,7 @@ async def crew_performance(
 @router.get("/performance/metrics")
 async def crew_metric(
     session: TenantSession,
-    identity: Annotated[Identity, needs("crew.read")],
+    identity: Reader,
     metric_type: MetricType = "execution_time",
     hours: _Hours = 24.0,
 ) -> FigureCourse:
@@ -146,7 +149,7 @@ async def crew_metric(
 async def optimize_crew(
     services: ServicesDep,
     session: TenantSession,
-    identity: Annotated[Identity, needs("crew.run")],
+    identity: Runner,
     body: NoBody = None,
 ) -> OptimizedOut:
     """Look at the recorded outcomes, and put each change of the matrix that they speak for before a person."""
@@ -162,7 +165,7 @@ async def optimize_crew(
 async def test_simple_task(
     services: ServicesDep,
     session: TenantSession,
-    identity: Annotated[Identity, needs("crew.run")],
+    identity: Runner,
     body: NoBody = None,
 ) -> AcceptedOut:
     """Hand a small piece of work to the crew, to see the whole path."""
@@ -174,7 +177,7 @@ async def test_simple_task(
 async def test_complex_workflow(
     services: ServicesDep,
     session: TenantSession,
-    identity: Annotated[Identity, needs("crew.run")],
+    identity: Runner,
     body: NoBody = None,
 ) -> AcceptedOut:
     """Hand a workflow of several parts to the whole crew, to see the plan, the hand-overs and the check."""

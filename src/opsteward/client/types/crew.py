@@ -184,7 +184,7 @@ class HealthOut(TypedDict):
 class LeadScoringIn(TypedDict):
     """A lead, and how much each kind of criterion counts."""
 
-    lead_data: dict[str, Json] | list[dict[str, Json]]
+    lead_data: dict[str, Json] | list[Json]
     scoring_criteria: NotRequired[dict[str, Json] | None]
 
 
@@ -340,7 +340,7 @@ class RunView(TypedDict):
 class SegmentationIn(TypedDict):
     """Customers, and into how many segments; found out where it is left out."""
 
-    customer_data: list[dict[str, Json]]
+    customer_data: list[Json]
     segmentation_type: NotRequired[str]
     segment_count: NotRequired[int | None]
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
-from pydantic import ValidationError
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -85,7 +84,7 @@ class MatrixChanges:
         version, _ = await matrix_in_force(session)
         try:
             matrix = Matrix.model_validate({"rows": json.loads(str(run.params["rows"]))})
-        except (ValueError, ValidationError):
+        except (ValueError, RecursionError):
             log.error("crew.matrix.unreadable", action_id=str(run.id))
             return
         if version != run.params["replaces"]:

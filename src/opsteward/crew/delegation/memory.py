@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.db import tenant_of
 from opsteward.crew.delegation.deciding import Delegation
 from opsteward.crew.delegation.estimates import OutcomeHistory
@@ -43,6 +45,8 @@ class DelegationMemory:
         tenant_id = tenant_of(session)
         kept = self._kept.get(tenant_id)
         if kept is None or time.monotonic() - kept.looked_at > _FRESH_FOR:
+            if kept is not None:
+                kept.looked_at = time.monotonic()  # one reads anew; who asks meanwhile does with what is known
             kept = await self._read(session)
             self._kept[tenant_id] = kept
         self._kept.move_to_end(tenant_id)
@@ -50,25 +54,23 @@ class DelegationMemory:
             self._kept.popitem(last=False)
         return kept.delegation
 
-    def forget(self, tenant_id: UUID) -> None:
-        """Read it anew when next asked."""
-        self._kept.pop(tenant_id, None)
-
     async def _read(self, session: AsyncSession) -> _Kept:
         version, matrix = await matrix_in_force(session)
         outcomes = await recorded_outcomes(session)
+        return _Kept(await in_thread(self._learned, version, matrix, outcomes), time.monotonic())
+
+    def _learned(self, version: int, matrix: Matrix, outcomes: Sequence[Outcome]) -> Delegation:
         learner = Learner(weights=self._weights)
         if self._explored:
             for one in outcomes:
                 learner.add(one)
-        delegation = Delegation(
+        return Delegation(
             matrix=matrix,
             version=version,
             history=OutcomeHistory(outcomes),
             learner=learner,
             explored_types=self._explored,
         )
-        return _Kept(delegation, time.monotonic())
 
 
 async def matrix_in_force(session: AsyncSession) -> tuple[int, Matrix]:

@@ -1,4 +1,4 @@
-"""Runs direct calls, and puts their rows into the parameters of work that names them."""
+"""Runs direct calls on the systems of who asks."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 from opsteward.contracts.connector import Connector
 from opsteward.contracts.lookups import ListSource, Looked, StatementSource
 from opsteward.contracts.registry import Registry
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.db import Database
-from opsteward.core.errors import ConnectorError, Invalid, LimitExceeded, NotFound
-from opsteward.core.json_types import Json, JsonObject
+from opsteward.core.errors import ConnectorError, Invalid, NotFound
 from opsteward.crew.direct_calls.call_file import load_calls
 from opsteward.crew.direct_calls.types import CallFileProblem, CallRows, DirectCall
 from opsteward.crew.direct_calls.values import typed_values
 from opsteward.systems.circuit import note_failure, note_success, require_closed
 from opsteward.systems.service import Inventory
 
-_CALLS_IN_ONE_WORK = 10
 _PLACE = re.compile(r"\{([^{}]*)\}")
 _NOWHERE = "\x00"
 
@@ -50,17 +49,16 @@ class DirectCalls:
     def _loaded(self) -> tuple[dict[str, DirectCall], list[CallFileProblem]]:
         return load_calls(self._folder) if self._folder is not None else ({}, [])
 
-    async def run(
-        self, tenant_id: UUID, name: str, values: Mapping[str, object], *, prefix: str = "values"
-    ) -> CallRows:
-        """The rows of one call. Raises NotFound for an unknown call or system, Invalid naming values (with `prefix`),
-        and ConnectorError."""
-        call = self.calls.get(name)
+    async def run(self, tenant_id: UUID, name: str, values: Mapping[str, object]) -> CallRows:
+        """The rows of one call. Raises NotFound for an unknown call or system, Invalid naming values, and
+        ConnectorError."""
+        calls = await in_thread(lambda: self.calls)  # the first to ask reads the files
+        call = calls.get(name)
         if call is None:
-            known = ", ".join(sorted(self.calls)[:20])
+            known = ", ".join(sorted(calls)[:20])
             remedy = f"the calls: {known}" if known else "declare it in a file of OPSTEWARD_DIRECT_CALLS"
             raise NotFound(f"there is no direct call {name!r:.80}", remedy=remedy)
-        typed = typed_values(call, values, prefix=prefix)
+        typed = typed_values(call, values)
         via, system_id = await self._open(tenant_id, call)
         began = time.monotonic()
         failure: ConnectorError | None = None
@@ -77,35 +75,6 @@ class DirectCalls:
                 elif failure is None:
                     await note_success(session, system_id=system_id)
         return CallRows(call=name, system=call.system, rows=found.rows, cut=found.cut, seconds=time.monotonic() - began)
-
-    async def filled(self, tenant_id: UUID, parameters: JsonObject) -> tuple[JsonObject, list[CallRows]]:
-        """Parameters in which each `{"call": <name>, "values": {...}}` is replaced by the rows of that call, and what
-        was read. Raises as `run` does; Invalid too where a call gives more rows than it may, for work on a part of
-        the data would not say so."""
-        read: list[CallRows] = []
-
-        async def fill(value: Json, at: str) -> Json:
-            if isinstance(value, dict):
-                if "call" in value and set(value) <= {"call", "values"}:
-                    return cast(Json, await self._rows(tenant_id, value, at, read))
-                return {key: await fill(one, f"{at}.{key}") for key, one in value.items()}
-            return value
-
-        return {key: await fill(one, key) for key, one in parameters.items()}, read
-
-    async def _rows(self, tenant_id: UUID, said: JsonObject, at: str, read: list[CallRows]) -> list[JsonObject]:
-        name, values = said.get("call"), said.get("values", {})
-        if not isinstance(name, str) or not isinstance(values, dict):
-            raise Invalid.field(at, "is no direct call", 'send {"call": "<name>", "values": {...}}')
-        if len(read) >= _CALLS_IN_ONE_WORK:
-            raise LimitExceeded(f"more than {_CALLS_IN_ONE_WORK} direct calls in one piece of work")
-        found = await self.run(tenant_id, name, values, prefix=f"{at}.values")
-        if found.cut:
-            raise Invalid.field(
-                at, f"{name} gives more than {self.calls[name].max_rows} rows", "narrow it, or raise its `rows`"
-            )
-        read.append(found)
-        return found.rows
 
     async def _open(self, tenant_id: UUID, call: DirectCall) -> tuple[Connector[Any], UUID]:
         wanted: type = StatementSource if call.statement else ListSource

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from typing import Any
 
 from opsteward.core.errors import FieldProblem, Invalid
 from opsteward.crew.direct_calls.types import CallValue, DirectCall, ValueType
@@ -18,10 +19,10 @@ class WrongValue(ValueError):
     """A value that is not what it has to be."""
 
 
-def typed_values(call: DirectCall, given: Mapping[str, object], *, prefix: str = "values") -> dict[str, object]:
+def typed_values(call: DirectCall, given: Mapping[str, object]) -> dict[str, object]:
     """Every value of the call, typed; defaults where none is given. Raises Invalid naming each that is wrong."""
     problems = [
-        FieldProblem(field=f"{prefix}.{name}"[:200], problem="is no value of this call",
+        FieldProblem(field=f"values.{name}"[:200], problem="is no value of this call",
                      remedy=f"it takes {', '.join(call.values) or 'none'}")
         for name in given
         if name not in call.values
@@ -30,14 +31,14 @@ def typed_values(call: DirectCall, given: Mapping[str, object], *, prefix: str =
     for name, declared in call.values.items():
         if given.get(name) is None:
             if not declared.has_default:
-                problems.append(FieldProblem(field=f"{prefix}.{name}", problem="is missing",
+                problems.append(FieldProblem(field=f"values.{name}", problem="is missing",
                                              remedy=f"send a {declared.type}"))  # fmt: skip
             made[name] = declared.default
             continue
         try:
             made[name] = read_value(declared, given[name])
         except WrongValue as error:
-            problems.append(FieldProblem(field=f"{prefix}.{name}", problem=str(error), remedy=_remedy(declared)))
+            problems.append(FieldProblem(field=f"values.{name}", problem=str(error), remedy=_remedy(declared)))
     if problems:
         raise Invalid(problems=problems)
     return made
@@ -46,10 +47,10 @@ def typed_values(call: DirectCall, given: Mapping[str, object], *, prefix: str =
 def read_value(declared: CallValue, value: object) -> object:
     """The value as its type. Raises WrongValue."""
     made = _READERS[declared.type](value)
-    size = len(made) if isinstance(made, str | list) else made
-    if declared.low is not None and size < declared.low:  # type: ignore[operator] # both are of the declared type
+    size: Any = len(made) if isinstance(made, str | list) else made  # of the same type as its bounds
+    if declared.low is not None and size < declared.low:
         raise WrongValue(f"is below {declared.low}")
-    if declared.high is not None and size > declared.high:  # type: ignore[operator]
+    if declared.high is not None and size > declared.high:
         raise WrongValue(f"is above {declared.high}")
     if declared.choices and any(one not in declared.choices for one in (made if isinstance(made, list) else [made])):
         raise WrongValue("is none of the choices")
@@ -74,7 +75,7 @@ def _text(value: object) -> str:
 def _integer(value: object) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, str) and value.strip().lstrip("-").isdecimal() and len(value) < 25:
+    if isinstance(value, str) and len(value) < 25 and value.strip().removeprefix("-").isdecimal():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise WrongValue("is no whole number")

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from heapq import nlargest
+from operator import itemgetter
+
+from pydantic import BaseModel
 
 from opsteward.core.json_types import Json, JsonObject
 
@@ -12,11 +16,11 @@ _MISSING_SHARE = 0.05
 _ROWS_LOOKED_AT = 100_000
 
 
-def check_data(parameters: Mapping[str, object]) -> JsonObject:
+def check_data(parameters: BaseModel) -> JsonObject:
     """How complete the records of these parameters are: rows, fields with gaps, rows that stand there twice."""
     notes: list[str] = []
     rows_in_all = 0
-    for name, rows in parameters.items():
+    for name, rows in parameters.model_dump(mode="json").items():
         if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
             continue
         rows_in_all += len(rows)
@@ -25,15 +29,14 @@ def check_data(parameters: Mapping[str, object]) -> JsonObject:
 
 
 def _of_rows(name: str, rows: Sequence[Mapping[str, object]]) -> list[str]:
-    gaps: Counter[str] = Counter()
-    fields: dict[str, None] = {}
+    # By what is there and not by what is missing: rows may have each a field of its own.
+    present: Counter[str] = Counter()
     for row in rows:
-        fields.update(dict.fromkeys(row))
-    for row in rows:
-        gaps.update(field for field in fields if row.get(field) is None)
+        present.update({field: int(value is not None) for field, value in row.items()})
+    gaps = ((field, len(rows) - count) for field, count in present.items())
     notes = [
         f"{name}: {field} is missing in {count} of {len(rows)} rows"
-        for field, count in gaps.most_common()
+        for field, count in nlargest(_NOTES_LIMIT, gaps, key=itemgetter(1))
         if count > _MISSING_SHARE * len(rows)
     ]
     repeated = len(rows) - len({repr(sorted(row.items(), key=lambda item: item[0])) for row in rows})

@@ -6,12 +6,16 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import cast
 
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.computing import compute
+from opsteward.core.fair_share import FairShare, current_party
 from opsteward.core.json_types import JsonObject
 from opsteward.crew.execution.steps import StepFailed
 from opsteward.crew.execution.types import Part
 from opsteward.crew.types import TaskResult
 
+#: As many as there are processes to compute in, where they would lose their patience sooner.
+_AT_ONCE = 2
 #: Runs an engine and gives its result as JSON. Raises OpsError in words.
 EngineRunner = Callable[[Part], Awaitable[JsonObject]]
 
@@ -27,9 +31,21 @@ def in_own_process(seconds: float) -> EngineRunner:
                 f"the engine of {part.task_type.name} failed: {type(error).__name__}",
                 remedy="check the parameters; if they are right, report it with them",
             ) from error
-        return as_json(result)
+        return await in_thread(as_json, result)
 
     return run
+
+
+def in_turn(run: EngineRunner, *, patience: float) -> EngineRunner:
+    """A few at once, and of each tenant one: its further ones wait behind it, and hold up nobody else. Raises Busy for
+    one that waits for more than `patience` seconds."""
+    engines = FairShare(_AT_ONCE)
+
+    async def run_in_turn(part: Part) -> JsonObject:
+        async with engines.of(current_party.get(), patience=patience):
+            return await run(part)
+
+    return run_in_turn
 
 
 def as_json(result: TaskResult) -> JsonObject:

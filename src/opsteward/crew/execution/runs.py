@@ -10,6 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer, load_only
 
 from opsteward.core.clock import now
 from opsteward.core.crypto import canonical_json
@@ -23,6 +24,20 @@ from opsteward.crew.models import CrewModelCall, CrewRun, CrewStep
 from opsteward.crew.types import Strategy
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import TaskInfo
+
+#: A list reads these alone: parameters and result of each may have a megabyte.
+_OF_A_LINE = (
+    CrewRun.task_type,
+    CrewRun.domain,
+    CrewRun.strategy,
+    CrewRun.strategy_used,
+    CrewRun.engine,
+    CrewRun.success,
+    CrewRun.seconds,
+    CrewRun.cost_micros,
+    CrewRun.created_at,
+    CrewRun.ended_at,
+)
 
 
 def decision_document(decision: Decision) -> JsonObject:
@@ -58,6 +73,7 @@ async def earlier_result(session: AsyncSession, *, hashed: str, within: float) -
         CrewRun | None,
         await session.scalar(
             sa.select(CrewRun)
+            .options(defer(CrewRun.parameters), defer(CrewRun.decision))
             .where(
                 CrewRun.tenant_id == tenant_of(session),
                 CrewRun.input_hash == hashed,
@@ -87,6 +103,7 @@ async def view(session: AsyncSession, run_id: UUID) -> RunView:
     task = found[0] if found else None
     steps = await session.scalars(
         sa.select(CrewStep)
+        .options(defer(CrewStep.result, raiseload=True))
         .where(CrewStep.tenant_id == tenant_of(session), CrewStep.run_id == run_id)
         .order_by(CrewStep.position, CrewStep.name)
     )
@@ -135,7 +152,13 @@ async def page(
     session: AsyncSession, *, domain: str | None, task_type: str | None, before: UUID | None, limit: int
 ) -> list[RunLine]:
     """The newest first; `before` is the last id of the page before."""
-    query = sa.select(CrewRun).where(CrewRun.tenant_id == tenant_of(session)).order_by(CrewRun.id.desc()).limit(limit)
+    query = (
+        sa.select(CrewRun)
+        .options(load_only(*_OF_A_LINE, raiseload=True))
+        .where(CrewRun.tenant_id == tenant_of(session))
+        .order_by(CrewRun.id.desc())
+        .limit(limit)
+    )
     if domain is not None:
         query = query.where(CrewRun.domain == domain)
     if task_type is not None:

@@ -10,7 +10,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.clock import now
 from opsteward.core.db import Database
@@ -61,29 +60,12 @@ class RecordedSteps:
     async def plan(self, steps: Sequence[PlannedStep]) -> None:
         """Write them down as planned, where they are not there yet."""
         async with self._db.unit_of_work(self._tenant_id) as session:
-            await self._write(session, steps)
-
-    async def _write(self, session: AsyncSession, steps: Sequence[PlannedStep]) -> None:
-        known = await session.scalar(
-            sa.select(sa.func.count())
-            .select_from(CrewStep)
-            .where(CrewStep.tenant_id == self._tenant_id, CrewStep.run_id == self._run_id)
-        )
-        rows = [
-            {
-                "id": derived_id(self._run_id, step.name),
-                "tenant_id": self._tenant_id,
-                "run_id": self._run_id,
-                "name": step.name,
-                "position": int(known or 0) + number,
-                "agent": step.agent,
-                "delegated_by": step.delegated_by,
-                "purpose": step.purpose,
-                "status": "planned",
-            }
-            for number, step in enumerate(steps)
-        ]
-        await session.execute(insert(CrewStep).values(rows).on_conflict_do_nothing())
+            known = int(await session.scalar(self._count()) or 0)
+            rows = [
+                {**self._values(step), "position": known + number, "status": "planned"}
+                for number, step in enumerate(steps)
+            ]
+            await session.execute(insert(CrewStep).values(rows).on_conflict_do_nothing())
 
     async def do(self, step: PlannedStep, work: Callable[[], Awaitable[JsonObject]], *, seconds: float) -> JsonObject:
         """The step's result: what was recorded, else what `work` gives within so many seconds, which is recorded.
@@ -110,24 +92,42 @@ class RecordedSteps:
         raise StepFailed(f"{step.agent or 'the engine'}: {told}")
 
     async def _begin(self, step: PlannedStep) -> JsonObject | None:
+        """Its result where it is done; else it runs from now on, planned or not."""
+        begun = {"status": "running", "started_at": now(), "error": None}
+        statement = (
+            insert(CrewStep)
+            .values(**self._values(step), position=self._count().scalar_subquery(), **begun)
+            .on_conflict_do_update(index_elements=["id"], set_=begun, where=CrewStep.status != "done")
+            .returning(CrewStep.id)
+        )
         async with self._db.unit_of_work(self._tenant_id) as session:
-            row = await session.scalar(self._row(step).with_for_update())
-            if row is None:
-                await self._write(session, [step])
-                row = await session.scalar(self._row(step).with_for_update())
-            assert row is not None
-            if row.status == "done":
-                return row.result or {}
-            row.status, row.started_at, row.error = "running", now(), None
-        return None
+            if (await session.execute(statement)).first() is not None:
+                return None
+            return await session.scalar(sa.select(CrewStep.result).where(*self._is(step))) or {}
 
     async def _end(self, step: PlannedStep, *, status: str, result: JsonObject | None = None, error: str = "") -> None:
+        kept = result if result is not None else sa.null()
+        ended = {"status": status, "ended_at": now(), "result": kept, "error": error or None}
         async with self._db.unit_of_work(self._tenant_id) as session:
-            row = await session.scalar(self._row(step).with_for_update())
-            assert row is not None
-            row.status, row.ended_at, row.result, row.error = status, now(), result, error or None
+            await session.execute(sa.update(CrewStep).where(*self._is(step)).values(ended))
 
-    def _row(self, step: PlannedStep) -> sa.Select[CrewStep]:
-        return sa.select(CrewStep).where(
-            CrewStep.tenant_id == self._tenant_id, CrewStep.run_id == self._run_id, CrewStep.name == step.name
+    def _values(self, step: PlannedStep) -> dict[str, object]:
+        return {
+            "id": derived_id(self._run_id, step.name),
+            "tenant_id": self._tenant_id,
+            "run_id": self._run_id,
+            "name": step.name,
+            "agent": step.agent,
+            "delegated_by": step.delegated_by,
+            "purpose": step.purpose,
+        }
+
+    def _count(self) -> sa.Select[int]:
+        return (
+            sa.select(sa.func.count())
+            .select_from(CrewStep)
+            .where(CrewStep.tenant_id == self._tenant_id, CrewStep.run_id == self._run_id)
         )
+
+    def _is(self, step: PlannedStep) -> tuple[sa.ColumnElement[bool], ...]:
+        return CrewStep.tenant_id == self._tenant_id, CrewStep.id == derived_id(self._run_id, step.name)

@@ -232,8 +232,7 @@ class Strategies:
         notes: list[str] = []
         rows = 0
         for part in self._parts.values():
-            given = part.parameters.model_dump(mode="json")
-            found = await in_fair_thread(checking.check_data, given)
+            found = await in_fair_thread(checking.check_data, part.parameters)
             rows += int(cast(int, found["rows"]))
             notes += cast(list[str], found["notes"])
         return {"engine": "rules", "rows": rows, "notes": [*notes]}

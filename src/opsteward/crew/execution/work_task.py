@@ -240,5 +240,8 @@ def result_of(done: Done, engine: str) -> JsonObject:
 
 
 def _used(reasoning: Reasoning | None, done: Done | None) -> str | None:
-    said = done is not None and ("reasoning" in done.extra or "analysis" in (done.extra.get("report") or {}))  # type: ignore[operator]
-    return reasoning.used if reasoning is not None and said else None
+    if reasoning is None or done is None:
+        return None
+    report = done.extra.get("report")
+    words_in_it = "reasoning" in done.extra or (isinstance(report, dict) and "analysis" in report)
+    return reasoning.used if words_in_it else None

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from importlib import import_module
 from types import MappingProxyType
-from typing import cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,8 +14,6 @@ from opsteward.crew.execution.types import Part
 from opsteward.crew.execution.workflow import NAME as WORKFLOW_NAME
 from opsteward.crew.execution.workflow import WORKFLOW, Workflow
 from opsteward.crew.types import TaskType
-
-CATALOGUE = "opsteward.crew.catalogue"
 
 
 class WorkTypes:
@@ -31,7 +27,9 @@ class WorkTypes:
     def all(self) -> Mapping[str, TaskType]:
         """Every type by its name."""
         if self._types is None:
-            self._types = MappingProxyType({**_catalogue(), WORKFLOW_NAME: WORKFLOW})
+            from opsteward.crew.catalogue import task_types
+
+            self._types = MappingProxyType({**task_types(), WORKFLOW_NAME: WORKFLOW})
         return self._types
 
     @property
@@ -94,13 +92,3 @@ def _validated(found: TaskType, parameters: Mapping[str, object], at: str) -> Ba
     except ValidationError as error:
         found_wrong = error.errors(include_url=False)
         raise Invalid(problems=problems_of(found_wrong, prefix=at, given=parameters, limit=20)) from None
-
-
-def _catalogue() -> Mapping[str, TaskType]:
-    try:
-        catalogue = import_module(CATALOGUE)
-    except ModuleNotFoundError as error:
-        if error.name != CATALOGUE:
-            raise
-        return {}
-    return cast(Mapping[str, TaskType], catalogue.task_types())

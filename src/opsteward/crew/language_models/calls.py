@@ -21,11 +21,11 @@ from opsteward.core.backoff import backoff, with_jitter
 from opsteward.core.clock import now
 from opsteward.core.json_types import JsonObject
 from opsteward.core.log import get_logger
-from opsteward.core.redact import redact_text
 from opsteward.crew.agents.types import Agent
 from opsteward.crew.delegation.memory import MICROS
 from opsteward.crew.execution.steps import StepFailed
 from opsteward.crew.language_models.breaker import Breakers
+from opsteward.crew.language_models.excerpts import redacted_excerpt
 from opsteward.crew.language_models.ledger import Call, Ceiling, Ledger, Taken, TooManyCalls, day_of
 from opsteward.crew.language_models.prices import price_of
 from opsteward.crew.language_models.providers import Providers
@@ -39,6 +39,7 @@ _RESPONSE = TypeAdapter(ModelResponse)
 _OVERHEAD_TOKENS = 200
 _LEAST_REPLY = 64  # tokens; a shorter one says nothing
 _CONTENT_LIMIT = 20_000
+_TOKENS_LIMIT = 10**9  # of one reply
 _BACKOFF_LIMIT = 5.0  # seconds
 
 
@@ -153,7 +154,9 @@ class CallSeries:
         with traces.span(f"chat {model.partition(':')[2]}", about) as span:
             try:
                 async with asyncio.timeout(min(self.shared.settings.model_timeout, self._left())):
-                    response = await self.shared.providers.model(model).request(messages, settings, parameters)
+                    replied = await self.shared.providers.model(model).request(messages, settings, parameters)
+                recorded = _storable(replied)
+                response = _RESPONSE.validate_json(recorded)
             except BaseException as error:
                 failure = _failure(error, model)
                 seconds = time.monotonic() - began
@@ -165,7 +168,7 @@ class CallSeries:
                 raise
             self.shared.breakers.note(model, ok=True)
             taken = self._taken(response, call, most_input, most_output, price.micros, time.monotonic() - began)
-            content = self._content(messages, response)
+            content = self._content(messages, recorded.decode())
             span.note(
                 {
                     "gen_ai.response.model": response.model_name or model,
@@ -175,7 +178,7 @@ class CallSeries:
                     **({f"gen_ai.{key}": json.dumps(value) for key, value in content.items()} if content else {}),
                 }
             )
-        reply = cast(JsonObject, {"model": model, "response": _RESPONSE.dump_python(response, mode="json")})
+        reply = cast(JsonObject, {"model": model, "response": json.loads(recorded)})
         await asyncio.shield(self.ledger.settle(call, taken, reply=reply, content=content))
         self.used.append(model)
         return response
@@ -223,9 +226,9 @@ class CallSeries:
     def _taken(
         response: ModelResponse, call: Call, most_input: int, most_output: int, cost: Any, seconds: float
     ) -> Taken:
-        """As the reply says; where it says nothing, all that was reserved."""
+        """As the reply says; where it says nothing, or what can't be, all that was reserved."""
         used_input, used_output = response.usage.input_tokens, response.usage.output_tokens
-        if used_input <= 0:
+        if not (0 < used_input <= _TOKENS_LIMIT and 0 <= used_output <= _TOKENS_LIMIT):
             used_input, used_output = most_input, most_output
         return Taken(
             input_tokens=used_input,
@@ -234,16 +237,21 @@ class CallSeries:
             seconds=seconds,
         )
 
-    def _content(self, messages: list[ModelMessage], response: ModelResponse) -> JsonObject | None:
+    def _content(self, messages: list[ModelMessage], replied: str) -> JsonObject | None:
         """What was said, where that is to be kept; secrets are cut out."""
         if not self.shared.settings.model_content:
             return None
         said = ModelMessagesTypeAdapter.dump_json(messages[-1:]).decode()
-        replied = _RESPONSE.dump_json(response).decode()
         return {
-            "input.messages": redact_text(said)[:_CONTENT_LIMIT],
-            "output.messages": redact_text(replied)[:_CONTENT_LIMIT],
+            "input.messages": redacted_excerpt(said, _CONTENT_LIMIT)[0],
+            "output.messages": redacted_excerpt(replied, _CONTENT_LIMIT)[0],
         }
+
+
+def _storable(response: ModelResponse) -> bytes:
+    """The reply as JSON that the database takes, with another sign for each NUL: also for those within the JSON of a
+    tool's arguments. Raises ValueError for half of a surrogate pair."""
+    return _RESPONSE.dump_json(response).replace(rb"\u0000", rb"\ufffd")
 
 
 class _MayYetWork(Exception):

@@ -12,8 +12,8 @@ from pydantic_ai import Tool
 
 from opsteward.core.errors import OpsError
 from opsteward.core.json_types import JsonObject
-from opsteward.core.redact import redact_text
 from opsteward.crew.agents.types import Agent
+from opsteward.crew.language_models.excerpts import SECRET_LIMIT, redacted_excerpt
 
 _DATA_LIMIT = 8_000  # characters
 ACTIONS_LIMIT = 5  # in one run
@@ -54,11 +54,21 @@ def tools_of(
 
 def as_data(name: str, value: object) -> str:
     """A value as a marked block of data. What stands in it is no instruction; it can't close the block."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    text = redact_text(text)
-    if len(text) > _DATA_LIMIT:
-        text = f"{text[:_DATA_LIMIT]} ... ({len(text)} characters in all)"
-    return f'<data name="{name}">\n{text.replace("<", "‹")}\n</data>'
+    text = value if isinstance(value, str) else _beginning_of_json(value)
+    shown, is_cut = redacted_excerpt(text, _DATA_LIMIT)
+    if is_cut:
+        shown = f"{shown} ... (cut off here)"
+    return f'<data name="{name}">\n{shown.replace("<", "‹")}\n</data>'
+
+
+def _beginning_of_json(value: object) -> str:
+    parts, size = [], 0
+    for part in json.JSONEncoder(ensure_ascii=False, default=str).iterencode(value):
+        parts.append(part)
+        size += len(part)
+        if size > _DATA_LIMIT + SECRET_LIMIT:
+            break
+    return "".join(parts)
 
 
 def _run_engine(result: JsonObject) -> Callable[..., Awaitable[str]]:

@@ -44,7 +44,7 @@ class ChangeMatrix(Action[None, MatrixChange, Released]):
     async def plan(self, ctx: ActionContext[None], params: MatrixChange) -> Plan:
         try:
             figures = json.loads(params.figures)
-        except ValueError:
+        except (ValueError, RecursionError):
             figures = {}
         steps = [f"replace version {params.replaces} of the matrix"]
         return Plan(needed=True, summary=params.summary, steps=steps, evidence={"figures": figures})

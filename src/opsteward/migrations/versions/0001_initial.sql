@@ -1427,7 +1427,7 @@ create table opsteward.crew_runs (
     constraint pk_crew_runs primary key (id)
 );
 create index ix_crew_runs_tenant_created on opsteward.crew_runs (tenant_id, created_at);
-create index ix_crew_runs_tenant_type_ended on opsteward.crew_runs (tenant_id, task_type, ended_at);
+create index ix_crew_runs_tenant_ended on opsteward.crew_runs (tenant_id, ended_at);
 create index ix_crew_runs_input on opsteward.crew_runs (tenant_id, input_hash, ended_at) where success;
 
 create table opsteward.crew_steps (
@@ -1447,6 +1447,7 @@ create table opsteward.crew_steps (
     constraint pk_crew_steps primary key (id),
     constraint uq_crew_steps_tenant_id_run_id_name unique (tenant_id, run_id, name)
 );
+create index ix_crew_steps_tenant_started on opsteward.crew_steps (tenant_id, started_at);
 
 create table opsteward.crew_model_calls (
     id uuid not null,

@@ -8,10 +8,11 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from opsteward.api.rest.schemas.base import Input
-from opsteward.core.json_types import JsonObject
+from opsteward.core.json_types import Json, JsonObject
 from opsteward.crew.agents.types import Agent, AgentFileProblem
 from opsteward.crew.delegation.matrix import Row
 from opsteward.crew.delegation.types import Decision, Estimate, NotTaken
+from opsteward.crew.event_analysis import OpinionFigures
 from opsteward.crew.execution.types import Accepted, Answer, WorkRequest
 from opsteward.crew.performance.alerts import Alert, Recommendation
 from opsteward.crew.performance.figures import GroupFigures
@@ -38,7 +39,7 @@ class WorkIn(Input):
 
     def request(self) -> WorkRequest:
         """As the crew takes it."""
-        return WorkRequest(**self.model_dump(exclude={"tenant_id"}))
+        return WorkRequest(**{name: value for name, value in self if name != "tenant_id"})
 
 
 class DecisionOut(BaseModel):
@@ -224,6 +225,7 @@ class StatisticsOut(BaseModel):
     utilization: float
     running: int
     waiting: int
+    event_opinions: OpinionFigures
 
 
 class SummaryOut(BaseModel):
@@ -259,20 +261,20 @@ class FreeBody(BaseModel):
 
     def parameters(self) -> JsonObject:
         """As the engine gets them: what was not sent is not there."""
-        return self.model_dump(exclude_unset=True, mode="json")
+        return {name: value for name, value in self if name in self.model_fields_set}
 
 
 class LeadScoringIn(FreeBody):
     """A lead, and how much each kind of criterion counts."""
 
-    lead_data: JsonObject | list[JsonObject]
+    lead_data: JsonObject | list[Json]
     scoring_criteria: JsonObject | None = None
 
 
 class SegmentationIn(FreeBody):
     """Customers, and into how many segments; found out where it is left out."""
 
-    customer_data: list[JsonObject]
+    customer_data: list[Json]
     segmentation_type: str = "behavioral"
     segment_count: Annotated[int | None, Field(strict=True)] = None
 
