@@ -10,18 +10,20 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.core.clock import now
 from opsteward.core.db import Database
 from opsteward.core.errors import OpsError, Unavailable
 from opsteward.core.ids import derived_id
 from opsteward.core.json_types import JsonObject
+from opsteward.core.plain_json import json_text
 from opsteward.core.redact import redact_text
 from opsteward.core.storable_text import storable
 from opsteward.crew.models import CrewStep
 
 _ERROR_LIMIT = 500
+# One statement each, which commits by itself: a transaction would be four round trips.
+_BEGIN = "select * from opsteward.begin_crew_step(:tenant, :run, cast(:step as jsonb))"
+_END = "select opsteward.end_crew_step(:tenant, :step, :status, cast(:result as jsonb), :error)"
 
 
 class StepFailed(OpsError):
@@ -47,6 +49,8 @@ class Steps(Protocol):
 
     async def plan(self, steps: Sequence[PlannedStep]) -> None: ...
 
+    async def note(self, step: PlannedStep, result: JsonObject) -> None: ...
+
     async def do(
         self, step: PlannedStep, work: Callable[[], Awaitable[JsonObject]], *, seconds: float
     ) -> JsonObject: ...
@@ -60,30 +64,29 @@ class RecordedSteps:
 
     async def plan(self, steps: Sequence[PlannedStep]) -> None:
         """Write them down as planned, where they are not there yet."""
-        async with self._db.unit_of_work(self._tenant_id) as session:
-            await self._write(session, steps)
-
-    async def _write(self, session: AsyncSession, steps: Sequence[PlannedStep]) -> None:
-        known = await session.scalar(
+        known = (
             sa.select(sa.func.count())
             .select_from(CrewStep)
             .where(CrewStep.tenant_id == self._tenant_id, CrewStep.run_id == self._run_id)
         )
-        rows = [
-            {
-                "id": derived_id(self._run_id, step.name),
-                "tenant_id": self._tenant_id,
-                "run_id": self._run_id,
-                "name": step.name,
-                "position": int(known or 0) + number,
-                "agent": step.agent,
-                "delegated_by": step.delegated_by,
-                "purpose": step.purpose,
-                "status": "planned",
-            }
-            for number, step in enumerate(steps)
-        ]
-        await session.execute(insert(CrewStep).values(rows).on_conflict_do_nothing())
+        async with self._db.unit_of_work(self._tenant_id) as session:
+            position = int(await session.scalar(known) or 0)
+            rows = [
+                {
+                    **self._named(step),
+                    "tenant_id": self._tenant_id,
+                    "run_id": self._run_id,
+                    "position": position + number,
+                    "status": "planned",
+                }
+                for number, step in enumerate(steps)
+            ]
+            await session.execute(insert(CrewStep).values(rows).on_conflict_do_nothing())
+
+    async def note(self, step: PlannedStep, result: JsonObject) -> None:
+        """A step that takes no time: it is done, by this."""
+        if await self._begin(step) is None:
+            await self._end(step, status="done", result=result)
 
     async def do(self, step: PlannedStep, work: Callable[[], Awaitable[JsonObject]], *, seconds: float) -> JsonObject:
         """The step's result: what was recorded, else what `work` gives within so many seconds, which is recorded.
@@ -110,24 +113,26 @@ class RecordedSteps:
         raise StepFailed(f"{step.agent or 'the engine'}: {told}")
 
     async def _begin(self, step: PlannedStep) -> JsonObject | None:
-        async with self._db.unit_of_work(self._tenant_id) as session:
-            row = await session.scalar(self._row(step).with_for_update())
-            if row is None:
-                await self._write(session, [step])
-                row = await session.scalar(self._row(step).with_for_update())
-            assert row is not None
-            if row.status == "done":
-                return row.result or {}
-            row.status, row.started_at, row.error = "running", now(), None
-        return None
+        """Its result where it is done; else it runs from now on, planned or not."""
+        named = json_text(self._named(step))
+        done = await self._db.look_up(_BEGIN, {"tenant": self._tenant_id, "run": self._run_id, "step": named})
+        return None if done is None else done.result or {}
 
     async def _end(self, step: PlannedStep, *, status: str, result: JsonObject | None = None, error: str = "") -> None:
-        async with self._db.unit_of_work(self._tenant_id) as session:
-            row = await session.scalar(self._row(step).with_for_update())
-            assert row is not None
-            row.status, row.ended_at, row.result, row.error = status, now(), result, error or None
+        ended = {
+            "tenant": self._tenant_id,
+            "step": derived_id(self._run_id, step.name),
+            "status": status,
+            "result": None if result is None else json_text(result),
+            "error": error or None,
+        }
+        await self._db.look_up(_END, ended)
 
-    def _row(self, step: PlannedStep) -> sa.Select[CrewStep]:
-        return sa.select(CrewStep).where(
-            CrewStep.tenant_id == self._tenant_id, CrewStep.run_id == self._run_id, CrewStep.name == step.name
-        )
+    def _named(self, step: PlannedStep) -> dict[str, object]:
+        return {
+            "id": derived_id(self._run_id, step.name),
+            "name": step.name,
+            "agent": step.agent,
+            "delegated_by": step.delegated_by,
+            "purpose": step.purpose,
+        }
