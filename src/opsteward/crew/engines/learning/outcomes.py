@@ -1,4 +1,5 @@
-"""A model of a yes-or-no outcome: ridge logistic regression and boosted trees, mixed, measured on rows left out."""
+"""A model of a yes-or-no outcome: ridge logistic regression and boosted trees, mixed as suits the rows, measured on
+rows left out."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ MIN_OF_EACH = 20
 MAX_TRAINING_ROWS = 20_000
 _TREES_FROM = 400  # rows; below them trees only learn the noise
 _FOLDS = 4
+_SHARES_OF_TREES = (0.0, 0.25, 0.5, 0.75, 1.0)
 KnownT = TypeVar("KnownT")
 _SEED = 20_240_229
 
@@ -45,19 +47,22 @@ class OutcomeModel:
         matrix, truth = self.table.matrix(rows), np.array(outcomes, dtype=float)
         folds = _folds(truth, dice)
         self.ridge = _best_ridge(matrix, truth, folds)
-        left_out = np.zeros(len(truth))
+        left_out = np.zeros((len(truth), 2))
         for fold in range(_FOLDS):
             train, test = folds != fold, folds == fold
-            left_out[test] = _Mixed(matrix[train], truth[train], self.ridge).margins(matrix[test])
-        self.measure = measure_of(left_out, truth)
+            left_out[test] = _Both(matrix[train], truth[train], self.ridge).margins(matrix[test])
+        self.trees_share = _best_share(left_out, truth)
+        mixed = _mixed(left_out, self.trees_share)
+        self.measure = measure_of(mixed, truth)
         self.base_rate = float(truth.mean())
-        self._model = _Mixed(matrix, truth, self.ridge)
-        self._scale = _calibration(left_out, truth)
+        self._model = _Both(matrix, truth, self.ridge)
+        self._scale = _calibration(mixed, truth)
 
     def probabilities(self, rows: Sequence[Mapping[str, Any]]) -> Floats:
         """Of the outcome, for each row; calibrated on rows that were left out."""
         slope, shift = self._scale
-        return _sigmoid(slope * self._model.margins(self.table.matrix(rows)) + shift)
+        margins = _mixed(self._model.margins(self.table.matrix(rows)), self.trees_share)
+        return _sigmoid(slope * margins + shift)
 
     def contributions(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
         """What each field adds to the log odds beside the average row, by the logistic part."""
@@ -79,16 +84,35 @@ class OutcomeModel:
         return {field: value / whole for field, value in sorted(sums.items(), key=lambda pair: -pair[1])}
 
 
-class _Mixed:
-    """The mean of both models' log odds."""
+class _Both:
+    """Both models of the same rows; of few rows the logistic one alone."""
 
     def __init__(self, matrix: Floats, truth: Floats, ridge: float) -> None:
         self.weights = _logistic(matrix, truth, ridge)
         self._trees = BoostedTrees(matrix, truth) if len(truth) >= _TREES_FROM else None
 
     def margins(self, matrix: Floats) -> Floats:
+        """Log odds: a column of each."""
         linear = self.weights[0] + matrix @ self.weights[1:]
-        return np.asarray(linear if self._trees is None else (linear + self._trees.margins(matrix)) / 2)
+        return np.column_stack([linear, linear if self._trees is None else self._trees.margins(matrix)])
+
+
+def _mixed(margins: Floats, share: float) -> Floats:
+    """With this share of the trees."""
+    return np.asarray((1 - share) * margins[:, 0] + share * margins[:, 1])
+
+
+def _best_share(left_out: Floats, truth: Floats) -> float:
+    """The share of the trees under which rows left out are the most likely. Where outcomes follow the fields evenly,
+    trees add noise alone; where fields work together, the logistic part misses it."""
+    return max(_SHARES_OF_TREES, key=lambda share: _likelihood(_mixed(left_out, share), truth))
+
+
+def _likelihood(margins: Floats, truth: Floats) -> float:
+    """Of these outcomes, once the margins are calibrated."""
+    slope, shift = _calibration(margins, truth)
+    odds = slope * margins + shift
+    return float((truth * odds - np.logaddexp(0, odds)).sum())
 
 
 def measure_of(scores: Floats, truth: Floats) -> Measure:
