@@ -1,9 +1,9 @@
 """What outcomes teach of the strategies: what work costs by each and how often it fails, and Thompson sampling over it.
 
 The loss of an outcome is its money, its time and its failure in US dollars. For each type of work and strategy a
-Bayesian linear regression says what money and time come to (by the volume, the complexity, the need for AI and several
-domains), and a beta distribution how often it fails; both say how sure that is. Where the operator lets strategies be
-tried out, one is drawn by how probable it is the best.
+Bayesian linear regression says how far money and time are from the numbers that ship (by the volume, the complexity,
+the need for AI and several domains), and a beta distribution how often it fails; both say how sure that is. Where the
+operator lets strategies be tried out, one is drawn by how probable it is the best.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from opsteward.crew.delegation.estimates import SHIPPED
 from opsteward.crew.delegation.types import LEVELS, Outcome, Work
 from opsteward.crew.types import Strategy
 
@@ -41,6 +42,11 @@ class Weights:
         """Its money and its time."""
         return outcome.cost + self.second * outcome.seconds
 
+    def assumed(self, strategy: Strategy) -> float:
+        """Money and time of a strategy by the numbers that ship."""
+        seconds, cost = SHIPPED[strategy]
+        return cost[0] + self.second * seconds[0]
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -52,12 +58,13 @@ class Drawn:
 
 @dataclass
 class _Arm:
-    """One strategy's regression of what is spent (`precision`: the inverse of the covariance, but for the noise), and
-    its failures."""
+    """One strategy's regression of what is spent beyond what was assumed (`precision`: the inverse of the covariance,
+    but for the noise; `squares`: of these), all that was spent, squared, and its failures."""
 
     precision: Any
     moment: Any
     squares: float = 0.0
+    spent_squares: float = 0.0
     count: int = 0
     failures: int = 0
     solved: tuple[Any, Any] | None = None
@@ -76,9 +83,11 @@ class Learner:
 
         arm, features = self._arm(outcome.work.task_type, outcome.strategy), np.array(_features(outcome.work))
         spent = self.weights.spent(outcome)
+        beyond = spent - self.weights.assumed(outcome.strategy)
         arm.precision += np.outer(features, features)
-        arm.moment += spent * features
-        arm.squares += spent * spent
+        arm.moment += beyond * features
+        arm.squares += beyond * beyond
+        arm.spent_squares += spent * spent
         arm.count += 1
         arm.failures += not outcome.success
         arm.solved = None
@@ -133,16 +142,16 @@ class Learner:
         """How large the losses of this type are: the spread of what is not known is measured by it."""
         arms = [arm for (name, _), arm in self._arms.items() if name == task_type and arm.count]
         count = sum(arm.count for arm in arms)
-        return math.sqrt(sum(arm.squares for arm in arms) / count) if count else 1.0
+        return math.sqrt(sum(arm.spent_squares for arm in arms) / count) if count else 1.0
 
     def _expected(self, task_type: str, strategy: Strategy, features: Any, scale: float) -> tuple[float, float]:
-        """Mean and standard deviation of the expected loss."""
-        arm = self._arms.get((task_type, strategy))
+        """Mean and standard deviation of what is spent."""
+        assumed, arm = self.weights.assumed(strategy), self._arms.get((task_type, strategy))
         if arm is None:
-            return scale * 0.5, scale
+            return assumed, scale
         mean, covariance = self._solved(arm)
-        noise = self._noise(arm, mean, scale)
-        return float(mean @ features), noise * math.sqrt(max(0.0, float(features @ covariance @ features)))
+        spread = self._noise(arm, mean, scale) * math.sqrt(max(0.0, float(features @ covariance @ features)))
+        return assumed + float(mean @ features), spread
 
     @staticmethod
     def _noise(arm: _Arm, mean: Any, scale: float) -> float:
