@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.routing import Route
 from starlette.types import Lifespan
 
 from opsteward.api import problems
@@ -19,6 +20,8 @@ from opsteward.api.forwarded import Forwarded
 from opsteward.api.intake import opentelemetry_logs, pagerduty, sentry
 from opsteward.api.intake.answers import ProtocolAnswers
 from opsteward.api.live import websocket
+from opsteward.api.mcp_endpoint import PATH as MCP_PATH
+from opsteward.api.mcp_endpoint import McpEndpoint
 from opsteward.api.middleware.request_body import Guard
 from opsteward.api.middleware.request_metrics import Measured
 from opsteward.api.middleware.tracing import Traced
@@ -171,6 +174,7 @@ def build_app(services: ApiServices, *, lifespan: Lifespan[FastAPI] | None = Non
     settings = services.settings.api
     capacity = app.state.capacity = Capacity.of(settings, connections=services.settings.core.database_pool_max)
     app.state.live_feed = websocket.LiveFeed(services, capacity)
+    app.router.routes.append(Route(MCP_PATH, McpEndpoint(patience=capacity.patience), methods=["POST"]))
     _describe(app)
     app.add_middleware(ConcurrencyLimit, concurrency_limit=capacity.concurrency_limit, patience=capacity.patience)
     if traces.on():

@@ -152,9 +152,9 @@ def demo(
 def mcp() -> None:
     """Serve an MCP client on standard input and output, as the operator whose token is used."""
     from opsteward.cli.client import Client
-    from opsteward.cli.mcp_server import build_server
+    from opsteward.cli.mcp_server import serve
 
-    build_server(Client()).run("stdio")
+    serve(Client())
 
 
 @app.command()

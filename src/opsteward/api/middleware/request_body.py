@@ -53,7 +53,7 @@ _INGEST = frozenset({"/api/v1/events", "/api/v1/tasks/bulk", "/scim/v2/Bulk"})
 _BY_ROW = frozenset({"/api/v1/events"})
 #: Routes that read their bodies themselves, piece by piece: they are files, and too large to be held.
 STREAMED = frozenset({"/api/v1/users/bulk-import", "/api/v1/help/documents"})
-_GUARDED = ("/api/v1/", "/api/v2/", "/api/agents/", "/agent/", "/scim/")
+_GUARDED = ("/api/v1/", "/api/v2/", "/api/agents/", "/agent/", "/scim/", "/mcp/")
 _OPEN = frozenset({"/agent/health", "/api/v1/sign-in"})
 _OPEN_FORMS = "/sign-in"
 _SIGNED = "/webhook/"
