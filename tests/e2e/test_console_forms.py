@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from html import unescape
 from uuid import uuid4
@@ -155,3 +156,22 @@ def test_a_policy_is_put_in_force_and_an_agent_started(admin: httpx.Client) -> N
     assert f"second-{tag} is started" in page
     remove = re.findall(rf'action="(/agents/[0-9a-f-]{{36}}/remove)">(?:(?!<form).)*?Remove second-{tag}<', page, re.S)
     assert "stopped and forgotten" in said(admin, submit(admin, remove[0]))
+
+
+def test_work_of_the_crew_is_asked_for_by_its_form(admin: httpx.Client) -> None:
+    assert "crm.lead_scoring" in admin.get("/crew/new").text
+    assert 'name="p_lead_data"' in admin.get("/crew/new?type=crm.lead_scoring").text
+    assert admin.get("/crew/new?type=none").status_code == 422
+    rows = "lead_id,role,engagement_score\nA-1,CTO,90\nA-2,Student,10\n"
+    form = {"type": "crm.lead_scoring", "p_lead_data": rows, "p_top": "5", "priority": "8", "description": "<b>why</b>"}
+    planned = submit(admin, "/crew/new", **form, what="plan")
+    assert planned.status_code == 200 and "It would be done by direct" in planned.text and "A-1,CTO" in planned.text
+    wrong = submit(admin, "/crew/new", **form | {"p_lead_data": rows.replace("90", "900")})
+    assert wrong.status_code == 422 and "engagement_score" in wrong.text and "A-1,CTO,900" in wrong.text
+    assert "no JSON" in submit(admin, "/crew/new", **form | {"p_lead_data": "[{"}).text
+    taken = submit(admin, "/crew/new", **form, what="run")
+    deadline = time.monotonic() + 30
+    while "figure-bars" not in (page := admin.get(taken.headers["location"]).text):
+        assert time.monotonic() < deadline, page
+        time.sleep(0.1)
+    assert "A-1" in page and "&lt;b&gt;why" in page
