@@ -20,6 +20,7 @@ from opsteward.core.db import Database
 from opsteward.core.json_types import JsonObject
 from opsteward.crew.agents.roster import Roster, load_roster
 from opsteward.crew.delegation.matrix_changes import MatrixChanges
+from opsteward.crew.event_analysis import Opinion, UnsureEvent
 from opsteward.crew.execution.engine_runs import in_own_process, in_turn
 from opsteward.crew.execution.reasoning import Reasoning
 from opsteward.crew.execution.types import TriedModel
@@ -78,6 +79,8 @@ class CrewParts:
             model=self._settings.models.model,
             gateway=gateway_of(self._settings.crew),
             try_models=self._try_models,
+            ask_about_event=self._opinion if self._settings.models.model is not None else None,
+            ask_below=self._settings.models.model_event_confidence,
         )
 
     async def _reason(self, tenant_id: UUID, run_id: UUID, *, description: str, requested_by: str) -> Reasoning:
@@ -86,6 +89,9 @@ class CrewParts:
 
     async def _try_models(self, tenant_id: UUID) -> list[TriedModel]:
         return await (await self._made_reasoners()).try_models(tenant_id)
+
+    async def _opinion(self, tenant_id: UUID, run_id: UUID, event: UnsureEvent) -> Opinion:
+        return await (await self._made_reasoners()).opinion(tenant_id, run_id, event)
 
     async def _made_reasoners(self) -> Reasoners:
         """The library is imported when a model is first needed: it takes seconds, and tens of megabytes."""

@@ -25,6 +25,7 @@ from opsteward.crew.delegation.matrix_changes import MatrixChanges
 from opsteward.crew.delegation.memory import DelegationMemory, matrix_in_force, recorded_outcomes
 from opsteward.crew.delegation.proposals import Proposal, propose
 from opsteward.crew.delegation.types import Decision, Outcome, Work
+from opsteward.crew.event_analysis import AskModel, EventAnalysis
 from opsteward.crew.execution import notes, runs
 from opsteward.crew.execution.engine_runs import EngineRunner
 from opsteward.crew.execution.types import Accepted, Answer, Part, PathStep, RunLine, RunView, TriedModel, WorkRequest
@@ -84,6 +85,8 @@ class Crew:
         model: str | None,
         gateway: Gateway | None = None,
         try_models: Callable[[UUID], Awaitable[list[TriedModel]]] | None = None,
+        ask_about_event: AskModel | None = None,
+        ask_below: float = 0.0,
     ) -> None:
         """`roster` reads the agents' files when it is first asked; `model`: the one that is configured, if any."""
         self.settings, self.types, self.model = settings, types, model
@@ -91,6 +94,7 @@ class Crew:
         self._submission, self._run_engine, self._roster = submission, run_engine, roster
         self.weights = Weights(second=settings.crew_second_costs, failure=settings.crew_failure_costs)
         self.memory = DelegationMemory(weights=self.weights, explored_types=frozenset(settings.crew_explore))
+        self.events = EventAnalysis(ask=ask_about_event, memory=self.memory, below=ask_below)
 
     @property
     def roster(self) -> Roster:

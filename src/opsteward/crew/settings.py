@@ -92,6 +92,12 @@ class ModelSettings(SettingsGroup):
         default=5, ge=1, description="Failures in a row after which a model is not asked for a while."
     )
     model_breaker_seconds: float = Field(default=60.0, gt=0, description="How long it is not asked then.")
+    model_event_confidence: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="analyze-event asks the model about events that the rules are less sure of; 0: none.",
+    )
     model_content: bool = Field(
         default=False, description="Keep and trace what is said to models and by them, secrets cut out."
     )

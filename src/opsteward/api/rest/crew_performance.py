@@ -19,6 +19,7 @@ from opsteward.api.rest.schemas.crew import (
     SummaryOut,
 )
 from opsteward.api.routes import Routes
+from opsteward.crew import event_analysis
 from opsteward.crew.execution.types import WorkRequest
 from opsteward.crew.execution.workflow import NAME as WORKFLOW
 from opsteward.crew.performance import figures as crew_figures
@@ -110,6 +111,7 @@ async def crew_statistics(
         utilization=found.utilization,
         running=found.running,
         waiting=found.waiting,
+        event_opinions=await event_analysis.figures(session, hours=hours),
     )
 
 

@@ -13,10 +13,16 @@ from pydantic import Field
 from opsteward.accounts.types import Identity
 from opsteward.actions.types import ENDS, HELPED, ActionView, NewAction, RunStatus
 from opsteward.api.capacity import TURN, Capacity, party_of
-from opsteward.api.concurrency_limit import Turn
+from opsteward.api.concurrency_limit import Turn, give_up_turn
 from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input
-from opsteward.api.rest.schemas.events import AnalysisMetadata, AnalyzedEvent, DecidedAction, DecisionMetadata
+from opsteward.api.rest.schemas.events import (
+    AnalysisMetadata,
+    AnalyzedEvent,
+    DecidedAction,
+    DecisionMetadata,
+    SecondOpinionOut,
+)
 from opsteward.api.routes import Routes
 from opsteward.api.services import ApiServices
 from opsteward.core.backoff import growing_pauses
@@ -28,7 +34,8 @@ from opsteward.core.errors import Invalid, NotFound
 from opsteward.core.fair_share import Busy
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
-from opsteward.events.classification import classify, severity_of
+from opsteward.crew.event_analysis import SecondOpinion, UnsureEvent
+from opsteward.events.classification import Category, classify, severity_of
 from opsteward.events.decision_table import decide, default_action
 from opsteward.events.event_decisions import decided as decided_by
 from opsteward.events.payload_validation import CPU_SECONDS, PayloadReport, validate_payload
@@ -79,25 +86,57 @@ async def health(services: ServicesDep) -> dict[str, str]:
 
 
 @router.post("/analyze-event/")
-async def analyze_event(body: AnalyzeEvent, identity: Annotated[Identity, needs("events.read")]) -> AnalyzedEvent:
-    """What kind of event this is, and what is usually done about it."""
+async def analyze_event(
+    body: AnalyzeEvent,
+    request: Request,
+    services: ServicesDep,
+    identity: Annotated[Identity, needs("events.read")],
+) -> AnalyzedEvent:
+    """What kind of event this is, and what is usually done about it. Where the rules are unsure and a model is
+    configured, it is asked too."""
     found = await in_fair_thread(
         classify, error_type=body.error_type, message=body.message, stack_trace=body.stack_trace, context=body.context
     )
-    action, priority = default_action(found.category)
-    return AnalyzedEvent(
+    unsure = UnsureEvent(
+        error_type=body.error_type,
+        message=body.message,
+        stack_trace=body.stack_trace,
         category=found.category,
+        confidence=found.confidence,
+    )
+    give_up_turn(request)  # a model may take seconds
+    second = await services.crew.events.second_opinion(services.db, unsure, by=identity)
+    taken = second is not None and second.taken
+    category, confidence, engine = found.category, found.confidence, found.engine
+    analysis = f"rule {found.rule_id} fits with confidence {found.confidence:.2f}"
+    if second is not None and taken:
+        category, confidence = Category(second.opinion.category), second.opinion.confidence
+        engine, analysis = f"llm:{second.opinion.model}", second.opinion.why
+    action, priority = default_action(category)
+    return AnalyzedEvent(
+        category=category,
         severity=found.severity,
         action=action,
         priority=priority,
         metadata=AnalysisMetadata(
-            user_facing=found.category == "validation_error",
+            user_facing=category == "validation_error",
             severity=found.severity,
-            analysis=f"rule {found.rule_id} fits with confidence {found.confidence:.2f}",
-            confidence=found.confidence,
+            analysis=analysis,
+            confidence=confidence,
+            second_opinion=_told(second),
         ),
-        engine=found.engine,
+        engine=engine,
     )
+
+
+def _told(second: SecondOpinion | None) -> SecondOpinionOut | None:
+    if second is None:
+        return None
+    said = second.opinion
+    return SecondOpinionOut(
+        model=said.model, category=said.category, confidence=said.confidence, why=said.why, taken=second.taken,
+        task_id=second.task_id,
+    )  # fmt: skip
 
 
 @router.post("/decide-action/")

@@ -24,7 +24,8 @@ def agent_health() -> Call[dict[str, str]]:
 
 
 def analyze_event(**fields: Unpack[types.AnalyzeEvent]) -> Call[types.AnalyzedEvent]:
-    """What kind of event this is, and what is usually done about it."""
+    """What kind of event this is, and what is usually done about it. Where the rules are unsure and a model is
+    configured, it is asked too."""
     return Call("POST", "/agent/analyze-event/", fields)
 
 

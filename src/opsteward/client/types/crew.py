@@ -221,6 +221,17 @@ class NotTaken(TypedDict):
     why: str
 
 
+class OpinionFigures(TypedDict):
+    """Of so many hours: opinions asked for, failed, and those that changed the answer; US dollars and tokens."""
+
+    asked: int
+    failed: int
+    changed: int
+    cost: float
+    tokens: int
+    model_calls: int
+
+
 class OptimizedOut(TypedDict):
     """What the outcomes speak for. Nothing has changed: `proposed` waits for approval."""
 
@@ -359,6 +370,7 @@ class StatisticsOut(TypedDict):
     utilization: float
     running: int
     waiting: int
+    event_opinions: OpinionFigures
 
 
 class StatusOut(TypedDict):

@@ -54,12 +54,13 @@ class Actor(TypedDict):
 
 
 class AnalysisMetadata(TypedDict):
-    """`analysis` says in words which rule fitted."""
+    """`analysis` says in words which rule fitted, or what a model said."""
 
     user_facing: bool
     severity: str
     analysis: str
     confidence: float
+    second_opinion: NotRequired[SecondOpinionOut | None]
 
 
 class AnalyzeEvent(TypedDict):
@@ -317,6 +318,18 @@ class Rejected(TypedDict):
     field: str
     reason: str
     remedy: NotRequired[str]
+
+
+class SecondOpinionOut(TypedDict):
+    """What a model says where the rules are unsure. `taken`: it makes more of the event than they do, and is the
+    answer. `task_id`: the crew's work under which it is kept."""
+
+    model: str
+    category: str
+    confidence: float
+    why: str
+    taken: bool
+    task_id: str
 
 
 class SessionView(TypedDict):

@@ -11,10 +11,12 @@ from opsteward.actions.types import NewAction
 from opsteward.core.db import Database
 from opsteward.core.errors import Invalid
 from opsteward.core.json_types import Json, JsonObject
+from opsteward.crew.event_analysis import Opinion, UnsureEvent
 from opsteward.crew.execution import notes
 from opsteward.crew.execution.types import TriedModel
 from opsteward.crew.language_models.breaker import Breakers
 from opsteward.crew.language_models.calls import ModelsInUse
+from opsteward.crew.language_models.event_opinions import ask_about
 from opsteward.crew.language_models.ledger import Ledger
 from opsteward.crew.language_models.providers import Providers
 from opsteward.crew.language_models.reasoner import Reasoner
@@ -76,6 +78,10 @@ class Reasoners:
         names = [settings.model, *settings.model_fallbacks] if settings.model else []
         ledger = Ledger(self._db, tenant_id)
         return [await try_model(name, self._shared, ledger) for name in dict.fromkeys(names) if name]
+
+    async def opinion(self, tenant_id: UUID, run_id: UUID, event: UnsureEvent) -> Opinion:
+        """What a model makes of an event. Raises StepFailed in words."""
+        return await ask_about(event, shared=self._shared, ledger=Ledger(self._db, tenant_id), run_id=run_id)
 
     async def _systems(self, tenant_id: UUID) -> JsonObject:
         async with self._db.unit_of_work(tenant_id) as session:

@@ -24,8 +24,8 @@ from opsteward.core.log import get_logger
 from opsteward.crew.agents.types import Agent
 from opsteward.crew.delegation.memory import MICROS
 from opsteward.crew.execution.steps import StepFailed
-from opsteward.crew.language_models.excerpts import redacted_excerpt
 from opsteward.crew.language_models.breaker import Breakers
+from opsteward.crew.language_models.excerpts import redacted_excerpt
 from opsteward.crew.language_models.ledger import Call, Ceiling, Ledger, Taken, TooManyCalls, day_of
 from opsteward.crew.language_models.prices import price_of
 from opsteward.crew.language_models.providers import Providers

@@ -12,6 +12,7 @@ from opsteward.core.json_types import Json, JsonObject
 from opsteward.crew.agents.types import Agent, AgentFileProblem
 from opsteward.crew.delegation.matrix import Row
 from opsteward.crew.delegation.types import Decision, Estimate, NotTaken
+from opsteward.crew.event_analysis import OpinionFigures
 from opsteward.crew.execution.types import Accepted, Answer, WorkRequest
 from opsteward.crew.performance.alerts import Alert, Recommendation
 from opsteward.crew.performance.figures import GroupFigures
@@ -224,6 +225,7 @@ class StatisticsOut(BaseModel):
     utilization: float
     running: int
     waiting: int
+    event_opinions: OpinionFigures
 
 
 class SummaryOut(BaseModel):

@@ -81,13 +81,27 @@ class IncidentInFull(IncidentView):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SecondOpinionOut:
+    """What a model says where the rules are unsure. `taken`: it makes more of the event than they do, and is the
+    answer. `task_id`: the crew's work under which it is kept."""
+
+    model: str
+    category: str
+    confidence: float
+    why: str
+    taken: bool
+    task_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
 class AnalysisMetadata:
-    """`analysis` says in words which rule fitted."""
+    """`analysis` says in words which rule fitted, or what a model said."""
 
     user_facing: bool
     severity: str
     analysis: str
     confidence: float
+    second_opinion: SecondOpinionOut | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
