@@ -1,11 +1,11 @@
-"""How events are judged by the rules alone, and with a second opinion where they are unsure, on the same labelled lines.
+"""How events are judged by the rules alone, and with a second opinion where they are unsure, on the same lines.
 
     python -m evals.event_opinions [LINES]
 
-Asks the instance of OPSTEWARD_URL and OPSTEWARD_TOKEN, which must have a model configured (each opinion may cost money),
-about so many of the labelled lines (see `evals`) that the rules are unsure of: evenly chosen, 200 by default. Prints
-what is right by the rules and with the opinions, the answers that changed for the better and for the worse, calls and
-cost.
+Asks the instance of OPSTEWARD_URL and OPSTEWARD_TOKEN, which must have a model configured (each opinion may cost
+money), about so many of the labelled lines (see `evals`) that the rules are unsure of: evenly chosen, 200 by default.
+Prints what is right by the rules and with the opinions, the answers that changed for the better and for the worse,
+calls and cost.
 """
 
 from __future__ import annotations

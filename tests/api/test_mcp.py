@@ -99,12 +99,12 @@ async def test_a_client_sees_calls_and_is_refused_as_its_token_is(
         assert told(await session.call_tool("approve_action", decision))
         denied = await session.call_tool("run_work", WORK)
         assert denied.is_error and "crew.run" in text_of(denied)
-    (entry,) = live.sql(
-        "select actor from opsteward.audit_entries where tenant_id = %s and verb like '%%approved%%'"
-        " and object_id in (%s, %s)",
+    approved_by = live.sql(
+        "select o.name from opsteward.audit_entries a join opsteward.operators o on a.actor = 'operator:' || o.id"
+        " where a.tenant_id = %s and a.verb like '%%approved%%' and a.object_id in (%s, %s)",
         company.id, action_id, waiting["id"],
     )  # fmt: skip
-    assert entry[0].endswith("grace")
+    assert approved_by == [("grace",)]
 
 
 async def test_messages_at_once_are_each_their_own_sender_s(live: Live, company: LiveTenant) -> None:

@@ -11,16 +11,19 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from opsteward.core.clock import now
 from opsteward.core.db import Database
 from opsteward.core.errors import OpsError, Unavailable
 from opsteward.core.ids import derived_id
 from opsteward.core.json_types import JsonObject
+from opsteward.core.plain_json import json_text
 from opsteward.core.redact import redact_text
 from opsteward.core.storable_text import storable
 from opsteward.crew.models import CrewStep
 
 _ERROR_LIMIT = 500
+# One statement each, which commits by itself: a transaction would be four round trips.
+_BEGIN = "select * from opsteward.begin_crew_step(:tenant, :run, cast(:step as jsonb))"
+_END = "select opsteward.end_crew_step(:tenant, :step, :status, cast(:result as jsonb), :error)"
 
 
 class StepFailed(OpsError):
@@ -46,6 +49,8 @@ class Steps(Protocol):
 
     async def plan(self, steps: Sequence[PlannedStep]) -> None: ...
 
+    async def note(self, step: PlannedStep, result: JsonObject) -> None: ...
+
     async def do(
         self, step: PlannedStep, work: Callable[[], Awaitable[JsonObject]], *, seconds: float
     ) -> JsonObject: ...
@@ -59,13 +64,29 @@ class RecordedSteps:
 
     async def plan(self, steps: Sequence[PlannedStep]) -> None:
         """Write them down as planned, where they are not there yet."""
+        known = (
+            sa.select(sa.func.count())
+            .select_from(CrewStep)
+            .where(CrewStep.tenant_id == self._tenant_id, CrewStep.run_id == self._run_id)
+        )
         async with self._db.unit_of_work(self._tenant_id) as session:
-            known = int(await session.scalar(self._count()) or 0)
+            position = int(await session.scalar(known) or 0)
             rows = [
-                {**self._values(step), "position": known + number, "status": "planned"}
+                {
+                    **self._named(step),
+                    "tenant_id": self._tenant_id,
+                    "run_id": self._run_id,
+                    "position": position + number,
+                    "status": "planned",
+                }
                 for number, step in enumerate(steps)
             ]
             await session.execute(insert(CrewStep).values(rows).on_conflict_do_nothing())
+
+    async def note(self, step: PlannedStep, result: JsonObject) -> None:
+        """A step that takes no time: it is done, by this."""
+        if await self._begin(step) is None:
+            await self._end(step, status="done", result=result)
 
     async def do(self, step: PlannedStep, work: Callable[[], Awaitable[JsonObject]], *, seconds: float) -> JsonObject:
         """The step's result: what was recorded, else what `work` gives within so many seconds, which is recorded.
@@ -93,41 +114,25 @@ class RecordedSteps:
 
     async def _begin(self, step: PlannedStep) -> JsonObject | None:
         """Its result where it is done; else it runs from now on, planned or not."""
-        begun = {"status": "running", "started_at": now(), "error": None}
-        statement = (
-            insert(CrewStep)
-            .values(**self._values(step), position=self._count().scalar_subquery(), **begun)
-            .on_conflict_do_update(index_elements=["id"], set_=begun, where=CrewStep.status != "done")
-            .returning(CrewStep.id)
-        )
-        async with self._db.unit_of_work(self._tenant_id) as session:
-            if (await session.execute(statement)).first() is not None:
-                return None
-            return await session.scalar(sa.select(CrewStep.result).where(*self._is(step))) or {}
+        named = json_text(self._named(step))
+        done = await self._db.look_up(_BEGIN, {"tenant": self._tenant_id, "run": self._run_id, "step": named})
+        return None if done is None else done.result or {}
 
     async def _end(self, step: PlannedStep, *, status: str, result: JsonObject | None = None, error: str = "") -> None:
-        kept = result if result is not None else sa.null()
-        ended = {"status": status, "ended_at": now(), "result": kept, "error": error or None}
-        async with self._db.unit_of_work(self._tenant_id) as session:
-            await session.execute(sa.update(CrewStep).where(*self._is(step)).values(ended))
+        ended = {
+            "tenant": self._tenant_id,
+            "step": derived_id(self._run_id, step.name),
+            "status": status,
+            "result": None if result is None else json_text(result),
+            "error": error or None,
+        }
+        await self._db.look_up(_END, ended)
 
-    def _values(self, step: PlannedStep) -> dict[str, object]:
+    def _named(self, step: PlannedStep) -> dict[str, object]:
         return {
             "id": derived_id(self._run_id, step.name),
-            "tenant_id": self._tenant_id,
-            "run_id": self._run_id,
             "name": step.name,
             "agent": step.agent,
             "delegated_by": step.delegated_by,
             "purpose": step.purpose,
         }
-
-    def _count(self) -> sa.Select[int]:
-        return (
-            sa.select(sa.func.count())
-            .select_from(CrewStep)
-            .where(CrewStep.tenant_id == self._tenant_id, CrewStep.run_id == self._run_id)
-        )
-
-    def _is(self, step: PlannedStep) -> tuple[sa.ColumnElement[bool], ...]:
-        return CrewStep.tenant_id == self._tenant_id, CrewStep.id == derived_id(self._run_id, step.name)

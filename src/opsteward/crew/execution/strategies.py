@@ -98,7 +98,7 @@ class Strategies:
             step = PlannedStep(
                 name=f"crew/plan/{domain}", purpose=f"Plan the {domain} part", agent=lead.name, delegated_by=master.name
             )
-            await self._steps.do(step, _gives({"engine": "rules", "parts": [*plan]}), seconds=lead.limits.seconds)
+            await self._steps.note(step, {"engine": "rules", "parts": [*plan]})
         handed = {}
         for name, part in self._parts.items():
             lead = leads[part.task_type.domain]
@@ -106,7 +106,8 @@ class Strategies:
         results, reasoned, data = await self._side_by_side(Strategy.CREW, handed, led_by=master)
         checker = self._worker(CHECK_RESULTS)
         step = PlannedStep(name="crew/check", purpose="Check the results", agent=checker, delegated_by=master.name)
-        checked = await self._steps.do(step, _gives(checking.check_results(results)), seconds=self._agent_timeout)
+        checked = checking.check_results(results)
+        await self._steps.note(step, checked)
         if problems := checked.get("problems"):
             raise StepFailed(f"the check of the results found: {'; '.join(map(str, cast(list[str], problems)))}")
         told = await self._report(master, results)
@@ -265,13 +266,6 @@ class Strategies:
     def _seconds(self, agent: Agent, by: Agent | None = None) -> float:
         """Limits are never widened by a hand-over."""
         return min(self._agent_timeout, agent.limits.seconds, by.limits.seconds if by else agent.limits.seconds)
-
-
-def _gives(result: JsonObject) -> Callable[[], Awaitable[JsonObject]]:
-    async def give() -> JsonObject:
-        return result
-
-    return give
 
 
 def _names_of(parts: Sequence[Part]) -> list[str]:

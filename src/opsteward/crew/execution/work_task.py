@@ -11,7 +11,6 @@ from typing import Protocol, cast
 from uuid import UUID
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.contracts.task import NoParams, TaskContext, TaskType
 from opsteward.core.clock import now
@@ -64,7 +63,6 @@ class _Given:
     parameters: JsonObject
     strategy: Strategy
     requires_ai: bool
-    input_hash: str
     description: str
     requested_by: str
     user_ref: str | None
@@ -110,9 +108,11 @@ class WorkTask:
 
     async def run(self, ctx: TaskContext, _: NoParams) -> JsonObject:
         """The work of the run that has the task's id."""
-        given = await self._given(ctx)
+        given, from_cache = await self._given(ctx)
         if given.ended:
             return {"already": "done"}
+        if from_cache:
+            return {"type": given.task_type, "cached": True, "crew_task": str(given.id)}
         party = current_party.set(Party(str(ctx.tenant_id), str(ctx.task_id)))
         about = {"tenant_id": str(ctx.tenant_id), "user_id": given.user_ref, "session_id": given.session_ref}
         about = {key: value for key, value in about.items() if value is not None}
@@ -126,35 +126,38 @@ class WorkTask:
         finally:
             current_party.reset(party)
 
-    async def _given(self, ctx: TaskContext) -> _Given:
+    async def _given(self, ctx: TaskContext) -> tuple[_Given, bool]:
+        """The run, which has begun; and whether it ends at once, for equal work was done before."""
         async with self._db.unit_of_work(ctx.tenant_id) as session:
             row = await runs.get_row(session, ctx.task_id, lock=True)
             row.started_at = row.started_at or now()
-            return _Given(
+            given = _Given(
                 id=row.id,
                 tenant_id=row.tenant_id,
                 task_type=row.task_type,
                 parameters=row.parameters,
                 strategy=Strategy(row.strategy),
                 requires_ai=row.requires_ai,
-                input_hash=row.input_hash,
                 description=row.description,
                 requested_by=row.requested_by,
                 user_ref=row.user_ref,
                 session_ref=row.session_ref,
                 ended=row.ended_at is not None,
             )
+            if given.ended or not self._settings.crew_cache or self._types.find(row.task_type).reads:
+                return given, False
+            within = self._settings.crew_cache_seconds
+            earlier = await runs.earlier_result(session, hashed=row.input_hash, within=within)
+            if earlier is None:
+                return given, False
+            row.result, row.engine, row.strategy_used = earlier.result, earlier.engine, earlier.strategy_used
+            row.path, row.agents = earlier.path, earlier.agents
+            row.cached, row.success, row.ended_at, row.seconds = True, True, now(), 0.0
+            return given, True
 
     async def _do(self, ctx: TaskContext, given: _Given) -> JsonObject:
         began = time.monotonic()
         found = self._types.find(given.task_type)
-        if self._settings.crew_cache and not found.reads:
-            async with self._db.unit_of_work(ctx.tenant_id) as session:
-                earlier = await runs.earlier_result(
-                    session, hashed=given.input_hash, within=self._settings.crew_cache_seconds
-                )
-                if earlier is not None:
-                    return await self._from_cache(session, ctx, earlier)
         parts = await in_fair_thread(self._types.parts, found, given.parameters)
         reasoning = None
         if self._reasoning is not None and given.requires_ai:
@@ -209,13 +212,6 @@ class WorkTask:
             agent_timeout=self._settings.crew_agent_timeout,
             reasoning=reasoning,
         )
-
-    async def _from_cache(self, session: AsyncSession, ctx: TaskContext, earlier: CrewRun) -> JsonObject:
-        row = await runs.get_row(session, ctx.task_id, lock=True)
-        row.result, row.engine, row.strategy_used = earlier.result, earlier.engine, earlier.strategy_used
-        row.path, row.agents = earlier.path, earlier.agents
-        row.cached, row.success, row.ended_at, row.seconds = True, True, now(), 0.0
-        return {"type": row.task_type, "cached": True, "crew_task": str(row.id)}
 
     def _note_end(
         self, row: CrewRun, path: Sequence[PathStep], done: Done | None, *, seconds: float, used: str | None
