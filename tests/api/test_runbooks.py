@@ -82,7 +82,8 @@ def test_a_step_that_finds_something_else_stops_it_and_what_is_not_there_is_name
 ) -> None:
     book = tmp_path / "stop.yaml"
     book.write_text(
-        "version: 1\nname: stop\nsteps:\n  - check: gone\n  - action: notify_admin\n    params: {title: x, body: x, severity: low}\n"
+        "version: 1\nname: stop\nsteps:\n  - check: gone\n"
+        "  - action: notify_admin\n    params: {title: x, body: x, severity: low}\n"
     )
     told = company.owner.cli("runbooks", "run", str(book), "--json")
     assert told.returncode == 1

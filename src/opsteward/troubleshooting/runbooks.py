@@ -62,6 +62,7 @@ class RunbookRunner:
         self._action_service = action_service
 
     def task_type(self) -> TaskType:
+        """The type of task by which runbooks run."""
         return TaskType(
             slug=TASK_TYPE,
             purpose="Runs a runbook step by step: checks, actions, waits, questions to people",
