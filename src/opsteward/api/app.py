@@ -16,7 +16,7 @@ from opsteward.api.capacity import Capacity
 from opsteward.api.concurrency_limit import ConcurrencyLimit
 from opsteward.api.deps import recognise
 from opsteward.api.forwarded import Forwarded
-from opsteward.api.intake import opentelemetry_logs, pagerduty, sentry
+from opsteward.api.intake import opentelemetry_logs, pagerduty, sentry, slack
 from opsteward.api.intake.answers import ProtocolAnswers
 from opsteward.api.live import websocket
 from opsteward.api.middleware.request_body import Guard
@@ -45,6 +45,7 @@ from opsteward.api.rest import (
     notifications,
     oncall,
     operators,
+    patterns,
     probes,
     questions,
     sentry_projects,
@@ -77,6 +78,7 @@ ROUTES = (
     event_list,
     events,
     incident_handling,
+    patterns,
     silences,
     oncall,
     notifications,
@@ -109,6 +111,7 @@ ROUTES = (
     enrollments,
     access_reviews,
     webhooks,
+    slack,
     admin,
     operators,
     metrics,

@@ -35,6 +35,7 @@ from opsteward.cli import (
     questions,
     schedules,
     silences,
+    slack,
     sources,
     standing_orders,
     sync,
@@ -89,6 +90,7 @@ app.add_typer(heartbeats.app, name="heartbeats")
 app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(oncall.app, name="oncall")
 app.add_typer(notifications.app, name="notifications")
+app.add_typer(slack.app, name="slack")
 app.add_typer(silences.silences, name="silences")
 app.add_typer(silences.inhibitions, name="inhibitions")
 app.add_typer(standing_orders.app, name="standing-orders")

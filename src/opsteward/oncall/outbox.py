@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from opsteward.core.crypto import SecretBox
 from opsteward.core.db import Database
 from opsteward.integrations.apprise.outbox import Delivery
+from opsteward.integrations.apprise.slack_buttons import Button
 
 
 class Outbox:
@@ -29,7 +30,12 @@ class Outbox:
             return None
         urls = self._box.decrypt(bytes(row.urls_sealed), bound_to=f"{row.tenant_id}/route/{row.route_id}")
         return Delivery(
-            route=row.route, urls=[str(one) for one in urls], title=row.title, body=row.body, severity=row.severity
+            route=row.route,
+            urls=[str(one) for one in urls],
+            title=row.title,
+            body=row.body,
+            severity=row.severity,
+            buttons=[Button(**one) for one in row.buttons],
         )
 
     async def note_failure(self, notice_id: str, error: str) -> None:

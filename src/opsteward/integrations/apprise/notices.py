@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -52,7 +53,8 @@ class SendNotice(Action[None, SendNoticeParams, NoticeResult]):
             urls = await allowed(delivery.urls)
             if not urls:
                 raise ConnectorError("Its URLs lead to addresses that are refused here", remedy="use other addresses")
-            sent, failed = await send_by_apprise(delivery.route, urls, title, body, delivery.severity)
+            buttons = [replace(one, about=inert(redact_text(one.about), one_line=True)) for one in delivery.buttons]
+            sent, failed = await send_by_apprise(delivery.route, urls, title, body, delivery.severity, buttons=buttons)
         except ConnectorError as error:
             await self._outbox.note_failure(params.notice_id, error.detail)
             raise Conflict(error.detail, remedy=error.remedy) from error

@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from opsteward.integrations.apprise.slack_buttons import Button
+
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """A notice that is begun now. `urls` hold secrets."""
+    """A notice that is begun now. `urls` hold secrets; `buttons` are for services that can have some."""
 
     route: str
     urls: Sequence[str]
     title: str
     body: str
     severity: str
+    buttons: Sequence[Button] = ()
 
 
 class NoticeOutbox(Protocol):

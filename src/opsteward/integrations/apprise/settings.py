@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -20,4 +22,8 @@ class NotifySettings(SettingsGroup):
         default_factory=list,
         description="Apprise URLs for messages to single users, with {email} where the user's address goes; "
         "none: users get no welcome message.",
+    )
+    slack_origins: list[Annotated[str, Field(pattern=r"^https?://[a-z0-9.\-\[\]:]{1,200}$")]] = Field(
+        default=["https://hooks.slack.com", "https://hooks.slack-gov.com"],
+        description="Where Slack is answered what became of a button that was pressed.",
     )
