@@ -1,4 +1,5 @@
-"""Reads each body as any product's and counts what was found: `python -m evals.sources.measure first|second`."""
+"""Reads each body as any product's and counts what was found: `python -m evals.sources.measure first`, or second,
+third, fourth."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from opsteward.events.sources.mapping import DEFAULT_SEVERITY, read
 def findings(case: dict[str, Any]) -> dict[str, tuple[bool, object]]:
     """For each thing that is looked for: whether it was found, and what was found."""
 
-    def event(body: dict[str, Any]) -> Any:
+    def event(body: Any) -> Any:
         return read(source_named("generic"), body, {}, limit=10).events[0]
 
     fired = event(case["body"])
@@ -32,7 +33,8 @@ def findings(case: dict[str, Any]) -> dict[str, tuple[bool, object]]:
         "fires": (not fired.resolved, fired.resolved),
     }
     if "over" in case:
-        over = event(case["body"] | case["over"])
+        body, after = case["body"], case["over"]
+        over = event(body | after if isinstance(body, dict) else after)
         found["resolved"] = (over.resolved, over.resolved)
         found["same group"] = (over.group_key == fired.group_key is not None, (fired.group_key, over.group_key))
     return found

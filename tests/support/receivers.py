@@ -18,6 +18,7 @@ class HttpReceiver:
 
     port: int
     status: int = 200
+    answer: bytes = b"{}"
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     free: threading.Event = field(default_factory=threading.Event)
 
@@ -43,9 +44,9 @@ def http_receiver() -> Iterator[HttpReceiver]:
             receiver.requests.append((self.path.partition("?")[0], body))
             receiver.free.wait()
             self.send_response(receiver.status)
-            self.send_header("Content-Length", "2")
+            self.send_header("Content-Length", str(len(receiver.answer)))
             self.end_headers()
-            self.wfile.write(b"{}")
+            self.wfile.write(receiver.answer)
 
         def log_message(self, *_: object) -> None:
             pass

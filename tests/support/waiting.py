@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from opsteward.actions.models import ActionRun, Approval
 from opsteward.actions.queries import plan_hash
-from opsteward.actions.types import NewAction, RunStatus
+from opsteward.actions.types import NewAction, RunStatus, approval_id_of
 from opsteward.core.clock import now
 from support.instance import Tenant
 
@@ -68,7 +68,8 @@ async def wait_for_approval(
         row.plan_hash, row.status = plan_hash(row), RunStatus.AWAITING_APPROVAL
         at = requested_at or now()
         approval = Approval(
-            id=uuid4(), tenant_id=tenant.id, action_run_id=row.id, plan_hash=row.plan_hash, status="pending",
+            id=approval_id_of(run.id), tenant_id=tenant.id, action_run_id=row.id, plan_hash=row.plan_hash,
+            status="pending",
             requested_by=row.requested_by, requested_at=at, expires_at=now() + expires_in,
         )  # fmt: skip
         session.add(approval)

@@ -30,8 +30,8 @@ async def live(settings: Settings, tenant_id: UUID, *, dies: bool) -> None:
     if dies:
         really_send = notices.send_by_apprise
 
-        async def send_and_die(*arguments: object) -> object:
-            await really_send(*arguments)  # type: ignore[arg-type]
+        async def send_and_die(*arguments: object, **named: object) -> object:
+            await really_send(*arguments, **named)  # type: ignore[arg-type]
             os.kill(os.getpid(), signal.SIGKILL)
 
         notices.send_by_apprise = send_and_die  # type: ignore[assignment]

@@ -38,9 +38,10 @@ async def issue_token(
     ttl: timedelta | None = None,
     by: Identity | None = None,
     scopes: Sequence[str] | None = None,
+    secret: str | None = None,
 ) -> NewToken:
     """A new credential of kind `api`, `session`, or of one use: `link` for signing in, `password` for setting one.
-    Only its hash is stored. `scopes` limit it below what the operator may.
+    Only its hash is stored. `scopes` limit it below what the operator may; `secret` is one that nobody can guess.
 
     With the credential that asks for it (`by`), one for oneself keeps that one's issuer: who was given another's
     token can't make a further one out of it that looks like the other's own. Nor one that may more, or that outlives
@@ -55,7 +56,7 @@ async def issue_token(
             limited = list(by.scopes)
         if by.kind == "api" and by.expires_at is not None:
             expires_at = min(expires_at or by.expires_at, by.expires_at)
-    secret, at = new_token(), now()
+    secret, at = secret or new_token(), now()
     token = Token(
         id=uuid7(),
         tenant_id=tenant_of(session),

@@ -1,7 +1,8 @@
 """Senders of requests from outside: who they are, shown by the signature of what they send.
 
 A request is signed with HMAC-SHA256 of `<timestamp>.<raw body>`; the header is `X-Opsteward-Signature: t=...,v1=...`.
-The secret shows the sender, and with it the tenant. A signature is good for some minutes, and once.
+Slack signs in its own way, with a secret that it has made. The secret shows the sender, and with it the tenant. A
+signature is good for some minutes, and once.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,12 +31,15 @@ from opsteward.core.ids import uuid7
 from opsteward.core.name_keys import name_problem
 from opsteward.telemetry import audit
 
-KINDS = ("user-signup",)
+SLACK = "slack"
+KINDS = ("user-signup", SLACK)
 #: How far a request's timestamp may lie from our clock, in seconds.
 WINDOW = 300
 WEBHOOK_BYTES_LIMIT = 64 * 1024  # it is hashed once for every sender
 _MAX = 50
 _SIGNATURE = re.compile(r"t=([0-9]{1,12})((?:,v1=[0-9a-f]{64}){1,5})")
+_SLACK_SIGNATURE = re.compile(r"v0=([0-9a-f]{64})")
+_SLACK_SECRET = re.compile(r"[0-9A-Za-z]{16,100}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +63,14 @@ class NewWebhook:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signature:
+    """What a request shows for itself: `before` the body it was signed, and one of `given` is to be right."""
+
+    before: bytes
+    given: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sender:
     """Who sent a request that was signed as it should."""
 
@@ -78,15 +90,22 @@ class Webhooks:
     def __init__(self, box: SecretBox) -> None:
         self._box = box
 
-    async def create(self, session: AsyncSession, *, kind: str, name: str, actor: str) -> NewWebhook:
-        """A new sender. Raises Invalid, or Conflict when the tenant has too many."""
+    async def create(
+        self, session: AsyncSession, *, kind: str, name: str, actor: str, secret: str | None = None
+    ) -> NewWebhook:
+        """A new sender; `secret` is Slack's signing secret, for others it is made here. Raises Invalid, or Conflict
+        when the tenant has too many."""
         if kind not in KINDS:
             raise Invalid.field("kind", f"{kind!r:.40} is none", f"use one of {', '.join(KINDS)}")
         if problem := name_problem(name, most=100):
             raise Invalid.field("name", problem, "use 1 to 100 printable characters")
-        if len([one for one in await self.all(session) if one.revoked_at is None]) >= _MAX:
+        _check_secret(kind, secret)
+        living = [one for one in await self.all(session) if one.revoked_at is None]
+        if len(living) >= _MAX:
             raise Conflict(f"the tenant has {_MAX} webhooks already", remedy="revoke one first")
-        secret, webhook_id = f"whsec_{secrets.token_urlsafe(32)}", uuid7()
+        if kind == SLACK and any(one.kind == SLACK for one in living):
+            raise Conflict("a Slack app is connected already", remedy="revoke its webhook first")
+        secret, webhook_id = secret or f"whsec_{secrets.token_urlsafe(32)}", uuid7()
         bound_to = _bound_to(tenant_of(session), webhook_id)
         session.add(
             Webhook(
@@ -135,14 +154,25 @@ class Webhooks:
             raise NotFound("no webhook of this id")
         await _audited(session, "webhook.revoked", webhook_id, actor)
 
-    async def sender_of(self, db: Database, *, kind: str, signature: str, body: bytes) -> Sender:
+    async def secret_of_slack(self, session: AsyncSession) -> str:
+        """The signing secret of the tenant's Slack app. Raises Conflict where none is connected."""
+        row = await session.scalar(
+            sa.select(Webhook).where(
+                Webhook.tenant_id == tenant_of(session), Webhook.kind == SLACK, Webhook.revoked_at.is_(None)
+            )
+        )
+        if row is None:
+            raise Conflict("no Slack app is connected", remedy="opsteward slack connect, see docs/guides/slack.md")
+        found = self._box.decrypt(row.secret_sealed, bound_to=_bound_to(row.tenant_id, row.id))
+        return str(found["secret"])
+
+    async def sender_of(self, db: Database, *, kind: str, signature: Signature, body: bytes) -> Sender:
         """Who signed this body. Raises Unauthenticated without saying what was wrong."""
-        timestamp, given = read_signature(signature)
-        signed = timestamp.encode() + b"." + body
+        signed = signature.before + body
         async with db.unit_of_work(None) as session:
             rows = await session.execute(sa.text("select * from opsteward.webhooks_of(:kind)"), {"kind": kind})
             senders = rows.all()
-        found = await in_thread(self._signer_of, senders, signed, given)
+        found = await in_thread(self._signer_of, senders, signed, signature.given)
         if found is None:
             raise _refused()
         return found
@@ -171,13 +201,31 @@ class Webhooks:
             raise Conflict("this request was taken already", remedy="sign each request anew")
 
 
-def read_signature(header: str) -> tuple[str, list[str]]:
-    """The timestamp and the signatures of a request, before its body is looked at. Raises Unauthenticated for what is
-    none, or too old."""
-    read = _SIGNATURE.fullmatch(header.strip())
-    if read is None or abs(int(read.group(1)) - now().timestamp()) > WINDOW:
+def read_signature(headers: Mapping[str, str], *, slack: bool = False) -> Signature:
+    """What a request shows for itself, before its body is looked at; headers go by small letters. Raises
+    Unauthenticated for what is no signature, or too old."""
+    if slack:
+        timestamp, read = headers.get("x-slack-request-timestamp", ""), headers.get("x-slack-signature", "")
+        found = _SLACK_SIGNATURE.fullmatch(read.strip())
+        if found is None or not re.fullmatch(r"[0-9]{1,12}", timestamp) or _is_old(timestamp):
+            raise Unauthenticated("the signature of this request of Slack is missing, wrong or too old")
+        return Signature(before=f"v0:{timestamp}:".encode(), given=[found[1]])
+    own = _SIGNATURE.fullmatch(headers.get("x-opsteward-signature", "").strip())
+    if own is None or _is_old(own[1]):
         raise _refused()
-    return read.group(1), [part.removeprefix("v1=") for part in read.group(2).split(",") if part]
+    given = [part.removeprefix("v1=") for part in own[2].split(",") if part]
+    return Signature(before=f"{own[1]}.".encode(), given=given)
+
+
+def _is_old(timestamp: str) -> bool:
+    return abs(int(timestamp) - now().timestamp()) > WINDOW
+
+
+def _check_secret(kind: str, secret: str | None) -> None:
+    if kind == SLACK and (secret is None or not _SLACK_SECRET.fullmatch(secret)):
+        raise Invalid.field("secret", "is no signing secret of Slack", "copy it from the app's page Basic Information")
+    if kind != SLACK and secret is not None:
+        raise Invalid.field("secret", "is made here for this kind", "leave it out")
 
 
 def _refused() -> Unauthenticated:

@@ -17,7 +17,7 @@ from opsteward.api.capacity import Capacity
 from opsteward.api.concurrency_limit import ConcurrencyLimit
 from opsteward.api.deps import recognise
 from opsteward.api.forwarded import Forwarded
-from opsteward.api.intake import opentelemetry_logs, pagerduty, sentry
+from opsteward.api.intake import opentelemetry_logs, pagerduty, sentry, slack
 from opsteward.api.intake.answers import ProtocolAnswers
 from opsteward.api.live import websocket
 from opsteward.api.mcp_endpoint import PATH as MCP_PATH
@@ -49,6 +49,7 @@ from opsteward.api.rest import (
     notifications,
     oncall,
     operators,
+    patterns,
     probes,
     questions,
     sagas,
@@ -82,6 +83,7 @@ ROUTES = (
     event_list,
     events,
     incident_handling,
+    patterns,
     silences,
     oncall,
     notifications,
@@ -116,6 +118,7 @@ ROUTES = (
     enrollments,
     access_reviews,
     webhooks,
+    slack,
     admin,
     operators,
     metrics,

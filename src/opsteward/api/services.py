@@ -33,6 +33,7 @@ from opsteward.events.sources.tallies import SourceTallies
 from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.help.service import Help
 from opsteward.help.settings import HelpSettings
+from opsteward.integrations.apprise.slack_replies import SlackReplies
 from opsteward.oncall.service import OnCall
 from opsteward.provisioning.excess_access import ExcessAccesses
 from opsteward.provisioning.sagas.service import Sagas
@@ -97,6 +98,7 @@ class ApiServices:
     enrollments: Enrollments
     imports: Imports
     webhooks: Webhooks
+    slack_replies: SlackReplies
     password_sign_in: PasswordSignIn
     openid_sign_in: OpenIdSignIn | None
     audit_key: bytes

@@ -23,6 +23,7 @@ from opsteward.core.blocking_calls import in_thread
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.errors import OpsError
 from opsteward.core.log import get_logger
+from opsteward.integrations.apprise.slack_replies import SlackReplies
 from opsteward.telemetry import traces
 from opsteward.telemetry.loop_lag import watch_loop
 
@@ -57,6 +58,8 @@ class Process:
             duties.append(self._watch_postgres)
         if self.services.settings.syslog.listens:
             duties.append(self._take_syslog)
+        if self.services.settings.mail.mail_smtp:
+            duties.append(self._take_mail)
         self._tasks = [asyncio.create_task(self._watched(duty)) for duty in duties]
 
     async def stop(self) -> None:
@@ -93,6 +96,13 @@ class Process:
 
         services = self.services
         await SyslogListener(services.app, services.intake, services.source_tallies, services.settings.syslog).run()
+
+    async def _take_mail(self) -> None:
+        from opsteward.events.sources.mail.listener import MailListener
+
+        services = self.services
+        queue, tallies = services.intake_queue, services.source_tallies
+        await MailListener(services.web, queue, tallies, services.settings.mail).run()
 
     def _note_beat(self, taken: bool) -> None:
         self.parts["database"] = taken
@@ -156,6 +166,7 @@ def api_services_of(services: Services, readiness: Callable[[], dict[str, bool]]
         enrollments=services.enrollments,
         imports=services.imports,
         webhooks=Webhooks(services.box),
+        slack_replies=SlackReplies(services.settings.notify.slack_origins),
         password_sign_in=services.password_sign_in,
         openid_sign_in=services.openid_sign_in,
         audit_key=services.box.audit_key(),

@@ -17,6 +17,7 @@ from opsteward.crew.direct_calls.settings import DirectCallSettings
 from opsteward.crew.settings import CrewSettings, ModelSettings
 from opsteward.directory.imports.settings import ImportSettings
 from opsteward.directory.scim.settings import ScimSettings
+from opsteward.events.sources.mail.settings import MailSettings
 from opsteward.events.sources.settings import SourcesSettings
 from opsteward.events.sources.syslog.settings import SyslogSettings
 from opsteward.help.settings import HelpSettings
@@ -78,6 +79,7 @@ class Settings:
     notify: NotifySettings
     sources: SourcesSettings
     syslog: SyslogSettings
+    mail: MailSettings
     crew: CrewSettings
     models: ModelSettings
     integrations: IntegrationSettings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -37,6 +38,7 @@ from opsteward.events.types import (
     NewEvent,
     PeopleNeeded,
 )
+from opsteward.oncall.approval_notices import approval_is_told
 from opsteward.oncall.service import OnCall
 from opsteward.provisioning.sagas.types import SagaStuck
 from opsteward.systems.early_warning.types import RunningOut
@@ -111,6 +113,7 @@ class Subscriptions:
         bus.subscribe(IncidentAcknowledged, self._oncall.escalations.acknowledged)
         bus.subscribe(IncidentReopened, self._oncall.escalations.reopened)
         bus.subscribe(ActionChanged, self._oncall.notices.delivery_ended)
+        bus.subscribe(ActionChanged, partial(approval_is_told, notices=self._oncall.notices))
         bus.subscribe(PeopleNeeded, self.people_are_told)
         bus.subscribe(SystemsChanged, self.systems_are_announced)
         bus.subscribe(AgentReported, self.report_becomes_event)

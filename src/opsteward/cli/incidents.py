@@ -66,6 +66,31 @@ def list_events(
     )
 
 
+@events.command("patterns")
+def show_patterns(
+    days: Annotated[float, typer.Option(help="Of so many last days.")] = 7.0,
+    search: Annotated[str | None, typer.Option(help="With this in the title, the error type or the source.")] = None,
+    limit: Limit = LIMIT,
+    as_json: Json = False,
+) -> None:
+    """Groups that recur: their trend, what they coincide with, and what to do."""
+    from opsteward.cli import show
+    from opsteward.cli.client import Client
+
+    found = Client().get("/api/v1/patterns", days=days, search=search, limit=limit)
+    if as_json:
+        show.as_json(found)
+        return
+    rows = [{**one, "to_do": one["recommendations"][0]["text"]} for one in found["items"]]
+    show.table(
+        rows,
+        ["title", "trend", "events", "begun", "incidents", "to_do", "first_seen", "last_seen", "source"],
+        empty="Nothing recurred.",
+        whole=("trend",),
+    )
+    show.note(f"of {found['events']} events since {found['since']}; --json tells all figures")
+
+
 @events.command("load")
 def load_events(
     file: Annotated[Path, typer.Argument(help="A JSON array, or NDJSON (.ndjson, .jsonl).")],

@@ -42,6 +42,7 @@ _GROUPS = {
     "maintenance": "maintenance.app",
     "oncall": "oncall.app",
     "notifications": "notifications.app",
+    "slack": "slack.app",
     "silences": "silences.silences",
     "inhibitions": "silences.inhibitions",
     "standing-orders": "standing_orders.app",

@@ -47,6 +47,9 @@ def save(
     operator: Annotated[str | None, typer.Option(help="It reaches this operator alone.")] = None,
     match: Annotated[list[str] | None, typer.Option(help="It tells of these, as severity=high; repeatable.")] = None,
     begins: Annotated[str, typer.Option(help="opened, or escalated: only when a person is needed.")] = "escalated",
+    approvals: Annotated[
+        bool, typer.Option("--approvals", help="It tells of plans that wait for an approval.")
+    ] = False,
     next_route: Annotated[str | None, typer.Option("--next", help="Tried when this one fails.")] = None,
     group: Annotated[str, typer.Option(help="What comes within is one notice: 0s, 30s, 1h.")] = "30s",
     repeat: Annotated[str | None, typer.Option(help="Again, while nobody acknowledged: 15m.")] = None,
@@ -66,6 +69,7 @@ def save(
         "operator": operator,
         "matchers": match or [],
         "begins": begins,
+        "approvals": approvals,
         "next_route": next_route,
         "group_seconds": seconds_of(group),
         "repeat_seconds": seconds_of(repeat) if repeat else None,

@@ -21,6 +21,7 @@ _ROOMS = (
     ("On call", "/oncall", "campaign", "oncall.read"),
     ("Silences", "/silences", "volume_off", "incidents.read"),
     ("Events", "/events", "receipt_long", "incidents.read"),
+    ("Patterns", "/patterns", "timeline", "incidents.read"),
     ("Sources", "/sources", "sensors", "events.read"),
     ("Systems", "/systems", "dns", "systems.read"),
     ("Heartbeats", "/heartbeats", "monitor_heart", "systems.read"),

@@ -31,6 +31,13 @@ INCIDENT = {
     "resolved": Look("check_circle", "resolved", "good"),
     "escalated": Look("campaign", "escalated", "bad"),
 }
+TREND = {
+    "new": Look("add_circle", "new", "info"),
+    "growing": Look("keyboard_double_arrow_up", "growing", "bad"),
+    "steady": Look("drag_handle", "steady", "calm"),
+    "falling": Look("keyboard_double_arrow_down", "falling", "good"),
+    "quiet": Look("volume_off", "quiet now", "good"),
+}
 SEVERITY = {
     "high": Look("keyboard_double_arrow_up", "high", "bad"),
     "medium": Look("drag_handle", "medium", "warn"),

@@ -94,10 +94,14 @@ class Draft:
     @property
     def title(self) -> str:
         """One line for people."""
-        first_line = self.event.message.strip().splitlines()[0] if self.event.message.strip() else "(no message)"
-        kind = self.event.error_type
-        prefix = f"{kind}: " if kind and not self.event.category and not first_line.startswith(kind) else ""
-        return shortened(prefix + first_line)
+        return title_of(None if self.event.category else self.event.error_type, self.event.message)
+
+
+def title_of(error_type: str | None, message: str) -> str:
+    """One line for people of an event that says so."""
+    first_line = message.strip().splitlines()[0] if message.strip() else "(no message)"
+    prefix = f"{error_type}: " if error_type and not first_line.startswith(error_type) else ""
+    return shortened(prefix + first_line)
 
 
 def shortened(text: str) -> str:

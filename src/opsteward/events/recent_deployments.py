@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +14,9 @@ from opsteward.core.db import tenant_of
 from opsteward.events.models import Event
 
 _LOOKED_AT = 2_000  # newest events, whatever they tell
-_TELLS_OF_ONE = (
-    r"\m(deploy(ed|ment|ments|ing|s)?|roll(ed|ing)? ?(out|back)|released?|upgraded?|config(uration)? changed)\M"
-)
+_WORDS = r"(deploy(ed|ment|ments|ing|s)?|roll(ed|ing)? ?(out|back)|released?|upgraded?|config(uration)? changed)"
+_TELLS_OF_ONE = rf"\m{_WORDS}\M"
+_FOUND = re.compile(rf"\b{_WORDS}\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,11 @@ class Deployment:
     at: datetime
     source: str
     message: str
+
+
+def tells_of_one(error_type: str | None, message: str) -> bool:
+    """Whether an event that says so does."""
+    return _FOUND.search(message[:500]) is not None or _FOUND.search(error_type or "") is not None
 
 
 async def deployments_between(

@@ -26,10 +26,11 @@ from opsteward.events.types import (
     IncidentView,
 )
 from opsteward.oncall.models import Escalation, NotificationRoute
-from opsteward.oncall.notices import ACTOR, Notices, counts_now
+from opsteward.oncall.notices import Notices
 from opsteward.oncall.people import operator_id
 from opsteward.oncall.policies import policy_for, step_of
-from opsteward.oncall.routes import all_routes
+from opsteward.oncall.route_trouble import ACTOR
+from opsteward.oncall.routes import all_routes, counts_now
 from opsteward.oncall.schedules import on_call_now
 from opsteward.oncall.types import Begins, EscalationView, Step
 from opsteward.systems.service import Inventory

@@ -98,6 +98,8 @@ class NotificationRoute(TenantRow, Base):
     position: Mapped[int]
     matchers: Mapped[list[JsonObject]]
     begins: Mapped[str]
+    #: It tells of plans that wait for an approval.
+    approvals: Mapped[bool]
     hours: Mapped[JsonObject | None]
     next_route: Mapped[str | None]
     group_seconds: Mapped[int]
@@ -125,6 +127,9 @@ class NoticeRow(TenantRow, Base):
     route_id: Mapped[UUID]
     later_routes: Mapped[list[UUID]]
     incident_ids: Mapped[list[UUID]]
+    approval_ids: Mapped[list[UUID]]
+    #: As `integrations.apprise.slack_buttons.Button`.
+    buttons: Mapped[list[JsonObject]]
     title: Mapped[str]
     body: Mapped[str]
     severity: Mapped[str]

@@ -6,6 +6,7 @@ A notice is a row; it is sent by the action `send_notice`, at most once, and wha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from uuid import UUID
 
@@ -24,11 +25,12 @@ from opsteward.events import timeline
 from opsteward.events.incidents import Incidents
 from opsteward.events.intake import Intake
 from opsteward.events.timeline import Line
-from opsteward.events.types import IncidentStatus, IncidentView, NewEvent
+from opsteward.events.types import IncidentStatus, IncidentView
 from opsteward.oncall.models import NoticeRow, NotificationRoute
-from opsteward.oncall.routes import NotificationRoutes, all_routes, window_of
+from opsteward.oncall.route_trouble import ACTOR, report_trouble
+from opsteward.oncall.routes import NotificationRoutes, all_routes
 from opsteward.oncall.types import NoticeView
-from opsteward.oncall.wording import composed
+from opsteward.oncall.wording import Words, composed, of_approvals
 
 #: The kinds of the timers of notices: what is put together is sent; what nobody has seen is told again; what ended
 #: while people were being told of it is told as over.
@@ -37,8 +39,9 @@ COLLECTED, AGAIN, OVER = "notice", "notice.again", "notice.over"
 _ASKING = ("incident", "page", "again")
 #: Kinds of notices by which people first hear of an incident: they hear of its end too.
 _FIRST = ("incident", "page")
-_INCIDENTS_LIMIT = 200
-ACTOR = "system:oncall"
+#: The kind of notices about plans that wait for an approval.
+APPROVAL = "approval"
+_THINGS_LIMIT = 200
 
 
 class Notices:
@@ -68,8 +71,26 @@ class Notices:
         told: str,
     ) -> None:
         """Tell of an incident by the first of these ways, the others in turn if it fails. `told`: who, for people."""
+        row, begun = await self._collecting(session, kind, ways, told)
+        if incident_id not in row.incident_ids:
+            row.incident_ids = [*row.incident_ids, incident_id]
+        if not begun:
+            await self._begin(session, row, ways[0])
+
+    async def tell_approval(self, session: AsyncSession, *, route: NotificationRoute, approval_id: UUID) -> None:
+        """Tell that a plan waits for an approval."""
+        ways = [route, *await self.ways_after(session, route)]
+        row, begun = await self._collecting(session, APPROVAL, ways, "")
+        row.approval_ids = [*row.approval_ids, approval_id]
+        if not begun:
+            await self._begin(session, row, route)
+
+    async def _collecting(
+        self, session: AsyncSession, kind: str, ways: Sequence[NotificationRoute], told: str
+    ) -> tuple[NoticeRow, bool]:
+        """The notice that takes more of this kind by this route now, and whether it was begun before."""
         first, *later = ways
-        waiting = await session.scalar(
+        waiting: NoticeRow | None = await session.scalar(
             sa.select(NoticeRow)
             .where(
                 NoticeRow.tenant_id == tenant_of(session),
@@ -80,15 +101,14 @@ class Notices:
             )
             .with_for_update()
         )
-        if waiting is not None and len(waiting.incident_ids) < _INCIDENTS_LIMIT:
-            if incident_id not in waiting.incident_ids:
-                waiting.incident_ids = [*waiting.incident_ids, incident_id]
-            return
-        row = self._new(session, first, kind=kind, later=[one.id for one in later], told=told)
-        row.incident_ids = [incident_id]
+        if waiting is not None and len(waiting.incident_ids) + len(waiting.approval_ids) < _THINGS_LIMIT:
+            return waiting, True
+        return self._new(session, first, kind=kind, later=[one.id for one in later], told=told), False
+
+    async def _begin(self, session: AsyncSession, row: NoticeRow, route: NotificationRoute) -> None:
         await session.flush()
-        if first.group_seconds:
-            due = now() + timedelta(seconds=first.group_seconds)
+        if route.group_seconds:
+            due = now() + timedelta(seconds=route.group_seconds)
             await set_timer(session, kind=COLLECTED, key=str(row.id), at=due)
         else:
             await self._compose_and_send(session, row)
@@ -200,6 +220,8 @@ class Notices:
             route_id=route.id,
             later_routes=list(later),
             incident_ids=[],
+            approval_ids=[],
+            buttons=[],
             title="",
             body="",
             severity="low",
@@ -213,13 +235,24 @@ class Notices:
 
     async def _compose_and_send(self, session: AsyncSession, row: NoticeRow) -> None:
         route = await self._route(session, row.route_id)
-        incidents = await self._wanted(session, row)
-        if route is None or not incidents:
+        about = await (self._waiting(session, row) if row.kind == APPROVAL else self._told_of(session, row, route))
+        if route is None or about is None:
             row.status, row.ended_at = "skipped", now()
             row.error = "its route is gone" if route is None else "nobody needs to be told any more"
             return
-        row.title, row.body, row.severity = composed(route, row.kind, incidents, self._public_url)
+        row.title, row.body, row.severity = about.title, about.body, about.severity
+        row.buttons = [asdict(button) for button in about.buttons]
         await self._send(session, row)
+
+    async def _told_of(self, session: AsyncSession, row: NoticeRow, route: NotificationRoute | None) -> Words | None:
+        incidents = await self._wanted(session, row)
+        return composed(route, row.kind, incidents, self._public_url) if route and incidents else None
+
+    async def _waiting(self, session: AsyncSession, row: NoticeRow) -> Words | None:
+        """What is told of those of its approvals that still wait."""
+        found = [await self._actions.get_approval(session, approval_id=one) for one in row.approval_ids]
+        waiting = [one for one in found if one.status == "pending"]
+        return of_approvals(waiting, self._public_url) if waiting else None
 
     async def _wanted(self, session: AsyncSession, row: NoticeRow) -> list[IncidentView]:
         """Of its incidents those of which people need still be told."""
@@ -265,7 +298,7 @@ class Notices:
         row.error = row.error or run.error
         await self._line(session, row, f"{_whom(row)} not told by {name}: {row.error}"[:200])
         if route is not None:
-            await self._report_trouble(session, row.route_id, name, row.error or "", resolved=False)
+            await report_trouble(session, self._intake, row.route_id, name, row.error or "", resolved=False)
         if row.status == "failed":
             await self._go_the_next_way(session, row)
 
@@ -277,7 +310,7 @@ class Notices:
         row.status, row.channels = "sent", [str(one) for one in channels] if isinstance(channels, list) else []
         name = route.name if route else "a route that is gone"
         await self._line(session, row, f"{_whom(row)} told by {name} ({', '.join(row.channels)})"[:200])
-        await self._report_trouble(session, row.route_id, name, "", resolved=True)
+        await report_trouble(session, self._intake, row.route_id, name, "", resolved=True)
         if route is not None and row.kind in _FIRST:
             await self._tell_ends_since(session, row, route)
         if route is not None and route.repeat_seconds and row.kind in _ASKING:
@@ -307,45 +340,13 @@ class Notices:
             return
         following = self._new(session, ways[0], kind=row.kind, later=[one.id for one in ways[1:]], told=row.told)
         following.incident_ids, following.attempt = row.incident_ids, row.attempt + 1
+        following.approval_ids, following.buttons = row.approval_ids, row.buttons
         following.title, following.body, following.severity = row.title, row.body, row.severity
         await session.flush()
-        if row.incident_ids:
+        if row.incident_ids or row.approval_ids:
             await self._compose_and_send(session, following)
         else:
             await self._send(session, following)
-
-    async def _report_trouble(
-        self, session: AsyncSession, route_id: UUID, name: str, error: str, *, resolved: bool
-    ) -> None:
-        """A route that fails is an incident of its own, until it takes a notice again."""
-        if resolved:
-            before = await session.scalar(
-                sa.select(NoticeRow.status)
-                .where(
-                    NoticeRow.tenant_id == tenant_of(session),
-                    NoticeRow.route_id == route_id,
-                    NoticeRow.ended_at.is_not(None),
-                    NoticeRow.status != "skipped",
-                )
-                .order_by(NoticeRow.ended_at.desc())
-                .offset(1)
-                .limit(1)
-            )
-            if before not in ("failed", "interrupted"):
-                return
-        told = NewEvent(
-            message=f"The notification route {name} takes notices again"
-            if resolved
-            else f"The notification route {name} took no notice: {error}",
-            source="notifications",
-            error_type="NotificationFailed",
-            context={"route": name},
-            severity="high",
-            category="system_error",
-            resolved=resolved,
-            group_key=f"notification route {route_id}",
-        )
-        await self._intake.take(session, events=[told], actor=ACTOR)
 
     async def _line(self, session: AsyncSession, row: NoticeRow, title: str) -> None:
         await timeline.add_all(
@@ -373,12 +374,6 @@ class Notices:
             return await self._routes.row(session, route_id)
         except NotFound:
             return None
-
-
-def counts_now(route: NotificationRoute) -> bool:
-    """Whether its hours are now."""
-    window = window_of(route.hours)
-    return window is None or window.holds(now())
 
 
 def _whom(row: NoticeRow) -> str:

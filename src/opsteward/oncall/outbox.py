@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from opsteward.core.crypto import SecretBox
 from opsteward.core.db import Database
 from opsteward.integrations.apprise.outbox import Delivery
+from opsteward.integrations.apprise.slack_buttons import Button
 from opsteward.oncall.routes import NotificationRoutes
 
 
@@ -38,6 +39,7 @@ class Outbox:
             title=row.title,
             body=row.body,
             severity=row.severity,
+            buttons=[Button(**one) for one in row.buttons],
             path=_path_of(row.kind, row.incident_ids),
             push_seed=self._box.push_seed(),
         )

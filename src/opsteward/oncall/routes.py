@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.actors import actors_of
 from opsteward.accounts.types import Identity
+from opsteward.core.clock import now
 from opsteward.core.crypto import SecretBox
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound
@@ -55,6 +56,7 @@ class NewRoute:
     position: int = 100
     matchers: Sequence[str] = ()
     begins: Begins = "escalated"
+    approvals: bool = False
     hours: JsonObject | None = None
     next_route: str | None = None
     group_seconds: int = 30
@@ -91,7 +93,7 @@ class NotificationRoutes:
             self.set_urls(row, new.urls)
         row.operator_id = person
         row.matchers = stored(parse_matchers(new.matchers)) if new.matchers else []
-        row.position, row.begins, row.hours = new.position, new.begins, new.hours
+        row.position, row.begins, row.approvals, row.hours = new.position, new.begins, new.approvals, new.hours
         row.next_route, row.group_seconds, row.repeat_seconds = new.next_route, new.group_seconds, new.repeat_seconds
         row.report_at, row.timezone, row.title, row.body = new.report_at, new.timezone, new.title, new.body
         await session.flush()
@@ -179,6 +181,7 @@ class NotificationRoutes:
                     position=row.position,
                     matchers=[str(one) for one in loaded(row.matchers)],
                     begins="opened" if row.begins == "opened" else "escalated",
+                    approvals=row.approvals,
                     hours=hours_in_words(row.hours),
                     next_route=row.next_route,
                     group_seconds=row.group_seconds,
@@ -262,6 +265,12 @@ def window_of(hours: JsonObject | None) -> Window | None:
     kept: dict[str, Any] = dict(hours)
     minutes = [int(str(kept[part])[:2]) * 60 + int(str(kept[part])[3:]) for part in ("from_time", "to_time")]
     return Window(days=tuple(kept["days"]), start=minutes[0], end=minutes[1], timezone=str(kept["timezone"]))
+
+
+def counts_now(route: NotificationRoute) -> bool:
+    """Whether its hours are now."""
+    window = window_of(route.hours)
+    return window is None or window.holds(now())
 
 
 def hours_in_words(hours: JsonObject | None) -> str | None:

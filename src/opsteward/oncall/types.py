@@ -124,6 +124,7 @@ class RouteView:
     position: int
     matchers: list[str]
     begins: Begins
+    approvals: bool
     hours: str | None
     next_route: str | None
     group_seconds: int

@@ -247,3 +247,32 @@ def test_what_no_mapping_knows_is_found_by_the_ends_of_names() -> None:
     assert over.resolved and over.group_key == fired.group_key
     assert one("generic", body | {"run": {}, "resolved_at": "2024-03-01T10:20:00Z"}).resolved
     assert one("generic", body | {"check": {"id": "c-8", "title": "disk of db1 is full"}}).group_key != fired.group_key
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"dateTime": "20240301100000", "title": "x y"}, {"occurred_at": datetime(2024, 3, 1, 10, tzinfo=UTC)}),
+        (
+            {"organizationName": "Shop", "alertType": "down", "subject": "Disk is full"},
+            {"message": "Disk is full\ndown"},
+        ),
+        ({"application": {"name": "Shop"}, "error": {"message": "order is null"}}, {"message": "order is null"}),
+        ({"title": "build", "runStatus": "Errored"}, {"severity": "high"}),
+        ({"title": "build", "eventType": "ALERT_NOTIFICATION_TRIGGER"}, {"severity": "medium"}),
+        ({"title": "host", "alertStatus": 2, "alertStatusString": "Cleared"}, {"resolved": True}),
+    ],
+)
+def test_fields_of_unknown_products_are_read_by_the_kind_of_their_names(
+    body: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    (event,) = read(source_named("generic"), body, {}, limit=1).events
+    assert {name: getattr(event, name) for name in expected} == expected
+
+
+def test_trouble_that_is_named_by_what_holds_its_id_is_one_group_until_it_ends() -> None:
+    def key(**more: Any) -> str | None:
+        body = {"description": str(more), "downtime": {"id": "65e1"}, **more}
+        return read(source_named("generic"), body, {}, limit=1).events[0].group_key
+
+    assert key(event="check.down") == key(event="check.up") is not None

@@ -58,6 +58,7 @@ _GUARDED = ("/api/v1/", "/api/v2/", "/api/agents/", "/agent/", "/scim/", "/mcp/"
 _OPEN = frozenset({"/agent/health", "/api/v1/sign-in"})
 _OPEN_FORMS = "/sign-in"
 _SIGNED = "/webhook/"
+SLACK = "/webhook/slack"
 _PINGS = "/ping/"  # the key in the path is what admits; bodies are not read
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_BYTES = 16 * 1024  # largest body of who is not known yet
@@ -115,7 +116,7 @@ class Guard:
         path = request.scope["path"]  # not request.url's, which depends on what the Host header says
         _check_query(request)
         if path.startswith(_SIGNED):
-            read_signature(request.headers.get("x-opsteward-signature", ""))
+            read_signature(request.headers, slack=path == SLACK)
             return
         if path.startswith(_PINGS):
             return

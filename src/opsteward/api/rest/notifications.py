@@ -41,6 +41,7 @@ class RouteIn(Input):
     position: Annotated[int, Field(strict=True, ge=0, le=10_000)] = 100
     matchers: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=20)] = []
     begins: Literal["opened", "escalated"] = "escalated"
+    approvals: Annotated[bool, Field(description="it tells of plans that wait for an approval")] = False
     hours: HoursIn | None = None
     next_route: Annotated[_Name | None, Field(description="tried when no service of this one takes a notice")] = None
     group_seconds: Annotated[

@@ -204,7 +204,7 @@ async def create_token(
     seconds = body.days * _DAY if body.days is not None else body.expires_in
     owner = identity.operator_id
     if body.operator is not None:
-        owner = await _other_operator(session, identity, body.operator)
+        owner = await other_operator(session, identity, body.operator)
     token = await tokens.issue_token(
         session,
         operator_id=owner,
@@ -219,7 +219,7 @@ async def create_token(
     return IssuedToken(id=token.id, token=token.secret, scopes=scopes, expires_at=token.expires_at)
 
 
-async def _other_operator(session: DatabaseSession, identity: Identity, name: str) -> UUID:
+async def other_operator(session: DatabaseSession, identity: Identity, name: str) -> UUID:
     """Another's id, if one may make tokens for others, and not for somebody who may do more than oneself."""
     if name.casefold() == identity.operator_name.casefold():
         return identity.operator_id

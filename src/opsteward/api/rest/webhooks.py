@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from opsteward.accounts.types import Identity
-from opsteward.accounts.webhooks import NewWebhook, WebhookInfo
+from opsteward.accounts.webhooks import NewWebhook, WebhookInfo, read_signature
 from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.rest.schemas.base import Input, Page
 from opsteward.api.rest.schemas.users import SignedUp
@@ -29,6 +29,7 @@ class WebhookIn(Input):
 
     kind: Annotated[str, Field(max_length=40)]
     name: Annotated[str, Field(min_length=1, max_length=100)]
+    secret: Annotated[str | None, Field(max_length=200, description="Slack's signing secret; for no other kind")] = None
 
 
 class SignUp(BaseModel):
@@ -51,7 +52,7 @@ async def user_signup(request: Request, services: ServicesDep) -> SignedUp:
     t=<timestamp>,v1=<hex>`. A signature is good for 300 seconds, and once."""
     raw = await request.body()
     sender = await services.webhooks.sender_of(
-        services.db, kind="user-signup", signature=request.headers.get("x-opsteward-signature", ""), body=raw
+        services.db, kind="user-signup", signature=read_signature(request.headers), body=raw
     )
     try:
         body = SignUp.model_validate_json(raw)
@@ -76,7 +77,9 @@ async def create_webhook(
     body: WebhookIn, services: ServicesDep, session: TenantSession, identity: Annotated[Identity, needs("tokens.write")]
 ) -> NewWebhook:
     """A new sender; its secret is seen this once."""
-    return await services.webhooks.create(session, kind=body.kind, name=body.name, actor=identity.actor)
+    return await services.webhooks.create(
+        session, kind=body.kind, name=body.name, actor=identity.actor, secret=body.secret
+    )
 
 
 @router.get("/api/v1/webhooks")

@@ -147,3 +147,11 @@ def split(incident_id: str | UUID, **fields: Unpack[types.Split]) -> Call[types.
 def troubleshoot_incident(incident_id: str | UUID) -> Call[types.SessionView]:
     """Start a session for it."""
     return Call("POST", f"/api/v1/incidents/{path_id(incident_id)}/troubleshoot")
+
+
+def list_patterns(
+    *, days: float | None = None, search: str | None = None, limit: int | None = None
+) -> Call[types.PatternReport]:
+    """Those with the most incidents first. The newest 200,000 events of the span are looked at: `since` says from
+    when on. What chance explains is not told as a coincidence."""
+    return Call("GET", "/api/v1/patterns", params={"days": days, "search": search, "limit": limit})

@@ -49,3 +49,8 @@ def list_notices(
 def get_notice(notice_id: str | UUID) -> Call[types.NoticeView]:
     """One notice, and what became of it."""
     return Call("GET", f"/api/v1/notifications/notices/{path_id(notice_id)}")
+
+
+def link_slack_person(**fields: Unpack[types.PersonIn]) -> Call[types.LinkedPerson]:
+    """Let what a user presses in Slack be done by an operator: by a token that may do nothing but what buttons do."""
+    return Call("POST", "/api/v1/slack/people", fields)

@@ -236,7 +236,7 @@ class OptimizedOut(TypedDict):
     """What the outcomes speak for. Nothing has changed: `proposed` waits for approval."""
 
     outcomes: int
-    recommendations: list[Recommendation]
+    recommendations: list[AlertsRecommendation]
     proposed: list[ProposedOut]
 
 
@@ -259,17 +259,6 @@ class ProposedOut(TypedDict):
 
     summary: str
     action_id: str
-
-
-class Recommendation(TypedDict):
-    """What to change, the figures it comes from, and what following it would have saved in the recorded past
-    (seconds, US dollars)."""
-
-    kind: Literal["strategy", "agent", "scaling", "cost"]
-    message: str
-    figures: dict[str, Json]
-    saved_seconds: float
-    saved_cost: float
 
 
 class RestoreIn(TypedDict):
@@ -415,7 +404,7 @@ class SummaryOut(TypedDict):
     utilization: float
     memory_mb: float
     alerts: list[Alert]
-    recommendations: list[Recommendation]
+    recommendations: list[AlertsRecommendation]
 
 
 class TimeFigures(TypedDict):
@@ -472,3 +461,14 @@ class WorkTypeOut(TypedDict):
     reads: list[str]
     agent: str | None
     parameters: dict[str, Json]
+
+
+class AlertsRecommendation(TypedDict):
+    """What to change, the figures it comes from, and what following it would have saved in the recorded past
+    (seconds, US dollars)."""
+
+    kind: Literal["strategy", "agent", "scaling", "cost"]
+    message: str
+    figures: dict[str, Json]
+    saved_seconds: float
+    saved_cost: float

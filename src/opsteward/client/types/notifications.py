@@ -20,6 +20,14 @@ class HoursIn(TypedDict):
     timezone: NotRequired[str]
 
 
+class LinkedPerson(TypedDict):
+    """`token_id`: whoever revokes this token ends the link."""
+
+    token_id: str
+    user: str
+    scopes: list[str]
+
+
 class NoticeView(TypedDict):
     """A message by one route. `status`: collecting, queued, sending, sent, failed, or interrupted: begun before a
     restart, so nobody knows whether it arrived, and it is not sent again."""
@@ -37,6 +45,14 @@ class NoticeView(TypedDict):
     error: str | None
 
 
+class PersonIn(TypedDict):
+    """A user of Slack, by the ids of Slack, and the operator who they are; oneself when none is named."""
+
+    team: str
+    user: str
+    operator: NotRequired[str | None]
+
+
 class RouteIn(TypedDict):
     """`urls` are Apprise URLs, stored encrypted and never shown; left out, those that it has stay."""
 
@@ -45,6 +61,7 @@ class RouteIn(TypedDict):
     position: NotRequired[int]
     matchers: NotRequired[list[str]]
     begins: NotRequired[Literal["opened", "escalated"]]
+    approvals: NotRequired[bool]
     hours: NotRequired[HoursIn | None]
     next_route: NotRequired[str | None]
     group_seconds: NotRequired[int]
@@ -65,6 +82,7 @@ class RouteView(TypedDict):
     position: int
     matchers: list[str]
     begins: Literal["opened", "escalated"]
+    approvals: bool
     hours: str | None
     next_route: str | None
     group_seconds: int

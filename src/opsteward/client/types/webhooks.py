@@ -6,7 +6,7 @@ At run time these are the JSON documents themselves: a field that a newer instan
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class NewWebhook(TypedDict):
@@ -21,6 +21,7 @@ class WebhookIn(TypedDict):
 
     kind: str
     name: str
+    secret: NotRequired[str | None]
 
 
 class WebhookInfo(TypedDict):

@@ -20,6 +20,7 @@ from opsteward.events.sources.values import (
     is_resolved,
     line_of,
     outcome_of,
+    severity_of_state,
     severity_word,
     text_of,
     word_of,
@@ -60,7 +61,7 @@ _STATES = _ranked(
 _TIMES = _ranked(
     """occurredat eventtime timestamp startsat startedat triggeredat firedat firedattime firedtime alerttime
     happenedat statechangetime time @timestamp datetime date createdat created updatedat ts starttime receivedat
-    eventdate epoch sentat start"""
+    eventdate datestart startdate epoch sentat start"""
 )
 _IDENTITIES = _ranked(
     """fingerprint dedupkey deduplicationkey incidentkey alertkey aggregationkey aggregkey alertuid correlationid
@@ -71,7 +72,10 @@ _IDENTITIES = _ranked(
 _TITLE_ENDS = ("title", "summary", "subject", "headline", "readable", "displayname", "message", "text", "name")
 _TIME_ENDS = ("at", "time", "timestamp", "date", "iso", "on")
 _SEVERITY_ENDS = ("severity", "level", "priority", "criticality")
-_STATE_ENDS = ("state", "status", "transition", "result", "event", "action", "type")
+_STATE_ENDS = (
+    "state", "status", "statusstring", "statustext", "statusname", "statestring", "statetext", "statename",
+    "transition", "result", "event", "action", "type",
+)  # fmt: skip
 #: True, a time, or a word for it under such a name says that it is over.
 _OVER = frozenset(
     words("""resolved isresolved recovered cleared closed resolvedat recoveredat clearedat closedat
@@ -80,7 +84,7 @@ _OVER = frozenset(
 #: An "id" within one of them names what the trouble is of, and is the same until it ends.
 _THINGS = frozenset(
     words("""alert incident issue problem fault error monitor check rule alarm trigger policy condition definition
-    detector job outage""")
+    detector job outage downtime site website probe""")
 )
 _TROUBLES = frozenset(words("alert incident issue problem alarm"))
 _OBJECTS = _ranked(
@@ -90,12 +94,19 @@ _OBJECTS = _ranked(
 _ERRORS = _ranked("exceptionclass exceptiontype errortype errorclass exceptionname errorname")
 _TRACES = _ranked("stacktrace backtrace traceback stack trace")
 #: What holds them says whether a field is of the alert itself or of something beside it.
-_CENTRAL = frozenset(words("alert alerts incident event issue problem alarm monitor data payload detail details"))
+_CENTRAL = frozenset(words("alert alerts incident event issue problem alarm error monitor data payload detail details"))
 _BESIDE = frozenset(
     words("""
         user sender actor author account organization org repository repo team owner assignee creator project customer
-    links link headers metadata config configuration settings request browser device_info version tags app integration
+    application company tenant workspace links link headers metadata config configuration settings request browser
+    device_info version tags app integration
     channel contact contacts responders visibleto webhook subscription notificationconfiguration""")
+)
+#: The name of one of them is no title: "organizationName".
+_NAMES_BESIDE = tuple(
+    words(
+        "organization org company customer network tenant team owner account user project workspace application webhook"
+    )
 )
 _OPAQUE = re.compile(r"(?:https?://\S+|[0-9a-fA-F-]{16,}|[0-9.:TZ+\- ]+|[A-Za-z0-9+/=_-]{40,})")
 
@@ -146,7 +157,8 @@ def _leaves(body: Json) -> Iterator[_Leaf]:
             waiting += [(name, v, weight - 3, depth + 1, name) for v in value[:50]]
         elif value is not None and value != "":
             count += 1
-            yield _Leaf(name, value, weight, holder)
+            beside = name.endswith("name") and name.startswith(_NAMES_BESIDE)
+            yield _Leaf(name, value, weight + (_BESIDE_WEIGHT if beside else 0), holder)
 
 
 def _ordered(leaves: list[_Leaf], names: Mapping[str, int], ends: Sequence[str] = ()) -> Iterator[_Leaf]:
@@ -222,7 +234,7 @@ def find(body: Json) -> Found:
     resolved = _is_over(leaves, states, severity)
     word = severity_word(severity.value) if severity else None
     if word is None and not resolved:
-        word = next((found for state in states if (found := severity_word(state)) not in (None, "low")), None)
+        word = next((found for state in states if (found := severity_of_state(state)) not in (None, "low")), None)
     named = line_of(thing.value) if thing else ""
     return Found(
         title=line or line_of(body) or "(empty body)",

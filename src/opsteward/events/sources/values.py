@@ -34,8 +34,8 @@ _SEVERITY_WORDS: Mapping[str, str] = {
     **dict.fromkeys(
         words("""
             emergency emerg panic fatal critical crit severe disaster blocker alert highest high major p0 p1 sev0 sev1
-        error err failure failed down alerting alarm unhealthy unreachable outage major_outage exceeded red offline
-        page firing exception timeout urgent"""),
+        error errored err failure failed down alerting alarm unhealthy unreachable outage major_outage exceeded red
+        offline page firing exception timeout urgent"""),
         "high",
     ),
     **dict.fromkeys(
@@ -105,12 +105,14 @@ def instant_of(value: Json) -> datetime | None:
         return _of_number(float(value)) if abs(value) < 1e30 else None
     if isinstance(value, str):
         text = value.strip()[:80]
-        return _of_number(float(text)) if _NUMBER.fullmatch(text) and not _is_compact(text) else _of_text(text)
+        if _is_compact(text):
+            text = f"{text[:8]}T{text[8:]}"
+        return _of_number(float(text)) if _NUMBER.fullmatch(text) else _of_text(text)
     return None
 
 
 def _is_compact(text: str) -> bool:
-    return len(text) == 14 and text.startswith(("19", "20"))  # 20240131235959
+    return len(text) == 14 and text.isascii() and text.isdigit() and text.startswith(("19", "20"))  # 20240131235959
 
 
 def _of_number(number: float) -> datetime | None:
@@ -173,6 +175,12 @@ def severity_word(value: Json, table: Mapping[str, str] | None = None) -> str | 
             return _SEVERITY_WORDS[part]
     sev = re.fullmatch(r"(?:sev|severity|p|priority|level)_?([0-5])(?:_.*)?", word)
     return {"0": "high", "1": "high", "2": "medium", "3": "medium"}.get(sev[1], "low") if sev else None
+
+
+def severity_of_state(value: Json) -> str | None:
+    """The same of a state; in one of several words ("alert_triggered") the thing that it is of says nothing."""
+    word = word_of(value)
+    return severity_word(word.removeprefix("alert_") if "_" in word else value)
 
 
 def outcome_of(value: Json) -> bool | None:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from opsteward.core.errors import ConnectorError
 from opsteward.core.redact import redact_text
 from opsteward.integrations.apprise.config import MessageParams, NoticeParams, NoticeResult, Route
+from opsteward.integrations.apprise.slack_buttons import Button, add_buttons
 
 if TYPE_CHECKING:
     import apprise
@@ -115,13 +116,16 @@ class UserMessenger:
 
 
 async def send_by_apprise(
-    route: str, urls: Sequence[str], title: str, body: str, severity: str
+    route: str, urls: Sequence[str], title: str, body: str, severity: str, *, buttons: Sequence[Button] = ()
 ) -> tuple[list[str], list[str]]:
-    """Names of the services that took the message and of those that did not. Raises when none did."""
+    """Names of the services that took the message and of those that did not. Raises when none did. `buttons`: for
+    those that can have some."""
     import apprise
 
     notify_types = {"low": apprise.NotifyType.INFO, "medium": apprise.NotifyType.WARNING}
     services, failed = _services(route, urls)
+    for service in services:
+        add_buttons(service, buttons)
     outcome = await services.async_notify(
         body=body,
         title=title,

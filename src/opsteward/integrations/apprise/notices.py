@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -72,7 +73,8 @@ class SendNotice(Action[None, SendNoticeParams, NoticeResult]):
         try:
             if not urls:
                 raise ConnectorError("Its URLs lead to addresses that are refused here", remedy="use other addresses")
-            sent, failed = await send_by_apprise(delivery.route, urls, title, body, delivery.severity)
+            buttons = [replace(one, about=inert(redact_text(one.about), one_line=True)) for one in delivery.buttons]
+            sent, failed = await send_by_apprise(delivery.route, urls, title, body, delivery.severity, buttons=buttons)
         except ConnectorError as error:
             if not pushed.sent:
                 raise

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from opsteward.integrations.apprise.slack_buttons import Button
+
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """A notice that is begun now. `urls` hold secrets; `path` is the page of ours that it is about, and `push_seed`
-    what our key at push services is made of."""
+    """A notice that is begun now. `urls` hold secrets; `buttons` are for services that can have some; `path` is the
+    page of ours that it is about, and `push_seed` what our key at push services is made of."""
 
     tenant_id: str
     route_id: str
@@ -19,6 +21,7 @@ class Delivery:
     title: str
     body: str
     severity: str
+    buttons: Sequence[Button] = ()
     path: str = "/"
     push_seed: bytes = field(default=b"", repr=False)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -25,4 +27,8 @@ class NotifySettings(SettingsGroup):
         default_factory=list,
         description="Hosts of push services of your own, on private addresses, that browsers may name; those of the "
         "browsers' vendors need nothing.",
+    )
+    slack_origins: list[Annotated[str, Field(pattern=r"^https?://[a-z0-9.\-\[\]:]{1,200}$")]] = Field(
+        default=["https://hooks.slack.com", "https://hooks.slack-gov.com"],
+        description="Where Slack is answered what became of a button that was pressed.",
     )

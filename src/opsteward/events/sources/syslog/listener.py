@@ -12,20 +12,19 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from ipaddress import IPv6Address, ip_address
 from uuid import UUID
 
-from opsteward.accounts.tenants import DEFAULT_TENANT, list_tenants
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
 from opsteward.core.db import Database
 from opsteward.core.errors import Invalid, OpsError, Unavailable
 from opsteward.core.log import get_logger
 from opsteward.events.intake import Intake
+from opsteward.events.sources.network_senders import NetworkSenders, bound_socket, plain_address
 from opsteward.events.sources.syslog.buffer import Line, LineBuffer
 from opsteward.events.sources.syslog.framing import Frames
 from opsteward.events.sources.syslog.message import event_of, parse
-from opsteward.events.sources.syslog.settings import SyslogSettings, host_and_port
+from opsteward.events.sources.syslog.settings import SyslogSettings
 from opsteward.events.sources.tallies import SourceTallies
 from opsteward.events.types import NewEvent
 from opsteward.telemetry.metrics import SYSLOG_LINES
@@ -48,7 +47,6 @@ _STORE_AGAIN_AFTER = (0.2, 0.5, 1.0, 2.0, 5.0)
 _LAST_WORDS_WITHIN = 5.0  # seconds
 _TELL_EVERY = 60.0  # seconds
 _SENDERS_TOLD = 100
-_KERNEL_BUFFER = 4_194_304
 
 
 class SyslogListener:
@@ -59,8 +57,7 @@ class SyslogListener:
         self._intake = intake
         self._tallies = tallies
         self._settings = settings
-        self._networks = sorted(settings.syslog_senders.items(), key=lambda pair: -pair[0].prefixlen)
-        self._tenants: dict[str, UUID] = {}
+        self._senders = NetworkSenders(settings.syslog_senders, setting="OPSTEWARD_SYSLOG_SENDERS")
         self._buffer = LineBuffer(settings.syslog_buffer)
         self._connections: Counter[str] = Counter()
         self._servers: list[asyncio.Server] = []
@@ -77,7 +74,7 @@ class SyslogListener:
     async def run(self) -> None:
         """Listen until cancelled; then store what was read. Raises Invalid that names the setting that can't be."""
         try:
-            await self._learn_tenants()
+            await self._senders.learn_tenants(self._db)
             await self._listen()
             self.listening.set()
             while True:
@@ -91,7 +88,7 @@ class SyslogListener:
     async def _listen(self) -> None:
         settings, loop = self._settings, asyncio.get_running_loop()
         if settings.syslog_udp:
-            endpoint = _bound(settings.syslog_udp, socket.SOCK_DGRAM, "OPSTEWARD_SYSLOG_UDP")
+            endpoint = bound_socket(settings.syslog_udp, socket.SOCK_DGRAM, "OPSTEWARD_SYSLOG_UDP")
             self.addresses["syslog_udp"] = endpoint.getsockname()[:2]
             self._datagrams, _ = await loop.create_datagram_endpoint(
                 lambda: _Datagrams(self._take_datagram), sock=endpoint
@@ -102,7 +99,7 @@ class SyslogListener:
             ("syslog_tls", settings.syslog_tls, tls_context),
         ):
             if given:
-                endpoint = _bound(given, socket.SOCK_STREAM, f"OPSTEWARD_{name.upper()}")
+                endpoint = bound_socket(given, socket.SOCK_STREAM, f"OPSTEWARD_{name.upper()}")
                 self.addresses[name] = endpoint.getsockname()[:2]
                 server = await asyncio.start_server(
                     self._serve,
@@ -115,7 +112,7 @@ class SyslogListener:
         log.info("events.syslog.listening", **{name: f"{host}:{port}" for name, (host, port) in self.addresses.items()})
 
     def _take_datagram(self, content: bytes, sender: str) -> None:
-        tenant = self._tenant_of(sender)
+        tenant = self._senders.tenant_of(sender)
         if tenant is None:
             self._count("sender", sender)
         elif content.strip(b"\0\r\n "):
@@ -126,8 +123,8 @@ class SyslogListener:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")
-        sender = _plain_address(peer[0]) if peer else ""
-        tenant = self._tenant_of(sender) if sender else None
+        sender = plain_address(peer[0]) if peer else ""
+        tenant = self._senders.tenant_of(sender) if sender else None
         most = self._settings.syslog_connections
         if tenant is None or self._connections.total() >= most or self._connections[sender] >= max(1, most // 4):
             self._count("sender" if tenant is None else "connections", sender)
@@ -184,30 +181,6 @@ class SyslogListener:
                     await self._store(rest)
         self._tell_refused()
 
-    # ------------------------------------------------------------ who may send
-
-    def _tenant_of(self, sender: str) -> UUID | None:
-        try:
-            address = ip_address(sender.partition("%")[0])
-        except ValueError:
-            return None
-        name = next((name for network, name in self._networks if address in network), None)
-        return self._tenants.get(name) if name else None
-
-    async def _learn_tenants(self) -> None:
-        for seconds in (*_STORE_AGAIN_AFTER, *[_STORE_AGAIN_AFTER[-1]] * 12):
-            with suppress(Unavailable):
-                async with self._db.unit_of_work(None) as session:
-                    self._tenants = {tenant.name: tenant.id for tenant in await list_tenants(session)}
-                unknown = sorted(set(self._settings.syslog_senders.values()) - set(self._tenants))
-                if not unknown:
-                    return
-                if self._tenants:
-                    raise Invalid.field(
-                        "OPSTEWARD_SYSLOG_SENDERS", f"there is no tenant {unknown[0]!r}", "name a tenant that exists"
-                    )
-            await asyncio.sleep(seconds)
-
     # ------------------------------------------------------------ storing
 
     def _keep(self, line: Line) -> None:
@@ -259,7 +232,7 @@ class SyslogListener:
         self._told_at = time.monotonic()
         for (why, sender), count in self._untold.items():
             # what is of no tenant is told the first one: it is whose the installation is
-            tenant = self._tenant_of(sender) or self._tenants.get(DEFAULT_TENANT)
+            tenant = self._senders.tenant_of(sender) or self._senders.first_tenant
             if tenant is not None and why != "cut":
                 self._tallies.note_refused(tenant, SLUG, f"{_WHY[why]} ({sender or 'any'})", number=count)
             log.warning("events.syslog.lines_refused", why=why, sender=sender, lines=count)
@@ -271,45 +244,11 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._take = take
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self._take(data, _plain_address(addr[0]))
+        self._take(data, plain_address(addr[0]))
 
 
 def _events_of(lines: Sequence[Line]) -> list[NewEvent]:
     return [event_of(parse(line.content, line.received_at), line.sender) for line in lines]
-
-
-def _plain_address(address: str) -> str:
-    """An IPv4 address that came over an IPv6 socket is itself again."""
-    with suppress(ValueError):
-        found = ip_address(address.partition("%")[0])
-        if isinstance(found, IPv6Address) and found.ipv4_mapped:
-            return str(found.ipv4_mapped)
-    return address
-
-
-def _bound(given: str, kind: socket.SocketKind, setting: str) -> socket.socket:
-    """A socket that processes of one machine may share. Raises Invalid."""
-    host, port = host_and_port(given)
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_NUMERICHOST)[0]
-        endpoint = socket.socket(family, kind)
-        try:
-            endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind == socket.SOCK_STREAM))
-            if hasattr(socket, "SO_REUSEPORT"):
-                endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            if kind == socket.SOCK_DGRAM:
-                endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _KERNEL_BUFFER)
-            if family == socket.AF_INET6:
-                endpoint.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-            endpoint.setblocking(False)
-            endpoint.bind(address)
-        except OSError:
-            endpoint.close()
-            raise
-    except OSError as error:
-        remedy = "choose another one; ports below 1024 are for root or CAP_NET_BIND_SERVICE"
-        raise Invalid.field(setting, f"can't listen on {given}: {error.strerror or error}", remedy) from None
-    return endpoint
 
 
 def _tls_of(settings: SyslogSettings) -> ssl.SSLContext:

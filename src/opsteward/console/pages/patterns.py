@@ -1,0 +1,35 @@
+"""Groups of events that recur: their trend, what they coincide with, and what to do about them."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from opsteward.console.charts import heights
+from opsteward.console.page import Page, Route, Visit, shows
+from opsteward.events.patterns.service import find_patterns
+
+_DAYS = {"1": "a day", "7": "7 days", "30": "30 days"}
+_DEFAULT = "7"
+_SHOWN = 100
+
+
+async def patterns(visit: Visit, session: AsyncSession) -> Page:
+    """Those with the most incidents first."""
+    days = visit.choice("days", _DAYS) or _DEFAULT
+    search = visit.query("ref", limit=100)
+    report = await find_patterns(session, days=float(days), search=search or None, limit=_SHOWN)
+    return Page(
+        template="patterns.html",
+        title="Patterns",
+        about=("incident",),
+        values={
+            "report": report,
+            "patterns": [(one, heights(one.counts)) for one in report.items],
+            "stretch_hours": report.stretch_seconds / 3600,
+            "filters": [("days", "Of the last", _DAYS, days)],
+            "called": search,
+        },
+    )
+
+
+ROUTES: tuple[Route, ...] = (shows("/patterns", patterns, "incidents.read"),)

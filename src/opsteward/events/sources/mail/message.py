@@ -1,0 +1,165 @@
+"""A mail as an event: who tells it, what the subject says is wrong or over, and its text. Never raises.
+
+The subject groups: without the words that say how it stands and without its measurements, it is the same for the
+trouble and for its end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from email import message_from_bytes
+from email.header import decode_header
+from email.message import Message
+from email.utils import parseaddr
+from html.parser import HTMLParser
+
+from opsteward.core.crypto import digest
+from opsteward.core.json_types import Json, JsonObject
+from opsteward.core.storable_text import storable
+from opsteward.events.sources.values import instant_of, outcome_of, severity_word
+from opsteward.events.types import NewEvent
+
+SUBJECT_LIMIT = 500  # characters
+TEXT_LIMIT = 100_000
+_PARTS_LIMIT = 100
+_HTML_LIMIT = 200_000
+_HEADER_LIMIT = 2_000
+_NAMES_LIMIT = 20
+#: Words that are about the state when they are shouted, stand in brackets or behind "is".
+_STATED = re.compile(
+    r"\b[A-Z]{2,20}\b|[\[(]([A-Z]{2,20}|[A-Z]?[a-z]{1,19})(?::\d+)?[\])]|\b(?:is|now|went|came|has)\s+([A-Za-z]{2,20})\b"
+)
+_MEASURED = re.compile(r"(?<![\w.-])[-+]?\d[\d.,:]*\s?(?:%|[kKMGT]i?B|ms|s|min|h|days?|hours?|minutes?)?(?![\w-])")
+_REPLY = re.compile(r"^(?:(?:re|fwd?|aw|wg)\s*:\s*)+", re.IGNORECASE)
+_URGENT = {"1": "high", "2": "high", "3": None, "4": "low", "5": "low", "high": "high", "urgent": "high", "low": "low",
+           "non-urgent": "low"}  # fmt: skip
+
+
+def event_of_mail(raw: bytes, sender: str, received_at: datetime) -> NewEvent:
+    """`sender`: the address from which it came. What can't be read is left out; there is always an event."""
+    mail = message_from_bytes(raw)
+    subject = _header(mail, "Subject")[:SUBJECT_LIMIT].strip()
+    about = _REPLY.sub("", subject)
+    text, attached = _content(mail)
+    name, address = parseaddr(_header(mail, "From"))
+    local, _, host = address.partition("@")
+    words = [word for found in _STATED.finditer(about) if (word := found[1] or found[2] or found[0])]
+    over = _is_over(words)
+    said: JsonObject = {"sender": sender, "from": address or name, "to": _header(mail, "To")[:200]}
+    if attached:
+        said["attachments"] = list[Json](attached)
+    at = instant_of(_header(mail, "Date"))
+    source = (local or name or "mail")[:200]
+    return NewEvent(
+        message=storable("\n".join(part for part in (subject or "(no subject)", text) if part)),
+        source=storable(source),
+        context={"mail": {key: storable(v) if isinstance(v, str) else v for key, v in said.items()}}
+        | ({"host": storable(host[:200])} if host else {}),
+        severity=None if over else _severity(mail, words),
+        occurred_at=at if at is not None and at <= received_at else None,
+        resolved=over is True,
+        group_key=_group_key(source, host, about, words) if over is not None else None,
+    )
+
+
+def _is_over(words: list[str]) -> bool | None:
+    """What the last word about the state says; None where none says anything."""
+    told = [outcome for word in words if (outcome := outcome_of(word)) is not None]
+    return told[-1] if told else None
+
+
+def _severity(mail: Message, words: list[str]) -> str | None:
+    for name in ("X-Priority", "Importance", "Priority"):
+        given = _header(mail, name).strip().casefold()[:20].partition(" ")[0]
+        if found := _URGENT.get(given):
+            return found
+    ranked = [severity_word(word) for word in words]
+    return next((level for level in ("high", "medium") if level in ranked), None)
+
+
+def _group_key(source: str, host: str, about: str, words: list[str]) -> str:
+    plain = about
+    for word in words:
+        if outcome_of(word) is not None or severity_word(word) is not None:
+            plain = re.sub(rf"\b{word}\b(?::[0-9#]+\])?", "", plain)
+    plain = _MEASURED.sub("#", plain)
+    return digest({"mail": source, "host": host, "about": " ".join(re.findall(r"[\w#.@/-]+", plain)).casefold()})[:32]
+
+
+def _header(mail: Message, name: str) -> str:
+    """Its text; what is declared in a character set that nobody knows is read as it stands."""
+    raw = mail.get(name)
+    text = str(raw)[:_HEADER_LIMIT] if raw is not None else ""
+    if "=?" in text:
+        with suppress(ValueError, LookupError):
+            text = "".join(
+                part if isinstance(part, str) else _decoded(part, charset) for part, charset in decode_header(text)
+            )
+    return " ".join(text.split())
+
+
+def _decoded(content: bytes, charset: str | None) -> str:
+    try:
+        return content.decode(charset or "utf-8", "replace")
+    except (LookupError, ValueError):
+        return content.decode("utf-8", "replace")
+
+
+def _content(mail: Message) -> tuple[str, list[str]]:
+    """The text, of the plain part where there is one, and the names of what is attached."""
+    plain: list[str] = []
+    marked: list[str] = []
+    attached: list[str] = []
+    for part in _parts(mail):
+        kind = part.get_content_type()
+        if part.get_content_disposition() == "attachment" or not kind.startswith("text/"):
+            if len(attached) < _NAMES_LIMIT and not part.is_multipart():
+                attached.append(storable(str(part.get_filename() or kind))[:200])
+            continue
+        content = part.get_payload(decode=True)
+        if isinstance(content, bytes):
+            text = _decoded(content, part.get_content_charset())
+            (marked if kind == "text/html" else plain).append(text)
+    text = "\n".join(plain).strip() or "\n".join(_without_marks(one) for one in marked).strip()
+    return text[:TEXT_LIMIT], attached
+
+
+def _parts(mail: Message) -> Iterator[Message]:
+    """It and what it holds, in order and without recursion: it may be nested as deep as its sender likes."""
+    waiting, seen = [mail], 0
+    while waiting and seen < _PARTS_LIMIT:
+        part = waiting.pop(0)
+        seen += 1
+        yield part
+        inner = part.get_payload()
+        if isinstance(inner, list):
+            waiting = [one for one in inner if isinstance(one, Message)] + waiting
+
+
+class _Text(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self._hidden += tag in ("style", "script", "head")
+        if tag in ("br", "p", "div", "tr", "li", "h1", "h2", "h3"):
+            self.parts.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = max(0, self._hidden - (tag in ("style", "script", "head")))
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.parts.append(" ".join(data.split()) + " " if data.strip() else "")
+
+
+def _without_marks(text: str) -> str:
+    reader = _Text()
+    reader.feed(text[:_HTML_LIMIT])
+    lines = (" ".join(line.split()) for line in "".join(reader.parts).splitlines())
+    return "\n".join(line for line in lines if line)
