@@ -15,15 +15,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.accounts.tenants import create_tenant
 from opsteward.app.services import Services, build_services
 from opsteward.app.settings import load_settings
+from opsteward.contracts.check import CheckResult, CheckStatus
 from opsteward.core.bus import Bus
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
 from opsteward.systems.error_budget import ErrorBudgetWatch
 from opsteward.systems.health_history import read_history
 from opsteward.systems.health_monitor import Monitor
+from opsteward.systems.health_recording import record_look
 from opsteward.systems.maintenance import NewWindow, end_window, plan_window
 from opsteward.systems.service import NewSystem
-from opsteward.systems.types import BudgetBurning, HealthChanged
+from opsteward.systems.types import BudgetBurning, CheckOutcome, HealthChanged
 from support.homes import temporary_home
 from support.switchboard import BOARDS, Board, integration
 
@@ -49,6 +51,7 @@ class Yard:
         bus = Bus()
         bus.subscribe(HealthChanged, self._hear)
         rules = services.settings.systems.model_copy(update={"recovery_seconds": 0.0, "recovery_passes": 1})
+        self.bus, self.rules = bus, rules
         self.monitor = Monitor(services.app, services.inventory, services.registry, bus, rules)
 
     async def _hear(self, session: AsyncSession, message: HealthChanged) -> None:
@@ -68,6 +71,14 @@ class Yard:
 
     async def look(self, *names: str) -> list[str]:
         return await asyncio.gather(*(self.monitor.check_now(self.tenant_id, self.ids[n]) for n in names))
+
+    async def see_slow(self, name: str) -> None:
+        """A look that finds it slow."""
+        async with self.services.app.unit_of_work(self.tenant_id) as session:
+            target = await self.services.inventory.ref(session, system_id=self.ids[name])
+            result = CheckResult(status=CheckStatus.WARN, summary="slow")
+            slow = CheckOutcome(system=target, check="lamp", title="Lamp", result=result)
+            await record_look(session, target=target, outcomes=[slow], seen_at=now(), bus=self.bus, settings=self.rules)
 
     def alerts(self) -> list[str]:
         bad = [m for m in self.told if m.now in ("down", "degraded") and m.silenced_by is None]
@@ -118,6 +129,21 @@ async def test_a_child_that_fails_alone_is_told(yard: Yard) -> None:
     yard.set("web", works=False)
     await yard.look("web")
     assert yard.alerts() == ["web"]
+
+
+async def test_what_is_slow_because_what_it_needs_is_slow_is_one_alert_whichever_is_seen_first(yard: Yard) -> None:
+    children = [f"child-{n}" for n in range(5)]
+    await yard.add("database")
+    await yard.add(*children, needs=["database"])
+    await yard.look("database", *children)
+    for name in ("database", *children, *children, *children, "database", "database", *children):
+        await yard.see_slow(name)
+    assert yard.alerts() == ["database"]
+    await yard.look("database")
+    await yard.look("database")
+    for name in (*children, *children):
+        await yard.see_slow(name)
+    assert yard.alerts() == ["database", *children], "it was not because of the database"
 
 
 async def plan(yard: Yard, **more: Any) -> UUID:

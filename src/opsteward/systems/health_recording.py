@@ -113,7 +113,10 @@ async def record_look(
     rules = RecoveryRules(passes=settings.recovery_passes, lasting=timedelta(seconds=settings.recovery_seconds))
     was, after = row.health, next_state(_state_of(row), seen=seen, at=seen_at, rules=rules)
     in_trouble = after.health in TROUBLE
-    reason = await silenced_by(session, system_id=target.id, at=seen_at) if in_trouble else None
+    is_degraded = after.health == "degraded"
+    reason = (
+        await silenced_by(session, system_id=target.id, at=seen_at, is_degraded=is_degraded) if in_trouble else None
+    )
     # trouble that outlives its silence is news, once it is seen again
     untold = row.silenced_by is not None and in_trouble
     silence = reason or (row.silenced_by if untold and seen not in TROUBLE else None)

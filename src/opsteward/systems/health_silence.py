@@ -22,7 +22,7 @@ with recursive needed(id, depth) as (
     cross join lateral unnest(s.depends_on) as parent(id)
     where needed.depth < 20
 )
-select s.id, s.name, s.health, s.checked_at
+select s.id, s.name, s.health, s.checked_at, s.warnings_in_a_row
 from (select id, max(depth) as depth from needed where id <> :system_id group by id) n
 join opsteward.systems s on s.tenant_id = :tenant_id and s.id = n.id
 order by n.depth desc, s.name
@@ -37,11 +37,14 @@ async def needs_a_look(session: AsyncSession, *, system_id: UUID, seen_at: datet
     return [row.id for row in rows if row.checked_at is None or row.checked_at < seen_at]
 
 
-async def silenced_by(session: AsyncSession, *, system_id: UUID, at: datetime) -> str | None:
-    """What speaks for silence, in words: a system that this one needs and that is down, or a maintenance window."""
+async def silenced_by(session: AsyncSession, *, system_id: UUID, at: datetime, is_degraded: bool = False) -> str | None:
+    """What speaks for silence, in words: a system that this one needs and that is down, or a maintenance window. Of one
+    that is only degraded also a system that is so, or may be about to be: whichever of them is seen first."""
     rows = await session.execute(_NEEDED, {"tenant_id": tenant_of(session), "system_id": system_id})
     for row in rows:
         if row.health == "down":
             return f"{row.name} is down"
+        if is_degraded and (row.health == "degraded" or row.warnings_in_a_row):
+            return f"{row.name} is degraded"
     window = await active_window(session, system_id=system_id, at=at)
     return f"maintenance: {window.reason}" if window else None

@@ -1,0 +1,165 @@
+"""The first read of two tables: by their columns it gives exactly what it gives record by record, or is not used."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from real_parts import Postgres
+
+from opsteward.contracts.records import RecordColumns
+from opsteward.integrations import postgresql
+from opsteward.integrations.postgresql.connector import PostgresConnector
+from support.instance import Instance, Tenant
+from support.syncing import Syncing
+
+TABLE = """
+create table {name} (
+    id bigint primary key, login varchar(200), name text, active boolean, badge uuid, number int, quota numeric,
+    since date, changed timestamptz, gone boolean not null default false)
+"""
+ODD = [
+    "O'Neil",
+    'a "b" {c}, d',
+    "back\\slash",
+    "tab\tline\nend",
+    "",
+    None,
+    "NULL",
+    "{}",
+    "Zoë 日本 \U0001f600",
+    " pad ",
+]
+FIELDS = ["login", "name", "active", "badge", "number"]
+SHADOW = sa.text("""
+select side, native_id, key, hash, fields, pair_id, version, active, changed_at, digest, gone, base,
+    may_differ and pair_id is not null as may_differ
+from opsteward.sync_records where mapping_id = :mapping order by side, native_id
+""")
+
+
+class Tables:
+    """Two tables of people, and syncs between them."""
+
+    def __init__(self, syncing: Syncing, postgres: Postgres) -> None:
+        self.syncing, self.postgres = syncing, postgres
+        self.ids: list[UUID] = []
+
+    def sql(self, statement: str, *params: Any) -> None:
+        with psycopg.connect(self.postgres.dsn(), autocommit=True) as admin:
+            admin.execute(statement.encode(), params)
+
+    async def fill(self) -> None:
+        for name in ("ours", "theirs"):
+            self.sql(f"drop table if exists {name}")
+            self.sql(TABLE.format(name=name))
+            self.sql(f"grant all on {name} to shop")
+            for number in range(120):
+                login = f"u{number % 100}" if name == "ours" else f"u{number}"  # twenty stand twice on one side
+                self.sql(
+                    f"insert into {name} values (%s, %s, %s, %s, gen_random_uuid(), %s, 1.50, current_date, now(), %s)",
+                    number, login, ODD[(number + (name == "ours" and number % 7 == 0)) % len(ODD)],
+                    None if number % 9 == 0 else number % 5 > 0, number - 60, number % 50 == 49,
+                )  # fmt: skip
+            self.sql(f"insert into {name} (id, login) values (1000, null), (1001, '')")
+        for name in ("ours", "theirs"):
+            table = {"table": name, "key": "id", "changed": "changed", "disabled": {"column": "active", "value": False},
+                     "deleted": {"column": "gone", "value": True}}  # fmt: skip
+            self.ids.append(
+                await self.syncing.system(
+                    name, "database", self.postgres.endpoint(), {"username": "shop"}, resources={name: table}
+                )
+            )
+
+    async def synced(self, name: str, fields: list[str], **more: Any) -> list[tuple[Any, ...]]:
+        """The shadow after a dry run of a new mapping."""
+        definition = {"source_resource": "ours", "target_resource": "theirs", "key": "login",
+                      "fields": [{"source": each, "target": each, **more} for each in fields]}  # fmt: skip
+        mapping = await self.syncing.mapping(self.ids[0], self.ids[1], definition, name)
+        planned = await self.syncing.plan(mapping, dry_run=True)
+        assert planned.status == "planned", planned
+        async with self.syncing.db.unit_of_work(self.syncing.tenant_id) as session:
+            return [tuple(row) for row in await session.execute(SHADOW, {"mapping": mapping})]
+
+
+@pytest.fixture
+async def tables(instance: Instance, tenant: Tenant, postgres: Postgres) -> Tables:
+    made = Tables(Syncing(instance, tenant.id, [postgresql.INTEGRATION]), postgres)
+    await made.fill()
+    return made
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> list[RecordColumns]:
+    """What came by columns."""
+    seen: list[RecordColumns] = []
+    whole = PostgresConnector.columns
+
+    async def columns(self: PostgresConnector, resource: str, attributes: Any) -> Any:
+        async for part in whole(self, resource, attributes):
+            seen.append(part)
+            yield part
+
+    monkeypatch.setattr(PostgresConnector, "columns", columns)
+    return seen
+
+
+async def test_by_columns_or_record_by_record_the_shadow_is_the_same(
+    tables: Tables, parts: list[RecordColumns], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_columns = await tables.synced("columns", FIELDS)
+    assert len(parts) == 2
+
+    async def none(self: PostgresConnector, resource: str, attributes: Any) -> Any:
+        for part in list[RecordColumns]():
+            yield part
+
+    monkeypatch.setattr(PostgresConnector, "columns", none)
+    by_records = await tables.synced("records", FIELDS)
+    assert len(by_columns) == len(by_records) == 2 * 120
+    assert by_columns == by_records
+
+
+@pytest.mark.parametrize(
+    ("fields", "more"),
+    [
+        (["login", "quota"], {}),  # 1.50 and 1.5 are told apart by their text
+        (["login", "since"], {}),
+        (["login", "nothing"], {}),
+        (["login", "name"], {"transforms": [{"strip": True}]}),
+    ],
+)
+async def test_what_says_more_than_its_text_is_read_record_by_record(
+    tables: Tables, parts: list[RecordColumns], fields: list[str], more: dict[str, Any]
+) -> None:
+    assert len(await tables.synced("others", fields, **more)) == 2 * 120
+    assert parts == []
+
+
+async def test_a_table_with_large_values_and_one_that_is_partly_hidden_are_read_record_by_record(
+    tables: Tables, parts: list[RecordColumns]
+) -> None:
+    tables.sql("alter table ours alter name set storage external")
+    tables.sql("update ours set name = repeat('long', 5000) where id = 3")
+    large = await tables.synced("large", FIELDS)
+    assert len(large) == 2 * 120 and len(parts) <= 1  # of the other side, which was given up
+    tables.sql("alter table theirs enable row level security")
+    tables.sql("create policy a_part on theirs to shop using (id < 40)")
+    parts.clear()
+    hidden = await tables.synced("hidden", FIELDS)
+    assert len([row for row in hidden if row[0] == "target"]) == 40 and len(parts) <= 1
+
+
+async def test_a_second_sync_after_the_first_read_finds_only_what_has_changed_since(
+    tables: Tables, parts: list[RecordColumns]
+) -> None:
+    first = await tables.synced("again", FIELDS)
+    tables.sql("update theirs set name = 'Changed' where id = 7")
+    assert len(parts) == 2
+    second = await tables.synced("again", FIELDS)
+    changed = [two for one, two in zip(first, second, strict=True) if one[:6] != two[:6]]
+    assert [(row[0], row[1]) for row in changed] == [("target", "7")]
+    assert len(parts) == 2  # by its mark, no more by its columns
