@@ -151,7 +151,11 @@ async def test_the_worker_shows_what_it_is_told_and_leads_to_its_page(served: Se
     versions: list[dict[str, Any]] = []
     devtools.on("ServiceWorker.workerRegistrationUpdated", lambda told: versions.extend(told["registrations"]))
     await devtools.send("ServiceWorker.enable")
-    registration = next(one for one in versions if one["scopeURL"] == scope)
+    for _ in range(200):
+        if found := [one for one in versions if one["scopeURL"] == scope]:
+            break
+        await page.wait_for_timeout(20)
+    registration = found[0]
     message = {"title": "Incident 7: disk is full", "body": "<b>#7</b>", "path": "/incidents/7", "tag": "/incidents/7"}
     for data in (json.dumps(message), "no json"):
         await devtools.send(
