@@ -59,10 +59,11 @@ class Browser:
 
 @dataclass
 class PushService:
-    """`status` is what it answers."""
+    """`status` is what it answers, but for the browsers (by their address) that are `gone`."""
 
     port: int
     status: int = 201
+    gone: set[str] = field(default_factory=set)
     taken: list[Taken] = field(default_factory=list)
 
     def browser(self, name: str) -> Browser:
@@ -97,7 +98,8 @@ def push_service() -> Iterator[PushService]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             service.taken.append(Taken(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-            self.send_response(service.status)
+            gone = any(endpoint.endswith(self.path) for endpoint in service.gone)
+            self.send_response(410 if gone else service.status)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
