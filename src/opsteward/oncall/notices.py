@@ -377,8 +377,7 @@ class Notices:
 
 def counts_now(route: NotificationRoute) -> bool:
     """Whether its hours are now."""
-    window = window_of(route.hours)
-    return window is None or window.holds(now())
+    return (window := window_of(route.hours)) is None or window.holds(now())
 
 
 def _whom(row: NoticeRow) -> str:
