@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import os
 import threading
@@ -12,10 +13,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import http_ece
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -53,16 +54,34 @@ class Browser:
 
     def reads(self, taken: Taken) -> dict[str, Any]:
         """What it is told. Raises for what was not encrypted for it."""
-        plain = http_ece.decrypt(taken.body, private_key=self.key, auth_secret=self.secret, version="aes128gcm")
-        return dict(json.loads(plain))
+        return dict(json.loads(decrypted(taken.body, self.key, self.secret)))
+
+
+def decrypted(body: bytes, key: ec.EllipticCurvePrivateKey, secret: bytes) -> bytes:
+    """As a browser does it (RFC 8291, sections 3.3 and 4): the keys by HMAC alone."""
+    own = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    salt, sender, sealed = body[:16], body[21 : 21 + body[20]], body[21 + body[20] :]
+    shared = key.exchange(ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), sender))
+    material = _hmac(_hmac(secret, shared), b"WebPush: info\0" + own + sender + b"\1")
+    root = _hmac(salt, material)
+    content_key = _hmac(root, b"Content-Encoding: aes128gcm\0\1")[:16]
+    nonce = _hmac(root, b"Content-Encoding: nonce\0\1")[:12]
+    plain, mark = AESGCM(content_key).decrypt(nonce, sealed, None).rstrip(b"\0").rsplit(b"\2", 1)
+    assert mark == b""
+    return plain
+
+
+def _hmac(key: bytes, data: bytes) -> bytes:
+    return hmac.digest(key, data, "sha256")
 
 
 @dataclass
 class PushService:
-    """`status` is what it answers."""
+    """`status` is what it answers, but for the browsers (by their address) that are `gone`."""
 
     port: int
     status: int = 201
+    gone: set[str] = field(default_factory=set)
     taken: list[Taken] = field(default_factory=list)
 
     def browser(self, name: str) -> Browser:
@@ -97,7 +116,8 @@ def push_service() -> Iterator[PushService]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             service.taken.append(Taken(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-            self.send_response(service.status)
+            gone = any(endpoint.endswith(self.path) for endpoint in service.gone)
+            self.send_response(410 if gone else service.status)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

@@ -294,11 +294,7 @@ class Inventory:
         """By name, behind that of the name `after`; `status`: of its health; `search`: a part of its name; `ref`: by
         name, id, or a part of it. `by`: in another order of ORDERS, then behind the system `after_id`."""
         query = sa.select(System).where(System.tenant_id == tenant_of(session))
-        for column, value in (
-            (System.health, status),
-            (System.type, system_type),
-            (System.criticality, criticality),
-        ):
+        for column, value in ((System.health, status), (System.type, system_type), (System.criticality, criticality)):
             if value is not None:
                 query = query.where(column == value)
         if search:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from opsteward.core.errors import ConnectorError, Invalid
 from opsteward.core.http_client import HttpClient, NetworkPolicy
+from opsteward.integrations.apprise import push_encryption
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -159,17 +160,7 @@ def checked_subscription(*, endpoint: str, p256dh: str, auth: str, site: str, ho
 
 def encrypted(content: bytes, one: Subscription) -> bytes:
     """For this browser alone."""
-    import http_ece
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    body: bytes = http_ece.encrypt(
-        content,
-        private_key=ec.generate_private_key(ec.SECP256R1()),
-        dh=_decoded(one.p256dh),
-        auth_secret=_decoded(one.auth),
-        version="aes128gcm",
-    )
-    return body
+    return push_encryption.encrypted(content, _decoded(one.p256dh), _decoded(one.auth))
 
 
 async def push(urls: Sequence[str], message: PushMessage, key: PushKey, hosts: Sequence[str]) -> Pushed:

@@ -95,7 +95,7 @@ TENANT_TABLES = {
     "oncall_overrides": (READ, ALL),
     "escalation_policies": (READ, ALL),
     "escalations": (WRITE, WRITE),
-    "notification_routes": (WRITE, ALL),
+    "notification_routes": (ALL, ALL),  # one whose browsers are gone goes too
     "notices": (WRITE, WRITE),
     "troubleshooting_sessions": (WRITE, WRITE),
     "crew_runs": (WRITE, WRITE),
