@@ -81,6 +81,18 @@ class AnalyzedEvent(TypedDict):
     engine: str
 
 
+class Coincidence(TypedDict):
+    """What the pattern's beginnings coincide with: a deployment, or the beginnings of another group."""
+
+    what: Literal["deployment", "group"]
+    title: str
+    fingerprint: str | None
+    times: int
+    of: int
+    expected: float
+    median_seconds: float
+
+
 class Correction(TypedDict):
     reason: NotRequired[str]
     category: Category
@@ -298,6 +310,49 @@ class NotDone(TypedDict):
     at: str | None
 
 
+class OpenIncident(TypedDict):
+    """The incident that takes the pattern's events now."""
+
+    id: str
+    number: int
+
+
+class Pattern(TypedDict):
+    """A group that recurs. `title`, `source` and `severity` are of its last event."""
+
+    fingerprint: str
+    title: str
+    error_type: str | None
+    source: str
+    category: str
+    severity: str
+    events: int
+    begun: int
+    incidents: int
+    open_incident: OpenIncident | None
+    first_seen: str
+    last_seen: str
+    trend: Literal["new", "growing", "steady", "falling", "quiet"]
+    earlier: int
+    later: int
+    counts: list[int]
+    rhythm: Rhythm | None
+    coincides: list[Coincidence]
+    recommendations: list[TypesRecommendation]
+
+
+class PatternReport(TypedDict):
+    """The patterns of a span. `since` is later than was asked for where there are more events than are looked at;
+    `deployments`: how many were told of."""
+
+    since: str
+    until: str
+    stretch_seconds: float
+    events: int
+    deployments: int
+    items: list[Pattern]
+
+
 class PayloadReport(TypedDict):
     """`missing_fields` in the order they were asked for; `errors` holds at most `ERROR_LIMIT` entries."""
 
@@ -318,6 +373,15 @@ class Rejected(TypedDict):
     field: str
     reason: str
     remedy: NotRequired[str]
+
+
+class Rhythm(TypedDict):
+    """It begins at a time of the day (`at` is 03:10) or of the hour (`at` is :05), in UTC: `times` of `of`."""
+
+    every: Literal["day", "hour"]
+    at: str
+    times: int
+    of: int
 
 
 class SecondOpinionOut(TypedDict):
@@ -413,3 +477,22 @@ class ValidatePayload(TypedDict):
     payload: dict[str, Json]
     required_fields: list[str]
     schema: NotRequired[dict[str, Json] | None]
+
+
+class TypesRecommendation(TypedDict):
+    """What to do and why, in words, and the figures that it rests on."""
+
+    advice: Literal[
+        "mend_the_other_first",
+        "mend_it_first",
+        "look_at_deployments",
+        "look_at_schedules",
+        "mend_the_cause",
+        "write_an_order",
+        "act_before_it_grows",
+        "filter_at_the_source",
+        "nothing_to_do",
+        "troubleshoot_while_it_lasts",
+    ]
+    text: str
+    figures: dict[str, int | float | str]
