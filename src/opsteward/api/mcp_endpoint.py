@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -73,19 +74,22 @@ class McpEndpoint:
             self._started = asyncio.get_running_loop().create_future()
             # in no context: what it begins later has its own caller's
             self._serving = asyncio.create_task(self._serve(app, self._started), context=Context())
+            self._serving.add_done_callback(partial(self._ended, self._started))
         return await asyncio.shield(self._started)
 
     async def _serve(self, app: ASGIApp, started: asyncio.Future[StreamableHTTPSessionManager]) -> None:
         """Until the process ends."""
-        try:
-            manager = await in_thread(_manager_of, app)
-            async with manager.run():
-                started.set_result(manager)
-                await asyncio.Event().wait()
-        except Exception as error:
-            self._started = None  # the next message tries again
-            if not started.done():
-                started.set_exception(error)
+        manager = await in_thread(_manager_of, app)
+        async with manager.run():
+            started.set_result(manager)
+            await asyncio.Event().wait()
+
+    def _ended(self, started: asyncio.Future[StreamableHTTPSessionManager], serving: asyncio.Task[None]) -> None:
+        """The next message tries again."""
+        self._started = None
+        error = None if serving.cancelled() else serving.exception()
+        if not started.done():
+            started.set_exception(error) if error else started.cancel()
 
 
 def _check(request: Request) -> None:

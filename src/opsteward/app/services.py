@@ -194,9 +194,7 @@ def _wire(
     directory.db = outbox.db = app
     own = OwnDatabase(urls.admin, embedded=settings.core.database_url is None)
     inventory = _inventory(settings, box, bus, registry, app, own)
-    second_person = SecondPerson(
-        making_seconds=settings.accounts.approval_making_seconds, strict=settings.accounts.approval_strict
-    )
+    second_person = _second_person(settings)
     action_service = ActionService(registry, inventory, bus, second_person)
     incidents = Incidents(bus)
     orders = StandingOrders(known_actions(registry), inventory)
@@ -277,6 +275,11 @@ def _databases(settings: Settings, urls: DatabaseUrls, box: SecretBox) -> tuple[
     return app, web
 
 
+def _second_person(settings: Settings) -> SecondPerson:
+    rules = settings.accounts
+    return SecondPerson(making_seconds=rules.approval_making_seconds, strict=rules.approval_strict)
+
+
 def _sns(settings: Settings) -> SnsMessages:
     return SnsMessages(tuple(settings.sources.sns_endpoints))
 
@@ -290,10 +293,9 @@ def _subscribe(
     actions: ActionService,
     sessions: Sessions,
 ) -> None:
-    subscriptions = Subscriptions(
+    Subscriptions(
         intake=intake, incidents=incidents, muting=muting, oncall=oncall, action_service=actions, sessions=sessions
-    )
-    subscriptions.connect(bus)
+    ).connect(bus)
     oncall.browsers.connect(bus)
 
 

@@ -11,13 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.actions.service import ActionService
 from opsteward.actions.types import ENDS, NOTIFYING_ACTIONS, ActionChanged, NewAction, RunStatus, approval_id_of
 from opsteward.agents.types import AgentReported
-from opsteward.app.early_warning_events import event_of_burn, event_of_warning
-from opsteward.contracts.check import CheckStatus
+from opsteward.app.system_events import event_of_burn, event_of_warning, events_of_health
 from opsteward.core import feed
 from opsteward.core.bus import Bus
 from opsteward.core.changes import Change, record_changes
 from opsteward.core.json_types import JsonObject
-from opsteward.core.redact import redact, redact_json
+from opsteward.core.redact import redact
 from opsteward.directory.types import EnrollmentOverdue
 from opsteward.events import timeline
 from opsteward.events.event_decisions import QUIET_ACTIONS
@@ -42,7 +41,7 @@ from opsteward.oncall.approval_notices import approval_is_told
 from opsteward.oncall.service import OnCall
 from opsteward.provisioning.sagas.types import SagaStuck
 from opsteward.systems.early_warning.types import RunningOut
-from opsteward.systems.types import BudgetBurning, HealthChanged, KnownSystem, SystemsChanged
+from opsteward.systems.types import BudgetBurning, HealthChanged, SystemsChanged
 from opsteward.troubleshooting.service import Sessions
 
 MONITOR = "system:monitor"
@@ -130,7 +129,7 @@ class Subscriptions:
         if message.silenced_by is not None:
             return
         if message.now in ("down", "degraded"):
-            await self._intake.take(session, events=_events_of(message), actor=MONITOR)
+            await self._intake.take(session, events=events_of_health(message), actor=MONITOR)
         elif message.now == "healthy" and message.was in ("down", "degraded"):
             for incident_id in await self._incidents.waiting_of_system(session, system_id=message.system.id):
                 await self._incidents.move(
@@ -363,39 +362,3 @@ def _told(plan: JsonObject | None, proof: JsonObject | None, error: str | None) 
     if error:
         told["error"] = error
     return told
-
-
-def _events_of(message: HealthChanged) -> list[NewEvent]:
-    """One event for each finding; when a check failed without one, an event for the system as a whole."""
-    system = KnownSystem(id=message.system.id, name=message.system.name, type=message.system.type)
-    worst = CheckStatus.FAIL if message.now == "down" else CheckStatus.WARN
-    failing = [o for o in message.outcomes if o.result.status is worst]
-    found = [
-        NewEvent(
-            message=finding.title,
-            source=message.system.name,
-            error_type=finding.type,
-            context={
-                "check": outcome.check,
-                "component": finding.component,
-                "evidence": redact_json(finding.evidence),
-            },
-            severity="high" if message.criticality == "critical" and message.now == "down" else finding.severity.value,
-            category="system_error",
-            system=system,
-            occurred_at=message.seen_at,
-        )
-        for outcome in failing
-        for finding in outcome.result.findings
-    ]
-    return found or [
-        NewEvent(
-            message=f"{message.system.name} is {message.now}: " + "; ".join(o.result.summary for o in failing)[:500],
-            source=message.system.name,
-            error_type="unhealthy",
-            severity="high" if message.now == "down" else "medium",
-            category="system_error",
-            system=system,
-            occurred_at=message.seen_at,
-        )
-    ]

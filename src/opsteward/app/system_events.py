@@ -1,10 +1,13 @@
-"""Early warnings as events, of what runs out and of error budgets: in words, with the figures they come from."""
+"""What becomes of systems as events: failing health, what runs out, error budgets; in words, with the figures they
+come from."""
 
 from __future__ import annotations
 
+from opsteward.contracts.check import CheckStatus
+from opsteward.core.redact import redact_json
 from opsteward.events.types import NewEvent
 from opsteward.systems.early_warning.types import EarlyWarning, RunningOut
-from opsteward.systems.types import BudgetBurning, KnownSystem
+from opsteward.systems.types import BudgetBurning, HealthChanged, KnownSystem
 
 
 def event_of_warning(message: RunningOut) -> NewEvent:
@@ -67,3 +70,39 @@ def told_span(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {name}"
     return f"{seconds:.0f} seconds"
+
+
+def events_of_health(message: HealthChanged) -> list[NewEvent]:
+    """One event for each finding; when a check failed without one, an event for the system as a whole."""
+    system = KnownSystem(id=message.system.id, name=message.system.name, type=message.system.type)
+    worst = CheckStatus.FAIL if message.now == "down" else CheckStatus.WARN
+    failing = [o for o in message.outcomes if o.result.status is worst]
+    found = [
+        NewEvent(
+            message=finding.title,
+            source=message.system.name,
+            error_type=finding.type,
+            context={
+                "check": outcome.check,
+                "component": finding.component,
+                "evidence": redact_json(finding.evidence),
+            },
+            severity="high" if message.criticality == "critical" and message.now == "down" else finding.severity.value,
+            category="system_error",
+            system=system,
+            occurred_at=message.seen_at,
+        )
+        for outcome in failing
+        for finding in outcome.result.findings
+    ]
+    return found or [
+        NewEvent(
+            message=f"{message.system.name} is {message.now}: " + "; ".join(o.result.summary for o in failing)[:500],
+            source=message.system.name,
+            error_type="unhealthy",
+            severity="high" if message.now == "down" else "medium",
+            category="system_error",
+            system=system,
+            occurred_at=message.seen_at,
+        )
+    ]
