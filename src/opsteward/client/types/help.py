@@ -24,13 +24,13 @@ class Added(TypedDict):
 
 class Answer(TypedDict):
     """An answer with its sources. `known` is false where neither documents nor live state say anything; `engine`:
-    live (figures of this instance), passages (quoted from documents), or none."""
+    live (figures of this instance), passages (quoted from documents), written (by a model, of passages), or none."""
 
     id: str
     question: str
     answer: str
     known: bool
-    engine: Literal["live", "passages", "none"]
+    engine: Literal["live", "passages", "written", "none"]
     citations: NotRequired[list[Citation]]
     asked_at: str
 
