@@ -22,7 +22,7 @@ from opsteward.help.ranking import DEFAULT, Weights
 from opsteward.help.search import Hit, search
 
 QUESTIONS = Path(__file__).parent / "questions"
-BM25_ALONE = Weights(page=1.0, chunk=0.0, headings=0.0, lead=0.0, meaning=0.0, gist=0.0)
+BM25_ALONE = Weights(page=1.0, chunk=0.0, headings=0.0, lead=0.0, meaning=0.0, second=0.0, gist=0.0)
 
 
 def read_questions(path: Path, names: set[str]) -> list[tuple[str, set[str]]]:

@@ -25,14 +25,15 @@ class Weights:
     page_b: float = 0.5
     chunk_b: float = 0.6
     #: BM25 of the page and of its best chunk; both together divided by `scale`.
-    page: float = 0.3
+    page: float = 1.0
     chunk: float = 1.0
     scale: float = 10.0
     #: Shares of the question's terms, by their weight, in the title and headings, and in how the page begins.
     headings: float = 0.4
     lead: float = 0.4
-    #: Nearness of meaning of the best chunk, and of the first.
-    meaning: float = 2.0
+    #: Nearness of meaning of the best chunk, of the second best, and of the first in the page.
+    meaning: float = 2.5
+    second: float = 0.4
     gist: float = 0.3
     candidates: int = 100
 

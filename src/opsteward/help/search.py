@@ -110,8 +110,10 @@ def _by_meaning(
         if not own or first is None:
             continue
         best = max(own[:2], key=lambda number: near.get(number, 0.0))
-        meaning = max(near.get(number, 0.0) for number in own)
+        nearest = sorted((near.get(number, 0.0) for number in own), reverse=True)
+        meaning = nearest[0]
         score = page.score + weights.headings * page.headings + weights.meaning * meaning
+        score += weights.second * nearest[min(1, len(nearest) - 1)]
         if weights.lead:
             begins = set(terms(f"{first.title} {first.heading} {first.text[:_LEAD_CHARACTERS]}", language))
             score += weights.lead * sum(weight for term, weight in ranked.idf.items() if term in begins) / total

@@ -1,6 +1,6 @@
 """What a text is about, as a small vector: the weighted mean of the vectors of its word pieces.
 
-The file `data/word_vectors.bin` is made by `tools/distil_word_vectors.py` of all-MiniLM-L6-v2 (Apache-2.0); nothing is
+The file `data/word_vectors.bin` is made by `tools/distil_word_vectors` of all-MiniLM-L6-v2 (Apache-2.0); nothing is
 fetched at run time. Without the file (it may be left out) texts are compared by their words alone.
 """
 

