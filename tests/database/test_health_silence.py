@@ -111,6 +111,17 @@ async def test_a_cause_is_found_over_several_steps(yard: Yard) -> None:
     assert yard.alerts() == ["disk"]
 
 
+async def test_what_a_failing_system_needs_is_looked_at_side_by_side(yard: Yard) -> None:
+    await yard.add("disk")
+    await yard.add("database", needs=["disk"])
+    await yard.add("web", needs=["database"])
+    yard.set("disk", "database", "web", works=False)
+    both = asyncio.Barrier(2)  # one look alone would wait here
+    yard.boards["disk"].before_look = yard.boards["database"].before_look = both.wait
+    await asyncio.wait_for(yard.look("web"), 5)
+    assert yard.alerts() == ["disk"]
+
+
 async def test_trouble_that_outlives_its_cause_is_told(yard: Yard) -> None:
     await yard.add("database")
     await yard.add("web", needs=["database"])

@@ -53,7 +53,6 @@ NOT_TYPED = {
     "curl -c cookies": "needs the password that grace has set; tests/api/test_password_sign_in.py",
     "opsteward notifications test": "needs a service of the reader's; tests/oncall send to real ones",
     "opsteward runbooks run": "needs the lab's broken shop; tests/api/test_runbooks.py",
-    "opsteward replay": "needs a session of the reader's; tests/api/test_session_steps.py",
     "opsteward sources map": "needs a sample of the reader's; tests/api/test_intake_api.py",
     "DATABASE_URL=": "needs a server of the reader's; tests/database",
     "OTEL_EXPORTER_OTLP_ENDPOINT=": "starts a further instance; tests/workflows/test_traces.py",

@@ -6,7 +6,7 @@ and undo have something to find out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import ClassVar
 
 from pydantic import BaseModel
@@ -29,6 +29,7 @@ class Board:
         self.crashing: set[str] = set()
         self.away: dict[str, int] = {}
         self.before_effect: Callable[[], None] = lambda: None
+        self.before_look: Callable[[], Awaitable[object]] | None = None
 
 
 class Boards(dict[str, Board]):
@@ -114,6 +115,8 @@ class SwitchesCheck(Check[MemoryConnector]):
     health: ClassVar[bool] = True
 
     async def run(self, via: MemoryConnector, target: SystemRef) -> CheckResult:
+        if via.board.before_look is not None:
+            await via.board.before_look()
         off = sorted(via.board.wanted - via.board.on)
         findings = [
             Finding(

@@ -60,7 +60,8 @@ def _show_replay(found: SessionReplay) -> None:
 
     then = {cause["issue"]: f"{cause['probability']:.2f}" for cause in found["recorded_causes"]}
     rows = [
-        {**cause, "then": then.get(cause["issue"], "-"), "today": cause["probability"]} for cause in found["causes"]
+        {**cause, "then": then.get(cause["issue"], "-"), "today": f"{cause['probability']:.2f}"}
+        for cause in found["causes"]
     ]
     show.table(rows, ["then", "today", "type", "system", "title"], empty="It found nothing.")
     for name, fix in (("Done then", found["recorded_fix"]), ("Would be done today", found["fix"])):

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.core.errors import Conflict
 from opsteward.events.standing_orders.service import StandingOrders
 from opsteward.troubleshooting.causes import Surroundings, causes_of, in_order
 from opsteward.troubleshooting.fix_choice import covered_fix, treatable
@@ -18,11 +17,9 @@ _SAME = 0.005  # of a probability
 
 
 async def replay_session(session: AsyncSession, orders: StandingOrders, *, session_id: UUID) -> SessionReplay:
-    """What today's rules make of what a session found in its last look, beside what was made of it then. Raises
-    NotFound, and Conflict while it runs."""
+    """What today's rules make of what a session found in its last look, beside what was made of it then; of one
+    that still runs, what it has found so far. Raises NotFound."""
     row = await get_row(session, session_id)
-    if row.status != "ended":
-        raise Conflict("the session still runs", remedy="replay it when it has ended")
     # What earlier rounds have mended is not judged again: what was seen beside it then is not kept.
     issues = [issue for issue in map(Issue.model_validate, row.issues) if not issue.mended]
     last = {issue.id for issue in issues}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,51 @@ def test_without_a_change_of_the_complaint_nobody_is_suspected() -> None:
 def test_calls_in_a_circle_end() -> None:
     calls = {"front": ["orders"], "orders": ["front"]}
     assert likely_causes(recording({"front": 0.2, "orders": 0.1}, {"front": 0.7, "orders": 0.6}, calls))
+
+
+def test_an_address_that_few_requests_take_is_not_the_cause_of_what_all_wait_for() -> None:
+    calls = {"front": ["search", "address"], "search": ["table"]}
+    usual = {"front": 0.1, "search": 0.02, "table": 0.01, "address": 0.02}
+    slow = {"front": 0.4, "search": 0.32, "table": 0.31, "address": 1.5}
+    case = recording(usual, slow, calls)
+    often = {"front": 100.0, "search": 100.0, "table": 100.0, "address": 4.0}
+    now = {**case.now, **{(node, "requests", "Sum"): [number] * 6 for node, number in often.items()}}
+    assert likely_causes(replace(case, now=now))[0].node == "table"
+
+
+def test_what_was_otherwise_just_before_is_not_of_this_complaint() -> None:
+    calls = {"front": ["batch", "search"]}
+    case = recording({"front": 0.1, "batch": 1.0, "search": 0.01}, {"front": 0.13, "batch": 3.0, "search": 0.04}, calls)
+    front = [0.1, 0.1, 0.13, 0.13, 0.13, 0.13]
+    search = [0.01, 0.01, 0.04, 0.04, 0.04, 0.04]
+    now = {**case.now, ("front", *LATENCY): front, ("search", *LATENCY): search}
+    assert likely_causes(replace(case, now=now))[0].node == "search"
+
+
+def test_a_few_failures_in_a_hundred_are_seen_where_there_never_was_one() -> None:
+    target = ("front", "availability", "Average")
+    well = [100.0] * 20
+    failing = {"front": [100.0, 100.0, 98.4, 98.9], "search": [100.0, 100.0, 97.9, 98.8], "pay": [100.0] * 4}
+    case = Recording(
+        calls={"front": ["search", "pay"]},
+        before={(node, *target[1:]): well for node in failing},
+        now={(node, *target[1:]): values for node, values in failing.items()},
+        target=target,
+    )
+    assert likely_causes(case)[0].node == "search"
+
+
+@pytest.mark.parametrize(("complained_at", "since"), [(605.0, 2), (290.0, 1), (0.0, 0), (9999.0, 2), (None, 2)])
+def test_the_time_of_the_complaint_says_from_which_row_on_it_shows(
+    tmp_path: Path, complained_at: float | None, since: int
+) -> None:
+    case, truth, _ = made(20_000)
+    issue = tmp_path / "issue_0"
+    _write(tmp_path, issue, case, truth)
+    told = json.loads((issue / "target.json").read_text())
+    told["target"] |= {} if complained_at is None else {"timestamp": complained_at}
+    (issue / "target.json").write_text(json.dumps(told))
+    assert read_recording(tmp_path, issue)[0].since == since
 
 
 def test_a_recording_is_read_from_its_files(tmp_path: Path) -> None:
