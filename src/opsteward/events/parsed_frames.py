@@ -6,7 +6,7 @@ Read from an event's context, in the form that Sentry's SDKs made common: `excep
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from opsteward.core.json_types import Json
 from opsteward.events.stack_traces import (
@@ -32,11 +32,10 @@ def parsed_trace(context: Mapping[str, Json]) -> StackTrace | None:
     if not errors and not any(stacks):
         return None
     platform = context.get("platform")
-    own, other = _grouped(stacks, platform if isinstance(platform, str) else "")
+    mine, other = _told_apart(stacks, platform if isinstance(platform, str) else "")
     told = dict.fromkeys(_error(error, context) for error in errors[-ERROR_LIMIT:])
-    if own:
-        return StackTrace(tuple(told), tuple(own[:FRAME_LIMIT]), True)
-    return StackTrace(tuple(told), tuple(other[:LIBRARY_FRAMES]), False)
+    own = _grouped(mine, FRAME_LIMIT)
+    return StackTrace(tuple(told), own or _grouped(other, LIBRARY_FRAMES), bool(own))
 
 
 def _error(error: Mapping[str, Json], context: Mapping[str, Json]) -> tuple[str, str]:
@@ -54,20 +53,30 @@ def parsed_template(context: Mapping[str, Json]) -> str | None:
     return None
 
 
-def _grouped(stacks: Sequence[Sequence[Mapping[str, Json]]], platform: str) -> tuple[list[str], list[str]]:
-    """The frames of the application, and the others, each once, the innermost first."""
-    own: dict[str, None] = {}
-    other: dict[str, None] = {}
-    judged = any(frame.get("in_app") is True for stack in stacks for frame in stack)
-    for stack in reversed(stacks):
-        for frame in reversed(stack):
-            path, function = _names(frame, platform)
-            if judged:
-                mine = frame.get("in_app") is True
-            else:
-                mine = frame.get("in_app") is not False and not is_library(path, function)
-            (own if mine else other)[frame_as_grouped(path, function)] = None
-    return list(own), list(other)
+def _told_apart(
+    stacks: Sequence[Sequence[Mapping[str, Json]]], platform: str
+) -> tuple[Iterable[tuple[str, str]], Iterable[tuple[str, str]]]:
+    """File and function of the application's frames, and of the others, the innermost first."""
+    frames = [frame for stack in reversed(stacks) for frame in reversed(stack)]
+    own = [frame for frame in frames if frame.get("in_app") is True]
+    if own:  # the SDK has judged, and the others do not count
+        return (_names(frame, platform) for frame in own), ()
+    mine: list[tuple[str, str]] = []
+    other: list[tuple[str, str]] = []
+    for frame in frames:
+        names = _names(frame, platform)
+        (other if frame.get("in_app") is False or is_library(*names) else mine).append(names)
+    return mine, other
+
+
+def _grouped(names: Iterable[tuple[str, str]], limit: int) -> tuple[str, ...]:
+    """The first of them as they are compared, each once."""
+    found: dict[str, None] = {}
+    for path, function in names:
+        found[frame_as_grouped(path, function)] = None
+        if len(found) >= limit:
+            break
+    return tuple(found)
 
 
 def _names(frame: Mapping[str, Json], platform: str) -> tuple[str, str]:

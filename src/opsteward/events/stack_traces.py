@@ -106,6 +106,10 @@ _MADE_UP = [
 ]
 
 
+#: What each of these needs one of.
+_MAY_BE_MADE_UP = re.compile(r"[$?/{]|0x|::|Generated|\.(?:m?js|css|map)").search
+
+
 @dataclass(frozen=True, slots=True)
 class StackTrace:
     """`errors`: type and template of each error of the chain, as they stand. `frames`: function and file of each, once;
@@ -166,14 +170,25 @@ def is_library(path: str, function: str) -> bool:
 @lru_cache(maxsize=4_096)
 def frame_as_grouped(path: str, function: str) -> str:
     """Function and file, without what a build or a place makes of them."""
-    file = re.split(r"[/\\]", path)[-1]
-    for pattern, put in _MADE_UP:
-        file, function = pattern.sub(put, file), pattern.sub(put, function)
+    file = _as_written(_last_part(path))
+    function = _as_written(function)
     if len(function) <= 2 and file.endswith(("js", ".css")):
         function = ""  # a minifier's name
     if "/" in function or "\\" in function:
-        function = re.split(r"[/\\]", function)[-1]
+        function = _last_part(function)
     return _DIGITS.sub("#", f"{function}@{file}")
+
+
+def _last_part(path: str) -> str:
+    return path[max(path.rfind("/"), path.rfind("\\")) + 1 :]
+
+
+def _as_written(name: str) -> str:
+    """Without what a build has made up."""
+    if _MAY_BE_MADE_UP(name):  # most are not, and a dozen patterns take their time
+        for pattern, put in _MADE_UP:
+            name = pattern.sub(put, name)
+    return name
 
 
 def _errors(text: str) -> list[tuple[str, str]]:
