@@ -204,3 +204,16 @@ async def test_steps_that_cannot_work_are_refused_by_their_number(sagas: Sagas) 
         answer = await sagas.tenant.http.post("/api/v1/sagas", json={"name": "x", "steps": [step]})
         assert answer.status_code == 422, answer.text
         assert named in answer.text
+
+
+async def test_a_password_is_written_and_never_shown(sagas: Sagas) -> None:
+    uid = f"ivy{uuid4().hex[:6]}"
+    step = sagas.step("directory", "people", "create", values={**person(uid), "userPassword": "h1dden-one"})
+    saga = await sagas.asked(step)
+    run = (await sagas.tenant.http.get(f"/api/v1/actions/{saga['action_id']}")).text
+    await sagas.decided(saga)
+    done = await sagas.carried_out(saga)
+    assert done["status"] == "succeeded"
+    kept = str(sagas.tenant.instance.sql("select * from opsteward.saga_steps where tenant_id = %s", sagas.tenant.id))
+    assert uid in kept
+    assert not [said for said in (str(saga), run, str(done), kept) if "h1dden-one" in said]

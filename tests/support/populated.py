@@ -267,9 +267,9 @@ def _saga(tenant: Tenant, system_id: UUID, mark: str) -> str:
         saga, mine, mark, mark,
     )  # fmt: skip
     sql(
-        "insert into opsteward.saga_steps (tenant_id, saga_id, number, system_id, resource, operation, native_id,"
-        " values, status) values (%s, %s, 1, %s, 'people', 'delete', %s, '{}', 'done')",
-        mine, saga, system_id, mark,
+        "insert into opsteward.saga_steps (tenant_id, saga_id, number, system_id, resource, words, operation,"
+        " native_id, values, status) values (%s, %s, 1, %s, 'people', %s, 'delete', %s, '{}', 'done')",
+        mine, saga, system_id, mark, mark,
     )  # fmt: skip
     return str(saga)
 

@@ -79,7 +79,7 @@ def _show(saga: Saga, *, as_json: bool) -> None:
         return
     show.record({key: value for key, value in saga.items() if key != "steps"})
     show.say("")
-    columns = ["number", "operation", "resource", "native_id", "status", "problem"]
+    columns = ["number", "words", "status", "problem"]
     show.table([dict(step) for step in saga["steps"]], columns, empty="")
     if saga["status"] == "awaiting_approval":
         show.note("It waits for an approval: opsteward approvals list")

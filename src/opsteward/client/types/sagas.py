@@ -44,9 +44,11 @@ class SagaIn(TypedDict):
 
 
 class SagaStep(TypedDict):
-    """One step, and what became of it. `before`: the attributes of the record as they were."""
+    """One step, in words too, and what became of it. `before`: the attributes of the record as they were. Passwords
+    and their like are not shown."""
 
     number: int
+    words: str
     system_id: str
     resource: str
     operation: str

@@ -859,6 +859,7 @@ create table opsteward.saga_steps (
     number int not null,
     system_id uuid not null,
     resource text not null,
+    words text not null,
     operation text not null,
     native_id text,
     values jsonb not null,

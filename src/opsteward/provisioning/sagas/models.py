@@ -40,6 +40,8 @@ class SagaStepRow(Base):
     number: Mapped[int] = mapped_column(primary_key=True)
     system_id: Mapped[UUID]
     resource: Mapped[str]
+    #: The step in words, as it was approved.
+    words: Mapped[str]
     operation: Mapped[str]
     native_id: Mapped[str | None]
     values: Mapped[JsonObject]

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import NotFound
+from opsteward.core.redact import redact_json
 from opsteward.core.references import called
 from opsteward.provisioning.sagas.models import SagaRow, SagaStepRow
 from opsteward.provisioning.sagas.types import Saga, SagaStep
@@ -62,12 +63,13 @@ def view_of(row: SagaRow, steps: Sequence[SagaStepRow]) -> Saga:
         steps=[
             SagaStep(
                 number=step.number,
+                words=step.words,
                 system_id=step.system_id,
                 resource=step.resource,
                 operation=step.operation,
                 native_id=step.made_id or step.native_id,
-                values=step.values,
-                before=step.before,
+                values=redact_json(step.values),
+                before=redact_json(step.before) if step.before is not None else None,
                 status=step.status,
                 problem=step.problem,
             )

@@ -16,7 +16,7 @@ from opsteward.core.db import Database
 from opsteward.core.errors import OpsError, Timeout
 from opsteward.core.feed import announce
 from opsteward.core.json_types import JsonObject
-from opsteward.core.redact import redact_text
+from opsteward.core.redact import redact_json, redact_text
 from opsteward.provisioning.sagas import queries
 from opsteward.provisioning.sagas.models import SagaRow, SagaStepRow
 from opsteward.provisioning.sagas.service import RUN, record
@@ -137,6 +137,7 @@ class SagaTask:
             row = await queries.saga_row(session, saga_id, lock=True)
             if failed is None:
                 row.status, row.ended_at = SagaStatus.SUCCEEDED, now()
+                _forget_secrets(await queries.steps_of(session, [saga_id]))
             else:
                 row.status, row.error = SagaStatus.COMPENSATING, failed[:1000]
             await announce(session, kind=SAGA_CHANGED, object_id=str(saga_id))
@@ -151,9 +152,17 @@ class SagaTask:
             stuck = [step for step in steps if step.status == StepStatus.STUCK]
             row.status = SagaStatus.STUCK if stuck else SagaStatus.COMPENSATED
             row.ended_at = now()
+            _forget_secrets(steps)
             await announce(session, kind=SAGA_CHANGED, object_id=str(saga_id))
             await record(session, row)
             if stuck:
                 problems = [f"step {step.number} was not taken back: {step.problem}" for step in stuck]
                 await self._bus.publish(session, SagaStuck(saga=queries.view_of(row, steps), problems=problems))
             return row
+
+
+def _forget_secrets(steps: Sequence[SagaStepRow]) -> None:
+    """Passwords and their like were needed for the steps, and are kept no longer."""
+    for step in steps:
+        step.values = redact_json(step.values)
+        step.before = redact_json(step.before) if step.before is not None else None

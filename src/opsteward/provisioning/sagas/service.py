@@ -16,6 +16,7 @@ from opsteward.core.db import tenant_of
 from opsteward.core.errors import Invalid, NotFound
 from opsteward.core.feed import announce
 from opsteward.core.ids import derived_id, uuid7
+from opsteward.core.redact import redact_json
 from opsteward.provisioning.sagas import queries
 from opsteward.provisioning.sagas.models import SagaRow, SagaStepRow
 from opsteward.provisioning.sagas.types import SAGA_CHANGED, NewStep, Saga, SagaStatus, StepStatus
@@ -50,7 +51,8 @@ class Sagas:
         session.add_all(
             SagaStepRow(
                 tenant_id=tenant_id, saga_id=saga_id, number=number, system_id=step.system_id, resource=step.resource,
-                operation=step.operation, native_id=step.native_id, values=step.values, status=StepStatus.WAITING,
+                words=told[number - 1], operation=step.operation, native_id=step.native_id, values=step.values,
+                status=StepStatus.WAITING,
             )
             for number, step in enumerate(steps, start=1)
         )  # fmt: skip
@@ -82,7 +84,7 @@ class Sagas:
         what = (
             step.native_id
             if step.native_id is not None
-            else ", ".join(f"{name} {value}" for name, value in list(step.values.items())[:5])
+            else ", ".join(f"{name} {value}" for name, value in list(redact_json(step.values).items())[:5])
         )
         sets = f": {', '.join(sorted(step.values))}" if step.operation == "update" else ""
         return f"{step.operation} {what} in {step.resource} of {system.name}{sets}"[:500]

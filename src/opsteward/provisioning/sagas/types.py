@@ -64,9 +64,11 @@ class StepStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class SagaStep:
-    """One step, and what became of it. `before`: the attributes of the record as they were."""
+    """One step, in words too, and what became of it. `before`: the attributes of the record as they were. Passwords and
+    their like are not shown."""
 
     number: int
+    words: str
     system_id: UUID
     resource: str
     operation: str
