@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import client_operations
@@ -36,6 +37,7 @@ def blocking() -> str:
     return _formatted(text, "blocking.py")
 
 
+@cache
 def _formatted(text: str, name: str) -> str:
     """Without imports that it does not need, as our other files are."""
     text = _ruff(text, name, "check", "--fix-only", "--exit-zero", "--select", "F401,I")

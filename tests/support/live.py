@@ -76,11 +76,15 @@ def _operator(url: str, name: str, token: str) -> LiveOperator:
 
 
 @contextmanager
-def running_instance(settings: Mapping[str, str] | None = None) -> Iterator[Live]:
-    """Start `opsteward up` on a home of its own and a free port, wait until all of it is ready, end it at the end."""
+def running_instance(settings: Mapping[str, str] | None = None, *, anew: bool = False) -> Iterator[Live]:
+    """Start `opsteward up` on a home of its own and a free port, wait until all of it is ready, end it at the end.
+
+    `anew`: see `started_command_line`.
+    """
     with temporary_home() as home:
-        environment = clean_environment(OPSTEWARD_HOME=str(home), LOG_LEVEL="WARNING", **(settings or {}))
-        process = started_command_line(["up", "--port", "0"], environment, errors=home / "stderr")
+        own = {"OPSTEWARD_HOME": str(home), "LOG_LEVEL": "WARNING"} | dict(settings or {})
+        command, environment = ["up", "--port", "0"], clean_environment(**own)
+        process = started_command_line(command, environment, errors=home / "stderr", anew=anew)
         try:
             url = announced(process)
             token = (home / "token").read_text()

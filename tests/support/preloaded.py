@@ -81,9 +81,11 @@ def command_line(
     return subprocess.CompletedProcess(["opsteward", *arguments], code, out, errors)
 
 
-def started_command_line(arguments: list[str], environment: Mapping[str, str], *, errors: Path | None = None) -> Forked:
-    """`opsteward ...`, running."""
-    return Forked(_command_line, arguments, environment=environment, errors=errors)
+def started_command_line(
+    arguments: list[str], environment: Mapping[str, str], *, errors: Path | None = None, anew: bool = False
+) -> Forked:
+    """`opsteward ...`, running; `anew` by an interpreter of its own, for what is to be seen of the imports."""
+    return Forked(_anew if anew else _command_line, arguments, environment=environment, errors=errors)
 
 
 def program(file: Path, *arguments: object, environment: Mapping[str, str] | None = None) -> Forked:
@@ -113,6 +115,10 @@ def _command_line(arguments: list[str]) -> None:
 
     sys.argv = ["opsteward", *arguments]
     main()
+
+
+def _anew(arguments: list[str]) -> None:
+    os.execv(sys.executable, [sys.executable, "-m", "opsteward", *arguments])
 
 
 def _program(file: str, arguments: list[str]) -> None:

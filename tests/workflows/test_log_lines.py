@@ -59,7 +59,7 @@ def test_every_line_on_standard_error_is_json(tmp_path: Path) -> None:
         "PYTHONPATH": str(tmp_path),
         "PYTHONWARNINGS": "default",
     }
-    with running_instance(settings) as live:
+    with running_instance(settings, anew=True) as live:
         postmaster = int((live.home / "postgres" / "postmaster.pid").read_text().splitlines()[0])
         os.kill(postmaster, signal.SIGINT)  # ends all connections at once
         for _ in range(20):
