@@ -377,7 +377,8 @@ class Notices:
 
 def counts_now(route: NotificationRoute) -> bool:
     """Whether its hours are now."""
-    return (window := window_of(route.hours)) is None or window.holds(now())
+    window = window_of(route.hours)
+    return window is None or window.holds(now())
 
 
 def _whom(row: NoticeRow) -> str:
