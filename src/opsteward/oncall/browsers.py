@@ -25,14 +25,13 @@ from opsteward.core.clock import now
 from opsteward.core.crypto import SecretBox
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict
-from opsteward.core.ids import uuid7
 from opsteward.core.timers import set_timer
 from opsteward.events.event_decisions import QUIET_ACTIONS
 from opsteward.events.types import IncidentDecided, IncidentOpened, IncidentRaised, IncidentView, PeopleNeeded
 from opsteward.integrations.apprise.web_push import SCHEME, PushKey, Subscription, checked_subscription
 from opsteward.oncall.models import NotificationRoute
 from opsteward.oncall.notices import Notices
-from opsteward.oncall.routes import ROUTES_LIMIT, URLS_LIMIT, NotificationRoutes, route_names
+from opsteward.oncall.routes import URLS_LIMIT, NewRoute, NotificationRoutes, route_names
 from opsteward.telemetry import audit
 
 #: The kind of the timers after which is told what waits for an approval.
@@ -86,11 +85,18 @@ class Browsers:
         if len(kept) >= URLS_LIMIT:
             raise Conflict(f"{URLS_LIMIT} of your browsers are told already", remedy="stop one of them first")
         if row is None:
-            row = await self._new_row(session, by)
-        urls = [one.url for one in (*kept, new)]
-        row.services = [SCHEME] * len(urls)
-        self._routes.set_urls(row, urls)
-        await session.flush()
+            route = NewRoute(
+                name=await _free_name(session, by),
+                urls=[new.url],
+                operator=by.operator_name,
+                position=_LAST,
+                group_seconds=_TOGETHER,
+            )
+            await self._routes.save(session, new=route, by=by, browsers=True)
+        else:
+            row.services = [SCHEME] * (len(kept) + 1)
+            self._routes.set_urls(row, [one.url for one in (*kept, new)])
+            await session.flush()
         await _note(session, "subscribed", new.service, by)
 
     async def unsubscribe(self, session: AsyncSession, *, endpoint: str, by: Identity) -> None:
@@ -149,26 +155,11 @@ class Browsers:
         found = map(Subscription.of_url, self._routes.urls_of(row)) if row else ()
         return [one for one in found if one is not None]
 
-    async def _new_row(self, session: AsyncSession, by: Identity) -> NotificationRoute:
-        names = await route_names(session)
-        if len(names) >= ROUTES_LIMIT:
-            raise Conflict(f"there are {ROUTES_LIMIT} routes already", remedy="remove those that are not needed")
-        name = f"browsers of {by.operator_name}"[:80]
-        row = NotificationRoute(
-            id=uuid7(),
-            tenant_id=tenant_of(session),
-            name=name if name not in names else f"{name} {str(by.operator_id)[-12:]}",
-            services=[],
-            operator_id=by.operator_id,
-            position=_LAST,
-            matchers=[],
-            begins="escalated",
-            group_seconds=_TOGETHER,
-            timezone="UTC",
-            created_by=by.actor,
-        )
-        session.add(row)
-        return row
+
+async def _free_name(session: AsyncSession, by: Identity) -> str:
+    """What the route of an operator's browsers is called."""
+    name = f"browsers of {by.operator_name}"[:80]
+    return name if name not in await route_names(session) else f"{name} {str(by.operator_id)[-12:]}"
 
 
 def _routes_of_browsers(session: AsyncSession) -> sa.Select[NotificationRoute]:

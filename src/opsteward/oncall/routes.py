@@ -73,8 +73,9 @@ class NotificationRoutes:
     def __init__(self, box: SecretBox) -> None:
         self._box = box
 
-    async def save(self, session: AsyncSession, *, new: NewRoute, by: Identity) -> RouteView:
-        """Make the route of this name, or change it. Raises Invalid naming the field, never showing a URL."""
+    async def save(self, session: AsyncSession, *, new: NewRoute, by: Identity, browsers: bool = False) -> RouteView:
+        """Make the route of this name, or change it. `browsers`: its URLs are those of browsers, which nobody writes.
+        Raises Invalid naming the field, never showing a URL."""
         names = await route_names(session)
         _check(new, names)
         person = None
@@ -89,7 +90,7 @@ class NotificationRoutes:
             row = NotificationRoute(id=uuid7(), tenant_id=tenant_of(session), name=new.name, created_by=by.actor)
             session.add(row)
         if new.urls is not None:
-            row.services = check_urls(new.urls)
+            row.services = check_urls(new.urls, browsers=browsers)
             self.set_urls(row, new.urls)
         row.operator_id = person
         row.matchers = stored(parse_matchers(new.matchers)) if new.matchers else []
@@ -239,7 +240,7 @@ async def _last_notices(session: AsyncSession) -> dict[UUID, tuple[str, str | No
     return {row[0]: (row[1], row[2], row[3]) for row in rows}
 
 
-def check_urls(urls: Sequence[str]) -> list[str]:
+def check_urls(urls: Sequence[str], *, browsers: bool = False) -> list[str]:
     """The kinds of services of these URLs. Raises Invalid that names the place, never the URL."""
     if not 1 <= len(urls) <= URLS_LIMIT:
         raise Invalid.field("urls", f"are none, or more than {URLS_LIMIT}", "make several routes")
@@ -248,7 +249,7 @@ def check_urls(urls: Sequence[str]) -> list[str]:
         shape = _URL.fullmatch(url) if len(url) <= _URL_LIMIT and storable(url) == url else None
         if shape is None:
             raise Invalid.field(f"urls.{place}", "is no Apprise URL", "see the Apprise manual for the service's URL")
-        if shape[1].lower() == SCHEME:
+        if shape[1].lower() == SCHEME and not browsers:
             raise Invalid.field(f"urls.{place}", "is a browser's own", "let it subscribe, on the page of your name")
         if shape[1].lower() in LOCAL_SCHEMES:
             raise Invalid.field(
