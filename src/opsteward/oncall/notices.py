@@ -376,15 +376,6 @@ class Notices:
             return None
 
 
-<<<<<<< HEAD
-=======
-def counts_now(route: NotificationRoute) -> bool:
-    """Whether its hours are now."""
-    window = window_of(route.hours)
-    return window is None or window.holds(now())
-
-
->>>>>>> r7
 def _whom(row: NoticeRow) -> str:
     return row.told or "People"
 
