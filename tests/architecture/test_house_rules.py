@@ -22,7 +22,6 @@ BOUNDARIES = {
     "agents/status_reporting.py: StatusReporter.run": "what can't be reported now must not silence the other agents",
     "agents/runtime.py: Runtime._keep_claiming": "one bad round must not leave the agents without an owner",
     "api/live/connection.py: Connection._answer_to": "a command that crashes is answered so; its connection goes on",
-    "api/mcp_endpoint.py: McpEndpoint._serve": "why it could not be made is told to those who wait for it",
     "app/process.py: Process._watched": "a part that dies is said, and ends the process in order",
     "app/plugins.py: load_plugin": "whatever a plug-in's module does when it is imported, the others work without it",
     "app/worker.py: seal_waiting": "one tenant's trouble must not leave the others unsealed",

@@ -13,3 +13,5 @@ language sql volatile security definer set search_path = pg_catalog, pg_temp as 
         case when opsteward.slack_is_connected(b.tenant_id) then b.buttons else '[]' end
     from begun b join opsteward.notification_routes r on r.tenant_id = b.tenant_id and r.id = b.route_id
 $$;
+
+grant execute on function opsteward.claim_notice to :"app";
