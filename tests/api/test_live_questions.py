@@ -58,6 +58,27 @@ QUESTIONS = (
     ("what changed today?", ("changes today",), ""),
     ("who are the operators?", ("ada", "gudrun"), ""),
     ("what may I do?", ("incidents.read",), ""),
+    # without a verb, as an order, passive, negated, misspelt
+    ("open incidents", ("pump is stuck", "login by force"), "disk is full"),
+    ("billing status", ("billing is unknown",), ""),
+    ("security incidents", ("login by force",), "pump is stuck"),
+    ("hedy's email address", ("hedy@example.com",), ""),
+    ("show me the unacknowledged incidents", ("login by force",), "pump is stuck"),
+    ("list all contractors", ("Linus",), "Hedy"),
+    ("by whom was incident 3 resolved?", ("ada",), ""),
+    ("was incident 1 acknowledged by anybody?", ("gudrun",), ""),
+    ("which incidents has nobody looked at?", ("login by force",), "pump is stuck"),
+    ("who hasn't been approved yet?", ("Linus",), ""),
+    ("can linus use billing?", ("does not have access",), ""),
+    ("who can get into billing?", ("Hedy",), "Linus"),
+    ("which systems would be affected if orders-db goes down?", ("billing depends on orders-db",), ""),
+    ("which of our systems are the most important?", ("billing",), "orders-db ("),
+    ("where can I find the runbook for billing?", ("wiki.example/billing",), ""),
+    ("which alerts came in during the last hour?", ("pump is stuck",), ""),
+    ("do I have to approve anything?", ("Nothing waits",), ""),
+    ("who acknowleged incident 1", ("gudrun",), ""),
+    ("wich systems are criticl?", ("billing",), "orders-db ("),
+    ("list the tasks that faild today", ("no tasks",), ""),
 )
 
 
@@ -121,7 +142,15 @@ async def test_questions_of_state_have_right_answers_with_links(mill: Tenant) ->
 
 
 @pytest.mark.parametrize(
-    "question", ["how do I acknowledge an incident?", "what is a standing order?", "what happens when a task fails?"]
+    "question",
+    [
+        "how do I acknowledge an incident?",
+        "what is a standing order?",
+        "what happens when a task fails?",
+        "how are approvals requested from the API?",
+        "notify a slack channel when an incident opens",
+        "approval expiry",
+    ],
 )
 async def test_how_something_is_done_is_for_documents(mill: Tenant, question: str) -> None:
     assert (await ask(mill.http, question))["engine"] in ("passages", "none")

@@ -14,7 +14,7 @@ CITATION_LIMIT = 3
 _NEAR = 0.75  # of the best hit's score, below which another is not quoted beside it
 #: How sure the first hits make that the corpus answers the question: fitted on questions of evals/help that may be
 #: looked at and on half of its unanswerable ones; the constant so that nine of ten of all those are refused.
-_CONSTANT, _COVERAGE, _MEANING, _STRANGE, _SHORT = -4.0, 2.98, 4.94, -4.6, -2.09
+_CONSTANT, _COVERAGE, _MEANING, _STRANGE, _SHORT = -3.95, 5.25, 5.86, -4.88, -7.17
 
 
 def confidence(found: Findings) -> float:

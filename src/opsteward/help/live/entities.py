@@ -36,7 +36,8 @@ _OF_QUESTIONS = """
     users wait waiting waits week who work working wrong yesterday
     acknowledged address awaiting boss cancelled completed cron criticality degraded department duration email endpoint
     expired flapping green healthy in-progress latency left link mine muted my owner pager red rota runbook score
-    security severe slow type types unacknowledged unassigned unhealthy unknown urgent validation waits without
+    security severe slow type types overview moment unacknowledged unassigned unhealthy unknown urgent validation
+    waits without
 """
 COMMON_WORDS = frozenset(_OF_QUESTIONS.split())
 

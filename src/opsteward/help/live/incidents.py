@@ -133,7 +133,7 @@ def _words_of_title(ask: Asking) -> str | None:
 
 async def _several(ask: Asking) -> Found:
     q = ask.question
-    resolved = q.has("resolved", "closed", "fixed", "ended", "repaired")
+    resolved = q.has("resolved", "closed", "fixed", "ended", "repaired") and not q.negated
     period = q.period
     status = ["resolved"] if resolved else (None if period and not q.has("open") else _OPEN)
     words = "resolved" if resolved else ("" if status is None else "open")

@@ -29,6 +29,7 @@ async def answer(ask: Asking) -> Found | None:
         return await _holders(ask)
     if q.has(
         *_ROLES,
+        "department",
         "new",
         "joined",
         "registered",
@@ -180,6 +181,8 @@ async def _several(ask: Asking) -> Found:
     department = next((one for one in shares.departments if one and one.casefold() in q.text.casefold()), None)
     role = next((one for one in shares.roles if one and q.has(one, f"{one}s", one.replace("_", " "))), None)
     status = next((one for one in UserStatus if q.has(one)), None)
+    if q.negated and (status is UserStatus.ACTIVE or q.has("activated")):
+        status = UserStatus.PENDING
     found: list[UserInfo] = []
     after: str | None = None
     while True:

@@ -26,7 +26,7 @@ _HOW_TO = re.compile(
     r"|what\s+happens\b|(?:what|which)\s+(?:kinds?|types?|sorts?|formats?)\s+of\b|does\s+opsteward\b"
     r"|what\s+(?:do|does)\s+.{1,80}\s(?:do|need|require|support|use|store|contain|accept|return|show|look)\b"
     r"|(?:when|how\s+often)\s+(?:are|is|do|does|will)\s+.{1,60}\s(?:retried|deleted|removed|sent|escalated|expired?|rotated)\b"
-    r"|(?:are|is|which)\s+.{1,80}\s(?:encrypted|supported|allowed|possible|stored|configurable|documented)\b"
+    r"|(?:are|is|which)\s+.{1,80}\s(?:encrypted|supported|allowed(?!\s+to)|possible|stored|configurable|documented)\b"
     r"|where\s+(?:is|are)\s+.{1,80}\s(?:stored|kept|configured|documented|set|defined|logged)\b)",
     re.IGNORECASE,
 )

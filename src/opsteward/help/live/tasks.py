@@ -21,8 +21,8 @@ _STATUSES = (
         "in the dead letter queue",
     ),
     (("failed", "fail", "failing", "failure", "broke", "went wrong", "error"), _FAILED, "that failed"),
-    (("running", "run now", "in progress", "working on", "being done"), ("in_progress",), "running"),
     (("pending", "waiting", "queue", "queued", "backlog"), ("pending",), "waiting"),
+    (("running", "run now", "in progress", "working on", "being done"), ("in_progress",), "running"),
     (("cancelled", "canceled", "cancel"), ("cancelled",), "cancelled"),
     (("completed", "finished", "done", "succeeded", "success"), ("completed",), "completed"),
 )
