@@ -269,10 +269,14 @@ def decide(
     """Decide a conflict; the next sync does as decided."""
     from opsteward.cli import show
     from opsteward.cli.client import Client
+    from opsteward.cli.failures import Failure
     from opsteward.client.connection import Call, path_id
     from opsteward.client.types import SyncConflict
 
-    path = f"/api/v1/sync-conflicts/{path_id(conflict)}/decide"
+    try:
+        path = f"/api/v1/sync-conflicts/{path_id(conflict)}/decide"
+    except ValueError as error:
+        raise Failure(f"conflict: {error}") from None
     decided = Client().send(Call[SyncConflict]("POST", path, {"choice": choice}))
     show.done(decided, f"Decided: {choice}", json_wanted=as_json)
 
