@@ -95,7 +95,7 @@ def test_processes_that_start_together_on_a_fresh_home_all_come_up(home: Path) -
         for process in started:
             process.send(signal.SIGTERM)
         for process in started:
-            process.end(60)
+            process.wait(60)
     assert EmbeddedPostgres(home).pid() is None
 
 
