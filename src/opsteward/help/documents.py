@@ -18,7 +18,7 @@ from opsteward.accounts.types import Identity
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.computing import TooExpensive, compute
 from opsteward.core.db import Database, tenant_of
-from opsteward.core.errors import BadReply, Invalid, NotFound, TooLarge
+from opsteward.core.errors import ConnectorError, Invalid, NotFound, TooLarge
 from opsteward.core.http_client import HttpClient, NetworkPolicy
 from opsteward.help import storing
 from opsteward.help.indexing import CASE_PREFIX, Indexed, IndexedDocument, index_upload
@@ -34,6 +34,7 @@ ACCESS_LIMIT = 20
 _URL_LIMIT = 2_000  # characters
 _PARSE_SECONDS = 60.0  # of processor time
 _FETCH_SECONDS = 30.0
+_OTHER_ADDRESS = "give the public address of a page that is there"
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -103,12 +104,16 @@ class Documents:
     async def fetch(
         self, db: Database, *, url: str, by: Identity, access: Sequence[str] | None = None, name: str | None = None
     ) -> Added:
-        """Read a public address and keep what is there. Raises Invalid, ConnectorError, as `add`."""
+        """Read a public address and keep what is there. Raises Invalid, also for an address that gives nothing, and as
+        `add`."""
         _check_url(url)
         client = HttpClient(NetworkPolicy(), timeout=_FETCH_SECONDS, max_bytes=self.bytes_limit)
-        reply = await client.fetch(url, headers={"Accept": "text/html,text/markdown,application/pdf,*/*;q=0.5"})
+        try:
+            reply = await client.fetch(url, headers={"Accept": "text/html,text/markdown,application/pdf,*/*;q=0.5"})
+        except ConnectorError as error:
+            raise Invalid.field("url", f"gives no page: {error.detail}", _OTHER_ADDRESS) from None
         if reply.status != 200:
-            raise BadReply(f"{reply.url} answered {reply.status}", remedy="give the address of a page that is there")
+            raise Invalid.field("url", f"gives no page: {reply.url} answered {reply.status}", _OTHER_ADDRESS)
         if reply.truncated or reply.incomplete:
             raise TooLarge(f"{reply.url} is larger than a document may be, or broke off")
         path = unquote(urlsplit(url).path)
@@ -116,7 +121,7 @@ class Documents:
         limit = self.bytes_limit
         body = await in_thread(reply.plain_body, limit + 1)
         if body is None:
-            raise BadReply(f"{reply.url} sent an encoding that can't be undone")
+            raise Invalid.field("url", f"gives no page: {reply.url} sent an encoding that can't be undone", _OTHER_ADDRESS)
         if len(body) > limit:
             raise TooLarge(
                 f"{reply.url} unpacks to more than {limit} bytes", remedy="give the address of a smaller page"
