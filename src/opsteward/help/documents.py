@@ -121,7 +121,9 @@ class Documents:
         limit = self.bytes_limit
         body = await in_thread(reply.plain_body, limit + 1)
         if body is None:
-            raise Invalid.field("url", f"gives no page: {reply.url} sent an encoding that can't be undone", _OTHER_ADDRESS)
+            raise Invalid.field(
+                "url", f"gives no page: {reply.url} sent an encoding that can't be undone", _OTHER_ADDRESS
+            )
         if len(body) > limit:
             raise TooLarge(
                 f"{reply.url} unpacks to more than {limit} bytes", remedy="give the address of a smaller page"

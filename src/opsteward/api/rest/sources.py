@@ -143,9 +143,7 @@ async def take_from_source(
     )
 
 
-@router.post(
-    "/api/v2/alerts", summary="Alertmanager's own alert API", response_class=Response, openapi_extra=_ANY_BODY
-)
+@router.post("/api/v2/alerts", summary="Alertmanager's own alert API", response_class=Response, openapi_extra=_ANY_BODY)
 async def take_alerts(
     request: Request,
     services: ServicesDep,

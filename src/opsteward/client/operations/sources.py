@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opsteward.client.connection import Call, Page, path_id
-from opsteward.core.json_types import Json
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -66,9 +65,9 @@ def take_from_source(source: str | UUID) -> Call[types.TakenFromSource]:
     return Call("POST", f"/api/v1/intake/{path_id(source)}")
 
 
-def take_alerts() -> Call[Json]:
+def take_alerts() -> Call[str]:
     """What Prometheus sends to an Alertmanager: an array of alerts; one whose `endsAt` has passed is over."""
-    return Call("POST", "/api/v2/alerts")
+    return Call("POST", "/api/v2/alerts", text=True)
 
 
 def preview_mapping(**fields: Unpack[types.MappingSampleIn]) -> Call[types.MappingPreview]:
