@@ -72,9 +72,25 @@ def value(name: str, dice: random.Random) -> str:
 
 
 def filled(text: str, dice: random.Random) -> str:
-    while (found := re.search(r"\[([^\[\]]*\|[^\[\]]*)\]", text)) is not None:
-        text = text[: found.start()] + dice.choice(found[1].split("|")) + text[found.end() :]
+    text = one_of_each(text, dice)
     return re.sub(r"(?<!\$)\{(\w+)\}", lambda m: value(m[1], dice) if m[1] in _KNOWN else m[0], text)
+
+
+def one_of_each(text: str, dice: random.Random) -> str:
+    """One of the alternatives of each `[a|b]`; brackets that hold no `|` of their own stand as they are."""
+    before, bracket, after = text.partition("[")
+    depth, parts = 1, [""]
+    for place, letter in enumerate(after):
+        depth += (letter == "[") - (letter == "]")
+        if depth == 0:
+            chosen = one_of_each(dice.choice(parts), dice)
+            rest = one_of_each(after[place + 1 :], dice)
+            return before + (chosen if len(parts) > 1 else f"[{chosen}]") + rest
+        if letter == "|" and depth == 1:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return before + bracket + (one_of_each(after, dice) if bracket else "")
 
 
 _KNOWN = frozenset(words("""ip n port user host domain email path file db table url id junk time dev svc mac"""))
@@ -107,7 +123,7 @@ def examples(seed: int = 7) -> tuple[list[str], list[int], list[str]]:
             if not line or line.startswith("#"):
                 continue
             program, _, text = line.partition(": ")
-            wanted = VARIANTS * max(1, math.isqrt(text.count("|")))
+            wanted = max(VARIANTS, 3 * text.count("|"))  # so that hardly an alternative is never drawn
             found = {variant(category, program, text, dice) for _ in range(wanted)}
             texts += sorted(found)
             labels += [number] * len(found)

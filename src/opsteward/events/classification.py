@@ -116,7 +116,7 @@ def classify(
     rival = next((rule.weight for rule in fired if rule.category is not fired[0].category), 0)
     whole = f"{text}\n{lines}" if lines else text
     if fired and fired[0].weight - rival >= _CLEARLY:
-        winner, confidence = fired[0], fired[0].weight / 100
+        winner, confidence = fired[0], _sure_of_rule(fired[0])
     else:
         insisted = alert or given in (Severity.MEDIUM, Severity.HIGH)
         sure_of = {Category.IGNORABLE: _NEVER if insisted else _SURE if error_type or stack_trace else _TOO_UNSURE}
@@ -137,6 +137,11 @@ def classify(
         reason=winner.why,
         engine="model" if winner.id.startswith("model.") else "rules",
     )
+
+
+def _sure_of_rule(rule: _Rule) -> float:
+    """How often a rule that stands alone is right: half as often wrong as its weight says, found on our examples."""
+    return (100 + rule.weight) / 200
 
 
 def _judged(error_type: str | None, text: str, sure_of: Mapping[Category, float]) -> tuple[_Rule, float]:
