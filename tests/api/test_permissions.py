@@ -32,6 +32,7 @@ PUBLIC = {
     ("GET", "/sign-in/openid"): "to the identity provider",
     ("GET", "/sign-in/openid/callback"): "back from the identity provider",
     ("POST", "/webhook/user-signup"): "who signs the request is who asks",
+    ("POST", "/webhook/slack"): "Slack signs the request; who pressed is an operator who is linked",
     **{
         (method, path): "the key in the path is what admits"
         for method in ("GET", "HEAD", "POST")

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
@@ -138,15 +138,15 @@ async def test_a_link_is_made_once_and_for_nobody_with_more_power(app: App, othe
 @pytest.mark.parametrize(
     "spoiled",
     [
-        {"secret": "0" * 32},
-        {"at": time.time() - 400},
-        {"at": time.time() + 400},
+        lambda: {"secret": "0" * 32},
+        lambda: {"at": time.time() - 400},
+        lambda: {"at": time.time() + 400},
     ],
 )
-async def test_what_slack_has_not_signed_now_is_refused(app: App, spoiled: dict[str, Any]) -> None:
+async def test_what_slack_has_not_signed_now_is_refused(app: App, spoiled: Callable[[], dict[str, Any]]) -> None:
     await app.link(app.tenant.owner)
     about = await incident(app.tenant)
-    answer, said = await app.press("acknowledge", about, **spoiled)
+    answer, said = await app.press("acknowledge", about, **spoiled())
     problem_of(answer, 401)
     assert said is None
     assert (await app.tenant.http.get(f"/api/v1/incidents/{about}")).json()["status"] == "open"

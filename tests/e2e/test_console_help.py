@@ -16,6 +16,7 @@ HOSTILE = (
 
 def test_a_hostile_document_is_quoted_and_never_live(served: Served) -> None:
     with browser(served) as one, served.api() as api:
+        waiting = api.get("/api/v1/approvals").json()["items"]
         added = api.post("/api/v1/help/documents", params={"name": "vault.txt"}, content=HOSTILE.encode())
         document = added.json()["documents"][0]["id"]
         question = "who has the vault key of the lighthouse? <script>window.pwned=3</script>"
@@ -29,7 +30,7 @@ def test_a_hostile_document_is_quoted_and_never_live(served: Served) -> None:
         shown = unescape(one.get("/help").text)
         assert "harbour master" in shown
         assert f"/help/documents/{document}#c" in shown
-        assert api.get("/api/v1/approvals").json()["items"] == []
+        assert api.get("/api/v1/approvals").json()["items"] == waiting
 
 
 def test_sources_of_the_product_lead_to_its_pages(served: Served) -> None:
