@@ -44,7 +44,7 @@ def waiting_for(api: httpx.Client, words: str) -> dict[str, Any]:
     """The approval whose plan has these words, once it waits: an action is planned behind the answer."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        found: list[dict[str, Any]] = api.get("/api/v1/approvals").json()["items"]
+        found: list[dict[str, Any]] = api.get("/api/v1/approvals", params={"limit": 200}).json()["items"]
         if one := next((a for a in found if words in str(a)), None):
             return one
         time.sleep(0.1)
