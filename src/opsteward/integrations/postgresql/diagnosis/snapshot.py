@@ -191,7 +191,8 @@ async def _of_each(via: PostgresConnector, shot: Snapshot, reading: Reading) -> 
                 else f"SELECT ON {parent['quoted']}"
             )
             needs = f"needs GRANT {right} TO {shot.facts['role']};"
-            rows.append({**parent, "unread": needs if isinstance(error, AuthFailed) else error.detail})
+            lacks_right = isinstance(error, AuthFailed) and "row-level security" not in error.detail
+            rows.append({**parent, "unread": needs if lacks_right else error.detail})
         else:
             rows.extend({**parent, **row} for row in found)
     return rows
