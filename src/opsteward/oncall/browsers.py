@@ -129,7 +129,8 @@ class Browsers:
 
     async def approval_waits(self, session: AsyncSession, message: ActionChanged) -> None:
         """Those who may decide are told in a moment, of all that waits by then."""
-        if message.run.status != RunStatus.AWAITING_APPROVAL or not await _told(session, "approvals.decide"):
+        waits_from_now = message.run.status == RunStatus.AWAITING_APPROVAL and message.key.startswith("planned")
+        if not waits_from_now or not await _told(session, "approvals.decide"):
             return
         due = math.ceil(now().timestamp() / _TOGETHER + 0.2) * _TOGETHER
         await set_timer(session, kind=APPROVALS, key="waiting", at=datetime.fromtimestamp(due, UTC))
