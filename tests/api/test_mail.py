@@ -114,3 +114,19 @@ async def test_what_cannot_be_stored_now_is_asked_for_again(tenant: Tenant, monk
             assert told.value.smtp_code == 451
         await send(listener, "x")
     assert tenant.count("events") == 1
+
+
+async def test_a_mail_that_takes_long_to_be_taken_apart_is_taken_as_an_outline(tenant: Tenant) -> None:
+    costly = b"Content-Type: text/plain" + (b"; a=b" * 150 + b"\r\n ") * 1_200  # the library takes the square of it
+    raw = b"From: monit@db1.example\r\nSubject: nginx on db1 is DOWN\r\n" + costly + b"\r\n\r\nx\r\n"
+
+    def deliver(port: int) -> None:
+        with smtplib.SMTP("127.0.0.1", port, timeout=WITHIN) as client:
+            client.sendmail("monit@db1.example", ["alerts@example.com"], raw)
+
+    async with listening(tenant) as listener:
+        assert listener.address is not None
+        await asyncio.get_running_loop().run_in_executor(None, deliver, listener.address[1])
+    (event,) = (await tenant.http.get("/api/v1/events")).json()["items"]
+    assert (event["source"], event["severity"]) == ("monit", "high")
+    assert event["message"] == "nginx on db1 is DOWN", "nothing of what was too costly"

@@ -102,6 +102,9 @@ def test_hostile_mails_are_events_too() -> None:
         b"Subject: =?x-none?B?////?=\r\n\r\nx",
         b"Subject: =?utf-8?B?" + b"A" * 5_000 + b"\r\n\r\nx", b"From: " + b"<" * 50_000 + b"\r\n\r\nx", nested,
         b"Content-Type: text/plain; charset=nowhere\r\n\r\nx\xff", b"Date: " + b"9" * 10_000 + b"\r\n\r\nx",
+        b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(2_000)),
+        b"Content-Type: message/rfc822\r\n\r\n" * 2_000, b'From: "<(' + b'"<(' * 700 + b"\r\n\r\nx",
+        b"Content-Type: text/html\r\n\r\n" + b"<![" * 50,
         b"Content-Type: text/html\r\n\r\n" + b"<!--" * 50_000, b"Content-Transfer-Encoding: base64\r\n\r\n!!!",
         b"Subject: " + b"is DOWN (" * 20_000 + b"\r\n\r\nx",
     ]  # fmt: skip

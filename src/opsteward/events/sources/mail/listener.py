@@ -11,17 +11,19 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
-from opsteward.core.computing import in_fair_thread
+from opsteward.core.computing import TooExpensive, compute
 from opsteward.core.db import Database
 from opsteward.core.errors import OpsError, Unavailable
-from opsteward.core.fair_share import Busy
+from opsteward.core.fair_share import Busy, Party, current_party
 from opsteward.core.log import get_logger
 from opsteward.events.intake_queue import IntakeQueue
-from opsteward.events.sources.mail.message import event_of_mail
+from opsteward.events.sources.mail.message import event_of_mail, outline_of_mail
 from opsteward.events.sources.mail.settings import MailSettings
 from opsteward.events.sources.network_senders import NetworkSenders, bound_socket, plain_address
 from opsteward.events.sources.tallies import SourceTallies
+from opsteward.events.types import NewEvent
 
 if TYPE_CHECKING:
     from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -32,6 +34,7 @@ SLUG = "mail"
 ACTOR = "system:mail"
 _IDLE_SECONDS = 60.0
 _RECIPIENTS_LIMIT = 100
+_READ_SECONDS = 2.0  # of processor time
 
 
 class MailListener:
@@ -109,8 +112,9 @@ class MailListener:
         content: Any = envelope.content
         if tenant is None or not isinstance(content, bytes):
             return "554 you may not send mail here"
+        current_party.set(Party(str(tenant), SLUG))
         try:
-            event = await in_fair_thread(event_of_mail, content, sender, now())
+            event = await _read(content, sender)
             await self._queue.take(tenant_id=tenant, events=[event], actor=ACTOR, size=len(content))
         except (Unavailable, Busy):
             return "451 can't be stored for the moment, send it again"
@@ -124,3 +128,11 @@ class MailListener:
         tenant = tenant or self._senders.first_tenant
         if tenant is not None:
             self._tallies.note_refused(tenant, SLUG, why)
+
+
+async def _read(content: bytes, sender: str) -> NewEvent:
+    """Of a mail that takes too long to be taken apart, an outline. Raises Busy."""
+    try:
+        return await compute(_READ_SECONDS, event_of_mail, content, sender, now())
+    except TooExpensive:
+        return await in_thread(outline_of_mail, content, sender, now())

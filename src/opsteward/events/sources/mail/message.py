@@ -1,4 +1,4 @@
-"""A mail as an event: who tells it, what the subject says is wrong or over, and its text. Never raises.
+"""A mail as an event: who tells it, what the subject says is wrong or over, and its text.
 
 The subject groups: without the words that say how it stands and without its measurements, it is the same for the
 trouble and for its end.
@@ -13,6 +13,7 @@ from datetime import datetime
 from email import message_from_bytes
 from email.header import decode_header
 from email.message import Message
+from email.parser import BytesHeaderParser
 from email.utils import parseaddr
 from html.parser import HTMLParser
 
@@ -28,6 +29,8 @@ _PARTS_LIMIT = 100
 _HTML_LIMIT = 200_000
 _HEADER_LIMIT = 2_000
 _NAMES_LIMIT = 20
+_ADDRESS_LIMIT = 320  # characters; it is read with recursion
+_OUTLINE_BYTES = 64 * 1024
 #: Words that are about the state when they are shouted, stand in brackets or behind "is".
 _STATED = re.compile(
     r"\b[A-Z]{2,20}\b|[\[(]([A-Z]{2,20}|[A-Z]?[a-z]{1,19})(?::\d+)?[\])]|\b(?:is|now|went|came|has)\s+([A-Za-z]{2,20})\b"
@@ -39,12 +42,26 @@ _URGENT = {"1": "high", "2": "high", "3": None, "4": "low", "5": "low", "high": 
 
 
 def event_of_mail(raw: bytes, sender: str, received_at: datetime) -> NewEvent:
-    """`sender`: the address from which it came. What can't be read is left out; there is always an event."""
-    mail = message_from_bytes(raw)
+    """`sender`: the address from which it came. What can't be read is left out; there is always an event. A mail may be
+    made so that taking it apart lasts many seconds: compute it."""
+    try:
+        mail = message_from_bytes(raw)
+        return _event(mail, _content(mail), sender, received_at)
+    except (RecursionError, ValueError, LookupError, TypeError, AttributeError):  # the library is not proof against all
+        return outline_of_mail(raw, sender, received_at)
+
+
+def outline_of_mail(raw: bytes, sender: str, received_at: datetime) -> NewEvent:
+    """The same of a mail that is not taken apart: its first headers, and its text as it stands. Cheap."""
+    mail = BytesHeaderParser().parsebytes(raw[:_OUTLINE_BYTES])
+    return _event(mail, (str(mail.get_payload()).strip()[:TEXT_LIMIT], []), sender, received_at)
+
+
+def _event(mail: Message, content: tuple[str, list[str]], sender: str, received_at: datetime) -> NewEvent:
     subject = _header(mail, "Subject")[:SUBJECT_LIMIT].strip()
     about = _REPLY.sub("", subject)
-    text, attached = _content(mail)
-    name, address = parseaddr(_header(mail, "From"))
+    text, attached = content
+    name, address = parseaddr(_header(mail, "From")[:_ADDRESS_LIMIT])
     local, _, host = address.partition("@")
     words = [word for found in _STATED.finditer(about) if (word := found[1] or found[2] or found[0])]
     over = _is_over(words)
@@ -160,6 +177,7 @@ class _Text(HTMLParser):
 
 def _without_marks(text: str) -> str:
     reader = _Text()
-    reader.feed(text[:_HTML_LIMIT])
+    with suppress(AssertionError):  # what it says of some declarations; what stands before them is read
+        reader.feed(text[:_HTML_LIMIT])
     lines = (" ".join(line.split()) for line in "".join(reader.parts).splitlines())
     return "\n".join(line for line in lines if line)
