@@ -135,6 +135,48 @@ async def test_a_link_is_made_once_and_for_nobody_with_more_power(app: App, othe
     )
 
 
+async def test_who_connected_the_app_has_a_hand_in_every_link(app: App) -> None:
+    """They know the secret that signs presses, so could make up a second person's approval of what they requested."""
+    tenant = app.tenant
+    second = await tenant.operator("approver", "operator", name="grace")
+    for statement in (
+        "update opsteward.operators set created_at = created_at - interval '25 hours' where id = %s",
+        "update opsteward.tokens set issued_by = 'operator:' || operator_id where operator_id = %s",
+    ):
+        tenant.instance.sql(statement, second.id)
+    await app.link(second, user="U0GRACE")
+    issued = tenant.instance.sql(
+        "select issued_by from opsteward.tokens where operator_id = %s and name = 'Slack U0GRACE'", second.id
+    )
+    assert issued == [(f"operator:{tenant.owner.id}",)]
+    waiting = await wait_for_approval(tenant, system_id=await register_shop_database(tenant))
+    _, said = await app.press("approve", f"{waiting['id']}:{waiting['plan_hash']}", user="U0GRACE")
+    assert said["response_type"] == "ephemeral" and "issued a token by" in said["text"]
+    left = tenant.instance.sql("select status from opsteward.approvals where id = %s", waiting["id"])
+    assert left == [("pending",)]
+
+
+async def test_a_link_of_the_making_of_two_others_is_refused(app: App) -> None:
+    other_admin = await app.tenant.operator("admin", name="oscar")
+    await app.tenant.operator("operator", name="bert")
+    body = {"team": TEAM, "user": "U0BERT", "operator": "bert"}
+    said = problem_of(await other_admin.http.post("/api/v1/slack/people", json=body), 403)
+    assert "connected the Slack app" in said["detail"]
+    assert (await app.tenant.http.post("/api/v1/slack/people", json=body)).status_code == 201
+
+
+async def test_a_link_holds_in_its_own_tenant_alone(app: App, other_tenant: Tenant) -> None:
+    """Two tenants have connected the same app: a press speaks for one of them, not for the other's operators."""
+    made = await other_tenant.http.post(
+        "/api/v1/webhooks", json={"kind": "slack", "name": "slack", "secret": app.secret}
+    )
+    about = await incident(app.tenant)
+    await App(other_tenant, app.receiver, app.secret).link(other_tenant.owner)
+    await app.press("acknowledge", about)
+    assert made.status_code == 201
+    assert (await app.tenant.http.get(f"/api/v1/incidents/{about}")).json()["status"] == "open"
+
+
 @pytest.mark.parametrize(
     "spoiled",
     [

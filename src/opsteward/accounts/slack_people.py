@@ -2,7 +2,8 @@
 
 Who is linked has a token of their own, limited to what buttons do; its secret follows from the signing secret of the
 Slack app and the user, and is stored nowhere. So a press of a button is the deed of that operator by that token: who
-made it counts for the second person, and whoever revokes it ends the link.
+made it counts for the second person, and whoever revokes it ends the link. Who connected the app knows its signing
+secret, so could sign a press of anybody: every link is of their making.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from opsteward.accounts.types import Identity, NewToken
 from opsteward.accounts.webhooks import Webhooks
 from opsteward.core.crypto import token_hash
 from opsteward.core.db import tenant_of
-from opsteward.core.errors import Conflict, Invalid
+from opsteward.core.errors import Conflict, Denied, Invalid
 
 #: What a press of a button may do.
 SCOPES = ("approvals.decide", "incidents.write")
@@ -41,8 +42,10 @@ async def link(
     session: AsyncSession, webhooks: Webhooks, *, operator_id: UUID, team: str, user: str, by: Identity
 ) -> NewToken:
     """Let what this user presses in Slack be done by this operator. Raises Conflict for one who is linked already, or
-    where no Slack app is connected."""
-    credential = credential_of(await webhooks.secret_of_slack(session), team=team, user=user)
+    where no Slack app is connected; Denied where the link would be of the making of two others."""
+    app = await webhooks.slack_app(session)
+    maker = _maker(operator_id, app.connected_by, by)
+    credential = credential_of(app.secret, team=team, user=user)
     row = await session.scalar(
         sa.select(Token).where(Token.tenant_id == tenant_of(session), Token.secret_hash == token_hash(credential))
     )
@@ -60,4 +63,18 @@ async def link(
         by=by,
         scopes=SCOPES,
         secret=credential,
+        issued_by=maker,
     )
+
+
+def _maker(operator_id: UUID, connected_by: str, by: Identity) -> str:
+    """Of whose making the link is: who can use it but the operator. One token names one maker, so two are refused."""
+    operator = f"operator:{operator_id}"
+    asker = by.issued_by or operator if by.operator_id == operator_id else by.actor
+    others = {one for one in (connected_by, asker) if one.startswith("operator:") and one != operator}
+    if len(others) > 1:
+        raise Denied(
+            "the link would be of the making of two others: who asks, and who connected the Slack app",
+            remedy="sign in as the operator who is linked, by password or identity provider, and link yourself",
+        )
+    return others.pop() if others else operator

@@ -39,9 +39,11 @@ async def issue_token(
     by: Identity | None = None,
     scopes: Sequence[str] | None = None,
     secret: str | None = None,
+    issued_by: str | None = None,
 ) -> NewToken:
     """A new credential of kind `api`, `session`, or of one use: `link` for signing in, `password` for setting one.
-    Only its hash is stored. `scopes` limit it below what the operator may; `secret` is one that nobody can guess.
+    Only its hash is stored. `scopes` limit it below what the operator may; `secret` is one that nobody can guess,
+    `issued_by` who else can use it, where that is not who asks.
 
     With the credential that asks for it (`by`), one for oneself keeps that one's issuer: who was given another's
     token can't make a further one out of it that looks like the other's own. Nor one that may more, or that outlives
@@ -64,8 +66,8 @@ async def issue_token(
         kind=kind,
         name=name,
         secret_hash=token_hash(secret),
-        issued_by=by.issued_by if by is not None and own else actor,
-        made_at=(await made_at(session, by) if by is not None and own else None) or at,
+        issued_by=issued_by or (by.issued_by if by is not None and own else actor),
+        made_at=(await made_at(session, by) if by is not None and own and issued_by is None else None) or at,
         created_at=at,
         scopes=limited,
         expires_at=expires_at,

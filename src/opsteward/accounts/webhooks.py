@@ -63,6 +63,14 @@ class NewWebhook:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SlackApp:
+    """Its signing secret, and who gave it: they can sign a press of anybody."""
+
+    secret: str
+    connected_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Signature:
     """What a request shows for itself: `before` the body it was signed, and one of `given` is to be right."""
 
@@ -154,8 +162,8 @@ class Webhooks:
             raise NotFound("no webhook of this id")
         await _audited(session, "webhook.revoked", webhook_id, actor)
 
-    async def secret_of_slack(self, session: AsyncSession) -> str:
-        """The signing secret of the tenant's Slack app. Raises Conflict where none is connected."""
+    async def slack_app(self, session: AsyncSession) -> SlackApp:
+        """The tenant's Slack app. Raises Conflict where none is connected."""
         row = await session.scalar(
             sa.select(Webhook).where(
                 Webhook.tenant_id == tenant_of(session), Webhook.kind == SLACK, Webhook.revoked_at.is_(None)
@@ -164,7 +172,7 @@ class Webhooks:
         if row is None:
             raise Conflict("no Slack app is connected", remedy="opsteward slack connect, see docs/guides/slack.md")
         found = self._box.decrypt(row.secret_sealed, bound_to=_bound_to(row.tenant_id, row.id))
-        return str(found["secret"])
+        return SlackApp(secret=str(found["secret"]), connected_by=row.created_by)
 
     async def sender_of(self, db: Database, *, kind: str, signature: Signature, body: bytes) -> Sender:
         """Who signed this body. Raises Unauthenticated without saying what was wrong."""

@@ -87,7 +87,7 @@ async def take_press(request: Request, services: ServicesDep, answers: Backgroun
     sender = await services.webhooks.sender_of(services.db, kind=SLACK, signature=signature, body=raw)
     async with services.db.unit_of_work(sender.tenant_id) as session:
         await services.webhooks.use_up(session, sender=sender)
-        secret = await services.webhooks.secret_of_slack(session)
+        secret = (await services.webhooks.slack_app(session)).secret
     press = _press(raw)
     if press is None:
         return PressTaken()
@@ -101,6 +101,8 @@ async def _done(services: ApiServices, press: _Press, tenant_id: UUID, secret: s
     try:
         credential = slack_people.credential_of(secret, team=press.team, user=press.user)
         identity = await tokens.authenticate(services.db, secret=credential)
+        if identity.tenant_id != tenant_id:  # two tenants have connected the same app
+            raise Unauthenticated("linked in another tenant")
     except Unauthenticated:
         told = f"opsteward slack link {press.user} --team {press.team}"
         return False, f"Nobody here knows you: an operator of Opsteward links you with: {told}"
