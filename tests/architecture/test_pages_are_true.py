@@ -137,7 +137,8 @@ def test_systems_in_the_pages_are_taken(text: str) -> None:
         health_check_url=system.health_check_url,
         settings=system.settings,
     )
-    for connector in build_registry(NotifySettings()).connectors_for(system.endpoint):
+    registry = build_registry(NotifySettings(), file_folders=[Path("/srv")])
+    for connector in registry.connectors_for(system.endpoint):
         connector.config_for(target, system.credentials)
 
 

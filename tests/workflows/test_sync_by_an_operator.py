@@ -155,6 +155,16 @@ def test_a_plan_that_is_refused_or_that_nobody_asked_for_writes_nothing(
     assert logins(folder / "accounts.csv") == {"ghost"}
 
 
+def test_a_sync_that_needs_nobody_is_done_when_its_command_ends(tenant: LiveTenant, folder: Path) -> None:
+    mapping = {"name": "Accounts", "source": "people", "target": "accounts"}
+    mapping |= {"definition": DEFINITION | {"approval": "auto"}}
+    (folder / "mapping.json").write_text(json.dumps(mapping))
+    tenant.owner.cli("sync", "apply", str(folder / "mapping.json"))
+    said = tenant.owner.cli("sync", "run", "Accounts", "--json")
+    assert (said.returncode, json.loads(said.stdout)["status"]) == (0, "succeeded")
+    assert len(logins(folder / "accounts.csv")) == 41
+
+
 @pytest.mark.slow(reason="two rounds of a schedule pass, and each is a plan, an action and a task")
 def test_joiners_movers_and_leavers_of_the_directory_reach_a_system_by_schedule(live: Live, folder: Path) -> None:
     tenant = live.tenant(f"joiners-{uuid4().hex[:12]}")

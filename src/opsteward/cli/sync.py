@@ -127,15 +127,24 @@ def _begin(mapping: str, options: Mapping[str, object], *, wait: bool, as_json: 
 
 
 def _ended(client: Client, operation: SyncOperation) -> SyncOperation:
-    """Once it is neither planned nor written."""
+    """Once it is neither planned nor written, nor about to be written without anybody's approval."""
     import time
 
     from opsteward.client.operations import syncs
 
-    while operation["status"] in _ENDS_WAIT:
+    while operation["status"] in _ENDS_WAIT or _is_on_its_way(client, operation):
         time.sleep(_LOOK_EVERY)
         operation = client.send(syncs.get_sync_operation(operation["id"]))
     return operation
+
+
+def _is_on_its_way(client: Client, operation: SyncOperation) -> bool:
+    """Whether its action has not come to a person yet: by `approval: auto` it never does."""
+    from opsteward.client.operations import actions
+
+    if operation["status"] != "awaiting_approval" or operation["action_id"] is None:
+        return False
+    return client.send(actions.get_action(operation["action_id"]))["status"] != "awaiting_approval"
 
 
 def _show(client: Client, operation: SyncOperation, *, as_json: bool) -> None:
