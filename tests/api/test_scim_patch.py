@@ -241,6 +241,9 @@ _JSON_ROLE = json.dumps({"id": "06b07648", "value": "Contractor", "displayName":
     {"op": "Add", "value": {"roles": '["Contractor"]'}},
     {"op": "Replace", "value": {"roles": [{"value": _JSON_ROLE, "primary": True}]}},
     {"op": "Add", "path": 'roles[primary eq "True"].value', "value": _JSON_ROLE},
+    {"op": "Add", "path": 'roles[primary eq "True"].value', "value": f"[{_JSON_ROLE}]"},
+    {"op": "Add", "path": 'roles[primary eq "True"].value', "value": '"Contractor"'},
+    {"op": "Add", "path": "roles", "value": '"Contractor"'},
     {"op": "Add", "path": "roles", "value": [{"value": "Contractor"}]},
 ])  # fmt: skip
 async def test_a_role_in_any_form(idp: Provisioner, operation: Any, monkeypatch: pytest.MonkeyPatch) -> None:

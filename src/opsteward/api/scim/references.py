@@ -79,8 +79,8 @@ def _is_role(value: Json) -> bool:
 
 
 def _from_json(text: Json, first: str) -> Json:
-    """What the text says that begins so, None where it is no JSON."""
-    if not isinstance(text, str) or not text.lstrip().startswith(first) or len(text) > _JSON_LIMIT:
+    """What the text says that begins with one of these, None where it is no JSON."""
+    if not isinstance(text, str) or not text.lstrip().startswith(tuple(first)) or len(text) > _JSON_LIMIT:
         return None
     try:
         found: Json = json.loads(text)
@@ -90,7 +90,11 @@ def _from_json(text: Json, first: str) -> Json:
 
 
 def _role(given: Json) -> Json:
-    inner = _from_json(given.get("value") if isinstance(given, Mapping) else given, "{")
+    inner = _from_json(given.get("value") if isinstance(given, Mapping) else given, '{["')
+    if isinstance(inner, list) and len(inner) == 1:
+        inner = inner[0]
+    if isinstance(inner, str):
+        inner = {"value": inner}
     if not isinstance(inner, dict) or not _is_role(inner):
         return given
     shown = inner.get("displayName") or inner.get("display")
