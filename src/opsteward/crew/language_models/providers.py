@@ -1,50 +1,20 @@
-"""The models of each provider, by their OpenAI-compatible interfaces. Replies are bounded before memory grows."""
+"""The models of each provider, by their OpenAI-compatible interfaces."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from functools import cached_property
 
 import httpx2
-from openai import AsyncOpenAI
 from pydantic_ai.models import Model
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from opsteward.crew.execution.steps import StepFailed
+from opsteward.crew.language_models.chat_client import ChatClient, connections
 from opsteward.crew.settings import ModelSettings
 
-REPLY_LIMIT = 4 * 1024 * 1024  # bytes
 _OPENAI, _ANTHROPIC = "https://api.openai.com/v1", "https://api.anthropic.com/v1"
 _NO_KEY = "none"  # servers of one's own need none, the library does
-
-
-class ReplyTooLarge(httpx2.TransportError):
-    """A server sends more than any reply of a model can be."""
-
-
-class _Bounded(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
-        self._stream = stream
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        async for part in self._stream:
-            size += len(part)
-            if size > REPLY_LIMIT:
-                raise ReplyTooLarge(f"the reply is larger than {REPLY_LIMIT} bytes")
-            yield part
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-class _BoundedTransport(httpx2.AsyncHTTPTransport):
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = await super().handle_async_request(request)
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _Bounded(response.stream)
-        return response
 
 
 class Providers:
@@ -56,19 +26,14 @@ class Providers:
 
     @cached_property
     def _http(self) -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(
-            transport=_BoundedTransport(limits=httpx2.Limits(max_connections=200), retries=0),
-            timeout=self._settings.model_timeout,
-            follow_redirects=False,
-            trust_env=False,
-        )
+        return connections(self._settings.model_timeout)
 
     def model(self, name: str) -> Model:
         """The model `provider:name`. Raises StepFailed where its provider is not set up."""
         if name not in self._models:
             provider, _, model = name.partition(":")
             url, key = self._place(provider, name)
-            client = AsyncOpenAI(base_url=url, api_key=key, max_retries=0, http_client=self._http)
+            client = ChatClient(self._http, url=url, key=key)
             self._models[name] = OpenAIChatModel(model, provider=OpenAIProvider(openai_client=client))
         return self._models[name]
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_ai import Agent as LibraryAgent
-from pydantic_ai import Tool
 from pydantic_ai.exceptions import AgentRunError, UserError
 from pydantic_ai.usage import UsageLimits
 
@@ -24,7 +24,7 @@ from opsteward.crew.execution.steps import StepFailed
 from opsteward.crew.execution.types import Part
 from opsteward.crew.language_models.calls import CallSeries, ModelFailed, ModelsInUse
 from opsteward.crew.language_models.ledger import Ledger
-from opsteward.crew.language_models.tools import Abilities, as_data, tools_of
+from opsteward.crew.language_models.tools import Abilities, Hands, as_data, tool
 
 _TURNS = 8
 _TOOL_CALLS = 16
@@ -75,18 +75,12 @@ class Reasoner:
         self, agent: Agent, part: Part, result: JsonObject, *, path: str, by: Agent | None
     ) -> JsonObject:
         """What the agent makes of the engine's result. Raises StepFailed."""
-        tools = tools_of(
-            agent,
-            abilities=self.abilities,
-            result=result,
-            key=f"crew {self.run_id} {path}",
-            asked_for=self.asked_for,
-        )
+        hands = self._hands(agent, path, result=result)
         prompt = (
             f"The work: {part.task_type.summary}\n{self._asked()}{as_data('engine result', result)}\n"
             "Say what it means, what to do, and how sure you are."
         )
-        return await self._finding(agent, path, prompt, tools, by)
+        return await self._finding(path, prompt, hands, by)
 
     async def lead(
         self,
@@ -102,11 +96,6 @@ class Reasoner:
         done: dict[str, JsonObject] = {}
 
         async def delegate(part: str) -> str:
-            """Hand a part of the work over to the agent who does it, and get its result.
-
-            Args:
-                part: The name of the part.
-            """
             if part not in parts:
                 return f"refused: there is no part {part[:80]!r}; the parts are {', '.join(parts)}"
             if part not in done:
@@ -118,8 +107,7 @@ class Reasoner:
             f"{self._asked()}The parts of the work:\n{listed}\n"
             "Hand each part over by calling delegate with its name, then say what the results mean together."
         )
-        tools: list[Tool[Any]] = [Tool(delegate, takes_ctx=False, sequential=True)]
-        found = await self._finding(lead, path, prompt, tools, by)
+        found = await self._finding(path, prompt, self._hands(lead, path, hand_over=delegate), by)
         if forgotten := [name for name in parts if name not in done]:
             self._failed = True
             raise StepFailed(f"{lead.name} handed {', '.join(forgotten)} over to nobody")
@@ -129,14 +117,30 @@ class Reasoner:
         """What the lead tells of all results together. Raises StepFailed."""
         blocks = "\n".join(as_data(name, result) for name, result in results.items())
         prompt = f"{self._asked()}{blocks}\nReport what was found, for the person who asked."
-        return await self._finding(lead, "report", prompt, [], None)
+        return await self._finding("report", prompt, self._hands(replace(lead, tools=()), "report"), None)
 
     def _asked(self) -> str:
         return f"{as_data('what was asked', self.description)}\n" if self.description else ""
 
-    async def _finding(
-        self, agent: Agent, path: str, prompt: str, tools: list[Tool[Any]], by: Agent | None
-    ) -> JsonObject:
+    def _hands(
+        self,
+        agent: Agent,
+        path: str,
+        *,
+        result: JsonObject | None = None,
+        hand_over: Callable[[str], Awaitable[str]] | None = None,
+    ) -> Hands:
+        return Hands(
+            agent=agent,
+            abilities=self.abilities,
+            key=f"crew {self.run_id} {path}",
+            asked_for=self.asked_for,
+            result=result,
+            hand_over=hand_over,
+        )
+
+    async def _finding(self, path: str, prompt: str, hands: Hands, by: Agent | None) -> JsonObject:
+        agent = hands.agent
         limits_of = [agent, by] if by is not None else [agent]
         seconds = min(self.seconds, *(one.limits.seconds for one in limits_of))
         series = CallSeries(
@@ -149,16 +153,10 @@ class Reasoner:
             limits_of=limits_of,
         )
         try:
-            library_agent = LibraryAgent(
-                series.model(),
-                output_type=Finding,
-                instructions=_RULES.format(role=agent.role, goal=agent.goal),
-                tools=tools,
-                retries=1,
-            )
+            thinker = _thinker(agent.role, agent.goal, hands.tools())
             limits = UsageLimits(request_limit=_TURNS, tool_calls_limit=_TOOL_CALLS)
             async with asyncio.timeout(seconds):
-                ended = await library_agent.run(prompt, usage_limits=limits)
+                ended = await thinker.run(prompt, model=series.model(), deps=hands, usage_limits=limits)
         except StepFailed:
             self._failed = True
             raise
@@ -170,6 +168,18 @@ class Reasoner:
             raise ModelFailed(f"{agent.name}: {_words(error)}") from error
         self._used += series.used
         return {"engine": f"llm:{series.used[-1]}" if series.used else "rules", **ended.output.model_dump(mode="json")}
+
+
+@lru_cache(maxsize=256)
+def _thinker(role: str, goal: str, tools: tuple[str, ...]) -> LibraryAgent[Hands, Finding]:
+    """The library's agent with these tools, made once: what its model is told of them takes time to put together."""
+    return LibraryAgent(
+        deps_type=Hands,
+        output_type=Finding,
+        instructions=_RULES.format(role=role, goal=goal),
+        tools=[tool(name) for name in tools],
+        retries=1,
+    )
 
 
 def _words(error: Exception) -> str:

@@ -6,9 +6,10 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from pydantic_ai import Tool
+from pydantic_ai import RunContext, Tool
 
 from opsteward.core.errors import OpsError
 from opsteward.core.json_types import JsonObject
@@ -33,23 +34,37 @@ class Abilities:
     recall: Callable[[str], Awaitable[list[str]]] | None = None
 
 
-def tools_of(
-    agent: Agent, *, abilities: Abilities, result: JsonObject | None, key: str, asked_for: list[JsonObject]
-) -> list[Tool[Any]]:
-    """Those that the agent's file names and that are there. `key`: of the place in the run; actions that are asked for
-    are noted in `asked_for`."""
-    made: Mapping[str, Callable[..., Awaitable[str]] | None] = {
-        "run_engine": _run_engine(result) if result is not None else None,
-        "read_systems": _read_systems(abilities),
-        "request_action": _request_action(abilities, key, asked_for),
-        "remember": _remember(abilities, agent),
-        "recall": _recall(abilities, agent),
-    }
-    return [
-        Tool(function, takes_ctx=False, name=name, sequential=True)
-        for name in agent.tools
-        if (function := made.get(name)) is not None
-    ]
+@dataclass
+class Hands:
+    """What the tools of one agent reach at one place in a run. `key`: of the place; actions that are asked for are
+    noted in `asked_for`; `hand_over` gives a part of the work to the agent who does it and tells its result."""
+
+    agent: Agent
+    abilities: Abilities
+    key: str
+    asked_for: list[JsonObject]
+    result: JsonObject | None = None
+    hand_over: Callable[[str], Awaitable[str]] | None = None
+    requests: int = 0
+
+    def tools(self) -> tuple[str, ...]:
+        """Those that the agent's file names and that are there; whose hands give parts over has that alone."""
+        if self.hand_over is not None:
+            return ("delegate",)
+        there = {
+            "run_engine": self.result is not None,
+            "read_systems": self.abilities.read_systems is not None,
+            "request_action": self.abilities.request_action is not None,
+            "remember": self.abilities.remember is not None,
+            "recall": self.abilities.recall is not None,
+        }
+        return tuple(name for name in self.agent.tools if there.get(name))
+
+
+@cache
+def tool(name: str) -> Tool[Hands]:
+    """One of them, whose description is made once and not for every run."""
+    return Tool(_TOOLS[name], takes_ctx=True, name=name, sequential=True)
 
 
 def as_data(name: str, value: object) -> str:
@@ -71,81 +86,74 @@ def _beginning_of_json(value: object) -> str:
     return "".join(parts)
 
 
-def _run_engine(result: JsonObject) -> Callable[..., Awaitable[str]]:
-    async def run_engine() -> str:
-        """The result of the engine for the work at hand. Its numbers are right: never state others."""
-        return as_data("engine result", result)
-
-    return run_engine
+async def _run_engine(ctx: RunContext[Hands]) -> str:
+    """The result of the engine for the work at hand. Its numbers are right: never state others."""
+    return as_data("engine result", ctx.deps.result)
 
 
-def _read_systems(abilities: Abilities) -> Callable[..., Awaitable[str]] | None:
-    read = abilities.read_systems
-    if read is None:
-        return None
-
-    async def read_systems() -> str:
-        """The registered systems and their health."""
-        return as_data("systems", await read())
-
-    return read_systems
+async def _read_systems(ctx: RunContext[Hands]) -> str:
+    """The registered systems and their health."""
+    assert ctx.deps.abilities.read_systems is not None
+    return as_data("systems", await ctx.deps.abilities.read_systems())
 
 
-def _request_action(
-    abilities: Abilities, key: str, asked_for: list[JsonObject]
-) -> Callable[..., Awaitable[str]] | None:
-    request = abilities.request_action
-    if request is None:
-        return None
-    count = 0
+async def _request_action(
+    ctx: RunContext[Hands], action: str, params: dict[str, Any], reason: str, system: str = ""
+) -> str:
+    """Ask for an action. Nothing is done by this call: a person reads it and approves or refuses it later.
 
-    async def request_action(action: str, params: dict[str, Any], reason: str, system: str = "") -> str:
-        """Ask for an action. Nothing is done by this call: a person reads it and approves or refuses it later.
-
-        Args:
-            action: Its name, as in the catalogue of actions.
-            params: Its parameters.
-            reason: Why, for the person who decides.
-            system: The name of the registered system that it acts on, where it acts on one.
-        """
-        nonlocal count
-        count += 1
-        if count > ACTIONS_LIMIT:
-            return f"refused: no more than {ACTIONS_LIMIT} actions may be asked for in one piece of work"
-        try:
-            asked = await request(action, system, params, reason[:1000], f"{key} {count}")
-        except OpsError as error:
-            return as_data("refused", error.detail)
-        asked_for.append(asked)
-        return as_data("asked for", asked)
-
-    return request_action
+    Args:
+        action: Its name, as in the catalogue of actions.
+        params: Its parameters.
+        reason: Why, for the person who decides.
+        system: The name of the registered system that it acts on, where it acts on one.
+    """
+    hands = ctx.deps
+    assert hands.abilities.request_action is not None
+    hands.requests += 1
+    if hands.requests > ACTIONS_LIMIT:
+        return f"refused: no more than {ACTIONS_LIMIT} actions may be asked for in one piece of work"
+    key = f"{hands.key} {hands.requests}"
+    try:
+        asked = await hands.abilities.request_action(action, system, params, reason[:1000], key)
+    except OpsError as error:
+        return as_data("refused", error.detail)
+    hands.asked_for.append(asked)
+    return as_data("asked for", asked)
 
 
-def _remember(abilities: Abilities, agent: Agent) -> Callable[..., Awaitable[str]] | None:
-    remember = abilities.remember
-    if remember is None:
-        return None
+async def _remember(ctx: RunContext[Hands], note: str) -> str:
+    """Keep a note for later work.
 
-    async def keep(note: str) -> str:
-        """Keep a note for later work.
-
-        Args:
-            note: What is worth knowing the next time.
-        """
-        await remember(agent.name, note[:2000])
-        return "kept"
-
-    return keep
+    Args:
+        note: What is worth knowing the next time.
+    """
+    assert ctx.deps.abilities.remember is not None
+    await ctx.deps.abilities.remember(ctx.deps.agent.name, note[:2000])
+    return "kept"
 
 
-def _recall(abilities: Abilities, agent: Agent) -> Callable[..., Awaitable[str]] | None:
-    recall = abilities.recall
-    if recall is None:
-        return None
+async def _recall(ctx: RunContext[Hands]) -> str:
+    """The notes that were kept before."""
+    assert ctx.deps.abilities.recall is not None
+    return as_data("notes", await ctx.deps.abilities.recall(ctx.deps.agent.name))
 
-    async def notes() -> str:
-        """The notes that were kept before."""
-        return as_data("notes", await recall(agent.name))
 
-    return notes
+async def _delegate(ctx: RunContext[Hands], part: str) -> str:
+    """Hand a part of the work over to the agent who does it, and get its result.
+
+    Args:
+        part: The name of the part.
+    """
+    assert ctx.deps.hand_over is not None
+    return await ctx.deps.hand_over(part)
+
+
+_TOOLS: Mapping[str, Callable[..., Awaitable[str]]] = {
+    "run_engine": _run_engine,
+    "read_systems": _read_systems,
+    "request_action": _request_action,
+    "remember": _remember,
+    "recall": _recall,
+    "delegate": _delegate,
+}
