@@ -97,7 +97,7 @@ async def test_muted_incidents_hide_no_others_and_those_of_other_systems_are_not
     for event in events:
         (await tenant.http.post("/api/v1/events", json=event)).raise_for_status()
     instance.sql("update opsteward.incidents set system_id = %s, category = 'system_error', muted = case "
-                 "when source not in ('s0', 's1') then jsonb_build_object('by', 'silence', 'id', 'x', 'reason', 'flood') "
+                 "when source not in ('s0', 's1') then jsonb_build_object('by', 'silence', 'id', 'x', 'reason', 'y') "
                  "end where tenant_id = %s", shown, tenant.id)  # fmt: skip
     instance.sql("update opsteward.incidents set system_id = %s where tenant_id = %s and source = 's1'",
                  hidden, tenant.id)  # fmt: skip

@@ -16,7 +16,7 @@ from opsteward.core.db import tenant_of
 from opsteward.core.errors import NotFound
 from opsteward.core.references import called
 from opsteward.events.incident_views import people_of, view_of, view_of_event
-from opsteward.events.models import Event, Incident
+from opsteward.events.models import Event, Incident, IncidentGroup
 from opsteward.events.types import EventView, IncidentStatus, IncidentView, Outage
 
 #: A search for text looks at the newest so many.
@@ -130,6 +130,19 @@ class IncidentLists:
                 )
             )
         )
+
+    async def grouped_as(self, session: AsyncSession, group_key: str) -> IncidentRef | None:
+        """The newest incident that took events of this group, open or not."""
+        row = (
+            await session.execute(
+                sa.select(Incident.id, Incident.number, Incident.title)
+                .join(IncidentGroup, IncidentGroup.incident_id == Incident.id)
+                .where(IncidentGroup.tenant_id == tenant_of(session), IncidentGroup.fingerprint == group_key)
+                .order_by(Incident.number.desc())
+                .limit(1)
+            )
+        ).one_or_none()
+        return IncidentRef(id=row.id, number=row.number, title=row.title) if row is not None else None
 
     async def outages(
         self, session: AsyncSession, *, system_ids: Sequence[UUID], since: datetime, limit: int
