@@ -41,7 +41,7 @@ ASKED = 100
 GIVEN_UP_AFTER = 300
 FIRST = ("Ada", "Grace", "Alan", "Zoë", "Mary", "Ben", "Håkon", "Ines", "Jo", "Kim")
 
-_FILL = """
+FILL_USERS = """
 insert into opsteward.users (id, tenant_id, username, username_key, email, email_key, full_name, status, role,
     department, permissions, system_access, profile_data, tags, source, created_by, holds_names, version,
     created_at, updated_at, scim)
@@ -54,7 +54,7 @@ select gen_random_uuid(), t.id, 'user' || n, 'user' || n, 'user' || n || '@examp
         jsonb_build_object('displayName', 'Person ' || n, 'name', jsonb_build_object('familyName', 'Family ' || n),
             'emails', jsonb_build_array(jsonb_build_object('type', 'work', 'value', 'user' || n || '@example.com'))))
     end
-from opsteward.tenants t, generate_series(1, %s) n where t.name = 'default'
+from opsteward.tenants t, generate_series(%s::int + 1, %s::int) n where t.name = 'default'
 """
 
 Asked = AbstractAsyncContextManager[aiohttp.ClientResponse]
@@ -172,7 +172,7 @@ async def measure(instance: Instance, table: Table) -> None:
         say(f"writing {USERS:,} users")
         database = EmbeddedPostgres(instance.home).url(EMBEDDED_DATABASE)
         with psycopg.connect(database, autocommit=True) as connection:
-            connection.execute(_FILL, (USERS,))
+            connection.execute(FILL_USERS, (0, USERS))
             connection.execute("vacuum analyze opsteward.users")
         for what, ask in lists().items():
             times = []

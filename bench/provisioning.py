@@ -1,7 +1,8 @@
 """Joiners carried to local targets: N people (default 4,000; `--full` 20,000) who may use 8 PostgreSQL databases, from
-the first byte of their import until each is a member of the access role of each. Aim: at least 250 people a second.
+the first byte of their import until each is a member of the access role of each. Aim: at least 250 people a second,
+however many are in the directory already (`--directory`; put there by SQL: how they came is not what is measured).
 
-    python -m bench.provisioning [--people N | --full] [--targets N]
+    python -m bench.provisioning [--people N | --full] [--targets N] [--directory N]
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import psutil
 import psycopg
 
 from bench.instance import Instance, running, settle, temporary_folder
+from bench.people import FILL_USERS
+from opsteward.core.database_setup import EMBEDDED_DATABASE
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 
 TIME_LIMIT = 300.0  # seconds
@@ -68,7 +71,24 @@ def people_file(path: Path, people: int) -> None:
             file.write(json.dumps(user) + "\n")
 
 
+def fill_directory(instance: Instance, people: int) -> None:
+    """So many who have none of the targets."""
+    server = EmbeddedPostgres(instance.home)
+    with psycopg.connect(server.url(EMBEDDED_DATABASE), autocommit=True) as admin:
+        for first in range(0, people, 100_000):
+            admin.execute(FILL_USERS, [first, first + min(100_000, people - first)])
+        admin.execute("vacuum analyze opsteward.users")
+
+
+def rows_scanned(instance: Instance) -> dict[str, int]:
+    """Rows that were read by going through a whole table, by table: what must not grow with the directory."""
+    with psycopg.connect(EmbeddedPostgres(instance.home).url(EMBEDDED_DATABASE), autocommit=True) as admin:
+        found = admin.execute("select relname, seq_tup_read from pg_stat_user_tables where seq_tup_read > 0")
+        return {str(name): int(rows) for name, rows in found}
+
+
 def measured(instance: Instance, server: EmbeddedPostgres, people: int, targets: int, path: Path) -> None:
+    scanned = rows_scanned(instance)
     worker = psutil.Process(instance.process.pid)
     before, began = worker.cpu_times(), time.monotonic()
     headers = {**instance.client.headers, "Content-Type": "application/x-ndjson"}
@@ -90,12 +110,17 @@ def measured(instance: Instance, server: EmbeddedPostgres, people: int, targets:
         f"{people} people to {targets} targets in {took:.1f} s: {people / took:.0f} people a second (aim 250),"
         f" {1000 * cpu / people:.1f} ms of our CPU each; load {os.getloadavg()[0]:.1f}"
     )
+    time.sleep(1.5)  # backends tell their statistics once a second
+    more = {name: rows - scanned.get(name, 0) for name, rows in rows_scanned(instance).items()}
+    most = sorted(more.items(), key=lambda one: -one[1])[:5]
+    print("rows read through whole tables:", ", ".join(f"{name} {rows:,}" for name, rows in most))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, default=4000)
     parser.add_argument("--targets", type=int, default=8)
+    parser.add_argument("--directory", type=int, default=0, help="people who are there already")
     parser.add_argument("--full", action="store_true", help="20,000 people")
     options = parser.parse_args()
     people = 20_000 if options.full else options.people
@@ -108,6 +133,8 @@ def main() -> None:
             made_targets(server, options.targets)
             people_file(folder / "people.ndjson", people)
             with running(folder / "home") as instance:
+                if options.directory:
+                    fill_directory(instance, options.directory)
                 prepare(instance, server, options.targets)
                 settle(instance)
                 measured(instance, server, people, options.targets, folder / "people.ndjson")

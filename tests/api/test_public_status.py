@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
+import pytest
 
 from opsteward.app.process import console_services_of
 from opsteward.console.mount import Console
@@ -66,3 +67,39 @@ async def test_many_who_ask_are_answered_from_one_page(instance: Instance, tenan
     before = (await asking.get("/status/shop")).text
     instance.sql("update opsteward.systems set health = 'down' where id = %s", system)
     assert (await asking.get("/status/shop")).text == before
+
+
+@pytest.mark.parametrize(
+    ("health", "overall"),
+    [
+        ("healthy", "Everything works"),
+        ("degraded", "Something is slower"),
+        ("down", "Something does not work"),
+        ("unknown", "not known at present"),
+        ("overheated", "not known at present"),  # a word of a newer version that shares the database
+    ],
+)
+async def test_each_health_has_its_words_and_one_that_has_none_is_not_known(
+    instance: Instance, tenant: Tenant, health: str, overall: str
+) -> None:
+    shown = await register(tenant, "orders-db-7", public_name="Orders")
+    instance.sql("update opsteward.systems set health = %s where id = %s", health, shown)
+    answer = await browser(instance, {"/status": tenant.name}).get("/status")
+    assert answer.status_code == 200 and overall in answer.text and "overheated" not in answer.text
+
+
+async def test_muted_incidents_hide_no_others_and_those_of_other_systems_are_not_shown(
+    instance: Instance, tenant: Tenant
+) -> None:
+    shown = await register(tenant, "orders-db-7", public_name="Orders")
+    hidden = await register(tenant, "hidden-db")
+    events = [{"message": f"Broken kind {chr(97 + n)} of thing", "source": f"s{n}"} for n in range(24)]
+    for event in events:
+        (await tenant.http.post("/api/v1/events", json=event)).raise_for_status()
+    instance.sql("update opsteward.incidents set system_id = %s, category = 'system_error', muted = case "
+                 "when source not in ('s0', 's1') then jsonb_build_object('by', 'silence', 'id', 'x', 'reason', 'y') "
+                 "end where tenant_id = %s", shown, tenant.id)  # fmt: skip
+    instance.sql("update opsteward.incidents set system_id = %s where tenant_id = %s and source = 's1'",
+                 hidden, tenant.id)  # fmt: skip
+    page = (await browser(instance, {"/status": tenant.name}).get("/status")).text
+    assert page.count("and not over yet") == 1

@@ -69,11 +69,13 @@ def populate(served: Served) -> list[str]:
     with browser(served) as one:
         operation = begin(one, company, "plan")
     company.until(operation, "planned")
+    with served.api() as api:
+        saga = company.saga(api)
     return [
         f"/incidents/{opened['incident_id']}", f"/incidents/{closed['incident_id']}", f"/approvals/{waits['id']}",
         f"/users/{user['id']}", f"/users/{user['id']}/role?role=contractor", f"/access-reviews/{review['id']}",
         f"/sources/own-{tag}", "/sources/generic", f"/sources/generic/bodies/{kept}",
         f"/sources/generic/mapping?body={kept}", f"/systems/{system['id']}", f"/tasks/{task['id']}",
         f"/crew/{work}", f"/help/documents/{document}", "/help/product/guides/console.md",
-        company.page, operation, "/standing-orders/versions/0", "/standing-orders/versions/1",
+        company.page, operation, f"/sagas/{saga['id']}", "/standing-orders/versions/0", "/standing-orders/versions/1",
     ]  # fmt: skip

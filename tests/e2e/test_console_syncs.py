@@ -59,6 +59,17 @@ class Company:
         with (self.folder / "accounts.csv").open(newline="", encoding="utf-8") as stream:
             return {row["login"]: row["dept"] for row in csv.DictReader(stream)}
 
+    def saga(self, api: httpx.Client, *logins: str) -> dict[str, Any]:
+        """A change of both lists, asked for: a new person, and a new account for each login."""
+        steps = [("people", {"login": f"n{uuid4().hex[:6]}", "dept": "sales"})]
+        steps += [("accounts", {"login": login, "dept": HOSTILE}) for login in logins or (f"n{uuid4().hex[:6]}",)]
+        body = {"name": f"Join {self.name}", "steps": [
+            {"system_id": self.systems[name], "resource": name, "operation": "create", "values": values}
+            for name, values in steps
+        ]}  # fmt: skip
+        found: dict[str, Any] = api.post("/api/v1/sagas", json=body).raise_for_status().json()
+        return found
+
     def until(self, page: str, *statuses: str) -> dict[str, Any]:
         """The sync of this page, once it stands so."""
         deadline = time.monotonic() + _WITHIN

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from html import unescape
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import psycopg
 import pytest
 from real_parts import Postgres
 from record_servers import Slapd
 
 from opsteward.actions.types import ActionChanged, RunStatus
+from opsteward.app.process import console_services_of
+from opsteward.console.mount import Console
 from opsteward.contracts.task import TaskContext
 from opsteward.provisioning.sagas.running import OfSaga, SagaTask
 from opsteward.provisioning.sagas.service import SagaRelease
 from opsteward.systems.record_connections import RecordConnections
-from support.instance import Tenant
+from support.instance import ORIGIN, Tenant
 
 PEOPLE = "ou=people,dc=example,dc=org"
 TABLES = """
@@ -97,6 +101,19 @@ class Sagas:
     async def incidents(self) -> list[str]:
         return [one["title"] for one in (await self.tenant.http.get("/api/v1/incidents")).json()["items"]]
 
+    async def page(self, path: str) -> str:
+        """A page of the console, as the owner sees it."""
+        console = Console(
+            console_services_of(self.services, lambda: {"database": True}), otherwise=self.tenant.instance.app
+        )
+        cookies = {"opsteward_session": (await self.tenant.credential("session")).secret}
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(console), base_url=ORIGIN, cookies=cookies, headers={"Accept": "text/html"}
+        ) as browser:
+            answer = await browser.get(path)
+        assert answer.status_code == 200, answer.text
+        return unescape(answer.text)
+
 
 @pytest.fixture
 async def sagas(tenant: Tenant, postgres: Postgres, slapd: Slapd) -> Sagas:
@@ -169,6 +186,13 @@ async def test_what_others_changed_meanwhile_is_left_to_them_and_an_incident(sag
     assert (sagas.sql("select * from seats"), sagas.slapd.content()) == ([], before)
     (incident,) = await sagas.incidents()
     assert "Join ada" in incident
+    page = await sagas.page(f"/sagas/{ended['id']}")
+    (found,) = (await sagas.tenant.http.get("/api/v1/incidents")).json()["items"]
+    assert f'href="/incidents/{found["id"]}"' in page and "could not be taken back" in page
+    assert "<del>Bob</del> → <ins>Robert</ins>" in page and "changed by others" in page
+    listed = await sagas.page("/sagas?status=stuck")
+    assert "2 of 3 taken back, 1 could not be" in listed and "directory, shop" in listed
+    assert "Join ada" not in await sagas.page("/sagas?status=succeeded")
 
 
 async def test_a_step_that_was_sent_before_a_crash_is_not_made_twice(sagas: Sagas, postgres: Postgres) -> None:
@@ -185,6 +209,22 @@ async def test_a_step_that_was_sent_before_a_crash_is_not_made_twice(sagas: Saga
     after = sagas.state()
     assert (await sagas.carried_out(saga))["status"] == "succeeded"
     assert sagas.state() == after
+
+
+async def test_a_saga_is_forgotten_with_its_steps_once_it_has_ended_long_ago(sagas: Sagas) -> None:
+    ended = await sagas.done(
+        sagas.step("shop", "seats", "create", values={"login": f"k{uuid4().hex[:6]}", "number": 9})
+    )
+    waiting = await sagas.asked(sagas.step("shop", "members", "delete", native_id="dee"))
+    for ago, left in (("1 hour", {ended["id"], waiting["id"]}), ("-1 minute", {waiting["id"]})):
+        while sagas.tenant.instance.sql(f"select opsteward.forget_sagas(now() - interval '{ago}', 1)")[0][0]:
+            pass
+        there = (await sagas.tenant.http.get("/api/v1/sagas")).json()["items"]
+        assert {one["id"] for one in there} == left
+    kept = sagas.tenant.instance.sql(
+        "select distinct saga_id::text from opsteward.saga_steps where tenant_id = %s", sagas.tenant.id
+    )
+    assert kept == [(waiting["id"],)]
 
 
 async def test_a_saga_that_is_not_approved_changes_nothing(sagas: Sagas) -> None:
@@ -204,6 +244,14 @@ async def test_steps_that_cannot_work_are_refused_by_their_number(sagas: Sagas) 
         answer = await sagas.tenant.http.post("/api/v1/sagas", json={"name": "x", "steps": [step]})
         assert answer.status_code == 422, answer.text
         assert named in answer.text
+
+
+async def test_no_value_turns_round_what_is_to_be_approved(sagas: Sagas) -> None:
+    saga = await sagas.asked(
+        sagas.step("shop", "members", "create", values={"login": "kim\u202e", "name": "a\nb\u2066"})
+    )
+    assert saga["steps"][0]["words"] == "create login kim\ufffd, name a\ufffdb\ufffd in members of shop"
+    assert saga["steps"][0]["values"]["login"] == "kim\u202e"
 
 
 async def test_a_password_is_written_and_never_shown(sagas: Sagas) -> None:

@@ -39,7 +39,7 @@ from opsteward.events.types import (
 )
 from opsteward.oncall.approval_notices import approval_is_told
 from opsteward.oncall.service import OnCall
-from opsteward.provisioning.sagas.types import SagaStuck
+from opsteward.provisioning.sagas.types import SagaStuck, stuck_key
 from opsteward.systems.early_warning.types import RunningOut
 from opsteward.systems.types import BudgetBurning, HealthChanged, SystemsChanged
 from opsteward.troubleshooting.service import Sessions
@@ -290,7 +290,7 @@ class Subscriptions:
             context={"saga_id": str(saga.id), "cause": saga.error or ""},
             severity="high",
             category="system_error",
-            group_key=f"saga_stuck:{saga.id}",
+            group_key=stuck_key(saga.id),
         )
         await self._intake.take(session, events=[told], actor=LIFECYCLE)
 

@@ -256,6 +256,7 @@ def retention_of(settings: Settings) -> dict[str, float]:
         "forget_health": settings.systems.health_retention,
         "forget_figures": settings.systems.figures_retention,
         "forget_syncs": settings.systems.sync_retention,
+        "forget_sagas": settings.systems.saga_retention,
         "forget_imports": settings.imports.retention,
         "forget_answers": settings.help.help_answers_retention,
         "forget_signatures": 0.0,

@@ -26,6 +26,7 @@ _ROOMS = (
     ("Systems", "/systems", "dns", "systems.read"),
     ("Heartbeats", "/heartbeats", "monitor_heart", "systems.read"),
     ("Syncs", "/syncs", "sync", "systems.read"),
+    ("Sagas", "/sagas", "swap_horiz", "systems.read"),
     ("Tasks", "/tasks", "task_alt", "tasks.read"),
     ("Schedules", "/schedules", "schedule", "tasks.read"),
     ("Agents", "/agents", "smart_toy", "agents.read"),

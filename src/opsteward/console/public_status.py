@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,15 +26,26 @@ from opsteward.systems.types import SystemInfo
 PUBLIC_NAME = "public_name"
 _MADE_EVERY = 10.0  # seconds
 _SYSTEMS_LIMIT = 100
-_INCIDENTS_LIMIT = 20  # of one system
+_INCIDENTS_LIMIT = 100
 _INCIDENT_DAYS = 30
-_WORDS = {
-    "healthy": ("Works", "good"),
-    "degraded": ("Works, but slower or with faults", "warn"),
-    "down": ("Does not work", "bad"),
-    "unknown": ("Not known at present", "calm"),
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How a health is told of one system, and of all where none fares worse."""
+
+    words: str
+    tone: str
+    of_all: str
+
+
+#: The worst first.
+_LOOKS = {
+    "down": _Look("Does not work", "bad", "Something does not work."),
+    "degraded": _Look("Works, but slower or with faults", "warn", "Something is slower than usual, or has faults."),
+    "unknown": _Look("Not known at present", "calm", "Of something the state is not known at present."),
+    "healthy": _Look("Works", "good", "Everything works."),
 }
-_ORDER = ("down", "degraded", "unknown", "healthy")
 
 
 @dataclass(frozen=True)
@@ -88,30 +99,27 @@ class PublicStatus:
             shown = [one for one in await self._inventory.all(session) if _public_name(one) and one.enabled]
             shown = sorted(shown, key=lambda one: _public_name(one).casefold())[:_SYSTEMS_LIMIT]
             past = await strips(session, [one.id for one in shown])
-            incidents = [each for one in shown for each in await self._incidents_of(session, one)]
-        worst = min((one.health.status for one in shown), key=_ORDER.index, default="unknown")
-        incidents.sort(key=lambda one: one.opened_at, reverse=True)
+            incidents = await self._incidents_of(session, shown)
+        looks = {one.id: _LOOKS[_health_of(one)] for one in shown}
+        worst = next((look for look in _LOOKS.values() if look in looks.values()), _LOOKS["unknown"])
         return render(
             "public_status.html",
             title=f"Status of {tenant}",
-            words=_overall(worst) if shown else "Nothing is shown here yet.",
-            tone=_WORDS[worst][1],
-            systems=[PublicSystem(_public_name(one), *_WORDS[one.health.status], past[one.id]) for one in shown],
+            words=worst.of_all if shown else "Nothing is shown here yet.",
+            tone=worst.tone,
+            systems=[
+                PublicSystem(_public_name(one), looks[one.id].words, looks[one.id].tone, past[one.id]) for one in shown
+            ],
             incidents=incidents,
             days=_INCIDENT_DAYS,
             made_at=now(),
         )
 
-    async def _incidents_of(self, session: DatabaseSession, system: SystemInfo) -> list[PublicIncident]:
+    async def _incidents_of(self, session: DatabaseSession, shown: Sequence[SystemInfo]) -> list[PublicIncident]:
+        names = {one.id: _public_name(one) for one in shown}
         since = now() - timedelta(days=_INCIDENT_DAYS)
-        found = await self._incidents.page(
-            session, system_id=system.id, since=since, newest_first=True, limit=_INCIDENTS_LIMIT
-        )
-        return [
-            PublicIncident(_public_name(system), one.opened_at, one.resolved_at)
-            for one in found
-            if one.category == "system_error" and one.muted is None
-        ]
+        found = await self._incidents.outages(session, system_ids=list(names), since=since, limit=_INCIDENTS_LIMIT)
+        return [PublicIncident(names[one.system_id], one.opened_at, one.resolved_at) for one in found]
 
 
 def _public_name(system: SystemInfo) -> str:
@@ -119,10 +127,6 @@ def _public_name(system: SystemInfo) -> str:
     return name.strip()[:100] if isinstance(name, str) else ""
 
 
-def _overall(worst: str) -> str:
-    return {
-        "healthy": "Everything works.",
-        "degraded": "Something is slower than usual, or has faults.",
-        "down": "Something does not work.",
-        "unknown": "Of something the state is not known at present.",
-    }[worst]
+def _health_of(system: SystemInfo) -> str:
+    """A health that this page has no words for is not known here."""
+    return system.health.status if system.health.status in _LOOKS else "unknown"

@@ -145,6 +145,24 @@ SYNC_CHANGE = {
     "refused": Look("block", "refused by the system", "bad"),
     "failed": Look("cancel", "failed", "bad"),
 }
+SAGA = {
+    "awaiting_approval": Look("pan_tool", "waits for approval", "warn"),
+    "running": Look("play_circle", "running", "info"),
+    "compensating": Look("undo", "being taken back", "warn"),
+    "succeeded": Look("check_circle", "done", "good"),
+    "compensated": Look("undo", "taken back as a whole", "calm"),
+    "stuck": Look("error", "not taken back as a whole", "bad"),
+    "cancelled": Look("thumb_down", "not approved", "calm"),
+}
+SAGA_STEP = {
+    "waiting": Look("schedule", "not made", "calm"),
+    "sent": Look("help", "sent, no answer yet", "warn"),
+    "done": Look("check_circle", "made", "good"),
+    "unchanged": Look("done_all", "was so before", "calm"),
+    "failed": Look("cancel", "failed", "bad"),
+    "compensated": Look("undo", "taken back", "calm"),
+    "stuck": Look("error", "could not be taken back", "bad"),
+}
 DECISION = {
     "keep": Look("check_circle", "kept", "good"),
     "revoke": Look("block", "revoked", "bad"),

@@ -68,6 +68,15 @@ def same_dn(one: str, other: str) -> bool:
     return one == other
 
 
+def is_below(dn: str, base: str) -> bool:
+    """Whether an entry of this DN would be the base, or below it."""
+    while dn:
+        if same_dn(dn, base):
+            return True
+        dn = split_dn(dn)[1]
+    return not base
+
+
 def filter_text(value: str) -> str:
     """A value as a filter takes it."""
     return "".join(f"\\{ord(c):02x}" if c in "\\*()\x00" else c for c in value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -16,8 +16,8 @@ from opsteward.core.db import tenant_of
 from opsteward.core.errors import NotFound
 from opsteward.core.references import called
 from opsteward.events.incident_views import people_of, view_of, view_of_event
-from opsteward.events.models import Event, Incident
-from opsteward.events.types import EventView, IncidentStatus, IncidentView
+from opsteward.events.models import Event, Incident, IncidentGroup
+from opsteward.events.types import EventView, IncidentStatus, IncidentView, Outage
 
 #: A search for text looks at the newest so many.
 SEARCHED_LIMIT = 20_000
@@ -130,6 +130,41 @@ class IncidentLists:
                 )
             )
         )
+
+    async def grouped_as(self, session: AsyncSession, group_key: str) -> IncidentRef | None:
+        """The newest incident that took events of this group, open or not."""
+        row = (
+            await session.execute(
+                sa.select(Incident.id, Incident.number, Incident.title)
+                .join(IncidentGroup, IncidentGroup.incident_id == Incident.id)
+                .where(IncidentGroup.tenant_id == tenant_of(session), IncidentGroup.fingerprint == group_key)
+                .order_by(Incident.number.desc())
+                .limit(1)
+            )
+        ).one_or_none()
+        return IncidentRef(id=row.id, number=row.number, title=row.title) if row is not None else None
+
+    async def outages(
+        self, session: AsyncSession, *, system_ids: Sequence[UUID], since: datetime, limit: int
+    ) -> list[Outage]:
+        """When these systems had trouble since then, the newest first; nothing of muted incidents."""
+        rows = await session.execute(
+            sa.select(Incident.system_id, Incident.opened_at, Incident.resolved_at)
+            .where(
+                Incident.tenant_id == tenant_of(session),
+                Incident.system_id.in_(system_ids),
+                Incident.opened_at >= since,
+                Incident.category == "system_error",
+                Incident.muted.is_(None),
+            )
+            .order_by(Incident.opened_at.desc(), Incident.number.desc())
+            .limit(limit)
+        )
+        return [
+            Outage(system_id=row.system_id, opened_at=row.opened_at, resolved_at=row.resolved_at)
+            for row in rows
+            if row.system_id is not None
+        ]
 
     async def count_open(self, session: AsyncSession) -> int:
         """Incidents that are not resolved, the escalated ones among them."""

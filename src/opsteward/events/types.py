@@ -76,6 +76,15 @@ class Muted:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Outage:
+    """That a system had trouble, from then to then; open where it has not ended."""
+
+    system_id: UUID
+    opened_at: datetime
+    resolved_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class IncidentView:
     id: UUID
     number: int

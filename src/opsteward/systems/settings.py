@@ -34,6 +34,11 @@ class SystemSettings(CheckSettings):
     sync_retention: float = Field(
         default=90 * 86_400.0, gt=0, description="Syncs are forgotten after this, and can not be undone any more."
     )
+    saga_retention: float = Field(
+        default=90 * 86_400.0,
+        gt=0,
+        description="Changes over several systems (sagas) are forgotten after this.",
+    )
     early_warning_days: float = Field(
         default=14.0, gt=0, le=365, description="What will have run out within so many days is told."
     )

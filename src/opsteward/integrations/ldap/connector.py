@@ -24,6 +24,7 @@ from opsteward.contracts.records import (
     ResourceInfo,
 )
 from opsteward.core.blocking_calls import in_thread
+from opsteward.core.distinguished_names import is_below
 from opsteward.core.errors import BadReply, ConnectorError, NotFound
 from opsteward.integrations.ldap import syncrepl
 from opsteward.integrations.ldap.client import CUT_OFF, NO_SUCH_OBJECT, SUCCESS, Answer, LdapClient
@@ -137,7 +138,9 @@ class LdapConnector(Connector[LdapConfig], RecordTarget):
                     return
                 _require(answer, base)
                 if not cookie:
-                    yield Batch(cursor=_sealed({**mark, "base": base}), coverage=coverage)
+                    # by times nothing is found again of entries that have none
+                    is_of_use = mark["by"] != "time" or reader.all_have_times
+                    yield Batch(cursor=_sealed({**mark, "base": base}) if is_of_use else None, coverage=coverage)
                     return
         finally:
             if not page.done():
@@ -192,7 +195,21 @@ class LdapConnector(Connector[LdapConfig], RecordTarget):
                 _require(answer, base)
                 records = await in_thread(reader.records, answer.messages)
                 found |= {record.native_id: record for record in records}
+        for dn in native_ids:
+            entry = await self._named(declared, base, dn)
+            if entry is not None:
+                found[dn] = reader.record(entry)
         return found
+
+    async def _named(self, resource: LdapResource, base: str, native_id: str) -> Mapping[str, Any] | None:
+        """The entry whose id is its DN, as of a server that gives no ids."""
+        if "=" not in native_id or not is_below(native_id, base):
+            return None
+        answer = await self._client.search(native_id, resource.filter, _attributes(resource), scope="BASE")
+        if answer.code == NO_SUCH_OBJECT:
+            return None
+        _require(answer, native_id)
+        return next((message for message in answer.messages if message["type"] == "searchResEntry"), None)
 
     async def write(self, resource: str, changes: Sequence[Change]) -> Sequence[ChangeResult]:
         declared = self._resource(resource)
@@ -208,7 +225,7 @@ class LdapConnector(Connector[LdapConfig], RecordTarget):
 
         async def by_id(native_id: str) -> Mapping[str, Any] | None:
             query = id_filter([native_id], active_directory=active_directory)
-            return await find(query) if query else None
+            return await find(query) if query else await self._named(declared, base, native_id)
 
         writer = Writer(self._client, declared, base, find=find, by_id=by_id)
         results: list[ChangeResult] = []
@@ -232,7 +249,9 @@ class LdapConnector(Connector[LdapConfig], RecordTarget):
     async def _base(self, resource: LdapResource) -> str:
         if resource.base or self.config.base:
             return resource.base or self.config.base
-        contexts = (await self._client.server_info()).get("namingcontexts", [])
+        info = await self._client.server_info()
+        # an Active Directory has several contexts, of which it names the one with people
+        contexts = info.get("defaultnamingcontext") or info.get("namingcontexts", [])
         if len(contexts) != 1:
             raise BadReply("the directory names no single base", remedy="put it into the endpoint: ldap://host/dc=...")
         return contexts[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,10 +17,18 @@ from opsteward.core.json_types import Json
 from opsteward.integrations.ldap.config import LdapResource
 
 #: Read with every entry, and never part of its values.
-OPERATIONAL = ("entryUUID", "objectGUID", "entryCSN", "uSNChanged", "modifyTimestamp", "userAccountControl")
-_BINARY = frozenset(
-    {"jpegphoto", "thumbnailphoto", "usercertificate", "cacertificate", "objectsid", "objectguid", "audio", "photo"}
-)
+OPERATIONAL = (
+    "entryUUID", "objectGUID", "nsUniqueId", "entryCSN", "uSNChanged", "modifyTimestamp", "userAccountControl",
+)  # fmt: skip
+#: Attributes of bytes, which could by chance be read as text.
+_BINARY = frozenset({
+    "jpegphoto", "thumbnailphoto", "thumbnaillogo", "photo", "audio", "usercertificate", "cacertificate",
+    "crosscertificatepair", "certificaterevocationlist", "authorityrevocationlist", "deltarevocationlist",
+    "userpkcs12", "usersmimecertificate", "objectsid", "sidhistory", "securityidentifier", "ntsecuritydescriptor",
+    "objectguid", "ms-ds-consistencyguid", "msexchmailboxguid", "msexcharchiveguid", "guid", "logonhours", "dnsrecord",
+})  # fmt: skip
+#: The form of the id of 389 Directory Server and its kin.
+_NS_UNIQUE_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{8}){3}")
 #: Attributes whose values are DNs, which servers escape each in their own way.
 _NAMES = frozenset({
     "manager", "secretary", "assistant", "member", "memberof", "uniquemember", "owner", "seealso", "roleoccupant",
@@ -56,6 +65,8 @@ class EntryReader:
         if resource.disabled is not None:
             self._looked_at.add(resource.disabled.attribute.lower())
         self._attributes: dict[str, _Attribute] = {}
+        #: Whether each entry so far told when it was changed.
+        self.all_have_times = True
 
     def records(self, messages: Sequence[Mapping[str, Any]]) -> list[Record]:
         """The records of the entries among these messages. A group of many thousands takes its time: use a thread."""
@@ -80,6 +91,7 @@ class EntryReader:
                 values[name] = [value] if attribute.is_list else value
             else:
                 values[name] = sorted([_value(attribute, each) for each in found], key=str)
+        self.all_have_times &= "modifytimestamp" in lower
         version = lower.get("entrycsn") or lower.get("usnchanged") or lower.get("modifytimestamp")
         return Record(
             native_id=entry_id(lower) or dn,
@@ -96,10 +108,15 @@ class EntryReader:
             is_looked_at=lower in self._looked_at,
             is_value=lower not in self._hidden,
             is_list=lower in self._lists,
-            is_binary=lower.partition(";")[0] in _BINARY or lower.endswith(";binary"),
+            is_binary=_is_binary(lower),
             is_name=lower in _NAMES,
         )
         return attribute
+
+
+def _is_binary(lower: str) -> bool:
+    name, _, options = lower.partition(";")
+    return name in _BINARY or "binary" in options.split(";")
 
 
 def entry_id(lower: Mapping[str, Sequence[bytes]]) -> str | None:
@@ -107,13 +124,18 @@ def entry_id(lower: Mapping[str, Sequence[bytes]]) -> str | None:
     if "entryuuid" in lower:
         return lower["entryuuid"][0].decode("ascii", "replace").lower()
     guid = lower.get("objectguid")
-    return str(UUID(bytes_le=guid[0])) if guid and len(guid[0]) == 16 else None
+    if guid and len(guid[0]) == 16:
+        return str(UUID(bytes_le=guid[0]))
+    return lower["nsuniqueid"][0].decode("ascii", "replace").lower() if "nsuniqueid" in lower else None
 
 
 def id_filter(native_ids: Sequence[str], *, active_directory: bool) -> str:
-    """A search for entries of these ids; those that are no ids find nothing."""
+    """A search for entries of these ids; those that are none that a server gave find nothing."""
     parts = []
     for native_id in native_ids:
+        if _NS_UNIQUE_ID.fullmatch(native_id):
+            parts.append(f"(nsUniqueId={native_id})")
+            continue
         try:
             value = UUID(native_id)
         except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from opsteward.core.errors import NotFound
 from opsteward.core.redact import redact_json
 from opsteward.core.references import called
 from opsteward.provisioning.sagas.models import SagaRow, SagaStepRow
-from opsteward.provisioning.sagas.types import Saga, SagaStep
+from opsteward.provisioning.sagas.types import Saga, SagaHead, SagaStep
 
 
 async def saga_row(session: AsyncSession, saga_id: UUID, *, lock: bool = False) -> SagaRow:
@@ -52,6 +53,41 @@ async def list_sagas(
     rows = list(await session.scalars(query.order_by(SagaRow.id.desc()).limit(limit)))
     steps = await steps_of(session, [row.id for row in rows])
     return [view_of(row, [step for step in steps if step.saga_id == row.id]) for row in rows]
+
+
+async def list_heads(
+    session: AsyncSession, *, status: str | None = None, before: UUID | None = None, limit: int = 100
+) -> list[SagaHead]:
+    """Newest first, behind the one of the id `before`, without what their steps hold."""
+    query = sa.select(SagaRow).where(SagaRow.tenant_id == tenant_of(session))
+    if status is not None:
+        query = query.where(SagaRow.status == status)
+    if before is not None:
+        query = query.where(SagaRow.id < before)
+    rows = list(await session.scalars(query.order_by(SagaRow.id.desc()).limit(limit)))
+    counted = await session.execute(
+        sa.select(SagaStepRow.saga_id, SagaStepRow.status, SagaStepRow.system_id, sa.func.count().label("steps"))
+        .where(SagaStepRow.tenant_id == tenant_of(session), SagaStepRow.saga_id.in_([row.id for row in rows]))
+        .group_by(SagaStepRow.saga_id, SagaStepRow.status, SagaStepRow.system_id)
+    )
+    steps: dict[UUID, Counter[str]] = {row.id: Counter() for row in rows}
+    systems: dict[UUID, set[UUID]] = {row.id: set() for row in rows}
+    for one in counted:
+        steps[one.saga_id][one.status] += one.steps
+        systems[one.saga_id].add(one.system_id)
+    return [
+        SagaHead(
+            id=row.id,
+            name=row.name,
+            status=row.status,
+            requested_by=row.requested_by,
+            created_at=row.created_at,
+            error=row.error,
+            steps=steps[row.id],
+            system_ids=sorted(systems[row.id]),
+        )
+        for row in rows
+    ]
 
 
 def view_of(row: SagaRow, steps: Sequence[SagaStepRow]) -> Saga:

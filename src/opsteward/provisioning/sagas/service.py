@@ -17,6 +17,7 @@ from opsteward.core.errors import Invalid, NotFound
 from opsteward.core.feed import announce
 from opsteward.core.ids import derived_id, uuid7
 from opsteward.core.redact import redact_json
+from opsteward.core.storable_text import in_a_sentence
 from opsteward.provisioning.sagas import queries
 from opsteward.provisioning.sagas.models import SagaRow, SagaStepRow
 from opsteward.provisioning.sagas.types import SAGA_CHANGED, NewStep, Saga, SagaStatus, StepStatus
@@ -87,7 +88,7 @@ class Sagas:
             else ", ".join(f"{name} {value}" for name, value in list(redact_json(step.values).items())[:5])
         )
         sets = f": {', '.join(sorted(step.values))}" if step.operation == "update" else ""
-        return f"{step.operation} {what} in {step.resource} of {system.name}{sets}"[:500]
+        return in_a_sentence(f"{step.operation} {what} in {step.resource} of {system.name}{sets}")[:500]
 
 
 class SagaRelease:

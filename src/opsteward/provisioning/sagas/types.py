@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -92,6 +93,25 @@ class Saga:
     created_at: datetime
     ended_at: datetime | None
     error: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SagaHead:
+    """A saga without its steps: how many there are in each state, and of how many systems."""
+
+    id: UUID
+    name: str
+    status: str
+    requested_by: str
+    created_at: datetime
+    error: str | None
+    steps: Mapping[str, int]
+    system_ids: Sequence[UUID]
+
+
+def stuck_key(saga_id: UUID) -> str:
+    """What the events of a stuck saga are grouped by, and its incident is found by."""
+    return f"saga_stuck:{saga_id}"
 
 
 @dataclass(frozen=True, kw_only=True)
