@@ -104,6 +104,24 @@ async def test_csv_of_a_directory_names_managers_by_dn_too(tenant: Tenant) -> No
     assert await managers(tenant) == {"km": "ba", "ba": None}
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_a_manager_is_found_by_the_number_in_the_file(tenant: Tenant, dry_run: bool) -> None:
+    """The file's own number first; of who is in no row of it the personnel number, if one user alone has it."""
+    staff = "Employee ID,Username,Email,Name\nE7,eve,eve@c.test,Eve\nX,xa,xa@c.test,A\nX,xb,xb@c.test,B\n"
+    await taken(tenant, staff, "text/csv")
+    text = (
+        "ID,Username,Email,Name,Manager ID\n2,bo,bo@c.test,Bo,1\n1,ada,ada@c.test,Ada,e7\n"
+        "3,cy,cy@c.test,Cy,9\n4,di,di@c.test,Di,X\n5,ed,ed@c.test,Ed,NO_MANAGER\n"
+    )
+    report = await taken(tenant, text, "text/csv", dry_run=dry_run)
+    told = {(one["field"], one["reason"], one["value"]) for one in report["warnings"]}
+    nobody = "names nobody here: left as it was"
+    assert (report["failed_imports"], told) == (0, {("manager", nobody, "9"), ("manager", nobody, "x")})
+    if not dry_run:
+        found = await managers(tenant)
+        assert [found[name] for name in ("bo", "ada", "cy", "di", "ed")] == ["ada", "eve", None, None, None]
+
+
 @pytest.mark.parametrize("says", [
     "userAccountControl: 514", "userAccountControl: 66050", "msDS-UserAccountDisabled: TRUE", "nsAccountLock: true",
     "pwdAccountLockedTime: 000001010000Z", "accountStatus: disabled",

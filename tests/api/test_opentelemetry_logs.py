@@ -133,6 +133,20 @@ def test_the_own_reader_reads_as_the_librarys_does() -> None:
     assert [record] == list(records_of_json(json.dumps(MessageToDict(request)).encode()))
 
 
+async def test_a_line_of_json_is_opened(tenant: Tenant) -> None:
+    """As a collector sends the lines of containers: text, with no severity of its own; and objects of the JS SDK."""
+    line = '{"level":60,"name":"p","err":{"type":"RangeError","stack":"x\\n    at a (b.js:1:2)"},"msg":"gone"}'
+    body = AnyValue(kvlist_value=KeyValueList(values=[KeyValue(key="msg", value=AnyValue(string_value="kaput"))]))
+    for request in (request_of(body=AnyValue(string_value=line)), request_of(body=body, severity_number=17)):
+        answer = await tenant.http.post("/v1/logs", content=request.SerializeToString(), headers=PROTOBUF)
+        assert answer.status_code == 200, answer.text
+    first, second = await taken(tenant)
+    assert (first["message"], first["severity"], first["error_type"]) == ("gone", "high", "RangeError")
+    assert first["trace"].endswith("(b.js:1:2)")
+    assert first["context"]["body"] == json.loads(line)
+    assert (second["message"], second["severity"], second["context"]["body"]) == ("kaput", "medium", {"msg": "kaput"})
+
+
 async def test_refusals_are_a_status_in_the_encoding_of_the_request(tenant: Tenant) -> None:
     for body in (b"\xff\xff", b"no protobuf", b"\x0a\x7f", b"\x08\x01" * 500_000):
         answer = await tenant.http.post("/v1/logs", content=body, headers=PROTOBUF)

@@ -55,8 +55,8 @@ USER_FIELDS = (
         says="must be there, once; a file without such a column takes the address for it",
         ldif="uid",
         aliases="user login loginname account accountname benutzername benutzer kennung anmeldename uid"
-        " samaccountname identifiant usuario nomeutente gebruikersnaam",
-        weak_aliases="userprincipalname upn logonname userlogonname userid",
+        " identifiant usuario nomeutente gebruikersnaam",
+        weak_aliases="samaccountname userprincipalname upn logonname userlogonname userid",
     ),
     UserField(
         name="email",
@@ -64,23 +64,25 @@ USER_FIELDS = (
         limit=MAX_EMAIL,
         says="must be there, once; where a row has none, a username that is an address is taken for it",
         ldif="mail",
-        aliases="mail emailaddress emailadresse mailadresse workemail primaryemail businessemail courriel correo",
-        weak_aliases="primaryworkemail emailwork emails",
+        aliases="mail emailadresse mailadresse workemail primaryemail businessemail courriel correo",
+        weak_aliases="emailaddress primaryworkemail emailwork contactworkemail workcontactworkemail"
+        " businessemailaddress emails",
     ),
     UserField(
         name="full_name",
         limit=MAX_FULL_NAME,
         says="must be there, or `first_name` and `last_name`",
         ldif="cn",
-        aliases="displayname vollstaendigername anzeigename cn nomcomplet nombrecompleto naam",
-        weak_aliases="name lastnamefirstname employeename formattedname namefullname nameformatted preferredname",
+        aliases="vollstaendigername nomcomplet nombrecompleto",
+        weak_aliases="displayname anzeigename naam cn name employeename formattedname namefullname nameformatted"
+        " preferredname",
     ),
     UserField(
         name="first_name",
         says="makes the full name, with `last_name`, where there is none",
         exported=False,
         aliases="givenname vorname prenom nombre voornaam nome legalfirstname namegivenname",
-        weak_aliases="forename",
+        weak_aliases="forename preferredfirstname",
     ),
     UserField(
         name="last_name",
@@ -88,6 +90,12 @@ USER_FIELDS = (
         exported=False,
         aliases="surname familyname nachname familienname sn nom apellido achternaam cognome legallastname"
         " namefamilyname",
+    ),
+    UserField(
+        name="last_name_first",
+        says="`Lovelace, Ada`: turned round, it makes the full name where nothing else does",
+        exported=False,
+        aliases="lastnamefirstname payrollname nachnamevorname nomprenom apellidonombre",
     ),
     UserField(
         name="status",
@@ -114,8 +122,9 @@ USER_FIELDS = (
         limit=MAX_WORD,
         says="text",
         ldif="departmentNumber",
-        aliases="dept abteilung ou organisationalunit departement departamento afdeling departmentnumber",
-        weak_aliases="departmentname organizationdepartment",
+        aliases="dept abteilung departement departamento afdeling departmentnumber",
+        weak_aliases="ou organisationalunit departmentname departmentdescription homedepartmentdescription"
+        " organizationdepartment",
         stored="text",
     ),
     UserField(
@@ -123,10 +132,19 @@ USER_FIELDS = (
         check="manager",
         limit=MAX_EMAIL,
         says="a username, an address or, in LDIF, a distinguished name; before or after its people in the file",
-        aliases="supervisor vorgesetzter vorgesetzte fuehrungskraft reportsto managerusername manageremail",
-        weak_aliases="manageruserprincipalname managerupn managerworkemail supervisoremail managervalue",
+        weak_aliases="managerusername managerlogin manageruserprincipalname managerupn manageremail manageremailaddress"
+        " managerworkemail supervisoremail manager supervisor linemanager vorgesetzter vorgesetzte fuehrungskraft"
+        " reportsto reportingto reportingmanager managervalue",
     ),
-    UserField(name="manager_id", check="manager", says="the manager by id", exported=False),
+    UserField(
+        name="manager_id",
+        check="manager",
+        says="the manager by id here, or by the number that the manager has in the file",
+        exported=False,
+        aliases="managernumber manageruserid manageremployeeid manageremployeenumber managerworkerid"
+        " managerassociateid managersysid supervisorid supervisoreid supervisoremployeeid reportstoid"
+        " reportstoassociateid reportstoemployeeid vorgesetzterid vorgesetztenid",
+    ),
     UserField(
         name="external_id",
         check="code",
@@ -134,7 +152,7 @@ USER_FIELDS = (
         ldif="employeeNumber",
         aliases="employeeid employeenumber employee# personnelnumber mitarbeiterid personalnummer mitarbeiternummer"
         " matricule hrid",
-        weak_aliases="workerid",
+        weak_aliases="workerid associateid",
         stored="text",
     ),
     UserField(
@@ -153,8 +171,14 @@ USER_FIELDS = (
         limit=4096,
         says="the distinguished name in a directory: who names it as manager is found by it",
         exported=False,
-        aliases="distinguishedname entrydn",
-        weak_aliases="onpremisesdistinguishedname",
+        weak_aliases="distinguishedname entrydn onpremisesdistinguishedname",
+    ),
+    UserField(
+        name="number",
+        check="dn",
+        says="what the file numbers its users by: who names it as manager is found by it, within the file. Not kept",
+        exported=False,
+        weak_aliases="id objectid sysid guid uuid entityid",
     ),
     UserField(
         name="tags",

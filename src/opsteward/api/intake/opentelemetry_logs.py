@@ -17,6 +17,7 @@ from opsteward.api.routes import Routes
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import Malformed
 from opsteward.core.json_types import Json, JsonObject
+from opsteward.events.sources.json_lines import JsonLine, opened, opened_object
 from opsteward.events.sources.unwrapping import storable
 from opsteward.events.sources.values import TEXT_LIMIT, instant_of, text_of
 from opsteward.events.types import NewEvent
@@ -59,7 +60,14 @@ def _event(record: LogRecord) -> NewEvent:
     trace = text_of(attributes.get("exception.stacktrace")) or None
     body = storable(record.body)
     said = body if isinstance(body, str) else text_of(body)
-    message = (said if said.strip() else "") or text_of(attributes.get("exception.message")) or record.event_name
+    line = opened(said) if isinstance(body, str) else opened_object(body) if isinstance(body, dict) else None
+    message = (
+        (line.message if line else "")
+        or (said if said.strip() else "")
+        or text_of(attributes.get("exception.message"))
+        or record.event_name
+        or text_of(attributes.get("event.name"))
+    )
     context: JsonObject = {"attributes": attributes, "resource": resource}
     about = {
         "trace_id": record.trace_id,
@@ -71,13 +79,15 @@ def _event(record: LogRecord) -> NewEvent:
     context |= cast(JsonObject, storable(cast(Json, {name: value for name, value in about.items() if value})))
     if isinstance(record.body, (dict, list)):
         context["body"] = body
+    elif line is not None:
+        context["body"] = line.fields
     return NewEvent(
         message=(message or "(no message)")[:TEXT_LIMIT],
         source=_source(resource),
-        error_type=error_type,
-        stack_trace=trace,
+        error_type=error_type or (line.error_type if line else None),
+        stack_trace=trace or (line.stack_trace if line else None),
         context=context,
-        severity=_severity(record),
+        severity=_severity(record, line),
         occurred_at=instant_of(record.time) if record.time else None,
     )
 
@@ -91,10 +101,12 @@ def _source(resource: JsonObject) -> str:
     return next((found for name in named if (found := text_of(resource.get(name), 200))), service or "opentelemetry")
 
 
-def _severity(record: LogRecord) -> str:
-    """By its number, as the data model has it; a record without one by its word."""
+def _severity(record: LogRecord, line: JsonLine | None) -> str:
+    """By its number, as the data model has it; a record without one by its word, then by what its own line says."""
     if 1 <= record.severity <= 24:
         return _SEVERITIES[(record.severity - 1) // 4]
+    if not record.severity_text and line is not None and line.severity:
+        return line.severity
     word = record.severity_text.lower()
     found = next((name for name in ("fatal", "crit", "err", "warn", "debug", "trace") if word.startswith(name)), "")
     return {"crit": "fatal", "err": "error", "warn": "warning", "trace": "debug"}.get(found, found) or "info"

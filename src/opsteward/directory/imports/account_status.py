@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from opsteward.directory.types import UserStatus
@@ -21,12 +22,16 @@ _NO = frozenset({
 _NOTHING = frozenset(("", "-", "n/a", "none", "null"))
 _ACTIVE_WORDS = """active enabled enable aktiv aktiviert actif activo attivo actief current employed normal ok regular
     permanent fulltime parttime contractor intern temporary temp casual apprentice probation
-    recovery passwordexpired yes true 1"""
+    recovery passwordexpired passwordreset confirmed forcechangepassword resetrequired activated
+    owner primaryowner admin member guest multichannelguest singlechannelguest yes true 1"""
 _INACTIVE_WORDS = """inactive disabled disable deactivated deprovisioned terminated deleted inaktiv deaktiviert
     gesperrt blocked inactif inactivo inattivo inactief left leaver former retired resigned exited offboarded revoked
-    expired closed staged removed departed no false 0"""
+    expired closed staged removed departed banned blockedpendingapproval ldapblocked no false 0"""
 _SUSPENDED_WORDS = "suspended onhold lockedout locked suspendiert suspendu suspendido sospeso"
-_PENDING_WORDS = "pending provisioned invited pendingactivation pendinguseraction prehire"
+_PENDING_WORDS = (
+    "pending provisioned invited pendingactivation pendinguseraction prehire onboarding"
+    " preboarding unactivated notactivated unconfirmed awaitingactivation"
+)
 _WORDS = {
     **dict.fromkeys(_ACTIVE_WORDS.split(), UserStatus.ACTIVE),
     **dict.fromkeys(_INACTIVE_WORDS.split(), UserStatus.INACTIVE),
@@ -39,6 +44,7 @@ _STRICTNESS = (
     UserStatus.ACTIVE, UserStatus.PENDING, UserStatus.SUSPENDED, UserStatus.INACTIVE, UserStatus.ARCHIVED,
 )  # fmt: skip
 _ACCOUNT_DISABLED = 0x2
+_SHORTEST_STATE = 6
 _SIGNS = re.compile(r"[\s_\-./]+")
 
 
@@ -88,15 +94,12 @@ def _last_day(text: str) -> UserStatus | None:
     return UserStatus.INACTIVE if 0 <= day <= time.time() // 86_400 else None
 
 
-#: A state may be one of a country too: only these words speak of an account.
-_STATES = {
-    "active": UserStatus.ACTIVE,
-    "suspended": UserStatus.SUSPENDED,
-    **dict.fromkeys(
-        ("blocked", "ldap_blocked", "banned", "inactive", "disabled", "deactivated", "deleted", "deprovisioned"),
-        UserStatus.INACTIVE,
-    ),
-}
+def _state(text: str) -> UserStatus | None:
+    """Of what may be the state of a country, a city or a leave too: only words that can be none of those speak."""
+    word = _SIGNS.sub("", text)
+    return _WORDS.get(word) if len(word) >= _SHORTEST_STATE and word != "normal" else None
+
+
 #: How values of each kind are read, in lower case and without spaces around them; None for what says nothing of it.
 #: KeyError for what none can be.
 _KINDS: dict[str, Callable[[str], UserStatus | None]] = {
@@ -109,12 +112,13 @@ _KINDS: dict[str, Callable[[str], UserStatus | None]] = {
     "account control": _control_bits,
     "samba flags": _samba_flags,
     "last day": _last_day,
-    "state": _STATES.get,
+    "state": _state,
 }
 _COLUMNS = {
     "state": "state",
     "in use": "enabled accountenabled active isactive isenabled useractive useraccountenabled loginenabled"
-    " signinallowed signinenabled currentlyactive activestatus aktiv actif activo attivo orclisenabled",
+    " signinallowed signinenabled currentlyactive activestatus activated aktiv aktiviert actif"
+    " habilitado activo attivo orclisenabled",
     "disabled": "disabled isdisabled accountdisabled useraccountdisabled blocked isblocked signinblocked"
     " blockcredential blocksignin blockedfromsignin inactive isinactive deactivated isdeactivated terminated"
     " isterminated deleted isdeleted gesperrt deaktiviert accountinactive msdsuseraccountdisabled nsaccountlock"
@@ -129,6 +133,30 @@ _COLUMNS = {
 }
 #: The kind of a column's values by its name, without spaces and signs.
 STANDING_COLUMNS: dict[str, str] = {name: kind for kind, names in _COLUMNS.items() for name in names.split()}
+_SUBJECTS = (
+    "benutzerkonto|benutzer|konto|useraccount|account|user|compte|utilisateur|cuenta|usuario|login|signin|employee"
+    "|employment|mitarbeiter|worker|person|position"
+)
+_OF_SUBJECT = re.compile(
+    rf"(?:is)?(?P<before>{_SUBJECTS})?(?:is)?(?P<about>\w+?)(?P<after>{_SUBJECTS})?(?:yn|yesno|janein|ouinon|flag)?"
+)
+
+
+@lru_cache(maxsize=10_000)
+def standing_kind(plain: str) -> str | None:
+    """The kind of a column's values by its plain name, known as such or by its form: "Konto aktiviert", "Active (Y/N)".
+    None for a column that says nothing of whether the account is in use."""
+    if (known := STANDING_COLUMNS.get(plain)) is not None:
+        return known
+    found = _OF_SUBJECT.fullmatch(plain)
+    if found is None:
+        return None
+    if found["about"] == "status":
+        return "state" if found["before"] or found["after"] else None
+    kind = STANDING_COLUMNS.get(found["about"])
+    return kind if kind in ("in use", "disabled", "suspended", "archived") else None
+
+
 #: These say a status by a flag in some systems ("orclIsEnabled: ENABLED") and by a word in others.
 _EITHER = frozenset({"in use"})
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from opsteward.core.errors import Invalid
-from opsteward.directory.imports.account_status import STANDING_COLUMNS, Said
+from opsteward.directory.imports.account_status import Said, standing_kind
 from opsteward.directory.imports.records import Unreadable, shown
 from opsteward.directory.user_fields import FIELD_NAMES, NOTHING, PROFILE, USER_FIELDS
 
@@ -20,6 +20,9 @@ _BETWEEN = re.compile(r"[\s_\-./()?:*,]+")
 #: What Google Workspace puts behind the names of its columns.
 _REMARK = re.compile(r"\s*\[[^\]]*\]\s*$")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+#: Fields without which there is no user: a column that gives way to another counts where that one is blank.
+_NEEDED = frozenset(("username", "email", "full_name"))
+_NAMES = ("full_name", "first_name", "last_name", "last_name_first")
 #: Letters of other scripts that look like Latin ones.
 _LOOKALIKES = str.maketrans("аеорсухіјѕԁһкмнтвοανικρτυχε", "aeopcyxijsdhkmhtboavikptuxe")
 Note = Callable[[str], None]
@@ -44,10 +47,14 @@ def _aliases() -> dict[str, Alias]:
 ALIASES = _aliases()
 LDIF_ALIASES: dict[str, Alias] = {
     **{name: alias for name, alias in ALIASES.items() if name not in ("userid", "ou")},
-    "displayname": Alias("full_name", _WEAK + 1),
     **{name: ALIASES.get(name, Alias(field.name, 0)) for field in USER_FIELDS if (name := field.ldif.lower())},
     **dict.fromkeys(_LDIF_SILENT, Alias(NOTHING, 0)),
 }
+
+
+#: Names of columns that mean something else where a better one is there for their field.
+_SECOND = {"userid": Alias("number", _WEAK), "userprincipalname": Alias("email", 2 * _WEAK),
+           "upn": Alias("email", 2 * _WEAK)}  # fmt: skip
 
 
 def plain_name(name: str) -> str:
@@ -59,7 +66,7 @@ def plain_name(name: str) -> str:
 
 def known_columns(header: Sequence[str], mapping: Mapping[str, str]) -> int:
     """How many of these names mean something here."""
-    known = (name.strip() in mapping or (plain := plain_name(name)) in ALIASES or plain in STANDING_COLUMNS
+    known = (name.strip() in mapping or (plain := plain_name(name)) in ALIASES or standing_kind(plain) is not None
              for name in header)  # fmt: skip
     return sum(known)
 
@@ -109,6 +116,8 @@ class Columns:
         self._mapped = set(wanted.values())
         self._profile: list[tuple[int, str]] = []
         self._standing: list[tuple[int, str, str]] = []
+        #: where a needed field is read in rows that have it blank, the best first
+        self._instead: list[tuple[int, str]] = []
         taken: dict[str, tuple[int, int]] = {}
         for place, name in enumerate(self._header):
             if name in ignored:
@@ -121,11 +130,10 @@ class Columns:
             if alias.field.startswith(PROFILE):
                 self._profile.append((place, alias.field.removeprefix(PROFILE)))
             else:
-                taken[alias.field] = self._better(alias, place, taken.get(alias.field))
+                self._take(alias, place, taken)
         self._places = [(place, field) for field, (place, _) in taken.items()]
-        if address_as_username and "email" in taken and "username" not in taken:
-            self._places.append((taken["email"][0], "username"))
-            note("no column holds usernames: the address is taken as the username; map another column if it is not")
+        if address_as_username:
+            self._borrow(taken)
 
     @property
     def least_width(self) -> int:
@@ -135,6 +143,9 @@ class Columns:
     def named(self, cells: Sequence[Cell]) -> dict[str, Cell | dict[str, Cell]]:
         """A row by its fields."""
         values: dict[str, Cell | dict[str, Cell]] = {field: cells[place] for place, field in self._places}
+        for place, field in self._instead:
+            if values.get(field) == "" and (field != "email" or "@" in str(cells[place])):
+                values[field] = cells[place]
         if self._profile:
             more = {name: cells[place] for place, name in self._profile if cells[place] != ""}
             values["profile_data." if "profile_data" in values else "profile_data"] = more
@@ -144,19 +155,40 @@ class Columns:
         """What the row says of whether the account is in use, beside its status."""
         return [Said(name, kind, cells[place]) for place, name, kind in self._standing] if self._standing else ()
 
-    def _better(self, alias: Alias, place: int, before: tuple[int, int] | None) -> tuple[int, int]:
-        """(the place, the rank) of the column that counts of two that mean one field."""
+    def _take(self, alias: Alias, place: int, taken: dict[str, tuple[int, int]]) -> None:
+        """Of two columns that mean one field the better known counts; the other may have a second meaning."""
+        before = taken.get(alias.field)
         if before is None:
-            return place, alias.rank
+            taken[alias.field] = place, alias.rank
+            return
         first, second = self._header[before[0]], self._header[place]
         if alias.rank == -1 or not (self._tolerant or max(alias.rank, before[1]) >= _WEAK):
             raise Unreadable(
                 f"the columns {shown(first)!r} and {shown(second)!r} both mean {alias.field}: map one of them"
             )
-        better = (place, alias.rank) if alias.rank < before[1] else before
-        left = first if better[0] == place else second
-        self._note(f"the column {shown(left)!r} is left out: {shown(self._header[better[0]])!r} is the {alias.field}")
-        return better
+        better, other = (place, alias.rank), before
+        if alias.rank >= before[1]:
+            better, other = other, better
+        taken[alias.field] = better
+        left, counts = self._header[other[0]], self._header[better[0]]
+        meaning = _SECOND.get(plain_name(left))
+        if meaning is not None and meaning.field not in (alias.field, *self._mapped):
+            self._take(meaning, other[0], taken)
+        elif alias.field in _NEEDED and better[1] != -1:
+            self._instead.append((other[0], alias.field))
+            self._note(f"the column {shown(left)!r} counts where {shown(counts)!r} has no {alias.field}")
+        else:
+            self._note(f"the column {shown(left)!r} is left out: {shown(counts)!r} is the {alias.field}")
+
+    def _borrow(self, taken: Mapping[str, tuple[int, int]]) -> None:
+        """What a file has no column for that every user needs."""
+        if "email" in taken and "username" not in taken:
+            self._places.append((taken["email"][0], "username"))
+            note = "no column holds usernames: the address is taken as the username; map another column if it is not"
+            self._note(note)
+        if "username" in taken and taken.keys().isdisjoint(_NAMES):
+            self._places.append((taken["username"][0], "full_name"))
+            self._note("no column holds names of people: the username is taken as the full name")
 
     def _known(self, name: str, place: int) -> Alias:
         nothing = Alias(NOTHING, 0)
@@ -168,7 +200,7 @@ class Columns:
             # the sender said which column that is: this one is another
             self._note(f"the column {shown(name)!r} is left out: {alias.field} is mapped to another")
             return nothing
-        if (kind := STANDING_COLUMNS.get(plain)) is not None:
+        if (kind := standing_kind(plain)) is not None:
             if "status" in self._mapped:
                 self._note(f"the column {shown(name)!r} is left out: status is mapped to another")
             else:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 
 from opsteward.core.format_words import CSV_PROBLEM
-from opsteward.directory.imports.columns import Columns
+from opsteward.core.json_types import Json
+from opsteward.directory.imports.columns import Columns, plain_name
 from opsteward.directory.imports.csv_dialect import Dialect, dialect_of
+from opsteward.directory.imports.person_classes import no_person
 from opsteward.directory.imports.records import MAX_RECORD, Blocks, Reading, Record, Unreadable
 from opsteward.directory.imports.text_encoding import lines
 
@@ -31,9 +33,11 @@ def csv_records(blocks: Blocks, reading: Reading, note: Callable[[str], None]) -
         raise Unreadable("has no first row with the names of its columns", row=0, line=dialect.before + 1) from None
     except csv.Error:
         raise Unreadable(f"its first row {CSV_PROBLEM}", line=dialect.before + 1) from None
-    ignored = frozenset({EXPORT_MARK})
+    classes = next((name for name in header if plain_name(name) == "objectclass" and name not in reading.mapping), "")
+    ignored = frozenset({EXPORT_MARK, classes.strip()})
     columns = Columns(header, reading.mapping, note, ignored=ignored, address_as_username=True)
-    yield from _records(rows, columns, note, marked=EXPORT_MARK in header)
+    classes_at = header.index(classes) if classes else None
+    yield from _records(rows, columns, note, marked=EXPORT_MARK in header, classes_at=classes_at)
 
 
 class _Rows:
@@ -77,7 +81,9 @@ class _Rows:
             return False
 
 
-def _records(rows: _Rows, columns: Columns, note: Callable[[str], None], *, marked: bool) -> Iterator[Record]:
+def _records(
+    rows: _Rows, columns: Columns, note: Callable[[str], None], *, marked: bool, classes_at: int | None
+) -> Iterator[Record]:
     number = blank = 0
     width, least = columns.width, columns.least_width
     read = rows.read
@@ -107,7 +113,13 @@ def _records(rows: _Rows, columns: Columns, note: Callable[[str], None], *, mark
             continue
         if marked:
             cells = [cell[1:] if cell[:1] == "'" else cell for cell in cells]
-        yield Record(number, line, columns.named(cells), said=columns.said(cells))
+        values: Mapping[str, Json] = columns.named(cells)
+        if classes_at is not None:
+            classes = set(cells[classes_at].lower().split(";"))
+            if skipped := no_person(classes - {""}, named=bool(values.get("username"))):
+                yield Record(number, line, None, skipped=skipped)
+                continue
+        yield Record(number, line, values, said=columns.said(cells))
     if blank:
         note(f"{blank} rows without any content are passed over")
 

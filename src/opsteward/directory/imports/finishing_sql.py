@@ -14,19 +14,21 @@ BOSSES_TABLE = """create temp table if not exists import_bosses (
 KEEP_NAMES = sa.text("""
 insert into opsteward.user_directory_names (tenant_id, dn_key, user_id)
 select distinct on (r.dn_key) r.tenant_id, r.dn_key, r.user_id from opsteward.import_rows r
-where r.tenant_id = :tenant and r.job_id = :job and r.dn_key is not null order by r.dn_key, r.row
+where r.tenant_id = :tenant and r.job_id = :job and r.dn_key is not null and not starts_with(r.dn_key, chr(3))
+order by r.dn_key, r.row
 on conflict (tenant_id, dn_key) do update set user_id = excluded.user_id
     where user_directory_names.user_id <> excluded.user_id
 """)
 BOSSES = sa.text("""
 insert into pg_temp.import_bosses
-select p.row, p.user_id, p.outcome, p.manager, coalesce(n.id, m.id, i.id, d.id, r.id),
-       coalesce(n.id, m.id, i.id, d.id, r.id) is not null or (:dry and exists (
+select p.row, p.user_id, p.outcome, p.manager, coalesce(n.id, m.id, i.id, d.id, r.id, f.id, e.id),
+       coalesce(n.id, m.id, i.id, d.id, r.id, f.id, e.id) is not null or (:dry and exists (
            select 1 from opsteward.import_rows k where k.tenant_id = :tenant and k.job_id = :job
-               and (k.username_key = p.manager or k.email_key = p.manager or k.dn_key = p.dn))),
+               and (k.username_key = p.manager or k.email_key = p.manager or k.dn_key = p.dn or k.dn_key = p.number))),
        u.manager_id
 from (
-    select r.*, case when starts_with(r.manager, chr(2)) then substr(r.manager, 2) end as dn
+    select r.*, case when starts_with(r.manager, chr(2)) then substr(r.manager, 2) end as dn,
+        case when not starts_with(r.manager, chr(2)) then chr(3) || ltrim(r.manager, chr(1)) end as number
     from opsteward.import_rows r
     where r.tenant_id = :tenant and r.job_id = :job and r.manager is not null
         and (cast(:after as uuid) is null or r.user_id > cast(:after as uuid))
@@ -48,6 +50,13 @@ left join lateral (select x.id from opsteward.users x
         and x.username_key = substring(p.dn from '^(?\\:uid|samaccountname)=([^,+\\\\]+)(?\\:,|$)')
         and not exists (select from opsteward.user_directory_names y where y.tenant_id = :tenant and y.user_id = x.id)
     limit 1) r on true
+-- numbers are the file's own; one that is in no row of it is a personnel number, if just one user here has it
+left join lateral (select x.user_id as id from opsteward.import_rows x join opsteward.users y
+    on y.tenant_id = :tenant and y.id = x.user_id
+    where x.tenant_id = :tenant and x.job_id = :job and x.dn_key = p.number limit 1) f on true
+left join lateral (select cast(min(cast(x.id as text)) as uuid) as id from opsteward.users x
+    where x.tenant_id = :tenant and x.holds_names and x.external_id in (substr(p.number, 2), upper(substr(p.number, 2)))
+    having count(*) = 1) e on true
 """)
 SEEN = sa.text("""
 select count(*) as rows, max(user_id::text) as last,

@@ -17,7 +17,7 @@ from opsteward.directory.imports.records import MAX_RECORD, Blocks, Record, Unre
 from opsteward.directory.imports.text_encoding import codec_of, lines
 
 #: Where interfaces put the list of users, in the order of preference.
-ENVELOPES = ("users", "value", "Resources", "resources", "data", "results", "items", "employees", "members", "entries")
+ENVELOPES = ("users", "value", "resources", "data", "results", "items", "employees", "members", "entries")
 #: White space, and the separator of RFC 7464.
 _BETWEEN = re.compile(r"[ \t\r\n\ufeff\x1e]*")
 
@@ -31,9 +31,16 @@ _DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 def enveloped(value: Json) -> list[Json] | None:
     """The list of users in an answer of another system's interface; None for what is a user itself."""
-    if not isinstance(value, dict) or "username" in value or "userName" in value:
+    if not isinstance(value, dict):
         return None
-    found = next((listed for name in ENVELOPES if isinstance(listed := value.get(name), list)), None)
+    named = {name.casefold(): one for name, one in value.items()}
+    if "username" in named:
+        return None
+    lists = {name: one for name, one in named.items() if isinstance(one, list)}
+    found = next((lists[name] for name in ENVELOPES if name in lists), None)
+    if found is None and len(lists) == 1 and not any(isinstance(one, str) and "@" in one for one in named.values()):
+        [found] = lists.values()  # of whatever name: nothing else here can be users, and this is none itself
+        found = found or None
     return found if found is not None and all(isinstance(one, dict) for one in found) else None
 
 

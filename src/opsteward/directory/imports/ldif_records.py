@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from opsteward.core.json_types import Json, JsonObject
-from opsteward.directory.imports.account_status import STANDING_COLUMNS
+from opsteward.directory.imports.account_status import standing_kind
 from opsteward.directory.imports.columns import LDIF_ALIASES, ColumnsByShape, plain_name
 from opsteward.directory.imports.ldif_lines import SEARCH_LINES, Entry, Value, entries
+from opsteward.directory.imports.person_classes import no_person
 from opsteward.directory.imports.records import Blocks, Reading, Record
 from opsteward.directory.imports.text_encoding import lines
 from opsteward.directory.user_fields import NOTHING
@@ -17,16 +18,6 @@ from opsteward.directory.user_fields import NOTHING
 _SEVERAL = ("tags", "profile_data")
 #: Attributes that decide whether an entry is a user at all.
 _OF_ENTRIES = frozenset({"dn", "objectclass", "changetype", *SEARCH_LINES})
-_PERSON = frozenset({
-    "person", "inetorgperson", "organizationalperson", "user", "account", "posixaccount", "shadowaccount",
-    "residentialperson", "eduperson", "mailuser", "mailrecipient", "inetuser", "krbprincipalaux", "gosaaccount",
-    "sambasamaccount",
-})  # fmt: skip
-#: These are no people even where they are persons too, as computers in Active Directory.
-_NOT_PEOPLE = frozenset({
-    "computer", "contact", "group", "referral", "foreignsecurityprincipal", "msds-groupmanagedserviceaccount",
-    "msds-managedserviceaccount",
-})  # fmt: skip
 
 
 class _Change(NamedTuple):
@@ -66,11 +57,7 @@ def _what(entry: Entry) -> _Change | None:
     if entry.problem:
         return _Change(problem=entry.problem)
     classes = {value.text.strip().lower() for value in entry.values.get("objectclass", ())}
-    if other := classes & _NOT_PEOPLE:
-        return _Change(skipped=f"is no person ({min(other)})")
-    if classes and not classes & _PERSON and entry.values.keys().isdisjoint(("uid", "samaccountname")):
-        return _Change(skipped=f"is no person ({', '.join(sorted(classes - {'top'}))[:80] or 'top'})")
-    return _Change()
+    return _Change(skipped=no_person(classes, named=not entry.values.keys().isdisjoint(("uid", "samaccountname"))))
 
 
 class _Fields:
@@ -89,7 +76,7 @@ class _Fields:
             plain = plain_name(base)
             alias = LDIF_ALIASES.get(plain)
             known = name in self._mapping or base in self._mapping or base in _OF_ENTRIES
-            known = known or plain in STANDING_COLUMNS or (alias is not None and alias.field != NOTHING)
+            known = known or standing_kind(plain) is not None or (alias is not None and alias.field != NOTHING)
             known = known and "binary" not in option.split(";")
             if not known and alias is None:
                 self.columns.of((name,))  # which tells of it

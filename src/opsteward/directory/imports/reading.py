@@ -29,6 +29,8 @@ FORMATS = {
     "text/x-ldif": "ldif",
 }
 _OWN = frozenset(FIELD_NAMES)
+#: Where interfaces put what is of a user beside the rest.
+_ATTRIBUTES = frozenset(("attributes", "customattributes", "userattributes"))
 #: How a manager is named by an object, the best name first.
 _NAMES_OF_MANAGERS = ("username", "userName", "userPrincipalName", "primaryEmail", "mail", "email", "value", "id")
 
@@ -72,17 +74,20 @@ def _named(found: Iterator[Record], reading: Reading, note: Callable[[str], None
 
 
 def _flat(values: Mapping[str, Json], mapping: Mapping[str, str]) -> JsonObject:
-    """Without the levels that interfaces put names, profiles and extensions into (SCIM, Okta, Google)."""
+    """Without the levels that interfaces put names, profiles, attributes and extensions into (SCIM, Okta, Google)."""
     flat: JsonObject = {}
-    for name, value in values.items():
+    for name, given in values.items():
+        kind = name.lower()
+        value = _attributes(given) if kind in _ATTRIBUTES and name not in mapping else given
         if name in mapping or not isinstance(value, dict | list):
             flat[name] = value
-        elif name == "manager" and isinstance(value, dict):
+        elif kind == "manager" and isinstance(value, dict):
             flat[name] = next((value[key] for key in _NAMES_OF_MANAGERS if value.get(key)), None)
-        elif name == "emails" and isinstance(value, list):
+        elif kind == "emails" and isinstance(value, list):
             flat[name] = _address(value)
         elif isinstance(value, dict) and name not in _OWN:
-            plain = name.startswith("urn:") or (name == "profile" and not value.keys().isdisjoint(("login", "email")))
+            plain = name.startswith("urn:") or kind in _ATTRIBUTES
+            plain = plain or (name == "profile" and not value.keys().isdisjoint(("login", "email")))
             inner = _flat(value, mapping) if plain else {f"{name}.{key}": inner for key, inner in value.items()}
             flat |= {key: one for key, one in inner.items() if flat.get(key) is None}
         else:
@@ -90,9 +95,21 @@ def _flat(values: Mapping[str, Json], mapping: Mapping[str, str]) -> JsonObject:
     return flat
 
 
+def _attributes(value: Json) -> Json:
+    """What some keep as lists of one value each, or as pairs of name and value, as an object."""
+    if isinstance(value, list):
+        pairs = [{key.lower(): one for key, one in pair.items()} for pair in value if isinstance(pair, dict)]
+        if not value or len(pairs) < len(value) or not all({"name", "value"} <= pair.keys() for pair in pairs):
+            return value
+        value = {str(pair["name"]): pair["value"] for pair in pairs}
+    if not isinstance(value, dict):
+        return value
+    return {key: one[0] if isinstance(one, list) and len(one) == 1 else one for key, one in value.items()}
+
+
 def _address(listed: list[Json]) -> Json:
     """The primary one of several addresses, or the first."""
-    found = [one for one in listed if isinstance(one, dict)]
+    found = [{key.lower(): one for key, one in entry.items()} for entry in listed if isinstance(entry, dict)]
     found.sort(key=lambda one: not one.get("primary"))
     named = [one.get("value") or one.get("address") for one in found] or [one for one in listed if isinstance(one, str)]
     return next((one for one in named if one), None)

@@ -18,7 +18,7 @@ from opsteward.directory.imports.batches import Batch, Building, Staged, ids
 from opsteward.directory.imports.distinguished_names import dn_key
 from opsteward.directory.imports.records import Record, Unreadable, error, warning
 from opsteward.directory.imports.unchanged_rows import digest_of
-from opsteward.directory.imports.value_checks import NULL, Value, Values, cell_of
+from opsteward.directory.imports.value_checks import NULL, Value, Values, cell_of, number_key
 from opsteward.directory.types import UserStatus
 from opsteward.directory.user_fields import FIELD_NAMES, STORED, USER_FIELDS
 
@@ -150,7 +150,7 @@ class Checker:
         if "\\" in names:
             names = names.replace("\\", "\\\\")
         looks = NULL if key.isascii() else cell_of(lookalike_key(key))
-        dn = cell_of(dn_key(dn)) if (dn := values.get("dn")) and isinstance(dn, str) else NULL
+        dn = cell_of((dn_key(dn) if isinstance(dn := values.get("dn"), str) and dn else None) or number_key(values))
         line = (
             f"{record.row}\t{next(self._ids)}\t{names}\t{looks}\t{dn}\t{cell_of(manager)}\t"
             f"{rule}\t{given}\t{status or NULL}\t" + "\t".join(cells) + "\n"
@@ -162,6 +162,10 @@ class Checker:
         if name is None or name == "":
             first, last = values.get("first_name"), values.get("last_name")
             name = " ".join(part.strip() for part in (first, last) if isinstance(part, str) and part.strip()) or name
+        turned = values.get("last_name_first")
+        if (name is None or name == "") and isinstance(turned, str):
+            last, _, first = turned.partition(",")
+            name = f"{first.strip()} {last.strip()}".strip()
         return self._values.text(record, "full_name", name, _LIMITS["full_name"], batch)
 
     def _given(

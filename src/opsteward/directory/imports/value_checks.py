@@ -28,10 +28,13 @@ _PLAIN_ADDRESS = re.compile(
     r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*)@([!-~]+)"
 ).fullmatch
 _MAX_DEPTH = 64
+_MAX_NUMBER = 200  # characters
 _CACHE_LIMIT = 20_000
 NULL = "\\N"
-#: Marks a manager who is named by id, or by a distinguished name.
-BY_ID, BY_DN = "\x01", "\x02"
+#: Marks a manager who is named by id, or by a distinguished name; and the key of a user by its number in the file.
+BY_ID, BY_DN, NUMBERED = "\x01", "\x02", "\x03"
+#: What systems write where nobody is the manager.
+_NO_MANAGER = frozenset(("no_manager", "no manager", "n/a", "-", "(none)", "null"))
 _STATUSES = frozenset(UserStatus)
 
 #: (the value for the rules, its cell in the text of COPY); None with a problem, or where the row gives nothing.
@@ -95,16 +98,18 @@ class Values:
         return text, key
 
     def manager(self, record: Record, field: UserField, key: str | None, batch: Building) -> str | None:
-        """How the manager is looked up: a folded username or address, or one marked as id or distinguished name."""
+        """How the manager is looked up: a folded username, address or number in the file, or one marked as id or
+        distinguished name."""
         values = record.values or {}
+        value = values.get("manager")
         if (by_id := values.get("manager_id")) not in (None, ""):
             try:
                 return f"{BY_ID}{UUID(str(by_id).strip())}"
             except ValueError:
-                batch.error(record, "manager_id", "is no UUID", by_id)
-                return None
-        value = values.get("manager")
-        if value is None or value == "":
+                value = by_id
+        if type(value) is int:
+            value = str(value)
+        if value is None or value == "" or (isinstance(value, str) and value.strip().casefold() in _NO_MANAGER):
             return ""
         if isinstance(value, str) and not value.strip():
             batch.warn(record, "manager", "holds nothing but spaces: read as none", value)
@@ -225,6 +230,15 @@ class Values:
         if isinstance(more, dict):
             value = {**value, **more}
         return value, cell_of(_json_text(record, field.name, value, batch)) if value else "{}"
+
+
+def number_key(values: Mapping[str, Json]) -> str | None:
+    """By what others of the file name this user as their manager, where it is neither a name nor an address."""
+    if "manager" not in values and "manager_id" not in values:
+        return None
+    number = values.get("number") or values.get("external_id")
+    text = folded(str(number).strip()) if isinstance(number, str | int) else ""
+    return f"{NUMBERED}{text}" if 0 < len(text) <= _MAX_NUMBER and text.isprintable() else None
 
 
 def standing_of_word(value: object) -> str | None:

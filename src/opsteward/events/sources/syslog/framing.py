@@ -9,7 +9,21 @@ _COUNTED = re.compile(rb"([1-9]\d{0,8}) (?=<)")
 _MAYBE_COUNTED = re.compile(rb"[1-9]\d{0,8} ?")
 _NEXT = re.compile(rb"\n(?=<\d{1,3}>)|\n(?=[1-9]\d{0,8} <)|\0")
 _BEGINS = re.compile(rb"<\d{1,3}>")
+#: A whole head of a message, where nothing stands between it and the message before.
+_HEAD = re.compile(rb"<\d{1,3}>(?=1 (?:-|\d{4}-\d\d-\d\dT)[^<\n]|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )")
 _UNDECIDED = re.compile(rb"<\d{0,3}|[1-9]\d{0,8} ?")
+
+
+def messages_of(datagram: bytes) -> list[bytes]:
+    """A datagram is one message, but for those of senders that put several lines into it, each with its own priority or
+    each a JSON object."""
+    lines = [line for line in datagram.split(b"\n") if line.strip(b"\0\r ")]
+    if len(lines) > 1 and (
+        all(_BEGINS.match(line) for line in lines)
+        or all(line.startswith(b"{") and line.rstrip(b"\0\r ").endswith(b"}") for line in lines)
+    ):
+        return lines
+    return [datagram]
 
 
 class Frames:
@@ -17,6 +31,10 @@ class Frames:
 
     Lines that follow a message with a priority and have none of their own go on with it, as of a stack trace; such a
     message ends when the next begins, or when `flush` says that nothing more has come for a while.
+
+    Some senders put nothing at all between messages. Where a connection has had no line end and no count yet, the head
+    of the next message ends one, and what is left when nothing has come for long (`give_up`) is whole. Where it has had
+    one, a head within a line is but text: else who can put words into a log could forge a message.
     """
 
     def __init__(self, limit: int) -> None:
@@ -24,6 +42,7 @@ class Frames:
         self._held = bytearray()
         self._skip = 0  # bytes of a counted message beyond the limit
         self._skip_line = False  # the same of a line
+        self._framed = False  # whether a line end or a count has been seen
         self.cut = 0
 
     @property
@@ -43,6 +62,14 @@ class Frames:
         while (message := self._next(more_may_come=False)) is not None:
             if message.strip(b"\0\r\n "):
                 yield message
+
+    def give_up(self) -> Iterator[bytes]:
+        """What is held of a sender that ends its messages by nothing."""
+        yield from self.flush()
+        if not self._framed and _BEGINS.match(self._held):
+            message = bytes(self._held)
+            self._held.clear()
+            yield message
 
     def end(self) -> Iterator[bytes]:
         """What is held when the connection is closed."""
@@ -73,6 +100,7 @@ class Frames:
         if not held:
             return None
         if found := _COUNTED.match(held):
+            self._framed = True
             return self._counted(int(found[1]), found.end())
         if more_may_come and _MAYBE_COUNTED.fullmatch(held):
             return None
@@ -93,6 +121,9 @@ class Frames:
         held = self._held
         goes_on = _BEGINS.match(held) is not None
         end = _NEXT.search(held) if goes_on else re.search(rb"[\n\0]", held)
+        self._framed = self._framed or end is not None or held.find(b"\n") >= 0
+        if end is None and not self._framed and (not more_may_come or len(held) > self._limit):
+            end = _HEAD.search(held, 1)
         if end is None and len(held) > self._limit:
             message = bytes(held[: self._limit])
             held.clear()
@@ -106,7 +137,7 @@ class Frames:
             held.clear()
         else:
             message = bytes(held[: end.start()])
-            del held[: end.end()]
+            del held[: end.start() if end.re is _HEAD else end.end()]
         if len(message) > self._limit:
             self.cut += 1
         return message[: self._limit]

@@ -22,7 +22,7 @@ from opsteward.core.log import get_logger
 from opsteward.events.intake import Intake
 from opsteward.events.sources.network_senders import NetworkSenders, bound_socket, plain_address
 from opsteward.events.sources.syslog.buffer import Line, LineBuffer
-from opsteward.events.sources.syslog.framing import Frames
+from opsteward.events.sources.syslog.framing import Frames, messages_of
 from opsteward.events.sources.syslog.message import event_of, parse
 from opsteward.events.sources.syslog.settings import SyslogSettings
 from opsteward.events.sources.tallies import SourceTallies
@@ -42,6 +42,7 @@ _WHY = {
 _AT_ONCE, _BYTES_AT_ONCE = 1000, 2_000_000
 _READ_AT_ONCE = 65_536
 _QUIET = 0.25  # seconds after which a message with further lines is taken for whole
+_LONG_QUIET = 3.0  # seconds after which what nothing ends is taken for whole, where nothing has ended a message before
 _SHAKE_HANDS_WITHIN = 10.0  # seconds, by TLS
 _STORE_AGAIN_AFTER = (0.2, 0.5, 1.0, 2.0, 5.0)
 _LAST_WORDS_WITHIN = 5.0  # seconds
@@ -117,9 +118,10 @@ class SyslogListener:
             self._count("sender", sender)
         elif content.strip(b"\0\r\n "):
             limit = self._settings.syslog_message_limit
-            if len(content) > limit:
-                self._count("cut", sender)
-            self._keep(Line(tenant, sender, now(), content[:limit]))
+            for message in messages_of(content):
+                if len(message) > limit:
+                    self._count("cut", sender)
+                self._keep(Line(tenant, sender, now(), message[:limit]))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")
@@ -157,14 +159,23 @@ class SyslogListener:
             except TimeoutError:
                 for content in frames.flush():
                     self._keep(Line(tenant, sender, now(), content))
-                if frames.waits:  # half a message: the rest of it may take its time
-                    data = await reader.read(_READ_AT_ONCE)
-                else:
+                if not frames.waits:
                     continue
+                data = await self._rest(reader, frames, tenant, sender)
             if not data:
                 return
             for content in frames.feed(data):
                 self._keep(Line(tenant, sender, now(), content))
+
+    async def _rest(self, reader: asyncio.StreamReader, frames: Frames, tenant: UUID, sender: str) -> bytes:
+        """What follows half a message, which may take its time. It may be a whole one of a sender that ends none."""
+        try:
+            async with asyncio.timeout(_LONG_QUIET):
+                return await reader.read(_READ_AT_ONCE)
+        except TimeoutError:
+            for content in frames.give_up():
+                self._keep(Line(tenant, sender, now(), content))
+            return await reader.read(_READ_AT_ONCE)
 
     async def _close(self) -> None:
         for server in self._servers:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from opsteward.core.json_types import JsonObject
 from opsteward.core.word_list import words
+from opsteward.events.sources.json_lines import opened
 from opsteward.events.sources.syslog.timestamps import leading_time
 from opsteward.events.types import NewEvent
 
@@ -176,10 +177,24 @@ def event_of(message: SyslogMessage, sender: str) -> NewEvent:
             detail[name] = value
     if message.data:
         detail["structured_data"] = {name: dict(values) for name, values in message.data.items()}
+    context: JsonObject = {"host": message.host or sender, "syslog": detail}
+    severity = _OURS[message.severity] if message.severity is not None else None
+    line = opened(message.text)
+    if line is None:
+        return NewEvent(
+            message=message.text.strip() or "(empty message)",
+            source=(message.app or "syslog")[:200],
+            context=context,
+            severity=severity,
+            occurred_at=message.at,
+        )
     return NewEvent(
-        message=message.text.strip() or "(empty message)",
-        source=(message.app or "syslog")[:200],
-        context={"host": message.host or sender, "syslog": detail},
-        severity=_OURS[message.severity] if message.severity is not None else None,
+        message=line.message,
+        source=(message.app or line.program or "syslog")[:200],
+        error_type=line.error_type,
+        stack_trace=line.stack_trace,
+        context=context | {"fields": line.fields},
+        # a program knows it better than what carries its lines, where all of one stream have the same
+        severity=line.severity or severity,
         occurred_at=message.at,
     )
