@@ -24,7 +24,7 @@ from opsteward.events.templates import MASK, MESSAGE_LIMIT, mask, variables
 
 __all__ = ["MASK", "MESSAGE_LIMIT", "TEMPLATE_LIMIT", "VERSION", "Fingerprint", "fingerprint", "mask", "variables"]
 
-VERSION = 2
+VERSION = 3
 TEMPLATE_LIMIT = 1_000  # characters of a template that are given back
 _LABELS_LIMIT = 100
 #: A set of labels is an alert's if one of these is among them.

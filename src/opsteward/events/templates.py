@@ -12,10 +12,10 @@ save time: they change no result. All text is bounded before it is looked at, an
 
 from __future__ import annotations
 
-import json
 import re
 
 from opsteward.core.word_list import words
+from opsteward.events.structured_text import text_of
 
 MESSAGE_LIMIT = 4_096  # characters of a message that take part
 MASK = "<*>"
@@ -26,11 +26,9 @@ _ROWS_KEPT = 16_384  # rows of tokens remembered
 _REMEMBERED_LENGTH = 1_000  # longer rows are not remembered
 _RAW = "\x00"  # in a row: its digits count
 _KEEP = str.maketrans("0123456789", "０１２３４５６７８９")  # hides digits that stay from all later patterns
-_UNKEEP = str.maketrans("０１２３４５６７８９", "0123456789")
+_KEEP_CODE = _KEEP | str.maketrans("/", "／")
+_UNKEEP = str.maketrans("０１２３４５６７８９／", "0123456789/")
 _ALIKE = str.maketrans("123456789", "000000000")
-
-# The fields in which structured log lines carry their text, best first.
-_TEXT_FIELDS = ("message", "msg", "error", "event", "log", "text", "detail", "description")
 
 _WEEKDAY = r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6}"
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
@@ -47,6 +45,8 @@ _FORMS = re.compile(
       |(?<![\w:.-])(?:{_HEX}{{2}}[:-]){{5,15}}{_HEX}{{2}}(?![\w:-])                       # MAC, BSSID, key prints
       |(?<![\w.])(?:{_HEX}{{4}}\.){{2}}{_HEX}{{4}}(?![\w.])                                # MAC as Cisco writes it
       |(?<!\w)\{{?{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}\}}?(?!\w)                  # UUID
+      |(?<![\w:])arn:[a-z-]{{2,12}}:[^\s"'<>,;()\[\]]+                                        # a resource of AWS
+      |(?<![\w.:+-])[a-z0-9][a-z0-9+.-]{{1,80}}:[a-z]{{1,6}}[0-9]{{2,3}}[a-z]{{0,2}}(?![\w:])       # package:amd64
       |(?<![\w.#+-])(?:0[xX]{_HEX}{{1,40}}|[0-9a-f]{{8,64}}|[0-9A-F]{{8,64}})(?![\w%-]|\.\w)  # hexadecimal
     """,
     re.VERBOSE,
@@ -58,11 +58,21 @@ _TELLING = re.compile(
       |code|signal|exit|phase|mode|verdict|outcome|proto|protocol|msg|message|type|category|kind|class)""",
     re.VERBOSE | re.IGNORECASE,
 ).fullmatch
+# Of those, the ones whose numbers are codes.
+_TELLING_NUMBER = re.compile(
+    r"(?:.*[_.-])?(?:status|state|level|lvl|severity|result|reason|error|err|errno|code|signal|exit|proto|protocol)",
+    re.IGNORECASE,
+).fullmatch
+# A code with its name, such as 203/EXEC, TCP_DENIED/403, ORA-00060.
+_CODE = re.compile(r"[0-9]{1,5}/[A-Z_]{2,40}|[A-Z][A-Z_]{1,40}/[0-5][0-9]{2}").fullmatch
+_NAMED_CODE = re.compile(r"[A-Z][A-Z_]{1,40}[-_]?[0-9]{1,5}").fullmatch
 # A part of a token, with a drive before it, and a port, a clock's minutes or an index in brackets after it.
 _PART = re.compile(
     r"(?:[A-Za-z]:(?=\\))?[A-Za-z0-9_./\\@$%&#+~!?*-]+(?:\([0-9]+\)|(?::[0-9]+Z?\b){1,3})?|[^\x00-\x7f]+"
 )
 _HAS_DIGIT = re.compile(r"[0-9]").search
+_HAS_KEPT = re.compile(r"[０-９]").search
+_LEADER = re.compile(r"(?<=[A-Za-z])\.{3,}(?=[0-9])")  # dots between a name and its value
 _IS_NAME = re.compile(
     r"""[\w-]\.(?:com|net|org|edu|gov|mil|info|biz|io|dev|cloud|example|test|local|localdomain|internal|intern|lan
       |home|corp|arpa|log|conf|cfg|ya?ml|json|xml|ini|txt|csv|db|sqlite|sock|socket|pid|lock|tmp|bak|gz|zip|tar|jar
@@ -79,29 +89,50 @@ _SHAPES_OF_WORDS = frozenset(
 )
 _DIGITS_TELL = re.compile(
     r"(?:.*\W)?(?:status|code|http(?:/[0-9.]{1,3})?|errno|err|signal|exit(?:ed)?|statuscode|errorcode|status_code"
-    r"|returned|responded)\W{0,3}",
+    r"|returned|responded|answered|replied)\W{0,3}|\||completed",
     re.IGNORECASE,
 ).fullmatch
-_BOOLEANS = frozenset({"true", "false", "True", "False", "TRUE", "FALSE"})
+_DISKS = frozenset(f"{kind}{letter}" for kind in ("sd", "vd", "hd", "xvd") for letter in "abcdefghij") - {"hdd"}
+#: Words that are values: their form is all that is known of them.
+_BOOLEANS = frozenset({"true", "false", "True", "False", "TRUE", "FALSE"}) | _DISKS
+_LONGEST_WORD = 64  # letters
 
 # ------------------------------------------------------------------ values of more than one token
 
 # Numbers that are part of what happened. (In access logs the status follows the quoted request.)
 _KEPT = re.compile(
     r"""(?:(?<![a-z])
-          (?:status(?:[ _]?code)?|http(?:/[0-9.０-９]{1,3})?|errno|err|code|signal|returned|responded[ ]with
+          (?:status(?:[ _]?code)?|http(?:/(?:[0-9.０-９]{1,3}|<\*>))?|errno|err|code|signal|returned
+            |(?:responded|answered|replied)(?:[ ]with)?
             |exit(?:ed)?(?:[ ]with)?(?:[ ](?:code|status))?)
-          [ :=\[(]{1,3}|(?<=")[ ])[0-9]{1,5}(?![0-9.]|[ ]?(?:ms|s|bytes|rows|KB|MB)\b)""",
+          [ :=\[(]{1,3}|(?<=")[ ])[0-9]{1,5}(?![0-9.]|[ ]?(?:ms|s|bytes|rows|KB|MB)\b)
+      |\bcompleted[ ][1-5][0-9]{2}(?=[ ][A-Z])|\|[ ][1-5][0-9]{2}(?=[ ]\|)
+      |(?<=<\*>[ ])[1-5][0-9]{2}(?=[ ]\+?[0-9]{1,12}[ ]\S{1,200}[ ]\S{1,200}[ ][A-Za-z-]{4}[ ])
+      |\b(?-i:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH)[ ]<\*>[ ][1-5][0-9]{2}\b""",
     re.VERBOSE | re.IGNORECASE,
 )
 _METHODS = "GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PROPFIND"
+_METHOD_WORDS = frozenset(_METHODS.split("|"))
+# What a field says, in quotes: `msg="..."`, and `"msg": "..."` in a text that is no JSON as a whole.
+_SAID = re.compile(
+    r"""(?<![\w"'.-])([A-Za-z_][\w.-]{0,60}=)"((?:[^"\\]|\\.){0,400})"(?![A-Za-z0-9])
+      |("[A-Za-z_][\w.-]{0,60}"[ ]?:[ ]?)"((?:[^"\\]|\\.){0,400})"(?![A-Za-z0-9])""",
+    re.VERBOSE,
+)
 # A field's name in a JSON text and a request's method stay, so they are matched first and given back.
 _QUOTED = re.compile(
     rf"""("[A-Za-z_][\w.@-]{{0,60}}"[ ]?:)
-      |(?<![A-Za-z0-9])(?:"(?:({_METHODS})[ ])?[^"]{{0,400}}"|'[^']{{0,400}}'(?!\w)|`[^`']{{0,400}}[`'])
+      |(?<![A-Za-z0-9])(?:"(?:({_METHODS})[ ])?[^"]{{0,400}}"|'[^']{{0,400}}'(?!\w)|`[^`']{{0,400}}[`']
+         |‘[^’]{{0,400}}’|“[^”]{{0,400}}”|«[^»]{{0,400}}»)
         (?![A-Za-z0-9])""",
     re.VERBOSE,
 )
+# A state in quotes: result 'exit-code'.
+_BEFORE_STATE = re.compile(
+    r".*\b(?:status|state|result|reason|action|mode|phase|signal)[ :=]{1,3}\Z", re.IGNORECASE
+).match
+_STATE = re.compile(r".[A-Za-z][A-Za-z _-]{1,40}.").fullmatch
+_HAS_QUOTE = re.compile("[\"'`‘“«]").search
 _DATE = re.compile(
     rf"""\b(?:{_WEEKDAY},?[ ])?(?:{_MONTH}[ ]<\*>|<\*>[ ]{_MONTH}\b)(?:[ ,]{{1,2}}<\*>){{0,3}}(?:[ ][A-Z]{{3,4}}\b)?
       |\b(?:{_WEEKDAY}),?[ ](?=<\*>)""",
@@ -112,6 +143,7 @@ _NOT_A_NAME = (
     r"|cannot|could|does|did|doesn't|failed|denied|error|errors|interface|agent|mode|space|process|request|requests"
     r"|session|sessions|lookup|database|table|group|groups|limit|already|authentication|login|password|connection|id"
     r"|account|accounts|service|services|key|certificate|side|port|address|header|returned|closed|disconnected|logged"
+    r"|manager|managers|installation|index|file|files|cache|version|source|update|updates|repository|info|loaded"
     r"|exists?|may|must|should|will|timed|timeout|reset|refused|aborted|sent|unreachable|down|up|code|status|list|map)"
 )
 _WHO = re.compile(
@@ -121,8 +153,16 @@ _WHO = re.compile(
       |(\b(?:password|publickey|keyboard-interactive(?:/pam)?|log(?:in|on)s?|logged[ ]in|auth[a-z]{{0,20}}
           |failed|sessions?|failures?|attempts?)[ ](?:for|by|as)[ ](?:user[ ])?)
           (?!{_NOT_A_NAME}\b)[^\s,;:]{{1,100}}(?=[ ](?:from|by|at|on|via|\[|\(|<\*>)|[.,;]?$)
-      |(\b(?:server|node|backend|peer|member|replica|worker|instance)[ ])(?!{_NOT_A_NAME}\b)[A-Za-z][\w-]{{0,60}}
-          (?=[ ](?:is|was|has|not|unreachable|down|up|marked|reset|lost|left|joined|failed|stopped|timed|became)\b)
+      |(\b(?:server|node|backend|peer|member|replica|worker|instance|pod|container|deployment|broker|queue|topic|volume
+          |bucket|cluster|job)[ ])(?!{_NOT_A_NAME}\b)[A-Za-z][\w-]{{0,60}}
+          (?=[ ](?:is|was|has|not|unreachable|down|up|marked|reset|lost|left|joined|failed|stopped|timed|became|exited
+          |started|restarted|evicted|terminated|killed|crashed|died|deleted|created|finished|completed|ready|running)\b)
+      |(\bpackage[ ])(?!{_NOT_A_NAME}\b)[A-Za-z][\w+.-]{{0,80}}?(?=[.,;:]?(?:[ ]|$))
+      |(\b(?:install(?:ed|ing)?|unpack(?:ed|ing)?|remov(?:ed?|ing)|upgrad(?:ed?|ing)|downgrad(?:ed?|ing)|setting[ ]up
+          |configur(?:ed?|ing)|triggers[ ]for|module|plugin|extension)[ ])(?!{_NOT_A_NAME}\b)[A-Za-z][\w+.-]{{0,80}}
+          (?=[ ]\(<\*>|[ ]<\*>|:<\*>)
+      |(?<![\w:.])(?:<\*>|[a-z0-9][a-z0-9+.-]{{1,80}}):(?:all|any|noarch)(?=[ ]<)
+      |(^<\*>[ ](?:-|<\*>)[ ])\S{{1,100}}(?=[ ]\[<\*>\][ ]")
       |(\b(?:resolve|ping|contact|reach|lookup[ ]of)[ ])(?!{_NOT_A_NAME}\b)[\w.-]{{1,60}}(?=:|[.]?$)
       |(\(to[ ])[\w.-]{{1,40}}\)[ ][\w.-]{{1,40}}(?=[ ]on\b)
       |(\b(?:from|to|by|host|on|peer)[ ])[A-Za-z][\w-]{{0,60}}(?=[ ]?(?:\[<\*>\]|\(<\*>\)|[ ]port[ ]<\*>|:<\*>))
@@ -187,7 +227,7 @@ _lines: dict[str, str] = {}
 
 def mask(message: str) -> str:
     """The template of a message: one line, values replaced by `<*>`."""
-    text = message if len(message) <= MESSAGE_LIMIT and message[:1] != "{" else _text_of(message)[:MESSAGE_LIMIT]
+    text = message if len(message) <= MESSAGE_LIMIT and message[:1] != "{" else text_of(message)[:MESSAGE_LIMIT]
     shape = text.translate(_ALIKE)
     known = _lines.get(shape)
     if known is not None:
@@ -216,7 +256,7 @@ def mask(message: str) -> str:
 
 def variables(message: str) -> list[str]:
     """The names and numbers that `mask` takes out: which one it was. Measurements and times are none of them."""
-    text = " ".join(_text_of(message)[:MESSAGE_LIMIT].split())
+    text = " ".join(text_of(message)[:MESSAGE_LIMIT].split())
     found: list[str] = []
 
     def take(match: re.Match[str]) -> str:
@@ -230,7 +270,7 @@ def variables(message: str) -> list[str]:
     text = _KEPT.sub(lambda m: m.group().translate(_KEEP), text)
     if _HAS_DIGIT(text):
         text = _AMOUNT_IN_TEXT.sub(" ", _DATE_IN_TEXT.sub(" ", text))
-    if '"' in text or "'" in text or "`" in text:
+    if _HAS_QUOTE(text):
         text = _QUOTED.sub(take, text)
     text = _WHO.sub(take, text)
 
@@ -248,54 +288,45 @@ def variables(message: str) -> list[str]:
     return [part for part in found if not _MEASURED(part)]
 
 
-def _text_of(message: str) -> str:
-    """The text inside a structured (JSON) log line, else the message as it is."""
-    head = message[: 4 * MESSAGE_LIMIT].strip()
-    if not (head.startswith("{") and head.endswith("}")):
-        return head
-    try:
-        record = json.loads(head)
-    except (ValueError, RecursionError):
-        return head
-    for name in _TEXT_FIELDS:
-        value = record.get(name)
-        if isinstance(value, str) and value.strip():
-            return value
-    return head
-
-
 def _mask_token(token: str, *, digits_count: bool) -> str:
     """What becomes of one token. Without `digits_count` all its digits are 0, and one after which digits count is
     marked, so that its row is looked at again with them."""
     if token.isalpha():
-        return _RAW + token if not digits_count and _DIGITS_TELL(token) else _masked_word(token)
+        tells = not digits_count and (token in _METHOD_WORDS or _DIGITS_TELL(token))
+        return _RAW + token if tells else _masked_word(token)
     if digits_count and _ALL_NUMBERS(token):
         return token  # whether it stays is seen in its row
     tells = not digits_count and (_DIGITS_TELL(token) or '"' in token)
-    mark = _RAW if tells or (not digits_count and token.lower().strip("()[]:,.") in _SHAPES_OF_WORDS) else ""
-    found = _FORMS.sub(MASK, token)
+    found = _FORMS.sub(MASK, _LEADER.sub("... ", token) if "..." in token else token)
     if "=" in found:
         found = _KEY_VALUE.sub(_mask_value, found)
-        mark = mark or (_RAW if not digits_count and found.count("=") and _HAS_DIGIT(found) else "")
-    return mark + _PART.sub(_mask_part, found)
+    raw = tells or (not digits_count and _HAS_KEPT(found))
+    found = _PART.sub(_mask_part, found)
+    return _RAW + found if raw or (not digits_count and _HAS_DIGIT(found)) else found
 
 
 def _masked_word(token: str) -> str:
-    return MASK if token in _BOOLEANS else token
+    return MASK if token in _BOOLEANS or len(token) > _LONGEST_WORD else token
 
 
 def _mask_value(match: re.Match[str]) -> str:
     name, _, value = match.groups()
-    if not value or (_TELLING(name) and (not _HAS_DIGIT(value) or _ALL_NUMBERS(value))):
-        return match.group().translate(_KEEP)
+    if not value or (_TELLING(name) and (not _HAS_DIGIT(value) or (_TELLING_NUMBER(name) and _is_code(value)))):
+        return match.group().translate(_KEEP_CODE if _CODE(value) else _KEEP)
     return f"{name.translate(_KEEP)}={MASK}"
+
+
+def _is_code(value: str) -> bool:
+    return bool(_ALL_NUMBERS(value) or _CODE(value) or _NAMED_CODE(value))
 
 
 def _mask_part(match: re.Match[str]) -> str:
     part = match.group()
     if part == "*" or part.isalpha():
-        return part if part not in _BOOLEANS else MASK
+        return _masked_word(part)
     core = part.rstrip(".!?*")
+    if part[:5] in ("HTTP/", "http/") and len(core) <= 8:
+        return "HTTP/" + MASK
     if not core or not _is_value(core):
         return part
     return MASK + part[len(core) :]
@@ -303,6 +334,8 @@ def _mask_part(match: re.Match[str]) -> str:
 
 def _is_value(core: str) -> bool:
     if _HAS_DIGIT(core):
+        if "/" in core and _CODE(core):
+            return False
         return core.lower().translate(_ALIKE) not in _SHAPES_OF_WORDS
     if core[0] in "/~":
         return len(core) > 1
@@ -315,7 +348,9 @@ def _is_value(core: str) -> bool:
 def _mask_row(row: str) -> str:
     """Mask the values that are more than one token, and join rows of values."""
     text = _KEPT.sub(lambda m: m.group().translate(_KEEP), row)
-    if '"' in text or "'" in text or "`" in text:
+    if '"' in text:
+        text = _SAID.sub(_mask_said, text)
+    if _HAS_QUOTE(text):
         text = _QUOTED.sub(_mask_quoted, text)
     if _HAS_DIGIT(text):
         text = _PART.sub(_mask_part, text)
@@ -329,8 +364,17 @@ def _mask_row(row: str) -> str:
     return _RUN.sub(MASK, " ".join(text.split()))
 
 
+def _mask_said(match: re.Match[str]) -> str:
+    """The words of a field that says what happened, without their quotes: values in them are masked as elsewhere."""
+    name, words, json_name, json_words = match.groups()
+    name, words = name or json_name, words if name else json_words
+    return f"{name}{words}" if _TELLING(name.strip('=": ')) else f"{name}{MASK}"
+
+
 def _mask_quoted(match: re.Match[str]) -> str:
     field, method = match.groups()
     if field:
         return str(field)
+    if _BEFORE_STATE(match.string, max(0, match.start() - 12), match.start()) and _STATE(match.group()):
+        return match.group()[1:-1]
     return f'"{method} {MASK}"' if method else MASK
