@@ -171,8 +171,22 @@ def _sorted_out(rows: Sequence[object]) -> tuple[list[NewEvent], list[Rejected]]
                 )
             ]
             continue
-        good.append(NewEvent(**event.model_dump()))
+        good.append(_new(event))
     return good, rejected
+
+
+def _new(event: EventIn) -> NewEvent:
+    """The event, its context as it was sent."""
+    return NewEvent(
+        message=event.message,
+        source=event.source,
+        error_type=event.error_type,
+        stack_trace=event.stack_trace,
+        context=event.context,
+        severity=event.severity,
+        occurred_at=event.occurred_at,
+        resolved=event.resolved,
+    )
 
 
 class Reason(Input):
