@@ -138,14 +138,14 @@ class Database:
         """
         shared = self._by_hash.get(function)
         if shared is None:
-            shared = self._by_hash[function] = SharedLookUps(partial(self._rows_by_hash, function))
+            statement = sa.text(_BY_HASH.replace("look_up(", f"{SCHEMA}.{function}("))
+            shared = self._by_hash[function] = SharedLookUps(partial(self._rows_by_hash, statement))
         return await shared.find(key)
 
-    async def _rows_by_hash(self, function: str, keys: Sequence[bytes]) -> dict[bytes, sa.Row[Any]]:
-        statement = _BY_HASH.replace("look_up(", f"{SCHEMA}.{function}(")
+    async def _rows_by_hash(self, statement: sa.TextClause, keys: Sequence[bytes]) -> dict[bytes, sa.Row[Any]]:
         with _told():
             async with self._alone.connect() as connection:
-                rows = await connection.execute(sa.text(statement), {"keys": list(keys)})
+                rows = await connection.execute(statement, {"keys": list(keys)})
                 return {bytes(row.key): row for row in rows}
 
     @asynccontextmanager

@@ -29,9 +29,9 @@ class NotPlain(ValueError):
 
 def parse_plain(text: bytes, *, depth: int = DEPTH_LIMIT) -> Json:
     """The value of plain JSON. Raises NotPlain."""
-    if values_at_most(text) > VALUES_LIMIT:
+    if len(text) > VALUES_LIMIT and values_at_most(text) > VALUES_LIMIT:
         raise NotPlain
-    if _ESCAPED.search(text) or b"0" * (_DIGITS_LIMIT + 1) in text.translate(_DIGITS_AS_ZEROS):
+    if (b"\\u" in text and _ESCAPED.search(text)) or b"0" * (_DIGITS_LIMIT + 1) in text.translate(_DIGITS_AS_ZEROS):
         raise NotPlain
     try:
         value: Json = orjson.loads(text)

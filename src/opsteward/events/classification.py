@@ -105,7 +105,7 @@ def classify(
     judged one. Raises `Invalid` (field `severity`) for one that no scale knows.
     """
     given = severity_of(severity) if severity not in (None, "") else None
-    rules = _rule_set()
+    rules = rule_set()
     text = message[:MESSAGE_LIMIT]
     fired = rules.fire(error_type or _leading_type(text), text, context or {})
     lines = _unindented(stack_trace) if stack_trace else ""
@@ -240,12 +240,13 @@ class _SeverityFile(TypedDict):
     scales: list[_Scale]
 
 
-class _RuleSet:
+class RuleSet:
     """The rules of the file, compiled once. `fire` gives those that fire, best first."""
 
     def __init__(self, document: _RuleFile) -> None:
         self.rules: list[_Rule] = []
-        self._patterns: list[tuple[tuple[str, ...], re.Pattern[str], int]] = []
+        #: What a text has one of where the pattern is worth trying; the pattern; the rank of its rule.
+        self.patterns: list[tuple[tuple[str, ...], re.Pattern[str], int]] = []
         self._by_status: dict[str, set[int]] = {}
         self._by_sqlstate: dict[str, set[int]] = {}
         self._by_context: dict[str, set[int]] = {}
@@ -259,7 +260,7 @@ class _RuleSet:
             phrases += ((rank, phrase) for phrase in raw.get("phrases", ()))
             types += ((rank, phrase) for phrase in raw.get("types", ()))
             for item in raw.get("patterns", ()):
-                self._patterns.append((tuple(item["hint"]), re.compile(item["regex"]), rank))
+                self.patterns.append((tuple(item["hint"]), re.compile(item["regex"]), rank))
             tables = (
                 (raw.get("status", []), self._by_status),
                 (raw.get("sqlstate", []), self._by_sqlstate),
@@ -270,15 +271,29 @@ class _RuleSet:
                     table.setdefault(str(value).lower(), set()).add(rank)
         self._phrases = PhraseIndex(phrases)
         self._types = PhraseIndex(types)
+        #: The numbers that a phrase names, and the fields of a context that are looked at.
+        self.numbers = self._phrases.numbers | self._types.numbers
+        self.fields = frozenset({*_STATUS_KEYS, *_SQLSTATE_KEYS, *self._by_context})
+
+    def facts(self, context: Mapping[str, Json]) -> tuple[object, ...]:
+        """What is looked at of a context."""
+        return (
+            *_values(context, _STATUS_KEYS),
+            None,
+            *_values(context, _SQLSTATE_KEYS),
+            None,
+            *(key for key in self._by_context if context.get(key)),
+        )
 
     def fire(self, error_type: str | None, text: str, context: Mapping[str, Json]) -> list[_Rule]:
+        """The rules that an event fires, the best first."""
         ranks = self._phrases.ranks(words_of(f"{error_type[:200]} {text}" if error_type else text))
         if error_type:
             ranks |= self._types.ranks(words_of(error_type[:200]))
         lower = text.lower()
         if "%" in lower:
             lower = unquote(lower, errors="replace").lower()
-        for hints, pattern, rank in self._patterns:
+        for hints, pattern, rank in self.patterns:
             for hint in hints:
                 if hint in lower:
                     if pattern.search(lower):
@@ -338,8 +353,9 @@ def load_rules(name: str) -> object:
 
 
 @cache
-def _rule_set() -> _RuleSet:
-    return _RuleSet(cast(_RuleFile, load_rules("classification.yaml")))
+def rule_set() -> RuleSet:
+    """The rules that ship with this package."""
+    return RuleSet(cast(_RuleFile, load_rules("classification.yaml")))
 
 
 @cache

@@ -13,11 +13,12 @@ from opsteward.core.crypto import digest
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
 from opsteward.events.affected_objects import object_of
-from opsteward.events.classification import Classification, classify
+from opsteward.events.classification import Classification
 from opsteward.events.decided_groups import GroupDecision
 from opsteward.events.decision_table import decide
 from opsteward.events.event_decisions import decided as decided_by
 from opsteward.events.fingerprint import fingerprint
+from opsteward.events.remembered_classification import classify_remembered
 from opsteward.events.senders import Sender
 from opsteward.events.standing_orders.document import Rule, StandingOrder, Subject, first_match
 from opsteward.events.types import Muted, NewEvent, TakenEvent
@@ -134,7 +135,7 @@ class Recognized:
 
 def recognize(event: NewEvent) -> Recognized:
     """By the event alone. Raises Invalid for a severity that no scale knows."""
-    classified = classify(
+    classified = classify_remembered(
         error_type=event.error_type,
         message=event.message,
         stack_trace=event.stack_trace,

@@ -20,6 +20,7 @@ from opsteward.events.stack_traces import (
 )
 
 _NAME_LIMIT = 400  # characters of a name that take part
+_FIELDS = frozenset({"exception", "stacktrace", "threads"})
 _VALUE_LIMIT = 600  # of what an error says
 #: Where a function's name does not say of which module or class it is.
 _OF_MODULES = frozenset({"java", "csharp", "go", "elixir", "perl"})
@@ -27,6 +28,8 @@ _OF_MODULES = frozenset({"java", "csharp", "go", "elixir", "perl"})
 
 def parsed_trace(context: Mapping[str, Json]) -> StackTrace | None:
     """The errors and frames of the context; None where it has none."""
+    if _FIELDS.isdisjoint(context):
+        return None
     errors = [error for error in _listed(context.get("exception")) if error.get("type") or error.get("value")]
     stacks = [_frames(error) for error in errors] or _without_errors(context)
     if not errors and not any(stacks):

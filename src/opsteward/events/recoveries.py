@@ -17,13 +17,13 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by, distinct_o
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.db import tenant_of
+from opsteward.core.plain_json import json_text
 from opsteward.events.event_drafts import Draft, shortened
 from opsteward.events.models import Event, IncidentObject
 from opsteward.events.timeline import Line
 
 _NAMED_LIMIT = 20
 _NOTHING_KNOWN: dict[str, object] = {
-    "name": "",
     "was_in_trouble": False,
     "in_trouble": False,
     "happened_at": datetime.min.replace(tzinfo=UTC),
@@ -33,11 +33,10 @@ _INSTANT = sa.func.least(Event.occurred_at, Event.received_at)
 _NOTE_OBJECTS = sa.text("""
     insert into opsteward.incident_objects as old
     select :tenant_id, latest.*
-    from unnest(
-        cast(:incident_id as uuid[]), cast(:fingerprint as text[]), cast(:object_key as text[]), cast(:name as text[]),
-        cast(:was_in_trouble as boolean[]), cast(:in_trouble as boolean[]), cast(:happened_at as timestamptz[]),
-        cast(:received_at as timestamptz[])
-    ) as latest
+    from jsonb_to_recordset(cast(:objects as jsonb)) as latest (
+        incident_id uuid, fingerprint text, object_key text, name text, was_in_trouble boolean, in_trouble boolean,
+        happened_at timestamptz, received_at timestamptz
+    )
     on conflict on constraint pk_incident_objects do update set
         was_in_trouble = old.was_in_trouble or excluded.was_in_trouble,
         (name, in_trouble, happened_at, received_at) = (
@@ -124,20 +123,24 @@ async def note_objects(session: AsyncSession, drafts: Sequence[Draft], *, quiet:
     for draft in sorted(drafts, key=lambda draft: (_instant(draft), draft.row["received_at"])):
         row = draft.row
         key = (row["incident_id"], row["fingerprint"], row["object_key"])
-        known = latest.setdefault(key, _NOTHING_KNOWN | {"name": row["object_key"] or row["message"][:100]})
-        known["was_in_trouble"] = known["was_in_trouble"] or not row["resolved"]
-        if row["resolved"] or row["action"] not in quiet:
-            known |= {
-                "in_trouble": not row["resolved"],
-                "happened_at": _instant(draft),
-                "received_at": row["received_at"],
+        name = row["object_key"] or row["message"][:100]
+        known = latest.get(key)
+        if known is None:
+            known = latest[key] = {
+                "incident_id": row["incident_id"],
+                "fingerprint": row["fingerprint"],
+                "object_key": row["object_key"],
+                "name": name,
+                **_NOTHING_KNOWN,
             }
-            known["name"] = row["object_key"] or row["message"][:100]
+        if not row["resolved"]:
+            known["was_in_trouble"] = True
+        if row["resolved"] or row["action"] not in quiet:
+            known["in_trouble"], known["name"] = not row["resolved"], name
+            known["happened_at"], known["received_at"] = _instant(draft), row["received_at"]
     if latest:
-        incident_ids, fingerprints, keys = zip(*latest, strict=True)
-        columns = {name: [known[name] for known in latest.values()] for name in _NOTHING_KNOWN}
-        columns |= {"incident_id": list(incident_ids), "fingerprint": list(fingerprints), "object_key": list(keys)}
-        await session.execute(_NOTE_OBJECTS, {"tenant_id": tenant_of(session), **columns})
+        parameters = {"tenant_id": tenant_of(session), "objects": json_text(list(latest.values()))}
+        await session.execute(_NOTE_OBJECTS, parameters)
 
 
 async def forget_objects(session: AsyncSession, incident_id: UUID) -> None:

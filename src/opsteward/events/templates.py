@@ -16,6 +16,7 @@ import re
 
 from opsteward.core.word_list import words
 from opsteward.events.structured_text import text_of
+from opsteward.events.text_shapes import PartsByShape, shape_of
 
 MESSAGE_LIMIT = 4_096  # characters of a message that take part
 MASK = "<*>"
@@ -73,6 +74,7 @@ _PART = re.compile(
 _HAS_DIGIT = re.compile(r"[0-9]").search
 _HAS_KEPT = re.compile(r"[０-９]").search
 _LEADER = re.compile(r"(?<=[A-Za-z])\.{3,}(?=[0-9])")  # dots between a name and its value
+_DIGIT_STAYS = re.compile(rf"[0-9０-９{_RAW}]").search
 _IS_NAME = re.compile(
     r"""[\w-]\.(?:com|net|org|edu|gov|mil|info|biz|io|dev|cloud|example|test|local|localdomain|internal|intern|lan
       |home|corp|arpa|log|conf|cfg|ya?ml|json|xml|ini|txt|csv|db|sqlite|sock|socket|pid|lock|tmp|bak|gz|zip|tar|jar
@@ -211,6 +213,11 @@ class _Memory(dict[str, str]):
         self._digits_count = digits_count
 
     def __missing__(self, token: str) -> str:
+        if self._digits_count and not _ALL_NUMBERS(token):
+            shape = token.translate(_ALIKE)
+            found = _by_shape[shape]
+            if not _DIGIT_STAYS(found) and "0x" not in shape and "0X" not in shape:
+                return found  # whatever its digits are
         found = _mask_token(token, digits_count=self._digits_count)
         if len(self) >= _TOKENS_KEPT:
             self.clear()
@@ -222,19 +229,21 @@ class _Memory(dict[str, str]):
 _by_shape = _Memory(digits_count=False)
 _by_token = _Memory(digits_count=True)
 _rows: dict[str, str] = {}
-_lines: dict[str, str] = {}
+#: By shape; empty where digits count.
+_lines: dict[bytes, str] = {}
 
 
 def mask(message: str) -> str:
     """The template of a message: one line, values replaced by `<*>`."""
     text = message if len(message) <= MESSAGE_LIMIT and message[:1] != "{" else text_of(message)[:MESSAGE_LIMIT]
-    shape = text.translate(_ALIKE)
+    shape = shape_of(text)
     known = _lines.get(shape)
-    if known is not None:
+    if known:
         return known
-    row = " ".join(map(_by_shape.__getitem__, shape.split()))
+    row = _RAW if known is not None else " ".join(map(_by_shape.__getitem__, text.translate(_ALIKE).split()))
     digits_tell = _RAW in row
     if digits_tell:
+        _keep_line(shape, "")
         row = " ".join(map(_by_token.__getitem__, text.split()))
     found = _rows.get(row)
     if found is None:
@@ -247,16 +256,24 @@ def mask(message: str) -> str:
             if len(_rows) >= _ROWS_KEPT:
                 _rows.clear()
             _rows[row] = found
-    if not digits_tell and len(shape) <= _REMEMBERED_LENGTH:
+    if not digits_tell:
+        _keep_line(shape, found)
+    return found
+
+
+def _keep_line(shape: bytes, found: str) -> None:
+    if len(shape) <= _REMEMBERED_LENGTH:
         if len(_lines) >= _LINES_KEPT:
             _lines.clear()
         _lines[shape] = found
-    return found
 
 
 def variables(message: str) -> list[str]:
     """The names and numbers that `mask` takes out: which one it was. Measurements and times are none of them."""
-    text = " ".join(text_of(message)[:MESSAGE_LIMIT].split())
+    return _variables(" ".join(text_of(message)[:MESSAGE_LIMIT].split()))
+
+
+def _found_variables(text: str) -> list[str]:
     found: list[str] = []
 
     def take(match: re.Match[str]) -> str:
@@ -286,6 +303,10 @@ def variables(message: str) -> list[str]:
     parts = (match.group().rstrip(".!?") for match in _PART.finditer(text))
     found += [part for part in parts if part and not part.isalpha() and _is_value(part)]
     return [part for part in found if not _MEASURED(part)]
+
+
+#: Digits tell whether it is hexadecimal ("0x"), and whether it is an instant in seconds since 1970.
+_variables = PartsByShape(_found_variables, re.compile(rb"0[xX]|[0-9]{10}"))
 
 
 def _mask_token(token: str, *, digits_count: bool) -> str:

@@ -38,7 +38,10 @@ class PhraseIndex:
     def __init__(self, phrases: Iterable[tuple[int, str]]) -> None:
         """`phrases`: (rank, phrase). Raises ValueError naming a phrase that can't be read."""
         self._by_stem: dict[str, list[tuple[int, re.Pattern[str]]]] = {}
+        #: All numbers that a phrase names.
+        self.numbers: frozenset[str] = frozenset()
         for rank, phrase in phrases:
+            self.numbers |= {token.rstrip("*") for token in _TOKEN.findall(phrase) if token[0].isdigit()}
             pattern, keys = _Reader(phrase).read()
             for key in keys:
                 self._by_stem.setdefault(key, []).append((rank, pattern))
@@ -60,7 +63,8 @@ class _Reader:
     def __init__(self, phrase: str) -> None:
         self._phrase = phrase
         self._tokens = _TOKEN.findall(phrase)
-        if "".join(self._tokens) != phrase.replace(" ", ""):
+        numbers = [token for token in self._tokens if token[0].isdigit() and token.endswith("*")]
+        if numbers or "".join(self._tokens) != phrase.replace(" ", ""):
             raise ValueError(f"phrase {phrase!r} can't be read")
 
     def read(self) -> tuple[re.Pattern[str], frozenset[str]]:

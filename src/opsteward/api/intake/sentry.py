@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from opsteward.accounts.types import Identity
 from opsteward.api.concurrency_limit import give_up_turn
 from opsteward.api.deps import ServicesDep, needs
-from opsteward.api.routes import Routes
+from opsteward.api.routes import Routes, called_directly
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.crypto import digest
 from opsteward.core.db import DatabaseSession
@@ -51,6 +51,7 @@ class SentryAnswer(BaseModel):
 
 @router.post("/api/{project}/envelope", include_in_schema=False)
 @router.post("/api/{project}/envelope/", include_in_schema=False)
+@called_directly
 async def take_envelope(
     project: Project,
     request: Request,
@@ -81,6 +82,7 @@ async def take_envelope(
 
 @router.post("/api/{project}/store", include_in_schema=False)
 @router.post("/api/{project}/store/", include_in_schema=False)
+@called_directly
 async def take_stored(
     project: Project,
     request: Request,

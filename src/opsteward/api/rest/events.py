@@ -19,7 +19,7 @@ from opsteward.api.deps import ServicesDep, TenantSession, needs
 from opsteward.api.middleware.json_limits import check_json, check_rows
 from opsteward.api.rest.schemas.base import Input, Instant, NoBody, Page, Ref, Routine, page_of
 from opsteward.api.rest.schemas.events import IncidentInFull, NotDone, Rejected, TakenEvents, TakenEventsInFull
-from opsteward.api.routes import Routes
+from opsteward.api.routes import Routes, called_directly
 from opsteward.api.settings import ApiSettings
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
@@ -87,6 +87,7 @@ class EventIn(Input):
         }
     },
 )
+@called_directly
 async def take_events(
     request: Request,
     services: ServicesDep,
@@ -171,8 +172,22 @@ def _sorted_out(rows: Sequence[object]) -> tuple[list[NewEvent], list[Rejected]]
                 )
             ]
             continue
-        good.append(NewEvent(**event.model_dump()))
+        good.append(_new(event))
     return good, rejected
+
+
+def _new(event: EventIn) -> NewEvent:
+    """The event, its context as it was sent."""
+    return NewEvent(
+        message=event.message,
+        source=event.source,
+        error_type=event.error_type,
+        stack_trace=event.stack_trace,
+        context=event.context,
+        severity=event.severity,
+        occurred_at=event.occurred_at,
+        resolved=event.resolved,
+    )
 
 
 class Reason(Input):

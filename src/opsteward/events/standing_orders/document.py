@@ -72,6 +72,7 @@ __all__ = [
 ]
 
 TEXT_LIMIT = 8_192  # characters of a field that are compared
+_NAME_LENGTH = 200  # of a field whose comparisons are remembered
 
 
 @overload
@@ -93,10 +94,13 @@ def holds(order: Rule, subject: Subject, at: datetime) -> bool:
         return False
     if order.window is not None and not order.window.holds(at):
         return False
-    return all(
-        any(matches(choice, (subject.fields.get(name) or "")[:TEXT_LIMIT]) for choice in choices)
-        for name, choices in order.match.items()
-    )
+    for name, choices in order.match.items():
+        text = (subject.fields.get(name) or "")[:TEXT_LIMIT]
+        # of all fields but the message few values come, and often
+        like = matches if name == "message" or len(text) > _NAME_LENGTH else _name_matches
+        if not any(like(choice, text) for choice in choices):
+            return False
+    return True
 
 
 def matches(choice: str, text: str) -> bool:
@@ -106,6 +110,9 @@ def matches(choice: str, text: str) -> bool:
     if lower and not all(piece in lower for piece in pieces):
         return False  # what most texts lack is found far faster than a pattern is tried
     return pattern.match(text) is not None
+
+
+_name_matches = lru_cache(maxsize=16_384)(matches)
 
 
 @lru_cache(maxsize=4_096)

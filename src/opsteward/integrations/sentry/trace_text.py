@@ -82,7 +82,7 @@ def _bounded(frames: list[JsonObject]) -> list[JsonObject]:
 
 
 def _line(value: Json) -> str:
-    return " ".join(value[:_LINE_LIMIT].split("\n")) if isinstance(value, str) else ""
+    return value[:_LINE_LIMIT].replace("\n", " ") if isinstance(value, str) else ""
 
 
 def _number(value: Json) -> int:
