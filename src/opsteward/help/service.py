@@ -88,10 +88,12 @@ class Help:
         quoted = Quoted([], [])
         async with db.unit_of_work(by.tenant_id) as session:
             live = await live_answer(session, question=question, by=by, sources=self._sources)
+            if live is None:
+                quoted = await self._quoted(session, question, by)
+                if not quoted.citations:
+                    live = await live_answer(session, question=question, by=by, sources=self._sources, at_last=True)
             if live is not None:
                 answer = replace(answer, answer=live.text, known=live.known, engine="live", citations=live.citations)
-            else:
-                quoted = await self._quoted(session, question, by)
         if quoted.citations:
             written = await self._written(question, quoted, by)
             answer = replace(

@@ -68,6 +68,12 @@ async def dependents_of(session: AsyncSession, *, task_id: UUID, limit: int = 10
     return [task_info(row) for row in await session.scalars(query)]
 
 
+async def newest_names(session: AsyncSession, *, limit: int = 2_000) -> list[str]:
+    """The names of the newest so many tasks, each once."""
+    newest = sa.select(Task.name).where(Task.tenant_id == tenant_of(session)).order_by(Task.id.desc()).limit(limit)
+    return list(await session.scalars(sa.select(newest.subquery().c.name).distinct()))
+
+
 async def several(session: AsyncSession, *, ids: Sequence[UUID]) -> list[TaskInfo]:
     """Those of these tasks that are there."""
     query = sa.select(Task).where(Task.tenant_id == tenant_of(session), Task.id.in_(ids)).order_by(Task.id)

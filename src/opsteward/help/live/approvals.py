@@ -9,6 +9,7 @@ from opsteward.accounts.actors import actors_of
 from opsteward.actions.approval_types import ApprovalFilter, ApprovalInFull
 from opsteward.actions.types import ROUTINE_ACTIONS, ActionView, FreezeView
 from opsteward.help.live.asking import Asking, Found, at, cited, listed
+from opsteward.help.words import terms
 
 _READ_LIMIT = 200
 
@@ -16,14 +17,16 @@ _READ_LIMIT = 200
 async def answer(ask: Asking) -> Found | None:
     """What waits for a decision, or who decided what."""
     q = ask.question
-    decided = q.says("approved", "denied", "refused", "rejected", "decided") or (q.who and q.has("approve", "deny"))
-    asked = q.has("requested", "asked for", "request") and q.who
+    decided = q.says("approved", "refused", "rejected", "denied", "decided") or (q.who and q.has("approve", "denied"))
+    operator = next(iter(ask.named.operators), None)
+    decided = decided or (operator is not None and q.says("did", "has", "given", "gave", "granted", "give"))
+    asked = q.has("requested", "asked for", "request") and (q.who or operator is not None)
     if decided and q.has("waits", "waiting", "pending", "still", "need", "needs", "open", "be approved"):
         decided = False
     statuses: tuple[str, ...] = ("pending",)
     if decided or asked:
-        statuses = ("denied",) if q.has("denied", "deny", "refused", "rejected") else ("approved",) if decided else ()
-    elif q.has("expired"):
+        statuses = ("refused",) if q.has("denied") else ("approved",) if decided else ()
+    elif q.says("expired"):
         statuses = ("expired",)
     incident = ask.named.incident
     found = await ask.sources.approvals.page(
@@ -32,6 +35,7 @@ async def answer(ask: Asking) -> Found | None:
             statuses=statuses,
             system_id=ask.system.id if ask.system else None,
             incident_id=incident.id if incident else None,
+            requesters=[f"operator:{one.id}" for one in ask.named.operators] if asked and ask.named.operators else None,
         ),
         by=ask.by,
         newest_first=True,
@@ -39,10 +43,12 @@ async def answer(ask: Asking) -> Found | None:
     )
     if q.period is not None and statuses != ("pending",):
         found = [one for one in found if q.period.holds(one.decided_at or one.requested_at)]
+    if operator is not None and decided and not asked:
+        found = [one for one in found if one.decision and one.decision.by and one.decision.by.id == str(operator.id)]
     found = _about(ask, found)
     if statuses == ("pending",):
         return _waiting(ask, found)
-    word = {"denied": "denied", "approved": "approved", "expired": "expired"}.get(
+    word = {"refused": "refused", "approved": "approved", "expired": "expired"}.get(
         statuses[0] if statuses else "", "asked for"
     )
     text = listed(
@@ -66,8 +72,6 @@ def _about(ask: Asking, found: list[ApprovalInFull]) -> list[ApprovalInFull]:
     stems = q.stems
 
     def named(one: ApprovalInFull) -> int:
-        from opsteward.help.words import terms
-
         return len(set(terms(f"{one.action} {one.card.what}")) & stems)
 
     most = max((named(one) for one in found), default=0)
@@ -146,13 +150,16 @@ async def actions(ask: Asking) -> Found | None:
 async def freezes(ask: Asking) -> Found | None:
     """What must not be done again for now."""
     found = await ask.sources.actions.list_freezes(ask.session)
+    if ask.system is not None:
+        found = [one for one in found if one.system_id == ask.system.id]
+    on = f" on {ask.system.name}" if ask.system is not None else ""
     names = await ask.sources.inventory.names_of(
         ask.session, system_ids={one.system_id for one in found if one.system_id}
     )
     text = listed(
         found,
         lambda one: f"{one.action} on {_system(one, names)} until {at(one.until)}: {one.reason}",
-        none="Nothing is frozen.",
+        none=f"Nothing is frozen{on}.",
         one="1 action is frozen:",
         many="{n} actions are frozen:",
     )

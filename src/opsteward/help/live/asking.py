@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -56,16 +56,24 @@ class Named:
     users: Sequence[UserInfo] = ()
     operators: Sequence[OperatorInfo] = ()
     incident: IncidentView | None = None
+    #: An incident that words of its title recall.
+    titled: IncidentView | None = None
     task: TaskInfo | None = None
     schedules: Sequence[ScheduleInfo] = ()
     #: The name of what sends events and is no system.
     source: str | None = None
+    department: str | None = None
+    #: Names of other things by the topic that they are of; and those of all systems of which just one word was said.
+    things: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    hinted: bool = False
 
     @property
     def words(self) -> frozenset[str]:
         """The words that their names are made of, whole and in parts, in small letters."""
         names = [one.name for found in (self.systems, self.operators, self.schedules) for one in found]
         names += [name for one in self.users for name in (one.username, one.full_name or "", one.email or "")]
+        names += [name for name in (self.titled.title if self.titled else "", self.department or "") if name]
+        names += [name for own in self.things.values() for name in own]
         names += [name for name in (self.task.name if self.task else "", self.source or "") if name]
         words = [word for name in names for word in plain_words(name)]
         return frozenset([*words, *(part for word in words for part in re.split(r"[_.:/'’-]", word) if part)])

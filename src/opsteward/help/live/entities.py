@@ -3,18 +3,27 @@ read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts import queries as accounts
 from opsteward.accounts.types import Identity, OperatorInfo
+from opsteward.directory.reviews import service as reviews
 from opsteward.directory.types import UserInfo
 from opsteward.directory.users import queries as users
 from opsteward.events.types import IncidentView
+from opsteward.help.languages import stem
 from opsteward.help.live.asking import LiveSources, Named
+from opsteward.help.live.names import Meant, meant_of, parts_of
 from opsteward.help.live.question import Question
-from opsteward.help.words import STOP_WORDS
+from opsteward.help.live.vocabulary import COMMON_WORDS, strange_in
+from opsteward.help.words import STOP_WORDS, terms
+from opsteward.oncall import schedules as oncall
+from opsteward.provisioning.sync import queries as syncs
+from opsteward.systems.names import all_names
 from opsteward.systems.types import SystemInfo
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import ScheduleInfo, TaskInfo
@@ -22,37 +31,99 @@ from opsteward.tasks.types import ScheduleInfo, TaskInfo
 _WORDS_OF_A_NAME = 4
 _SHORTEST = 2
 _LOOKUPS = 12
-#: Words that questions are made of: no person is looked for by them.
-_OF_QUESTIONS = """
-    access account accounts action actions active agent agents alert alerts all approval approvals approve approved
-    approver audit by call cause change changed closed critical currently database day days denied deny done down
-    enrolled enrollment enrollments enrolment enrolments error errors everybody failed failing fix fixed frozen
-    going group happen happened happening have health healthy high history hour hours incident incidents job jobs
-    last latest list long longest low manager many medium minute minutes month months morning much name new next
-    night now number old oldest open operator operators order orders paused pending people permission permissions
-    person problem problems reason reasons recent recently resolve resolved review reviews right rights role roles
-    running schedule schedules see server service services severity silence silenced since standing start started
-    state status still stopped suspended sync syncs system systems task tasks team there today tonight up user
-    users wait waiting waits week who work working wrong yesterday
-    acknowledged address awaiting boss cancelled completed cron criticality degraded department duration email endpoint
-    expired flapping green healthy in-progress latency left link mine muted my owner pager red rota runbook score
-    security severe slow type types overview moment unacknowledged unassigned unhealthy unknown urgent validation
-    waits without
-"""
-COMMON_WORDS = frozenset(_OF_QUESTIONS.split())
+_SYSTEMS = 5
+_OF_A_DEPARTMENT = (
+    "users",
+    "people",
+    "everyone",
+    "everybody",
+    "department",
+    "who",
+    "contractors",
+    "how many",
+    "anyone",
+)
+_TROUBLE = ("incident", "problem", "issue", "thing", "error", "alert", "trouble", "warning", "failure")
+_HELD = re.compile(
+    r"\b(?:access to|permission(?: to| for)?|may use|can use|can reach|use|get into|log ?in ?to|rights on"
+    r"|zugriff auf)\s+"
+    r"(?:the\s+)?([\w.:-]+)",
+    re.IGNORECASE,
+)
+_TITLES = 200  # of incidents, those that are open first
+_WORDS_OF_A_TITLE = 4
+_SHORTEST_OF_TITLE = 3  # letters
+_NO_NAMES = COMMON_WORDS | STOP_WORDS
 
 
 async def find_named(session: AsyncSession, question: Question, sources: LiveSources, by: Identity) -> Named:
     """Everything that is named, the longer names first."""
-    return Named(
-        systems=await _systems(session, question, sources) if by.may("systems.read") else (),
+    said = _Said.of(question)
+    systems, hinted = await _systems(session, said, sources) if by.may("systems.read") else ([], False)
+    things = await _things(session, question, said, sources, by)
+    task = await _task(session, question, said) if by.may("tasks.read") else None
+    schedules = await _schedules(session, said, sources) if by.may("tasks.read") else []
+    if hinted and (things.keys() - {"people.answer"} or task or schedules):
+        systems, hinted = [], False  # the word is a part of their names
+    named = Named(
+        systems=systems,
         users=await _users(session, question) if by.may("users.read") else (),
         operators=await _operators(session, question) if by.may("operators.read") else (),
         incident=await _incident(session, question, sources) if by.may("incidents.read") else None,
-        task=await _task(session, question) if by.may("tasks.read") else None,
-        schedules=await _schedules(session, question, sources) if by.may("tasks.read") else (),
+        task=task,
+        schedules=schedules,
         source=await _source(session, question, sources) if by.may("incidents.read") else None,
+        things=things,
+        hinted=hinted,
     )
+    if by.may("users.read") and question.has(*_OF_A_DEPARTMENT):
+        there = [one for one in (await users.shares(session)).departments if one]
+        named = replace(named, department=next((one.name for one in said.names(there) if one.whole), None))
+    if by.may("incidents.read") and named.incident is None and question.number is None:
+        return replace(named, titled=await _by_title(session, question, sources, named))
+    return named
+
+
+@dataclass(frozen=True)
+class _Said:
+    """The question's words as names are compared with them: as they stand, and as they are meant."""
+
+    ways: tuple[list[str], ...]
+
+    @classmethod
+    def of(cls, question: Question) -> _Said:
+        ways = [parts_of(question.text), parts_of(question.meant)]
+        return cls(tuple(ways if ways[0] != ways[1] else ways[:1]))
+
+    def names(self, names: Collection[str]) -> list[Meant]:
+        """Those of these that are meant."""
+        found = [meant_of(names, way, _NO_NAMES) for way in self.ways]
+        return next((one for one in found if any(name.whole for name in one)), next(filter(None, found), []))
+
+
+async def _things(
+    session: AsyncSession, question: Question, said: _Said, sources: LiveSources, by: Identity
+) -> dict[str, list[str]]:
+    """The names of what topics list whole, by topic."""
+    there: dict[str, list[str]] = {}
+    if by.may("oncall.read"):
+        there["operations.oncall"] = [one.name for one in await oncall.list_schedules(session)]
+    if by.may("systems.read"):
+        there["operations.sync_state"] = [one.name for one in await syncs.list_mappings(session)]
+    if by.may("agents.read"):
+        there["operations.agents"] = [one.name for one in await sources.agents.page(session)]
+    if by.may("access_reviews.read"):
+        there["people.access_reviews"] = [one.name for one in await reviews.reviews(session)]
+    found = {topic: [one.name for one in said.names(names) if one.whole] for topic, names in there.items()}
+    if by.may("users.read") and (question.who or question.counts) and (held := what_is_held(question.text)):
+        found["people.answer"] = [held]
+    return {topic: names for topic, names in found.items() if names}
+
+
+def what_is_held(text: str) -> str | None:
+    """The system or permission behind `access to`: systems that users have need not be registered."""
+    found = _HELD.search(text)
+    return found[1].strip(".:") if found else None
 
 
 def runs_of_words(question: Question, longest: int = _WORDS_OF_A_NAME) -> Iterator[str]:
@@ -63,17 +134,12 @@ def runs_of_words(question: Question, longest: int = _WORDS_OF_A_NAME) -> Iterat
             yield " ".join(words[begin : begin + length])
 
 
-async def _systems(session: AsyncSession, question: Question, sources: LiveSources) -> list[SystemInfo]:
-    runs = [run for run in dict.fromkeys(runs_of_words(question)) if run not in STOP_WORDS]
-    names = {form for run in runs for form in (run, run.replace(" ", "-"), run.replace(" ", "_"), run.replace(" ", ""))}
-    known = await sources.inventory.by_name(session, names=names)
-    taken: list[str] = []
-    found = []
-    for name in sorted(known, key=len, reverse=True):
-        if not any(name in longer for longer in taken):
-            taken.append(name)
-            found.append(await sources.inventory.get(session, system_id=known[name].id))
-    return found
+async def _systems(session: AsyncSession, said: _Said, sources: LiveSources) -> tuple[list[SystemInfo], bool]:
+    """Those that are meant, and whether just a word of their names was said."""
+    known = await all_names(session)
+    meant = said.names(known)[:_SYSTEMS]
+    systems = [await sources.inventory.get(session, system_id=known[one.name]) for one in meant]
+    return systems, any(not one.whole for one in meant)
 
 
 async def _users(session: AsyncSession, question: Question) -> list[UserInfo]:
@@ -129,23 +195,36 @@ async def _incident(session: AsyncSession, question: Question, sources: LiveSour
     return None
 
 
-async def _task(session: AsyncSession, question: Question) -> TaskInfo | None:
+async def _by_title(
+    session: AsyncSession, question: Question, sources: LiveSources, named: Named
+) -> IncidentView | None:
+    """The one incident whose title holds most of the words that have no other part in the question."""
+    strange = strange_in(question, named.words)
+    words = {stem(word) for word in (*strange.rare, *strange.frequent) if len(word) >= _SHORTEST_OF_TITLE}
+    if not words or len(words) > _WORDS_OF_A_TITLE:
+        return None
+    page = await sources.incidents.page(session, limit=_TITLES)
+    held = [(len(words & set(terms(one.title))), one) for one in page]
+    most = max((count for count, _ in held), default=0)
+    best = [one for count, one in held if count == most]
+    spoken_of = question.has(*_TROUBLE)
+    enough = most >= max(1, len(words) - 1) if spoken_of else most == len(words) > 1
+    return best[0] if most and len(best) == 1 and enough else None
+
+
+async def _task(session: AsyncSession, question: Question, said: _Said) -> TaskInfo | None:
     for one in question.ids:
         if page := await task_queries.page(session, ref=one, limit=1):
             return page[0]
-    for place, run in enumerate(_names_in(question, longest=_WORDS_OF_A_NAME)):
-        if place == _LOOKUPS:
-            break
-        for name in dict.fromkeys((run, _as_written(question.text, run))):
-            page = await task_queries.page(session, ref=name, limit=1)
-            if page and page[0].name.casefold() == name.casefold():
-                return page[0]
-    return None
+    meant = said.names(await task_queries.newest_names(session))
+    name = next((one.name for one in meant if one.whole and one.name.casefold() not in _NO_NAMES), None)
+    page = await task_queries.page(session, ref=name, limit=1) if name else []
+    return page[0] if page and page[0].name == name else None
 
 
-async def _schedules(session: AsyncSession, question: Question, sources: LiveSources) -> list[ScheduleInfo]:
-    runs = set(runs_of_words(question))
-    return [one for one in await sources.schedules.page(session) if one.name.casefold() in runs]
+async def _schedules(session: AsyncSession, said: _Said, sources: LiveSources) -> list[ScheduleInfo]:
+    there = {one.name: one for one in await sources.schedules.page(session)}
+    return [there[one.name] for one in said.names(there) if one.whole]
 
 
 async def _source(session: AsyncSession, question: Question, sources: LiveSources) -> str | None:

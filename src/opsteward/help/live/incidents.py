@@ -7,9 +7,15 @@ from opsteward.events import timeline
 from opsteward.events.types import IncidentView
 from opsteward.help.live.asking import Asking, Found, at, cited, lasting, listed, since
 from opsteward.help.live.question import Period
+from opsteward.help.live.vocabulary import COMMON_WORDS
+from opsteward.help.live.wording import meanings
+from opsteward.help.words import STOP_WORDS, plain_words
 
 _OPEN = ["open", "acknowledged", "diagnosing", "remediating", "verifying", "escalated"]
 _READ_LIMIT = 200
+_TITLE_WORDS = 3
+#: Whose incidents are meant; a bare `I` may just ask.
+_MINE = ("my", "mine", "to me", "with me", "do i have", "have i", "am i", "i have", "on my plate", "i am on")
 _SEVERITIES = ("high", "medium", "low")
 _CATEGORIES = {"security": "security_issue", "validation": "validation_error"}
 
@@ -19,7 +25,7 @@ async def answer(ask: Asking) -> Found | None:
     q = ask.question
     if q.number is not None and ask.named.incident is None:
         return Found(text=f"There is no incident {q.number}.", citations=[cited("Incidents", "/incidents")])
-    incident = ask.named.incident or await _meant(ask)
+    incident = ask.named.incident or await _meant(ask) or ask.named.titled
     if incident is not None:
         return await about_one(ask, incident)
     return await _several(ask)
@@ -33,10 +39,12 @@ async def about_one(ask: Asking, one: IncidentView) -> Found:
         f"{title} is {one.status}, severity {one.severity}, opened {at(one.opened_at)} by {one.source or 'a report'}."
     ]
     story = await timeline.read(ask.session, incident_id=one.id)
-    if q.has("acknowledge", "acknowledged", "seen") and q.who:
+    if q.has("acknowledged", "seen") and q.has(
+        "who", "anyone", "anybody", "somebody", "someone", "nobody", "has", "was", "yet"
+    ):
         lines = [f"{title} was acknowledged by {_name(one.acknowledged_by)} at {at(one.acknowledged_at)}."
                  if one.acknowledged_at else f"Nobody has acknowledged {title[0].lower()}{title[1:]} yet."]  # fmt: skip
-    elif q.has("assigned", "assignee", "working on", "works on", "responsible", "owner"):
+    elif q.has("assigned", "owner") and not q.has("resolved"):
         person = one.assigned_to or one.acknowledged_by
         lines = [
             f"{title} is with {person.told}." if person else f"Nobody is assigned to {title[0].lower()}{title[1:]}."
@@ -87,64 +95,79 @@ async def _cause(ask: Asking, one: IncidentView) -> list[str]:
 
 
 async def _meant(ask: Asking) -> IncidentView | None:
-    """The one incident that is meant without its number: the last, the oldest, or a system's."""
+    """The one incident that is meant without its number: the last, the oldest, the worst, a system's, or one by words
+    of its title."""
     q = ask.question
-    last = q.has("last") and q.period is None
-    singled_out = last or q.has("latest", "oldest", "newest", "most recent")
-    of_a_system = (ask.system or ask.named.source) is not None and q.has("why", "who") and not q.has("which", "list")
-    if not singled_out and not of_a_system and (q.counts or q.has("incidents", "which", "list", "all")):
+    singled_out = q.has("latest", "oldest", "worst") or (q.has("last") and q.period is None)
+    told = q.has("why", "who", "when", "how long", "still", "how", "cause") or q.says("is", "was", "has")
+    several = q.says("incidents", "tickets", "alerts", "outages") or q.has("list", "all", "any")
+    if q.counts or ((several or q.has("which")) and not singled_out):
         return None
-    closed = q.has("close", "closed", "resolve", "resolved", "over", "ended", "fixed")
-    status = ["resolved"] if closed else (_OPEN if q.has("oldest", "longest", "open") else None)
-    oldest = q.has("oldest", "longest")
-    wants_one = singled_out or q.has("longest")
-    search = None if ask.system else _words_of_title(ask)
-    if not wants_one and ask.system is None and ask.named.source is None and not search:
+    closed = q.has("resolved")
+    status = ["resolved"] if closed and not q.has("still", "yet") else None
+    if singled_out:
+        status = status or (_OPEN if q.has("oldest", "open", "worst") else None)
+        return await _first(ask, status, oldest=q.has("oldest"), worst=q.has("worst"))
+    if (ask.system or ask.named.source) is not None:
+        return await _first(ask, status, newest=not told) if q.has("why", "who", "when", "how long", "how") else None
+    words = _words_of_title(ask)
+    if not words or not told:
         return None
-    if not wants_one and not q.has("why", "who", "when", "cause", "how long"):
-        return None
-    system = ask.system.id if ask.system else None
-    page = await ask.sources.incidents.page(
-        ask.session,
-        status=status,
-        system_id=system,
-        search=search if not wants_one else None,
-        limit=1,
-        oldest_first=oldest,
-        newest_first=not oldest,
-    )
-    if not page and ask.system is not None:
+    for search in words:
+        if page := await ask.sources.incidents.page(ask.session, search=search, status=status, limit=1):
+            return page[0]
+    return None
+
+
+async def _first(
+    ask: Asking, status: list[str] | None, *, oldest: bool = False, worst: bool = False, newest: bool = False
+) -> IncidentView | None:
+    """The first of the system or the sender that is named, or of all; the open and worst ones first if nothing else
+    is said."""
+    system, source = ask.system, ask.named.source
+    plain = not (worst or oldest) and (newest or (system is None and source is None))
+    for own in ({"system_id": system.id}, {"source": system.name}) if system else ({"source": source},):
         page = await ask.sources.incidents.page(
-            ask.session, status=status, source=ask.system.name, limit=1, oldest_first=oldest, newest_first=not oldest
+            ask.session, status=status, limit=1, oldest_first=oldest, newest_first=plain, **own
         )
-    return page[0] if page else None
+        if page:
+            return page[0]
+    return None
 
 
-def _words_of_title(ask: Asking) -> str | None:
-    """Words in quotes, which are a title's or a part of one."""
+def _words_of_title(ask: Asking) -> list[str]:
+    """What may stand in a title: words in quotes, else those that questions are not made of, the longer first."""
     text = ask.question.text
     for mark, end in (('"', '"'), ("“", "”"), ("'", "'"), ("‘", "’")):
         begin = text.find(mark)
         stop = text.find(end, begin + 1) if begin >= 0 else -1
         if stop > begin + 3:
-            return text[begin + 1 : stop]
-    return None
+            return [text[begin + 1 : stop]]
+    left = [
+        word
+        for word in plain_words(ask.question.meant)
+        if len(word) > 2 and word not in STOP_WORDS | COMMON_WORDS and not meanings([word])
+    ]
+    return sorted(dict.fromkeys(left), key=len, reverse=True)[:_TITLE_WORDS]
 
 
 async def _several(ask: Asking) -> Found:
     q = ask.question
-    resolved = q.has("resolved", "closed", "fixed", "ended", "repaired") and not q.negated
+    resolved = q.has("resolved", "repaired") and not q.negated
     period = q.period
     status = ["resolved"] if resolved else (None if period and not q.has("open") else _OPEN)
     words = "resolved" if resolved else ("" if status is None else "open")
     if q.has("escalated", "escalate"):
         status, words = ["escalated"], "escalated"
-    if q.has("acknowledged") and not q.has("not acknowledged", "nobody", "unacknowledged"):
+    if q.has("acknowledged") and not q.has("unacknowledged", "nobody", "no one") and not ask.named.operators:
         status, words = ["acknowledged"], "acknowledged"
     severity = next(
         (one for one in _SEVERITIES if q.has(one)), "high" if q.has("critical", "severe", "urgent") else None
     )
-    mine = ask.by.actor if q.mine and not q.says("i need", "i want", "can i", "may i") else None
+    mine = ask.by.actor if q.says(*_MINE) else None
+    operator = next(iter(ask.named.operators), None)
+    if operator is not None:
+        mine = f"operator:{operator.id}"
     found = await ask.sources.incidents.page(
         ask.session,
         status=status,
@@ -161,7 +184,7 @@ async def _several(ask: Asking) -> Found:
     when = f" {period.words}" if period else ""
     kind = " ".join(part for part in (words, f"{severity}-severity" if severity else "") if part)
     kind = f"{kind} " if kind else ""
-    whose = " with you" if mine else ""
+    whose = f" with {operator.name}" if operator else " with you" if mine else ""
     text = listed(
         found,
         lambda one: f"#{one.number} {one.title} ({one.severity}, {one.status}, since {at(one.opened_at)})",
@@ -170,6 +193,10 @@ async def _several(ask: Asking) -> Found:
         many=f"There are {{n}} {kind}incidents{where}{whose}{when}:",
         more=len(found) == _READ_LIMIT,
     )
+    if not found and status == _OPEN and (last := await _first(ask, ["resolved"], newest=True) if where else None):
+        ended = f" Reason: {last.resolution}." if last.resolution else ""
+        text += f" The last one, #{last.number} {last.title}, was resolved at {at(last.resolved_at)}.{ended}"
+        found = [last]
     citations = [cited(f"Incident {one.number}", f"/incidents/{one.id}", one.title) for one in found[:3]]
     return Found(text=text, citations=citations or [cited("Incidents", "/incidents", text)])
 
@@ -180,7 +207,7 @@ def _narrowed(ask: Asking, found: list[IncidentView], ended_in: Period | None) -
         found = [one for one in found if ended_in.holds(one.resolved_at)]
     if q.has("unassigned", "not assigned", "nobody works", "no owner"):
         found = [one for one in found if one.assigned_to is None and one.acknowledged_at is None]
-    if q.has("unacknowledged", "not acknowledged", "not been acknowledged", "nobody", "no one"):
+    if q.has("unacknowledged", "nobody", "no one"):
         found = [one for one in found if one.acknowledged_at is None]
     if q.has("flapping"):
         found = [one for one in found if one.flapping]

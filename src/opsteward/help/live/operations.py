@@ -7,6 +7,7 @@ from datetime import timedelta
 from opsteward.accounts.actors import actors_of
 from opsteward.accounts.audit_reading import AuditEntryInFull, AuditFilter, read_audit
 from opsteward.help.live.asking import Asking, Found, at, cited, listed
+from opsteward.help.live.names import meant_of, parts_of
 from opsteward.oncall import schedules
 from opsteward.oncall.types import ScheduleView
 from opsteward.provisioning.sync import queries as syncs
@@ -14,6 +15,11 @@ from opsteward.provisioning.sync import summaries
 from opsteward.tasks import controls
 
 _READ_LIMIT = 200
+#: Words of questions about on-call that name no schedule.
+_WORDS_OF_ONCALL = """
+    on call oncall who is now next team tonight today tomorrow week page duty shift
+"""
+_OF_ONCALL = frozenset(_WORDS_OF_ONCALL.split())
 _NOT_NEWS = ("sign_in", "session.", "token.used", "help.")
 
 
@@ -21,7 +27,8 @@ async def oncall(ask: Asking) -> Found | None:
     """Who is on call now or then, and who comes next."""
     q = ask.question
     found = await schedules.list_schedules(ask.session)
-    named = [one for one in found if one.name.casefold() in q.text.casefold()] or found
+    meant = {one.name for one in meant_of([one.name for one in found], parts_of(q.text), _OF_ONCALL)}
+    named = [one for one in found if one.name in meant] or found
     if not named:
         return Found(text="There is no on-call schedule.", citations=[cited("On call", "/oncall")])
     lines = [_shift(ask, one) for one in named]
@@ -62,15 +69,19 @@ def _shift(ask: Asking, one: ScheduleView) -> str:
 async def silences(ask: Asking) -> Found | None:
     """What is kept quiet, by whom and until when."""
     found = await ask.sources.muting.silences(ask.session, status="active")
+    system = ask.system
+    if system is not None:
+        found = [one for one in found if any(system.name.casefold() in part.casefold() for part in one.matchers)]
+    of = f" of {system.name}" if system is not None else ""
     text = listed(
         found,
         lambda one: (
             f"{', '.join(one.matchers)} until {at(one.ends_at)} by {one.created_by.told}: {one.reason}"
             f" ({one.muted_incidents} open incidents)"
         ),
-        none="Nothing is silenced.",
-        one="1 silence is active:",
-        many="{n} silences are active:",
+        none=f"Nothing{of} is silenced.",
+        one=f"1 silence{of} is active:",
+        many=f"{{n}} silences{of} are active:",
     )
     return Found(text=text, citations=[cited("Silences", "/silences", text)])
 
@@ -79,7 +90,8 @@ async def agents(ask: Asking) -> Found | None:
     """Which background agents there are, and how they are."""
     q = ask.question
     found = await ask.sources.agents.page(ask.session)
-    named = [one for one in found if one.name.casefold() in q.text.casefold()]
+    own = ask.named.things.get("operations.agents", ())
+    named = [one for one in found if one.name in own]
     for word in ("running", "failed", "degraded", "paused", "stopped"):
         if q.has(word) and not named:
             found = [one for one in found if one.status == word]
@@ -110,18 +122,22 @@ async def standing_orders(ask: Asking) -> Found | None:
         one="1 standing order is in force:",
         many="{n} standing orders are in force:",
     )
+    if in_force.version and ask.question.has("who", "when", "version", "changed", "applied"):
+        who = (await actors_of(ask.session, [in_force.applied_by]))(in_force.applied_by)
+        text = f"Version {in_force.version} was applied by {who.told} at {at(in_force.applied_at)}.\n{text}"
     return Found(text=text, citations=[cited("Standing orders", "/standing-orders", text)])
 
 
 async def sync_state(ask: Asking) -> Found | None:
     """How the syncs stand, and which conflicts are open."""
     mappings = await syncs.list_mappings(ask.session)
-    named = [one for one in mappings if one.name.casefold() in ask.question.text.casefold()] or mappings
+    own = ask.named.things.get("operations.sync_state", ())
+    named = [one for one in mappings if one.name in own] or mappings
     latest = await summaries.latest_operations(ask.session, [one.id for one in named])
     conflicts = await summaries.open_conflicts(ask.session, [one.id for one in named])
-    if ask.question.has("failed", "failing", "broken"):
+    if ask.question.has("failed", "failing", "broken") and not own:
         named = [one for one in named if one.id in latest and latest[one.id].status == "failed"]
-    if ask.question.has("conflict", "conflicts"):
+    if ask.question.has("conflict", "conflicts") and not own:
         named = [one for one in named if conflicts.get(one.id)]
     text = listed(
         named,

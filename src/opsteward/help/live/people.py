@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 from opsteward.accounts import queries as accounts
 from opsteward.accounts.actors import actors_of
@@ -12,10 +13,17 @@ from opsteward.directory.reviews import service as reviews
 from opsteward.directory.types import ALL_SYSTEMS, EnrollmentInfo, EnrollmentStatus, UserInfo, UserStatus
 from opsteward.directory.users import queries as users
 from opsteward.help.live.asking import Asking, Found, at, cited, listed
+from opsteward.help.live.entities import what_is_held
 
+#: Somebody reports to whoever is named, not they to somebody.
+_REPORTING_TO = re.compile(r"\breport(?:s|ing)?\s+to\s+(?!whom\b|who\b)\w", re.IGNORECASE)
 #: What people do with a system that they have.
 REACHING = ("access", "use", "reach", "allowed", "get into", "log in", "log into", "log on", "sign in", "sign into")
 _ROLES = ("contractor", "intern", "guest", "vendor", "partner")
+_OF_SEVERAL = (
+    "department", "new", "joined", "registered", "added", "left", "many", "users", "people", "user", "accounts",
+    "employees", "staff", "everyone", "everybody",
+)  # fmt: skip
 _READ_LIMIT = 500
 _COUNT_LIMIT = 10_000
 
@@ -25,24 +33,9 @@ async def answer(ask: Asking) -> Found | None:
     q = ask.question
     if ask.user is not None:
         return await _one(ask, ask.user)
-    if q.has("permission", "permissions", "rights", *REACHING):
-        return await _holders(ask)
-    if q.has(
-        *_ROLES,
-        "department",
-        "new",
-        "joined",
-        "registered",
-        "added",
-        "left",
-        "many",
-        "users",
-        "people",
-        "user",
-        "accounts",
-        "employees",
-        "staff",
-    ):
+    if q.has("permission", "permissions", "rights", *REACHING) and (holders := await _holders(ask)):
+        return holders
+    if q.has(*_ROLES, *_OF_SEVERAL, *UserStatus) or ask.named.department:
         return await _several(ask)
     return None
 
@@ -51,15 +44,17 @@ async def _one(ask: Asking, user: UserInfo) -> Found:
     q = ask.question
     name = user.full_name or user.username
     url = f"/users/{user.id}"
-    if q.has("manager", "boss", "reports to", "superior") and user.manager_id:
-        boss = (await users.several(ask.session, user_ids=[user.manager_id]))[:1]
+    if ask.system is not None and q.has("access", "have", "has", *REACHING):
+        has = _has_system(user, ask.system.name)
+        text = f"{name} {'has' if has else 'does not have'} access to {ask.system.name}"
+        text += f": the user is {user.status}." if user.status != "active" else "."
+    elif q.has("manager") and not _REPORTING_TO.search(q.text):
+        boss = (await users.several(ask.session, user_ids=[user.manager_id]))[:1] if user.manager_id else []
         text = (
             f"The manager of {name} is {boss[0].full_name or boss[0].username}."
             if boss
             else f"{name} has no manager on record."
         )
-    elif q.has("manager", "boss"):
-        text = f"{name} has no manager on record."
     elif q.has("report", "reports", "team"):
         team = await users.reports_of(ask.session, user_id=user.id)
         text = listed(team, lambda one: one.full_name or one.username, none=f"Nobody reports to {name}.",
@@ -86,11 +81,6 @@ async def _one(ask: Asking, user: UserInfo) -> Found:
     elif q.has("role", "department", "status", "active", "suspended", "deactivated") and not q.has("access"):
         text = f"{name} ({user.username}) is {user.status}, with the role {user.role}"
         text += f", department {user.department}." if user.department else "."
-    elif ask.system is not None:
-        has = _has_system(user, ask.system.name)
-        text = f"{name} {'has' if has else 'does not have'} access to {ask.system.name}" + (
-            f": the user is {user.status}." if user.status != "active" else "."
-        )
     else:
         text = await _access(ask, user)
     return Found(text=text, citations=[cited(name, url, text.split("\n")[0])])
@@ -104,7 +94,8 @@ def _has_system(user: UserInfo, system: str) -> bool:
 
 async def _access(ask: Asking, user: UserInfo) -> str:
     name = user.full_name or user.username
-    text = f"{name} ({user.username}) is {user.status}, role {user.role}."
+    text = f"{name} ({user.username}) is {user.status}, role {user.role}"
+    text += f", department {user.department}." if user.department else "."
     if user.status != "active":
         return f"{text} No access: only active users have any."
     text += (
@@ -149,7 +140,7 @@ async def _history(ask: Asking, user: UserInfo) -> Found:
 async def _holders(ask: Asking) -> Found | None:
     """Who has a system or a permission, as the users' records say."""
     q = ask.question
-    what = ask.system.name if ask.system else _what_is_held(q.text)
+    what = ask.system.name if ask.system and not ask.named.hinted else what_is_held(q.text)
     if what is None:
         return None
     found = await users.holders(ask.session, what=what, limit=_READ_LIMIT)
@@ -165,20 +156,10 @@ async def _holders(ask: Asking) -> Found | None:
     return Found(text=text, citations=citations or [cited("Users", "/users", text)])
 
 
-def _what_is_held(text: str) -> str | None:
-    """The system or permission behind `access to`: systems that users have need not be registered."""
-    found = re.search(
-        r"\b(?:access to|permission(?: to| for)?|may use|can use|can reach|use)\s+(?:the\s+)?([\w.:-]+)",
-        text,
-        re.IGNORECASE,
-    )
-    return found[1].strip(".:") if found else None
-
-
 async def _several(ask: Asking) -> Found:
     q = ask.question
     shares = await users.shares(ask.session)
-    department = next((one for one in shares.departments if one and one.casefold() in q.text.casefold()), None)
+    department = ask.named.department
     role = next((one for one in shares.roles if one and q.has(one, f"{one}s", one.replace("_", " "))), None)
     status = next((one for one in UserStatus if q.has(one)), None)
     if q.negated and (status is UserStatus.ACTIVE or q.has("activated")):
@@ -194,11 +175,7 @@ async def _several(ask: Asking) -> Found:
             break
         after = page[-1].username
     if q.period is not None:
-        found = [
-            one
-            for one in found
-            if q.period.holds(one.deactivated_at if q.has("left", "deactivated") else one.created_at)
-        ]
+        found = [one for one in found if q.period.holds(_changed_at(ask, one, status))]
     kind = " ".join(part for part in (status or "", "new" if q.period and not status else "") if part)
     kind = f"{kind} " if kind else ""
     of = "".join(
@@ -217,6 +194,14 @@ async def _several(ask: Asking) -> Found:
         more=len(found) > _COUNT_LIMIT,
     )
     return Found(text=text, citations=[cited("Users", "/users", text.split("\n")[0])])
+
+
+def _changed_at(ask: Asking, one: UserInfo, status: UserStatus | None) -> datetime | None:
+    """When the user became what is asked for."""
+    if status is UserStatus.SUSPENDED:
+        return one.updated_at
+    left = ask.question.has("left", "deactivated") or status in (UserStatus.INACTIVE, UserStatus.ARCHIVED)
+    return one.deactivated_at if left else one.created_at
 
 
 async def enrollments(ask: Asking) -> Found | None:
@@ -275,7 +260,7 @@ async def operators(ask: Asking) -> Found | None:
     found = list(ask.named.operators) or await accounts.list_operators(ask.session)
     wanted = [role for role in ("owner", "approver", "auditor", "viewer", "platform") if q.has(role)]
     wanted += ["admin", "owner"] if q.has("admins", "administrators") else []
-    if wanted:
+    if wanted and not ask.named.operators:
         found = [one for one in await accounts.list_operators(ask.session) if set(wanted) & set(one.roles)]
     found = [one for one in found if one.status == "active" or q.has("inactive", "disabled", "all")] or found
     text = listed(

@@ -9,12 +9,17 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from opsteward.help.languages import stem
+from opsteward.help.live.wording import in_full, meanings
 from opsteward.help.words import plain_words
 
 _HOW_TO = re.compile(
     r"^\W*(?:please\s+)?(?:(?:can|could)\s+you\s+)?(?:(?:explain|tell me|show me)\s+)?"
     r"(?:how\s+(?:do|does|can|could|should|would|to|is it possible)\b"
     r"|what\s+(?:does|do)\s+.{1,60}\s+mean|what(?:\s+is|'s|\s+are)\s+(?:a|an)\s+|what\s+is\s+the\s+(?:difference|purpose|meaning|syntax|format|default)"
+    r"|what\s+(?:to|should|must|shall|would)\b|what\s+do\s+(?:i|we|you)\s+do\b|(?:which\s+)?steps\b|when\s+should\b|who\s+may\s+(?!i\b|use\b)"
+    r"|(?:why|when|how|which|what|who)?\s*(?:\w+\s+){0,2}(?:do|does|must|should|can|may|when\s+is)\s+(?:an?|every|each)\s"
+    r"|why\s+(?:do|does)\s+\w+\s+need\b|who\s+decides\b"
+    r"|explain\b|.{0,80}\bby\s+default\b|can\s+(?:two|several|one|a|an|some)\b"
     r"|where\s+(?:do|can|should)\s+i\b|can\s+i\b|is\s+it\s+possible|which\s+(?:command|setting|option)s?\b"
     r"|which\s+(?:permission|role)s?\s+(?:do\s+i|is\s+needed|lets|can)"
     r"|why\s+(?:does|do|should)\s+(?:opsteward|one|i|you)\b"
@@ -24,9 +29,9 @@ _HOW_TO = re.compile(
     r"|integrate|invite|limit|migrate|move|notify|pause|register|remove|rename|replace|reset|restart|restore|revoke"
     r"|rotate|run|send|set|start|stop|test|turn|uninstall|update|upgrade|use|verify|write)\s+(?!by\b)\w+"
     r"|what\s+happens\b|(?:what|which)\s+(?:kinds?|types?|sorts?|formats?)\s+of\b|does\s+opsteward\b"
-    r"|what\s+(?:do|does)\s+.{1,80}\s(?:do|need|require|support|use|store|contain|accept|return|show|look)\b"
-    r"|(?:when|how\s+often)\s+(?:are|is|do|does|will)\s+.{1,60}\s(?:retried|deleted|removed|sent|escalated|expired?|rotated)\b"
-    r"|(?:are|is|which)\s+.{1,80}\s(?:encrypted|supported|allowed(?!\s+to)|possible|stored|configurable|documented)\b"
+    r"|what\s+(?:do|does)\s+.{1,80}\s(?:do|need(?!\s+to\s+(?:approve|decide|sign|look|do)\b)|require|support|use|store|contain|accept|return|show|look)\b"
+    r"|(?:when|how\s+often)\s+(?:are|is|do|does|will)\s+\D{1,60}\s(?:retried|deleted|removed|sent|escalated|expired?|rotated)\b"
+    r"|(?:are|is|which)\s+.{1,80}\s(?:encrypted|supported|allowed(?!\s+(?:to|on|in|into)\b)|possible|stored|configurable|documented)\b"
     r"|where\s+(?:is|are)\s+.{1,80}\s(?:stored|kept|configured|documented|set|defined|logged)\b)",
     re.IGNORECASE,
 )
@@ -40,6 +45,7 @@ _PAST = re.compile(
 )
 #: What is written down somewhere, and no state of anything.
 _WRITTEN = (
+    "expiry",
     "policy",
     "policies",
     "procedure",
@@ -54,12 +60,20 @@ _NUMBER = re.compile(r"(?:#|\bincident\s*(?:number|no\.?|nr\.?)?\s*#?\s*|\binc[\
 _ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?\b")
 _ID_LIMIT = 5  # each is looked up
 _AGO = re.compile(
-    r"\b(?:last|past|previous|in|within|for|over)?\s*(?:the\s+)?(?:last|past|previous)?\s*(\d{1,3}|an?|one|two|three|few)\s*"
-    r"(minute|min|hour|hr|day|week|month)s?\b(?:\s+ago)?",
+    r"\b(?:last|past|previous|in|within|for|over)?\s*(?:the\s+)?(?:last|past|previous)?\s*"
+    r"(\d{1,3}|an?|one|two|three|few|couple\s+of|four|five|six|seven|eight|ten|twelve)\s*"
+    r"(minute|min|hour|hr|h|day|d|week|month)s?\b(?:\s+ago)?",
     re.IGNORECASE,
 )
-_WORDS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "few": 3}
-_UNITS = {"minute": 60, "min": 60, "hour": 3600, "hr": 3600, "day": 86400, "week": 604800, "month": 2_592_000}
+_WORDS = {
+    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "few": 3, "couple of": 2, "four": 4, "five": 5, "six": 6,
+    "seven": 7, "eight": 8, "ten": 10, "twelve": 12,
+}  # fmt: skip
+_UNITS = {
+    "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "h": 3600, "day": 86400, "d": 86400, "week": 604800,
+    "month": 2_592_000,
+}  # fmt: skip
+_SINCE = re.compile(r"\b(?:since|from|seit)\b(.*)", re.IGNORECASE)
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _LETTERS = re.compile(r"[a-z]+", re.IGNORECASE)
 _SLIPS_LIMIT = 12  # words that are looked at for slips of the keys
@@ -88,11 +102,13 @@ class Question:
     words: tuple[str, ...] = field(default=())
     #: The text without slips of the keys, as far as they were seen; names may have been taken for some.
     meant: str = ""
+    #: What is meant beside what is said: see `wording`.
+    beside: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, text: str, now: datetime, corrected: Callable[[str], str | None] = lambda _: None) -> Question:
         """`now` is the asker's, with a zone; days begin in it. `corrected` gives the word that is meant by another."""
-        text, left = text.replace("’", "'"), _SLIPS_LIMIT
+        text, left = in_full(text.replace("’", "'")), _SLIPS_LIMIT
 
         def mend(found: re.Match[str]) -> str:
             nonlocal left
@@ -100,17 +116,23 @@ class Question:
             left -= better is not None
             return better or found[0]
 
-        return cls(text, now, tuple(plain_words(text)), _LETTERS.sub(mend, text))
+        meant, words = _LETTERS.sub(mend, text), tuple(plain_words(text))
+        beside = dict.fromkeys([*meanings(words), *meanings(plain_words(meant))])
+        return cls(text, now, words, meant, tuple(beside))
 
     @cached_property
     def stems(self) -> frozenset[str]:
         """All words by their stems, stop words too; compounds whole and in parts; as they are and as they are meant."""
-        words = {*self.words, *plain_words(self.meant)}
+        words = {*self.words, *plain_words(self.meant), *(word for one in self.beside for word in one.split())}
         return frozenset(stem(part) for word in words for part in (word, *re.split(r"[_.:/'’-]", word)) if part)
 
     @cached_property
-    def _padded(self) -> tuple[str, str]:
-        return f" {' '.join(self.words)} ", f" {' '.join(plain_words(self.meant))} "
+    def _padded(self) -> tuple[str, ...]:
+        return (
+            f" {' '.join(self.words)} ",
+            f" {' '.join(plain_words(self.meant))} ",
+            "".join(f" {one} ;" for one in self.beside),
+        )
 
     def has(self, *words: str) -> bool:
         """Whether one of these words, in whatever form, is in it; a phrase must stand there as it is."""
@@ -176,7 +198,11 @@ def period_of(text: str, now: datetime) -> Period | None:
     """The stretch of time that a text names; None for none."""
     low = text.lower()
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return _date(low, midnight) or _named(low, midnight, now) or _weekday(low, midnight) or _ago(low, now)
+    found = _date(low, midnight) or _named(low, midnight, now) or _weekday(low, midnight) or _ago(low, now)
+    since = _SINCE.search(low)
+    if found is None or since is None or period_of(since[1], now) is None or found.until > now:
+        return found
+    return Period(found.since, now + timedelta(seconds=1), f"since {found.words.removeprefix('on ')}")
 
 
 def _date(low: str, midnight: datetime) -> Period | None:
@@ -195,11 +221,18 @@ def _named(low: str, midnight: datetime, now: datetime) -> Period | None:
     week, month = midnight - timedelta(days=now.weekday()), midnight.replace(day=1)
     named = (
         (r"day before yesterday", midnight - 2 * day, midnight - day, "the day before yesterday"),
-        (r"last night|overnight|during the night", midnight - day / 4, min(soon, midnight + day / 3), "last night"),
-        (r"yesterday", midnight - day, midnight, "yesterday"),
+        (
+            r"last night|overnight|during the night|heute nacht",
+            midnight - day / 4,
+            min(soon, midnight + day / 3),
+            "last night",
+        ),
+        (r"yesterday|gestern", midnight - day, midnight, "yesterday"),
         (r"this morning", midnight, min(soon, midnight + day / 2), "this morning"),
-        (r"\btoday\b|\btonight\b|\bthis day\b", midnight, soon, "today"),
-        (r"this week", week, soon, "this week"),
+        (r"this (?:afternoon|evening)", min(midnight + day / 2, now), soon, "this afternoon"),
+        (r"\btoday\b|\btonight\b|\bthis day\b|\bheute\b", midnight, soon, "today"),
+        (r"\b(?:last|over the|at the|on the) weekend\b", week - 2 * day, week, "at the weekend"),
+        (r"this week|\bdiese woche\b", week, soon, "this week"),
         (r"\b(?:last|previous) week\b", week - 7 * day, week, "last week"),
         (r"this month", month, soon, "this month"),
         (r"\b(?:last|previous) month\b", (month - day).replace(day=1), month, "last month"),
@@ -221,6 +254,6 @@ def _ago(low: str, now: datetime) -> Period | None:
     found = _AGO.search(low)
     if not found or not re.search(r"\b(last|past|previous|within|ago|in the|over the)\b", low):
         return None
-    count, unit = _WORDS.get(found[1]) or int(found[1]), found[2]
+    count, unit = _WORDS.get(" ".join(found[1].split())) or int(found[1]), found[2]
     since = now - timedelta(seconds=count * _UNITS[unit])
     return Period(since, now + timedelta(seconds=1), f"in the last {count} {unit}{'s' if count > 1 else ''}")

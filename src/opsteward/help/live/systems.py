@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from opsteward.help.live.asking import Asking, Found, at, cited, listed, since
+from opsteward.help.live.names import meant_of, parts_of
 from opsteward.systems import maintenance
 from opsteward.systems.types import SystemInfo
 
@@ -35,9 +36,10 @@ async def answer(ask: Asking) -> Found | None:
 async def _one(ask: Asking, system: SystemInfo) -> Found:
     q, health = ask.question, system.health
     url = f"/systems/{system.id}"
+    why = q.has("why")
     if q.has(*_DEPENDING):
         return await _dependencies(ask, system)
-    if q.has("owner", "owns", "responsible", "contact", "in charge", "team") or (q.who and q.has("owns")):
+    if q.has("owner", "contact", "team"):
         text = (
             f"{system.name} is owned by {system.owner}." if system.owner else f"{system.name} has no owner on record."
         )
@@ -51,7 +53,7 @@ async def _one(ask: Asking, system: SystemInfo) -> Found:
         text = f"{system.name} is reached at {system.endpoint}."
     elif q.has("criticality", "critical", "important"):
         text = f"{system.name} is of criticality {system.criticality}."
-    elif q.has("response time", "latency", "fast", "slow") and health.response_time is not None:
+    elif q.has("response time", "latency", "fast", "slow") and not why and health.response_time is not None:
         text = f"{system.name} answers in {health.response_time:.3f} s (error rate {health.error_rate:.1%}),"
         text += f" checked {at(health.checked_at)}."
     elif q.has("error rate"):
@@ -105,32 +107,55 @@ async def _dependencies(ask: Asking, system: SystemInfo) -> Found:
     return Found(text=text, citations=[cited(system.name, f"/systems/{system.id}", text)])
 
 
+def _of_health(ask: Asking, found: list[SystemInfo]) -> tuple[list[SystemInfo], str]:
+    """Those of the health that is asked for, and its name."""
+    q = ask.question
+    if q.has("unhealthy", "trouble", "problem", "wrong", "sick", "issues"):
+        return [one for one in found if one.health.status in ("down", "degraded")], "not healthy"
+    if q.has("red", "broken", "failing", "outage") or q.says("down"):
+        return [one for one in found if one.health.status == "down"], "down"
+    if q.has("degraded", "yellow"):
+        return [one for one in found if one.health.status == "degraded"], "degraded"
+    if q.has("healthy", "green", "well") or q.says("up"):
+        if q.negated:
+            return [one for one in found if one.health.status != "healthy"], "not healthy"
+        return [one for one in found if one.health.status == "healthy"], "healthy"
+    if q.has("unknown"):
+        return [one for one in found if one.health.status == "unknown"], "unknown"
+    return found, ""
+
+
+def _of_owner(ask: Asking, found: list[SystemInfo]) -> tuple[list[SystemInfo], str]:
+    """Those of the owner that is named, or without any, and how that is said."""
+    q = ask.question
+    if q.has("without owner"):
+        return [one for one in found if not one.owner], "without an owner"
+    if q.has("without runbook"):
+        return [one for one in found if not one.runbook_url], "without a runbook"
+    owners = {one.owner for one in found if one.owner}
+    named = {one.name for one in meant_of(owners, parts_of(q.text), ()) if one.whole or q.has("owner", "team")}
+    if named:
+        return [one for one in found if one.owner in named], f"owned by {', '.join(sorted(named))}"
+    return found, ""
+
+
 async def _several(ask: Asking) -> Found:
     q = ask.question
-    found = await ask.sources.inventory.all(ask.session)
-    kind = ""
-    if q.has("down", "red", "broken", "failing", "unavailable", "offline", "outage"):
-        found, kind = [one for one in found if one.health.status == "down"], "down"
-    elif q.has("degraded", "yellow"):
-        found, kind = [one for one in found if one.health.status == "degraded"], "degraded"
-    elif q.has("unhealthy", "trouble", "problem", "wrong", "sick", "not healthy", "issues"):
-        found, kind = [one for one in found if one.health.status in ("down", "degraded")], "not healthy"
-    elif q.has("healthy", "up", "green", "well"):
-        everything = len(found)
-        others = [one for one in found if one.health.status != "healthy"]
-        found, kind = [one for one in found if one.health.status == "healthy"], "healthy"
-        if q.has("all", "everything", "every"):
-            text = f"{len(found)} of {everything} systems are healthy."
-            text += "".join(f"\n- {one.name} is {one.health.status}" for one in others[:10])
-            return Found(text=text, citations=[cited("Systems", "/systems", text.split("\n")[0])])
-    elif q.has("unknown"):
-        found, kind = [one for one in found if one.health.status == "unknown"], "unknown"
+    everything = await ask.sources.inventory.all(ask.session)
+    found, kind = _of_health(ask, everything)
+    if kind == "healthy" and q.has("all", "everything", "every"):
+        others = [one for one in everything if one.health.status != "healthy"]
+        text = f"{len(found)} of {len(everything)} systems are healthy."
+        text += "".join(f"\n- {one.name} is {one.health.status}" for one in others[:10])
+        return Found(text=text, citations=[cited("Systems", "/systems", text.split("\n")[0])])
+    found, of = _of_owner(ask, found)
+    kind = " and ".join(part for part in (kind, of) if part)
     for criticality, words in (("critical", _CRITICAL), ("standard", ("standard",)), ("backup", ("backup",))):
         if q.has(*words):
             found = [one for one in found if one.criticality == criticality]
             kind = f"{kind} and of criticality {criticality}" if kind else f"of criticality {criticality}"
     for system_type in ("database", "api", "ldap", "scim", "webhook"):
-        if q.has(system_type, f"{system_type}s"):
+        if q.has(system_type, f"{system_type}s") and (q.has("system", "which", "list", "show", "how many") or not kind):
             found = [one for one in found if one.type == system_type]
             kind = f"{kind} and of type {system_type}" if kind else f"of type {system_type}"
     which = f" that are {kind}" if kind else ""

@@ -86,7 +86,7 @@ async def _one(ask: Asking, task: TaskInfo) -> Found:
     q = ask.question
     who = (await actors_of(ask.session, [task.requested_by]))(task.requested_by)
     status = task.status.replace("_", " ")
-    if q.who:
+    if q.who and not q.has("why", "how"):
         text = f"The task {task.name} was asked for by {who.told} at {at(task.created_at)}."
     else:
         text = f"The task {task.name} ({task.task_type}) is {status}"
