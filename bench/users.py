@@ -5,8 +5,9 @@
 - The same people by OpenLDAP's `slapadd -q` (its fastest form; no unique addresses, no enrolment, no history),
   where it is installed.
 - Peak memory of the process that does it (API and worker in one): under 400 MB.
-- The same file again: the job that stands answers; and, with one blank line more, every row is read, known by the
-  digest of its batch, and its user looked at: a no-op. `--shuffled` reverses the rows, so that each is compared.
+- The same file again: the job that stands answers; and, with one blank line more, every row is read, known by its
+  digest, and its user looked at: a no-op. `--shuffled` sends the last row first; `--compared` changes all rows in what
+  says nothing (the order of their fields), so that none is known and each is compared.
 
 It says what it is doing, and gives up after five minutes: fewer rows take less.
 
@@ -77,6 +78,13 @@ def pieces(path: Path, more: bytes = b"") -> Iterator[bytes]:
 def turn_round(path: Path) -> None:
     """The last line first."""
     path.write_bytes(b"".join(reversed(path.read_bytes().splitlines(keepends=True))))
+
+
+def turn_fields_round(path: Path) -> None:
+    """The last field of each line first."""
+    with path.open() as before, path.with_suffix(".turned").open("w") as after:
+        after.writelines(json.dumps(dict(reversed(json.loads(line).items()))) + "\n" for line in before)
+    path.with_suffix(".turned").replace(path)
 
 
 class Memory:
@@ -184,6 +192,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=500_000)
     parser.add_argument("--shuffled", action="store_true", help="send the rows in another order the second time")
+    parser.add_argument("--compared", action="store_true", help="send them such that none is known the second time")
     options = parser.parse_args()
     count = options.rows
     with temporary_folder() as folder:
@@ -207,8 +216,11 @@ def main() -> None:
             _, same, _ = take(instance, file, mode="upsert")
             cpu.append(work.all())
             if options.shuffled:
-                say("sending the rows in another order: every row is compared")
+                say("sending the rows in another order: every row is known again")
                 turn_round(file)
+            elif options.compared:
+                say("sending the fields in another order: every row is compared")
+                turn_fields_round(file)
             else:
                 say("sending it with a blank line more: every row is known again")
             _, compared, again = take(instance, file, mode="upsert", more=b"\n")

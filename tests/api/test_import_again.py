@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.directory.imports import job_runner
+from opsteward.directory.imports import batch_writing, unchanged_rows
+from opsteward.directory.imports.records import KnownRow
 from support.instance import Tenant
 
 URL = "/api/v1/users/bulk-import"
@@ -51,20 +53,25 @@ async def user(tenant: Tenant, name: str) -> dict[str, Any]:
 
 async def test_known_rows_are_not_looked_at_again(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     assert counts(await done(tenant, people(), mode="full")) == (COUNT, 0, 0, 0, 0, 0)
-    written = job_runner.write
+    staged: list[str] = []
+    copied = batch_writing.copy_text
 
-    async def unexpected(*_: Any) -> int:
-        raise AssertionError("the rows are known")
+    async def counted(session: AsyncSession, statement: str, lines: list[str]) -> None:
+        staged.extend(lines)
+        await copied(session, statement, lines)
 
-    monkeypatch.setattr(job_runner, "write", unexpected)
+    monkeypatch.setattr(batch_writing, "copy_text", counted)
     for blank_lines in (1, 2):  # the third time the second import is the one before
         report = await done(tenant, people(), blank_lines=blank_lines, mode="full")
         assert counts(report) == (0, 0, COUNT, 0, 0, 0)
         assert len(report["user_ids"]) == 1000
     listed = (await tenant.http.get(f"/api/v1/users/imports/{report['job_id']}/users?limit=10000")).json()["items"]
     assert len(listed) == COUNT
-    monkeypatch.setattr(job_runner, "write", written)
-    assert counts(await done(tenant, people(u7={"department": "B"}), mode="full")) == (0, 1, COUNT - 1, 0, 0, 0)
+    shuffled = people(u7={"department": "B"})[::-1]
+    shuffled.insert(3, {"username": "new", "email": "new@example.com", "full_name": "New"})
+    assert not staged
+    assert counts(await done(tenant, shuffled, mode="full")) == (1, 1, COUNT - 1, 0, 0, 0)
+    assert len(staged) == 2, "wherever a known row stands"
     assert (await user(tenant, "u7"))["department"] == "B"
 
 
@@ -78,6 +85,39 @@ async def test_a_user_changed_since_is_looked_at(tenant: Tenant) -> None:
     assert (again["department"], again["manager_id"]) == ("A", (await user(tenant, "u1100"))["id"])
     assert (await tenant.http.delete(path)).is_success
     assert counts(await done(tenant, people(), blank_lines=2)) == (0, 0, COUNT, 0, 0, 1), "a leaver stays one"
+
+
+async def test_of_two_rows_of_a_known_user_the_first_counts(tenant: Tenant) -> None:
+    rows = people()
+    await done(tenant, rows)
+    other = rows[7] | {"department": "B", "username": "U7"}
+    report = await done(tenant, [*rows[:5], other, *rows[5:], rows[9]])
+    assert counts(report)[:4] == (0, 1, COUNT - 1, 2)
+    told = [(one["row"], one["reason"]) for one in report["errors"]]
+    assert told == [(9, "is the same as in row 6"), (COUNT + 2, "is the same as in row 11")]
+    assert (await user(tenant, "U7"))["department"] == "B"
+    same = await done(tenant, [*rows, rows[3]], blank_lines=1)
+    assert counts(same)[:4] == (0, 1, COUNT - 1, 1)
+    assert [one["row"] for one in same["errors"]] == [COUNT + 1]
+
+
+async def test_a_bad_row_spoils_no_other(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = people(u3={"email": "nobody"}, u4={"full_name": " N 4"})
+    first = await done(tenant, rows)
+    assert counts(first) == (COUNT - 1, 0, 0, 1, 0, 1)
+    taken: list[int] = []
+    take_over = unchanged_rows.take_over
+
+    async def counted(*args: Any) -> list[KnownRow]:
+        known = await take_over(*args)
+        taken.append(len(known))
+        return known
+
+    monkeypatch.setattr(unchanged_rows, "take_over", counted)
+    again = await done(tenant, rows, blank_lines=1)
+    assert counts(again) == (0, 0, COUNT - 1, 1, 0, 1)
+    assert sum(taken) == COUNT - 2
+    assert [one["row"] for one in again["errors"]] == [one["row"] for one in first["errors"]]
 
 
 async def test_other_rules_and_other_options_are_another_thing(tenant: Tenant) -> None:

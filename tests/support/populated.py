@@ -201,9 +201,8 @@ async def _imported(tenant: Tenant, mark: str, post: Callable[[str, dict[str, An
     )  # fmt: skip
     user_id = UUID(report["user_ids"][0])
     tenant.instance.sql(
-        "insert into opsteward.import_batches (id, tenant_id, job_id, digest, rows, user_ids)"
-        " values (%s, %s, %s, %s, '{1}', %s)",
-        uuid4(), tenant.id, UUID(report["job_id"]), mark, [user_id],
+        "insert into opsteward.import_batches (id, tenant_id, job_id, digests, user_ids) values (%s, %s, %s, %s, %s)",
+        uuid4(), tenant.id, UUID(report["job_id"]), mark.encode(), user_id.bytes,
     )  # fmt: skip
     tenant.instance.sql(
         "insert into opsteward.user_directory_names (tenant_id, dn_key, user_id) values (%s, %s, %s)",

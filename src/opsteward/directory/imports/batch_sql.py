@@ -81,6 +81,8 @@ MET_BEFORE = sa.text("""
 update pg_temp.import_match m set refused = 'seen', seen = r.row from opsteward.import_rows r
 where r.tenant_id = :tenant and r.job_id = :job and r.user_id = m.user_id and r.row <> m.row
 """)
+#: Whether one of them is a row behind it.
+MET_TOO_EARLY = sa.text("select exists (select from pg_temp.import_match where seen > row)")
 
 #: Another user has the address that a matched one would get.
 ADDRESS_TAKEN = sa.text("""

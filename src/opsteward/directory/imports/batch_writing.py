@@ -25,7 +25,6 @@ from opsteward.directory.imports import unchanged_rows
 from opsteward.directory.imports.batches import Batch
 from opsteward.directory.imports.models import ImportJob
 from opsteward.directory.imports.records import Problem, shown
-from opsteward.directory.imports.unchanged_rows import Before
 from opsteward.directory.types import UsersEnrolled, UserStatus
 from opsteward.directory.user_changes import PEOPLE
 from opsteward.telemetry import audit
@@ -57,6 +56,10 @@ async def execute(
     return cast("sa.CursorResult[Any]", found)
 
 
+class OutOfOrder(Exception):
+    """A row means the user of a known row behind it: which of them counts is seen when all are looked at."""
+
+
 class _Tally:
     """What becomes of one batch."""
 
@@ -65,6 +68,8 @@ class _Tally:
         self.problems = list(batch.problems)
         self.failed = set(batch.failed)
         self.created = self.changed = self.unchanged = 0
+        #: unchanged ones that were known before
+        self.taken = len(batch.known)
         self.has_rules = False
 
     def refuse(self, row: int, field: str, reason: str, value: object) -> None:
@@ -81,7 +86,7 @@ class _Tally:
 async def write(session: AsyncSession, job: ImportJob, batch: Batch, bus: Bus) -> int:
     """Take the batch into the tables, or in a dry run see what would become of it; the job is further afterwards.
 
-    Returns how many users are new by it.
+    Its known rows are taken over already. Returns how many users are new by it. Raises OutOfOrder.
     """
     if batch.broken and job.error is not None:
         return 0  # it is on record already: the process died right after it
@@ -100,8 +105,8 @@ async def write(session: AsyncSession, job: ImportJob, batch: Batch, bus: Bus) -
             await _let_in(session, values, tally, bus)
     if job.mode == "full" and batch.refused_keys:
         await execute(session, sql.MEET_REFUSED, values, keys=batch.refused_keys)
-    if batch.digest and batch.staged and not tally.problems and not job.dry_run:
-        await unchanged_rows.keep(session, job, batch.digest)
+    if batch.digests and not job.dry_run:
+        await unchanged_rows.keep(session, job, batch, troubled={one.row for one in tally.problems})
     await keep_problems(session, job, tally.problems)
     _count(job, tally)
     await session.flush()
@@ -109,21 +114,6 @@ async def write(session: AsyncSession, job: ImportJob, batch: Batch, bus: Bus) -
         await _tell(session, job, tally)
     await feed.announce(session, kind=IMPORT, object_id=str(job.id))
     return tally.created
-
-
-async def write_known(session: AsyncSession, job: ImportJob, batch: Batch, before: Before) -> bool:
-    """Take over what an earlier import found of these rows; False, and nothing done, where that holds no more."""
-    taken = await unchanged_rows.take_over(session, job, before, batch.digest, first=batch.first)
-    if not taken:
-        return False
-    tally = _Tally(batch)
-    tally.unchanged = taken
-    _count(job, tally)
-    await session.flush()
-    if not job.dry_run:
-        await _tell(session, job, tally)
-    await feed.announce(session, kind=IMPORT, object_id=str(job.id))
-    return True
 
 
 async def _match(session: AsyncSession, job: ImportJob, values: Mapping[str, object], tally: _Tally) -> None:
@@ -134,6 +124,8 @@ async def _match(session: AsyncSession, job: ImportJob, values: Mapping[str, obj
         return
     if found.met < matched:
         await execute(session, sql.MET_BEFORE, values)
+        if tally.taken and (await session.execute(sql.MET_TOO_EARLY)).scalar_one():
+            raise OutOfOrder
     if differ:
         await execute(session, sql.ADDRESS_TAKEN, values)
     if move:
@@ -204,7 +196,7 @@ def _refuse_match(tally: _Tally, row: sa.Row[Any]) -> None:
 
 async def _all_new(session: AsyncSession, job: ImportJob, values: Mapping[str, object], tally: _Tally) -> bool:
     """Add them all at once, where nobody has been met so far: false, and nothing done, if one of them is there."""
-    if job.dry_run or job.changed or job.unchanged:
+    if job.dry_run or job.changed or job.unchanged or tally.taken:
         return False
     await _stage_rules(session, values, tally)
     try:
@@ -304,7 +296,7 @@ def _count(job: ImportJob, tally: _Tally) -> None:
     job.position = max(job.position, batch.last)
     job.created += tally.created
     job.changed += tally.changed
-    job.unchanged += tally.unchanged
+    job.unchanged += tally.unchanged + tally.taken
     job.failed += len(tally.failed)
     job.nameless += batch.nameless
     job.progress = max(job.progress, min(95, int(batch.read * 95)))

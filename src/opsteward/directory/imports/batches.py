@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from opsteward.directory.enrollment_rules.rules import Rule, due_access
-from opsteward.directory.imports.records import Problem, Record, error, warning
+from opsteward.directory.imports.records import KnownRow, Problem, Record, error, warning
 from opsteward.directory.types import UserStatus
 
 
@@ -59,10 +59,12 @@ class Batch:
     broken: str = ""
     #: share of the file that is read, 0-1
     read: float = 0.0
-    #: of what the rows say, where that is worth keeping
-    digest: str = ""
-    #: the rows, not checked, for an earlier import has taken them as they are
-    unchecked: list[Record] = field(default_factory=list)
+    #: of what the rows say, by row, where that is worth keeping
+    digests: dict[int, bytes] = field(default_factory=dict)
+    #: rows that were not checked, for an earlier import has taken the same
+    known: list[KnownRow] = field(default_factory=list)
+    #: all of its rows, where some are known
+    records: list[Record] = field(default_factory=list)
 
 
 class Staged(NamedTuple):

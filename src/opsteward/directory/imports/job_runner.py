@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -23,11 +23,11 @@ from opsteward.core.json_types import JsonObject
 from opsteward.core.log import get_logger
 from opsteward.directory.enrollment_rules.service import duty_pairs, rules_of
 from opsteward.directory.imports import finishing, jobs, unchanged_rows
-from opsteward.directory.imports.batch_writing import write, write_known
+from opsteward.directory.imports.batch_writing import OutOfOrder, write
 from opsteward.directory.imports.batches import Batch
 from opsteward.directory.imports.models import ImportJob
 from opsteward.directory.imports.reading import records
-from opsteward.directory.imports.records import Blocks
+from opsteward.directory.imports.records import Blocks, KnownRow
 from opsteward.directory.imports.row_checks import Checker
 from opsteward.directory.imports.settings import ImportSettings
 from opsteward.directory.imports.stored_parts import Parts, Used
@@ -99,7 +99,7 @@ class Imports:
         if used is not None:
             job.options = {**job.options, "context": unchanged_rows.context_of(rules)}
             before = await unchanged_rows.earlier(session, job)
-            known = before.digests if before else frozenset()
+            known = before.rows if before else unchanged_rows.KnownRows(b"", b"")
         checker = Checker(rules, duties, enrollment_type=wanted, typed=typed)
         found = records(blocks, reading, note)
         first_size = size = sys.maxsize  # staging is emptied at the end of a transaction: one of a small job is a batch
@@ -143,21 +143,17 @@ class Imports:
         self, db: Database, tenant_id: UUID, job_id: UUID, batch: Batch, position: int, reading: _Reading
     ) -> int:
         """How many users are new by it."""
-        if batch.unchecked and reading.before is not None:
-            async with db.unit_of_work(tenant_id) as session:
-                await leave_to_the_log_writer(session)
-                if await write_known(session, await _at(session, job_id, position), batch, reading.before):
-                    return 0
-            read, digest = batch.read, batch.digest
-            batch = await in_thread(reading.again.checked, batch.first, batch.unchecked)
-            batch.read, batch.digest = read, digest
         tries = _TRIES
         while True:
             tries -= 1
             try:
                 async with db.unit_of_work(tenant_id) as session:
                     await leave_to_the_log_writer(session)
-                    return await write(session, await _at(session, job_id, position), batch, self._bus)
+                    job = await _at(session, job_id, position)
+                    taken = await _taken_over(session, job, batch, reading) if batch.known else batch
+                    return await write(session, job, taken, self._bus)
+            except OutOfOrder:
+                batch = await _looked_at(batch, reading, known=())
             except Conflict:  # somebody has just added one of these users: seen now, it is a row's error
                 if not tries:
                     raise
@@ -170,6 +166,22 @@ class Imports:
             more = await finishing.step(session, job, most_leavers=self._most_leavers)
             progress(job.progress, job.stage)
             return more
+
+
+async def _taken_over(session: AsyncSession, job: ImportJob, batch: Batch, reading: _Reading) -> Batch:
+    """The batch with those of its known rows that are still true; the others are looked at with the rest."""
+    assert reading.before is not None
+    known = await unchanged_rows.take_over(session, job, reading.before, batch.known)
+    return batch if len(known) == len(batch.known) else await _looked_at(batch, reading, known=known)
+
+
+async def _looked_at(batch: Batch, reading: _Reading, *, known: Sequence[KnownRow]) -> Batch:
+    """The same with no more known rows than these."""
+    rows = {one.row for one in known}
+    left = [record for record in batch.records if record.row not in rows]
+    made = await in_thread(reading.again.checked, batch.first, left)
+    made.last, made.read, made.digests, made.known = batch.last, batch.read, batch.digests, list(known)
+    return made
 
 
 async def _look_again(db: Database, tenant_id: UUID) -> None:
@@ -198,7 +210,7 @@ def _end_rows(job: ImportJob, notes: list[str]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Reading:
-    """The batches of a file as they are read. `again` checks those that were thought to be known, and were not."""
+    """The batches of a file as they are read. `again` checks those that were thought to be known, and are not."""
 
     batches: Iterator[Batch]
     notes: list[str]

@@ -7,7 +7,7 @@ from typing import NotRequired
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from typing_extensions import TypedDict
 
@@ -109,20 +109,17 @@ class ImportRow(Base):
 
 
 class ImportBatch(TenantRow, Base):
-    """Rows that one transaction took without a word: the same rows again are known by their digest, and whom they mean.
+    """Rows that one transaction took without a word: of each the digest of what it says, and the user whom it means.
 
-    `managers` and `dn_keys` are as in the rows of the import; none where no row has any.
+    Both have 16 bytes, one row's behind the other's.
     """
 
     __tablename__ = "import_batches"
-    __table_args__ = (sa.UniqueConstraint("tenant_id", "job_id", "digest"),)
+    __table_args__ = (sa.Index("ix_import_batches_job", "tenant_id", "job_id", "id"),)
 
     job_id: Mapped[UUID] = mapped_column(sa.ForeignKey("opsteward.import_jobs.id", ondelete="CASCADE"))
-    digest: Mapped[str]
-    rows: Mapped[list[int]] = mapped_column(ARRAY(sa.Integer))
-    user_ids: Mapped[list[UUID]] = mapped_column(ARRAY(sa.Uuid))
-    managers: Mapped[list[str | None] | None] = mapped_column(ARRAY(sa.Text))
-    dn_keys: Mapped[list[str | None] | None] = mapped_column(ARRAY(sa.Text))
+    digests: Mapped[bytes]
+    user_ids: Mapped[bytes]
 
 
 class UserDirectoryName(Base):

@@ -41,6 +41,13 @@ class Record(NamedTuple):
     said: Sequence[Said] = ()
 
 
+class KnownRow(NamedTuple):
+    """A row of this import that says what one of the earlier said, and the user whom that one meant."""
+
+    row: int
+    user_id: bytes
+
+
 class Unreadable(Exception):
     """The file can't be read on from here; the message says why."""
 

@@ -16,8 +16,8 @@ from opsteward.core.name_keys import folded, lookalike_key
 from opsteward.directory.enrollment_rules.rules import Rules, meeting
 from opsteward.directory.imports.batches import Batch, Building, Staged, ids
 from opsteward.directory.imports.distinguished_names import dn_key
-from opsteward.directory.imports.records import Record, Unreadable, error, warning
-from opsteward.directory.imports.unchanged_rows import digest_of
+from opsteward.directory.imports.records import KnownRow, Record, Unreadable, error, warning
+from opsteward.directory.imports.unchanged_rows import KnownRows, digest_of
 from opsteward.directory.imports.value_checks import NULL, Value, Values, cell_of, number_key
 from opsteward.directory.types import UserStatus
 from opsteward.directory.user_fields import FIELD_NAMES, STORED, USER_FIELDS
@@ -51,12 +51,12 @@ class Checker:
         self._now = now()
 
     def batches(
-        self, records: Iterator[Record], *, first_size: int, size: int, skip: int, known: frozenset[str] | None = None
+        self, records: Iterator[Record], *, first_size: int, size: int, skip: int, known: KnownRows | None = None
     ) -> Iterator[Batch]:
         """The rows in batches of up to `size`, the first of `first_size`, so that something is seen early, and each as
         many as all before it; the first `skip` rows are read and left. A broken file ends the last batch.
 
-        `known`: digests of batches that need no check, if there may be any; without it none are made.
+        `known`: rows that need no check, if there may be any; without it no digests are made.
         """
         held: list[Record] = []
         broken: Exception | None = None
@@ -81,12 +81,22 @@ class Checker:
                 _break_off(batch, broken)
             yield batch
 
-    def _batch(self, first: int, records: list[Record], known: frozenset[str] | None) -> Batch:
-        digest = digest_of(records) if known is not None else ""
-        if known and digest in known:
-            return Batch(first=first, last=records[-1].row, digest=digest, unchecked=records)
-        batch = self.checked(first, records)
-        batch.digest = digest
+    def _batch(self, first: int, records: list[Record], known: KnownRows | None) -> Batch:
+        if known is None:
+            return self.checked(first, records)
+        digests = [digest_of(record) for record in records]
+        met: dict[bytes, KnownRow] = {}  # of two rows that say the same the second is looked at
+        left: list[Record] = []
+        for record, user_id in zip(records, known.find(digests), strict=True):
+            if user_id and user_id not in met:
+                met[user_id] = KnownRow(record.row, user_id)
+            else:
+                left.append(record)
+        batch = self.checked(first, left)
+        batch.last = records[-1].row
+        batch.digests = {record.row: digest for record, digest in zip(records, digests, strict=True) if digest}
+        if met:
+            batch.known, batch.records = list(met.values()), records
         return batch
 
     def checked(self, first: int, records: list[Record]) -> Batch:

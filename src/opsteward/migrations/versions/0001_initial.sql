@@ -398,15 +398,12 @@ create table opsteward.import_batches (
     id uuid not null,
     tenant_id uuid not null,
     job_id uuid not null,
-    digest text not null,
-    rows int[] not null,
-    user_ids uuid[] not null,
-    managers text[],
-    dn_keys text[],
+    digests bytea not null,
+    user_ids bytea not null,
     constraint pk_import_batches primary key (id),
-    constraint fk_import_batches_job_id_import_jobs foreign key (job_id) references opsteward.import_jobs (id) on delete cascade,
-    constraint uq_import_batches_tenant_id_job_id_digest unique (tenant_id, job_id, digest)
+    constraint fk_import_batches_job_id_import_jobs foreign key (job_id) references opsteward.import_jobs (id) on delete cascade
 );
+create index ix_import_batches_job on opsteward.import_batches (tenant_id, job_id, id);
 
 create table opsteward.user_directory_names (
     tenant_id uuid not null,
