@@ -173,7 +173,8 @@ class Mariadb:
 
 
 @contextmanager
-def mariadb_server() -> Iterator[Mariadb]:
+def mariadb_server(*options_of_test: str) -> Iterator[Mariadb]:
+    """An empty database `shop`, with further options of the server."""
     program, installer = require("mariadbd"), require("mariadb-install-db")
     folder = Path(tempfile.mkdtemp(prefix="owsql"))
     try:
@@ -183,7 +184,7 @@ def mariadb_server() -> Iterator[Mariadb]:
         port, path = free_port(), f"{folder}/s.sock"
         small = ["--innodb-buffer-pool-size=16M", "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin"]
         command = [program, *data, "--bind-address=127.0.0.1", f"--port={port}", f"--socket={path}", *small]
-        with running(command, port):
+        with running([*command, *options_of_test], port):
             server = Mariadb(port, path)
             server.sql("create database shop character set utf8mb4")
             yield server

@@ -115,6 +115,21 @@ async def test_the_base_is_the_one_that_the_directory_names(
             await via._base(LdapResource())
 
 
+@pytest.mark.parametrize(("capability", "key"), [("1.2.840.113556.1.4.800", "sAMAccountName"), ("1.3.6.1", "uid")])
+async def test_lists_that_nobody_declared_are_those_of_the_servers_kind(
+    monkeypatch: pytest.MonkeyPatch, capability: str, key: str
+) -> None:
+    async def told(self: LdapClient) -> dict[str, list[str]]:
+        return {"supportedcapabilities": [capability]}
+
+    monkeypatch.setattr(LdapClient, "server_info", told)
+    via = LdapConnector(LdapConnector.config_for(system("ldap://127.0.0.1/dc=a"), {}))
+    assert {one.name: one.key for one in await via.resources()}["people"] == key
+    declared = {"staff": PEOPLE | {"key": "employeeNumber"}}
+    via = LdapConnector(LdapConnector.config_for(system("ldap://127.0.0.1/dc=a", resources=declared), {}))
+    assert [(one.name, one.key) for one in await via.resources()] == [("staff", "employeeNumber")]
+
+
 def test_what_is_below_a_base_is_told_by_whole_names() -> None:
     assert is_below("uid=a,ou=People, DC=x", "ou=people,dc=x") and is_below("dc=x", "dc=x") and is_below("dc=x", "")
     assert not is_below("uid=a\\,ou=people\\,dc=x,dc=y", "ou=people,dc=x") and not is_below("", "dc=x")

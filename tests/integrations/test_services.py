@@ -128,6 +128,27 @@ async def test_what_a_service_says_is_judged(case: str) -> None:
     assert "\x00" not in result.summary
 
 
+async def test_a_mail_server_that_has_strangers_wait_answers() -> None:
+    async def screens(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220-mail.example.org waits\r\n")
+        assert await reader.read() == b"", "who speaks before the greeting is over is taken for a spammer"
+
+    async with server(screens) as port:
+        result = await check(f"smtp://127.0.0.1:{port}")
+    assert (result.status, result.evidence["answer"]) == (CheckStatus.PASS, "220-mail.example.org waits")
+
+
+async def test_a_mail_server_is_greeted_by_an_address_since_it_may_look_names_up() -> None:
+    async def strict(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail\r\n")
+        said = await reader.readline()
+        writer.write(b"250 mail\r\n" if said == b"EHLO [127.0.0.1]\r\n" else b"450 4.7.1 Host not found\r\n")
+        await reader.read()
+
+    async with server(strict) as port:
+        assert (await check(f"smtp://127.0.0.1:{port}")).status is CheckStatus.PASS
+
+
 async def test_one_that_accepts_and_then_is_silent_is_late_not_stuck() -> None:
     async with server(says(b"")) as port:
         result = await check(f"smtp://127.0.0.1:{port}", timeout_seconds=0.2)

@@ -41,7 +41,8 @@ class LdapResource(BaseModel):
     disabled: Disabled | None = None
 
 
-_DEFAULT = {
+#: The lists of a directory for which none are declared.
+DEFAULT_LISTS: Mapping[str, LdapResource] = {
     "people": LdapResource(),
     "groups": LdapResource(
         filter="(|(objectClass=groupOfNames)(objectClass=posixGroup)(objectClass=group))",
@@ -49,6 +50,15 @@ _DEFAULT = {
         rdn="cn",
         object_classes=("groupOfNames",),
         lists=("member", "memberUid"),
+    ),
+}
+#: Those of an Active Directory, where a computer is a person too and nobody has a uid.
+ACTIVE_DIRECTORY_LISTS: Mapping[str, LdapResource] = {
+    "people": LdapResource(
+        filter="(&(objectCategory=person)(objectClass=user))", key="sAMAccountName", rdn="cn", object_classes=("user",)
+    ),
+    "groups": LdapResource(
+        filter="(objectClass=group)", key="sAMAccountName", rdn="cn", object_classes=("group",), lists=("member",)
     ),
 }
 
@@ -91,11 +101,6 @@ class LdapConfig(BaseModel):
     base: str
     settings: LdapSettings
     credentials: LdapCredentials
-
-    @property
-    def resources(self) -> Mapping[str, LdapResource]:
-        """The declared lists, else people and groups."""
-        return self.settings.resources or _DEFAULT
 
 
 def config_from(target: SystemRef, credentials: Mapping[str, str]) -> LdapConfig:

@@ -28,7 +28,13 @@ from opsteward.core.distinguished_names import is_below
 from opsteward.core.errors import BadReply, ConnectorError, NotFound
 from opsteward.integrations.ldap import syncrepl
 from opsteward.integrations.ldap.client import CUT_OFF, NO_SUCH_OBJECT, SUCCESS, Answer, LdapClient
-from opsteward.integrations.ldap.config import LdapConfig, LdapResource, config_from
+from opsteward.integrations.ldap.config import (
+    ACTIVE_DIRECTORY_LISTS,
+    DEFAULT_LISTS,
+    LdapConfig,
+    LdapResource,
+    config_from,
+)
 from opsteward.integrations.ldap.entries import OPERATIONAL, EntryReader, id_filter
 from opsteward.integrations.ldap.writing import Writer, failed
 
@@ -88,14 +94,14 @@ class LdapConnector(Connector[LdapConfig], RecordTarget):
                 incremental=True,
                 tells_deletions=synced and not active_directory,
             )
-            for name, resource in sorted(self.config.resources.items())
+            for name, resource in sorted((await self._lists()).items())
         ]
 
     def read(self, resource: str, since: Cursor | None = None) -> AsyncIterator[Batch]:
         return self._read(resource, since)
 
     async def _read(self, name: str, since: Cursor | None) -> AsyncIterator[Batch]:
-        resource = self._resource(name)
+        resource = await self._resource(name)
         base = await self._base(resource)
         mark = await self._mark(base)
         known = _opened(since)
@@ -183,7 +189,7 @@ class LdapConnector(Connector[LdapConfig], RecordTarget):
         return {"by": "time", "at": time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() - _CLOCK_DIFFERENCE))}
 
     async def get(self, resource: str, native_ids: Sequence[str]) -> Mapping[str, Record]:
-        declared = self._resource(resource)
+        declared = await self._resource(resource)
         base = await self._base(declared)
         active_directory = _offers(await self._client.server_info())[1]
         found: dict[str, Record] = {}
@@ -212,7 +218,7 @@ class LdapConnector(Connector[LdapConfig], RecordTarget):
         return next((message for message in answer.messages if message["type"] == "searchResEntry"), None)
 
     async def write(self, resource: str, changes: Sequence[Change]) -> Sequence[ChangeResult]:
-        declared = self._resource(resource)
+        declared = await self._resource(resource)
         base = await self._base(declared)
         active_directory = _offers(await self._client.server_info())[1]
 
@@ -240,9 +246,16 @@ class LdapConnector(Connector[LdapConfig], RecordTarget):
                 results.append(failed(change, error))
         return results
 
-    def _resource(self, name: str) -> LdapResource:
+    async def _lists(self) -> Mapping[str, LdapResource]:
+        """The declared lists, else those that a directory of this kind has."""
+        if self.config.settings.resources:
+            return self.config.settings.resources
+        is_active_directory = _offers(await self._client.server_info())[1]
+        return ACTIVE_DIRECTORY_LISTS if is_active_directory else DEFAULT_LISTS
+
+    async def _resource(self, name: str) -> LdapResource:
         try:
-            return self.config.resources[name]
+            return (await self._lists())[name]
         except KeyError:
             raise NotFound(f"there is no list {name!r:.80} here", remedy="name it in settings.resources") from None
 

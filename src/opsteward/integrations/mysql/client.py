@@ -16,7 +16,7 @@ from opsteward.integrations.mysql.config import MysqlConfig
 
 DUPLICATE = 1062
 DEADLOCKS = frozenset({1205, 1213})
-_SIGN_IN = frozenset({1044, 1045, 1698, 1862, 3118, 4151})
+_SIGN_IN = frozenset({1044, 1045, 1251, 1275, 1524, 1698, 1862, 2059, 3118, 4151})
 _PERMISSION = frozenset({1142, 1143, 1227, 1370})
 _BUSY = frozenset({1040, 1203, 1226})
 _GONE = frozenset({2003, 2006, 2013, 2014, 2055})
@@ -132,11 +132,14 @@ class MysqlClient:
         settings = self._config.settings
         if not settings.tls:
             return None
+        context = _ForName(self._config.host, settings.check_certificate_name)
         try:
-            context = ssl.create_default_context(cafile=settings.ca_file or None)
+            if settings.ca_file:
+                context.load_verify_locations(settings.ca_file)
+            else:
+                context.load_default_certs()
         except OSError as error:
-            raise unreachable("tls", f"the CA file can't be read: {error.strerror}") from None
-        context.check_hostname = False  # it connects to an address that was looked up before
+            raise unreachable("tls", f"the CA file can't be read: {error.strerror or error.args[0]}") from None
         return context
 
     def _mapped(self, error: Exception) -> ConnectorError:
@@ -148,17 +151,50 @@ class MysqlClient:
         text = str(error.args[1] if len(error.args) > 1 else error)[:300]
         if secret := self._config.password.get_secret_value():
             text = text.replace(secret, "***")
+        if isinstance(error, RuntimeError) and "auth method" in text:
+            return AuthFailed(
+                "the account signs in by a method that is not known here (ed25519):"
+                " let it use mysql_native_password or caching_sha2_password",
+                extra={"kind": "auth"},
+            )
         if number in _SIGN_IN:
             return AuthFailed(f"the database refused our sign-in: {text}", extra={"kind": "auth"})
         if number in _PERMISSION:
             return AuthFailed(f"the database does not permit it: {text}", extra={"kind": "permission"})
         if number in _BUSY:
             return RateLimited(f"the database is full: {text}")
+        if "certificate verify failed" in text or isinstance(error, ssl.SSLError):
+            return unreachable("tls", f"TLS to the database failed: {text}")
         if number in _GONE or isinstance(error, OSError | EOFError | asyncio.IncompleteReadError):
             return unreachable("tcp", f"no connection to the database: {text or type(error).__name__}")
         if isinstance(error, errors.MySQLError) and number:
             return BadReply(f"the database refused it ({number}): {text}", extra={"number": number})
         return BadReply(f"the database answered something that is not its protocol ({type(error).__name__})")
+
+
+class _ForName(ssl.SSLContext):
+    """Holds the certificate against the name that was registered: the library knows only the address of it that was
+    looked up before, and connects to that."""
+
+    _name: str
+
+    def __new__(cls, name: str, is_checked: bool) -> _ForName:
+        context = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+        context._name, context.check_hostname = name, is_checked
+        return context
+
+    def __init__(self, name: str, is_checked: bool) -> None:
+        """All is done where it is made."""
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        return super().wrap_bio(incoming, outgoing, server_side, self._name, session)
 
 
 def _raised_by_library() -> tuple[type[Exception], ...]:

@@ -26,6 +26,8 @@ class MysqlSettings(Expectation):
     connect_timeout_seconds: float = Field(default=4.0, gt=0, le=30)
     timeout_seconds: float = Field(default=30.0, gt=0, le=600)
     tls: bool = False
+    #: Whether the certificate has to name the host of the endpoint.
+    check_certificate_name: bool = True
     ca_file: str = Field(default="", max_length=1000)
     #: From where on the diagnosis speaks, and which of its rules are not asked.
     diagnosis: MysqlDiagnosisLimits = MysqlDiagnosisLimits()

@@ -174,6 +174,7 @@ class PostgresClient:
                 connection = await psycopg.AsyncConnection.connect(target, autocommit=True, row_factory=dict_row)
                 await _speak_utf8(connection)
                 await self._check(connection)
+                await _refuse_pooler(connection)
         except (TimeoutError, psycopg.errors.ConnectionTimeout) as exc:
             raise Timeout(f"PostgreSQL did not accept us within {limit:g} s") from exc
         except psycopg.Error as exc:
@@ -244,6 +245,28 @@ async def closing(client: PostgresClient) -> AsyncIterator[None]:
         await client.close()
 
 
+def _pooler() -> ConnectorError:
+    """We may not look through one: what is set for one session would hold for those of others too."""
+    return unreachable(
+        "policy",
+        "A pooler (as PgBouncer) stands before this PostgreSQL, and does not pass on that our session is read-only:"
+        " register the server's own address",
+    )
+
+
+async def _refuse_pooler(connection: psycopg.AsyncConnection[DictRow]) -> None:
+    """Raises Unreachable, with the connection closed, where what we asked for at its start is not in force."""
+    told = connection.info.parameter_status("default_transaction_read_only")
+    if told is None:  # an older server, which does not tell by itself
+        found = await (
+            await connection.execute("select current_setting('default_transaction_read_only') as it")
+        ).fetchone()
+        told = str(found["it"]) if found else None
+    if told != "on":
+        await connection.close()
+        raise _pooler()
+
+
 async def _speak_utf8(connection: psycopg.AsyncConnection[DictRow]) -> None:
     """The server converts for us, but for a database in SQL_ASCII: it would refuse what is no UTF-8."""
     encodings = [connection.info.parameter_status(f"{side}_encoding") for side in ("server", "client")]
@@ -277,6 +300,8 @@ def _refusal(exc: psycopg.Error, password: str) -> ConnectorError:
     # The order counts: a pg_hba.conf refusal names user and database in one sentence.
     if any(word in low for word in _AUTH_WORDS) and "too many" not in low:
         return AuthFailed(f"PostgreSQL refused our sign-in: {text}", extra={"kind": "auth"})
+    if "unsupported startup parameter" in low:
+        return _pooler()
     for kind, words in _REFUSALS:
         if any(word in low for word in words):
             return unreachable(kind, f"PostgreSQL refused the connection: {text}")

@@ -17,6 +17,7 @@ from opsteward.integrations.services.grpc_health import GRPC_ALPN, ask_health
 
 _LINES = 100  # of one greeting
 _SHOWN = 200  # characters of an answer
+_SCREENED = 1.0  # seconds between the lines of a greeting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,12 +128,26 @@ def _resp(*words: str) -> bytes:
 
 
 async def _smtp(line: Line) -> str:
-    greeting = await _smtp_answer(line, "220")
-    await line.say(b"EHLO opsteward.invalid\r\n")
+    greeting = await line.hear()
+    if greeting[:4] == "220-":
+        try:
+            async with asyncio.timeout(_SCREENED):
+                greeting = await _smtp_answer(line, "220")
+        except TimeoutError:  # a screen against spam, which has strangers wait for the rest
+            return greeting
+    elif greeting[:3] != "220":
+        raise BadReply(f"The mail server answers {_shown(greeting)}")
+    await line.say(f"EHLO {_own_address(line.writer)}\r\n".encode())
     await _smtp_answer(line, "250")
     with suppress(ConnectionError):
         await line.say(b"QUIT\r\n")
     return greeting
+
+
+def _own_address(writer: asyncio.StreamWriter) -> str:
+    """What a client without a name in the DNS calls itself: servers look a name up, and refuse who has none."""
+    address = str(writer.get_extra_info("sockname")[0]).partition("%")[0]
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
 
 async def _smtp_answer(line: Line, wanted: str) -> str:
