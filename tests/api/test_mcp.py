@@ -10,13 +10,15 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
-from mcp import ClientSession, StdioServerParameters
+from mcp import ClientSession, MCPError, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
+from mcp.types import INVALID_PARAMS
 
 from support.live import Live, LiveOperator, LiveTenant
 from support.problems import problem_of
@@ -105,6 +107,24 @@ async def test_a_client_sees_calls_and_is_refused_as_its_token_is(
         company.id, action_id, waiting["id"],
     )  # fmt: skip
     assert approved_by == [("grace",)]
+
+
+async def test_a_mistake_is_told_in_our_own_words(company: LiveTenant) -> None:
+    async with over_http(company.owner) as session:
+        for asked, words in (
+            ({"limit": "many"}, "Error executing tool list_incidents: limit: "),
+            ({"limit": 0}, "Error executing tool list_incidents: limit: "),
+        ):
+            wrong = await session.call_tool("list_incidents", asked)
+            assert wrong.is_error and text_of(wrong).startswith(words) and "http" not in text_of(wrong), text_of(wrong)
+        wrong = await session.call_tool("request_action", {})
+        assert "action: is missing (add it); params: is missing (add it)" in text_of(wrong)
+        wrong = await session.call_tool("run_work", {"type": "nothing", "parameters": {}})
+        assert text_of(wrong).count("there is no type of work") == 1
+        for uri, told_of in (("incidents/nope", "'nope' is no id"), (f"systems/{uuid4()}", "no system of this id")):
+            with pytest.raises(MCPError, match=told_of) as missing:
+                await session.read_resource(f"opsteward://{uri}")
+            assert missing.value.error.code == INVALID_PARAMS
 
 
 async def test_messages_at_once_are_each_their_own_sender_s(live: Live, company: LiveTenant) -> None:

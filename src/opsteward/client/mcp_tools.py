@@ -9,17 +9,19 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast
 
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import ToolAnnotations
-from pydantic import Field
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
+from mcp.types import CallToolResult, InputRequiredResult, ToolAnnotations
+from pydantic import Field, ValidationError
 
 from opsteward.client import types
 from opsteward.client.choices import ENDED
 from opsteward.client.connection import Call, CallFailed
 from opsteward.client.operations import actions, crew, events, help, systems, tasks, troubleshooting  # noqa: A004
+from opsteward.core.error_words import problems_of
 from opsteward.core.json_types import JsonObject
 from opsteward.core.version import __version__
 
@@ -57,15 +59,46 @@ class Asker:
         except CallFailed as error:
             problems = cast(Sequence[JsonObject], error.problem.get("errors") or [])
             told = [str(error), str(error.problem.get("remedy") or "")]
-            told += [f"{one['field']}: {one['problem']}" for one in problems]
-            raise ToolError("; ".join(part for part in told if part)) from None
+            more = (f"{one['field']}: {one['problem']}" for one in problems)
+            told += [one for one in more if one not in told[0]]
+            refusal = _Missing if error.status == HTTPStatus.NOT_FOUND else ToolError
+            raise refusal("; ".join(part for part in told if part)) from None
         except ValueError as error:  # an id that is none
-            raise ToolError(str(error)) from None
+            raise _Missing(str(error)) from None
+
+    async def read(self, make: Callable[[], Call[Any]]) -> str:
+        """The same of a resource. Raises ResourceError."""
+        try:
+            return await self(make)
+        except _Missing as error:
+            raise ResourceNotFoundError(str(error)) from None
+        except ToolError as error:
+            raise ResourceError(str(error)) from None
+
+
+class _Missing(ToolError):
+    """There is nothing of this id."""
+
+
+class _Server(MCPServer[Any]):
+    """Says what is wrong with a tool's arguments in our own words."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if not isinstance(error.__cause__, ValidationError):
+                raise
+            found = problems_of(error.__cause__.errors(include_url=False), given=arguments)
+            told = "; ".join(f"{one.field}: {one.problem} ({one.remedy})" for one in found)
+            raise ToolError(f"Error executing tool {name}: {told}") from None
 
 
 def build_server(send: Send) -> MCPServer[Any]:
     """The server, for whatever transport; `send` knows who asks."""
-    server: MCPServer[Any] = MCPServer(
+    server: MCPServer[Any] = _Server(
         name="opsteward", version=__version__, instructions=_INSTRUCTIONS, subscriptions=False, log_level="WARNING"
     )
     ask = Asker(send)
@@ -218,28 +251,28 @@ def _resources(server: MCPServer[Any], ask: Asker) -> None:
     @server.resource("opsteward://incidents", mime_type=kind)
     async def incidents() -> str:
         """The newest incidents."""
-        return await ask(lambda: events.list_incidents(limit=50))
+        return await ask.read(lambda: events.list_incidents(limit=50))
 
     @server.resource("opsteward://incidents/{incident_id}", mime_type=kind)
     async def incident(incident_id: str) -> str:
         """One incident in full."""
-        return await ask(lambda: events.get_incident(incident_id))
+        return await ask.read(lambda: events.get_incident(incident_id))
 
     @server.resource("opsteward://systems", mime_type=kind)
     async def all_systems() -> str:
         """The registered systems with their present health."""
-        return await ask(lambda: systems.list_systems(limit=200))
+        return await ask.read(lambda: systems.list_systems(limit=200))
 
     @server.resource("opsteward://systems/{system_id}", mime_type=kind)
     async def one_system(system_id: str) -> str:
         """One registered system, with its runbook's address."""
-        return await ask(lambda: systems.get_system(system_id))
+        return await ask.read(lambda: systems.get_system(system_id))
 
     @server.resource("opsteward://runbooks", mime_type=kind)
     async def runbooks() -> str:
         """Which system has its runbook where, and the documents that search_runbooks looks through."""
-        found = await ask.value(lambda: systems.list_systems(limit=200))
-        documents = await ask.value(lambda: help.list_documents(limit=200))
+        found = json.loads(await ask.read(lambda: systems.list_systems(limit=200)))
+        documents = json.loads(await ask.read(lambda: help.list_documents(limit=200)))
         of_systems = [
             {"system": one["name"], "runbook_url": one["runbook_url"]} for one in found["items"] if one["runbook_url"]
         ]

@@ -29,6 +29,8 @@ class Shape(BaseModel):
     time: Expression | None = None
     #: True, or a word for the end of the trouble ("resolved", "ok", "up", "closed", ...).
     resolved: Expression | None = None
+    #: Whether the body tells of something in passing, and not of trouble: a push, a comment, the begin of a run.
+    routine: Expression | None = None
     #: The parts that together name the alert, the same while it fires and when it ends.
     identity: Expression | None = None
     labels: Expression | None = None

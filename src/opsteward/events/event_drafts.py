@@ -141,7 +141,7 @@ def recognize(event: NewEvent) -> Recognized:
         stack_trace=event.stack_trace,
         context=event.context,
         severity=event.severity,
-        alert=event.group_key is not None,
+        alert=event.group_key is not None and not event.routine,
     )
     if event.group_key:
         return Recognized(classified, event.group_key)

@@ -36,6 +36,8 @@ class NewEvent:
     severity: str | None = None
     occurred_at: datetime | None = None
     resolved: bool = False
+    #: Told in passing (a push, a comment, the begin of a run), not as trouble: its words alone are judged.
+    routine: bool = False
     category: str | None = None
     system: KnownSystem | None = None
     #: What its sender names it by: events of one key are one group, whatever their texts say.

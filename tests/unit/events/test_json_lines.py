@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from opsteward.events.classification import Category
+from opsteward.events.event_drafts import recognize
 from opsteward.events.sources.json_lines import opened, opened_object
 from opsteward.events.sources.syslog.framing import Frames, messages_of
 from opsteward.events.sources.syslog.message import event_of, parse
@@ -77,7 +79,8 @@ def test_a_line_says_what_its_library_meant(name: str) -> None:
     event = event_of(parse(f"<14>Nov 27 18:25:44 vm app[7]: {text}".encode(), RECEIVED), "10.0.0.1")
     assert (event.message, event.source, event.error_type) == (wanted[0], "app", wanted[2])
     assert event.severity == (wanted[1] or "low"), "what carries it says it where the line does not"
-    assert event.context["fields"] == json.loads(text.removeprefix("@cee: ")), "nothing is lost"
+    assert event.context["body"] == json.loads(text.removeprefix("@cee: ")), "nothing is lost"
+    assert recognize(event).classified.category is not Category.VALIDATION_ERROR, "its fields are no invalid ones"
 
 
 @pytest.mark.parametrize(

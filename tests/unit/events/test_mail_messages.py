@@ -39,9 +39,14 @@ def event(raw: bytes) -> NewEvent:
         ("Problem: db1: no answer for 5 minutes [DOWN]", "Problem: db1: no answer for 9 minutes [RESOLVED]", "high"),
         ("db1.example is down", "db1.example is up", "high"),
         ("CRITICAL: queue of shop holds 12,000", "OK: queue of shop holds 3", "high"),
+        ("monit alert -- Size failed db1", "monit alert -- Size succeeded db1", None),
+        ("monit alert -- Does not exist db1", "monit alert -- Exists db1", None),
+        ("monit alert -- Connection failed db1", "monit alert -- Connection succeeded db1", None),
+        ("Backup failed for db1 after 30 minutes", "Backup succeeded for db1 after 12 minutes", None),
+        ("Power failed at db1", "Power restored at db1", None),
     ],
 )
-def test_trouble_and_its_end_are_one_group(trouble: str, end: str, severity: str) -> None:
+def test_trouble_and_its_end_are_one_group(trouble: str, end: str, severity: str | None) -> None:
     fired, over = event(mail(trouble)), event(mail(end))
     assert (fired.resolved, over.resolved) == (False, True)
     assert fired.group_key == over.group_key is not None
@@ -57,7 +62,8 @@ def test_trouble_and_its_end_are_one_group(trouble: str, end: str, severity: str
         "Cron <root@db1> /usr/local/bin/backup",
         "SMART error (FailedOpenDevice) detected on host: db1",
         "UPS on battery at db1",
-        "monit alert -- Does not exist nginx",
+        "monit alert -- Monit instance changed db1",
+        "mkdir: cannot create directory: File exists",
         "",
     ],
 )
@@ -65,6 +71,18 @@ def test_what_says_no_state_is_grouped_as_any_event(subject: str) -> None:
     found = event(mail(subject))
     assert (found.resolved, found.group_key, found.severity) == (False, None, None)
     assert found.message.startswith(subject or "(no subject)")
+
+
+@pytest.mark.parametrize(
+    "note", ["ACKNOWLEDGEMENT", "DOWNTIMESTART", "DOWNTIMEEND", "FLAPPINGSTART", "FLAPPINGSTOP", "CUSTOM"]
+)
+@pytest.mark.parametrize("state", ["DOWN", "UP"])
+def test_what_nagios_tells_beside_is_neither_trouble_nor_its_end(note: str, state: str) -> None:
+    trouble = event(mail("** PROBLEM Host Alert: db1 is DOWN **"))
+    told = event(mail(f"** {note} Host Alert: db1 is {state} **"))
+    assert (told.resolved, told.severity, told.routine) == (False, "low", True)
+    assert told.group_key == trouble.group_key
+    assert not trouble.routine
 
 
 def test_what_a_mail_says_stands_in_the_event() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from opsteward.core.errors import Invalid, NotFound
+from opsteward.events.classification import Category
+from opsteward.events.event_drafts import recognize
 from opsteward.events.sources.catalogue import all_sources, source_named
 from opsteward.events.sources.mapping import check, compiled, read
 from opsteward.events.sources.unwrapping import unwrapped
@@ -276,3 +279,38 @@ def test_trouble_that_is_named_by_what_holds_its_id_is_one_group_until_it_ends()
         return read(source_named("generic"), body, {}, limit=1).events[0].group_key
 
     assert key(event="check.down") == key(event="check.up") is not None
+
+
+_REPOSITORY = {"repository": {"full_name": "octo/repo"}}
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "body", "routine"),
+    [
+        ("github", "star", {"action": "created", **_REPOSITORY}, True),
+        ("github", "label", {"action": "created", "label": {"name": "bug"}, **_REPOSITORY}, True),
+        ("github", "push", {"ref": "refs/heads/main", "commits": [], "pusher": {"name": "o"}, **_REPOSITORY}, True),
+        ("github", "pull_request", {"action": "opened", "pull_request": {"number": 1, "title": "Docs"}}, True),
+        ("github", "check_run", {"action": "created", "check_run": {"name": "ci", "conclusion": None}}, True),
+        ("github", "check_run", {"action": "completed", "check_run": {"name": "ci", "conclusion": "failure"}}, False),
+        ("github", "workflow_run", {"action": "requested", "workflow_run": {"name": "ci", "conclusion": None}}, True),
+        ("github", "deployment_status", {"deployment_status": {"state": "in_progress", "environment": "p"}}, True),
+        ("github", "deployment_status", {"deployment_status": {"state": "failure", "environment": "p"}}, False),
+        ("github", "issues", {"action": "opened", "issue": {"number": 1, "title": "Broken"}}, False),
+        ("github", "issues", {"action": "labeled", "issue": {"number": 1, "title": "Docs"}}, True),
+        ("github", "public", _REPOSITORY, False),
+        ("github", "dependabot_alert", {"action": "created", "alert": {"number": 1, "severity": "low"}}, False),
+        ("gitlab", "", {"object_kind": "push", "ref": "refs/heads/main", "commits": []}, True),
+        ("gitlab", "", {"object_kind": "note", "object_attributes": {"note": "Nice", "id": 1}}, True),
+        ("gitlab", "", {"object_kind": "pipeline", "object_attributes": {"status": "running", "ref": "main"}}, True),
+        ("gitlab", "", {"object_kind": "pipeline", "object_attributes": {"status": "failed", "ref": "main"}}, False),
+    ],
+)
+def test_what_is_told_in_passing_is_no_alert(source: str, kind: str, body: dict[str, Any], routine: bool) -> None:
+    [event] = read(source_named(source), body, {"x-github-event": kind}, limit=5).events
+    assert event.routine is routine
+    if routine:
+        assert recognize(event).classified.category is Category.IGNORABLE
+        assert recognize(replace(event, routine=False)).classified.category is not Category.IGNORABLE
+        attack = replace(event, message="SQL injection: ' OR 1=1 -- in /login from 10.0.0.9")
+        assert recognize(attack).classified.category is Category.SECURITY_ISSUE, "words alone are judged"

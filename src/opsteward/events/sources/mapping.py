@@ -135,6 +135,7 @@ def _event(source: str, shape: Shape, item: Json, seen: JsonObject) -> NewEvent:
         severity=_severity(shape, view, found),
         occurred_at=_time(shape, view, found),
         resolved=resolved,
+        routine=_value(shape.routine, view) is True,
         group_key=_group_key(source, _value(shape.identity, view), title, found, trace=bool(stack_trace or error_type)),
     )
 

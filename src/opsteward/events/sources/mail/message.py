@@ -35,6 +35,13 @@ _OUTLINE_BYTES = 64 * 1024
 _STATED = re.compile(
     r"\b[A-Z]{2,20}\b|[\[(]([A-Z]{2,20}|[A-Z]?[a-z]{1,19})(?::\d+)?[\])]|\b(?:is|now|went|came|has)\s+([A-Za-z]{2,20})\b"
 )
+#: The same in small letters between others: what came of it ("Backup failed for db1"); and how monit says it of things.
+_CAME_OF_IT = re.compile(r"\b(?:failed|succeeded|recovered|restored)\b|(?<=-- )(?:does not exist|exists)\b", re.I)
+_OUTCOMES = {"exists": True, "restored": True, "does not exist": False}
+#: Nagios tells people of these as well; they are neither trouble nor its end.
+_NOTES = re.compile(
+    r"\b(?:ACKNOWLEDGEMENT|CUSTOM|FLAPPING(?:START|STOP|DISABLED)|DOWNTIME(?:START|END|REMOVED|CANCELLED))\b"
+)
 _MEASURED = re.compile(r"(?<![\w.-])[-+]?\d[\d.,:]*\s?(?:%|[kKMGT]i?B|ms|s|min|h|days?|hours?|minutes?)?(?![\w-])")
 _REPLY = re.compile(r"^(?:(?:re|fwd?|aw|wg)\s*:\s*)+", re.IGNORECASE)
 _URGENT = {"1": "high", "2": "high", "3": None, "4": "low", "5": "low", "high": "high", "urgent": "high", "low": "low",
@@ -64,7 +71,9 @@ def _event(mail: Message, content: tuple[str, list[str]], sender: str, received_
     name, address = parseaddr(_header(mail, "From")[:_ADDRESS_LIMIT])
     local, _, host = address.partition("@")
     words = [word for found in _STATED.finditer(about) if (word := found[1] or found[2] or found[0])]
-    over = _is_over(words)
+    outcomes = [found[0] for found in _CAME_OF_IT.finditer(about)]
+    over = _is_over([*words, *outcomes])
+    note = _NOTES.search(about)
     said: JsonObject = {"sender": sender, "from": address or name, "to": _header(mail, "To")[:200]}
     if attached:
         said["attachments"] = list[Json](attached)
@@ -75,17 +84,22 @@ def _event(mail: Message, content: tuple[str, list[str]], sender: str, received_
         source=storable(source),
         context={"mail": {key: storable(v) if isinstance(v, str) else v for key, v in said.items()}}
         | ({"host": storable(host[:200])} if host else {}),
-        severity=None if over else _severity(mail, words),
+        severity="low" if note else None if over else _severity(mail, words),
         occurred_at=at if at is not None and at <= received_at else None,
-        resolved=over is True,
-        group_key=_group_key(source, host, about, words) if over is not None else None,
+        resolved=over is True and not note,
+        routine=note is not None,
+        group_key=_group_key(source, host, _NOTES.sub("", about), [*words, *outcomes]) if over is not None else None,
     )
 
 
 def _is_over(words: list[str]) -> bool | None:
     """What the last word about the state says; None where none says anything."""
-    told = [outcome for word in words if (outcome := outcome_of(word)) is not None]
+    told = [outcome for word in words if (outcome := _outcome(word)) is not None]
     return told[-1] if told else None
+
+
+def _outcome(word: str) -> bool | None:
+    return _OUTCOMES.get(word.casefold(), outcome_of(word))
 
 
 def _severity(mail: Message, words: list[str]) -> str | None:
@@ -100,7 +114,7 @@ def _severity(mail: Message, words: list[str]) -> str | None:
 def _group_key(source: str, host: str, about: str, words: list[str]) -> str:
     plain = about
     for word in words:
-        if outcome_of(word) is not None or severity_word(word) is not None:
+        if _outcome(word) is not None or severity_word(word) is not None:
             plain = re.sub(rf"\b{word}\b(?::[0-9#]+\])?", "", plain)
     plain = _MEASURED.sub("#", plain)
     return digest({"mail": source, "host": host, "about": " ".join(re.findall(r"[\w#.@/-]+", plain)).casefold()})[:32]

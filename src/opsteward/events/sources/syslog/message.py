@@ -193,7 +193,7 @@ def event_of(message: SyslogMessage, sender: str) -> NewEvent:
         source=(message.app or line.program or "syslog")[:200],
         error_type=line.error_type,
         stack_trace=line.stack_trace,
-        context=context | {"fields": line.fields},
+        context=context | {"body": line.fields},
         # a program knows it better than what carries its lines, where all of one stream have the same
         severity=line.severity or severity,
         occurred_at=message.at,
