@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from opsteward.accounts.tenants import list_tenants
+from opsteward.console.languages import N_, _, language
 from opsteward.console.rendering import render
 from opsteward.console.system_history import Strip, strips
 from opsteward.core.clock import now
@@ -29,10 +30,10 @@ _SYSTEMS_LIMIT = 100
 _INCIDENTS_LIMIT = 20  # of one system
 _INCIDENT_DAYS = 30
 _WORDS = {
-    "healthy": ("Works", "good"),
-    "degraded": ("Works, but slower or with faults", "warn"),
-    "down": ("Does not work", "bad"),
-    "unknown": ("Not known at present", "calm"),
+    "healthy": (N_("Works"), "good"),
+    "degraded": (N_("Works, but slower or with faults"), "warn"),
+    "down": (N_("Does not work"), "bad"),
+    "unknown": (N_("Not known at present"), "calm"),
 }
 _ORDER = ("down", "degraded", "unknown", "healthy")
 
@@ -64,7 +65,7 @@ class PublicStatus:
         self._inventory = inventory
         self._incidents = incidents
         self._pages = pages
-        self._made: dict[str, tuple[float, str]] = {}
+        self._made: dict[tuple[str, str], tuple[float, str]] = {}  # by path and language
         self._making = asyncio.Lock()
 
     def has(self, path: str) -> bool:
@@ -74,9 +75,9 @@ class PublicStatus:
     async def html(self, path: str) -> str:
         """The page at this path. Raises NotFound where its tenant is gone, Unavailable."""
         async with self._making:
-            made = self._made.get(path)
+            made = self._made.get((path, language()))
             if made is None or time.monotonic() - made[0] > _MADE_EVERY:
-                made = self._made[path] = (time.monotonic(), await self._html(self._pages[path]))
+                made = self._made[path, language()] = (time.monotonic(), await self._html(self._pages[path]))
             return made[1]
 
     async def _html(self, tenant: str) -> str:
@@ -93,10 +94,10 @@ class PublicStatus:
         incidents.sort(key=lambda one: one.opened_at, reverse=True)
         return render(
             "public_status.html",
-            title=f"Status of {tenant}",
-            words=_overall(worst) if shown else "Nothing is shown here yet.",
+            title=_("Status of %(tenant)s", tenant=tenant),
+            words=_overall(worst) if shown else _("Nothing is shown here yet."),
             tone=_WORDS[worst][1],
-            systems=[PublicSystem(_public_name(one), *_WORDS[one.health.status], past[one.id]) for one in shown],
+            systems=[_system(one, past[one.id]) for one in shown],
             incidents=incidents,
             days=_INCIDENT_DAYS,
             made_at=now(),
@@ -112,6 +113,11 @@ class PublicStatus:
             for one in found
             if one.category == "system_error" and one.muted is None
         ]
+
+
+def _system(one: SystemInfo, strip: Strip) -> PublicSystem:
+    words, tone = _WORDS[one.health.status]
+    return PublicSystem(_public_name(one), _(words), tone, strip)
 
 
 def _public_name(system: SystemInfo) -> str:
