@@ -71,7 +71,7 @@ def test_a_viewer_gets_each_page_or_is_told_why_not(served: Served, path: str) -
         assert "this needs the permission" in answer.text
     else:
         buttons = re.findall(r'<form[^>]*method="post" action="([^"]+)"', answer.text)
-        own = {"/sign-out", "/operators/tokens/new", "/me/browsers", "/me/browsers/remove"}
+        own = {"/sign-out", "/operators/tokens/new", "/me/language", "/me/browsers", "/me/browsers/remove"}
         assert set(buttons) <= own | {"/standing-orders/check", "/help"}
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from opsteward.accounts.types import Identity
 from opsteward.actions.types import ActionView, ApprovalView
+from opsteward.console.languages import N_, _
 from opsteward.console.names import Names
 
 HASH_SHOWN = 12  # characters of a plan's hash
-_OWN = "You asked for this: another operator must approve it."
-_MAY_NOT = "You may look at this, not decide it: that needs the role approver, admin or owner."
+_OWN = N_("You asked for this: another operator must approve it.")
+_MAY_NOT = N_("You may look at this, not decide it: that needs the role approver, admin or owner.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +50,11 @@ class ApprovalRow:
     def of(cls, approval: ApprovalView, names: Names, me: Identity) -> ApprovalRow:
         """From an approval, as this operator sees it."""
         may_decide = me.may("approvals.decide") and approval.status == "pending"
-        why_not = "" if me.may("approvals.decide") else _MAY_NOT
+        why_not = "" if me.may("approvals.decide") else _(_MAY_NOT)
         if may_decide and approval.requested_by == me.actor:
-            why_not = _OWN
+            why_not = _(_OWN)
         elif may_decide and approval.making and approval.making.get("refused"):
-            why_not = f"{approval.making.get('told', '')}: another operator must approve it."
+            why_not = _("%(told)s: another operator must approve it.", told=approval.making.get("told", ""))
         return cls(
             approval=approval,
             system=names.system(approval.system_id),
@@ -62,6 +63,12 @@ class ApprovalRow:
             may_decide=may_decide,
             why_not=why_not,
         )
+
+    @property
+    def says_why(self) -> bool:
+        """Whether its reason says more than who asked for it, as an order's does that is named there already."""
+        kind, _colon, name = self.approval.requested_by.partition(":")
+        return self.approval.reason not in (self.requested_by, f"{kind.replace('-', ' ')} {name}")
 
     @property
     def plan(self) -> dict[str, Any]:

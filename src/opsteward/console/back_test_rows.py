@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from opsteward.console.languages import _
 from opsteward.events.back_tests.types import BackTest, DecidedAs, OrderFigures, Stretch
 
 _WIDE, _HIGH = 480, 80  # of the drawing's own units
@@ -74,14 +75,15 @@ def course_of(stretches: Sequence[Stretch]) -> Course | None:
         today=line([one.today for one in stretches]),
         proposed=line([one.proposed for one in stretches]),
         highest=highest,
-        words=(
-            f"{totals['recorded']} actions were asked for; the orders in force would ask for {totals['today']}, "
-            f"the tried ones for {totals['proposed']}"
+        words=_(
+            "%(recorded)s actions were asked for; the orders in force would ask for %(today)s, the tried ones for "
+            "%(proposed)s",
+            **totals,
         ),
     )
 
 
 def decision_in_words(one: DecidedAs) -> str:
     """`notify_admin after approval (order pay)`."""
-    asked = " after approval" if one.approval == "required" else ""
-    return f"{one.action}{asked} ({f'order {one.order}' if one.order else 'no order'})"
+    action = _("%(action)s after approval", action=one.action) if one.approval == "required" else one.action
+    return f"{action} ({_('order %(name)s', name=one.order) if one.order else _('no order')})"

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from opsteward.agents.metric_history import POINTS
 from opsteward.agents.types import MetricHistory, MetricPoint
-from opsteward.console.wording import response_time_in_words
+from opsteward.console.languages import N_, _
+from opsteward.console.wording import decimal, response_time_in_words
 
 _WIDE, _HIGH = 240, 56  # of the drawing's own units
 _ROOM = 1.1  # above the highest value
@@ -18,17 +19,17 @@ _GAP = 4  # stretches without a value after which the line breaks
 
 def share_in_words(value: float) -> str:
     """`12.5 %` of 0.125."""
-    return f"{100 * value:.1f} %"
+    return decimal(f"{100 * value:.1f} %")
 
 
 def bytes_in_words(value: float) -> str:
     """`162 MB`, `1.4 GB`."""
-    return f"{value / 1e9:.1f} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"
+    return decimal(f"{value / 1e9:.1f} GB") if value >= 1e9 else f"{value / 1e6:.0f} MB"
 
 
 def number_in_words(value: float) -> str:
     """Whole where it is large, with a digit where it is small."""
-    return f"{value:,.0f}".replace(",", " ") if value >= 100 or value == int(value) else f"{value:.1f}"
+    return f"{value:,.0f}".replace(",", " ") if value >= 100 or value == int(value) else decimal(f"{value:.1f}")
 
 
 def heights(numbers: list[int]) -> list[tuple[int, int, float]]:
@@ -39,18 +40,18 @@ def heights(numbers: list[int]) -> list[tuple[int, int, float]]:
 
 #: The figures that are drawn, in this order: what people call them, and how a value is said.
 FIGURES: dict[str, tuple[str, Callable[[float], str]]] = {
-    "process.cpu": ("CPU of a process", share_in_words),
-    "process.memory_bytes": ("Memory of a process", bytes_in_words),
-    "process.loop_lag": ("Event-loop lag", response_time_in_words),
-    "host.memory": ("Memory of the machine", share_in_words),
-    "host.cpu": ("CPU of the machine", share_in_words),
-    "host.disk": ("Disk in use", share_in_words),
-    "tasks.ready": ("Tasks in the queue", number_in_words),
-    "tasks.oldest_seconds": ("Oldest in the queue", response_time_in_words),
-    "tasks.average_seconds": ("Time of a task", response_time_in_words),
-    "database.connections": ("Database connections", number_in_words),
-    "database.commits_a_second": ("Commits a second", number_in_words),
-    "database.bytes": ("Size of the database", bytes_in_words),
+    "process.cpu": (N_("CPU of a process"), share_in_words),
+    "process.memory_bytes": (N_("Memory of a process"), bytes_in_words),
+    "process.loop_lag": (N_("Event-loop lag"), response_time_in_words),
+    "host.memory": (N_("Memory of the machine"), share_in_words),
+    "host.cpu": (N_("CPU of the machine"), share_in_words),
+    "host.disk": (N_("Disk in use"), share_in_words),
+    "tasks.ready": (N_("Tasks in the queue"), number_in_words),
+    "tasks.oldest_seconds": (N_("Oldest in the queue"), response_time_in_words),
+    "tasks.average_seconds": (N_("Time of a task"), response_time_in_words),
+    "database.connections": (N_("Database connections"), number_in_words),
+    "database.commits_a_second": (N_("Commits a second"), number_in_words),
+    "database.bytes": (N_("Size of the database"), bytes_in_words),
 }
 
 
@@ -65,7 +66,7 @@ class Course:
     @property
     def title(self) -> str:
         """What people call it."""
-        return FIGURES[self.figure.name][0]
+        return _(FIGURES[self.figure.name][0])
 
     def in_words(self, value: float) -> str:
         """A value of this figure as people say it."""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from opsteward.accounts.types import Actor, Identity
+from opsteward.console.languages import _
 from opsteward.console.wording import who
 from opsteward.core.clock import now
 from opsteward.directory.enrollment.grants import EnrollmentInFull
@@ -63,7 +64,9 @@ class EnrollmentRow:
             waits_since=waits_since(enrollment),
             overdue=overdue,
             may_decide=pending and me.may("enrollments.decide"),
-            why_not="You approved another stage: somebody else must decide on this one." if me.actor in decided else "",
+            why_not=_("You approved another stage: somebody else must decide on this one.")
+            if me.actor in decided
+            else "",
             pick=f"{PICK}{enrollment.id}",
             with_user=with_user,
         )
@@ -74,7 +77,7 @@ class EnrollmentRow:
         grant = self.enrollment.will_grant
         if grant is None:
             return []
-        return ["every system there is and will be"] if grant.all_systems else grant.systems
+        return [_("every system there is and will be")] if grant.all_systems else grant.systems
 
 
 def waits_since(enrollment: EnrollmentInfo) -> datetime:

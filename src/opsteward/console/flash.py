@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from opsteward.console.languages import _
 from opsteward.console.page import Done, session_secret
 
 _COOKIE = "opsteward_said"
@@ -37,7 +38,7 @@ def say(request: Request, answer: Response, done: Done) -> None:
     given = {"words": done.words[:_WORDS_LIMIT], "warns": done.warns}
     if done.undo and len(str(done.undo)) <= _UNDO_LIMIT:
         undo = done.undo
-        given |= {"undo": undo.path, "undo_words": undo.words, "undo_fields": dict(undo.fields)}
+        given |= {"undo": undo.path, "undo_words": undo.words or _("Undo"), "undo_fields": dict(undo.fields)}
     packed = json.dumps(given).encode()
     value = base64.urlsafe_b64encode(_signature(request, packed) + packed).decode()
     secure = request.url.scheme == "https"

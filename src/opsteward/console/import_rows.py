@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.console.languages import N_, _, ngettext
 from opsteward.console.names import Names
-from opsteward.console.wording import counted
+from opsteward.console.wording import TASK, look_of
 from opsteward.core.errors import NotFound
 from opsteward.directory.imports.jobs import ImportInfo
 from opsteward.tasks import queries as task_queries
@@ -17,15 +18,15 @@ from opsteward.tasks.types import TaskStatus
 _ENDED_BADLY = {TaskStatus.CANCELLED, TaskStatus.FAILED, TaskStatus.DEAD_LETTER}
 #: What becomes of the people in a file: its name, and what it does.
 MODES = {
-    "create": ("Add", "Who is here already is an error."),
-    "upsert": ("Add and change", "Who is here already is changed to what the file says."),
-    "full": ("The file is everybody", "As above; and who is not in the file leaves, if that is not too many."),
+    "create": (N_("Add"), N_("Who is here already is an error.")),
+    "upsert": (N_("Add and change"), N_("Who is here already is changed to what the file says.")),
+    "full": (N_("The file is everybody"), N_("As above; and who is not in the file leaves, if that is not too many.")),
 }
 FORMATS = {
-    "": "as its name says",
+    "": N_("as its name says"),
     "text/csv": "CSV",
-    "application/x-ndjson": "NDJSON, one object a line",
-    "application/json": "JSON, a list of objects",
+    "application/x-ndjson": N_("NDJSON, one object a line"),
+    "application/json": N_("JSON, a list of objects"),
     "text/ldif": "LDIF",
 }
 
@@ -46,10 +47,10 @@ class JobRow:
             try:
                 task = await task_queries.get(session, task_id=info.task_id)
             except NotFound:
-                stopped = "its task is gone"
+                stopped = _("its task is gone")
             else:
                 if task.status in _ENDED_BADLY:
-                    stopped = task.error or f"its task is {task.status.replace('_', ' ')}"
+                    stopped = task.error or _("its task is %(status)s", status=look_of(TASK, task.status).word)
         return cls(info=info, by=names.actor(info.requested_by), stopped=stopped)
 
     @property
@@ -65,7 +66,7 @@ class JobRow:
     @property
     def mode(self) -> str:
         """What was to become of the people in the file."""
-        return MODES[self.info.mode][0]
+        return _(MODES[self.info.mode][0])
 
     @property
     def figures(self) -> list[tuple[str, int, str]]:
@@ -74,30 +75,35 @@ class JobRow:
 
 
 def _figures(info: ImportInfo) -> list[tuple[str, int, str]]:
-    would = "would be " if info.dry_run else ""
+    would = info.dry_run
     figures = [
-        ("rows", info.rows, ""),
-        (f"{would}added", info.created, "good"),
-        (f"{would}changed", info.changed, "info"),
-        ("as they are", info.unchanged, ""),
-        ("refused", info.failed_imports, "bad"),
+        (_("rows"), info.rows, ""),
+        (_("would be added") if would else _("added"), info.created, "good"),
+        (_("would be changed") if would else _("changed"), info.changed, "info"),
+        (_("as they are"), info.unchanged, ""),
+        (_("refused"), info.failed_imports, "bad"),
     ]
     if info.skipped:
-        figures.append(("no users", info.skipped, ""))
+        figures.append((_("no users"), info.skipped, ""))
     if info.mode == "full":
-        figures.insert(4, ("would leave" if info.dry_run else "left", info.left, "warn"))
+        figures.insert(4, (_("would leave") if would else _("left"), info.left, "warn"))
     return figures
 
 
 def _in_short(info: ImportInfo) -> str:
     if info.ended_at is None:
-        return f"{counted(info.rows, 'row')} so far, {info.progress} %"
-    told = [(info.created, "added"), (info.changed, "changed"), (info.left, "left"), (info.failed_imports, "refused"),
-            (info.skipped, "no users")]  # fmt: skip
+        return ngettext(
+            "%(num)s row so far, %(percent)s %%",
+            "%(num)s rows so far, %(percent)s %%",
+            info.rows,
+            percent=info.progress,
+        )
+    told = [(info.created, _("added")), (info.changed, _("changed")), (info.left, _("left")),
+            (info.failed_imports, _("refused")), (info.skipped, _("no users"))]  # fmt: skip
     words = ", ".join(f"{number} {word}" for number, word in told if number)
     if words and info.dry_run:
-        return f"would be: {words}"
-    return words or f"{counted(info.rows, 'row')}, nothing to do"
+        return _("would be: %(words)s", words=words)
+    return words or ngettext("%(num)s row, nothing to do", "%(num)s rows, nothing to do", info.rows)
 
 
 def value_in_words(value: Any) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from opsteward.actions.types import ActionView
+from opsteward.console.languages import _
 from opsteward.events.types import IncidentView, TimelineView
 
 
@@ -32,9 +33,9 @@ def milestones(incident: IncidentView, story: Sequence[TimelineView], runs: Sequ
     # Only an action on a system counts: telling somebody is no repair.
     acted = min((run.executed_at for run in runs if run.executed_at and run.system_id), default=None)
     return [
-        stage("Detected", start),
-        stage("Diagnosed", first("diagnosed")),
-        stage("Acted", acted),
-        stage("Verified", first("verified")),
-        stage("Total", incident.resolved_at),
+        stage(_("Detected"), start),
+        stage(_("Diagnosed"), first("diagnosed")),
+        stage(_("Acted"), acted),
+        stage(_("Verified"), first("verified")),
+        stage(_("Total"), incident.resolved_at),
     ]

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts import queries
+from opsteward.console.languages import _
 from opsteward.console.wording import actor_in_words
 from opsteward.systems.service import Inventory
 
@@ -35,7 +36,7 @@ class Names:
 
     def system(self, system_id: UUID | None) -> str:
         """Empty for no system."""
-        return self.systems.get(str(system_id), "a system that is gone") if system_id else ""
+        return (self.systems.get(str(system_id)) or _("a system that is gone")) if system_id else ""
 
     def actor(self, actor: str) -> str:
         """An operator by name, a standing order, or a part of Opsteward."""

@@ -9,38 +9,39 @@ from functools import cache
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.types import Identity
+from opsteward.console.languages import N_, _
 from opsteward.console.services import ConsoleServices
 from opsteward.directory.enrollment import service as enrollment_service
 from opsteward.provisioning.sync import summaries as sync_summaries
 
 WAITING_LIMIT = 100  # what is more is "99+"
 _ROOMS = (
-    ("Overview", "/", "dashboard", "systems.read"),
-    ("Incidents", "/incidents", "error", "incidents.read"),
-    ("Approvals", "/approvals", "pan_tool", "approvals.read"),
-    ("On call", "/oncall", "campaign", "oncall.read"),
-    ("Silences", "/silences", "volume_off", "incidents.read"),
-    ("Events", "/events", "receipt_long", "incidents.read"),
-    ("Patterns", "/patterns", "timeline", "incidents.read"),
-    ("Sources", "/sources", "sensors", "events.read"),
-    ("Systems", "/systems", "dns", "systems.read"),
-    ("Heartbeats", "/heartbeats", "monitor_heart", "systems.read"),
-    ("Syncs", "/syncs", "sync", "systems.read"),
-    ("Sagas", "/sagas", "swap_horiz", "systems.read"),
-    ("Tasks", "/tasks", "task_alt", "tasks.read"),
-    ("Schedules", "/schedules", "schedule", "tasks.read"),
-    ("Agents", "/agents", "smart_toy", "agents.read"),
-    ("Crew", "/crew", "smart_toy", "crew.read"),
-    ("Users", "/users", "group", "users.read"),
-    ("Enrolments", "/enrollments", "how_to_reg", "enrollments.read"),
-    ("Imports", "/users/import", "upload", "users.read"),
-    ("Reviews", "/access-reviews", "fact_check", "access_reviews.read"),
-    ("Standing orders", "/standing-orders", "gavel", "standing_orders.read"),
-    ("Applications", "/applications", "bug_report", "operators.read"),
-    ("Help", "/help", "help", "help.read"),
-    ("Operators", "/operators", "admin_panel_settings", "operators.read"),
-    ("Audit", "/audit", "history", "audit.read"),
-    ("Settings", "/settings", "settings", "controls.everything"),
+    (N_("Overview"), "/", "dashboard", "systems.read"),
+    (N_("Incidents"), "/incidents", "error", "incidents.read"),
+    (N_("Approvals"), "/approvals", "pan_tool", "approvals.read"),
+    (N_("On call"), "/oncall", "campaign", "oncall.read"),
+    (N_("Silences"), "/silences", "volume_off", "incidents.read"),
+    (N_("Events"), "/events", "receipt_long", "incidents.read"),
+    (N_("Patterns"), "/patterns", "timeline", "incidents.read"),
+    (N_("Sources"), "/sources", "sensors", "events.read"),
+    (N_("Systems"), "/systems", "dns", "systems.read"),
+    (N_("Heartbeats"), "/heartbeats", "monitor_heart", "systems.read"),
+    (N_("Syncs"), "/syncs", "sync", "systems.read"),
+    (N_("Sagas"), "/sagas", "swap_horiz", "systems.read"),
+    (N_("Tasks"), "/tasks", "task_alt", "tasks.read"),
+    (N_("Schedules"), "/schedules", "schedule", "tasks.read"),
+    (N_("Agents"), "/agents", "smart_toy", "agents.read"),
+    (N_("Crew"), "/crew", "smart_toy", "crew.read"),
+    (N_("Users"), "/users", "group", "users.read"),
+    (N_("Enrolments"), "/enrollments", "how_to_reg", "enrollments.read"),
+    (N_("Imports"), "/users/import", "upload", "users.read"),
+    (N_("Reviews"), "/access-reviews", "fact_check", "access_reviews.read"),
+    (N_("Standing orders"), "/standing-orders", "gavel", "standing_orders.read"),
+    (N_("Applications"), "/applications", "bug_report", "operators.read"),
+    (N_("Help"), "/help", "help", "help.read"),
+    (N_("Operators"), "/operators", "admin_panel_settings", "operators.read"),
+    (N_("Audit"), "/audit", "history", "audit.read"),
+    (N_("Settings"), "/settings", "settings", "controls.everything"),
 )
 #: Where what belongs together begins: what is seen, what is done, people, what is set.
 _BEGINNINGS = ("/events", "/syncs", "/users", "/standing-orders")
@@ -64,9 +65,9 @@ def rooms_of(me: Identity, path: str, waiting: Mapping[str, int]) -> list[Room]:
     found = [room for room in _ROOMS if me.may(room[3])]
     here = max((a for _, a, _, _ in found if path == a or (a != "/" and path.startswith(f"{a}/"))), key=len, default="")
     rooms, group = [], _group_of("/")
-    for name, address, icon, _ in found:
+    for name, address, icon, _needs in found:
         before, group = group, _group_of(address)
-        rooms.append(Room(name, address, icon, address == here, waiting.get(address, 0), group != before))
+        rooms.append(Room(_(name), address, icon, address == here, waiting.get(address, 0), group != before))
     return rooms
 
 

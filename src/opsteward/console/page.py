@@ -123,17 +123,19 @@ class Undo:
 
     path: str
     fields: Mapping[str, str] = field(default_factory=dict)
-    words: str = "Undo"
+    words: str = ""  # as it is, else "Undo"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """A form did its work: where to go, and what is said there; `warns` when a part of it was not done."""
+    """A form did its work: where to go, and what is said there; `warns` when a part of it was not done. `language` is
+    what the reader chose, empty for what their browser asks for."""
 
     to: str
     words: str
     warns: bool = False
     undo: Undo | None = None
+    language: str | None = None
 
 
 ShowPage = Callable[[Visit, AsyncSession], Awaitable[Page]]

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts import queries
 from opsteward.accounts.types import Identity
+from opsteward.console.languages import _
 from opsteward.console.page import Done, Route, Undo, Visit, does
 from opsteward.console.services import ConsoleServices
 from opsteward.console.wording import actor_in_words, pause_in_words
@@ -46,9 +47,9 @@ async def read_pauses(session: AsyncSession, me: Identity) -> list[PauseRow]:
 
 
 def _who(pause: PauseInfo, names: dict[str, str]) -> str:
-    kind, _, operator = pause.paused_by.partition(":")
+    kind, _colon, operator = pause.paused_by.partition(":")
     if pause.scope == "everything" and kind == "operator" and operator not in names:
-        return "a platform operator"  # of another tenant, whose name is not ours to know
+        return _("a platform operator")  # of another tenant, whose name is not ours to know
     return actor_in_words(pause.paused_by, names)
 
 
@@ -70,8 +71,8 @@ async def _pause(visit: Visit, session: AsyncSession) -> Done:
         await controls.pause_everything(visit.services.db, reason=visit.reason, actor=me.actor, home=me.tenant_id)
     else:
         await controls.pause(session, scope=scope, target=target, reason=visit.reason, actor=me.actor)
-    undo = Undo(path="/console/resume", fields={"what": f"{scope}:{target}"}, words="Resume")
-    return Done(to="/", words=f"{pause_in_words(scope, target)} is paused", undo=undo)
+    undo = Undo(path="/console/resume", fields={"what": f"{scope}:{target}"}, words=_("Resume"))
+    return Done(to="/", words=_("%(what)s is paused", what=pause_in_words(scope, target)), undo=undo)
 
 
 async def _resume(visit: Visit, session: AsyncSession) -> Done:
@@ -81,8 +82,8 @@ async def _resume(visit: Visit, session: AsyncSession) -> Done:
         await controls.resume_everything(visit.services.db, actor=me.actor, home=me.tenant_id)
     else:
         await controls.resume(session, scope=scope, target=target, actor=me.actor)
-    undo = Undo(path="/console/pause", fields={"what": f"{scope}:{target}"}, words="Pause again")
-    return Done(to="/", words=f"{pause_in_words(scope, target)} goes on", undo=undo)
+    undo = Undo(path="/console/pause", fields={"what": f"{scope}:{target}"}, words=_("Pause again"))
+    return Done(to="/", words=_("%(what)s goes on", what=pause_in_words(scope, target)), undo=undo)
 
 
 def _given(visit: Visit) -> tuple[str, str]:

@@ -7,21 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from opsteward.console.languages import N_, _
 from opsteward.console.names import Names
+from opsteward.console.vocabulary import spoken
 from opsteward.console.wording import HISTORY, USER, Look, look_of
 from opsteward.directory.types import UserChangeInfo, UserInfo
 
 _MAX_VALUE = 300  # characters of a value in a history
 _FIELDS = {
-    "full_name": "name",
-    "system_access": "systems",
-    "manager_id": "manager",
-    "external_id": "external id",
-    "profile_data": "profile",
-    "expires_at": "ends",
-    "deactivated_at": "left",
-    "holds_names": "holds its names",
-    "scim": "SCIM data",
+    "full_name": N_("name"),
+    "system_access": N_("systems"),
+    "manager_id": N_("manager"),
+    "external_id": N_("external id"),
+    "profile_data": N_("profile"),
+    "expires_at": N_("ends"),
+    "deactivated_at": N_("left"),
+    "holds_names": N_("holds its names"),
+    "scim": N_("SCIM data"),
 }
 #: Keys for comparing, and what follows from something else that is shown.
 _UNTOLD = frozenset({"username_key", "email_key", "lookalike_key", "deactivated_at"})
@@ -56,7 +58,7 @@ def history_of(
         key="registered",
         at=user.created_at,
         look=HISTORY["registered"],
-        actor=f"from {user.source}",
+        actor=_("from %(name)s", name=user.source),
         reason="",
         fields=(),
     )
@@ -72,13 +74,13 @@ def _line(change: UserChangeInfo, names: Names, people: Mapping[str, str]) -> Li
             gained += [str(one) for one in after if one not in before]
             lost += [str(one) for one in before if one not in after]
         elif name not in _UNTOLD:
-            words = _FIELDS.get(name, name.replace("_", " "))
+            words = _(_FIELDS[name]) if name in _FIELDS else spoken(name)
             fields.append((words, _in_words(before, people), _in_words(after, people)))
     return Line(
         key=str(change.id),
         at=change.at,
         look=look_of(HISTORY, change.what),
-        actor=f"by {names.actor(change.actor)}",
+        actor=_("by %(name)s", name=names.actor(change.actor)),
         reason=change.reason,
         fields=tuple(fields),
         gained=tuple(gained),
@@ -88,9 +90,9 @@ def _line(change: UserChangeInfo, names: Names, people: Mapping[str, str]) -> Li
 
 def _in_words(value: Any, people: Mapping[str, str]) -> str:
     if value is None or value in ("", [], {}):
-        return "none"
+        return _("none")
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     if isinstance(value, list):
         return ", ".join(str(one) for one in value)[:_MAX_VALUE]
     words = str(value)

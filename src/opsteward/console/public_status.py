@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from opsteward.accounts.tenants import list_tenants
+from opsteward.console.languages import N_, _, language
 from opsteward.console.rendering import render
 from opsteward.console.system_history import Strip, strips
 from opsteward.core.clock import now
@@ -41,10 +42,12 @@ class _Look:
 
 #: The worst first.
 _LOOKS = {
-    "down": _Look("Does not work", "bad", "Something does not work."),
-    "degraded": _Look("Works, but slower or with faults", "warn", "Something is slower than usual, or has faults."),
-    "unknown": _Look("Not known at present", "calm", "Of something the state is not known at present."),
-    "healthy": _Look("Works", "good", "Everything works."),
+    "down": _Look(N_("Does not work"), "bad", N_("Something does not work.")),
+    "degraded": _Look(
+        N_("Works, but slower or with faults"), "warn", N_("Something is slower than usual, or has faults.")
+    ),
+    "unknown": _Look(N_("Not known at present"), "calm", N_("Of something the state is not known at present.")),
+    "healthy": _Look(N_("Works"), "good", N_("Everything works.")),
 }
 
 
@@ -75,7 +78,7 @@ class PublicStatus:
         self._inventory = inventory
         self._incidents = incidents
         self._pages = pages
-        self._made: dict[str, tuple[float, str]] = {}
+        self._made: dict[tuple[str, str], tuple[float, str]] = {}  # by path and language
         self._making = asyncio.Lock()
 
     def has(self, path: str) -> bool:
@@ -85,9 +88,9 @@ class PublicStatus:
     async def html(self, path: str) -> str:
         """The page at this path. Raises NotFound where its tenant is gone, Unavailable."""
         async with self._making:
-            made = self._made.get(path)
+            made = self._made.get((path, language()))
             if made is None or time.monotonic() - made[0] > _MADE_EVERY:
-                made = self._made[path] = (time.monotonic(), await self._html(self._pages[path]))
+                made = self._made[path, language()] = (time.monotonic(), await self._html(self._pages[path]))
             return made[1]
 
     async def _html(self, tenant: str) -> str:
@@ -104,11 +107,12 @@ class PublicStatus:
         worst = next((look for look in _LOOKS.values() if look in looks.values()), _LOOKS["unknown"])
         return render(
             "public_status.html",
-            title=f"Status of {tenant}",
-            words=worst.of_all if shown else "Nothing is shown here yet.",
+            title=_("Status of %(tenant)s", tenant=tenant),
+            words=_(worst.of_all) if shown else _("Nothing is shown here yet."),
             tone=worst.tone,
             systems=[
-                PublicSystem(_public_name(one), looks[one.id].words, looks[one.id].tone, past[one.id]) for one in shown
+                PublicSystem(_public_name(one), _(looks[one.id].words), looks[one.id].tone, past[one.id])
+                for one in shown
             ],
             incidents=incidents,
             days=_INCIDENT_DAYS,

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Undefined, select_autoescape
+from jinja2 import PackageLoader, StrictUndefined, Undefined, select_autoescape
 from markupsafe import Markup
 
-from opsteward.console import assets, wording
+from opsteward.console import assets, vocabulary, wording
+from opsteward.console.catalogues import catalogue
+from opsteward.console.languages import _, language
+from opsteward.console.speaking import SpeakingEnvironment
 from opsteward.core.clock import iso, now
 
 TEXT_LIMIT = 20_000  # characters of one piece of data that a page shows; the API gives the whole
@@ -59,18 +63,12 @@ def _chip(look: wording.Look) -> Markup:
 def _data(value: Any) -> str:
     """Data as readable JSON, or a text as it is."""
     words = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    return words if len(words) <= TEXT_LIMIT else f"{words[:TEXT_LIMIT]}\n… ({len(words) - TEXT_LIMIT} more characters)"
+    if len(words) <= TEXT_LIMIT:
+        return words
+    return f"{words[:TEXT_LIMIT]}\n… ({_('%(count)s more characters', count=len(words) - TEXT_LIMIT)})"
 
 
-def _short_count(number: int) -> str:
-    """`950`, `12 k`, `3.4 M`."""
-    for size, unit in ((1_000_000, "M"), (10_000, "k")):
-        if number >= size:
-            return f"{number / (1_000_000 if unit == 'M' else 1000):.1f}".removesuffix(".0") + f" {unit}"
-    return str(number)
-
-
-class _Environment(Environment):
+class _Environment(SpeakingEnvironment):
     """A name that a page did not give is our error. A key that stored data lacks is not: plans, proofs and evidence are
     written by integrations and by earlier versions, and what they left out is shown as nothing."""
 
@@ -79,8 +77,11 @@ class _Environment(Environment):
         return None if isinstance(value, Undefined) and isinstance(obj, Mapping) else value
 
 
-def _environment() -> Environment:
+@cache
+def templates(language: str) -> SpeakingEnvironment:
+    """The templates in a language: compiled when they are first used."""
     environment = _Environment(
+        catalogue(language),
         loader=PackageLoader("opsteward.console"),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
@@ -101,17 +102,17 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         data=_data,
-        count=_short_count,
+        begins_large=wording.begins_large,
+        count=wording.short_count,
+        decimal=lambda number: wording.decimal(str(number)),
         duration=wording.duration_in_words,
         response_time=wording.response_time_in_words,
-        spaced=lambda word: str(word).replace("_", " "),
+        spaced=lambda word: vocabulary.spoken(str(word)),
+        word=vocabulary.spoken_as_kept,
     )
     return environment
 
 
-_TEMPLATES = _environment()
-
-
 def render(template: str, **values: Any) -> str:
-    """The HTML of a template."""
-    return _TEMPLATES.get_template(template).render(**values)
+    """The HTML of a template, in the language of the present request."""
+    return templates(language()).get_template(template).render(**values)

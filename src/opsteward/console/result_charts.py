@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from opsteward.console.charts import number_in_words
+from opsteward.console.languages import _
 
 WIDE, HIGH = 240, 56  # of a line's drawing
 _CHARTS_LIMIT = 6
@@ -75,7 +76,7 @@ def _charts(result: Mapping[str, object]) -> Iterator[Chart]:
                 yield _bars(title, numbers)
         elif rows := _rows(value):
             if (pairs := _pairs(rows)) is not None:
-                yield _drawn(f"{title} by {pairs[0]}", pairs[1])
+                yield _drawn(_("%(title)s by %(figure)s", title=title, figure=pairs[0]), pairs[1])
             for row in rows[:2]:
                 yield from _within(row)
 
@@ -149,7 +150,13 @@ def _line(title: str, pairs: Sequence[tuple[str, float]]) -> Chart:
         f"{WIDE * at / (len(numbers) - 1):.1f},{HIGH - 1 - (HIGH - 2) * (number - low) / span:.1f}"
         for at, number in enumerate(numbers)
     ]
-    words = f"{pairs[0][0][:10]} to {pairs[-1][0][:10]}, between {_said(min(numbers))} and {_said(max(numbers))}"
+    words = _(
+        "%(since)s to %(until)s, between %(low)s and %(high)s",
+        since=pairs[0][0][:10],
+        until=pairs[-1][0][:10],
+        low=_said(min(numbers)),
+        high=_said(max(numbers)),
+    )
     return Chart(title=title, words=words, line=" ".join(points))
 
 

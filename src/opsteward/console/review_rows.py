@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from uuid import UUID
 
+from opsteward.console.languages import _
 from opsteward.console.names import Names
 from opsteward.console.wording import DECISION, look_of
 from opsteward.core.clock import now
@@ -54,7 +55,11 @@ class ItemRow:
             item=item,
             by=names.actor(item.decided_by) if item.decided_by else "",
             earlier=tuple(
-                f"{look_of(DECISION, one['decision']).word} before by {names.actor(one['decided_by'])}"
+                _(
+                    "%(decision)s before by %(name)s",
+                    decision=look_of(DECISION, one["decision"]).word,
+                    name=names.actor(one["decided_by"]),
+                )
                 + (f", “{one['reason']}”" if one["reason"] else "")
                 for one in reversed(item.earlier)
             ),

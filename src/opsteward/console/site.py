@@ -18,6 +18,7 @@ from opsteward.accounts import permission_denials
 from opsteward.accounts import sessions as browser_sessions
 from opsteward.accounts.types import Identity
 from opsteward.console import assets, flash
+from opsteward.console.languages import COOKIE, KEPT_SECONDS, _, language_of, speak
 from opsteward.console.navigation import read_waiting, rooms_of
 from opsteward.console.page import CSRF_FIELD, Page, Route, Visit, check_csrf, csrf_token, session_secret
 from opsteward.console.pauses import read_pauses
@@ -88,6 +89,7 @@ class Site:
             await (assets.serve(request) or Response(status_code=404))(scope, receive, send)
             return
         identity = None
+        speak(language_of(request))
         try:
             if not _is_asked_by_us(request):
                 raise Denied("another site's page asks for this", remedy="open this page by its own address")
@@ -192,6 +194,8 @@ class Site:
                     return _page(done, await self._frame(visit, session, done))
         answer = RedirectResponse(done.to, status_code=303)
         flash.say(visit.request, answer, done)
+        if done.language is not None:
+            _keep_language(visit.request, answer, done.language)
         return answer
 
     async def _frame(self, visit: Visit, session: Any, page: Page) -> dict[str, Any]:
@@ -231,6 +235,15 @@ def _page(page: Page, frame: dict[str, Any]) -> Response:
     return response
 
 
+def _keep_language(request: Request, answer: Response, chosen: str) -> None:
+    """In this browser; none: it is what the browser asks for, as at first."""
+    if chosen:
+        secure = request.url.scheme == "https"
+        answer.set_cookie(COOKIE, chosen, max_age=KEPT_SECONDS, httponly=True, samesite="lax", path="/", secure=secure)
+    else:
+        answer.delete_cookie(COOKIE, path="/")
+
+
 def _compress(response: Response, request: Request) -> None:
     """Pages are words, most of them the same again and again: a tenth goes over the wire."""
     response.headers["Vary"] = "Accept-Encoding"
@@ -258,7 +271,7 @@ def _apology(error: OpsError, request: Request, me: Identity | None, *, status: 
     html = render(
         "error.html",
         **frame,
-        title=error.title,
+        title=_(error.title),
         words=words,
         status=status,
         back=to,

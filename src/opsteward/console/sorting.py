@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from opsteward.console.page import Visit
+from opsteward.console.vocabulary import spoken
 
 _Row = TypeVar("_Row")
 
@@ -60,4 +61,4 @@ def sorting(visit: Visit, columns: Mapping[str, bool]) -> Sorting:
 
 
 def _in_words(way: str) -> str:
-    return f"{way.removeprefix('-').replace('_', ' ')} {'↓' if way.startswith('-') else '↑'}"
+    return f"{spoken(way.removeprefix('-'))} {'↓' if way.startswith('-') else '↑'}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.console.languages import N_, _
 from opsteward.console.names import Names
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.provisioning.sync import summaries
@@ -17,12 +18,12 @@ from opsteward.systems.service import Inventory
 _VALUE_LIMIT = 120  # characters of one value
 _FIELDS_SHOWN = 12  # of one record
 _DOING = {
-    "create": ("create", "created", "good"),
-    "update": ("change", "changed", "info"),
-    "disable": ("disable", "disabled", "warn"),
-    "delete": ("delete", "deleted", "bad"),
+    "create": (N_("create"), N_("created"), "good"),
+    "update": (N_("change"), N_("changed"), "info"),
+    "disable": (N_("disable"), N_("disabled"), "warn"),
+    "delete": (N_("delete"), N_("deleted"), "bad"),
 }
-_ALSO = {"conflicts": ("to decide", "warn"), "kept": ("differ, left so", ""), "orphans": ("orphans", "")}
+_ALSO = {"conflicts": (N_("to decide"), "warn"), "kept": (N_("differ, left so"), ""), "orphans": (N_("orphans"), "")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +55,14 @@ class OperationRow:
     @property
     def total(self) -> int:
         """Records that its plan changes."""
-        return sum(number for _, _, number, _ in self._changing)
+        return sum(number for *_other, number, _tone in self._changing)
 
     @property
     def _changing(self) -> list[tuple[str, str, int, str]]:
         """What is done, or was, in which system, to how many records, and its tone; without what is done to none."""
         written = self.is_over and not self.operation.dry_run and "outcome:done" in self.operation.counts
         return [
-            (done if written else wanted, system, number, tone)
+            (_(done if written else wanted), system, number, tone)
             for name, (wanted, done, tone) in _DOING.items()
             for where, system in (("", self.target), ("_in_source", self.source))
             if (number := self.operation.counts.get(name + where, 0))
@@ -71,24 +72,31 @@ class OperationRow:
     def figures(self) -> list[tuple[str, int, str]]:
         """The plan in numbers."""
         counts = self.operation.counts
-        also = [(words, counts[name], tone) for name, (words, tone) in _ALSO.items() if counts.get(name)]
+        also = [(_(words), counts[name], tone) for name, (words, tone) in _ALSO.items() if counts.get(name)]
         read = [
-            (f"read in {system}", counts[name], "")
+            (_("read in %(system)s", system=system), counts[name], "")
             for name, system in (("source_records", self.source), ("target_records", self.target))
             if name in counts
         ]
-        changing = [(f"{what} in {where}", number, tone) for what, where, number, tone in self._changing]
+        changing = [
+            (_("%(what)s in %(system)s", what=what, system=where), n, tone) for what, where, n, tone in self._changing
+        ]
         return [*changing, *also, *read]
 
     @property
     def short(self) -> str:
         """What it does, or did, in a line."""
         if self.operation.status == "planning":
-            return "both sides are read"
-        told = ", ".join(f"{what} {number} in {where}" for what, where, number, _ in self._changing)
+            return _("both sides are read")
+        told = ", ".join(
+            _("%(what)s %(number)s in %(system)s", what=what, number=number, system=where)
+            for what, where, number, _tone in self._changing
+        )
         if self.operation.undo_of:
-            return f"undo: {told}"
-        return told or ("nothing to do" if self.operation.status in ("succeeded", "planned") else "no plan was made")
+            return _("undo: %(told)s", told=told)
+        return told or (
+            _("nothing to do") if self.operation.status in ("succeeded", "planned") else _("no plan was made")
+        )
 
     @property
     def outcomes(self) -> list[tuple[str, int]]:
@@ -112,9 +120,11 @@ class OperationRow:
 
     def _named(self, field: str) -> str:
         """A field; of what is no field (`create in target`), the system by its name."""
-        what, _, side = field.partition(" in ")
+        what, _in, side = field.partition(" in ")
         systems = {"target": self.target, "source": self.source}
-        return f"{what} in {systems[side]}" if what in _DOING and side in systems else field
+        if what in _DOING and side in systems:
+            return _("%(what)s in %(system)s", what=_(_DOING[what][0]), system=systems[side])
+        return field
 
     def may_be_undone(self) -> bool:
         """Whether it wrote anything that can be taken back."""

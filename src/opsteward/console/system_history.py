@@ -9,7 +9,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.console.wording import response_time_in_words
+from opsteward.console.languages import _
+from opsteward.console.wording import decimal, response_time_in_words
 from opsteward.core.clock import now
 from opsteward.systems.health_history import HealthPoint, read_history
 from opsteward.systems.uptime import Day, days_of
@@ -68,10 +69,17 @@ def _strip(days: Sequence[Day]) -> Strip:
             bars.append(Bar(place, 1, tone))
     checks, failed = sum(day.checks for day in days), sum(day.failed for day in days)
     if not checks:
-        return Strip(_DAYS, bars, "not checked yet")
+        return Strip(_DAYS, bars, _("not checked yet"))
     bad = sum(day.failed > 0 for day in days)
     return Strip(
-        _DAYS, bars, f"{100 * (checks - failed) / checks:.2f} % available, failures on {bad} of {len(days)} days"
+        _DAYS,
+        bars,
+        _(
+            "%(percent)s %% available, failures on %(bad)s of %(days)s days",
+            percent=decimal(f"{100 * (checks - failed) / checks:.2f}"),
+            bad=bad,
+            days=len(days),
+        ),
     )
 
 
@@ -100,8 +108,10 @@ async def response_times(session: AsyncSession, system_id: UUID) -> ResponseTime
         # a single point would be no line
         parts[-1] += [f"{max(x - 1, 0):.1f},{y:.1f}", f"{x:.1f},{y:.1f}"] if not parts[-1] else [f"{x:.1f},{y:.1f}"]
         before = point
-    words = (
-        f"{response_time_in_words(history.response_time)} on average, at most "
-        f"{response_time_in_words(history.response_time_max)}, {history.availability_percent:.4g} % available"
+    words = _(
+        "%(average)s on average, at most %(most)s, %(percent)s %% available",
+        average=response_time_in_words(history.response_time),
+        most=response_time_in_words(history.response_time_max),
+        percent=decimal(f"{history.availability_percent:.4g}"),
     )
     return ResponseTimes([" ".join(part) for part in parts], words)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from opsteward.console.languages import N_, _, ngettext
 from opsteward.console.names import Names
-from opsteward.console.wording import TASK, Look, counted, duration_in_words, look_of, who
+from opsteward.console.wording import TASK, Look, duration_in_words, look_of, who
 from opsteward.core.clock import now
 from opsteward.tasks.controls import pause_of
 from opsteward.tasks.types import PauseInfo, TaskInfo, TaskStatus
@@ -55,16 +56,17 @@ class Moment:
 def _more_words(task: TaskInfo) -> list[str]:
     words = []
     if task.status == TaskStatus.PENDING and task.waiting_on:
-        words.append(f"waits for {counted(task.waiting_on, 'other task')}")
+        words.append(ngettext("waits for %(num)s other task", "waits for %(num)s other tasks", task.waiting_on))
     if task.status == TaskStatus.PENDING and task.run_at > now():
         seconds = (task.run_at - now()).total_seconds()
-        again = "tried again" if task.retry_count else "starts"
-        words.append(f"{again} {task.run_at:%Y-%m-%d %H:%M:%S} UTC" if seconds > 60 else f"{again} within a minute")
+        again = _("tried again") if task.retry_count else _("starts")
+        at = f"{task.run_at:%Y-%m-%d %H:%M:%S} UTC"
+        words.append(f"{again} {at}" if seconds > 60 else _("%(again)s within a minute", again=again))
     failed = task.retry_count + (task.status in (TaskStatus.FAILED, TaskStatus.DEAD_LETTER))
     if failed:
-        words.append(counted(failed, "failed try", "failed tries"))
+        words.append(ngettext("%(num)s failed try", "%(num)s failed tries", failed))
     if task.started_at is not None and task.ended_at is not None and task.ended_at >= task.started_at:
-        words.append(f"took {duration_in_words((task.ended_at - task.started_at).total_seconds())}")
+        words.append(_("took %(time)s", time=duration_in_words((task.ended_at - task.started_at).total_seconds())))
     return words
 
 
@@ -76,17 +78,19 @@ def nearest(tasks: Sequence[TaskInfo]) -> list[TaskInfo]:
 def story_of(row: TaskRow) -> list[Moment]:
     """What happened to it, oldest first: asked for, started, each failed try, its end."""
     task = row.task
-    asked = Moment(at=task.created_at, look=Look("add_task", "submitted", "info"), words=f"by {row.requested_by}")
+    asked = Moment(
+        at=task.created_at, look=Look("add_task", "submitted", "info"), words=_("by %(name)s", name=row.requested_by)
+    )
     found = [asked]
     if task.started_at is not None:
         found.append(
-            Moment(at=task.started_at, look=Look("play_circle", "started", "info"), words="for the first time")
+            Moment(at=task.started_at, look=Look("play_circle", "started", "info"), words=_("for the first time"))
         )
     for one in task.tries:
         found.append(
             Moment(
                 at=datetime.fromisoformat(str(one["at"])),
-                look=Look("heart_broken", f"try {one['try']} failed", "bad"),
+                look=Look("heart_broken", N_("try %(number)s failed"), "bad", {"number": one["try"]}),
                 words="",
                 error=str(one["error"]),
             )
@@ -100,7 +104,7 @@ def story_of(row: TaskRow) -> list[Moment]:
 
 def _end_in_words(task: TaskInfo) -> str:
     if task.status == TaskStatus.DEAD_LETTER:
-        return "all its tries are used up; it waits for somebody to run it anew"
+        return _("all its tries are used up; it waits for somebody to run it anew")
     if task.status == TaskStatus.FAILED:
-        return "trying again would not mend it"
+        return _("trying again would not mend it")
     return ""

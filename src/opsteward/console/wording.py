@@ -1,11 +1,13 @@
-"""How states and times are put into words, icons and tones. Pure: no I/O, no page."""
+"""How states and times are put into words, icons and tones, in the reader's language. Pure: no I/O, no page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from opsteward.accounts.types import Actor
+from opsteward.console.languages import _, ngettext, pgettext
+from opsteward.console.vocabulary import spoken
 
 
 @dataclass(frozen=True)
@@ -13,8 +15,14 @@ class Look:
     """`icon` is a name of Material's set; `tone` is good, warn, bad, info or calm."""
 
     icon: str
-    word: str
+    english: str
     tone: str
+    given: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def word(self) -> str:
+        """In the reader's language."""
+        return _(self.english, **self.given)
 
 
 HEALTH = {
@@ -223,6 +231,36 @@ _TIMELINE = {
 }
 
 
+def begins_large(words: str) -> str:
+    """With a large letter at the beginning, as a heading has it."""
+    return words[:1].upper() + words[1:]
+
+
+def decimal(words: str) -> str:
+    """A number as the reader writes it: `1.25`, `1,25`."""
+    return words.replace(".", pgettext("decimal point", "."))
+
+
+def short_count(number: int) -> str:
+    """`950`, `12 k`, `3.4 M`."""
+    for size, unit, part in ((1_000_000, pgettext("unit", "M"), 1_000_000), (10_000, pgettext("unit", "k"), 1_000)):
+        if number >= size:
+            return decimal(f"{number / part:.1f}".removesuffix(".0")) + f" {unit}"
+    return str(number)
+
+
+def healthy_for(status: str) -> str:
+    """Before a span: `healthy for`, `down for`."""
+    return _("%(state)s for", state=look_of(HEALTH, status).word)
+
+
+def each(number: int, unit: str) -> str:
+    """How often a turn changes: `each week`, `each 2 days`."""
+    if unit == "week":
+        return ngettext("each week", "each %(num)s weeks", number)
+    return ngettext("each day", "each %(num)s days", number)
+
+
 def look_of(looks: dict[str, Look], word: str) -> Look:
     """The look of a state; a state that has none is shown by its word."""
     return looks.get(word, Look("help", word.replace("_", " "), "calm"))
@@ -238,38 +276,38 @@ def timeline_look(kind: str) -> Look:
 
 def actor_in_words(actor: str, operators: Mapping[str, str]) -> str:
     """Who did something: an operator by name, a standing order, or a part of Opsteward."""
-    kind, _, rest = actor.partition(":")
+    kind, _colon, rest = actor.partition(":")
     if kind == "operator":
-        return operators.get(rest, "an operator who is gone")
+        return operators.get(rest) or _("an operator who is gone")
     if kind == "standing-order":
-        return f"standing order {rest}"
+        return _("standing order %(name)s", name=rest)
     if kind == "schedule":
-        return f"schedule {rest}"
+        return _("schedule %(name)s", name=rest)
     return f"Opsteward ({rest})" if kind == "system" else actor
 
 
 def who(actor: Actor) -> str:
     """The same of an actor that is known by name."""
     if actor.kind in ("standing_order", "schedule", "agent", "webhook"):
-        return f"{actor.kind.replace('_', ' ')} {actor.name}"
+        return f"{spoken(actor.kind)} {actor.name}"
     return actor.told
 
 
 def pause_in_words(scope: str, target: str, *, tenant: str = "") -> str:
     """What a pause stops: `Everything`, `This tenant`, `Task type x`, `Action y`."""
     if scope == "everything":
-        return "Everything, all tenants" if tenant else "Everything"
+        return _("Everything, all tenants") if tenant else _("Everything")
     if scope == "tenant":
-        return f"This tenant ({tenant})" if tenant else "This tenant"
-    return f"{scope.replace('_', ' ').capitalize()} {target}"
+        return _("This tenant (%(name)s)", name=tenant) if tenant else _("This tenant")
+    return f"{begins_large(spoken(scope))} {target}"
 
 
 def duration_in_words(seconds: float) -> str:
     """`0.31 s`, `12.0 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`."""
     if seconds < 10:
-        return f"{seconds:.2f} s"
+        return decimal(f"{seconds:.2f} s")
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return decimal(f"{seconds:.1f} s")
     minutes, rest = divmod(int(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
@@ -281,7 +319,7 @@ def duration_in_words(seconds: float) -> str:
 
 def ago_in_words(seconds: float) -> str:
     """`just now`, `12 s ago`, `3 min ago`, `2 h ago`, `5 d ago`; the frame's script says the same in the browser."""
-    return "just now" if seconds < 5 else f"{span_in_words(seconds)} ago"
+    return _("just now") if seconds < 5 else _("%(span)s ago", span=span_in_words(seconds))
 
 
 def span_in_words(seconds: float) -> str:
@@ -294,9 +332,4 @@ def span_in_words(seconds: float) -> str:
 
 def response_time_in_words(seconds: float) -> str:
     """`12 ms`, `1.25 s`."""
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
-
-
-def counted(number: int, word: str, many: str = "") -> str:
-    """`1 system`, `3 systems`."""
-    return f"{number} {word if number == 1 else many or word + 's'}"
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else decimal(f"{seconds:.2f} s")

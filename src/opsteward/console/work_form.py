@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from opsteward.console.languages import _
 from opsteward.core.errors import Invalid
 
 VALUE_LIMIT = 900_000  # characters of one field
@@ -34,6 +35,7 @@ class FormField:
     example: str = ""
     rows: bool = False
     hint: str = ""
+    or_number: bool = False
 
     @property
     def field(self) -> str:
@@ -78,9 +80,10 @@ def _field(
         value = given.get(PREFIX + name, told)
     else:
         value = given.get(PREFIX + name, "")
+    or_number = False
     options = tuple(str(one) for one in first.get("enum", ())) if control == "choice" else ()
     if not alone and (hint := [str(one) for variant in variants for one in variant.get("enum", ())]):
-        told = f"{', '.join(hint)}, or a number"
+        told, or_number = _("%(words)s, or a number", words=", ".join(hint)), True
     return FormField(
         name=name,
         label=name.replace("_", " ").capitalize(),
@@ -93,6 +96,7 @@ def _field(
         whole=first.get("type") == "integer",
         example=json.dumps(_example(schema, defs, 0), ensure_ascii=False, indent=1) if control == "data" else "",
         rows=control == "data" and _rows_of(variants, defs),
+        or_number=or_number,
         hint=told if control in ("data", "list", "line") else "",
     )
 
@@ -163,7 +167,7 @@ def _number(field: FormField) -> object:
 
 def _line(field: FormField) -> object:
     """A text, or a number where it is one and the field takes either."""
-    if field.hint.endswith("or a number"):
+    if field.or_number:
         try:
             return float(field.value)
         except ValueError:

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.agents import metric_history
 from opsteward.agents.types import CHANGED, AgentInfo, AgentStatus, Desired, NewAgent, ProcessInfo
 from opsteward.console.charts import FIGURES, Course
+from opsteward.console.languages import N_, _, ngettext
 from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
-from opsteward.console.wording import counted
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid, NotFound
 
@@ -18,11 +18,11 @@ _PAGE = 50
 _WINDOW = 3600.0  # seconds that the charts span
 #: What each order is called, how it looks, and what is said when it was taken.
 _ORDERS = {
-    "start": ("Start", "play_arrow", "is started"),
-    "resume": ("Resume", "play_arrow", "goes on"),
-    "pause": ("Pause", "pause", "is paused"),
-    "restart": ("Restart", "restart_alt", "is started anew"),
-    "stop": ("Stop", "block", "is stopped"),
+    "start": (N_("Start"), "play_arrow", N_("%(name)s is started")),
+    "resume": (N_("Resume"), "play_arrow", N_("%(name)s goes on")),
+    "pause": (N_("Pause"), "pause", N_("%(name)s is paused")),
+    "restart": (N_("Restart"), "restart_alt", N_("%(name)s is started anew")),
+    "stop": (N_("Stop"), "block", N_("%(name)s is stopped")),
 }
 _UNDONE_BY = {"start": "stop", "stop": "start", "pause": "resume", "resume": "pause"}
 _MAKE_SENSE = {
@@ -43,7 +43,7 @@ async def agents(visit: Visit, session: AsyncSession) -> Page:
     until, counts = now(), await service.counts(session)
     return Page(
         template="agents.html",
-        title="Agents",
+        title=_("Agents"),
         about=(CHANGED,),
         values={
             "headline": _headline(counts),
@@ -52,7 +52,7 @@ async def agents(visit: Visit, session: AsyncSession) -> Page:
                 (
                     agent,
                     _where(agent.process_id, places),
-                    [(o, *_ORDERS[o]) for o in _MAKE_SENSE[Desired(agent.desired)]],
+                    _orders_of(agent),
                 )
                 for agent in found[:_PAGE]
             ],
@@ -69,26 +69,28 @@ async def agents(visit: Visit, session: AsyncSession) -> Page:
 
 
 def _orders_of(agent: AgentInfo) -> list[tuple[str, str, str, str]]:
-    return [(order, *_ORDERS[order]) for order in _MAKE_SENSE[Desired(agent.desired)]]
+    """Each order with its words, its icon, and what is said when it was taken."""
+    found = [(order, *_ORDERS[order]) for order in _MAKE_SENSE[Desired(agent.desired)]]
+    return [(order, _(words), icon, told) for order, words, icon, told in found]
 
 
 def _headline(counts: dict[str, int]) -> str:
     unwell = counts[AgentStatus.FAILED] + counts[AgentStatus.DEGRADED]
     if unwell:
-        return counted(unwell, "agent is not well", "agents are not well")
+        return ngettext("%(num)s agent is not well", "%(num)s agents are not well", unwell)
     if counts["total"] and counts["total"] == counts[AgentStatus.RUNNING]:
-        return counted(counts["total"], "agent, and it runs", "agents, and all of them run")
-    return counted(counts[AgentStatus.RUNNING], "agent runs", "agents run")
+        return ngettext("%(num)s agent, and it runs", "%(num)s agents, and all of them run", counts["total"])
+    return ngettext("%(num)s agent runs", "%(num)s agents run", counts[AgentStatus.RUNNING])
 
 
 def _place(process: ProcessInfo) -> str:
-    return f"{process.host}, pid {process.pid}"
+    return _("%(host)s, pid %(pid)s", host=process.host, pid=process.pid)
 
 
 def _where(process_id: UUID | None, places: dict[UUID, str]) -> str:
     if process_id is None:
-        return "runs nowhere"
-    return f"on {places.get(process_id, 'a process that is gone')}"
+        return _("runs nowhere")
+    return _("on %(name)s", name=places.get(process_id) or _("a process that is gone"))
 
 
 async def _order(visit: Visit, session: AsyncSession) -> Done:
@@ -99,7 +101,7 @@ async def _order(visit: Visit, session: AsyncSession) -> Done:
         session, agent_id=visit.id("agent_id", "agent"), order=order, actor=visit.identity.actor
     )
     undo = Undo(path=f"/agents/{agent.id}/{_UNDONE_BY[order]}") if order in _UNDONE_BY else None
-    return Done(to="/agents", words=f"{agent.name} {_ORDERS[order][2]}", undo=undo)
+    return Done(to="/agents", words=_(_ORDERS[order][2], name=agent.name), undo=undo)
 
 
 async def _register(visit: Visit, session: AsyncSession) -> Done:
@@ -115,13 +117,15 @@ async def _register(visit: Visit, session: AsyncSession) -> Done:
         params=visit.json_object("parameters"),
     )
     made = await visit.services.agents.register(session, new=new, actor=visit.identity.actor)
-    return Done(to="/agents", words=f"{made.name} is started", undo=Undo(path=f"/agents/{made.id}/remove"))
+    return Done(
+        to="/agents", words=_("%(name)s is started", name=made.name), undo=Undo(path=f"/agents/{made.id}/remove")
+    )
 
 
 async def _remove(visit: Visit, session: AsyncSession) -> Done:
     agent_id = visit.id("agent_id", "agent")
     await visit.services.agents.remove(session, agent_id=agent_id, actor=visit.identity.actor)
-    return Done(to="/agents", words="It is stopped and forgotten")
+    return Done(to="/agents", words=_("It is stopped and forgotten"))
 
 
 ROUTES: tuple[Route, ...] = (

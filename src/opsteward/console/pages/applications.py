@@ -8,12 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts import dsns
 from opsteward.accounts.dsns import NAME_LIMIT, ProjectKey
+from opsteward.console.languages import N_, _, said
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.core.errors import Invalid
 
 _PAGE = 50
-_GRACES = {"0": "at once", "1": "in an hour", "24": "in a day", "168": "in a week"}
+_GRACES = {"0": N_("at once"), "1": N_("in an hour"), "24": N_("in a day"), "168": N_("in a week")}
 
 
 async def applications(visit: Visit, session: AsyncSession) -> Page:
@@ -23,10 +24,10 @@ async def applications(visit: Visit, session: AsyncSession) -> Page:
     names = await Names.read(session)
     return Page(
         template="applications.html",
-        title="Applications",
+        title=_("Applications"),
         values={
             "applications": [(one, names.actor(one.created_by)) for one in found[:_PAGE]],
-            "graces": _GRACES,
+            "graces": said(_GRACES),
             "name_limit": NAME_LIMIT,
             "may_write": visit.identity.may("tokens.write"),
             "next": visit.address(after=str(found[_PAGE - 1].id)) if len(found) > _PAGE else "",
@@ -52,12 +53,12 @@ def _told(visit: Visit, made: ProjectKey) -> Page:
     dsn = made.dsn(visit.own_address)
     return Page(
         template="secret.html",
-        title="A DSN",
+        title=_("A DSN"),
         values={
             "secret": dsn,
-            "words": "Give it to the application's Sentry SDK in the place of its own.",
+            "words": _("Give it to the application's Sentry SDK in the place of its own."),
             "examples": [
-                ("Any SDK, by its environment", f"SENTRY_DSN={dsn}"),
+                (_("Any SDK, by its environment"), f"SENTRY_DSN={dsn}"),
                 ("Python", f'sentry_sdk.init(dsn="{dsn}")'),
                 ("JavaScript", f'Sentry.init({{ dsn: "{dsn}" }});'),
             ],
@@ -69,7 +70,7 @@ def _told(visit: Visit, made: ProjectKey) -> Page:
 async def _remove(visit: Visit, session: AsyncSession) -> Done:
     found = await dsns.get(session, project_id=visit.id("project_id", "application"))
     await dsns.remove(session, project_id=found.id, actor=visit.identity.actor)
-    return Done(to="/applications", words=f"Nothing is taken by the DSN of {found.name} any more")
+    return Done(to="/applications", words=_("Nothing is taken by the DSN of %(name)s any more", name=found.name))
 
 
 ROUTES: tuple[Route, ...] = (

@@ -8,6 +8,7 @@ from opsteward.actions.approval_types import BULK_LIMIT, ToDecide
 from opsteward.actions.approvals import Verdict
 from opsteward.console.actions import ApprovalRow
 from opsteward.console.addresses import id_of
+from opsteward.console.languages import N_, _, said
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.core.errors import Invalid
@@ -19,12 +20,12 @@ _VERDICTS: dict[str, Verdict] = {"approve": "approve", "refuse": "refuse"}
 #: What the name of a field begins with that chooses an approval; its id follows, and the value is its plan's hash.
 PICK = "pick-"
 STATUSES = {
-    "pending": "waiting",
-    "approved": "approved",
-    "refused": "refused",
-    "expired": "expired",
-    "withdrawn": "withdrawn",
-    "all": "all",
+    "pending": N_("waiting"),
+    "approved": N_("approved"),
+    "refused": N_("refused"),
+    "expired": N_("expired"),
+    "withdrawn": N_("withdrawn"),
+    "all": N_("all"),
 }
 
 
@@ -42,13 +43,13 @@ async def inbox(visit: Visit, session: AsyncSession) -> Page:
     more = len(found) > _PAGE
     return Page(
         template="approvals.html",
-        title="Approvals",
+        title=_("Approvals"),
         about=("action",),
         values={
             "may_pick": status == "pending" and len(found) > 1 and visit.identity.may("approvals.decide"),
             "rows": [ApprovalRow.of(one, names, visit.identity) for one in found[:_PAGE]],
             "status": status,
-            "choices": [(name, words, visit.address(status=name)) for name, words in STATUSES.items()],
+            "choices": [(name, words, visit.address(status=name)) for name, words in said(STATUSES).items()],
             "next": visit.address(after=str(found[_PAGE - 1].id)) if more else "",
             "first": visit.address() if visit.query("after") else "",
         },
@@ -62,7 +63,12 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
     )
     names = await Names.read(session, visit.services.inventory, [approval.system_id])
     row = ApprovalRow.of(approval, names, visit.identity)
-    return Page(template="approval.html", title=f"Approve {approval.action}", values={"row": row}, about=("action",))
+    return Page(
+        template="approval.html",
+        title=_("Approve %(action)s", action=approval.action),
+        values={"row": row},
+        about=("action",),
+    )
 
 
 async def _decide(visit: Visit, session: AsyncSession) -> Done:
@@ -77,11 +83,13 @@ async def _decide(visit: Visit, session: AsyncSession) -> Done:
     done = await visit.services.approvals.decide(
         session, verdict=verdict, items=items, by=visit.identity, reason=visit.reason or None
     )
-    words = f"{done.decided} {'approved' if verdict == 'approve' else 'refused'}"
-    left = [f"{one.what or 'one that is gone'}: {one.detail}" for one in done.items if one.detail]
+    words = _("%(number)s refused", number=done.decided)
+    if verdict == "approve":
+        words = _("%(number)s approved", number=done.decided)
+    left = [f"{one.what or _('one that is gone')}: {one.detail}" for one in done.items if one.detail]
     if left:
-        words += f", {done.not_decided} not. {'; '.join(left[:_TOLD])}"
-        words += f"; and {len(left) - _TOLD} more" if len(left) > _TOLD else ""
+        words += f", {_('%(count)s not.', count=done.not_decided)} {'; '.join(left[:_TOLD])}"
+        words += f"; {_('and %(count)s more', count=len(left) - _TOLD)}" if len(left) > _TOLD else ""
     return Done(to="/approvals", words=words, warns=bool(left))
 
 
@@ -100,14 +108,14 @@ async def _approve(visit: Visit, session: AsyncSession) -> Done:
         by=visit.identity,
         reason=visit.reason or None,
     )
-    return Done(to=_back(visit), words="Approved: it goes ahead")
+    return Done(to=_back(visit), words=_("Approved: it goes ahead"))
 
 
 async def _refuse(visit: Visit, session: AsyncSession) -> Done:
     await visit.services.action_service.refuse(
         session, approval_id=visit.id("approval_id", "approval"), by=visit.identity, reason=visit.reason or None
     )
-    return Done(to=_back(visit), words="Refused: it will not be done")
+    return Done(to=_back(visit), words=_("Refused: it will not be done"))
 
 
 def _back(visit: Visit) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.audit_reading import AuditFilter, read_audit
+from opsteward.console.languages import _
 from opsteward.console.names import Names
 from opsteward.console.page import Page, Route, Visit, shows
 from opsteward.console.sorting import sorting
@@ -36,7 +37,7 @@ async def entries(visit: Visit, session: AsyncSession) -> Page:
     names = await Names.read(session)
     return Page(
         template="audit.html",
-        title="Audit",
+        title=_("Audit"),
         values={
             "entries": [(one, who(one.who), visit.address(actor=one.actor)) for one in found[:_PAGE]],
             "by": order.heads,
@@ -56,7 +57,7 @@ async def verified(visit: Visit, session: AsyncSession) -> Page:
     verdict = await audit.verify(session, key=services.audit_key, witnesses=witnesses)
     return Page(
         template="audit_verified.html",
-        title="Audit: the chain",
+        title=_("Audit: the chain"),
         values={"verdict": verdict, "checked_at": now()},
     )
 

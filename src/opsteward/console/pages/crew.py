@@ -9,9 +9,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.console.languages import N_, _, ngettext, said
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.console.result_charts import charts_of
-from opsteward.console.wording import counted
+from opsteward.console.vocabulary import spoken
 from opsteward.console.work_form import PREFIX, VALUE_LIMIT, FormField, fields_of, parameters_of
 from opsteward.core.computing import in_fair_thread
 from opsteward.core.errors import Invalid
@@ -28,7 +29,7 @@ _HOURS = 24.0
 _SHOWN = 20
 _DEPTH_LIMIT = 5
 #: Of the crew's scale, as people say it.
-_URGENCIES = {"3": "can wait", "5": "normal", "8": "high", "10": "at once"}
+_URGENCIES = {"3": N_("can wait"), "5": N_("normal"), "8": N_("high"), "10": N_("at once")}
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ async def crew(visit: Visit, session: AsyncSession) -> Page:
     work = await service.page(session, before=visit.cursor("before"), limit=_SHOWN + 1)
     return Page(
         template="crew.html",
-        title="Crew",
+        title=_("Crew"),
         about=(CHANGED,),
         values={
             "headline": _headline(found.running, found.waiting),
@@ -83,7 +84,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
     )
 
 
-async def new(visit: Visit, _: AsyncSession) -> Page:
+async def new(visit: Visit, _session: AsyncSession) -> Page:
     """The types of work to choose from, and the form of the one that was chosen."""
     types = visit.services.crew.types.all
     chosen = visit.choice("type", types)
@@ -113,7 +114,9 @@ async def _start(visit: Visit, session: AsyncSession) -> Done | Page:
         taken = await service.execute(session, request=request, by=visit.identity)
     except Invalid as error:
         return await _form(visit, found, given, error=error)
-    return Done(to=f"/crew/{taken.task_id}", words=f"Taken: by {taken.decision.strategy.replace('_', ' ')}")
+    return Done(
+        to=f"/crew/{taken.task_id}", words=_("Taken: by %(strategy)s", strategy=spoken(taken.decision.strategy))
+    )
 
 
 async def _form(
@@ -130,13 +133,13 @@ async def _form(
         fields = await in_fair_thread(fields_of, found.parameters.model_json_schema(), given)
     return Page(
         template="crew_new.html",
-        title="New work",
+        title=_("New work"),
         values={
             "types": service.types.all.values(),
             "chosen": found,
             "fields": fields,
             "form": visit.form,
-            "urgencies": _URGENCIES,
+            "urgencies": said(_URGENCIES),
             "complexities": [*Complexity],
             "model": service.model,
             "decision": decision,
@@ -149,7 +152,7 @@ async def _form(
 async def _cancel(visit: Visit, session: AsyncSession) -> Done:
     task_id: UUID = visit.id("crew_task_id", "work of the crew")
     await visit.services.crew.cancel(session, task_id=task_id, by=visit.identity)
-    return Done(to=f"/crew/{task_id}", words="Stopped, or told to stop")
+    return Done(to=f"/crew/{task_id}", words=_("Stopped, or told to stop"))
 
 
 def _tree(roster: Roster, busy: Mapping[str, int], done: Mapping[str, GroupFigures]) -> list[AgentRow]:
@@ -172,10 +175,10 @@ def _tree(roster: Roster, busy: Mapping[str, int], done: Mapping[str, GroupFigur
 
 def _headline(running: int, waiting: int) -> str:
     parts = [
-        f"{counted(running, 'piece', 'pieces')} of work under way" if running else "",
-        f"{waiting} waiting" if waiting else "",
+        ngettext("%(num)s piece of work under way", "%(num)s pieces of work under way", running) if running else "",
+        _("%(waiting)s waiting", waiting=waiting) if waiting else "",
     ]
-    return ", ".join(part for part in parts if part) or "The crew is free"
+    return ", ".join(part for part in parts if part) or _("The crew is free")
 
 
 ROUTES: tuple[Route, ...] = (

@@ -6,8 +6,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.addresses import id_of
 from opsteward.console.enrollment_rows import PICK, EnrollmentRow
+from opsteward.console.languages import N_, _, ngettext, said
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
-from opsteward.console.wording import counted
 from opsteward.core.errors import Invalid
 from opsteward.directory.enrollment import service as enrollment_service
 from opsteward.directory.enrollment.decision_types import BULK_LIMIT, DONE, DecidedEnrollments, ToDecide, Verdict
@@ -23,10 +23,10 @@ _COUNT_LIMIT = 1000
 _TOLD = 3  # of those that could not be decided
 _DIGEST = 64  # characters
 DECIDED = {
-    "approved": "approved",
-    "rejected": "rejected",
-    "expired": "expired, the user moved on",
-    "automatic": "approved by their rule",
+    "approved": N_("approved"),
+    "rejected": N_("rejected"),
+    "expired": N_("expired, the user moved on"),
+    "automatic": N_("approved by their rule"),
 }
 
 
@@ -55,7 +55,7 @@ async def inbox(visit: Visit, session: AsyncSession) -> Page:
     types = {name: name for name in sorted({*(await rules_of(session)).by_name, *([kind] if kind else [])})}
     return Page(
         template="enrollments.html",
-        title="Enrolments",
+        title=_("Enrolments"),
         about=(PEOPLE,),
         values={
             "headline": _headline(count, sum(row.overdue for row in rows)),
@@ -64,7 +64,7 @@ async def inbox(visit: Visit, session: AsyncSession) -> Page:
             "decided": rows[number:],
             "search": search,
             "filtered": bool(search or kind),
-            "filters": [("type", "Enrolled as", types, kind), ("decided", "Decided as", DECIDED, decision)],
+            "filters": [("type", _("Enrolled as"), types, kind), ("decided", _("Decided as"), said(DECIDED), decision)],
             "asks_a_person": sorted(name for name, rule in SHIPPED.items() if rule.needed()),
             "next": visit.address(after=str(waiting[_PAGE - 1].id)) if len(waiting) > _PAGE else "",
             "first": visit.address() if visit.query("after") else "",
@@ -76,11 +76,11 @@ async def inbox(visit: Visit, session: AsyncSession) -> Page:
 
 def _headline(count: int, overdue: int) -> str:
     if not count:
-        return "Nobody waits to be let in"
-    words = counted(count, "enrolment waits", "enrolments wait")
+        return _("Nobody waits to be let in")
+    words = ngettext("%(num)s enrolment waits", "%(num)s enrolments wait", count)
     if count == _COUNT_LIMIT:
-        words = f"{_COUNT_LIMIT} enrolments or more wait"
-    return f"{words}, {overdue} overdue" if overdue else words
+        words = _("%(count)s enrolments or more wait", count=_COUNT_LIMIT)
+    return _("%(words)s, %(overdue)s overdue", words=words, overdue=overdue) if overdue else words
 
 
 async def _approve(visit: Visit, session: AsyncSession) -> Done:
@@ -92,8 +92,8 @@ async def _approve(visit: Visit, session: AsyncSession) -> Done:
         grants_digest=_digest(visit.text("grants_digest", limit=_DIGEST)),
     )
     over = enrollment.status != EnrollmentStatus.PENDING
-    words = "access is given" if over else "it goes on to the next stage"
-    return Done(to="/enrollments", words=f"Approved: {words}")
+    words = _("Approved: access is given") if over else _("Approved: it goes on to the next stage")
+    return Done(to="/enrollments", words=words)
 
 
 async def _reject(visit: Visit, session: AsyncSession) -> Done:
@@ -104,7 +104,7 @@ async def _reject(visit: Visit, session: AsyncSession) -> Done:
         reason=visit.reason,
         grants_digest=_digest(visit.text("grants_digest", limit=_DIGEST)),
     )
-    return Done(to="/enrollments", words="Rejected")
+    return Done(to="/enrollments", words=_("Rejected"))
 
 
 async def _decide(visit: Visit, session: AsyncSession) -> Done:
@@ -125,13 +125,17 @@ async def _decide(visit: Visit, session: AsyncSession) -> Done:
 
 def _told(done: DecidedEnrollments) -> str:
     """How many, and which were not and why."""
-    words = f"{done.decided} {'approved' if done.verdict == 'approve' else 'rejected'}"
+    words = (
+        _("%(number)s approved", number=done.decided)
+        if done.verdict == "approve"
+        else _("%(number)s rejected", number=done.decided)
+    )
     failed = [one for one in done.items if one.outcome not in DONE]
     if not failed:
         return words
-    some = "; ".join(f"{one.user or 'one that is gone'}: {one.detail}" for one in failed[:_TOLD])
-    more = f"; and {len(failed) - _TOLD} more" if len(failed) > _TOLD else ""
-    return f"{words}, {len(failed)} not. {some}{more}"
+    some = "; ".join(f"{one.user or _('one that is gone')}: {one.detail}" for one in failed[:_TOLD])
+    more = f"; {_('and %(count)s more', count=len(failed) - _TOLD)}" if len(failed) > _TOLD else ""
+    return f"{words}, {_('%(count)s not.', count=len(failed))} {some}{more}"
 
 
 def _digest(given: str) -> str:

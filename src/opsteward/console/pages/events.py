@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.console.languages import _
 from opsteward.console.page import Page, Route, Visit, shows
 from opsteward.console.pages.incident_groups import CATEGORIES
-from opsteward.console.pages.incidents import SEVERITIES
+from opsteward.console.pages.incidents import SEVERITIES, severities
+from opsteward.console.vocabulary import spoken
 from opsteward.events.event_list import SEARCHED_LIMIT, list_events
 
 _PAGE = 50
@@ -14,7 +16,7 @@ _PAGE = 50
 
 async def events(visit: Visit, session: AsyncSession) -> Page:
     """The newest first; filters stand in the address."""
-    category, severity = visit.choice("category", CATEGORIES), visit.choice("severity", SEVERITIES)
+    category, severity = visit.choice("category", dict.fromkeys(CATEGORIES)), visit.choice("severity", SEVERITIES)
     source, search = visit.query("source", limit=200), visit.query("ref", limit=100)
     found = await list_events(
         session,
@@ -27,13 +29,13 @@ async def events(visit: Visit, session: AsyncSession) -> Page:
     )
     return Page(
         template="events.html",
-        title="Events",
+        title=_("Events"),
         about=("incident",),
         values={
             "events": [(one, visit.address(source=one.source)) for one in found[:_PAGE]],
             "filters": [
-                ("category", "Category", CATEGORIES, category),
-                ("severity", "Severity", SEVERITIES, severity),
+                ("category", _("Category"), {name: spoken(name) for name in CATEGORIES}, category),
+                ("severity", _("Severity"), severities(), severity),
             ],
             "kept": {"source": source},
             "called": search,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.console.languages import _
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.console.sorting import sorting
 from opsteward.core.errors import Invalid
@@ -24,7 +25,7 @@ async def heartbeats(visit: Visit, session: AsyncSession) -> Page:
     )
     return Page(
         template="heartbeats.html",
-        title="Heartbeats",
+        title=_("Heartbeats"),
         about=("system",),
         values={
             "heartbeats": found[:_PAGE],
@@ -79,13 +80,18 @@ def _told(visit: Visit, new: NewKey) -> Page:
     address = f"{visit.own_address}/ping/{new.key}"
     return Page(
         template="secret.html",
-        title="An address to call",
+        title=_("An address to call"),
         values={
             "secret": address,
-            "words": "Call it at the end of the work; /start at the beginning and /fail or an exit code are taken too.",
+            "words": _(
+                "Call it at the end of the work; /start at the beginning and /fail or an exit code are taken too."
+            ),
             "examples": [
-                ("In a crontab", f"0 2 * * * /usr/local/bin/backup.sh; curl -fsS --retry 3 {address}/$?"),
-                ("At the end of a script", f"curl -fsS --retry 3 {address}"),
+                (
+                    _("In a crontab"),
+                    f"0 2 * * * /usr/local/bin/backup.sh; curl -fsS --retry 3 {address}/$?",
+                ),
+                (_("At the end of a script"), f"curl -fsS --retry 3 {address}"),
             ],
             "back_to": "/heartbeats",
         },
@@ -95,7 +101,7 @@ def _told(visit: Visit, new: NewKey) -> Page:
 async def _remove(visit: Visit, session: AsyncSession) -> Done:
     found = await service.get(session, system_id=visit.id("heartbeat_id", "heartbeat"))
     await visit.services.inventory.remove(session, system_id=found.id, actor=visit.identity.actor)
-    return Done(to="/heartbeats", words=f"{found.name} is expected no more")
+    return Done(to="/heartbeats", words=_("%(name)s is expected no more", name=found.name))
 
 
 ROUTES: tuple[Route, ...] = (

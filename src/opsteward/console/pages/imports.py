@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.addresses import id_of
 from opsteward.console.import_rows import FORMATS, MODES, JobRow, value_in_words
+from opsteward.console.languages import N_, _, said
 from opsteward.console.names import Names
 from opsteward.console.page import Page, Route, Visit, shows
 from opsteward.console.wording import PROBLEM
@@ -15,7 +16,7 @@ from opsteward.directory.imports.batch_writing import IMPORT
 
 _JOBS_SHOWN = 20
 _ERRORS_SHOWN = 50
-_DIFF = (("created", "Would be added"), ("changed", "Would be changed"), ("left", "Would leave"))
+_DIFF = (("created", N_("Would be added")), ("changed", N_("Would be changed")), ("left", N_("Would leave")))
 
 
 async def imports(visit: Visit, session: AsyncSession) -> Page:
@@ -27,11 +28,11 @@ async def imports(visit: Visit, session: AsyncSession) -> Page:
         job = await JobRow.read(session, info, names)
         problems = list(await jobs.problems(session, job_id=info.job_id, limit=_ERRORS_SHOWN))
         if info.ended_at is not None and info.diff:
-            diff = [(kind, title, info.diff[kind]) for kind, title in _DIFF if info.diff.get(kind)]
+            diff = [(kind, _(title), info.diff[kind]) for kind, title in _DIFF if info.diff.get(kind)]
     found = await jobs.page(session, limit=_JOBS_SHOWN)
     return Page(
         template="imports.html",
-        title="Import users",
+        title=_("Import users"),
         about=(IMPORT,),
         values={
             "job": job,
@@ -41,8 +42,8 @@ async def imports(visit: Visit, session: AsyncSession) -> Page:
             "problem_looks": PROBLEM,
             "before": [JobRow(info=one, by=names.actor(one.requested_by)) for one in found],
             "rules": sorted((await rules_of(session)).by_name),
-            "modes": MODES,
-            "formats": FORMATS,
+            "modes": {name: (_(title), _(does)) for name, (title, does) in MODES.items()},
+            "formats": said(FORMATS),
             "may_write": visit.identity.may("users.write"),
         },
     )

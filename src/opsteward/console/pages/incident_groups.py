@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.console.languages import _
 from opsteward.console.page import Done, Route, Undo, Visit, does
+from opsteward.console.vocabulary import spoken
 from opsteward.core.errors import Invalid, NotFound
 from opsteward.events.classification import Category
 from opsteward.events.group_decisions import GroupDecisions
 
-CATEGORIES = {one.value: one.value.replace("_", " ") for one in Category}
+CATEGORIES = [one.value for one in Category]
 
 
 async def _correct(visit: Visit, session: AsyncSession) -> Done:
@@ -21,7 +23,7 @@ async def _correct(visit: Visit, session: AsyncSession) -> Done:
         session, incident_id=incident_id, category=Category(category), by=visit.identity, reason=visit.reason
     )
     undo = Undo(path=f"/incidents/{incident_id}/correct", fields={"category": before.category})
-    words = f"Its events are {CATEGORIES[category]}, and later ones like them are judged so"
+    words = _("Its events are %(category)s, and later ones like them are judged so", category=spoken(category))
     return Done(to=f"/incidents/{incident_id}", words=words, undo=undo)
 
 
@@ -40,7 +42,7 @@ async def _merge(visit: Visit, session: AsyncSession) -> Done:
         by=visit.identity,
         reason=visit.reason,
     )
-    return Done(to=f"/incidents/{other.id}", words="Merged into this incident, which gets the later events too")
+    return Done(to=f"/incidents/{other.id}", words=_("Merged into this incident, which gets the later events too"))
 
 
 async def _split(visit: Visit, session: AsyncSession) -> Done:
@@ -52,7 +54,7 @@ async def _split(visit: Visit, session: AsyncSession) -> Done:
         by=visit.identity,
         reason=visit.reason,
     )
-    return Done(to=f"/incidents/{incident_id}", words="Later events of it open an incident of their own")
+    return Done(to=f"/incidents/{incident_id}", words=_("Later events of it open an incident of their own"))
 
 
 ROUTES: tuple[Route, ...] = (

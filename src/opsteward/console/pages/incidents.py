@@ -13,10 +13,12 @@ from opsteward.console import wording
 from opsteward.console.actions import ApprovalRow, RunRow
 from opsteward.console.addresses import here_or, is_id
 from opsteward.console.charts import heights
+from opsteward.console.languages import N_, _, ngettext, said
 from opsteward.console.milestones import milestones
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
 from opsteward.console.pages.incident_groups import CATEGORIES
+from opsteward.console.vocabulary import spoken
 from opsteward.core.errors import Invalid
 from opsteward.events import timeline
 from opsteward.events.grouping_explained import explain_groups
@@ -31,13 +33,22 @@ _NEWEST_EVENTS = 20
 #: A number, or part of an id; everything else ("dead" too) is words of the title.
 _A_REFERENCE = re.compile(r"(?=.*[0-9])[0-9a-fA-F-]+")
 _OPEN = [status.value for status in IncidentStatus if status is not IncidentStatus.RESOLVED]
-STATUSES = {"open": "not resolved", **{s: wording.INCIDENT[s].word for s in _OPEN[1:]}, "resolved": "resolved"}
-SEVERITIES = {name: name for name in wording.SEVERITY}
-ORDERS = {"": "urgency", "newest": "newest first", "oldest": "oldest first"}
-MINE = {"me": "mine"}
-QUIET = {"no": "heard", "yes": "kept quiet"}
+STATUSES = {
+    "open": N_("not resolved"),
+    **{s: wording.INCIDENT[s].english for s in _OPEN[1:]},
+    "resolved": N_("resolved"),
+}
+SEVERITIES = wording.SEVERITY
+ORDERS = {"": N_("urgency"), "newest": N_("newest first"), "oldest": N_("oldest first")}
+MINE = {"me": ""}
+QUIET = {"no": N_("heard"), "yes": N_("kept quiet")}
 _HOURS = 24
 _PICKED = re.compile(r"pick-([0-9a-f-]{36})")
+
+
+def severities() -> dict[str, str]:
+    """As they are offered."""
+    return {name: look.word for name, look in SEVERITIES.items()}
 
 
 async def incidents(visit: Visit, session: AsyncSession) -> Page:
@@ -64,15 +75,15 @@ async def incidents(visit: Visit, session: AsyncSession) -> Page:
     )
     return Page(
         template="incidents.html",
-        title="Incidents",
+        title=_("Incidents"),
         about=("incident",),
         values={
             "incidents": found[:_PAGE],
             "filters": [
-                ("status", "State", STATUSES, status),
-                ("severity", "Severity", SEVERITIES, severity),
-                ("quiet", "Heard", QUIET, quiet),
-                ("order", "Sort by", ORDERS, order),
+                ("status", _("State"), said(STATUSES), status),
+                ("severity", _("Severity"), severities(), severity),
+                ("quiet", _("Heard"), said(QUIET), quiet),
+                ("order", _("Sort by"), said(ORDERS), order),
             ],
             "kept": {"mine": mine},
             "order": order,
@@ -81,10 +92,10 @@ async def incidents(visit: Visit, session: AsyncSession) -> Page:
                 "opened": visit.address(order="oldest" if order == "newest" else "newest"),
             },
             "tabs": [
-                ("Open", visit.address(status="open", mine=""), status == "open" and not mine),
-                ("Mine", visit.address(status="open", mine="me"), bool(mine)),
-                ("Resolved", visit.address(status="resolved", mine=""), status == "resolved" and not mine),
-                ("All", visit.address(status="", mine=""), not status and not mine),
+                (_("Open"), visit.address(status="open", mine=""), status == "open" and not mine),
+                (_("Mine"), visit.address(status="open", mine="me"), bool(mine)),
+                (_("Resolved"), visit.address(status="resolved", mine=""), status == "resolved" and not mine),
+                (_("All"), visit.address(status="", mine=""), not status and not mine),
             ],
             "per_hour": heights(await opened_per_hour(session, hours=_HOURS)),
             "may_write": visit.identity.may("incidents.write"),
@@ -113,7 +124,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
     system = names.system(incident.system_id)
     return Page(
         template="incident.html",
-        title=f"Incident {incident.number}",
+        title=_("Incident %(number)s", number=incident.number),
         about=(f"incident:{incident_id}",),
         values={
             "incident": incident,
@@ -122,7 +133,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
             "lines": [(line, wording.timeline_look(line.kind)) for line in lines],
             "events": events,
             "groups": explain_groups(events),
-            "categories": CATEGORIES,
+            "categories": {name: spoken(name) for name in CATEGORIES},
             "runs": [RunRow.of(run, names) for run in runs],
             "approvals": [ApprovalRow.of(one, names, me) for one in approvals],
             "sessions": [(one, _phases(one.phases)) for one in sessions],
@@ -178,7 +189,7 @@ def _seconds(phase: dict[str, Any]) -> float:
 async def _acknowledge(visit: Visit, session: AsyncSession) -> Done:
     incident_id = visit.id("incident_id", "incident")
     await visit.services.incidents.acknowledge(session, incident_id=incident_id, by=visit.identity)
-    return Done(to=f"/incidents/{incident_id}", words="Acknowledged")
+    return Done(to=f"/incidents/{incident_id}", words=_("Acknowledged"))
 
 
 async def _assign(visit: Visit, session: AsyncSession) -> Done:
@@ -190,14 +201,14 @@ async def _assign(visit: Visit, session: AsyncSession) -> Done:
     )
     name = found.assigned_to.name if found.assigned_to else "nobody"
     undo = Undo(path=f"/incidents/{incident_id}/assign", fields={"to": before.name if before else ""})
-    return Done(to=f"/incidents/{incident_id}", words=f"Assigned to {name}", undo=undo)
+    return Done(to=f"/incidents/{incident_id}", words=_("Assigned to %(name)s", name=name), undo=undo)
 
 
 async def _comment(visit: Visit, session: AsyncSession) -> Done:
     incident_id = visit.id("incident_id", "incident")
     text = visit.text("text", limit=10_000, required=True)
     await Handling(visit.services.incidents).comment(session, incident_id=incident_id, text=text, by=visit.identity)
-    return Done(to=f"/incidents/{incident_id}", words="Written to the timeline")
+    return Done(to=f"/incidents/{incident_id}", words=_("Written to the timeline"))
 
 
 async def _reopen(visit: Visit, session: AsyncSession) -> Done:
@@ -205,7 +216,7 @@ async def _reopen(visit: Visit, session: AsyncSession) -> Done:
     await Handling(visit.services.incidents).reopen(
         session, incident_id=incident_id, by=visit.identity, reason=visit.reason
     )
-    return Done(to=f"/incidents/{incident_id}", words="Reopened")
+    return Done(to=f"/incidents/{incident_id}", words=_("Reopened"))
 
 
 async def _bulk(visit: Visit, session: AsyncSession) -> Done:
@@ -219,11 +230,18 @@ async def _bulk(visit: Visit, session: AsyncSession) -> Done:
     done = await Handling(visit.services.incidents).bulk(
         session, verb=_VERBS[verb], incident_ids=picked, by=visit.identity, reason=visit.reason, to="me"
     )
-    past = {"acknowledge": "acknowledged", "resolve": "resolved", "assign": "taken"}[verb]
-    words = f"{wording.counted(len(done.changed), 'incident')} {past}"
+    words = _changed(verb, len(done.changed))
     if done.unchanged:
-        words += f"; {len(done.unchanged)} not: {done.unchanged[0].reason}"
+        words += f"; {_('%(count)s not: %(reason)s', count=len(done.unchanged), reason=done.unchanged[0].reason)}"
     return Done(to=here_or(visit.form.get("back", ""), "/incidents"), words=words)
+
+
+def _changed(verb: str, number: int) -> str:
+    if verb == "acknowledge":
+        return ngettext("%(num)s incident acknowledged", "%(num)s incidents acknowledged", number)
+    if verb == "resolve":
+        return ngettext("%(num)s incident resolved", "%(num)s incidents resolved", number)
+    return ngettext("%(num)s incident taken", "%(num)s incidents taken", number)
 
 
 async def _resolve(visit: Visit, session: AsyncSession) -> Done:
@@ -231,8 +249,8 @@ async def _resolve(visit: Visit, session: AsyncSession) -> Done:
     await visit.services.incidents.resolve_by_hand(
         session, incident_id=incident_id, by=visit.identity, reason=visit.reason
     )
-    undo = Undo(path=f"/incidents/{incident_id}/reopen", fields={"reason": "resolved by mistake"})
-    return Done(to=f"/incidents/{incident_id}", words="Resolved", undo=undo)
+    undo = Undo(path=f"/incidents/{incident_id}/reopen", fields={"reason": _("resolved by mistake")})
+    return Done(to=f"/incidents/{incident_id}", words=_("Resolved"), undo=undo)
 
 
 async def _troubleshoot(visit: Visit, session: AsyncSession) -> Done:
@@ -245,7 +263,7 @@ async def _troubleshoot(visit: Visit, session: AsyncSession) -> Done:
         incident_id=incident.id,
         complaint=incident.title,
     )
-    return Done(to=f"/incidents/{incident.id}", words="Troubleshooting has begun")
+    return Done(to=f"/incidents/{incident.id}", words=_("Troubleshooting has begun"))
 
 
 _READ = ("incidents.read", "events.read", "actions.read", "approvals.read", "troubleshooting.read")

@@ -9,6 +9,7 @@ from typing import Literal
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts import queries as accounts
+from opsteward.console.languages import _
 from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
 from opsteward.console.pages.oncall_policies import STEPS_IN_FORM
 from opsteward.core.clock import now
@@ -30,11 +31,11 @@ async def oncall(visit: Visit, session: AsyncSession) -> Page:
     routes = await services.oncall.routes.read_all(session)
     return Page(
         template="oncall.html",
-        title="On call",
+        title=_("On call"),
         about=("incident",),
         values={
             "schedules": await schedules.list_schedules(session),
-            "escalations": [(one, titles.get(one.incident_id, "an incident")) for one in escalations],
+            "escalations": [(one, titles.get(one.incident_id, _("an incident"))) for one in escalations],
             "policies": await policies.list_policies(session),
             "routes": routes,
             "notices": await services.oncall.notices.page(session, limit=_NOTICES),
@@ -66,13 +67,15 @@ async def _save_route(visit: Visit, session: AsyncSession) -> Done:
         ),
         by=visit.identity,
     )
-    undo = Undo(path=f"/notifications/{saved.id}/test", words="Send a test")
-    return Done(to="/oncall#routes", words=f"{saved.name} is saved; a test shows whether it delivers", undo=undo)
+    undo = Undo(path=f"/notifications/{saved.id}/test", words=_("Send a test"))
+    return Done(
+        to="/oncall#routes", words=_("%(name)s is saved; a test shows whether it delivers", name=saved.name), undo=undo
+    )
 
 
 async def _remove_route(visit: Visit, session: AsyncSession) -> Done:
     await visit.services.oncall.routes.remove(session, route_id=visit.id("route_id", "route"), by=visit.identity)
-    return Done(to="/oncall#routes", words="Nobody is told by it any more")
+    return Done(to="/oncall#routes", words=_("Nobody is told by it any more"))
 
 
 async def _save_schedule(visit: Visit, session: AsyncSession) -> Done:
@@ -100,7 +103,7 @@ async def _save_schedule(visit: Visit, session: AsyncSession) -> Done:
         rotations=[rotation],
         by=visit.identity,
     )
-    return Done(to=f"/oncall#c-{saved.id}", words=f"The schedule {saved.name} is made")
+    return Done(to=f"/oncall#c-{saved.id}", words=_("The schedule %(name)s is made", name=saved.name))
 
 
 async def _override(visit: Visit, session: AsyncSession) -> Done:
@@ -119,17 +122,20 @@ async def _override(visit: Visit, session: AsyncSession) -> Done:
         reason=visit.reason,
         by=visit.identity,
     )
-    return Done(to="/oncall", words=f"{who} is on call in {changed.name}")
+    return Done(to="/oncall", words=_("%(who)s is on call in %(name)s", who=who, name=changed.name))
 
 
 async def _remove_override(visit: Visit, session: AsyncSession) -> Done:
     await schedules.remove_override(session, override_id=visit.id("override_id", "override"), by=visit.identity)
-    return Done(to="/oncall", words="The rotation counts again")
+    return Done(to="/oncall", words=_("The rotation counts again"))
 
 
 async def _test(visit: Visit, session: AsyncSession) -> Done:
     sent = await visit.services.oncall.notices.test(session, route_id=visit.id("route_id", "route"), by=visit.identity)
-    return Done(to="/oncall#notices", words=f"A test by {sent.route} is under way; what became of it stands below")
+    return Done(
+        to="/oncall#notices",
+        words=_("A test by %(route)s is under way; what became of it stands below", route=sent.route),
+    )
 
 
 ROUTES: tuple[Route, ...] = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.console.languages import _
 from opsteward.console.page import Done, Route, Undo, Visit, does
 from opsteward.core.errors import Conflict, Invalid
 from opsteward.oncall import policies, schedules
@@ -34,7 +35,7 @@ async def _save(visit: Visit, session: AsyncSession) -> Done:
         by=visit.identity,
     )
     undo = Undo(path=f"/oncall/policies/{saved.id}/remove")
-    return Done(to="/oncall#policies", words=f"The policy {saved.name} is in force", undo=undo)
+    return Done(to="/oncall#policies", words=_("The policy %(name)s is in force", name=saved.name), undo=undo)
 
 
 def _step(visit: Visit, number: int) -> Step | None:
@@ -58,12 +59,12 @@ def _step(visit: Visit, number: int) -> Step | None:
 
 async def _remove(visit: Visit, session: AsyncSession) -> Done:
     await policies.remove_policy(session, policy_id=visit.id("policy_id", "policy"), by=visit.identity)
-    return Done(to="/oncall#policies", words="It is used for no further incident; what escalates by it goes on")
+    return Done(to="/oncall#policies", words=_("It is used for no further incident; what escalates by it goes on"))
 
 
 async def _remove_schedule(visit: Visit, session: AsyncSession) -> Done:
     await schedules.remove_schedule(session, schedule_id=visit.id("schedule_id", "schedule"), by=visit.identity)
-    return Done(to="/oncall", words="The schedule and its overrides are gone")
+    return Done(to="/oncall", words=_("The schedule and its overrides are gone"))
 
 
 ROUTES: tuple[Route, ...] = (

@@ -10,8 +10,10 @@ from opsteward.accounts import operators, passwords, queries
 from opsteward.accounts import tokens as api_tokens
 from opsteward.accounts.permissions import ROLES, SIGNED_IN
 from opsteward.accounts.role_delegation import require_power_over
+from opsteward.console.languages import _
 from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
 from opsteward.console.sorting import sorting
+from opsteward.console.vocabulary import spoken
 from opsteward.core.errors import Denied, Invalid
 
 _TOKENS_SHOWN = 100
@@ -38,11 +40,11 @@ async def people(visit: Visit, session: AsyncSession) -> Page:
     )
     return Page(
         template="operators.html",
-        title="Operators",
+        title=_("Operators"),
         values={
             "operators": found,
             "by": order.heads,
-            "tokens": [(one, names.get(one.operator_id, "an operator who is gone")) for one in tokens],
+            "tokens": [(one, names.get(one.operator_id, _("an operator who is gone"))) for one in tokens],
             "roles": sorted(ROLES),
             "may_write": me.may("operators.write"),
             "may_write_tokens": me.may("tokens.write"),
@@ -66,7 +68,7 @@ async def _create(visit: Visit, session: AsyncSession) -> Done:
         actor=visit.identity.actor,
         by=visit.identity,
     )
-    return Done(to="/operators", words=f"{made.name} is added: give a password link or a token next")
+    return Done(to="/operators", words=_("%(name)s is added: give a password link or a token next", name=made.name))
 
 
 async def _change(visit: Visit, session: AsyncSession) -> Done:
@@ -78,7 +80,9 @@ async def _change(visit: Visit, session: AsyncSession) -> Done:
         actor=visit.identity.actor,
         by=visit.identity,
     )
-    return Done(to="/operators", words=f"{changed.name} has the roles {', '.join(changed.roles)}")
+    return Done(
+        to="/operators", words=_("%(name)s has the roles %(roles)s", name=changed.name, roles=", ".join(changed.roles))
+    )
 
 
 async def _set_status(visit: Visit, session: AsyncSession) -> Done:
@@ -95,13 +99,15 @@ async def _set_status(visit: Visit, session: AsyncSession) -> Done:
     )
     back = "inactive" if changed.status == "active" else "active"
     undo = Undo(path=f"/operators/{changed.id}/status", fields={"status": back})
-    return Done(to="/operators", words=f"{changed.name} is {changed.status}", undo=undo)
+    return Done(
+        to="/operators", words=_("%(name)s is %(status)s", name=changed.name, status=spoken(changed.status)), undo=undo
+    )
 
 
 async def _password_link(visit: Visit, session: AsyncSession) -> Page:
     link = await passwords.make_link(session, operator_id=visit.id("operator_id", "operator"), by=visit.identity)
     address = f"{visit.own_address}/sign-in/password?code={link.secret}"
-    return _secret("A link to set a password", address, "It works once, for an hour.")
+    return _secret(_("A link to set a password"), address, _("It works once, for an hour."))
 
 
 async def _issue(visit: Visit, session: AsyncSession) -> Page:
@@ -126,7 +132,7 @@ async def _issue(visit: Visit, session: AsyncSession) -> Page:
         by=me,
         scopes=scopes or None,
     )
-    return _secret("A new API token", token.secret, "Send it as `Authorization: Bearer`, or set OPSTEWARD_TOKEN.")
+    return _secret(_("A new API token"), token.secret, _("Send it as `Authorization: Bearer`, or set OPSTEWARD_TOKEN."))
 
 
 async def _revoke(visit: Visit, session: AsyncSession) -> Done:
@@ -136,7 +142,7 @@ async def _revoke(visit: Visit, session: AsyncSession) -> Done:
         if token_id not in own:
             raise Denied("only one's own tokens")
     await api_tokens.revoke_token(session, token_id=token_id, actor=me.actor)
-    return Done(to="/operators", words="The token is ended")
+    return Done(to="/operators", words=_("The token is ended"))
 
 
 def _secret(title: str, secret: str, words: str) -> Page:

@@ -11,13 +11,14 @@ from opsteward.accounts.types import Identity
 from opsteward.actions.types import RunStatus
 from opsteward.console.actions import ApprovalRow, RunRow
 from opsteward.console.charts import heights
+from opsteward.console.languages import _, ngettext
 from opsteward.console.names import Names
 from opsteward.console.navigation import WAITING_LIMIT
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.console.pages.oncall import unproven
 from opsteward.console.pauses import WRITE, what_can_be_paused
 from opsteward.console.services import ConsoleServices
-from opsteward.console.wording import counted, pause_in_words
+from opsteward.console.wording import pause_in_words
 from opsteward.directory.enrollment import service as enrollment_service
 from opsteward.events.recent_incidents import last_resolved, opened_per_hour
 from opsteward.events.types import IncidentStatus, IncidentView
@@ -57,7 +58,7 @@ async def overview(visit: Visit, session: AsyncSession) -> Page:
     routes = await services.oncall.routes.read_all(session) if me.may("oncall.read") else []
     return Page(
         template="overview.html",
-        title="Overview",
+        title=_("Overview"),
         about=("incident", "action", "system", "inventory"),
         values={
             "headline": headline,
@@ -90,16 +91,16 @@ async def _headline(
     """The one thing to know first."""
     stopped = pause_of(await controls.in_force(session)) if me.may("controls.read") else None
     found = [
-        f"{pause_in_words(stopped.scope, stopped.target)} is paused" if stopped else "",
-        counted(approvals, "approval waits", "approvals wait") if approvals else "",
-        counted(open_count, "incident is open", "incidents are open") if open_count else "",
+        _("%(what)s is paused", what=pause_in_words(stopped.scope, stopped.target)) if stopped else "",
+        ngettext("%(num)s approval waits", "%(num)s approvals wait", approvals) if approvals else "",
+        ngettext("%(num)s incident is open", "%(num)s incidents are open", open_count) if open_count else "",
     ]
     if any(found):
         return ", ".join(part for part in found if part)
     unwell = health.get("down", 0) + health.get("degraded", 0)
     if unwell:
-        return counted(unwell, "system is not well", "systems are not well")
-    return "All is well" if health else "Ready for your first system"
+        return ngettext("%(num)s system is not well", "%(num)s systems are not well", unwell)
+    return _("All is well") if health else _("Ready for your first system")
 
 
 async def _faulty_orders(services: ConsoleServices, session: AsyncSession) -> list[str]:
@@ -125,7 +126,7 @@ async def _lift(visit: Visit, session: AsyncSession) -> Done:
     await visit.services.action_service.lift_freeze(
         session, freeze_id=visit.id("freeze_id", "freeze"), by=visit.identity
     )
-    return Done(to="/", words="It may run again")
+    return Done(to="/", words=_("It may run again"))
 
 
 ROUTES: tuple[Route, ...] = (

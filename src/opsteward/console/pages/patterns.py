@@ -5,10 +5,11 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.charts import heights
+from opsteward.console.languages import N_, _, said
 from opsteward.console.page import Page, Route, Visit, shows
 from opsteward.events.patterns.service import find_patterns
 
-_DAYS = {"1": "a day", "7": "7 days", "30": "30 days"}
+_DAYS = {"1": N_("a day"), "7": N_("7 days"), "30": N_("30 days")}
 _DEFAULT = "7"
 _SHOWN = 100
 
@@ -20,13 +21,13 @@ async def patterns(visit: Visit, session: AsyncSession) -> Page:
     report = await find_patterns(session, days=float(days), search=search or None, limit=_SHOWN)
     return Page(
         template="patterns.html",
-        title="Patterns",
+        title=_("Patterns"),
         about=("incident",),
         values={
             "report": report,
             "patterns": [(one, heights(one.counts)) for one in report.items],
             "stretch_hours": report.stretch_seconds / 3600,
-            "filters": [("days", "Of the last", _DAYS, days)],
+            "filters": [("days", _("Of the last"), said(_DAYS), days)],
             "called": search,
         },
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.addresses import id_of
+from opsteward.console.languages import N_, _, ngettext
 from opsteward.console.page import Done, Page, Route, Visit, computes, does, shows, takes_files
 from opsteward.core.errors import Invalid, NotFound
 from opsteward.help.product_pages import page_sections, page_text
@@ -14,11 +15,11 @@ _RECENT = 12
 _PAGE = 50
 _TOLD = 3  # refused files that are named
 EXAMPLES = (
-    "Which incidents are open?",
-    "What waits for my approval?",
-    "Who is on call?",
-    "Which tasks failed today?",
-    "How do I add a second person's approval?",
+    N_("Which incidents are open?"),
+    N_("What waits for my approval?"),
+    N_("Who is on call?"),
+    N_("Which tasks failed today?"),
+    N_("How do I add a second person's approval?"),
 )
 
 
@@ -30,10 +31,10 @@ async def _help(visit: Visit, session: AsyncSession) -> Page:
 async def _page(visit: Visit, session: AsyncSession) -> Page:
     return Page(
         template="help.html",
-        title="Help",
+        title=_("Help"),
         values={
             "answers": await visit.services.help.recent(session, by=visit.identity, limit=_RECENT),
-            "examples": EXAMPLES,
+            "examples": [_(one) for one in EXAMPLES],
             "limit": QUESTION_LIMIT,
             "asked": visit.query("q", limit=QUESTION_LIMIT) if visit.request.method == "GET" else "",
         },
@@ -55,7 +56,7 @@ async def _rate(visit: Visit, session: AsyncSession) -> Done:
         comment=visit.text("comment", limit=2000),
         by=visit.identity,
     )
-    return Done(to=f"/help#a-{answer_id}", words="Thank you: it is kept beside the answer")
+    return Done(to=f"/help#a-{answer_id}", words=_("Thank you: it is kept beside the answer"))
 
 
 async def _documents(visit: Visit, session: AsyncSession) -> Page:
@@ -65,7 +66,7 @@ async def _documents(visit: Visit, session: AsyncSession) -> Page:
     )
     return Page(
         template="help_documents.html",
-        title="Documents",
+        title=_("Documents"),
         values={
             "documents": found[:_PAGE],
             "search": search,
@@ -90,7 +91,7 @@ async def _document(visit: Visit, session: AsyncSession) -> Page:
 async def _remove(visit: Visit, session: AsyncSession) -> Done:
     document_id = id_of(visit.arguments["document_id"], "document")
     await visit.services.help.documents.remove(session, document_id=document_id, by=visit.identity)
-    return Done(to="/help/documents", words="Removed")
+    return Done(to="/help/documents", words=_("Removed"))
 
 
 async def _fetch(visit: Visit) -> Done:
@@ -98,8 +99,8 @@ async def _fetch(visit: Visit) -> Done:
         visit.services.db, url=visit.text("url", limit=2000, required=True), by=visit.identity
     )
     if any(one.status == "refused" for one in added.documents):
-        return Done(to="/help/documents", words=f"Refused: {added.documents[0].note}", warns=True)
-    return Done(to="/help/documents", words="Added" if not added.unchanged else "It is the same as before")
+        return Done(to="/help/documents", words=_("Refused: %(note)s", note=added.documents[0].note), warns=True)
+    return Done(to="/help/documents", words=_("Added") if not added.unchanged else _("It is the same as before"))
 
 
 async def _upload(visit: Visit) -> Done:
@@ -119,10 +120,11 @@ async def _upload(visit: Visit) -> Done:
         unchanged += done.unchanged
         refused += [f"{one.name}: {one.note}" for one in done.documents if one.status == "refused"]
     if refused:
-        return Done(to="/help/documents", words=f"Refused: {'; '.join(refused[:_TOLD])}", warns=True)
+        return Done(to="/help/documents", words=_("Refused: %(names)s", names="; ".join(refused[:_TOLD])), warns=True)
     count = len(visit.files)
-    same = f", {unchanged} the same as before" if unchanged else ""
-    return Done(to="/help/documents", words=f"{count} file{'s' if count > 1 else ''} read{same}")
+    words = ngettext("%(num)s file read", "%(num)s files read", count)
+    same = f", {_('%(count)s the same as before', count=unchanged)}" if unchanged else ""
+    return Done(to="/help/documents", words=words + same)
 
 
 async def _product(visit: Visit, session: AsyncSession) -> Page:

@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.addresses import cursor_of, id_of
+from opsteward.console.languages import N_, _, ngettext, pgettext, said
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.console.review_filter import Filter
 from opsteward.console.review_rows import ReviewRow, holders_of
-from opsteward.console.wording import counted
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
 from opsteward.directory.reviews import queries as review_queries
@@ -23,18 +23,18 @@ from opsteward.directory.types import ALL_SYSTEMS
 
 _PAGE = 30
 _ITEMS = 60
-_KINDS = {"permission": "permissions", "system": "systems"}
+_KINDS = {"permission": N_("permissions"), "system": N_("systems")}
 #: What may be shown of an open campaign, and of a closed one.
 _SHOWN = {
-    "open": (("", "still to be decided"), ("keep", "kept"), ("revoke", "revoked"), ("all", "all")),
-    "closed": (("", "all"), ("open", "never decided"), ("keep", "kept"), ("revoke", "revoked")),
+    "open": (("", N_("still to be decided")), ("keep", N_("kept")), ("revoke", N_("revoked")), ("all", N_("all"))),
+    "closed": (("", N_("all")), ("open", N_("never decided")), ("keep", N_("kept")), ("revoke", N_("revoked"))),
 }
 #: How long people have, as it is offered.
 _TIMES = {
-    "fortnight": ("two weeks", timedelta(days=14)),
-    "week": ("a week", timedelta(days=7)),
-    "month": ("30 days", timedelta(days=30)),
-    "": ("no end", None),
+    "fortnight": (N_("two weeks"), timedelta(days=14)),
+    "week": (N_("a week"), timedelta(days=7)),
+    "month": (N_("30 days"), timedelta(days=30)),
+    "": (N_("no end"), None),
 }
 _VERDICTS: dict[str, Outcome] = {"keep": "keep", "revoke": "revoke"}
 
@@ -48,7 +48,7 @@ async def campaigns(visit: Visit, session: AsyncSession) -> Page:
     shares = await visit.services.user_shares.read(session) if may_start else None
     return Page(
         template="reviews.html",
-        title="Access reviews",
+        title=_("Access reviews"),
         about=(REVIEW,),
         values={
             "headline": _headline(rows),
@@ -56,8 +56,8 @@ async def campaigns(visit: Visit, session: AsyncSession) -> Page:
             "may_start": may_start,
             "roles": sorted(shares.roles) if shares else [],
             "departments": sorted(shares.departments) if shares else [],
-            "times": [(key, words) for key, (words, _) in _TIMES.items()],
-            "name": f"Access review of {now():%B %Y}",
+            "times": [(key, _(words)) for key, (words, _time) in _TIMES.items()],
+            "name": _("Access review of %(month)s", month=now().strftime(pgettext("month", "%B %Y"))),
             "next": visit.address(before=str(found[_PAGE - 1].id)) if len(found) > _PAGE else "",
             "first": visit.address() if visit.query("before") else "",
         },
@@ -68,9 +68,9 @@ def _headline(rows: list[ReviewRow]) -> str:
     waiting = [row for row in rows if row.review.status == "open"]
     overdue = sum(row.overdue for row in waiting)
     if not waiting:
-        return "No access review is open"
-    words = f"{counted(len(waiting), 'access review')} open"
-    return f"{words}, {overdue} overdue" if overdue else words
+        return _("No access review is open")
+    words = ngettext("%(num)s access review open", "%(num)s access reviews open", len(waiting))
+    return _("%(words)s, %(overdue)s overdue", words=words, overdue=overdue) if overdue else words
 
 
 async def one(visit: Visit, session: AsyncSession) -> Page:
@@ -98,11 +98,13 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
             "review": review,
             "wanted": wanted,
             "back": here + wanted.query(),
-            "shown": [(w, here + wanted.changed(show=s).query(), s == wanted.show) for s, w in _SHOWN[review.status]],
+            "shown": [
+                (_(w), here + wanted.changed(show=s).query(), s == wanted.show) for s, w in _SHOWN[review.status]
+            ],
             "holders": holders,
             "filters": [
-                ("kind", "Kind", _KINDS, wanted.kind),
-                ("name", "Permission or system", {n: _name_in_words(n) for n in offered}, wanted.name),
+                ("kind", _("Kind"), said(_KINDS), wanted.kind),
+                ("name", _("Permission or system"), {n: _name_in_words(n) for n in offered}, wanted.name),
             ],
             "name_in_words": _name_in_words,
             "open_here": [item.id for holder in holders for item in holder.open],
@@ -116,7 +118,7 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
 
 
 def _name_in_words(name: str) -> str:
-    return "every system" if name == ALL_SYSTEMS else name
+    return _("every system") if name == ALL_SYSTEMS else name
 
 
 async def _start(visit: Visit, session: AsyncSession) -> Done:
@@ -132,7 +134,7 @@ async def _start(visit: Visit, session: AsyncSession) -> Done:
         department=visit.text("department") or None,
         due_at=now() + time if time else None,
     )
-    return Done(to=f"/access-reviews/{review.id}", words="The campaign is open")
+    return Done(to=f"/access-reviews/{review.id}", words=_("The campaign is open"))
 
 
 async def _decide(visit: Visit, session: AsyncSession) -> Done:
@@ -149,14 +151,17 @@ async def _decide(visit: Visit, session: AsyncSession) -> Done:
         for item in items
     ]
     await decide(session, review_id=review_id, decisions=wanted, actor=visit.identity.actor)
-    words = "kept" if verdict == "keep" else "taken at once"
-    return Done(to=_back(visit, review_id), words=f"{counted(len(items), 'item is', 'items are')} {words}")
+    if verdict == "keep":
+        words = ngettext("%(num)s item is kept", "%(num)s items are kept", len(items))
+    else:
+        words = ngettext("%(num)s item is taken at once", "%(num)s items are taken at once", len(items))
+    return Done(to=_back(visit, review_id), words=words)
 
 
 async def _close(visit: Visit, session: AsyncSession) -> Done:
     review_id = visit.id("review_id", "access review")
     await review_service.close(session, review_id=review_id, actor=visit.identity.actor)
-    return Done(to=f"/access-reviews/{review_id}", words="The campaign is closed")
+    return Done(to=f"/access-reviews/{review_id}", words=_("The campaign is closed"))
 
 
 def _back(visit: Visit, review_id: UUID) -> str:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.console.languages import _, ngettext, said
 from opsteward.console.names import Names
 from opsteward.console.page import Page, Route, Visit, shows
 from opsteward.console.sync_rows import Diff, in_words
-from opsteward.console.wording import SAGA, counted
+from opsteward.console.wording import SAGA
 from opsteward.provisioning.sagas import queries
 from opsteward.provisioning.sagas.types import (
     SAGA_CHANGED,
@@ -57,7 +58,7 @@ async def sagas(visit: Visit, session: AsyncSession) -> Page:
     names = await Names.read(session, visit.services.inventory, ids)
     return Page(
         template="sagas.html",
-        title="Sagas",
+        title=_("Sagas"),
         about=(SAGA_CHANGED,),
         values={
             "rows": [
@@ -69,7 +70,7 @@ async def sagas(visit: Visit, session: AsyncSession) -> Page:
                 )
                 for one in found[:_PAGE]
             ],
-            "filters": [("status", "State", _STATUSES, status)],
+            "filters": [("status", _("State"), said(_STATUSES), status)],
             "filtered": bool(status),
             "next": visit.address(before=str(found[_PAGE - 1].id)) if len(found) > _PAGE else "",
             "first": visit.address() if visit.query("before") else "",
@@ -107,9 +108,11 @@ def progress_of(status: str, steps: Mapping[str, int]) -> str:
     total = sum(steps.values())
     made, back, stuck = sum(steps.get(each, 0) for each in _MADE), steps.get("compensated", 0), steps.get("stuck", 0)
     if status in (SagaStatus.COMPENSATING, SagaStatus.COMPENSATED, SagaStatus.STUCK):
-        told = f"{back} of {back + stuck + steps.get('done', 0)} taken back"
-        return f"{told}, {stuck} could not be" if stuck else told
-    return f"{made} of {counted(total, 'step')} made"
+        of = back + stuck + steps.get("done", 0)
+        if stuck:
+            return _("%(back)s of %(of)s taken back, %(stuck)s could not be", back=back, of=of, stuck=stuck)
+        return _("%(back)s of %(of)s taken back", back=back, of=of)
+    return ngettext("%(made)s of %(num)s step made", "%(made)s of %(num)s steps made", total, made=made)
 
 
 def _made(saga: Saga) -> int:

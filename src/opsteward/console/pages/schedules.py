@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.named_actors import Said, with_actors
+from opsteward.console.languages import _
 from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
 from opsteward.console.sorting import sorting
 from opsteward.console.wording import who
@@ -23,7 +24,7 @@ async def schedules(visit: Visit, session: AsyncSession) -> Page:
     found = await with_actors(session, found, Said("created_by", "created_at", "creator"))
     return Page(
         template="schedules.html",
-        title="Schedules",
+        title=_("Schedules"),
         about=(SCHEDULES,),
         values={
             "schedules": [(one, who(one.creator) if one.creator else "") for one in found[:_PAGE]],
@@ -48,7 +49,11 @@ async def _create(visit: Visit, session: AsyncSession) -> Done:
         },
         actor=visit.identity.actor,
     )
-    return Done(to="/schedules", words=f"{made.name} is scheduled", undo=Undo(path=f"/schedules/{made.id}/remove"))
+    return Done(
+        to="/schedules",
+        words=_("%(name)s is scheduled", name=made.name),
+        undo=Undo(path=f"/schedules/{made.id}/remove"),
+    )
 
 
 async def _pause(visit: Visit, session: AsyncSession) -> Done:
@@ -64,14 +69,15 @@ async def _set(visit: Visit, session: AsyncSession, *, paused: bool) -> Done:
         session, schedule_id=visit.id("schedule_id", "schedule"), paused=paused, actor=visit.identity.actor
     )
     undo = Undo(path=f"/schedules/{one.id}/{'resume' if paused else 'pause'}")
-    return Done(to="/schedules", words=f"{one.name} {'is paused' if paused else 'goes on'}", undo=undo)
+    words = _("%(name)s is paused", name=one.name) if paused else _("%(name)s goes on", name=one.name)
+    return Done(to="/schedules", words=words, undo=undo)
 
 
 async def _remove(visit: Visit, session: AsyncSession) -> Done:
     await visit.services.schedules.remove(
         session, schedule_id=visit.id("schedule_id", "schedule"), actor=visit.identity.actor
     )
-    return Done(to="/schedules", words="The schedule is gone; its tasks stay")
+    return Done(to="/schedules", words=_("The schedule is gone; its tasks stay"))
 
 
 ROUTES: tuple[Route, ...] = (

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.console.languages import _
 from opsteward.console.navigation import rooms_of
 from opsteward.console.page import Page, Route, Visit, shows
+from opsteward.console.wording import HEALTH, INCIDENT, TASK, look_of
 from opsteward.directory.users import queries as user_queries
 from opsteward.tasks import queries as task_queries
 
@@ -31,16 +33,16 @@ class Found:
 async def search(visit: Visit, session: AsyncSession) -> Page:
     """What the words fit, by kind; without words the pages."""
     words = visit.query("q", limit=100)
-    groups = {"Pages": _pages(visit, words)}
+    groups = {_("Pages"): _pages(visit, words)}
     if words:
-        groups["Incidents"] = await _incidents(visit, session, words)
-        groups["Systems"] = await _systems(visit, session, words)
-        groups["Users"] = await _users(visit, session, words)
-        groups["Tasks"] = await _tasks(visit, session, words)
-        groups["Standing orders"] = await _orders(visit, session, words)
+        groups[_("Incidents")] = await _incidents(visit, session, words)
+        groups[_("Systems")] = await _systems(visit, session, words)
+        groups[_("Users")] = await _users(visit, session, words)
+        groups[_("Tasks")] = await _tasks(visit, session, words)
+        groups[_("Standing orders")] = await _orders(visit, session, words)
     return Page(
         template="search.html",
-        title="Search",
+        title=_("Search"),
         values={"words": words, "groups": {name: found for name, found in groups.items() if found}},
     )
 
@@ -63,7 +65,12 @@ async def _incidents(visit: Visit, session: AsyncSession, words: str) -> list[Fo
         session, ref=number if is_number else None, search=None if is_number else words, limit=_EACH
     )
     return [
-        Found(to=f"/incidents/{one.id}", icon="error", name=f"#{one.number} {one.title}", more=one.status)
+        Found(
+            to=f"/incidents/{one.id}",
+            icon="error",
+            name=f"#{one.number} {one.title}",
+            more=look_of(INCIDENT, one.status).word,
+        )
         for one in found
     ]
 
@@ -72,7 +79,10 @@ async def _systems(visit: Visit, session: AsyncSession, words: str) -> list[Foun
     if not visit.identity.may("systems.read"):
         return []
     found = await visit.services.inventory.page(session, search=words, limit=_EACH)
-    return [Found(to=f"/systems/{one.id}", icon="dns", name=one.name, more=one.health.status) for one in found]
+    return [
+        Found(to=f"/systems/{one.id}", icon="dns", name=one.name, more=look_of(HEALTH, one.health.status).word)
+        for one in found
+    ]
 
 
 async def _users(visit: Visit, session: AsyncSession, words: str) -> list[Found]:
@@ -89,7 +99,10 @@ async def _tasks(visit: Visit, session: AsyncSession, words: str) -> list[Found]
     if not visit.identity.may("tasks.read"):
         return []
     found = await task_queries.page(session, ref=words, limit=_EACH)
-    return [Found(to=f"/tasks/{one.id}", icon="task_alt", name=one.name, more=one.status) for one in found]
+    return [
+        Found(to=f"/tasks/{one.id}", icon="task_alt", name=one.name, more=look_of(TASK, one.status).word)
+        for one in found
+    ]
 
 
 async def _orders(visit: Visit, session: AsyncSession, words: str) -> list[Found]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.console.languages import _
 from opsteward.console.page import Page, Route, Visit, shows
 from opsteward.console.pauses import EVERYTHING
 from opsteward.console.sorting import sorting
@@ -36,13 +37,13 @@ class SettingRow:
         return f"{self.name} {self.description}".casefold()
 
 
-async def settings(visit: Visit, _: AsyncSession) -> Page:
+async def settings(visit: Visit, _session: AsyncSession) -> Page:
     """All of them, and this process's parts."""
     in_file = await in_thread(_in_file, toml_file())
     order, called = sorting(visit, {"name": False, "origin": False}), visit.query("ref", limit=100)
     return Page(
         template="settings.html",
-        title="Settings",
+        title=_("Settings"),
         values={
             "settings": order.rows(
                 [row for row in _rows(visit.services.settings, in_file) if called.casefold() in row.words],
@@ -79,7 +80,7 @@ def _row(variable: str, value: object, description: str, in_file: frozenset[str]
             else str(value)
         )
     else:
-        shown = "set" if value else "not set"
+        shown = _("set") if value else _("not set")
     return SettingRow(name=variable, description=description, value=shown, origin=origin)
 
 

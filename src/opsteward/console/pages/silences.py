@@ -6,13 +6,15 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.console.languages import N_, _, said
 from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
+from opsteward.console.wording import begins_large
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
 from opsteward.events.muting.types import SilencePreview
 
 _PAGE = 50
-_STATUSES = {"active": "active", "pending": "to come", "expired": "over"}
+_STATUSES = {"active": N_("active"), "pending": N_("to come"), "expired": N_("over")}
 
 
 async def silences(visit: Visit, session: AsyncSession) -> Page:
@@ -31,13 +33,15 @@ async def _page(visit: Visit, session: AsyncSession, preview: SilencePreview | N
         after=after,
         limit=_PAGE + 1,
     )
-    tabs = [("All", "/silences", not status)]
-    tabs += [(words.capitalize(), f"/silences?status={name}", status == name) for name, words in _STATUSES.items()]
+    tabs = [(_("All"), "/silences", not status)]
+    tabs += [
+        (begins_large(words), f"/silences?status={name}", status == name) for name, words in said(_STATUSES).items()
+    ]
     given = {name: visit.form.get(name, "") for name in ("matchers", "hours", "reason")}
     given["matchers"] = given["matchers"] or visit.query("matchers", limit=1000)
     return Page(
         template="silences.html",
-        title="Silences",
+        title=_("Silences"),
         about=("incident",),
         values={
             "silences": found[:_PAGE],
@@ -79,13 +83,13 @@ async def _silence(visit: Visit, session: AsyncSession) -> Done:
         reason=visit.reason,
         by=visit.identity,
     )
-    words = f"Silenced; {made.muted_incidents} open incidents are kept quiet"
+    words = _("Silenced; %(count)s open incidents are kept quiet", count=made.muted_incidents)
     return Done(to="/silences", words=words, undo=Undo(path=f"/silences/{made.id}/end"))
 
 
 async def _end(visit: Visit, session: AsyncSession) -> Done:
     await visit.services.muting.end_silence(session, silence_id=visit.id("silence_id", "silence"), by=visit.identity)
-    return Done(to="/silences", words="Ended: what it kept quiet and is open still is told now")
+    return Done(to="/silences", words=_("Ended: what it kept quiet and is open still is told now"))
 
 
 async def _inhibit(visit: Visit, session: AsyncSession) -> Done:
@@ -100,14 +104,16 @@ async def _inhibit(visit: Visit, session: AsyncSession) -> Done:
         by=visit.identity,
     )
     undo = Undo(path=f"/inhibitions/{made.id}/remove")
-    return Done(to="/silences#inhibitions", words=f"{made.name} keeps what follows quiet from now on", undo=undo)
+    return Done(
+        to="/silences#inhibitions", words=_("%(name)s keeps what follows quiet from now on", name=made.name), undo=undo
+    )
 
 
 async def _remove(visit: Visit, session: AsyncSession) -> Done:
     found = await visit.services.muting.remove_inhibition(
         session, inhibition_id=visit.id("inhibition_id", "inhibition"), by=visit.identity
     )
-    return Done(to="/silences", words=f"{found.name} keeps nothing quiet any more")
+    return Done(to="/silences", words=_("%(name)s keeps nothing quiet any more", name=found.name))
 
 
 ROUTES: tuple[Route, ...] = (

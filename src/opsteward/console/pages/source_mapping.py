@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.addresses import id_of, is_id
+from opsteward.console.languages import _
 from opsteward.console.page import Done, Page, Route, Visit, computes, does, shows
 from opsteward.console.pages.sources import TEXT_LIMIT, source_head, source_of, title_of
 from opsteward.core.blocking_calls import in_thread
@@ -51,7 +52,7 @@ def _mapping(
 ) -> Page:
     return Page(
         template="source_mapping.html",
-        title=f"How {title_of(source)} is read",
+        title=_("How %(name)s is read", name=title_of(source)),
         status=status,
         values={
             **source_head(visit, source),
@@ -98,7 +99,11 @@ async def _save(visit: Visit, session: AsyncSession) -> Done:
         actor=visit.identity.actor,
     )
     number = len(source.settings.shapes)
-    words = f"{number} of your own forms now go before those that ship" if number else "Read as it ships"
+    words = (
+        _("%(number)s of your own forms now go before those that ship", number=number)
+        if number
+        else _("Read as it ships")
+    )
     return Done(to=f"/sources/{source.slug}" + (f"/bodies/{given.kept_id}" if given.kept_id else ""), words=words)
 
 

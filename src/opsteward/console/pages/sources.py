@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.console.languages import N_, _, ngettext, said
 from opsteward.console.page import Done, Page, Route, Visit, computes, does, shows
 from opsteward.console.sorting import sorting
 from opsteward.core.blocking_calls import in_thread
@@ -18,7 +19,7 @@ from opsteward.events.sources.tallies import Tally, counts
 _BODIES = 20
 _SECRET_LENGTH = 8  # characters at least, as the API has it
 TEXT_LIMIT = 262_144  # characters of a sample or of forms
-_SHOWN = {"used": "in use", "trouble": "not understood or refused", "all": "all that are known"}
+_SHOWN = {"used": N_("in use"), "trouble": N_("not understood or refused"), "all": N_("all that are known")}
 _COLUMNS = {"last": True, "name": False, "bodies": True, "events": True, "unmapped": True, "refused": True}
 
 
@@ -54,11 +55,11 @@ async def sources(visit: Visit, session: AsyncSession) -> Page:
     )
     return Page(
         template="sources.html",
-        title="Sources",
+        title=_("Sources"),
         values={
             "rows": [(one, title_of(one), tally) for one, tally in found],
             "tabs": [(f"{words} {len(rows)}" if name == "all" else words, visit.address(show=name), name == shown)
-                     for name, words in _SHOWN.items()],
+                     for name, words in said(_SHOWN).items()],
             "by": order.heads,
             "sorting": order,
             "kept": {"show": visit.query("show")},
@@ -123,7 +124,7 @@ async def body(visit: Visit, session: AsyncSession) -> Page:
     kept = await kept_bodies.one(session, slug=source.slug, body_id=visit.id("body_id", "body"))
     return Page(
         template="source_body.html",
-        title=f"A body from {title_of(source)}",
+        title=_("A body from %(name)s", name=title_of(source)),
         values={**source_head(visit, source), "kept": kept},
     )
 
@@ -166,8 +167,9 @@ async def _read_again(visit: Visit) -> Done:
 
 
 def _became(number: int, *, mapped: bool) -> str:
-    events = "1 event is taken" if number == 1 else f"{number} events are taken"
-    return events + ("" if mapped else "; the body has no known form, so fields were found by their common names")
+    events = ngettext("%(num)s event is taken", "%(num)s events are taken", number)
+    found = _("the body has no known form, so fields were found by their common names")
+    return events if mapped else f"{events}; {found}"
 
 
 async def _create(visit: Visit, session: AsyncSession) -> Done:
@@ -177,7 +179,7 @@ async def _create(visit: Visit, session: AsyncSession) -> Done:
         changes={"title": visit.text("title", limit=100) or None},
         actor=visit.identity.actor,
     )
-    return Done(to=f"/sources/{made.slug}", words="Point its sender at the address below")
+    return Done(to=f"/sources/{made.slug}", words=_("Point its sender at the address below"))
 
 
 async def _settings(visit: Visit, session: AsyncSession) -> Done:
@@ -192,14 +194,14 @@ async def _settings(visit: Visit, session: AsyncSession) -> Done:
     source = await visit.services.own_sources.change(
         session, name=visit.arguments["source"], changes=changes, actor=visit.identity.actor
     )
-    return Done(to=f"/sources/{source.slug}", words="It is set")
+    return Done(to=f"/sources/{source.slug}", words=_("It is set"))
 
 
 async def _reset(visit: Visit, session: AsyncSession) -> Done:
     source = await source_of(visit, session)
     await visit.services.own_sources.remove(session, name=source.slug, actor=visit.identity.actor)
     to = f"/sources/{source.slug}" if source.shipped else "/sources"
-    return Done(to=to, words="What was set for it is taken away")
+    return Done(to=to, words=_("What was set for it is taken away"))
 
 
 ROUTES: tuple[Route, ...] = (

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.back_test_rows import compared, course_of, decision_in_words
+from opsteward.console.languages import N_, _, said
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Visit, computes, does, shows
 from opsteward.core.clock import now
@@ -21,7 +22,7 @@ _TEXT_LIMIT = 262_144  # characters
 _VERSIONS = 50
 _NUMBER_DIGITS = 9
 #: How far back a back-test looks, in days.
-_SPANS = {"1": "the last day", "7": "the last week", "30": "the last 30 days", "366": "the last year"}
+_SPANS = {"1": N_("the last day"), "7": N_("the last week"), "30": N_("the last 30 days"), "366": N_("the last year")}
 
 
 async def editor(visit: Visit, session: AsyncSession) -> Page:
@@ -51,7 +52,7 @@ async def _apply(visit: Visit, session: AsyncSession) -> Done | Page:
     except OpsError as error:
         return await _page(visit, session, text, error=error, status=error.http_status)
     applied = await visit.services.orders.apply(session, text=text, actor=visit.identity.actor)
-    return Done(to="/standing-orders", words=f"Version {applied.version} is in force")
+    return Done(to="/standing-orders", words=_("Version %(version)s is in force", version=applied.version))
 
 
 async def _back_test(visit: Visit) -> Page:
@@ -84,7 +85,7 @@ async def history(visit: Visit, session: AsyncSession) -> Page:
     found = await versions.list_versions(session, before=_number(before) if before else None, limit=_VERSIONS + 1)
     return Page(
         template="standing_order_versions.html",
-        title="Versions of the standing orders",
+        title=_("Versions of the standing orders"),
         values={
             "versions": found[:_VERSIONS],
             "next": visit.address(before=str(found[_VERSIONS - 1].version)) if len(found) > _VERSIONS else "",
@@ -100,7 +101,7 @@ async def version(visit: Visit, session: AsyncSession) -> Page:
     change = await versions.compare(session, after=number) if number else None
     return Page(
         template="standing_order_version.html",
-        title=f"Version {number} of the standing orders",
+        title=_("Version %(number)s of the standing orders", number=number),
         values={
             "one": one,
             "change": change,
@@ -115,7 +116,14 @@ async def _restore(visit: Visit, session: AsyncSession) -> Done:
     old = await versions.get_version(session, version=_number(visit.arguments["number"]))
     await visit.services.orders.check(old.text)
     applied = await visit.services.orders.apply(session, text=old.text, actor=visit.identity.actor)
-    return Done(to="/standing-orders", words=f"Version {applied.version} is in force, as version {old.version} was")
+    return Done(
+        to="/standing-orders",
+        words=_(
+            "Version %(version)s is in force, as version %(old)s was",
+            version=applied.version,
+            old=old.version,
+        ),
+    )
 
 
 def _number(given: str) -> int:
@@ -149,7 +157,7 @@ async def _page(
         problems = [FieldProblem(field="text", problem=error.detail, remedy=error.remedy)]
     return Page(
         template="standing_orders.html",
-        title="Standing orders",
+        title=_("Standing orders"),
         status=status,
         values={
             "current": current,
@@ -157,7 +165,7 @@ async def _page(
             "text": text,
             "problems": [{"line": getattr(p, "line", None), **p.as_dict()} for p in problems],
             "sound": sound,
-            "spans": _SPANS,
+            "spans": said(_SPANS),
             "days": days,
             "back_test": back_test,
             "compared": compared(back_test) if back_test else [],

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.console.languages import N_, _, ngettext
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.console.sync_rows import OperationRow, diff_of, in_words, mapping_rows
-from opsteward.console.wording import SYNC_CHANGE, counted, look_of
+from opsteward.console.vocabulary import spoken
+from opsteward.console.wording import SYNC_CHANGE, look_of
 from opsteward.core.errors import Invalid
 from opsteward.provisioning.sync import queries, summaries
 from opsteward.provisioning.sync.types import SYNC_CHANGED, MappingView, SyncOperation
@@ -18,8 +20,8 @@ _PAGE = 50
 _LATELY = 20
 _NATIVE_ID_LIMIT = 2000
 _ORPHAN = "orphan_"  # a ticked box of the form; the number follows
-_GONE = "a mapping that is gone"
-_HOW = {"disable": "disabled", "delete": "deleted"}
+_GONE = N_("a mapping that is gone")
+_HOW = ("disable", "delete")
 
 
 async def syncs(visit: Visit, session: AsyncSession) -> Page:
@@ -31,12 +33,12 @@ async def syncs(visit: Visit, session: AsyncSession) -> Page:
     titles = await summaries.mapping_names(session, {one.mapping_id for one in operations})
     return Page(
         template="syncs.html",
-        title="Syncs",
+        title=_("Syncs"),
         about=(SYNC_CHANGED,),
         values={
             "mappings": await mapping_rows(session, visit.services.inventory, found[:_PAGE]),
             "operations": [
-                OperationRow.of(one, names, titles.get(one.mapping_id, _GONE)) for one in operations[:_LATELY]
+                OperationRow.of(one, names, titles.get(one.mapping_id, _(_GONE))) for one in operations[:_LATELY]
             ],
             "next": visit.address(after=found[_PAGE - 1].name) if len(found) > _PAGE else "",
             "first": visit.address() if after or before else "",
@@ -81,7 +83,7 @@ async def one_sync(visit: Visit, session: AsyncSession) -> Page:
     outcome, after = visit.choice("outcome", SYNC_CHANGE), _number(visit, "after")
     titles = await summaries.mapping_names(session, [operation.mapping_id])
     names = await _names(visit, session, [operation])
-    row = OperationRow.of(operation, names, titles.get(operation.mapping_id, _GONE))
+    row = OperationRow.of(operation, names, titles.get(operation.mapping_id, _(_GONE)))
     changes = await queries.list_changes(
         session, operation_id=operation.id, outcome=outcome or None, after=after, limit=_PAGE + 1
     )
@@ -91,7 +93,7 @@ async def one_sync(visit: Visit, session: AsyncSession) -> Page:
     first = await summaries.first_unwritten(session, operation.id) if operation.status == "applying" else None
     return Page(
         template="sync.html",
-        title=f"Sync {row.mapping}",
+        title=_("Sync %(mapping)s", mapping=row.mapping),
         about=(f"{SYNC_CHANGED}:{operation.id}",),
         values={
             "row": row,
@@ -113,7 +115,7 @@ def _outcome_tabs(visit: Visit, row: OperationRow, chosen: str) -> list[tuple[st
         (f"{look_of(SYNC_CHANGE, name).word}: {number}", visit.address(outcome=name), name == chosen)
         for name, number in row.outcomes
     ]
-    return [("all", visit.address(outcome=""), not chosen), *tabs] if tabs else []
+    return [(_("all"), visit.address(outcome=""), not chosen), *tabs] if tabs else []
 
 
 async def _run(visit: Visit, session: AsyncSession) -> Done:
@@ -128,7 +130,7 @@ async def _run(visit: Visit, session: AsyncSession) -> Done:
         actor=visit.identity.actor,
         max_deletions=int(most) if most else None,
     )
-    words = "The plan is made; nothing is written" if begun.dry_run else "Both sides are read and a plan is made"
+    words = _("The plan is made; nothing is written") if begun.dry_run else _("Both sides are read and a plan is made")
     return Done(to=f"/syncs/operations/{begun.id}", words=words)
 
 
@@ -139,7 +141,10 @@ async def _decide(visit: Visit, session: AsyncSession) -> Done:
         choice=visit.text("choice", limit=20, required=True),
         actor=visit.identity.actor,
     )
-    return Done(to=f"/syncs/{decided.mapping_id}", words=f"Decided: {decided.choice}. The next sync does so")
+    return Done(
+        to=f"/syncs/{decided.mapping_id}",
+        words=_("Decided: %(choice)s. The next sync does so", choice=spoken(decided.choice or "")),
+    )
 
 
 async def _remove_orphans(visit: Visit, session: AsyncSession) -> Done:
@@ -156,7 +161,18 @@ async def _remove_orphans(visit: Visit, session: AsyncSession) -> Done:
         how=how,
         actor=visit.identity.actor,
     )
-    words = f"Once it is approved, {counted(len(chosen), 'account')} will be {_HOW[how]}"
+    if how == "disable":
+        words = ngettext(
+            "Once it is approved, %(num)s account will be disabled",
+            "Once it is approved, %(num)s accounts will be disabled",
+            len(chosen),
+        )
+    else:
+        words = ngettext(
+            "Once it is approved, %(num)s account will be deleted",
+            "Once it is approved, %(num)s accounts will be deleted",
+            len(chosen),
+        )
     return Done(to=f"/syncs/operations/{asked.id}", words=words)
 
 
@@ -169,14 +185,14 @@ async def _adopt(visit: Visit, session: AsyncSession) -> Done:
         target_native_id=visit.text("target_native_id", limit=_NATIVE_ID_LIMIT, required=True),
         actor=visit.identity.actor,
     )
-    return Done(to=f"/syncs/{mapping_id}", words="Adopted: the next sync keeps the two in step")
+    return Done(to=f"/syncs/{mapping_id}", words=_("Adopted: the next sync keeps the two in step"))
 
 
 async def _undo(visit: Visit, session: AsyncSession) -> Done:
     asked = await visit.services.syncs.undo(
         session, operation_id=visit.id("operation_id", "sync"), actor=visit.identity.actor
     )
-    return Done(to=f"/syncs/operations/{asked.id}", words="It is undone once that is approved")
+    return Done(to=f"/syncs/operations/{asked.id}", words=_("It is undone once that is approved"))
 
 
 async def _names(visit: Visit, session: AsyncSession, found: Sequence[MappingView | SyncOperation]) -> Names:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.actions import RunRow
+from opsteward.console.languages import _
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
 from opsteward.console.sorting import sorting
 from opsteward.console.sync_rows import mapping_rows
 from opsteward.console.system_history import response_times, strips
+from opsteward.console.vocabulary import spoken_as_kept
 from opsteward.console.wording import HEALTH
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
@@ -28,6 +31,10 @@ _COLUMNS = {"name": False, "health": False, "type": False, "criticality": False,
 STATUSES = {"down": "down", "degraded": "degraded", "healthy": "healthy", "unknown": "unknown"}
 TYPES = {n: n for n in ("database", "api", "ldap", "scim", "file_system", "webhook", "service")}
 CRITICALITIES = {n: n for n in ("critical", "standard", "backup")}
+
+
+def _spoken(words: Mapping[str, str]) -> dict[str, str]:
+    return {one: spoken_as_kept(one) for one in words}
 
 
 async def systems(visit: Visit, session: AsyncSession) -> Page:
@@ -48,16 +55,16 @@ async def systems(visit: Visit, session: AsyncSession) -> Page:
     )
     return Page(
         template="systems.html",
-        title="Systems",
+        title=_("Systems"),
         about=("system", "inventory"),
         values={
             "systems": found[:_PAGE],
             "strips": await strips(session, [one.id for one in found[:_PAGE]]),
             "health": HEALTH,
             "filters": [
-                ("status", "Health", STATUSES, status),
-                ("type", "Type", TYPES, kind),
-                ("criticality", "Criticality", CRITICALITIES, criticality),
+                ("status", _("Health"), _spoken(STATUSES), status),
+                ("type", _("Type"), _spoken(TYPES), kind),
+                ("criticality", _("Criticality"), _spoken(CRITICALITIES), criticality),
             ],
             "by": order.heads,
             "sorting": order,
@@ -102,11 +109,11 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
     )
 
 
-async def new(visit: Visit, _: AsyncSession) -> Page:
+async def new(visit: Visit, _session: AsyncSession) -> Page:
     """The form for a new system."""
     return Page(
         template="system_new.html",
-        title="Register a system",
+        title=_("Register a system"),
         values={"types": TYPES, "criticalities": CRITICALITIES},
     )
 
@@ -126,14 +133,14 @@ async def _register(visit: Visit, session: AsyncSession) -> Done:
         ),
         actor=visit.identity.actor,
     )
-    return Done(to=f"/systems/{system.id}", words=f"{system.name} is watched from now on")
+    return Done(to=f"/systems/{system.id}", words=_("%(name)s is watched from now on", name=system.name))
 
 
 async def _remove(visit: Visit, session: AsyncSession) -> Done:
     await visit.services.inventory.remove(
         session, system_id=visit.id("system_id", "system"), actor=visit.identity.actor
     )
-    return Done(to="/systems", words="The system and its credentials are forgotten")
+    return Done(to="/systems", words=_("The system and its credentials are forgotten"))
 
 
 async def _start_maintenance(visit: Visit, session: AsyncSession) -> Done:
@@ -148,12 +155,14 @@ async def _start_maintenance(visit: Visit, session: AsyncSession) -> Done:
     )
     window = await plan_window(session, new=new, actor=visit.identity.actor)
     undo = Undo(path=f"/systems/{system_id}/maintenance/{window.id}/end")
-    return Done(to=f"/systems/{system_id}", words=f"It raises no alerts for {minutes} minutes", undo=undo)
+    return Done(
+        to=f"/systems/{system_id}", words=_("It raises no alerts for %(minutes)s minutes", minutes=minutes), undo=undo
+    )
 
 
 async def _end_maintenance(visit: Visit, session: AsyncSession) -> Done:
     await end_window(session, window_id=visit.id("window_id", "maintenance window"), actor=visit.identity.actor)
-    return Done(to=f"/systems/{visit.id('system_id', 'system')}", words="The maintenance has ended")
+    return Done(to=f"/systems/{visit.id('system_id', 'system')}", words=_("The maintenance has ended"))
 
 
 async def _troubleshoot(visit: Visit, session: AsyncSession) -> Done:
@@ -164,9 +173,9 @@ async def _troubleshoot(visit: Visit, session: AsyncSession) -> Done:
         trigger="operator",
         requested_by=visit.identity.actor,
         system_id=system_id,
-        complaint=visit.reason or "asked for by an operator",
+        complaint=visit.reason or _("asked for by an operator"),
     )
-    return Done(to=f"/systems/{system_id}", words="Troubleshooting has begun")
+    return Done(to=f"/systems/{system_id}", words=_("Troubleshooting has begun"))
 
 
 ROUTES: tuple[Route, ...] = (

@@ -5,11 +5,12 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.named_actors import Said, with_actors
+from opsteward.console.languages import _, ngettext, said
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.console.sorting import sorting
 from opsteward.console.task_rows import TaskRow, nearest, story_of
-from opsteward.console.wording import PRIORITY, TASK, counted
+from opsteward.console.wording import PRIORITY, TASK
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
 from opsteward.tasks import commands as task_commands
@@ -20,8 +21,8 @@ from opsteward.tasks.types import CHANGED, REDRIVABLE, NewTask, TaskStatus
 REQUESTER = Said("requested_by", "created_at", "requester")
 _PAGE = 50
 _BEFORE_LIMIT = 200
-STATUSES = {status.value: TASK[status].word for status in TaskStatus}
-PRIORITIES = {name: look.word for name, look in PRIORITY.items()}
+STATUSES = {status.value: TASK[status].english for status in TaskStatus}
+PRIORITIES = {name: look.english for name, look in PRIORITY.items()}
 
 
 async def tasks(visit: Visit, session: AsyncSession) -> Page:
@@ -46,7 +47,7 @@ async def tasks(visit: Visit, session: AsyncSession) -> Page:
     may_write = visit.identity.may("tasks.write")
     return Page(
         template="tasks.html",
-        title="Tasks",
+        title=_("Tasks"),
         about=(CHANGED,),
         values={
             "headline": _headline(counts),
@@ -54,14 +55,14 @@ async def tasks(visit: Visit, session: AsyncSession) -> Page:
             "everything": (sum(counts.values()), visit.address(status="")),
             "counts": [(name, number, visit.address(status=name)) for name, number in counts.items()],
             "filters": [
-                ("status", "State", STATUSES, status),
-                ("type", "Type", types, task_type),
-                ("priority", "Priority", PRIORITIES, priority),
+                ("status", _("State"), said(STATUSES), status),
+                ("type", _("Type"), types, task_type),
+                ("priority", _("Priority"), said(PRIORITIES), priority),
             ],
             "by": order.heads,
             "sorting": order,
             "types": sorted(visit.services.task_types.types),
-            "priorities": PRIORITIES,
+            "priorities": said(PRIORITIES),
             "may_write": may_write,
             "called": called,
             "filtered": bool(status or task_type or priority or called),
@@ -78,11 +79,11 @@ def _headline(counts: dict[str, int]) -> str:
     running, waiting = counts[TaskStatus.IN_PROGRESS], counts[TaskStatus.PENDING]
     dead = counts[TaskStatus.DEAD_LETTER]
     parts = [
-        counted(running, "task runs", "tasks run") if running else "",
-        counted(waiting, "task waits", "tasks wait") if waiting else "",
-        counted(dead, "dead letter") if dead else "",
+        ngettext("%(num)s task runs", "%(num)s tasks run", running) if running else "",
+        ngettext("%(num)s task waits", "%(num)s tasks wait", waiting) if waiting else "",
+        ngettext("%(num)s dead letter", "%(num)s dead letters", dead) if dead else "",
     ]
-    return ", ".join(part for part in parts if part) or "No task runs or waits"
+    return ", ".join(part for part in parts if part) or _("No task runs or waits")
 
 
 async def one(visit: Visit, session: AsyncSession) -> Page:
@@ -116,13 +117,13 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
 async def _cancel(visit: Visit, session: AsyncSession) -> Done:
     task_id = visit.id("task_id", "task")
     await task_commands.cancel(session, task_id=task_id, actor=visit.identity.actor, reason=visit.reason)
-    return Done(to=f"/tasks/{task_id}", words="Cancelled, or told to stop")
+    return Done(to=f"/tasks/{task_id}", words=_("Cancelled, or told to stop"))
 
 
 async def _redrive(visit: Visit, session: AsyncSession) -> Done:
     task_id = visit.id("task_id", "task")
     await task_commands.redrive(session, task_id=task_id, actor=visit.identity.actor)
-    return Done(to=f"/tasks/{task_id}", words="It is run anew")
+    return Done(to=f"/tasks/{task_id}", words=_("It is run anew"))
 
 
 async def _submit(visit: Visit, session: AsyncSession) -> Done:
@@ -137,7 +138,7 @@ async def _submit(visit: Visit, session: AsyncSession) -> Done:
         delay=float(delay) if delay else None,
     )
     [told] = await visit.services.submission.submit(session, tasks=[new], actor=visit.identity.actor)
-    return Done(to=f"/tasks/{told.id}", words="It is submitted")
+    return Done(to=f"/tasks/{told.id}", words=_("It is submitted"))
 
 
 def _priority(visit: Visit) -> str:
@@ -154,7 +155,7 @@ async def _redrive_all(visit: Visit, session: AsyncSession) -> Done:
     await task_commands.redrive_all(
         session, status=status, task_type=visit.text("type", limit=100) or None, actor=visit.identity.actor
     )
-    return Done(to="/tasks", words="They are run anew")
+    return Done(to="/tasks", words=_("They are run anew"))
 
 
 ROUTES: tuple[Route, ...] = (

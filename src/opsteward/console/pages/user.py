@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.enrollment_rows import EnrollmentRow
+from opsteward.console.languages import N_, _
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
 from opsteward.console.people import history_of, user_looks
@@ -31,28 +32,29 @@ _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 #: The steps of a life: what each is called, how it looks, what it does, and what is said when it is done.
 _STEPS = {
     UserStatus.ACTIVE: (
-        "Activate", "check_circle", "good",
-        "The user gets the access of its enrolment and its grants again.", "active",
+        N_("Activate"), "check_circle", "good",
+        N_("The user gets the access of its enrolment and its grants again."), N_("%(name)s is active"),
     ),
     UserStatus.SUSPENDED: (
-        "Suspend", "pause_circle", "",
-        "The user loses every access at once, until it is activated again.", "suspended",
+        N_("Suspend"), "pause_circle", "",
+        N_("The user loses every access at once, until it is activated again."), N_("%(name)s is suspended"),
     ),
     UserStatus.INACTIVE: (
-        "Deactivate", "person_off", "bad",
-        "The user has left: it loses every access at once. Nothing is erased.", "inactive",
+        N_("Deactivate"), "person_off", "bad",
+        N_("The user has left: it loses every access at once. Nothing is erased."), N_("%(name)s is inactive"),
     ),
-    UserStatus.ARCHIVED: ("Archive", "inventory_2", "", "The user is put away. It has no access.", "archived"),
+    UserStatus.ARCHIVED: (N_("Archive"), "inventory_2", "", N_("The user is put away. It has no access."),
+                          N_("%(name)s is archived")),
 }  # fmt: skip
 #: How long a grant lasts, or a user stays, as it is offered.
 _LASTS = {
-    "": ("until it is revoked", None),
-    "hours": ("for 8 hours", timedelta(hours=8)),
-    "day": ("for a day", timedelta(days=1)),
-    "week": ("for a week", timedelta(days=7)),
-    "month": ("for 30 days", timedelta(days=30)),
-    "quarter": ("for 90 days", timedelta(days=90)),
-    "year": ("for a year", timedelta(days=365)),
+    "": (N_("until it is revoked"), None),
+    "hours": (N_("for 8 hours"), timedelta(hours=8)),
+    "day": (N_("for a day"), timedelta(days=1)),
+    "week": (N_("for a week"), timedelta(days=7)),
+    "month": (N_("for 30 days"), timedelta(days=30)),
+    "quarter": (N_("for 90 days"), timedelta(days=90)),
+    "year": (N_("for a year"), timedelta(days=365)),
 }
 
 
@@ -78,18 +80,23 @@ async def one(visit: Visit, session: AsyncSession) -> Page:
             "user": user,
             "user_looks": user_looks(user),
             "over": user.expires_at is not None and user.expires_at <= now(),
-            "systems": ["every system" if s == ALL_SYSTEMS else s for s in user.system_access],
+            "systems": [_("every system") if s == ALL_SYSTEMS else s for s in user.system_access],
             "manager": people.get(user.manager_id) if user.manager_id else None,
             "reports": await user_queries.reports_of(session, user_id=user.id, limit=_REPORTS_SHOWN + 1),
             "grants": [(g, names.actor(g.granted_by)) for g in await entitlements.grants_of(session, user_id=user.id)],
             "enrollments": enrollments,
             "roles": sorted(roles - {user.role}),
-            "lasts": [(key, words) for key, (words, _) in _LASTS.items()],
-            "steps": [(s.value, *_STEPS[s]) for s in _STEPS if s in MOVES[UserStatus(user.status)]],
+            "lasts": [(key, _(words)) for key, (words, _time) in _LASTS.items()],
+            "steps": [_step(s) for s in _STEPS if s in MOVES[UserStatus(user.status)]],
             "history": history_of(user, changes, names, {str(k): who.full_name for k, who in people.items()}),
             "may_write": me.may("users.write"),
         },
     )
+
+
+def _step(status: UserStatus) -> tuple[str, str, str, str, str]:
+    words, icon, kind, does, _told = _STEPS[status]
+    return status.value, _(words), icon, kind, _(does)
 
 
 def _people_in(user: UserInfo, changes: list[UserChangeInfo]) -> set[UUID]:
@@ -107,15 +114,15 @@ async def role(visit: Visit, session: AsyncSession) -> Page:
     preview = await preview_role(session, user_id=user.id, role=wanted)
     return Page(
         template="user_role.html",
-        title=f"Change the role of {user.full_name or user.username}"[:120],
+        title=_("Change the role of %(name)s", name=user.full_name or user.username)[:120],
         values={
             "user": user,
             "role": wanted,
             "preview": preview,
             "parts_of": [
-                ("Granted at once", preview.granted, "good"),
-                ("Revoked at once", preview.revoked, "bad"),
-                ("Granted when it is approved", preview.after_approval, "info"),
+                (_("Granted at once"), preview.granted, "good"),
+                (_("Revoked at once"), preview.revoked, "bad"),
+                (_("Granted when it is approved"), preview.after_approval, "info"),
             ],
             "shown": _hash(preview),
         },
@@ -139,7 +146,7 @@ async def _change_role(visit: Visit, session: AsyncSession) -> Done:
         reason=visit.reason,
         version=user.version,
     )
-    return Done(to=f"/users/{user.id}", words=f"{user.username} is {wanted} now")
+    return Done(to=f"/users/{user.id}", words=_("%(name)s is %(role)s now", name=user.username, role=wanted))
 
 
 async def _move(visit: Visit, session: AsyncSession) -> Done:
@@ -152,7 +159,11 @@ async def _move(visit: Visit, session: AsyncSession) -> Done:
     )
     back = user.status if UserStatus(user.status) in _STEPS and user.status in MOVES[UserStatus(given)] else ""
     undo = Undo(path=f"/users/{user.id}/status", fields={"status": back}) if back else None
-    return Done(to=f"/users/{user.id}", words=f"{user.username} is {_STEPS[UserStatus(given)][4]}", undo=undo)
+    return Done(
+        to=f"/users/{user.id}",
+        words=_(_STEPS[UserStatus(given)][4], name=user.username),
+        undo=undo,
+    )
 
 
 async def _set_end(visit: Visit, session: AsyncSession) -> Done:
@@ -166,7 +177,7 @@ async def _set_end(visit: Visit, session: AsyncSession) -> Done:
         reason=visit.reason,
         version=user.version,
     )
-    return Done(to=f"/users/{user.id}", words="Its end is set" if lasts else "It has no end any more")
+    return Done(to=f"/users/{user.id}", words=_("Its end is set") if lasts else _("It has no end any more"))
 
 
 def _lasts(visit: Visit) -> timedelta | None:
@@ -189,7 +200,7 @@ async def _grant(visit: Visit, session: AsyncSession) -> Done:
         expires_at=now() + lasts if lasts else None,
     )
     undo = Undo(path=f"/users/{user_id}/grants/{granted.id}/revoke")
-    return Done(to=f"/users/{user_id}", words=f"{name} is granted", undo=undo)
+    return Done(to=f"/users/{user_id}", words=_("%(name)s is granted", name=name), undo=undo)
 
 
 async def _revoke(visit: Visit, session: AsyncSession) -> Done:
@@ -201,7 +212,7 @@ async def _revoke(visit: Visit, session: AsyncSession) -> Done:
         actor=visit.identity.actor,
         reason=visit.reason,
     )
-    return Done(to=f"/users/{user_id}", words="It is revoked")
+    return Done(to=f"/users/{user_id}", words=_("It is revoked"))
 
 
 ROUTES: tuple[Route, ...] = (

@@ -6,16 +6,17 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.console.languages import _, ngettext
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.console.sorting import sorting
-from opsteward.console.wording import USER, counted
+from opsteward.console.wording import USER
 from opsteward.directory.types import NewUser, UserStatus
 from opsteward.directory.user_changes import PEOPLE
 from opsteward.directory.users import queries as user_queries
 
 _PAGE = 50
 _COLUMNS = {"username": False, "registered": True}
-STATUSES = {status.value: USER[status].word for status in UserStatus}
+STATUSES = {status.value: "" for status in UserStatus}
 
 
 async def users(visit: Visit, session: AsyncSession) -> Page:
@@ -39,7 +40,7 @@ async def users(visit: Visit, session: AsyncSession) -> Page:
     shares = await visit.services.user_shares.read(session)
     return Page(
         template="users.html",
-        title="Users",
+        title=_("Users"),
         about=(PEOPLE,),
         values={
             "headline": _headline(shares.statuses),
@@ -48,9 +49,9 @@ async def users(visit: Visit, session: AsyncSession) -> Page:
             "counts": [(name, number, visit.address(status=name)) for name, number in shares.statuses.items()],
             "anybody": bool(sum(shares.statuses.values())),
             "filters": [
-                ("status", "State", STATUSES, status),
-                ("role", "Role", _offered(shares.roles, role), role),
-                ("department", "Department", _offered(shares.departments, department), department),
+                ("status", _("State"), {name: USER[name].word for name in STATUSES}, status),
+                ("role", _("Role"), _offered(shares.roles, role), role),
+                ("department", _("Department"), _offered(shares.departments, department), department),
             ],
             "roles": sorted(shares.roles, key=str.casefold),
             "by": {} if search else order.heads,
@@ -75,9 +76,11 @@ def _offered(counts: dict[str, int], chosen: str) -> dict[str, str]:
 def _headline(counts: dict[str, int]) -> str:
     active, pending = counts[UserStatus.ACTIVE], counts[UserStatus.PENDING]
     if not sum(counts.values()):
-        return "Nobody is registered yet"
-    waits = f", {counted(pending, 'waits', 'wait')} to be let in" if pending else ""
-    return f"{counted(active, 'active user')}{waits}"
+        return _("Nobody is registered yet")
+    words = ngettext("%(num)s active user", "%(num)s active users", active)
+    if pending:
+        words += f", {ngettext('%(num)s waits to be let in', '%(num)s wait to be let in', pending)}"
+    return words
 
 
 async def _register(visit: Visit, session: AsyncSession) -> Done:
@@ -93,7 +96,11 @@ async def _register(visit: Visit, session: AsyncSession) -> Done:
         actor=visit.identity.actor,
     )
     waits = user.status == UserStatus.PENDING
-    words = f"{user.username} {'waits to be let in' if waits else 'is registered, and has its access'}"
+    words = (
+        _("%(name)s waits to be let in", name=user.username)
+        if waits
+        else _("%(name)s is registered, and has its access", name=user.username)
+    )
     return Done(to=f"/users/{user.id}", words=words)
 
 

@@ -2,6 +2,14 @@
 (() => {
   const main = () => document.getElementById("main");
 
+  // -- words: English, where the page does not bring them in its own language -------------------------------------
+  const words = JSON.parse(document.body.dataset.words || "{}"), language = document.documentElement.lang;
+  const saying = (english, given = {}) =>
+    Object.entries(given).reduce((said, [name, value]) => said.replaceAll(`%(${name})s`, value), words[english] || english);
+  window.opsteward = {saying};
+  // the reader's own way of writing times, as long as it is of the page's language
+  const locale = navigator.language.startsWith(language) ? undefined : language;
+
   // -- times ---------------------------------------------------------------------------------------------------
   const span = (seconds) => {
     for (const [size, unit] of [[86400, "d"], [3600, "h"], [60, "min"]]) {
@@ -9,9 +17,9 @@
     }
     return `${Math.max(0, Math.floor(seconds))} s`;
   };
-  const whole = new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "medium"});
-  const today = new Intl.DateTimeFormat(undefined, {timeStyle: "medium"});
-  const thisYear = new Intl.DateTimeFormat(undefined, {month: "short", day: "numeric", hour: "numeric", minute: "2-digit"});
+  const whole = new Intl.DateTimeFormat(locale, {dateStyle: "medium", timeStyle: "medium"});
+  const today = new Intl.DateTimeFormat(locale, {timeStyle: "medium"});
+  const thisYear = new Intl.DateTimeFormat(locale, {month: "short", day: "numeric", hour: "numeric", minute: "2-digit"});
   const instant = (at, now) => {
     if (at.toDateString() === now.toDateString()) return today.format(at);
     return (at.getFullYear() === now.getFullYear() ? thisYear : whole).format(at);
@@ -20,7 +28,8 @@
     const now = new Date();
     for (const time of document.querySelectorAll("time[datetime]")) {
       const at = new Date(time.dateTime), seconds = (now - at) / 1000, kind = time.className;
-      const said = kind === "at" ? instant(at, now) : kind === "ago" && seconds < 5 ? "just now" : span(seconds) + (kind === "ago" ? " ago" : "");
+      const said = kind === "at" ? instant(at, now) : kind !== "ago" ? span(seconds)
+        : seconds < 5 ? saying("just now") : saying("%(span)s ago", {span: span(seconds)});
       if (time.textContent !== said) time.textContent = said;
       time.title = whole.format(at);
     }
@@ -120,7 +129,7 @@
   });
   document.addEventListener("click", (e) => {
     const press = e.target.closest("[data-copy]");
-    if (press) navigator.clipboard.writeText(press.dataset.copy).then(() => { press.textContent = "Copied"; });
+    if (press) navigator.clipboard.writeText(press.dataset.copy).then(() => { press.textContent = saying("Copied"); });
   });
 
   document.addEventListener("htmx:afterSettle", tellTimes);
@@ -135,6 +144,7 @@
 // Sends a file of users to the API, as the person who is signed in, and says how far that is. Then it goes to the page of
 // that import. What the API says is shown as text.
 (() => {
+  const {saying} = window.opsteward;
   const kinds = {
     csv: "text/csv", tsv: "text/csv", txt: "text/csv", ndjson: "application/x-ndjson", jsonl: "application/x-ndjson",
     json: "application/json", ldif: "text/ldif", ldf: "text/ldif",
@@ -154,23 +164,23 @@
       const problems = (told.errors || []).map((e) => [e.field && `${e.field} ${e.problem}`, e.remedy].filter(Boolean).join(": "));
       return [...new Set(problems.length ? problems : [told.detail, told.remedy])].filter(Boolean).join(". ") || told.title;
     } catch {
-      return `The server answered ${request.status}. Try again.`;
+      return saying("The server answered %(status)s. Try again.", {status: request.status});
     }
   };
   const columns = (lines) => {
     const found = {};
     for (const line of lines.split("\n").filter((one) => one.trim())) {
       const cut = line.lastIndexOf("=");
-      if (cut < 1) return [null, `“${line.trim().slice(0, 80)}” is not: column = field`];
+      if (cut < 1) return [null, saying("“%(line)s” is not: column = field", {line: line.trim().slice(0, 80)})];
       found[line.slice(0, cut).trim()] = line.slice(cut + 1).trim();
     }
     return [found, ""];
   };
   const send = (form, dry) => {
     const file = form.elements.file.files[0];
-    if (!file) return say(form, "Choose a file first.", "bad-words");
+    if (!file) return say(form, saying("Choose a file first."), "bad-words");
     const kind = form.elements.format.value || kinds[file.name.split(".").pop().toLowerCase()];
-    if (!kind) return say(form, "Its name does not say what it is: choose the format.", "bad-words");
+    if (!kind) return say(form, saying("Its name does not say what it is: choose the format."), "bad-words");
     const [mapping, wrong] = columns(form.elements.mapping.value);
     if (wrong) return say(form, wrong, "bad-words");
     const asked = new URLSearchParams({mode: form.elements.mode.value, dry_run: dry});
@@ -182,9 +192,9 @@
     request.upload.onprogress = (e) => {
       if (!e.lengthComputable) return;
       const part = Math.floor(100 * e.loaded / e.total);
-      say(form, part < 100 ? `Sending: ${part} %` : "Sent. Looking at it…", "quiet");
+      say(form, part < 100 ? saying("Sending: %(percent)s %", {percent: part}) : saying("Sent. Looking at it…"), "quiet");
     };
-    request.onerror = () => { busy(form, false); say(form, "The server can't be reached. Try again.", "bad-words"); };
+    request.onerror = () => { busy(form, false); say(form, saying("The server can't be reached. Try again."), "bad-words"); };
     request.onload = () => {
       busy(form, false);
       if (request.status === 401) return location.assign("/sign-in");
@@ -194,7 +204,7 @@
       location.assign(`/users/import?job=${encodeURIComponent(job)}#job`);
     };
     busy(form, true);
-    say(form, "Sending…", "quiet");
+    say(form, saying("Sending…"), "quiet");
     request.send(file);
   };
   document.addEventListener("click", (e) => {

@@ -1,5 +1,6 @@
 // Choosing several in a list: how many are chosen, all or none, and by keys. Without it the boxes and the form do as well.
 (() => {
+  const {saying} = window.opsteward;
   const boxes = () => [...document.querySelectorAll("[data-pick]")];
   const tell = () => {
     const form = document.getElementById("selection");
@@ -10,7 +11,7 @@
     whole.checked = chosen > 0 && chosen === all.length;
     whole.indeterminate = chosen > 0 && chosen < all.length;
     form.querySelector("[data-picked]").textContent =
-      chosen ? `${chosen} of ${all.length} selected` : `Select all ${all.length}, or some`;
+      chosen ? saying("%(chosen)s of %(all)s selected", {chosen, all: all.length}) : saying("Select all %(all)s, or some", {all: all.length});
     for (const press of form.querySelectorAll("[data-needs-pick]")) press.disabled = !chosen;
     // the page waits with reading itself again as long as something is chosen
     if (!chosen && !form.elements.reason.value) delete form.dataset.changed; else form.dataset.changed = "yes";
