@@ -22,7 +22,7 @@ _LOOKED_AT = ("/", "/incidents", "/oncall", "/users/import", "/standing-orders",
 _WIDER = """() => [...document.querySelectorAll("body *")].filter((one) => {
     const box = one.getBoundingClientRect();
     const wider = box.width && box.right > document.documentElement.clientWidth + 1;
-    return wider && !one.closest(".table, pre, .tabs, code");
+    return wider && one.checkVisibility() && !one.closest(".table, pre, .tabs, code");
 }).map((one) => `${one.tagName}.${one.className}: ${one.textContent.trim().slice(0, 40)}`).slice(0, 5)"""
 
 

@@ -88,7 +88,8 @@ def _plural_rule(header: str) -> Callable[[int], int]:
     for line in header.splitlines():
         name, _, value = line.partition(":")
         if name.strip().lower() == "plural-forms":
-            return gettext.c2py(value.partition("plural=")[2].strip(" ;"))
+            rule = gettext.c2py(value.partition("plural=")[2].strip(" ;"))
+            return lambda number: rule(int(number or 0))
     return _two_forms
 
 
