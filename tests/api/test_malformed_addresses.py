@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 
 from opsteward.api.app import build_app
-from opsteward.app.process import api_services_of
+from opsteward.app.request_services import api_services_of
 from support.instance import Instance, Tenant
 from support.malformed import JSON, Complaints, encoded
 from support.openapi import Operation, example

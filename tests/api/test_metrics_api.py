@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from opsteward.api.app import build_app
-from opsteward.app.process import api_services_of
+from opsteward.app.request_services import api_services_of
 from opsteward.core.errors import Conflict
 from opsteward.events.types import NewEvent
 from opsteward.telemetry.metrics import EVENTS

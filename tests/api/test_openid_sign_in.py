@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from opsteward.accounts.oidc import OpenIdSignIn
 from opsteward.accounts.sessions import SESSION_COOKIE
 from opsteward.api.app import build_app
-from opsteward.app.process import api_services_of
+from opsteward.app.request_services import api_services_of
 from opsteward.core.errors import Invalid
 from support.identity_provider import CLIENT_ID, CLIENT_SECRET, IdentityProvider, running_provider
 from support.instance import Instance, Tenant

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from opsteward.app.process import console_services_of
+from opsteward.app.request_services import console_services_of
 from opsteward.console.mount import Console
 from support.instance import ORIGIN, Instance, Tenant
 

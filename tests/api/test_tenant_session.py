@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from opsteward.accounts.types import Identity
 from opsteward.api.app import build_app
 from opsteward.api.deps import TenantSession, needs
-from opsteward.app.process import api_services_of
+from opsteward.app.request_services import api_services_of
 from opsteward.core.db import DatabaseSession, at_the_end
 from opsteward.core.errors import Conflict
 from opsteward.tasks import controls

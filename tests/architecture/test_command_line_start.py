@@ -47,6 +47,15 @@ def test_a_command_that_asks_the_instance_imports_nothing_heavy() -> None:
         assert imported_for("--url", f"http://127.0.0.1:{port}", *command, code=3) & (HEAVY - OF_TYPER) == set()
 
 
+def test_a_worker_imports_nothing_of_what_serves_requests() -> None:
+    """A sixth of its memory would be the web framework's, the API's and the console's."""
+    code = "import json, sys, opsteward.app.work; print(json.dumps(list(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    modules = json.loads(done.stdout)
+    assert {"fastapi", "starlette", "uvicorn", "jinja2"} & set(modules) == set()
+    assert [one for one in modules if one.startswith(("opsteward.api.rest", "opsteward.console"))] == []
+
+
 def test_a_command_takes_little_processor_time() -> None:
     """The best of three, as processor time: what else the machine does counts hardly."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -23,7 +23,7 @@ from opsteward.accounts import operators, tokens
 from opsteward.accounts.tenants import create_tenant
 from opsteward.accounts.types import NewToken
 from opsteward.api.app import build_app
-from opsteward.app.process import api_services_of
+from opsteward.app.request_services import api_services_of
 from opsteward.app.services import Services, build_services
 from opsteward.app.settings import load_settings
 from opsteward.core.database_setup import EMBEDDED_DATABASE

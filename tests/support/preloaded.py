@@ -15,7 +15,14 @@ from pathlib import Path
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
-    ["opsteward.cli.main", "opsteward.cli.client", "opsteward.app.serve", "alembic.command", "dbos"]
+    [
+        "opsteward.cli.main",
+        "opsteward.cli.client",
+        "opsteward.app.serve",
+        "opsteward.app.work",
+        "alembic.command",
+        "dbos",
+    ]
 )
 
 

@@ -10,20 +10,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from functools import partial
 
 from opsteward.accounts import queries, sessions, tenants, tokens
-from opsteward.accounts.webhooks import Webhooks
 from opsteward.agents.shipped.installing import install
-from opsteward.api.services import ApiServices
 from opsteward.app.services import Services, leave_server
 from opsteward.app.worker import Worker
-from opsteward.console.services import ConsoleServices
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.errors import OpsError
 from opsteward.core.log import get_logger
-from opsteward.integrations.apprise.slack_replies import SlackReplies
 from opsteward.telemetry import traces
 from opsteward.telemetry.loop_lag import watch_loop
 
@@ -131,92 +126,6 @@ class Process:
                     pass  # it is tried again
                 except OSError as error:  # no descriptor or no memory for the moment is no reason to end
                     log.warning("app.postgres.restart_failed", error=type(error).__name__, detail=error.strerror)
-
-
-def api_services_of(services: Services, readiness: Callable[[], dict[str, bool]]) -> ApiServices:
-    """What the API's routes work with."""
-    return ApiServices(
-        settings=services.settings,
-        db=services.web,
-        registry=services.registry,
-        inventory=services.inventory,
-        action_service=services.action_service,
-        approvals=services.approvals,
-        incidents=services.incidents,
-        intake=services.intake,
-        intake_queue=services.intake_queue,
-        own_sources=services.own_sources,
-        source_tallies=services.source_tallies,
-        source_intake=services.source_intake,
-        muting=services.muting,
-        oncall=services.oncall,
-        help=services.help,
-        direct_calls=services.direct_calls,
-        orders=services.orders,
-        back_tests=services.back_tests,
-        sessions=services.sessions,
-        task_types=services.task_types,
-        submission=services.submission,
-        schedules=services.schedules,
-        syncs=services.syncs,
-        sagas=services.sagas,
-        excess_access=services.excess_access,
-        agents=services.agents,
-        users=services.users,
-        enrollments=services.enrollments,
-        imports=services.imports,
-        webhooks=Webhooks(services.box),
-        slack_replies=SlackReplies(services.settings.notify.slack_origins),
-        password_sign_in=services.password_sign_in,
-        openid_sign_in=services.openid_sign_in,
-        audit_key=services.box.audit_key(),
-        witnesses=services.witnesses,
-        figures=services.figures,
-        crew=services.crew,
-        readiness=readiness,
-    )
-
-
-def console_services_of(services: Services, readiness: Callable[[], dict[str, bool]]) -> ConsoleServices:
-    """What the console's pages work with."""
-    from opsteward.api.rest.sources import parsed_body
-
-    return ConsoleServices(
-        settings=services.settings.groups(),
-        public_url=services.settings.api.public_url,
-        development=services.settings.api.development,
-        status_pages=services.settings.api.status_pages,
-        oncall_is_told=bool(services.settings.notify.oncall),
-        db=services.web,
-        feed=services.feed,
-        registry=services.registry,
-        inventory=services.inventory,
-        action_service=services.action_service,
-        approvals=services.approvals,
-        incidents=services.incidents,
-        own_sources=services.own_sources,
-        source_tallies=services.source_tallies,
-        source_intake=services.source_intake,
-        muting=services.muting,
-        oncall=services.oncall,
-        help=services.help,
-        orders=services.orders,
-        back_tests=services.back_tests,
-        sessions=services.sessions,
-        task_types=services.task_types,
-        submission=services.submission,
-        schedules=services.schedules,
-        syncs=services.syncs,
-        agents=services.agents,
-        crew=services.crew,
-        users=services.users,
-        enrollments=services.enrollments,
-        witnesses=services.witnesses,
-        audit_key=services.box.audit_key(),
-        read_body=partial(parsed_body, max_depth=services.settings.api.max_json_depth),
-        events_limit=services.settings.api.max_events_per_request,
-        readiness=readiness,
-    )
 
 
 async def first_start(services: Services) -> str | None:

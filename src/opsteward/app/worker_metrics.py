@@ -17,8 +17,9 @@ from opsteward.api.concurrency_limit import ConcurrencyLimit
 from opsteward.api.deps import recognise
 from opsteward.api.middleware.request_body import Guard
 from opsteward.api.rest import metrics, probes
-from opsteward.app.process import Process, api_services_of
+from opsteward.app.process import Process
 from opsteward.app.request_limits import bounded_http
+from opsteward.app.request_services import api_services_of
 from opsteward.core.log import get_logger
 
 log = get_logger(__name__)

@@ -59,7 +59,7 @@ def run_worker() -> None:
 
     with server_started_ahead(settings.core), _reported_death():
         with _all_of_it_stays():
-            from opsteward.app.serve import work
+            from opsteward.app.work import work
         work(settings, announce)
 
 

@@ -219,9 +219,9 @@ class _Memory(dict[str, str]):
             if not _DIGIT_STAYS(found) and "0x" not in shape and "0X" not in shape:
                 return found  # whatever its digits are
         found = _mask_token(token, digits_count=self._digits_count)
-        if len(self) >= _TOKENS_KEPT:
-            self.clear()
         if len(token) <= _REMEMBERED_LENGTH:
+            if len(self) >= _TOKENS_KEPT:
+                self.clear()
             self[token] = found
         return found
 
@@ -229,8 +229,7 @@ class _Memory(dict[str, str]):
 _by_shape = _Memory(digits_count=False)
 _by_token = _Memory(digits_count=True)
 _rows: dict[str, str] = {}
-#: By shape; empty where digits count.
-_lines: dict[bytes, str] = {}
+_lines: dict[bytes, str] = {}  # by shape; empty where digits count
 
 
 def mask(message: str) -> str:
