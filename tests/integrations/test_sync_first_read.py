@@ -52,6 +52,10 @@ class Tables:
         with psycopg.connect(self.postgres.dsn(), autocommit=True) as admin:
             admin.execute(statement.encode(), params)
 
+    def ids_in(self, table: str) -> set[str]:
+        with psycopg.connect(self.postgres.dsn(), autocommit=True) as admin:
+            return {str(row[0]) for row in admin.execute(f"select id from {table} where not gone".encode())}
+
     async def fill(self) -> None:
         for name in ("ours", "theirs"):
             self.sql(f"drop table if exists {name}")
@@ -121,6 +125,18 @@ async def test_by_columns_or_record_by_record_the_shadow_is_the_same(
     by_records = await tables.synced("records", FIELDS)
     assert len(by_columns) == len(by_records) == 2 * 120
     assert by_columns == by_records
+
+
+async def test_ids_without_any_order_are_stored_as_they_are(tables: Tables, parts: list[RecordColumns]) -> None:
+    for name in ("ours", "theirs"):
+        tables.sql(f"alter table {name} alter column id type uuid using md5(id::text)::uuid")
+    shadow = await tables.synced("uuids", FIELDS)
+    there = {name: tables.ids_in(name) for name in ("ours", "theirs")}
+    assert len(parts) == 2 and len(shadow) == 2 * 120
+    assert {row[1] for row in shadow if row[0] == "source"} == there["ours"]
+    assert {row[1] for row in shadow if row[0] == "target"} == there["theirs"]
+    paired = {(row[1], row[5]) for row in shadow if row[0] == "source" and row[5]}
+    assert paired == {(row[5], row[1]) for row in shadow if row[0] == "target" and row[5]} and len(paired) > 50
 
 
 @pytest.mark.parametrize(
