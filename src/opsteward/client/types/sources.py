@@ -111,6 +111,7 @@ class Shape(TypedDict):
     severity_default: NotRequired[str | None]
     time: NotRequired[str | None]
     resolved: NotRequired[str | None]
+    routine: NotRequired[str | None]
     identity: NotRequired[str | None]
     labels: NotRequired[str | None]
     link: NotRequired[str | None]
