@@ -90,6 +90,44 @@ async def test_an_operator_signs_in(harness: TaskHarness, tenant: Tenant, provid
     assert {"operator.bound", "sign_in.succeeded"} <= verbs
 
 
+@pytest.mark.parametrize("in_token", [{}, {"email": "boss@example.test"}, {"email_verified": True}])
+async def test_what_the_token_lacks_is_asked_for(
+    harness: TaskHarness, tenant: Tenant, provider: IdentityProvider, in_token: dict[str, Any]
+) -> None:
+    """A conforming provider tells what the scopes ask for at its UserInfo endpoint. An address and whether it is
+    verified are of one place: no verified one makes another so."""
+    await tenant.operator("owner", name="boss@example.test")
+    grace = await tenant.operator("viewer", name=MAIL)
+    for groups in (["ops"], ["sec"]):
+        provider.next(claims={"sub": "grace-1"} | in_token, userinfo=person(groups=groups))
+        client = harness(roles_claim="groups", roles={"ops": "operator", "sec": "auditor"}).client()
+        assert (await there_and_back(client, provider)).status_code == 303
+        me = (await client.get("/api/v1/me")).json()
+        assert (me["operator_id"], me["roles"]) == (str(grace.id), ["operator" if groups == ["ops"] else "auditor"])
+
+
+@pytest.mark.parametrize(
+    ("userinfo", "reason"),
+    [
+        (person(sub="another"), "userinfo_sub"),
+        ({"email": MAIL, "email_verified": True}, "userinfo_sub"),
+        (person(email_verified=False), "unverified_email"),
+        ({"sub": "grace-1", "email": MAIL}, "unverified_email"),
+        ({"sub": "grace-1"}, "no_name"),
+        ([], "no_name"),
+        (None, "no_name"),
+    ],
+)
+async def test_a_userinfo_that_is_not_right_is_refused(
+    harness: TaskHarness, tenant: Tenant, provider: IdentityProvider, userinfo: Any, reason: str
+) -> None:
+    await tenant.operator("viewer", name=MAIL)
+    provider.next(
+        claims={"sub": "grace-1", "email_verified": True}, **({"userinfo": userinfo} if userinfo is not None else {})
+    )
+    await refused(await there_and_back(harness().client(), provider), tenant, reason)
+
+
 async def test_the_page_offers_it_where_it_is_configured(instance: Instance, harness: TaskHarness) -> None:
     assert "/sign-in/openid" in (await harness().client().get("/sign-in")).text
     assert "/sign-in/openid" not in (await instance.client().get("/sign-in")).text

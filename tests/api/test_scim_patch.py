@@ -200,6 +200,33 @@ async def test_a_manager_is_taken_away(idp: Provisioner, nobody: Any) -> None:
     assert (await idp.tenant.http.get(f"/api/v1/users/{made['id']}")).json()["manager_id"] is None
 
 
+@pytest.mark.parametrize("op", ["Add", "Replace"])
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        *((f"{ENTERPRISE}:manager", one) for one in ("", " ", [], {}, [{"value": ""}], {"value": None})),
+        (f"{ENTERPRISE}:manager.value", ""),
+        *((None, {ENTERPRISE: {"manager": one}}) for one in ("", None, {"value": ""})),
+        (None, {f"{ENTERPRISE}:manager": ""}),
+    ],
+)
+async def test_an_empty_manager_is_nobody_whatever_the_operation(
+    idp: Provisioner, op: str, path: str | None, value: Any
+) -> None:
+    boss = await idp.user("boss")
+    for extension in ({"department": "R"}, {"department": "R", "manager": {"value": boss["id"]}}):
+        made = await idp.user(f"pat{len(extension)}", schemas=[USER, ENTERPRISE], **{ENTERPRISE: extension})
+        seen = await idp.patched(f"/Users/{made['id']}", {"op": op, "value": value} | ({"path": path} if path else {}))
+        assert seen[ENTERPRISE] == {"department": "R"}
+
+
+async def test_a_manager_without_an_id_is_nobody(idp: Provisioner) -> None:
+    boss = await idp.user("boss")
+    made = await idp.user("pat", schemas=[USER, ENTERPRISE], **{ENTERPRISE: {"manager": {"value": boss["id"]}}})
+    seen = await idp.patched(f"/Users/{made['id']}", {"op": "remove", "path": f"{ENTERPRISE}:manager.value"})
+    assert "manager" not in seen.get(ENTERPRISE, {})
+
+
 @pytest.mark.parametrize("form", [
     lambda one: [{"value": one}],
     lambda one: {"value": one},

@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, urlencode
 
 import httpx
 
+ACCESS_TOKEN = "of the userinfo endpoint"
 CLIENT_ID, CLIENT_SECRET = "opsteward-test", "s3cret:with/odd characters"
 
 
@@ -89,6 +90,7 @@ def _app(issuer: str) -> Any:
                 "authorization_endpoint": f"{issuer}/authorize",
                 "token_endpoint": f"{issuer}/token",
                 "jwks_uri": f"{issuer}/keys",
+                "userinfo_endpoint": f"{issuer}/userinfo",
                 "token_endpoint_auth_methods_supported": ["client_secret_basic"],
             }
             | told.get("discovery", {})
@@ -120,7 +122,13 @@ def _app(issuer: str) -> Any:
             or asked["redirect_uri"] != form.get("redirect_uri")
         ):
             return JSONResponse({"error": "invalid_grant"}, status_code=400)
-        return JSONResponse({"access_token": "x", "token_type": "Bearer", "id_token": signed(asked["nonce"])})
+        return JSONResponse({"access_token": ACCESS_TOKEN, "token_type": "Bearer", "id_token": signed(asked["nonce"])})
+
+    async def userinfo(request: Request) -> Response:
+        """What conforming providers tell here, and not in the ID token of the code flow."""
+        if request.headers.get("authorization") != f"Bearer {ACCESS_TOKEN}" or "userinfo" not in told:
+            return JSONResponse({"error": "invalid_token"}, status_code=401)
+        return JSONResponse(told["userinfo"])
 
     def signed(nonce: str) -> str:
         at = int(time.time())
@@ -147,6 +155,7 @@ def _app(issuer: str) -> Any:
             Route("/keys", published),
             Route("/authorize", authorize),
             Route("/token", token, methods=["POST"]),
+            Route("/userinfo", userinfo),
         ]
     )
 

@@ -110,6 +110,7 @@ class OpenIdSignIn:
                 verifier=str(kept["verifier"]),
                 redirect_uri=str(kept["redirect_uri"]),
                 nonce=str(kept["nonce"]),
+                wanted=self._wanted_claims(),
             )
             tenant = await self._tenant()
             async with self._db.unit_of_work(tenant) as session:
@@ -220,6 +221,10 @@ class OpenIdSignIn:
             detail={"issuer": self._provider.issuer},
         )
         return operator
+
+    def _wanted_claims(self) -> list[str]:
+        wanted = [self._settings.operator_claim, self._settings.roles_claim or self._settings.operator_claim]
+        return [*wanted, "email_verified"] if "email" in wanted else wanted
 
     def _claimed_name(self, claims: JsonObject) -> str:
         claim = self._settings.operator_claim

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -15,9 +16,12 @@ from urllib.parse import quote, urlencode, urlsplit
 from opsteward.core.errors import ConnectorError
 from opsteward.core.http_client import REGISTERED_SYSTEMS, HttpClient, HttpReply
 from opsteward.core.json_types import JsonObject
+from opsteward.core.log import get_logger
 
 if TYPE_CHECKING:
     from joserfc.jwk import KeySet
+
+log = get_logger(__name__)
 
 #: Signatures by a key that only the provider has. `none` and those by the client's secret are not among them.
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"]
@@ -45,6 +49,7 @@ class Endpoints:
     token: str
     keys: str
     secret_in_body: bool
+    userinfo: str | None
 
 
 class Provider:
@@ -73,8 +78,13 @@ class Provider:
         }
         return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(query)}"
 
-    async def claims_for(self, *, code: str, verifier: str, redirect_uri: str, nonce: str) -> JsonObject:
-        """The claims of the ID token that the code is worth, all checked. Raises Refused."""
+    async def claims_for(
+        self, *, code: str, verifier: str, redirect_uri: str, nonce: str, wanted: Sequence[str]
+    ) -> JsonObject:
+        """The claims of the ID token that the code is worth, all checked. Raises Refused.
+
+        Many a provider puts no more than the subject into it: what is wanted and not there is asked for.
+        """
         endpoints = await self._discovered()
         form = {
             "grant_type": "authorization_code",
@@ -94,7 +104,27 @@ class Provider:
         token = answer.get("id_token")
         if not isinstance(token, str):
             raise Refused("no_id_token")
-        return await self._checked(token, nonce=nonce)
+        claims = await self._checked(token, nonce=nonce)
+        access = answer.get("access_token")
+        if endpoints.userinfo is None or not isinstance(access, str) or all(name in claims for name in wanted):
+            return claims
+        return await self._with_more(claims, endpoints.userinfo, access)
+
+    async def _with_more(self, claims: JsonObject, userinfo: str, access: str) -> JsonObject:
+        """The claims with those of the UserInfo endpoint, which has to speak of the same subject; when it can't be
+        asked, as they are. Raises Refused for another subject."""
+        headers = {"Accept": "application/json", "Authorization": f"Bearer {access}"}
+        try:
+            more = await self._fetched(userinfo, reason="userinfo", headers=headers)
+        except Refused as error:
+            log.warning("accounts.oidc.userinfo_failed", reason=error.reason)
+            return claims
+        if more.get("sub") != claims["sub"]:
+            raise Refused("userinfo_sub")
+        kept = dict(claims)
+        if not {"email", "email_verified"} <= kept.keys():  # the one is said of the other, where that stands
+            kept = {name: value for name, value in kept.items() if name not in ("email", "email_verified")}
+        return {**more, **kept}
 
     async def _checked(self, token: str, *, nonce: str) -> JsonObject:
         claims = await self._signed_claims(token)
@@ -155,6 +185,7 @@ class Provider:
             token=self._endpoint(found, "token_endpoint"),
             keys=self._endpoint(found, "jwks_uri"),
             secret_in_body="client_secret_basic" not in methods,
+            userinfo=self._endpoint(found, "userinfo_endpoint") if found.get("userinfo_endpoint") else None,
         )
         self._endpoints = (time.monotonic(), endpoints)
         return endpoints

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from scim2_models import Mutability, Path, SCIMException
 from scim2_models.path import AttributeBinding
 
-from opsteward.api.scim.references import as_entries, as_reference, members, without_json
+from opsteward.api.scim.references import as_entries, as_reference, members, takes_manager_away, without_json
 from opsteward.api.scim.responses import Refused
 from opsteward.core.json_types import Json, JsonObject
 
@@ -106,11 +106,16 @@ def _steps(op: str, text: str, value: Json, model: Any) -> Iterator[Step]:
     if binding is None:
         yield Step(op=op, path=text, value=value, declared=False)
         return
+    if takes_manager_away(path.parts, op, value):
+        yield from _steps("remove", text.rpartition(".")[0], None, model)
+        return
     many = binding.is_multivalued and path.value_filter is None and len(path.parts) == 1
     if op == "remove":
         yield Step(op=op, path=text, value=_picked(path, value) if many else None, declared=True)
         return
     value = without_json(path.parts, as_reference(path.parts, value))
+    if value is None and op == "add" and not many:
+        op = "replace"  # an empty manager is nobody, and null is no value: what is there goes
     if many:
         listed = members(value) if path.parts[0].lower() == "members" else as_entries(value)
         yield Step(op=op, path=text, value=listed, declared=True)

@@ -22,6 +22,11 @@ def as_reference(parts: Sequence[str], value: Json) -> Json:
     )
 
 
+def takes_manager_away(parts: Sequence[str], op: str, value: Json) -> bool:
+    """Whether a path to the manager's id takes the manager away: who has no id is nobody."""
+    return [part.lower() for part in parts] == ["manager", "value"] and (op == "remove" or value in (None, ""))
+
+
 def reference(value: Json) -> Json:
     """`{"value": id}`, or None for nobody; what is no reference in any form stays, to be refused by the schema."""
     if isinstance(value, list):
@@ -29,7 +34,7 @@ def reference(value: Json) -> Json:
             return value
         value = value[0] if value else None
     if isinstance(value, str):
-        return {"value": value} if value else None
+        return {"value": value.strip()} if value.strip() else None
     if not isinstance(value, Mapping):
         return value
     named = {key.lower(): item for key, item in value.items()}
