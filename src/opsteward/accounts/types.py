@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from opsteward.accounts.permissions import permissions_of, within_scopes
@@ -36,7 +37,7 @@ class Identity:
     @property
     def permissions(self) -> frozenset[str]:
         """What the operator's roles permit, as far as the credential's scopes reach."""
-        return within_scopes(permissions_of(list(self.roles)), self.scopes)
+        return _permissions(tuple(self.roles), None if self.scopes is None else tuple(self.scopes))
 
     def may(self, permission: str) -> bool:
         return permission in self.permissions
@@ -45,6 +46,11 @@ class Identity:
         """Raises Denied that names the missing permission."""
         if not self.may(permission):
             raise Denied(f"this needs the permission {permission}", remedy="ask an owner or admin for a role with it")
+
+
+@lru_cache(maxsize=1_024)
+def _permissions(roles: tuple[str, ...], scopes: tuple[str, ...] | None) -> frozenset[str]:
+    return within_scopes(permissions_of(list(roles)), scopes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,18 +13,17 @@ from functools import cache, partial
 
 from opsteward.core.json_types import Json
 from opsteward.events.classification import Classification, classify, rule_set
-from opsteward.events.text_shapes import REMEMBERED_LENGTH, Remembered, shape_of
+from opsteward.events.text_shapes import REMEMBERED_LENGTH, REMEMBERED_PARTS, Remembered, shape_of
 
-_KEPT = 16_384
 _WEIGHED = 3  # digits of a number that the model weighs
 _NAME_LIMIT = 200
 #: Numbers that are words to the rules or to the model.
 _CODE = re.compile(r"(?<![0-9.])[0-9]{1,3}(?![0-9]|[.:][0-9])")
-#: Characters that are written by their numbers, and states of databases.
 _CLASS = re.compile(r"\[[^\]]*\]")
 _COUNT = re.compile(r"\{[0-9]{1,4}(?:,[0-9]{0,4})?\}")
 _ESCAPED = re.compile(r"\\.")
 _HAS_DIGIT = re.compile("[0-9]").search
+#: Characters that are written by their numbers, and states of databases.
 _DIGITS_TELL = re.compile(rb"%[0-9a-f]{2}|sqlstate")
 #: In the place of where codes stand: digits tell more than that.
 _ALONE = (slice(-1),)
@@ -46,8 +45,8 @@ class _Memory:
         self._fields = rules.fields
         self._facts = rules.facts
         #: Where the codes of a shape stand.
-        self._codes: Remembered[bytes, tuple[slice, ...]] = Remembered(_KEPT)
-        self._known: Remembered[_Key, Classification] = Remembered(_KEPT)
+        self._codes: Remembered[bytes, tuple[slice, ...]] = Remembered()
+        self._known: Remembered[_Key, Classification] = Remembered()
 
     def classify(
         self, error_type: str | None, message: str, context: Mapping[str, Json], severity: str | None, alert: bool
@@ -72,7 +71,8 @@ class _Memory:
         lower = shape_of(message.lower())
         if _DIGITS_TELL.search(lower) or any(part in lower for part in self._telling):
             return _ALONE
-        return tuple(slice(*match.span()) for match in _CODE.finditer(message))
+        places = tuple(slice(*match.span()) for match in _CODE.finditer(message))
+        return places if len(places) <= REMEMBERED_PARTS else _ALONE
 
 
 def parts_where_digits_tell(pattern: str) -> list[str]:

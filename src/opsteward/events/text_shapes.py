@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-#: Longer texts are not remembered.
-REMEMBERED_LENGTH = 1_000
-_SHAPES_KEPT = 16_384
+#: Longer texts are not remembered, nor what has more parts: together these take at most some tens of megabytes.
+REMEMBERED_LENGTH = 500
+REMEMBERED_PARTS = 32
+_SHAPES_KEPT = 8_192
 _ALIKE = bytes.maketrans(b"123456789", b"000000000")
 _DIGIT = re.compile("[0-9]")
 _KEPT_DIGIT = re.compile("[０-９]").search  # what templates make of digits that stay
@@ -67,7 +68,8 @@ class PartsByShape:
         if plan is True:
             self._plans.keep(shape, None)
         elif plan is None:
-            made = None if self._digits_tell.search(shape) else self._plan(text)
+            by_shape = len(found) <= REMEMBERED_PARTS and not self._digits_tell.search(shape)
+            made = self._plan(text) if by_shape else None
             holds = made is not None and [p if isinstance(p, str) else text[p] for p in made] == found
             self._plans.keep(shape, made if made is not None and holds else False)
         return found

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsteward.core.plain_json import DEPTH_LIMIT, NotPlain, json_text, parse_plain
+from opsteward.core.plain_json import DEPTH_LIMIT, NotPlain, is_deep, json_text, parse_plain
 from opsteward.events.sources.unwrapping import storable
 
 VALUES = st.recursive(
@@ -99,3 +99,20 @@ def test_instants_and_ids_are_written_as_texts(beside: int) -> None:
 def test_what_is_no_json_has_no_text() -> None:
     with pytest.raises(TypeError):
         json_text({"a": object()})
+
+
+@pytest.mark.parametrize("limit", [1, 3, DEPTH_LIMIT])
+@pytest.mark.parametrize("inner", ["", "1", '"\\n' + " " * 200 + '"', "{}", '{"a": []}', "[[], 2]"])
+def test_the_depth_is_bounded_exactly(limit: int, inner: str) -> None:
+    for depth in range(1, limit + 3):
+        for text in (
+            f"{'[' * depth}{inner}{']' * depth}",
+            f'{{"a": [[], {{"b": {"[" * depth}{inner}{"]" * depth}}}]}}',
+        ):
+            value = json.loads(text)
+            try:
+                assert parse_plain(text.encode(), depth=limit) == value
+                plain = True
+            except NotPlain:
+                plain = False
+            assert plain is not is_deep(value, limit), text
