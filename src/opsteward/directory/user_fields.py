@@ -75,7 +75,7 @@ USER_FIELDS = (
         ldif="cn",
         aliases="vollstaendigername nomcomplet nombrecompleto",
         weak_aliases="displayname anzeigename naam cn name employeename formattedname namefullname nameformatted"
-        " preferredname",
+        " preferredname realname",
     ),
     UserField(
         name="first_name",
@@ -134,7 +134,7 @@ USER_FIELDS = (
         says="a username, an address or, in LDIF, a distinguished name; before or after its people in the file",
         weak_aliases="managerusername managerlogin manageruserprincipalname managerupn manageremail manageremailaddress"
         " managerworkemail supervisoremail manager supervisor linemanager vorgesetzter vorgesetzte fuehrungskraft"
-        " reportsto reportingto reportingmanager managervalue",
+        " reportsto reportingto reportingmanager responsable managervalue",
     ),
     UserField(
         name="manager_id",

@@ -174,7 +174,9 @@ def test_people_come_in_as_they_are(name: str) -> None:
     ("column", "kind"),
     [
         ("kontoaktiviert", "in use"), ("isaccountdisabled", "disabled"), ("activeyn", "in use"),
-        ("positionstatus", "state"), ("usersuspended", "suspended"), ("maritalstatus", None), ("useractivity", None),
+        ("positionstatus", "state"), ("lifecyclestatus", "state"),
+        ("comptedesactive", "disabled"), ("prohibitlogin", "disabled"),
+        ("usersuspended", "suspended"), ("maritalstatus", None), ("useractivity", None),
         ("lastloginstatus", None), ("status", None), ("username", None),
     ],
 )  # fmt: skip

@@ -23,7 +23,7 @@ _NOTHING = frozenset(("", "-", "n/a", "none", "null"))
 _ACTIVE_WORDS = """active enabled enable aktiv aktiviert actif activo attivo actief current employed normal ok regular
     permanent fulltime parttime contractor intern temporary temp casual apprentice probation
     recovery passwordexpired passwordreset confirmed forcechangepassword resetrequired activated
-    owner primaryowner admin member guest multichannelguest singlechannelguest yes true 1"""
+    bypass owner primaryowner admin member guest multichannelguest singlechannelguest yes true 1"""
 _INACTIVE_WORDS = """inactive disabled disable deactivated deprovisioned terminated deleted inaktiv deaktiviert
     gesperrt blocked inactif inactivo inattivo inactief left leaver former retired resigned exited offboarded revoked
     expired closed staged removed departed banned blockedpendingapproval ldapblocked no false 0"""
@@ -119,7 +119,8 @@ _COLUMNS = {
     "in use": "enabled accountenabled active isactive isenabled useractive useraccountenabled loginenabled"
     " signinallowed signinenabled currentlyactive activestatus activated aktiv aktiviert actif"
     " habilitado activo attivo orclisenabled",
-    "disabled": "disabled isdisabled accountdisabled useraccountdisabled blocked isblocked signinblocked"
+    "disabled": "prohibitlogin desactive desactivado disattivato bloque bloqueado"
+    " disabled isdisabled accountdisabled useraccountdisabled blocked isblocked signinblocked"
     " blockcredential blocksignin blockedfromsignin inactive isinactive deactivated isdeactivated terminated"
     " isterminated deleted isdeleted gesperrt deaktiviert accountinactive msdsuseraccountdisabled nsaccountlock"
     " logindisabled dspwpaccountdisabled ibmpwdaccountlocked",
@@ -135,7 +136,7 @@ _COLUMNS = {
 STANDING_COLUMNS: dict[str, str] = {name: kind for kind, names in _COLUMNS.items() for name in names.split()}
 _SUBJECTS = (
     "benutzerkonto|benutzer|konto|useraccount|account|user|compte|utilisateur|cuenta|usuario|login|signin|employee"
-    "|employment|mitarbeiter|worker|person|position"
+    "|employment|mitarbeiter|worker|person|position|lifecycle"
 )
 _OF_SUBJECT = re.compile(
     rf"(?:is)?(?P<before>{_SUBJECTS})?(?:is)?(?P<about>\w+?)(?P<after>{_SUBJECTS})?(?:yn|yesno|janein|ouinon|flag)?"
