@@ -4,8 +4,10 @@
 
 The examples are written for this purpose: `program: text`, with places for values (`{ip}`, `{user}`) and alternatives
 (`[a|b]`). Each is put into several variants, as it comes alone, behind a syslog head, with a level, or from a program
-of another name, so that the model learns what is said and not who says it. No measuring data is read here.
-`--check` only prints the cross-validation, in which whole programs are left out. Needs scikit-learn.
+of another name, so that the model learns what is said and not who says it. What words mean comes from the static
+vectors that ship for searching; of them only what each word adds to each category is left in the model. Some lines get
+an order to a judge (`orders.txt`), whatever they tell of, so that the words of orders weigh nothing. No measuring data
+is read here. `--check` only prints the cross-validation, in which whole programs are left out. Needs scikit-learn.
 """
 
 from __future__ import annotations
@@ -16,25 +18,30 @@ import random
 import re
 import struct
 import sys
+import zlib
 from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GroupKFold
 
 from opsteward.core.word_list import words
 from opsteward.events.judge_model import BUCKETS, pair_feature, word_features, words_of_event
+from opsteward.help.vectors import shipped_vectors
 
 EXAMPLES = Path(__file__).with_name("examples")
 MODEL = Path(__file__).resolve().parents[2] / "src" / "opsteward" / "events" / "rules" / "judge_model.bin"
 CATEGORIES = ["ignorable", "security_issue", "system_error", "validation_error"]
 VARIANTS = 6
-STRENGTH = 1.0  # C of the regression: the less, the more it is held back
-VERSION = "2"
+STRENGTH = 2.5  # C of the regression: the less, the more it is held back
+VERSION = "3"
+WORDS_KEPT = 10_000  # of the words whose meaning is known, those that add most
+ORDERED = 0.05  # share of lines that get an order
 _NATIVE = frozenset(
     words("""app access alert mail webmail groupware login antispam camera honeypot config cli proxy""")
 )
@@ -124,11 +131,27 @@ def examples(seed: int = 7) -> tuple[list[str], list[int], list[str]]:
                 continue
             program, _, text = line.partition(": ")
             wanted = max(VARIANTS, 3 * text.count("|"))  # so that hardly an alternative is never drawn
-            found = {variant(category, program, text, dice) for _ in range(wanted)}
+            found = {ordered(variant(category, program, text, dice), dice) for _ in range(wanted)}
             texts += sorted(found)
             labels += [number] * len(found)
             programs += [f"{program}{hash_of(text) % 12}" if program == "app" else program] * len(found)
     return texts, labels, programs
+
+
+def ordered(line: str, dice: random.Random, share: float = ORDERED) -> str:
+    """The line, or the line with an order before or behind it."""
+    if dice.random() >= share:
+        return line
+    order = one_of_each(dice.choice(_ORDERS), dice)
+    return f"{line}{dice.choice([' ', '. ', chr(10), ' - '])}{order}" if dice.random() < 0.6 else f"{order} {line}"
+
+
+def orders(name: str) -> list[str]:
+    lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+_ORDERS = orders("orders.txt")
 
 
 def hash_of(text: str) -> int:
@@ -136,7 +159,10 @@ def hash_of(text: str) -> int:
 
 
 def matrix(texts: Sequence[str]) -> csr_matrix:
+    """A row for each text: its words, parts and pairs, then the sum of the vectors of its words."""
     rows, columns, values = [], [], []
+    places, vectors = meanings()
+    known = np.zeros((len(texts), vectors.shape[1]), dtype=np.float32)
     for row, text in enumerate(texts):
         words = words_of_event(None, text)
         norm = 1 / math.sqrt(len(words) or 1)
@@ -145,11 +171,30 @@ def matrix(texts: Sequence[str]) -> csr_matrix:
         rows += [row] * len(buckets)
         columns += buckets
         values += [norm] * len(buckets)
-    return csr_matrix((values, (rows, columns)), shape=(len(texts), BUCKETS))
+        found = [places[word] for word in words if word in places]
+        known[row] = vectors[found].sum(axis=0) * norm
+    return hstack([csr_matrix((values, (rows, columns)), shape=(len(texts), BUCKETS)), csr_matrix(known)]).tocsr()
+
+
+@cache
+def meanings() -> tuple[dict[str, int], np.ndarray]:
+    """Common words with their places in the table of their directions."""
+    shipped = shipped_vectors()
+    if shipped is None:
+        raise SystemExit("the static vectors (src/opsteward/help/data) are missing")
+    words = [word for word in shipped.words if word.isascii() and word.isalpha() and len(word) > 1]
+    vectors = np.array([shipped.vector(word) for word in words])
+    return {word: place for place, word in enumerate(words)}, vectors - vectors.mean(axis=0)
 
 
 def fitted(x: csr_matrix, y: np.ndarray) -> LogisticRegression:
-    return LogisticRegression(C=STRENGTH, max_iter=400, class_weight="balanced").fit(x, y)
+    """The regression, its coefficients as wide as `x`; columns that are empty here are left out while it is fitted."""
+    used = np.unique(x.indices)
+    model = LogisticRegression(C=STRENGTH, max_iter=400, tol=1e-4).fit(x[:, used], y)
+    wide = np.zeros((len(model.coef_), x.shape[1]))
+    wide[:, used] = model.coef_
+    model.coef_, model.n_features_in_ = wide, x.shape[1]
+    return model
 
 
 def cross_validated(x: csr_matrix, y: np.ndarray, groups: Sequence[str]) -> np.ndarray:
@@ -181,15 +226,24 @@ def main(arguments: Sequence[str]) -> None:
     print({name: round(float(score), 3) for name, score in zip(CATEGORIES, f1, strict=True)}, f"temperature {t}")
     if "--check" in arguments:
         return
-    model = fitted(x, y)
-    scale = float(np.abs(model.coef_).max()) / 127
+    MODEL.write_bytes(packed(fitted(x, y), t))
+    print(f"{MODEL.name}: {MODEL.stat().st_size:,} bytes")
+
+
+def packed(model: LogisticRegression, t: float) -> bytes:
+    """The model as `JudgeModel` reads it."""
+    places, vectors = meanings()
+    table, adds = model.coef_[:, :BUCKETS], model.coef_[:, BUCKETS:] @ vectors.T
+    most = np.sort(np.argsort(-np.ptp(adds, axis=0))[:WORDS_KEPT])
+    words, adds = [word for place, word in enumerate(places) if place in set(most.tolist())], adds[:, most]
+    table, adds = table - table.mean(axis=0), adds - adds.mean(axis=0)  # what all categories have alike tells nothing
+    scale = float(max(np.abs(table).max(), np.abs(adds).max())) / 127
     head = json.dumps(
         {"version": VERSION, "categories": CATEGORIES, "bias": [round(float(b), 4) for b in model.intercept_],
-         "scale": scale, "temperature": t}
+         "scale": scale, "temperature": t, "words": len(words)}
     ).encode()  # fmt: skip
-    table = np.rint(model.coef_ / scale).astype(np.int8).tobytes()
-    MODEL.write_bytes(struct.pack("<I", len(head)) + head + table)
-    print(f"{MODEL.name}: {MODEL.stat().st_size:,} bytes")
+    numbers = b"".join(np.rint(part / scale).astype(np.int8).tobytes() for part in (table, adds))
+    return struct.pack("<I", len(head)) + head + numbers + zlib.compress("\n".join(words).encode(), 9)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from opsteward.core.errors import Invalid
 from opsteward.core.json_types import Json
 from opsteward.core.word_list import words
 from opsteward.events.judge_model import Judgement, shipped_model, words_of_event
+from opsteward.events.orders_to_judges import beside_orders
 from opsteward.events.text_phrases import PhraseIndex, words_of
 
 MESSAGE_LIMIT = 8_192  # characters of a message that are looked at
@@ -73,6 +74,8 @@ _SURE = 0.85  # before little is made of what its sender calls an error
 _NEVER = 2.0  # no probability is as high
 #: What a part of so many words clearly says, the rest of a text does not unsay: senders choose what they add.
 _PART_WORDS, _PART_SURE = 8, 0.9
+_PART_BESIDE_ORDER = 0.7  # the same, where an order to the judge stands beside it
+_TROUBLES = (Category.SECURITY_ISSUE, Category.SYSTEM_ERROR)
 _GRAVE = frozenset(words("critical crit fatal emerg emergency alert panic severe corrupted corruption crash crashed"))
 
 _UNKNOWN = _Rule(
@@ -115,6 +118,7 @@ def classify(
         fired = [rule for rule in fired if rule.category is not Category.IGNORABLE]
     rival = next((rule.weight for rule in fired if rule.category is not fired[0].category), 0)
     whole = f"{text}\n{lines}" if lines else text
+    said: list[str] = []
     if fired and fired[0].weight - rival >= _CLEARLY:
         winner, confidence = fired[0], _sure_of_rule(fired[0])
     else:
@@ -122,13 +126,15 @@ def classify(
         sure_of = {Category.IGNORABLE: _NEVER if insisted else _SURE if error_type or stack_trace else _TOO_UNSURE}
         sure_of[Category.VALIDATION_ERROR] = _NEVER if alert else _SURE if insisted else _TOO_UNSURE
         trouble = bool(error_type or stack_trace or insisted)
-        winner, confidence = _judged(error_type, whole, sure_of)
+        said = words_of_event(error_type, whole)
+        winner, confidence = _judged(said, sure_of)
         if winner is _UNKNOWN and not trouble:
             winner = _PLAIN
         if fired:  # rules that disagree
             confidence = min(confidence, _DISPUTED)
     if winner.category is Category.IGNORABLE or winner.id == f"model.{Category.VALIDATION_ERROR}":
-        winner, confidence = _loudest_part(error_type, whole) or (winner, confidence)
+        said = said or words_of_event(error_type, whole)
+        winner, confidence = _loudest_part(said) or _beside_orders(whole, said) or (winner, confidence)
     return Classification(
         category=winner.category,
         severity=given or winner.severity,
@@ -144,11 +150,11 @@ def _sure_of_rule(rule: _Rule) -> float:
     return (100 + rule.weight) / 200
 
 
-def _judged(error_type: str | None, text: str, sure_of: Mapping[Category, float]) -> tuple[_Rule, float]:
-    """What the model says, as a rule would, or `_UNKNOWN`. `sure_of`: the probability that a category needs before it
-    is believed; those that make little of an event need more where its sender calls it bad: the sender knows more.
+def _judged(words: Sequence[str], sure_of: Mapping[Category, float]) -> tuple[_Rule, float]:
+    """What the model says of the words, as a rule would, or `_UNKNOWN`. `sure_of`: the probability that a category
+    needs before it is believed; those that make little of an event need more where its sender calls it bad: the sender
+    knows more.
     """
-    words = words_of_event(error_type, text)
     judgement = shipped_model().judge(words)
     category, sure = Category(judgement.category), judgement.probabilities[judgement.category]
     if sure < sure_of.get(category, _TOO_UNSURE) or judgement.known < _STRANGE:
@@ -156,21 +162,32 @@ def _judged(error_type: str | None, text: str, sure_of: Mapping[Category, float]
     return _rule_of_model(judgement, words), sure
 
 
-def _loudest_part(error_type: str | None, text: str) -> tuple[_Rule, float] | None:
+def _beside_orders(text: str, said: Sequence[str]) -> tuple[_Rule, float] | None:
+    """The trouble that a text tells of beside an order to its judge; None where there is no order, or no trouble."""
+    found: list[tuple[_Rule, float]] = []
+    for part in beside_orders(text, said):
+        words = words_of_event(None, part)
+        fired = _rule_set().fire(_leading_type(part), part, {})
+        found += ((rule, _sure_of_rule(rule)) for rule in fired)
+        found += [_judged(words, {}), _loudest_part(words, sure_enough=_PART_BESIDE_ORDER) or (_UNKNOWN, 0.0)]
+    troubles = [one for one in found if one[0].category in _TROUBLES and one[0] is not _UNKNOWN]
+    return max(troubles, key=lambda one: one[1], default=None)
+
+
+def _loudest_part(words: Sequence[str], sure_enough: float = _PART_SURE) -> tuple[_Rule, float] | None:
     """What the model surely calls trouble in some part of a longer text; None where there is no such part."""
-    words = words_of_event(error_type, text)
     if len(words) <= _PART_WORDS:
         return None
     half = _PART_WORDS // 2
     judged = [shipped_model().judge(words[start : start + 2 * half]) for start in range(0, len(words) - half, half)]
     surest = max(judged, key=_trouble_in)
     sure = _trouble_in(surest)
-    return (_rule_of_model(surest, words), sure) if sure >= _PART_SURE else None
+    return (_rule_of_model(surest, words), sure) if sure >= sure_enough else None
 
 
 def _trouble_in(judgement: Judgement) -> float:
     """How sure it is that this is an attack or an error of a system; 0 where it is neither."""
-    if judgement.category not in (Category.SECURITY_ISSUE, Category.SYSTEM_ERROR) or judgement.known < _STRANGE:
+    if judgement.category not in _TROUBLES or judgement.known < _STRANGE:
         return 0.0
     return judgement.probabilities[judgement.category]
 
