@@ -63,7 +63,7 @@ def _read(question: str) -> Question:
 
 
 _ENOUGH, _ENOUGH_AT_LAST = 2.4, 1.5  # of a subject's score
-_LIKELY = 0.6
+_LIKELY = 0.5
 _CHANGED = (
     "changed", "edited", "modified", "created", "removed", "deleted", "registered", "applied", "added", "updated",
     "introduced", "configured", "renamed", "enabled", "disabled",
@@ -79,9 +79,11 @@ async def answer(
     """The answer from live state, or None where the question is for documents. `at_last`: those know nothing of it, so
     that less has to speak for the state."""
     q = await in_thread(_read, question)
-    if q.how_to and not q.asks_where:
+    if q.how_to and not (q.asks_where or q.asks_of_one):
         return None
     named = await find_named(session, q, sources, by)
+    if q.asks_of_one and q.how_to and (named.hinted or not (named.systems and q.has("depend"))):
+        return None
     ask = Asking(session=session, by=by, question=q, sources=sources, named=named)
     scores = sorted(_scores(ask), key=lambda pair: -pair[0])
     likely = of_state(q, named, scores[0][0])
@@ -112,15 +114,17 @@ def _score(ask: Asking, subject: _Subject) -> float:
         score += 0.6 if named.systems and held else 0.0
         score += 2.5 if named.source and not named.systems else 0.0
         score += 3.0 if named.titled else 0.0
-        score += 2.0 if named.operators and q.has("assigned", "acknowledged") else 0.0
+        score += 3.5 if named.operators and q.has("assigned", "acknowledged", "owner") else 0.0
     score += 4.0 if subject.name in named.things else 0.0
+    if subject.topic is approvals.answer:
+        score += 2.0 if named.operators and held else 0.0
     if subject.topic is systems.answer:
         score += (1.6 if named.hinted else 2.6) if named.systems else 0.0
         score += 1.0 if q.has("owner", "without owner") and q.has("system", "systems") else 0.0
     if subject.topic is tasks.answer:
         score += 5.5 if named.task else 0.0
     if subject.topic is tasks.schedules:
-        score += 3.2 if named.schedules else 0.0
+        score += 5.5 if named.schedules else 0.0
     if subject.topic is people.answer:
         score += 2.4 if named.users or named.department else 0.0
         score += 3.2 if named.systems and (q.who or named.users) and q.has(*people.REACHING) else 0.0
@@ -128,6 +132,7 @@ def _score(ask: Asking, subject: _Subject) -> float:
     if subject.topic is people.enrollments:
         score += 8.0 if q.who and q.says("been approved", "be approved", "is approved", "not approved") else 0.0
         score += 8.0 if not q.who and q.has(*_PERSONS) and q.has(*_LET_IN) and not q.mine else 0.0
+        score += 8.0 if named.users and not named.operators and q.has(*_LET_IN) else 0.0
         score += 8.0 if q.has("waiting to join") or (named.users and q.says(*_LET_IN_ALREADY)) else 0.0
     if subject.topic is operations.changes:
         score += 0.8 if q.period is not None and held else 0.0
@@ -135,9 +140,8 @@ def _score(ask: Asking, subject: _Subject) -> float:
         score += 4.0 if q.who and q.has(*_CHANGED) else 0.0
     if subject.topic is people.operators:
         score -= 2.0 if named.systems and not named.operators else 0.0
-        about = (
-            q.has("role", "roles", "rights", "operator", "admin") or (q.who and q.has("is", "status")) or q.says("do")
-        )
+        asked_who = (q.who or q.says("what is")) and q.has("is", "status")
+        about = asked_who or q.says("do") or q.has("role", "roles", "rights", "operator", "admin")
         score += 2.4 if named.operators and not named.users and about else 0.0
     return score
 

@@ -20,6 +20,8 @@ async def answer(ask: Asking) -> Found | None:
     decided = q.says("approved", "refused", "rejected", "denied", "decided") or (q.who and q.has("approve", "denied"))
     operator = next(iter(ask.named.operators), None)
     decided = decided or (operator is not None and q.says("did", "has", "given", "gave", "granted", "give"))
+    by_anyone = q.says("did", "has anyone", "has anybody", "has somebody") and not q.mine
+    decided = decided or (by_anyone and q.has("approve"))
     asked = q.has("requested", "asked for", "request") and (q.who or operator is not None)
     if decided and q.has("waits", "waiting", "pending", "still", "need", "needs", "open", "be approved"):
         decided = False

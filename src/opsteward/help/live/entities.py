@@ -45,8 +45,8 @@ _OF_A_DEPARTMENT = (
 )
 _TROUBLE = ("incident", "problem", "issue", "thing", "error", "alert", "trouble", "warning", "failure")
 _HELD = re.compile(
-    r"\b(?:access to|permission(?: to| for)?|may use|can use|can reach|use|get into|log ?in ?to|rights on"
-    r"|zugriff auf)\s+"
+    r"\b(?:access to|permission(?: to| for)?|may use|can use|can reach|can open|may open|use|get into"
+    r"|log ?in ?to|rights on|zugriff auf)\s+"
     r"(?:the\s+)?([\w.:-]+)",
     re.IGNORECASE,
 )

@@ -49,6 +49,8 @@ async def about_one(ask: Asking, one: IncidentView) -> Found:
         lines = [
             f"{title} is with {person.told}." if person else f"Nobody is assigned to {title[0].lower()}{title[1:]}."
         ]
+    elif q.has("severity"):
+        pass
     elif one.resolved_at is not None:
         lasted = lasting((one.resolved_at - one.opened_at).total_seconds())
         how = f"{title} was resolved at {at(one.resolved_at)} by {_name(one.resolved_by)}, after {lasted}."

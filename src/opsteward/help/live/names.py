@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from opsteward.help.languages import stem
 from opsteward.help.spelling import corrected
 
 _PART = re.compile(r"[^\W_]+")
@@ -50,6 +51,10 @@ def meant_of(names: Iterable[str], said: Sequence[str], common: Collection[str])
     that are no part of a name unless all of it is said."""
     parts = {name: parts_of(name) for name in names}
     whole, taken = _whole(parts, said)
+    if not whole:
+        stems = {stem(part) for part in said}
+        several = [name for name, own in parts.items() if len(own) > 1 and {stem(part) for part in own} <= stems]
+        whole = several if len(several) == 1 else []
     if whole:
         return [Meant(name, True) for name in whole]
     left = [part for place, part in enumerate(said) if place not in taken and part not in common]

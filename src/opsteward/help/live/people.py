@@ -17,6 +17,10 @@ from opsteward.help.live.entities import what_is_held
 
 #: Somebody reports to whoever is named, not they to somebody.
 _REPORTING_TO = re.compile(r"\breport(?:s|ing)?\s+to\s+(?!whom\b|who\b)\w", re.IGNORECASE)
+_YES_OR_NO = re.compile(
+    r"^\W*(?:does|do|has|can|may|is|could)\b.*\b(?:have|got|use|reach|access to|into|see|open)\s+(?:the\s+)?([\w.:-]+)",
+    re.IGNORECASE,
+)
 #: What people do with a system that they have.
 REACHING = ("access", "use", "reach", "allowed", "get into", "log in", "log into", "log on", "sign in", "sign into")
 _ROLES = ("contractor", "intern", "guest", "vendor", "partner")
@@ -47,6 +51,9 @@ async def _one(ask: Asking, user: UserInfo) -> Found:
     if ask.system is not None and q.has("access", "have", "has", *REACHING):
         has = _has_system(user, ask.system.name)
         text = f"{name} {'has' if has else 'does not have'} access to {ask.system.name}"
+        text += f": the user is {user.status}." if user.status != "active" else "."
+    elif (held := await _held(ask)) is not None:
+        text = f"{name} {'has' if _has_system(user, held) else 'does not have'} access to {held}"
         text += f": the user is {user.status}." if user.status != "active" else "."
     elif q.has("manager") and not _REPORTING_TO.search(q.text):
         boss = (await users.several(ask.session, user_ids=[user.manager_id]))[:1] if user.manager_id else []
@@ -84,6 +91,13 @@ async def _one(ask: Asking, user: UserInfo) -> Found:
     else:
         text = await _access(ask, user)
     return Found(text=text, citations=[cited(name, url, text.split("\n")[0])])
+
+
+async def _held(ask: Asking) -> str | None:
+    """What the user is asked to have, yes or no, if anybody has it: it need not be registered."""
+    found = _YES_OR_NO.search(ask.question.text)
+    held = found[1].strip(".:") if found else None
+    return held if held and await users.holders(ask.session, what=held, limit=1) else None
 
 
 def _has_system(user: UserInfo, system: str) -> bool:

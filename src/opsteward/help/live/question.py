@@ -16,7 +16,7 @@ _HOW_TO = re.compile(
     r"^\W*(?:please\s+)?(?:(?:can|could)\s+you\s+)?(?:(?:explain|tell me|show me)\s+)?"
     r"(?:how\s+(?:do|does|can|could|should|would|to|is it possible)\b"
     r"|what\s+(?:does|do)\s+.{1,60}\s+mean|what(?:\s+is|'s|\s+are)\s+(?:a|an)\s+|what\s+is\s+the\s+(?:difference|purpose|meaning|syntax|format|default)"
-    r"|what\s+(?:to|should|must|shall|would)\b|what\s+do\s+(?:i|we|you)\s+do\b|(?:which\s+)?steps\b|when\s+should\b|who\s+may\s+(?!i\b|use\b)"
+    r"|what\s+(?:to\b|(?:should|must|shall)\b(?!\s+i\s+(?:sign|approve|decide)))|what\s+do\s+(?:i|we|you)\s+do\b|(?:which\s+)?steps\b|when\s+should\b|who\s+may\s+(?!i\b|use\b)"
     r"|(?:why|when|how|which|what|who)?\s*(?:\w+\s+){0,2}(?:do|does|must|should|can|may|when\s+is)\s+(?:an?|every|each)\s"
     r"|why\s+(?:do|does)\s+\w+\s+need\b|who\s+decides\b"
     r"|explain\b|.{0,80}\bby\s+default\b|can\s+(?:two|several|one|a|an|some)\b"
@@ -37,6 +37,7 @@ _HOW_TO = re.compile(
 )
 #: Where something of a thing is, as its runbook.
 _WHERE = re.compile(r"^\W*where\s+(?:can|do|could|should)\s+(?:i|we)\s+(?:find|see|get|read)\b", re.IGNORECASE)
+_OF_ONE = re.compile(r"^\W*what\s+(?:do|does|would)\b", re.IGNORECASE)
 #: Questions for what was seen in the past.
 _PAST = re.compile(
     r"\b(?:seen|had|happen(?:ed)?|occurr?(?:ed)?|this|it)\b.*\bbefore\b|\bsimilar\s+(?:incident|problem|case|outage)"
@@ -165,6 +166,11 @@ class Question:
     def asks_where(self) -> bool:
         """Whether it asks where something is found: that is for documents unless it is of a thing of this instance."""
         return bool(_WHERE.match(self.meant))
+
+    @property
+    def asks_of_one(self) -> bool:
+        """Whether it asks what something does or needs, which may be a thing of this instance."""
+        return bool(_OF_ONE.match(self.meant))
 
     @cached_property
     def number(self) -> int | None:

@@ -110,6 +110,8 @@ async def _dependencies(ask: Asking, system: SystemInfo) -> Found:
 def _of_health(ask: Asking, found: list[SystemInfo]) -> tuple[list[SystemInfo], str]:
     """Those of the health that is asked for, and its name."""
     q = ask.question
+    if q.says("down") and q.has("degraded") and not ask.named.systems:
+        return [one for one in found if one.health.status in ("down", "degraded")], "down or degraded"
     if q.has("unhealthy", "trouble", "problem", "wrong", "sick", "issues"):
         return [one for one in found if one.health.status in ("down", "degraded")], "not healthy"
     if q.has("red", "broken", "failing", "outage") or q.says("down"):

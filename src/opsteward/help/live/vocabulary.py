@@ -42,7 +42,7 @@ STATE = (
     "could you", "i need", "i want", "need to know", "where is", "where are",
 )  # fmt: skip
 _OF_TIMES = """
-    during came come comes
+    nobody every each much lately recently via items during came come comes
     second seconds minute minutes hour hours day days week weeks month months night morning evening afternoon today
     tonight yesterday tomorrow weekend ago since until monday tuesday wednesday thursday friday saturday sunday two
     three four five couple few right moment still just please thanks hello hey thing things overview rundown
@@ -50,7 +50,7 @@ _OF_TIMES = """
     actually really anyhow together ours currently present somebody someone else
 """
 _TIMES = frozenset(_OF_TIMES.split())
-_ONE_OF_OURS = ("there", "have", "has", "had", "is", "with", "as", "without")
+_ONE_OF_OURS = ("i", "am", "there", "have", "has", "had", "is", "with", "as", "without")
 _ONE_OF_TIME = ("hour", "day", "week", "month", "minute", "few", "couple", "while", "moment")
 _FREQUENT = 3_000  # words, by how rare they are, that stand in any text
 
@@ -76,14 +76,16 @@ def subjects() -> Sequence[Mapping[str, Any]]:
 
 def strange_in(q: Question, names: Collection[str]) -> Strange:
     """What of the question is no name and no word of a state. Of other languages German is known."""
-    words, known = plain_words(q.meant), _stems_of_state()
+    meant, known = plain_words(q.meant), _stems_of_state()
+    said = q.words if len(q.words) == len(meant) else meant
+    words = [as_said if as_said in names else word for as_said, word in zip(said, meant, strict=True)]
     told = telling(words) | {place for phrase in _phrases() for place in _places_of(words, phrase)}
     saying_nothing = STOP_WORDS_OF.get("german" if language_of(q.text) == "german" else ENGLISH, STOP_WORDS)
     vectors = shipped_vectors()
     rank = vectors.words if vectors else {}
     rare, frequent, any_one = list[str](), list[str](), 0
     for place, word in enumerate(words):
-        if word in ("a", "an"):
+        if word in ("a", "an") and place not in told:
             before, after = words[place - 1] if place else "", words[place + 1] if place + 1 < len(words) else ""
             any_one += before not in _ONE_OF_OURS and after not in _ONE_OF_TIME
         if place in told or word in names or word in STOP_WORDS or word in saying_nothing or len(word) == 1:

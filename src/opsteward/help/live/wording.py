@@ -14,7 +14,7 @@ _SHORTENED = re.compile(r"\b(what|who|how|where|when|why)['’]?s\b", re.IGNOREC
 #: What people say before they ask.
 _POLITE = re.compile(
     r"^\W*(?:(?:hi|hey|hello|good (?:morning|afternoon|evening|day)|hallo|moin|morning|ok(?:ay)?|so|and|well|um+|sorry"
-    r"|quick question|just checking|just curious|one question|please|pls|folks|team|guys|everyone|there)\b[\s,.:;!-]*)*"
+    r"|quick question|just checking|just curious|one question|please|pls|folks|team|guys|there)\b[\s,.:;!-]*)*"
     r"(?:(?:(?:do|does|can|could|would|will) (?:you|we|anyone|anybody|someone|somebody)(?: please)?(?: happen to)?"
     r" (?:know|tell(?: me| us)?|say|check|look up|find out|let me know|remind me|see)"
     r"|(?:i(?:'d| would) (?:like|love|need) to know|i (?:wonder|was wondering|need to know|want to know|am wondering)"
