@@ -83,6 +83,7 @@ class CrewParts:
             try_models=self._try_models,
             ask_about_event=self._opinion if self._settings.models.model is not None else None,
             ask_below=self._settings.models.model_event_confidence,
+            model_settings=self._settings.models,
         )
 
     async def _reason(self, tenant_id: UUID, run_id: UUID, *, description: str, requested_by: str) -> Reasoning:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Hand work to the crew; see its agents, its decisions and its results.", no_args_is_help=True)
 
-models = typer.Typer(help="The language models that the crew may ask.", no_args_is_help=True)
-
 WorkType = Annotated[str, typer.Argument(help="What to do, as crm.lead_scoring; see `opsteward crew types`.")]
 Params = Annotated[
     list[str] | None, typer.Option("--params", help="Parameters: key=value, a JSON object, or @FILE; may be repeated.")
@@ -261,25 +259,6 @@ def forget(as_json: Json = False) -> None:
 
     found = Client().send(crew.erase_crew_memory())
     show.done(found, f"Erased {found['erased']} notes", json_wanted=as_json)
-
-
-@models.command("test")
-def test_models(as_json: Json = False) -> None:
-    """Ask each configured model a smallest question, and see whether it answers."""
-    from opsteward.cli import show
-    from opsteward.cli.client import Client
-    from opsteward.client.operations import crew
-
-    page = Client().send(crew.try_models())
-    if as_json:
-        show.as_json(page)
-    else:
-        rows = [{**one, "ok": _yes_or_no(one["ok"]), "seconds": _number(one["seconds"])} for one in page["items"]]
-        show.table(
-            rows, ["model", "ok", "seconds", "problem", "said"], empty="No model is configured (OPSTEWARD_MODEL)."
-        )
-    if not all(one["ok"] for one in page["items"]):
-        raise typer.Exit(1)
 
 
 @app.command("status")

@@ -58,7 +58,7 @@ _GROUPS = {
     "agents": "agents.app",
     "docs": "questions.docs",
     "crew": "crew.app",
-    "models": "crew.models",
+    "models": "models.models",
     "plugins": "plugins.app",
     "runbooks": "runbooks.app",
     "lab": "lab.app",

@@ -233,6 +233,7 @@ class AsyncVerbs(AsyncTransport):
     crew_statistics = asynchronous(crew.crew_statistics)
     crew_performance = asynchronous(crew.crew_performance)
     crew_metric = asynchronous(crew.crew_metric)
+    crew_model_usage = asynchronous(crew.crew_model_usage)
     optimize_crew = asynchronous(crew.optimize_crew)
     test_simple_task = asynchronous(crew.test_simple_task)
     test_complex_workflow = asynchronous(crew.test_complex_workflow)

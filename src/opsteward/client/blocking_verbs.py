@@ -233,6 +233,7 @@ class Verbs(BlockingTransport):
     crew_statistics = blocking(crew.crew_statistics)
     crew_performance = blocking(crew.crew_performance)
     crew_metric = blocking(crew.crew_metric)
+    crew_model_usage = blocking(crew.crew_model_usage)
     optimize_crew = blocking(crew.optimize_crew)
     test_simple_task = blocking(crew.test_simple_task)
     test_complex_workflow = blocking(crew.test_complex_workflow)

@@ -18,6 +18,7 @@ from opsteward.console.pages import (
     incident_groups,
     incidents,
     me,
+    model_usage,
     oncall,
     oncall_policies,
     operators,
@@ -60,6 +61,7 @@ ROUTES: tuple[Route, ...] = (
     *tasks.ROUTES,
     *schedules.ROUTES,
     *agents.ROUTES,
+    *model_usage.ROUTES,
     *crew.ROUTES,
     *users.ROUTES,
     *imports.ROUTES,  # before the page of one user, whose address holds any word

@@ -35,7 +35,8 @@ from opsteward.crew.models import CrewRun
 from opsteward.crew.performance import figures as crew_figures
 from opsteward.crew.performance.alerts import Alert, Recommendation, alerts_of, recommendations_of
 from opsteward.crew.performance.figures import CrewFigures
-from opsteward.crew.settings import CrewSettings
+from opsteward.crew.performance.model_usage import ModelUsage, model_usage
+from opsteward.crew.settings import CrewSettings, ModelSettings
 from opsteward.crew.types import Strategy, TaskType
 from opsteward.integrations.crew.gateway import Gateway
 from opsteward.tasks import commands as task_commands
@@ -87,6 +88,7 @@ class Crew:
         try_models: Callable[[UUID], Awaitable[list[TriedModel]]] | None = None,
         ask_about_event: AskModel | None = None,
         ask_below: float = 0.0,
+        model_settings: ModelSettings | None = None,
     ) -> None:
         """`roster` reads the agents' files when it is first asked; `model`: the one that is configured, if any."""
         self.settings, self.types, self.model = settings, types, model
@@ -94,6 +96,7 @@ class Crew:
         self._submission, self._run_engine, self._roster = submission, run_engine, roster
         self.weights = Weights(second=settings.crew_second_costs, failure=settings.crew_failure_costs)
         self.memory = DelegationMemory(weights=self.weights, explored_types=frozenset(settings.crew_explore))
+        self._model_settings = model_settings or ModelSettings()
         self.events = EventAnalysis(ask=ask_about_event, memory=self.memory, below=ask_below)
 
     @property
@@ -164,6 +167,10 @@ class Crew:
     async def try_models(self, *, tenant_id: UUID) -> list[TriedModel]:
         """How each configured model answers a smallest question; none where none is configured."""
         return await self._try_models(tenant_id) if self._try_models is not None and self.model is not None else []
+
+    async def model_usage(self, session: AsyncSession, *, days: int) -> ModelUsage:
+        """What the tenant's calls of models took in so many days, beside the ceilings of today."""
+        return await model_usage(session, days=days, models=self._model_settings)
 
     async def erase_notes(self, session: AsyncSession, *, by: Identity) -> int:
         """Erase what the agents remember of this tenant; returns how many notes there were."""

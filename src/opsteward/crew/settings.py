@@ -69,8 +69,8 @@ class ModelSettings(SettingsGroup):
 
     model: str | None = Field(
         default=None,
-        pattern=r"^(openai|ollama|compatible|anthropic):\S+$",
-        description="The model, as openai:NAME, anthropic:NAME, ollama:NAME or compatible:NAME; unset: none.",
+        pattern=r"^(openai|ollama|compatible|anthropic|watsonx):\S+$",
+        description="The model, as openai:NAME, anthropic:, watsonx:, ollama: or compatible:NAME; unset: none.",
     )
     model_fallbacks: list[str] = Field(
         default_factory=list, description="Models that are asked when the first fails, in this order."
@@ -106,6 +106,22 @@ class ModelSettings(SettingsGroup):
     )
     anthropic_api_key: SecretStr | None = Field(
         validation_alias="ANTHROPIC_API_KEY", default=None, description="Key of Anthropic."
+    )
+    watsonx_api_key: SecretStr | None = Field(
+        validation_alias="WATSONX_API_KEY", default=None, description="Key of IBM's cloud for watsonx.ai."
+    )
+    watsonx_url: str | None = Field(
+        validation_alias="WATSONX_URL",
+        default=None,
+        description="Address of watsonx.ai in your region, as https://us-south.ml.cloud.ibm.com.",
+    )
+    watsonx_project_id: str | None = Field(
+        validation_alias="WATSONX_PROJECT_ID", default=None, description="The project of watsonx.ai that is charged."
+    )
+    watsonx_token_url: str = Field(
+        validation_alias="WATSONX_TOKEN_URL",
+        default="https://iam.cloud.ibm.com/identity/token",
+        description="Where the key is exchanged for a token.",
     )
     ollama_url: str = Field(
         validation_alias="OLLAMA_BASE_URL",

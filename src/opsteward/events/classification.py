@@ -167,7 +167,7 @@ def _beside_orders(text: str, said: Sequence[str]) -> tuple[_Rule, float] | None
     found: list[tuple[_Rule, float]] = []
     for part in beside_orders(text, said):
         words = words_of_event(None, part)
-        fired = _rule_set().fire(_leading_type(part), part, {})
+        fired = rule_set().fire(_leading_type(part), part, {})
         found += ((rule, _sure_of_rule(rule)) for rule in fired)
         found += [_judged(words, {}), _loudest_part(words, sure_enough=_PART_BESIDE_ORDER) or (_UNKNOWN, 0.0)]
     troubles = [one for one in found if one[0].category in _TROUBLES and one[0] is not _UNKNOWN]

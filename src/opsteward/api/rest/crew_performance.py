@@ -24,6 +24,7 @@ from opsteward.crew.execution.types import WorkRequest
 from opsteward.crew.execution.workflow import NAME as WORKFLOW
 from opsteward.crew.performance import figures as crew_figures
 from opsteward.crew.performance.figures import FigureCourse
+from opsteward.crew.performance.model_usage import DAYS_LIMIT, ModelUsage
 
 router = Routes(prefix="/api/crew", tags=["crew"])
 
@@ -143,6 +144,17 @@ async def crew_metric(
 ) -> FigureCourse:
     """One figure over time."""
     return await crew_figures.course(session, metric_type=metric_type, hours=hours)
+
+
+@router.get("/models/usage")
+async def crew_model_usage(
+    services: ServicesDep,
+    session: TenantSession,
+    identity: Reader,
+    days: Annotated[int, Query(ge=1, le=DAYS_LIMIT)] = 7,
+) -> ModelUsage:
+    """What calls of language models took by day, agent and model, today the last day; and what is left of today."""
+    return await services.crew.model_usage(session, days=days)
 
 
 @router.post("/optimize")

@@ -141,6 +141,11 @@ def crew_metric(
     return Call("GET", "/api/crew/performance/metrics", params={"metric_type": metric_type, "hours": hours})
 
 
+def crew_model_usage(*, days: int | None = None) -> Call[types.ModelUsage]:
+    """What calls of language models took by day, agent and model, today the last day; and what is left of today."""
+    return Call("GET", "/api/crew/models/usage", params={"days": days})
+
+
 def optimize_crew() -> Call[types.OptimizedOut]:
     """Look at the recorded outcomes, and put each change of the matrix that they speak for before a person."""
     return Call("POST", "/api/crew/optimize")

@@ -88,6 +88,18 @@ class AnswerOut(TypedDict):
     execution_seconds: float
 
 
+class CallFigures(TypedDict):
+    """The calls of one agent or one model, or all. `seconds`: of a call, on average; `cost` in US dollars."""
+
+    name: str
+    calls: int
+    failed: int
+    input_tokens: int
+    output_tokens: int
+    cost: float
+    seconds: float | None
+
+
 class CampaignIn(TypedDict):
     """Segments of leads, the aim, how long and how often."""
 
@@ -95,6 +107,26 @@ class CampaignIn(TypedDict):
     campaign_objective: str
     duration_days: NotRequired[int | None]
     touchpoint_frequency: NotRequired[str | float | None]
+
+
+class CeilingUse(TypedDict):
+    """What today's calls of the tenant (`agent` null) or of one agent have spent, and may yet spend by what is
+    reserved for calls under way, beside the most of a day. US dollars."""
+
+    agent: str | None
+    spent: float
+    reserved: float
+    most: float
+
+
+class DayFigures(TypedDict):
+    """The calls of one day (UTC). `cost` in US dollars."""
+
+    day: str
+    calls: int
+    failed: int
+    tokens: int
+    cost: float
 
 
 class DecisionOut(TypedDict):
@@ -212,6 +244,21 @@ class MatrixVersion(TypedDict):
     action_id: str | None
     changed_by: str
     changed_at: str | None
+
+
+class ModelUsage(TypedDict):
+    """Of so many days, today the last. `by_fallbacks`: calls that a fallback answered, for the first model failed."""
+
+    days: int
+    model: str | None
+    fallbacks: list[str]
+    total: CallFigures
+    by_fallbacks: int
+    by_day: list[DayFigures]
+    by_agent: list[CallFigures]
+    by_model: list[CallFigures]
+    ceilings: list[CeilingUse]
+    call_ceiling: float
 
 
 class NotTaken(TypedDict):

@@ -24,8 +24,10 @@ _FEATURES = 5
 _PRIOR = 1.0  # how strong the assumption is that nothing is known
 _DRAWS = 100  # for the propensities
 _DRAWS_TO_BE_SURE = 5_000
-#: Not weaker: what fails once by bad luck would be left for long. Narrower draws find the best sooner in most runs and
-#: never in some (evals/delegation.py).
+#: By so much less than what is not known do draws spread, as if everything had been seen twice: the full spread goes on
+#: trying what is all but known to be worse, half of it never finds the best in some runs (evals/delegation.py).
+_TRIED_WITHIN = 0.7
+#: Not weaker: what fails once by bad luck would be left for long.
 _ASSUMED_FAILURES, _ASSUMED_SUCCESSES = 0.5, 4.5
 
 
@@ -99,7 +101,7 @@ class Learner:
         as its wide prior makes it the best."""
         import numpy as np
 
-        draws = self._draws(work, among, rng, _DRAWS + 1)
+        draws = self._draws(work, among, rng, _DRAWS + 1, within=_TRIED_WITHIN)
         best = draws.argmin(axis=1)
         shares = (np.bincount(best[1:], minlength=len(among)) + 1) / (_DRAWS + len(among))
         propensities = {one: float(share) for one, share in zip(among, shares, strict=True)}
@@ -109,11 +111,13 @@ class Learner:
         """How probable it is that a strategy costs less than another, from 0 to 1; the same each time."""
         import numpy as np
 
-        draws = self._draws(work, (strategy, than), np.random.default_rng(0), _DRAWS_TO_BE_SURE)
+        draws = self._draws(work, (strategy, than), np.random.default_rng(0), _DRAWS_TO_BE_SURE, within=1.0)
         return float((draws[:, 0] < draws[:, 1]).mean())
 
-    def _draws(self, work: Work, among: Sequence[Strategy], rng: np.random.Generator, count: int) -> Any:
-        """So many possible losses of each."""
+    def _draws(
+        self, work: Work, among: Sequence[Strategy], rng: np.random.Generator, count: int, *, within: float
+    ) -> Any:
+        """So many possible losses of each, which spread by this share of what is not known."""
         import numpy as np
 
         features = np.array(_features(work))
@@ -122,15 +126,17 @@ class Learner:
         for number, strategy in enumerate(among):
             means[number], spreads[number] = self._expected(work.task_type, strategy, features, scale)
         failed, done = self._ends(work.task_type, among)
-        spent = means + spreads * rng.standard_normal((count, len(among)))
-        return spent + self.weights.failure * rng.beta(failed, done, (count, len(among)))
+        spent = means + within * spreads * rng.standard_normal((count, len(among)))
+        return spent + self.weights.failure * rng.beta(failed / within**2, done / within**2, (count, len(among)))
 
-    def _ends(self, task_type: str, among: Sequence[Strategy]) -> tuple[list[float], list[float]]:
+    def _ends(self, task_type: str, among: Sequence[Strategy]) -> tuple[Any, Any]:
         """Failures and successes of each, with those that are assumed before anything is known."""
+        import numpy as np
+
         arms = [self._arms.get((task_type, one)) for one in among]
         failed = [_ASSUMED_FAILURES + (arm.failures if arm else 0) for arm in arms]
         done = [_ASSUMED_SUCCESSES + (arm.count - arm.failures if arm else 0) for arm in arms]
-        return failed, done
+        return np.array(failed), np.array(done)
 
     def _arm(self, task_type: str, strategy: Strategy) -> _Arm:
         import numpy as np

@@ -15,7 +15,7 @@ from opsteward.crew.types import Strategy
 
 ENOUGH = 30  # outcomes of the strategy that is proposed
 FEWEST = 3  # of the present one: where strategies are tried out, what does badly is soon tried no more
-_SURE = 0.99  # probability that the proposed one costs less
+_SURE = 0.95  # probability that the proposed one costs less
 _WORTH_IT = 0.05  # share of the present loss
 
 
@@ -56,6 +56,10 @@ class Proposal:
 def propose(matrix: Matrix, outcomes: Iterable[Outcome], weights: Weights) -> list[Proposal]:
     """Changes that are worth it and surely better, the largest saving first. Each is a matrix with one more row, for
     this type, before the row that it is taken out of."""
+    outcomes = list(outcomes)
+    learner = Learner(weights=weights)
+    for one in outcomes:  # of all rows: how often a strategy fails at a type of work is learned from each of them
+        learner.add(one)
     by_cell: dict[tuple[str, str], dict[Strategy, list[Outcome]]] = defaultdict(lambda: defaultdict(list))
     for one in outcomes:
         if one.row:
@@ -65,20 +69,18 @@ def propose(matrix: Matrix, outcomes: Iterable[Outcome], weights: Weights) -> li
         row = next((one for one in matrix.rows if one.name == name), None)
         if row is None or len(by_strategy.get(row.strategy, ())) < FEWEST or len(matrix.rows) >= ROWS_LIMIT:
             continue
-        proposal = _best(matrix, row, task_type, by_strategy, weights)
+        proposal = _best(matrix, row, task_type, by_strategy, learner)
         if proposal is not None:
             found.append(proposal)
     return sorted(found, key=lambda one: one.saved_in_past, reverse=True)
 
 
 def _best(
-    matrix: Matrix, row: Row, task_type: str, by_strategy: dict[Strategy, list[Outcome]], weights: Weights
+    matrix: Matrix, row: Row, task_type: str, by_strategy: dict[Strategy, list[Outcome]], learner: Learner
 ) -> Proposal | None:
+    weights = learner.weights
     losses = {one: [weights.loss(each) for each in of_it] for one, of_it in by_strategy.items()}
     present = losses[row.strategy]
-    learner = Learner(weights=weights)
-    for one in chain.from_iterable(by_strategy.values()):
-        learner.add(one)
     typical = _typical([one.work for one in chain.from_iterable(by_strategy.values())])
     candidates = [
         one

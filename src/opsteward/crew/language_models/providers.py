@@ -1,4 +1,4 @@
-"""The models of each provider, by their OpenAI-compatible interfaces."""
+"""The models of each provider, by interfaces that are OpenAI's or nearly so."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 
 from opsteward.crew.execution.steps import StepFailed
 from opsteward.crew.language_models.chat_client import ChatClient, connections
+from opsteward.crew.language_models.watsonx import WatsonxClient
 from opsteward.crew.settings import ModelSettings
 
 _OPENAI, _ANTHROPIC = "https://api.openai.com/v1", "https://api.anthropic.com/v1"
@@ -32,10 +33,24 @@ class Providers:
         """The model `provider:name`. Raises StepFailed where its provider is not set up."""
         if name not in self._models:
             provider, _, model = name.partition(":")
-            url, key = self._place(provider, name)
-            client = ChatClient(self._http, url=url, key=key)
+            client = self._watsonx(name) if provider == "watsonx" else self._compatible(provider, name)
             self._models[name] = OpenAIChatModel(model, provider=OpenAIProvider(openai_client=client))
         return self._models[name]
+
+    def _compatible(self, provider: str, name: str) -> ChatClient:
+        url, key = self._place(provider, name)
+        return ChatClient(self._http, url=url, key=key)
+
+    def _watsonx(self, name: str) -> ChatClient:
+        settings = self._settings
+        key = settings.watsonx_api_key.get_secret_value() if settings.watsonx_api_key else None
+        return WatsonxClient(
+            self._http,
+            url=self._needed(settings.watsonx_url, name, "WATSONX_URL"),
+            key=self._needed(key, name, "WATSONX_API_KEY"),
+            project_id=self._needed(settings.watsonx_project_id, name, "WATSONX_PROJECT_ID"),
+            token_url=settings.watsonx_token_url,
+        )
 
     def _place(self, provider: str, name: str) -> tuple[str, str]:
         settings = self._settings
