@@ -241,7 +241,7 @@ async def test_a_public_provider_names_no_private_endpoints(public_names: None) 
         async with tcp_server(public) as port:
             provider = Provider(issuer=f"http://public.test:{port}", client_id="c", client_secret="s3cret")
             with pytest.raises(Refused):
-                await provider.claims_for(code="c", verifier="v", redirect_uri="https://x/", nonce="n")
+                await provider.claims_for(code="c", verifier="v", redirect_uri="https://x/", nonce="n", wanted=[])
     assert inside == []
 
 

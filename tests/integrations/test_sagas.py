@@ -15,7 +15,7 @@ from real_parts import Postgres
 from record_servers import Slapd
 
 from opsteward.actions.types import ActionChanged, RunStatus
-from opsteward.app.process import console_services_of
+from opsteward.app.request_services import console_services_of
 from opsteward.console.mount import Console
 from opsteward.contracts.task import TaskContext
 from opsteward.provisioning.sagas.running import OfSaga, SagaTask

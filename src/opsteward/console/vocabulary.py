@@ -52,7 +52,11 @@ ERROR_TITLES = frozenset(
         N_("The outside system can't be reached"), N_("The outside system gave an unusable answer"),
         N_("A step of the work failed"), N_("The work could not be done by any strategy"),
         N_("A step of the task was refused"), N_("The database roles are missing"),
-        N_("The database was made by another version"),
+        N_("The database was made by another version"), N_("The headers are too large"),
+        N_("The request did not come in time"), N_("Too many connections at once; try again in a moment"),
+        N_("Not a SCIM request that can be taken"), N_("Changed in the meantime"), N_("The filter can't be used"),
+        N_("A ceiling of the crew's models is reached"), N_("Too many calls of a model in a minute"),
+        N_("A language model failed"),
     }
 )  # fmt: skip
 
