@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opsteward.events.sources.syslog import framing
 from opsteward.events.sources.syslog.buffer import Line, LineBuffer
 from opsteward.events.sources.syslog.framing import Frames
 
@@ -62,6 +64,27 @@ def test_no_stream_holds_more_than_its_limit(parts: list[bytes], step: int) -> N
     stream = b"\n".join(parts)
     for message in cut(stream or b"x", step=step, limit=30):
         assert 0 < len(message) <= 30
+
+
+class _Counting:
+    """A pattern that notes how many bytes it is given to search."""
+
+    def __init__(self, pattern: re.Pattern[bytes]) -> None:
+        self._pattern, self.searched = pattern, 0
+
+    def search(self, held: bytearray, begin: int = 0) -> re.Match[bytes] | None:
+        self.searched += max(0, len(held) - begin)
+        return self._pattern.search(held, begin)
+
+
+@pytest.mark.parametrize("head", [b"<1>1 - x", b"<1>Nov  1 10:00:00 "])
+def test_what_nothing_ends_is_searched_once(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else thousands of heads in one read would keep the event loop for seconds."""
+    ends = _Counting(framing._NEXT)
+    monkeypatch.setattr(framing, "_NEXT", ends)
+    stream = head * 4000
+    assert cut(stream, step=8192, limit=16384) == [head] * 4000
+    assert ends.searched <= 2 * len(stream)
 
 
 async def test_a_flood_loses_its_own_lines_and_others_are_served_in_turn() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 _COUNTED = re.compile(rb"([1-9]\d{0,8}) (?=<)")
 _MAYBE_COUNTED = re.compile(rb"[1-9]\d{0,8} ?")
 _NEXT = re.compile(rb"\n(?=<\d{1,3}>)|\n(?=[1-9]\d{0,8} <)|\0")
+_LINE_END = re.compile(rb"[\n\0]")
 _BEGINS = re.compile(rb"<\d{1,3}>")
 #: A whole head of a message, where nothing stands between it and the message before.
 _HEAD = re.compile(rb"<\d{1,3}>(?=1 (?:-|\d{4}-\d\d-\d\dT)[^<\n]|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )")
@@ -43,6 +44,7 @@ class Frames:
         self._skip = 0  # bytes of a counted message beyond the limit
         self._skip_line = False  # the same of a line
         self._framed = False  # whether a line end or a count has been seen
+        self._endless = 0  # until then: bytes at the beginning that were searched, so that none is searched twice
         self.cut = 0
 
     @property
@@ -67,36 +69,37 @@ class Frames:
         """What is held of a sender that ends its messages by nothing."""
         yield from self.flush()
         if not self._framed and _BEGINS.match(self._held):
-            message = bytes(self._held)
-            self._held.clear()
-            yield message
+            yield self._taken(len(self._held))
 
     def end(self) -> Iterator[bytes]:
         """What is held when the connection is closed."""
         yield from self.flush()
-        rest = bytes(self._held)
-        self._held.clear()
+        rest = self._taken(len(self._held))
         if found := _COUNTED.match(rest):
             rest = rest[found.end() :]
             self.cut += 1
         if rest.strip(b"\0\r\n "):
             yield rest
 
+    def _taken(self, size: int) -> bytes:
+        """The first bytes of what is held, which is no longer held."""
+        taken = bytes(self._held[:size])
+        del self._held[:size]
+        self._endless = max(0, self._endless - size)
+        return taken
+
     def _next(self, *, more_may_come: bool) -> bytes | None:
         held = self._held
         if self._skip:
-            gone = min(self._skip, len(held))
-            del held[:gone]
-            self._skip -= gone
+            self._skip -= len(self._taken(self._skip))
         if self._skip_line:
-            end = re.search(rb"[\n\0]", held)
+            end = _LINE_END.search(held)
+            self._taken(len(held) if end is None else end.end())
             if end is None:
-                held.clear()
                 return None
-            del held[: end.end()]
             self._skip_line = False
         while held and held[0] in b"\n\r\0":
-            del held[:1]
+            self._taken(1)
         if not held:
             return None
         if found := _COUNTED.match(held):
@@ -110,8 +113,7 @@ class Frames:
         kept = min(size, self._limit)
         if len(self._held) < start + kept:
             return None
-        message = bytes(self._held[start : start + kept])
-        del self._held[: start + kept]
+        message = self._taken(start + kept)[start:]
         if size > kept:
             self.cut += 1
             self._skip = size - kept
@@ -120,24 +122,22 @@ class Frames:
     def _line(self, *, more_may_come: bool) -> bytes | None:
         held = self._held
         goes_on = _BEGINS.match(held) is not None
-        end = _NEXT.search(held) if goes_on else re.search(rb"[\n\0]", held)
-        self._framed = self._framed or end is not None or held.find(b"\n") >= 0
+        begin = 0 if self._framed else self._endless
+        end = (_NEXT if goes_on else _LINE_END).search(held, begin)
+        if not self._framed:
+            self._framed = end is not None or held.find(b"\n", begin) >= 0
+            self._endless = len(held)
         if end is None and not self._framed and (not more_may_come or len(held) > self._limit):
             end = _HEAD.search(held, 1)
         if end is None and len(held) > self._limit:
-            message = bytes(held[: self._limit])
-            held.clear()
             self.cut += 1
             self._skip_line = True
-            return message
+            return self._taken(len(held))[: self._limit]
         if end is None:
-            if more_may_come or not held.endswith(b"\n"):
-                return None
-            message = bytes(held)
-            held.clear()
-        else:
-            message = bytes(held[: end.start()])
-            del held[: end.start() if end.re is _HEAD else end.end()]
+            return None if more_may_come or not held.endswith(b"\n") else self._taken(len(held))
+        message = self._taken(end.start())
+        if end.re is not _HEAD:
+            self._taken(end.end() - end.start())
         if len(message) > self._limit:
             self.cut += 1
         return message[: self._limit]
