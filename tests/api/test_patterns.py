@@ -43,8 +43,9 @@ def advice(pattern: dict[str, Any]) -> list[str]:
 @pytest.fixture
 async def week(tenant: Tenant) -> Tenant:
     """Six days in which errors follow deployments, another error, and the clock."""
-    today = now().replace(hour=3, minute=10, second=0, microsecond=0)
-    nights = [today - timedelta(days=day) for day in range(1, 7)]
+    # the last one is over, and not so long ago that it has become quiet, whatever time it is now
+    last = (now() - timedelta(hours=19, minutes=10)).replace(hour=3, minute=10, second=0, microsecond=0)
+    nights = [last - timedelta(days=day) for day in range(6)]
     events = []
     for number, night in enumerate(nights):
         release = night + timedelta(hours=6 + 2 * number % 7, minutes=11 * number)
@@ -53,7 +54,7 @@ async def week(tenant: Tenant) -> Tenant:
         events += [error("disk slow", fault), error("query late", fault + timedelta(seconds=40))]
         events += [error("backup broken", night + timedelta(minutes=number))]
     dice = random.Random(20261127)
-    events += [error("cable loose", nights[-1] + timedelta(hours=140 * dice.random())) for _ in range(12)]
+    events += [error("cable loose", nights[-1] + timedelta(hours=132 * dice.random())) for _ in range(12)]
     await send(tenant, events)
     return tenant
 

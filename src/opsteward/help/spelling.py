@@ -4,6 +4,7 @@ words are."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _SHORTEST, _LONGEST = 4, 24  # letters
@@ -21,7 +22,12 @@ def corrected(word: str, known: Mapping[str, int], wanted: frozenset[str] = froz
     if near:
         return min(near, key=lambda one: (one not in wanted, one[0] != word[0], known.get(one, len(known)), one))
     if len(word) >= _LONG:
-        alike = [one for one in wanted if one[0] == word[0] and abs(len(one) - len(word)) <= 2]
+        letters = _letters_of(word)
+        alike = [
+            one
+            for one in wanted
+            if one[0] == word[0] and abs(len(one) - len(word)) <= 2 and (_letters_of(one) ^ letters).bit_count() <= 4
+        ]
         twice = [one for one in alike if _two_apart(word, one)]
         return min(twice, default=None)
     return None
@@ -39,6 +45,15 @@ def _one_slip(word: str) -> Iterator[str]:
             yield before + letter + after
             if after:
                 yield before + letter + after[1:]
+
+
+@lru_cache(16_384)
+def _letters_of(word: str) -> int:
+    """Which letters it has, a bit each: two slips change at most four of them, which is found out at little cost."""
+    bits = 0
+    for sign in word:
+        bits |= 1 << ord(sign) % 64
+    return bits
 
 
 def _two_apart(one: str, other: str) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts import queries as accounts
 from opsteward.accounts.types import Identity, OperatorInfo
+from opsteward.core.blocking_calls import in_thread
 from opsteward.directory.reviews import service as reviews
 from opsteward.directory.types import UserInfo
 from opsteward.directory.users import queries as users
@@ -78,7 +79,8 @@ async def find_named(session: AsyncSession, question: Question, sources: LiveSou
     )
     if by.may("users.read") and question.has(*_OF_A_DEPARTMENT):
         there = [one for one in (await users.shares(session)).departments if one]
-        named = replace(named, department=next((one.name for one in said.names(there) if one.whole), None))
+        whole = [one.name for one in await said.names(there) if one.whole]
+        named = replace(named, department=next(iter(whole), None))
     if by.may("incidents.read") and named.incident is None and question.number is None:
         return replace(named, titled=await _by_title(session, question, sources, named))
     return named
@@ -95,8 +97,11 @@ class _Said:
         ways = [parts_of(question.text), parts_of(question.meant)]
         return cls(tuple(ways if ways[0] != ways[1] else ways[:1]))
 
-    def names(self, names: Collection[str]) -> list[Meant]:
-        """Those of these that are meant."""
+    async def names(self, names: Collection[str]) -> list[Meant]:
+        """Those of these that are meant. Thousands of names take their time: a thread compares them."""
+        return await in_thread(self._names, names)
+
+    def _names(self, names: Collection[str]) -> list[Meant]:
         found = [meant_of(names, way, _NO_NAMES) for way in self.ways]
         return next((one for one in found if any(name.whole for name in one)), next(filter(None, found), []))
 
@@ -114,7 +119,7 @@ async def _things(
         there["operations.agents"] = [one.name for one in await sources.agents.page(session)]
     if by.may("access_reviews.read"):
         there["people.access_reviews"] = [one.name for one in await reviews.reviews(session)]
-    found = {topic: [one.name for one in said.names(names) if one.whole] for topic, names in there.items()}
+    found = {topic: [one.name for one in await said.names(names) if one.whole] for topic, names in there.items()}
     if by.may("users.read") and (question.who or question.counts) and (held := what_is_held(question.text)):
         found["people.answer"] = [held]
     return {topic: names for topic, names in found.items() if names}
@@ -137,7 +142,7 @@ def runs_of_words(question: Question, longest: int = _WORDS_OF_A_NAME) -> Iterat
 async def _systems(session: AsyncSession, said: _Said, sources: LiveSources) -> tuple[list[SystemInfo], bool]:
     """Those that are meant, and whether just a word of their names was said."""
     known = await all_names(session)
-    meant = said.names(known)[:_SYSTEMS]
+    meant = (await said.names(known))[:_SYSTEMS]
     systems = [await sources.inventory.get(session, system_id=known[one.name]) for one in meant]
     return systems, any(not one.whole for one in meant)
 
@@ -216,7 +221,7 @@ async def _task(session: AsyncSession, question: Question, said: _Said) -> TaskI
     for one in question.ids:
         if page := await task_queries.page(session, ref=one, limit=1):
             return page[0]
-    meant = said.names(await task_queries.newest_names(session))
+    meant = await said.names(await task_queries.newest_names(session))
     name = next((one.name for one in meant if one.whole and one.name.casefold() not in _NO_NAMES), None)
     page = await task_queries.page(session, ref=name, limit=1) if name else []
     return page[0] if page and page[0].name == name else None
@@ -224,7 +229,7 @@ async def _task(session: AsyncSession, question: Question, said: _Said) -> TaskI
 
 async def _schedules(session: AsyncSession, said: _Said, sources: LiveSources) -> list[ScheduleInfo]:
     there = {one.name: one for one in await sources.schedules.page(session)}
-    return [there[one.name] for one in said.names(there) if one.whole]
+    return [there[one.name] for one in await said.names(there) if one.whole]
 
 
 async def _source(session: AsyncSession, question: Question, sources: LiveSources) -> str | None:

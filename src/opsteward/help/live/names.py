@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from opsteward.help.languages import stem
 from opsteward.help.spelling import corrected
@@ -29,6 +30,7 @@ _LONGEST = 8  # parts of a name
 _SHORTEST = 3  # letters of a part that stands for the whole name
 _SHORTEST_SLIP = 5
 _FEW = 3  # names that one word may mean
+_SLIPS_LIMIT = 8  # words of a question in which slips are looked for: each is held against all names
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,14 @@ class Meant:
 
 def parts_of(text: str) -> list[str]:
     """The words of a name or a question as they are compared."""
+    return list(_parts_of(text))
+
+
+@lru_cache(16_384)
+def _parts_of(text: str) -> tuple[str, ...]:
     plain = unicodedata.normalize("NFKD", _GENITIVE.sub("", text.casefold()))
     plain = "".join(sign for sign in plain if not unicodedata.combining(sign))
-    return [_SHORT.get(part, part) for part in _PART.findall(plain)]
+    return tuple(_SHORT.get(part, part) for part in _PART.findall(plain))
 
 
 def meant_of(names: Iterable[str], said: Sequence[str], common: Collection[str]) -> list[Meant]:
@@ -84,7 +91,8 @@ def _by_one_word(parts: dict[str, list[str]], left: Sequence[str]) -> list[str]:
         for name, own in parts.items()
     }
     all_telling = frozenset(part for own in telling.values() for part in own)
-    said = {_as_meant(part, all_telling) for part in left}
+    unknown = [part for part in dict.fromkeys(left) if part not in all_telling]
+    said = all_telling.intersection(left) | {_as_meant(part, all_telling) for part in unknown[:_SLIPS_LIMIT]}
     shared = {name: len(own & said) for name, own in telling.items() if own & said}
     most = max(shared.values(), default=0)
     best = [name for name, count in shared.items() if count == most]
@@ -92,6 +100,6 @@ def _by_one_word(parts: dict[str, list[str]], left: Sequence[str]) -> list[str]:
 
 
 def _as_meant(part: str, known: frozenset[str]) -> str:
-    if part in known or len(part) < _SHORTEST_SLIP:
+    if len(part) < _SHORTEST_SLIP:
         return part
     return corrected(part, {}, known) or part
