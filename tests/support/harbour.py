@@ -173,8 +173,8 @@ async def _arrangements(tenant: Tenant, systems: dict[str, str]) -> None:
 
 def _sync(tenant: Tenant, source: str, target: str) -> None:
     mapping = uuid4()
-    definition = {"source_resource": "people", "target_resource": "people", "key": "a"}
-    definition |= {"fields": [{"source": "a", "target": "a"}]}  # type: ignore[dict-item]
+    fields = [{"source": "a", "target": "a"}]
+    definition = {"source_resource": "people", "target_resource": "people", "key": "a", "fields": fields}
     sql, mine = tenant.instance.sql, tenant.id
     sql(
         "insert into opsteward.sync_mappings (id, tenant_id, name, name_key, source_id, target_id, definition,"
