@@ -90,6 +90,8 @@ def orders_fail(lab: Lab, injection: Injection, until: Until) -> None:
 
 
 def prove_recovered(lab: Lab, injection: Injection, until: Until) -> None:
+    # a process that was started again listens a moment later than its supervisor says
+    until(lambda: health(lab)[0] == 200, 15)
     repaired_at = time.time()
     until(lambda: time.time() > repaired_at + WINDOW + SETTLED_AFTER, WINDOW + SETTLED_AFTER + 1)
     found = recovered(
