@@ -431,7 +431,8 @@ class StatusOut(TypedDict):
 
 
 class StepView(TypedDict):
-    """A step of the plan. `delegated_by`: who handed it over."""
+    """A step of the plan: planned, running, done, failed, or stopped before it was done. `delegated_by`: who handed
+    it over."""
 
     name: str
     agent: str | None

@@ -216,6 +216,20 @@ def told_path(path: Sequence[PathStep]) -> list[JsonObject]:
     return [cast(JsonObject, asdict(one)) for one in path]
 
 
+async def stop_steps(session: AsyncSession, *, run_id: UUID, why: str) -> None:
+    """What is planned or under way in this run ends undone: its strategy failed, or the work was cancelled. A later try
+    may begin it again."""
+    await session.execute(
+        sa.update(CrewStep)
+        .where(
+            CrewStep.tenant_id == tenant_of(session),
+            CrewStep.run_id == run_id,
+            CrewStep.status.in_(("planned", "running")),
+        )
+        .values(status="stopped", error=why, ended_at=sa.func.clock_timestamp())
+    )
+
+
 async def end_run(session: AsyncSession, *, tenant_id: UUID, run_id: UUID) -> tuple[int, int, int]:
     """The run is over: the replies of models are forgotten. Returns millionths of a US dollar, tokens, calls."""
     of_run = (CrewModelCall.tenant_id == tenant_id, CrewModelCall.run_id == run_id)

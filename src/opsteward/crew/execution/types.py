@@ -59,7 +59,8 @@ class PathStep:
 
 @dataclass(frozen=True, kw_only=True)
 class StepView:
-    """A step of the plan. `delegated_by`: who handed it over."""
+    """A step of the plan: planned, running, done, failed, or stopped before it was done. `delegated_by`: who handed it
+    over."""
 
     name: str
     agent: str | None

@@ -182,6 +182,10 @@ class WorkTask:
             except (StepFailed, Invalid) as error:
                 path.append(PathStep(strategy=strategy, outcome="failed", reason=error.detail))
             log.warning("crew.strategy.failed", strategy=strategy.value, reason=path[-1].reason)
+            async with self._db.unit_of_work(ctx.tenant_id) as session:
+                await runs.stop_steps(
+                    session, run_id=given.id, why="another part of the work failed before it was done"
+                )
         async with self._db.unit_of_work(ctx.tenant_id) as session:
             row = await runs.get_row(session, ctx.task_id, lock=True)
             row.cost_micros, row.tokens, row.calls = await runs.end_run(
