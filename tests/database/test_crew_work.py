@@ -20,7 +20,7 @@ from opsteward.crew.execution.steps import StepFailed
 from opsteward.crew.execution.types import Part
 from opsteward.crew.execution.work_types import WorkTypes
 from support.crew_engines import TYPES
-from support.crew_harness import AGENTS, CrewHarness, identity, result_of
+from support.crew_harness import AGENTS, CrewHarness, result_of
 from support.instance import Instance, Tenant
 
 
@@ -214,26 +214,6 @@ async def test_when_one_part_fails_no_other_stays_under_way(instance: Instance, 
     states = {step.name: (step.status, step.error) for step in found.plan}
     assert {status for status, _ in states.values()} == {"done", "failed", "stopped"}
     assert states["crew/billing.add"] == ("stopped", "another part of the work failed before it was done")
-
-
-async def test_nobody_stays_busy_with_work_that_was_cancelled(
-    instance: Instance, tenant: Tenant, tmp_path: Path
-) -> None:
-    begun = asyncio.Event()
-
-    async def long(_: Part) -> None:
-        begun.set()
-        await asyncio.sleep(30)
-
-    crew = CrewHarness(instance, tmp_path, run_engine=long)
-    taken = await crew.ask(tenant, "crm.add", requires_ai=True)
-    running = asyncio.create_task(crew.run(tenant, taken.task_id))
-    await begun.wait()
-    async with crew.db.unit_of_work(tenant.id) as session:
-        found = await crew.crew.cancel(session, task_id=taken.task_id, by=identity(tenant))
-    running.cancel()
-    await asyncio.wait([running])
-    assert [(step.status, step.error) for step in found.plan] == [("stopped", "the work was cancelled")]
 
 
 async def test_what_can_not_be_asked_is_told_by_field(crew: CrewHarness, tenant: Tenant) -> None:

@@ -217,8 +217,8 @@ def told_path(path: Sequence[PathStep]) -> list[JsonObject]:
 
 
 async def stop_steps(session: AsyncSession, *, run_id: UUID, why: str) -> None:
-    """What is planned or under way in this run ends undone: its strategy failed, or the work was cancelled. A later try
-    may begin it again."""
+    """What is planned or under way in this run ends undone: its strategy failed. A later try may begin it
+    again."""
     await session.execute(
         sa.update(CrewStep)
         .where(
