@@ -53,6 +53,8 @@ _ONE_AT_A_TIME = {
     "workflows/test_the_database_dies.py": _KILLS,
     "workflows/test_user_imports_survive.py": _KILLS,
 }
+#: Tests that share one worker in their own process.
+_ONE_WORKER = "workflows/actions/"
 #: Further files that are slow as a whole, and why.
 _SLOW = {
     "e2e/test_console": _BROWSER,
@@ -87,10 +89,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _group(nodeid: str) -> str:
-    """What stays in one test process: these, all that look at one instance with one browser, or else a file."""
+    """What stays in one test process: these, those that share a worker or a browser, or else a file."""
     file = _file(nodeid)
     if file.startswith(tuple(_ONE_AT_A_TIME)):
         return "one at a time"
+    if file.startswith(_ONE_WORKER):
+        return _ONE_WORKER
     return _BROWSER if _SLOW.get(file) == _BROWSER or file.startswith("e2e/test_console") else file
 
 

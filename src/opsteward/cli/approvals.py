@@ -174,7 +174,7 @@ def _decide(
         raise typer.Exit(REFUSED)
 
 
-def _ask(verdict: str, found: list[dict[str, Any]], *, yes: bool, silent: bool) -> None:
+def _ask(verdict: str, found: list[dict[str, object]], *, yes: bool, silent: bool) -> None:
     """Show each card, and ask once. Where nobody can answer, what is decided must have been said before."""
     from opsteward.cli import show
     from opsteward.cli.failures import Failure

@@ -8,7 +8,7 @@ from typing import Any
 from opsteward.cli import show
 
 
-def finish(kind: str, report: dict[str, Any], *, as_json: bool) -> int:
+def finish(kind: str, report: dict[str, object], *, as_json: bool) -> int:
     """Show the report of a `load`, `stress` or `soak`; the exit code: 1 where it is not `ok`."""
     if as_json:
         show.as_json(report)
@@ -77,4 +77,8 @@ def _show_soak(report: dict[str, Any]) -> None:
     show.say("Nothing lost, no error." if report["ok"] else "FAILED")
 
 
-_SHOWN: dict[str, Callable[[dict[str, Any]], None]] = {"load": _show_load, "stress": _show_stress, "soak": _show_soak}
+_SHOWN: dict[str, Callable[[dict[str, object]], None]] = {
+    "load": _show_load,
+    "stress": _show_stress,
+    "soak": _show_soak,
+}

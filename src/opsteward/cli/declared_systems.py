@@ -57,10 +57,10 @@ def access(system: str, *, as_json: bool) -> None:
         raise Failure(f"{system}: {found['problem']}", *([found["remedy"]] if found["remedy"] else []), code=REFUSED)
 
 
-def _sent(what: str, file: Path, *, prune: bool) -> Any:
+def _sent(what: str, file: Path, *, prune: bool) -> object:
     read = _read(file)
     body = {"systems": read.get("systems", []), "prune": prune}
-    return Client().send(Call[Any]("POST", f"/api/v1/systems/{what}", body))
+    return Client().send(Call[object]("POST", f"/api/v1/systems/{what}", body))
 
 
 def _show_plan(plan: Any, *, as_json: bool, done: bool) -> None:

@@ -195,12 +195,12 @@ def _named(sessions: Iterable[SessionView]) -> Iterator[dict[str, Any]]:
                 yield issues[place]
 
 
-def _first(named: Sequence[dict[str, Any]], kind: Kind) -> Sequence[dict[str, Any]]:
+def _first(named: Sequence[dict[str, object]], kind: Kind) -> Sequence[dict[str, object]]:
     """As many as there are faults: what is named later is no answer."""
     return named[: len(kind.truths)]
 
 
-def _same_part(truth: Truth, issue: dict[str, Any]) -> bool:
+def _same_part(truth: Truth, issue: dict[str, object]) -> bool:
     return issue["system"] == truth.system and (
         truth.component in ("", issue["component"]) or truth.component in _PARTS_OF_DATABASE
     )
@@ -238,7 +238,7 @@ def play_all(
                 yield scorer.play(kind, number)
 
 
-def figures(rounds: Sequence[Round]) -> dict[str, Any]:
+def figures(rounds: Sequence[Round]) -> dict[str, object]:
     """The score: shares in percent, seconds at the median."""
     faults = [each for each in rounds if not each.control]
     repairable = [each for each in faults if each.repairable]
@@ -288,7 +288,7 @@ def by_kind(rounds: Sequence[Round]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["area"] == "control", row["area"], row["kind"]))
 
 
-def as_data(rounds: Sequence[Round]) -> dict[str, Any]:
+def as_data(rounds: Sequence[Round]) -> dict[str, object]:
     """Everything, for JSON: all figures, those of the kinds that were held out, and each round."""
     held = [each for each in rounds if each.held_out]
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())

@@ -214,9 +214,9 @@ class _WrongMethod(Exception):
     """The address exists, and takes no such request."""
 
 
-def frame_of(request: Request, me: Identity | None, **given: Any) -> dict[str, Any]:
+def frame_of(request: Request, me: Identity | None, **given: object) -> dict[str, object]:
     """What every page's frame shows."""
-    frame: dict[str, Any] = {"rooms": [], "pauses": [], "about": "", "position": "", "me": me}
+    frame: dict[str, object] = {"rooms": [], "pauses": [], "about": "", "position": "", "me": me}
     return {
         **frame,
         "said": flash.said(request),
@@ -227,7 +227,7 @@ def frame_of(request: Request, me: Identity | None, **given: Any) -> dict[str, A
     }
 
 
-def _page(page: Page, frame: dict[str, Any]) -> Response:
+def _page(page: Page, frame: dict[str, object]) -> Response:
     html = render(page.template, title=page.title, **{**frame, **page.values})
     response = HTMLResponse(html, status_code=page.status)
     if frame["said"]:

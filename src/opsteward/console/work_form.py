@@ -53,10 +53,10 @@ def fields_of(schema: Mapping[str, Any], given: Mapping[str, str]) -> list[FormF
     return sorted(made, key=lambda field: not field.required)
 
 
-def parameters_of(fields: list[FormField]) -> dict[str, Any]:
+def parameters_of(fields: list[FormField]) -> dict[str, object]:
     """What was filled in, as the API takes it; what is empty is left out. Raises Invalid that names each field which
     can't be read."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for field in fields:
         if field.value.strip() == "" and field.control != "check":
             continue
@@ -101,7 +101,7 @@ def _field(
     )
 
 
-def _control(schema: Mapping[str, Any], item: Mapping[str, Any]) -> str:
+def _control(schema: Mapping[str, object], item: Mapping[str, object]) -> str:
     if schema.get("enum"):
         return "choice"
     match schema.get("type"):
@@ -116,7 +116,7 @@ def _control(schema: Mapping[str, Any], item: Mapping[str, Any]) -> str:
     return "data"
 
 
-def _is_plain(schema: Mapping[str, Any]) -> bool:
+def _is_plain(schema: Mapping[str, object]) -> bool:
     return schema.get("type") in ("string", "integer", "number") or bool(schema.get("enum"))
 
 
@@ -196,7 +196,7 @@ def _data(field: FormField) -> object:
     return text
 
 
-def _csv_rows(name: str, text: str) -> Iterator[dict[str, Any]]:
+def _csv_rows(name: str, text: str) -> Iterator[dict[str, object]]:
     """Rows of CSV whose first line names the columns; numbers become numbers, and what is empty is left out."""
     try:
         delimiter = csv.Sniffer().sniff(text.partition("\n")[0], delimiters=",;\t").delimiter

@@ -127,7 +127,12 @@ def refusal(problem: str, remedy: str) -> PydanticCustomError:
 
 
 def problems_of(
-    errors: Iterable[Mapping[str, Any]], *, prefix: str = "", given: object = _UNSET, limit: int = 100, remedy: str = ""
+    errors: Iterable[Mapping[str, object]],
+    *,
+    prefix: str = "",
+    given: object = _UNSET,
+    limit: int = 100,
+    remedy: str = "",
 ) -> list[FieldProblem]:
     """What a validation found (`ValidationError.errors()`), each problem once; the refused values are not repeated.
 
@@ -167,7 +172,7 @@ def said(error: Mapping[str, Any]) -> tuple[str, str]:
     return problem, remedy
 
 
-def _shown(limits: Mapping[str, Any]) -> dict[str, str]:
+def _shown(limits: Mapping[str, object]) -> dict[str, str]:
     return {
         name: text if len(text := str(value)) <= _EXPECTED_SHOWN else f"{text[:_EXPECTED_SHOWN]} ..."
         for name, value in limits.items()

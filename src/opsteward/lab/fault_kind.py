@@ -37,7 +37,7 @@ class Site:
     name: str = ""
     rush_seconds: float = 10.0
 
-    def send(self, number: signal.Signals, program: str = SHOP) -> dict[str, Any]:
+    def send(self, number: signal.Signals, program: str = SHOP) -> dict[str, object]:
         """Signal a program, and see that it took effect. Raises Conflict when it does not run."""
         info = self.supervisor.info(program)
         if info["statename"] not in {"RUNNING", "STARTING"}:
@@ -66,7 +66,7 @@ class Site:
         connection.close()
         return answered
 
-    def start_injector(self, fault: str) -> dict[str, Any]:
+    def start_injector(self, fault: str) -> dict[str, object]:
         """Start an injector and wait for its line; it outlives us, and its pid file lets anybody end it."""
         folder = self.folder
         with (folder.log / "injectors.log").open("ab") as errors:
@@ -89,11 +89,11 @@ class Site:
         if not line:
             end_by_pidfile(pidfile)
             raise Unavailable(f"{fault} could not be caused; see {errors.name}")
-        details: dict[str, Any] = json.loads(line)
+        details: dict[str, object] = json.loads(line)
         return {**details, "injector_pid": process.pid}
 
 
-Make = Callable[[Site], dict[str, Any] | None]
+Make = Callable[[Site], dict[str, object] | None]
 
 
 @dataclass(frozen=True, kw_only=True)

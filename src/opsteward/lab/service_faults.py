@@ -22,7 +22,7 @@ def _kind(name: str, area: str, system: str, cause: str, description: str, make:
     return Kind(name=name, area=area, description=description, cause_it=make, truths=(truth,), **more)
 
 
-def _zone(name: str, cause: str, description: str, *, held_out: bool = False, **how: Any) -> Kind:
+def _zone(name: str, cause: str, description: str, *, held_out: bool = False, **how: object) -> Kind:
     def make(site: Site) -> None:
         set_zone(site.folder, {**USUAL, **how})  # type: ignore[typeddict-item]
 

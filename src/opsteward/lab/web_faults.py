@@ -35,7 +35,7 @@ def _certificate(name: str, cause: str, description: str, *, held_out: bool = Fa
     return _of_page(name, cause, description, make, area="tls", held_out=held_out)
 
 
-def _way(name: str, cause: str, description: str, *, held_out: bool = False, **how: Any) -> Kind:
+def _way(name: str, cause: str, description: str, *, held_out: bool = False, **how: object) -> Kind:
     def make(site: Site) -> None:
         set_way(site.folder, {**USUAL, **how})  # type: ignore[typeddict-item]
 

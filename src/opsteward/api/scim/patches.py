@@ -45,7 +45,7 @@ def operations_of(body: Json) -> list[Json]:
     return listed if isinstance(listed, list) else []
 
 
-def steps_of(body: Json, model: Any) -> list[Step]:
+def steps_of(body: Json, model: object) -> list[Step]:
     """The steps of a request, in its order. Raises Refused."""
     given = operations_of(body)
     if not given:
@@ -55,7 +55,7 @@ def steps_of(body: Json, model: Any) -> list[Step]:
     return [step for number, one in enumerate(given) for step in _steps_of_one(one, f"Operations[{number}]", model)]
 
 
-def _steps_of_one(given: Json, where: str, model: Any) -> Iterator[Step]:
+def _steps_of_one(given: Json, where: str, model: object) -> Iterator[Step]:
     if not isinstance(given, dict):
         raise Refused.because(f"{where}: is no object; send op, path and value", "invalidSyntax")
     named = {key.lower(): value for key, value in given.items()}
@@ -138,7 +138,7 @@ def _steps_of_schema(op: str, path: Any, value: Json, model: Any) -> Iterator[St
         yield from _steps(op, key if path.model is model else f"{path}:{key}", item, model)
 
 
-def _steps_of_parts(op: str, text: str, value: Mapping[str, Json], model: Any) -> Iterator[Step]:
+def _steps_of_parts(op: str, text: str, value: Mapping[str, Json], model: object) -> Iterator[Step]:
     """An object for a complex attribute, or for the entries that a filter picks: the parts that its schema has
     together, so that an entry which is to be made is made whole, and the others one by one."""
     declared: JsonObject = {}
@@ -173,6 +173,6 @@ def _picked(path: Any, value: Json) -> Json:
     return entries
 
 
-def _is_complex(annotation: Any) -> bool:
+def _is_complex(annotation: object) -> bool:
     candidates = (annotation, *get_args(annotation))
     return any(isinstance(one, type) and issubclass(one, BaseModel) for one in candidates)
