@@ -217,17 +217,8 @@ def told_path(path: Sequence[PathStep]) -> list[JsonObject]:
 
 
 async def stop_steps(session: AsyncSession, *, run_id: UUID, why: str) -> None:
-    """What is planned or under way in this run ends undone: its strategy failed. A later try may begin it
-    again."""
-    await session.execute(
-        sa.update(CrewStep)
-        .where(
-            CrewStep.tenant_id == tenant_of(session),
-            CrewStep.run_id == run_id,
-            CrewStep.status.in_(("planned", "running")),
-        )
-        .values(status="stopped", error=why, ended_at=sa.func.clock_timestamp())
-    )
+    """What is planned or under way in this run ends undone, and says why. A later try may begin it again."""
+    await session.execute(sa.text("select opsteward.stop_crew_steps(:run, :why)"), {"run": run_id, "why": why})
 
 
 async def end_run(session: AsyncSession, *, tenant_id: UUID, run_id: UUID) -> tuple[int, int, int]:
