@@ -191,9 +191,7 @@ class WorkTask:
             await self._stop_steps(given, "another part of the work failed before it was done")
         async with self._db.unit_of_work(ctx.tenant_id) as session:
             row = await runs.get_row(session, ctx.task_id, lock=True)
-            row.cost_micros, row.tokens, row.calls = await runs.end_run(
-                session, tenant_id=given.tenant_id, run_id=given.id
-            )
+            row.cost_micros, row.tokens, row.calls = await runs.end_run(session, run_id=given.id)
             self._note_end(row, path, done, seconds=time.monotonic() - began, used=_used(reasoning, done))
             if reasoning is not None and reasoning.asked_for:
                 row.input_hash = ""  # work with effects is never given from the cache
