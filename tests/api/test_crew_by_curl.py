@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from support.live import Live, LiveTenant
+from support.live import Live, LiveOperator, LiveTenant, running_instance
 
 Curl = Callable[..., tuple[int, Any]]
 #: As documented: lead scoring, segments (one customer and five segments among them), a campaign, a pipeline.
@@ -34,11 +35,14 @@ FIGURES = (
 @pytest.fixture
 def curl(company: LiveTenant) -> Curl:
     """Sends it, with the owner's token or without; gives the status and what is answered."""
+    return curl_of(company.owner)
 
+
+def curl_of(operator: LiveOperator) -> Curl:
     def send(path: str, body: str | None = None, *, method: str = "", token: bool = True) -> tuple[int, Any]:
-        command = ["curl", "-sS", "--max-time", "30", "-w", "\n%{http_code}", f"{company.owner.url}{path}"]
+        command = ["curl", "-sS", "--max-time", "30", "-w", "\n%{http_code}", f"{operator.url}{path}"]
         command += ["-X", method] if method else []
-        command += ["-H", f"Authorization: Bearer {company.owner.token}"] if token else []
+        command += ["-H", f"Authorization: Bearer {operator.token}"] if token else []
         command += ["-H", "Content-Type: application/json", "-d", body] if body is not None else []
         told, _, status = subprocess.run(command, capture_output=True, text=True, check=True).stdout.rpartition("\n")
         return int(status), json.loads(told) if told else None
@@ -46,12 +50,20 @@ def curl(company: LiveTenant) -> Curl:
     return send
 
 
-def ended(curl: Curl, task_id: str) -> Any:
+def until(found: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + 30
-    while not (found := curl(f"/api/crew/task/{task_id}")[1])["ended_at"]:
-        assert time.monotonic() < deadline, found
+    while not (it := found()):
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    return found
+    return it
+
+
+def ended(curl: Curl, task_id: str) -> Any:
+    def found() -> Any:
+        answer = curl(f"/api/crew/task/{task_id}")[1]
+        return answer if answer["ended_at"] else None
+
+    return until(found)
 
 
 @pytest.mark.parametrize("crew", ["/api/crew", "/api/brain/crew"])
@@ -100,3 +112,47 @@ def test_work_is_taken_told_and_stopped(curl: Curl, company: LiveTenant, live: L
     foreign = {**work, "tenant_id": str(live.tenant(f"other-{taken['task_id'][-12:]}").id)}
     status, refused = curl("/api/crew/execute", json.dumps(foreign))
     assert (status, refused["errors"][0]["field"]) == (403, "tenant_id")
+
+
+@pytest.mark.slow(reason="starts an instance of its own, with a model that never answers")
+def test_what_is_cancelled_keeps_no_agent_busy() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        settings = {
+            "OPSTEWARD_MODEL": "compatible:mute",
+            "OPSTEWARD_MODEL_URL": f"http://127.0.0.1:{mute.getsockname()[1]}/v1",
+            "OPSTEWARD_MODEL_PRICES": '{"compatible:mute": {"input": 0, "output": 0}}',
+        }
+        with running_instance(settings) as live:
+            curl = curl_of(live.admin)
+            for method, path, why in (
+                ("DELETE", "/api/crew/task/{id}", "the work was cancelled"),
+                ("PUT", "/api/v1/tasks/{id}/cancel", "the work was stopped before this was done"),
+            ):
+                task_id = begun(curl)
+                status, answer = curl(path.format(id=task_id), method=method)
+                assert status == 200, answer
+                if method == "DELETE":
+                    assert stops(answer) == {why}
+                    assert busy(curl) == []
+                found = ended(curl, task_id)
+                assert (found["status"], stops(found)) == ("cancelled", {why})
+                assert {step["status"] for step in found["plan"]} <= {"done", "stopped"}
+                assert busy(curl) == []
+
+
+def begun(curl: Curl) -> str:
+    """A crew's work under way, whose agents wait for the model."""
+    work = {"type": "crm.lead_scoring", "parameters": json.loads(CRM["lead-scoring"]), "requires_ai": True}
+    status, taken = curl("/api/crew/execute", json.dumps({**work, "complexity": "expert"}))
+    assert (status, taken["strategy"]) == (202, "crew"), taken
+    until(lambda: busy(curl))
+    return str(taken["task_id"])
+
+
+def busy(curl: Curl) -> list[str]:
+    return [one["agent"]["name"] for one in curl("/api/crew/tree")[1]["agents"] if one["busy"]]
+
+
+def stops(run: Any) -> set[str]:
+    """Why its steps ended undone; there are some."""
+    return {step["error"] for step in run["plan"] if step["status"] == "stopped"}

@@ -15,6 +15,7 @@ import structlog
 from pydantic import BaseModel, model_validator
 
 from opsteward.core.errors import Invalid, LimitExceeded
+from opsteward.core.fair_share import Busy
 from opsteward.crew.delegation.memory import DelegationMemory
 from opsteward.crew.execution.steps import StepFailed
 from opsteward.crew.execution.types import Part
@@ -214,6 +215,26 @@ async def test_when_one_part_fails_no_other_stays_under_way(instance: Instance, 
     states = {step.name: (step.status, step.error) for step in found.plan}
     assert {status for status, _ in states.values()} == {"done", "failed", "stopped"}
     assert states["crew/billing.add"] == ("stopped", "another part of the work failed before it was done")
+
+
+async def test_what_is_too_busy_for_a_part_is_tried_again_whole(
+    instance: Instance, tenant: Tenant, tmp_path: Path
+) -> None:
+    turns = iter([False])
+
+    async def busy_at_first(_: Part) -> None:
+        if not next(turns, True):
+            raise Busy("nothing was taken within 1 s")
+
+    crew = CrewHarness(instance, tmp_path, run_engine=busy_at_first)
+    taken = await crew.ask(tenant, "crm.add", complexity="expert")
+    with pytest.raises(Busy, match="nothing was taken"):
+        await crew.run(tenant, taken.task_id)
+    between = await crew.view(tenant, taken.task_id)
+    assert {step.status for step in between.plan} <= {"done", "stopped"}
+    await crew.run(tenant, taken.task_id)
+    found = await crew.view(tenant, taken.task_id)
+    assert (told(found), {step.status for step in found.plan}) == ([("crew", "done")], {"done"})
 
 
 async def test_what_can_not_be_asked_is_told_by_field(crew: CrewHarness, tenant: Tenant) -> None:

@@ -45,7 +45,8 @@ class Asked:
             settings = ModelSettings(model=MODEL, model_url=server.url, **values)  # type: ignore[arg-type]
             harness = CrewHarness(self.instance, self.folder, models=settings)
             analysis = EventAnalysis(ask=harness.reasoners().opinion, memory=harness.crew.memory, below=0.5)
-            found = await analysis.second_opinion(harness.db, event, by=identity(self.tenant))
+            web = self.instance.services.web  # a request of the API: its role may do less than a worker's
+            found = await analysis.second_opinion(web, event, by=identity(self.tenant))
         return found, server.requests
 
     async def figures(self) -> OpinionFigures:

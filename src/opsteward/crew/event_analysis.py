@@ -105,7 +105,7 @@ class EventAnalysis:
         async with db.unit_of_work(by.tenant_id) as session:
             delegation = await self._memory.of(session)
             row = _row(session, run_id, event, by, delegation.history.estimate(_WORK, Strategy.SINGLE_AGENT))
-            row.cost_micros, row.tokens, row.calls = await runs.end_run(session, tenant_id=by.tenant_id, run_id=run_id)
+            row.cost_micros, row.tokens, row.calls = await runs.end_run(session, run_id=run_id)
             row.seconds, row.ended_at = time.monotonic() - began, now()
             row.success, row.error = opinion is not None, problem or None
             outcome = "done" if opinion else "failed"

@@ -184,6 +184,7 @@ class Crew:
         """Stop it. Raises NotFound, and Conflict for one that has ended."""
         await runs.get_row(session, task_id)
         await task_commands.cancel(session, task_id=task_id, actor=by.actor, reason="the crew's work was cancelled")
+        await runs.stop_steps(session, run_id=task_id, why="the work was cancelled")
         await session.flush()
         return await runs.view(session, task_id)
 

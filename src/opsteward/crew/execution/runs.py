@@ -20,7 +20,7 @@ from opsteward.core.json_types import JsonObject
 from opsteward.crew.delegation.memory import MICROS
 from opsteward.crew.delegation.types import Decision, Estimate, NotTaken
 from opsteward.crew.execution.types import PathStep, RunLine, RunView, StepView
-from opsteward.crew.models import CrewModelCall, CrewRun, CrewStep
+from opsteward.crew.models import CrewRun, CrewStep
 from opsteward.crew.types import Strategy
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import TaskInfo
@@ -217,30 +217,12 @@ def told_path(path: Sequence[PathStep]) -> list[JsonObject]:
 
 
 async def stop_steps(session: AsyncSession, *, run_id: UUID, why: str) -> None:
-    """What is planned or under way in this run ends undone: its strategy failed. A later try may begin it
-    again."""
-    await session.execute(
-        sa.update(CrewStep)
-        .where(
-            CrewStep.tenant_id == tenant_of(session),
-            CrewStep.run_id == run_id,
-            CrewStep.status.in_(("planned", "running")),
-        )
-        .values(status="stopped", error=why, ended_at=sa.func.clock_timestamp())
-    )
+    """What is planned or under way in this run ends undone, and says why. A later try may begin it again."""
+    await session.execute(sa.text("select opsteward.stop_crew_steps(:run, :why)"), {"run": run_id, "why": why})
 
 
-async def end_run(session: AsyncSession, *, tenant_id: UUID, run_id: UUID) -> tuple[int, int, int]:
+async def end_run(session: AsyncSession, *, run_id: UUID) -> tuple[int, int, int]:
     """The run is over: the replies of models are forgotten. Returns millionths of a US dollar, tokens, calls."""
-    of_run = (CrewModelCall.tenant_id == tenant_id, CrewModelCall.run_id == run_id)
-    row = (
-        await session.execute(
-            sa.select(
-                sa.func.coalesce(sa.func.sum(CrewModelCall.cost_micros), 0),
-                sa.func.coalesce(sa.func.sum(CrewModelCall.input_tokens + CrewModelCall.output_tokens), 0),
-                sa.func.count(),
-            ).where(*of_run)
-        )
-    ).one()
-    await session.execute(sa.update(CrewModelCall).where(*of_run).values(reply=None))
-    return int(row[0]), int(row[1]), int(row[2])
+    ended = sa.text("select micros, tokens, calls from opsteward.end_crew_calls(:run)")
+    row = (await session.execute(ended, {"run": run_id})).one()
+    return row.micros, row.tokens, row.calls

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from opsteward.core.computing import in_fair_thread
+from opsteward.core.errors import Unavailable
 from opsteward.core.json_types import JsonObject
 from opsteward.crew.agents.roster import Roster
 from opsteward.crew.agents.types import CHECK_DATA, CHECK_RESULTS, Agent
@@ -151,7 +152,7 @@ class Strategies:
                     else:
                         for name, agent in parts.items():
                             group.create_task(self._note_part(strategy, name, agent, lead, found))
-        except* StepFailed as failed:
+        except* (StepFailed, Unavailable) as failed:
             raise failed.exceptions[0] from None
         reasoned = {name: said for name, (_, said) in found.items()}
         return {name: found[name][0] for name in handed}, reasoned, data.result()

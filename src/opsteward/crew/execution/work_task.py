@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, cast
 from uuid import UUID
@@ -16,7 +17,7 @@ from opsteward.contracts.task import NoParams, TaskContext, TaskType
 from opsteward.core.clock import now
 from opsteward.core.computing import in_fair_thread
 from opsteward.core.db import Database
-from opsteward.core.errors import Invalid
+from opsteward.core.errors import Invalid, Unavailable
 from opsteward.core.fair_share import Party, current_party
 from opsteward.core.json_types import JsonObject
 from opsteward.core.log import get_logger
@@ -123,6 +124,11 @@ class WorkTask:
                 traces.span(f"crew {given.task_type}", {**attributes, "opsteward.crew.strategy": given.strategy}),
             ):
                 return await self._do(ctx, given)
+        except (asyncio.CancelledError, Unavailable):
+            # Cancelled, or to be tried again here or elsewhere, maybe never: no agent is busy with it until then.
+            with suppress(Unavailable):
+                await asyncio.shield(self._stop_steps(given, "the work was stopped before this was done"))
+            raise
         finally:
             current_party.reset(party)
 
@@ -182,15 +188,10 @@ class WorkTask:
             except (StepFailed, Invalid) as error:
                 path.append(PathStep(strategy=strategy, outcome="failed", reason=error.detail))
             log.warning("crew.strategy.failed", strategy=strategy.value, reason=path[-1].reason)
-            async with self._db.unit_of_work(ctx.tenant_id) as session:
-                await runs.stop_steps(
-                    session, run_id=given.id, why="another part of the work failed before it was done"
-                )
+            await self._stop_steps(given, "another part of the work failed before it was done")
         async with self._db.unit_of_work(ctx.tenant_id) as session:
             row = await runs.get_row(session, ctx.task_id, lock=True)
-            row.cost_micros, row.tokens, row.calls = await runs.end_run(
-                session, tenant_id=given.tenant_id, run_id=given.id
-            )
+            row.cost_micros, row.tokens, row.calls = await runs.end_run(session, run_id=given.id)
             self._note_end(row, path, done, seconds=time.monotonic() - began, used=_used(reasoning, done))
             if reasoning is not None and reasoning.asked_for:
                 row.input_hash = ""  # work with effects is never given from the cache
@@ -206,6 +207,10 @@ class WorkTask:
             "engine": row.engine,
             "crew_task": str(given.id),
         }
+
+    async def _stop_steps(self, given: _Given, why: str) -> None:
+        async with self._db.unit_of_work(given.tenant_id) as session:
+            await runs.stop_steps(session, run_id=given.id, why=why)
 
     def _strategies(self, given: _Given, parts: Sequence[Part], reasoning: Reasoning | None) -> Strategies:
         return Strategies(

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -280,9 +281,16 @@ def _failure(error: BaseException, model: str) -> _MayYetWork:
 
 
 def _retry_after(headers: dict[str, str] | None) -> float | None:
+    """The seconds that a server asks for, as a number, as milliseconds or as a time; a few of them at most."""
+    told = headers or {}
     try:
-        seconds = float((headers or {}).get("retry-after", ""))
-    except ValueError:
+        if "retry-after-ms" in told:
+            seconds = float(told["retry-after-ms"]) / 1000
+        elif (value := told.get("retry-after", "")).strip()[:1].isalpha():
+            seconds = (parsedate_to_datetime(value) - now()).total_seconds()
+        else:
+            seconds = float(value)
+    except (ValueError, TypeError, OverflowError):
         return None
     return min(max(0.0, seconds), _BACKOFF_LIMIT)
 

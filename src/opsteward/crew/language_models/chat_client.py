@@ -15,9 +15,10 @@ from typing import Any
 import httpx2
 from openai import APIConnectionError, AsyncOpenAI, Omit
 from openai.types.chat import ChatCompletion
-from pydantic_ai.exceptions import ModelHTTPError, UnexpectedModelBehavior
+from pydantic_ai.exceptions import ModelHTTPError
 
 from opsteward.core.json_types import JsonObject
+from opsteward.crew.language_models.replies import replied_document, usual_completion
 
 #: What the library asks for and a chat is sent with; the rest are options of the SDK.
 _SENT = frozenset(
@@ -94,13 +95,9 @@ class ChatClient(AsyncOpenAI):
         if not response.is_success:
             self.refused(response)
             raise ModelHTTPError(response.status_code, str(body.get("model")), headers=dict(response.headers))
-        try:
-            replied = json.loads(response.content)
-        except (ValueError, RecursionError):
-            replied = None
-        if not isinstance(replied, dict):
-            raise UnexpectedModelBehavior("the reply is no object of JSON")
-        told: dict[str, Any] = {**self.completion_of(replied)}
+        told: dict[str, Any] = usual_completion(
+            self.completion_of(replied_document(response.content)), str(body.get("model"))
+        )
         return ChatCompletion.construct(**told)
 
     def request_of(self, asked: JsonObject) -> tuple[str, JsonObject]:
