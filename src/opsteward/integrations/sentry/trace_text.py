@@ -65,7 +65,7 @@ def _python(error: JsonObject, message: str) -> str:
 def _python_frame(frame: JsonObject) -> str:
     where = frame.get("abs_path") or frame.get("filename") or frame.get("module")
     number, function, code = _number(frame.get("lineno")), frame.get("function"), frame.get("context_line")
-    if type(where) is type(function) is type(code) is str and len(where) + len(function) + len(code) <= _LINE_LIMIT:  # type: ignore[arg-type]
+    if type(where) is type(function) is type(code) is str and len(where) + len(function) + len(code) <= _LINE_LIMIT:
         return _remembered_python_frame(where, number, function, code)
     return _python_frame_text(_line(where), number, _line(function), _line(code))
 
