@@ -77,10 +77,6 @@ from opsteward.telemetry import traces
 
 #: All routes, in the order in which the description shows them.
 ROUTES = (
-    # looked at in this order: those of senders come in masses
-    sentry,
-    opentelemetry_logs,
-    pagerduty,
     probes,
     sign_in,
     event_analysis,
@@ -96,6 +92,9 @@ ROUTES = (
     source_settings,
     sources,
     sentry_projects,
+    sentry,
+    opentelemetry_logs,
+    pagerduty,
     systems,
     system_health,
     excess_access,
