@@ -30,7 +30,6 @@ from opsteward.core.shared_look_ups import SharedLookUps
 
 SCHEMA = "opsteward"
 APPLICATION_NAME = "opsteward"
-_TENANT = sa.text("select set_config('opsteward.tenant', :tenant, true)")
 _BY_HASH = (
     "select keys.one as key, found.* from unnest(cast(:keys as bytea[])) as keys (one)"
     " cross join lateral look_up(keys.one) as found"
@@ -74,14 +73,18 @@ DatabaseSession: TypeAlias = AsyncSession
 
 
 class _UnitOfWork(Session):
-    """A session that names its tenant to the database as soon as it has a connection."""
+    """A session that begins its transaction, and names its tenant to the database, as soon as it has a connection."""
 
 
 @sa.event.listens_for(_UnitOfWork, "after_begin")
-def _name_tenant(session: Session, transaction: SessionTransaction, connection: sa.Connection) -> None:
+def _begin(session: Session, transaction: SessionTransaction, connection: sa.Connection) -> None:
+    """In one round trip: the connections of the engine are in the driver's autocommit, so that it sends no BEGIN of
+    its own. What ends the transaction is sent as ever."""
+    if transaction.nested:
+        return
     tenant_id = session.info["tenant_id"]
-    if tenant_id is not None and not transaction.nested:
-        connection.execute(_TENANT, {"tenant": str(tenant_id)})
+    named = "" if tenant_id is None else f"; select set_config('opsteward.tenant', '{UUID(str(tenant_id))}', true)"
+    connection.exec_driver_sql(f"begin{named}")
 
 
 class Database:
@@ -104,6 +107,7 @@ class Database:
         self.application_name = f"{APPLICATION_NAME} {name} {session_mark()}"
         self.conninfo = sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         options: dict[str, Any] = {
+            "isolation_level": "AUTOCOMMIT",  # of the driver: see `_begin`
             "pool_timeout": pool_timeout,
             "pool_recycle": 1800,
             "pool_use_lifo": True,  # the one just used has its statements prepared; the others may rest
@@ -117,10 +121,8 @@ class Database:
         address = sa.make_url(url).set(drivername="postgresql+psycopg")
         overflow = max(0, pool_max - pool_size)
         self._engine: AsyncEngine = create_async_engine(address, pool_size=pool_size, max_overflow=overflow, **options)
-        # Of its own: a connection that changes between the two ways is lost when who waits for it is cancelled.
-        self._alone = create_async_engine(
-            address, pool_size=min(pool_size, _LOOKING_UP), max_overflow=0, isolation_level="AUTOCOMMIT", **options
-        )
+        # Of its own: look-ups wait for no transaction.
+        self._alone = create_async_engine(address, pool_size=min(pool_size, _LOOKING_UP), max_overflow=0, **options)
 
     async def look_up(self, statement: str, parameters: Mapping[str, object]) -> sa.Row[Any] | None:
         """The row that one statement finds which belongs to no tenant, in one round trip: no transaction around it.
@@ -174,8 +176,7 @@ class Database:
         What is yielded raises Unavailable once the connection, and with it the lock, is gone.
         """
         try:
-            async with self._engine.connect() as plain:
-                connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
+            async with self._engine.connect() as connection:
                 if not await connection.scalar(sa.text("select pg_try_advisory_lock(:lock)"), {"lock": lock}):
                     yield None
                     return

@@ -31,7 +31,8 @@ def parse_plain(text: bytes, *, depth: int = DEPTH_LIMIT) -> Json:
     """The value of plain JSON. Raises NotPlain."""
     if len(text) > VALUES_LIMIT and values_at_most(text) > VALUES_LIMIT:
         raise NotPlain
-    if (b"\\u" in text and _ESCAPED.search(text)) or b"0" * (_DIGITS_LIMIT + 1) in text.translate(_DIGITS_AS_ZEROS):
+    escaped = b"\\" in text and b"\\u" in text and _ESCAPED.search(text)  # a lone byte is found faster than two
+    if escaped or b"0" * (_DIGITS_LIMIT + 1) in text.translate(_DIGITS_AS_ZEROS):
         raise NotPlain
     try:
         value: Json = orjson.loads(text)

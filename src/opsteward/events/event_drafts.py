@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict
@@ -15,12 +15,11 @@ from opsteward.core.json_types import JsonObject
 from opsteward.events.affected_objects import object_of
 from opsteward.events.classification import Classification
 from opsteward.events.decided_groups import GroupDecision
-from opsteward.events.decision_table import decide
-from opsteward.events.event_decisions import decided as decided_by
+from opsteward.events.deciding import Deciding
 from opsteward.events.fingerprint import fingerprint
 from opsteward.events.remembered_classification import classify_remembered
 from opsteward.events.senders import Sender
-from opsteward.events.standing_orders.document import Rule, StandingOrder, Subject, first_match
+from opsteward.events.standing_orders.types import StandingOrder
 from opsteward.events.types import Muted, NewEvent, TakenEvent
 from opsteward.systems.types import KnownSystem
 
@@ -162,7 +161,7 @@ def draft_of(
     sender: Sender,
     recognized: Recognized,
     system: KnownSystem | None,
-    orders: Sequence[Rule],
+    deciding: Deciding,
     tenant_id: UUID,
     at: datetime,
     decided: GroupDecision | None = None,
@@ -172,8 +171,7 @@ def draft_of(
     corrected = decided.category if decided else None
     category = event.category or corrected or classified.category
     severity = event.severity if event.category and event.severity else str(classified.severity)
-    decision = decide(event_type=category, severity=severity, message=event.message, context=event.context)
-    subject = subject_of(
+    done = deciding.decide(
         category=category,
         severity=severity,
         source=event.source,
@@ -181,7 +179,6 @@ def draft_of(
         message=event.message,
         system=system,
     )
-    done = decided_by(decision, first_match(orders, subject, at))
     row: EventRow = {
         "id": uuid7(),
         "tenant_id": tenant_id,
@@ -206,22 +203,6 @@ def draft_of(
     }
     apart = bool(decided and decided.apart)
     return Draft(event=event, sender=sender, row=row, system=system, order=done.order, reason=done.reason, apart=apart)
-
-
-def subject_of(
-    *, category: str, severity: str, source: str, error_type: str | None, message: str, system: KnownSystem | None
-) -> Subject:
-    """An event as orders are asked about it."""
-    fields: Mapping[str, str] = {
-        "category": category,
-        "severity": severity,
-        "source": source,
-        "error_type": error_type or "",
-        "message": message,
-        "system": system.name if system else "",
-        "system_type": system.type if system else "",
-    }
-    return Subject(kind="event", fields=fields)
 
 
 def taken(draft: Draft) -> TakenEvent:

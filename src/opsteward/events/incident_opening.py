@@ -7,7 +7,7 @@ incident, and of those there are at most `MAX_AT_ONCE` in one request.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -21,6 +21,7 @@ from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.ids import uuid7
 from opsteward.events import timeline
+from opsteward.events.decisions_so_far import DecisionsSoFar
 from opsteward.events.event_drafts import Draft, most_urgent, rank_of, shortened, worst_severity
 from opsteward.events.incident_views import view_of
 from opsteward.events.models import Incident
@@ -33,17 +34,8 @@ from opsteward.telemetry import audit
 
 #: More new incidents than these in one request are put together: one request must not queue thousands of actions.
 MAX_AT_ONCE = 100
-#: Which timeline lines that say what was decided, with `action` and `priority` in their detail.
-_DECISIONS = ("decided", "raised")
 #: More fingerprints than these that join an incident in one request are one line of its timeline.
 _LINES_APART = 20
-_DECIDED = sa.text("""
-    select incident_id, detail ->> 'action', min(cast(detail ->> 'priority' as int))
-    from opsteward.timeline_entries
-    where tenant_id = :tenant_id and incident_id = any(cast(:ids as uuid[])) and kind = any(cast(:kinds as text[]))
-        and detail ? 'action'
-    group by 1, 2
-""")
 
 
 @dataclass
@@ -252,19 +244,27 @@ def _decision(draft: Draft) -> dict[str, object]:
 
 
 async def raise_all(
-    session: AsyncSession, bus: Bus, joined: Mapping[UUID, Sequence[Draft]], rows: Mapping[UUID, Incident]
+    session: AsyncSession,
+    bus: Bus,
+    so_far: DecisionsSoFar,
+    joined: Mapping[UUID, Sequence[Draft]],
+    rows: Mapping[UUID, Incident],
 ) -> None:
     """Raise each incident that events joined which are more urgent than it was so far, and publish what was decided.
 
     `rows` are the incidents, locked by the caller, so that two requests don't raise the same one twice. An action
     that was decided for the incident before is not published again.
     """
-    open_ones = {i: drafts for i, drafts in joined.items() if rows[i].status != IncidentStatus.RESOLVED}
-    decided = await _decided(session, set(open_ones))
+    looked_at = {
+        i: drafts
+        for i, drafts in joined.items()
+        if rows[i].status != IncidentStatus.RESOLVED and _may_raise(rows[i], drafts, so_far)
+    }
+    decided = await so_far.read(session, looked_at)
     raised: list[tuple[Incident, Draft]] = []
-    for incident_id, drafts in open_ones.items():
-        row, so_far = rows[incident_id], decided.get(incident_id, {})
-        lowest = min(so_far.values(), default=0)
+    for incident_id, drafts in looked_at.items():
+        row = rows[incident_id]
+        lowest = min(decided.get(incident_id, {}).values(), default=0)
         urgent = [d for d in drafts if d.priority < lowest or rank_of(d.severity) > rank_of(row.severity)]
         if row.muted is None:
             urgent = [d for d in urgent if not d.muted]
@@ -281,15 +281,11 @@ async def raise_all(
                 await bus.publish(session, _message(IncidentRaised, row, draft))
 
 
-async def _decided(session: AsyncSession, incident_ids: Set[UUID]) -> dict[UUID, dict[str, int]]:
-    """Of each incident the actions that were decided so far, with the lowest priority number of each."""
-    if not incident_ids:
-        return {}
-    found: dict[UUID, dict[str, int]] = defaultdict(dict)
-    parameters = {"tenant_id": tenant_of(session), "ids": list(incident_ids), "kinds": list(_DECISIONS)}
-    for incident_id, action, priority in await session.execute(_DECIDED, parameters):
-        found[incident_id][action] = priority
-    return found
+def _may_raise(row: Incident, drafts: Sequence[Draft], so_far: DecisionsSoFar) -> bool:
+    most_urgent_priority = min(draft.priority for draft in drafts)
+    return rank_of(worst_severity(drafts)) > rank_of(row.severity) or so_far.may_be_exceeded(
+        row.id, most_urgent_priority
+    )
 
 
 def _raised(row: Incident, draft: Draft) -> Line:

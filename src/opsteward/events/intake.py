@@ -27,11 +27,13 @@ from opsteward.core.errors import Invalid
 from opsteward.core.json_types import JsonObject
 from opsteward.events import flapping, recoveries, timeline
 from opsteward.events.classification import Category
+from opsteward.events.deciding import Deciding
+from opsteward.events.decisions_so_far import DecisionsSoFar
 from opsteward.events.event_decisions import QUIET_ACTIONS
 from opsteward.events.event_drafts import Draft, draft_of, recognize, taken
 from opsteward.events.incident_opening import Opening, joining_lines, open_all, put_together, raise_all
 from opsteward.events.incidents import Incidents, lock_opening
-from opsteward.events.intake_statements import Known, add_events, count_events, look_up
+from opsteward.events.intake_statements import Known, look_up, store
 from opsteward.events.models import Incident, IncidentFingerprint, IncidentGroup
 from opsteward.events.muting.judging import Judged, Mutings, in_force, read_sources
 from opsteward.events.muting.matchers import labels_of
@@ -65,6 +67,7 @@ class Intake:
         self._orders = orders
         self._inventory = inventory
         self._review = review
+        self._so_far = DecisionsSoFar()
         self.sampling = PayloadSampling()
 
     async def take(self, session: AsyncSession, *, events: Sequence[NewEvent], actor: str) -> list[TakenEvent]:
@@ -87,9 +90,8 @@ class Intake:
             draft.row["incident_id"] = homes.get(draft.fingerprint) or late.get(id(draft))
         await recoveries.settle_objects(session, drafts)
         await self.sampling.apply(session, drafts)
-        await add_events(session, [draft.row for draft in drafts])
+        await self._store_and_raise(session, drafts)
         when_committed(session, partial(_count, Counter(draft.row["category"] for draft in drafts)))
-        await self._count_and_raise(session, drafts)
         await self._end_resolved(session, drafts)
         return [taken(draft) for draft in drafts]
 
@@ -108,20 +110,20 @@ class Intake:
         known = await look_up(
             session,
             fingerprints={one.fingerprint for one in recognized},
+            names={e.source.casefold() for e in events if e.source and e.system is None},
             earliest=min(min(e.occurred_at or at, at) for e in events),
             at=at,
         )
-        names = {e.source.casefold() for e in events if e.source and e.system is None}
-        systems = await self._inventory.by_name(session, names=names) if names else {}
         orders = (await self._orders.in_force(session, version=known.orders_version)).rules
+        deciding = Deciding(orders, at)
 
         def draft(place: int) -> Draft:
             (event, sender), one = sent[place], recognized[place]
-            system = event.system or systems.get(event.source.casefold())
+            system = event.system or known.systems.get(event.source.casefold())
             # a little apart, so that of two events at the same instant the one sent later is the later one
             received_at = at + timedelta(microseconds=place)
             decided = known.decided.get(one.fingerprint)
-            return draft_of(event, sender, one, system, orders, tenant_id, received_at, decided)
+            return draft_of(event, sender, one, system, deciding, tenant_id, received_at, decided)
 
         few = len(events) <= _AT_ONCE and size * (1 + values_of(orders)) <= CHARACTERS_AT_ONCE
         places = range(len(events))
@@ -252,16 +254,20 @@ class Intake:
                 ],
             )
 
-    async def _count_and_raise(self, session: AsyncSession, drafts: Sequence[Draft]) -> None:
+    async def _store_and_raise(self, session: AsyncSession, drafts: Sequence[Draft]) -> None:
         members: dict[UUID, list[Draft]] = defaultdict(list)
         for draft in drafts:
             if draft.row["incident_id"]:
                 members[draft.row["incident_id"]].append(draft)
-        if not members:
-            return
-        rows = await count_events(session, {i: len(group) for i, group in members.items()}, now())
-        open_ones = {i: group for i, group in members.items() if rows[i].status != IncidentStatus.RESOLVED}
-        await recoveries.note_objects(session, [d for group in open_ones.values() for d in group], quiet=QUIET_ACTIONS)
+        rows = await store(
+            session,
+            [draft.row for draft in drafts],
+            counts={i: len(group) for i, group in members.items()},
+            objects=recoveries.said_of_objects(
+                [draft for group in members.values() for draft in group], quiet=QUIET_ACTIONS
+            ),
+            at=now(),
+        )
         loud = {i: [d for d in group if self._opens(d)] for i, group in members.items()}
         for row in (rows[i] for i, group in loud.items() if group):
             if row.labels:
@@ -270,7 +276,7 @@ class Intake:
                 await flapping.is_back(session, row.id)
             if row.muted is not None and row.status != IncidentStatus.RESOLVED:
                 await self._hear_again(session, row, loud[row.id])
-        await raise_all(session, self._bus, {i: group for i, group in loud.items() if group}, rows)
+        await raise_all(session, self._bus, self._so_far, {i: group for i, group in loud.items() if group}, rows)
         for incident_id in rows:
             await self._bus.publish(session, IncidentChanged(incident_id=incident_id, status=""))
 

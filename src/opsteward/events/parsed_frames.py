@@ -51,7 +51,7 @@ def _error(error: Mapping[str, Json], context: Mapping[str, Json]) -> tuple[str,
 def parsed_template(context: Mapping[str, Json]) -> str | None:
     """The message as the application's source has it, before values were put in; None where it was not sent."""
     entry = context.get("logentry")
-    if isinstance(entry, Mapping) and entry.get("params") and isinstance(entry.get("message"), str):
+    if isinstance(entry, dict) and entry.get("params") and isinstance(entry.get("message"), str):
         return str(entry["message"])
     return None
 
@@ -105,15 +105,15 @@ def _without_errors(context: Mapping[str, Json]) -> list[Sequence[Mapping[str, J
 
 def _frames(error: Mapping[str, Json]) -> Sequence[Mapping[str, Json]]:
     stack = error.get("stacktrace")
-    return _objects(stack.get("frames")) if isinstance(stack, Mapping) else []
+    return _objects(stack.get("frames")) if isinstance(stack, dict) else []
 
 
 def _listed(value: Json) -> list[Mapping[str, Json]]:
-    return _objects(value.get("values") if isinstance(value, Mapping) else value)
+    return _objects(value.get("values") if isinstance(value, dict) else value)
 
 
 def _objects(value: Json) -> list[Mapping[str, Json]]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _text(value: Json, limit: int = _NAME_LIMIT) -> str:

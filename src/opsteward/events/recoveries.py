@@ -17,7 +17,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by, distinct_o
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.db import tenant_of
-from opsteward.core.plain_json import json_text
 from opsteward.events.event_drafts import Draft, shortened
 from opsteward.events.models import Event, IncidentObject
 from opsteward.events.timeline import Line
@@ -30,23 +29,6 @@ _NOTHING_KNOWN: dict[str, object] = {
     "received_at": datetime.min.replace(tzinfo=UTC),
 }
 _INSTANT = sa.func.least(Event.occurred_at, Event.received_at)
-_NOTE_OBJECTS = sa.text("""
-    insert into opsteward.incident_objects as old
-    select :tenant_id, latest.*
-    from jsonb_to_recordset(cast(:objects as jsonb)) as latest (
-        incident_id uuid, fingerprint text, object_key text, name text, was_in_trouble boolean, in_trouble boolean,
-        happened_at timestamptz, received_at timestamptz
-    )
-    on conflict on constraint pk_incident_objects do update set
-        was_in_trouble = old.was_in_trouble or excluded.was_in_trouble,
-        (name, in_trouble, happened_at, received_at) = (
-            select * from (values
-                (excluded.name, excluded.in_trouble, excluded.happened_at, excluded.received_at),
-                (old.name, old.in_trouble, old.happened_at, old.received_at)
-            ) as each (name, in_trouble, happened_at, received_at)
-            order by happened_at desc, received_at desc limit 1
-        )
-""")
 
 
 @dataclass(frozen=True)
@@ -117,8 +99,8 @@ async def settle_objects(session: AsyncSession, drafts: Sequence[Draft]) -> None
             draft.row["object_key"] = next(iter(known))
 
 
-async def note_objects(session: AsyncSession, drafts: Sequence[Draft], *, quiet: Set[str]) -> None:
-    """Keep what these events say of the objects of their incidents, which are open and locked by the caller."""
+def said_of_objects(drafts: Sequence[Draft], *, quiet: Set[str]) -> list[dict[str, object]]:
+    """What these events say of the objects of their incidents, for `intake_statements.store`."""
     latest: dict[tuple[UUID | None, str, str], dict[str, object]] = {}
     for draft in sorted(drafts, key=lambda draft: (_instant(draft), draft.row["received_at"])):
         row = draft.row
@@ -138,9 +120,7 @@ async def note_objects(session: AsyncSession, drafts: Sequence[Draft], *, quiet:
         if row["resolved"] or row["action"] not in quiet:
             known["in_trouble"], known["name"] = not row["resolved"], name
             known["happened_at"], known["received_at"] = _instant(draft), row["received_at"]
-    if latest:
-        parameters = {"tenant_id": tenant_of(session), "objects": json_text(list(latest.values()))}
-        await session.execute(_NOTE_OBJECTS, parameters)
+    return list(latest.values())
 
 
 async def forget_objects(session: AsyncSession, incident_id: UUID) -> None:

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from opsteward.core.clock import now
+from opsteward.events.deciding import Deciding
 from opsteward.events.event_drafts import Draft, draft_of, recognize
 from opsteward.events.orders_to_judges import beside_orders
 from opsteward.events.senders import Sender
@@ -35,7 +36,7 @@ ROUTINE = ["health check ok", "session opened for user backup by (uid=0)", "Star
 
 
 def drafted(event: NewEvent) -> Draft:
-    return draft_of(event, Sender("test", None, ""), recognize(event), None, [], uuid4(), now())
+    return draft_of(event, Sender("test", None, ""), recognize(event), None, Deciding([], now()), uuid4(), now())
 
 
 def decided(message: str, **given: str) -> tuple[str, str, int]:

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.db import tenant_of
 from opsteward.events.back_tests.types import RecordedEvent
-from opsteward.events.event_drafts import shortened, subject_of
+from opsteward.events.deciding import subject_of
+from opsteward.events.event_drafts import shortened
 from opsteward.events.flapping import FLAPPING_WITHIN, FLAPS
 from opsteward.events.models import Event, Incident, TimelineEntry
 from opsteward.events.standing_orders.document import TEXT_LIMIT

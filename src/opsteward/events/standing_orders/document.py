@@ -65,6 +65,7 @@ __all__ = [
     "as_document",
     "dump",
     "first_match",
+    "fits",
     "holds",
     "matches",
     "parse",
@@ -94,13 +95,15 @@ def holds(order: Rule, subject: Subject, at: datetime) -> bool:
         return False
     if order.window is not None and not order.window.holds(at):
         return False
-    for name, choices in order.match.items():
-        text = (subject.fields.get(name) or "")[:TEXT_LIMIT]
-        # of all fields but the message few values come, and often
-        like = matches if name == "message" or len(text) > _NAME_LENGTH else _name_matches
-        if not any(like(choice, text) for choice in choices):
-            return False
-    return True
+    return all(fits(name, choices, subject.fields.get(name) or "") for name, choices in order.match.items())
+
+
+def fits(name: str, choices: Iterable[str], text: str) -> bool:
+    """Whether one of the values that `match` has for a field stands for its text."""
+    text = text[:TEXT_LIMIT]
+    # of all fields but the message few values come, and often
+    like = matches if name == "message" or len(text) > _NAME_LENGTH else _name_matches
+    return any(like(choice, text) for choice in choices)
 
 
 def matches(choice: str, text: str) -> bool:

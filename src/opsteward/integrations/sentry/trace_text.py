@@ -7,6 +7,7 @@ Java and JavaScript do.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from opsteward.core.json_types import Json, JsonObject
 
@@ -55,13 +56,29 @@ def _head(error: JsonObject, message: str) -> str:
 
 
 def _python(error: JsonObject, message: str) -> str:
-    lines = ["Traceback (most recent call last):"] if frames_of(error) else []
-    for frame in _bounded(frames_of(error)):
-        where = _line(frame.get("abs_path") or frame.get("filename") or frame.get("module"))
-        lines.append(f'  File "{where}", line {_number(frame.get("lineno"))}, in {_line(frame.get("function")) or "?"}')
-        if code := _line(frame.get("context_line")).strip():
-            lines.append(f"    {code}")
+    frames = frames_of(error)
+    lines = ["Traceback (most recent call last):"] if frames else []
+    lines += map(_python_frame, _bounded(frames))
     return "\n".join([*lines, _head(error, message), ""])
+
+
+def _python_frame(frame: JsonObject) -> str:
+    where = frame.get("abs_path") or frame.get("filename") or frame.get("module")
+    number, function, code = _number(frame.get("lineno")), frame.get("function"), frame.get("context_line")
+    if type(where) is type(function) is type(code) is str and len(where) + len(function) + len(code) <= _LINE_LIMIT:
+        return _remembered_python_frame(where, number, function, code)
+    return _python_frame_text(_line(where), number, _line(function), _line(code))
+
+
+def _python_frame_text(where: str, number: int, function: str, code: str) -> str:
+    text = f'  File "{where}", line {number}, in {function or "?"}'
+    code = code.strip()
+    return f"{text}\n    {code}" if code else text
+
+
+@lru_cache(maxsize=4_096, typed=True)  # the same frames come again and again
+def _remembered_python_frame(where: str, number: int, function: str, code: str) -> str:
+    return _python_frame_text(_line(where), number, _line(function), _line(code))
 
 
 def _last_first(error: JsonObject, message: str) -> str:
