@@ -1,4 +1,4 @@
-"""PagerDuty's Events API: v2 (`/v2/enqueue`, `/v2/change/enqueue`) and v1. The `routing_key` or `service_key` is a token.
+"""PagerDuty's Events API: v2 (`/v2/enqueue`, `/v2/change/enqueue`) and v1. Its key is a token of ours.
 
 What an alert says is read by the mapping of the source `pagerduty`, as at `/api/v1/intake/pagerduty`.
 """

@@ -99,7 +99,7 @@ _BESIDE = frozenset(
     words("""
         user sender actor author account organization org repository repo team owner assignee creator project customer
     application company tenant workspace links link headers metadata config configuration settings request browser
-    device_info version tags app integration
+    device_info version tags app integration cloudevent
     channel contact contacts responders visibleto webhook subscription notificationconfiguration""")
 )
 #: The name of one of them is no title: "organizationName".
@@ -202,6 +202,12 @@ def _identity(leaves: list[_Leaf]) -> _Leaf | None:
     return next(iter([*of_things, *spoken]), None)
 
 
+def _of_cloud_event(leaves: list[_Leaf]) -> _Leaf | None:
+    """What a CloudEvent is about, by its attributes."""
+    of_it = {leaf.name: leaf for leaf in leaves if leaf.holder == "cloudevent" and _is_name(leaf.value)}
+    return of_it.get("subject") or of_it.get("source")
+
+
 def _is_over(leaves: list[_Leaf], states: Sequence[Json], severity: _Leaf | None) -> bool:
     """Whether the body says that the trouble has ended: by a flag or a time of its end, by a state, by a severity that
     is none. Where a state says only that something ran to its end, the others are asked what came of it."""
@@ -227,7 +233,7 @@ def find(body: Json) -> Found:
     states = [leaf.value for leaf in _ordered(leaves, _STATES, _STATE_ENDS) if _is_state(leaf.value)]
     time = _best(leaves, _TIMES, lambda v: instant_of(v) is not None, _TIME_ENDS)
     identity = _identity(leaves)
-    thing = _best(leaves, _OBJECTS, _is_name)
+    thing = _best(leaves, _OBJECTS, _is_name) or _of_cloud_event(leaves)
     error = _best(leaves, _ERRORS, _readable)
     trace = _best(leaves, _TRACES, lambda v: isinstance(v, str) and "\n" in v)
     line = line_of(title.value) if title else ""
