@@ -54,7 +54,8 @@ def test_the_three_modes_say_the_same() -> None:
 
 def test_an_alert_of_a_known_source_may_come_in_an_event() -> None:
     alert = {"schemaId": "azureMonitorCommonAlertSchema", "data": {"essentials": {
-        "originAlertId": "o", "alertRule": "Heartbeat lost", "severity": "Sev1", "monitorCondition": "Resolved"}}}  # fmt: skip
+        "originAlertId": "o", "alertRule": "Heartbeat lost", "severity": "Sev1",
+        "monitorCondition": "Resolved"}}}  # fmt: skip
     event = one(EVENT | {"data": alert}, source="azure")
     assert (event.message.splitlines()[0], event.severity, event.resolved) == ("Heartbeat lost", "high", True)
 

@@ -52,7 +52,8 @@ def test_gelf_groups_by_text_and_by_stack_trace() -> None:
     [
         ({"method": "collect", "params": {"level": "error", "message": "no stock"}}, "no stock", "error", "logs"),
         ({"date": 1709287200.0, "log": '{"level": 50, "msg": "no stock"}', "tag": "shop"}, "no stock", "error", "shop"),
-        ({"time": 1709287200, "host": "a", "event": {"severity": "warn", "message": "no stock"}}, "no stock", "warning", "logs"),
+        ({"time": 1709287200, "host": "a", "event": {"severity": "warn", "message": "no stock"}},
+         "no stock", "warning", "logs"),
         ({"@timestamp": "2024-03-01T10:00:00Z", "message": "no stock", "log.level": "ERROR", "service.name": "shop"},
          "no stock", "error", "shop"),
         ("no stock", "no stock", None, "logs"),

@@ -15,6 +15,7 @@ from itertools import islice
 
 from opsteward.core.json_types import Json
 from opsteward.core.word_list import words
+from opsteward.events.sources.stated_text import is_over, severity_in, without_state, words_about_state
 from opsteward.events.sources.values import (
     instant_of,
     is_resolved,
@@ -38,12 +39,14 @@ def _ranked(words: str) -> dict[str, int]:
 
 
 _TITLES = _ranked(
-    """title alerttitle incidenttitle issuetitle eventtitle summary subject headline alertname rulename
+    """title alerttitle incidenttitle issuetitle eventtitle summary subject headline alertname alert rulename
     alarmname monitorname checkname policyname conditionname triggername eventname eventdefinitiontitle shortmessage
     problemtitle jobname searchname
     displayname detailtype messagetitle problem name message msg errormessage text description reason output
-    statusmessage body content detail error exception eventtype type event"""
+    statusmessage body content detail error exception"""
 )
+#: What kind of trouble it is, where nothing else is a title.
+_LAST_TITLES = _ranked("eventtype type event")
 _DESCRIPTIONS = _ranked(
     """description details message longmessage fullmessage text body longoutput output detail reason msg
     errormessage notes content summary statusmessage cause"""
@@ -68,8 +71,20 @@ _IDENTITIES = _ranked(
     alertid monitorid ruleid checkid alarmid policyid conditionid triggerid problemid incidentid issueid searchid
     alarmarn eventdefinitionid ruleuid"""
 )
+_IDENTITY_ENDS = ("dedupkey", "dedupid", "deduplicationkey", "fingerprint", "incidentkey", "alertkey", "correlationid")
 #: By the ends of names, for what no list has; each ranks below all of its list.
-_TITLE_ENDS = ("title", "summary", "subject", "headline", "readable", "displayname", "message", "text", "name")
+_TITLE_ENDS = (
+    "title",
+    "summary",
+    "subject",
+    "headline",
+    "readable",
+    "displayname",
+    "message",
+    "text",
+    "name",
+    "reason",
+)
 _TIME_ENDS = ("at", "time", "timestamp", "date", "iso", "on")
 _SEVERITY_ENDS = ("severity", "level", "priority", "criticality")
 _STATE_ENDS = (
@@ -113,9 +128,10 @@ _OPAQUE = re.compile(r"(?:https?://\S+|[0-9a-fA-F-]{16,}|[0-9.:TZ+\- ]+|[A-Za-z0
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What was found; `certain` is whether a title was."""
+    """What was found; `certain` is whether a title was, `about` the title without what it says of a state."""
 
     title: str
+    about: str
     description: str
     severity: str | None
     time: datetime | None
@@ -195,7 +211,7 @@ def _is_name(value: Json) -> bool:
 
 def _identity(leaves: list[_Leaf]) -> _Leaf | None:
     """What its sender names the trouble by, while it lasts and when it ends. A mere "id" is mostly of the message."""
-    if named := _best(leaves, _IDENTITIES, _is_name):
+    if named := _best(leaves, _IDENTITIES, _is_name, _IDENTITY_ENDS):
         return named
     of_things = [leaf for leaf in leaves if leaf.name == "id" and leaf.holder in _THINGS and _is_name(leaf.value)]
     spoken = [leaf for leaf in leaves if leaf.name in ("id", "key") and _readable(leaf.value) and not leaf.holder]
@@ -222,10 +238,21 @@ def _is_over(leaves: list[_Leaf], states: Sequence[Json], severity: _Leaf | None
     return bool(states and is_resolved(states[0])) or (severity is not None and is_resolved(severity.value))
 
 
+def _by_its_title(
+    line: str, words: Sequence[str], resolved: bool, severity: str | None
+) -> tuple[bool, str | None, str]:
+    """Whether it is over, how bad it is and what it is about, where the title alone tells how it stands."""
+    over = is_over(words)
+    if over is None:
+        return resolved, severity, line
+    return over, severity or (None if over else severity_in(words)), without_state(line, words)
+
+
 def find(body: Json) -> Found:
     """Look through the body. Always answers; where nothing looks like a title, the body itself is."""
     leaves = list(_leaves(body))
     title = _best([leaf.within_trouble() for leaf in leaves], _TITLES, _readable, _TITLE_ENDS)
+    title = title or _best(leaves, _LAST_TITLES, _readable)
     description = _best(leaves, _DESCRIPTIONS, _readable)
     if title and (description is None or description.value == title.value):
         description = _best(leaves, _KINDS, lambda v: _readable(v) and v != title.value)
@@ -239,10 +266,14 @@ def find(body: Json) -> Found:
     line = line_of(title.value) if title else ""
     resolved = _is_over(leaves, states, severity)
     word = severity_word(severity.value) if severity else None
+    about = line
+    if not any(outcome_of(state) is not None for state in states) and (words := words_about_state(line)):
+        resolved, word, about = _by_its_title(line, words, resolved, word)
     if word is None and not resolved:
         word = next((found for state in states if (found := severity_of_state(state)) not in (None, "low")), None)
     named = line_of(thing.value) if thing else ""
     return Found(
+        about=about,
         title=line or line_of(body) or "(empty body)",
         description=text_of(description.value) if description else "",
         severity=word,

@@ -190,4 +190,9 @@ def _group_key(source: str, identity: Json, title: str, found: Found, *, trace: 
         return digest({"source": source, "identity": named})[:32]
     if trace or found.stack_trace:
         return None
-    return digest({"source": source, "identity": [found.identity or title, found.object]})[:32]
+    return digest(
+        {
+            "source": source,
+            "identity": [found.identity or (found.about if title == found.title else title), found.object],
+        }
+    )[:32]
