@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import zlib
 from typing import Any
 
 import pytest
@@ -87,8 +89,12 @@ async def test_gelf_over_http_is_one_message_or_several(tenant: Tenant) -> None:
     assert (await sent(tenant, "gelf", line))["mapped"]
     both = "\n".join(json.dumps(line | {"host": host}) for host in ("web1", "web2"))
     assert (await sent(tenant, "gelf", both))["accepted"] == 2
+    # as Python's libraries for it send: two encodings named, one of them applied
+    named = {"content-encoding": "gzip,deflate"}
+    for packed in (gzip.compress(both.encode()), zlib.compress(both.encode())):
+        assert (await sent(tenant, "gelf", packed, headers=named))["accepted"] == 2
     [incident] = (await tenant.http.get("/api/v1/incidents")).json()["items"]
-    assert (incident["title"], incident["event_count"]) == ("cart is broken", 3)
+    assert (incident["title"], incident["event_count"]) == ("cart is broken", 7)
 
 
 async def test_a_token_may_come_where_a_sender_can_put_it(instance: Instance, tenant: Tenant) -> None:

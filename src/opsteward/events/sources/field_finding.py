@@ -63,8 +63,8 @@ _STATES = _ranked(
 )
 _TIMES = _ranked(
     """occurredat eventtime timestamp startsat startedat triggeredat firedat firedattime firedtime alerttime
-    happenedat statechangetime time @timestamp datetime date createdat created updatedat ts starttime receivedat
-    eventdate datestart startdate epoch sentat start"""
+    happenedat statechangetime time @timestamp datetime date createdat created updatedat lastupdated ts starttime
+    receivedat eventdate datestart startdate epoch sentat start"""
 )
 _IDENTITIES = _ranked(
     """fingerprint dedupkey deduplicationkey incidentkey alertkey aggregationkey aggregkey alertuid correlationid
@@ -228,12 +228,14 @@ def _is_over(leaves: list[_Leaf], states: Sequence[Json], severity: _Leaf | None
     """Whether the body says that the trouble has ended: by a flag or a time of its end, by a state, by a severity that
     is none. Where a state says only that something ran to its end, the others are asked what came of it."""
     flags = [leaf for leaf in leaves if leaf.name in _OVER and leaf.weight > _BESIDE_WEIGHT]
-    if any(leaf.value is True or instant_of(leaf.value) is not None or is_resolved(leaf.value) for leaf in flags):
+    if any(
+        word_of(leaf.value) == "true" or instant_of(leaf.value) is not None or is_resolved(leaf.value) for leaf in flags
+    ):
         return True
     for state in states:
         if (outcome := outcome_of(state)) is not None:
             return outcome
-    if any(leaf.value is False for leaf in flags):
+    if any(word_of(leaf.value) == "false" for leaf in flags):
         return False
     return bool(states and is_resolved(states[0])) or (severity is not None and is_resolved(severity.value))
 
@@ -245,7 +247,7 @@ def _by_its_title(
     over = is_over(words)
     if over is None:
         return resolved, severity, line
-    return over, severity or (None if over else severity_in(words)), without_state(line, words)
+    return over, severity or (None if over else severity_in(line)), without_state(line, words)
 
 
 def find(body: Json) -> Found:

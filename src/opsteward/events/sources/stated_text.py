@@ -22,8 +22,11 @@ _MEASURED = re.compile(r"(?<![\w.-])[-+]?\d[\d.,:]*\s?(?:%|[kKMGT]i?B|ms|s|min|h
 
 def words_about_state(text: str) -> list[str]:
     """The words of the text that may be about its state, what came of it last."""
-    stated = [word for found in _STATED.finditer(text) if (word := found[1] or found[2] or found[0])]
-    return stated + [found[0] for found in _CAME_OF_IT.finditer(text)]
+    return _stated(text) + [found[0] for found in _CAME_OF_IT.finditer(text)]
+
+
+def _stated(text: str) -> list[str]:
+    return [word for found in _STATED.finditer(text) if (word := found[1] or found[2] or found[0])]
 
 
 def is_over(words: Sequence[str]) -> bool | None:
@@ -32,9 +35,9 @@ def is_over(words: Sequence[str]) -> bool | None:
     return told[-1] if told else None
 
 
-def severity_in(words: Sequence[str]) -> str | None:
-    """high or medium, where a word says so."""
-    ranked = [severity_word(word) for word in words]
+def severity_in(text: str) -> str | None:
+    """high or medium, where a word says so. That something failed says not how bad it is."""
+    ranked = [severity_word(word) for word in _stated(text)]
     return next((level for level in ("high", "medium") if level in ranked), None)
 
 

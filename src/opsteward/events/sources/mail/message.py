@@ -76,7 +76,7 @@ def _event(mail: Message, content: tuple[str, list[str]], sender: str, received_
         source=storable(source),
         context={"mail": {key: storable(v) if isinstance(v, str) else v for key, v in said.items()}}
         | ({"host": storable(host[:200])} if host else {}),
-        severity="low" if note else None if over else _severity(mail, words),
+        severity="low" if note else None if over else _severity(mail, about),
         occurred_at=at if at is not None and at <= received_at else None,
         resolved=over is True and not note,
         routine=note is not None,
@@ -84,12 +84,12 @@ def _event(mail: Message, content: tuple[str, list[str]], sender: str, received_
     )
 
 
-def _severity(mail: Message, words: list[str]) -> str | None:
+def _severity(mail: Message, about: str) -> str | None:
     for name in ("X-Priority", "Importance", "Priority"):
         given = _header(mail, name).strip().casefold()[:20].partition(" ")[0]
         if found := _URGENT.get(given):
             return found
-    return severity_in(words)
+    return severity_in(about)
 
 
 def _group_key(source: str, host: str, about: str, words: list[str]) -> str:
