@@ -189,7 +189,7 @@ def event_of(message: SyslogMessage, sender: str) -> NewEvent:
             severity=severity,
             occurred_at=message.at,
         )
-    if "short_message" in line.fields:
+    if "short_message" in line.fields and not (message.app or message.host):  # GELF that no syslog carries
         return _of_gelf(line.fields, context)
     return NewEvent(
         message=line.message,
