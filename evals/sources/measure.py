@@ -1,5 +1,5 @@
 """Reads each body as any product's and counts what was found: `python -m evals.sources.measure first`, or second,
-third, fourth."""
+third ... sixth."""
 
 from __future__ import annotations
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
-from support.alertmanager import exporter, running_alertmanager, running_prometheus
+from support.alertmanager import OTHER_RECEIVERS, exporter, running_alertmanager, running_prometheus
 from support.live import Live, LiveTenant
 from support.prometheus import program
 
@@ -73,6 +74,40 @@ def test_prometheus_fires_and_resolves_directly_and_through_its_alertmanager(
         assert began - timedelta(seconds=1) < event["occurred_at"] < datetime.now(UTC)
     ways = {"fingerprint" in event["context"]["payload"] for event in events_of_it}
     assert ways == {True, False}  # of Alertmanager's webhook, and of Prometheus itself
+
+
+@pytest.mark.slow(reason="Alertmanager sends what is over after its group interval")
+def test_its_receivers_for_other_products_end_in_one_closed_incident_each(
+    live: Live, shop: LiveTenant, tmp_path: Path
+) -> None:
+    at = datetime.now(UTC)
+
+    def tell(port: int, ends: timedelta) -> None:
+        alerts = [
+            {
+                "labels": {"alertname": f"DiskFull-{to}", "instance": instance, "severity": "critical", "to": to},
+                "annotations": {"summary": f"disk of {instance} is full"},
+                "startsAt": (at - timedelta(minutes=2)).isoformat(),
+                "endsAt": (at + ends).isoformat(),
+            }
+            for to in OTHER_RECEIVERS
+            for instance in ("db1", "db2")
+        ]
+        httpx.post(f"http://127.0.0.1:{port}/api/v2/alerts", json=alerts).raise_for_status()
+
+    def all_are(status: str) -> Callable[[Rows], bool]:
+        return lambda found: len(found) >= len(OTHER_RECEIVERS) and {one["status"] for one in found} == {status}
+
+    ours = live.url.removeprefix("http://")
+    with running_alertmanager(tmp_path, ours, shop.owner.token, others=True) as port:
+        tell(port, timedelta(hours=1))
+        fired = wait_for(lambda: incidents(shop), all_are("open"))
+        tell(port, -timedelta(seconds=1))
+        over = wait_for(lambda: incidents(shop), all_are("resolved"))
+    assert len(over) == len(OTHER_RECEIVERS)
+    assert {one["severity"] for one in fired} == {"high"}
+    sources = live.sql("select distinct source from opsteward.events where tenant_id = %s", shop.id)
+    assert {source for (source,) in sources} == set(OTHER_RECEIVERS)
 
 
 def test_amtool_adds_an_alert_and_ends_it(live: Live, shop: LiveTenant, tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import zlib
 from typing import Any
 
 import pytest
@@ -49,16 +51,50 @@ async def test_prometheus_sends_to_the_address_of_an_alertmanager(tenant: Tenant
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        ('{"title": "A"}', "text/plain; charset=UTF-8"),
-        ("payload=%7B%22title%22%3A%20%22A%22%7D", "application/x-www-form-urlencoded"),
-        ("title=A&bad=%00", "application/x-www-form-urlencoded"),
-        ("A", "text/plain"),
-        ('{"title": "A"}\n{"title": "A"}', "application/x-ndjson"),
+        ('{"title": "Ab"}', "text/plain; charset=UTF-8"),
+        ("payload=%7B%22title%22%3A%20%22Ab%22%7D", "application/x-www-form-urlencoded"),
+        ("title=Ab&bad=%00", "application/x-www-form-urlencoded"),
+        ("Ab", "text/plain"),
+        ('{"title": "Ab"}\n{"title": "Ab"}', "application/x-ndjson"),
+        ('{"title": "Ab"}\n{"title": "Ab"}\n', "application/json"),
+        ('{"title": "Ab"}\0{"title": "Ab"}\0', "application/json"),
+        ('{"title": "Ab", "b": "c=d&e"}', "application/x-www-form-urlencoded"),
     ],
 )
 async def test_a_body_is_read_whatever_its_content_type(tenant: Tenant, body: str, kind: str) -> None:
     taken = await sent(tenant, "generic", body, headers={"content-type": kind})
     assert taken["accepted"] in (1, 2)
+    items = (await tenant.http.get("/api/v1/events")).json()["items"]
+    assert all(item["message"].partition("\n")[0] == "Ab" for item in items), items
+
+
+async def test_a_cloud_event_that_is_delivered_again_counts_once(tenant: Tenant, other_tenant: Tenant) -> None:
+    event = {"specversion": "1.0", "id": "1", "source": "/racks", "type": "hot", "data": {"title": "Rack is hot"}}
+    structured = {"content-type": "application/cloudevents+json"}
+    for accepted in (1, 0):
+        assert (await sent(tenant, "cloudevents", event, headers=structured))["accepted"] == accepted
+    binary = {f"ce-{name}": event[name] for name in ("specversion", "id", "source", "type")}
+    assert (await sent(tenant, "generic", event["data"], headers=binary))["accepted"] == 0
+    batch = [event, event | {"id": "2"}, event | {"id": "3"}, event | {"id": "3"}]
+    headers = {"content-type": "application/cloudevents-batch+json"}
+    taken = await sent(tenant, "cloudevents", batch, headers=headers)
+    assert (taken["accepted"], len(taken["events"])) == (2, 2)
+    [incident] = (await tenant.http.get("/api/v1/incidents")).json()["items"]
+    assert (incident["title"], incident["event_count"]) == ("Rack is hot", 3)
+    assert (await sent(other_tenant, "cloudevents", event, headers=structured))["accepted"] == 1
+
+
+async def test_gelf_over_http_is_one_message_or_several(tenant: Tenant) -> None:
+    line = {"version": "1.1", "host": "web1", "short_message": "cart is broken", "level": 3, "_app": "shop"}
+    assert (await sent(tenant, "gelf", line))["mapped"]
+    both = "\n".join(json.dumps(line | {"host": host}) for host in ("web1", "web2"))
+    assert (await sent(tenant, "gelf", both))["accepted"] == 2
+    # as Python's libraries for it send: two encodings named, one of them applied
+    named = {"content-encoding": "gzip,deflate"}
+    for packed in (gzip.compress(both.encode()), zlib.compress(both.encode())):
+        assert (await sent(tenant, "gelf", packed, headers=named))["accepted"] == 2
+    [incident] = (await tenant.http.get("/api/v1/incidents")).json()["items"]
+    assert (incident["title"], incident["event_count"]) == ("cart is broken", 7)
 
 
 async def test_a_token_may_come_where_a_sender_can_put_it(instance: Instance, tenant: Tenant) -> None:
@@ -75,7 +111,7 @@ async def test_a_token_may_come_where_a_sender_can_put_it(instance: Instance, te
         (none, {"token": "no such"}, 401),
         ({"Authorization": "Basic x"}, none, 401),
     ):
-        answer = await anybody.post("/api/v1/intake/generic", json={"title": "A"}, headers=headers, params=params)
+        answer = await anybody.post("/api/v1/intake/generic", json={"title": "Ab"}, headers=headers, params=params)
         assert answer.status_code == status, (headers, params, answer.text)
     assert (await anybody.get("/api/v1/incidents", params={"token": token})).status_code == 401
 

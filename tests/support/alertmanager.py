@@ -47,6 +47,27 @@ receivers:
       - url: http://{ours}/api/v1/intake/alertmanager
         http_config: {{authorization: {{credentials: {token}}}}}
 """
+#: Receivers that speak other products' protocols, each for the alerts whose label `to` names it.
+_OTHERS = """
+route:
+  {{receiver: nobody, group_wait: 0s, group_interval: 1s, repeat_interval: 1h, group_by: [alertname], routes: [
+    {{receiver: pagerduty, matchers: [to="pagerduty"]}}, {{receiver: opsgenie, matchers: [to="opsgenie"]}},
+    {{receiver: victorops, matchers: [to="victorops"]}}, {{receiver: slack, matchers: [to="generic"]}}]}}
+receivers:
+  - name: nobody
+  - name: pagerduty
+    pagerduty_configs: [{{url: "http://{ours}/v2/enqueue", routing_key: {token}}}]
+  - name: opsgenie
+    opsgenie_configs: [{{api_url: "http://{ours}/", api_key: {token}, priority: P1, update_alerts: true}}]
+  - name: victorops
+    victorops_configs:
+      [{{api_url: "http://{ours}/integrations/generic/20131114/alert/", api_key: {token}, routing_key: ops}}]
+  - name: slack
+    slack_configs:
+      [{{api_url: "http://{ours}/api/v1/intake/generic?token={token}", channel: ops, send_resolved: true}}]
+"""
+#: The sources at which they arrive.
+OTHER_RECEIVERS = ("pagerduty", "opsgenie", "victorops", "generic")
 
 
 class Queue:
@@ -83,10 +104,11 @@ def exporter() -> Iterator[Queue]:
 
 
 @contextlib.contextmanager
-def running_alertmanager(folder: Path, ours: str, token: str) -> Iterator[int]:
-    """An Alertmanager whose only receiver is this host:port of ours; its own port."""
+def running_alertmanager(folder: Path, ours: str, token: str, *, others: bool = False) -> Iterator[int]:
+    """An Alertmanager whose only receiver is this host:port of ours; its own port. `others`: by other products'
+    protocols in the place of its webhook."""
     port = free_port()
-    (folder / "alertmanager.yml").write_text(_ALERTMANAGER.format(ours=ours, token=token))
+    (folder / "alertmanager.yml").write_text((_OTHERS if others else _ALERTMANAGER).format(ours=ours, token=token))
     command = [
         program("prometheus-alertmanager"),
         f"--config.file={folder / 'alertmanager.yml'}",

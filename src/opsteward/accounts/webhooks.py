@@ -18,10 +18,10 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.accounts.models import UsedSignature, Webhook
+from opsteward.accounts.models import Webhook
+from opsteward.accounts.used_once import use_once
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
 from opsteward.core.crypto import SecretBox
@@ -196,16 +196,7 @@ class Webhooks:
 
     async def use_up(self, session: AsyncSession, *, sender: Sender) -> None:
         """This signature is taken with this transaction, and never again. Raises Conflict the second time."""
-        row = {
-            "id": uuid7(),
-            "tenant_id": sender.tenant_id,
-            "digest": sender.digest,
-            "until": now() + timedelta(seconds=2 * WINDOW),
-        }
-        added = await session.scalar(
-            insert(UsedSignature).values(row).on_conflict_do_nothing().returning(UsedSignature.id)
-        )
-        if added is None:
+        if not await use_once(session, digest=sender.digest, remembered_for=timedelta(seconds=2 * WINDOW)):
             raise Conflict("this request was taken already", remedy="sign each request anew")
 
 

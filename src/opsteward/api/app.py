@@ -17,7 +17,7 @@ from opsteward.api.capacity import Capacity
 from opsteward.api.concurrency_limit import ConcurrencyLimit
 from opsteward.api.deps import recognise
 from opsteward.api.forwarded import Forwarded
-from opsteward.api.intake import opentelemetry_logs, pagerduty, sentry, slack
+from opsteward.api.intake import opentelemetry_logs, opsgenie, pagerduty, sentry, slack, victorops
 from opsteward.api.intake.answers import ProtocolAnswers
 from opsteward.api.live import websocket
 from opsteward.api.mcp_endpoint import PATH as MCP_PATH
@@ -94,7 +94,9 @@ ROUTES = (
     sentry_projects,
     sentry,
     opentelemetry_logs,
+    opsgenie,
     pagerduty,
+    victorops,
     systems,
     system_health,
     excess_access,

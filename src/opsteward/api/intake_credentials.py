@@ -19,12 +19,17 @@ from opsteward.integrations.sentry.envelopes import key_in_envelope
 INTAKE = ("/api/v1/intake/", "/api/v2/alerts")
 #: Addresses of other products' protocols, at which their own clients send here.
 OTLP = "/v1/logs"
-PAGERDUTY = ("/v2/enqueue", "/v2/change/enqueue")
+PAGERDUTY_V1 = "/generic/2010-04-15/create_event.json"
+PAGERDUTY = ("/v2/enqueue", "/v2/change/enqueue", PAGERDUTY_V1)
+OPSGENIE = re.compile(r"/v2/alerts(?:/.*)?")
+#: Its key stands in the path, before the routing key, and is taken out of it.
+VICTOROPS = re.compile(r"(/integrations/generic/[0-9]{8}/alert)(?:/([^/]*))?(/[^/]*)?/?")
 SENTRY = re.compile(r"/api/([0-9]{1,19})/(?:envelope|store)/?")
 #: How a DSN's key is handed on: it is no token, and admits to Sentry's addresses alone.
 DSN_SCHEME = "DSN"
 #: Most bytes of a body that may be read to find out who sends it.
 KEYED_BYTES_LIMIT = 1_048_576
+_KEY_NAMES = ("routing_key", "service_key")
 _QUERY_NAMES = ("token", "api_key", "apikey")
 _HEADERS = (b"x-opsteward-token", b"x-api-key", b"x-gitlab-token")
 _SENTRY_KEY = re.compile(r"\bsentry_key=([A-Za-z0-9_-]{1,200})")
@@ -39,7 +44,11 @@ def adopt(scope: Scope) -> None:
     if SENTRY.fullmatch(scope["path"]):
         _adopt_dsn(scope)
         return
-    if not scope["path"].startswith(INTAKE) and scope["path"].rstrip("/") not in (OTLP, *PAGERDUTY):
+    if in_path := VICTOROPS.fullmatch(scope["path"]):
+        scope["path"] = in_path[1] + (in_path[3] or "/")
+        _authorize(scope, "Bearer", in_path[2] or "")
+        return
+    if not scope["path"].startswith(INTAKE) and not speaks_protocol(scope["path"]):
         return
     from_query = _out_of_query(scope)
     headers = dict(scope["headers"])
@@ -59,7 +68,9 @@ def adopt(scope: Scope) -> None:
 
 def speaks_protocol(path: str) -> bool:
     """Whether it is an address of another product's protocol, whose bodies are read by its own rules."""
-    return path.rstrip("/") in (OTLP, *PAGERDUTY) or SENTRY.fullmatch(path) is not None
+    return path.rstrip("/") in (OTLP, *PAGERDUTY) or any(
+        form.fullmatch(path) is not None for form in (SENTRY, OPSGENIE, VICTOROPS)
+    )
 
 
 def is_keyed(path: str) -> bool:
@@ -76,8 +87,8 @@ def adopt_from_body(scope: Scope, body: bytes) -> None:
         event = json.loads(body)
     except (ValueError, RecursionError):
         return
-    key = event.get("routing_key") if isinstance(event, dict) else None
-    _authorize(scope, "Bearer", key if isinstance(key, str) else "")
+    given = [event.get(name) for name in _KEY_NAMES] if isinstance(event, dict) else []
+    _authorize(scope, "Bearer", next((key for key in given if isinstance(key, str)), ""))
 
 
 def _adopt_dsn(scope: Scope) -> None:

@@ -11,9 +11,9 @@ from asyncio import TimerHandle
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from opsteward.api import problems
 from opsteward.api.settings import ApiSettings
@@ -25,6 +25,9 @@ from opsteward.app.connection_limits import (
 )
 from opsteward.app.websocket_closing import WebSocketClosing
 from opsteward.core.errors import Malformed, OpsError
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGIReceiveEvent
 
 HEADER_BYTES_LIMIT = 32 * 1024
 HEADER_COUNT_LIMIT = 100
@@ -165,7 +168,10 @@ class HttpConnection(HttpToolsProtocol):
         self._stop_timer()
         self._in_body = True
         self._limits.note_working(self)
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not None and self.cycle is not before:
+            _read_to_its_end(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
@@ -284,6 +290,20 @@ class HttpConnection(HttpToolsProtocol):
             self._refuse(TooSlow(late, remedy="send faster, or less at once"))
             return
         self._watch_body()
+
+
+def _read_to_its_end(cycle: RequestResponseCycle) -> None:
+    """A body that came whole is handed on though its sender has gone meanwhile: many log handlers wait for no answer,
+    and uvicorn would say that they had left before it gives what they sent."""
+    received = cycle.receive
+
+    async def receive() -> ASGIReceiveEvent:
+        if cycle.disconnected and cycle.body and not cycle.more_body and not cycle.response_complete:
+            body, cycle.body = bytes(cycle.body), bytearray()
+            return {"type": "http.request", "body": body, "more_body": False}
+        return await received()
+
+    cycle.receive = receive  # type: ignore[method-assign]
 
 
 def bounded_http(settings: ApiSettings) -> Any:

@@ -75,4 +75,6 @@ class SourceMapping(BaseModel):
     setup: str = ""
     #: How its vendor signs, checked once the tenant has given the source a secret.
     signature: Signature | None = None
+    #: What a body without a form of these is: alerts, or lines of a log, which group by their text.
+    reads: Literal["alerts", "log"] = "alerts"
     shapes: tuple[Shape, ...] = ()

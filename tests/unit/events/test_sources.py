@@ -128,6 +128,25 @@ def test_fields_of_an_unknown_body_are_found_by_their_names(
     assert (event.message.splitlines()[0], event.severity, event.resolved) == (title, severity, resolved)
 
 
+@pytest.mark.parametrize(
+    ("fired", "over", "severity"),
+    [
+        (
+            {"attachments": [{"title": "[FIRING:2] DiskFull (db1)"}]},
+            {"attachments": [{"title": "[RESOLVED] DiskFull (db1)"}]},
+            "high",
+        ),
+        ({"text": "PROBLEM: load of web1 is 17.3"}, {"text": "RECOVERY: load of web1 is 0.4"}, "medium"),
+        ({"summary": "Nightly copy failed"}, {"summary": "Nightly copy succeeded"}, "medium"),
+    ],
+)  # fmt: skip
+def test_a_title_alone_may_tell_how_it_stands(fired: Any, over: Any, severity: str) -> None:
+    events = [one("generic", body) for body in (fired, over)]
+    assert [event.resolved for event in events] == [False, True]
+    assert events[0].severity == severity
+    assert events[0].group_key == events[1].group_key
+
+
 def changed(body: Any, value: Any) -> Iterator[Any]:
     """The body with each of its parts left out, and with each replaced by the value."""
     if isinstance(body, dict):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from opsteward.api import problems
-from opsteward.api.intake_credentials import OTLP, PAGERDUTY, SENTRY
+from opsteward.api.intake_credentials import OPSGENIE, OTLP, PAGERDUTY, PAGERDUTY_V1, SENTRY, VICTOROPS
 from opsteward.core.json_types import JsonObject
 
 PROTOBUF = "application/x-protobuf"
@@ -75,9 +75,11 @@ class ProtocolAnswers:
 
 
 def _form_of(path: str) -> Callable[[JsonObject, str, str], Refusal] | None:
-    if SENTRY.fullmatch(path):
-        return _for_sentry
-    return {OTLP: _for_otlp, **dict.fromkeys(PAGERDUTY, _for_pagerduty)}.get(path.rstrip("/"))
+    for addresses, form in ((SENTRY, _for_sentry), (OPSGENIE, _for_opsgenie), (VICTOROPS, _for_victorops)):
+        if addresses.fullmatch(path):
+            return form
+    forms = {OTLP: _for_otlp, **dict.fromkeys(PAGERDUTY, _for_pagerduty), PAGERDUTY_V1: _for_pagerduty_v1}
+    return forms.get(path.rstrip("/"))
 
 
 async def _send(send: Send, refusal: Refusal) -> None:
@@ -127,6 +129,35 @@ def _for_pagerduty(problem: JsonObject, wait: str, _: str) -> Refusal:
     return Refusal(status, _json({"status": "invalid event", "message": "Event object is invalid"} | found))
 
 
+def _for_pagerduty_v1(problem: JsonObject, wait: str, kind: str) -> Refusal:
+    """Of v1's clients: what comes too fast is a 403 to them."""
+    refusal = _for_pagerduty(problem, wait, kind)
+    if refusal.status == 429:
+        return replace(refusal, status=403)
+    return replace(refusal, body=refusal.body.replace(b"'routing_key'", b"'service_key'"))
+
+
+def _for_opsgenie(problem: JsonObject, wait: str, _: str) -> Refusal:
+    status, errors = int(str(problem["status"])), _problems(problem)
+    message = {
+        401: "Could not authenticate",
+        403: "You are not authorized to access this resource",
+        422: "Request body is not processable. Please check the errors.",
+        429: "You are making too many requests!",
+    }.get(status, str(problem["detail"]))
+    body: JsonObject = {"message": message, "took": 0.0, "requestId": str(problem.get("correlation_id", ""))}
+    if errors:
+        body["errors"] = {str(error.get("field")): error.get("problem") for error in errors}
+    return Refusal(status, _json(body), headers=(("Retry-After", wait),) if status in (429, 503) else ())
+
+
+def _for_victorops(problem: JsonObject, wait: str, _: str) -> Refusal:
+    status = _status(problem)
+    message = "; ".join(_causes(problem)) or str(problem["detail"])
+    headers = (("Retry-After", wait),) if status in (429, 503) else ()
+    return Refusal(status, _json({"result": "failure", "message": message}), headers=headers)
+
+
 def _for_otlp(problem: JsonObject, wait: str, kind: str) -> Refusal:
     """A google.rpc.Status in the encoding of the request."""
     status = _status(problem)
@@ -142,9 +173,12 @@ def _for_otlp(problem: JsonObject, wait: str, kind: str) -> Refusal:
 
 
 def _causes(problem: JsonObject) -> list[str]:
+    return [f"{error.get('field')}: {error.get('problem')}" for error in _problems(problem)]
+
+
+def _problems(problem: JsonObject) -> list[JsonObject]:
     errors = problem.get("errors")
-    found = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
-    return [f"{error.get('field')}: {error.get('problem')}" for error in found]
+    return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
 
 
 def _json(value: object) -> bytes:

@@ -15,6 +15,7 @@ from opsteward.core.blocking_calls import in_thread
 from opsteward.core.errors import FieldProblem, Malformed, TooLarge
 
 _LAYERS = 2
+_BEGINNINGS = {"gzip": b"\x1f\x8b", "x-gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
 _FIRST_TRY = 128 * 1024  # bytes that are made without asking for room
 _LOOP_BYTES = 16 * 1024  # larger bodies are expanded on a thread
 _WINDOW = 8 * 1024 * 1024  # of Zstandard: what its format asks every reader to allow
@@ -39,8 +40,17 @@ async def expand_body(scope: Scope, body: bytes, limit: int, hold: Callable[[int
     if len(names) > _LAYERS or any(name not in _EXPANDERS for name in names):
         raise Malformed.field("content-encoding", f"{given[:60]!r} is not taken", "use gzip, deflate, br or zstd")
     for name in reversed(names):
+        if len(names) > 1 and not _may_be(name, body):
+            continue  # Python's GELF libraries name two, and apply one
         body = await _expanded(name, body, limit, hold) if body else body
     return body
+
+
+def _may_be(name: str, body: bytes) -> bool:
+    """Whether the body begins as what is encoded so does. Brotli has no such beginning."""
+    if name == "deflate":
+        return len(body) > 2 and body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
+    return body.startswith(_BEGINNINGS.get(name, b""))
 
 
 async def _expanded(name: str, body: bytes, limit: int, hold: Callable[[int], Awaitable[None]]) -> bytes:

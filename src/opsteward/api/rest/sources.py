@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -32,6 +33,7 @@ from opsteward.events.sources.values import instant_of
 router = Routes(tags=["sources"])
 
 _NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
+_LINE_ENDS = re.compile(rb"[\n\0]")
 _FORM = "application/x-www-form-urlencoded"
 _ANY_BODY: dict[str, Any] = {
     "requestBody": {
@@ -226,12 +228,27 @@ def parsed_body(body: bytes, kind: str, max_depth: int) -> Json:
         raise Invalid.field("body", "is empty", "send what the product sends")
     if kind in _NDJSON:
         return [check_json(line, max_depth=max_depth) for line in body.splitlines() if line.strip()]
-    if kind == _FORM:
+    if kind == _FORM and not _looks_like_json(body):  # as what curl sends by itself says that it is
         return _form(body, max_depth)
-    if kind == "application/json" or kind.endswith("+json") or body.lstrip()[:1] in (b"{", b"["):
-        found: Json = check_json(body, max_depth=max_depth)
-        return found
+    if kind == "application/json" or kind.endswith("+json") or _looks_like_json(body):
+        return _json(body, max_depth)
     return storable({"message": body.decode("utf-8", "replace")})
+
+
+def _looks_like_json(body: bytes) -> bool:
+    return body.lstrip()[:1] in (b"{", b"[")
+
+
+def _json(body: bytes, max_depth: int) -> Json:
+    """One value, or several: each on a line of its own, or ended by NUL as GELF's are. Raises Malformed, Invalid."""
+    try:
+        found: Json = check_json(body, max_depth=max_depth)
+    except Malformed:
+        lines = [line for line in _LINE_ENDS.split(body) if line.strip()]
+        if len(lines) < 2 or not all(_looks_like_json(line) for line in lines):
+            raise
+        return [check_json(line, max_depth=max_depth) for line in lines]
+    return found
 
 
 def _form(body: bytes, max_depth: int) -> Json:

@@ -15,6 +15,7 @@ from itertools import islice
 
 from opsteward.core.json_types import Json
 from opsteward.core.word_list import words
+from opsteward.events.sources.stated_text import is_over, severity_in, without_state, words_about_state
 from opsteward.events.sources.values import (
     instant_of,
     is_resolved,
@@ -38,12 +39,14 @@ def _ranked(words: str) -> dict[str, int]:
 
 
 _TITLES = _ranked(
-    """title alerttitle incidenttitle issuetitle eventtitle summary subject headline alertname rulename
+    """title alerttitle incidenttitle issuetitle eventtitle summary subject headline alertname alert rulename
     alarmname monitorname checkname policyname conditionname triggername eventname eventdefinitiontitle shortmessage
     problemtitle jobname searchname
     displayname detailtype messagetitle problem name message msg errormessage text description reason output
-    statusmessage body content detail error exception eventtype type event"""
+    statusmessage body content detail error exception"""
 )
+#: What kind of trouble it is, where nothing else is a title.
+_LAST_TITLES = _ranked("eventtype type event")
 _DESCRIPTIONS = _ranked(
     """description details message longmessage fullmessage text body longoutput output detail reason msg
     errormessage notes content summary statusmessage cause"""
@@ -60,16 +63,28 @@ _STATES = _ranked(
 )
 _TIMES = _ranked(
     """occurredat eventtime timestamp startsat startedat triggeredat firedat firedattime firedtime alerttime
-    happenedat statechangetime time @timestamp datetime date createdat created updatedat ts starttime receivedat
-    eventdate datestart startdate epoch sentat start"""
+    happenedat statechangetime time @timestamp datetime date createdat created updatedat lastupdated ts starttime
+    receivedat eventdate datestart startdate epoch sentat start"""
 )
 _IDENTITIES = _ranked(
     """fingerprint dedupkey deduplicationkey incidentkey alertkey aggregationkey aggregkey alertuid correlationid
     alertid monitorid ruleid checkid alarmid policyid conditionid triggerid problemid incidentid issueid searchid
     alarmarn eventdefinitionid ruleuid"""
 )
+_IDENTITY_ENDS = ("dedupkey", "dedupid", "deduplicationkey", "fingerprint", "incidentkey", "alertkey", "correlationid")
 #: By the ends of names, for what no list has; each ranks below all of its list.
-_TITLE_ENDS = ("title", "summary", "subject", "headline", "readable", "displayname", "message", "text", "name")
+_TITLE_ENDS = (
+    "title",
+    "summary",
+    "subject",
+    "headline",
+    "readable",
+    "displayname",
+    "message",
+    "text",
+    "name",
+    "reason",
+)
 _TIME_ENDS = ("at", "time", "timestamp", "date", "iso", "on")
 _SEVERITY_ENDS = ("severity", "level", "priority", "criticality")
 _STATE_ENDS = (
@@ -99,7 +114,7 @@ _BESIDE = frozenset(
     words("""
         user sender actor author account organization org repository repo team owner assignee creator project customer
     application company tenant workspace links link headers metadata config configuration settings request browser
-    device_info version tags app integration
+    device_info version tags app integration cloudevent
     channel contact contacts responders visibleto webhook subscription notificationconfiguration""")
 )
 #: The name of one of them is no title: "organizationName".
@@ -113,9 +128,10 @@ _OPAQUE = re.compile(r"(?:https?://\S+|[0-9a-fA-F-]{16,}|[0-9.:TZ+\- ]+|[A-Za-z0
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What was found; `certain` is whether a title was."""
+    """What was found; `certain` is whether a title was, `about` the title without what it says of a state."""
 
     title: str
+    about: str
     description: str
     severity: str | None
     time: datetime | None
@@ -195,31 +211,50 @@ def _is_name(value: Json) -> bool:
 
 def _identity(leaves: list[_Leaf]) -> _Leaf | None:
     """What its sender names the trouble by, while it lasts and when it ends. A mere "id" is mostly of the message."""
-    if named := _best(leaves, _IDENTITIES, _is_name):
+    if named := _best(leaves, _IDENTITIES, _is_name, _IDENTITY_ENDS):
         return named
     of_things = [leaf for leaf in leaves if leaf.name == "id" and leaf.holder in _THINGS and _is_name(leaf.value)]
     spoken = [leaf for leaf in leaves if leaf.name in ("id", "key") and _readable(leaf.value) and not leaf.holder]
     return next(iter([*of_things, *spoken]), None)
 
 
+def _of_cloud_event(leaves: list[_Leaf]) -> _Leaf | None:
+    """What a CloudEvent is about, by its attributes."""
+    of_it = {leaf.name: leaf for leaf in leaves if leaf.holder == "cloudevent" and _is_name(leaf.value)}
+    return of_it.get("subject") or of_it.get("source")
+
+
 def _is_over(leaves: list[_Leaf], states: Sequence[Json], severity: _Leaf | None) -> bool:
     """Whether the body says that the trouble has ended: by a flag or a time of its end, by a state, by a severity that
     is none. Where a state says only that something ran to its end, the others are asked what came of it."""
     flags = [leaf for leaf in leaves if leaf.name in _OVER and leaf.weight > _BESIDE_WEIGHT]
-    if any(leaf.value is True or instant_of(leaf.value) is not None or is_resolved(leaf.value) for leaf in flags):
+    if any(
+        word_of(leaf.value) == "true" or instant_of(leaf.value) is not None or is_resolved(leaf.value) for leaf in flags
+    ):
         return True
     for state in states:
         if (outcome := outcome_of(state)) is not None:
             return outcome
-    if any(leaf.value is False for leaf in flags):
+    if any(word_of(leaf.value) == "false" for leaf in flags):
         return False
     return bool(states and is_resolved(states[0])) or (severity is not None and is_resolved(severity.value))
+
+
+def _by_its_title(
+    line: str, words: Sequence[str], resolved: bool, severity: str | None
+) -> tuple[bool, str | None, str]:
+    """Whether it is over, how bad it is and what it is about, where the title alone tells how it stands."""
+    over = is_over(words)
+    if over is None:
+        return resolved, severity, line
+    return over, severity or (None if over else severity_in(line)), without_state(line, words)
 
 
 def find(body: Json) -> Found:
     """Look through the body. Always answers; where nothing looks like a title, the body itself is."""
     leaves = list(_leaves(body))
     title = _best([leaf.within_trouble() for leaf in leaves], _TITLES, _readable, _TITLE_ENDS)
+    title = title or _best(leaves, _LAST_TITLES, _readable)
     description = _best(leaves, _DESCRIPTIONS, _readable)
     if title and (description is None or description.value == title.value):
         description = _best(leaves, _KINDS, lambda v: _readable(v) and v != title.value)
@@ -227,16 +262,20 @@ def find(body: Json) -> Found:
     states = [leaf.value for leaf in _ordered(leaves, _STATES, _STATE_ENDS) if _is_state(leaf.value)]
     time = _best(leaves, _TIMES, lambda v: instant_of(v) is not None, _TIME_ENDS)
     identity = _identity(leaves)
-    thing = _best(leaves, _OBJECTS, _is_name)
+    thing = _best(leaves, _OBJECTS, _is_name) or _of_cloud_event(leaves)
     error = _best(leaves, _ERRORS, _readable)
     trace = _best(leaves, _TRACES, lambda v: isinstance(v, str) and "\n" in v)
     line = line_of(title.value) if title else ""
     resolved = _is_over(leaves, states, severity)
     word = severity_word(severity.value) if severity else None
+    about = line
+    if not any(outcome_of(state) is not None for state in states) and (words := words_about_state(line)):
+        resolved, word, about = _by_its_title(line, words, resolved, word)
     if word is None and not resolved:
         word = next((found for state in states if (found := severity_of_state(state)) not in (None, "low")), None)
     named = line_of(thing.value) if thing else ""
     return Found(
+        about=about,
         title=line or line_of(body) or "(empty body)",
         description=text_of(description.value) if description else "",
         severity=word,

@@ -14,6 +14,7 @@ from opsteward.core.crypto import digest
 from opsteward.core.errors import Invalid
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.events.sources.field_finding import Found, find
+from opsteward.events.sources.log_lines import event_of_line
 from opsteward.events.sources.unwrapping import unwrapped
 from opsteward.events.sources.values import (
     LINE_LIMIT,
@@ -36,7 +37,8 @@ _LABEL_LIMIT = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """The events of a body; `shape` is the number of the form that it has, None where no form of the mapping fits."""
+    """The events of a body; `shape` is the number of the form that it has, None where no form of the mapping fits. (Of
+    lines of a log, which need no form: 0.)"""
 
     events: list[NewEvent]
     shape: int | None
@@ -97,6 +99,9 @@ def read(mapping: SourceMapping, body: Json, headers: Mapping[str, str], *, limi
                 events = [_event(mapping.slug, shape, item, seen) for item in items[:limit]]
                 return Reading(events=events, shape=number, left_out=max(0, len(items) - limit))
     items = [i for i in body if isinstance(i, dict)] if isinstance(body, list) else []
+    if mapping.reads == "log":
+        lines = [event_of_line(mapping.slug, item) for item in (items or [document])[:limit]]
+        return Reading(events=lines, shape=0, left_out=max(0, len(items) - limit))
     events = [_event(mapping.slug, Shape(), item, seen) for item in (items or [document])[:limit]]
     return Reading(events=events, shape=None, left_out=max(0, len(items) - limit))
 
@@ -185,4 +190,9 @@ def _group_key(source: str, identity: Json, title: str, found: Found, *, trace: 
         return digest({"source": source, "identity": named})[:32]
     if trace or found.stack_trace:
         return None
-    return digest({"source": source, "identity": [found.identity or title, found.object]})[:32]
+    return digest(
+        {
+            "source": source,
+            "identity": [found.identity or (found.about if title == found.title else title), found.object],
+        }
+    )[:32]

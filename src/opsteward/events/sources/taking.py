@@ -3,12 +3,15 @@ by the names of common fields; its events are taken, the body is kept, and what 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.accounts.used_once import use_once
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
 from opsteward.core.computing import TooExpensive, compute
@@ -17,6 +20,7 @@ from opsteward.core.errors import Invalid, OpsError, Unauthenticated
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.events.intake_queue import IntakeQueue
 from opsteward.events.sources import kept_bodies
+from opsteward.events.sources.cloud_events import Delivery, deliveries_of
 from opsteward.events.sources.kept_bodies import KeptBodies, KeptBody
 from opsteward.events.sources.mapping import Reading, read
 from opsteward.events.sources.own_sources import KnownSource, OwnSources
@@ -28,9 +32,10 @@ from opsteward.telemetry import audit
 
 _OWN_FORMS_SECONDS = 1.0  # of a processor
 _TITLE_LIMIT = 300
+_REDELIVERED_WITHIN = timedelta(days=3)
 #: Headers that tell what a body is; none that may hold a secret.
 _TELLING = ("x-github-event", "x-gitlab-event", "sentry-hook-resource", "x-amz-sns-message-type", "x-event-key",
-            "x-mms-event")  # fmt: skip
+            "x-mms-event", "ce-specversion", "ce-id", "ce-source", "ce-type", "ce-subject", "ce-time")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +63,10 @@ class TakenFromSource:
     events: list[TakenEvent]
 
 
+class _TakenBefore(Exception):
+    """A sender that had no answer sends again: that ends its transaction, and is no error to anybody."""
+
+
 class SourceIntake:
     """One per process."""
 
@@ -82,29 +91,80 @@ class SourceIntake:
                 self._tallies.note_refused(tenant_id, source.slug, error.detail)
                 raise
         try:
-            reading, trouble = await self._read(source, received.body, received.headers, limit)
-            mapped = reading.shape is not None
+            deliveries = deliveries_of(received.body, received.headers)
+            if len(deliveries) == 1:
+                reading, taken = await self._take_one(tenant_id, source, received, deliveries[0], limit, actor)
+            else:
+                reading, taken = await self._take_each(tenant_id, source, received, deliveries, limit, actor)
+        except OpsError as error:
+            self._tallies.note_refused(tenant_id, source.slug, error.detail)
+            raise
+        unmapped = 1 if reading.shape is None else 0
+        self._tallies.note_taken(tenant_id, source.slug, bodies=1, events=len(taken), unmapped=unmapped)
+        return _answer(source, reading, taken)
 
-            async def keep(session: AsyncSession, taken: Sequence[TakenEvent]) -> None:
+    async def _take_each(
+        self,
+        tenant_id: UUID,
+        source: KnownSource,
+        received: Received,
+        deliveries: Sequence[Delivery],
+        limit: int,
+        actor: str,
+    ) -> tuple[Reading, list[TakenEvent]]:
+        """Each is committed, or known already, by itself; the queue puts together what waits. The first one's reading
+        stands for all."""
+        wanted = deliveries[:limit]
+        done = await asyncio.gather(
+            *(self._take_one(tenant_id, source, received, one, limit, actor, alone=False) for one in wanted),
+            return_exceptions=True,  # so that none goes on behind the answer
+        )
+        for one in done:
+            if isinstance(one, BaseException):
+                raise one
+        taken = [one for one in done if not isinstance(one, BaseException)]
+        reading = replace(taken[0][0], left_out=len(deliveries) - len(wanted))
+        return reading, [event for _, events in taken for event in events]
+
+    async def _take_one(
+        self,
+        tenant_id: UUID,
+        source: KnownSource,
+        received: Received,
+        delivery: Delivery,
+        limit: int,
+        actor: str,
+        *,
+        alone: bool = True,
+    ) -> tuple[Reading, list[TakenEvent]]:
+        """Take what was delivered, unless it was before: then its events are none. `alone`: it is the whole body."""
+        reading, trouble = await self._read(source, delivery.body, received.headers, limit)
+
+        async def finish(session: AsyncSession, taken: Sequence[TakenEvent]) -> None:
+            if delivery.digest is not None and not await use_once(
+                session, digest=delivery.digest, remembered_for=_REDELIVERED_WITHIN
+            ):
+                raise _TakenBefore
+            if alone:
                 await self._kept.keep(
                     session,
                     slug=source.slug,
                     raw=received.raw,
                     kind=received.kind,
                     headers=_told(received.headers),
-                    mapped=mapped,
+                    mapped=reading.shape is not None,
                     trouble=trouble,
                     reading=_summary(reading, taken),
                 )
 
+        size = len(received.raw) if alone else len(str(delivery.body))
+        try:
             taken = await self._queue.take(
-                tenant_id=tenant_id, events=reading.events, actor=actor, size=len(received.raw), finish=keep
+                tenant_id=tenant_id, events=reading.events, actor=actor, size=size, finish=finish
             )
-        except OpsError as error:
-            self._tallies.note_refused(tenant_id, source.slug, error.detail)
-            raise
-        self._tallies.note_taken(tenant_id, source.slug, bodies=1, events=len(taken), unmapped=0 if mapped else 1)
-        return _answer(source, reading, taken)
+        except _TakenBefore:
+            taken = []
+        return reading, taken
 
     async def read_again(
         self, *, tenant_id: UUID, name: str, kept: KeptBody, body: Json, limit: int, actor: str
@@ -113,6 +173,7 @@ class SourceIntake:
         async with self._db.unit_of_work(tenant_id) as session:
             source = await self._sources.known(session, name)
         headers = {name: str(value) for name, value in kept.headers.items()}
+        body = deliveries_of(body, headers)[0].body
         reading, trouble = await self._read(source, body, headers, limit)
 
         async def note(session: AsyncSession, taken: Sequence[TakenEvent]) -> None:

@@ -5,10 +5,9 @@ See https://developer.pagerduty.com/docs/send-alert-event. Pure.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
-from opsteward.core.errors import FieldProblem, Invalid, Malformed
+from opsteward.core.errors import FieldProblem, Invalid
 from opsteward.core.json_types import Json, JsonObject
 
 ACTIONS = ("trigger", "acknowledge", "resolve")
@@ -18,20 +17,11 @@ KEY_LIMIT = 255  # characters
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """`body`: the event without its key to us, and with a `dedup_key`."""
+    """`body`: the event without its key to us, and with the `key` that names the alert."""
 
     action: str
-    dedup_key: str
+    key: str
     body: JsonObject
-
-
-def parsed(body: bytes) -> Json:
-    """Raises Malformed for what is no JSON."""
-    try:
-        found: Json = json.loads(body, parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
-        raise Malformed.field("body", "is no JSON", "send an event of the Events API v2") from None
-    return found
 
 
 def alert_of(event: JsonObject, *, new_key: str) -> Alert:

@@ -20,7 +20,8 @@ from html.parser import HTMLParser
 from opsteward.core.crypto import digest
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.core.storable_text import storable
-from opsteward.events.sources.values import instant_of, outcome_of, severity_word
+from opsteward.events.sources.stated_text import is_over, severity_in, without_state, words_about_state
+from opsteward.events.sources.values import instant_of
 from opsteward.events.types import NewEvent
 
 SUBJECT_LIMIT = 500  # characters
@@ -31,18 +32,10 @@ _HEADER_LIMIT = 2_000
 _NAMES_LIMIT = 20
 _ADDRESS_LIMIT = 320  # characters; it is read with recursion
 _OUTLINE_BYTES = 64 * 1024
-#: Words that are about the state when they are shouted, stand in brackets or behind "is".
-_STATED = re.compile(
-    r"\b[A-Z]{2,20}\b|[\[(]([A-Z]{2,20}|[A-Z]?[a-z]{1,19})(?::\d+)?[\])]|\b(?:is|now|went|came|has)\s+([A-Za-z]{2,20})\b"
-)
-#: The same in small letters between others: what came of it ("Backup failed for db1"); and how monit says it of things.
-_CAME_OF_IT = re.compile(r"\b(?:failed|succeeded|recovered|restored)\b|(?<=-- )(?:does not exist|exists)\b", re.I)
-_OUTCOMES = {"exists": True, "restored": True, "does not exist": False}
 #: Nagios tells people of these as well; they are neither trouble nor its end.
 _NOTES = re.compile(
     r"\b(?:ACKNOWLEDGEMENT|CUSTOM|FLAPPING(?:START|STOP|DISABLED)|DOWNTIME(?:START|END|REMOVED|CANCELLED))\b"
 )
-_MEASURED = re.compile(r"(?<![\w.-])[-+]?\d[\d.,:]*\s?(?:%|[kKMGT]i?B|ms|s|min|h|days?|hours?|minutes?)?(?![\w-])")
 _REPLY = re.compile(r"^(?:(?:re|fwd?|aw|wg)\s*:\s*)+", re.IGNORECASE)
 _URGENT = {"1": "high", "2": "high", "3": None, "4": "low", "5": "low", "high": "high", "urgent": "high", "low": "low",
            "non-urgent": "low"}  # fmt: skip
@@ -70,9 +63,8 @@ def _event(mail: Message, content: tuple[str, list[str]], sender: str, received_
     text, attached = content
     name, address = parseaddr(_header(mail, "From")[:_ADDRESS_LIMIT])
     local, _, host = address.partition("@")
-    words = [word for found in _STATED.finditer(about) if (word := found[1] or found[2] or found[0])]
-    outcomes = [found[0] for found in _CAME_OF_IT.finditer(about)]
-    over = _is_over([*words, *outcomes])
+    words = words_about_state(about)
+    over = is_over(words)
     note = _NOTES.search(about)
     said: JsonObject = {"sender": sender, "from": address or name, "to": _header(mail, "To")[:200]}
     if attached:
@@ -84,40 +76,24 @@ def _event(mail: Message, content: tuple[str, list[str]], sender: str, received_
         source=storable(source),
         context={"mail": {key: storable(v) if isinstance(v, str) else v for key, v in said.items()}}
         | ({"host": storable(host[:200])} if host else {}),
-        severity="low" if note else None if over else _severity(mail, words),
+        severity="low" if note else None if over else _severity(mail, about),
         occurred_at=at if at is not None and at <= received_at else None,
         resolved=over is True and not note,
         routine=note is not None,
-        group_key=_group_key(source, host, _NOTES.sub("", about), [*words, *outcomes]) if over is not None else None,
+        group_key=_group_key(source, host, _NOTES.sub("", about), words) if over is not None else None,
     )
 
 
-def _is_over(words: list[str]) -> bool | None:
-    """What the last word about the state says; None where none says anything."""
-    told = [outcome for word in words if (outcome := _outcome(word)) is not None]
-    return told[-1] if told else None
-
-
-def _outcome(word: str) -> bool | None:
-    return _OUTCOMES.get(word.casefold(), outcome_of(word))
-
-
-def _severity(mail: Message, words: list[str]) -> str | None:
+def _severity(mail: Message, about: str) -> str | None:
     for name in ("X-Priority", "Importance", "Priority"):
         given = _header(mail, name).strip().casefold()[:20].partition(" ")[0]
         if found := _URGENT.get(given):
             return found
-    ranked = [severity_word(word) for word in words]
-    return next((level for level in ("high", "medium") if level in ranked), None)
+    return severity_in(about)
 
 
 def _group_key(source: str, host: str, about: str, words: list[str]) -> str:
-    plain = about
-    for word in words:
-        if _outcome(word) is not None or severity_word(word) is not None:
-            plain = re.sub(rf"\b{word}\b(?::[0-9#]+\])?", "", plain)
-    plain = _MEASURED.sub("#", plain)
-    return digest({"mail": source, "host": host, "about": " ".join(re.findall(r"[\w#.@/-]+", plain)).casefold()})[:32]
+    return digest({"mail": source, "host": host, "about": without_state(about, words)})[:32]
 
 
 def _header(mail: Message, name: str) -> str:

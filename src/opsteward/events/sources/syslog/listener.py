@@ -23,6 +23,7 @@ from opsteward.events.intake import Intake
 from opsteward.events.sources.network_senders import NetworkSenders, bound_socket, plain_address
 from opsteward.events.sources.syslog.buffer import Line, LineBuffer
 from opsteward.events.sources.syslog.framing import Frames, messages_of
+from opsteward.events.sources.syslog.gelf_datagrams import GelfDatagrams
 from opsteward.events.sources.syslog.message import event_of, parse
 from opsteward.events.sources.syslog.settings import SyslogSettings
 from opsteward.events.sources.tallies import SourceTallies
@@ -60,6 +61,7 @@ class SyslogListener:
         self._settings = settings
         self._senders = NetworkSenders(settings.syslog_senders, setting="OPSTEWARD_SYSLOG_SENDERS")
         self._buffer = LineBuffer(settings.syslog_buffer)
+        self._gelf = GelfDatagrams(settings.syslog_message_limit)
         self._connections: Counter[str] = Counter()
         self._servers: list[asyncio.Server] = []
         self._datagrams: asyncio.DatagramTransport | None = None
@@ -116,7 +118,12 @@ class SyslogListener:
         tenant = self._senders.tenant_of(sender)
         if tenant is None:
             self._count("sender", sender)
-        elif content.strip(b"\0\r\n "):
+            return
+        whole = self._gelf.whole(content, sender, time.monotonic())
+        if self._gelf.lost:
+            self._count("cut", sender, self._gelf.lost)
+            self._gelf.lost = 0
+        if (content := whole or b"").strip(b"\0\r\n "):
             limit = self._settings.syslog_message_limit
             for message in messages_of(content):
                 if len(message) > limit:

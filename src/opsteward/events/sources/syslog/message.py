@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from opsteward.core.json_types import JsonObject
 from opsteward.core.word_list import words
 from opsteward.events.sources.json_lines import opened
+from opsteward.events.sources.log_lines import event_of_line
 from opsteward.events.sources.syslog.timestamps import leading_time
 from opsteward.events.types import NewEvent
 
@@ -188,6 +189,8 @@ def event_of(message: SyslogMessage, sender: str) -> NewEvent:
             severity=severity,
             occurred_at=message.at,
         )
+    if "short_message" in line.fields and not (message.app or message.host):  # GELF that no syslog carries
+        return _of_gelf(line.fields, context)
     return NewEvent(
         message=line.message,
         source=(message.app or line.program or "syslog")[:200],
@@ -198,3 +201,9 @@ def event_of(message: SyslogMessage, sender: str) -> NewEvent:
         severity=line.severity or severity,
         occurred_at=message.at,
     )
+
+
+def _of_gelf(fields: JsonObject, carried: JsonObject) -> NewEvent:
+    """GELF names its host and its time itself."""
+    event = event_of_line("gelf", fields)
+    return replace(event, context={**carried, **event.context})

@@ -1,0 +1,53 @@
+"""A line for people that says itself how it stands, as "[FIRING:2] Disk full" or "Backup failed for db1":
+whether it is over, how bad it is, and what is left without those words and without measurements, which is the same for
+the trouble and for its end. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from opsteward.events.sources.values import outcome_of, severity_word
+
+#: Words that are about the state when they are shouted, stand in brackets or behind "is".
+_STATED = re.compile(
+    r"\b[A-Z]{2,20}\b|[\[(]([A-Z]{2,20}|[A-Z]?[a-z]{1,19})(?::\d+)?[\])]|\b(?:is|now|went|came|has)\s+([A-Za-z]{2,20})\b"
+)
+#: The same in small letters between others: what came of it ("Backup failed for db1"); and how monit says it of things.
+_CAME_OF_IT = re.compile(r"\b(?:failed|succeeded|recovered|restored)\b|(?<=-- )(?:does not exist|exists)\b", re.I)
+_OUTCOMES = {"exists": True, "restored": True, "does not exist": False}
+_MEASURED = re.compile(r"(?<![\w.-])[-+]?\d[\d.,:]*\s?(?:%|[kKMGT]i?B|ms|s|min|h|days?|hours?|minutes?)?(?![\w-])")
+
+
+def words_about_state(text: str) -> list[str]:
+    """The words of the text that may be about its state, what came of it last."""
+    return _stated(text) + [found[0] for found in _CAME_OF_IT.finditer(text)]
+
+
+def _stated(text: str) -> list[str]:
+    return [word for found in _STATED.finditer(text) if (word := found[1] or found[2] or found[0])]
+
+
+def is_over(words: Sequence[str]) -> bool | None:
+    """What the last word about the state says; None where none says anything."""
+    told = [outcome for word in words if (outcome := _outcome(word)) is not None]
+    return told[-1] if told else None
+
+
+def severity_in(text: str) -> str | None:
+    """high or medium, where a word says so. That something failed says not how bad it is."""
+    ranked = [severity_word(word) for word in _stated(text)]
+    return next((level for level in ("high", "medium") if level in ranked), None)
+
+
+def without_state(text: str, words: Sequence[str]) -> str:
+    """What the text is about, in small letters."""
+    for word in words:
+        if _outcome(word) is not None or severity_word(word) is not None:
+            text = re.sub(rf"\b{re.escape(word)}\b(?::[0-9#]+\])?", "", text)
+    return " ".join(re.findall(r"[\w#.@/-]+", _MEASURED.sub("#", text))).casefold()
+
+
+def _outcome(word: str) -> bool | None:
+    return _OUTCOMES.get(word.casefold(), outcome_of(word))
