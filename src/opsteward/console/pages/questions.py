@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.console.addresses import id_of
 from opsteward.console.languages import N_, _, ngettext
 from opsteward.console.page import Done, Page, Route, Visit, computes, does, shows, takes_files
+from opsteward.console.sorting import sorting
 from opsteward.core.errors import Invalid, NotFound
 from opsteward.help.product_pages import page_sections, page_text
 from opsteward.help.service import QUESTION_LIMIT
@@ -61,8 +62,15 @@ async def _rate(visit: Visit, session: AsyncSession) -> Done:
 
 async def _documents(visit: Visit, session: AsyncSession) -> Page:
     search, after = visit.query("ref", limit=100), visit.cursor("after")
+    order = sorting(visit, {"added": False, "title": False, "state": False, "version": True, "changed": True})
     found = await visit.services.help.documents.page(
-        session, by=visit.identity, search=search, after=after, limit=_PAGE + 1
+        session,
+        by=visit.identity,
+        search=search,
+        after=after,
+        limit=_PAGE + 1,
+        order=order.column,
+        descending=order.descending,
     )
     return Page(
         template="help_documents.html",
@@ -70,6 +78,8 @@ async def _documents(visit: Visit, session: AsyncSession) -> Page:
         values={
             "documents": found[:_PAGE],
             "search": search,
+            "columns": order.heads,
+            "sorting": order,
             "may_write": visit.identity.may("help.write"),
             "next": visit.address(after=str(found[_PAGE - 1].id)) if len(found) > _PAGE else "",
             "first": visit.address() if after else "",
