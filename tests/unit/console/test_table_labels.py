@@ -7,11 +7,14 @@ import re
 from opsteward.console.table_labels import label_cells
 
 TABLE = """<p>before</p><table><thead><tr><th scope="col"><span class="hidden-words">Pick</span></th>
-<th scope="col"><a href="/x?sort=name">Name <svg class="icon"><use href="#up"/></svg></a></th><th scope="col">Who &amp; "when"</th>
+<th scope="col"><a href="/x?sort=name">Name <svg class="icon"><use href="#up"/></svg></a></th>
+<th scope="col">Who &amp; "when"</th>
 </tr></thead><tbody><tr id="r-1"><td class="pick-cell"></td><td class="main-cell">a</td><td>&lt;td&gt; b</td></tr>
-<tr><td></td><td>c</td><td><details><summary>d</summary></details></td></tr></tbody></table><table><tr><td>other</td></tr></table>"""
+<tr><td></td><td>c</td><td><details><summary>d</summary></details></td></tr></tbody></table>
+<table><tr><td>other</td></tr></table>"""
 GROUPED = """<table><thead><tr><th scope="col" rowspan="2">Order</th><th scope="colgroup" colspan="2">In force</th>
-<th scope="colgroup" colspan="2">These</th></tr><tr><th>Matched</th><th>Would run</th><th>Matched</th><th>Would run</th></tr></thead>
+<th scope="colgroup" colspan="2">These</th></tr>
+<tr><th>Matched</th><th>Would run</th><th>Matched</th><th>Would run</th></tr></thead>
 <tbody><tr><td>o</td><td>1</td><td>2</td><td>3</td><td>4</td></tr></tbody></table>"""
 
 

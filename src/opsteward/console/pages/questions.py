@@ -8,6 +8,8 @@ from opsteward.console.addresses import id_of
 from opsteward.console.languages import N_, _, ngettext
 from opsteward.console.page import Done, Page, Route, Visit, computes, does, shows, takes_files
 from opsteward.console.sorting import sorting
+from opsteward.console.written_pages import html_of
+from opsteward.core.computing import in_fair_thread
 from opsteward.core.errors import Invalid, NotFound
 from opsteward.help.product_pages import page_sections, page_text
 from opsteward.help.service import QUESTION_LIMIT
@@ -138,11 +140,13 @@ async def _upload(visit: Visit) -> Done:
 
 
 async def _product(visit: Visit, session: AsyncSession) -> Page:
-    text = page_text(visit.arguments["folder"], visit.arguments["name"])
+    folder = visit.arguments["folder"]
+    text = page_text(folder, visit.arguments["name"])
     if text is None:
         raise NotFound("there is no such page of the documentation", remedy="ask on the page Help")
-    title, sections = page_sections(text)
-    return Page(template="help_product.html", title=title, values={"heading": title, "sections": sections})
+    title, _sections = page_sections(text)
+    html = await in_fair_thread(html_of, text, folder)
+    return Page(template="help_product.html", title=title, values={"heading": title, "html": html})
 
 
 ROUTES: tuple[Route, ...] = (
