@@ -50,7 +50,8 @@ def test_no_form_is_taken_from_elsewhere_even_with_the_token(served: Served, ori
 
 
 def test_no_form_is_taken_from_nobody(served: Served) -> None:
-    with httpx.Client(base_url=served.url, headers={"Origin": served.url}, timeout=15) as nobody:
+    headers = {"Origin": served.url, "Accept": "text/html"}
+    with httpx.Client(base_url=served.url, headers=headers, timeout=15) as nobody:
         for path in POSTS:
             answer = _send(nobody, path, csrf="0" * 64)
             assert (answer.status_code, answer.headers.get("location")) == (303, "/sign-in"), path

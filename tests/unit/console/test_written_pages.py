@@ -1,4 +1,4 @@
-"""The documentation as pages of the console: its headings can be linked to, its links stay ours, and nothing in it is live."""
+"""The documentation as pages of the console: headings that can be linked to, links that stay ours, nothing live."""
 
 from __future__ import annotations
 
