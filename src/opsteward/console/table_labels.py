@@ -45,11 +45,15 @@ def _labelled(table: re.Match[str]) -> str:
             here = cycle(labels)
             return tag[0]
         words = next(here)
-        return f'<td data-label="{words}"' if words else tag[0]
+        return _with_label("<td", words) if words else tag[0]
 
     start = table.start(2) - table.start()
-    head = table[0][:start].replace("<thead>", f'<thead data-label="{_("Sort by")}">')
+    head = table[0][:start].replace("<thead>", _with_label("<thead", _("Sort by")) + ">")
     return (head if "<a " in head else table[0][:start]) + _ROW_OR_CELL.sub(cell, table[0][start:])
+
+
+def _with_label(tag: str, words: str) -> str:
+    return " ".join((tag, f'data-label="{words}"'))
 
 
 def _labels(head: str) -> list[str]:
