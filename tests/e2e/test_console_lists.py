@@ -42,7 +42,7 @@ def heads_of(page: str) -> list[list[tuple[str, str, str]]]:
                 (re.findall(r'aria-sort="(\w+)"', attributes) or [""])[0],
                 unescape((re.findall(r'<a href="([^"]+)"', inner) or [""])[0]),
             )
-            for attributes, inner in re.findall(r"<th([^>]*)>(.*?)</th>", table[0], re.S)
+            for attributes, inner in re.findall(r"<th(?=[\s>])([^>]*)>(.*?)</th>", table[0], re.S)
         ]
         for table in _HEADS.finditer(page)
     ]

@@ -49,9 +49,10 @@ def test_no_form_is_taken_from_elsewhere_even_with_the_token(served: Served, ori
             assert answer.status_code == 403, path
 
 
-def test_no_form_is_taken_from_nobody(served: Served) -> None:
-    headers = {"Origin": served.url, "Accept": "text/html"}
-    with httpx.Client(base_url=served.url, headers=headers, timeout=15) as nobody:
+@pytest.mark.parametrize("session", ["", "ops_of_yesterday"])
+def test_a_form_without_a_session_leads_to_sign_in(served: Served, session: str) -> None:
+    headers, cookies = {"Origin": served.url, "Accept": "text/html"}, {"opsteward_session": session} if session else {}
+    with httpx.Client(base_url=served.url, headers=headers, cookies=cookies, timeout=15) as nobody:
         for path in POSTS:
             answer = _send(nobody, path, csrf="0" * 64)
             assert (answer.status_code, answer.headers.get("location")) == (303, "/sign-in"), path
