@@ -48,6 +48,7 @@ def heads_of(page: str) -> list[list[tuple[str, str, str]]]:
     ]
 
 
+@pytest.mark.slow(reason="it presses each head of every page")
 def test_every_table_is_sorted_by_its_heads_both_ways(admin: httpx.Client, pages: list[str]) -> None:
     tables, unsorted, followed = 0, [], set()
     for path in pages:
