@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from opsteward.accounts import dsns
+from opsteward.accounts import queries as accounts
 from opsteward.accounts.audit_reading import AuditFilter, read_audit
+from opsteward.accounts.types import Identity
+from opsteward.core.clock import now
+from opsteward.crew.execution import runs
 from opsteward.directory.types import NewUser
 from opsteward.directory.users import queries as users
+from opsteward.events import event_list
+from opsteward.events.muting.service import SILENCE_ORDERS
+from opsteward.help.documents import ORDERS as DOCUMENT_ORDERS
 from opsteward.systems import heartbeats
 from opsteward.systems.heartbeats import NewHeartbeat
 from opsteward.systems.rows import ORDERS as SYSTEM_ORDERS
@@ -19,9 +29,15 @@ from opsteward.systems.service import NewSystem
 from opsteward.tasks import queries as tasks
 from opsteward.tasks.schedules import ORDERS as SCHEDULE_ORDERS
 from support.instance import Instance, Tenant
+from support.populated_crew import crew_run
 
 Read = Callable[[AsyncSession, bool, UUID | None, int], Awaitable[list[Any]]]
 _PAGE = 2
+#: Who reads every document.
+_OWNER = Identity(
+    tenant_id=UUID(int=0), tenant_name="", operator_id=UUID(int=0), operator_name="", roles=("owner",),
+    token_id=UUID(int=0), kind="api",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -43,7 +59,60 @@ async def filled(instance: Instance, tenant: Tenant) -> Tenant:
             )  # fmt: skip
             if number == 2:
                 await services.schedules.set_paused(session, schedule_id=made.id, paused=True, actor=actor)
+    later = (now() + timedelta(hours=1)).isoformat()
+    for number in range(5):
+        event = {"message": f"m{number}", "source": f"S{number * 2 % 3}", "severity": ("low", "high")[number % 2]}
+        for path, body in (
+            ("events", event),
+            ("tokens", {"name": f"t{number * 2 % 3}", **({"expires_in": 3600} if number % 2 else {})}),
+            ("sentry-projects", {"name": f"p{number * 3 % 5}"}),
+            ("silences", {"matchers": [f"source=q{number}"], "reason": "planned", "ends_at": later}),
+        ):
+            answer = await tenant.http.post(f"/api/v1/{path}", json=body)
+            assert answer.is_success, answer.text
+        document = f"# T{number * 2 % 3}\n\nWords of {number}."
+        added = await tenant.http.post(f"/api/v1/help/documents?name=d{number}.md", content=document.encode())
+        assert added.is_success, added.text
+        crew_run(tenant, f"w{number}")
     return tenant
+
+
+def _of_events(_: Instance, by: str) -> Read:
+    return lambda session, down, after, limit: event_list.list_events(
+        session, by=by, descending=down, before=after, limit=limit
+    )
+
+
+def _of_tokens(_: Instance, by: str) -> Read:
+    return lambda session, down, after, limit: accounts.list_tokens(
+        session, by=by, descending=down, before=after, limit=limit
+    )
+
+
+def _of_projects(_: Instance, by: str) -> Read:
+    return lambda session, down, after, limit: dsns.list_projects(
+        session, by=by, descending=down, after=after, limit=limit
+    )
+
+
+def _of_silences(instance: Instance, by: str) -> Read:
+    return lambda session, down, after, limit: instance.services.muting.silences(
+        session, by=by, descending=down, after=after, limit=limit
+    )
+
+
+def _of_documents(instance: Instance, by: str) -> Read:
+    return lambda session, down, after, limit: instance.services.help.documents.page(
+        session, by=_OWNER, order=by, descending=down, after=after, limit=limit
+    )
+
+
+def _of_work(_: Instance, by: str) -> Read:
+    async def read(session: AsyncSession, down: bool, after: UUID | None, limit: int) -> list[Any]:
+        found = await runs.page(session, domain=None, task_type=None, before=after, limit=limit, by=by, descending=down)
+        return [SimpleNamespace(id=one.task_id) for one in found]
+
+    return read
 
 
 def _of_schedules(instance: Instance, by: str) -> Read:
@@ -85,6 +154,12 @@ def _of_tasks(_: Instance, __: str) -> Read:
         (_of_heartbeats, list(heartbeats.ORDERS)),
         (_of_users, list(users.ORDERS)),
         (_of_schedules, list(SCHEDULE_ORDERS)),
+        (_of_events, list(event_list.ORDERS)),
+        (_of_tokens, list(accounts.TOKEN_ORDERS)),
+        (_of_projects, list(dsns.ORDERS)),
+        (_of_silences, list(SILENCE_ORDERS)),
+        (_of_documents, list(DOCUMENT_ORDERS)),
+        (_of_work, list(runs.ORDERS)),
         (_of_audit, ["at"]),
         (_of_tasks, ["id"]),
     ],

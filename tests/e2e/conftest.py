@@ -107,6 +107,7 @@ def _running(home: Path) -> Iterator[Served]:
                 "OPSTEWARD_NOTIFY_PUSH_HOSTS": '["127.0.0.1"]',  # the push service of the tests
                 "OPSTEWARD_DEVELOPMENT": "true",  # with the page of the console's own parts
                 "OPSTEWARD_APPROVAL_MAKING_SECONDS": "0",  # the admin makes everybody here
+                "OPSTEWARD_STATUS_PAGES": '{"/status": "default"}',
             },
             stdout=subprocess.PIPE,
             stderr=errors,

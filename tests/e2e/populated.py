@@ -1,4 +1,4 @@
-"""An instance in use: something of every kind that a page of the console lists."""
+"""An instance in use: something of every kind that a page of the console lists, also with hostile words."""
 
 from __future__ import annotations
 
@@ -6,15 +6,30 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+from opsteward.console.routes import ROUTES
 from opsteward.core.clock import now
 
 from .conftest import Served
+from .hostile import plant
 from .test_console_access import browser
-from .test_console_pages import waiting_for
+from .test_console_pages import PAGES, waiting_for
 from .test_console_syncs import Company, begin
 
 _NOWHERE = "json://127.0.0.1:9/s3cret"
 _TURNS = {"name": "primary", "unit": "day", "starts_on": "2026-01-01", "handover": "00:00"}
+_made: dict[str, list[str]] = {}
+
+
+def every_page(served: Served) -> list[str]:
+    """The addresses of all pages, and of one of each thing that has a page of its own; filled once. The standing order
+    of the fixture must be in force."""
+    if served.url not in _made:
+        pages = [*PAGES, *populate(served), *plant(served)]
+        shown = [path.partition("?")[0] for path in pages]
+        routes = [route for route in ROUTES if route.method == "GET"]
+        assert [one.path for one in routes if not any(one.pattern.fullmatch(path) for path in shown)] == []
+        _made[served.url] = pages
+    return _made[served.url]
 
 
 def populate(served: Served) -> list[str]:

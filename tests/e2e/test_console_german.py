@@ -5,25 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html import unescape
-from importlib import resources
-from typing import Any
 
 import httpx
 import pytest
 from playwright.async_api import Browser, expect
 
-from .conftest import DESK, PHONE, Served
+from .conftest import Served
 from .test_console_access import browser
-from .test_console_accessibility import _RULES, _RUN
 from .test_console_pages import PAGES, said, submit
-
-#: Of each kind of page one: lists, forms, an editor, charts, settings.
-_LOOKED_AT = ("/", "/incidents", "/oncall", "/users/import", "/standing-orders", "/me")
-_WIDER = """() => [...document.querySelectorAll("body *")].filter((one) => {
-    const box = one.getBoundingClientRect();
-    const wider = box.width && box.right > document.documentElement.clientWidth + 1;
-    return wider && one.checkVisibility() && !one.closest(".table, pre, .tabs, code");
-}).map((one) => `${one.tagName}.${one.className}: ${one.textContent.trim().slice(0, 40)}`).slice(0, 5)"""
 
 
 @pytest.fixture
@@ -72,24 +61,11 @@ def test_a_reader_chooses_for_this_browser(served: Served, reader: httpx.Client)
         assert '<html lang="en">' in other.get("/systems").text
 
 
-@pytest.mark.slow(reason="axe-core looks at six pages, at a desk and on a phone")
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-async def test_german_words_fit_and_axe_finds_nothing(served: Served, chromium: Browser, size: tuple[int, int]) -> None:
+async def test_what_the_script_says_is_german_too(served: Served, chromium: Browser) -> None:
     served.send(message="Platte voll", source="lager", error_type="DiskFull", severity="high")
-    axe = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text()
-    context = await chromium.new_context(
-        viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce", bypass_csp=True, locale="de-DE"
-    )
+    context = await chromium.new_context(locale="de-DE")
     await context.add_cookies([{"name": "opsteward_session", "value": served.session(), "url": served.url}])
     page = await context.new_page()
-    wrong: list[Any] = []
-    for path in _LOOKED_AT:
-        await page.goto(served.url + path)
-        await expect(page.locator("html")).to_have_attribute("lang", "de")
-        await page.evaluate(axe)
-        wrong += [(path, *one) for one in await page.evaluate(_RUN, {"type": "tag", "values": _RULES})]
-        wrong += [(path, "wider than the page", one) for one in await page.evaluate(_WIDER)]
-    assert wrong == []
     await page.goto(f"{served.url}/incidents")
     await expect(page.locator("time.ago").first).to_have_text(re.compile("^(gerade eben|vor [0-9]+ (s|min|h|d))$"))
     await page.goto(f"{served.url}/users/import")

@@ -10,9 +10,9 @@ from opsteward.accounts.permissions import ROLES, SIGNED_IN
 from opsteward.console.routes import ROUTES
 
 from .conftest import Served
-from .populated import populate
+from .populated import every_page
 from .test_console_access import browser
-from .test_console_pages import PAGES, submit
+from .test_console_pages import submit
 
 #: What is decided inside of a form's function, by what is given.
 _DECIDED_INSIDE = {"/console/pause": ("controls.write",), "/console/resume": ("controls.write",)}
@@ -22,7 +22,7 @@ _OTHERS = {"/sign-out"}
 @pytest.fixture(scope="module")
 def in_use(served: Served, standing_orders: None) -> list[str]:
     """Every page of an instance in use."""
-    return [*PAGES, *populate(served)]
+    return every_page(served)
 
 
 def needs_of(address: str) -> tuple[str, ...]:

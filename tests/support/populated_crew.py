@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from opsteward.crew.delegation.estimates import OutcomeHistory
 from opsteward.crew.delegation.matrix import SHIPPED
@@ -17,12 +17,12 @@ WORK = Work(
 )
 
 
-def crew_work(tenant: Tenant, mark: str) -> dict[str, str]:
-    """A piece of work that is done, with a step and a call of a model; spending, a matrix, a note."""
-    sql, mine, run = tenant.instance.sql, tenant.id, uuid4()
+def crew_run(tenant: Tenant, mark: str) -> UUID:
+    """A piece of work that is done."""
+    run = uuid4()
     estimate = asdict(OutcomeHistory().estimate(WORK, Strategy.DIRECT))
     decision = {"reasons": [mark], "not_taken": [], "estimate": estimate}
-    sql(
+    tenant.instance.sql(
         "insert into opsteward.crew_runs (id, tenant_id, task_type, domain, description, parameters, input_hash,"
         " requested_by, complexity, volume, requires_ai, multi_domain, strategy, matrix_version, matrix_row,"
         " propensity, decision, created_at, started_at, ended_at, success, engine, strategy_used, path, agents,"
@@ -30,8 +30,15 @@ def crew_work(tenant: Tenant, mark: str) -> dict[str, str]:
         " cost_micros, tokens, calls, cached, result)"
         " values (%s, %s, 'crm.lead_scoring', 'crm', %s, %s, %s, 'system:test', 'moderate', 1, true, false, 'direct',"
         " 0, 'no_ai', 1, %s, now(), now(), now(), true, 'rules', 'direct', '[]', %s, 0.5, 0, 0, 0, false, %s)",
-        run, mine, mark, json.dumps({"mark": mark}), mark, json.dumps(decision), [mark], json.dumps({"summary": mark}),
+        run, tenant.id, mark, json.dumps({"mark": mark}), mark, json.dumps(decision), [mark],
+        json.dumps({"summary": mark}),
     )  # fmt: skip
+    return run
+
+
+def crew_work(tenant: Tenant, mark: str) -> dict[str, str]:
+    """A piece of work that is done, with a step and a call of a model; spending, a matrix, a note."""
+    sql, mine, run = tenant.instance.sql, tenant.id, crew_run(tenant, mark)
     sql(
         "insert into opsteward.crew_steps (id, tenant_id, run_id, name, position, agent, purpose, status, started_at,"
         " ended_at) values (%s, %s, %s, 'direct', 0, %s, %s, 'done', now(), now())",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -21,12 +22,19 @@ from opsteward.core.crypto import token_hash
 from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
 from opsteward.core.ids import uuid7
+from opsteward.core.keyset import in_order
 from opsteward.core.name_keys import name_problem
 from opsteward.telemetry import audit
 
 NAME_LIMIT = 100  # characters
 PROJECT_LIMIT = 1_000  # of a tenant
 MAX_GRACE = timedelta(days=90)
+#: What they can be ordered by.
+ORDERS: dict[str, Any] = {
+    "made": SentryProject.id,
+    "name": sa.func.lower(SentryProject.name),
+    "last": sa.func.coalesce(SentryProject.last_used_at, sa.func.to_timestamp(0)),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,17 +84,20 @@ async def create(session: AsyncSession, *, name: str, actor: str) -> ProjectKey:
 
 
 async def list_projects(
-    session: AsyncSession, *, after: UUID | None = None, limit: int = 1000
+    session: AsyncSession,
+    *,
+    search: str = "",
+    after: UUID | None = None,
+    limit: int = 1000,
+    by: str = "made",
+    descending: bool = True,
 ) -> list[SentryProjectInfo]:
-    """The newest first, without their keys; `after`: older than this one."""
-    where = sa.true() if after is None else SentryProject.id < after
-    rows = await session.scalars(
-        sa.select(SentryProject)
-        .where(SentryProject.tenant_id == tenant_of(session), where)
-        .order_by(SentryProject.id.desc())
-        .limit(limit)
-    )
-    return [_info(row) for row in rows]
+    """By one of ORDERS, the newest first, without their keys. `search`: a part of the name; `after`: behind this."""
+    query = sa.select(SentryProject).where(SentryProject.tenant_id == tenant_of(session)).limit(limit)
+    if search:
+        query = query.where(SentryProject.name.icontains(search, autoescape=True))
+    query = in_order(query, by=ORDERS[by], row_id=SentryProject.id, descending=descending, after=after)
+    return [_info(row) for row in await session.scalars(query)]
 
 
 async def get(session: AsyncSession, *, project_id: UUID) -> SentryProjectInfo:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,7 +14,16 @@ from opsteward.accounts.models import Operator, Token
 from opsteward.accounts.types import OperatorInfo, TokenInfo
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import NotFound
+from opsteward.core.keyset import in_order
 from opsteward.core.references import called
+
+#: What tokens can be ordered by; those without an end, or never used, come last, or first upwards.
+TOKEN_ORDERS: dict[str, Any] = {
+    "made": Token.id,
+    "name": sa.func.lower(Token.name),
+    "used": sa.func.coalesce(Token.last_used_at, sa.func.to_timestamp(0)),
+    "ends": sa.func.coalesce(Token.expires_at, sa.literal_column("'infinity'::timestamptz")),
+}
 
 
 async def get_operator(session: AsyncSession, *, operator_id: UUID) -> OperatorInfo:
@@ -68,14 +78,16 @@ async def list_tokens(
     ref: str | None = None,
     before: UUID | None = None,
     limit: int = 1000,
+    by: str = "made",
+    descending: bool = True,
 ) -> list[TokenInfo]:
-    """API tokens, newest first, without their secrets; `ref`: by name, id, or a part of the id."""
+    """API tokens by one of TOKEN_ORDERS, newest first, without their secrets; `before`: behind this one; `ref`: by
+    name, id, or a part of the id."""
     own = (Token.tenant_id == tenant_of(session), Token.kind == "api")
-    query = sa.select(Token).where(*own).order_by(Token.id.desc()).limit(limit)
+    query = sa.select(Token).where(*own).limit(limit)
+    query = in_order(query, by=TOKEN_ORDERS[by], row_id=Token.id, descending=descending, after=before)
     if operator_id is not None:
         query = query.where(Token.operator_id == operator_id)
-    if before is not None:
-        query = query.where(Token.id < before)
     if ref is not None:
         valid = (Token.kind == "api") & (Token.name == ref) & Token.revoked_at.is_(None)
         query = query.where(Token.id.in_(await called(session, Token, ref, names=[valid])))

@@ -15,6 +15,7 @@ from opsteward.console import assets, vocabulary, wording
 from opsteward.console.catalogues import catalogue
 from opsteward.console.languages import _, language
 from opsteward.console.speaking import SpeakingEnvironment
+from opsteward.console.table_labels import label_cells
 from opsteward.core.clock import iso, now
 
 TEXT_LIMIT = 20_000  # characters of one piece of data that a page shows; the API gives the whole
@@ -115,4 +116,4 @@ def templates(language: str) -> SpeakingEnvironment:
 
 def render(template: str, **values: Any) -> str:
     """The HTML of a template, in the language of the present request."""
-    return templates(language()).get_template(template).render(**values)
+    return label_cells(templates(language()).get_template(template).render(**values))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from opsteward.console.page import Visit
-from opsteward.console.vocabulary import spoken
 
 _Row = TypeVar("_Row")
 
@@ -27,9 +26,9 @@ class Sorting:
     column: str
     descending: bool
     heads: Mapping[str, Head]
-    #: For the form that filters: what the address says now, and every order by its words, for lists without heads.
-    now: str
-    choices: Mapping[str, str]
+    #: For the form that filters: its name in the address, and what is asked for there; empty for the usual order.
+    of: str
+    asked: str
 
     def rows(self, rows: Iterable[_Row], keys: Mapping[str, Callable[[_Row], Any]]) -> list[_Row]:
         """All rows of a table that is read whole, in this order; those without a value come last both ways."""
@@ -41,11 +40,12 @@ class Sorting:
         return [*sorted(has, key=key, reverse=self.descending), *lacks]
 
 
-def sorting(visit: Visit, columns: Mapping[str, bool]) -> Sorting:
+def sorting(visit: Visit, columns: Mapping[str, bool], *, of: str = "sort") -> Sorting:
     """What the address asks for. `columns`: by name, whether it is sorted downwards at first; the first is that of an
-    address that asks for none. Raises Invalid for a column that there is not."""
+    address that asks for none. `of`: its name in the address, for a page of several tables. Raises Invalid for a
+    column that there is not."""
     allowed = {way: "" for name in columns for way in (name, f"-{name}")}
-    given = visit.choice("sort", allowed)
+    given = visit.choice(of, allowed)
     usual = next(iter(columns))
     asked = given or (f"-{usual}" if columns[usual] else usual)
     column, descending = asked.removeprefix("-"), asked.startswith("-")
@@ -53,12 +53,7 @@ def sorting(visit: Visit, columns: Mapping[str, bool]) -> Sorting:
     def head(name: str) -> Head:
         here = name == column
         down = not descending if here else columns[name]
-        to = visit.address(sort=f"-{name}" if down else name)
+        to = visit.address(**{of: f"-{name}" if down else name})
         return Head(to, ("descending" if descending else "ascending") if here else "")
 
-    ways = {way: _in_words(way) for name in columns for way in (f"-{name}", name)[:: 1 if columns[name] else -1]}
-    return Sorting(column, descending, {name: head(name) for name in columns}, asked, ways)
-
-
-def _in_words(way: str) -> str:
-    return f"{spoken(way.removeprefix('-'))} {'↓' if way.startswith('-') else '↑'}"
+    return Sorting(column, descending, {name: head(name) for name in columns}, of, given)

@@ -31,10 +31,7 @@ _SPOKEN = frozenset(
         # who did something, what is paused, what was told
         N_("standing order"), N_("agent"), N_("task type"), N_("action"), N_("running"), N_("answered"), N_("ended"),
         N_("escalation"), N_("test"), N_("override"),
-        # by what a list is sorted
-        N_("late"), N_("name"), N_("state"), N_("last"), N_("roles"), N_("since"), N_("bodies"), N_("events"),
-        N_("unmapped"), N_("refused"), N_("health"), N_("type"), N_("criticality"), N_("response time"), N_("username"),
-        N_("registered"), N_("origin"), N_("when"), N_("next"), N_("submitted"),
+        N_("name"), N_("state"), N_("refused"), N_("health"), N_("type"), N_("criticality"), N_("username"),
     }
 )  # fmt: skip
 

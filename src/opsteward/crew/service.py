@@ -196,9 +196,19 @@ class Crew:
         task_type: str | None = None,
         before: UUID | None = None,
         limit: int = 50,
+        by: str = "asked",
+        descending: bool = True,
     ) -> list[RunLine]:
-        """The newest first."""
-        return await runs.page(session, domain=domain, task_type=task_type, before=before, limit=limit)
+        """The newest first, or in another order of `runs.ORDERS`."""
+        return await runs.page(
+            session,
+            domain=domain,
+            task_type=task_type,
+            before=before,
+            limit=limit,
+            by=by,
+            descending=descending,
+        )
 
     async def figures(self, session: AsyncSession, *, hours: float) -> CrewFigures:
         """What the work of the last so many hours took."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from opsteward.core.computing import TooExpensive, compute
 from opsteward.core.db import Database, tenant_of
 from opsteward.core.errors import ConnectorError, Invalid, NotFound, TooLarge
 from opsteward.core.http_client import HttpClient, NetworkPolicy
+from opsteward.core.keyset import in_order
 from opsteward.help import storing
 from opsteward.help.indexing import CASE_PREFIX, Indexed, IndexedDocument, index_upload
 from opsteward.help.models import HelpChunk, HelpCorpus, HelpDocument, HelpDocumentVersion
@@ -31,6 +33,14 @@ from opsteward.telemetry import audit
 
 NAME_LIMIT = 500  # characters
 ACCESS_LIMIT = 20
+#: What documents can be ordered by.
+ORDERS: dict[str, Any] = {
+    "added": HelpDocument.id,
+    "title": sa.func.lower(HelpDocument.title),
+    "state": HelpDocument.status,
+    "version": HelpDocument.version,
+    "changed": HelpDocument.changed_at,
+}
 _URL_LIMIT = 2_000  # characters
 _PARSE_SECONDS = 60.0  # of processor time
 _FETCH_SECONDS = 30.0
@@ -134,22 +144,28 @@ class Documents:
         return await self.add(db, name=name or title, data=body, by=by, media_type=kind, url=url, access=access)
 
     async def page(
-        self, session: AsyncSession, *, by: Identity, search: str = "", after: UUID | None = None, limit: int = 100
+        self,
+        session: AsyncSession,
+        *,
+        by: Identity,
+        search: str = "",
+        after: UUID | None = None,
+        limit: int = 100,
+        order: str = "added",
+        descending: bool = False,
     ) -> list[DocumentView]:
-        """By id, those that this reader may open; past incidents are none."""
+        """Those that this reader may open, by one of ORDERS; past incidents are none."""
         own = sa.select(HelpDocument).where(
             HelpDocument.tenant_id == tenant_of(session), ~HelpDocument.name.startswith(CASE_PREFIX)
         )
         if search:
             called = [column.icontains(search, autoescape=True) for column in (HelpDocument.name, HelpDocument.title)]
             own = own.where(sa.or_(*called))
-        if after is not None:
-            own = own.where(HelpDocument.id > after)
         if OWNER not in by.roles:
             held = [*by.roles, *sorted(by.permissions)]
             own = own.where(sa.or_(HelpDocument.access == [], HelpDocument.access.overlap(held)))
-        rows = await session.scalars(own.order_by(HelpDocument.id).limit(limit))
-        return await _views(session, list(rows))
+        own = in_order(own, by=ORDERS[order], row_id=HelpDocument.id, descending=descending, after=after)
+        return await _views(session, list(await session.scalars(own.limit(limit))))
 
     async def digests(self, session: AsyncSession) -> dict[str, str]:
         """The digest (SHA-256) of each document by name: what need not be sent again."""

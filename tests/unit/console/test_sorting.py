@@ -22,19 +22,16 @@ def visit(query: str) -> Visit:
 
 def test_a_head_sorts_its_usual_way_first_and_then_the_other() -> None:
     plain = sorting(visit("show=all&after=7"), COLUMNS)
-    assert (plain.column, plain.descending, plain.now) == ("last", True, "-last")
+    assert (plain.column, plain.descending, plain.asked) == ("last", True, "")
     assert (plain.heads["last"].sorted, plain.heads["last"].to) == ("descending", "/things?show=all&sort=last")
     assert (plain.heads["name"].sorted, plain.heads["name"].to) == ("", "/things?show=all&sort=name")
     by_name = sorting(visit("sort=name"), COLUMNS)
-    assert (by_name.column, by_name.descending, by_name.now) == ("name", False, "name")
+    assert (by_name.column, by_name.descending, by_name.asked) == ("name", False, "name")
     assert by_name.heads["name"].to == "/things?sort=-name"
     assert by_name.heads["last"].to == "/things?sort=-last"
-    assert list(plain.choices.items()) == [
-        ("-last", "last ↓"),
-        ("last", "last ↑"),
-        ("name", "name ↑"),
-        ("-name", "name ↓"),
-    ]
+    two = sorting(visit("sort=name&tokens=-name"), COLUMNS, of="tokens")
+    assert (two.column, two.descending, two.asked) == ("name", True, "-name")
+    assert two.heads["last"].to == "/things?sort=name&tokens=-last"
 
 
 def test_what_has_no_value_comes_last_both_ways() -> None:

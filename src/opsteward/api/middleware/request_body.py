@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from opsteward.accounts.sessions import SESSION_COOKIE
@@ -107,7 +107,7 @@ class Guard:
                 except ClientDisconnect:
                     return  # nobody is left to answer
                 except OpsError as error:
-                    await problems.of_error(error, path=scope["path"])(scope, receive, send)
+                    await _refusal(error, request)(scope, receive, send)
                     return
                 await self._app(scope, handed_on, send)
 
@@ -122,7 +122,7 @@ class Guard:
             return
         if is_keyed(path) and not request.headers.get("authorization"):
             return  # who asks stands in the body
-        guarded = f"{path}/".startswith(_GUARDED) and path.rstrip("/") not in _OPEN
+        guarded = _is_guarded(path)
         if not guarded and (request.method in _SAFE or path.rstrip("/") in _OPEN or path.startswith(_OPEN_FORMS)):
             return
         if not request.headers.get("authorization") and not request.cookies.get(SESSION_COOKIE):
@@ -229,6 +229,19 @@ class Guard:
         if path.startswith(_SIGNED):
             return WEBHOOK_BYTES_LIMIT
         return self._settings.max_body_bytes if PARTY in request.scope else _OPEN_BYTES
+
+
+def _is_guarded(path: str) -> bool:
+    return f"{path}/".startswith(_GUARDED) and path.rstrip("/") not in _OPEN
+
+
+def _refusal(error: OpsError, request: Request) -> Response:
+    """A person whose session ended while a form was open is led to sign in; a program is told as ever."""
+    path = request.scope["path"]
+    is_a_page = "text/html" in request.headers.get("accept", "") and not path.startswith("/api/")
+    if isinstance(error, Unauthenticated) and is_a_page and not _is_guarded(path):
+        return RedirectResponse("/sign-in", status_code=303)
+    return problems.of_error(error, path=path)
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -111,12 +111,12 @@ async def list_sync_mappings(
     session: TenantSession,
     identity: Reader,
     ref: Ref = None,
-    after: Annotated[str | None, Query(max_length=100)] = None,
+    after: UUID | None = None,
     limit: Limit = 100,
 ) -> Page[MappingView]:
     """By name; `after`: `next` of the page before."""
     found = await queries.list_mappings(session, ref=ref, after=after, limit=limit)
-    return page_of(found, limit=limit, cursor="name")
+    return page_of(found, limit=limit)
 
 
 @router.get("/sync-mappings/{mapping_id}")

@@ -11,6 +11,7 @@ from opsteward.accounts.dsns import NAME_LIMIT, ProjectKey
 from opsteward.console.languages import N_, _, said
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.sorting import sorting
 from opsteward.core.errors import Invalid
 
 _PAGE = 50
@@ -18,15 +19,21 @@ _GRACES = {"0": N_("at once"), "1": N_("in an hour"), "24": N_("in a day"), "168
 
 
 async def applications(visit: Visit, session: AsyncSession) -> Page:
-    """Newest first."""
-    after = visit.cursor("after")
-    found = await dsns.list_projects(session, after=after, limit=_PAGE + 1)
+    """Newest first, or as the address asks."""
+    after, called = visit.cursor("after"), visit.query("ref", limit=NAME_LIMIT)
+    order = sorting(visit, {"made": True, "name": False, "last": True})
+    found = await dsns.list_projects(
+        session, search=called, after=after, limit=_PAGE + 1, by=order.column, descending=order.descending
+    )
     names = await Names.read(session)
     return Page(
         template="applications.html",
         title=_("Applications"),
         values={
             "applications": [(one, names.actor(one.created_by)) for one in found[:_PAGE]],
+            "by": order.heads,
+            "sorting": order,
+            "called": called,
             "graces": said(_GRACES),
             "name_limit": NAME_LIMIT,
             "may_write": visit.identity.may("tokens.write"),

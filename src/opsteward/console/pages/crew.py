@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.console.languages import N_, _, ngettext, said
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
 from opsteward.console.result_charts import charts_of
+from opsteward.console.sorting import sorting
 from opsteward.console.vocabulary import spoken
 from opsteward.console.work_form import PREFIX, VALUE_LIMIT, FormField, fields_of, parameters_of
 from opsteward.core.computing import in_fair_thread
@@ -48,7 +49,14 @@ async def crew(visit: Visit, session: AsyncSession) -> Page:
     found = await service.figures(session, hours=_HOURS)
     busy = await crew_figures.busy_agents(session)
     done = {one.name: one for one in found.by_agent}
-    work = await service.page(session, before=visit.cursor("before"), limit=_SHOWN + 1)
+    order = sorting(visit, {"asked": True, "type": False, "took": True, "cost": True})
+    work = await service.page(
+        session,
+        before=visit.cursor("before"),
+        limit=_SHOWN + 1,
+        by=order.column,
+        descending=order.descending,
+    )
     return Page(
         template="crew.html",
         title=_("Crew"),
@@ -62,6 +70,7 @@ async def crew(visit: Visit, session: AsyncSession) -> Page:
             "model": service.model,
             "can_run": visit.identity.may("crew.run"),
             "work": work[:_SHOWN],
+            "by": order.heads,
             "next": visit.address(before=str(work[_SHOWN - 1].task_id)) if len(work) > _SHOWN else "",
             "first": visit.address() if visit.query("before") else "",
         },

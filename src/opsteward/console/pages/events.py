@@ -8,6 +8,7 @@ from opsteward.console.languages import _
 from opsteward.console.page import Page, Route, Visit, shows
 from opsteward.console.pages.incident_groups import CATEGORIES
 from opsteward.console.pages.incidents import SEVERITIES, severities
+from opsteward.console.sorting import sorting
 from opsteward.console.vocabulary import spoken
 from opsteward.events.event_list import SEARCHED_LIMIT, list_events
 
@@ -15,9 +16,10 @@ _PAGE = 50
 
 
 async def events(visit: Visit, session: AsyncSession) -> Page:
-    """The newest first; filters stand in the address."""
+    """The newest first, or as the address asks."""
     category, severity = visit.choice("category", dict.fromkeys(CATEGORIES)), visit.choice("severity", SEVERITIES)
     source, search = visit.query("source", limit=200), visit.query("ref", limit=100)
+    order = sorting(visit, {"received": True, "severity": True, "source": False})
     found = await list_events(
         session,
         source=source or None,
@@ -26,6 +28,8 @@ async def events(visit: Visit, session: AsyncSession) -> Page:
         search=search or None,
         before=visit.cursor("before"),
         limit=_PAGE + 1,
+        by=order.column,
+        descending=order.descending,
     )
     return Page(
         template="events.html",
@@ -37,6 +41,8 @@ async def events(visit: Visit, session: AsyncSession) -> Page:
                 ("category", _("Category"), {name: spoken(name) for name in CATEGORIES}, category),
                 ("severity", _("Severity"), severities(), severity),
             ],
+            "by": order.heads,
+            "sorting": order,
             "kept": {"source": source},
             "called": search,
             "source": source,

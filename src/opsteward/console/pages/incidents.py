@@ -39,7 +39,7 @@ STATUSES = {
     "resolved": N_("resolved"),
 }
 SEVERITIES = wording.SEVERITY
-ORDERS = {"": N_("urgency"), "newest": N_("newest first"), "oldest": N_("oldest first")}
+ORDERS = {"newest": "", "oldest": ""}  # else by urgency
 MINE = {"me": ""}
 QUIET = {"no": N_("heard"), "yes": N_("kept quiet")}
 _HOURS = 24
@@ -83,9 +83,8 @@ async def incidents(visit: Visit, session: AsyncSession) -> Page:
                 ("status", _("State"), said(STATUSES), status),
                 ("severity", _("Severity"), severities(), severity),
                 ("quiet", _("Heard"), said(QUIET), quiet),
-                ("order", _("Sort by"), said(ORDERS), order),
             ],
-            "kept": {"mine": mine},
+            "kept": {"mine": mine, "order": order},
             "order": order,
             "by": {
                 "severity": visit.address(order=""),

@@ -10,11 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.console.charts import number_in_words
 from opsteward.console.languages import N_, _, ngettext, said
 from opsteward.console.page import Page, Route, Visit, shows
-from opsteward.crew.performance.model_usage import DayFigures
+from opsteward.console.sorting import Sorting, sorting
+from opsteward.crew.performance.model_usage import CallFigures, DayFigures
 from opsteward.tasks.types import CHANGED
 
 _DAYS = {"1": N_("today"), "7": N_("7 days"), "30": N_("30 days"), "90": N_("90 days")}
 _DEFAULT = "7"
+_COLUMNS = {
+    "cost": True, "calls": True, "failed": True, "tokens_in": True, "tokens_out": True, "took": True, "name": False,
+}  # fmt: skip
 #: Of the drawing's own units: its size, the room for text below and above, and the gap between two days.
 _WIDE, _HIGH, _BELOW, _ABOVE, _GAP = 720.0, 180.0, 22.0, 18.0, 0.2
 _DATES = 8  # written below at most
@@ -51,6 +55,7 @@ async def model_usage(visit: Visit, session: AsyncSession) -> Page:
     """Of a day, a week, a month or three."""
     days = visit.choice("days", _DAYS) or _DEFAULT
     found = await visit.services.crew.model_usage(session, days=int(days))
+    models, agents = sorting(visit, _COLUMNS, of="models"), sorting(visit, _COLUMNS, of="agents")
     return Page(
         template="crew_models.html",
         title=_("Model usage"),
@@ -58,8 +63,25 @@ async def model_usage(visit: Visit, session: AsyncSession) -> Page:
         values={
             "headline": _headline(found.total.calls, found.total.failed),
             "usage": found,
+            "models": (_sorted(models, found.by_model), models.heads),
+            "agents": (_sorted(agents, found.by_agent), agents.heads),
             "chart": chart_of(found.by_day) if found.total.calls else None,
             "filters": [("days", _("Of the last"), said(_DAYS), days)],
+        },
+    )
+
+
+def _sorted(order: Sorting, figures: Sequence[CallFigures]) -> list[CallFigures]:
+    return order.rows(
+        figures,
+        {
+            "cost": lambda one: one.cost,
+            "calls": lambda one: one.calls,
+            "failed": lambda one: one.failed,
+            "tokens_in": lambda one: one.input_tokens,
+            "tokens_out": lambda one: one.output_tokens,
+            "took": lambda one: one.seconds,
+            "name": lambda one: one.name,
         },
     )
 

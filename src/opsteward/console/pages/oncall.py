@@ -12,6 +12,7 @@ from opsteward.accounts import queries as accounts
 from opsteward.console.languages import _
 from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
 from opsteward.console.pages.oncall_policies import STEPS_IN_FORM
+from opsteward.console.sorting import sorting
 from opsteward.core.clock import now
 from opsteward.core.errors import Conflict, Invalid
 from opsteward.oncall import policies, schedules
@@ -28,7 +29,11 @@ async def oncall(visit: Visit, session: AsyncSession) -> Page:
     escalations = await services.oncall.escalations.running(session, limit=50)
     refs = await services.incidents.refs(session, {one.incident_id for one in escalations})
     titles = {key: f"#{one.number} {one.title}" for key, one in refs.items()}
-    routes = await services.oncall.routes.read_all(session)
+    order = sorting(visit, {"name": False, "last": True})
+    routes = order.rows(
+        await services.oncall.routes.read_all(session),
+        {"name": lambda one: one.name.casefold(), "last": lambda one: one.last_at},
+    )
     return Page(
         template="oncall.html",
         title=_("On call"),
@@ -38,6 +43,7 @@ async def oncall(visit: Visit, session: AsyncSession) -> Page:
             "escalations": [(one, titles.get(one.incident_id, _("an incident"))) for one in escalations],
             "policies": await policies.list_policies(session),
             "routes": routes,
+            "routes_by": order.heads,
             "notices": await services.oncall.notices.page(session, limit=_NOTICES),
             "operators": [one.name for one in await accounts.list_operators(session, status="active", limit=500)],
             "steps_in_form": STEPS_IN_FORM,

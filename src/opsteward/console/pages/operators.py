@@ -16,19 +16,27 @@ from opsteward.console.sorting import sorting
 from opsteward.console.vocabulary import spoken
 from opsteward.core.errors import Denied, Invalid
 
-_TOKENS_SHOWN = 100
+_TOKENS = 50
 _DAYS_LIMIT = 3650
 _COLUMNS = {"name": False, "roles": False, "state": False, "since": True}
+_TOKEN_COLUMNS = {"made": True, "name": False, "used": True, "ends": False}
 
 
 async def people(visit: Visit, session: AsyncSession) -> Page:
-    """Everybody by name, and the newest tokens."""
+    """Everybody by name, and the tokens, the newest first; both in another order as the address asks."""
     me = visit.identity
     found = await queries.list_operators(session)
     own = None if me.may("tokens.write") else me.operator_id
-    tokens = await queries.list_tokens(session, operator_id=own, limit=_TOKENS_SHOWN)
+    order, token_order = sorting(visit, _COLUMNS), sorting(visit, _TOKEN_COLUMNS, of="tokens")
+    tokens = await queries.list_tokens(
+        session,
+        operator_id=own,
+        before=visit.cursor("before"),
+        limit=_TOKENS + 1,
+        by=token_order.column,
+        descending=token_order.descending,
+    )
     names = {one.id: one.name for one in found}
-    order = sorting(visit, _COLUMNS)
     found = order.rows(
         found,
         {
@@ -44,7 +52,10 @@ async def people(visit: Visit, session: AsyncSession) -> Page:
         values={
             "operators": found,
             "by": order.heads,
-            "tokens": [(one, names.get(one.operator_id, _("an operator who is gone"))) for one in tokens],
+            "tokens": [(one, names.get(one.operator_id, _("an operator who is gone"))) for one in tokens[:_TOKENS]],
+            "tokens_by": token_order.heads,
+            "next": visit.address(before=str(tokens[_TOKENS - 1].id)) if len(tokens) > _TOKENS else "",
+            "first": visit.address() if visit.query("before") else "",
             "roles": sorted(ROLES),
             "may_write": me.may("operators.write"),
             "may_write_tokens": me.may("tokens.write"),

@@ -7,6 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.console.addresses import id_of
 from opsteward.console.languages import N_, _, ngettext
 from opsteward.console.page import Done, Page, Route, Visit, computes, does, shows, takes_files
+from opsteward.console.sorting import sorting
+from opsteward.console.written_pages import html_of
+from opsteward.core.computing import in_fair_thread
 from opsteward.core.errors import Invalid, NotFound
 from opsteward.help.product_pages import page_sections, page_text
 from opsteward.help.service import QUESTION_LIMIT
@@ -61,8 +64,15 @@ async def _rate(visit: Visit, session: AsyncSession) -> Done:
 
 async def _documents(visit: Visit, session: AsyncSession) -> Page:
     search, after = visit.query("ref", limit=100), visit.cursor("after")
+    order = sorting(visit, {"added": False, "title": False, "state": False, "version": True, "changed": True})
     found = await visit.services.help.documents.page(
-        session, by=visit.identity, search=search, after=after, limit=_PAGE + 1
+        session,
+        by=visit.identity,
+        search=search,
+        after=after,
+        limit=_PAGE + 1,
+        order=order.column,
+        descending=order.descending,
     )
     return Page(
         template="help_documents.html",
@@ -70,6 +80,8 @@ async def _documents(visit: Visit, session: AsyncSession) -> Page:
         values={
             "documents": found[:_PAGE],
             "search": search,
+            "columns": order.heads,
+            "sorting": order,
             "may_write": visit.identity.may("help.write"),
             "next": visit.address(after=str(found[_PAGE - 1].id)) if len(found) > _PAGE else "",
             "first": visit.address() if after else "",
@@ -128,11 +140,13 @@ async def _upload(visit: Visit) -> Done:
 
 
 async def _product(visit: Visit, session: AsyncSession) -> Page:
-    text = page_text(visit.arguments["folder"], visit.arguments["name"])
+    folder = visit.arguments["folder"]
+    text = page_text(folder, visit.arguments["name"])
     if text is None:
         raise NotFound("there is no such page of the documentation", remedy="ask on the page Help")
-    title, sections = page_sections(text)
-    return Page(template="help_product.html", title=title, values={"heading": title, "sections": sections})
+    title, _sections = page_sections(text)
+    html = await in_fair_thread(html_of, text, folder)
+    return Page(template="help_product.html", title=title, values={"heading": title, "html": html})
 
 
 ROUTES: tuple[Route, ...] = (

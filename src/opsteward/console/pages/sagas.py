@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.console.languages import _, ngettext, said
 from opsteward.console.names import Names
 from opsteward.console.page import Page, Route, Visit, shows
+from opsteward.console.sorting import sorting
 from opsteward.console.sync_rows import Diff, in_words
 from opsteward.console.wording import SAGA
 from opsteward.provisioning.sagas import queries
@@ -53,7 +54,15 @@ class StepRow:
 async def sagas(visit: Visit, session: AsyncSession) -> Page:
     """All of them, newest first."""
     status = visit.choice("status", _STATUSES)
-    found = await queries.list_heads(session, status=status or None, before=visit.cursor("before"), limit=_PAGE + 1)
+    order = sorting(visit, {"asked": True, "name": False, "state": False})
+    found = await queries.list_heads(
+        session,
+        status=status or None,
+        before=visit.cursor("before"),
+        limit=_PAGE + 1,
+        by=order.column,
+        descending=order.descending,
+    )
     ids = [system for one in found for system in one.system_ids]
     names = await Names.read(session, visit.services.inventory, ids)
     return Page(
@@ -72,6 +81,8 @@ async def sagas(visit: Visit, session: AsyncSession) -> Page:
             ],
             "filters": [("status", _("State"), said(_STATUSES), status)],
             "filtered": bool(status),
+            "by": order.heads,
+            "sorting": order,
             "next": visit.address(before=str(found[_PAGE - 1].id)) if len(found) > _PAGE else "",
             "first": visit.address() if visit.query("before") else "",
         },

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.console.languages import N_, _, said
 from opsteward.console.page import Done, Page, Route, Undo, Visit, does, shows
+from opsteward.console.sorting import sorting
 from opsteward.console.wording import begins_large
 from opsteward.core.clock import now
 from opsteward.core.errors import Invalid
@@ -24,7 +25,7 @@ async def silences(visit: Visit, session: AsyncSession) -> Page:
 
 async def _page(visit: Visit, session: AsyncSession, preview: SilencePreview | None = None) -> Page:
     status = visit.choice("status", _STATUSES)
-    after = visit.cursor("after")
+    after, order = visit.cursor("after"), sorting(visit, {"made": True, "until": True})
     muting = visit.services.muting
     chosen = {"active": "active", "pending": "pending", "expired": "expired"}.get(status)
     found = await muting.silences(
@@ -32,6 +33,8 @@ async def _page(visit: Visit, session: AsyncSession, preview: SilencePreview | N
         status=chosen,  # type: ignore[arg-type]  # one of these by `choice`
         after=after,
         limit=_PAGE + 1,
+        by=order.column,
+        descending=order.descending,
     )
     tabs = [(_("All"), "/silences", not status)]
     tabs += [
@@ -47,6 +50,7 @@ async def _page(visit: Visit, session: AsyncSession, preview: SilencePreview | N
             "silences": found[:_PAGE],
             "inhibitions": await muting.inhibitions(session, removed=True),
             "tabs": tabs,
+            "by": order.heads,
             "given": given,
             "preview": preview,
             "may_write": visit.identity.may("incidents.write"),

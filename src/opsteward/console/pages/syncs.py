@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.console.languages import N_, _, ngettext
 from opsteward.console.names import Names
 from opsteward.console.page import Done, Page, Route, Visit, does, shows
+from opsteward.console.sorting import sorting
 from opsteward.console.sync_rows import OperationRow, diff_of, in_words, mapping_rows
 from opsteward.console.vocabulary import spoken
 from opsteward.console.wording import SYNC_CHANGE, look_of
@@ -26,8 +27,10 @@ _HOW = ("disable", "delete")
 
 async def syncs(visit: Visit, session: AsyncSession) -> Page:
     """All mappings by name, and the last syncs of any."""
-    after, before = visit.query("after", limit=100), visit.cursor("before")
-    found = await queries.list_mappings(session, after=after or None, limit=_PAGE + 1)
+    after, before, order = visit.cursor("after"), visit.cursor("before"), sorting(visit, {"name": False, "next": False})
+    found = await queries.list_mappings(
+        session, after=after, limit=_PAGE + 1, by=order.column, descending=order.descending
+    )
     operations = await queries.list_operations(session, before=before, limit=_LATELY + 1)
     names = await _names(visit, session, operations)
     titles = await summaries.mapping_names(session, {one.mapping_id for one in operations})
@@ -40,7 +43,9 @@ async def syncs(visit: Visit, session: AsyncSession) -> Page:
             "operations": [
                 OperationRow.of(one, names, titles.get(one.mapping_id, _(_GONE))) for one in operations[:_LATELY]
             ],
-            "next": visit.address(after=found[_PAGE - 1].name) if len(found) > _PAGE else "",
+            "by": order.heads,
+            "sorting": order,
+            "next": visit.address(after=str(found[_PAGE - 1].id)) if len(found) > _PAGE else "",
             "first": visit.address() if after or before else "",
             "older": visit.address(before=str(operations[_LATELY - 1].id)) if len(operations) > _LATELY else "",
         },

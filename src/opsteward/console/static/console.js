@@ -77,6 +77,18 @@
     if (id === "palette") htmx.trigger(dialog.querySelector("input"), "opened");
     return true;
   };
+  // Enter is for what is typed: when its results are still to come, it waits for them
+  let foundOf = "", waits = false;
+  const go = (field) => {
+    const first = document.querySelector("#palette a.title");
+    waits = foundOf !== field.value.trim();
+    if (!waits && first) location.assign(first.href);
+  };
+  document.addEventListener("htmx:afterSettle", (e) => {
+    if (e.detail.target.id !== "palette-found") return;
+    foundOf = new URL(e.detail.xhr.responseURL).searchParams.get("q").trim();
+    if (waits) go(document.querySelector("#palette input"));
+  });
   const walk = (links, step) => {
     const at = links.indexOf(document.activeElement) + step;
     if (links[Math.max(0, at)]) links[Math.max(0, at)].focus();
@@ -90,8 +102,8 @@
       return;
     }
     if (found && e.key === "Enter" && e.target.matches("input")) {
-      const first = found.querySelector("a.title");
-      if (first) { e.preventDefault(); location.assign(first.href); }
+      e.preventDefault();
+      go(e.target);
       return;
     }
     if (e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input:not([type=checkbox]), textarea, select")) return;

@@ -17,6 +17,7 @@ from opsteward.core.crypto import canonical_json
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import NotFound
 from opsteward.core.json_types import JsonObject
+from opsteward.core.keyset import in_order
 from opsteward.crew.delegation.memory import MICROS
 from opsteward.crew.delegation.types import Decision, Estimate, NotTaken
 from opsteward.crew.execution.types import PathStep, RunLine, RunView, StepView
@@ -38,6 +39,13 @@ _OF_A_LINE = (
     CrewRun.created_at,
     CrewRun.ended_at,
 )
+#: What work can be ordered by; what is under way has taken no time yet.
+ORDERS: dict[str, Any] = {
+    "asked": CrewRun.id,
+    "type": CrewRun.task_type,
+    "took": sa.func.coalesce(CrewRun.seconds, -1.0),
+    "cost": CrewRun.cost_micros,
+}
 
 
 def decision_document(decision: Decision) -> JsonObject:
@@ -149,22 +157,27 @@ async def view(session: AsyncSession, run_id: UUID) -> RunView:
 
 
 async def page(
-    session: AsyncSession, *, domain: str | None, task_type: str | None, before: UUID | None, limit: int
+    session: AsyncSession,
+    *,
+    domain: str | None,
+    task_type: str | None,
+    before: UUID | None,
+    limit: int,
+    by: str = "asked",
+    descending: bool = True,
 ) -> list[RunLine]:
-    """The newest first; `before` is the last id of the page before."""
+    """By one of ORDERS, the newest first; `before` is the last id of the page before."""
     query = (
         sa.select(CrewRun)
         .options(load_only(*_OF_A_LINE, raiseload=True))
         .where(CrewRun.tenant_id == tenant_of(session))
-        .order_by(CrewRun.id.desc())
         .limit(limit)
     )
+    query = in_order(query, by=ORDERS[by], row_id=CrewRun.id, descending=descending, after=before)
     if domain is not None:
         query = query.where(CrewRun.domain == domain)
     if task_type is not None:
         query = query.where(CrewRun.task_type == task_type)
-    if before is not None:
-        query = query.where(CrewRun.id < before)
     rows = (await session.scalars(query)).all()
     tasks = {task.id: task for task in await task_queries.several(session, ids=[row.id for row in rows])}
     return [_line(row, tasks.get(row.id)) for row in rows]

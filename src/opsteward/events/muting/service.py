@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from opsteward.core.db import tenant_of
 from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
+from opsteward.core.keyset import in_order
 from opsteward.core.timers import cancel_timer, set_timer
 from opsteward.events.models import Incident
 from opsteward.events.muting.judging import open_incidents, values_of
@@ -37,6 +39,11 @@ from opsteward.telemetry import audit
 SILENCE = "silence"
 ACTIVE_LIMIT = 500
 MAX_LENGTH = timedelta(days=366)
+#: What silences can be ordered by.
+SILENCE_ORDERS: dict[str, Any] = {
+    "made": Silence.id,
+    "until": sa.func.coalesce(Silence.ended_at, Silence.ends_at),
+}
 _SHOWN = 10
 _EQUAL_LIMIT = 10
 
@@ -144,8 +151,10 @@ class Muting:
         status: SilenceStatus | None = None,
         after: UUID | None = None,
         limit: int = 100,
+        by: str = "made",
+        descending: bool = True,
     ) -> list[SilenceView]:
-        """Newest first, those that are over among them; `after`: older than this one."""
+        """By one of SILENCE_ORDERS, newest first, those that are over among them; `after`: behind this one."""
         query = sa.select(Silence).where(Silence.tenant_id == tenant_of(session))
         at = now()
         over = sa.or_(Silence.ended_at.is_not(None), Silence.ends_at <= at)
@@ -154,9 +163,8 @@ class Muting:
         elif status is not None:
             begun = Silence.starts_at <= at if status == "active" else Silence.starts_at > at
             query = query.where(sa.not_(over), begun)
-        if after is not None:
-            query = query.where(Silence.id < after)
-        rows = (await session.scalars(query.order_by(Silence.id.desc()).limit(limit))).all()
+        query = in_order(query, by=SILENCE_ORDERS[by], row_id=Silence.id, descending=descending, after=after)
+        rows = (await session.scalars(query.limit(limit))).all()
         return await self._silence_views(session, rows)
 
     async def inhibit(

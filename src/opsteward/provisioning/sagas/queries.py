@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,10 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import NotFound
+from opsteward.core.keyset import in_order
 from opsteward.core.redact import redact_json
 from opsteward.core.references import called
 from opsteward.provisioning.sagas.models import SagaRow, SagaStepRow
 from opsteward.provisioning.sagas.types import Saga, SagaHead, SagaStep
+
+#: What sagas can be ordered by.
+ORDERS: dict[str, Any] = {"asked": SagaRow.id, "name": sa.func.lower(SagaRow.name), "state": SagaRow.status}
 
 
 async def saga_row(session: AsyncSession, saga_id: UUID, *, lock: bool = False) -> SagaRow:
@@ -56,15 +61,20 @@ async def list_sagas(
 
 
 async def list_heads(
-    session: AsyncSession, *, status: str | None = None, before: UUID | None = None, limit: int = 100
+    session: AsyncSession,
+    *,
+    status: str | None = None,
+    before: UUID | None = None,
+    limit: int = 100,
+    by: str = "asked",
+    descending: bool = True,
 ) -> list[SagaHead]:
-    """Newest first, behind the one of the id `before`, without what their steps hold."""
+    """By one of ORDERS, newest first, behind the one of the id `before`, without what their steps hold."""
     query = sa.select(SagaRow).where(SagaRow.tenant_id == tenant_of(session))
     if status is not None:
         query = query.where(SagaRow.status == status)
-    if before is not None:
-        query = query.where(SagaRow.id < before)
-    rows = list(await session.scalars(query.order_by(SagaRow.id.desc()).limit(limit)))
+    query = in_order(query, by=ORDERS[by], row_id=SagaRow.id, descending=descending, after=before)
+    rows = list(await session.scalars(query.limit(limit)))
     counted = await session.execute(
         sa.select(SagaStepRow.saga_id, SagaStepRow.status, SagaStepRow.system_id, sa.func.count().label("steps"))
         .where(SagaStepRow.tenant_id == tenant_of(session), SagaStepRow.saga_id.in_([row.id for row in rows]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from opsteward.core.clock import now
 from opsteward.core.db import tenant_of
 from opsteward.core.errors import NotFound
 from opsteward.core.json_types import JsonObject
+from opsteward.core.keyset import in_order
 from opsteward.core.references import called
 from opsteward.provisioning.sync.models import (
     SyncChangeRow,
@@ -33,6 +34,11 @@ from opsteward.provisioning.sync.types import (
     SyncStatus,
 )
 
+#: What mappings can be ordered by; those that run on demand come last.
+MAPPING_ORDERS: dict[str, Any] = {
+    "name": SyncMapping.name_key,
+    "next": sa.func.coalesce(SyncMapping.next_at, sa.literal_column("'infinity'::timestamptz")),
+}
 _FORGET = (
     "delete from opsteward.sync_records where tenant_id = :tenant and mapping_id = :mapping",
     "delete from opsteward.sync_conflicts where tenant_id = :tenant and mapping_id = :mapping",
@@ -114,16 +120,21 @@ async def mappings_between(session: AsyncSession, source_id: UUID, target_id: UU
 
 
 async def list_mappings(
-    session: AsyncSession, *, ref: str | None = None, after: str | None = None, limit: int = 1000
+    session: AsyncSession,
+    *,
+    ref: str | None = None,
+    after: UUID | None = None,
+    limit: int = 1000,
+    by: str = "name",
+    descending: bool = False,
 ) -> list[MappingView]:
-    """By name, behind that of the name `after`; `ref`: by name, id, or a part of it."""
+    """By one of MAPPING_ORDERS, behind the one of the id `after`; `ref`: by name, id, or a part of it."""
     query = sa.select(SyncMapping).where(SyncMapping.tenant_id == tenant_of(session))
     if ref is not None:
         ids = await called(session, SyncMapping, ref, names=[SyncMapping.name_key == ref.casefold()])
         query = query.where(SyncMapping.id.in_(ids))
-    if after is not None:
-        query = query.where(SyncMapping.name_key > after.casefold())
-    return [view_of_mapping(row) for row in await session.scalars(query.order_by(SyncMapping.name_key).limit(limit))]
+    query = in_order(query, by=MAPPING_ORDERS[by], row_id=SyncMapping.id, descending=descending, after=after)
+    return [view_of_mapping(row) for row in await session.scalars(query.limit(limit))]
 
 
 async def forget_records(session: AsyncSession, mapping_id: UUID) -> None:
