@@ -33,7 +33,8 @@ from opsteward.directory.imports import jobs
 from opsteward.directory.imports.columns import check_mapping
 from opsteward.directory.imports.csv_records import inert
 from opsteward.directory.imports.jobs import ImportInfo, ImportOrder, ImportReport
-from opsteward.directory.imports.json_records import enveloped, holds_several
+from opsteward.directory.imports.json_records import holds_several
+from opsteward.directory.imports.people_lists import Ambiguous, people_in
 from opsteward.directory.imports.reading import format_of
 from opsteward.directory.imports.text_encoding import EncodingFinder, first_character
 from opsteward.tasks import queries as task_queries
@@ -139,9 +140,13 @@ async def _from_object(
     if await in_thread(holds_several, text):
         return order, text.encode()
     value = await in_thread(check_json, text.encode(), max_depth=services.settings.api.max_json_depth)
-    listed = enveloped(value)
-    if listed is not None and not _is_ours(value):
-        return order, await in_thread(lambda: json.dumps(listed, ensure_ascii=False).encode())
+    if not _is_ours(value):
+        try:
+            people = await in_thread(people_in, value)
+        except Ambiguous as problem:
+            raise Invalid.field("body", *str(problem).rsplit(": ", maxsplit=1)) from None
+        if people is not None:
+            return order, await in_thread(lambda: json.dumps(people.listed, ensure_ascii=False).encode())
     try:
         given = BulkIn.model_validate(value)
     except ValidationError as error:

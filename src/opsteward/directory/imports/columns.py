@@ -4,28 +4,54 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 from opsteward.core.errors import Invalid
 from opsteward.directory.imports.account_status import Said, standing_kind
-from opsteward.directory.imports.records import Unreadable, shown
+from opsteward.directory.imports.records import Note, Unreadable, shown
 from opsteward.directory.user_fields import FIELD_NAMES, NOTHING, PROFILE, USER_FIELDS
 
+#: Fields that a column of dates may be mapped to, to say how its dates are written: whether the day stands first.
+EXPIRES_ORDERS = {"expires_at:dmy": True, "expires_at:mdy": False}
+#: From here on an alias is a plain one; before it stand those that go before any other.
+_PLAIN = 100
 #: From here on an alias is a weak one: it gives way to a better one without a question.
 _WEAK = 1000
 #: Names of directories that say nothing about a user, or that nobody needs a note of.
 _LDIF_SILENT = ("objectclass", "version", "changetype", "control", "userpassword", "memberof", "distinguishedname")
-_BETWEEN = re.compile(r"[\s_\-./()?:*,]+")
+_BETWEEN = re.compile(r"[\s_\-./()?:*,'’\"\[\]]+")
 #: What Google Workspace puts behind the names of its columns.
 _REMARK = re.compile(r"\s*\[[^\]]*\]\s*$")
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
-#: Fields without which there is no user: a column that gives way to another counts where that one is blank.
-_NEEDED = frozenset(("username", "email", "full_name"))
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ł": "l", "ø": "o", "æ": "ae", "ı": "i"})
+#: Fields without which there is no user, and the end, which must not be missed: a column that gives way to another
+#: counts where that one is blank.
+_NEEDED = frozenset(("username", "email", "full_name", "expires_at"))
+#: Parts of a record that say nothing by their own name.
+SECTIONS = frozenset((
+    "human", "person", "personalinfo", "basicinfo", "userinfo", "identity", "credentials", "account", "work",
+    "workinfo", "internal", "employment", "employmentinfo", "job", "jobinfo", "contact", "contactinfo", "general",
+    "details", "user", "employee", "core", "lifecycle", "profile", "attributes", "emails", "organizations",
+))  # fmt: skip
+_LEVELS = re.compile(r"[./\[\]]+|__")
+_MANAGER_NUMBER = re.compile(
+    r"(?:direct|line|reporting)?(?:manager|supervisor|vorgesetzte[rn]?|fuehrungskraft|superieur(?:hierarchique)?|jefe"
+    r"|gestor|przelozony|przelozonego|reportsto|responsable)s?"
+    r"(?:employee|worker|person|personnel|personal|mitarbeiter|staff|associate|user)?s?"
+    r"(?:id|nr|no|num|number|nummer|code|matricule|matricula|uuid|guid|eid|pernr)"
+)
 _NAMES = ("full_name", "first_name", "last_name", "last_name_first")
 #: Letters of other scripts that look like Latin ones.
 _LOOKALIKES = str.maketrans("аеорсухіјѕԁһкмнтвοανικρτυχε", "aeopcyxijsdhkmhtboavikptuxe")
-Note = Callable[[str], None]
+
+
+@lru_cache(maxsize=10_000)
+def plain_name(name: str) -> str:
+    """A column's name without case, accents, spaces, signs and remarks."""
+    text = _REMARK.sub("", unicodedata.normalize("NFC", name).strip().strip("\ufeff")).casefold().translate(_UMLAUTS)
+    text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return _BETWEEN.sub("", text)
 
 
 class Alias(NamedTuple):
@@ -38,9 +64,11 @@ class Alias(NamedTuple):
 def _aliases() -> dict[str, Alias]:
     known: dict[str, Alias] = {}
     for field in USER_FIELDS:
-        names = (field.name.replace("_", ""), *field.aliases.split())
-        known |= {name: Alias(field.name, rank) for rank, name in enumerate(names)}
-        known |= {name: Alias(field.name, _WEAK + rank) for rank, name in enumerate(field.weak_aliases.split())}
+        names = (field.name, *field.aliases.split())
+        known |= {plain_name(name): Alias(field.name, rank) for rank, name in enumerate(field.best_aliases.split())}
+        known |= {plain_name(name): Alias(field.name, _PLAIN + rank) for rank, name in enumerate(names)}
+        weak = enumerate(field.weak_aliases.split())
+        known |= {plain_name(name): Alias(field.name, _WEAK + rank) for rank, name in weak}
     return known
 
 
@@ -57,18 +85,31 @@ _SECOND = {"userid": Alias("number", _WEAK), "userprincipalname": Alias("email",
            "upn": Alias("email", 2 * _WEAK)}  # fmt: skip
 
 
-def plain_name(name: str) -> str:
-    """A column's name without case, accents, spaces, signs and remarks."""
-    text = _REMARK.sub("", unicodedata.normalize("NFC", name).strip().strip("\ufeff")).casefold().translate(_UMLAUTS)
-    text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return _BETWEEN.sub("", text)
+def _by_form(name: str, plain: str, aliases: Mapping[str, Alias]) -> Alias | None:
+    """What a name means by how it is made: a manager's number, or one of a section (`work.department`)."""
+    if standing_kind(plain) is not None:
+        return None
+    if _MANAGER_NUMBER.fullmatch(plain):
+        return Alias("manager_id", _WEAK)
+    parts = [part for part in _LEVELS.split(name) if part and not part.isdigit()]
+    while len(parts) > 1 and plain_name(parts[0]) in SECTIONS:
+        parts = parts[1:]
+        if (alias := aliases.get(plain_name(".".join(parts)))) is not None:
+            return alias._replace(rank=_WEAK + alias.rank)
+    return None
 
 
 def known_columns(header: Sequence[str], mapping: Mapping[str, str]) -> int:
     """How many of these names mean something here."""
-    known = (name.strip() in mapping or (plain := plain_name(name)) in ALIASES or standing_kind(plain) is not None
-             for name in header)  # fmt: skip
-    return sum(known)
+    return sum(_means_something(name, mapping) for name in header)
+
+
+def _means_something(name: str, mapping: Mapping[str, str]) -> bool:
+    plain = plain_name(name)
+    return (
+        name.strip() in mapping or plain in ALIASES or standing_kind(plain) is not None
+        or _by_form(name, plain, ALIASES) is not None
+    )  # fmt: skip
 
 
 def check_mapping(mapping: Mapping[str, object]) -> dict[str, str]:
@@ -76,7 +117,9 @@ def check_mapping(mapping: Mapping[str, object]) -> dict[str, str]:
     if len(mapping) > 500:
         raise Invalid.field("mapping", "names more than 500 columns", "name those that are needed")
     for column, field in mapping.items():
-        known = isinstance(field, str) and (field in FIELD_NAMES or field == NOTHING or field.startswith(PROFILE))
+        known = isinstance(field, str) and (
+            field in FIELD_NAMES or field in EXPIRES_ORDERS or field == NOTHING or field.startswith(PROFILE)
+        )
         if not known or field == PROFILE:
             raise Invalid.field(
                 f"mapping.{column[:100]}", f"{field!r:.60} is no field",
@@ -112,7 +155,7 @@ class Columns:
         self._note = note
         self._aliases = aliases
         self._tolerant = tolerant
-        wanted = {name.strip(): field for name, field in mapping.items()}
+        wanted = {name.strip(): "expires_at" if field in EXPIRES_ORDERS else field for name, field in mapping.items()}
         self._mapped = set(wanted.values())
         self._profile: list[tuple[int, str]] = []
         self._standing: list[tuple[int, str, str]] = []
@@ -144,7 +187,7 @@ class Columns:
         """A row by its fields."""
         values: dict[str, Cell | dict[str, Cell]] = {field: cells[place] for place, field in self._places}
         for place, field in self._instead:
-            if values.get(field) == "" and (field != "email" or "@" in str(cells[place])):
+            if values.get(field) in ("", None) and (field != "email" or "@" in str(cells[place])):
                 values[field] = cells[place]
         if self._profile:
             more = {name: cells[place] for place, name in self._profile if cells[place] != ""}
@@ -162,7 +205,8 @@ class Columns:
             taken[alias.field] = place, alias.rank
             return
         first, second = self._header[before[0]], self._header[place]
-        if alias.rank == -1 or not (self._tolerant or max(alias.rank, before[1]) >= _WEAK):
+        ranks = alias.rank, before[1]
+        if alias.rank == -1 or not (self._tolerant or max(ranks) >= _WEAK or min(ranks) < _PLAIN):
             raise Unreadable(
                 f"the columns {shown(first)!r} and {shown(second)!r} both mean {alias.field}: map one of them"
             )
@@ -193,7 +237,7 @@ class Columns:
     def _known(self, name: str, place: int) -> Alias:
         nothing = Alias(NOTHING, 0)
         plain = plain_name(name)
-        alias = self._aliases.get(plain)
+        alias = self._aliases.get(plain) or _by_form(name, plain, self._aliases)
         if alias is not None:
             if alias.field not in self._mapped or alias.field == NOTHING:
                 return alias
