@@ -20,11 +20,11 @@ _SHOWN = 20  # errors and warnings that a person is shown
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="CSV, NDJSON, JSON or LDIF.")],
+    file: Annotated[Path, typer.Argument(help="CSV, NDJSON, JSON, LDIF, XML or vCard.")],
     mode: Annotated[str, typer.Option(help="create, upsert, or full (who is absent leaves).")] = "create",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would become of it.")] = False,
     file_format: Annotated[
-        str | None, typer.Option("--format", help="csv, ndjson, json or ldif; else by name.")
+        str | None, typer.Option("--format", help="csv, ndjson, json, ldif, xml or vcard; else by name.")
     ] = None,
     column: Annotated[
         list[str] | None,

@@ -13,16 +13,18 @@ from opsteward.client.types.users import ImportProblemInfo, ImportReport
 from opsteward.core.json_types import Json
 
 Mode = Literal["create", "upsert", "full"]
-Format = Literal["csv", "json", "ldif", "ndjson"]
+Format = Literal["csv", "json", "ldif", "ndjson", "xml", "vcard"]
 _CONTENT_TYPES: dict[Format, str] = {
     "csv": "text/csv",
     "json": "application/json",
     "ldif": "text/ldif",
     "ndjson": "application/x-ndjson",
+    "xml": "application/xml",
+    "vcard": "text/vcard",
 }
 _SUFFIXES: dict[str, Format] = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "json", ".ldif": "ldif", ".ldf": "ldif", ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
+    ".jsonl": "ndjson", ".xml": "xml", ".vcf": "vcard",
 }  # fmt: skip
 _PIECE = 256 * 1024  # bytes
 #: Users and errors of one page.

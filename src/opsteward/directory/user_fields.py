@@ -30,10 +30,11 @@ class PlainTexts:
 class UserField:
     """One field of a row.
 
-    `best_aliases`, `aliases`, `weak_aliases`: other names of its column, without spaces and signs. The best go before the
-    field's own name (the work's address before another); a weak one counts where no better one is there. `stored`: the SQL type of its own column in users, where a row need not have it: what a file does not
-    give stays. `empty`: what is stored for none (text of COPY). `blank_keeps`: a blank cell gives nothing. `ldif`: the
-    attribute of an export.
+    `best_aliases`, `aliases`, `weak_aliases`: other names of its column, without spaces and signs. The best go before
+    the field's own name, as the work's address before another; a weak one counts where no better one is there.
+    `stored`: the SQL type of its own column in users, where a row need not have it: what a file does not give stays.
+    `empty`: what is stored for none (text of COPY). `blank_keeps`: a blank cell gives nothing. `ldif`: the attribute
+    of an export.
     """
 
     name: str
@@ -86,9 +87,9 @@ USER_FIELDS = (
         ldif="cn",
         aliases="vollstaendigername vorundnachname nomcomplet prenometnom nombrecompleto nombreyapellidos"
         " nomecompleto"
-        " imieinazwisko volledigenaam employeefullname 氏名 名前 フルネーム",
+        " imieinazwisko volledigenaam employeefullname 氏名 名前 フルネーム realname",
         weak_aliases="displayname anzeigename naam cn name employeename formattedname namefullname nameformatted"
-        " preferredname realname 表示名 nomdaffichage nombreparamostrar nomedeexibicao",
+        " worker preferredname 表示名 nomdaffichage nombreparamostrar nomedeexibicao",
     ),
     UserField(
         name="first_name",
@@ -174,7 +175,7 @@ USER_FIELDS = (
         " personnelno pernr staffid staffnumber mitarbeiterid mitarbeiternr personalnummer personalnr persnr"
         " mitarbeiternummer matricule matricula numerodeempleado numeroempleado numerpracownika hrid empid 社員番号"
         " 従業員番号",
-        weak_aliases="workerid associateid personid personnumber payrollnumber employeeidincompany idnumber",
+        weak_aliases="workerid associateid personnumber personid payrollnumber employeeidincompany idnumber",
         stored="text",
     ),
     UserField(
@@ -190,7 +191,8 @@ USER_FIELDS = (
         " datacessazione uitdienst uitdienstdatum 退職日 退社日 最終出社日",
         aliases="expires expiry expirydate expirationdate expireson enddate employmentenddate endofemployment"
         " validuntil"
-        " validto ablaufdatum gueltigbis einddatum datedefin datefin fechafin fechadefin datafim datazakonczenia 有効期限"
+        " validto ablaufdatum gueltigbis einddatum datedefin datefin fechafin fechadefin datafim datazakonczenia"
+        " 有効期限"
         " 終了日",
         weak_aliases="accountexpirationdate accountexpirydate accountexpires accountenddate accountexpiration"
         " krbprincipalexpiration contractend contractenddate contractends contractexpirydate endofcontract"

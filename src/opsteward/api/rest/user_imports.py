@@ -30,13 +30,14 @@ from opsteward.core.json_types import Json
 from opsteward.core.word_list import words
 from opsteward.directory.exports import EXPORTS, exported
 from opsteward.directory.imports import jobs
-from opsteward.directory.imports.columns import check_mapping
+from opsteward.directory.imports.columns import check_mapping, means_something
 from opsteward.directory.imports.csv_records import inert
 from opsteward.directory.imports.jobs import ImportInfo, ImportOrder, ImportReport
 from opsteward.directory.imports.json_records import holds_several
 from opsteward.directory.imports.people_lists import Ambiguous, people_in
 from opsteward.directory.imports.reading import format_of
 from opsteward.directory.imports.text_encoding import EncodingFinder, first_character
+from opsteward.directory.user_fields import FIELD_NAMES
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import NewTask, TaskStatus
 
@@ -75,7 +76,9 @@ class BulkIn(Input):
             "required": True,
             "content": {
                 "application/json": {"schema": BulkIn.model_json_schema()},
-                **dict.fromkeys(("application/x-ndjson", "text/csv", "text/ldif"), _FILE),
+                **dict.fromkeys(
+                    ("application/x-ndjson", "text/csv", "text/ldif", "application/xml", "text/vcard"), _FILE
+                ),
             },
         }
     },
@@ -160,9 +163,15 @@ async def _from_object(
 def _is_ours(value: Json) -> bool:
     """Whether an object is an order to us, also one with a slip in it, and no export or page of another system: those
     have marks of paging, or further lists and objects, which no option of ours is."""
-    if not isinstance(value, dict) or "users" not in value:
+    if not isinstance(value, dict) or "users" not in value or isinstance(value["users"], dict):
         return False
-    return not any(map(_is_foreign, value, value.values()))
+    return not any(map(_is_foreign, value, value.values())) and not _has_foreign_names(value["users"])
+
+
+def _has_foreign_names(users: Json) -> bool:
+    """Whether entries have names that only other systems use for what is a field here."""
+    entries = [one for one in users[:100] if isinstance(one, dict)] if isinstance(users, list) else []
+    return any(name not in FIELD_NAMES and means_something(name, {}) for one in entries for name in one)
 
 
 def _is_foreign(name: str, value: Json) -> bool:

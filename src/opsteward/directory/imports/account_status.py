@@ -23,25 +23,27 @@ _NO = frozenset({
     "いいえ", "無効",
 })  # fmt: skip
 _NOTHING = frozenset(("", "-", "n/a", "none", "null"))
-_ACTIVE_WORDS = """active enabled enable aktiv aktiviert actif active activo activa ativo ativa attivo attiva actief actieve
-    aktywny aktywna aktywne habilitado habilitada abilitato current employed working normal ok accountok regular permanent
-    fulltime parttime contractor intern temporary temp casual apprentice probation beschaeftigt angestellt imdienst
-    enposte enservice empleado contratado trabalhando assunto inservizio indienst zatrudniony zatrudniona
-    recovery passwordexpired passwordreset confirmed forcechangepassword resetrequired activated
-    bypass owner primaryowner admin member guest multichannelguest singlechannelguest yes true 1 有効 在籍 在籍中 在職 在職中
-    利用中"""
-_INACTIVE_WORDS = """inactive disabled disable deactivated deactivate deprovisioned deprovisioning terminated deleted
-    softdeleted pendingdeletion pendingdelete inaktiv deaktiviert gesperrt geloescht ausgeschieden ausgetreten gekuendigt
-    beendet imruhestand blocked inactif inactive desactive desactivee supprime sorti sortie parti partie demissionne
-    licencie quitte inactivo inactiva desactivado desactivada deshabilitado deshabilitada baja debaja cesado despedido
-    jubilado eliminado inativo inativa desativado desativada desligado desligada demitido demitida rescindido excluido
-    inattivo inattiva disattivato disattivata cessato dimesso licenziato cancellato inactief uitgeschakeld uitdienst
-    nieaktywny nieaktywna zwolniony zwolniona zablokowany usuniety wylaczony notactive notemployed nolongeremployed
-    exemployee dismissed fired laidoff deceased left leaver former retired resigned exited separated offboarded revoked
-    expired closed staged removed departed banned blockedpendingapproval ldapblocked alumni no false 0 退職 退職済 退職済み
-    退職者 無効 削除 削除済み 離職"""
-_SUSPENDED_WORDS = """suspended suspend onhold lockedout locked paused frozen suspendiert suspendu suspendue suspendido
-    suspendida suspenso suspensa sospeso sospesa opgeschort zawieszony zawieszona 停止 停止中 一時停止 利用停止 ロック"""
+_ACTIVE_WORDS = """active enabled enable aktiv aktiviert actif active activo activa ativo ativa attivo attiva
+    actief actieve aktywny aktywna aktywne habilitado habilitada abilitato current employed working normal ok
+    accountok regular permanent fulltime parttime contractor intern temporary temp casual apprentice probation
+    beschaeftigt angestellt imdienst enposte enservice empleado contratado trabalhando assunto inservizio
+    indienst zatrudniony zatrudniona recovery passwordexpired passwordreset confirmed forcechangepassword
+    resetrequired activated bypass owner primaryowner admin member guest multichannelguest singlechannelguest
+    yes true 1 t 有効 在籍 在籍中 在職 在職中 利用中"""
+_INACTIVE_WORDS = """inactive disabled disable deactivated deactivate deprovisioned deprovisioning terminated
+    deleted softdeleted pendingdeletion pendingdelete inaktiv deaktiviert gesperrt geloescht ausgeschieden
+    ausgetreten gekuendigt beendet imruhestand blocked inactif inactive desactive desactivee supprime sorti
+    sortie parti partie demissionne licencie quitte inactivo inactiva desactivado desactivada deshabilitado
+    deshabilitada baja debaja cesado despedido jubilado eliminado inativo inativa desativado desativada
+    desligado desligada demitido demitida rescindido excluido inattivo inattiva disattivato disattivata cessato
+    dimesso licenziato cancellato inactief uitgeschakeld uitdienst nieaktywny nieaktywna zwolniony zwolniona
+    zablokowany usuniety wylaczony notactive notemployed nolongeremployed exemployee dismissed fired laidoff
+    deceased left leaver former retired resigned exited separated offboarded revoked expired closed staged
+    removed departed banned blockedpendingapproval ldapblocked alumni no false 0 f 退職 退職済 退職済み 退職者
+    無効 削除 削除済み 離職"""
+_SUSPENDED_WORDS = """suspended suspend onhold lockedout locked paused frozen suspendiert suspendu suspendue
+    suspendido suspendida suspenso suspensa sospeso sospesa opgeschort zawieszony zawieszona 停止 停止中
+    一時停止 利用停止 ロック"""
 _PENDING_WORDS = (
     "pending provisioned invited pendingactivation pendinguseraction prehire onboarding initial"
     " preboarding unactivated notactivated unconfirmed awaitingactivation unverified pendingverification"
@@ -63,7 +65,8 @@ _WORDS = {
     _plain_word(word): status
     for status, words in (
         (UserStatus.ACTIVE, _ACTIVE_WORDS), (UserStatus.INACTIVE, _INACTIVE_WORDS),
-        (UserStatus.SUSPENDED, _SUSPENDED_WORDS), (UserStatus.PENDING, _PENDING_WORDS), (UserStatus.ARCHIVED, "archived"),
+        (UserStatus.SUSPENDED, _SUSPENDED_WORDS), (UserStatus.PENDING, _PENDING_WORDS),
+        (UserStatus.ARCHIVED, "archived"),
     )
     for word in words.split()
 }  # fmt: skip
@@ -72,7 +75,7 @@ _STRICTNESS = (
     UserStatus.ACTIVE, UserStatus.PENDING, UserStatus.SUSPENDED, UserStatus.INACTIVE, UserStatus.ARCHIVED,
 )  # fmt: skip
 _ACCOUNT_DISABLED = 0x2
-_SHORTEST_STATE = 6
+_SHORTEST_STATE = 4
 
 
 class Said(NamedTuple):
@@ -154,7 +157,8 @@ _KINDS: dict[str, Callable[[str], UserStatus | None]] = {
     "employment": _employment,
 }
 _COLUMNS = {
-    "state": "state estado zustand statut situacao situacion stato 状態 ステータス 在籍区分 在職区分 在籍状況 アカウント状態",
+    "state": "state estado zustand statut situacao situacion stato 状態 ステータス 在籍区分 在職区分 在籍状況"
+    " アカウント状態",
     "employment": "beschaeftigungsstatus anstellungsstatus arbeitsstatus personalstatus statutemploye statutsalarie"
     " estadolaboral estadoempleado estadodelempleado situacaofuncional statuszatrudnienia statuspracownika 雇用状況"
     " 従業員ステータス employmentstate currentstatus",
@@ -190,12 +194,23 @@ STANDING_COLUMNS: dict[str, str] = {
     _column_name(name): kind for kind, names in _COLUMNS.items() for name in names.split()
 }
 _SUBJECTS = (
-    "benutzerkonto|benutzer|konto|useraccount|account|user|compte|utilisateur|cuenta|usuario|login|signin|employee"
-    "|employment|mitarbeiter|worker|person|position|lifecycle"
+    "benutzerkontos??|benutzers??|kontos??|useraccount|account|user|login|signin|employee|employment|mitarbeiters??|worker"
+    "|person|position|lifecycle|staff|member|beschaeftigungs|anstellungs|personal|compte|utilisateur|salarie|employe"
+    "|collaborateur|cuenta|usuario|empleado|colaborador|conta|funcionario|konta|pracownika|uzytkownika|zatrudnienia"
+    "|dipendente|utente|medewerker|gebruikers??"
 )
+#: What a column of states is called, in several languages.
+_STATES = "status|state|statut|zustand|estado|situacao|situacion|situation|stato|stan"
+_OF_STATES = re.compile(_STATES)
 _OF_SUBJECT = re.compile(
-    rf"(?:is)?(?P<before>{_SUBJECTS})?(?:is)?(?P<about>\w+?)(?P<after>{_SUBJECTS})?(?:yn|yesno|janein|ouinon|flag)?"
+    rf"(?:is)?(?P<before>{_SUBJECTS})?(?:is)?(?P<about>\w+?)"
+    rf"(?:d[aeou]s?|del|dela|del)?(?P<after>{_SUBJECTS})?(?:yn|yesno|janein|ouinon|flag)?"
 )
+
+
+def may_speak(plain: str) -> bool:
+    """Whether a column that is not known may say who is in use, by what its name ends or begins with."""
+    return re.search(rf"(?:{_STATES})$|^(?:{_STATES})", plain) is not None
 
 
 @lru_cache(maxsize=10_000)
@@ -208,7 +223,7 @@ def standing_kind(plain: str) -> str | None:
     found = _OF_SUBJECT.fullmatch(plain)
     if found is None:
         return None
-    if found["about"] == "status":
+    if _OF_STATES.fullmatch(found["about"]):
         return "state" if found["before"] or found["after"] else None
     kind = STANDING_COLUMNS.get(found["about"])
     return kind if kind in ("in use", "disabled", "suspended", "archived") else None

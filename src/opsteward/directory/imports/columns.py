@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 from opsteward.core.errors import Invalid
-from opsteward.directory.imports.account_status import Said, standing_kind
+from opsteward.directory.imports.account_status import Said, may_speak, standing_kind
 from opsteward.directory.imports.records import Note, Unreadable, shown
 from opsteward.directory.user_fields import FIELD_NAMES, NOTHING, PROFILE, USER_FIELDS
 
@@ -81,7 +81,8 @@ LDIF_ALIASES: dict[str, Alias] = {
 
 
 #: Names of columns that mean something else where a better one is there for their field.
-_SECOND = {"userid": Alias("number", _WEAK), "userprincipalname": Alias("email", 2 * _WEAK),
+_SECOND = {"userid": Alias("number", _WEAK), "personid": Alias("number", _WEAK),
+           "userprincipalname": Alias("email", 2 * _WEAK),
            "upn": Alias("email", 2 * _WEAK)}  # fmt: skip
 
 
@@ -101,10 +102,11 @@ def _by_form(name: str, plain: str, aliases: Mapping[str, Alias]) -> Alias | Non
 
 def known_columns(header: Sequence[str], mapping: Mapping[str, str]) -> int:
     """How many of these names mean something here."""
-    return sum(_means_something(name, mapping) for name in header)
+    return sum(means_something(name, mapping) for name in header)
 
 
-def _means_something(name: str, mapping: Mapping[str, str]) -> bool:
+def means_something(name: str, mapping: Mapping[str, str]) -> bool:
+    """Whether a name is one of a field, or of what tells of the account's state."""
     plain = plain_name(name)
     return (
         name.strip() in mapping or plain in ALIASES or standing_kind(plain) is not None
@@ -206,6 +208,8 @@ class Columns:
             return
         first, second = self._header[before[0]], self._header[place]
         ranks = alias.rank, before[1]
+        if first == second and not self._tolerant:
+            raise Unreadable(f"two columns are named {shown(first)!r}: rename one of them, or take it out")
         if alias.rank == -1 or not (self._tolerant or max(ranks) >= _WEAK or min(ranks) < _PLAIN):
             raise Unreadable(
                 f"the columns {shown(first)!r} and {shown(second)!r} both mean {alias.field}: map one of them"
@@ -259,6 +263,8 @@ class Columns:
                 f"the column {shown(name)!r} looks like {twin.field} but has letters of another script:"
                 " left out, map it"
             )
+        elif may_speak(plain):
+            self._note(f"the column {shown(name)!r} is no field: left out; map it to status if it tells who has left")
         else:
             self._note(f"the column {shown(name)!r} is no field: left out; map it to profile_data.<name> to keep it")
         return nothing

@@ -46,11 +46,13 @@ def csv_records(blocks: Blocks, reading: Reading, note: Callable[[str], None]) -
 
 _NAMES_OF_PEOPLE = ("full_name", "first_name", "last_name", "last_name_first")
 _TOTAL = re.compile(
-    r"\(?\d+ (?:rows?|records?|users?|entries|zeilen)\)?$|(?:grand |sub)?total|summe|gesamt|anzahl|count\b|somme|suma\b|razem"
-    r"|合計|rows?\b|records?\b|end of (?:report|file)|ende des berichts",
+    r"\(?\d+ (?:rows?|records?|users?|entries|zeilen)\)?$|(?:grand |sub)?total|summe|gesamt|anzahl"
+    r"|count\b|somme|suma\b|razem|合計|rows?\b|records?\b|end of (?:report|file)|ende des berichts",
     re.IGNORECASE,
 )
 _OF_SQL = re.compile(r"(?:-- (?:MySQL|MariaDB|PostgreSQL|Dump)|/\*!|INSERT INTO |CREATE TABLE |SET )", re.IGNORECASE)
+#: What stands between rows where a table is drawn.
+_FRAME = re.compile(r"[-+=|\s]{3,}")
 #: Files of accounts by how many parts their lines have.
 _OF_ACCOUNTS = {7: "/etc/passwd", 9: "/etc/shadow", 4: "/etc/group"}
 
@@ -113,7 +115,7 @@ def _records(
             cells, problem = [], CSV_PROBLEM
         if len(rows.lines[-1]) > MAX_RECORD:
             problem = f"is longer than {MAX_RECORD} characters"
-        if not problem and not any(cells):
+        if not problem and (not any(cells) or (len(cells) < width and _FRAME.fullmatch("".join(cells)))):
             blank += 1
             continue
         number += 1
@@ -129,14 +131,9 @@ def _records(
         if marked:
             cells = [cell[1:] if cell[:1] == "'" else cell for cell in cells]
         values: Mapping[str, Json] = columns.named(cells)
-        if _is_total(cells, values):
-            yield Record(number, line, None, skipped="is a line of totals")
+        if skipped := _no_user(cells, values, classes_at):
+            yield Record(number, line, None, skipped=skipped)
             continue
-        if classes_at is not None:
-            classes = set(cells[classes_at].lower().split(";"))
-            if skipped := no_person(classes - {""}, named=bool(values.get("username"))):
-                yield Record(number, line, None, skipped=skipped)
-                continue
         yield Record(number, line, values, said=columns.said(cells))
     if blank:
         note(f"{blank} rows without any content are passed over")
@@ -146,7 +143,8 @@ def _with_names(
     header: list[str], dialect: Dialect, mapping: Mapping[str, str], note: Callable[[str], None]
 ) -> Mapping[str, str]:
     """The mapping, and where a column of usernames has names of people, beside one of addresses: that it does."""
-    found = {alias.field: name for name in header if (alias := ALIASES.get(plain_name(name))) and name not in mapping}
+    known = sorted((alias.rank, alias.field, name) for name in header if (alias := ALIASES.get(plain_name(name))))
+    found = {field: name for _, field, name in reversed(known)}
     name = found.get("username")
     if name is None or "email" not in found or mapping or not found.keys().isdisjoint(_NAMES_OF_PEOPLE):
         return mapping
@@ -169,17 +167,28 @@ def _unknown(header: list[str]) -> str:
     if _OF_SQL.match(row):
         return "holds SQL statements, which are not run: export the table of users as CSV"
     if len(header) == 1 and len(parts := row.split(":")) in _OF_ACCOUNTS:
-        return (f"looks like {_OF_ACCOUNTS[len(parts)]}, which has no addresses of people: write a CSV file with a first row"
-                " of names, such as username,full_name,email")  # fmt: skip
+        return (f"looks like {_OF_ACCOUNTS[len(parts)]}, which has no addresses of people: write a CSV file with a"
+                " first row of names, such as username,full_name,email")  # fmt: skip
     return ("has no row with the names of its columns, or none of them is known: add a first row such as"
             " username,email,full_name, or map the columns")  # fmt: skip
 
 
+def _no_user(cells: list[str], values: Mapping[str, Json], classes_at: int | None) -> str:
+    """Why a row is none of a user; empty for one that is."""
+    if _is_total(cells, values):
+        return "is a line of totals"
+    if classes_at is None:
+        return ""
+    classes = set(cells[classes_at].lower().split(";"))
+    return no_person(classes - {""}, named=bool(values.get("username")))
+
+
 def _is_total(cells: list[str], values: Mapping[str, Json]) -> bool:
     """Whether a row sums up those above it: it names nobody, and begins with a word that says so."""
-    if values.get("email") or (values.get("username") and len([cell for cell in cells if cell.strip()]) > 2):
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    if "@" in str(values.get("email", "")) or (values.get("username") and len(filled) > 2):
         return False
-    return bool(_TOTAL.match(next((cell.strip() for cell in cells if cell.strip()), "")))
+    return bool(filled and _TOTAL.match(filled[0]))
 
 
 def _fitted(cells: list[str], width: int, least: int) -> tuple[list[str], str]:

@@ -14,7 +14,10 @@ from opsteward.directory.imports.columns import plain_name
 _DAYS = re.compile(r"(\d{1,2})(?P<sign>[./-])(\d{1,2})(?P=sign)(\d{4}|\d{2})(?:[ T,]+(\d.*))?")
 _YEAR_FIRST = re.compile(r"(\d{4})[/.](\d{1,2})[/.](\d{1,2})(?:[ T]+(\d.*))?")
 _EAST_ASIAN = re.compile(r"(\d{4})年(\d{1,2})月(\d{1,2})日")
-_NAMED_DAY = re.compile(r"(?:[^\W\d]+,? )?(\d{1,2})(?:st|nd|rd|th|er|º)?[ .,-]+(?:de )?([^\W\d]+)\.?[ .,-]+(?:de )?(\d{4}|\d{2})(?:[ ,]+(\d.*))?")  # fmt: skip
+_NAMED_DAY = re.compile(
+    r"(?:[^\W\d]+,? )?(\d{1,2})(?:st|nd|rd|th|er|º)?[ .,-]+(?:de )?([^\W\d]+)\.?[ .,-]+(?:de )?(\d{4}|\d{2})"
+    r"(?:[ ,]+(\d.*))?"
+)
 _NAMED_MONTH = re.compile(
     r"(?:[^\W\d]+,? )?([^\W\d]+)\.?[ -](\d{1,2})(?:st|nd|rd|th)?,?[ -](\d{4})(?:[ ,]+(?:at )?(\d.*))?"
 )
@@ -23,6 +26,7 @@ _CLOCK = re.compile(
 )
 _GENERALIZED = re.compile(r"(\d{8})(\d{2})(\d{2})?(\d{2})?(?:[.,]\d+)?(Z|[+-]\d{4})")
 _OF_JAVASCRIPT = re.compile(r"/Date\((-?\d+)(?:[+-]\d{4})?\)/")
+_DAY_IN_ZONE = re.compile(r"(\d{4}-\d{2}-\d{2})(Z|[+-]\d{2}:\d{2})")
 _WITH_ZONE = re.compile(r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}(?::\d{2})?(?:\.\d+)?) ?(?:UTC|GMT)")
 _YEARS = range(1900, 3000)
 #: Active Directory counts from here, in tenths of microseconds, and has two numbers for "never".
@@ -113,6 +117,8 @@ def _read(text: str, order: Callable[[], DayOrder]) -> tuple[datetime, str]:
         return _day(int(found[3]), _month(found[1]), int(found[2]), found[4])
     if found := _GENERALIZED.fullmatch(text):
         return _iso(f"{found[1]}T{found[2]}{found[3] or '00'}{found[4] or '00'}{found[5]}"), ""
+    if found := _DAY_IN_ZONE.fullmatch(text):
+        return _iso(f"{found[1]}T00:00:00{found[2]}"), ""
     if found := _WITH_ZONE.fullmatch(text):
         return _iso(f"{found[1]}T{found[2]}+00:00"), ""
     if found := _OF_JAVASCRIPT.fullmatch(text):

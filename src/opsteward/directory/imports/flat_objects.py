@@ -3,7 +3,7 @@ open, as far as a field of ours or a word on the account's state is in it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.directory.imports.account_status import standing_kind
@@ -13,7 +13,7 @@ from opsteward.directory.user_fields import FIELD_NAMES
 _OWN = frozenset(FIELD_NAMES)
 _MAX_DEPTH = 8
 #: Around a whole record: lists of search engines, graphs and feeds.
-WRAPPERS = frozenset(("node", "resource", "source", "document", "content", "record", "fields", "properties"))
+WRAPPERS = frozenset(("data", "node", "resource", "source", "document", "content", "record", "fields", "properties"))
 #: What interfaces put of a user beside the rest, as an object or as pairs of name and value.
 _ATTRIBUTES = frozenset(("attributes", "customattributes", "userattributes", "customfields"))
 _OPEN = WRAPPERS | _ATTRIBUTES | (SECTIONS - {"profile", "emails", "organizations"})
@@ -24,7 +24,9 @@ _OTHERS = ("manager", "supervisor", "private", "personal", "home", "emergency", 
 _WAYS = frozenset(("telecom", "contactpoints"))
 _ADDRESSES = frozenset(("emails", "emailaddresses", "mail", "email", "mails"))
 #: The names under which an object holds the one value that it is, the best first.
-_VALUES = ("value", "email", "address", "emailAddress", "datetime", "date", "iso", "tag", "text", "name", "displayName")
+_VALUES = ("value", "email", "address", "emailAddress", "datetime", "date", "iso", "tag", "text", "name", "displayName",
+           "descriptor")  # fmt: skip
+_STATES = ("value", "status", "state", "code", "name", "displayName", "text")
 _SOLE_VALUES = frozenset(("datetime", "text", "tag", "date", "oid", "numberlong", "base64"))
 #: What stands beside a value that has a label.
 _BESIDE_VALUES = frozenset(("label", "value", "type", "universalid", "display", "primary", "ref", "key", "verified",
@@ -102,10 +104,12 @@ def _inside(name: str, value: Mapping[str, Json], above: tuple[str, ...], depth:
     kind, full = plain_name(name), ".".join((*above, name))
     if depth >= _MAX_DEPTH or kind.startswith(_OTHERS):
         return
-    if _field(full) not in (None, "profile_data") and (one := _one_value(name, value)) is not None:
+    open_to_all = kind in _OPEN or name.startswith("urn:") or _is_profile(kind, value)
+    speaks = standing_kind(plain_name(full)) is not None or _field(full) == "status"
+    means = speaks or (_field(full) not in (None, "profile_data") and not open_to_all)
+    if means and (one := _one_value(name, value, _STATES if speaks else _VALUES)) is not None:
         yield full, one
         return
-    open_to_all = kind in _OPEN or name.startswith("urn:") or _is_profile(kind, value)
     for key, inner in value.items():
         # what a section makes of a name counts if it is known as such: `account.status`
         named = not open_to_all or standing_kind(plain_name(f"{name}.{key}")) is not None
@@ -143,10 +147,10 @@ def _sole(value: Mapping[str, Json]) -> str:
     return ""
 
 
-def _one_value(name: str, value: Mapping[str, Json]) -> Json:
+def _one_value(name: str, value: Mapping[str, Json], known: Sequence[str] = _VALUES) -> Json:
     """What an object in the place of a text says: a department with an id, an address with its mark."""
     names = {plain_name(key): one for key, one in flat_level(value).items()}
-    for key in (plain_name(name), *map(plain_name, _VALUES)):
+    for key in (plain_name(name), *map(plain_name, known)):
         if isinstance(one := _plain(names.get(key)), str | int | bool):
             return one
     return None

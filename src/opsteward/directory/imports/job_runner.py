@@ -95,7 +95,8 @@ class Imports:
         *,
         used: Used | None = None,
     ) -> _Reading:
-        """`again` gives the file from its beginning. `used`: of a large file, whose rows are counted, and whose batches are known again by the next import."""
+        """`again` gives the file from its beginning. `used`: of a large file, whose rows are counted, and whose
+        batches are known again by the next import."""
         notes: list[str] = []
 
         def note(text: str) -> None:

@@ -50,9 +50,10 @@ def json_records(blocks: Blocks, encoding: str, note: Note) -> Iterator[Record]:
     row = 0
     while begins := text.next_character():
         if begins == "[":
-            for number, value in _elements(text, row):
-                row = number
-                yield _record(row, None, value)
+            for value in _elements(text, row):
+                for one in _of_element(value, row + 1, note):
+                    row += 1
+                    yield _record(row, None, one)
         elif begins == "{" or row == 0:
             value = text.next_value(row + 1)
             try:
@@ -68,14 +69,28 @@ def json_records(blocks: Blocks, encoding: str, note: Note) -> Iterator[Record]:
             text.at += 1
 
 
-def _elements(text: _Growing, row: int) -> Iterator[tuple[int, Json]]:
+def _of_element(value: Json, row: int, note: Note) -> list[Json]:
+    """What an element of an array is: a user, or a page of them. Raises Unreadable."""
+    if not isinstance(value, dict) or "username" in value or not any(map(_is_list_of_objects, value.values())):
+        return [value]
+    try:
+        return _users_in(value, note)
+    except Ambiguous as problem:
+        raise Unreadable(str(problem), row=row) from None
+
+
+def _is_list_of_objects(value: Json) -> bool:
+    return isinstance(value, list) and len(value) > 0 and isinstance(value[0], dict)
+
+
+def _elements(text: _Growing, row: int) -> Iterator[Json]:
     text.at += 1
     if text.next_character() == "]":
         text.at += 1
         return
     while True:
         row += 1
-        yield row, text.next_value(row)
+        yield text.next_value(row)
         mark = text.next_character()
         text.at += 1
         if mark == "]":

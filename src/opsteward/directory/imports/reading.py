@@ -12,6 +12,8 @@ from opsteward.directory.imports.flat_objects import flat
 from opsteward.directory.imports.json_records import json_records, ndjson_records
 from opsteward.directory.imports.ldif_records import ldif_records
 from opsteward.directory.imports.records import Blocks, Note, Reading, Record
+from opsteward.directory.imports.vcard_records import vcard_records
+from opsteward.directory.imports.xml_records import xml_records
 from opsteward.directory.user_fields import FIELD_NAMES
 
 #: Formats by content type.
@@ -28,6 +30,10 @@ FORMATS = {
     "text/ldif": "ldif",
     "application/ldif": "ldif",
     "text/x-ldif": "ldif",
+    "application/xml": "xml",
+    "text/xml": "xml",
+    "text/vcard": "vcard",
+    "text/x-vcard": "vcard",
 }
 _OWN = frozenset(FIELD_NAMES)
 #: Fields of ours that are no plain values.
@@ -48,6 +54,10 @@ def records(blocks: Blocks, reading: Reading, note: Note) -> Iterator[Record]:
         return csv_records(blocks, reading, note)
     if reading.format == "ldif":
         return ldif_records(blocks, reading, note)
+    if reading.format == "xml":
+        return _named(xml_records(blocks, reading.encoding, note), reading, note)
+    if reading.format == "vcard":
+        return _named(vcard_records(blocks, reading.encoding), reading, note)
     found = (json_records if reading.format == "json" else ndjson_records)(blocks, reading.encoding, note)
     if reading.strict and not reading.mapping:
         return found

@@ -29,7 +29,8 @@ _BY_NAME = {field.name: field for field in USER_FIELDS}
 _EMPTY = [field.empty for _, field in STORED]
 _PLAIN_NAME = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?").fullmatch
 _BEHIND_NAMES = re.compile(
-    r"(?:[js]r|i{1,3}|iv|ph\.? ?d|m\.?d|m\.?a|m\.?b\.?a|m\.?sc|b\.?sc|b\.?a|esq|cpa|dds|rn|llm|dipl\.?.*|inc|ltd|llc|gmbh)\.?",
+    r"(?:[js]r|i{1,3}|iv|ph\.? ?d|m\.?d|m\.?a|m\.?b\.?a|m\.?sc|b\.?sc|b\.?a|esq|cpa"
+    r"|dds|rn|llm|dipl\.?.*|inc|ltd|llc|gmbh)\.?",
     re.IGNORECASE,
 )
 _SEVERAL = re.compile(r"\s*[;,|\n\s]\s*")
@@ -241,7 +242,7 @@ class Checker:
 
 
 def _address(record: Record, values: Mapping[str, Json], batch: Building) -> Json:
-    """The row's address, the first of several; of people without a mailbox directories have it as the username alone."""
+    """The row's address, the first of several; of people without a mailbox directories have it as the username."""
     email, username = values.get("email"), values.get("username")
     if isinstance(email, list) and email and all(isinstance(one, str) for one in email):
         email = ";".join(map(str, email))
