@@ -75,7 +75,7 @@ def export_file(
     from opsteward.cli.client import Client
     from opsteward.client.operations import users
 
-    call = users.export_users(format=_format_of(file, file_format))
+    call = users.export_users(format=_export_format_of(file, file_format))
     size = Client().download(call, file, force=force)
     if as_json:
         show.as_json({"file": str(file), "bytes": size})
@@ -119,6 +119,16 @@ def _format_of(file: Path, given: str | None) -> user_files.Format:
 
     try:
         return user_files.format_of(file, given)
+    except ValueError as error:
+        raise Failure(f"{error} with --format") from None
+
+
+def _export_format_of(file: Path, given: str | None) -> user_files.ExportFormat:
+    from opsteward.cli.failures import Failure
+    from opsteward.client import user_files
+
+    try:
+        return user_files.export_format_of(file, given)
     except ValueError as error:
         raise Failure(f"{error} with --format") from None
 

@@ -14,6 +14,8 @@ from opsteward.core.json_types import Json
 
 Mode = Literal["create", "upsert", "full"]
 Format = Literal["csv", "json", "ldif", "ndjson", "xml", "vcard"]
+#: What users are exported as.
+ExportFormat = Literal["csv", "json", "ldif", "ndjson"]
 _CONTENT_TYPES: dict[Format, str] = {
     "csv": "text/csv",
     "json": "application/json",
@@ -38,6 +40,14 @@ def format_of(path: Path, given: str | None = None) -> Format:
         if each == (given or _SUFFIXES.get(path.suffix.lower())):
             return each
     raise ValueError(f"{path.name} has no ending that tells its format: name one of {', '.join(_CONTENT_TYPES)}")
+
+
+def export_format_of(path: Path, given: str | None = None) -> ExportFormat:
+    """The same for a file that is written. Raises ValueError."""
+    found = format_of(path, given)
+    if found == "xml" or found == "vcard":
+        raise ValueError(f"users are not written as {found}: name one of csv, json, ldif, ndjson")
+    return found
 
 
 def bulk_import(

@@ -16,7 +16,8 @@ HEAD = "username,email,full_name,End date\n"
     [
         "31.12.2031", "31.12.31", "12/31/2031", "31/12/2031", "31-12-2031", "2031/12/31", "2031-12-31", "20311231",
         "31-Dec-2031", "31 Dec 2031", "Dec 31, 2031", "December 31st, 2031", "31. Dezember 2031", "31 décembre 2031",
-        "31 de diciembre de 2031", "31 de dezembro de 2031", "31 grudnia 2031", "2031年12月31日", "12/31/2031 12:00:00 AM",
+        "31 de diciembre de 2031", "31 de dezembro de 2031", "31 grudnia 2031", "2031年12月31日",
+        "12/31/2031 12:00:00 AM",
         "2031-12-31T00:00:00.000+0000", "2031-12-31T00:00:00.0000000Z", "2031-12-31 00:00:00 UTC", "20311231000000Z",
         "203112310000Z", "20311231000000.0Z", "1956441600", "1956441600000", "/Date(1956441600000)/",
         "/Date(1956441600000+0000)/", "136009152000000000", "48213", "2031-12-31Z", "Wed, 31 Dec 2031 00:00:00 GMT",
@@ -104,7 +105,8 @@ def test_dotted_dates_say_nothing_of_others() -> None:
 
 
 def test_numbers_are_times_only_where_the_field_is_a_date() -> None:
-    content = '[{"username": "1956441600", "email": "a@c.test", "name": "A", "employeeId": 1956441600, "expires": 1956441600}]'
+    content = '[{"username": "1956441600", "email": "a@c.test", "name": "A",'
+        '"employeeId": 1956441600, "expires": 1956441600}]'
     [user] = Checked(content.encode(), "json").users.values()
     assert (user["username"], user["external_id"], user["expires_at"][:10]) == (
         "1956441600",
@@ -114,7 +116,8 @@ def test_numbers_are_times_only_where_the_field_is_a_date() -> None:
 
 
 def test_the_end_that_is_there_counts_if_another_is_blank() -> None:
-    content = "username,email,full_name,Termination Date,Contract End Date\na,a@c.test,A,,2031-12-31\nb,b@c.test,B,2030-01-01,2031-12-31\n"
+    content = "username,email,full_name,Termination Date,Contract End Date\na,a@c.test,A,,2031-12-31\n"
+    content += "b,b@c.test,B,2030-01-01,2031-12-31\n"
     assert ends(Checked(content.encode(), "csv")) == {"a": "2031-12-31", "b": "2030-01-01"}
 
 

@@ -97,6 +97,16 @@ NESTED: dict[str, tuple[dict[str, object], dict[str, str]]] = {
          "telecom": [{"system": "phone", "value": "1"}, {"system": "email", "value": "a@c.test"}]},
         {"username": "a@c.test", "full_name": "Ada M L", "status": "inactive"},
     ),
+    "lists of what has a type": (
+        {"primaryEmail": "a@c.test", "name": {"fullName": "Ada L"}, "relations": [{"type": "spouse", "value": "x@c.test"},
+         {"type": "manager", "value": "b@c.test"}], "externalIds": [{"type": "organization", "value": "E1"}],
+         "organizations": [{"department": "old"}, {"department": "R", "primary": True}]},
+        {"username": "a@c.test", "manager": "b@c.test", "external_id": "E1", "department": "R"},
+    ),
+    "a state that is an object": (
+        {"email": "a@c.test", "name": "Ada", "state": {"id": 3, "name": "Terminated"}},
+        {"username": "a@c.test", "status": "inactive"},
+    ),
     "another system's role": (
         {"login": "ada", "email": "a@c.test", "name": "Ada", "role": {"id": 1, "name": "admin"}},
         {"username": "ada", "role": "standard_user"},

@@ -1,4 +1,4 @@
-"""Spreadsheets of people: names of columns in several languages, lines around the rows, names of people in odd forms."""
+"""Spreadsheets of people: names of columns in several languages, lines around the rows, names in odd forms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ BO = ("b@c.test", "Bo Berg", "inactive", "IT", "ada")
 LANGUAGES = {
     "German": "Benutzername;Vorname;Nachname;E-Mail-Adresse;Abteilung;Vorgesetzter;Mitarbeiterstatus\n"
     "ada;Ada;Lang;a@c.test;R;;aktiv\nbo;Bo;Berg;b@c.test;IT;ada;ausgeschieden\n",
-    "German, by number": "Kennung;Personal-Nr.;Vorname;Name;E-Mail;Abteilung;Vorgesetzter (Personalnr.);Beschäftigungsstatus\n"
+    "German, by number": "Kennung;Personal-Nr.;Vorname;Name;E-Mail;Abteilung;Vorgesetzter (Personalnr.);"
+    "Beschäftigungsstatus\n"
     "ada;7;Ada;Lang;a@c.test;R;;beschäftigt\nbo;8;Bo;Berg;b@c.test;IT;7;gekündigt\n",
     "French": "Identifiant;Nom;Prénom;Adresse e-mail;Service;Responsable hiérarchique;Statut\n"
     "ada;Lang;Ada;a@c.test;R;;Activé\nbo;Berg;Bo;b@c.test;IT;ada;Désactivé\n",
@@ -23,7 +24,8 @@ LANGUAGES = {
     "ada;Ada Lang;a@c.test;R;;Ativo\nbo;Bo Berg;b@c.test;IT;ada;Desligado\n",
     "Polish": "Nazwa użytkownika;Imię;Nazwisko;Adres e-mail;Dział;Przełożony;Status\n"
     "ada;Ada;Lang;a@c.test;R;;Aktywny\nbo;Bo;Berg;b@c.test;IT;ada;Zwolniony\n",
-    "Japanese": "ユーザーID,氏名,メールアドレス,部署,上司,在籍状況\nada,Ada Lang,a@c.test,R,,在籍\nbo,Bo Berg,b@c.test,IT,ada,退職済み\n",
+    "Japanese": "ユーザーID,氏名,メールアドレス,部署,上司,在籍状況\n"
+    "ada,Ada Lang,a@c.test,R,,在籍\nbo,Bo Berg,b@c.test,IT,ada,退職済み\n",
     "paths of an interface": "login,profile.email,profile.displayName,work.department,work.reportsTo,account.status\n"
     "ada,a@c.test,Ada Lang,R,,ACTIVE\nbo,b@c.test,Bo Berg,IT,ada,DISABLED\n",
 }
@@ -48,10 +50,12 @@ AROUND: dict[str, tuple[str, list[str], int]] = {
     ),
     "a short total": ("Username,Email,Name,Hours\nada,a@c.test,A,1\nTotal,320\n", ["ada"], 1),
     "a drawn table": (
-        " username |  email   | full_name \n----------+----------+-----------\n ada      | a@c.test | A\n(1 row)\n", ["ada"], 1,
+        " username |  email   | full_name \n----------+----------+-----------\n ada      | a@c.test | A\n(1 row)\n",
+        ["ada"], 1,
     ),
     "a framed table": (
-        "+-----+-------+\n| login | email |\n+-----+-------+\n| ada | a@c.test |\n+-----+-------+\n", ["ada"], 0,
+        "+-----+-------+\n| login | email |\n+-----+-------+\n| ada | a@c.test |\n+-----+-------+\n",
+        ["ada"], 0,
     ),
     "comments above": ("# people\n# of today\nlogin|mail|cn\nada|a@c.test|A\n", ["ada"], 0),
     "a user of that name": ("username,email,full_name\ntotal,t@c.test,Total Control\n", ["total"], 0),

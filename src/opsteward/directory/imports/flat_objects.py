@@ -16,12 +16,15 @@ _MAX_DEPTH = 8
 WRAPPERS = frozenset(("data", "node", "resource", "source", "document", "content", "record", "fields", "properties"))
 #: What interfaces put of a user beside the rest, as an object or as pairs of name and value.
 _ATTRIBUTES = frozenset(("attributes", "customattributes", "userattributes", "customfields"))
-_OPEN = WRAPPERS | _ATTRIBUTES | (SECTIONS - {"profile", "emails", "organizations"})
+_OPEN = WRAPPERS | _ATTRIBUTES | (SECTIONS - {"profile", "emails"}) | {"employments", "positions"}
 #: Parts that are of other people, other accounts, or of the person's private life: nothing in them is a field.
 _OTHERS = ("manager", "supervisor", "private", "personal", "home", "emergency", "alternate", "secondary", "recovery",
            "createdby", "updatedby", "modifiedby", "company", "group", "location", "address", "spouse")  # fmt: skip
-#: Lists of ways to reach somebody, and of addresses.
-_WAYS = frozenset(("telecom", "contactpoints"))
+#: Lists whose entries say by their type which of them is a field: (the type, the field).
+_BY_TYPE = {
+    "telecom": ("email", "email"), "contactpoints": ("email", "email"), "relations": ("manager", "manager"),
+    "relationships": ("manager", "manager"), "externalids": ("organization", "employeeId"),
+}  # fmt: skip
 _ADDRESSES = frozenset(("emails", "emailaddresses", "mail", "email", "mails"))
 #: The names under which an object holds the one value that it is, the best first.
 _VALUES = ("value", "email", "address", "emailAddress", "datetime", "date", "iso", "tag", "text", "name", "displayName",
@@ -78,6 +81,12 @@ def _laid_open(name: str, given: Json, above: tuple[str, ...], depth: int) -> It
     kind = plain_name(name)
     if kind == "role" and isinstance(given, dict | list):
         return  # another system's role, with an id and rights of its own, is none of ours
+    if kind in _BY_TYPE and isinstance(given, list):
+        known, meant = _BY_TYPE[kind]
+        yield meant, _of_kind(given, known)
+        return
+    if kind in ("organizations", "employments", "positions") and isinstance(given, list):
+        given = _main_one(given)
     value = _pairs(given) if kind in _ATTRIBUTES else given
     value = _plain(value)
     full = ".".join((*above, name))
@@ -88,8 +97,6 @@ def _laid_open(name: str, given: Json, above: tuple[str, ...], depth: int) -> It
         return
     if field == "manager":
         yield full, _manager(value)
-    elif kind in _WAYS:
-        yield "email", _of_kind(value, "email")
     elif kind in _ADDRESSES and not above:
         yield full, _address(value)
     elif kind == "name" and (parts := _parts_of_name(value)):
@@ -205,7 +212,13 @@ def _address(listed: Json) -> Json:
     return next((one for one in named if one), None)
 
 
-def _of_kind(listed: Json, kind: str) -> Json:
-    """The value of that kind of a list of ways to reach somebody."""
-    entries = [one for one in (listed if isinstance(listed, list) else [listed]) if isinstance(one, dict)]
+def _of_kind(listed: list[Json], kind: str) -> Json:
+    """The value of that kind among what a person has several of."""
+    entries = [one for one in listed if isinstance(one, dict)]
     return next((one.get("value") for one in entries if kind in (one.get("system"), one.get("type"))), None)
+
+
+def _main_one(listed: list[Json]) -> Json:
+    """Of several the one that is marked as the main one, or the first."""
+    entries = [one for one in listed if isinstance(one, dict)]
+    return next((one for one in entries if one.get("primary")), entries[0] if entries else None)
