@@ -45,7 +45,7 @@ def format_of(path: Path, given: str | None = None) -> Format:
 def export_format_of(path: Path, given: str | None = None) -> ExportFormat:
     """The same for a file that is written. Raises ValueError."""
     found = format_of(path, given)
-    if found == "xml" or found == "vcard":
+    if found in ("xml", "vcard"):
         raise ValueError(f"users are not written as {found}: name one of csv, json, ldif, ndjson")
     return found
 

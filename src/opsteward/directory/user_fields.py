@@ -181,7 +181,7 @@ USER_FIELDS = (
     UserField(
         name="expires_at",
         check="instant",
-        says="when the account ends: `2031-12-31`, better with time and zone; `expires_at:dmy`, `expires_at:mdy` say the order",
+        says="when the account ends: `2031-12-31`, better with time and zone; `expires_at:dmy`, `:mdy` say the order",
         ldif="opstewardExpiresAt",
         best_aliases="terminationdate leavedate leavingdate dateofleaving employeeleavedatetime relievingdate"
         " exitdate"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from opsteward.directory.imports.columns import check_mapping
@@ -105,8 +107,8 @@ def test_dotted_dates_say_nothing_of_others() -> None:
 
 
 def test_numbers_are_times_only_where_the_field_is_a_date() -> None:
-    content = '[{"username": "1956441600", "email": "a@c.test", "name": "A",'
-        '"employeeId": 1956441600, "expires": 1956441600}]'
+    own = {"username": "1956441600", "email": "a@c.test", "name": "A", "employeeId": 1956441600, "expires": 1956441600}
+    content = json.dumps([own])
     [user] = Checked(content.encode(), "json").users.values()
     assert (user["username"], user["external_id"], user["expires_at"][:10]) == (
         "1956441600",

@@ -98,10 +98,24 @@ NESTED: dict[str, tuple[dict[str, object], dict[str, str]]] = {
         {"username": "a@c.test", "full_name": "Ada M L", "status": "inactive"},
     ),
     "lists of what has a type": (
-        {"primaryEmail": "a@c.test", "name": {"fullName": "Ada L"}, "relations": [{"type": "spouse", "value": "x@c.test"},
+        {"primaryEmail": "a@c.test", "name": {"fullName": "Ada L"},
+         "relations": [{"type": "spouse", "value": "x@c.test"},
          {"type": "manager", "value": "b@c.test"}], "externalIds": [{"type": "organization", "value": "E1"}],
          "organizations": [{"department": "old"}, {"department": "R", "primary": True}]},
         {"username": "a@c.test", "manager": "b@c.test", "external_id": "E1", "department": "R"},
+    ),
+    "an account's name beside one to show": (
+        {"name": "ada", "display-name": "Ada L", "email": "a@c.test", "delete_at": 1750000000000},
+        {"username": "ada", "full_name": "Ada L", "status": "inactive"},
+    ),
+    "an id that is no name": (
+        {"user_id": "auth0|1", "email": "a@c.test", "name": "Ada L", "deletedAt": "0001-01-01T00:00:00Z"},
+        {"username": "a@c.test", "full_name": "Ada L", "status": "\\N"},
+    ),
+    "names behind a word": (
+        {"Employee Email Address": "a@c.test", "Employee First Name": "Ada", "Employee Last Name": "L",
+         "Employee Department": "R", "suspended_on": "2026-01-01"},
+        {"username": "a@c.test", "full_name": "Ada L", "department": "R", "status": "suspended"},
     ),
     "a state that is an object": (
         {"email": "a@c.test", "name": "Ada", "state": {"id": 3, "name": "Terminated"}},
@@ -129,7 +143,8 @@ XML = {
     "attributes, namespaces": "<w:r xmlns:w='urn:w'><w:emp username='ada' email='ada@c.test' name='A'/>"
     "<w:emp username='bo' email='bo@c.test' name='B' active='0'/></w:r>",
     "named fields": "<directory><employees><employee id='1'><field id='login'>ada</field>"
-    "<field id='workEmail'>ada@c.test</field><field id='displayName'>A</field></employee><employee id='2'><field id='login'>bo</field>"
+    "<field id='workEmail'>ada@c.test</field><field id='displayName'>A</field></employee><employee id='2'>"
+    "<field id='login'>bo</field>"
     "<field id='workEmail'>bo@c.test</field><field id='displayName'>B</field><field id='status'>Inactive</field>"
     "</employee></employees></directory>",
 }

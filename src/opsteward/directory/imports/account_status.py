@@ -131,8 +131,12 @@ def _state(text: str) -> UserStatus | None:
     return _WORDS.get(word) if plain or not word.isascii() else None
 
 
+#: What programs write for a time that is none.
+_NO_TIME = ("0001-01-01", "0000-00-00")
+
+
 def _at_any_time(status: UserStatus) -> Callable[[str], UserStatus | None]:
-    return lambda text: None if text in _NO or text == "never" else status
+    return lambda text: None if text in _NO or text == "never" or text.startswith(_NO_TIME) else status
 
 
 def _employment(text: str) -> UserStatus | None:
@@ -199,6 +203,11 @@ _SUBJECTS = (
     "|collaborateur|cuenta|usuario|empleado|colaborador|conta|funcionario|konta|pracownika|uzytkownika|zatrudnienia"
     "|dipendente|utente|medewerker|gebruikers??"
 )
+#: Columns of when an account was taken out of use: `deleted_at`, `deactivationDate`.
+_OF_TIMES = re.compile(
+    r"(delet|deactivat|disabl|suspend|suspens|block|bann?|lock|remov|offboard)(?:e|ed|ion)?"
+    r"(?:at|on|date|time|datetime|dateutc|timestamp|since)"
+)
 #: What a column of states is called, in several languages.
 _STATES = "status|state|statut|zustand|estado|situacao|situacion|situation|stato|stan"
 _OF_STATES = re.compile(_STATES)
@@ -220,6 +229,8 @@ def standing_kind(plain: str) -> str | None:
     None for a column that says nothing of whether the account is in use."""
     if (known := STANDING_COLUMNS.get(plain)) is not None:
         return known
+    if timed := _OF_TIMES.fullmatch(plain):
+        return "suspended at" if timed[1] in ("suspend", "suspens", "block", "bann", "ban", "lock") else "locked at"
     found = _OF_SUBJECT.fullmatch(plain)
     if found is None:
         return None

@@ -41,6 +41,14 @@ _MANAGER_NUMBER = re.compile(
     r"(?:employee|worker|person|personnel|personal|mitarbeiter|staff|associate|user)?s?"
     r"(?:id|nr|no|num|number|nummer|code|matricule|matricula|uuid|guid|eid|pernr)"
 )
+#: `Employee Email Address`, `User Department`: the field behind the word.
+_OF_A_PERSON = re.compile(r"(?:employee|user|worker|person|staff|member|associate|mitarbeiter|benutzer)(\w+)")
+_OF_PEOPLE = frozenset(("email", "full_name", "first_name", "last_name", "department", "expires_at", "manager"))
+#: A name that is one of an account, and an id that is none.
+_ACCOUNT_NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]*").fullmatch
+_OPAQUE_ID = re.compile(
+    r".*[|:].*|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|(?=.*\d)[0-9A-Za-z_-]{20,}"
+).fullmatch
 _NAMES = ("full_name", "first_name", "last_name", "last_name_first")
 #: Letters of other scripts that look like Latin ones.
 _LOOKALIKES = str.maketrans("аеорсухіјѕԁһкмнтвοανικρτυχε", "aeopcyxijsdhkmhtboavikptuxe")
@@ -92,6 +100,8 @@ def _by_form(name: str, plain: str, aliases: Mapping[str, Alias]) -> Alias | Non
         return None
     if _MANAGER_NUMBER.fullmatch(plain):
         return Alias("manager_id", _WEAK)
+    if (owned := _OF_A_PERSON.fullmatch(plain)) and (alias := aliases.get(owned[1])) and alias.field in _OF_PEOPLE:
+        return alias._replace(rank=_WEAK + alias.rank)
     parts = [part for part in _LEVELS.split(name) if part and not part.isdigit()]
     while len(parts) > 1 and plain_name(parts[0]) in SECTIONS:
         parts = parts[1:]
@@ -177,6 +187,9 @@ class Columns:
             else:
                 self._take(alias, place, taken)
         self._places = [(place, field) for field, (place, _) in taken.items()]
+        #: the columns of accounts' names, and of ids that may be such names, in a file of addresses
+        self._login: int | None = None
+        self._id: int | None = None
         if address_as_username:
             self._borrow(taken)
 
@@ -191,6 +204,11 @@ class Columns:
         for place, field in self._instead:
             if values.get(field) in ("", None) and (field != "email" or "@" in str(cells[place])):
                 values[field] = cells[place]
+        if self._login is not None and _ACCOUNT_NAME(str(cells[self._login])):
+            values["username"] = cells[self._login]
+        if self._id is not None and _OPAQUE_ID(str(cells[self._id])) and values.get("email"):
+            values["username"] = values["email"]
+            values.setdefault("number", cells[self._id])
         if self._profile:
             more = {name: cells[place] for place, name in self._profile if cells[place] != ""}
             values["profile_data." if "profile_data" in values else "profile_data"] = more
@@ -230,8 +248,14 @@ class Columns:
 
     def _borrow(self, taken: Mapping[str, tuple[int, int]]) -> None:
         """What a file has no column for that every user needs."""
+        if "email" in taken and "username" in taken and plain_name(self._header[taken["username"][0]]) == "userid":
+            self._id = taken["username"][0]
         if "email" in taken and "username" not in taken:
             self._places.append((taken["email"][0], "username"))
+            others = [place for place, field in self._instead if field == "full_name"]
+            self._login = next((place for place in others if plain_name(self._header[place]) == "name"), None)
+            if self._login is not None:
+                self._note("the column 'name' is taken as the username where it has small letters and no spaces")
             note = "no column holds usernames: the address is taken as the username; map another column if it is not"
             self._note(note)
         if "username" in taken and taken.keys().isdisjoint(_NAMES):
