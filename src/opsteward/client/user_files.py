@@ -28,6 +28,7 @@ _SUFFIXES: dict[str, Format] = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "json", ".ldif": "ldif", ".ldf": "ldif", ".ndjson": "ndjson",
     ".jsonl": "ndjson", ".xml": "xml", ".vcf": "vcard",
 }  # fmt: skip
+_EXPORTED: tuple[ExportFormat, ...] = ("csv", "json", "ldif", "ndjson")
 _PIECE = 256 * 1024  # bytes
 #: Users and errors of one page.
 MAX_IDS = 10_000
@@ -45,9 +46,10 @@ def format_of(path: Path, given: str | None = None) -> Format:
 def export_format_of(path: Path, given: str | None = None) -> ExportFormat:
     """The same for a file that is written. Raises ValueError."""
     found = format_of(path, given)
-    if found in ("xml", "vcard"):
-        raise ValueError(f"users are not written as {found}: name one of csv, json, ldif, ndjson")
-    return found
+    for each in _EXPORTED:
+        if each == found:
+            return each
+    raise ValueError(f"users are not written as {found}: name one of {', '.join(_EXPORTED)}")
 
 
 def bulk_import(
