@@ -28,6 +28,7 @@ _LIMITS = {field.name: field.limit for field in USER_FIELDS}
 _BY_NAME = {field.name: field for field in USER_FIELDS}
 _EMPTY = [field.empty for _, field in STORED]
 _PLAIN_NAME = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?").fullmatch
+_OF_A_NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|[ .'’-])*").fullmatch
 _BEHIND_NAMES = re.compile(
     r"(?:[js]r|i{1,3}|iv|ph\.? ?d|m\.?d|m\.?a|m\.?b\.?a|m\.?sc|b\.?sc|b\.?a|esq|cpa"
     r"|dds|rn|llm|dipl\.?.*|inc|ltd|llc|gmbh)\.?",
@@ -258,7 +259,7 @@ def _address(record: Record, values: Mapping[str, Json], batch: Building) -> Jso
 def turned_round(name: str) -> str:
     """`Lovelace, Ada` as `Ada Lovelace`; what stands behind a comma otherwise (`Jr.`, a degree) stays there."""
     last, comma, first = (part.strip() for part in name.partition(","))
-    if not comma or not last or not first or "," in first or _BEHIND_NAMES.fullmatch(first):
+    if not comma or not _OF_A_NAME(last) or not _OF_A_NAME(first) or _BEHIND_NAMES.fullmatch(first):
         return name
     return f"{first} {last}"
 
