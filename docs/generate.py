@@ -104,7 +104,7 @@ def import_fields() -> str:
 
     def names(field: Any) -> str:
         weak = [f"({name})" for name in field.weak_aliases.split()]
-        return ", ".join([*field.aliases.split(), *weak])
+        return ", ".join([*field.best_aliases.split(), *field.aliases.split(), *weak])
 
     rows = [
         (f"`{one.name}`", one.says, names(one), "yes" if one.exported else "no", f"`{one.ldif}`" if one.ldif else "")

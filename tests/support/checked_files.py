@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from opsteward.directory.enrollment_rules.rules import SHIPPED, Rules
 from opsteward.directory.imports.batch_sql import STAGED
+from opsteward.directory.imports.day_order import day_order_of
 from opsteward.directory.imports.reading import records
 from opsteward.directory.imports.records import Problem, Reading
 from opsteward.directory.imports.row_checks import Checker
@@ -20,12 +23,16 @@ class Checked:
         self.notes = [note] if note else []
         reading = Reading(format=file_format, encoding=encoding, mapping=mapping or {})
         typed = file_format in ("json", "ndjson")
-        checker = Checker(Rules(SHIPPED), [], enrollment_type=None, typed=typed)
-        blocks = iter([content[at : at + block] for at in range(0, len(content), block)])
+
+        def again() -> Iterator[bytes]:
+            return iter([content[at : at + block] for at in range(0, len(content), block)])
+
+        order = day_order_of(again, reading)
+        checker = Checker(Rules(SHIPPED), [], enrollment_type=None, typed=typed, day_order=order)
         self.users: dict[str, dict[str, str]] = {}
         self.problems: list[Problem] = []
         self.failed = self.rows = 0
-        for batch in checker.batches(records(blocks, reading, self.notes.append), first_size=2, size=2, skip=0):
+        for batch in checker.batches(records(again(), reading, self.notes.append), first_size=2, size=2, skip=0):
             for line in batch.staged:
                 user = dict(zip(STAGED, line.rstrip("\n").split("\t"), strict=True))
                 self.users[user["username"]] = user

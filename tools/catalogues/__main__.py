@@ -30,8 +30,8 @@ NOT_FOR_READERS = {
 }  # fmt: skip
 #: The same in every language: names, and examples of what is typed.
 SAME_EVERYWHERE = {
-    "Opsteward", "Opsteward (…)", "CSV", "LDIF", "Python", "JavaScript", "Enter", "ada-mail", "nightly-backup",
-    "default", "at line …, column …",
+    "Opsteward", "Opsteward (…)", "CSV", "LDIF", "XML", "vCard", "Python", "JavaScript", "Enter", "ada-mail",
+    "nightly-backup", "default", "at line …, column …",
 }  # fmt: skip
 #: What is typed or written for machines: commands, conditions, addresses, data; and units of the International System.
 _TYPED = re.compile(

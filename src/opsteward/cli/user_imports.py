@@ -20,11 +20,11 @@ _SHOWN = 20  # errors and warnings that a person is shown
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="CSV, NDJSON, JSON or LDIF.")],
+    file: Annotated[Path, typer.Argument(help="CSV, NDJSON, JSON, LDIF, XML or vCard.")],
     mode: Annotated[str, typer.Option(help="create, upsert, or full (who is absent leaves).")] = "create",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would become of it.")] = False,
     file_format: Annotated[
-        str | None, typer.Option("--format", help="csv, ndjson, json or ldif; else by name.")
+        str | None, typer.Option("--format", help="csv, ndjson, json, ldif, xml or vcard; else by name.")
     ] = None,
     column: Annotated[
         list[str] | None,
@@ -75,7 +75,7 @@ def export_file(
     from opsteward.cli.client import Client
     from opsteward.client.operations import users
 
-    call = users.export_users(format=_format_of(file, file_format))
+    call = users.export_users(format=_export_format_of(file, file_format))
     size = Client().download(call, file, force=force)
     if as_json:
         show.as_json({"file": str(file), "bytes": size})
@@ -119,6 +119,16 @@ def _format_of(file: Path, given: str | None) -> user_files.Format:
 
     try:
         return user_files.format_of(file, given)
+    except ValueError as error:
+        raise Failure(f"{error} with --format") from None
+
+
+def _export_format_of(file: Path, given: str | None) -> user_files.ExportFormat:
+    from opsteward.cli.failures import Failure
+    from opsteward.client import user_files
+
+    try:
+        return user_files.export_format_of(file, given)
     except ValueError as error:
         raise Failure(f"{error} with --format") from None
 

@@ -185,7 +185,7 @@ class Opsteward(Verbs):
     def export_users(self, path: str | Path, *, file_format: str | None = None) -> Path:
         """All users into a file that can be imported again: CSV, NDJSON, JSON or LDIF, by its name or as given."""
         target = Path(path)
-        return self._download(users.export_users(format=user_files.format_of(target, file_format)), target)
+        return self._download(users.export_users(format=user_files.export_format_of(target, file_format)), target)
 
     def user_history(self, user_id: str | UUID) -> list[UserChangeInfo]:
         """Every change of a user, newest first."""

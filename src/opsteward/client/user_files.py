@@ -13,17 +13,22 @@ from opsteward.client.types.users import ImportProblemInfo, ImportReport
 from opsteward.core.json_types import Json
 
 Mode = Literal["create", "upsert", "full"]
-Format = Literal["csv", "json", "ldif", "ndjson"]
+Format = Literal["csv", "json", "ldif", "ndjson", "xml", "vcard"]
+#: What users are exported as.
+ExportFormat = Literal["csv", "json", "ldif", "ndjson"]
 _CONTENT_TYPES: dict[Format, str] = {
     "csv": "text/csv",
     "json": "application/json",
     "ldif": "text/ldif",
     "ndjson": "application/x-ndjson",
+    "xml": "application/xml",
+    "vcard": "text/vcard",
 }
 _SUFFIXES: dict[str, Format] = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "json", ".ldif": "ldif", ".ldf": "ldif", ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
+    ".jsonl": "ndjson", ".xml": "xml", ".vcf": "vcard",
 }  # fmt: skip
+_EXPORTED: tuple[ExportFormat, ...] = ("csv", "json", "ldif", "ndjson")
 _PIECE = 256 * 1024  # bytes
 #: Users and errors of one page.
 MAX_IDS = 10_000
@@ -36,6 +41,15 @@ def format_of(path: Path, given: str | None = None) -> Format:
         if each == (given or _SUFFIXES.get(path.suffix.lower())):
             return each
     raise ValueError(f"{path.name} has no ending that tells its format: name one of {', '.join(_CONTENT_TYPES)}")
+
+
+def export_format_of(path: Path, given: str | None = None) -> ExportFormat:
+    """The same for a file that is written. Raises ValueError."""
+    found = format_of(path, given)
+    for each in _EXPORTED:
+        if each == found:
+            return each
+    raise ValueError(f"users are not written as {found}: name one of {', '.join(_EXPORTED)}")
 
 
 def bulk_import(

@@ -28,6 +28,8 @@ FORMATS = {
     "application/x-ndjson": N_("NDJSON, one object a line"),
     "application/json": N_("JSON, a list of objects"),
     "text/ldif": "LDIF",
+    "application/xml": "XML",
+    "text/vcard": "vCard",
 }
 
 

@@ -30,16 +30,18 @@ class PlainTexts:
 class UserField:
     """One field of a row.
 
-    `aliases`, `weak_aliases`: other names of its column, without spaces and signs; a weak one counts where no better
-    one is there. `stored`: the SQL type of its own column in users, where a row need not have it: what a file does not
-    give stays. `empty`: what is stored for none (text of COPY). `blank_keeps`: a blank cell gives nothing. `ldif`: the
-    attribute of an export.
+    `best_aliases`, `aliases`, `weak_aliases`: other names of its column, without spaces and signs. The best go before
+    the field's own name, as the work's address before another; a weak one counts where no better one is there.
+    `stored`: the SQL type of its own column in users, where a row need not have it: what a file does not give stays.
+    `empty`: what is stored for none (text of COPY). `blank_keeps`: a blank cell gives nothing. `ldif`: the attribute
+    of an export.
     """
 
     name: str
     says: str
     check: str = "text"
     limit: int = 255
+    best_aliases: str = ""
     aliases: str = ""
     weak_aliases: str = ""
     stored: str = ""
@@ -54,8 +56,10 @@ USER_FIELDS = (
         name="username",
         says="must be there, once; a file without such a column takes the address for it",
         ldif="uid",
-        aliases="user login loginname account accountname benutzername benutzer kennung anmeldename uid"
-        " identifiant usuario nomeutente gebruikersnaam",
+        aliases="user login loginname loginid userlogin account accountname benutzername benutzer kennung anmeldename"
+        " benutzerkennung uid networkid netid ntlogin adlogin adusername identifiant nomutilisateur nomdutilisateur"
+        " usuario nombreusuario nombredeusuario nomeusuario nomedeusuario nomedeutilizador utilizador nomeutente"
+        " gebruikersnaam uzytkownik nazwauzytkownika ユーザー名 ユーザ名 ユーザーID ユーザID ログインID アカウント名",
         weak_aliases="samaccountname userprincipalname upn logonname userlogonname userid",
     ),
     UserField(
@@ -64,32 +68,44 @@ USER_FIELDS = (
         limit=MAX_EMAIL,
         says="must be there, once; where a row has none, a username that is an address is taken for it",
         ldif="mail",
-        aliases="mail emailadresse mailadresse workemail primaryemail businessemail courriel correo",
-        weak_aliases="emailaddress primaryworkemail emailwork contactworkemail workcontactworkemail"
-        " businessemailaddress emails",
+        best_aliases="workemail workemailaddress companyemail companyemailaddress corporateemail officialemail"
+        " businessemail businessemailaddress primaryworkemail contactworkemail workcontactworkemail emailwork"
+        " emailprofessionnel courrielprofessionnel emailcorporativo emailprofissional emailsluzbowy"
+        " geschaeftlicheemail"
+        " emailgeschaeftlich emaildienstlich dienstlicheemail",
+        aliases="mail emailadresse mailadresse emailadres primaryemail useremail emailid courriel adresseemail"
+        " adressemail"
+        " adressedecourriel adresseelectronique correo correoelectronico direcciondecorreo"
+        " direcciondecorreoelectronico enderecodeemail correioeletronico indirizzoemail postaelettronica adresemail"
+        " adrespocztyelektronicznej メールアドレス メール Eメール 電子メール",
+        weak_aliases="emailaddress primarysmtpaddress windowsemailaddress internetaddress emails mails",
     ),
     UserField(
         name="full_name",
         limit=MAX_FULL_NAME,
         says="must be there, or `first_name` and `last_name`",
         ldif="cn",
-        aliases="vollstaendigername nomcomplet nombrecompleto",
+        aliases="vollstaendigername vorundnachname nomcomplet prenometnom nombrecompleto nombreyapellidos"
+        " nomecompleto"
+        " imieinazwisko volledigenaam employeefullname 氏名 名前 フルネーム realname",
         weak_aliases="displayname anzeigename naam cn name employeename formattedname namefullname nameformatted"
-        " preferredname realname",
+        " worker preferredname 表示名 nomdaffichage nombreparamostrar nomedeexibicao",
     ),
     UserField(
         name="first_name",
         says="makes the full name, with `last_name`, where there is none",
         exported=False,
-        aliases="givenname vorname prenom nombre voornaam nome legalfirstname namegivenname",
-        weak_aliases="forename preferredfirstname",
+        aliases="givenname vorname prenom nombre nombres voornaam nome primeironome imie legalfirstname"
+        " namegivenname 名",
+        weak_aliases="forename first givennames preferredfirstname",
     ),
     UserField(
         name="last_name",
         says="see `first_name`",
         exported=False,
         aliases="surname familyname nachname familienname sn nom apellido achternaam cognome legallastname"
-        " namefamilyname",
+        " namefamilyname apellidos apelido sobrenome nazwisko 姓",
+        weak_aliases="last secondname",
     ),
     UserField(
         name="last_name_first",
@@ -122,8 +138,9 @@ USER_FIELDS = (
         limit=MAX_WORD,
         says="text",
         ldif="departmentNumber",
-        aliases="dept abteilung departement departamento afdeling departmentnumber",
-        weak_aliases="ou organisationalunit departmentname departmentdescription homedepartmentdescription"
+        aliases="dept abteilung departement departamento afdeling dzial departmentnumber 部署 部門 所属",
+        weak_aliases="ou service setor servicio reparto orgunit organizationalunit bereich organisationalunit"
+        " departmentname departmentdescription homedepartmentdescription"
         " organizationdepartment",
         stored="text",
     ),
@@ -132,9 +149,13 @@ USER_FIELDS = (
         check="manager",
         limit=MAX_EMAIL,
         says="a username, an address or, in LDIF, a distinguished name; before or after its people in the file",
-        weak_aliases="managerusername managerlogin manageruserprincipalname managerupn manageremail manageremailaddress"
+        weak_aliases="managerusername managerlogin manageruserprincipalname managerupn manageremail"
+        " manageremailaddress"
         " managerworkemail supervisoremail manager supervisor linemanager vorgesetzter vorgesetzte fuehrungskraft"
-        " reportsto reportingto reportingmanager responsable managervalue",
+        " reportsto reportstoemail reportingto reportingmanager responsable responsablehierarchique"
+        " superieurhierarchique"
+        " superieur managervalue jefe jefedirecto supervisordirecto gestor gestordireto gerente przelozony kierownik"
+        " teamlead 上司 上長",
     ),
     UserField(
         name="manager_id",
@@ -143,26 +164,41 @@ USER_FIELDS = (
         exported=False,
         aliases="managernumber manageruserid manageremployeeid manageremployeenumber managerworkerid"
         " managerassociateid managersysid supervisorid supervisoreid supervisoremployeeid reportstoid"
-        " reportstoassociateid reportstoemployeeid vorgesetzterid vorgesetztenid",
+        " reportstoassociateid reportstoemployeeid vorgesetzterid vorgesetztenid manageruuid managerguid",
     ),
     UserField(
         name="external_id",
         check="code",
         says="the number in the HR system",
         ldif="employeeNumber",
-        aliases="employeeid employeenumber employee# personnelnumber mitarbeiterid personalnummer mitarbeiternummer"
-        " matricule hrid",
-        weak_aliases="workerid associateid",
+        aliases="employeeid employeenumber employeeno employeecode employeeidentifier employee# personnelnumber"
+        " personnelno pernr staffid staffnumber mitarbeiterid mitarbeiternr personalnummer personalnr persnr"
+        " mitarbeiternummer matricule matricula numerodeempleado numeroempleado numerpracownika hrid empid 社員番号"
+        " 従業員番号",
+        weak_aliases="workerid associateid personnumber personid payrollnumber employeeidincompany idnumber",
         stored="text",
     ),
     UserField(
         name="expires_at",
         check="instant",
-        says="when the account ends: `2031-12-31`, better with time and zone",
+        says="when the account ends: `2031-12-31`, better with time and zone; `expires_at:dmy`, `:mdy` say the order",
         ldif="opstewardExpiresAt",
-        aliases="expires expiry expirydate enddate austrittsdatum ablaufdatum gueltigbis contractend",
-        weak_aliases="terminationdate accountexpirationdate accountexpires krbprincipalexpiration lastdayofwork"
-        " contractenddate",
+        best_aliases="terminationdate leavedate leavingdate dateofleaving employeeleavedatetime relievingdate"
+        " exitdate"
+        " separationdate terminationeffectivedate lastdayofwork lastworkingday lastworkingdate lastday austrittsdatum"
+        " austritt austrittam datedesortie datesortie datededepart datedepart fechadebaja fechabaja fechadesalida"
+        " datadedesligamento datadesligamento datadedemissao datademissao datarescisao datazwolnienia"
+        " datacessazione uitdienst uitdienstdatum 退職日 退社日 最終出社日",
+        aliases="expires expiry expirydate expirationdate expireson enddate employmentenddate endofemployment"
+        " validuntil"
+        " validto ablaufdatum gueltigbis einddatum datedefin datefin fechafin fechadefin datafim datazakonczenia"
+        " 有効期限"
+        " 終了日",
+        weak_aliases="accountexpirationdate accountexpirydate accountexpires accountenddate accountexpiration"
+        " krbprincipalexpiration contractend contractenddate contractends contractexpirydate endofcontract"
+        " vertragsende"
+        " befristetbis befristungbis datefincontrat datefindecontrat datedefindecontrat fechafindecontrato"
+        " fechafincontrato fechadefindecontrato terminodocontrato datarozwiazaniaumowy 契約終了日",
         stored="timestamptz",
     ),
     UserField(
@@ -178,7 +214,7 @@ USER_FIELDS = (
         check="dn",
         says="what the file numbers its users by: who names it as manager is found by it, within the file. Not kept",
         exported=False,
-        weak_aliases="id objectid sysid guid uuid entityid",
+        weak_aliases="id objectid sysid guid uuid entityid pk",
     ),
     UserField(
         name="tags",

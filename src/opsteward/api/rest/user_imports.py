@@ -30,12 +30,14 @@ from opsteward.core.json_types import Json
 from opsteward.core.word_list import words
 from opsteward.directory.exports import EXPORTS, exported
 from opsteward.directory.imports import jobs
-from opsteward.directory.imports.columns import check_mapping
+from opsteward.directory.imports.columns import check_mapping, means_something
 from opsteward.directory.imports.csv_records import inert
 from opsteward.directory.imports.jobs import ImportInfo, ImportOrder, ImportReport
-from opsteward.directory.imports.json_records import enveloped, holds_several
+from opsteward.directory.imports.json_records import holds_several
+from opsteward.directory.imports.people_lists import Ambiguous, people_in
 from opsteward.directory.imports.reading import format_of
 from opsteward.directory.imports.text_encoding import EncodingFinder, first_character
+from opsteward.directory.user_fields import FIELD_NAMES
 from opsteward.tasks import queries as task_queries
 from opsteward.tasks.types import NewTask, TaskStatus
 
@@ -74,7 +76,9 @@ class BulkIn(Input):
             "required": True,
             "content": {
                 "application/json": {"schema": BulkIn.model_json_schema()},
-                **dict.fromkeys(("application/x-ndjson", "text/csv", "text/ldif"), _FILE),
+                **dict.fromkeys(
+                    ("application/x-ndjson", "text/csv", "text/ldif", "application/xml", "text/vcard"), _FILE
+                ),
             },
         }
     },
@@ -139,9 +143,13 @@ async def _from_object(
     if await in_thread(holds_several, text):
         return order, text.encode()
     value = await in_thread(check_json, text.encode(), max_depth=services.settings.api.max_json_depth)
-    listed = enveloped(value)
-    if listed is not None and not _is_ours(value):
-        return order, await in_thread(lambda: json.dumps(listed, ensure_ascii=False).encode())
+    if not _is_ours(value):
+        try:
+            people = await in_thread(people_in, value)
+        except Ambiguous as problem:
+            raise Invalid.field("body", *str(problem).rsplit(": ", maxsplit=1)) from None
+        if people is not None:
+            return order, await in_thread(lambda: json.dumps(people.listed, ensure_ascii=False).encode())
     try:
         given = BulkIn.model_validate(value)
     except ValidationError as error:
@@ -155,9 +163,15 @@ async def _from_object(
 def _is_ours(value: Json) -> bool:
     """Whether an object is an order to us, also one with a slip in it, and no export or page of another system: those
     have marks of paging, or further lists and objects, which no option of ours is."""
-    if not isinstance(value, dict) or "users" not in value:
+    if not isinstance(value, dict) or "users" not in value or isinstance(value["users"], dict):
         return False
-    return not any(map(_is_foreign, value, value.values()))
+    return not any(map(_is_foreign, value, value.values())) and not _has_foreign_names(value["users"])
+
+
+def _has_foreign_names(users: Json) -> bool:
+    """Whether entries have names that only other systems use for what is a field here."""
+    entries = [one for one in users[:100] if isinstance(one, dict)] if isinstance(users, list) else []
+    return any(name not in FIELD_NAMES and means_something(name, {}) for one in entries for name in one)
 
 
 def _is_foreign(name: str, value: Json) -> bool:

@@ -159,7 +159,8 @@
   const {saying} = window.opsteward;
   const kinds = {
     csv: "text/csv", tsv: "text/csv", txt: "text/csv", ndjson: "application/x-ndjson", jsonl: "application/x-ndjson",
-    json: "application/json", ldif: "text/ldif", ldf: "text/ldif",
+    json: "application/json", ldif: "text/ldif", ldf: "text/ldif", xml: "application/xml",
+    vcf: "text/vcard",
   };
   const size = (bytes) => bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
   const say = (form, words, tone) => {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+import unicodedata
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import NamedTuple
@@ -14,38 +15,67 @@ from typing import NamedTuple
 from opsteward.directory.types import UserStatus
 
 _YES = frozenset({
-    "true", "yes", "y", "1", "t", "on", "x", "ja", "j", "oui", "si", "sí", "wahr", "vrai", "verdadero", "vero",
+    "true", "yes", "y", "1", "t", "on", "x", "ja", "j", "oui", "si", "sí", "sim", "tak", "wahr", "vrai", "verdadero",
+    "vero", "verdadeiro", "prawda", "はい", "有効",
 })  # fmt: skip
 _NO = frozenset({
-    "false", "no", "n", "0", "f", "off", "nein", "non", "falsch", "faux", "falso",
+    "false", "no", "n", "0", "f", "off", "nein", "non", "nao", "não", "nie", "falsch", "faux", "falso", "falsz",
+    "いいえ", "無効",
 })  # fmt: skip
 _NOTHING = frozenset(("", "-", "n/a", "none", "null"))
-_ACTIVE_WORDS = """active enabled enable aktiv aktiviert actif activo attivo actief current employed normal ok regular
-    permanent fulltime parttime contractor intern temporary temp casual apprentice probation
-    recovery passwordexpired passwordreset confirmed forcechangepassword resetrequired activated
-    bypass owner primaryowner admin member guest multichannelguest singlechannelguest yes true 1"""
-_INACTIVE_WORDS = """inactive disabled disable deactivated deprovisioned terminated deleted inaktiv deaktiviert
-    gesperrt blocked inactif inactivo inattivo inactief left leaver former retired resigned exited offboarded revoked
-    expired closed staged removed departed banned blockedpendingapproval ldapblocked no false 0"""
-_SUSPENDED_WORDS = "suspended onhold lockedout locked suspendiert suspendu suspendido sospeso"
+_ACTIVE_WORDS = """active enabled enable aktiv aktiviert actif active activo activa ativo ativa attivo attiva
+    actief actieve aktywny aktywna aktywne habilitado habilitada abilitato current employed working normal ok
+    accountok regular permanent fulltime parttime contractor intern temporary temp casual apprentice probation
+    beschaeftigt angestellt imdienst enposte enservice empleado contratado trabalhando assunto inservizio
+    indienst zatrudniony zatrudniona recovery passwordexpired passwordreset confirmed forcechangepassword
+    resetrequired activated bypass owner primaryowner admin member guest multichannelguest singlechannelguest
+    yes true 1 t 有効 在籍 在籍中 在職 在職中 利用中"""
+_INACTIVE_WORDS = """inactive disabled disable deactivated deactivate deprovisioned deprovisioning terminated
+    deleted softdeleted pendingdeletion pendingdelete inaktiv deaktiviert gesperrt geloescht ausgeschieden
+    ausgetreten gekuendigt beendet imruhestand blocked inactif inactive desactive desactivee supprime sorti
+    sortie parti partie demissionne licencie quitte inactivo inactiva desactivado desactivada deshabilitado
+    deshabilitada baja debaja cesado despedido jubilado eliminado inativo inativa desativado desativada
+    desligado desligada demitido demitida rescindido excluido inattivo inattiva disattivato disattivata cessato
+    dimesso licenziato cancellato inactief uitgeschakeld uitdienst nieaktywny nieaktywna zwolniony zwolniona
+    zablokowany usuniety wylaczony notactive notemployed nolongeremployed exemployee dismissed fired laidoff
+    deceased left leaver former retired resigned exited separated offboarded revoked expired closed staged
+    removed departed banned blockedpendingapproval ldapblocked alumni no false 0 f 退職 退職済 退職済み 退職者
+    無効 削除 削除済み 離職"""
+_SUSPENDED_WORDS = """suspended suspend onhold lockedout locked paused frozen suspendiert suspendu suspendue
+    suspendido suspendida suspenso suspensa sospeso sospesa opgeschort zawieszony zawieszona 停止 停止中
+    一時停止 利用停止 ロック"""
 _PENDING_WORDS = (
-    "pending provisioned invited pendingactivation pendinguseraction prehire onboarding"
-    " preboarding unactivated notactivated unconfirmed awaitingactivation"
+    "pending provisioned invited pendingactivation pendinguseraction prehire onboarding initial"
+    " preboarding unactivated notactivated unconfirmed awaitingactivation unverified pendingverification"
 )
+#: Of what is written before a status: USER_STATE_ACTIVE.
+_BEFORE_WORDS = re.compile(r"^(?:user|account|employee|member)?(?:state|status)(?=.)")
+_NO_SIGNS = re.compile(r"[\s_\-./()'’]+")
+
+
+def _plain_word(text: str) -> str:
+    """Without case, accents and signs."""
+    parts = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
+    plain = "".join(c for c in parts if not unicodedata.combining(c))
+    return _BEFORE_WORDS.sub("", _NO_SIGNS.sub("", plain))
+
+
+_LETTERS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ł": "l"})
 _WORDS = {
-    **dict.fromkeys(_ACTIVE_WORDS.split(), UserStatus.ACTIVE),
-    **dict.fromkeys(_INACTIVE_WORDS.split(), UserStatus.INACTIVE),
-    **dict.fromkeys(_SUSPENDED_WORDS.split(), UserStatus.SUSPENDED),
-    **dict.fromkeys(_PENDING_WORDS.split(), UserStatus.PENDING),
-    "archived": UserStatus.ARCHIVED,
-}
+    _plain_word(word): status
+    for status, words in (
+        (UserStatus.ACTIVE, _ACTIVE_WORDS), (UserStatus.INACTIVE, _INACTIVE_WORDS),
+        (UserStatus.SUSPENDED, _SUSPENDED_WORDS), (UserStatus.PENDING, _PENDING_WORDS),
+        (UserStatus.ARCHIVED, "archived"),
+    )
+    for word in words.split()
+}  # fmt: skip
 #: Where several columns speak, the one that takes most counts.
 _STRICTNESS = (
     UserStatus.ACTIVE, UserStatus.PENDING, UserStatus.SUSPENDED, UserStatus.INACTIVE, UserStatus.ARCHIVED,
 )  # fmt: skip
 _ACCOUNT_DISABLED = 0x2
-_SHORTEST_STATE = 6
-_SIGNS = re.compile(r"[\s_\-./]+")
+_SHORTEST_STATE = 4
 
 
 class Said(NamedTuple):
@@ -57,7 +87,7 @@ class Said(NamedTuple):
 
 
 def _word(text: str) -> UserStatus:
-    return _WORDS[_SIGNS.sub("", text)]
+    return _WORDS[_plain_word(text)]
 
 
 def _yes(text: str) -> bool:
@@ -96,8 +126,22 @@ def _last_day(text: str) -> UserStatus | None:
 
 def _state(text: str) -> UserStatus | None:
     """Of what may be the state of a country, a city or a leave too: only words that can be none of those speak."""
-    word = _SIGNS.sub("", text)
-    return _WORDS.get(word) if len(word) >= _SHORTEST_STATE and word != "normal" else None
+    word = _plain_word(text)
+    plain = len(word) >= _SHORTEST_STATE and word != "normal"
+    return _WORDS.get(word) if plain or not word.isascii() else None
+
+
+#: What programs write for a time that is none.
+_NO_TIME = ("0001-01-01", "0000-00-00")
+
+
+def _at_any_time(status: UserStatus) -> Callable[[str], UserStatus | None]:
+    return lambda text: None if text in _NO or text == "never" or text.startswith(_NO_TIME) else status
+
+
+def _employment(text: str) -> UserStatus | None:
+    """Of what an employment is called: words for its kind (full-time, salaried) say nothing of the account."""
+    return _WORDS.get(_plain_word(text))
 
 
 #: How values of each kind are read, in lower case and without spaces around them; None for what says nothing of it.
@@ -108,51 +152,89 @@ _KINDS: dict[str, Callable[[str], UserStatus | None]] = {
     "disabled": _if_yes(UserStatus.INACTIVE),
     "suspended": _if_yes(UserStatus.SUSPENDED),
     "archived": _if_yes(UserStatus.ARCHIVED),
-    "locked at": lambda text: UserStatus.INACTIVE,
+    "locked at": _at_any_time(UserStatus.INACTIVE),
+    "suspended at": _at_any_time(UserStatus.SUSPENDED),
     "account control": _control_bits,
     "samba flags": _samba_flags,
     "last day": _last_day,
     "state": _state,
+    "employment": _employment,
 }
 _COLUMNS = {
-    "state": "state",
+    "state": "state estado zustand statut situacao situacion stato 状態 ステータス 在籍区分 在職区分 在籍状況"
+    " アカウント状態",
+    "employment": "beschaeftigungsstatus anstellungsstatus arbeitsstatus personalstatus statutemploye statutsalarie"
+    " estadolaboral estadoempleado estadodelempleado situacaofuncional statuszatrudnienia statuspracownika 雇用状況"
+    " 従業員ステータス employmentstate currentstatus",
     "in use": "enabled accountenabled active isactive isenabled useractive useraccountenabled loginenabled"
     " signinallowed signinenabled currentlyactive activestatus activated aktiv aktiviert actif"
-    " habilitado activo attivo orclisenabled",
+    " habilitado activo ativo attivo aktywny orclisenabled 有効 有効フラグ",
     "disabled": "prohibitlogin desactive desactivado disattivato bloque bloqueado"
     " disabled isdisabled accountdisabled useraccountdisabled blocked isblocked signinblocked"
     " blockcredential blocksignin blockedfromsignin inactive isinactive deactivated isdeactivated terminated"
     " isterminated deleted isdeleted gesperrt deaktiviert accountinactive msdsuseraccountdisabled nsaccountlock"
-    " logindisabled dspwpaccountdisabled ibmpwdaccountlocked",
-    "suspended": "suspended issuspended",
+    " logindisabled dspwpaccountdisabled ibmpwdaccountlocked preserved softdeleted loginblocked leaver isleaver"
+    " inactif"
+    " inactivo inativo inaktiv bloqueada 無効 無効フラグ 退職フラグ",
+    "suspended": "suspended issuspended locked islocked accountlocked isaccountlocked lockedout islockedout userlocked",
     "archived": "archived isarchived",
-    "locked at": "pwdaccountlockedtime",
+    "locked at": "pwdaccountlockedtime deletedat deactivatedat disabledat terminatedat deletiontime deleteddatetime"
+    " deletedon deactivatedon",
+    "suspended at": "suspendedat blockedat bannedat lockedat",
     "account control": "useraccountcontrol",
     "samba flags": "sambaacctflags",
     "last day": "shadowexpire",
     "word": "inetuserstatus accountstatus userstatus employmentstatus employeestatus workerstatus kontostatus",
 }
+
+
+def _column_name(name: str) -> str:
+    parts = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(c for c in parts if not unicodedata.combining(c))
+
+
 #: The kind of a column's values by its name, without spaces and signs.
-STANDING_COLUMNS: dict[str, str] = {name: kind for kind, names in _COLUMNS.items() for name in names.split()}
+STANDING_COLUMNS: dict[str, str] = {
+    _column_name(name): kind for kind, names in _COLUMNS.items() for name in names.split()
+}
 _SUBJECTS = (
-    "benutzerkonto|benutzer|konto|useraccount|account|user|compte|utilisateur|cuenta|usuario|login|signin|employee"
-    "|employment|mitarbeiter|worker|person|position|lifecycle"
+    "benutzerkontos??|benutzers??|kontos??|useraccount|account|user|login|signin|employee|employment|mitarbeiters??|worker"
+    "|person|position|lifecycle|staff|member|beschaeftigungs|anstellungs|personal|compte|utilisateur|salarie|employe"
+    "|collaborateur|cuenta|usuario|empleado|colaborador|conta|funcionario|konta|pracownika|uzytkownika|zatrudnienia"
+    "|dipendente|utente|medewerker|gebruikers??"
 )
+#: Columns of when an account was taken out of use: `deleted_at`, `deactivationDate`.
+_OF_TIMES = re.compile(
+    r"(delet|deactivat|disabl|suspend|suspens|block|bann?|lock|remov|offboard)(?:e|ed|ion)?"
+    r"(?:at|on|date|time|datetime|dateutc|timestamp|since)"
+)
+#: What a column of states is called, in several languages.
+_STATES = "status|state|statut|zustand|estado|situacao|situacion|situation|stato|stan"
+_OF_STATES = re.compile(_STATES)
 _OF_SUBJECT = re.compile(
-    rf"(?:is)?(?P<before>{_SUBJECTS})?(?:is)?(?P<about>\w+?)(?P<after>{_SUBJECTS})?(?:yn|yesno|janein|ouinon|flag)?"
+    rf"(?:is)?(?P<before>{_SUBJECTS})?(?:is)?(?P<about>\w+?)"
+    rf"(?:d[aeou]s?|del|dela|del)?(?P<after>{_SUBJECTS})?(?:yn|yesno|janein|ouinon|flag)?"
 )
+
+
+def may_speak(plain: str) -> bool:
+    """Whether a column that is not known may say who is in use, by what its name ends or begins with."""
+    return re.search(rf"(?:{_STATES})$|^(?:{_STATES})", plain) is not None
 
 
 @lru_cache(maxsize=10_000)
 def standing_kind(plain: str) -> str | None:
-    """The kind of a column's values by its plain name, known as such or by its form: "Konto aktiviert", "Active (Y/N)".
+    """The kind of a column's values by its plain name, known as such or by its form: "Konto aktiviert","
+    " "Active (Y/N)".
     None for a column that says nothing of whether the account is in use."""
     if (known := STANDING_COLUMNS.get(plain)) is not None:
         return known
+    if timed := _OF_TIMES.fullmatch(plain):
+        return "suspended at" if timed[1] in ("suspend", "suspens", "block", "bann", "ban", "lock") else "locked at"
     found = _OF_SUBJECT.fullmatch(plain)
     if found is None:
         return None
-    if found["about"] == "status":
+    if _OF_STATES.fullmatch(found["about"]):
         return "state" if found["before"] or found["after"] else None
     kind = STANDING_COLUMNS.get(found["about"])
     return kind if kind in ("in use", "disabled", "suspended", "archived") else None
@@ -173,7 +255,7 @@ def standing_of(said: Iterable[Said], status: str | None = None) -> tuple[UserSt
         try:
             says = _KINDS[one.kind](text)
         except KeyError:
-            if one.kind not in _EITHER or (word := _WORDS.get(_SIGNS.sub("", text))) is None:
+            if one.kind not in _EITHER or (word := _WORDS.get(_plain_word(text))) is None:
                 return found, one
             says = word
         if says is not None and (found is None or _STRICTNESS.index(says) > _STRICTNESS.index(found)):

@@ -4,28 +4,62 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 from opsteward.core.errors import Invalid
-from opsteward.directory.imports.account_status import Said, standing_kind
-from opsteward.directory.imports.records import Unreadable, shown
+from opsteward.directory.imports.account_status import Said, may_speak, standing_kind
+from opsteward.directory.imports.records import Note, Unreadable, shown
 from opsteward.directory.user_fields import FIELD_NAMES, NOTHING, PROFILE, USER_FIELDS
 
+#: Fields that a column of dates may be mapped to, to say how its dates are written: whether the day stands first.
+EXPIRES_ORDERS = {"expires_at:dmy": True, "expires_at:mdy": False}
+#: From here on an alias is a plain one; before it stand those that go before any other.
+_PLAIN = 100
 #: From here on an alias is a weak one: it gives way to a better one without a question.
 _WEAK = 1000
 #: Names of directories that say nothing about a user, or that nobody needs a note of.
 _LDIF_SILENT = ("objectclass", "version", "changetype", "control", "userpassword", "memberof", "distinguishedname")
-_BETWEEN = re.compile(r"[\s_\-./()?:*,]+")
+_BETWEEN = re.compile(r"[\s_\-./()?:*,'’\"\[\]]+")
 #: What Google Workspace puts behind the names of its columns.
 _REMARK = re.compile(r"\s*\[[^\]]*\]\s*$")
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
-#: Fields without which there is no user: a column that gives way to another counts where that one is blank.
-_NEEDED = frozenset(("username", "email", "full_name"))
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ł": "l", "ø": "o", "æ": "ae", "ı": "i"})
+#: Fields without which there is no user, and the end, which must not be missed: a column that gives way to another
+#: counts where that one is blank.
+_NEEDED = frozenset(("username", "email", "full_name", "expires_at"))
+#: Parts of a record that say nothing by their own name.
+SECTIONS = frozenset((
+    "human", "person", "personalinfo", "basicinfo", "userinfo", "identity", "credentials", "account", "work",
+    "workinfo", "internal", "employment", "employmentinfo", "job", "jobinfo", "contact", "contactinfo", "general",
+    "details", "user", "employee", "core", "lifecycle", "profile", "attributes", "emails", "organizations",
+))  # fmt: skip
+_LEVELS = re.compile(r"[./\[\]]+|__")
+_MANAGER_NUMBER = re.compile(
+    r"(?:direct|line|reporting)?(?:manager|supervisor|vorgesetzte[rn]?|fuehrungskraft|superieur(?:hierarchique)?|jefe"
+    r"|gestor|przelozony|przelozonego|reportsto|responsable)s?"
+    r"(?:employee|worker|person|personnel|personal|mitarbeiter|staff|associate|user)?s?"
+    r"(?:id|nr|no|num|number|nummer|code|matricule|matricula|uuid|guid|eid|pernr)"
+)
+#: `Employee Email Address`, `User Department`: the field behind the word.
+_OF_A_PERSON = re.compile(r"(?:employee|user|worker|person|staff|member|associate|mitarbeiter|benutzer)(\w+)")
+_OF_PEOPLE = frozenset(("email", "full_name", "first_name", "last_name", "department", "expires_at", "manager"))
+#: A name that is one of an account, and an id that is none.
+_ACCOUNT_NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]*").fullmatch
+_OPAQUE_ID = re.compile(
+    r".*[|:].*|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|(?=.*\d)[0-9A-Za-z_-]{20,}"
+).fullmatch
 _NAMES = ("full_name", "first_name", "last_name", "last_name_first")
 #: Letters of other scripts that look like Latin ones.
 _LOOKALIKES = str.maketrans("аеорсухіјѕԁһкмнтвοανικρτυχε", "aeopcyxijsdhkmhtboavikptuxe")
-Note = Callable[[str], None]
+
+
+@lru_cache(maxsize=10_000)
+def plain_name(name: str) -> str:
+    """A column's name without case, accents, spaces, signs and remarks."""
+    text = _REMARK.sub("", unicodedata.normalize("NFC", name).strip().strip("\ufeff")).casefold().translate(_UMLAUTS)
+    text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return _BETWEEN.sub("", text)
 
 
 class Alias(NamedTuple):
@@ -38,9 +72,11 @@ class Alias(NamedTuple):
 def _aliases() -> dict[str, Alias]:
     known: dict[str, Alias] = {}
     for field in USER_FIELDS:
-        names = (field.name.replace("_", ""), *field.aliases.split())
-        known |= {name: Alias(field.name, rank) for rank, name in enumerate(names)}
-        known |= {name: Alias(field.name, _WEAK + rank) for rank, name in enumerate(field.weak_aliases.split())}
+        names = (field.name, *field.aliases.split())
+        known |= {plain_name(name): Alias(field.name, rank) for rank, name in enumerate(field.best_aliases.split())}
+        known |= {plain_name(name): Alias(field.name, _PLAIN + rank) for rank, name in enumerate(names)}
+        weak = enumerate(field.weak_aliases.split())
+        known |= {plain_name(name): Alias(field.name, _WEAK + rank) for rank, name in weak}
     return known
 
 
@@ -53,22 +89,39 @@ LDIF_ALIASES: dict[str, Alias] = {
 
 
 #: Names of columns that mean something else where a better one is there for their field.
-_SECOND = {"userid": Alias("number", _WEAK), "userprincipalname": Alias("email", 2 * _WEAK),
+_SECOND = {"userid": Alias("number", _WEAK), "personid": Alias("number", _WEAK),
+           "userprincipalname": Alias("email", 2 * _WEAK),
            "upn": Alias("email", 2 * _WEAK)}  # fmt: skip
 
 
-def plain_name(name: str) -> str:
-    """A column's name without case, accents, spaces, signs and remarks."""
-    text = _REMARK.sub("", unicodedata.normalize("NFC", name).strip().strip("\ufeff")).casefold().translate(_UMLAUTS)
-    text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return _BETWEEN.sub("", text)
+def _by_form(name: str, plain: str, aliases: Mapping[str, Alias]) -> Alias | None:
+    """What a name means by how it is made: a manager's number, or one of a section (`work.department`)."""
+    if standing_kind(plain) is not None:
+        return None
+    if _MANAGER_NUMBER.fullmatch(plain):
+        return Alias("manager_id", _WEAK)
+    if (owned := _OF_A_PERSON.fullmatch(plain)) and (alias := aliases.get(owned[1])) and alias.field in _OF_PEOPLE:
+        return alias._replace(rank=_WEAK + alias.rank)
+    parts = [part for part in _LEVELS.split(name) if part and not part.isdigit()]
+    while len(parts) > 1 and plain_name(parts[0]) in SECTIONS:
+        parts = parts[1:]
+        if (alias := aliases.get(plain_name(".".join(parts)))) is not None:
+            return alias._replace(rank=_WEAK + alias.rank)
+    return None
 
 
 def known_columns(header: Sequence[str], mapping: Mapping[str, str]) -> int:
     """How many of these names mean something here."""
-    known = (name.strip() in mapping or (plain := plain_name(name)) in ALIASES or standing_kind(plain) is not None
-             for name in header)  # fmt: skip
-    return sum(known)
+    return sum(means_something(name, mapping) for name in header)
+
+
+def means_something(name: str, mapping: Mapping[str, str]) -> bool:
+    """Whether a name is one of a field, or of what tells of the account's state."""
+    plain = plain_name(name)
+    return (
+        name.strip() in mapping or plain in ALIASES or standing_kind(plain) is not None
+        or _by_form(name, plain, ALIASES) is not None
+    )  # fmt: skip
 
 
 def check_mapping(mapping: Mapping[str, object]) -> dict[str, str]:
@@ -76,7 +129,9 @@ def check_mapping(mapping: Mapping[str, object]) -> dict[str, str]:
     if len(mapping) > 500:
         raise Invalid.field("mapping", "names more than 500 columns", "name those that are needed")
     for column, field in mapping.items():
-        known = isinstance(field, str) and (field in FIELD_NAMES or field == NOTHING or field.startswith(PROFILE))
+        known = isinstance(field, str) and (
+            field in FIELD_NAMES or field in EXPIRES_ORDERS or field == NOTHING or field.startswith(PROFILE)
+        )
         if not known or field == PROFILE:
             raise Invalid.field(
                 f"mapping.{column[:100]}", f"{field!r:.60} is no field",
@@ -112,7 +167,7 @@ class Columns:
         self._note = note
         self._aliases = aliases
         self._tolerant = tolerant
-        wanted = {name.strip(): field for name, field in mapping.items()}
+        wanted = {name.strip(): "expires_at" if field in EXPIRES_ORDERS else field for name, field in mapping.items()}
         self._mapped = set(wanted.values())
         self._profile: list[tuple[int, str]] = []
         self._standing: list[tuple[int, str, str]] = []
@@ -132,6 +187,9 @@ class Columns:
             else:
                 self._take(alias, place, taken)
         self._places = [(place, field) for field, (place, _) in taken.items()]
+        #: the columns of accounts' names, and of ids that may be such names, in a file of addresses
+        self._login: int | None = None
+        self._id: int | None = None
         if address_as_username:
             self._borrow(taken)
 
@@ -144,8 +202,13 @@ class Columns:
         """A row by its fields."""
         values: dict[str, Cell | dict[str, Cell]] = {field: cells[place] for place, field in self._places}
         for place, field in self._instead:
-            if values.get(field) == "" and (field != "email" or "@" in str(cells[place])):
+            if values.get(field) in ("", None) and (field != "email" or "@" in str(cells[place])):
                 values[field] = cells[place]
+        if self._login is not None and _ACCOUNT_NAME(str(cells[self._login])):
+            values["username"] = cells[self._login]
+        if self._id is not None and _OPAQUE_ID(str(cells[self._id])) and values.get("email"):
+            values["username"] = values["email"]
+            values.setdefault("number", cells[self._id])
         if self._profile:
             more = {name: cells[place] for place, name in self._profile if cells[place] != ""}
             values["profile_data." if "profile_data" in values else "profile_data"] = more
@@ -162,7 +225,10 @@ class Columns:
             taken[alias.field] = place, alias.rank
             return
         first, second = self._header[before[0]], self._header[place]
-        if alias.rank == -1 or not (self._tolerant or max(alias.rank, before[1]) >= _WEAK):
+        ranks = alias.rank, before[1]
+        if first == second and not self._tolerant:
+            raise Unreadable(f"two columns are named {shown(first)!r}: rename one of them, or take it out")
+        if alias.rank == -1 or not (self._tolerant or max(ranks) >= _WEAK or min(ranks) < _PLAIN):
             raise Unreadable(
                 f"the columns {shown(first)!r} and {shown(second)!r} both mean {alias.field}: map one of them"
             )
@@ -182,8 +248,14 @@ class Columns:
 
     def _borrow(self, taken: Mapping[str, tuple[int, int]]) -> None:
         """What a file has no column for that every user needs."""
+        if "email" in taken and "username" in taken and plain_name(self._header[taken["username"][0]]) == "userid":
+            self._id = taken["username"][0]
         if "email" in taken and "username" not in taken:
             self._places.append((taken["email"][0], "username"))
+            others = [place for place, field in self._instead if field == "full_name"]
+            self._login = next((place for place in others if plain_name(self._header[place]) == "name"), None)
+            if self._login is not None:
+                self._note("the column 'name' is taken as the username where it has small letters and no spaces")
             note = "no column holds usernames: the address is taken as the username; map another column if it is not"
             self._note(note)
         if "username" in taken and taken.keys().isdisjoint(_NAMES):
@@ -193,7 +265,7 @@ class Columns:
     def _known(self, name: str, place: int) -> Alias:
         nothing = Alias(NOTHING, 0)
         plain = plain_name(name)
-        alias = self._aliases.get(plain)
+        alias = self._aliases.get(plain) or _by_form(name, plain, self._aliases)
         if alias is not None:
             if alias.field not in self._mapped or alias.field == NOTHING:
                 return alias
@@ -215,6 +287,8 @@ class Columns:
                 f"the column {shown(name)!r} looks like {twin.field} but has letters of another script:"
                 " left out, map it"
             )
+        elif may_speak(plain):
+            self._note(f"the column {shown(name)!r} is no field: left out; map it to status if it tells who has left")
         else:
             self._note(f"the column {shown(name)!r} is no field: left out; map it to profile_data.<name> to keep it")
         return nothing

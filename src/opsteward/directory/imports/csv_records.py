@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 
 from opsteward.core.format_words import CSV_PROBLEM
 from opsteward.core.json_types import Json
-from opsteward.directory.imports.columns import Columns, plain_name
+from opsteward.directory.imports.columns import ALIASES, Columns, known_columns, plain_name
 from opsteward.directory.imports.csv_dialect import Dialect, dialect_of
 from opsteward.directory.imports.person_classes import no_person
 from opsteward.directory.imports.records import MAX_RECORD, Blocks, Reading, Record, Unreadable
@@ -35,9 +36,25 @@ def csv_records(blocks: Blocks, reading: Reading, note: Callable[[str], None]) -
         raise Unreadable(f"its first row {CSV_PROBLEM}", line=dialect.before + 1) from None
     classes = next((name for name in header if plain_name(name) == "objectclass" and name not in reading.mapping), "")
     ignored = frozenset({EXPORT_MARK, classes.strip()})
-    columns = Columns(header, reading.mapping, note, ignored=ignored, address_as_username=True)
+    mapping = _with_names(header, dialect, reading.mapping, note)
+    if not known_columns(header, mapping):
+        raise Unreadable(_unknown(header), line=dialect.before + 1)
+    columns = Columns(header, mapping, note, ignored=ignored, address_as_username=True)
     classes_at = header.index(classes) if classes else None
     yield from _records(rows, columns, note, marked=EXPORT_MARK in header, classes_at=classes_at)
+
+
+_NAMES_OF_PEOPLE = ("full_name", "first_name", "last_name", "last_name_first")
+_TOTAL = re.compile(
+    r"\(?\d+ (?:rows?|records?|users?|entries|zeilen)\)?$|(?:grand |sub)?total|summe|gesamt|anzahl"
+    r"|count\b|somme|suma\b|razem|合計|rows?\b|records?\b|end of (?:report|file)|ende des berichts",
+    re.IGNORECASE,
+)
+_OF_SQL = re.compile(r"(?:-- (?:MySQL|MariaDB|PostgreSQL|Dump)|/\*!|INSERT INTO |CREATE TABLE |SET )", re.IGNORECASE)
+#: What stands between rows where a table is drawn.
+_FRAME = re.compile(r"[-+=|\s]{3,}")
+#: Files of accounts by how many parts their lines have.
+_OF_ACCOUNTS = {7: "/etc/passwd", 9: "/etc/shadow", 4: "/etc/group"}
 
 
 class _Rows:
@@ -98,7 +115,7 @@ def _records(
             cells, problem = [], CSV_PROBLEM
         if len(rows.lines[-1]) > MAX_RECORD:
             problem = f"is longer than {MAX_RECORD} characters"
-        if not problem and not any(cells):
+        if not problem and (not any(cells) or (len(cells) < width and _FRAME.fullmatch("".join(cells)))):
             blank += 1
             continue
         number += 1
@@ -114,21 +131,71 @@ def _records(
         if marked:
             cells = [cell[1:] if cell[:1] == "'" else cell for cell in cells]
         values: Mapping[str, Json] = columns.named(cells)
-        if classes_at is not None:
-            classes = set(cells[classes_at].lower().split(";"))
-            if skipped := no_person(classes - {""}, named=bool(values.get("username"))):
-                yield Record(number, line, None, skipped=skipped)
-                continue
+        if skipped := _no_user(cells, values, classes_at):
+            yield Record(number, line, None, skipped=skipped)
+            continue
         yield Record(number, line, values, said=columns.said(cells))
     if blank:
         note(f"{blank} rows without any content are passed over")
+
+
+def _with_names(
+    header: list[str], dialect: Dialect, mapping: Mapping[str, str], note: Callable[[str], None]
+) -> Mapping[str, str]:
+    """The mapping, and where a column of usernames has names of people, beside one of addresses: that it does."""
+    known = sorted((alias.rank, alias.field, name) for name in header if (alias := ALIASES.get(plain_name(name))))
+    found = {field: name for _, field, name in reversed(known)}
+    name = found.get("username")
+    if name is None or "email" not in found or mapping or not found.keys().isdisjoint(_NAMES_OF_PEOPLE):
+        return mapping
+    rows = csv.reader(dialect.begun[1:], delimiter=dialect.delimiter, quotechar=dialect.quote)
+    at = header.index(name)
+    try:
+        cells = [cells[at].strip() for cells in rows if len(cells) > at]
+    except csv.Error:
+        return mapping
+    if sum(" " in cell for cell in cells) * 2 <= len(cells):
+        return mapping
+    note(f"the column {name!r} has names of people, not of accounts")
+    ids = {other.strip(): "number" for other in header if plain_name(other) == "userid"}
+    return {**ids, name.strip(): "full_name"}
+
+
+def _unknown(header: list[str]) -> str:
+    """What is wrong with a file whose first row names nothing that is known."""
+    row = " ".join(header).lstrip("\ufeff ")
+    if _OF_SQL.match(row):
+        return "holds SQL statements, which are not run: export the table of users as CSV"
+    if len(header) == 1 and len(parts := row.split(":")) in _OF_ACCOUNTS:
+        return (f"looks like {_OF_ACCOUNTS[len(parts)]}, which has no addresses of people: write a CSV file with a"
+                " first row of names, such as username,full_name,email")  # fmt: skip
+    return ("has no row with the names of its columns, or none of them is known: add a first row such as"
+            " username,email,full_name, or map the columns")  # fmt: skip
+
+
+def _no_user(cells: list[str], values: Mapping[str, Json], classes_at: int | None) -> str:
+    """Why a row is none of a user; empty for one that is."""
+    if _is_total(cells, values):
+        return "is a line of totals"
+    if classes_at is None:
+        return ""
+    classes = set(cells[classes_at].lower().split(";"))
+    return no_person(classes - {""}, named=bool(values.get("username")))
+
+
+def _is_total(cells: list[str], values: Mapping[str, Json]) -> bool:
+    """Whether a row sums up those above it: it names nobody, and begins with a word that says so."""
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    if "@" in str(values.get("email", "")) or (values.get("username") and len(filled) > 2):
+        return False
+    return bool(filled and _TOTAL.match(filled[0]))
 
 
 def _fitted(cells: list[str], width: int, least: int) -> tuple[list[str], str]:
     """(the cells that the first row names, why there are none such)."""
     if len(cells) > width and not any(cells[width:]):
         return cells[:width], ""  # a spreadsheet's empty columns to the right
-    if least <= len(cells) < width:
+    if least <= len(cells) < width or (cells and _TOTAL.match(cells[0].strip())):
         return [*cells, *[""] * (width - len(cells))], ""
     return cells, f"has {len(cells)} cells, the first row has {width}"
 

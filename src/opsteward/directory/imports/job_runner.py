@@ -25,6 +25,7 @@ from opsteward.directory.enrollment_rules.service import duty_pairs, rules_of
 from opsteward.directory.imports import finishing, jobs, unchanged_rows
 from opsteward.directory.imports.batch_writing import OutOfOrder, write
 from opsteward.directory.imports.batches import Batch
+from opsteward.directory.imports.day_order import day_order_of
 from opsteward.directory.imports.models import ImportJob
 from opsteward.directory.imports.reading import records
 from opsteward.directory.imports.records import Blocks, KnownRow
@@ -59,7 +60,10 @@ class Imports:
                 return
             if job.stage == "rows":
                 parts = Parts(db, tenant_id, job_id, job.size)
-                reading = await self._reading(session, job, parts, used=parts.used)
+                size = job.size
+                reading = await self._reading(
+                    session, job, parts, lambda: Parts(db, tenant_id, job_id, size, parts.loop), used=parts.used
+                )
             job.status, job.started_at = "running", job.started_at or now()
             stage, position = job.stage, job.position
         created = 0
@@ -74,7 +78,7 @@ class Imports:
         """Do a small job in this transaction, its whole content given."""
         job = await jobs.locked(session, job_id)
         job.status, job.started_at = "running", now()
-        reading = await self._reading(session, job, iter([content]))
+        reading = await self._reading(session, job, iter([content]), lambda: iter([content]))
         while (batch := await in_thread(next, reading.batches, None)) is not None:
             batch.read = 1.0
             await write(session, job, batch, self._bus)
@@ -83,9 +87,16 @@ class Imports:
             pass
 
     async def _reading(
-        self, session: AsyncSession, job: ImportJob, blocks: Blocks, *, used: Used | None = None
+        self,
+        session: AsyncSession,
+        job: ImportJob,
+        blocks: Blocks,
+        again: Callable[[], Blocks],
+        *,
+        used: Used | None = None,
     ) -> _Reading:
-        """`used`: of a large file, whose rows are counted, and whose batches are known again by the next import."""
+        """`again` gives the file from its beginning. `used`: of a large file, whose rows are counted, and whose
+        batches are known again by the next import."""
         notes: list[str] = []
 
         def note(text: str) -> None:
@@ -100,7 +111,8 @@ class Imports:
             job.options = {**job.options, "context": unchanged_rows.context_of(rules)}
             before = await unchanged_rows.earlier(session, job)
             known = before.rows if before else unchanged_rows.KnownRows(b"", b"")
-        checker = Checker(rules, duties, enrollment_type=wanted, typed=typed)
+        order = day_order_of(again, reading)
+        checker = Checker(rules, duties, enrollment_type=wanted, typed=typed, day_order=order)
         found = records(blocks, reading, note)
         first_size = size = sys.maxsize  # staging is emptied at the end of a transaction: one of a small job is a batch
         if used is not None:
@@ -110,7 +122,7 @@ class Imports:
             batches=checker.batches(found, first_size=first_size, size=size, skip=job.position, known=known),
             notes=notes,
             before=before,
-            again=Checker(rules, duties, enrollment_type=wanted, typed=typed),
+            again=Checker(rules, duties, enrollment_type=wanted, typed=typed, day_order=order),
         )
 
     async def _rows(

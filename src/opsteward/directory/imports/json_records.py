@@ -13,11 +13,10 @@ from pydantic_core import from_json
 
 from opsteward.core.format_words import json_problem
 from opsteward.core.json_types import Json
-from opsteward.directory.imports.records import MAX_RECORD, Blocks, Record, Unreadable
+from opsteward.directory.imports.people_lists import Ambiguous, people_in
+from opsteward.directory.imports.records import MAX_RECORD, Blocks, Note, Record, Unreadable
 from opsteward.directory.imports.text_encoding import codec_of, lines
 
-#: Where interfaces put the list of users, in the order of preference.
-ENVELOPES = ("users", "value", "resources", "data", "results", "items", "employees", "members", "entries")
 #: White space, and the separator of RFC 7464.
 _BETWEEN = re.compile(r"[ \t\r\n\ufeff\x1e]*")
 
@@ -27,21 +26,6 @@ def _no_number(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_number)
-
-
-def enveloped(value: Json) -> list[Json] | None:
-    """The list of users in an answer of another system's interface; None for what is a user itself."""
-    if not isinstance(value, dict):
-        return None
-    named = {name.casefold(): one for name, one in value.items()}
-    if "username" in named:
-        return None
-    lists = {name: one for name, one in named.items() if isinstance(one, list)}
-    found = next((lists[name] for name in ENVELOPES if name in lists), None)
-    if found is None and len(lists) == 1 and not any(isinstance(one, str) and "@" in one for one in named.values()):
-        [found] = lists.values()  # of whatever name: nothing else here can be users, and this is none itself
-        found = found or None
-    return found if found is not None and all(isinstance(one, dict) for one in found) else None
 
 
 def holds_several(text: str) -> bool:
@@ -57,7 +41,7 @@ def holds_several(text: str) -> bool:
     return begun[end:].lstrip(" \t\r\n,\x1e")[:1] in ("{", "[")
 
 
-def json_records(blocks: Blocks, encoding: str) -> Iterator[Record]:
+def json_records(blocks: Blocks, encoding: str, note: Note) -> Iterator[Record]:
     """One record for each element of an array, or each object that stands one after the other.
 
     Raises Unreadable where it is broken: what follows can't be read.
@@ -66,12 +50,17 @@ def json_records(blocks: Blocks, encoding: str) -> Iterator[Record]:
     row = 0
     while begins := text.next_character():
         if begins == "[":
-            for number, value in _elements(text, row):
-                row = number
-                yield _record(row, None, value)
+            for value in _elements(text, row):
+                for one in _of_element(value, row + 1, note):
+                    row += 1
+                    yield _record(row, None, one)
         elif begins == "{" or row == 0:
             value = text.next_value(row + 1)
-            for one in _users_in(value):
+            try:
+                listed = _users_in(value, note)
+            except Ambiguous as problem:
+                raise Unreadable(str(problem), row=row + 1) from None
+            for one in listed:
                 row += 1
                 yield _record(row, None, one)
         else:
@@ -80,14 +69,28 @@ def json_records(blocks: Blocks, encoding: str) -> Iterator[Record]:
             text.at += 1
 
 
-def _elements(text: _Growing, row: int) -> Iterator[tuple[int, Json]]:
+def _of_element(value: Json, row: int, note: Note) -> list[Json]:
+    """What an element of an array is: a user, or a page of them. Raises Unreadable."""
+    if not isinstance(value, dict) or "username" in value or not any(map(_is_list_of_objects, value.values())):
+        return [value]
+    try:
+        return _users_in(value, note)
+    except Ambiguous as problem:
+        raise Unreadable(str(problem), row=row) from None
+
+
+def _is_list_of_objects(value: Json) -> bool:
+    return isinstance(value, list) and len(value) > 0 and isinstance(value[0], dict)
+
+
+def _elements(text: _Growing, row: int) -> Iterator[Json]:
     text.at += 1
     if text.next_character() == "]":
         text.at += 1
         return
     while True:
         row += 1
-        yield row, text.next_value(row)
+        yield text.next_value(row)
         mark = text.next_character()
         text.at += 1
         if mark == "]":
@@ -99,12 +102,12 @@ def _elements(text: _Growing, row: int) -> Iterator[tuple[int, Json]]:
             return
 
 
-def ndjson_records(blocks: Blocks, encoding: str) -> Iterator[Record]:
+def ndjson_records(blocks: Blocks, encoding: str, note: Note) -> Iterator[Record]:
     """One record for each line that is not blank; a bad line spoils no other. What goes over several lines is JSON."""
     first = next(blocks, b"")
     whole = chain([first], blocks)
     if _goes_over_lines(first, encoding):
-        yield from json_records(whole, encoding)
+        yield from json_records(whole, encoding, note)
         return
     row = 0
     for number, line in enumerate(lines(whole, encoding), start=1):
@@ -121,7 +124,7 @@ def ndjson_records(blocks: Blocks, encoding: str) -> Iterator[Record]:
                     row += 1
                     yield Record(row, number, value)
                     continue
-        values, problem = _of_line(text)
+        values, problem = _of_line(text, note)
         for value in values:
             row += 1
             yield _record(row, number, value)
@@ -135,7 +138,7 @@ def _goes_over_lines(begun: bytes, encoding: str) -> bool:
     codec, errors = codec_of(encoding)
     text = codecs.getincrementaldecoder(codec)(errors).decode(begun[: 4 * MAX_RECORD]).lstrip(" \t\r\n\ufeff\x1e")
     line, _, rest = text.partition("\n")
-    if line[:1] not in ("[", "{") or not rest.strip() or _of_line(line.strip())[0]:
+    if line[:1] not in ("[", "{") or not rest.strip() or _of_line(line.strip(), lambda _: None)[0]:
         return False
     if line[0] == "[":
         return line.strip() == "[" or line.rstrip().endswith(",")
@@ -146,25 +149,30 @@ def _goes_over_lines(begun: bytes, encoding: str) -> bool:
     return end > len(line)
 
 
-def _of_line(text: str) -> tuple[list[Json], str]:
+def _of_line(text: str, note: Note) -> tuple[list[Json], str]:
     """(what the line holds, what is wrong with it)."""
     if len(text) > MAX_RECORD:
         return [], f"is longer than {MAX_RECORD} characters"
     try:
         value = from_json(text, allow_inf_nan=False)
     except ValueError:
-        return _with_reason(text)
-    return ([value] if type(value) is dict and "username" in value else _users_in(value)), ""
+        return _with_reason(text, note)
+    if type(value) is dict and "username" in value:
+        return [value], ""
+    try:
+        return _users_in(value, note), ""
+    except Ambiguous as problem:
+        return [], str(problem)
 
 
-def _with_reason(text: str) -> tuple[list[Json], str]:
+def _with_reason(text: str, note: Note) -> tuple[list[Json], str]:
     """What the quick reader refuses: read by the other, which takes more and says what is wrong."""
     found: list[Json] = []
     at = 0
     try:
         while at < len(text):
             value, at = _DECODER.raw_decode(text, at)
-            found += _users_in(value)
+            found += _users_in(value, note)
             between = _BETWEEN.match(text, at)
             at = between.end() if between else at
             if text[at:] == ",":  # a line of an array
@@ -173,16 +181,23 @@ def _with_reason(text: str) -> tuple[list[Json], str]:
                 return (found, "") if at == len(text) else ([], "has something after its end")
     except RecursionError:
         return [], "is nested too deep"
+    except Ambiguous as problem:
+        return [], str(problem)
     except ValueError as error:
         return [], json_problem(error)
     return found, ""
 
 
-def _users_in(value: Json) -> list[Json]:
+def _users_in(value: Json, note: Note) -> list[Json]:
+    """Raises Ambiguous."""
     if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
         return value
-    listed = enveloped(value)
-    return [value] if listed is None else listed
+    found = people_in(value)
+    if found is None:
+        return [value]
+    for one in found.notes:
+        note(one)
+    return found.listed
 
 
 def _record(row: int, line: int | None, value: Json) -> Record:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -71,6 +71,8 @@ class Reading:
 
 
 Blocks = Iterator[bytes]
+#: Takes what concerns the whole file.
+Note = Callable[[str], None]
 
 
 def error(record: Record, field: str, reason: str, value: object = "") -> Problem:

@@ -6,7 +6,7 @@ Nothing here asks the database.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from opsteward.core.clock import now
@@ -15,6 +15,7 @@ from opsteward.core.json_types import Json
 from opsteward.core.name_keys import folded, lookalike_key
 from opsteward.directory.enrollment_rules.rules import Rules, meeting
 from opsteward.directory.imports.batches import Batch, Building, Staged, ids
+from opsteward.directory.imports.dates import DayOrder
 from opsteward.directory.imports.distinguished_names import dn_key
 from opsteward.directory.imports.records import KnownRow, Record, Unreadable, error, warning
 from opsteward.directory.imports.unchanged_rows import KnownRows, digest_of
@@ -27,6 +28,13 @@ _LIMITS = {field.name: field.limit for field in USER_FIELDS}
 _BY_NAME = {field.name: field for field in USER_FIELDS}
 _EMPTY = [field.empty for _, field in STORED]
 _PLAIN_NAME = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?").fullmatch
+_OF_A_NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|[ .'’-])*").fullmatch
+_BEHIND_NAMES = re.compile(
+    r"(?:[js]r|i{1,3}|iv|ph\.? ?d|m\.?d|m\.?a|m\.?b\.?a|m\.?sc|b\.?sc|b\.?a|esq|cpa"
+    r"|dds|rn|llm|dipl\.?.*|inc|ltd|llc|gmbh)\.?",
+    re.IGNORECASE,
+)
+_SEVERAL = re.compile(r"\s*[;,|\n\s]\s*")
 _EXCEL_TEXT = re.compile(r'="(.*)"', re.DOTALL).fullmatch
 
 
@@ -34,14 +42,20 @@ class Checker:
     """Checks the rows of one file under the rules of its tenant."""
 
     def __init__(
-        self, rules: Rules, duties: Sequence[tuple[str, str]], *, enrollment_type: str | None, typed: bool
+        self,
+        rules: Rules,
+        duties: Sequence[tuple[str, str]],
+        *,
+        enrollment_type: str | None,
+        typed: bool,
+        day_order: Callable[[], DayOrder] = DayOrder,
     ) -> None:
-        """`typed`: values have types (JSON); else all are text, and blank means none."""
+        """`typed`: values have types (JSON); else all are text, and blank means none. `day_order`: see `Values`."""
         self._rules = rules
         self._duties = list(duties)
         self._wanted = enrollment_type
         self._typed = typed
-        self._values = Values(typed=typed)
+        self._values = Values(typed=typed, day_order=day_order)
         self._stored = [
             (place, bit, field, self._values.stored[field.check]) for place, (bit, field) in enumerate(STORED)
         ]
@@ -150,6 +164,9 @@ class Checker:
             manager = self._values.manager(record, _BY_NAME["manager"], key, batch)
         status = self._values.status(record, batch) if record.said or "status" in values else None
         expires = found.get("expires_at")
+        if isinstance(expires, datetime) and expires > self._now and status == UserStatus.INACTIVE:
+            batch.warn(record, "expires_at", "lies ahead, though the account is not in use: taken as inactive",
+                       values["expires_at"])  # fmt: skip
         if isinstance(expires, datetime) and expires <= self._now and status in (None, UserStatus.ACTIVE):
             batch.warn(record, "expires_at", "lies behind us: the account is taken as inactive", values["expires_at"])
             status = UserStatus.INACTIVE
@@ -169,13 +186,20 @@ class Checker:
 
     def _full_name(self, record: Record, values: Mapping[str, Json], batch: Building) -> str | None:
         name = values.get("full_name")
+        first, last = (
+            one.strip() if isinstance(one, str) else "" for one in map(values.get, ("first_name", "last_name"))
+        )
         if name is None or name == "":
-            first, last = values.get("first_name"), values.get("last_name")
-            name = " ".join(part.strip() for part in (first, last) if isinstance(part, str) and part.strip()) or name
+            name = f"{first} {last}".strip() or name
+        elif first and not last and isinstance(name, str) and "last_name" not in values:
+            # of a column of first names and one of names the latter has the last ones, unless it has both
+            name = name if first.casefold() in name.casefold() else f"{first} {name.strip()}"
         turned = values.get("last_name_first")
         if (name is None or name == "") and isinstance(turned, str):
-            last, _, first = turned.partition(",")
-            name = f"{first.strip()} {last.strip()}".strip()
+            name = turned_round(turned)
+        elif isinstance(name, str) and "," in name and (better := turned_round(name)) != name:
+            batch.warn(record, "full_name", f"was turned round: {better[:100]}", name)
+            name = better
         return self._values.text(record, "full_name", name, _LIMITS["full_name"], batch)
 
     def _given(
@@ -219,12 +243,25 @@ class Checker:
 
 
 def _address(record: Record, values: Mapping[str, Json], batch: Building) -> Json:
-    """The row's address; of people without a mailbox directories have it as the username alone."""
+    """The row's address, the first of several; of people without a mailbox directories have it as the username."""
     email, username = values.get("email"), values.get("username")
+    if isinstance(email, list) and email and all(isinstance(one, str) for one in email):
+        email = ";".join(map(str, email))
+    if isinstance(email, str) and email.count("@") > 1 and len(several := _SEVERAL.split(email.strip(" ;,"))) > 1:
+        batch.warn(record, "email", "holds several addresses: the first is taken", email)
+        return several[0]
     if email not in (None, "") or not isinstance(username, str) or "@" not in username:
         return email
     batch.warn(record, "email", "is missing: the username is an address and was taken", username)
     return username
+
+
+def turned_round(name: str) -> str:
+    """`Lovelace, Ada` as `Ada Lovelace`; what stands behind a comma otherwise (`Jr.`, a degree) stays there."""
+    last, comma, first = (part.strip() for part in name.partition(","))
+    if not comma or not _OF_A_NAME(last) or not _OF_A_NAME(first) or _BEHIND_NAMES.fullmatch(first):
+        return name
+    return f"{first} {last}"
 
 
 def _text(value: Value) -> str | None:

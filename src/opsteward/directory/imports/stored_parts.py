@@ -14,11 +14,14 @@ from opsteward.directory.imports.records import Record, Unreadable
 class Parts:
     """The parts in order, fetched through the event loop's database. Raises Unreadable where one is missing."""
 
-    def __init__(self, db: Database, tenant_id: UUID, job_id: UUID, size: int) -> None:
+    def __init__(
+        self, db: Database, tenant_id: UUID, job_id: UUID, size: int, loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        """`loop`: the event loop of the database, where this is made on a thread."""
         self._db = db
         self._tenant_id = tenant_id
         self._job_id = job_id
-        self._loop = asyncio.get_running_loop()
+        self.loop = loop or asyncio.get_running_loop()
         self._number = 0
         self.used = Used(size)
 
@@ -26,7 +29,7 @@ class Parts:
         return self
 
     def __next__(self) -> bytes:
-        data = asyncio.run_coroutine_threadsafe(self._fetch(), self._loop).result()
+        data = asyncio.run_coroutine_threadsafe(self._fetch(), self.loop).result()
         if data is None:
             if not self.used.is_whole:
                 raise Unreadable("the upload is not whole: send the file again")

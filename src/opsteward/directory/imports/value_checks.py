@@ -17,7 +17,7 @@ from opsteward.core.json_types import Json
 from opsteward.core.name_keys import email_key, folded, name_problem
 from opsteward.directory.imports.account_status import Said, standing_of
 from opsteward.directory.imports.batches import Building, array_text
-from opsteward.directory.imports.dates import NEVER, instant_of
+from opsteward.directory.imports.dates import DayOrder, instant_of, is_never
 from opsteward.directory.imports.distinguished_names import dn_key
 from opsteward.directory.imports.records import Record, error
 from opsteward.directory.types import UserStatus
@@ -45,8 +45,10 @@ Read = tuple[Value, str]
 class Values:
     """Reads values of the fields. `typed`: they have types (JSON); else all are text, and blank means none."""
 
-    def __init__(self, *, typed: bool) -> None:
+    def __init__(self, *, typed: bool, day_order: Callable[[], DayOrder] = DayOrder) -> None:
+        """`day_order` is asked where a date may be two days: it may have to read the whole file."""
         self._typed = typed
+        self._day_order = day_order
         self._words: dict[str, str] = {}
         self._domains: set[str] = set()
         #: how a field with a column of its own is read, by its `check`
@@ -174,13 +176,14 @@ class Values:
         return (text, cell_of(text)) if text is not None else None
 
     def _instant(self, record: Record, field: UserField, value: Json, batch: Building) -> Read | None:
-        if value is None or value == "" or (not self._typed and value in NEVER):
+        text = str(value).strip() if type(value) in (str, int) else ""
+        if value is None or value == "" or (type(value) in (str, int) and is_never(text)):
             return None, NULL
-        if not isinstance(value, str):
-            batch.error(record, field.name, "is no ISO 8601 text", value)
+        if not text:
+            batch.error(record, field.name, "is no date: write it as YYYY-MM-DD, or with time and zone", value)
             return None
         try:
-            found, assumed = instant_of(value.strip())
+            found, assumed = instant_of(text, self._day_order)
         except ValueError as problem:
             batch.error(record, field.name, str(problem), value)
             return None
