@@ -30,6 +30,7 @@ async def test_set(instance):
             q, _, held = line.partition("|")
             q, held = filled(q.strip(), at), filled(held.strip(), at)
             answer = (await http[os.environ.get("WHO","owner")].post("/api/v1/help/ask", json={"question": q})).json()
+            if "answer" not in answer: print(q, answer); continue
             text = answer["answer"] + " " + " ".join(x["url"] for x in answer["citations"])
             refuses = not answer["known"] or any(w in answer["answer"].casefold() for w in REFUSING)
             if held == "~":

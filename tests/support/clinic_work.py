@@ -210,7 +210,7 @@ def _access(clinic: Clinic) -> None:
                                                  ("failed", (8, 10), 0, 0, "the file has no column username")):  # fmt: skip
         at = clinic.at(when)
         clinic.insert(
-            "import_jobs", at_id=at, status=status, mode="upsert", dry_run=False, options={}, requested_by=clinic.by("ada"),
+            "import_jobs", at_id=at, status=status, mode="upsert", dry_run=False, options={"format": "csv"}, requested_by=clinic.by("ada"),
             created_at=at, started_at=at, ended_at=at, created=created, failed=failed, errors=failed, error=error,
         )  # fmt: skip
 

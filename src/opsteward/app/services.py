@@ -38,7 +38,9 @@ from opsteward.core.secret_key import load_secret, open_to_others
 from opsteward.core.settings import CoreSettings
 from opsteward.core.timers import Timers
 from opsteward.crew.direct_calls.running import DirectCalls
+from opsteward.crew.performance.model_usage import spent_by_model
 from opsteward.crew.service import Crew
+from opsteward.accounts.webhooks import Webhooks
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.imports.job_runner import Imports
 from opsteward.directory.imports.task import import_task_type
@@ -216,7 +218,10 @@ def _wire(
     add_shipped(agent_types, db=app, bus=bus, settings=settings.agents, task_figures=partial(task_figures, app))
     approvals = Approvals(action_service, registry, inventory, incidents.refs, second_person)
     agents, schedules = AgentService(agent_types, bus), Schedules(submission)
-    live = LiveSources(inventory, incidents, action_service, approvals, muting, agents, orders, schedules, sessions)
+    live = LiveSources(
+        inventory, incidents, action_service, approvals, muting, agents, orders, schedules, sessions, oncall.notices,
+        Webhooks(box), spent_by_model,
+    )  # fmt: skip
     help_agent = _help(settings, bus, live, crew_parts)
     own_sources, tallies, queue = OwnSources(box), SourceTallies(web), IntakeQueue(web, intake)
     return Services(

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from opsteward.help.live.question import Question, period_of
+from opsteward.help.live.periods import period_of
+from opsteward.help.live.question import Question
 
 NOW = datetime(2026, 3, 18, 14, 30, tzinfo=UTC)  # a Wednesday
 

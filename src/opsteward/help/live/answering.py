@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.accounts.types import Identity
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
-from opsteward.help.languages import ENGLISH, language_of
-from opsteward.help.live import approvals, incidents, operations, people, systems, tasks
-from opsteward.help.live.asking import Asking, Found, LiveSources, Topic, cited
+from opsteward.help.languages import ENGLISH, language_of, stem
+from opsteward.help.live import approvals, incidents, operations, people, rooms, systems, tasks
+from opsteward.help.live.asking import Asking, Found, LiveSources, Named, Topic, cited
 from opsteward.help.live.entities import find_named
 from opsteward.help.live.likelihood import of_state
+from opsteward.help.live.names import parts_of
 from opsteward.help.live.question import Question
 from opsteward.help.live.vocabulary import subjects, words_of_state
 from opsteward.help.spelling import corrected
@@ -28,6 +29,7 @@ class _Subject:
     name: str
     topic: Topic
     permission: str
+    narrows: frozenset[str]
     words: tuple[tuple[str, float], ...]
 
 
@@ -36,7 +38,7 @@ _TOPICS: dict[str, Topic] = {
     for module in (approvals, incidents, operations, people, systems, tasks)
     for name in dir(module)
     if not name.startswith("_")
-}
+} | {f"rooms.{name}": topic for name, topic in rooms.TOPICS.items()}
 
 
 @cache
@@ -46,6 +48,7 @@ def _subjects() -> tuple[_Subject, ...]:
             name=one["topic"],
             topic=_TOPICS[one["topic"]],
             permission=one["permission"],
+            narrows=frozenset(one["narrows"]),
             words=tuple((word, float(weight)) for weight, words in one["words"].items() for word in words),
         )
         for one in subjects()
@@ -68,6 +71,13 @@ _CHANGED = (
     "changed", "edited", "modified", "created", "removed", "deleted", "registered", "applied", "added", "updated",
     "introduced", "configured", "renamed", "enabled", "disabled",
 )  # fmt: skip
+#: What asks for an order or a figure that only some topics know.
+_ORDERS = ("most", "least", "fewest", "longest", "shortest", "slowest", "fastest", "biggest", "smallest", "busiest")
+_FIGURES = (
+    "average", "mean", "median", "compare", "compared", "versus", "vs", "percentage", "percent", "ratio", "trend",
+    "more than last", "fewer than last", "per day", "per week",
+)  # fmt: skip
+_OF_URGENCY = ("important", "critical", "recent", "urgent", "severe", "serious", "pressing", "worst")
 _PERSONS = ("account", "user", "people", "person", "employee", "contractor", "colleague", "registration")
 _LET_IN_ALREADY = ("approved", "enrolled", "accepted", "rejected", "admitted")
 _LET_IN = ("waiting", "waits", "await", "pending", "approval", "approve")
@@ -97,8 +107,41 @@ async def answer(
             return Found(text=f"You may not see that: it needs the permission {subject.permission}.", known=False)
         found = await subject.topic(ask)
         if found is not None:
-            return found
+            return _as_far_as_asked(ask, subject, found)
     return None
+
+
+def _as_far_as_asked(ask: Asking, subject: _Subject, found: Found) -> Found:
+    """The answer, or the nearest one where the question says something that its topic does not narrow by: a full list
+    to a narrow question would be a wrong answer given with confidence."""
+    q, named = ask.question, ask.named
+    names = [*(one.name for one in named.schedules), *(one for own in named.things.values() for one in own)]
+    names += [named.task.name] if named.task else []
+    heard = found.heard | {part for name in names for part in parts_of(name)}
+    said = {
+        "period": q.period.words if q.period else "",
+        "operators": ", ".join(one.name for one in named.operators if not (heard & {*parts_of(one.name)} or _is_a_user(one.name, named))),
+        "systems": "" if named.hinted else ", ".join(one.name for one in named.systems if not heard & {*parts_of(one.name)}),
+        "users": ", ".join(one.full_name for one in named.users if not (named.operators or heard & {*parts_of(one.full_name)})),
+        "team": named.team or "",
+        "order": next((word for word in _ORDERS if q.says(word) and not q.has(*_OF_URGENCY)), ""),
+        "figures": next((word for word in _FIGURES if q.says(word)), ""),
+    }
+    passed_over = [words for what, words in said.items() if words and what not in subject.narrows]
+    if not passed_over or not found.known:
+        return found
+    text = f"I can't answer that by {' and '.join(passed_over)}. Without it: {found.text}"
+    return Found(text=text, citations=found.citations, known=False)
+
+
+def _is_a_user(name: str, named: Named) -> bool:
+    return any(name.casefold() in one.full_name.casefold().split() for one in named.users)
+
+
+def _of_a_name(word: str, ask: Asking) -> bool:
+    """Whether a word stands in the question only as a part of something's name."""
+    said = ask.question.words
+    return word in ask.named.words and stem(word) not in {stem(one) for one in said} and word not in ask.question.beside
 
 
 def _scores(ask: Asking) -> list[tuple[float, _Subject]]:
@@ -107,7 +150,7 @@ def _scores(ask: Asking) -> list[tuple[float, _Subject]]:
 
 def _score(ask: Asking, subject: _Subject) -> float:
     q, named = ask.question, ask.named
-    held = [weight for word, weight in subject.words if q.has(word)]
+    held = [weight for word, weight in subject.words if q.has(word) and not _of_a_name(word, ask)]
     score = max(held, default=0.0) + 0.3 * (len(held) - 1 if held else 0)
     if subject.topic is incidents.answer:
         score += 4.0 if q.number is not None or named.incident else 0.0

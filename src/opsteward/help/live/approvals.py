@@ -9,6 +9,7 @@ from opsteward.accounts.actors import actors_of
 from opsteward.actions.approval_types import ApprovalFilter, ApprovalInFull
 from opsteward.actions.types import ROUTINE_ACTIONS, ActionView, FreezeView
 from opsteward.help.live.asking import Asking, Found, at, cited, listed
+from opsteward.help.live.names import meant_of, parts_of
 from opsteward.help.words import terms
 
 _READ_LIMIT = 200
@@ -22,7 +23,7 @@ async def answer(ask: Asking) -> Found | None:
     decided = decided or (operator is not None and q.says("did", "has", "given", "gave", "granted", "give"))
     by_anyone = q.says("did", "has anyone", "has anybody", "has somebody") and not q.mine
     decided = decided or (by_anyone and q.has("approve"))
-    asked = q.has("requested", "asked for", "request") and (q.who or operator is not None)
+    asked = q.has("requested", "asked for", "ask for", "request") and (q.who or operator is not None)
     if decided and q.has("waits", "waiting", "pending", "still", "need", "needs", "open", "be approved"):
         decided = False
     statuses: tuple[str, ...] = ("pending",)
@@ -119,8 +120,19 @@ async def actions(ask: Asking) -> Found | None:
     found = [one for one in found if one.action not in ROUTINE_ACTIONS]
     if ask.system is not None:
         found = [one for one in found if one.system_id == ask.system.id]
-    if q.period is not None:
+    about = await _incidents_then(ask) if incident is None else []
+    if about:
+        found = [one for one in found if one.incident_id in about]
+    elif q.period is not None:
         found = [one for one in found if q.period.holds(one.executed_at or one.created_at)]
+    for operator in ask.named.operators[:1]:
+        found = [one for one in found if one.requested_by == f"operator:{operator.id}"]
+    orders = {one.standing_order for one in found if one.standing_order}
+    named = {one.name for one in meant_of(orders, parts_of(q.text), ()) if one.whole}
+    if named:
+        found = [one for one in found if one.standing_order in named]
+    elif q.has("orders", "standing orders"):
+        found = [one for one in found if one.standing_order]
     kind = ""
     if q.has("failed", "fail", "did not work"):
         found, kind = [one for one in found if one.status in ("failed", "undone")], " that failed"
@@ -134,7 +146,9 @@ async def actions(ask: Asking) -> Found | None:
     def say(one: ActionView) -> str:
         on = f" on {names[one.system_id]}" if one.system_id in names else ""
         when, asker = at(one.ended_at or one.created_at), who(one.requested_by).told
-        return f"{one.action}{on}: {one.status} {when}, asked for by {asker}"
+        summary = str((one.plan or {}).get("summary") or "")
+        what = f"{one.action}{on}" + (f" ({summary})" if summary else "")
+        return f"{what}: {one.status} {when}, asked for by {asker}" + (f": {one.error}" if one.error else "")
 
     where = f" on {ask.system.name}" if ask.system else ""
     when = f" {q.period.words}" if q.period else ""
@@ -147,6 +161,17 @@ async def actions(ask: Asking) -> Found | None:
         for one in found[:3]
     ]
     return Found(text=text, citations=citations or [cited("Approvals", "/approvals", text)])
+
+
+async def _incidents_then(ask: Asking) -> list[UUID]:
+    """Those of the period that is named, where what was done about them is asked for."""
+    q = ask.question
+    if q.period is None or not q.has("incident", "outage", "problem", "trouble", "issue", "alert"):
+        return []
+    if not ask.by.may("incidents.read"):
+        return []
+    page = await ask.sources.incidents.page(ask.session, since=q.period.since, until=q.period.until, limit=_READ_LIMIT)
+    return [one.id for one in page if ask.system is None or one.system_id == ask.system.id]
 
 
 async def freezes(ask: Asking) -> Found | None:

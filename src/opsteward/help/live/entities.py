@@ -44,6 +44,7 @@ _OF_A_DEPARTMENT = (
     "how many",
     "anyone",
 )
+_OF_A_TEAM = ("team", "department", "group", "squad", "owner", "responsible", "their", "it")
 _TROUBLE = ("incident", "problem", "issue", "thing", "error", "alert", "trouble", "warning", "failure")
 _HELD = re.compile(
     r"\b(?:access to|permission(?: to| for)?|may use|can use|can reach|can open|may open|use|get into"
@@ -81,6 +82,10 @@ async def find_named(session: AsyncSession, question: Question, sources: LiveSou
         there = [one for one in (await users.shares(session)).departments if one]
         whole = [one.name for one in await said.names(there) if one.whole]
         named = replace(named, department=next(iter(whole), None))
+    if by.may("systems.read") and question.has(*_OF_A_TEAM):
+        owners = {one.owner for one in await sources.inventory.all(session) if one.owner}
+        whole = [one.name for one in await said.names(owners) if one.whole]
+        named = replace(named, team=next(iter(whole), None))
     if by.may("incidents.read") and named.incident is None and question.number is None:
         return replace(named, titled=await _by_title(session, question, sources, named))
     return named

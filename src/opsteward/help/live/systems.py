@@ -160,6 +160,12 @@ async def _several(ask: Asking) -> Found:
         if q.has(system_type, f"{system_type}s") and (q.has("system", "which", "list", "show", "how many") or not kind):
             found = [one for one in found if one.type == system_type]
             kind = f"{kind} and of type {system_type}" if kind else f"of type {system_type}"
+    if q.period is not None:
+        found = [one for one in found if q.period.holds(one.health.since)]
+        kind = f"{kind or 'in a new state'} {q.period.words}"
+    if q.has("oldest", "latest") and found:
+        in_order = sorted(found, key=lambda one: one.health.since, reverse=q.has("latest"))
+        found, kind = in_order[:1], f"{kind or 'as they are'} for the {'shortest' if q.has('latest') else 'longest'} time"
     which = f" that are {kind}" if kind else ""
     text = listed(
         found,
@@ -176,6 +182,16 @@ async def _maintenance(ask: Asking) -> Found:
     system = ask.system
     windows = await maintenance.list_windows(ask.session, system_id=system.id if system else None)
     names = await ask.sources.inventory.names_of(ask.session, system_ids={w.system_id for w in windows if w.system_id})
+    q, kind = ask.question, "maintenance window"
+    if q.says("now", "currently", "at the moment", "right now", "in maintenance", "under maintenance") or q.period:
+        windows, kind = [one for one in windows if one.active], "maintenance window that is open now"
+        if q.period is not None and q.period.until <= q.now:
+            return Found(text=f"Which maintenance there was {q.period.words} is not kept.", known=False)
+    elif q.has("planned", "plan", "next", "upcoming", "scheduled", "coming", "future"):
+        windows, kind = [one for one in windows if not one.active], "planned maintenance window"
+        if q.ahead is not None:
+            windows = [one for one in windows if q.ahead.holds(one.next_at or one.starts_at)]
+            kind = f"{kind} {q.ahead.words}"
     where = f" of {system.name}" if system else ""
     text = listed(
         windows,
@@ -184,8 +200,8 @@ async def _maintenance(ask: Asking) -> Found:
             + ("open now" if one.active else f"next {at(one.next_at or one.starts_at)}")
             + (f", until {at(one.ends_at)}" if one.ends_at else "")
         ),
-        none=f"No maintenance{where} is planned.",
-        one=f"There is 1 maintenance window{where}:",
-        many=f"There are {{n}} maintenance windows{where}:",
+        none=f"There is no {kind}{where}.",
+        one=f"There is 1 {kind}{where}:",
+        many=f"There are {{n}} of the kind: {kind}{where}:",
     )
     return Found(text=text, citations=[cited("Systems", f"/systems/{system.id}" if system else "/systems", text)])

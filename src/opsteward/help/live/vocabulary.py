@@ -42,7 +42,8 @@ STATE = (
     "could you", "i need", "i want", "need to know", "where is", "where are",
 )  # fmt: skip
 _OF_TIMES = """
-    nobody every each much lately recently via items during came come comes
+    past between before after older than during january february march april may june july august september october
+    november december nobody every each much lately recently via items came come comes
     second seconds minute minutes hour hours day days week weeks month months night morning evening afternoon today
     tonight yesterday tomorrow weekend ago since until monday tuesday wednesday thursday friday saturday sunday two
     three four five couple few right moment still just please thanks hello hey thing things overview rundown
