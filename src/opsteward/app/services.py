@@ -219,7 +219,7 @@ def _wire(
     approvals = Approvals(action_service, registry, inventory, incidents.refs, second_person)
     agents, schedules = AgentService(agent_types, bus), Schedules(submission)
     live = LiveSources(
-        inventory, incidents, action_service, approvals, muting, agents, orders, schedules, sessions, oncall.notices,
+        inventory, incidents, action_service, approvals, muting, agents, orders, schedules, sessions, oncall.notices, oncall.routes,
         Webhooks(box), spent_by_model,
     )  # fmt: skip
     help_agent = _help(settings, bus, live, crew_parts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from functools import cache
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,11 +14,11 @@ from opsteward.core.clock import now
 from opsteward.help.languages import ENGLISH, language_of, stem
 from opsteward.help.live import approvals, incidents, operations, people, rooms, systems, tasks
 from opsteward.help.live.asking import Asking, Found, LiveSources, Named, Topic, cited
-from opsteward.help.live.entities import find_named
+from opsteward.help.live.entities import find_named, longest_only
 from opsteward.help.live.likelihood import of_state
-from opsteward.help.live.names import parts_of
+from opsteward.help.live.names import meant_of, parts_of
 from opsteward.help.live.question import Question
-from opsteward.help.live.vocabulary import subjects, words_of_state
+from opsteward.help.live.vocabulary import strange_in, subjects, words_of_state
 from opsteward.help.spelling import corrected
 from opsteward.help.vectors import shipped_vectors
 
@@ -67,6 +68,8 @@ def _read(question: str) -> Question:
 
 _ENOUGH, _ENOUGH_AT_LAST = 2.4, 1.5  # of a subject's score
 _LIKELY = 0.5
+#: A word that is written as names are and no others.
+_LIKE_A_NAME = re.compile(r"\w[-_.@]\w|[a-z]\d|\d[a-z]")
 _CHANGED = (
     "changed", "edited", "modified", "created", "removed", "deleted", "registered", "applied", "added", "updated",
     "introduced", "configured", "renamed", "enabled", "disabled",
@@ -96,9 +99,15 @@ async def answer(
         return None
     ask = Asking(session=session, by=by, question=q, sources=sources, named=named)
     scores = sorted(_scores(ask), key=lambda pair: -pair[0])
+    ask = await _with_names_of_its_kind(ask, scores[0][1])
+    named = ask.named
     likely = of_state(q, named, scores[0][0])
     if (q.how_to and not named.words) or likely < _LIKELY:
         return None
+    unknown = [word for word in strange_in(q, named.words).rare if _LIKE_A_NAME.search(word)]
+    if unknown and not named.titled:
+        names = ", ".join(unknown)
+        return Found(text=f"There is nothing called {names} that you may see, as far as I can tell.", known=False)
     enough = _ENOUGH_AT_LAST if at_last else _ENOUGH
     for score, subject in scores:
         if score < enough:
@@ -109,6 +118,18 @@ async def answer(
         if found is not None:
             return _as_far_as_asked(ask, subject, found)
     return None
+
+
+async def _with_names_of_its_kind(ask: Asking, subject: _Subject) -> Asking:
+    """With the names of the likeliest subject's things among what is named, if its kind is one of `rooms`."""
+    if not subject.name.startswith("rooms.") or not ask.by.may(subject.permission):
+        return ask
+    names = dict.fromkeys(name for name in await rooms.names_of(ask, subject.name) if name)
+    meant = [one.name for one in await in_thread(meant_of, names, parts_of(ask.question.text), ()) if one.whole]
+    if not meant:
+        return ask
+    named = replace(ask.named, things={**ask.named.things, subject.name: meant})
+    return replace(ask, named=longest_only(ask.question, named))
 
 
 def _as_far_as_asked(ask: Asking, subject: _Subject, found: Found) -> Found:
@@ -183,7 +204,7 @@ def _score(ask: Asking, subject: _Subject) -> float:
         score += 4.0 if q.who and q.has(*_CHANGED) else 0.0
     if subject.topic is people.operators:
         score -= 2.0 if named.systems and not named.operators else 0.0
-        asked_who = (q.who or q.says("what is")) and q.has("is", "status")
+        asked_who = q.who and q.has("is", "status")
         about = asked_who or q.says("do") or q.has("role", "roles", "rights", "operator", "admin")
         score += 2.4 if named.operators and not named.users and about else 0.0
     return score

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from opsteward.accounts.actors import actors_of
+from opsteward.accounts.permissions import ROLES
 from opsteward.actions.approval_types import ApprovalFilter, ApprovalInFull
 from opsteward.actions.types import ROUTINE_ACTIONS, ActionView, FreezeView
 from opsteward.help.live.asking import Asking, Found, at, cited, listed
@@ -84,6 +85,12 @@ def _about(ask: Asking, found: list[ApprovalInFull]) -> list[ApprovalInFull]:
 def _waiting(ask: Asking, found: list[ApprovalInFull]) -> Found:
     q = ask.question
     mine = q.mine
+    others = [one for one in ask.named.operators if q.says("for", "from", "by") or q.says("can", "may", "must")]
+    for operator in others[:1]:
+        found = [one for one in found if one.requested_by != f"operator:{operator.id}"]
+        if not any("approvals.decide" in ROLES.get(role, ()) for role in operator.roles):
+            text = f"{operator.name} may not decide approvals; {len(found)} wait."
+            return Found(text=text, citations=[cited("Approvals", "/approvals", text)])
     if mine:
         found = [one for one in found if one.requested_by != ask.by.actor]
     text = listed(

@@ -25,6 +25,7 @@ from opsteward.help.live.question import Question
 from opsteward.help.types import Citation
 from opsteward.help.words import plain_words
 from opsteward.oncall.notices import Notices
+from opsteward.oncall.routes import NotificationRoutes
 from opsteward.systems.service import Inventory
 from opsteward.systems.types import SystemInfo
 from opsteward.tasks.schedules import Schedules
@@ -65,6 +66,7 @@ class LiveSources:
     schedules: Schedules
     sessions: Sessions
     notices: Notices
+    routes: NotificationRoutes
     webhooks: Webhooks
     spending: Spending
 

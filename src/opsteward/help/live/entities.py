@@ -86,9 +86,42 @@ async def find_named(session: AsyncSession, question: Question, sources: LiveSou
         owners = {one.owner for one in await sources.inventory.all(session) if one.owner}
         whole = [one.name for one in await said.names(owners) if one.whole]
         named = replace(named, team=next(iter(whole), None))
+    named = longest_only(question, named)
     if by.may("incidents.read") and named.incident is None and question.number is None:
         return replace(named, titled=await _by_title(session, question, sources, named))
     return named
+
+
+def longest_only(question: Question, named: Named) -> Named:
+    """Without names that stand in the question only as a part of a longer one: `patient-db` names no schedule
+    `database`, `Ada Byron` no operator `ada`, the saga `move yuki` not Yuki."""
+    text = " ".join(parts_of(question.text))
+    whole = [one.name for found in (named.systems, named.schedules) for one in found]
+    whole += [one.full_name for one in named.users] + [one for own in named.things.values() for one in own]
+    whole += [named.task.name] if named.task else []
+    runs = {run for name in whole if (run := " ".join(parts_of(name))) and f" {run} " in f" {text} "}
+
+    def stands(name: str) -> bool:
+        run = " ".join(parts_of(name))
+        left = f" {text} "
+        for longer in sorted((one for one in runs if run != one and f" {run} " in f" {one} "), key=len, reverse=True):
+            left = left.replace(f" {longer} ", "  ")
+        return f" {run} " in left or f" {run} " not in f" {text} "
+
+    return replace(
+        named,
+        systems=[one for one in named.systems if stands(one.name)],
+        operators=[one for one in named.operators if stands(one.name)],
+        schedules=[one for one in named.schedules if stands(one.name)],
+        users=[one for one in named.users if any(stands(name) for name in _names_said(one, text))],
+        things={topic: left for topic, own in named.things.items() if (left := [one for one in own if stands(one)])},
+    )
+
+
+def _names_said(user: UserInfo, text: str) -> list[str]:
+    """Those of a user's names that stand in a text of parts; the whole one where none does."""
+    names = (user.full_name, user.username, *user.full_name.split())
+    return [one for one in names if f" {' '.join(parts_of(one))} " in f" {text} "] or [user.full_name]
 
 
 @dataclass(frozen=True)

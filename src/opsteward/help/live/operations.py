@@ -52,6 +52,19 @@ def _shift(ask: Asking, one: ScheduleView) -> str:
         return (
             f"{one.name}: nobody is on call {spans}." if spans else f"{one.name}: there are no gaps in the days ahead."
         )
+    for operator in ask.named.operators[:1]:
+        own = [shift for shift in one.shifts if shift.operator is not None and shift.operator.id == str(operator.id)]
+        if q.has("when") and not q.has("after", "follows"):
+            spans = "; ".join(f"{at(shift.starts_at)} to {at(shift.ends_at)}" for shift in own[:3])
+            return f"{one.name}: {operator.name} is on call {spans}." if own else f"{one.name}: {operator.name} is not."
+        if q.has("next", "after", "takes over", "follows"):
+            others = [shift for shift in one.shifts if own and shift.starts_at >= own[0].ends_at and shift not in own]
+            then = next((shift for shift in others if shift.operator is not None), None)
+            if then is None or then.operator is None:
+                return f"{one.name}: nobody is planned after {operator.name}."
+            return f"{one.name}: after {operator.name}, {then.operator.told} is on call from {at(then.starts_at)} on."
+        held = one.now is not None and one.now.id == str(operator.id)
+        return f"{one.name}: {operator.name} is {'' if held else 'not '}on call now."
     if q.has("next", "after", "takes over", "follows"):
         later = [shift for shift in one.shifts if shift.starts_at > q.now and shift.operator is not None]
         changed = [shift for shift in later if one.now is None or shift.operator != one.now]

@@ -43,7 +43,7 @@ _OF_ONE = re.compile(r"^\W*what\s+(?:do|does|would)\b", re.IGNORECASE)
 #: Questions for what was seen in the past.
 _PAST = re.compile(
     r"\b(?:seen|had|happen(?:ed)?|occurr?(?:ed)?|this|it)\b.*\bbefore\b|\bsimilar\s+(?:incident|problem|case|outage)"
-    r"|\bpast\s+incident|\blast\s+time\b|\bever\s+(?:seen|had)\b|\bin\s+the\s+past\b",
+    r"|\bpast\s+incident|\blast\s+time\b|\bever\s+(?:seen|had)\b|\bin\s+the\s+past\b(?!\s+(?:\d|an?\b|few|couple|one|two|three|four|five|six|seven|ten|twelve|hour|day|week|month|night))",
     re.IGNORECASE,
 )
 #: What is written down somewhere, and no state of anything.

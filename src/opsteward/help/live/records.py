@@ -52,6 +52,8 @@ class Kind:
     page: str
     read: Callable[[Asking], Awaitable[Sequence[Record]]]
     states: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: What is in them and is counted: its state is not theirs.
+    parts: tuple[str, ...] = ()
 
     def topic(self) -> Topic:
         """What answers questions about them."""
@@ -108,6 +110,7 @@ def _about(ask: Asking, found: Sequence[Record]) -> set[str]:
 def _in_state(ask: Asking, kind: Kind, found: list[Record], *, skip: bool) -> tuple[list[Record], str]:
     """Those of the state that is asked for. Of what is named all is told, its state among it."""
     q = ask.question
+    skip = skip or (bool(kind.parts) and q.says(*kind.parts))
     for state, words in kind.states.items():
         if not skip and q.says(*words):
             if q.denies(*words):

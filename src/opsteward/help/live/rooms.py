@@ -12,6 +12,7 @@ from opsteward.events.sources import tallies
 from opsteward.help.live.asking import Asking, Found, Topic, at, cited
 from opsteward.help.live.names import meant_of, parts_of
 from opsteward.help.live.records import Kind, Record
+from opsteward.oncall import policies as policies_of
 from opsteward.provisioning.sagas import queries as sagas
 from opsteward.systems import heartbeats, uptime
 from opsteward.systems.early_warning import service as warnings
@@ -212,11 +213,36 @@ async def availability(ask: Asking) -> Found | None:
     return Found(text=text if lines else f"Nothing was measured {when}.", citations=[cited("Systems", "/systems", text)])
 
 
+async def _routes(ask: Asking) -> Sequence[Record]:
+    """Ways to reach people, and by which policies of escalation."""
+    routes = [
+        Record(
+            name=one.name,
+            says=f"{one.name} (route by {', '.join(one.services)}): {', '.join(one.matchers) or 'all incidents'}"
+            + (f", last {one.last_status} {at(one.last_at)}" if one.last_status else ""),
+            url="/oncall",
+            about=[one.operator.name] if one.operator else [],
+        )
+        for one in await ask.sources.routes.read_all(ask.session)
+    ]
+    policies = [
+        Record(
+            name=one.name,
+            says=f"{one.name} (escalation policy): {', '.join(one.matchers) or 'all incidents'}, told by "
+            + ", then ".join(", ".join([*step.schedules, *step.routes, *step.operators]) for step in one.steps),
+            url="/oncall",
+        )
+        for one in await policies_of.list_policies(ask.session)
+    ]
+    return [*policies, *routes]
+
+
 KINDS: Mapping[str, Kind] = {
     "tokens": Kind(one="token", many="tokens", page="/operators", read=_tokens,
-                   states={"revoked": ("revoked", "withdrawn"), "expired": ("expired",), "valid": ("valid", "active")}),
+                   states={"revoked": ("revoked", "withdrawn"), "expired": ("has expired", "have expired", "are expired", "is expired"), "valid": ("valid", "active")}),
     "imports": Kind(one="import", many="imports", page="/imports", read=_imports,
-                    states={"failed": _FAILED, "running": ("running",), "completed": ("completed", "succeeded")}),
+                    states={"failed": _FAILED, "running": ("running",), "completed": ("completed", "succeeded")},
+                    parts=("rows", "users", "people", "lines", "records", "accounts")),
     "sagas": Kind(one="saga", many="sagas", page="/sagas", read=_sagas,
                   states={"failed": _FAILED, "undone": ("undone", "taken back", "rolled back"), "stuck": ("stuck",),
                           "running": ("running",), "succeeded": ("succeeded", "completed")}),
@@ -226,6 +252,7 @@ KINDS: Mapping[str, Kind] = {
     "warnings": Kind(one="early warning", many="early warnings", page="/systems", read=_warnings),
     "notices": Kind(one="notification", many="notifications", page="/oncall", read=_notices,
                     states={"failed": _FAILED, "sent": ("sent", "delivered", "arrived")}),
+    "routes": Kind(one="way to tell people", many="ways to tell people", page="/oncall", read=_routes),
     "webhooks": Kind(one="webhook", many="webhooks", page="/settings", read=_webhooks,
                      states={"revoked": ("revoked",)}),
     "senders": Kind(one="source", many="sources", page="/sources", read=_senders,
@@ -236,3 +263,12 @@ KINDS: Mapping[str, Kind] = {
 TOPICS: Mapping[str, Topic] = {name: kind.topic() for name, kind in KINDS.items()} | {
     "spending": spending, "availability": availability,
 }  # fmt: skip
+
+
+async def names_of(ask: Asking, topic: str) -> list[str]:
+    """What things of a kind are called, and what they are about: such words are no strange ones to who asks for it."""
+    if topic == "rooms.spending":
+        found = await ask.sources.spending(ask.session, ask.question.now - timedelta(days=_DAYS), ask.question.now)
+        return [one.name for one in found]
+    kind = KINDS.get(topic.removeprefix("rooms."))
+    return [name for one in await kind.read(ask) for name in (one.name, *one.about)] if kind else []
