@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from opsteward.help.live import incidents
 from opsteward.help.live.asking import Asking, Found, at, cited, listed, since
 from opsteward.help.live.names import meant_of, parts_of
+from opsteward.help.live.periods import Period
 from opsteward.systems import maintenance
 from opsteward.systems.types import SystemInfo
 
@@ -15,6 +17,10 @@ _DEPENDING = (
     "impacted", "breaks if", "blast radius",
 )  # fmt: skip
 _CRITICAL = ("critical", "important", "crucial", "vital", "essential")
+_ITS_STATE = (
+    "down", "up", "degraded", "unhealthy", "healthy", "red", "slow", "broken", "incident", "happened", "wrong", "why", "cause",
+)  # fmt: skip
+_THEN_LIMIT = 5
 _ANY = ("any", "anything", "all", "everything", "every", "systems", "services", "something")
 
 
@@ -39,6 +45,8 @@ async def _one(ask: Asking, system: SystemInfo) -> Found:
     why = q.has("why")
     if q.has(*_DEPENDING):
         return await _dependencies(ask, system)
+    if q.period is not None and q.has(*_ITS_STATE):
+        return await _then(ask, system, q.period)
     if q.has("owner", "contact", "team"):
         text = (
             f"{system.name} is owned by {system.owner}." if system.owner else f"{system.name} has no owner on record."
@@ -71,6 +79,22 @@ async def _one(ask: Asking, system: SystemInfo) -> Found:
         if health.silenced_by:
             text += f"\nIts trouble raises no alert: {health.silenced_by}."
     return Found(text=text, citations=[cited(system.name, url, text.split("\n")[0])])
+
+
+async def _then(ask: Asking, system: SystemInfo, period: Period) -> Found:
+    """What became of a system at a time behind us, as its incidents have it: its health is that of now."""
+    if not ask.by.may("incidents.read"):
+        return Found(text="You may not see that: it needs the permission incidents.read.", known=False)
+    found = await ask.sources.incidents.page(
+        ask.session, system_id=system.id, since=period.since, until=period.until, limit=_THEN_LIMIT
+    )
+    if found:
+        told = [await incidents.about_one(ask, one) for one in found]
+        return Found(text="\n".join(one.text for one in told), citations=[c for one in told for c in one.citations])
+    text = f"No incident of {system.name} began {period.words}."
+    if period.holds(system.health.since):
+        text += f" It is {system.health.status} since {at(system.health.since)}."
+    return Found(text=text, citations=[cited(system.name, f"/systems/{system.id}", text)])
 
 
 def _evidence(system: SystemInfo) -> list[str]:
