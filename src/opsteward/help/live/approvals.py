@@ -127,6 +127,8 @@ async def actions(ask: Asking) -> Found | None:
     found = [one for one in found if one.action not in ROUTINE_ACTIONS]
     if ask.system is not None:
         found = [one for one in found if one.system_id == ask.system.id]
+    if own := ask.named.things.get("approvals.actions"):
+        found = [one for one in found if one.action in own or one.action.split(".")[-1] in own]
     about = await _incidents_then(ask) if incident is None else []
     if about:
         found = [one for one in found if one.incident_id in about]

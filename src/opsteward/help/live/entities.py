@@ -22,6 +22,7 @@ from opsteward.help.live.names import Meant, meant_of, parts_of
 from opsteward.help.live.question import Question
 from opsteward.help.live.vocabulary import COMMON_WORDS, strange_in
 from opsteward.help.words import STOP_WORDS, terms
+from opsteward.oncall import policies as escalation
 from opsteward.oncall import schedules as oncall
 from opsteward.provisioning.sync import queries as syncs
 from opsteward.systems.names import all_names
@@ -33,6 +34,7 @@ _WORDS_OF_A_NAME = 4
 _SHORTEST = 2
 _LOOKUPS = 12
 _SYSTEMS = 5
+_RUNS = 500  # the newest, whose actions may be named
 _OF_A_DEPARTMENT = (
     "users",
     "people",
@@ -52,6 +54,7 @@ _HELD = re.compile(
     r"(?:the\s+)?([\w.:-]+)",
     re.IGNORECASE,
 )
+_OF_TELLING = ("policy", "policies", "route", "routes", "told", "notify", "notified", "paged", "reach")
 _TITLES = 200  # of incidents, those that are open first
 _WORDS_OF_A_TITLE = 4
 _SHORTEST_OF_TITLE = 3  # letters
@@ -155,6 +158,12 @@ async def _things(
         there["operations.sync_state"] = [one.name for one in await syncs.list_mappings(session)]
     if by.may("agents.read"):
         there["operations.agents"] = [one.name for one in await sources.agents.page(session)]
+    if by.may("oncall.read") and question.has(*_OF_TELLING):
+        policies = [one.name for one in await escalation.list_policies(session)]
+        there["rooms.routes"] = [*policies, *(one.name for one in await sources.routes.read_all(session))]
+    if by.may("actions.read") and any("_" in word or "." in word for word in question.words):
+        runs = await sources.actions.list_runs(session, limit=_RUNS)
+        there["approvals.actions"] = sorted({name for one in runs for name in (one.action, one.action.split(".")[-1])})
     if by.may("access_reviews.read"):
         there["people.access_reviews"] = [one.name for one in await reviews.reviews(session)]
     found = {topic: [one.name for one in await said.names(names) if one.whole] for topic, names in there.items()}

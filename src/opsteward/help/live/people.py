@@ -242,6 +242,8 @@ async def enrollments(ask: Asking) -> Found | None:
         found = [one for one in found if q.period is None or q.period.holds(one.decided_at)]
     else:
         found = await enrollment.waiting(ask.session, limit=_READ_LIMIT)
+    asked = {one.enrollment_type for one in found if q.has(one.enrollment_type)}
+    found = [one for one in found if not asked or one.enrollment_type in asked]
     who = await actors_of(ask.session, [one.approver for one in found])
 
     def say(row: EnrollmentInfo) -> str:

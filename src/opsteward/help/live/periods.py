@@ -85,7 +85,8 @@ def ahead_of(text: str, now: datetime) -> Period | None:
     low, day = text.lower(), timedelta(days=1)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     if found := _AHEAD.search(low):
-        count, unit = found[1] or found[3] or "1", found[2] or found[4]
+        plural = found[0].endswith("s") and not (found[1] or found[3])
+        count, unit = found[1] or found[3] or ("seven" if plural else "one"), found[2] or found[4]
         number = _WORDS.get(" ".join(count.split())) or (int(count) if count.isdigit() else 1)
         return Period(now, now + timedelta(seconds=number * _UNITS[unit]), f"in the next {number} {unit}s")
     for pattern, begin, end, words in (
