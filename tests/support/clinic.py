@@ -18,10 +18,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from opsteward.core.clock import now
+from opsteward.core.database_setup import EMBEDDED_DATABASE
 from opsteward.core.db import Base
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.ids import first_id_at, uuid7
-from opsteward.core.database_setup import EMBEDDED_DATABASE
 from support.clinic_work import work
 from support.harbour import send
 from support.instance import Instance, Operator, Tenant
@@ -53,19 +53,74 @@ SYSTEMS = (
 #: Number, title, source, severity, status, category, opened, acknowledged, ended (days ago and hour; a share of today
 #: below 1 and without an hour), by whom and why.
 INCIDENTS: tuple[tuple[Any, ...], ...] = (
-    (1, "Replication lag on patient-db", "patient-db", "medium", "resolved", "system_error",
-     (20, 8), (20, 8.2), (20, 9), "gudrun", "the network was fixed"),
+    (
+        1,
+        "Replication lag on patient-db",
+        "patient-db",
+        "medium",
+        "resolved",
+        "system_error",
+        (20, 8),
+        (20, 8.2),
+        (20, 9),
+        "gudrun",
+        "the network was fixed",
+    ),
     (2, "Login page of portal is slow", "portal", "medium", "open", "system_error", (9, 9), None, None, "", ""),
-    (3, "Outage of lab-results", "lab-results", "high", "resolved", "system_error",
-     (4, 10), (4, 10.2), (4, 11.5), "boris", "the pool was raised to 50"),
-    (4, "Certificate of pharmacy-api ends soon", "pharmacy-api", "low", "open", "system_error",
-     (3, 12), None, None, "", ""),
-    (5, "Fax queue grows", "fax-gateway", "low", "resolved", "system_error",
-     (1, 14), None, (1, 15), "order", "the queue was drained"),
+    (
+        3,
+        "Outage of lab-results",
+        "lab-results",
+        "high",
+        "resolved",
+        "system_error",
+        (4, 10),
+        (4, 10.2),
+        (4, 11.5),
+        "boris",
+        "the pool was raised to 50",
+    ),
+    (
+        4,
+        "Certificate of pharmacy-api ends soon",
+        "pharmacy-api",
+        "low",
+        "open",
+        "system_error",
+        (3, 12),
+        None,
+        None,
+        "",
+        "",
+    ),
+    (
+        5,
+        "Fax queue grows",
+        "fax-gateway",
+        "low",
+        "resolved",
+        "system_error",
+        (1, 14),
+        None,
+        (1, 15),
+        "order",
+        "the queue was drained",
+    ),
     (6, "Password guessing on the VPN", "vpn", "high", "escalated", "security_issue", (1, 22.5), None, None, "", ""),
     (7, "billing answers 503", "billing", "high", "open", "system_error", (0, 0.3), None, None, "", ""),
-    (8, "Connections of patient-db nearly used up", "patient-db", "medium", "acknowledged", "system_error",
-     (0, 0.5), (0, 0.6), None, "", ""),
+    (
+        8,
+        "Connections of patient-db nearly used up",
+        "patient-db",
+        "medium",
+        "acknowledged",
+        "system_error",
+        (0, 0.5),
+        (0, 0.6),
+        None,
+        "",
+        "",
+    ),
 )
 #: Username, full name, department, role, status, manager, days since created, systems.
 USERS = (

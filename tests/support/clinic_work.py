@@ -1,5 +1,5 @@
-"""What was done and is under way at the clinic of `clinic`: tasks, actions and approvals, agents, syncs, duties, notices,
-imports, reviews, tokens, and what models cost."""
+"""What was done and is under way at the clinic of `clinic`: tasks, actions and approvals, agents, syncs, duties,
+notices, imports, reviews, tokens, and what models cost."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ async def _tasks(clinic: Clinic) -> None:
             ready=False, waiting_on=0, run_at=at, params={}, metadata_={}, requested_by=clinic.by("ada"),
             correlation_id="", created_at=at, started_at=at,
             ended_at=at + timedelta(minutes=minutes) if minutes else None, progress=40, error=error,
-            retry_count=tries, max_retries=3, backoff_factor=2.0, max_backoff=60.0, timeout=60.0, dependencies=[], tries=[],
+            retry_count=tries, max_retries=3, backoff_factor=2.0, max_backoff=60.0, timeout=60.0, dependencies=[],
+            tries=[],
         )  # fmt: skip
     await send(http, "POST", "tasks", {"task_type": "opsteward.echo", "name": "archive-logs", "delay": 90000})
     for name, cron in (("cleanup", "0 6 * * *"), ("weekly-audit", "0 3 * * mon"), ("billing-export", "*/15 * * * *")):
@@ -206,12 +207,16 @@ def _access(clinic: Clinic) -> None:
             revoked_at=clinic.at((revoked, 9)) if revoked else None,
             last_used_at=clinic.at((0, used)) if used else None,
         )  # fmt: skip
-    for status, when, created, failed, error in (("completed", (1, 10), 120, 3, None),
-                                                 ("failed", (8, 10), 0, 0, "the file has no column username")):  # fmt: skip
+    refused = "the file has no column username"
+    for status, when, created, failed, error in (
+        ("completed", (1, 10), 120, 3, None),
+        ("failed", (8, 10), 0, 0, refused),
+    ):
         at = clinic.at(when)
         clinic.insert(
-            "import_jobs", at_id=at, status=status, mode="upsert", dry_run=False, options={"format": "csv"}, requested_by=clinic.by("ada"),
-            created_at=at, started_at=at, ended_at=at, created=created, failed=failed, errors=failed, error=error,
+            "import_jobs", at_id=at, status=status, mode="upsert", dry_run=False, options={"format": "csv"},
+            requested_by=clinic.by("ada"), created_at=at, started_at=at, ended_at=at, created=created, failed=failed,
+            errors=failed, error=error,
         )  # fmt: skip
 
 
@@ -247,8 +252,10 @@ async def _notices(clinic: Clinic) -> None:
 
 
 def _models(clinic: Clinic) -> None:
-    for model, agent, when, dollars in (("gpt-4o", "help.writer", (0, 0.4), 1.25), ("gpt-4o", "help.writer", (3, 9), 0.75),
-                                        ("granite-3", "crm.lead_scoring", (2, 9), 0.40)):  # fmt: skip
+    for model, agent, when, dollars in (
+        ("gpt-4o", "help.writer", (0, 0.4), 1.25), ("gpt-4o", "help.writer", (3, 9), 0.75),
+        ("granite-3", "crm.lead_scoring", (2, 9), 0.40),
+    ):  # fmt: skip
         at = clinic.at(when)
         clinic.insert(
             "crew_model_calls", at_id=at, run_id=uuid4(), name="1", agent=agent, model=model, status="done",

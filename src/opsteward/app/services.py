@@ -9,6 +9,7 @@ from functools import partial
 from opsteward.accounts.four_eyes import SecondPerson
 from opsteward.accounts.oidc import OpenIdSignIn
 from opsteward.accounts.passwords import PasswordSignIn
+from opsteward.accounts.webhooks import Webhooks
 from opsteward.actions.approvals import Approvals
 from opsteward.actions.service import ActionService
 from opsteward.actions.types import ActionChanged
@@ -40,7 +41,6 @@ from opsteward.core.timers import Timers
 from opsteward.crew.direct_calls.running import DirectCalls
 from opsteward.crew.performance.model_usage import spent_by_model
 from opsteward.crew.service import Crew
-from opsteward.accounts.webhooks import Webhooks
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.imports.job_runner import Imports
 from opsteward.directory.imports.task import import_task_type
@@ -219,8 +219,8 @@ def _wire(
     approvals = Approvals(action_service, registry, inventory, incidents.refs, second_person)
     agents, schedules = AgentService(agent_types, bus), Schedules(submission)
     live = LiveSources(
-        inventory, incidents, action_service, approvals, muting, agents, orders, schedules, sessions, oncall.notices, oncall.routes,
-        Webhooks(box), spent_by_model,
+        inventory, incidents, action_service, approvals, muting, agents, orders, schedules, sessions,
+        oncall.notices, oncall.routes, Webhooks(box), spent_by_model,
     )  # fmt: skip
     help_agent = _help(settings, bus, live, crew_parts)
     own_sources, tallies, queue = OwnSources(box), SourceTallies(web), IntakeQueue(web, intake)

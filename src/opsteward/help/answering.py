@@ -15,8 +15,8 @@ _NEAR = 0.75  # of the best hit's score, below which another is not quoted besid
 #: How sure the first hits make that the corpus answers the question: fitted on questions of evals/help that may be
 #: looked at and on half of its unanswerable ones; the constant so that nine of ten of all those are refused.
 _CONSTANT, _COVERAGE, _MEANING, _STRANGE, _SHORT = -3.95, 5.25, 5.86, -4.88, -7.17
-#: A page of Opsteward's own is likelier meant, the more so by its headings: fitted on questions for them in people's own
-#: words, so that 19 of 20 questions for nobody are still refused.
+#: A page of Opsteward's own is likelier meant, the more so by its headings: fitted on questions for them in people's
+#: own words, so that 19 of 20 questions for nobody are still refused.
 _OWN, _OWN_HEADINGS = 0.9, 2.0
 
 

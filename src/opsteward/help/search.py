@@ -28,7 +28,8 @@ _RARE = 2e-4  # of all pages: a term on fewer is strange to the corpus
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A page that was found, with its best chunk. `coverage`: the share, by weight, of the question's terms in the
-    chunk, and in the page's headings (`headings`); `meaning`: how near it is, from -1 to 1; `score`: among the hits of one question."""
+    chunk, and in the page's headings (`headings`); `meaning`: how near it is, from -1 to 1; `score`: among
+    the hits of one question."""
 
     page: int
     chunk: FoundChunk

@@ -141,9 +141,15 @@ def _as_far_as_asked(ask: Asking, subject: _Subject, found: Found) -> Found:
     heard = found.heard | {part for name in names for part in parts_of(name)}
     said = {
         "period": q.period.words if q.period else "",
-        "operators": ", ".join(one.name for one in named.operators if not (heard & {*parts_of(one.name)} or _is_a_user(one.name, named))),
-        "systems": "" if named.hinted else ", ".join(one.name for one in named.systems if not heard & {*parts_of(one.name)}),
-        "users": ", ".join(one.full_name for one in named.users if not (named.operators or heard & {*parts_of(one.full_name)})),
+        "operators": ", ".join(
+            one.name for one in named.operators if not (heard & {*parts_of(one.name)} or _is_a_user(one.name, named))
+        ),
+        "systems": ""
+        if named.hinted
+        else ", ".join(one.name for one in named.systems if not heard & {*parts_of(one.name)}),
+        "users": ", ".join(
+            one.full_name for one in named.users if not (named.operators or heard & {*parts_of(one.full_name)})
+        ),
         "team": named.team or "",
         "order": next((word for word in _ORDERS if q.says(word) and not q.has(*_OF_URGENCY)), ""),
         "figures": next((word for word in _FIGURES if q.says(word)), ""),
@@ -162,7 +168,8 @@ def _is_a_user(name: str, named: Named) -> bool:
 def _of_a_name(word: str, ask: Asking) -> bool:
     """Whether a word stands in the question only as a part of something's name."""
     said = ask.question.words
-    return word in ask.named.words and stem(word) not in {stem(one) for one in said} and word not in ask.question.beside
+    named = {stem(one) for one in ask.named.words}
+    return stem(word) in named - {stem(one) for one in said} and word not in ask.question.beside
 
 
 def _scores(ask: Asking) -> list[tuple[float, _Subject]]:

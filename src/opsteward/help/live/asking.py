@@ -97,7 +97,9 @@ class Named:
         """The words that their names are made of, whole and in parts, in small letters."""
         names = [one.name for found in (self.systems, self.operators, self.schedules) for one in found]
         names += [name for one in self.users for name in (one.username, one.full_name or "", one.email or "")]
-        names += [name for name in (self.titled.title if self.titled else "", self.department or "", self.team or "") if name]
+        names += [
+            name for name in (self.titled.title if self.titled else "", self.department or "", self.team or "") if name
+        ]
         names += [name for own in self.things.values() for name in own]
         names += [name for name in (self.task.name if self.task else "", self.source or "") if name]
         words = [word for name in names for word in plain_words(name)]

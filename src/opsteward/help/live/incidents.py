@@ -55,7 +55,8 @@ async def about_one(ask: Asking, one: IncidentView) -> Found:
         pass
     elif one.resolved_at is not None:
         lasted = lasting((one.resolved_at - one.opened_at).total_seconds())
-        how = f"{title}, opened {at(one.opened_at)}, was resolved at {at(one.resolved_at)} by {_name(one.resolved_by)}, after {lasted}."
+        how = f"{title}, opened {at(one.opened_at)}, was resolved at {at(one.resolved_at)}"
+        how += f" by {_name(one.resolved_by)}, after {lasted}."
         lines = [how, f"Reason: {one.resolution}." if one.resolution else "No reason was given."]
     else:
         lines.append(f"It has lasted for {since(one.opened_at, now)} and has {one.event_count} events.")
@@ -157,7 +158,7 @@ def _words_of_title(ask: Asking) -> list[str]:
 
 async def _several(ask: Asking) -> Found:
     q = ask.question
-    resolved = q.has("resolved", "repaired") and not q.negated
+    resolved = q.has("resolved", "repaired") and (not q.negated or q.has(*_BY_ITSELF))
     period = q.period
     older = period is not None and period.since.year == _EVER
     status = ["resolved"] if resolved else (None if period and not (older or q.has("open")) else _OPEN)
@@ -189,7 +190,15 @@ async def _several(ask: Asking) -> Found:
     if ask.named.team is not None:
         theirs = await ask.systems_of_team()
         found = [one for one in found if one.system_id in theirs]
-    where = f" of {ask.named.team}" if ask.named.team else f" of {ask.system.name}" if ask.system else f" from {ask.named.source}" if ask.named.source else ""
+    where = (
+        f" of {ask.named.team}"
+        if ask.named.team
+        else f" of {ask.system.name}"
+        if ask.system
+        else f" from {ask.named.source}"
+        if ask.named.source
+        else ""
+    )
     when = f" {period.words}" if period else ""
     kind = " ".join(part for part in (words, f"{severity}-severity" if severity else "") if part)
     kind = f"{kind} " if kind else ""

@@ -173,9 +173,9 @@ class Question:
         wanted = {stem(word) for word in words}
         for said in (self.words, plain_words(self.meant)):
             for place, word in enumerate(said):
-                if word in _NOT or word.endswith("n't"):
-                    if wanted & {stem(other) for other in said[place + 1 : place + 4]}:
-                        return True
+                denied = word in _NOT or word.endswith("n't")
+                if denied and wanted & {stem(other) for other in said[place + 1 : place + 4]}:
+                    return True
         return False
 
     @property

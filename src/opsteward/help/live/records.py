@@ -45,7 +45,7 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """Things of one kind. `states`: the words by which those of a state are asked for; `read` gives the newest first."""
+    """Things of one kind. `states`: the words by which those of a state are asked for; `read`: the newest first."""
 
     one: str
     many: str
@@ -94,9 +94,7 @@ def answer_of(ask: Asking, kind: Kind, records: Sequence[Record]) -> Found:
     )  # fmt: skip
     citations = [cited(one.name, one.url, one.says) for one in found[:3]]
     heard = frozenset(part for name in named for part in parts_of(name))
-    return Found(
-        text=text, citations=citations or [cited(kind.many.capitalize(), kind.page, text)], heard=heard
-    )
+    return Found(text=text, citations=citations or [cited(kind.many.capitalize(), kind.page, text)], heard=heard)
 
 
 def _about(ask: Asking, found: Sequence[Record]) -> set[str]:

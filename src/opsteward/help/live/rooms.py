@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from opsteward.accounts import queries as accounts
@@ -11,7 +12,7 @@ from opsteward.directory.imports import jobs
 from opsteward.events.sources import tallies
 from opsteward.help.live.asking import Asking, Found, Topic, at, cited
 from opsteward.help.live.names import meant_of, parts_of
-from opsteward.help.live.records import Kind, Record
+from opsteward.help.live.records import Kind, Record, answer_of
 from opsteward.oncall import policies as policies_of
 from opsteward.provisioning.sagas import queries as sagas
 from opsteward.systems import heartbeats, uptime
@@ -19,7 +20,17 @@ from opsteward.systems.early_warning import service as warnings
 
 _READ_LIMIT = 200
 _DAYS = 30  # over which the availability is told where no period is named
-_FAILED = ("failed", "fail", "failing", "broken", "unsuccessful", "get through", "didn't arrive", "went wrong", "undelivered")
+_FAILED = (
+    "failed",
+    "fail",
+    "failing",
+    "broken",
+    "unsuccessful",
+    "get through",
+    "didn't arrive",
+    "went wrong",
+    "undelivered",
+)
 
 
 async def _tokens(ask: Asking) -> Sequence[Record]:
@@ -210,7 +221,9 @@ async def availability(ask: Asking) -> Found | None:
             lines.append((100 * (checks - failed) / checks, f"{names[system_id]}: {100 - 100 * failed / checks:.2f} %"))
     when = q.period.words if q.period else f"in the last {_DAYS} days"
     text = f"Availability {when}:" + "".join(f"\n- {line}" for _, line in sorted(lines)[:10])
-    return Found(text=text if lines else f"Nothing was measured {when}.", citations=[cited("Systems", "/systems", text)])
+    return Found(
+        text=text if lines else f"Nothing was measured {when}.", citations=[cited("Systems", "/systems", text)]
+    )
 
 
 async def _routes(ask: Asking) -> Sequence[Record]:
@@ -237,9 +250,19 @@ async def _routes(ask: Asking) -> Sequence[Record]:
     return [*policies, *routes]
 
 
+async def tokens(ask: Asking) -> Found | None:
+    """Who may not read operators hears of their own alone, and that it is so."""
+    found = answer_of(ask, KINDS["tokens"], await _tokens(ask))
+    if ask.by.may("operators.read"):
+        return found
+    text = f"Of yours, for others' take the permission operators.read: {found.text}"
+    return replace(found, text=text, known=not ask.named.operators and ask.question.mine)
+
+
 KINDS: Mapping[str, Kind] = {
     "tokens": Kind(one="token", many="tokens", page="/operators", read=_tokens,
-                   states={"revoked": ("revoked", "withdrawn"), "expired": ("has expired", "have expired", "are expired", "is expired"), "valid": ("valid", "active")}),
+                   states={"revoked": ("revoked", "withdrawn"), "valid": ("valid", "active"),
+                           "expired": ("has expired", "have expired", "are expired", "is expired")}),
     "imports": Kind(one="import", many="imports", page="/imports", read=_imports,
                     states={"failed": _FAILED, "running": ("running",), "completed": ("completed", "succeeded")},
                     parts=("rows", "users", "people", "lines", "records", "accounts")),
@@ -261,6 +284,7 @@ KINDS: Mapping[str, Kind] = {
                       read=_diagnoses, states={"running": ("running",), "failed": _FAILED}),
 }  # fmt: skip
 TOPICS: Mapping[str, Topic] = {name: kind.topic() for name, kind in KINDS.items()} | {
+    "tokens": tokens,
     "spending": spending, "availability": availability,
 }  # fmt: skip
 

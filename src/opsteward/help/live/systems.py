@@ -18,7 +18,8 @@ _DEPENDING = (
 )  # fmt: skip
 _CRITICAL = ("critical", "important", "crucial", "vital", "essential")
 _ITS_STATE = (
-    "down", "up", "degraded", "unhealthy", "healthy", "red", "slow", "broken", "incident", "happened", "wrong", "why", "cause",
+    "down", "up", "degraded", "unhealthy", "healthy", "red", "slow", "broken", "incident", "happened", "wrong", "why",
+    "cause",
 )  # fmt: skip
 _THEN_LIMIT = 5
 _ANY = ("any", "anything", "all", "everything", "every", "systems", "services", "something")
@@ -40,45 +41,48 @@ async def answer(ask: Asking) -> Found | None:
 
 
 async def _one(ask: Asking, system: SystemInfo) -> Found:
-    q, health = ask.question, system.health
-    url = f"/systems/{system.id}"
-    why = q.has("why")
+    q = ask.question
     if q.has(*_DEPENDING):
         return await _dependencies(ask, system)
     if q.period is not None and q.has(*_ITS_STATE):
         return await _then(ask, system, q.period)
+    text = _figure(ask, system) or await _as_it_stands(ask, system)
+    return Found(text=text, citations=[cited(system.name, f"/systems/{system.id}", text.split("\n")[0])])
+
+
+def _figure(ask: Asking, system: SystemInfo) -> str:
+    """The one thing of it that is asked for; empty where none is."""
+    q, health, name = ask.question, system.health, system.name
     if q.has("owner", "contact", "team"):
-        text = (
-            f"{system.name} is owned by {system.owner}." if system.owner else f"{system.name} has no owner on record."
-        )
-    elif q.has("runbook"):
-        text = (
-            f"The runbook of {system.name}: {system.runbook_url}"
-            if system.runbook_url
-            else f"{system.name} has no runbook."
-        )
-    elif q.has("endpoint", "address", "url", "host", "connect", "where is"):
-        text = f"{system.name} is reached at {system.endpoint}."
-    elif q.has("criticality", "critical", "important"):
-        text = f"{system.name} is of criticality {system.criticality}."
-    elif q.has("response time", "latency", "fast", "slow") and not why and health.response_time is not None:
-        text = f"{system.name} answers in {health.response_time:.3f} s (error rate {health.error_rate:.1%}),"
-        text += f" checked {at(health.checked_at)}."
-    elif q.has("error rate"):
-        text = f"The error rate of {system.name} is {health.error_rate:.1%}, checked {at(health.checked_at)}."
-    elif q.has("last checked", "last check", "checked"):
-        text = f"{system.name} was last checked {at(health.checked_at)}; it is {health.status}."
-    else:
-        text = f"{system.name} is {health.status} since {at(health.since)} ({since(health.since, q.now)}),"
-        text += f" last checked {at(health.checked_at)}."
-        if not system.enabled:
-            text += " Its checks are switched off."
-        if health.status != "healthy":
-            text += "".join(f"\n- {line}" for line in _evidence(system))
-            text += await _incidents(ask, system)
-        if health.silenced_by:
-            text += f"\nIts trouble raises no alert: {health.silenced_by}."
-    return Found(text=text, citations=[cited(system.name, url, text.split("\n")[0])])
+        return f"{name} is owned by {system.owner}." if system.owner else f"{name} has no owner on record."
+    if q.has("runbook"):
+        return f"The runbook of {name}: {system.runbook_url}" if system.runbook_url else f"{name} has no runbook."
+    if q.has("endpoint", "address", "url", "host", "connect", "where is"):
+        return f"{name} is reached at {system.endpoint}."
+    if q.has("criticality", "critical", "important"):
+        return f"{name} is of criticality {system.criticality}."
+    if q.has("response time", "latency", "fast", "slow") and not q.has("why") and health.response_time is not None:
+        taken = f"{health.response_time:.3f} s (error rate {health.error_rate:.1%})"
+        return f"{name} answers in {taken}, checked {at(health.checked_at)}."
+    if q.has("error rate"):
+        return f"The error rate of {name} is {health.error_rate:.1%}, checked {at(health.checked_at)}."
+    if q.has("last checked", "last check", "checked"):
+        return f"{name} was last checked {at(health.checked_at)}; it is {health.status}."
+    return ""
+
+
+async def _as_it_stands(ask: Asking, system: SystemInfo) -> str:
+    health = system.health
+    text = f"{system.name} is {health.status} since {at(health.since)} ({since(health.since, ask.question.now)}),"
+    text += f" last checked {at(health.checked_at)}."
+    if not system.enabled:
+        text += " Its checks are switched off."
+    if health.status != "healthy":
+        text += "".join(f"\n- {line}" for line in _evidence(system))
+        text += await _incidents(ask, system)
+    if health.silenced_by:
+        text += f"\nIts trouble raises no alert: {health.silenced_by}."
+    return text
 
 
 async def _then(ask: Asking, system: SystemInfo, period: Period) -> Found:
@@ -189,7 +193,10 @@ async def _several(ask: Asking) -> Found:
         kind = f"{kind or 'in a new state'} {q.period.words}"
     if q.has("oldest", "latest") and found:
         in_order = sorted(found, key=lambda one: one.health.since, reverse=q.has("latest"))
-        found, kind = in_order[:1], f"{kind or 'as they are'} for the {'shortest' if q.has('latest') else 'longest'} time"
+        found, kind = (
+            in_order[:1],
+            f"{kind or 'as they are'} for the {'shortest' if q.has('latest') else 'longest'} time",
+        )
     which = f" that are {kind}" if kind else ""
     text = listed(
         found,

@@ -31,7 +31,9 @@ _STATUSES = (
 async def answer(ask: Asking) -> Found | None:
     """One task where one is named, else those that fit."""
     q = ask.question
-    if ask.named.task is not None and not ((q.counts and not q.has("times", "tries", "attempts", "often")) or q.has("which", "list", "all", "any")):
+    if ask.named.task is not None and not (
+        (q.counts and not q.has("times", "tries", "attempts", "often")) or q.has("which", "list", "all", "any")
+    ):
         return await _one(ask, ask.named.task)
     wanted = next((entry for entry in _STATUSES if q.has(*entry[0])), None)
     if wanted is None and q.counts and q.period is None:
