@@ -34,6 +34,7 @@ _WORDS_OF_A_NAME = 4
 _SHORTEST = 2
 _LOOKUPS = 12
 _SYSTEMS = 5
+_NO_TOPIC = "names"  # of things that speak for no topic
 _RUNS = 500  # the newest, whose actions may be named
 _OF_A_DEPARTMENT = (
     "users",
@@ -161,7 +162,8 @@ async def _things(
     if by.may("oncall.read") and question.has(*_OF_TELLING):
         policies = [one.name for one in await escalation.list_policies(session)]
         there["rooms.routes"] = [*policies, *(one.name for one in await sources.routes.read_all(session))]
-    if by.may("actions.read") and any("_" in word or "." in word for word in question.words):
+    if by.may("actions.read") and any(sign in word for word in question.words for sign in "_.-"):
+        there[_NO_TOPIC] = [one.name for one in (await sources.orders.in_force(session)).orders]
         runs = await sources.actions.list_runs(session, limit=_RUNS)
         there["approvals.actions"] = sorted({name for one in runs for name in (one.action, one.action.split(".")[-1])})
     if by.may("access_reviews.read"):

@@ -158,7 +158,7 @@ async def _fired(ask: Asking, orders: Sequence[str]) -> Found:
     period = q.period or Period(q.now - timedelta(days=_DAYS), q.now, f"in the last {_DAYS} days")
     runs = await ask.sources.actions.list_runs(ask.session, limit=_RUNS_LIMIT)
     held = [one for one in runs if one.standing_order and period.holds(one.created_at)]
-    counts = Counter(one.standing_order for one in held)
+    counts = Counter(one.standing_order for one in held if one.standing_order)
     own = {one.name for one in meant_of({*orders, *counts}, parts_of(q.text), ()) if one.whole}
     never = sorted(set(orders) - set(counts))
     if q.negated or q.has("never"):

@@ -116,7 +116,7 @@ def _parsed(content: bytes) -> ElementTree.Element:
     parser.buffer_text = True
     try:
         parser.Parse(content, True)
-    except expat.ExpatError:
+    except (expat.ExpatError, ValueError, LookupError):  # the latter two of encodings that it does not know
         raise Unreadable("the DOCX holds broken XML") from None
     return builder.close()
 

@@ -14,7 +14,6 @@ _LINK = re.compile(r"!?\[([^\]\n]{0,500})\]\((?:[^()\s\n]{0,2000}|<[^>\n]{0,2000
 _REFERENCE_LINK = re.compile(r"\[([^\]\n]{1,500})\]\[[^\]\n]{0,200}\]")
 _FRONT_MATTER = re.compile(r"\A---\s*\n(.{0,20000}?)\n(?:---|\.\.\.)\s*\n", re.DOTALL)
 _FRONT_TITLE = re.compile(r"^title:(.+)$", re.MULTILINE)
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _TAG = re.compile(r"</?[a-zA-Z][^<>\n]{0,1000}>")
 _ROLE = re.compile(r":[a-zA-Z:+-]{1,40}:`([^`<\n]{1,500})(?:<[^>\n]{0,500}>)?`")
 _RST_LINK = re.compile(r"`([^`<\n]{1,500})\s*<[^>\n]{0,1000}>`_{1,2}")
@@ -30,7 +29,7 @@ def read_markdown(text: str) -> Parsed:
     builder = SectionBuilder()
     fence = ""
     previous: str | None = None
-    for line in _COMMENT.sub("", text).split("\n"):
+    for line in _without_comments(text).split("\n"):
         if mark := _FENCE.match(line):
             if not fence:
                 fence = mark[1][:3]
@@ -49,6 +48,15 @@ def read_markdown(text: str) -> Parsed:
             previous = _give(builder, previous, then=line)
     _give(builder, previous)
     return _titled(title, builder)
+
+
+def _without_comments(text: str) -> str:
+    """By hand: as a pattern, beginnings without an end took the square of their number."""
+    kept, begin = [], 0
+    while (start := text.find("<!--", begin)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
+        kept.append(text[begin:start])
+        begin = end + 3
+    return "".join([*kept, text[begin:]])
 
 
 def _markdown_heading(line: str) -> tuple[int, str] | None:
