@@ -219,3 +219,8 @@ def test_a_docx_that_is_nested_without_end_is_refused() -> None:
     deep = begun + "<w:p>" * 5_000 + "</w:p>" * 5_000 + ended
     with pytest.raises(Unreadable, match="nested"):
         read_document(docx_of(deep.encode()), DOCX)
+
+
+def test_a_title_turns_no_direction_and_hides_nothing() -> None:
+    read = read_document("# \u202efdp.exe\u202c report\u200b\u2066\n\nThe pump is blue.".encode(), "text/markdown")
+    assert read.title == "fdp.exe report"

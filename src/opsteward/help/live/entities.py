@@ -163,7 +163,8 @@ async def _things(
         policies = [one.name for one in await escalation.list_policies(session)]
         there["rooms.routes"] = [*policies, *(one.name for one in await sources.routes.read_all(session))]
     if by.may("actions.read") and any(sign in word for word in question.words for sign in "_.-"):
-        there[_NO_TOPIC] = [one.name for one in (await sources.orders.in_force(session)).orders]
+        if by.may("standing_orders.read"):
+            there[_NO_TOPIC] = [one.name for one in (await sources.orders.in_force(session)).orders]
         runs = await sources.actions.list_runs(session, limit=_RUNS)
         there["approvals.actions"] = sorted({name for one in runs for name in (one.action, one.action.split(".")[-1])})
     if by.may("access_reviews.read"):
