@@ -132,10 +132,8 @@ class Question:
     @cached_property
     def how_to(self) -> bool:
         """Whether it asks how something is done or what a word means: that is for documents."""
-        texts = (self.text, self.meant)
-        return any(_HOW_TO.match(text) or _PAST.search(text) for text in texts) or (
-            self.has(*_WRITTEN) and not self.who
-        )
+        texts, written = (self.text, self.meant), self.has(*_WRITTEN) and not self.who
+        return written or any(_HOW_TO.match(text) or _PAST.search(text) for text in texts)
 
     @property
     def asks_where(self) -> bool:
