@@ -102,22 +102,28 @@ async def answer(
     ask = await _with_names_of_its_kind(ask, scores[0][1])
     named = ask.named
     likely = of_state(q, named, scores[0][0])
-    if (q.how_to and not named.words) or likely < _LIKELY:
+    enough = _ENOUGH_AT_LAST if at_last else _ENOUGH
+    if (q.how_to and not named.words) or likely < _LIKELY or scores[0][0] < enough:
         return None
+    if not by.may(scores[0][1].permission):
+        return _barred(scores[0][1])
     unknown = [word for word in strange_in(q, named.words).rare if _LIKE_A_NAME.search(word)]
     if unknown and not named.titled:
         names = ", ".join(unknown)
         return Found(text=f"There is nothing called {names} that you may see, as far as I can tell.", known=False)
-    enough = _ENOUGH_AT_LAST if at_last else _ENOUGH
     for score, subject in scores:
         if score < enough:
             return None
         if not by.may(subject.permission):
-            return Found(text=f"You may not see that: it needs the permission {subject.permission}.", known=False)
+            return _barred(subject)
         found = await subject.topic(ask)
         if found is not None:
             return _as_far_as_asked(ask, subject, found)
     return None
+
+
+def _barred(subject: _Subject) -> Found:
+    return Found(text=f"You may not see that: it needs the permission {subject.permission}.", known=False)
 
 
 async def _with_names_of_its_kind(ask: Asking, subject: _Subject) -> Asking:
@@ -167,9 +173,14 @@ def _is_a_user(name: str, named: Named) -> bool:
 
 def _of_a_name(word: str, ask: Asking) -> bool:
     """Whether a word stands in the question only as a part of something's name."""
-    said = ask.question.words
-    named = {stem(one) for one in ask.named.words}
-    return stem(word) in named - {stem(one) for one in said} and word not in ask.question.beside
+    named = ask.named
+    names = [one.name for found in (named.systems, named.schedules) for one in found]
+    names += [one for own in named.things.values() for one in own] + ([named.task.name] if named.task else [])
+    left = f" {' '.join(parts_of(ask.question.text))} "
+    for run in sorted((" ".join(parts_of(name)) for name in names), key=len, reverse=True):
+        left = left.replace(f" {run} ", "  ")
+    parts = {stem(part) for name in names for part in parts_of(name)}
+    return stem(word) in parts - {stem(part) for part in left.split()}
 
 
 def _scores(ask: Asking) -> list[tuple[float, _Subject]]:
@@ -192,6 +203,8 @@ def _score(ask: Asking, subject: _Subject) -> float:
     if subject.topic is systems.answer:
         score += (1.6 if named.hinted else 2.6) if named.systems else 0.0
         score += 1.0 if q.has("owner", "without owner") and q.has("system", "systems") else 0.0
+    if subject.name == "rooms.imports" and not q.says("import", "imports", "imported", "importing"):
+        return 0.0  # `important` has the same stem
     if subject.topic is tasks.answer:
         score += 5.5 if named.task else 0.0
     if subject.topic is tasks.schedules:
