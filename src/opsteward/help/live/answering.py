@@ -107,7 +107,10 @@ async def answer(
         return None
     if not by.may(scores[0][1].permission):
         return _barred(scores[0][1])
-    unknown = [word for word in strange_in(q, named.words).rare if _LIKE_A_NAME.search(word)]
+    parts = {part for name in named.words for part in parts_of(name)}
+    strange = strange_in(q, named.words).rare
+    unknown = [word for word in strange if _LIKE_A_NAME.search(word) and word in q.words]  # as said, not as corrected
+    unknown = [word for word in unknown if not parts.issuperset(parts_of(word))]
     if unknown and not named.titled:
         names = ", ".join(unknown)
         return Found(text=f"There is nothing called {names} that you may see, as far as I can tell.", known=False)
