@@ -67,7 +67,7 @@ def main() -> None:
     begin = time.process_time()
     indexed = indexer.done()
     spent += time.process_time() - begin
-    corpus = MemoryCorpus(indexed)
+    corpus = MemoryCorpus(indexed, kind="document")
     chunks = sum(len(document.chunks) for document in indexed.documents)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from opsteward.accounts.four_eyes import SecondPerson
 from opsteward.accounts.oidc import OpenIdSignIn
 from opsteward.accounts.passwords import PasswordSignIn
+from opsteward.accounts.webhooks import Webhooks
 from opsteward.actions.approvals import Approvals
 from opsteward.actions.service import ActionService
 from opsteward.actions.types import ActionChanged
@@ -38,6 +39,7 @@ from opsteward.core.secret_key import load_secret, open_to_others
 from opsteward.core.settings import CoreSettings
 from opsteward.core.timers import Timers
 from opsteward.crew.direct_calls.running import DirectCalls
+from opsteward.crew.performance.model_usage import spent_by_model
 from opsteward.crew.service import Crew
 from opsteward.directory.enrollment.service import Enrollments
 from opsteward.directory.imports.job_runner import Imports
@@ -216,8 +218,8 @@ def _wire(
     add_shipped(agent_types, db=app, bus=bus, settings=settings.agents, task_figures=partial(task_figures, app))
     approvals = Approvals(action_service, registry, inventory, incidents.refs, second_person)
     agents, schedules = AgentService(agent_types, bus), Schedules(submission)
-    live = LiveSources(inventory, incidents, action_service, approvals, muting, agents, orders, schedules, sessions)
-    help_agent = _help(settings, bus, live, crew_parts)
+    live = partial(LiveSources, inventory, incidents, action_service, approvals, muting, agents, orders, schedules)
+    help_agent = _help(settings, bus, crew_parts, partial(live, sessions), oncall, box)
     own_sources, tallies, queue = OwnSources(box), SourceTallies(web), IntakeQueue(web, intake)
     return Services(
         settings=settings,
@@ -299,9 +301,18 @@ def _subscribe(
     oncall.browsers.connect(bus)
 
 
-def _help(settings: Settings, bus: Bus, sources: LiveSources, crew: CrewParts) -> Help:
+def _help(
+    settings: Settings,
+    bus: Bus,
+    crew: CrewParts,
+    sources: Callable[..., LiveSources],
+    oncall: OnCall,
+    box: SecretBox,
+) -> Help:
+    """`sources`: lacks what on-call, senders and models tell of themselves."""
     writes = settings.models.model is not None and settings.help.help_written
-    help_agent = Help(settings.help, sources, writer=crew.write_answer if writes else None)
+    asked = sources(oncall.notices, oncall.routes, Webhooks(box), spent_by_model)
+    help_agent = Help(settings.help, asked, writer=crew.write_answer if writes else None)
     help_agent.cases.connect(bus)
     return help_agent
 

@@ -15,15 +15,23 @@ _NEAR = 0.75  # of the best hit's score, below which another is not quoted besid
 #: How sure the first hits make that the corpus answers the question: fitted on questions of evals/help that may be
 #: looked at and on half of its unanswerable ones; the constant so that nine of ten of all those are refused.
 _CONSTANT, _COVERAGE, _MEANING, _STRANGE, _SHORT = -3.95, 5.25, 5.86, -4.88, -7.17
+#: A page of Opsteward's own is likelier meant, the more so by its headings: fitted on questions for them in people's
+#: own words, so that 19 of 20 questions for nobody are still refused.
+_OWN, _OWN_HEADINGS = 0.9, 2.0
 
 
 def confidence(found: Findings) -> float:
     """How likely the best of these hits answers the question, from 0 to 1."""
     if not found.hits:
         return 0.0
-    best = max(_COVERAGE * hit.coverage + _MEANING * hit.meaning for hit in found.hits[:3])
+    best = max(_speaking_for(hit) for hit in found.hits[:3])
     sure = _CONSTANT + best + _STRANGE * found.strange + _SHORT / max(1, found.terms)
     return 1 / (1 + math.exp(-sure))
+
+
+def _speaking_for(hit: Hit) -> float:
+    own = _OWN + _OWN_HEADINGS * hit.headings if hit.chunk.kind == "product" else 0.0
+    return _COVERAGE * hit.coverage + _MEANING * hit.meaning + own
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,9 @@ class Corpus(Protocol):
 class MemoryCorpus:
     """What was indexed, kept as it is: the product's own pages, or a corpus that is measured."""
 
-    def __init__(self, indexed: Indexed, *, urls: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, indexed: Indexed, *, urls: Mapping[str, str] | None = None, kind: PassageKind = "product"
+    ) -> None:
         """`urls`: the addresses of documents by name."""
         import numpy as np
 
@@ -58,7 +60,7 @@ class MemoryCorpus:
         self.tokens = np.array([size.tokens for size in sizes], dtype=np.float32)
         self.chunks = np.array([size.chunks for size in sizes], dtype=np.int64)
         self._postings = indexed.postings
-        self._urls = urls or {}
+        self._urls, self._kind = urls or {}, kind
         self._chunks: dict[int, tuple[IndexedDocument, IndexedChunk]] = {
             chunk.number: (document, chunk) for document in indexed.documents for chunk in document.chunks
         }
@@ -77,7 +79,7 @@ class MemoryCorpus:
             document.title,
             document.name,
             self._urls.get(document.name, ""),
-            "product",
+            self._kind,
             chunk.heading,
             chunk.anchor,
             chunk.text,

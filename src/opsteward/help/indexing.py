@@ -75,8 +75,8 @@ class Indexer:
         self._writer = PostingsWriter()
         self.found = Indexed()
 
-    def add_text(self, document: IndexedDocument, sections: list[Section]) -> None:
-        """A document whose text is known."""
+    def add_text(self, document: IndexedDocument, sections: list[Section], asked_as: str = "") -> None:
+        """A document whose text is known. It is found by the words of `asked_as` too, which are not shown."""
         chunks: list[Chunk] = []
         for chunk in chunks_of(sections):
             if len(chunks) >= _CHUNK_LIMIT:
@@ -88,9 +88,10 @@ class Indexer:
         for begin in range(0, len(chunks), CHUNKS_PER_PAGE):
             own = chunks[begin : begin + CHUNKS_PER_PAGE]
             page = len(self._writer.pages)
-            document.pages.append(self._writer.add_page(document.title, own, language))
+            document.pages.append(self._writer.add_page(document.title, own, language, asked_as))
             for place, chunk in enumerate(own):
-                text = f"{document.title}. {chunk.heading}. {chunk.text}"
+                named = asked_as if place == 0 else chunk.heading
+                text = f"{document.title}. {named or chunk.heading}. {chunk.text}"
                 vector = self._vectors.packed(text) if self._vectors else b""
                 number = (page << PLACE_BITS) + place
                 document.chunks.append(IndexedChunk(number, chunk.heading, chunk.anchor, chunk.text, vector))
@@ -141,14 +142,15 @@ def index_upload(name: str, data: bytes, declared: str, known: Mapping[str, str]
     return indexer.done()
 
 
-def index_texts(texts: list[tuple[str, str, list[Section]]]) -> Indexed:
-    """Documents of our own making, each with its name, its title and its sections."""
+def index_texts(texts: list[tuple[str, str, list[Section]]], asked_as: Mapping[str, str] | None = None) -> Indexed:
+    """Documents of our own making, each with its name, its title and its sections. `asked_as`: further words that one
+    of a name is found by."""
     indexer = Indexer()
     for name, title, sections in texts:
         whole = "\n".join("\n".join((*section.path, section.text)) for section in sections)
         digest = hashlib.sha256(f"{title}\n{whole}".encode()).hexdigest()
         document = IndexedDocument(name, digest, len(whole), media_type="text/markdown", title=title)
-        indexer.add_text(document, sections)
+        indexer.add_text(document, sections, (asked_as or {}).get(name, ""))
     return indexer.done()
 
 

@@ -51,16 +51,18 @@ class PostingsWriter:
         self.pages: list[PageSize] = []
         self._chunks: defaultdict[str, list[int]] = defaultdict(list)
 
-    def add_page(self, title: str, chunks: Sequence[Chunk], language: str = ENGLISH) -> PageSize:
-        """A page of up to CHUNKS_PER_PAGE chunks in this language."""
+    def add_page(self, title: str, chunks: Sequence[Chunk], language: str = ENGLISH, asked_as: str = "") -> PageSize:
+        """A page of up to CHUNKS_PER_PAGE chunks in this language. `asked_as`: words of its subject beside its text."""
         page = len(self.pages) << PLACE_BITS
         total = 0
         for place, chunk in enumerate(chunks):
             found = terms(chunk.heading, language)
             found += terms(chunk.text, language)
+            if place == 0:
+                found += terms(asked_as, language)
             total += len(found)
             self._note(page + place, Counter(found), len(found))
-        named = terms(" ".join((title, *dict.fromkeys(chunk.heading for chunk in chunks))), language)
+        named = terms(" ".join((title, asked_as, *dict.fromkeys(chunk.heading for chunk in chunks))), language)
         self._note(page, Counter(TITLE + term for term in named), len(named))
         size = PageSize(len(chunks), max(1, total))
         self.pages.append(size)

@@ -16,6 +16,8 @@ from opsteward.help.parsing.plain import read_markdown
 
 _FOLDERS = ("guides", "concepts", "reference", "decisions")
 _GENERATED = re.compile(r"<!-- (?:begin generated: [a-z-]+|end generated) -->\n?")
+#: What people call the subject of a page and its text does not: it is found by these words too, and they are not shown.
+_ASKED_AS = re.compile(r"<!-- asked as: (.*?) -->\n?", re.DOTALL)
 _lock = threading.Lock()
 _kept: list[MemoryCorpus] = []
 
@@ -29,6 +31,11 @@ def _folder() -> Path | None:
 
 def page_text(folder: str, name: str) -> str | None:
     """The Markdown of a page, `guides` and `install.md` for instance; None for what is none of ours."""
+    text = _written(folder, name)
+    return None if text is None else _ASKED_AS.sub("", text)
+
+
+def _written(folder: str, name: str) -> str | None:
     root = _folder()
     if root is None or folder not in _FOLDERS or not re.fullmatch(r"[a-z0-9-]+\.md", name):
         return None
@@ -50,12 +57,13 @@ async def product_corpus() -> MemoryCorpus:
 def _indexed() -> MemoryCorpus:
     with _lock:
         if not _kept:
-            texts, urls = [], {}
+            texts, urls, asked_as = [], {}, {}
             for folder in _FOLDERS:
                 for name in sorted(file.name for file in (_folder() or Path("/nowhere")).glob(f"{folder}/*.md")):
-                    title, sections = page_sections(page_text(folder, name) or "")
-                    key = f"{folder}/{name}"
+                    written, key = _written(folder, name) or "", f"{folder}/{name}"
+                    title, sections = page_sections(_ASKED_AS.sub("", written))
+                    asked_as[key] = " ".join(_ASKED_AS.findall(written))
                     texts.append((key, title or name, sections))
                     urls[key] = f"/help/product/{folder}/{name}"
-            _kept.append(MemoryCorpus(index_texts(texts), urls=urls))
+            _kept.append(MemoryCorpus(index_texts(texts, asked_as), urls=urls))
     return _kept[0]

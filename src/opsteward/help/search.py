@@ -28,13 +28,15 @@ _RARE = 2e-4  # of all pages: a term on fewer is strange to the corpus
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A page that was found, with its best chunk. `coverage`: the share, by weight, of the question's terms in the
-    chunk; `meaning`: how near it is, from -1 to 1; `score`: among the hits of one question."""
+    chunk, and in the page's headings (`headings`); `meaning`: how near it is, from -1 to 1; `score`: among
+    the hits of one question."""
 
     page: int
     chunk: FoundChunk
     score: float
     coverage: float
     meaning: float
+    headings: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def _by_meaning(
             begins = set(terms(f"{first.title} {first.heading} {first.text[:_LEAD_CHARACTERS]}", language))
             score += weights.lead * sum(weight for term, weight in ranked.idf.items() if term in begins) / total
         score += weights.gist * near.get(page.page << PLACE_BITS, 0.0)
-        hits.append(Hit(page.page, chunks[best], score, page.coverage, meaning))
+        hits.append(Hit(page.page, chunks[best], score, page.coverage, meaning, page.headings))
     return sorted(hits, key=lambda hit: -hit.score)[:limit]
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
 import pytest
 
 from opsteward.help import indexing
 from opsteward.help.indexing import Indexed, IndexedDocument, index_upload
-from opsteward.help.parsing.parsed import Parsed
+from opsteward.help.parsing.parsed import Parsed, Unreadable
 from opsteward.help.parsing.plain import read_markdown, read_rst
+from opsteward.help.parsing.reading import DOCX, read_document
 from support.documents import archive, docx, pdf
 
 
@@ -163,3 +167,60 @@ def test_orders_to_a_model_are_text_like_any_other() -> None:
 
 def outcomes(found: Indexed) -> dict[str, str]:
     return {document.name: document.refused for document in found.documents}
+
+
+WORD_BODY = (
+    '<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body>'
+    "<w:p><w:r><w:t>The pump is &a;</w:t></w:r></w:p></w:body></w:document>"
+).replace("&a;", "blue.")
+
+
+def docx_of(xml: bytes) -> bytes:
+    """A DOCX of nothing but this XML."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", xml)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("line", "headings"),
+    [
+        ("# a" + " " * 20_000 + "b", ("a b",)),
+        ("# " + "#" * 200_000 + "x", ("#" * 300,)),
+        ("## Pumps ##", ("Pumps",)),
+        ("# About C#", ("About C#",)),
+        ("####### seven", ()),
+        ("#no space", ()),
+    ],
+)
+def test_headings_of_markdown(line: str, headings: tuple[str, ...]) -> None:
+    [section] = read_document(f"{line}\n\nThe pump is blue.".encode(), "text/markdown").sections
+    assert section.path == headings
+
+
+def test_comments_that_nothing_ends_are_text_and_take_no_time() -> None:
+    [section] = read_document(b"<!--" * 300_000 + b"\nThe pump is blue.", "text/markdown").sections
+    assert section.text.endswith("The pump is blue.")
+    [section] = read_document(b"<!-- a -->The <!--\n b -->pump", "text/markdown").sections
+    assert section.text == "The pump"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be"])
+def test_a_docx_that_declares_entities_is_refused_in_every_encoding(encoding: str) -> None:
+    declared = f'<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE d [<!ENTITY a "ha">]>'
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    with pytest.raises(Unreadable, match=r"declares entities|broken XML"):
+        read_document(docx_of(f"{mark}{declared}{WORD_BODY}".encode(encoding)), DOCX)
+
+
+def test_a_docx_that_is_nested_without_end_is_refused() -> None:
+    begun, ended = WORD_BODY.split("<w:body>")[0] + "<w:body>", "</w:body></w:document>"
+    deep = begun + "<w:p>" * 5_000 + "</w:p>" * 5_000 + ended
+    with pytest.raises(Unreadable, match="nested"):
+        read_document(docx_of(deep.encode()), DOCX)
+
+
+def test_a_title_turns_no_direction_and_hides_nothing() -> None:
+    read = read_document("# \u202efdp.exe\u202c report\u200b\u2066\n\nThe pump is blue.".encode(), "text/markdown")
+    assert read.title == "fdp.exe report"

@@ -109,6 +109,13 @@ _NOTHING: dict[str, Any] = {
 }  # fmt: skip
 
 
+async def spent_by_model(session: AsyncSession, since: datetime, until: datetime) -> Sequence[CallFigures]:
+    """The calls of each model that began from an instant on and before another, the most expensive models."""
+    tenant = CrewModelCall.tenant_id == tenant_of(session)
+    then = (CrewModelCall.started_at >= since, CrewModelCall.started_at < until)
+    return await _groups(session, CrewModelCall.model, (tenant, *then))
+
+
 def _figures() -> Sequence[sa.ColumnElement[Any]]:
     return (
         sa.func.count().label("calls"),

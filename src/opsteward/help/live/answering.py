@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from functools import cache
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from opsteward.accounts.types import Identity
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
-from opsteward.help.languages import ENGLISH, language_of
-from opsteward.help.live import approvals, incidents, operations, people, systems, tasks
-from opsteward.help.live.asking import Asking, Found, LiveSources, Topic, cited
-from opsteward.help.live.entities import find_named
+from opsteward.help.languages import ENGLISH, language_of, stem
+from opsteward.help.live import approvals, incidents, operations, people, rooms, systems, tasks
+from opsteward.help.live.asking import Asking, Found, LiveSources, Named, Topic, cited
+from opsteward.help.live.entities import find_named, longest_only
 from opsteward.help.live.likelihood import of_state
+from opsteward.help.live.names import meant_of, parts_of
 from opsteward.help.live.question import Question
-from opsteward.help.live.vocabulary import subjects, words_of_state
+from opsteward.help.live.vocabulary import strange_in, subjects, words_of_state
 from opsteward.help.spelling import corrected
 from opsteward.help.vectors import shipped_vectors
 
@@ -28,6 +30,7 @@ class _Subject:
     name: str
     topic: Topic
     permission: str
+    narrows: frozenset[str]
     words: tuple[tuple[str, float], ...]
 
 
@@ -36,7 +39,7 @@ _TOPICS: dict[str, Topic] = {
     for module in (approvals, incidents, operations, people, systems, tasks)
     for name in dir(module)
     if not name.startswith("_")
-}
+} | {f"rooms.{name}": topic for name, topic in rooms.TOPICS.items()}
 
 
 @cache
@@ -46,6 +49,7 @@ def _subjects() -> tuple[_Subject, ...]:
             name=one["topic"],
             topic=_TOPICS[one["topic"]],
             permission=one["permission"],
+            narrows=frozenset(one["narrows"]),
             words=tuple((word, float(weight)) for weight, words in one["words"].items() for word in words),
         )
         for one in subjects()
@@ -64,10 +68,19 @@ def _read(question: str) -> Question:
 
 _ENOUGH, _ENOUGH_AT_LAST = 2.4, 1.5  # of a subject's score
 _LIKELY = 0.5
+#: A word that is written as names are and no others.
+_LIKE_A_NAME = re.compile(r"\w[-_.@]\w|[a-z]\d|\d[a-z]")
 _CHANGED = (
     "changed", "edited", "modified", "created", "removed", "deleted", "registered", "applied", "added", "updated",
     "introduced", "configured", "renamed", "enabled", "disabled",
 )  # fmt: skip
+#: What asks for an order or a figure that only some topics know.
+_ORDERS = ("most", "least", "fewest", "longest", "shortest", "slowest", "fastest", "biggest", "smallest", "busiest")
+_FIGURES = (
+    "average", "mean", "median", "compare", "compared", "versus", "vs", "percentage", "percent", "ratio", "trend",
+    "more than last", "fewer than last", "per day", "per week",
+)  # fmt: skip
+_OF_URGENCY = ("important", "critical", "recent", "urgent", "severe", "serious", "pressing", "worst")
 _PERSONS = ("account", "user", "people", "person", "employee", "contractor", "colleague", "registration")
 _LET_IN_ALREADY = ("approved", "enrolled", "accepted", "rejected", "admitted")
 _LET_IN = ("waiting", "waits", "await", "pending", "approval", "approve")
@@ -86,19 +99,91 @@ async def answer(
         return None
     ask = Asking(session=session, by=by, question=q, sources=sources, named=named)
     scores = sorted(_scores(ask), key=lambda pair: -pair[0])
+    ask = await _with_names_of_its_kind(ask, scores[0][1])
+    named = ask.named
     likely = of_state(q, named, scores[0][0])
-    if (q.how_to and not named.words) or likely < _LIKELY:
-        return None
     enough = _ENOUGH_AT_LAST if at_last else _ENOUGH
+    if (q.how_to and not named.words) or likely < _LIKELY or scores[0][0] < enough:
+        return None
+    if not by.may(scores[0][1].permission):
+        return _barred(scores[0][1])
+    parts = {part for name in named.words for part in parts_of(name)}
+    strange = strange_in(q, named.words).rare
+    unknown = [word for word in strange if _LIKE_A_NAME.search(word) and word in q.words]  # as said, not as corrected
+    unknown = [word for word in unknown if not parts.issuperset(parts_of(word))]
+    if unknown and not named.titled:
+        names = ", ".join(unknown)
+        return Found(text=f"There is nothing called {names} that you may see, as far as I can tell.", known=False)
     for score, subject in scores:
         if score < enough:
             return None
         if not by.may(subject.permission):
-            return Found(text=f"You may not see that: it needs the permission {subject.permission}.", known=False)
+            return _barred(subject)
         found = await subject.topic(ask)
         if found is not None:
-            return found
+            return _as_far_as_asked(ask, subject, found)
     return None
+
+
+def _barred(subject: _Subject) -> Found:
+    return Found(text=f"You may not see that: it needs the permission {subject.permission}.", known=False)
+
+
+async def _with_names_of_its_kind(ask: Asking, subject: _Subject) -> Asking:
+    """With the names of the likeliest subject's things among what is named, if its kind is one of `rooms`."""
+    if not subject.name.startswith("rooms.") or not ask.by.may(subject.permission):
+        return ask
+    names = dict.fromkeys(name for name in await rooms.names_of(ask, subject.name) if name)
+    meant = [one.name for one in await in_thread(meant_of, names, parts_of(ask.question.text), ()) if one.whole]
+    if not meant:
+        return ask
+    named = replace(ask.named, things={**ask.named.things, subject.name: meant})
+    return replace(ask, named=longest_only(ask.question, named))
+
+
+def _as_far_as_asked(ask: Asking, subject: _Subject, found: Found) -> Found:
+    """The answer, or the nearest one where the question says something that its topic does not narrow by: a full list
+    to a narrow question would be a wrong answer given with confidence."""
+    q, named = ask.question, ask.named
+    names = [*(one.name for one in named.schedules), *(one for own in named.things.values() for one in own)]
+    names += [named.task.name] if named.task else []
+    heard = found.heard | {part for name in names for part in parts_of(name)}
+    said = {
+        "period": q.period.words if q.period else "",
+        "operators": ", ".join(
+            one.name for one in named.operators if not (heard & {*parts_of(one.name)} or _is_a_user(one.name, named))
+        ),
+        "systems": ""
+        if named.hinted
+        else ", ".join(one.name for one in named.systems if not heard & {*parts_of(one.name)}),
+        "users": ", ".join(
+            one.full_name for one in named.users if not (named.operators or heard & {*parts_of(one.full_name)})
+        ),
+        "team": named.team or "",
+        "order": next((word for word in _ORDERS if q.says(word) and not q.has(*_OF_URGENCY)), ""),
+        "figures": next((word for word in _FIGURES if q.says(word)), ""),
+    }
+    passed_over = [words for what, words in said.items() if words and what not in subject.narrows]
+    if not passed_over or not found.known:
+        return found
+    text = f"I can't answer that by {' and '.join(passed_over)}. Without it: {found.text}"
+    return Found(text=text, citations=found.citations, known=False)
+
+
+def _is_a_user(name: str, named: Named) -> bool:
+    return any(name.casefold() in one.full_name.casefold().split() for one in named.users)
+
+
+def _of_a_name(word: str, ask: Asking) -> bool:
+    """Whether a word stands in the question only as a part of something's name."""
+    named = ask.named
+    names = [one.name for found in (named.systems, named.schedules) for one in found]
+    names += [one for own in named.things.values() for one in own] + ([named.task.name] if named.task else [])
+    left = f" {' '.join(parts_of(ask.question.text))} "
+    for run in sorted((" ".join(parts_of(name)) for name in names), key=len, reverse=True):
+        left = left.replace(f" {run} ", "  ")
+    parts = {stem(part) for name in names for part in parts_of(name)}
+    return stem(word) in parts - {stem(part) for part in left.split()}
 
 
 def _scores(ask: Asking) -> list[tuple[float, _Subject]]:
@@ -107,7 +192,7 @@ def _scores(ask: Asking) -> list[tuple[float, _Subject]]:
 
 def _score(ask: Asking, subject: _Subject) -> float:
     q, named = ask.question, ask.named
-    held = [weight for word, weight in subject.words if q.has(word)]
+    held = [weight for word, weight in subject.words if q.has(word) and not _of_a_name(word, ask)]
     score = max(held, default=0.0) + 0.3 * (len(held) - 1 if held else 0)
     if subject.topic is incidents.answer:
         score += 4.0 if q.number is not None or named.incident else 0.0
@@ -121,6 +206,8 @@ def _score(ask: Asking, subject: _Subject) -> float:
     if subject.topic is systems.answer:
         score += (1.6 if named.hinted else 2.6) if named.systems else 0.0
         score += 1.0 if q.has("owner", "without owner") and q.has("system", "systems") else 0.0
+    if subject.name == "rooms.imports" and not q.says("import", "imports", "imported", "importing"):
+        return 0.0  # `important` has the same stem
     if subject.topic is tasks.answer:
         score += 5.5 if named.task else 0.0
     if subject.topic is tasks.schedules:
@@ -140,7 +227,7 @@ def _score(ask: Asking, subject: _Subject) -> float:
         score += 4.0 if q.who and q.has(*_CHANGED) else 0.0
     if subject.topic is people.operators:
         score -= 2.0 if named.systems and not named.operators else 0.0
-        asked_who = (q.who or q.says("what is")) and q.has("is", "status")
+        asked_who = q.who and q.has("is", "status")
         about = asked_who or q.says("do") or q.has("role", "roles", "rights", "operator", "admin")
         score += 2.4 if named.operators and not named.users and about else 0.0
     return score

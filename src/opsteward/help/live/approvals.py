@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from opsteward.accounts.actors import actors_of
+from opsteward.accounts.permissions import ROLES
 from opsteward.actions.approval_types import ApprovalFilter, ApprovalInFull
 from opsteward.actions.types import ROUTINE_ACTIONS, ActionView, FreezeView
 from opsteward.help.live.asking import Asking, Found, at, cited, listed
+from opsteward.help.live.names import meant_of, parts_of
 from opsteward.help.words import terms
 
 _READ_LIMIT = 200
@@ -22,7 +24,7 @@ async def answer(ask: Asking) -> Found | None:
     decided = decided or (operator is not None and q.says("did", "has", "given", "gave", "granted", "give"))
     by_anyone = q.says("did", "has anyone", "has anybody", "has somebody") and not q.mine
     decided = decided or (by_anyone and q.has("approve"))
-    asked = q.has("requested", "asked for", "request") and (q.who or operator is not None)
+    asked = q.has("requested", "asked for", "ask for", "request") and (q.who or operator is not None)
     if decided and q.has("waits", "waiting", "pending", "still", "need", "needs", "open", "be approved"):
         decided = False
     statuses: tuple[str, ...] = ("pending",)
@@ -83,6 +85,12 @@ def _about(ask: Asking, found: list[ApprovalInFull]) -> list[ApprovalInFull]:
 def _waiting(ask: Asking, found: list[ApprovalInFull]) -> Found:
     q = ask.question
     mine = q.mine
+    others = [one for one in ask.named.operators if q.says("for", "from", "by") or q.says("can", "may", "must")]
+    for operator in others[:1]:
+        found = [one for one in found if one.requested_by != f"operator:{operator.id}"]
+        if not any("approvals.decide" in ROLES.get(role, ()) for role in operator.roles):
+            text = f"{operator.name} may not decide approvals; {len(found)} wait."
+            return Found(text=text, citations=[cited("Approvals", "/approvals", text)])
     if mine:
         found = [one for one in found if one.requested_by != ask.by.actor]
     text = listed(
@@ -119,8 +127,21 @@ async def actions(ask: Asking) -> Found | None:
     found = [one for one in found if one.action not in ROUTINE_ACTIONS]
     if ask.system is not None:
         found = [one for one in found if one.system_id == ask.system.id]
-    if q.period is not None:
+    if own := ask.named.things.get("approvals.actions"):
+        found = [one for one in found if one.action in own or one.action.split(".")[-1] in own]
+    about = await _incidents_then(ask) if incident is None else []
+    if about:
+        found = [one for one in found if one.incident_id in about]
+    elif q.period is not None:
         found = [one for one in found if q.period.holds(one.executed_at or one.created_at)]
+    for operator in ask.named.operators[:1]:
+        found = [one for one in found if one.requested_by == f"operator:{operator.id}"]
+    orders = {one.standing_order for one in found if one.standing_order}
+    named = {one.name for one in meant_of(orders, parts_of(q.text), ()) if one.whole}
+    if named:
+        found = [one for one in found if one.standing_order in named]
+    elif q.has("orders", "standing orders"):
+        found = [one for one in found if one.standing_order]
     kind = ""
     if q.has("failed", "fail", "did not work"):
         found, kind = [one for one in found if one.status in ("failed", "undone")], " that failed"
@@ -134,7 +155,9 @@ async def actions(ask: Asking) -> Found | None:
     def say(one: ActionView) -> str:
         on = f" on {names[one.system_id]}" if one.system_id in names else ""
         when, asker = at(one.ended_at or one.created_at), who(one.requested_by).told
-        return f"{one.action}{on}: {one.status} {when}, asked for by {asker}"
+        summary = str((one.plan or {}).get("summary") or "")
+        what = f"{one.action}{on}" + (f" ({summary})" if summary else "")
+        return f"{what}: {one.status} {when}, asked for by {asker}" + (f": {one.error}" if one.error else "")
 
     where = f" on {ask.system.name}" if ask.system else ""
     when = f" {q.period.words}" if q.period else ""
@@ -147,6 +170,17 @@ async def actions(ask: Asking) -> Found | None:
         for one in found[:3]
     ]
     return Found(text=text, citations=citations or [cited("Approvals", "/approvals", text)])
+
+
+async def _incidents_then(ask: Asking) -> list[UUID]:
+    """Those of the period that is named, where what was done about them is asked for."""
+    q = ask.question
+    if q.period is None or not q.has("incident", "outage", "problem", "trouble", "issue", "alert"):
+        return []
+    if not ask.by.may("incidents.read"):
+        return []
+    page = await ask.sources.incidents.page(ask.session, since=q.period.since, until=q.period.until, limit=_READ_LIMIT)
+    return [one.id for one in page if ask.system is None or one.system_id == ask.system.id]
 
 
 async def freezes(ask: Asking) -> Found | None:

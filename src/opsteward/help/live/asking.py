@@ -6,11 +6,13 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from opsteward.accounts.types import Identity, OperatorInfo
+from opsteward.accounts.webhooks import Webhooks
 from opsteward.actions.approvals import Approvals
 from opsteward.actions.service import ActionService
 from opsteward.agents.service import AgentService
@@ -22,6 +24,8 @@ from opsteward.events.types import IncidentView
 from opsteward.help.live.question import Question
 from opsteward.help.types import Citation
 from opsteward.help.words import plain_words
+from opsteward.oncall.notices import Notices
+from opsteward.oncall.routes import NotificationRoutes
 from opsteward.systems.service import Inventory
 from opsteward.systems.types import SystemInfo
 from opsteward.tasks.schedules import Schedules
@@ -31,6 +35,21 @@ from opsteward.troubleshooting.service import Sessions
 LIST_LIMIT = 10  # things that an answer names one by one
 
 Item = TypeVar("Item")
+
+
+class Spent(Protocol):
+    """What the calls of one model cost, in US dollars."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def calls(self) -> int: ...
+    @property
+    def cost(self) -> float: ...
+
+
+#: By model, from an instant to before another. The crew is a room above this one.
+Spending = Callable[[AsyncSession, datetime, datetime], Awaitable[Sequence[Spent]]]
 
 
 @dataclass(frozen=True)
@@ -46,6 +65,10 @@ class LiveSources:
     orders: StandingOrders
     schedules: Schedules
     sessions: Sessions
+    notices: Notices
+    routes: NotificationRoutes
+    webhooks: Webhooks
+    spending: Spending
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +86,8 @@ class Named:
     #: The name of what sends events and is no system.
     source: str | None = None
     department: str | None = None
+    #: Who owns systems.
+    team: str | None = None
     #: Names of other things by the topic that they are of; and those of all systems of which just one word was said.
     things: Mapping[str, Sequence[str]] = field(default_factory=dict)
     hinted: bool = False
@@ -72,7 +97,9 @@ class Named:
         """The words that their names are made of, whole and in parts, in small letters."""
         names = [one.name for found in (self.systems, self.operators, self.schedules) for one in found]
         names += [name for one in self.users for name in (one.username, one.full_name or "", one.email or "")]
-        names += [name for name in (self.titled.title if self.titled else "", self.department or "") if name]
+        names += [
+            name for name in (self.titled.title if self.titled else "", self.department or "", self.team or "") if name
+        ]
         names += [name for own in self.things.values() for name in own]
         names += [name for name in (self.task.name if self.task else "", self.source or "") if name]
         words = [word for name in names for word in plain_words(name)]
@@ -94,6 +121,12 @@ class Asking:
         """The first system that is named."""
         return self.named.systems[0] if self.named.systems else None
 
+    async def systems_of_team(self) -> set[UUID]:
+        """Those that the named team owns; none where no team is named."""
+        if self.named.team is None:
+            return set()
+        return {one.id for one in await self.sources.inventory.all(self.session) if one.owner == self.named.team}
+
     @property
     def user(self) -> UserInfo | None:
         """The first user that is named."""
@@ -107,6 +140,8 @@ class Found:
     text: str
     citations: list[Citation] = field(default_factory=list)
     known: bool = True
+    #: Words of names by which it was narrowed, in small letters.
+    heard: frozenset[str] = frozenset()
 
 
 Topic = Callable[[Asking], Awaitable[Found | None]]

@@ -22,6 +22,7 @@ from opsteward.help.live.names import Meant, meant_of, parts_of
 from opsteward.help.live.question import Question
 from opsteward.help.live.vocabulary import COMMON_WORDS, strange_in
 from opsteward.help.words import STOP_WORDS, terms
+from opsteward.oncall import policies as escalation
 from opsteward.oncall import schedules as oncall
 from opsteward.provisioning.sync import queries as syncs
 from opsteward.systems.names import all_names
@@ -33,6 +34,8 @@ _WORDS_OF_A_NAME = 4
 _SHORTEST = 2
 _LOOKUPS = 12
 _SYSTEMS = 5
+_NO_TOPIC = "names"  # of things that speak for no topic
+_RUNS = 500  # the newest, whose actions may be named
 _OF_A_DEPARTMENT = (
     "users",
     "people",
@@ -44,6 +47,7 @@ _OF_A_DEPARTMENT = (
     "how many",
     "anyone",
 )
+_OF_A_TEAM = ("team", "department", "group", "squad", "owner", "responsible", "their", "it")
 _TROUBLE = ("incident", "problem", "issue", "thing", "error", "alert", "trouble", "warning", "failure")
 _HELD = re.compile(
     r"\b(?:access to|permission(?: to| for)?|may use|can use|can reach|can open|may open|use|get into"
@@ -51,6 +55,7 @@ _HELD = re.compile(
     r"(?:the\s+)?([\w.:-]+)",
     re.IGNORECASE,
 )
+_OF_TELLING = ("policy", "policies", "route", "routes", "told", "notify", "notified", "paged", "reach")
 _TITLES = 200  # of incidents, those that are open first
 _WORDS_OF_A_TITLE = 4
 _SHORTEST_OF_TITLE = 3  # letters
@@ -81,9 +86,46 @@ async def find_named(session: AsyncSession, question: Question, sources: LiveSou
         there = [one for one in (await users.shares(session)).departments if one]
         whole = [one.name for one in await said.names(there) if one.whole]
         named = replace(named, department=next(iter(whole), None))
+    if by.may("systems.read") and question.has(*_OF_A_TEAM):
+        owners = {one.owner for one in await sources.inventory.all(session) if one.owner}
+        whole = [one.name for one in await said.names(owners) if one.whole]
+        named = replace(named, team=next(iter(whole), None))
+    named = longest_only(question, named)
     if by.may("incidents.read") and named.incident is None and question.number is None:
         return replace(named, titled=await _by_title(session, question, sources, named))
     return named
+
+
+def longest_only(question: Question, named: Named) -> Named:
+    """Without names that stand in the question only as a part of a longer one: `patient-db` names no schedule
+    `database`, `Ada Byron` no operator `ada`, the saga `move yuki` not Yuki."""
+    text = " ".join(parts_of(question.text))
+    whole = [one.name for found in (named.systems, named.schedules) for one in found]
+    whole += [one.full_name for one in named.users] + [one for own in named.things.values() for one in own]
+    whole += [named.task.name] if named.task else []
+    runs = {run for name in whole if (run := " ".join(parts_of(name))) and f" {run} " in f" {text} "}
+
+    def stands(name: str) -> bool:
+        run = " ".join(parts_of(name))
+        left = f" {text} "
+        for longer in sorted((one for one in runs if run != one and f" {run} " in f" {one} "), key=len, reverse=True):
+            left = left.replace(f" {longer} ", "  ")
+        return f" {run} " in left or f" {run} " not in f" {text} "
+
+    return replace(
+        named,
+        systems=[one for one in named.systems if stands(one.name)],
+        operators=[one for one in named.operators if stands(one.name)],
+        schedules=[one for one in named.schedules if stands(one.name)],
+        users=[one for one in named.users if any(stands(name) for name in _names_said(one, text))],
+        things={topic: left for topic, own in named.things.items() if (left := [one for one in own if stands(one)])},
+    )
+
+
+def _names_said(user: UserInfo, text: str) -> list[str]:
+    """Those of a user's names that stand in a text of parts; the whole one where none does."""
+    names = (user.full_name, user.username, *user.full_name.split())
+    return [one for one in names if f" {' '.join(parts_of(one))} " in f" {text} "] or [user.full_name]
 
 
 @dataclass(frozen=True)
@@ -117,6 +159,14 @@ async def _things(
         there["operations.sync_state"] = [one.name for one in await syncs.list_mappings(session)]
     if by.may("agents.read"):
         there["operations.agents"] = [one.name for one in await sources.agents.page(session)]
+    if by.may("oncall.read") and question.has(*_OF_TELLING):
+        policies = [one.name for one in await escalation.list_policies(session)]
+        there["rooms.routes"] = [*policies, *(one.name for one in await sources.routes.read_all(session))]
+    if by.may("actions.read") and any(sign in word for word in question.words for sign in "_.-"):
+        if by.may("standing_orders.read"):
+            there[_NO_TOPIC] = [one.name for one in (await sources.orders.in_force(session)).orders]
+        runs = await sources.actions.list_runs(session, limit=_RUNS)
+        there["approvals.actions"] = sorted({name for one in runs for name in (one.action, one.action.split(".")[-1])})
     if by.may("access_reviews.read"):
         there["people.access_reviews"] = [one.name for one in await reviews.reviews(session)]
     found = {topic: [one.name for one in await said.names(names) if one.whole] for topic, names in there.items()}

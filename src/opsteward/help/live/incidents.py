@@ -6,17 +6,19 @@ from opsteward.accounts.types import Actor
 from opsteward.events import timeline
 from opsteward.events.types import IncidentView
 from opsteward.help.live.asking import Asking, Found, at, cited, lasting, listed, since
-from opsteward.help.live.question import Period
+from opsteward.help.live.periods import Period
 from opsteward.help.live.vocabulary import COMMON_WORDS
 from opsteward.help.live.wording import meanings
 from opsteward.help.words import STOP_WORDS, plain_words
 
 _OPEN = ["open", "acknowledged", "diagnosing", "remediating", "verifying", "escalated"]
 _READ_LIMIT = 200
+_EVER = 1970  # since when a period without a beginning holds
 _TITLE_WORDS = 3
 #: Whose incidents are meant; a bare `I` may just ask.
 _MINE = ("my", "mine", "to me", "with me", "do i have", "have i", "am i", "i have", "on my plate", "i am on")
 _SEVERITIES = ("high", "medium", "low")
+_BY_ITSELF = ("automatically", "by itself", "by themselves", "on its own", "without a human", "without anyone")
 _CATEGORIES = {"security": "security_issue", "validation": "validation_error"}
 
 
@@ -53,7 +55,8 @@ async def about_one(ask: Asking, one: IncidentView) -> Found:
         pass
     elif one.resolved_at is not None:
         lasted = lasting((one.resolved_at - one.opened_at).total_seconds())
-        how = f"{title} was resolved at {at(one.resolved_at)} by {_name(one.resolved_by)}, after {lasted}."
+        how = f"{title}, opened {at(one.opened_at)}, was resolved at {at(one.resolved_at)}"
+        how += f" by {_name(one.resolved_by)}, after {lasted}."
         lines = [how, f"Reason: {one.resolution}." if one.resolution else "No reason was given."]
     else:
         lines.append(f"It has lasted for {since(one.opened_at, now)} and has {one.event_count} events.")
@@ -155,9 +158,10 @@ def _words_of_title(ask: Asking) -> list[str]:
 
 async def _several(ask: Asking) -> Found:
     q = ask.question
-    resolved = q.has("resolved", "repaired") and not q.negated
+    resolved = q.has("resolved", "repaired") and (not q.negated or q.has(*_BY_ITSELF))
     period = q.period
-    status = ["resolved"] if resolved else (None if period and not q.has("open") else _OPEN)
+    older = period is not None and period.since.year == _EVER
+    status = ["resolved"] if resolved else (None if period and not (older or q.has("open")) else _OPEN)
     words = "resolved" if resolved else ("" if status is None else "open")
     if q.has("escalated", "escalate"):
         status, words = ["escalated"], "escalated"
@@ -168,7 +172,8 @@ async def _several(ask: Asking) -> Found:
     )
     mine = ask.by.actor if q.says(*_MINE) else None
     operator = next(iter(ask.named.operators), None)
-    if operator is not None:
+    deed = "resolved" if q.has("resolved") else "acknowledged" if q.has("acknowledged") else ""
+    if operator is not None and not deed:
         mine = f"operator:{operator.id}"
     found = await ask.sources.incidents.page(
         ask.session,
@@ -182,7 +187,18 @@ async def _several(ask: Asking) -> Found:
         limit=_READ_LIMIT,
     )
     found = _narrowed(ask, found, period if resolved else None)
-    where = f" of {ask.system.name}" if ask.system else f" from {ask.named.source}" if ask.named.source else ""
+    if ask.named.team is not None:
+        theirs = await ask.systems_of_team()
+        found = [one for one in found if one.system_id in theirs]
+    where = (
+        f" of {ask.named.team}"
+        if ask.named.team
+        else f" of {ask.system.name}"
+        if ask.system
+        else f" from {ask.named.source}"
+        if ask.named.source
+        else ""
+    )
     when = f" {period.words}" if period else ""
     kind = " ".join(part for part in (words, f"{severity}-severity" if severity else "") if part)
     kind = f"{kind} " if kind else ""
@@ -207,6 +223,12 @@ def _narrowed(ask: Asking, found: list[IncidentView], ended_in: Period | None) -
     q = ask.question
     if ended_in is not None:
         found = [one for one in found if ended_in.holds(one.resolved_at)]
+    for operator in ask.named.operators[:1]:
+        for deed, doer in (("resolved", "resolved_by"), ("acknowledged", "acknowledged_by")):
+            if q.has(deed):
+                found = [one for one in found if getattr(one, doer) and getattr(one, doer).id == str(operator.id)]
+    if q.has(*_BY_ITSELF):
+        found = [one for one in found if one.resolved_by is None or one.resolved_by.automatic]
     if q.has("unassigned", "not assigned", "nobody works", "no owner"):
         found = [one for one in found if one.assigned_to is None and one.acknowledged_at is None]
     if q.has("unacknowledged", "nobody", "no one"):

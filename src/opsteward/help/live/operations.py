@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 
 from opsteward.accounts.actors import actors_of
 from opsteward.accounts.audit_reading import AuditEntryInFull, AuditFilter, read_audit
 from opsteward.help.live.asking import Asking, Found, at, cited, listed
 from opsteward.help.live.names import meant_of, parts_of
+from opsteward.help.live.periods import Period
 from opsteward.oncall import schedules
 from opsteward.oncall.types import ScheduleView
 from opsteward.provisioning.sync import queries as syncs
@@ -20,6 +23,10 @@ _WORDS_OF_ONCALL = """
     on call oncall who is now next team tonight today tomorrow week page duty shift
 """
 _OF_ONCALL = frozenset(_WORDS_OF_ONCALL.split())
+#: What is said of an order that asked for an action.
+_FIRED = ("fired", "fire", "triggered", "trigger", "executed", "kicked in", "went off", "acted", "ran")
+_RUNS_LIMIT = 1_000
+_DAYS = 30
 _NOT_NEWS = ("sign_in", "session.", "token.used", "help.")
 
 
@@ -45,6 +52,19 @@ def _shift(ask: Asking, one: ScheduleView) -> str:
         return (
             f"{one.name}: nobody is on call {spans}." if spans else f"{one.name}: there are no gaps in the days ahead."
         )
+    for operator in ask.named.operators[:1]:
+        own = [shift for shift in one.shifts if shift.operator is not None and shift.operator.id == str(operator.id)]
+        if q.has("when") and not q.has("after", "follows"):
+            spans = "; ".join(f"{at(shift.starts_at)} to {at(shift.ends_at)}" for shift in own[:3])
+            return f"{one.name}: {operator.name} is on call {spans}." if own else f"{one.name}: {operator.name} is not."
+        if q.has("next", "after", "takes over", "follows"):
+            others = [shift for shift in one.shifts if own and shift.starts_at >= own[0].ends_at and shift not in own]
+            then = next((shift for shift in others if shift.operator is not None), None)
+            if then is None or then.operator is None:
+                return f"{one.name}: nobody is planned after {operator.name}."
+            return f"{one.name}: after {operator.name}, {then.operator.told} is on call from {at(then.starts_at)} on."
+        held = one.now is not None and one.now.id == str(operator.id)
+        return f"{one.name}: {operator.name} is {'' if held else 'not '}on call now."
     if q.has("next", "after", "takes over", "follows"):
         later = [shift for shift in one.shifts if shift.starts_at > q.now and shift.operator is not None]
         changed = [shift for shift in later if one.now is None or shift.operator != one.now]
@@ -56,6 +76,8 @@ def _shift(ask: Asking, one: ScheduleView) -> str:
     moment = None
     if q.has("tomorrow"):
         moment = (q.now + timedelta(days=1)).replace(hour=12, minute=0)
+    elif q.period is not None and q.period.until <= q.now:
+        return f"{one.name}: who was on call {q.period.words} is not kept."
     elif q.period is not None and q.period.since > q.now:
         moment = q.period.since + timedelta(hours=12)
     if moment is not None:
@@ -94,8 +116,8 @@ async def agents(ask: Asking) -> Found | None:
     named = [one for one in found if one.name in own]
     for word in ("running", "failed", "degraded", "paused", "stopped"):
         if q.has(word) and not named:
-            found = [one for one in found if one.status == word]
-    if q.has("not running", "unhealthy", "trouble", "broken") and not named:
+            found = [one for one in found if (one.status == word) is not q.denies(word)]
+    if q.has("unhealthy", "trouble", "broken") and not named:
         found = [one for one in found if one.status in ("failed", "degraded", "stopped", "paused")]
     found = named or found
     text = listed(
@@ -115,6 +137,8 @@ async def agents(ask: Asking) -> Found | None:
 async def standing_orders(ask: Asking) -> Found | None:
     """Which standing orders are in force."""
     in_force = await ask.sources.orders.in_force(ask.session)
+    if ask.question.has(*_FIRED):
+        return await _fired(ask, [one.name for one in in_force.orders])
     text = listed(
         list(in_force.orders),
         lambda one: f"{one.name}: {one.action}" + (f", approval {one.approval}" if hasattr(one, "approval") else ""),
@@ -128,13 +152,36 @@ async def standing_orders(ask: Asking) -> Found | None:
     return Found(text=text, citations=[cited("Standing orders", "/standing-orders", text)])
 
 
+async def _fired(ask: Asking, orders: Sequence[str]) -> Found:
+    """Which orders asked for actions, and how often; or which did not."""
+    q = ask.question
+    period = q.period or Period(q.now - timedelta(days=_DAYS), q.now, f"in the last {_DAYS} days")
+    runs = await ask.sources.actions.list_runs(ask.session, limit=_RUNS_LIMIT)
+    held = [one for one in runs if one.standing_order and period.holds(one.created_at)]
+    counts = Counter(one.standing_order for one in held if one.standing_order)
+    own = {one.name for one in meant_of({*orders, *counts}, parts_of(q.text), ()) if one.whole}
+    never = sorted(set(orders) - set(counts))
+    if q.negated or q.has("never"):
+        text = f"{', '.join(never)}: not once {period.words}." if never else f"All orders fired {period.words}."
+    else:
+        lines = [f"- {name}: {count} times" for name, count in counts.most_common() if not own or name in own]
+        total = sum(count for name, count in counts.items() if not own or name in own)
+        text = f"Standing orders fired {total} times {period.words}{':' if lines else '.'}"
+        text = "\n".join([text, *lines])
+    if len(runs) == _RUNS_LIMIT:
+        text += f"\nOf the newest {_RUNS_LIMIT} actions."
+    return Found(text=text, citations=[cited("Standing orders", "/standing-orders", text)])
+
+
 async def sync_state(ask: Asking) -> Found | None:
     """How the syncs stand, and which conflicts are open."""
-    mappings = await syncs.list_mappings(ask.session)
+    mappings, period = await syncs.list_mappings(ask.session), ask.question.period
     own = ask.named.things.get("operations.sync_state", ())
     named = [one for one in mappings if one.name in own] or mappings
     latest = await summaries.latest_operations(ask.session, [one.id for one in named])
     conflicts = await summaries.open_conflicts(ask.session, [one.id for one in named])
+    if period is not None and not own:
+        named = [one for one in named if one.id in latest and period.holds(latest[one.id].started_at)]
     if ask.question.has("failed", "failing", "broken") and not own:
         named = [one for one in named if one.id in latest and latest[one.id].status == "failed"]
     if ask.question.has("conflict", "conflicts") and not own:

@@ -28,7 +28,10 @@ _OF_SEVERAL = (
     "department", "new", "joined", "registered", "added", "left", "many", "users", "people", "user", "accounts",
     "employees", "staff", "everyone", "everybody",
 )  # fmt: skip
+_JOINED = ("joined", "join", "hired", "start", "started", "begin", "began", "enrolled")
+_LEFT = ("left", "leave", "leaving", "departed", "quit", "gone", "go")
 _READ_LIMIT = 500
+_TOLD_WHY = 5
 _COUNT_LIMIT = 10_000
 
 
@@ -66,6 +69,8 @@ async def _one(ask: Asking, user: UserInfo) -> Found:
         team = await users.reports_of(ask.session, user_id=user.id)
         text = listed(team, lambda one: one.full_name or one.username, none=f"Nobody reports to {name}.",
                       one=f"1 person reports to {name}:", many=f"{{n}} people report to {name}:")  # fmt: skip
+    elif q.has("when", "since", "how long") and q.has(*_JOINED):
+        text = f"{name} was registered {at(user.created_at)}; the user is {user.status}."
     elif (
         q.has("who", "why", "when")
         and q.has(
@@ -80,6 +85,7 @@ async def _one(ask: Asking, user: UserInfo) -> Found:
             "blocked",
             "reactivated",
             "activated",
+            *_LEFT,
         )
     ) or q.has("history", "happened", "changes"):
         return await _history(ask, user)
@@ -126,6 +132,7 @@ async def _history(ask: Asking, user: UserInfo) -> Found:
     lines = await users.history(ask.session, user_id=user.id)
     for words, found in (
         (("deactivated", "suspended", "disabled", "archived", "blocked", "reactivated", "activated"), "status"),
+        (_LEFT, "status"),
         (("role",), "role"),
     ):
         if q.has(*words):
@@ -207,6 +214,9 @@ async def _several(ask: Asking) -> Found:
         many=f"There are {{n}} {kind}users{of}:",
         more=len(found) > _COUNT_LIMIT,
     )
+    if (q.has("why", "who did", "when", "reason") or q.says("by whom")) and 0 < len(found) <= _TOLD_WHY:
+        stories = [await _history(ask, one) for one in found]
+        text = "\n".join([text, *(story.text for story in stories)])
     return Found(text=text, citations=[cited("Users", "/users", text.split("\n")[0])])
 
 
@@ -232,13 +242,17 @@ async def enrollments(ask: Asking) -> Found | None:
         found = [one for one in found if q.period is None or q.period.holds(one.decided_at)]
     else:
         found = await enrollment.waiting(ask.session, limit=_READ_LIMIT)
+    asked = {one.enrollment_type for one in found if q.has(one.enrollment_type)}
+    found = [one for one in found if not asked or one.enrollment_type in asked]
     who = await actors_of(ask.session, [one.approver for one in found])
 
     def say(row: EnrollmentInfo) -> str:
         name = row.full_name or row.username
         if row.decided_at:
             by = who(row.approver).told if row.approver else "a rule"
-            return f"{name}, {row.enrollment_type}: {row.status} by {by} at {at(row.decided_at)}"
+            return f"{name}, {row.enrollment_type}: {row.status} by {by} at {at(row.decided_at)}" + (
+                f": {row.reason}" if row.reason else ""
+            )
         return f"{name}, {row.enrollment_type}: {row.status.replace('_', ' ')} since {at(row.requested_at)}"
 
     waiting = not decided and ask.user is None
@@ -253,7 +267,10 @@ async def enrollments(ask: Asking) -> Found | None:
 async def access_reviews(ask: Asking) -> Found | None:
     """Which reviews of access run, and how far they are."""
     found = await reviews.reviews(ask.session)
-    if ask.question.has("open", "running", "due", "current"):
+    own = ask.named.things.get("people.access_reviews", ())
+    if own:
+        found = [one for one in found if one.name in own]
+    elif ask.question.has("open", "running", "due", "current"):
         found = [one for one in found if one.closed_at is None]
     text = listed(
         found,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 from opsteward.help.languages import stem
+from opsteward.help.live.glossary import in_english
+from opsteward.help.live.periods import Period, ahead_of, period_of
 from opsteward.help.live.wording import in_full, meanings
 from opsteward.help.words import plain_words
 
@@ -41,7 +43,7 @@ _OF_ONE = re.compile(r"^\W*what\s+(?:do|does|would)\b", re.IGNORECASE)
 #: Questions for what was seen in the past.
 _PAST = re.compile(
     r"\b(?:seen|had|happen(?:ed)?|occurr?(?:ed)?|this|it)\b.*\bbefore\b|\bsimilar\s+(?:incident|problem|case|outage)"
-    r"|\bpast\s+incident|\blast\s+time\b|\bever\s+(?:seen|had)\b|\bin\s+the\s+past\b",
+    r"|\bpast\s+incident|\blast\s+time\b|\bever\s+(?:seen|had)\b|\bin\s+the\s+past\b(?!\s+(?:\d|an?\b|few|couple|one|two|three|four|five|six|seven|ten|twelve|hour|day|week|month|night))",
     re.IGNORECASE,
 )
 #: What is written down somewhere, and no state of anything.
@@ -60,38 +62,9 @@ _WRITTEN = (
 _NUMBER = re.compile(r"(?:#|\bincident\s*(?:number|no\.?|nr\.?)?\s*#?\s*|\binc[\s-]?)(\d{1,9})\b", re.IGNORECASE)
 _ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?\b")
 _ID_LIMIT = 5  # each is looked up
-_AGO = re.compile(
-    r"\b(?:last|past|previous|in|within|for|over)?\s*(?:the\s+)?(?:last|past|previous)?\s*"
-    r"(\d{1,3}|an?|one|two|three|few|couple\s+of|four|five|six|seven|eight|ten|twelve)\s*"
-    r"(minute|min|hour|hr|h|day|d|week|month)s?\b(?:\s+ago)?",
-    re.IGNORECASE,
-)
-_WORDS = {
-    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "few": 3, "couple of": 2, "four": 4, "five": 5, "six": 6,
-    "seven": 7, "eight": 8, "ten": 10, "twelve": 12,
-}  # fmt: skip
-_UNITS = {
-    "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "h": 3600, "day": 86400, "d": 86400, "week": 604800,
-    "month": 2_592_000,
-}  # fmt: skip
-_SINCE = re.compile(r"\b(?:since|from|seit)\b(.*)", re.IGNORECASE)
-_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_NOT = ("not", "never", "no", "nobody", "without", "isnt", "arent", "werent", "wasnt", "hasnt", "havent", "cannot")
 _LETTERS = re.compile(r"[a-z]+", re.IGNORECASE)
 _SLIPS_LIMIT = 12  # words that are looked at for slips of the keys
-_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
-
-
-@dataclass(frozen=True)
-class Period:
-    """From `since` to before `until`, and how a person says it."""
-
-    since: datetime
-    until: datetime
-    words: str
-
-    def holds(self, at: datetime | None) -> bool:
-        """Whether an instant lies in it."""
-        return at is not None and self.since <= at < self.until
 
 
 @dataclass(frozen=True)
@@ -109,7 +82,7 @@ class Question:
     @classmethod
     def of(cls, text: str, now: datetime, corrected: Callable[[str], str | None] = lambda _: None) -> Question:
         """`now` is the asker's, with a zone; days begin in it. `corrected` gives the word that is meant by another."""
-        text, left = in_full(text.replace("’", "'")), _SLIPS_LIMIT
+        text, left = in_full(in_english(text.replace("’", "'"))), _SLIPS_LIMIT
 
         def mend(found: re.Match[str]) -> str:
             nonlocal left
@@ -159,8 +132,8 @@ class Question:
     @cached_property
     def how_to(self) -> bool:
         """Whether it asks how something is done or what a word means: that is for documents."""
-        texts = (self.text, self.meant)
-        return any(_HOW_TO.match(text) or _PAST.search(text) for text in texts) or self.has(*_WRITTEN)
+        texts, written = (self.text, self.meant), self.has(*_WRITTEN) and not self.who
+        return written or any(_HOW_TO.match(text) or _PAST.search(text) for text in texts)
 
     @property
     def asks_where(self) -> bool:
@@ -189,6 +162,22 @@ class Question:
         """The stretch of time that it names."""
         return period_of(self.text, self.now) or period_of(self.meant, self.now)
 
+    @cached_property
+    def ahead(self) -> Period | None:
+        """The stretch of time before us that it names."""
+        return ahead_of(self.text, self.now) or ahead_of(self.meant, self.now)
+
+    def denies(self, *words: str) -> bool:
+        """Whether one of these words, in whatever form, stands behind a `not` or the like, with two words between at
+        most."""
+        wanted = {stem(word) for word in words}
+        for said in (self.words, plain_words(self.meant)):
+            for place, word in enumerate(said):
+                denied = word in _NOT or word.endswith("n't")
+                if denied and wanted & {stem(other) for other in said[place + 1 : place + 4]}:
+                    return True
+        return False
+
     @property
     def counts(self) -> bool:
         """Whether a number is asked for."""
@@ -198,68 +187,3 @@ class Question:
     def who(self) -> bool:
         """Whether a person is asked for."""
         return self.has("who", "whom", "whose", "by whom")
-
-
-def period_of(text: str, now: datetime) -> Period | None:
-    """The stretch of time that a text names; None for none."""
-    low = text.lower()
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    found = _date(low, midnight) or _named(low, midnight, now) or _weekday(low, midnight) or _ago(low, now)
-    since = _SINCE.search(low)
-    if found is None or since is None or period_of(since[1], now) is None or found.until > now:
-        return found
-    return Period(found.since, now + timedelta(seconds=1), f"since {found.words.removeprefix('on ')}")
-
-
-def _date(low: str, midnight: datetime) -> Period | None:
-    found = _DATE.search(low)
-    if not found:
-        return None
-    try:
-        begin = midnight.replace(year=int(found[1]), month=int(found[2]), day=int(found[3]))
-        return Period(begin, begin + timedelta(days=1), f"on {found[0]}")
-    except (ValueError, OverflowError):  # the second on the calendar's last day
-        return None
-
-
-def _named(low: str, midnight: datetime, now: datetime) -> Period | None:
-    day, soon = timedelta(days=1), now + timedelta(seconds=1)
-    week, month = midnight - timedelta(days=now.weekday()), midnight.replace(day=1)
-    named = (
-        (r"day before yesterday", midnight - 2 * day, midnight - day, "the day before yesterday"),
-        (
-            r"last night|overnight|during the night|heute nacht",
-            midnight - day / 4,
-            min(soon, midnight + day / 3),
-            "last night",
-        ),
-        (r"yesterday|gestern", midnight - day, midnight, "yesterday"),
-        (r"this morning", midnight, min(soon, midnight + day / 2), "this morning"),
-        (r"this (?:afternoon|evening)", min(midnight + day / 2, now), soon, "this afternoon"),
-        (r"\btoday\b|\btonight\b|\bthis day\b|\bheute\b", midnight, soon, "today"),
-        (r"\b(?:last|over the|at the|on the) weekend\b", week - 2 * day, week, "at the weekend"),
-        (r"this week|\bdiese woche\b", week, soon, "this week"),
-        (r"\b(?:last|previous) week\b", week - 7 * day, week, "last week"),
-        (r"this month", month, soon, "this month"),
-        (r"\b(?:last|previous) month\b", (month - day).replace(day=1), month, "last month"),
-        (r"\b(?:last|past) hour\b", now - day / 24, soon, "in the last hour"),
-        (r"\b(?:last|past) (?:day|24 hours)\b", now - day, soon, "in the last day"),
-    )
-    return next((Period(*found[1:]) for found in named if re.search(found[0], low)), None)
-
-
-def _weekday(low: str, midnight: datetime) -> Period | None:
-    for number, name in enumerate(_WEEKDAYS):
-        if re.search(rf"\b{name}\b", low):
-            begin = midnight - timedelta(days=(midnight.weekday() - number) % 7)
-            return Period(begin, begin + timedelta(days=1), f"on {name.capitalize()}")
-    return None
-
-
-def _ago(low: str, now: datetime) -> Period | None:
-    found = _AGO.search(low)
-    if not found or not re.search(r"\b(last|past|previous|within|ago|in the|over the)\b", low):
-        return None
-    count, unit = _WORDS.get(" ".join(found[1].split())) or int(found[1]), found[2]
-    since = now - timedelta(seconds=count * _UNITS[unit])
-    return Period(since, now + timedelta(seconds=1), f"in the last {count} {unit}{'s' if count > 1 else ''}")

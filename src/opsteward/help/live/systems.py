@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from opsteward.help.live import incidents
 from opsteward.help.live.asking import Asking, Found, at, cited, listed, since
 from opsteward.help.live.names import meant_of, parts_of
+from opsteward.help.live.periods import Period
 from opsteward.systems import maintenance
 from opsteward.systems.types import SystemInfo
 
@@ -15,6 +17,11 @@ _DEPENDING = (
     "impacted", "breaks if", "blast radius",
 )  # fmt: skip
 _CRITICAL = ("critical", "important", "crucial", "vital", "essential")
+_ITS_STATE = (
+    "down", "up", "degraded", "unhealthy", "healthy", "red", "slow", "broken", "incident", "happened", "wrong", "why",
+    "cause",
+)  # fmt: skip
+_THEN_LIMIT = 5
 _ANY = ("any", "anything", "all", "everything", "every", "systems", "services", "something")
 
 
@@ -34,43 +41,64 @@ async def answer(ask: Asking) -> Found | None:
 
 
 async def _one(ask: Asking, system: SystemInfo) -> Found:
-    q, health = ask.question, system.health
-    url = f"/systems/{system.id}"
-    why = q.has("why")
+    q = ask.question
     if q.has(*_DEPENDING):
         return await _dependencies(ask, system)
+    if q.period is not None and q.has(*_ITS_STATE):
+        return await _then(ask, system, q.period)
+    text = _figure(ask, system) or await _as_it_stands(ask, system)
+    return Found(text=text, citations=[cited(system.name, f"/systems/{system.id}", text.split("\n")[0])])
+
+
+def _figure(ask: Asking, system: SystemInfo) -> str:
+    """The one thing of it that is asked for; empty where none is."""
+    q, health, name = ask.question, system.health, system.name
     if q.has("owner", "contact", "team"):
-        text = (
-            f"{system.name} is owned by {system.owner}." if system.owner else f"{system.name} has no owner on record."
-        )
-    elif q.has("runbook"):
-        text = (
-            f"The runbook of {system.name}: {system.runbook_url}"
-            if system.runbook_url
-            else f"{system.name} has no runbook."
-        )
-    elif q.has("endpoint", "address", "url", "host", "connect", "where is"):
-        text = f"{system.name} is reached at {system.endpoint}."
-    elif q.has("criticality", "critical", "important"):
-        text = f"{system.name} is of criticality {system.criticality}."
-    elif q.has("response time", "latency", "fast", "slow") and not why and health.response_time is not None:
-        text = f"{system.name} answers in {health.response_time:.3f} s (error rate {health.error_rate:.1%}),"
-        text += f" checked {at(health.checked_at)}."
-    elif q.has("error rate"):
-        text = f"The error rate of {system.name} is {health.error_rate:.1%}, checked {at(health.checked_at)}."
-    elif q.has("last checked", "last check", "checked"):
-        text = f"{system.name} was last checked {at(health.checked_at)}; it is {health.status}."
-    else:
-        text = f"{system.name} is {health.status} since {at(health.since)} ({since(health.since, q.now)}),"
-        text += f" last checked {at(health.checked_at)}."
-        if not system.enabled:
-            text += " Its checks are switched off."
-        if health.status != "healthy":
-            text += "".join(f"\n- {line}" for line in _evidence(system))
-            text += await _incidents(ask, system)
-        if health.silenced_by:
-            text += f"\nIts trouble raises no alert: {health.silenced_by}."
-    return Found(text=text, citations=[cited(system.name, url, text.split("\n")[0])])
+        return f"{name} is owned by {system.owner}." if system.owner else f"{name} has no owner on record."
+    if q.has("runbook"):
+        return f"The runbook of {name}: {system.runbook_url}" if system.runbook_url else f"{name} has no runbook."
+    if q.has("endpoint", "address", "url", "host", "connect", "where is"):
+        return f"{name} is reached at {system.endpoint}."
+    if q.has("criticality", "critical", "important"):
+        return f"{name} is of criticality {system.criticality}."
+    if q.has("response time", "latency", "fast", "slow") and not q.has("why") and health.response_time is not None:
+        taken = f"{health.response_time:.3f} s (error rate {health.error_rate:.1%})"
+        return f"{name} answers in {taken}, checked {at(health.checked_at)}."
+    if q.has("error rate"):
+        return f"The error rate of {name} is {health.error_rate:.1%}, checked {at(health.checked_at)}."
+    if q.has("last checked", "last check", "checked"):
+        return f"{name} was last checked {at(health.checked_at)}; it is {health.status}."
+    return ""
+
+
+async def _as_it_stands(ask: Asking, system: SystemInfo) -> str:
+    health = system.health
+    text = f"{system.name} is {health.status} since {at(health.since)} ({since(health.since, ask.question.now)}),"
+    text += f" last checked {at(health.checked_at)}."
+    if not system.enabled:
+        text += " Its checks are switched off."
+    if health.status != "healthy":
+        text += "".join(f"\n- {line}" for line in _evidence(system))
+        text += await _incidents(ask, system)
+    if health.silenced_by:
+        text += f"\nIts trouble raises no alert: {health.silenced_by}."
+    return text
+
+
+async def _then(ask: Asking, system: SystemInfo, period: Period) -> Found:
+    """What became of a system at a time behind us, as its incidents have it: its health is that of now."""
+    if not ask.by.may("incidents.read"):
+        return Found(text="You may not see that: it needs the permission incidents.read.", known=False)
+    found = await ask.sources.incidents.page(
+        ask.session, system_id=system.id, since=period.since, until=period.until, limit=_THEN_LIMIT
+    )
+    if found:
+        told = [await incidents.about_one(ask, one) for one in found]
+        return Found(text="\n".join(one.text for one in told), citations=[c for one in told for c in one.citations])
+    text = f"No incident of {system.name} began {period.words}."
+    if period.holds(system.health.since):
+        text += f" It is {system.health.status} since {at(system.health.since)}."
+    return Found(text=text, citations=[cited(system.name, f"/systems/{system.id}", text)])
 
 
 def _evidence(system: SystemInfo) -> list[str]:
@@ -160,6 +188,15 @@ async def _several(ask: Asking) -> Found:
         if q.has(system_type, f"{system_type}s") and (q.has("system", "which", "list", "show", "how many") or not kind):
             found = [one for one in found if one.type == system_type]
             kind = f"{kind} and of type {system_type}" if kind else f"of type {system_type}"
+    if q.period is not None:
+        found = [one for one in found if q.period.holds(one.health.since)]
+        kind = f"{kind or 'in a new state'} {q.period.words}"
+    if q.has("oldest", "latest") and found:
+        in_order = sorted(found, key=lambda one: one.health.since, reverse=q.has("latest"))
+        found, kind = (
+            in_order[:1],
+            f"{kind or 'as they are'} for the {'shortest' if q.has('latest') else 'longest'} time",
+        )
     which = f" that are {kind}" if kind else ""
     text = listed(
         found,
@@ -176,6 +213,16 @@ async def _maintenance(ask: Asking) -> Found:
     system = ask.system
     windows = await maintenance.list_windows(ask.session, system_id=system.id if system else None)
     names = await ask.sources.inventory.names_of(ask.session, system_ids={w.system_id for w in windows if w.system_id})
+    q, kind = ask.question, "maintenance window"
+    if q.says("now", "currently", "at the moment", "right now", "in maintenance", "under maintenance") or q.period:
+        windows, kind = [one for one in windows if one.active], "maintenance window that is open now"
+        if q.period is not None and q.period.until <= q.now:
+            return Found(text=f"Which maintenance there was {q.period.words} is not kept.", known=False)
+    elif q.has("planned", "plan", "next", "upcoming", "scheduled", "coming", "future"):
+        windows, kind = [one for one in windows if not one.active], "planned maintenance window"
+        if q.ahead is not None:
+            windows = [one for one in windows if q.ahead.holds(one.next_at or one.starts_at)]
+            kind = f"{kind} {q.ahead.words}"
     where = f" of {system.name}" if system else ""
     text = listed(
         windows,
@@ -184,8 +231,8 @@ async def _maintenance(ask: Asking) -> Found:
             + ("open now" if one.active else f"next {at(one.next_at or one.starts_at)}")
             + (f", until {at(one.ends_at)}" if one.ends_at else "")
         ),
-        none=f"No maintenance{where} is planned.",
-        one=f"There is 1 maintenance window{where}:",
-        many=f"There are {{n}} maintenance windows{where}:",
+        none=f"There is no {kind}{where}.",
+        one=f"There is 1 {kind}{where}:",
+        many=f"There are {{n}} of the kind: {kind}{where}:",
     )
     return Found(text=text, citations=[cited("Systems", f"/systems/{system.id}" if system else "/systems", text)])

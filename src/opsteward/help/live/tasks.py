@@ -7,7 +7,7 @@ from uuid import UUID
 from opsteward.accounts.actors import actors_of
 from opsteward.core.ids import first_id_at
 from opsteward.help.live.asking import Asking, Found, at, cited, lasting, listed
-from opsteward.help.live.question import Period
+from opsteward.help.live.periods import Period
 from opsteward.tasks import queries
 from opsteward.tasks.types import ScheduleInfo, TaskInfo
 
@@ -31,7 +31,9 @@ _STATUSES = (
 async def answer(ask: Asking) -> Found | None:
     """One task where one is named, else those that fit."""
     q = ask.question
-    if ask.named.task is not None and not (q.counts or q.has("which", "list", "all", "any")):
+    if ask.named.task is not None and not (
+        (q.counts and not q.has("times", "tries", "attempts", "often")) or q.has("which", "list", "all", "any")
+    ):
         return await _one(ask, ask.named.task)
     wanted = next((entry for entry in _STATUSES if q.has(*entry[0])), None)
     if wanted is None and q.counts and q.period is None:
@@ -47,6 +49,8 @@ async def answer(ask: Asking) -> Found | None:
     if wanted is None and q.period is not None:
         statuses, words = (), ""
     found = await _read(ask, statuses, q.period)
+    for operator in ask.named.operators[:1]:
+        found = [one for one in found if one.requested_by == f"operator:{operator.id}"]
     when = f" {q.period.words}" if q.period else ""
     which = f" {words}" if words else ""
     text = listed(

@@ -42,7 +42,12 @@ STATE = (
     "could you", "i need", "i want", "need to know", "where is", "where are",
 )  # fmt: skip
 _OF_TIMES = """
-    nobody every each much lately recently via items during came come comes
+    past between before after older than during january february march april may june july august september october
+    november december compare compared comparing average mean
+    median versus vs percentage ratio trend human automatically get gets got rn restart restarted reboot reindex rebuild
+    vacuum analyze terminate terminated flush drain kill killed rotate scale reload deploy deployed rollback
+    queue cache index
+    nobody every each much lately recently via items came come comes
     second seconds minute minutes hour hours day days week weeks month months night morning evening afternoon today
     tonight yesterday tomorrow weekend ago since until monday tuesday wednesday thursday friday saturday sunday two
     three four five couple few right moment still just please thanks hello hey thing things overview rundown

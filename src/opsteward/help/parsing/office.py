@@ -6,6 +6,7 @@ import io
 import time
 import zipfile
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 from opsteward.help.chunking import Section
 from opsteward.help.parsing.parsed import TEXT_LIMIT, Parsed, SectionBuilder, Unreadable
@@ -13,6 +14,7 @@ from opsteward.help.parsing.parsed import TEXT_LIMIT, Parsed, SectionBuilder, Un
 PDF_PAGE_LIMIT = 3000
 PDF_SECONDS = 40.0
 _XML_LIMIT = 50_000_000  # bytes, unpacked
+_DEPTH_LIMIT = 200  # of elements within each other
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 
 
@@ -68,13 +70,7 @@ def read_docx(data: bytes) -> Parsed:
         raise Unreadable(f"the DOCX can't be unpacked ({type(error).__name__})") from None
     if len(content) > _XML_LIMIT:
         raise Unreadable(f"the DOCX unpacks to more than {_XML_LIMIT // 1_000_000} MB")
-    if b"<!DOCTYPE" in content[:4096] or b"<!ENTITY" in content:
-        raise Unreadable("the DOCX declares entities, which no word processor writes")
-    builder = SectionBuilder()
-    try:
-        body = ElementTree.fromstring(content)  # noqa: S314 -- without entities, and bounded above
-    except ElementTree.ParseError:
-        raise Unreadable("the DOCX holds broken XML") from None
+    builder, body = SectionBuilder(), _parsed(content)
     for paragraph in body.iter(f"{_WORD}p"):
         text = "".join(_words_of(paragraph))
         style = paragraph.find(f"{_WORD}pPr/{_WORD}pStyle")
@@ -90,6 +86,43 @@ def read_docx(data: bytes) -> Parsed:
         raise Unreadable("the DOCX holds no text")
     first = next((section.path[0] for section in sections if section.path), "")
     return Parsed(title=first or sections[0].text[:120].split("\n")[0], sections=sections)
+
+
+def _parsed(content: bytes) -> ElementTree.Element:
+    """The XML, of which no declaration of a type is taken, in whatever encoding it is written. Raises Unreadable."""
+
+    def refuse(*_: object) -> None:
+        raise Unreadable("the DOCX declares entities, which no word processor writes")
+
+    parser = expat.ParserCreate(namespace_separator="}")
+    builder = ElementTree.TreeBuilder()
+    depth = 0
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _DEPTH_LIMIT:
+            raise Unreadable(f"the DOCX is nested more than {_DEPTH_LIMIT} deep")
+        builder.start(_named(tag), {_named(name): value for name, value in attributes.items()})
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(_named(tag))
+
+    parser.StartDoctypeDeclHandler = refuse
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler = builder.data
+    parser.buffer_text = True
+    try:
+        parser.Parse(content, True)
+    except (expat.ExpatError, ValueError, LookupError):  # the latter two of encodings that it does not know
+        raise Unreadable("the DOCX holds broken XML") from None
+    return builder.close()
+
+
+def _named(name: str) -> str:
+    return f"{{{name}" if "}" in name else name
 
 
 def _words_of(paragraph: ElementTree.Element) -> list[str]:

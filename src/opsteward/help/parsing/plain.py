@@ -7,14 +7,13 @@ from collections.abc import Callable
 
 from opsteward.help.parsing.parsed import Parsed, SectionBuilder
 
-_MARKDOWN_HEADING = re.compile(r" {0,3}(#{1,6})\s+(.+?)\s*#*\s*$")
+_INDENT_LIMIT, _LEVELS = 3, 6  # of headings of Markdown
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _UNDERLINE = re.compile(r"([=\-`:.'\"~^_*+#<>])\1{2,}\s*$")
 _LINK = re.compile(r"!?\[([^\]\n]{0,500})\]\((?:[^()\s\n]{0,2000}|<[^>\n]{0,2000}>)(?:\s+\"[^\"\n]{0,200}\")?\)")
 _REFERENCE_LINK = re.compile(r"\[([^\]\n]{1,500})\]\[[^\]\n]{0,200}\]")
 _FRONT_MATTER = re.compile(r"\A---\s*\n(.{0,20000}?)\n(?:---|\.\.\.)\s*\n", re.DOTALL)
-_FRONT_TITLE = re.compile(r"^title:\s*[\"']?(.+?)[\"']?\s*$", re.MULTILINE)
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_FRONT_TITLE = re.compile(r"^title:(.+)$", re.MULTILINE)
 _TAG = re.compile(r"</?[a-zA-Z][^<>\n]{0,1000}>")
 _ROLE = re.compile(r":[a-zA-Z:+-]{1,40}:`([^`<\n]{1,500})(?:<[^>\n]{0,500}>)?`")
 _RST_LINK = re.compile(r"`([^`<\n]{1,500})\s*<[^>\n]{0,1000}>`_{1,2}")
@@ -26,11 +25,11 @@ def read_markdown(text: str) -> Parsed:
     title = ""
     if front := _FRONT_MATTER.match(text):
         named = _FRONT_TITLE.search(front[1])
-        title, text = (named[1] if named else ""), text[front.end() :]
+        title, text = (named[1].strip().strip("\"'") if named else ""), text[front.end() :]
     builder = SectionBuilder()
     fence = ""
     previous: str | None = None
-    for line in _COMMENT.sub("", text).split("\n"):
+    for line in _without_comments(text).split("\n"):
         if mark := _FENCE.match(line):
             if not fence:
                 fence = mark[1][:3]
@@ -39,9 +38,9 @@ def read_markdown(text: str) -> Parsed:
             previous = _give(builder, previous)
         elif fence:
             builder.text(line)
-        elif found := _MARKDOWN_HEADING.match(line):
+        elif found := _markdown_heading(line):
             previous = _give(builder, previous)
-            builder.heading(len(found[1]), _inline(found[2]))
+            builder.heading(found[0], _inline(found[1]))
         elif previous and previous.strip() and line[:1] in "=-" and re.fullmatch(r"(=+|-{3,})\s*", line):
             builder.heading(1 if line[0] == "=" else 2, _inline(previous))
             previous = None
@@ -49,6 +48,29 @@ def read_markdown(text: str) -> Parsed:
             previous = _give(builder, previous, then=line)
     _give(builder, previous)
     return _titled(title, builder)
+
+
+def _without_comments(text: str) -> str:
+    """By hand: as a pattern, beginnings without an end took the square of their number."""
+    kept, begin = [], 0
+    while (start := text.find("<!--", begin)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
+        kept.append(text[begin:start])
+        begin = end + 3
+    return "".join([*kept, text[begin:]])
+
+
+def _markdown_heading(line: str) -> tuple[int, str] | None:
+    """Its level and words. By hand: as a pattern, a line of spaces took minutes."""
+    marked = line.lstrip(" ")
+    words = marked.lstrip("#")
+    level = len(marked) - len(words)
+    if len(line) - len(marked) > _INDENT_LIMIT or not 0 < level <= _LEVELS or not words[:1].isspace():
+        return None
+    text = words.strip()
+    open_end = text.rstrip("#")
+    if not open_end or open_end[-1].isspace():  # closed by marks of its own, and no C#
+        text = open_end.rstrip()
+    return (level, text) if text else None
 
 
 def read_rst(text: str) -> Parsed:

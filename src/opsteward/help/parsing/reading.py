@@ -30,6 +30,8 @@ _LOOKS_LIKE_HTML = re.compile(
     rb"\s*(?:<!--.{0,2000}?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+#: Signs that turn the direction of what follows, and such as are not seen: in a title they pass for another one.
+_MISLEADING = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 TYPES = frozenset({*_BY_ENDING.values()})
 
 
@@ -111,7 +113,7 @@ def _cleaned(parsed: Parsed) -> Parsed:
     sections = [
         Section(tuple(_clean(part) for part in s.path), _clean(s.anchor), _clean(s.text)) for s in parsed.sections
     ]
-    return Parsed(_clean(html.unescape(parsed.title)), sections, parsed.note)
+    return Parsed(_MISLEADING.sub("", _clean(html.unescape(parsed.title))), sections, parsed.note)
 
 
 def _clean(text: str) -> str:
