@@ -139,6 +139,7 @@ class HttpConnection(HttpToolsProtocol):
         elif self._in_headers and self._begun and self._timer is None:
             self._set_timer(HEADER_SECONDS, self._headers_late)
         elif self._in_body:
+            self._limits.note_stalled(self)
             self._watch_body()
 
     def on_message_begin(self) -> None:
@@ -181,6 +182,8 @@ class HttpConnection(HttpToolsProtocol):
         self._in_headers = True
         if self._refused is None:
             self._stop_timer()
+            if self.cycle is not None and not self.cycle.response_complete:  # none of a WebSocket's
+                self._limits.note_working(self)
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -196,12 +199,19 @@ class HttpConnection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The peer reads slowly."""
         super().pause_writing()
+        if self._counted:
+            self._limits.note_stalled(self)
+            self._limits.note_unread(self, self.transport.get_write_buffer_size())
         if self._unread is None:
             self._unread = self.loop.call_later(READ_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
         """It has read something."""
         super().resume_writing()
+        if self._counted:
+            self._limits.note_unread(self, 0)
+            if not self._in_body and self.cycle is not None and not self.cycle.response_complete:
+                self._limits.note_working(self)
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None

@@ -20,6 +20,7 @@ from opsteward.app.settings import Settings
 from opsteward.app.stop_signals import StopSignals
 from opsteward.app.websocket_closing import WebSocketClosing
 from opsteward.console.mount import Console
+from opsteward.core.memory import keep_few_heaps
 from opsteward.core.running_instance import local_url, told_in_home
 from opsteward.telemetry import traces
 
@@ -46,6 +47,7 @@ def serve(settings: Settings, announce: Announce) -> None:
     stop for a part's death.
     """
     give_way_to_the_loop()
+    keep_few_heaps()
     listener = listen_on(settings.api.host, settings.api.port, setting="OPSTEWARD_PORT")
     port = listener.getsockname()[1]
     settings = replace(settings, api=settings.api.model_copy(update={"port": port}))

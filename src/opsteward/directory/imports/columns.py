@@ -17,8 +17,6 @@ _WEAK = 1000
 #: Names of directories that say nothing about a user, or that nobody needs a note of.
 _LDIF_SILENT = ("objectclass", "version", "changetype", "control", "userpassword", "memberof", "distinguishedname")
 _BETWEEN = re.compile(r"[\s_\-./()?:*,]+")
-#: What Google Workspace puts behind the names of its columns.
-_REMARK = re.compile(r"\s*\[[^\]]*\]\s*$")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 #: Fields without which there is no user: a column that gives way to another counts where that one is blank.
 _NEEDED = frozenset(("username", "email", "full_name"))
@@ -59,9 +57,19 @@ _SECOND = {"userid": Alias("number", _WEAK), "userprincipalname": Alias("email",
 
 def plain_name(name: str) -> str:
     """A column's name without case, accents, spaces, signs and remarks."""
-    text = _REMARK.sub("", unicodedata.normalize("NFC", name).strip().strip("\ufeff")).casefold().translate(_UMLAUTS)
+    text = _without_remark(unicodedata.normalize("NFC", name).strip().strip("\ufeff")).casefold().translate(_UMLAUTS)
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return _BETWEEN.sub("", text)
+
+
+def _without_remark(name: str) -> str:
+    """Without what Google Workspace puts behind the names of its columns, in brackets. A name may be a megabyte long
+    and made of brackets, so that it is read once."""
+    text = name.rstrip()
+    if not text.endswith("]"):
+        return name
+    start = text.find("[", text.rfind("]", 0, -1) + 1)
+    return text[:start].rstrip() if start >= 0 else name
 
 
 def known_columns(header: Sequence[str], mapping: Mapping[str, str]) -> int:
