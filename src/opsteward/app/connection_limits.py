@@ -1,8 +1,8 @@
 """How many connections the server holds: a ceiling below the limit of descriptors, and one for each address.
 
-At a ceiling, who waits is let go for who comes: of the address that has the most, the connection that has been without
-a whole request for the longest (idle, or with half-sent headers); where there is none, the one that we have waited for
-the longest (for more of its body, or for it to read its answer). Only when all are at work is the newcomer refused.
+At a ceiling, who keeps us waiting is let go for who comes: of the address that has the most, the connection of which we
+have waited longest for something (a request, more of its body, that it reads its answer). Only when all are at work is
+the newcomer refused.
 
 What answers that nobody reads take up in memory has a bound of its own.
 """
@@ -58,8 +58,7 @@ class Held(Protocol):
 @dataclass
 class _Address:
     open: int = 0
-    waiting: dict[Held, None] = field(default_factory=dict)  # in the order in which they began to wait
-    stalled: dict[Held, None] = field(default_factory=dict)  # at work, but waited for; in the order of their last sign
+    waiting: dict[Held, None] = field(default_factory=dict)  # in the order in which we began to wait for them
     unread: dict[Held, int] = field(default_factory=dict)  # bytes that wait for their reader, in the order of time
 
     @property
@@ -99,7 +98,7 @@ class ConnectionLimits:
             if not self._make_room(own):
                 return False
         elif self.open >= self._total:
-            most = max(self._addresses.values(), key=lambda each: (len(each.waiting), len(each.stalled)))
+            most = max(self._addresses.values(), key=lambda each: len(each.waiting))
             if not self._make_room(most):
                 return False
         entry = self._addresses.setdefault(key, _Address())
@@ -112,20 +111,12 @@ class ConnectionLimits:
         """A whole request has come, or it has read what there was: it keeps its place."""
         if entry := self._addresses.get(self._key(connection)):
             entry.waiting.pop(connection, None)
-            entry.stalled.pop(connection, None)
 
     def note_waiting(self, connection: Held) -> None:
-        """Its request is answered."""
+        """The next step is the peer's: its request is answered, its body not all here, or its answer not read."""
         if entry := self._addresses.get(self._key(connection)):
-            entry.stalled.pop(connection, None)
+            entry.waiting.pop(connection, None)
             entry.waiting[connection] = None
-
-    def note_stalled(self, connection: Held) -> None:
-        """It is at work, and the next step is the peer's; told anew with each sign of it."""
-        entry = self._addresses.get(self._key(connection))
-        if entry and connection not in entry.waiting:
-            entry.stalled.pop(connection, None)
-            entry.stalled[connection] = None
 
     def note_unread(self, connection: Held, size: int) -> None:
         """So many bytes wait for it to read them; 0: none any more. Where all together are too many, those are let go
@@ -148,7 +139,6 @@ class ConnectionLimits:
         key = self._key(connection)
         entry = self._addresses[key]
         entry.waiting.pop(connection, None)
-        entry.stalled.pop(connection, None)
         self.unread -= entry.unread.pop(connection, 0)
         entry.open -= 1
         self.open -= 1
@@ -156,7 +146,7 @@ class ConnectionLimits:
             del self._addresses[key]
 
     def _make_room(self, entry: _Address) -> bool:
-        oldest = next(iter(entry.waiting or entry.stalled), None)
+        oldest = next(iter(entry.waiting), None)
         if oldest is None:
             return False
         oldest.let_go()

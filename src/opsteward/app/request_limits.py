@@ -139,7 +139,6 @@ class HttpConnection(HttpToolsProtocol):
         elif self._in_headers and self._begun and self._timer is None:
             self._set_timer(HEADER_SECONDS, self._headers_late)
         elif self._in_body:
-            self._limits.note_stalled(self)
             self._watch_body()
 
     def on_message_begin(self) -> None:
@@ -200,7 +199,7 @@ class HttpConnection(HttpToolsProtocol):
         """The peer reads slowly."""
         super().pause_writing()
         if self._counted:
-            self._limits.note_stalled(self)
+            self._limits.note_waiting(self)
             self._limits.note_unread(self, self.transport.get_write_buffer_size())
         if self._unread is None:
             self._unread = self.loop.call_later(READ_SECONDS, self.transport.abort)
@@ -282,6 +281,7 @@ class HttpConnection(HttpToolsProtocol):
         if self._wire - self._body > HEADER_BYTES_LIMIT + self._chunk + _FRAMING * self._body:
             self._refuse(Malformed.field("body", "is more framing than content", "send larger chunks"))
         elif self._timer is None:
+            self._limits.note_waiting(self)
             self._body_before = self._body
             self._set_timer(BODY_SECONDS, self._look_at_body)
 
