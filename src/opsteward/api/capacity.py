@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from starlette.requests import Request
 from starlette.types import Scope
 
-from opsteward.accounts.sessions import SESSION_COOKIE
 from opsteward.accounts.types import Identity
 from opsteward.api.settings import ApiSettings
-from opsteward.core.crypto import digest
 from opsteward.core.fair_share import FairShare, Party
 
 #: Where the guard leaves who asks, for whom it counts, and the request's turn, in the ASGI scope.
@@ -20,7 +17,9 @@ _BODY_BYTES = 64 * 1024 * 1024  # of all bodies that are held; of those that sti
 _SPOOLED_BYTES = 1024 * 1024 * 1024  # of large bodies that still come, on disk
 _PARSED_BYTES = 48 * 1024 * 1024  # of bodies and their values that are worked on
 _UPLOADS = 4  # files that are read piece by piece
-_LOOK_UPS = 24  # credentials that are looked up: those found together go on together, and the event loop with them alone
+_LOOK_UPS = (
+    24  # credentials that are looked up: those found together go on together, and the event loop with them alone
+)
 _WAITS = 64  # requests that wait for what they began
 
 
@@ -33,7 +32,6 @@ class Capacity:
     spooled: FairShare
     parsed: FairShare
     uploads: FairShare
-    look_ups: FairShare
     waits: FairShare
     followers: FairShare
     patience: float
@@ -48,7 +46,6 @@ class Capacity:
             spooled=FairShare(max(_SPOOLED_BYTES, settings.max_ingest_bytes), waiting_limit=100),
             parsed=FairShare(_PARSED_BYTES, waiting_limit=100),
             uploads=FairShare(_UPLOADS, waiting_limit=20),
-            look_ups=FairShare(_LOOK_UPS, waiting_limit=10_000),
             waits=FairShare(_WAITS, waiting_limit=0),
             followers=FairShare(settings.ws_connections, waiting_limit=0),
             patience=settings.patience,
@@ -58,12 +55,6 @@ class Capacity:
 def party_of(identity: Identity) -> Party:
     """For whom an operator's requests count."""
     return Party(str(identity.tenant_id), str(identity.operator_id))
-
-
-def bearer_of(request: Request) -> Party:
-    """For whom a request counts before its credential is known: one credential's stand in a row of their own."""
-    given = request.headers.get("authorization") or request.cookies.get(SESSION_COOKIE, "")
-    return Party(digest(given))
 
 
 def party_in(scope: Scope) -> Party:

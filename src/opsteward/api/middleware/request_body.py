@@ -22,7 +22,7 @@ from opsteward.accounts.sessions import SESSION_COOKIE
 from opsteward.accounts.types import Identity
 from opsteward.accounts.webhooks import WEBHOOK_BYTES_LIMIT, read_signature
 from opsteward.api import problems
-from opsteward.api.capacity import IDENTITY, PARTY, Capacity, bearer_of, party_in, party_of
+from opsteward.api.capacity import IDENTITY, PARTY, Capacity, party_in, party_of
 from opsteward.api.intake_credentials import (
     INTAKE,
     KEYED_BYTES_LIMIT,
@@ -130,8 +130,7 @@ class Guard:
         await self._note_who_asks(request)
 
     async def _note_who_asks(self, request: Request) -> None:
-        async with self._capacity.look_ups.of(bearer_of(request), patience=self._capacity.patience):
-            identity = await self._recognise(request)
+        identity = await self._recognise(request)
         request.scope[IDENTITY], request.scope[PARTY] = identity, party_of(identity)
 
     async def _take_in(self, request: Request, held: AsyncExitStack) -> Receive:
