@@ -23,6 +23,7 @@ from opsteward.core.blocking_calls import in_thread
 from opsteward.core.crypto import digest
 
 SCHEMA_URL = "/api/schema/"
+_JSON = "application/json"
 _PROBLEM_SCHEMA = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "code"],
@@ -68,7 +69,8 @@ class _Description:
     async def answer(self, request: Request) -> Response:
         """The document, zipped for whoever takes that; 304 for who has it."""
         async with self._making:
-            document = self._document = self._document or await in_thread(self._make)
+            document = self._document or await in_thread(self._make)
+            self._document = document
         headers = {"ETag": document.tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
         if document.tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
@@ -83,9 +85,6 @@ class _Description:
         schemas["EventIn"] = events.EventIn.model_json_schema()
         body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
         return _Document(body, gzip.compress(body, mtime=0), f'"{digest(document)[:16]}"')
-
-
-_JSON = "application/json"
 
 
 def describe(app: FastAPI) -> None:
