@@ -69,8 +69,9 @@ class _Description:
     async def answer(self, request: Request) -> Response:
         """The document, zipped for whoever takes that; 304 for who has it."""
         async with self._making:
-            document = self._document or await in_thread(self._make)
-            self._document = document
+            if self._document is None:
+                self._document = await in_thread(self._make)
+            document = self._document
         headers = {"ETag": document.tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
         if document.tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
