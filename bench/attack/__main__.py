@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.attack.attacks import ATTACKS, Target
+from bench.attack.crowds import CROWDS
 from bench.attack.probe import Probe, Seen
 from bench.instance import temporary_folder
 
@@ -114,7 +115,8 @@ def _row(name: str, seen: Seen, ended: bool, answers: list[str]) -> tuple[list[s
 
 def main() -> int:
     """All attacks, or those named."""
-    wanted = [one for one in ATTACKS if one.__name__ in sys.argv[1:]] or ATTACKS
+    attacks = ATTACKS + CROWDS
+    wanted = [one for one in attacks if one.__name__ in sys.argv[1:]] or attacks
     table = Table("attack", "instance", "memory, peak", "/livez, worst", "other tenant, p95", "answers")
     passed = []
     with _instances() as living:

@@ -18,6 +18,7 @@ from opsteward.accounts.types import Identity
 from opsteward.api.deps import permission_of
 from opsteward.api.live import commands
 from opsteward.api.live import hub as hub_module
+from opsteward.api.live.allowance import Allowance
 from opsteward.api.live.commands import COMMANDS, Command
 from opsteward.api.live.connection import Connection
 from opsteward.api.live.hub import Follower, Hub, Message
@@ -229,7 +230,13 @@ async def test_a_command_that_crashes_is_answered_without_telling_why(
     identity = await bearer(instance, tenant)
     state = instance.app.state
     connection = Connection(
-        cast(WebSocket, None), state.services, state.capacity, Hub(instance.services.web), identity, tenant.owner.token
+        cast(WebSocket, None),
+        state.services,
+        state.capacity,
+        Hub(instance.services.web),
+        identity,
+        tenant.owner.token,
+        allowance=Allowance(),
     )
     answer = await connection._answer_to('{"action": "crash", "id": 7}', within=True)
     assert (answer["ok"], answer["re"], answer["error"]["status"]) == (False, 7, 500)

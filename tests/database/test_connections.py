@@ -16,7 +16,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from websockets.asyncio.client import connect
 
-from opsteward.app import request_limits
+from opsteward.app import connection_limits, request_limits
 from opsteward.app.connection_limits import ConnectionLimits, connections_within
 from opsteward.app.request_limits import HttpConnection
 from opsteward.app.websocket_closing import WebSocketClosing
@@ -25,11 +25,13 @@ GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 class Application:
-    """Reads each body and answers with its length; a WebSocket is accepted and kept until it goes."""
+    """Reads each body and answers with its length, below /large with so many bytes, at /slow when `go` is set; a
+    WebSocket is accepted and kept until it goes."""
 
     def __init__(self) -> None:
         self.taken: list[int | None] = []
         self.unread = False
+        self.go = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -47,6 +49,10 @@ class Application:
             size, more = size + len(message["body"]), message["more_body"]
         self.taken.append(size)
         body = str(size).encode()
+        if scope["path"].startswith("/large/"):
+            body = bytes(int(scope["path"].rpartition("/")[2]))
+        elif scope["path"] == "/slow":
+            await self.go.wait()
         headers = [(b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -229,16 +235,65 @@ async def test_when_all_are_at_work_a_newcomer_is_told() -> None:
     async with served(total=20, per_address=4) as server:
         begun = [await server.open() for _ in range(4)]
         for _, writer in begun:
-            writer.write(with_headers(b"Host: x", b"Content-Length: 2") + b"x")
+            writer.write(GET.replace(b"/ ", b"/slow "))
         while server.limits._addresses["127.0.0.1"].waiting:
             await asyncio.sleep(0.01)
         status, problem = await server.status_of(GET)
         assert (status, problem["code"]) == (503, "too_many_connections")
-        begun[0][1].write(b"x")
+        server.application.go.set()
         assert (await answer_on(begun[0][0]))[0] == 200
         assert (await server.status_of(GET))[0] == 200
         for _, writer in begun:
             writer.close()
+
+
+async def test_whose_body_is_awaited_longest_is_let_go_for_who_comes() -> None:
+    async with served(total=20, per_address=4) as server:
+        half = with_headers(b"Host: x", b"Content-Length: 3") + b"x"
+        begun = [await server.open() for _ in range(4)]
+        for _, writer in begun:
+            writer.write(half)
+        while server.limits.open < 4 or len(server.limits._addresses["127.0.0.1"].waiting) < 4:
+            await asyncio.sleep(0.01)
+        assert (await server.status_of(GET))[0] == 200
+        left = [await reader.read() for reader, _ in begun[:1]]
+        assert left == [b""]
+        begun[3][1].write(b"xx")
+        assert (await answer_on(begun[3][0]))[0] == 200
+        for _, writer in begun:
+            writer.close()
+
+
+async def test_answers_that_nobody_reads_take_up_so_much_memory_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_limits, "UNREAD_BYTES_LIMIT", 40_000_000)
+    async with served() as server:
+        asked = []
+        for number in range(4):
+            one = socket.create_connection(("127.0.0.1", server.port))
+            one.setblocking(False)
+            one.sendall(GET.replace(b"/ ", b"/large/20000000 "))
+            asked.append(one)
+            while len(server.application.taken) <= number or not server.limits.unread:
+                await asyncio.sleep(0.01)
+        assert server.limits.unread <= 40_000_000
+        assert server.limits.open < 4
+        assert (await server.status_of(GET))[0] == 200
+        for one in asked:
+            one.close()
+        async with asyncio.timeout(10):
+            while server.limits.open:
+                await asyncio.sleep(0.01)
+        assert server.limits.unread == 0
+
+
+async def test_a_large_answer_is_read_whole_however_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_limits, "UNREAD_BYTES_LIMIT", 1_000_000)
+    async with served() as server:
+        reader, writer = await server.open()
+        writer.write(GET.replace(b"/ ", b"/large/20000000 "))
+        await reader.readuntil(b"\r\n\r\n")
+        assert len(await reader.readexactly(20_000_000)) == 20_000_000
+        writer.close()
 
 
 async def test_a_trusted_proxy_has_the_total_alone() -> None:

@@ -1,14 +1,10 @@
-"""The HTTP application: routes, guard, problems, and the API's own description."""
+"""The HTTP application: routes, guard and problems."""
 
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse
-from fastapi.staticfiles import StaticFiles
 from starlette.routing import Route
 from starlette.types import Lifespan
 
@@ -16,6 +12,7 @@ from opsteward.api import problems
 from opsteward.api.capacity import Capacity
 from opsteward.api.concurrency_limit import ConcurrencyLimit
 from opsteward.api.deps import recognise
+from opsteward.api.description import describe
 from opsteward.api.forwarded import Forwarded
 from opsteward.api.intake import opentelemetry_logs, opsgenie, pagerduty, sentry, slack, victorops
 from opsteward.api.intake.answers import ProtocolAnswers
@@ -71,7 +68,6 @@ from opsteward.api.rest import (
 from opsteward.api.scim import routes as scim
 from opsteward.api.scim.responses import ScimErrors
 from opsteward.api.services import ApiServices
-from opsteward.core.json_types import JsonObject
 from opsteward.core.version import __version__
 from opsteward.telemetry import traces
 
@@ -126,7 +122,6 @@ ROUTES = (
     metrics,
     scim,
 )
-SCHEMA_URL = "/api/schema/"
 _PROBLEMS = {
     "4XX": {
         "description": "The request can't be taken: problem+json that names what and why",
@@ -135,31 +130,6 @@ _PROBLEMS = {
     "503": {
         "description": "The database is away for a moment; nothing was taken",
         "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    },
-}
-_PROBLEM_SCHEMA = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "code"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string"},
-        "remedy": {"type": "string"},
-        "correlation_id": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["field", "problem"],
-                "properties": {k: {"type": "string"} for k in ("field", "problem", "remedy")}
-                | {
-                    k: {"type": "integer", "description": "of the text that was sent, from 1"}
-                    for k in ("line", "column")
-                },
-            },
-        },
     },
 }
 
@@ -184,7 +154,7 @@ def build_app(services: ApiServices, *, lifespan: Lifespan[FastAPI] | None = Non
     capacity = app.state.capacity = Capacity.of(settings, connections=services.settings.core.database_pool_max)
     app.state.live_feed = websocket.LiveFeed(services, capacity)
     app.router.routes.append(Route(MCP_PATH, McpEndpoint(patience=capacity.patience), methods=["POST"]))
-    _describe(app)
+    describe(app)
     app.add_middleware(ConcurrencyLimit, concurrency_limit=capacity.concurrency_limit, patience=capacity.patience)
     if traces.on():
         app.add_middleware(Traced)
@@ -201,30 +171,3 @@ def build_app(services: ApiServices, *, lifespan: Lifespan[FastAPI] | None = Non
     if settings.trusted_proxies:
         app.add_middleware(Forwarded, trusted=settings.trusted_proxies)
     return app
-
-
-def _describe(app: FastAPI) -> None:
-    """The OpenAPI document and Swagger UI, all from our own address."""
-    import fastapi_offline
-
-    static = Path(fastapi_offline.__file__).parent / "static"
-
-    @app.get(SCHEMA_URL, include_in_schema=False)
-    async def schema() -> JsonObject:
-        document = app.openapi()
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas["Problem"] = _PROBLEM_SCHEMA
-        schemas["EventIn"] = events.EventIn.model_json_schema()
-        return document
-
-    @app.get(f"{SCHEMA_URL}swagger-ui/", include_in_schema=False)
-    async def swagger_ui() -> HTMLResponse:
-        return get_swagger_ui_html(
-            openapi_url=SCHEMA_URL,
-            title="Opsteward API",
-            swagger_js_url=f"{SCHEMA_URL}static/swagger-ui-bundle.js",
-            swagger_css_url=f"{SCHEMA_URL}static/swagger-ui.css",
-            swagger_favicon_url=f"{SCHEMA_URL}static/favicon.png",
-        )
-
-    app.mount(f"{SCHEMA_URL}static", StaticFiles(directory=static), name="swagger static")

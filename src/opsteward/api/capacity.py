@@ -17,6 +17,9 @@ _BODY_BYTES = 64 * 1024 * 1024  # of all bodies that are held; of those that sti
 _SPOOLED_BYTES = 1024 * 1024 * 1024  # of large bodies that still come, on disk
 _PARSED_BYTES = 48 * 1024 * 1024  # of bodies and their values that are worked on
 _UPLOADS = 4  # files that are read piece by piece
+_LOOK_UPS = (
+    24  # credentials that are looked up: those found together go on together, and the event loop with them alone
+)
 _WAITS = 64  # requests that wait for what they began
 
 
@@ -30,6 +33,7 @@ class Capacity:
     parsed: FairShare
     uploads: FairShare
     waits: FairShare
+    followers: FairShare
     patience: float
 
     @classmethod
@@ -43,6 +47,7 @@ class Capacity:
             parsed=FairShare(_PARSED_BYTES, waiting_limit=100),
             uploads=FairShare(_UPLOADS, waiting_limit=20),
             waits=FairShare(_WAITS, waiting_limit=0),
+            followers=FairShare(settings.ws_connections, waiting_limit=0),
             patience=settings.patience,
         )
 

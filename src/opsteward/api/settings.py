@@ -60,6 +60,13 @@ class ApiSettings(SettingsGroup):
     import_at_once: int = Field(
         default=1000, ge=1, le=5000, description="An import of at most so many users is done within its request."
     )
+    ws_connections: int = Field(
+        default=400,
+        ge=8,
+        le=60_000,
+        description="Connections to the live feed at once; one tenant has three quarters of them at most, one operator "
+        "three quarters of that.",
+    )
     ws_buffer: int = Field(
         default=1000, ge=10, le=100_000, description="Changes kept in memory for one slow follower of the live feed."
     )

@@ -1,7 +1,10 @@
 """How many connections the server holds: a ceiling below the limit of descriptors, and one for each address.
 
-At a ceiling, who waits is let go for who comes: of the address that has the most, the connection that has been without
-a whole request for the longest (idle, or with half-sent headers). Only when all are at work is the newcomer refused.
+At a ceiling, who keeps us waiting is let go for who comes: of the address that has the most, the connection of which we
+have waited longest for something (a request, more of its body, that it reads its answer). Only when all are at work is
+the newcomer refused.
+
+What answers that nobody reads take up in memory has a bound of its own.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ _DESCRIPTORS_LIMIT = 65_536  # more is not asked for
 _OTHER_DESCRIPTORS = 256  # for the database, files and outside systems; at least so many, and a quarter of all
 _TOLD_LIMIT = 32  # connections beyond the ceiling that are told so at once; others are cut
 _IPV6_NETWORK = 64  # bits: what one subscriber is given
+UNREAD_BYTES_LIMIT = 64 * 1024 * 1024  # of answers that wait to be read, over all connections
 
 
 class TooManyConnections(Unavailable):
@@ -54,7 +58,12 @@ class Held(Protocol):
 @dataclass
 class _Address:
     open: int = 0
-    waiting: dict[Held, None] = field(default_factory=dict)  # in the order in which they began to wait
+    waiting: dict[Held, None] = field(default_factory=dict)  # in the order in which we began to wait for them
+    unread: dict[Held, int] = field(default_factory=dict)  # bytes that wait for their reader, in the order of time
+
+    @property
+    def unread_bytes(self) -> int:
+        return sum(self.unread.values())
 
 
 class ConnectionLimits:
@@ -68,6 +77,7 @@ class ConnectionLimits:
         self._addresses: dict[str, _Address] = {}
         self._told: set[Held] = set()
         self.open = 0
+        self.unread = 0  # bytes
 
     def may_say_why(self, connection: Held) -> bool:
         """Whether one that was not admitted may stay for the moment that it takes to say so."""
@@ -98,20 +108,38 @@ class ConnectionLimits:
         return True
 
     def note_working(self, connection: Held) -> None:
-        """A whole request has come: it keeps its place."""
+        """A whole request has come, or it has read what there was: it keeps its place."""
         if entry := self._addresses.get(self._key(connection)):
             entry.waiting.pop(connection, None)
 
     def note_waiting(self, connection: Held) -> None:
-        """Its request is answered."""
+        """The next step is the peer's: its request is answered, its body not all here, or its answer not read."""
         if entry := self._addresses.get(self._key(connection)):
+            entry.waiting.pop(connection, None)
             entry.waiting[connection] = None
+
+    def note_unread(self, connection: Held, size: int) -> None:
+        """So many bytes wait for it to read them; 0: none any more. Where all together are too many, those are let go
+        that have waited longest, of the address that has the most."""
+        entry = self._addresses.get(self._key(connection))
+        if entry is None:
+            return
+        self.unread += size - entry.unread.pop(connection, 0)
+        if size:
+            entry.unread[connection] = size
+        while self.unread > UNREAD_BYTES_LIMIT:
+            most = max(self._addresses.values(), key=lambda each: each.unread_bytes)
+            oldest = next(iter(most.unread))
+            if oldest is connection:
+                return  # a large answer, and its reader the only one
+            oldest.let_go()
 
     def release(self, connection: Held) -> None:
         """It is gone; to be told once."""
         key = self._key(connection)
         entry = self._addresses[key]
         entry.waiting.pop(connection, None)
+        self.unread -= entry.unread.pop(connection, 0)
         entry.open -= 1
         self.open -= 1
         if entry.open == 0:

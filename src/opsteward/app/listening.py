@@ -9,6 +9,8 @@ from opsteward.core.errors import Invalid
 
 #: Seconds that a computing thread (an import's, say) may keep the event loop waiting at each of its steps.
 _SWITCH_WITHIN = 0.001
+#: The event loop (libuv's) takes one connection of a socket at each of its turns: of a crowd, so many at once.
+_ACCEPTED_AT_ONCE = 32
 
 
 def give_way_to_the_loop() -> None:
@@ -32,3 +34,9 @@ def listen_on(host: str, port: int, *, setting: str) -> socket.socket:
             "choose another one, or 0 for a free one",
         ) from None
     return listener
+
+
+def acceptors(listener: socket.socket) -> list[socket.socket]:
+    """The socket several times over: who comes behind a crowd does not wait for as many turns of the loop as that has
+    connections. All are to be closed."""
+    return [listener, *(listener.dup() for _ in range(_ACCEPTED_AT_ONCE - 1))]

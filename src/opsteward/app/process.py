@@ -19,6 +19,7 @@ from opsteward.core.blocking_calls import in_thread
 from opsteward.core.embedded_postgres import EmbeddedPostgres
 from opsteward.core.errors import OpsError
 from opsteward.core.log import get_logger
+from opsteward.core.memory import give_back_memory
 from opsteward.telemetry import traces
 from opsteward.telemetry.loop_lag import watch_loop
 
@@ -48,7 +49,7 @@ class Process:
 
     def start(self, *extra: Callable[[], Coroutine[object, object, None]]) -> None:
         """Begin everything; `extra` are coroutines to run beside the rest."""
-        duties = [self._work, self.services.feed.run, watch_loop, *extra]
+        duties = [self._work, self.services.feed.run, watch_loop, give_back_memory, *extra]
         if self.services.settings.core.database_url is None:
             duties.append(self._watch_postgres)
         if self.services.settings.syslog.listens:

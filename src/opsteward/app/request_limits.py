@@ -187,6 +187,8 @@ class HttpConnection(HttpToolsProtocol):
         self._in_headers = True
         if self._refused is None:
             self._stop_timer()
+            if self.cycle is not None and not self.cycle.response_complete:  # none of a WebSocket's
+                self._limits.note_working(self)
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -202,12 +204,19 @@ class HttpConnection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The peer reads slowly."""
         super().pause_writing()
+        if self._counted:
+            self._limits.note_waiting(self)
+            self._limits.note_unread(self, self.transport.get_write_buffer_size())
         if self._unread is None:
             self._unread = self.loop.call_later(READ_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
         """It has read something."""
         super().resume_writing()
+        if self._counted:
+            self._limits.note_unread(self, 0)
+            if not self._in_body and self.cycle is not None and not self.cycle.response_complete:
+                self._limits.note_working(self)
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
@@ -278,6 +287,7 @@ class HttpConnection(HttpToolsProtocol):
         if self._wire - self._body > HEADER_BYTES_LIMIT + self._chunk + _FRAMING * self._body:
             self._refuse(Malformed.field("body", "is more framing than content", "send larger chunks"))
         elif self._timer is None:
+            self._limits.note_waiting(self)
             self._body_before = self._body
             self._set_timer(BODY_SECONDS, self._look_at_body)
 

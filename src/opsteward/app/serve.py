@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from opsteward.api.app import build_app
-from opsteward.app.listening import give_way_to_the_loop, listen_on
+from opsteward.app.listening import acceptors, give_way_to_the_loop, listen_on
 from opsteward.app.process import Process, first_start, running
 from opsteward.app.request_limits import bounded_http
 from opsteward.app.request_services import api_services_of, console_services_of
@@ -20,6 +20,7 @@ from opsteward.app.settings import Settings
 from opsteward.app.stop_signals import StopSignals
 from opsteward.app.websocket_closing import WebSocketClosing
 from opsteward.console.mount import Console
+from opsteward.core.memory import keep_few_heaps
 from opsteward.core.running_instance import local_url, told_in_home
 from opsteward.telemetry import traces
 
@@ -46,6 +47,7 @@ def serve(settings: Settings, announce: Announce) -> None:
     stop for a part's death.
     """
     give_way_to_the_loop()
+    keep_few_heaps()
     listener = listen_on(settings.api.host, settings.api.port, setting="OPSTEWARD_PORT")
     port = listener.getsockname()[1]
     settings = replace(settings, api=settings.api.model_copy(update={"port": port}))
@@ -103,6 +105,6 @@ def serve(settings: Settings, announce: Announce) -> None:
         ws_ping_timeout=max(20.0, settings.api.ws_stall_timeout + 10),
     )
     server = _Server(config, waits_for=lambda: process[0].worker.unfinished() if process else [], settings=settings)
-    server.run(sockets=[listener])
+    server.run(sockets=acceptors(listener))
     for one in process:
         one.raise_failure()

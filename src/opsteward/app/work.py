@@ -13,6 +13,7 @@ from opsteward.app.process import Process, running
 from opsteward.app.services import build_services
 from opsteward.app.settings import Settings
 from opsteward.app.stop_signals import StopSignals
+from opsteward.core.memory import keep_few_heaps
 from opsteward.telemetry import traces
 
 
@@ -22,6 +23,7 @@ def work(settings: Settings, announce: Callable[[], None]) -> None:
     Raises OpsError when the database can't be made ready; PartDied after an orderly stop for a part's death.
     """
     give_way_to_the_loop()
+    keep_few_heaps()
     raise_descriptor_limit()
     port = settings.telemetry.metrics_port
     listener = None if port is None else listen_on(settings.api.host, port, setting="OPSTEWARD_METRICS_PORT")

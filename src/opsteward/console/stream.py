@@ -18,7 +18,7 @@ from opsteward.accounts.types import Identity
 from opsteward.console.feed_position import FOR_ALL, FeedPosition
 from opsteward.core.feed import Feed, Notice
 
-STREAM_LIMIT, OPERATOR_STREAM_LIMIT = 2000, 60
+STREAM_LIMIT, TENANT_STREAM_LIMIT, OPERATOR_STREAM_LIMIT = 2000, 240, 60
 ABOUT_LIMIT = 20  # kinds that one page may follow
 _GATHER = 0.2  # seconds in which changes are gathered
 _ALIVE = 20.0  # seconds without news after which a comment is sent, so that nobody between us takes it for dead
@@ -32,11 +32,15 @@ class Streams:
         self.position = FeedPosition()
         feed.listen(self.position.hear)
         self._open: set[_Stream] = set()
-        self._of: Counter[UUID] = Counter()
+        self._of: Counter[UUID] = Counter()  # by operator, and by tenant
 
     def full(self, identity: Identity) -> bool:
-        """Whether there is no room for one more of this operator."""
-        return len(self._open) >= STREAM_LIMIT or self._of[identity.operator_id] >= OPERATOR_STREAM_LIMIT
+        """Whether there is no room for one more of this operator, or of their tenant."""
+        return (
+            len(self._open) >= STREAM_LIMIT
+            or self._of[identity.tenant_id] >= TENANT_STREAM_LIMIT
+            or self._of[identity.operator_id] >= OPERATOR_STREAM_LIMIT
+        )
 
     def end(self) -> None:
         """End them all: the process is going."""
@@ -50,7 +54,7 @@ class Streams:
         if since and self.position.changed_since(since, tenant_id=identity.tenant_id, about=about):
             stream.say("change")
         self._open.add(stream)
-        self._of[identity.operator_id] += 1
+        self._of.update((identity.operator_id, identity.tenant_id))
         gone = asyncio.ensure_future(_gone(receive))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
@@ -64,9 +68,8 @@ class Streams:
             stop()
             gone.cancel()
             self._open.discard(stream)
-            self._of[identity.operator_id] -= 1
-            if not self._of[identity.operator_id]:
-                del self._of[identity.operator_id]
+            self._of.subtract((identity.operator_id, identity.tenant_id))
+            self._of = +self._of  # without those of whom none is open
 
 
 _HEADERS = [

@@ -14,7 +14,7 @@ import sys
 from typing import BinaryIO
 
 _LENGTH = 8  # bytes in front of a message
-_MEMORY = 512 * 1024 * 1024
+_MEMORY = 400 * 1024 * 1024  # bytes of addresses, of which what libraries reserve is a quarter
 _NICE = 15
 
 

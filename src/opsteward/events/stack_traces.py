@@ -19,9 +19,10 @@ FRAME_LIMIT = 40  # distinct frames that take part
 ERROR_LIMIT = 12  # errors of a chain that take part
 LIBRARY_FRAMES = 3  # that take part where the application has no frame
 
+#: What a line begins with is read once (`*+`): a line of nothing else would be looked at from each of its places.
 _FRAME = re.compile(
     r"""
-    ^[ \t|+-]*(?:
+    ^(?:[ \t|+]|-(?!e:))*+(?:
       File[ ]"(?P<py_file>[^"\n]{1,400})",[ ]line[ ][0-9]+(?:,[ ]in[ ](?P<py_fn>[^\n]{1,200}))?
      |at[ ](?P<jvm_fn>[\w$.<>/@:-]{1,300})
         \((?P<jvm_file>[\w$-]{1,100}\.(?:java|kt|scala|groovy|clj)(?=[:)])|Native[ ]Method|Unknown[ ]Source)
@@ -61,7 +62,7 @@ _LIBRARY = re.compile(
 
 _ENDINGS = "Error|Exception|Warning|Violation|Interrupt|Failure|Fault|Throwable|Timeout|Exit|Iteration|Abort|Panic"
 _ERROR = re.compile(
-    rf"""^[\s|+-]*(?:
+    rf"""^(?:[\s|+]|-(?!-->))*+(?:
        (?P<lead>(?:(?:Exception[ ]in[ ]thread[ ]"[^"\n]{{0,100}}"|Unhandled[ ]exception\.|PHP[ ]Fatal[ ]error:
           |Fatal[ ]error:
           |Uncaught(?:[ ]exception)?:?|Caused[ ]by:|Suppressed:|Next|\[cause\]:|\[errors\]:|Cause:|--->

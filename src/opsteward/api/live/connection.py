@@ -18,6 +18,7 @@ from opsteward.accounts import permission_denials, tokens
 from opsteward.accounts.types import Identity
 from opsteward.api import problems
 from opsteward.api.capacity import Capacity, party_of
+from opsteward.api.live.allowance import RATE, Allowance
 from opsteward.api.live.commands import COMMANDS
 from opsteward.api.live.hub import GAP, Follower, Hub
 from opsteward.api.middleware.json_limits import check_json
@@ -32,8 +33,6 @@ from opsteward.telemetry.metrics import WS_GAPS, WS_SENT
 
 _MAX_FRAME = 65_536  # bytes
 _MAX_DEPTH = 16
-#: Commands that one connection may send at once, and how many more it may each second.
-_BURST, _RATE = 100, 20.0
 _POLICY, _TRY_AGAIN = 1008, 1013  # codes of a close, RFC 6455
 _JSON: TypeAdapter[Mapping[str, object]] = TypeAdapter(Mapping[str, object])
 
@@ -42,15 +41,23 @@ class Connection:
     """One socket: who it is, what it follows, and the task that writes to it."""
 
     def __init__(
-        self, socket: WebSocket, services: ApiServices, capacity: Capacity, hub: Hub, identity: Identity, secret: str
+        self,
+        socket: WebSocket,
+        services: ApiServices,
+        capacity: Capacity,
+        hub: Hub,
+        identity: Identity,
+        secret: str,
+        *,
+        allowance: Allowance,
     ) -> None:
+        """`allowance`: of its operator, for all of their connections."""
         self._socket = socket
         self._services = services
         self._capacity = capacity
         self._hub = hub
         self._sending = asyncio.Lock()
-        self._allowed = float(_BURST)
-        self._seen = asyncio.get_running_loop().time()
+        self._allowance = allowance
         self.secret = secret
         self.follower = Follower(identity, buffer=services.settings.api.ws_buffer)
 
@@ -121,10 +128,10 @@ class Connection:
             message = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
                 return
-            within = self._is_within_limit()
+            within = self._allowance.take()
             await self._send(await self._answer_to(message.get("text"), within=within))
             if not within:
-                await asyncio.sleep(1 / _RATE)  # nor is it read any faster: the rest waits at the sender's
+                await self._allowance.slow_down()  # the rest waits at the sender's
 
     async def _answer_to(self, text: str | None, *, within: bool) -> dict[str, object]:
         answer: dict[str, object] = {"ok": False}
@@ -133,7 +140,7 @@ class Connection:
                 command = _command(text)
                 answer |= {"action": command["action"]} | ({"re": command["id"]} if "id" in command else {})
                 if not within:
-                    raise LimitExceeded("too many commands on this connection", remedy=f"send {_RATE:g} a second")
+                    raise LimitExceeded("too many commands at once", remedy=f"send {RATE:g} a second")
                 party = party_of(self.follower.identity)
                 async with self._capacity.concurrency_limit.of(party, patience=self._capacity.patience):
                     answer |= {"ok": True, "result": await self._do(command)}
@@ -142,15 +149,6 @@ class Connection:
             except Exception as error:  # a boundary: what goes wrong with one command leaves the feed as it is
                 answer["error"] = json.loads(bytes(problems.of_crash(error, path="/ws").body))
         return answer
-
-    def _is_within_limit(self) -> bool:
-        at = asyncio.get_running_loop().time()
-        self._allowed = min(float(_BURST), self._allowed + (at - self._seen) * _RATE)
-        self._seen = at
-        if self._allowed < 1:
-            return False
-        self._allowed -= 1
-        return True
 
     async def _do(self, command: JsonObject) -> object:
         identity = self.follower.identity = await tokens.authenticate(self._services.db, secret=self.secret)

@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from opsteward.accounts import tokens
 from opsteward.accounts.sessions import SESSION_COOKIE, is_same_origin
+from opsteward.accounts.types import Identity
 from opsteward.api import problems
-from opsteward.api.capacity import Capacity
+from opsteward.api.capacity import Capacity, party_of
 from opsteward.api.deps import admitted
+from opsteward.api.live.allowance import Allowance
 from opsteward.api.live.connection import Connection
 from opsteward.api.live.hub import Hub
 from opsteward.api.routes import Routes
 from opsteward.api.services import ApiServices
-from opsteward.core.errors import Denied, Invalid, OpsError, Unauthenticated, Unavailable
+from opsteward.core.errors import Denied, Invalid, LimitExceeded, OpsError, Unauthenticated, Unavailable
+from opsteward.core.fair_share import Busy
 from opsteward.core.feed import RECONNECTED, Notice
 from opsteward.core.ids import uuid7
 from opsteward.core.log import correlated, get_logger
@@ -40,6 +44,7 @@ class LiveFeed:
         self._capacity = capacity
         self.hub = Hub(services.db)
         self._connections: set[Connection] = set()
+        self._allowances: WeakValueDictionary[UUID, Allowance] = WeakValueDictionary()  # by operator
         self._rechecking: set[asyncio.Task[None]] = set()
 
     def hear(self, notice: Notice) -> None:
@@ -92,19 +97,34 @@ class LiveFeed:
                 secret, kind = _credential_of(socket)
                 identity = await admitted(self._services, secret=secret, kind=kind)
                 after = _last_event_id(socket)
+                await self._take_place(identity)
             except OpsError as error:
                 await socket.send_denial_response(problems.of_error(error))
                 return
-            offered = socket.scope.get("subprotocols", [])
-            await socket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
-            connection = Connection(socket, self._services, self._capacity, self.hub, identity, secret)
-            self._connections.add(connection)
             try:
-                await connection.serve(after)
-            except (WebSocketDisconnect, RuntimeError):
-                pass  # it is gone, in the middle of a message perhaps
+                await self._serve(socket, identity, secret, after)
             finally:
-                self._connections.discard(connection)
+                self._capacity.followers.release(party_of(identity))
+
+    async def _take_place(self, identity: Identity) -> None:
+        """Raises LimitExceeded: a connection that follows keeps its place, so that nobody may have them all."""
+        try:
+            await self._capacity.followers.acquire(party_of(identity), patience=0)
+        except Busy:
+            raise LimitExceeded("too many of your connections follow already", remedy="close some of them") from None
+
+    async def _serve(self, socket: WebSocket, identity: Identity, secret: str, after: int | None) -> None:
+        offered = socket.scope.get("subprotocols", [])
+        await socket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
+        allowance = self._allowances.setdefault(identity.operator_id, Allowance())
+        connection = Connection(socket, self._services, self._capacity, self.hub, identity, secret, allowance=allowance)
+        self._connections.add(connection)
+        try:
+            await connection.serve(after)
+        except (WebSocketDisconnect, RuntimeError):
+            pass  # it is gone, in the middle of a message perhaps
+        finally:
+            self._connections.discard(connection)
 
 
 @router.websocket("/ws")

@@ -19,11 +19,11 @@ EXPIRES_ORDERS = {"expires_at:dmy": True, "expires_at:mdy": False}
 _PLAIN = 100
 #: From here on an alias is a weak one: it gives way to a better one without a question.
 _WEAK = 1000
+#: Characters: a longer name is remembered nowhere, and no part of it is looked for.
+_NAME_OF_USE = 200
 #: Names of directories that say nothing about a user, or that nobody needs a note of.
 _LDIF_SILENT = ("objectclass", "version", "changetype", "control", "userpassword", "memberof", "distinguishedname")
 _BETWEEN = re.compile(r"[\s_\-./()?:*,'’\"\[\]]+")
-#: What Google Workspace puts behind the names of its columns.
-_REMARK = re.compile(r"\s*\[[^\]]*\]\s*$")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ł": "l", "ø": "o", "æ": "ae", "ı": "i"})
 #: Fields without which there is no user, and the end, which must not be missed: a column that gives way to another
 #: counts where that one is blank.
@@ -54,12 +54,26 @@ _NAMES = ("full_name", "first_name", "last_name", "last_name_first")
 _LOOKALIKES = str.maketrans("аеорсухіјѕԁһкмнтвοανικρτυχε", "aeopcyxijsdhkmhtboavikptuxe")
 
 
-@lru_cache(maxsize=10_000)
 def plain_name(name: str) -> str:
     """A column's name without case, accents, spaces, signs and remarks."""
-    text = _REMARK.sub("", unicodedata.normalize("NFC", name).strip().strip("\ufeff")).casefold().translate(_UMLAUTS)
+    return _plain(name) if len(name) <= _NAME_OF_USE else _plain.__wrapped__(name)
+
+
+@lru_cache(maxsize=10_000)
+def _plain(name: str) -> str:
+    text = _without_remark(unicodedata.normalize("NFC", name).strip().strip("\ufeff")).casefold().translate(_UMLAUTS)
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return _BETWEEN.sub("", text)
+
+
+def _without_remark(name: str) -> str:
+    """Without what Google Workspace puts behind the names of its columns, in brackets. A name may be a megabyte long
+    and made of brackets, so that it is read once."""
+    text = name.rstrip()
+    if not text.endswith("]"):
+        return name
+    start = text.find("[", text.rfind("]", 0, -1) + 1)
+    return text[:start].rstrip() if start >= 0 else name
 
 
 class Alias(NamedTuple):
@@ -96,7 +110,7 @@ _SECOND = {"userid": Alias("number", _WEAK), "personid": Alias("number", _WEAK),
 
 def _by_form(name: str, plain: str, aliases: Mapping[str, Alias]) -> Alias | None:
     """What a name means by how it is made: a manager's number, or one of a section (`work.department`)."""
-    if standing_kind(plain) is not None:
+    if len(name) > _NAME_OF_USE or standing_kind(plain) is not None:
         return None
     if _MANAGER_NUMBER.fullmatch(plain):
         return Alias("manager_id", _WEAK)

@@ -159,6 +159,7 @@ def _services(route: str, urls: Sequence[str]) -> tuple[apprise.Apprise, list[st
         if service is None:
             unusable.append(place)
         else:
+            service.redirects = False  # a server would lead us past the look at the host: see `destinations`
             services.add(service)
     if unusable:
         structlog.get_logger(__name__).error("notices.urls.unusable", route=route, places=unusable)
