@@ -107,6 +107,7 @@ class Staging:
         self._turn = asyncio.Lock()  # both lists come at once
 
     async def begin(self) -> None:
+        """Make room for both lists, in this transaction."""
         await over_whole_lists(self.session)
         # nothing says yet that a key stands once, and the planner would sort both lists
         for setting in ("enable_mergejoin = off", "idle_in_transaction_session_timeout = '5min'"):
@@ -116,6 +117,7 @@ class Staging:
             await self.session.execute(sa.text(_TABLE.format(side=side, attributes=attributes)))
 
     async def add(self, side: Side, lines: bytes) -> None:
+        """A part of one list; each line is whole."""
         async with self._turn:
             await copy_lines(self.session, _COPY.format(side=side), lines)
 
@@ -124,6 +126,7 @@ class Staging:
         return bool(await self.session.scalar(sa.text(_HAS_DOUBLES.format(side=side, key=self._key))))
 
     async def store(self, side: Side, other: Side, *, has_doubles: bool) -> None:
+        """One list into the shadow, with its pairs in the other; `has_doubles`: a key may fit more than one."""
         if has_doubles:
             await self.session.execute(sa.text(_DOUBLES.format(key=self._key)))
         in_order = await self.session.scalar(sa.text(_IS_IN_ORDER.format(side=side)))
@@ -226,11 +229,12 @@ class FirstRead:
 
 
 async def _both(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """What both give, at the same time. Raises what one of them does, sooner a fault than `_ByRecords`."""
+    """What both give, at the same time. Raises what one of them does, sooner `_ByRecords` than a fault:
+    the read record by record says what is wrong, if anything is but our giving up."""
     try:
         async with asyncio.TaskGroup() as together:
             tasks = [together.create_task(call) for call in calls]
     except ExceptionGroup as several:
-        found = sorted(several.exceptions, key=lambda error: isinstance(error, _ByRecords))
+        found = sorted(several.exceptions, key=lambda error: not isinstance(error, _ByRecords))
         raise found[0] from None
     return [task.result() for task in tasks]
