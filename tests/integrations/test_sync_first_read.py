@@ -194,6 +194,7 @@ async def test_a_second_sync_after_the_first_read_finds_only_what_has_changed_si
     assert len(parts) == 2  # by its mark, no more as lines
 
 
+@pytest.mark.slow(reason="a process of its own is started and killed")
 @pytest.mark.parametrize("where", ["lines", "stored"])
 async def test_a_process_that_dies_in_the_first_read_is_followed_by_one_that_reads_it_whole(
     instance: Instance, tables: Tables, tenant: Tenant, where: str
