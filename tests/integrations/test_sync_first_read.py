@@ -1,7 +1,9 @@
-"""The first read of two tables: by their columns it gives exactly what it gives record by record, or is not used."""
+"""The first read of two tables: as lines it gives exactly what it gives record by record, or is not used."""
 
 from __future__ import annotations
 
+import signal
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +12,12 @@ import pytest
 import sqlalchemy as sa
 from real_parts import Postgres
 
-from opsteward.contracts.records import RecordColumns
+from opsteward.core.blocking_calls import in_thread
 from opsteward.integrations import postgresql
 from opsteward.integrations.postgresql.connector import PostgresConnector
+from opsteward.provisioning.sync.operations import OfOperation
 from support.instance import Instance, Tenant
+from support.preloaded import program
 from support.syncing import Syncing
 
 TABLE = """
@@ -35,7 +39,7 @@ ODD = [
 ]
 FIELDS = ["login", "name", "active", "badge", "number"]
 SHADOW = sa.text("""
-select side, native_id, key, hash, fields, pair_id, version, active, changed_at, digest, gone, base,
+select side, native_id, key, fields, pair_id, version, active, changed_at, digest, gone, base,
     may_differ and pair_id is not null as may_differ
 from opsteward.sync_records where mapping_id = :mapping order by side, native_id
 """)
@@ -80,11 +84,17 @@ class Tables:
 
     async def synced(self, name: str, fields: list[str], **more: Any) -> list[tuple[Any, ...]]:
         """The shadow after a dry run of a new mapping."""
-        definition = {"source_resource": "ours", "target_resource": "theirs", "key": "login",
-                      "fields": [{"source": each, "target": each, **more} for each in fields]}  # fmt: skip
-        mapping = await self.syncing.mapping(self.ids[0], self.ids[1], definition, name)
+        mapping = await self.mapping(name, fields, **more)
         planned = await self.syncing.plan(mapping, dry_run=True)
         assert planned.status == "planned", planned
+        return await self.shadow(mapping)
+
+    async def mapping(self, name: str, fields: list[str], **more: Any) -> UUID:
+        definition = {"source_resource": "ours", "target_resource": "theirs", "key": "login",
+                      "fields": [{"source": each, "target": each, **more} for each in fields]}  # fmt: skip
+        return await self.syncing.mapping(self.ids[0], self.ids[1], definition, name)
+
+    async def shadow(self, mapping: UUID) -> list[tuple[Any, ...]]:
         async with self.syncing.db.unit_of_work(self.syncing.tenant_id) as session:
             return [tuple(row) for row in await session.execute(SHADOW, {"mapping": mapping})]
 
@@ -97,37 +107,37 @@ async def tables(instance: Instance, tenant: Tenant, postgres: Postgres) -> Tabl
 
 
 @pytest.fixture
-def parts(monkeypatch: pytest.MonkeyPatch) -> list[RecordColumns]:
-    """What came by columns."""
-    seen: list[RecordColumns] = []
-    whole = PostgresConnector.columns
+def parts(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What came as lines."""
+    seen: list[bytes] = []
+    whole = PostgresConnector.lines
 
-    async def columns(self: PostgresConnector, resource: str, attributes: Any) -> Any:
+    async def lines(self: PostgresConnector, resource: str, attributes: Any) -> Any:
         async for part in whole(self, resource, attributes):
             seen.append(part)
             yield part
 
-    monkeypatch.setattr(PostgresConnector, "columns", columns)
+    monkeypatch.setattr(PostgresConnector, "lines", lines)
     return seen
 
 
-async def test_by_columns_or_record_by_record_the_shadow_is_the_same(
-    tables: Tables, parts: list[RecordColumns], monkeypatch: pytest.MonkeyPatch
+async def test_as_lines_or_record_by_record_the_shadow_is_the_same(
+    tables: Tables, parts: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by_columns = await tables.synced("columns", FIELDS)
+    as_lines = await tables.synced("lines", FIELDS)
     assert len(parts) == 2
 
     async def none(self: PostgresConnector, resource: str, attributes: Any) -> Any:
-        for part in list[RecordColumns]():
+        for part in list[bytes]():
             yield part
 
-    monkeypatch.setattr(PostgresConnector, "columns", none)
+    monkeypatch.setattr(PostgresConnector, "lines", none)
     by_records = await tables.synced("records", FIELDS)
-    assert len(by_columns) == len(by_records) == 2 * 120
-    assert by_columns == by_records
+    assert len(as_lines) == len(by_records) == 2 * 120
+    assert as_lines == by_records
 
 
-async def test_ids_without_any_order_are_stored_as_they_are(tables: Tables, parts: list[RecordColumns]) -> None:
+async def test_ids_without_any_order_are_stored_as_they_are(tables: Tables, parts: list[bytes]) -> None:
     for name in ("ours", "theirs"):
         tables.sql(f"alter table {name} alter column id type uuid using md5(id::text)::uuid")
     shadow = await tables.synced("uuids", FIELDS)
@@ -135,8 +145,8 @@ async def test_ids_without_any_order_are_stored_as_they_are(tables: Tables, part
     assert len(parts) == 2 and len(shadow) == 2 * 120
     assert {row[1] for row in shadow if row[0] == "source"} == there["ours"]
     assert {row[1] for row in shadow if row[0] == "target"} == there["theirs"]
-    paired = {(row[1], row[5]) for row in shadow if row[0] == "source" and row[5]}
-    assert paired == {(row[5], row[1]) for row in shadow if row[0] == "target" and row[5]} and len(paired) > 50
+    paired = {(row[1], row[4]) for row in shadow if row[0] == "source" and row[4]}
+    assert paired == {(row[4], row[1]) for row in shadow if row[0] == "target" and row[4]} and len(paired) > 50
 
 
 @pytest.mark.parametrize(
@@ -149,33 +159,54 @@ async def test_ids_without_any_order_are_stored_as_they_are(tables: Tables, part
     ],
 )
 async def test_what_says_more_than_its_text_is_read_record_by_record(
-    tables: Tables, parts: list[RecordColumns], fields: list[str], more: dict[str, Any]
+    tables: Tables, parts: list[bytes], fields: list[str], more: dict[str, Any]
 ) -> None:
     assert len(await tables.synced("others", fields, **more)) == 2 * 120
     assert parts == []
 
 
-async def test_a_table_with_large_values_and_one_that_is_partly_hidden_are_read_record_by_record(
-    tables: Tables, parts: list[RecordColumns]
-) -> None:
+async def test_large_values_come_whole(tables: Tables, parts: list[bytes]) -> None:
     tables.sql("alter table ours alter name set storage external")
-    tables.sql("update ours set name = repeat('long', 5000) where id = 3")
-    large = await tables.synced("large", FIELDS)
-    assert len(large) == 2 * 120 and len(parts) <= 1  # of the other side, which was given up
+    tables.sql("update ours set name = repeat('long', 25000) where id %% 2 = 1")
+    shadow = await tables.synced("large", FIELDS)
+    assert len(shadow) == 2 * 120 and len(parts) > 5  # a few lines each, none with a part of one
+    assert all(part.endswith(b"\n") for part in parts)
+    names = {row[1]: row[3].get("name") for row in shadow if row[0] == "source"}
+    assert {len(names[str(number)]) for number in range(1, 49, 2)} == {100_000}
+
+
+async def test_a_table_that_is_partly_hidden_is_read_record_by_record(tables: Tables, parts: list[bytes]) -> None:
     tables.sql("alter table theirs enable row level security")
     tables.sql("create policy a_part on theirs to shop using (id < 40)")
-    parts.clear()
     hidden = await tables.synced("hidden", FIELDS)
-    assert len([row for row in hidden if row[0] == "target"]) == 40 and len(parts) <= 1
+    assert len([row for row in hidden if row[0] == "target"]) == 40 and len(parts) <= 1  # of the other side, given up
 
 
 async def test_a_second_sync_after_the_first_read_finds_only_what_has_changed_since(
-    tables: Tables, parts: list[RecordColumns]
+    tables: Tables, parts: list[bytes]
 ) -> None:
     first = await tables.synced("again", FIELDS)
     tables.sql("update theirs set name = 'Changed' where id = 7")
     assert len(parts) == 2
     second = await tables.synced("again", FIELDS)
-    changed = [two for one, two in zip(first, second, strict=True) if one[:6] != two[:6]]
+    changed = [two for one, two in zip(first, second, strict=True) if one[:5] != two[:5]]
     assert [(row[0], row[1]) for row in changed] == [("target", "7")]
-    assert len(parts) == 2  # by its mark, no more by its columns
+    assert len(parts) == 2  # by its mark, no more as lines
+
+
+@pytest.mark.slow(reason="a process of its own is started and killed")
+@pytest.mark.parametrize("where", ["lines", "stored"])
+async def test_a_process_that_dies_in_the_first_read_is_followed_by_one_that_reads_it_whole(
+    instance: Instance, tables: Tables, tenant: Tenant, where: str
+) -> None:
+    whole = await tables.synced("whole", FIELDS)
+    mapping = await tables.mapping("dying", FIELDS)
+    begun = await tables.syncing.begun(mapping, dry_run=True)
+    script = Path(__file__).parent / "dying_first_read.py"
+    process = program(script, instance.home, tenant.id, begun, where)
+    assert await in_thread(process.wait, 60) == -signal.SIGKILL, process.told()
+    left = await tables.shadow(mapping)
+    assert {row[0] for row in left} == ({"source"} if where == "stored" else set())
+    await tables.syncing.tasks.plan(tables.syncing.context(1), OfOperation(operation_id=begun))
+    assert (await tables.syncing.operation(begun)).status == "planned"
+    assert await tables.shadow(mapping) == whole

@@ -64,16 +64,21 @@ class Syncing:
             task_id=uuid4(), tenant_id=self.tenant_id, attempt=attempt, progress=lambda done, words: None, step=step
         )
 
-    async def plan(self, mapping: UUID, *, full: bool = True, dry_run: bool = False, **more: Any) -> SyncOperation:
-        """A sync as far as its plan."""
+    async def begun(self, mapping: UUID, *, full: bool = True, dry_run: bool = False, **more: Any) -> UUID:
+        """A sync that is to be planned; its id."""
         async with self.db.unit_of_work(self.tenant_id) as session:
             begun = await self.syncs.start(
                 session, mapping_id=mapping, sync_type="full" if full else "incremental", dry_run=dry_run,
                 actor="system:test", **more,
             )  # fmt: skip
+        return begun.id
+
+    async def plan(self, mapping: UUID, **options: Any) -> SyncOperation:
+        """A sync as far as its plan."""
+        begun = await self.begun(mapping, **options)
         with suppress(OpsError):
-            await self.tasks.plan(self.context(), OfOperation(operation_id=begun.id))
-        return await self.operation(begun.id)
+            await self.tasks.plan(self.context(), OfOperation(operation_id=begun))
+        return await self.operation(begun)
 
     async def approve(self, operation: SyncOperation, status: RunStatus = RunStatus.SUCCEEDED) -> None:
         """The action of this sync has ended so."""

@@ -128,19 +128,6 @@ class ChangeResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordColumns:
-    """A part of a list by its columns: each is an array as PostgreSQL writes it, all equally long (None: no record has
-    such a value). `attributes` are in the order asked for, as text; an empty one is none."""
-
-    native_ids: str
-    digests: str
-    attributes: Sequence[str]
-    versions: str | None = None
-    active: str | None = None
-    changed_at: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class ResourceInfo:
     """One list of records that a system offers ("users", a table, a branch): `key` names the unique attribute."""
 
@@ -173,9 +160,11 @@ class RecordSource(ABC):
         or whose list may not be whole."""
         return _nothing()
 
-    def columns(self, resource: str, attributes: Sequence[str]) -> AsyncIterator[RecordColumns]:
-        """The whole list in parts, without an object for each record: for a list of which nothing is known yet. Nothing
-        at all from a system that can't, whose list may not be whole, or one of whose attributes is more than text."""
+    def lines(self, resource: str, attributes: Sequence[str]) -> AsyncIterator[bytes]:
+        """The whole list as lines of PostgreSQL's COPY, without an object for each record: for a list of which nothing
+        is known yet. Each has the native id, the digest, the version, `active`, `changed_at` and then these attributes
+        as text, where an empty one is none. Nothing at all from a system that can't, whose list may not be whole, or
+        one of whose attributes is more than text."""
         return _nothing()
 
     async def mark(self, resource: str) -> str | None:

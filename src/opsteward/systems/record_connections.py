@@ -22,7 +22,6 @@ from opsteward.contracts.records import (
     Coverage,
     Cursor,
     Record,
-    RecordColumns,
     RecordSource,
     RecordTarget,
     ResourceInfo,
@@ -165,10 +164,10 @@ class GuardedRecords(RecordTarget):
         while (block := await self._bounded(lambda: anext(blocks, None))) is not None:
             yield block
 
-    async def columns(self, resource: str, attributes: Sequence[str]) -> AsyncIterator[RecordColumns]:
-        parts = self._source().columns(resource, attributes)
-        while (part := await self._bounded(lambda: anext(parts, None))) is not None:
-            yield part
+    async def lines(self, resource: str, attributes: Sequence[str]) -> AsyncIterator[bytes]:
+        blocks = self._source().lines(resource, attributes)
+        while (block := await self._bounded(lambda: anext(blocks, None))) is not None:
+            yield block
 
     async def mark(self, resource: str) -> str | None:
         return await self._tried(lambda: self._source().mark(resource))

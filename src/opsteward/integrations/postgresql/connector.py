@@ -17,7 +17,6 @@ from opsteward.contracts.records import (
     ChangeResult,
     Cursor,
     Record,
-    RecordColumns,
     RecordTarget,
     ResourceInfo,
 )
@@ -106,8 +105,8 @@ class PostgresConnector(Connector[PostgresConfig], RecordTarget, StatementSource
     def digests(self, resource: str) -> AsyncIterator[bytes]:
         return self._tables.digests(resource)
 
-    def columns(self, resource: str, attributes: Sequence[str]) -> AsyncIterator[RecordColumns]:
-        return self._tables.columns(resource, attributes)
+    def lines(self, resource: str, attributes: Sequence[str]) -> AsyncIterator[bytes]:
+        return self._tables.lines(resource, attributes)
 
     async def mark(self, resource: str) -> str | None:
         return await self._tables.mark(resource)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +21,13 @@ from opsteward.contracts.records import (
     Operation,
     Outcome,
     Record,
-    RecordColumns,
     ResourceInfo,
 )
 from opsteward.contracts.tables import TableResource
+from opsteward.core.copy_stream import copied_blocks
 from opsteward.core.errors import AuthFailed, BadReply, ConnectorError, Invalid, NotFound
 from opsteward.core.json_types import Json
-from opsteward.integrations.postgresql import newer_rows, table_columns
+from opsteward.integrations.postgresql import newer_rows, plain_rows
 from opsteward.integrations.postgresql.client import PostgresClient, closing
 from opsteward.integrations.postgresql.row_changes import DIGEST, VERSION, delete, identifier, insert, record_of, update
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 _FETCH_TIMEOUT = 60.0  # seconds, for a thousand rows
 #: Rows whose transaction was open while we read are read again.
 _OVERLAP = "interval '5 minutes'"
-_BLOCK = 256 * 1024
 _UNIQUE = """
 select from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0] and a.attnotnull
 where i.indrelid = to_regclass(%s) and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null
@@ -162,47 +162,41 @@ class TableRecords:
                 )
         yield Batch(coverage=Coverage.UPDATES, total=total)
 
-    async def columns(self, name: str, attributes: Sequence[str]) -> AsyncIterator[RecordColumns]:
-        """As `table_columns` reads them, in one snapshot; nothing where a key may stand twice or rows may be hidden."""
+    async def lines(self, name: str, attributes: Sequence[str]) -> AsyncIterator[bytes]:
+        """In one snapshot; nothing where a key may stand twice rows may be hidden, or `plain_rows` can't tell."""
         table = self._table(name)
-        reader = self._client.another()
-        async with closing(reader), reader.session(limit=None) as connection, connection.transaction():
-            await connection.execute("set transaction isolation level repeatable read, read only")
-            await connection.execute(f"set local statement_timeout = {int(_FETCH_TIMEOUT * 1000)}")
-            if not await self._has_digests(connection, table) or await self._hidden_rows(connection, table):
-                return
-            query, _ = self._select(table, None)
-            async for part in table_columns.parts_of(connection, table, query, attributes):
-                yield part
+        query, _ = self._select(table, None)
+        async with self._whole(table) as connection:
+            copy = None if connection is None else await plain_rows.lines_of(connection, table, query, attributes)
+            if copy is not None:
+                async for block in copied_blocks(connection, *copy):
+                    yield block
 
     async def digests(self, name: str) -> AsyncIterator[bytes]:
         """Of all rows by their keys; nothing where a key may stand twice, or rows may be hidden."""
         from psycopg.sql import SQL, Identifier
 
         table = self._table(name)
+        query, params = self._select(table, None)
+        there = SQL("select r.{}::text, md5(r::text) from ({}) as r").format(Identifier(table.key), query)
+        if table.deleted is not None:
+            there = SQL("{} where r.{} is distinct from %s").format(there, Identifier(table.deleted.column))
+            params = [*params, table.deleted.value]
+        async with self._whole(table) as connection:
+            if connection is not None:
+                async for block in copied_blocks(connection, SQL("copy ({}) to stdout").format(there), params):
+                    yield block
+
+    @asynccontextmanager
+    async def _whole(self, table: TableResource) -> AsyncIterator[Any]:
+        """A connection of its own with one snapshot, for a COPY that takes as long as its reader; None where a key may
+        stand twice, or rows may be hidden."""
         reader = self._client.another()
         async with closing(reader), reader.session(limit=None) as connection, connection.transaction():
             await connection.execute("set transaction isolation level repeatable read, read only")
-            await connection.execute(f"set local statement_timeout = {int(_FETCH_TIMEOUT * 1000)}")
-            if not await self._has_digests(connection, table) or await self._hidden_rows(connection, table):
-                return
-            query, params = self._select(table, None)
-            there = SQL("select r.{}::text, md5(r::text) from ({}) as r").format(Identifier(table.key), query)
-            if table.deleted is not None:
-                there = SQL("{} where r.{} is distinct from %s").format(there, Identifier(table.deleted.column))
-                params = [*params, table.deleted.value]
-            block = bytearray()
-            async with (
-                connection.cursor() as cursor,
-                cursor.copy(SQL("copy ({}) to stdout").format(there), params) as out,
-            ):
-                async for row in out:
-                    block += row
-                    if len(block) > _BLOCK:
-                        yield bytes(block)
-                        block.clear()
-            if block:
-                yield bytes(block)
+            await connection.execute("set local statement_timeout = 0")
+            is_whole = await self._has_digests(connection, table) and not await self._hidden_rows(connection, table)
+            yield connection if is_whole else None
 
     @staticmethod
     async def _has_digests(connection: Any, table: TableResource) -> bool:

@@ -782,7 +782,6 @@ create table opsteward.sync_records (
     side text not null,
     native_id text not null,
     key text,
-    hash uuid not null,
     fields jsonb not null,
     base jsonb,
     pair_id text,
@@ -792,7 +791,7 @@ create table opsteward.sync_records (
     used_at timestamptz,
     gone boolean not null default false,
     may_differ boolean not null default true,
-    digest uuid,
+    digest bytea,
     constraint pk_sync_records primary key (tenant_id, mapping_id, side, native_id)
 );
 create index ix_sync_records_unpaired on opsteward.sync_records (tenant_id, mapping_id, side) where pair_id is null;

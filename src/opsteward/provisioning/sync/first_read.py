@@ -1,59 +1,73 @@
-"""The first read of two lists that both come by their columns: side by side into two temporary tables, paired there by
-their keys, and stored once as they belong together. Nothing is stored of a read that breaks off."""
+"""The first read of two lists that both come as lines of COPY: side by side into temporary tables, paired there by
+their keys, and stored once as they belong together. Nothing is kept of a read that breaks off.
+
+Each side is stored by a session of its own, so that two processors work on it; both sessions have both lists.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.contracts.records import RecordColumns, RecordTarget
+from opsteward.contracts.records import RecordTarget
+from opsteward.core.copy_stream import copy_lines
 from opsteward.core.db import Database
 from opsteward.provisioning.sync.reading import ReadReport, over_whole_lists
 from opsteward.provisioning.sync.types import MappingDefinition, Side
 
+T = TypeVar("T")
 Open = Callable[[UUID], AbstractAsyncContextManager[RecordTarget]]
 
+_SIDES: tuple[Side, Side] = ("source", "target")
 _IS_KNOWN = sa.text("""
 select exists (select from opsteward.sync_records where tenant_id = :tenant and mapping_id = :mapping)
 """)
+#: The source is stored before the target: a process that died between the two left pairs that have one half.
+_DROP_HALF = sa.text("""
+delete from opsteward.sync_records where tenant_id = :tenant and mapping_id = :mapping
+    and not exists (select from opsteward.sync_records
+        where tenant_id = :tenant and mapping_id = :mapping and side = 'target')
+    and exists (select from opsteward.sync_records
+        where tenant_id = :tenant and mapping_id = :mapping and side = 'source' and pair_id is not null)
+""")
+#: Who stores, and who looks whether something is stored, one after the other.
+_LOCK = sa.text("select pg_advisory_xact_lock(hashtextextended('first read of ' || cast(:mapping as text), 0))")
 _TABLE = """
-create temp table sync_first_{side} (native_id text not null, key text, fields jsonb not null, hash uuid not null,
-    version text, active boolean, changed_at timestamptz, digest uuid not null) on commit drop
+create temp table sync_first_{side} (native_id text not null, digest text not null, version text, active boolean,
+    changed_at timestamptz, {attributes}) on commit drop
 """
-_ADD = """
-insert into pg_temp.sync_first_{side} (native_id, key, fields, hash, version, active, changed_at, digest)
-select r.native_id, r.{key}, f.fields, md5(f.fields::text)::uuid, r.version, r.active, r.changed_at, r.digest
-from unnest(cast(:native_ids as text[]), cast(:versions as text[]), cast(:active as boolean[]),
-    cast(:changed_at as timestamptz[]), cast(:digests as uuid[]), {arrays})
-    as r(native_id, version, active, changed_at, digest, {names})
-cross join lateral (select case when num_nulls({names}) = 0 then jsonb_object(cast(:fields as text[]), array[{names}])
-    else jsonb_strip_nulls(jsonb_object(cast(:fields as text[]), array[{names}])) end as fields offset 0) f
-"""
+_COPY = "copy pg_temp.sync_first_{side} from stdin"
 #: A key that fits more than one pair is for `pairing`.
+_HAS_DOUBLES = """
+select exists (select from pg_temp.sync_first_{side} where {key} is not null group by {key} having count(*) > 1)
+"""
 _DOUBLES = """
 create temp table sync_first_doubles on commit drop as
-select key from (select key from pg_temp.sync_first_source union all select key from pg_temp.sync_first_target) k
+select key from (select {key} as key from pg_temp.sync_first_source
+    union all select {key} from pg_temp.sync_first_target) k
 where key is not null group by key having count(*) > 2
 """
 _STORE = """
-insert into opsteward.sync_records (tenant_id, mapping_id, side, native_id, key, hash, fields, pair_id, version, active,
+insert into opsteward.sync_records (tenant_id, mapping_id, side, native_id, key, fields, pair_id, version, active,
     changed_at, digest, may_differ)
-select :tenant, :mapping, :side, r.native_id, r.key, r.hash, r.fields, o.native_id, r.version, r.active, r.changed_at,
-    r.digest, o.native_id is null or o.hash <> r.hash or coalesce({is_off}, false)
+select :tenant, :mapping, :side, r.native_id, r.{key},
+    case when num_nulls({ours}) = 0 then jsonb_object(cast(:fields as text[]), array[{ours}])
+        else jsonb_strip_nulls(jsonb_object(cast(:fields as text[]), array[{ours}])) end,
+    o.native_id, r.version, r.active, r.changed_at, decode(r.digest, 'hex'),
+    o.native_id is null or ({ours}) is distinct from ({theirs}) or coalesce({is_off}, false)
 from pg_temp.sync_first_{side} r
-left join (
-    select native_id, key, hash, active from pg_temp.sync_first_{other} k
-    where not exists (select from pg_temp.sync_first_doubles d where d.key = k.key)
-) o on o.key = r.key
+left join pg_temp.sync_first_{other} o on o.{key} = r.{key} {alone}
 {order}
 """
+_ALONE = "and not exists (select from pg_temp.sync_first_doubles d where d.key = r.{key})"
 #: Whether the ids came nearly as the index has them, as numbers given one after the other do; then to sort the rows
 #: costs more than it spares. Of others it spares a walk through the whole index.
 _IS_IN_ORDER = """
@@ -79,7 +93,58 @@ class ListToRead:
 
 
 class _ByRecords(Exception):
-    """One of the lists does not come by its columns."""
+    """One of the lists does not come as lines, or something is known already."""
+
+
+class Staging:
+    """A session that has both lists, to store one of them."""
+
+    def __init__(self, session: AsyncSession, definition: MappingDefinition, about: Mapping[str, object]) -> None:
+        self.session = session
+        self._about = about
+        self._fields = [each.target for each in definition.fields]
+        self._key = f"a{self._fields.index(definition.key)}"
+        self._turn = asyncio.Lock()  # both lists come at once
+
+    async def begin(self) -> None:
+        """Make room for both lists, in this transaction."""
+        await over_whole_lists(self.session)
+        # nothing says yet that a key stands once, and the planner would sort both lists
+        for setting in ("enable_mergejoin = off", "idle_in_transaction_session_timeout = '5min'"):
+            await self.session.execute(sa.text(f"set local {setting}"))
+        attributes = ", ".join(f"a{n} text" for n in range(len(self._fields)))
+        for side in _SIDES:
+            await self.session.execute(sa.text(_TABLE.format(side=side, attributes=attributes)))
+
+    async def add(self, side: Side, lines: bytes) -> None:
+        """A part of one list; each line is whole."""
+        async with self._turn:
+            await copy_lines(self.session, _COPY.format(side=side), lines)
+
+    async def has_doubles(self, side: Side) -> bool:
+        """Whether a key stands twice there."""
+        return bool(await self.session.scalar(sa.text(_HAS_DOUBLES.format(side=side, key=self._key))))
+
+    async def store(self, side: Side, other: Side, *, has_doubles: bool) -> None:
+        """One list into the shadow, with its pairs in the other; `has_doubles`: a key may fit more than one."""
+        if has_doubles:
+            await self.session.execute(sa.text(_DOUBLES.format(key=self._key)))
+        in_order = await self.session.scalar(sa.text(_IS_IN_ORDER.format(side=side)))
+        statement = _STORE.format(
+            side=side,
+            other=other,
+            key=self._key,
+            is_off=_IS_OFF[side],
+            ours=self._values("r"),
+            theirs=self._values("o"),
+            alone=_ALONE.format(key=self._key) if has_doubles else "",
+            order="" if in_order else "order by r.native_id",
+        )
+        fields = sa.bindparam("fields", self._fields, type_=ARRAY(sa.Text))
+        await self.session.execute(sa.text(statement).bindparams(fields), dict(self._about) | {"side": side})
+
+    def _values(self, alias: str) -> str:
+        return ", ".join(f"{alias}.a{n}" for n in range(len(self._fields)))
 
 
 class FirstRead:
@@ -89,7 +154,6 @@ class FirstRead:
         self._db = db
         self._about = {"tenant": tenant_id, "mapping": mapping_id}
         self._definition = definition
-        self._turn = asyncio.Lock()  # both sides use one transaction
 
     async def read(self, open_system: Open, systems: Mapping[Side, UUID]) -> dict[Side, ReadReport]:
         """Read and store both; nothing where that has to be done record by record, or something is known already.
@@ -98,36 +162,47 @@ class FirstRead:
         """
         lists = self._lists(systems)
         try:
-            async with self._db.unit_of_work(self._about["tenant"]) as session:
-                if lists is None or await session.scalar(_IS_KNOWN, self._about):
-                    return {}
-                await over_whole_lists(session)
-                await session.execute(sa.text("set local idle_in_transaction_session_timeout = '5min'"))
-                reports = await self._stage_both(session, lists, open_system)
-                await self._store(session)
+            if await self._is_known() or lists is None:
+                return {}
+            async with self._staging() as target, self._staging() as source:  # the target's ends last
+                reports = await self._stage_both(lists, open_system, (source, target))
+                await self._store(source, target)
         except _ByRecords:
             return {}
+        async with self._db.unit_of_work(self._about["tenant"]) as session:
+            await session.execute(sa.text("select opsteward.analyze_sync_records()"))
         return reports
+
+    async def _is_known(self) -> bool:
+        async with self._db.unit_of_work(self._about["tenant"]) as session:
+            if not await session.scalar(_IS_KNOWN, self._about):
+                return False
+            await session.execute(_LOCK, {"mapping": self._about["mapping"]})
+            await session.execute(_DROP_HALF, self._about)
+            return bool(await session.scalar(_IS_KNOWN, self._about))
+
+    @asynccontextmanager
+    async def _staging(self) -> AsyncIterator[Staging]:
+        async with self._db.unit_of_work(self._about["tenant"]) as session:
+            staging = Staging(session, self._definition, self._about)
+            await staging.begin()
+            yield staging
 
     async def _stage_both(
-        self, session: AsyncSession, lists: Sequence[ListToRead], open_system: Open
+        self, lists: Sequence[ListToRead], open_system: Open, stagings: Sequence[Staging]
     ) -> dict[Side, ReadReport]:
-        reports: dict[Side, ReadReport] = {}
-
-        async def stage(one: ListToRead) -> None:
+        async def stage(one: ListToRead) -> ReadReport:
             async with open_system(one.system_id) as system:
-                reports[one.side] = await self._stage(session, one, system)
-            if not reports[one.side].records:
+                report = ReadReport(mark=await system.mark(one.resource))
+                async for lines in system.lines(one.resource, one.attributes):
+                    await _both(staging.add(one.side, lines) for staging in stagings)
+                    report.records += lines.count(b"\n")
+            if not report.records:
                 raise _ByRecords
+            return report
 
-        try:
-            async with asyncio.TaskGroup() as reading:
-                for one in lists:
-                    reading.create_task(stage(one))
-        except ExceptionGroup as several:
-            found = sorted(several.exceptions, key=lambda error: isinstance(error, _ByRecords))
-            raise found[0] from None
-        return reports
+        found = await _both(stage(one) for one in lists)
+        return {one.side: report for one, report in zip(lists, found, strict=True)}
 
     def _lists(self, systems: Mapping[Side, UUID]) -> list[ListToRead] | None:
         """What to read; None where values are changed on their way, or say more than their text."""
@@ -140,49 +215,26 @@ class FirstRead:
             ListToRead("target", systems["target"], d.target_resource, [each.target for each in d.fields]),
         ]
 
-    async def _stage(self, session: AsyncSession, which: ListToRead, system: RecordTarget) -> ReadReport:
-        statement = self._adding(which.side)
-        mark = await system.mark(which.resource)
-        report = ReadReport(mark=mark)
-        async with self._turn:
-            await session.execute(sa.text(_TABLE.format(side=which.side)))
-        async for part in system.columns(which.resource, which.attributes):
-            async with self._turn:
-                added = await session.execute(statement, _bound(part))
-            report.records += added.rowcount  # type: ignore[attr-defined]
-        return report
-
-    def _adding(self, side: Side) -> sa.TextClause:
-        """The statement that brings a part into the form both sides are compared in."""
-        fields = self._definition.fields
-        key = next(n for n, each in enumerate(fields) if each.target == self._definition.key)
-        statement = sa.text(
-            _ADD.format(
-                side=side,
-                key=f"a{key}",
-                arrays=", ".join(f"cast(:a{n} as text[])" for n in range(len(fields))),
-                names=", ".join(f"a{n}" for n in range(len(fields))),
-            )
+    async def _store(self, source: Staging, target: Staging) -> None:
+        await target.session.execute(_LOCK, {"mapping": self._about["mapping"]})
+        if await target.session.scalar(_IS_KNOWN, self._about):
+            raise _ByRecords
+        doubles = any(await _both([source.has_doubles("source"), target.has_doubles("target")]))
+        await _both(
+            [
+                source.store("source", "target", has_doubles=doubles),
+                target.store("target", "source", has_doubles=doubles),
+            ]
         )
-        return statement.bindparams(sa.bindparam("fields", [each.target for each in fields], type_=ARRAY(sa.Text)))
-
-    async def _store(self, session: AsyncSession) -> None:
-        await session.execute(sa.text(_DOUBLES))
-        sides: Sequence[tuple[Side, Side]] = (("source", "target"), ("target", "source"))
-        for side, other in sides:
-            in_order = await session.scalar(sa.text(_IS_IN_ORDER.format(side=side)))
-            order = "" if in_order else "order by r.native_id"
-            statement = _STORE.format(side=side, other=other, is_off=_IS_OFF[side], order=order)
-            await session.execute(sa.text(statement), self._about | {"side": side})
-        await session.execute(sa.text("select opsteward.analyze_sync_records()"))
 
 
-def _bound(part: RecordColumns) -> dict[str, object]:
-    return {
-        "native_ids": part.native_ids,
-        "versions": part.versions,
-        "active": part.active,
-        "changed_at": part.changed_at,
-        "digests": part.digests,
-        **{f"a{n}": values for n, values in enumerate(part.attributes)},
-    }
+async def _both(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """What both give, at the same time. Raises what one of them does, sooner `_ByRecords` than a fault:
+    the read record by record says what is wrong, if anything is but our giving up."""
+    try:
+        async with asyncio.TaskGroup() as together:
+            tasks = [together.create_task(call) for call in calls]
+    except ExceptionGroup as several:
+        found = sorted(several.exceptions, key=lambda error: not isinstance(error, _ByRecords))
+        raise found[0] from None
+    return [task.result() for task in tasks]

@@ -64,7 +64,6 @@ class SyncRecord(Base):
     side: Mapped[str] = mapped_column(primary_key=True)
     native_id: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str | None]
-    hash: Mapped[UUID]
     fields: Mapped[JsonObject]
     base: Mapped[JsonObject | None]
     pair_id: Mapped[str | None]
@@ -77,7 +76,7 @@ class SyncRecord(Base):
     #: False once it was found the same as its pair, until either is written again.
     may_differ: Mapped[bool] = mapped_column(server_default=sa.true())
     #: What its system says of it, to find out later whether it has changed.
-    digest: Mapped[UUID | None]
+    digest: Mapped[bytes | None]
 
 
 class SyncSeen(Base):

@@ -15,15 +15,15 @@ from opsteward.provisioning.sync.types import MappingDefinition, MatchRule
 _CANDIDATES = """
 create temp table sync_found on commit drop as
 with s as (
-    select {s_value} as value, s.native_id, s.hash, s.active from opsteward.sync_records s
+    select {s_value} as value, s.native_id, s.fields, s.active from opsteward.sync_records s
     where s.tenant_id = :tenant and s.mapping_id = :mapping and s.side = 'source' and s.pair_id is null
         and {s_value} is not null
 ), t as (
-    select {t_value} as value, t.native_id, t.hash, t.active from opsteward.sync_records t
+    select {t_value} as value, t.native_id, t.fields, t.active from opsteward.sync_records t
     where t.tenant_id = :tenant and t.mapping_id = :mapping and t.side = 'target' and not t.gone
         and t.pair_id is null and {t_value} is not null
     union all
-    select {t_value}, t.native_id, t.hash, t.active from opsteward.sync_records p
+    select {t_value}, t.native_id, t.fields, t.active from opsteward.sync_records p
     join opsteward.sync_records t on t.tenant_id = p.tenant_id and t.mapping_id = p.mapping_id
         and t.side = 'target' and t.native_id = p.pair_id and not t.gone
     where p.tenant_id = :tenant and p.mapping_id = :mapping and p.side = 'source' and p.gone
@@ -31,7 +31,7 @@ with s as (
 )
 select s.native_id as source_id, t.native_id as target_id,
     count(*) over (partition by s.native_id) = 1 and count(*) over (partition by t.native_id) = 1 as alone,
-    s.hash is distinct from t.hash or coalesce(s.active is false and t.active, false) as differs
+    s.fields <> t.fields or coalesce(s.active is false and t.active, false) as differs
 from s join t using (value)
 """
 _HAS_UNPAIRED = sa.text("""

@@ -45,7 +45,7 @@ join opsteward.sync_records r on r.tenant_id = :tenant and r.mapping_id = :mappi
     and r.native_id = d.ours and r.pair_id = d.theirs
 join opsteward.sync_records t on t.tenant_id = :tenant and t.mapping_id = :mapping and t.side = 'target'
     and t.native_id = d.theirs
-where r.hash <> t.hash or r.gone or t.gone or (r.active is false and t.active)
+where r.fields <> t.fields or r.gone or t.gone or (r.active is false and t.active)
 order by d.ours
 """)
 _ALONE = sa.text("""
@@ -72,7 +72,7 @@ from opsteward.sync_records o
 where r.tenant_id = :tenant and r.mapping_id = :mapping and r.may_differ and r.pair_id is not null
     and o.tenant_id = :tenant and o.mapping_id = :mapping
     and o.side = case r.side when 'source' then 'target' else 'source' end and o.native_id = r.pair_id
-    and o.hash = r.hash
+    and o.fields = r.fields
 """)
 _TOTALS = sa.text("""
 select count(*) filter (where r.side = 'target' and not r.gone) as target,

@@ -1,4 +1,4 @@
-"""One side of a mapping is read into its shadow: by COPY, a few thousand records at a time, compared by hash there.
+"""One side of a mapping is read into its shadow: by COPY, a few thousand records at a time, compared there.
 
 Memory does not grow with the size of the list. What may be concluded from an absence is the connector's word
 (`Coverage`); a list that came empty never says that anything is gone.
@@ -34,27 +34,27 @@ CHUNK = 10_000
 _COPY = "copy pg_temp.sync_stage (native_id, key, fields, version, active, changed_at, digest, used_at) from stdin"
 _STAGE = sa.text("""
 create temp table sync_stage (
-    native_id text, key text, fields jsonb, version text, active boolean, changed_at timestamptz, digest uuid,
+    native_id text, key text, fields jsonb, version text, active boolean, changed_at timestamptz, digest text,
     used_at timestamptz)
 on commit drop
 """)
 _MERGE = sa.text("""
 insert into opsteward.sync_records as r
-    (tenant_id, mapping_id, side, native_id, key, hash, fields, version, active, changed_at, digest, used_at)
-select distinct on (s.native_id) :tenant, :mapping, :side, s.native_id, s.key, s.hash, s.fields, s.version, s.active,
-    s.changed_at, s.digest, s.used_at
-from (select *, md5(fields::text)::uuid as hash from pg_temp.sync_stage) s
+    (tenant_id, mapping_id, side, native_id, key, fields, version, active, changed_at, digest, used_at)
+select distinct on (s.native_id) :tenant, :mapping, :side, s.native_id, s.key, s.fields, s.version, s.active,
+    s.changed_at, decode(s.digest, 'hex'), s.used_at
+from pg_temp.sync_stage s
 -- what is as it was is left out here: a conflict that updates nothing would still lock its row
 left join opsteward.sync_records o on o.tenant_id = :tenant and o.mapping_id = :mapping and o.side = :side
     and o.native_id = s.native_id
-where o.native_id is null or o.hash <> s.hash or o.gone or o.active is distinct from s.active
-    or o.version is distinct from s.version or o.digest is distinct from s.digest
+where o.native_id is null or o.fields <> s.fields or o.gone or o.active is distinct from s.active
+    or o.version is distinct from s.version or o.digest is distinct from decode(s.digest, 'hex')
     or o.used_at is distinct from s.used_at
 on conflict (tenant_id, mapping_id, side, native_id) do update set
-    key = excluded.key, hash = excluded.hash, fields = excluded.fields, version = excluded.version,
+    key = excluded.key, fields = excluded.fields, version = excluded.version,
     active = excluded.active, changed_at = excluded.changed_at, digest = excluded.digest, gone = false,
     may_differ = true, used_at = excluded.used_at,
-    base = case when r.pair_id is null or r.hash = excluded.hash then r.base else coalesce(r.base, r.fields) end
+    base = case when r.pair_id is null or r.fields = excluded.fields then r.base else coalesce(r.base, r.fields) end
 """)
 _SEEN = sa.text("""
 insert into opsteward.sync_seen (tenant_id, read_id, native_id)
@@ -81,13 +81,13 @@ _HAS_DIGESTS = sa.text("""
 select exists (select from opsteward.sync_records r where r.tenant_id = :tenant and r.mapping_id = :mapping
     and r.side = :side and r.digest is not null)
 """)
-_DIGESTS = sa.text("create temp table sync_digests (native_id text not null, digest uuid not null) on commit drop")
+_DIGESTS = sa.text("create temp table sync_digests (native_id text not null, digest text not null) on commit drop")
 _COPY_DIGESTS = "copy pg_temp.sync_digests (native_id, digest) from stdin"
 _CHANGED = sa.text("""
 select d.native_id from pg_temp.sync_digests d
 left join opsteward.sync_records r on r.tenant_id = :tenant and r.mapping_id = :mapping and r.side = :side
     and r.native_id = d.native_id
-where r.native_id is null or r.gone or r.digest is distinct from d.digest limit :limit
+where r.native_id is null or r.gone or r.digest is distinct from decode(d.digest, 'hex') limit :limit
 """)
 _NOT_TOLD = """
  r.tenant_id = :tenant and r.mapping_id = :mapping and r.side = :side and not exists (

@@ -27,9 +27,8 @@ where {_OURS} and side = :side and native_id = any(:ids)
 """)
 #: A system that tells nothing after a write has what was written; one that knows a record by its key renamed it.
 _WRITTEN = sa.text(f"""
-update opsteward.sync_records r set fields = jsonb_strip_nulls(fields || w.new),
-    hash = md5(jsonb_strip_nulls(fields || w.new)::text)::uuid, key = coalesce(w.key, r.key), version = null,
-    native_id = w.new_id, may_differ = true
+update opsteward.sync_records r set fields = jsonb_strip_nulls(fields || w.new), key = coalesce(w.key, r.key),
+    version = null, native_id = w.new_id, may_differ = true
 from jsonb_to_recordset(:rows) as w(id text, new_id text, new jsonb, key text)
 where {_OURS} and side = :side and native_id = w.id
 """).bindparams(sa.bindparam("rows", type_=JSONB))
