@@ -41,7 +41,7 @@ _BROWSER = "runs a real browser"
 #: and why they are slow. They begin first, being half of the run.
 _ONE_AT_A_TIME = {
     "api/test_live_feed.py": _INTERVALS,
-    "database/test_agents.py": _INTERVALS,
+    "database/test_agents": _INTERVALS,
     "database/test_leadership.py": _INTERVALS,
     "lab/": "breaks a real shop, and counts its customers' orders in time",
     "workflows/test_agents_move.py": _KILLS,

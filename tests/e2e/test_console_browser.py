@@ -128,6 +128,7 @@ async def test_keys_alone_sign_in_approve_and_resolve(served: Served, visit: Vis
     await page.keyboard.type(served.operator(f"k{uuid4().hex[:8]}", "admin"))
     await page.keyboard.press("Enter")
     await expect(page.locator(".headline h1")).to_be_visible()
+    await page.wait_for_load_state()  # keys are heard once the script is there
     await page.keyboard.press("Control+k")
     await page.keyboard.type("Approvals")
     await page.keyboard.press("Enter")  # before what is typed was looked for
