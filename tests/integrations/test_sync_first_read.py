@@ -266,6 +266,28 @@ async def test_half_of_a_read_that_was_left_meanwhile_is_dropped(
     assert await tables.shadow(mapping) == whole
 
 
+async def test_half_of_a_large_list_is_dropped_however_long_that_takes(tables: Tables) -> None:
+    mapping = await tables.mapping("half", FIELDS)
+    tables.instance_sql(
+        "insert into opsteward.sync_records (tenant_id, mapping_id, side, native_id, key, fields, pair_id, gone,"
+        " may_differ) values (%s, %s, 'source', '1', 'u1', '{}', '1', false, false)",
+        tables.syncing.tenant_id, mapping,
+    )  # fmt: skip
+    limits: list[str] = []
+
+    def look(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.strip().startswith("delete from opsteward.sync_records"):
+            limits.append(connection.exec_driver_sql("show statement_timeout").scalar())
+
+    engine = tables.syncing.db._engine.sync_engine
+    sa.event.listen(engine, "before_cursor_execute", look)
+    try:
+        planned = await tables.syncing.plan(mapping, dry_run=True)
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", look)
+    assert planned.status == "planned" and set(limits) == {"0"}
+
+
 async def test_who_has_stored_its_list_waits_for_the_other_as_long_as_it_takes(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
