@@ -236,8 +236,9 @@ async def test_when_all_are_at_work_a_newcomer_is_told() -> None:
         begun = [await server.open() for _ in range(4)]
         for _, writer in begun:
             writer.write(GET.replace(b"/ ", b"/slow "))
-        while server.limits._addresses["127.0.0.1"].waiting:
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while server.limits._addresses["127.0.0.1"].waiting:
+                await asyncio.sleep(0.01)
         status, problem = await server.status_of(GET)
         assert (status, problem["code"]) == (503, "too_many_connections")
         server.application.go.set()
@@ -253,8 +254,9 @@ async def test_whose_body_is_awaited_longest_is_let_go_for_who_comes() -> None:
         begun = [await server.open() for _ in range(4)]
         for _, writer in begun:
             writer.write(half)
-        while server.limits.open < 4 or len(server.limits._addresses["127.0.0.1"].waiting) < 4:
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while server.limits.open < 4 or len(server.limits._addresses["127.0.0.1"].waiting) < 4:
+                await asyncio.sleep(0.01)
         assert (await server.status_of(GET))[0] == 200
         left = [await reader.read() for reader, _ in begun[:1]]
         assert left == [b""]
@@ -273,8 +275,9 @@ async def test_answers_that_nobody_reads_take_up_so_much_memory_and_no_more(monk
             one.setblocking(False)
             one.sendall(GET.replace(b"/ ", b"/large/20000000 "))
             asked.append(one)
-            while len(server.application.taken) <= number or not server.limits.unread:
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(10):
+                while len(server.application.taken) <= number or not server.limits.unread:
+                    await asyncio.sleep(0.01)
         assert server.limits.unread <= 40_000_000
         assert server.limits.open < 4
         assert (await server.status_of(GET))[0] == 200

@@ -109,10 +109,11 @@ async def test_fifty_runs_at_once_pass_no_ceiling(case: Case) -> None:
         taken = [await crew.ask(case.tenant, "crm.add", [n], requires_ai=True) for n in range(50)]
         highest = 0
         running = [asyncio.create_task(crew.run(case.tenant, one.task_id)) for one in taken]
-        while not all(one.done() for one in running):
-            reserved, spent, *_ = case.spend().get("tenant", (0, 0, 0, 0))
-            highest = max(highest, reserved + spent)
-            await asyncio.sleep(0.1)
+        async with asyncio.timeout(120):
+            while not all(one.done() for one in running):
+                reserved, spent, *_ = case.spend().get("tenant", (0, 0, 0, 0))
+                highest = max(highest, reserved + spent)
+                await asyncio.sleep(0.1)
         await asyncio.gather(*running)
         views = [await crew.view(case.tenant, one.task_id) for one in taken]
     engines = Counter(one.engine for one in views)
@@ -145,6 +146,12 @@ async def test_what_may_have_been_paid_counts_as_spent(case: Case) -> None:
     other = Case(case.instance, await case.instance.tenant(), case.folder)
     await other.done(lambda request, number: Reply(status=500))
     assert other.spend()["tenant"][:2] == (0, 0)
+    begun = Case(case.instance, await case.instance.tenant(), case.folder)
+    half = b'{"choices": [{"message": {"content": "half"}, "error": {"code": 502}}]}'
+    await begun.done(lambda request, number: Reply(raw=half))
+    ((status, cost, *_),) = begun.calls()
+    assert status == "failed" and cost > 0
+    assert begun.spend()["tenant"][:2] == (0, cost)
 
 
 async def test_a_reply_that_does_not_say_its_usage_counts_in_full(case: Case) -> None:

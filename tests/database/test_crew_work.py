@@ -237,6 +237,33 @@ async def test_what_is_too_busy_for_a_part_is_tried_again_whole(
     assert (told(found), {step.status for step in found.plan}) == ([("crew", "done")], {"done"})
 
 
+async def test_a_fault_that_nobody_foresaw_leaves_no_agent_busy(
+    instance: Instance, tenant: Tenant, tmp_path: Path
+) -> None:
+    seen: list[tuple[str, bool]] = []
+    turns = iter([False])
+
+    async def broken_at_first(_: Part) -> None:
+        ((status, has_ended),) = instance.sql(
+            "select status, ended_at is not null from opsteward.crew_steps where tenant_id = %s and agent is not null",
+            tenant.id,
+        )
+        seen.append((status, has_ended))
+        if not next(turns, True):
+            raise LookupError("not foreseen")
+
+    crew = CrewHarness(instance, tmp_path, run_engine=broken_at_first)
+    taken = await crew.ask(tenant, "crm.add", requires_ai=True)
+    with pytest.raises(LookupError):
+        await crew.run(tenant, taken.task_id)
+    between = await crew.view(tenant, taken.task_id)
+    assert {step.status for step in between.plan} == {"stopped"}
+    await crew.run(tenant, taken.task_id)
+    found = await crew.view(tenant, taken.task_id)
+    assert {step.status for step in found.plan} == {"done"}
+    assert seen == [("running", False)] * 2  # begun anew, it has no end
+
+
 async def test_what_can_not_be_asked_is_told_by_field(crew: CrewHarness, tenant: Tenant) -> None:
     for fields, field, problem in (
         ({"work": "crm.ad"}, "type", "there is no type of work 'crm.ad'"),

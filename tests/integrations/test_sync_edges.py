@@ -13,7 +13,9 @@ from real_parts import Postgres
 from opsteward.core.errors import Conflict, Invalid, NotFound
 from opsteward.integrations import files, postgresql
 from opsteward.provisioning.sync import queries
+from opsteward.provisioning.sync.applying import Applier
 from opsteward.provisioning.sync.last_use import instant_of
+from opsteward.provisioning.sync.operations import APPLY, PLAN, OfOperation, SyncTasks
 from opsteward.provisioning.sync.types import SyncOperation
 from support.instance import Instance, Tenant
 from support.sync_company import DEFINITION, Company
@@ -247,3 +249,51 @@ async def test_accounts_that_nobody_used_for_long_are_listed_and_disabled_by_app
 def test_the_time_of_last_use_is_read_in_each_form_that_systems_write(told: Any, meant: str | None) -> None:
     found = instant_of(told)
     assert (found.isoformat() if found else None) == meant
+
+
+@pytest.mark.parametrize("task", ["plan", "apply"])
+async def test_a_fault_that_nobody_foresaw_ends_the_sync_once_its_tries_are_used_up(
+    syncing: Syncing, systems: tuple[UUID, UUID], monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("a secret in the words of a fault")
+
+    mapping = await syncing.mapping(*systems, DEFINITION)
+    if task == "apply":
+        planned = await syncing.plan(mapping)
+        await syncing.approve(planned)
+        begun, run = planned.id, syncing.tasks.apply
+    else:
+        begun, run = await syncing.begun(mapping), syncing.tasks.plan
+    with monkeypatch.context() as patch:
+        patch.setattr(SyncTasks, "_read", fail)
+        patch.setattr(Applier, "run", fail)
+        for attempt, status in ((0, "planning" if task == "plan" else "applying"), (5, "failed")):
+            with pytest.raises(RuntimeError):
+                await run(syncing.context(attempt), OfOperation(operation_id=begun))
+            assert (await syncing.operation(begun)).status == status
+    ended = await syncing.operation(begun)
+    assert (
+        ended.error is not None and "an unforeseen fault: see its task" in ended.error and "secret" not in ended.error
+    )
+    assert (await syncing.run(mapping)).status == "succeeded"
+
+
+async def test_a_sync_whose_task_was_cancelled_keeps_out_no_other(
+    instance: Instance, syncing: Syncing, systems: tuple[UUID, UUID]
+) -> None:
+    mapping = await syncing.mapping(*systems, DEFINITION)
+    cancel = "update opsteward.tasks set status = 'cancelled' where tenant_id = %s and task_type = %s"
+    begun = await syncing.begun(mapping)
+    with pytest.raises(Conflict, match="planning already"):
+        await syncing.begun(mapping)
+    instance.sql(cancel, syncing.tenant_id, PLAN)
+    planned = await syncing.plan(mapping)
+    assert (await syncing.operation(begun)).status == "failed"
+    await syncing.approve(planned)
+    with pytest.raises(Conflict, match="applying already"):
+        await syncing.begun(mapping)
+    instance.sql(cancel, syncing.tenant_id, APPLY)
+    assert (await syncing.run(mapping)).status == "succeeded"
+    ended = await syncing.operation(planned.id)
+    assert (ended.status, ended.error) == ("failed", "its task was cancelled, or ended otherwise before it was done")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import sqlalchemy as sa
 from real_parts import Postgres
 
 from opsteward.core.blocking_calls import in_thread
+from opsteward.core.copy_stream import copied_blocks
 from opsteward.integrations import postgresql
 from opsteward.integrations.postgresql.connector import PostgresConnector
+from opsteward.provisioning.sync.first_read import FirstRead, Staging
 from opsteward.provisioning.sync.operations import OfOperation
 from support.instance import Instance, Tenant
 from support.preloaded import program
@@ -56,13 +59,17 @@ class Tables:
         with psycopg.connect(self.postgres.dsn(), autocommit=True) as admin:
             admin.execute(statement.encode(), params)
 
+    def instance_sql(self, statement: str, *params: Any) -> None:
+        """Of our own database."""
+        self.syncing.instance.sql(statement, *params)
+
     def ids_in(self, table: str) -> set[str]:
         with psycopg.connect(self.postgres.dsn(), autocommit=True) as admin:
             return {str(row[0]) for row in admin.execute(f"select id from {table} where not gone".encode())}
 
     async def fill(self) -> None:
         for name in ("ours", "theirs"):
-            self.sql(f"drop table if exists {name}")
+            self.sql(f"drop table if exists {name} cascade")
             self.sql(TABLE.format(name=name))
             self.sql(f"grant all on {name} to shop")
             for number in range(120):
@@ -192,6 +199,121 @@ async def test_a_second_sync_after_the_first_read_finds_only_what_has_changed_si
     changed = [two for one, two in zip(first, second, strict=True) if one[:5] != two[:5]]
     assert [(row[0], row[1]) for row in changed] == [("target", "7")]
     assert len(parts) == 2  # by its mark, no more as lines
+
+
+async def test_a_table_with_heirs_is_read_record_by_record(tables: Tables, parts: list[bytes]) -> None:
+    """Their rows are among its own, and no index keeps a key from standing in both."""
+    tables.sql("create table heir () inherits (theirs)")
+    tables.sql("insert into heir (id, login) values (5, 'u5'), (5000, 'u5000')")
+    tables.sql("grant all on heir to shop")
+    shadow = await tables.synced("heirs", FIELDS)
+    assert len(parts) <= 1  # of the other side, given up
+    assert {"5", "5000"} <= {row[1] for row in shadow if row[0] == "target"}
+
+
+async def test_a_mapping_of_very_many_fields_is_stored_at_once(tables: Tables, parts: list[bytes]) -> None:
+    more = [f"more{number}" for number in range(150)]
+    for name in ("ours", "theirs"):
+        tables.sql(f"alter table {name} {', '.join(f'add {each} text default {len(each)}' for each in more)}")
+    shadow = await tables.synced("many", [*FIELDS, *more])
+    assert len(parts) == 2 and len(shadow) == 2 * 120
+    assert all(set(more) <= set(row[3]) for row in shadow)
+
+
+async def test_only_a_few_lists_are_read_whole_at_once(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each holds connections while it needs a further one: all at once would wait for each other."""
+    inside, highest, some = 0, 0, asyncio.Event()
+    stage = FirstRead._stage_both
+
+    async def staged(self: FirstRead, *args: Any) -> Any:
+        nonlocal inside, highest
+        inside, highest = inside + 1, max(highest, inside + 1)
+        if inside == 3:
+            some.set()
+        await asyncio.wait_for(some.wait(), 30)
+        try:
+            return await stage(self, *args)
+        finally:
+            inside -= 1
+
+    monkeypatch.setattr(FirstRead, "_stage_both", staged)
+    mappings = [await tables.mapping(f"one of many {number}", FIELDS) for number in range(8)]
+    planned = await asyncio.gather(*(tables.syncing.plan(each, dry_run=True) for each in mappings))
+    assert [each.status for each in planned] == ["planned"] * 8
+    assert highest == 3
+
+
+async def test_half_of_a_read_that_was_left_meanwhile_is_dropped(
+    tables: Tables, parts: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process, which was taken for lost, has stored the source when it dies; we were reading already."""
+    whole = await tables.synced("whole", FIELDS)
+    mapping = await tables.mapping("half", FIELDS)
+    store = FirstRead._store
+
+    async def stored(self: FirstRead, *stagings: Staging) -> None:
+        tables.instance_sql(
+            "insert into opsteward.sync_records (tenant_id, mapping_id, side, native_id, key, fields, pair_id, gone,"
+            " may_differ) select tenant_id, %s, side, native_id, key, fields, pair_id, gone, may_differ"
+            " from opsteward.sync_records where side = 'source' and tenant_id = %s and mapping_id <> %s",
+            mapping, tables.syncing.tenant_id, mapping,
+        )  # fmt: skip
+        await store(self, *stagings)
+
+    monkeypatch.setattr(FirstRead, "_store", stored)
+    planned = await tables.syncing.plan(mapping, dry_run=True)
+    assert (planned.status, len(parts)) == ("planned", 4)
+    assert await tables.shadow(mapping) == whole
+
+
+async def test_half_of_a_large_list_is_dropped_however_long_that_takes(tables: Tables) -> None:
+    mapping = await tables.mapping("half", FIELDS)
+    tables.instance_sql(
+        "insert into opsteward.sync_records (tenant_id, mapping_id, side, native_id, key, fields, pair_id, gone,"
+        " may_differ) values (%s, %s, 'source', '1', 'u1', '{}', '1', false, false)",
+        tables.syncing.tenant_id, mapping,
+    )  # fmt: skip
+    limits: list[str] = []
+
+    def look(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.strip().startswith("delete from opsteward.sync_records"):
+            limits.append(connection.exec_driver_sql("show statement_timeout").scalar())
+
+    engine = tables.syncing.db._engine.sync_engine
+    sa.event.listen(engine, "before_cursor_execute", look)
+    try:
+        planned = await tables.syncing.plan(mapping, dry_run=True)
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", look)
+    assert planned.status == "planned" and set(limits) == {"0"}
+
+
+async def test_who_has_stored_its_list_waits_for_the_other_as_long_as_it_takes(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[str | None] = []
+    store = Staging.store
+
+    async def stored(self: Staging, *args: Any, **options: Any) -> None:
+        await store(self, *args, **options)
+        limits.append(await self.session.scalar(sa.text("show idle_in_transaction_session_timeout")))
+
+    monkeypatch.setattr(Staging, "store", stored)
+    await tables.synced("patient", FIELDS)
+    assert limits == ["0", "0"]
+
+
+async def test_a_copy_that_fails_in_its_middle_says_so(postgres: Postgres) -> None:
+    """After many lines that were good."""
+    seen = 0
+    async with await psycopg.AsyncConnection.connect(postgres.dsn(), autocommit=True) as connection:
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            async for block in copied_blocks(
+                connection, "copy (select n, 1 / (300000 - n) from generate_series(1, 300001) n) to stdout"
+            ):
+                seen += block.count(b"\n")
+        found = await (await connection.execute("select 1")).fetchone()
+    assert 0 < seen < 300_000 and found == (1,)
 
 
 @pytest.mark.slow(reason="a process of its own is started and killed")

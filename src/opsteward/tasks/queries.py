@@ -80,6 +80,16 @@ async def several(session: AsyncSession, *, ids: Sequence[UUID]) -> list[TaskInf
     return [task_info(row) for row in await session.scalars(query)] if ids else []
 
 
+async def is_under_way(session: AsyncSession, *, repeat_key: UUID) -> bool:
+    """Whether the task of this key waits or runs."""
+    query = sa.select(Task.id).where(
+        Task.tenant_id == tenant_of(session),
+        Task.repeat_key == repeat_key,
+        Task.status.in_([TaskStatus.PENDING, TaskStatus.IN_PROGRESS]),
+    )
+    return await session.scalar(query) is not None
+
+
 async def counts(session: AsyncSession) -> dict[str, int]:
     """How many tasks of this tenant stand where."""
     query = (

@@ -9,7 +9,7 @@ import pytest
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import ModelHTTPError, UnexpectedModelBehavior
 
-from opsteward.crew.language_models.calls import _retry_after
+from opsteward.crew.language_models.calls import _failure, _retry_after
 from opsteward.crew.language_models.providers import Providers
 from opsteward.crew.language_models.reasoner import Finding
 from opsteward.crew.settings import ModelSettings
@@ -67,6 +67,7 @@ READ = {
     "litellm": body(message(provider_specific_fields={}, annotations=[{"type": "file"}]), created=1.5, usage=None),
     "azure": body(choice={"content_filter_results": {}}, prompt_filter_results=[{"prompt_index": 0}]),
     "openrouter": b"\n    \n\n" + KEPT_OPEN + body(choice={"native_finish_reason": "STOP"}, id=None, created=None),
+    "openrouter, for long": b":\n" * 1_000_000 + b" : PROCESSING\r\n\r\n" + body(),
     "openrouter, streaming": STREAM + chunk(part(arguments=SAID[20:]), "tool_calls") + b"data: [DONE]\n\n",
     "a stream with its lines ended otherwise": (
         STREAM + chunk(part(name="final_result", arguments=SAID[20:]), "stop") + b"data: [DONE]\n\n"
@@ -90,6 +91,8 @@ UNREADABLE = {
     "a depth that nobody reads": b"[" * 100_000,
     "a stream that broke off": STREAM,
     "a stream that is none": b"data: <html>\n\n",
+    "half of an answer, its server failed": body(choice={"finish_reason": "error"}),
+    "half of a stream, its server gave up": STREAM + chunk(part(arguments=SAID[20:]), "abort") + b"data: [DONE]\n\n",
 }
 #: A body with the status 200 -> the status that it means.
 ERRORS = {
@@ -130,6 +133,23 @@ async def test_an_error_that_comes_as_a_reply_is_an_error(way: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("raw", "billed"),
+    [
+        (ERRORS["openrouter"][0], False),
+        (b': PROCESSING\n\ndata: {"error": {"code": 502}}\n\n', False),
+        (ERRORS["its upstream failed meanwhile"][0], True),
+        (ERRORS["within a stream"][0], True),
+        (json.dumps({"error": {"code": 502}, "choices": [], "usage": USAGE}).encode(), True),
+    ],
+)
+async def test_an_error_after_a_reply_had_begun_may_be_paid_for(raw: bytes, billed: bool) -> None:
+    with pytest.raises(ModelHTTPError) as raised:
+        await asked(raw)
+    failure = _failure(raised.value, "m")
+    assert (failure.billed, failure.again) == (billed, True)
+
+
+@pytest.mark.parametrize(
     "usage", [None, [], {"prompt_tokens": 4}, {"prompt_tokens": 4, "completion_tokens": None}, {"prompt_tokens": True}]
 )
 async def test_half_of_a_usage_is_none(usage: Any) -> None:
@@ -141,6 +161,23 @@ async def test_half_of_a_usage_is_none(usage: Any) -> None:
 async def test_usage_by_its_other_names_counts() -> None:
     _, used, _ = await asked(body(usage={"input_tokens": 4.0, "output_tokens": 2.5}))
     assert (used.input_tokens, used.output_tokens) == (4, 3)
+
+
+@pytest.mark.parametrize(("total", "output"), [(90, 80), (15, 5), (3, 5), (None, 5)])
+async def test_thoughts_that_the_total_alone_tells_of_are_paid_for(total: int | None, output: int) -> None:
+    _, used, _ = await asked(body(usage={**USAGE, "total_tokens": total}))
+    assert (used.input_tokens, used.output_tokens) == (10, output)
+
+
+async def test_calls_of_a_stream_without_an_index_are_each_their_own() -> None:
+    """The first of them is taken; the parts of none get into another."""
+    calls = [
+        part(index=None, id="c1", name="final_result", arguments=SAID[:30]),
+        part(index=None, arguments=SAID[30:]),
+        part(index=None, id="c2", name="final_result", arguments=SAID),
+    ]
+    found, _, _ = await asked(b"".join(chunk(one) for one in calls) + chunk({}, "tool_calls") + b"data: [DONE]\n\n")
+    assert found.analysis == "All is well."
 
 
 async def test_calls_of_one_reply_can_be_told_apart() -> None:

@@ -17,7 +17,7 @@ from opsteward.contracts.task import NoParams, TaskContext, TaskType
 from opsteward.core.clock import now
 from opsteward.core.computing import in_fair_thread
 from opsteward.core.db import Database
-from opsteward.core.errors import Invalid, Unavailable
+from opsteward.core.errors import Invalid
 from opsteward.core.fair_share import Party, current_party
 from opsteward.core.json_types import JsonObject
 from opsteward.core.log import get_logger
@@ -124,9 +124,9 @@ class WorkTask:
                 traces.span(f"crew {given.task_type}", {**attributes, "opsteward.crew.strategy": given.strategy}),
             ):
                 return await self._do(ctx, given)
-        except (asyncio.CancelledError, Unavailable):
+        except BaseException:
             # Cancelled, or to be tried again here or elsewhere, maybe never: no agent is busy with it until then.
-            with suppress(Unavailable):
+            with suppress(Exception):  # what ended the work is what counts
                 await asyncio.shield(self._stop_steps(given, "the work was stopped before this was done"))
             raise
         finally:

@@ -30,6 +30,7 @@ from opsteward.crew.language_models.excerpts import redacted_excerpt
 from opsteward.crew.language_models.ledger import Call, Ceiling, Ledger, Taken, TooManyCalls, day_of
 from opsteward.crew.language_models.prices import price_of
 from opsteward.crew.language_models.providers import Providers
+from opsteward.crew.language_models.replies import ErrorInReply
 from opsteward.crew.settings import ModelSettings
 from opsteward.telemetry import traces
 
@@ -270,7 +271,8 @@ def _failure(error: BaseException, model: str) -> _MayYetWork:
     if isinstance(error, failures.ModelHTTPError):
         again = error.status_code in (408, 409, 429) or error.status_code >= 500
         wait = _retry_after(error.headers)
-        return _MayYetWork(f"{model} answered {error.status_code}", billed=False, again=again, wait=wait)
+        billed = isinstance(error, ErrorInReply)
+        return _MayYetWork(f"{model} answered {error.status_code}", billed=billed, again=again, wait=wait)
     if isinstance(error, failures.ModelAPIError):
         return _MayYetWork(f"{model} could not be reached, or broke off", billed=True, again=True)
     if isinstance(error, StepFailed):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import cast
 from uuid import uuid4
 
 from pydantic_ai.exceptions import ModelHTTPError, UnexpectedModelBehavior
@@ -19,15 +21,24 @@ from opsteward.core.json_types import Json, JsonObject
 #: How servers say that the reply was cut off where it was too long.
 _CUT_OFF = frozenset({"length", "max_tokens", "model_length", "max_output_tokens"})
 _ENDS = frozenset({"stop", "tool_calls", "content_filter", "function_call"})
+#: And that it is none: the server failed, or gave up, in the middle of it.
+_GIVEN_UP = frozenset({"error", "abort"})
 _BAD_GATEWAY = 502
+#: What keeps a connection open: a line of its own before the reply.
+_COMMENT = re.compile(r"\s*:[^\n]*")
+
+
+class ErrorInReply(ModelHTTPError):
+    """The model had begun its reply when an error came: what it had said by then may have to be paid for."""
 
 
 def replied_document(body: bytes) -> JsonObject:
     """The object of JSON in a body, behind comments that kept the connection open; or one put together of the events of
     a stream, which some servers send though none was asked for. Raises UnexpectedModelBehavior."""
-    text = body.decode("utf-8-sig", errors="replace").strip()
-    while text.startswith(":"):
-        text = text.partition("\n")[2].strip()
+    text, at = body.decode("utf-8-sig", errors="replace"), 0
+    while comment := _COMMENT.match(text, at):
+        at = comment.end()
+    text = text[at:].strip()
     try:
         found = _joined(_events(text)) if text.startswith(("data:", "event:", "id:")) else json.loads(text)
     except (ValueError, RecursionError):
@@ -40,11 +51,12 @@ def replied_document(body: bytes) -> JsonObject:
 def usual_completion(replied: JsonObject, model: str) -> JsonObject:
     """A completion as OpenAI words it. `model`: the one that was asked, where the reply names none.
 
-    Raises UnexpectedModelBehavior; ModelHTTPError for an error that came as a reply.
+    Raises UnexpectedModelBehavior; ModelHTTPError for an error that came as a reply, ErrorInReply for one within it.
     """
     choice = next((_object(one) for one in _list(replied.get("choices")) if isinstance(one, dict)), {})
     if error := choice.get("error") or (not choice.get("message") and replied.get("error")):
-        raise ModelHTTPError(_status(error), model)
+        has_begun = bool(choice or _object(replied.get("usage")))
+        raise (ErrorInReply if has_begun else ModelHTTPError)(_status(error), model)
     if not choice:
         raise UnexpectedModelBehavior("the reply has no choice")
     message = _message(_object(choice.get("message")))
@@ -117,17 +129,21 @@ def _arguments(given: Json) -> str:
 
 def _ended(reason: Json, *, called: bool) -> str:
     word = reason.lower() if isinstance(reason, str) else ""
+    if word in _GIVEN_UP:
+        raise UnexpectedModelBehavior("the server failed in the middle of the reply")
     if word in _CUT_OFF:
         return "length"
     return word if word in _ENDS else ("tool_calls" if called else "stop")
 
 
 def _usage(given: JsonObject) -> JsonObject | None:
-    """Both figures, or nothing: with half of them a call would be counted as cheaper than it was."""
+    """Both figures, or nothing: with half of them a call would be counted as cheaper than it was. What the total has
+    beyond them is paid for as well: some servers tell of the thoughts there alone."""
     used = [_whole(given.get(name, given.get(other))) for name, other in _TOKENS]
     if used[0] is None or used[1] is None:
         return None
-    return {"prompt_tokens": used[0], "completion_tokens": used[1], "total_tokens": used[0] + used[1]}
+    total = max(used[0] + used[1], _whole(given.get("total_tokens")) or 0)
+    return {"prompt_tokens": used[0], "completion_tokens": total - used[0], "total_tokens": total}
 
 
 #: OpenAI's names for what a call took, and the others that are in use.
@@ -154,38 +170,63 @@ def _events(text: str) -> Iterator[JsonObject]:
 def _joined(chunks: Iterator[JsonObject]) -> JsonObject | None:
     """The completion that a stream's chunks are parts of; None where it broke off."""
     whole: JsonObject = {}
-    message: dict[str, Any] = {"tool_calls": []}
-    ended: Json = None
+    words: dict[str, list[str]] = {}
+    calls = _Calls()
+    has_begun, ended = False, cast(Json, None)
     for chunk in chunks:
         whole |= {key: value for key, value in chunk.items() if value is not None and key != "choices"}
         choice = next((_object(one) for one in _list(chunk.get("choices"))), {})
+        has_begun = has_begun or bool(choice)
         if error := choice.get("error"):
             whole["error"] = error
         delta = _object(choice.get("delta")) or _object(choice.get("message"))
         for name in ("content", "refusal", "reasoning", "reasoning_content"):
             if more := _words(delta.get(name)):
-                message[name] = message.get(name, "") + more
+                words.setdefault(name, []).append(more)
         for part in _list(delta.get("tool_calls")):
-            _add_call(message["tool_calls"], _object(part))
+            calls.add(_object(part))
         ended = choice.get("finish_reason") or ended
     if "error" in whole:
-        return {"error": whole["error"]}
+        return {**whole, "choices": [{"error": whole["error"]}] if has_begun else []}
+    message: JsonObject = {**{name: "".join(parts) for name, parts in words.items()}, "tool_calls": calls.joined()}
     return {**whole, "choices": [{"message": message, "finish_reason": ended}]} if ended else None
 
 
-def _add_call(calls: list[dict[str, Any]], part: Mapping[str, Json]) -> None:
-    """A further part of a call: that of its index, else of the latest unless it names a new one."""
-    function, index = _object(part.get("function")), _whole(part.get("index"))
-    known = next((one for one in calls if one["index"] == index), None)
-    if index is None and calls and not function.get("name"):
-        known = calls[-1]
-    if known is None:
-        known = {"index": index, "id": "", "function": {"name": "", "arguments": ""}}
-        calls.append(known)
-    known["id"] = known["id"] or _text(part.get("id"))
-    known["function"]["name"] = known["function"]["name"] or _text(function.get("name"))
-    given = function.get("arguments")
-    known["function"]["arguments"] += json.dumps(given) if isinstance(given, dict) else _text(given)
+@dataclass
+class _Call:
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+
+class _Calls:
+    """The calls of a stream, each in parts."""
+
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+        self._by_index: dict[int, _Call] = {}
+
+    def add(self, part: Mapping[str, Json]) -> None:
+        """A further part of a call: that of its index, else of the latest unless it names a new one."""
+        function, index = _object(part.get("function")), _whole(part.get("index"))
+        known = self._by_index.get(index) if index is not None else None
+        if index is None and self._calls and not function.get("name"):
+            known = self._calls[-1]
+        if known is None:
+            known = _Call()
+            self._calls.append(known)
+            if index is not None:
+                self._by_index[index] = known
+        known.id = known.id or _text(part.get("id"))
+        known.name = known.name or _text(function.get("name"))
+        given = function.get("arguments")
+        known.arguments.append(json.dumps(given) if isinstance(given, dict) else _text(given))
+
+    def joined(self) -> list[Json]:
+        """As they stand in a message."""
+        return [
+            {"id": one.id, "function": {"name": one.name, "arguments": "".join(one.arguments)}} for one in self._calls
+        ]
 
 
 def _object(value: Json) -> JsonObject:

@@ -10,7 +10,8 @@ begin
            step->>'purpose', 'running', clock_timestamp()
     from opsteward.crew_steps o where o.tenant_id = tenant and o.run_id = run
     on conflict (tenant_id, run_id, name) do update
-    set status = 'running', started_at = clock_timestamp(), error = null where s.status <> 'done';
+    set status = 'running', started_at = clock_timestamp(), ended_at = null, error = null
+    where s.status <> 'done';
     if not found then
         return query select s.result from opsteward.crew_steps s
             where s.tenant_id = tenant and s.run_id = run and s.name = step->>'name';

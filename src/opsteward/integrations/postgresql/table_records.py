@@ -37,12 +37,15 @@ if TYPE_CHECKING:
 _FETCH_TIMEOUT = 60.0  # seconds, for a thousand rows
 #: Rows whose transaction was open while we read are read again.
 _OVERLAP = "interval '5 minutes'"
+#: The index of a partitioned table is one for all its parts; that of a table with heirs says nothing of their rows.
 _UNIQUE = """
 select from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0] and a.attnotnull
 where i.indrelid = to_regclass(%s) and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null
     and i.indnkeyatts = 1 and a.attname = %s
     and a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'text'::regtype, 'varchar'::regtype,
         'uuid'::regtype)
+    and not exists (select from pg_inherits h join pg_class c on c.oid = h.inhparent
+        where c.oid = i.indrelid and c.relkind = 'r')
 limit 1
 """
 _PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE")

@@ -59,7 +59,7 @@ _STORE = """
 insert into opsteward.sync_records (tenant_id, mapping_id, side, native_id, key, fields, pair_id, version, active,
     changed_at, digest, may_differ)
 select :tenant, :mapping, :side, r.native_id, r.{key},
-    case when num_nulls({ours}) = 0 then jsonb_object(cast(:fields as text[]), array[{ours}])
+    case when num_nulls(variadic array[{ours}]) = 0 then jsonb_object(cast(:fields as text[]), array[{ours}])
         else jsonb_strip_nulls(jsonb_object(cast(:fields as text[]), array[{ours}])) end,
     o.native_id, r.version, r.active, r.changed_at, decode(r.digest, 'hex'),
     o.native_id is null or ({ours}) is distinct from ({theirs}) or coalesce({is_off}, false)
@@ -150,8 +150,17 @@ class Staging:
 class FirstRead:
     """Both sides of one mapping."""
 
-    def __init__(self, db: Database, tenant_id: UUID, mapping_id: UUID, definition: MappingDefinition) -> None:
-        self._db = db
+    def __init__(
+        self,
+        db: Database,
+        tenant_id: UUID,
+        mapping_id: UUID,
+        definition: MappingDefinition,
+        *,
+        turns: asyncio.Semaphore,
+    ) -> None:
+        """`turns`: as many as may be read at once; who waits for one holds no connection."""
+        self._db, self._turns = db, turns
         self._about = {"tenant": tenant_id, "mapping": mapping_id}
         self._definition = definition
 
@@ -164,7 +173,8 @@ class FirstRead:
         try:
             if await self._is_known() or lists is None:
                 return {}
-            async with self._staging() as target, self._staging() as source:  # the target's ends last
+            # the target's ends last
+            async with self._turns, self._staging() as target, self._staging() as source:
                 reports = await self._stage_both(lists, open_system, (source, target))
                 await self._store(source, target)
         except _ByRecords:
@@ -177,6 +187,7 @@ class FirstRead:
         async with self._db.unit_of_work(self._about["tenant"]) as session:
             if not await session.scalar(_IS_KNOWN, self._about):
                 return False
+            await over_whole_lists(session)
             await session.execute(_LOCK, {"mapping": self._about["mapping"]})
             await session.execute(_DROP_HALF, self._about)
             return bool(await session.scalar(_IS_KNOWN, self._about))
@@ -216,8 +227,12 @@ class FirstRead:
         ]
 
     async def _store(self, source: Staging, target: Staging) -> None:
+        for each in (source, target):  # the one that is done sooner waits for the other, however long that takes
+            await each.session.execute(sa.text("set local idle_in_transaction_session_timeout = 0"))
         await target.session.execute(_LOCK, {"mapping": self._about["mapping"]})
-        if await target.session.scalar(_IS_KNOWN, self._about):
+        # who had the lock before may have died since we looked; by the session that stores the same rows anew
+        await source.session.execute(_DROP_HALF, self._about)
+        if await source.session.scalar(_IS_KNOWN, self._about):
             raise _ByRecords
         doubles = any(await _both([source.has_doubles("source"), target.has_doubles("target")]))
         await _both(

@@ -34,6 +34,7 @@ from opsteward.provisioning.sync.planning import Planner, refusals
 from opsteward.provisioning.sync.reading import ReadReport, SideReader, over_whole_lists
 from opsteward.provisioning.sync.types import SYNC_CHANGED, MappingDefinition, Side, SyncStatus
 from opsteward.systems.record_connections import RecordConnections
+from opsteward.tasks import queries as task_queries
 from opsteward.tasks.submission import Submission
 from opsteward.tasks.types import NewTask
 from opsteward.telemetry import audit
@@ -43,6 +44,8 @@ log = get_logger(__name__)
 PLAN, APPLY, ACTION = "systems.sync_plan", "systems.sync_apply", "sync.apply"
 ACTOR = "system:sync"
 _MAX_RETRIES = 5
+#: At once in a process: each holds two connections to our database, and needs a third now and then.
+_FIRST_READS = 3
 _DAY = 86_400.0
 
 
@@ -61,6 +64,7 @@ class SyncTasks:
         self._db = db
         self._systems = systems
         self._actions = action_service
+        self._first_reads = asyncio.Semaphore(_FIRST_READS)
 
     async def plan(self, ctx: TaskContext, params: OfOperation) -> JsonObject:
         """Read both sides, plan, and ask for the approval."""
@@ -72,7 +76,7 @@ class SyncTasks:
         try:
             reports = await self._read(ctx, operation, mapping, definition)
             status = await self._planned(ctx.tenant_id, operation, definition, reports)
-        except OpsError as error:
+        except Exception as error:  # a boundary: a sync that stayed as it is would keep out every other
             await self._failed(ctx, operation.id, error)
             raise
         return {"status": status}
@@ -94,7 +98,7 @@ class SyncTasks:
                 since = Cursor(cursor) if cursor and not whole else None
                 reports[side] = await reader.read(side, source, since, mark)
 
-        first = FirstRead(self._db, ctx.tenant_id, mapping.id, definition)
+        first = FirstRead(self._db, ctx.tenant_id, mapping.id, definition, turns=self._first_reads)
         try:
             reports |= await first.read(
                 partial(self._systems.open, ctx.tenant_id), {each[0]: each[1] for each in sides}
@@ -184,7 +188,7 @@ class SyncTasks:
                 if await self._begin(ctx.tenant_id, operation.id):
                     await applier.settle_created(sides)
                 await applier.run(sides, progress)
-        except OpsError as error:
+        except Exception as error:  # a boundary: a sync that stayed as it is would keep out every other
             await self._failed(ctx, operation.id, error)
             raise
         async with self._db.unit_of_work(ctx.tenant_id) as session:
@@ -213,13 +217,14 @@ class SyncTasks:
         sides: list[tuple[Side, UUID]] = [("target", mapping.target_id), ("source", mapping.source_id)]
         return [each for each in sides if each[0] in used]
 
-    async def _failed(self, ctx: TaskContext, operation_id: UUID, error: OpsError) -> None:
+    async def _failed(self, ctx: TaskContext, operation_id: UUID, error: Exception) -> None:
         """The sync is over where trying again is useless; else the task is tried again and it goes on."""
-        if error.retryable and ctx.attempt < _MAX_RETRIES:
+        if ctx.attempt < _MAX_RETRIES and (not isinstance(error, OpsError) or error.retryable):
             return
+        words = error.detail if isinstance(error, OpsError) else f"an unforeseen fault: see its task {ctx.task_id}"
         async with self._db.unit_of_work(ctx.tenant_id) as session:
             row = await _operation(session, operation_id, lock=True)
-            _end(row, SyncStatus.FAILED, redact_text(error.detail)[:1000])
+            _end(row, SyncStatus.FAILED, redact_text(words)[:1000])
             await _audit(session, row)
 
     def task_types(self) -> list[TaskType]:
@@ -255,7 +260,7 @@ class SyncRelease:
             task_type=APPLY,
             name="Sync: write the changes",
             params={"operation_id": str(row.id)},
-            repeat_key=derived_id(row.id, "apply"),
+            repeat_key=_apply_key(row),
         )
         await self._submission.submit(session, tasks=[task], actor=ACTOR)
 
@@ -324,6 +329,21 @@ async def _finish(session: AsyncSession, row: SyncOperationRow) -> None:
     else:
         _end(row, SyncStatus.SUCCEEDED)
     await _audit(session, row)
+
+
+async def end_abandoned(session: AsyncSession, row: SyncOperationRow) -> bool:
+    """End a sync whose task is over without it: cancelled, out of time, or lost with its process too often. Whether it
+    was one."""
+    key = row.id if row.status == SyncStatus.PLANNING else _apply_key(row)
+    if await task_queries.is_under_way(session, repeat_key=key):
+        return False
+    _end(row, SyncStatus.FAILED, "its task was cancelled, or ended otherwise before it was done")
+    await _audit(session, row)
+    return True
+
+
+def _apply_key(row: SyncOperationRow) -> UUID:
+    return derived_id(row.id, "apply")
 
 
 def _end(row: SyncOperationRow, status: SyncStatus, error: str | None = None) -> None:

@@ -21,7 +21,7 @@ from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
 from opsteward.provisioning.sync import queries
 from opsteward.provisioning.sync.models import SyncMapping, SyncOperationRow
-from opsteward.provisioning.sync.operations import PLAN, ask
+from opsteward.provisioning.sync.operations import PLAN, ask, end_abandoned
 from opsteward.provisioning.sync.types import (
     SYNC_CHANGED,
     SYNC_ENDS,
@@ -237,7 +237,8 @@ class Syncs:
         return queries.view_of_conflict(row)
 
     async def _refuse_running(self, session: AsyncSession, mapping_id: UUID) -> None:
-        if running := await queries.running(session, mapping_id):
+        running = await queries.running(session, mapping_id)
+        if running is not None and not await end_abandoned(session, running):
             raise Conflict(
                 f"a sync of this mapping is {running.status} already", remedy=f"wait for the end of {running.id}"
             )
