@@ -164,3 +164,34 @@ async def test_opsgenie_names_what_is_wrong(tenant: Tenant) -> None:
     change = {"message": "Disk of db1 is nearly full"}
     assert (await tenant.http.put("/v2/alerts/nobody/message", content=json.dumps(change))).status_code == 202
     assert tenant.count("events") == 0, "a change of no alert opens none"
+
+
+async def test_a_change_is_of_the_alert_in_its_address(tenant: Tenant) -> None:
+    for alias in ("a", "b"):
+        await tenant.http.post("/v2/alerts", json={"message": f"Disk {alias} is full", "alias": alias})
+    other: dict[str, Any] = {"alias": "b", "action": "Close", "alert": {"alias": "b", "message": "x"}}
+    for verb, path in (("PUT", "message"), ("PUT", "description"), ("POST", "acknowledge"), ("POST", "close")):
+        answer = await tenant.http.request(
+            verb, f"/v2/alerts/a/{path}", json=other | {"message": "Disk a is nearly full"}
+        )
+        assert answer.status_code == 202, answer.text
+    incidents = {one["title"]: one for one in (await tenant.http.get("/api/v1/incidents")).json()["items"]}
+    assert {title: one["status"] for title, one in incidents.items()} == {
+        "Disk a is full": "resolved",
+        "Disk b is full": "open",
+    }
+    assert incidents["Disk b is full"]["event_count"] == 1
+
+
+@pytest.mark.parametrize("names", [("routing_key", "service_key"), ("service_key", "routing_key")])
+@pytest.mark.parametrize("beside", ["", None, 7])
+async def test_pagerdutys_key_may_stand_in_either_field_and_is_stored_from_none(
+    instance: Instance, tenant: Tenant, names: tuple[str, str], beside: Any
+) -> None:
+    v2 = {"event_action": "trigger", "payload": {"summary": "Disk is full", "source": "db1", "severity": "error"}}
+    keys = {names[0]: tenant.owner.token, names[1]: beside}
+    for path, body in ((V1, _v1("trigger")[1]), ("/v2/enqueue", v2), ("/v2/change/enqueue", v2)):
+        answer = await instance.client().post(path, json=keys | body)
+        assert answer.status_code in (200, 202), answer.text
+    stored = instance.sql("select message, context::text from opsteward.events where tenant_id = %s", tenant.id)
+    assert len(stored) == 3 and tenant.owner.token not in str(stored)

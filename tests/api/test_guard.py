@@ -43,6 +43,23 @@ async def test_a_body_without_a_credential_is_not_read(instance: Instance, path:
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/v2/enqueue", "/v2/alerts", "/v1/logs", "/integrations/generic/20131114/alert/ops_gone/all", "/webhook/x",
+     "/generic/2010-04-15/create_event.json", "/api/7/envelope/", "/api/v1/intake/generic"],
+)  # fmt: skip
+async def test_a_program_that_accepts_pages_is_refused_all_the_same(instance: Instance, path: str) -> None:
+    java = {"Accept": "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}
+    for headers in ({}, {"Authorization": "Bearer ops_gone"}):
+        answer = await instance.client().post(path, json={}, headers=java | headers)
+        assert answer.status_code in (400, 401, 403), answer.headers
+
+
+async def test_a_form_of_a_session_that_ended_leads_to_sign_in(instance: Instance) -> None:
+    answer = await instance.client().post("/incidents", data={}, headers={"Accept": "text/html,*/*"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+
+
 @pytest.mark.parametrize("host", ["[::1", "a?b", "a#b", "a/agent/health", ""])
 async def test_the_host_named_changes_nothing(instance: Instance, host: str) -> None:
     answer = await instance.client().post("/api/v1/events", content=unread(), headers={"Host": host})

@@ -74,7 +74,7 @@ async def test_a_cloud_event_that_is_delivered_again_counts_once(tenant: Tenant,
     for accepted in (1, 0):
         assert (await sent(tenant, "cloudevents", event, headers=structured))["accepted"] == accepted
     binary = {f"ce-{name}": event[name] for name in ("specversion", "id", "source", "type")}
-    assert (await sent(tenant, "generic", event["data"], headers=binary))["accepted"] == 0
+    assert (await sent(tenant, "cloudevents", event["data"], headers=binary))["accepted"] == 0
     batch = [event, event | {"id": "2"}, event | {"id": "3"}, event | {"id": "3"}]
     headers = {"content-type": "application/cloudevents-batch+json"}
     taken = await sent(tenant, "cloudevents", batch, headers=headers)

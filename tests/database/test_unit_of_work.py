@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 from collections.abc import AsyncIterator
@@ -12,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from opsteward.accounts import tokens
-from opsteward.core.db import Database
+from opsteward.core.db import Database, when_committed
 from opsteward.core.errors import Conflict, Unavailable
 from support.instance import Instance, Tenant
 
@@ -87,6 +88,23 @@ async def test_an_error_rolls_everything_back(instance: Instance, tenant: Tenant
             await session.execute(sa.text("update opsteward.operators set name = 'renamed'"))
             raise ZeroDivisionError
     assert instance.sql("select name from opsteward.operators where tenant_id = %s", tenant.id) == [("ada",)]
+
+
+@pytest.mark.parametrize("fails", [True, False])
+async def test_what_waits_for_the_commit_is_not_done_at_a_savepoint(
+    instance: Instance, tenant: Tenant, fails: bool
+) -> None:
+    done: list[str] = []
+    with contextlib.suppress(ZeroDivisionError):
+        async with instance.services.web.unit_of_work(tenant.id) as session:
+            when_committed(session, lambda: done.append("before"))
+            async with session.begin_nested():
+                when_committed(session, lambda: done.append("within"))
+                await session.execute(sa.text("select 1"))
+            assert done == []
+            if fails:
+                raise ZeroDivisionError
+    assert done == ([] if fails else ["before", "within"])
 
 
 async def test_the_tenant_ends_with_its_transaction(narrow: Database, tenant: Tenant) -> None:

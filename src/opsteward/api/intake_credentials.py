@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from starlette.types import Scope
 
+from opsteward.integrations.pagerduty.events_v2 import KEY_FIELDS
 from opsteward.integrations.sentry.envelopes import key_in_envelope
 
 #: What begins an address at which a token may come otherwise than as a bearer token.
@@ -29,7 +30,6 @@ SENTRY = re.compile(r"/api/([0-9]{1,19})/(?:envelope|store)/?")
 DSN_SCHEME = "DSN"
 #: Most bytes of a body that may be read to find out who sends it.
 KEYED_BYTES_LIMIT = 1_048_576
-_KEY_NAMES = ("routing_key", "service_key")
 _QUERY_NAMES = ("token", "api_key", "apikey")
 _HEADERS = (b"x-opsteward-token", b"x-api-key", b"x-gitlab-token")
 _SENTRY_KEY = re.compile(r"\bsentry_key=([A-Za-z0-9_-]{1,200})")
@@ -87,8 +87,8 @@ def adopt_from_body(scope: Scope, body: bytes) -> None:
         event = json.loads(body)
     except (ValueError, RecursionError):
         return
-    given = [event.get(name) for name in _KEY_NAMES] if isinstance(event, dict) else []
-    _authorize(scope, "Bearer", next((key for key in given if isinstance(key, str)), ""))
+    given = [event.get(name) for name in KEY_FIELDS] if isinstance(event, dict) else []
+    _authorize(scope, "Bearer", next((key for key in given if isinstance(key, str) and key), ""))
 
 
 def _adopt_dsn(scope: Scope) -> None:

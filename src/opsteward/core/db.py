@@ -249,7 +249,15 @@ def at_the_end(
 
 def when_committed(session: AsyncSession, do: Callable[[], None]) -> None:
     """Call `do` once this unit of work is committed, and never when it is rolled back; it must be quick."""
-    sa.event.listen(session.sync_session, "after_commit", lambda _: do(), once=True)
+    waits = True
+
+    def committed(whole: Session) -> None:
+        nonlocal waits
+        if waits and not whole.in_nested_transaction():  # the end of a savepoint is told as well
+            waits = False
+            do()
+
+    sa.event.listen(session.sync_session, "after_commit", committed)
 
 
 async def copy_text(session: AsyncSession, statement: str, lines: Iterable[str]) -> None:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from opsteward.events.sources.catalogue import source_named
-from opsteward.events.sources.cloud_events import deliveries_of
+from opsteward.events.sources.cloud_events import Delivery, deliveries_of
 from opsteward.events.sources.mapping import read
+from opsteward.events.sources.unwrapping import CarriedTexts
 from opsteward.events.types import NewEvent
 
 EVENT = {
@@ -23,8 +24,12 @@ EVENT = {
 DATA = {"title": "Rack is hot", "severity": "critical", "status": "firing"}
 
 
+def delivered(body: Any, headers: dict[str, str], source: str = "cloudevents") -> list[Delivery]:
+    return deliveries_of(body, headers, source=source, carried=CarriedTexts())
+
+
 def one(body: Any, headers: dict[str, str] | None = None, source: str = "cloudevents") -> NewEvent:
-    [delivery] = deliveries_of(body, headers or {})
+    [delivery] = delivered(body, headers or {})
     [event] = read(source_named(source), delivery.body, {}, limit=10).events
     return event
 
@@ -47,9 +52,9 @@ def test_the_three_modes_say_the_same() -> None:
     )
     assert structured.group_key == binary.group_key == carried.group_key
     assert structured.occurred_at == binary.occurred_at == carried.occurred_at
-    batch = deliveries_of([EVENT | {"data": DATA}, EVENT | {"id": "a-2"}], {})
+    batch = delivered([EVENT | {"data": DATA}, EVENT | {"id": "a-2"}], {})
     assert len({delivery.digest for delivery in batch}) == 2
-    assert batch[0].digest == deliveries_of(DATA, headers)[0].digest
+    assert batch[0].digest == delivered(DATA, headers)[0].digest
 
 
 def test_an_alert_of_a_known_source_may_come_in_an_event() -> None:
@@ -62,7 +67,7 @@ def test_an_alert_of_a_known_source_may_come_in_an_event() -> None:
 
 def test_what_is_no_event_is_as_it_is() -> None:
     for body in ({"id": "a", "source": "b"}, [], "a", [EVENT, 1], EVENT | {"id": 7}, EVENT | {"source": ""}):
-        [delivery] = deliveries_of(body, {"ce-id": "a"})
+        [delivery] = delivered(body, {"ce-id": "a"})
         assert (delivery.body, delivery.digest) == (body, None)
     for data in (None, "", "words", [1], 7, "{", "\0"):
         assert one(EVENT | {"data": data}).message.strip()

@@ -61,6 +61,23 @@ def test_memory_is_bounded_and_nothing_is_an_error() -> None:
         datagrams.whole(odd, "a", 0)
 
 
+def test_a_sender_pushes_out_its_own() -> None:
+    datagrams = GelfDatagrams(65_536)
+    first, *others = chunks(MESSAGE, 60)
+    assert datagrams.whole(first, "a", 0) is None
+    for number in range(4_000):
+        datagrams.whole(b"\x1e\x0f" + number.to_bytes(8, "big") + b"\0\2" + b"x" * 8_000, "b", 0)
+    assert [datagrams.whole(part, "a", 1) for part in others][-1] == MESSAGE
+
+
+@pytest.mark.parametrize("text", [b"HK is out", b"x^2 + 1", b"8O", b"(S 12", b"XG is down", b"H\x89", b"x\x9c\x03"])
+def test_text_that_begins_as_if_compressed_stays_as_it_is(text: bytes) -> None:
+    assert GelfDatagrams(1_000).whole(text, "a", 0) == text
+    whole = zlib.compress(MESSAGE)
+    for size in range(3, len(whole)):
+        assert GelfDatagrams(65_536).whole(whole[:size], "a", 0) == whole[:size]
+
+
 def test_it_is_an_event_as_over_http() -> None:
     event = event_of(parse(MESSAGE + b"\0", datetime(2024, 3, 1, tzinfo=UTC)), "10.0.0.9")
     assert (event.message, event.source, event.severity, event.context["host"]) == (

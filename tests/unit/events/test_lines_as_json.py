@@ -74,3 +74,9 @@ def test_no_field_of_a_line_is_an_error() -> None:
                 event = one(source, line | {name: value})
                 assert event.message.strip()
                 recognize(event)
+
+
+def test_each_item_of_a_list_is_a_line() -> None:
+    found = read(source_named("logs"), ["line one", {"message": "line two"}, 3, None], {}, limit=3)
+    assert [event.message for event in found.events] == ["line one", "line two", "3"]
+    assert found.left_out == 1

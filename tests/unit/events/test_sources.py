@@ -14,7 +14,7 @@ from opsteward.events.classification import Category
 from opsteward.events.event_drafts import recognize
 from opsteward.events.sources.catalogue import all_sources, source_named
 from opsteward.events.sources.mapping import check, compiled, read
-from opsteward.events.sources.unwrapping import unwrapped
+from opsteward.events.sources.unwrapping import CarriedTexts, unwrapped
 from opsteward.events.sources.values import instant_of, outcome_of
 from opsteward.events.types import NewEvent
 
@@ -205,18 +205,20 @@ def test_what_is_no_instant(value: Any) -> None:
 
 
 def test_what_a_message_carries_is_opened() -> None:
-    assert unwrapped({"Type": "Notification", "Message": '{"AlarmName": "A"}'}) == {"AlarmName": "A"}
-    assert unwrapped({"message": {"data": "eyJhIjogMX0=", "messageId": "1"}, "subscription": "s"}) == {"a": 1}
-    assert unwrapped({"Type": "Notification", "Message": '{"a": "x\\u0000\\ud800"}'}) == {"a": "x?"}
-    assert unwrapped({"awslogs": {"data": "no base64 !"}}) == {"awslogs": {"data": "no base64 !"}}
+    assert unwrapped({"Type": "Notification", "Message": '{"AlarmName": "A"}'}, CarriedTexts()) == {"AlarmName": "A"}
+    assert unwrapped({"message": {"data": "eyJhIjogMX0=", "messageId": "1"}, "subscription": "s"}, CarriedTexts()) == {
+        "a": 1
+    }
+    assert unwrapped({"Type": "Notification", "Message": '{"a": "x\\u0000\\ud800"}'}, CarriedTexts()) == {"a": "x?"}
+    assert unwrapped({"awslogs": {"data": "no base64 !"}}, CarriedTexts()) == {"awslogs": {"data": "no base64 !"}}
 
 
 def test_what_texts_carry_is_bounded_as_the_body_itself_is() -> None:
     many = "[" + ",".join(["[]"] * 150_000) + "]"
-    assert unwrapped({"Type": "Notification", "Message": many}) == {"Message": many}
+    assert unwrapped({"Type": "Notification", "Message": many}, CarriedTexts()) == {"Message": many}
     few = "{" + ",".join(f'"k{n}": []' for n in range(40_000)) + "}"
     records = [{"Sns": {"Message": few}} for _ in range(4)]
-    opened = unwrapped({"Records": records})
+    opened = unwrapped({"Records": records}, CarriedTexts())
     assert isinstance(opened, list)
     assert ["k0" in one for one in opened if isinstance(one, dict)] == [True, True, False, False]
 

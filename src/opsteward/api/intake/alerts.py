@@ -30,9 +30,10 @@ async def object_in(request: Request, services: ApiServices) -> JsonObject:
     return found
 
 
-def event_of(source: str, alert: JsonObject) -> NewEvent:
+async def event_of(source: str, alert: JsonObject) -> NewEvent:
     """The event that an alert is by the mapping of a source that ships."""
-    return read(source_named(source), alert, {}, limit=1).events[0]
+    reading = await in_thread(read, source_named(source), alert, {}, limit=1)
+    return reading.events[0]
 
 
 async def take(request: Request, services: ApiServices, identity: Identity, event: NewEvent, *, source: str) -> None:

@@ -17,7 +17,7 @@ from opsteward.api.deps import ServicesDep, needs
 from opsteward.api.intake import alerts
 from opsteward.api.routes import Routes
 from opsteward.core.errors import NotFound
-from opsteward.integrations.opsgenie.alert_api import alert_of, done_to
+from opsteward.integrations.opsgenie.alert_api import alert_of, changed, done_to
 
 router = Routes(tags=["sources"])
 
@@ -62,7 +62,7 @@ async def create_alert(
     """Opens an alert, or joins the open one of its alias."""
     body = await alerts.object_in(request, services)
     alert = alert_of(body, new_key=str(uuid4()))
-    await alerts.take(request, services, identity, alerts.event_of(_SOURCE, alert), source=_SOURCE)
+    await alerts.take(request, services, identity, await alerts.event_of(_SOURCE, alert), source=_SOURCE)
     return OpsgenieAnswer(request_id=str(alert["alias"]))
 
 
@@ -71,7 +71,7 @@ async def get_request_status(
     request_id: Identifier, services: ServicesDep, identity: Annotated[Identity, needs("events.write")]
 ) -> RequestStatus:
     """Whether the alert that a request created is there; once it is over it is not found any more."""
-    event = alerts.event_of(_SOURCE, done_to(request_id, "Create", {}))
+    event = await alerts.event_of(_SOURCE, done_to(request_id, "Create", {}))
     if await alerts.home_of(services, identity, event) is None:
         raise NotFound("no open alert of this request")
     return RequestStatus(data=ProcessedRequest(alert_id=request_id, alias=request_id), request_id=request_id)
@@ -86,7 +86,7 @@ async def close_alert(
 ) -> OpsgenieAnswer:
     """It is over."""
     alert = done_to(identifier, "Close", await alerts.object_in(request, services))
-    await alerts.take(request, services, identity, alerts.event_of(_SOURCE, alert), source=_SOURCE)
+    await alerts.take(request, services, identity, await alerts.event_of(_SOURCE, alert), source=_SOURCE)
     return OpsgenieAnswer(request_id=identifier)
 
 
@@ -111,7 +111,7 @@ async def acknowledge_alert(
     """Somebody is on it."""
     alert = done_to(identifier, "Acknowledge", await alerts.object_in(request, services))
     note = alert.get("description")
-    event = alerts.event_of(_SOURCE, alert)
+    event = await alerts.event_of(_SOURCE, alert)
     await alerts.acknowledge(services, identity, event, reason=note[:500] if isinstance(note, str) else "")
     return OpsgenieAnswer(request_id=identifier)
 
@@ -125,8 +125,7 @@ async def change_alert(
     identity: Annotated[Identity, needs("events.write")],
 ) -> OpsgenieAnswer:
     """A new message or description of an alert that is open is one more event of it; of any other, nothing."""
-    body = await alerts.object_in(request, services)
-    event = alerts.event_of(_SOURCE, done_to(identifier, "Update", {}) | body)
+    event = await alerts.event_of(_SOURCE, changed(identifier, await alerts.object_in(request, services)))
     if await alerts.home_of(services, identity, event) is not None:
         await alerts.take(request, services, identity, event, source=_SOURCE)
     return OpsgenieAnswer(request_id=identifier)

@@ -67,12 +67,12 @@ async def enqueue_change(
 ) -> PagerDutyAnswer:
     """A change (a deployment, say) is kept as an event of low severity."""
     change = events_v2.change_of(await alerts.object_in(request, services))
-    await alerts.take(request, services, identity, alerts.event_of(_SOURCE, change), source=_SOURCE)
+    await alerts.take(request, services, identity, await alerts.event_of(_SOURCE, change), source=_SOURCE)
     return PagerDutyAnswer(message="Change event processed")
 
 
 async def _take(request: Request, services: ApiServices, identity: Identity, alert: events_v2.Alert) -> None:
-    event = alerts.event_of(_SOURCE, alert.body)
+    event = await alerts.event_of(_SOURCE, alert.body)
     if alert.action == "acknowledge":
         await alerts.acknowledge(services, identity, event)
     else:

@@ -49,7 +49,7 @@ async def take_alert(
     if not isinstance(key, str) or not key.strip():
         key = str(key) if isinstance(key, int) and not isinstance(key, bool) else str(uuid4())
     alert = {**body, "message_type": kind, "entity_id": key[:_KEY_LIMIT]}
-    event = alerts.event_of(_SOURCE, alert | ({"routing_key": routing_key} if routing_key else {}))
+    event = await alerts.event_of(_SOURCE, alert | ({"routing_key": routing_key} if routing_key else {}))
     if kind == "ACKNOWLEDGEMENT":
         await alerts.acknowledge(services, identity, event)
     else:

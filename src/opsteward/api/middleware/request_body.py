@@ -238,10 +238,17 @@ def _is_guarded(path: str) -> bool:
 def _refusal(error: OpsError, request: Request) -> Response:
     """A person whose session ended while a form was open is led to sign in; a program is told as ever."""
     path = request.scope["path"]
-    is_a_page = "text/html" in request.headers.get("accept", "") and not path.startswith("/api/")
-    if isinstance(error, Unauthenticated) and is_a_page and not _is_guarded(path):
+    if isinstance(error, Unauthenticated) and _is_from_a_page(request):
         return RedirectResponse("/sign-in", status_code=303)
     return problems.of_error(error, path=path)
+
+
+def _is_from_a_page(request: Request) -> bool:
+    """Programs accept HTML as well, Java's by default, and would take a sign-in page for success."""
+    path = request.scope["path"]
+    is_for_programs = _is_guarded(path) or path.startswith(("/api/", _SIGNED, _PINGS)) or speaks_protocol(path)
+    accepts_pages = "text/html" in request.headers.get("accept", "")
+    return accepts_pages and not is_for_programs and not request.headers.get("authorization")
 
 
 def _too_large(limit: int) -> TooLarge:

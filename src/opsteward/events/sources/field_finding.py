@@ -275,7 +275,7 @@ def find(body: Json) -> Found:
         word = next((found for state in states if (found := severity_of_state(state)) not in (None, "low")), None)
     named = line_of(thing.value) if thing else ""
     return Found(
-        about=about,
+        about=about or ("" if named else line),  # a mere state is of the object, if there is one
         title=line or line_of(body) or "(empty body)",
         description=text_of(description.value) if description else "",
         severity=word,

@@ -6,12 +6,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.core.db import tenant_of
+from opsteward.core.db import tenant_of, when_committed
 from opsteward.core.errors import NotFound
 from opsteward.core.ids import uuid7
 from opsteward.core.json_types import JsonObject
@@ -65,9 +66,7 @@ class KeptBodies:
             last = self._kept_at.get((tenant_id, slug))
             if len(raw) > _MAPPED_BYTES_LIMIT or (last is not None and at - last < _MAPPED_EVERY):
                 return
-            if len(self._kept_at) >= _SEEN_LIMIT:
-                self._kept_at.clear()
-            self._kept_at[tenant_id, slug] = at
+            when_committed(session, partial(self._note_kept, tenant_id, slug, at))
         body = SourceBody(
             id=uuid7(),
             tenant_id=tenant_id,
@@ -95,6 +94,11 @@ class KeptBodies:
             .where(SourceBody.id <= oldest_kept)
             .execution_options(synchronize_session=False)
         )
+
+    def _note_kept(self, tenant_id: UUID, slug: str, at: float) -> None:
+        if len(self._kept_at) >= _SEEN_LIMIT:
+            self._kept_at.clear()
+        self._kept_at[tenant_id, slug] = at
 
 
 async def page(session: AsyncSession, *, slug: str, before: UUID | None = None, limit: int = 20) -> list[KeptBody]:

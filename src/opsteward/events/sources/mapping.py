@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from opsteward.contracts.source import Shape, SourceMapping
@@ -15,7 +16,7 @@ from opsteward.core.errors import Invalid
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.events.sources.field_finding import Found, find
 from opsteward.events.sources.log_lines import event_of_line
-from opsteward.events.sources.unwrapping import unwrapped
+from opsteward.events.sources.unwrapping import CarriedTexts, unwrapped
 from opsteward.events.sources.values import (
     LINE_LIMIT,
     TEXT_LIMIT,
@@ -84,9 +85,36 @@ def _value(expression: str | None, item: Json) -> Any:
         return None  # a field of another type than documented: as if it were not there
 
 
-def read(mapping: SourceMapping, body: Json, headers: Mapping[str, str], *, limit: int) -> Reading:
-    """The events of the body, `limit` at most; a body always gives one at least."""
-    body = unwrapped(body)
+def read_each(
+    mapping: SourceMapping,
+    bodies: Sequence[Json],
+    headers: Mapping[str, str],
+    *,
+    limit: int,
+    carried: CarriedTexts | None = None,
+) -> list[Reading]:
+    """What each of the bodies of a request says, in order; `limit` events at most of all together. What there is no
+    room for is not read: it counts as one event that is left out."""
+    carried, readings = carried or CarriedTexts(), []
+    for body in bodies:
+        if limit > 0:
+            readings.append(read(mapping, body, headers, limit=limit, carried=carried))
+            limit -= len(readings[-1].events)
+        else:
+            readings.append(Reading(events=[], shape=None, left_out=1))
+    return readings
+
+
+def read(
+    mapping: SourceMapping,
+    body: Json,
+    headers: Mapping[str, str],
+    *,
+    limit: int,
+    carried: CarriedTexts | None = None,
+) -> Reading:
+    """The events of the body, `limit` at most; a body always gives one at least. `carried`: of its request."""
+    body = unwrapped(body, carried or CarriedTexts())
     document: Json = (
         body if isinstance(body, dict) else {"items": body} if isinstance(body, list) else {"message": body}
     )
@@ -98,10 +126,11 @@ def read(mapping: SourceMapping, body: Json, headers: Mapping[str, str], *, limi
             if items:
                 events = [_event(mapping.slug, shape, item, seen) for item in items[:limit]]
                 return Reading(events=events, shape=number, left_out=max(0, len(items) - limit))
-    items = [i for i in body if isinstance(i, dict)] if isinstance(body, list) else []
     if mapping.reads == "log":
-        lines = [event_of_line(mapping.slug, item) for item in (items or [document])[:limit]]
-        return Reading(events=lines, shape=0, left_out=max(0, len(items) - limit))
+        whole = body if isinstance(body, list) and body else [document]
+        lines = [event_of_line(mapping.slug, item) for item in whole[:limit]]
+        return Reading(events=lines, shape=0, left_out=max(0, len(whole) - limit))
+    items = [i for i in body if isinstance(i, dict)] if isinstance(body, list) else []
     events = [_event(mapping.slug, Shape(), item, seen) for item in (items or [document])[:limit]]
     return Reading(events=events, shape=None, left_out=max(0, len(items) - limit))
 
@@ -168,9 +197,10 @@ def _labels(value: Json) -> dict[str, str]:
     """Labels of an object, of a list of `key:value` or `{key, value}`, or of a text of those."""
     pairs: list[tuple[str, Json]] = []
     if isinstance(value, dict):
-        pairs = list(value.items())
+        pairs = list(islice(value.items(), _LABEL_LIMIT))
     elif isinstance(value, (list, str)):
-        for part in value.split(",") if isinstance(value, str) else value:
+        parts = value[:TEXT_LIMIT].split(",", _LABEL_LIMIT) if isinstance(value, str) else value
+        for part in parts[:_LABEL_LIMIT]:
             if isinstance(part, str) and part.strip():
                 name, _, rest = part.strip().partition(":" if ":" in part else "=")
                 pairs.append((name, rest or "true"))

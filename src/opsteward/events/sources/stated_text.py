@@ -17,7 +17,25 @@ _STATED = re.compile(
 #: The same in small letters between others: what came of it ("Backup failed for db1"); and how monit says it of things.
 _CAME_OF_IT = re.compile(r"\b(?:failed|succeeded|recovered|restored)\b|(?<=-- )(?:does not exist|exists)\b", re.I)
 _OUTCOMES = {"exists": True, "restored": True, "does not exist": False}
-_MEASURED = re.compile(r"(?<![\w.-])[-+]?\d[\d.,:]*\s?(?:%|[kKMGT]i?B|ms|s|min|h|days?|hours?|minutes?)?(?![\w-])")
+_UNITS = (
+    r"(?:%|percent\b|°\s?[CFK]?|[kKMGTP]i?(?:B|bit)(?:/s|ps)?|bytes?|[kKMG]?bps|/s|[mµun]s|s|secs?|seconds?|mins?|minutes?"
+    r"|h|hrs?|hours?|days?|weeks?|[kM]?W|[km]?V|[kMG]?Hz|rpm)"
+)
+_NUMBER = r"[-+]?\d[\d,]*(?:\.\d+)?"
+_ENDS = r"(?![\w-]|[.:/]\d)"
+_BEGINS = r"(?<![\w.:/#-])"
+#: A number is a measurement by its unit, by how it is written or by what stands before it. Any other may be the name of
+#: a thing ("Node 4", "job 17", "port 443"), and stays.
+_MEASURED = re.compile(
+    rf"{_BEGINS}(?:{_NUMBER}(?:\s?{_UNITS}|[md]){_ENDS}|\d{{1,3}}(?:,\d{{3}})+{_ENDS}|\d\d:\d\d(?::\d\d)?{_ENDS})"
+    rf"|(?<=[(,:;])\s?[-+]?\d+\.\d+(?:\s?{_UNITS})?{_ENDS}"
+    rf"|(?:(?<=[=<>≤≥~])|(?<=[=<>≤≥~]\s)){_NUMBER}(?:\s?{_UNITS})?{_ENDS}"
+)
+_COMPARED = re.compile(
+    r"\b(at|is|was|than|above|below|over|under|exceed(?:s|ed|ing)?|reach(?:es|ed)|holds|has|value|average|load|usage)"
+    rf"\s+{_NUMBER}{_ENDS}",
+    re.IGNORECASE,
+)
 
 
 def words_about_state(text: str) -> list[str]:
@@ -42,11 +60,12 @@ def severity_in(text: str) -> str | None:
 
 
 def without_state(text: str, words: Sequence[str]) -> str:
-    """What the text is about, in small letters."""
+    """What the text is about, in small letters; empty where it says nothing but a state."""
+    text = _COMPARED.sub(r"\1 #", _MEASURED.sub("#", text))
     for word in words:
         if _outcome(word) is not None or severity_word(word) is not None:
             text = re.sub(rf"\b{re.escape(word)}\b(?::[0-9#]+\])?", "", text)
-    return " ".join(re.findall(r"[\w#.@/-]+", _MEASURED.sub("#", text))).casefold()
+    return " ".join(re.findall(r"[\w#.@/-]+", text)).casefold()
 
 
 def _outcome(word: str) -> bool | None:

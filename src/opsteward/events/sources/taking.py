@@ -3,15 +3,14 @@ by the names of common fields; its events are taken, the body is kept, and what 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from opsteward.accounts.used_once import use_once
+from opsteward.accounts.used_once import use_each_once, used
 from opsteward.core.blocking_calls import in_thread
 from opsteward.core.clock import now
 from opsteward.core.computing import TooExpensive, compute
@@ -22,11 +21,12 @@ from opsteward.events.intake_queue import IntakeQueue
 from opsteward.events.sources import kept_bodies
 from opsteward.events.sources.cloud_events import Delivery, deliveries_of
 from opsteward.events.sources.kept_bodies import KeptBodies, KeptBody
-from opsteward.events.sources.mapping import Reading, read
+from opsteward.events.sources.mapping import Reading, read_each
 from opsteward.events.sources.own_sources import KnownSource, OwnSources
 from opsteward.events.sources.signatures import check_signature
 from opsteward.events.sources.sns import SnsMessages
 from opsteward.events.sources.tallies import SourceTallies
+from opsteward.events.sources.unwrapping import CarriedTexts
 from opsteward.events.types import TakenEvent
 from opsteward.telemetry import audit
 
@@ -63,8 +63,9 @@ class TakenFromSource:
     events: list[TakenEvent]
 
 
-class _TakenBefore(Exception):
-    """A sender that had no answer sends again: that ends its transaction, and is no error to anybody."""
+class _TakenMeanwhile(Exception):
+    """Part of it was delivered by another request at the same time: that ends the transaction, and is no error to
+    anybody."""
 
 
 class SourceIntake:
@@ -91,11 +92,7 @@ class SourceIntake:
                 self._tallies.note_refused(tenant_id, source.slug, error.detail)
                 raise
         try:
-            deliveries = deliveries_of(received.body, received.headers)
-            if len(deliveries) == 1:
-                reading, taken = await self._take_one(tenant_id, source, received, deliveries[0], limit, actor)
-            else:
-                reading, taken = await self._take_each(tenant_id, source, received, deliveries, limit, actor)
+            reading, taken = await self._taken(tenant_id, source, received, limit, actor)
         except OpsError as error:
             self._tallies.note_refused(tenant_id, source.slug, error.detail)
             raise
@@ -103,68 +100,67 @@ class SourceIntake:
         self._tallies.note_taken(tenant_id, source.slug, bodies=1, events=len(taken), unmapped=unmapped)
         return _answer(source, reading, taken)
 
-    async def _take_each(
-        self,
-        tenant_id: UUID,
-        source: KnownSource,
-        received: Received,
-        deliveries: Sequence[Delivery],
-        limit: int,
-        actor: str,
+    async def _taken(
+        self, tenant_id: UUID, source: KnownSource, received: Received, limit: int, actor: str
     ) -> tuple[Reading, list[TakenEvent]]:
-        """Each is committed, or known already, by itself; the queue puts together what waits. The first one's reading
-        stands for all."""
-        wanted = deliveries[:limit]
-        done = await asyncio.gather(
-            *(self._take_one(tenant_id, source, received, one, limit, actor, alone=False) for one in wanted),
-            return_exceptions=True,  # so that none goes on behind the answer
+        """Take what is delivered, in its order and all at once, but for what was delivered before."""
+        carried = CarriedTexts()
+        deliveries = await in_thread(
+            deliveries_of, received.body, received.headers, source=source.slug, carried=carried
         )
-        for one in done:
-            if isinstance(one, BaseException):
-                raise one
-        taken = [one for one in done if not isinstance(one, BaseException)]
-        reading = replace(taken[0][0], left_out=len(deliveries) - len(wanted))
-        return reading, [event for _, events in taken for event in events]
+        known = await self._known(tenant_id, deliveries)
+        deliveries = [one for one in deliveries if one.digest not in known]
+        readings, trouble = await self._read(source, deliveries, received.headers, limit, carried)
+        read = list(zip(deliveries, readings, strict=True))
+        while True:
+            try:
+                return await self._store(tenant_id, source, received, read, trouble, actor)
+            except _TakenMeanwhile:
+                known = await self._known(tenant_id, [one for one, _ in read])
+                read = [(one, reading) for one, reading in read if one.digest not in known]
 
-    async def _take_one(
+    async def _store(
         self,
         tenant_id: UUID,
         source: KnownSource,
         received: Received,
-        delivery: Delivery,
-        limit: int,
+        read: Sequence[tuple[Delivery, Reading]],
+        trouble: str,
         actor: str,
-        *,
-        alone: bool = True,
     ) -> tuple[Reading, list[TakenEvent]]:
-        """Take what was delivered, unless it was before: then its events are none. `alone`: it is the whole body."""
-        reading, trouble = await self._read(source, delivery.body, received.headers, limit)
+        """Raises _TakenMeanwhile, and nothing is stored then."""
+        whole = _together([reading for _, reading in read])
+        if not whole.events:
+            return whole, []
+        # one for which there was no room may come again
+        digests = {one.digest for one, reading in read if one.digest is not None and reading.events}
 
         async def finish(session: AsyncSession, taken: Sequence[TakenEvent]) -> None:
-            if delivery.digest is not None and not await use_once(
-                session, digest=delivery.digest, remembered_for=_REDELIVERED_WITHIN
-            ):
-                raise _TakenBefore
-            if alone:
-                await self._kept.keep(
-                    session,
-                    slug=source.slug,
-                    raw=received.raw,
-                    kind=received.kind,
-                    headers=_told(received.headers),
-                    mapped=reading.shape is not None,
-                    trouble=trouble,
-                    reading=_summary(reading, taken),
-                )
-
-        size = len(received.raw) if alone else len(str(delivery.body))
-        try:
-            taken = await self._queue.take(
-                tenant_id=tenant_id, events=reading.events, actor=actor, size=size, finish=finish
+            if await use_each_once(session, digests=digests, remembered_for=_REDELIVERED_WITHIN) != digests:
+                raise _TakenMeanwhile
+            await self._kept.keep(
+                session,
+                slug=source.slug,
+                raw=received.raw,
+                kind=received.kind,
+                headers=_told(received.headers),
+                mapped=whole.shape is not None,
+                trouble=trouble,
+                reading=_summary(whole, taken),
             )
-        except _TakenBefore:
-            taken = []
-        return reading, taken
+
+        size = len(received.raw)
+        return whole, await self._queue.take(
+            tenant_id=tenant_id, events=whole.events, actor=actor, size=size, finish=finish
+        )
+
+    async def _known(self, tenant_id: UUID, deliveries: Sequence[Delivery]) -> set[bytes | None]:
+        """The names of those that were taken already."""
+        digests = [one.digest for one in deliveries if one.digest is not None]
+        if not digests:
+            return set()
+        async with self._db.unit_of_work(tenant_id) as session:
+            return {*await used(session, digests=digests)}
 
     async def read_again(
         self, *, tenant_id: UUID, name: str, kept: KeptBody, body: Json, limit: int, actor: str
@@ -173,8 +169,10 @@ class SourceIntake:
         async with self._db.unit_of_work(tenant_id) as session:
             source = await self._sources.known(session, name)
         headers = {name: str(value) for name, value in kept.headers.items()}
-        body = deliveries_of(body, headers)[0].body
-        reading, trouble = await self._read(source, body, headers, limit)
+        carried = CarriedTexts()
+        deliveries = await in_thread(deliveries_of, body, headers, source=source.slug, carried=carried)
+        readings, trouble = await self._read(source, deliveries, headers, limit, carried)
+        reading = _together(readings)
 
         async def note(session: AsyncSession, taken: Sequence[TakenEvent]) -> None:
             await kept_bodies.note_reading(
@@ -211,25 +209,48 @@ class SourceIntake:
                 )
 
     @staticmethod
-    async def _read(source: KnownSource, body: Json, headers: Mapping[str, str], limit: int) -> tuple[Reading, str]:
-        """The reading, and why the tenant's own forms could not be used: their expressions are anybody's, and are
+    async def _read(
+        source: KnownSource,
+        deliveries: Sequence[Delivery],
+        headers: Mapping[str, str],
+        limit: int,
+        carried: CarriedTexts,
+    ) -> tuple[list[Reading], str]:
+        """What each says, and why the tenant's own forms could not be used: their expressions are anybody's, and are
         worked out where they can hurt nobody."""
         told, trouble = _told(headers), ""
+        bodies = [one.body for one in deliveries]
+        by_own: list[Reading] = []
         if source.settings.shapes:
             own = source.mapping.model_copy(update={"shapes": source.settings.shapes})
             try:
-                reading = await compute(_OWN_FORMS_SECONDS, read, own, body, told, limit=limit)
-                if reading.shape is not None:
-                    return reading, ""
+                by_own = await compute(_OWN_FORMS_SECONDS, read_each, own, bodies, told, limit=limit, carried=carried)
             except TooExpensive as error:
                 trouble = error.detail
             except Invalid as error:
                 trouble = error.detail
-        return await in_thread(lambda: read(source.mapping, body, told, limit=limit)), trouble
+        readings = {place: reading for place, reading in enumerate(by_own) if reading.shape is not None}
+        left = limit - sum(len(reading.events) for reading in readings.values())
+        rest = [place for place in range(len(bodies)) if place not in readings]
+        found = await in_thread(
+            read_each, source.mapping, [bodies[place] for place in rest], told, limit=left, carried=carried
+        )
+        readings.update(zip(rest, found, strict=True))
+        return [readings[place] for place in range(len(bodies))], trouble
 
 
 def _told(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: headers[name] for name in _TELLING if name in headers}
+
+
+def _together(readings: Sequence[Reading]) -> Reading:
+    """All of a request as one; it has a known form if each has of which something is taken."""
+    shapes = [reading.shape for reading in readings if reading.events]
+    return Reading(
+        events=[event for reading in readings for event in reading.events],
+        shape=None if None in shapes else next(iter(shapes), 0),
+        left_out=sum(reading.left_out for reading in readings),
+    )
 
 
 def _summary(reading: Reading, taken: Sequence[TakenEvent]) -> JsonObject:

@@ -11,14 +11,35 @@ from opsteward.core.json_types import Json
 
 _CARRIED_LIMIT = 1_048_576
 _LAYERS = 4
-#: Values that all carried texts of a body may hold together: as many as a body may hold by itself, whose bound counts
-#: nothing within a text. A text beyond stays a text.
+#: Values that all carried texts of a request may hold together: as many as a body may hold by itself, whose bound
+#: counts nothing within a text. A text beyond stays a text.
 _VALUES_LIMIT = 200_000
 
 
-def unwrapped(body: Json) -> Json:
+class CarriedTexts:
+    """JSON within texts: what is parsed of one request, within its bound of values."""
+
+    def __init__(self) -> None:
+        self._values_left = _VALUES_LIMIT
+
+    def parsed(self, text: Json) -> Json:
+        """The object or list that a text is, storable; None for what is none, and beyond the bound."""
+        if not isinstance(text, str) or text.lstrip()[:1] not in ("{", "["):
+            return None
+        values = text.count(",") + text.count("[") + text.count("{")
+        if values > self._values_left:
+            return None
+        self._values_left -= values
+        try:
+            found: Json = json.loads(text, parse_constant=lambda _: None)
+        except (ValueError, RecursionError):
+            return None
+        return storable(found)
+
+
+def unwrapped(body: Json, carried: CarriedTexts) -> Json:
     """The innermost body. What can't be opened stays as it is."""
-    opener = _Opener()
+    opener = _Opener(carried)
     for _ in range(_LAYERS):
         inner = opener.opened(body)
         if inner is None:
@@ -28,10 +49,10 @@ def unwrapped(body: Json) -> Json:
 
 
 class _Opener:
-    """Opens what one body carries, within its bound of values."""
+    """Opens what one body carries."""
 
-    def __init__(self) -> None:
-        self._values_left = _VALUES_LIMIT
+    def __init__(self, carried: CarriedTexts) -> None:
+        self._parsed = carried.parsed
 
     def opened(self, body: Json) -> Json:
         """What the body carries; None where it carries nothing."""
@@ -70,19 +91,6 @@ class _Opener:
         if isinstance(inner, dict):
             return inner
         return {**{k: v for k, v in notification.items() if k != "Type"}, "Message": message}
-
-    def _parsed(self, text: Json) -> Json:
-        if not isinstance(text, str) or text.lstrip()[:1] not in ("{", "["):
-            return None
-        values = text.count(",") + text.count("[") + text.count("{")
-        if values > self._values_left:
-            return None
-        self._values_left -= values
-        try:
-            found: Json = json.loads(text, parse_constant=lambda _: None)
-        except (ValueError, RecursionError):
-            return None
-        return storable(found)
 
     def _decoded(self, text: Json) -> Json:
         try:

@@ -7,7 +7,7 @@ its id, so that what a client does by either finds it.
 from __future__ import annotations
 
 from opsteward.core.errors import FieldProblem, Invalid
-from opsteward.core.json_types import Json, JsonObject
+from opsteward.core.json_types import JsonObject
 
 KEY_LIMIT = 512  # characters
 PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
@@ -27,7 +27,7 @@ def alert_of(request: JsonObject, *, new_key: str) -> JsonObject:
         problems.append(_problem("priority", f"is none of {', '.join(PRIORITIES)}"))
     if problems:
         raise Invalid(problems=problems)
-    return {**request, "alias": alias, "action": "Create"}
+    return _said(request) | {"alias": alias, "action": "Create"}
 
 
 def done_to(identifier: str, action: str, request: JsonObject) -> JsonObject:
@@ -35,8 +35,19 @@ def done_to(identifier: str, action: str, request: JsonObject) -> JsonObject:
     if not identifier.strip() or len(identifier) > KEY_LIMIT:
         raise Invalid(problems=[_problem("identifier", f"is no text of 1 to {KEY_LIMIT} characters")])
     note = request.get("note")
-    said: dict[str, Json] = {**request, "alias": identifier, "action": action, "message": f"{action}d: {identifier}"}
+    said = _said(request) | {"alias": identifier, "action": action, "message": f"{action}d: {identifier}"}
     return said | ({"description": note} if isinstance(note, str) and note.strip() else {})
+
+
+def changed(identifier: str, request: JsonObject) -> JsonObject:
+    """The alert of an alias or id with its new message or description; nothing else of it changes. Raises Invalid."""
+    new = {name: request[name] for name in ("message", "description") if request.get(name)}
+    return done_to(identifier, "Update", {}) | new
+
+
+def _said(request: JsonObject) -> JsonObject:
+    """Without what the mapping would read as a webhook's alert, which has an alias of its own."""
+    return {name: value for name, value in request.items() if name != "alert"}
 
 
 def _problem(field: str, problem: str) -> FieldProblem:

@@ -6,8 +6,8 @@ See https://developer.pagerduty.com/docs/events-api-v1-overview.
 from __future__ import annotations
 
 from opsteward.core.errors import FieldProblem, Invalid
-from opsteward.core.json_types import Json, JsonObject
-from opsteward.integrations.pagerduty.events_v2 import ACTIONS, KEY_LIMIT, Alert
+from opsteward.core.json_types import JsonObject
+from opsteward.integrations.pagerduty.events_v2 import ACTIONS, KEY_LIMIT, Alert, without_key
 
 
 def alert_of(event: JsonObject, *, new_key: str) -> Alert:
@@ -27,8 +27,7 @@ def alert_of(event: JsonObject, *, new_key: str) -> Alert:
         problems.append(_problem("description", "is missing or blank"))
     if problems:
         raise Invalid(problems=problems)
-    kept: dict[str, Json] = {name: value for name, value in event.items() if name != "service_key"}
-    kept["incident_key"] = key
+    kept = without_key(event) | {"incident_key": key}
     if not isinstance(said, str) or not said.strip():
         kept["description"] = f"{str(action).capitalize()}d: {key}"
     return Alert(str(action), str(key), kept)

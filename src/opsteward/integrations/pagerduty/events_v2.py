@@ -13,6 +13,8 @@ from opsteward.core.json_types import Json, JsonObject
 ACTIONS = ("trigger", "acknowledge", "resolve")
 SEVERITIES = ("critical", "error", "warning", "info")
 KEY_LIMIT = 255  # characters
+#: What may hold the key to us, of either version: no part of an event.
+KEY_FIELDS = ("routing_key", "service_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def alert_of(event: JsonObject, *, new_key: str) -> Alert:
         problems += _payload_problems(payload)
     if problems:
         raise Invalid(problems=problems)
-    body = {name: value for name, value in event.items() if name != "routing_key"} | {"dedup_key": str(key)}
+    body = without_key(event) | {"dedup_key": str(key)}
     if not isinstance(payload, dict) or not payload.get("summary"):
         told = payload if isinstance(payload, dict) else {}
         body["payload"] = {**told, "summary": f"{str(action).capitalize()}d: {key}"}
@@ -53,8 +55,12 @@ def change_of(event: JsonObject) -> JsonObject:
     payload = event.get("payload")
     if not isinstance(payload, dict) or not isinstance(payload.get("summary"), str) or not payload["summary"]:
         raise Invalid(problems=[_problem("payload.summary", "is missing or blank")])
-    kept = {name: value for name, value in event.items() if name != "routing_key"}
-    return kept | {"event_action": "change", "payload": {**payload, "severity": "info"}}
+    return without_key(event) | {"event_action": "change", "payload": {**payload, "severity": "info"}}
+
+
+def without_key(event: JsonObject) -> JsonObject:
+    """The event without its key to us."""
+    return {name: value for name, value in event.items() if name not in KEY_FIELDS}
 
 
 def _payload_problems(payload: Json) -> list[FieldProblem]:

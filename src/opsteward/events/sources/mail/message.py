@@ -93,7 +93,7 @@ def _severity(mail: Message, about: str) -> str | None:
 
 
 def _group_key(source: str, host: str, about: str, words: list[str]) -> str:
-    return digest({"mail": source, "host": host, "about": without_state(about, words)})[:32]
+    return digest({"mail": source, "host": host, "about": without_state(about, words) or about})[:32]
 
 
 def _header(mail: Message, name: str) -> str:
