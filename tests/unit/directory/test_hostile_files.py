@@ -42,3 +42,36 @@ def test_a_name_of_any_length_means_nothing() -> None:
     for _ in range(7):
         deep = {"k" * 190: deep}
     assert list(Checked(json.dumps({**ADA, "d": deep}).encode(), "json", block=100_000).users) == ["ada"]
+
+
+def test_quotes_that_never_end_end_the_reading() -> None:
+    found = Checked(b"username,email,full_name\n" + b'b","\n' * 30_000, "csv", block=100_000)
+    assert "quotes that do not end" in found.problems[-1].reason and found.problems[-1].line
+    head, row = b"username,email,full_name\n", b"%d,%d@c.test,N\n"
+    rows = [row % (number, number) for number in range(20_000)]
+    rows[5] = b'5,5@c.test,"N\n'
+    found = Checked(head + b"".join(rows), "csv", block=100_000)
+    assert (len(found.users), found.failed) == (19_999, 1), "one quote that does not end keeps one row out"
+
+
+def test_a_row_has_a_most_of_characters() -> None:
+    cell = b'"' + (b"x" * 999 + b"\n") * 600 + b'"'
+    content = b"username,email,full_name,a,b\na,a@c.test,A,%b,%b\nb,b@c.test,B,,\n" % (cell, cell)
+    found = Checked(content, "csv", block=100_000)
+    assert "b" in found.users and "a" not in found.users and found.failed >= 1
+
+
+def test_keys_of_any_length_are_not_said_over_and_over() -> None:
+    listed = {f"l{number}": [{**ADA, "username": str(number)}] for number in range(2000)}
+    found = Checked(json.dumps({"k" * 200_000: listed}).encode(), "json", block=100_000)
+    assert "several lists of people" in found.problems[0].reason and len(found.problems[0].reason) < 1000
+
+
+@pytest.mark.parametrize("name", ["x", "status", "manager", "terminationDate", "users", "tags", "profile_data"])
+def test_what_is_nested_without_end_is_refused(name: str) -> None:
+    for depth in (151, *range(900, 1000, 3), 5000):
+        nested = '{"a":' * depth + "1" + "}" * depth
+        value = f'{json.dumps(ADA)[:-1]}, "{name}": {nested}}}'
+        for file_format in ("json", "ndjson"):
+            found = Checked(f"{value}\n".encode(), file_format, mapping={"x.a": "tags"} if depth % 2 else None)
+            assert any("nested" in one.reason for one in found.problems)

@@ -71,7 +71,7 @@ def flat(values: Mapping[str, Json], mapping: Mapping[str, str]) -> JsonObject:
             if not inner:
                 found[f"{name}: an object"] = None  # means no field, and is noted as left out
         if isinstance(given, dict):
-            found |= {key: one for key, one in _mapped(name, given) if key in mapping}
+            found |= _mapped(name, given, mapping)
     for name, one in deep:
         before = found.get(name)
         if before is not None and one is not None and (kind := _state_kind(name)):
@@ -81,11 +81,17 @@ def flat(values: Mapping[str, Json], mapping: Mapping[str, str]) -> JsonObject:
     return found
 
 
-def _mapped(name: str, value: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:
+def _mapped(name: str, value: Mapping[str, Json], mapping: Mapping[str, str]) -> Iterator[tuple[str, Json]]:
+    """What lies within the object of that name under paths that the sender maps."""
+    wanted = {key: field for key, field in mapping.items() if key.startswith(f"{name}.")}
+    if not wanted:
+        return
     for key, one in value.items():
-        yield f"{name}.{key}", one
+        path = f"{name}.{key}"
+        if path in wanted:
+            yield path, one
         if isinstance(one, dict):
-            yield from _mapped(f"{name}.{key}", one)
+            yield from _mapped(path, one, wanted)
 
 
 def _laid_open(name: str, given: Json, above: tuple[str, ...], depth: int) -> Iterator[tuple[str, Json]]:
