@@ -75,3 +75,18 @@ def test_what_is_nested_without_end_is_refused(name: str) -> None:
         for file_format in ("json", "ndjson"):
             found = Checked(f"{value}\n".encode(), file_format, mapping={"x.a": "tags"} if depth % 2 else None)
             assert any("nested" in one.reason for one in found.problems)
+
+
+def test_lines_of_cards_are_folded_without_end() -> None:
+    begun = "BEGIN:VCARD\r\nFN:Ada\r\nEMAIL:a@c.test\r\n"
+    for name in ("NOTE:x", "PHOTO:x", "NOTE;ENCODING=QUOTED-PRINTABLE:=", "PHOTO;QUOTED-PRINTABLE:="):
+        folded = ("=20=\r\n" if "PRINTABLE" in name else " x\r\n") * 200_000
+        content = f"{begun}{name}\r\n{folded}{'x' if 'PRINTABLE' in name else ''}\r\nEND:VCARD\r\n"
+        assert list(Checked(content.encode(), "vcard", block=100_000).users) == ["a@c.test"], name
+    content = f"{begun}NOTE:x\r\n" + (" " + "x" * 999 + "\r\n") * 1100 + "END:VCARD\r\n"
+    assert "longer than" in Checked(content.encode(), "vcard", block=100_000).problems[-1].reason
+
+
+def test_xml_on_one_line_is_read_whatever_its_length() -> None:
+    users = "".join(f"<u><uid>u{number}</uid><mail>u{number}@c.test</mail></u>" for number in range(25_000))
+    assert len(Checked(f"<users>{users}</users>".encode(), "xml", block=100_000).users) == 25_000

@@ -240,3 +240,34 @@ def test_a_state_beside_the_list_is_not_dropped(beside: dict[str, object]) -> No
 )  # fmt: skip
 def test_what_an_answer_says_of_itself_is_no_state_of_people(beside: dict[str, object]) -> None:
     assert list(Checked(json.dumps({**beside, "users": [ADA, BO]}).encode(), "json").users) == ["ada", "bo"]
+
+
+def card(*lines: str, end: str = "END:VCARD\r\n") -> str:
+    return "".join(f"{line}\r\n" for line in ("BEGIN:VCARD", "VERSION:4.0", *lines)) + end
+
+
+def test_the_address_that_is_preferred_most_is_taken() -> None:
+    cards = card("FN:A", "EMAIL;PREF=100:z@c.test", "EMAIL;PREF=1:a@c.test", "EMAIL;PREF=50:y@c.test")
+    cards += card("FN:B", "EMAIL:z@c.test", "EMAIL;TYPE=INTERNET,pref:b@c.test")
+    assert list(Checked(cards.encode(), "vcard").users) == ["a@c.test", "b@c.test"]
+
+
+def test_a_card_without_an_end_is_refused_and_the_next_is_read() -> None:
+    found = Checked((card("FN:A", "EMAIL:a@c.test", end="") + card("FN:B", "EMAIL:b@c.test")).encode(), "vcard")
+    assert (list(found.users), found.failed) == (["b@c.test"], 1) and "END:VCARD" in found.problems[0].reason
+
+
+def test_quoted_text_is_read_in_the_charset_that_it_names() -> None:
+    quoted = "FN;CHARSET={};ENCODING=QUOTED-PRINTABLE:J=FCrgen"
+    found = Checked(card(quoted.format("ISO-8859-1"), "EMAIL:j@c.test").encode(), "vcard")
+    assert found.users["j@c.test"]["full_name"] == "Jürgen"
+    for charset in ("UTF-8", "X-NONE"):
+        found = Checked(card(quoted.format(charset), "EMAIL:j@c.test").encode(), "vcard")
+        assert (found.failed, "FN is no text in" in found.problems[0].reason) == (1, True)
+
+
+def test_xml_fields_that_are_repeated_are_refused() -> None:
+    fields = "<field name='username'>ada</field><field name='email'>a@c.test</field><field name='status'>left</field>"
+    user = f"<user>{fields}<field name='status'>active</field></user>"
+    found = Checked(f"<users>{user}</users>".encode(), "xml")
+    assert (found.users, found.problems[0].field) == ({}, "status")

@@ -31,6 +31,8 @@ _WITH_ZONE = re.compile(r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}(?::\d{2})?(?:\.\d+
 _YEARS = range(1900, 3000)
 #: Characters of a date with its time.
 _LONGEST = 100
+#: Years of two digits from here on may be of the last century.
+_LAST_CENTURY = 70
 #: Active Directory counts from here, in tenths of microseconds, and has two numbers for "never".
 _FILETIME = datetime(1601, 1, 1, tzinfo=UTC)
 _FILETIME_DIGITS = (17, 18)
@@ -180,6 +182,9 @@ def _in_order(found: re.Match[str], order: Callable[[], DayOrder]) -> tuple[int,
 
 
 def _year(text: str) -> int:
+    """Raises ValueError for two digits that may be of this century or of the one before."""
+    if len(text) == 2 and int(text) >= _LAST_CENTURY:
+        raise ValueError(f"may be of 19{text} or of 20{text}: write it as YYYY-MM-DD")
     return int(text) + (2000 if len(text) == 2 else 0)
 
 
