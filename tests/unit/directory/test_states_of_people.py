@@ -32,6 +32,12 @@ GONE: list[dict[str, Any]] = [
     {"status": "terminated", "job": {"status": "active"}},
     {"active": True, "data": {"active": False}},
 ]
+GONE += [
+    {"employment": [{"status": "terminated"}, {"status": "active"}]},
+    {"custom_fields": [{"key": "status", "value": "terminated"}, {"key": "floor", "value": 1}]},
+    {"hr": {"status": "terminated"}},
+    {"dates": {"terminationDate": "2020-01-01"}},
+]
 UNREAD: list[dict[str, Any]] = [
     {"status": {"id": 2}},
     {"status": {"label": "Wound down"}},
@@ -134,3 +140,29 @@ def test_an_object_means_no_field_by_its_marker() -> None:
 )  # fmt: skip
 def test_states_of_accounts_are_told_from_those_of_addresses(column: str, kind: str | None) -> None:
     assert standing_kind(column) == kind
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("Term Date", "2020-01-01"), ("Date Left", "2020-01-01"), ("Ausgeschieden am", "2020-01-01"),
+        ("Resigned", "yes"), ("Has left", "Y"), ("Employed", "no"), ("Currently Employed", "N"),
+        ("Ausgeschieden", "ja"), ("Removed", "true"),
+        ("Inactive since", "2020-01-01"), ("Offboarding Date", "2020-01-01"), ("Archived At", "2020-01-01"),
+        ("Empl Status", "Terminated"), ("État", "inactif"), ("État du compte", "désactivé"), ("Статус", "Уволен"),
+        ("状态", "离职"), ("退職", "true"),
+    ],
+)  # fmt: skip
+def test_columns_that_tell_who_has_left(column: str, value: str) -> None:
+    found = Checked(f"username,email,full_name,{column}\na,a@c.test,A,{value}\n".encode(), "csv")
+    assert found.statuses == {"a": "inactive"}, found.notes
+
+
+@pytest.mark.parametrize("attribute", [("status", "active", "left"), ("enabled", "TRUE", "FALSE")])
+def test_of_several_values_in_a_directory_the_one_that_takes_most_counts(attribute: tuple[str, str, str]) -> None:
+    name, *values = attribute
+    for first, second in (values, values[::-1]):
+        entry = (
+            f"dn: uid=a,dc=c\nuid: a\nmail: a@c.test\ncn: A\nobjectClass: person\n{name}: {first}\n{name}: {second}\n"
+        )
+        assert Checked(entry.encode(), "ldif").statuses == {"a": "inactive"}

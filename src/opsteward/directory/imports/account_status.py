@@ -29,7 +29,8 @@ _ACTIVE_WORDS = """active enabled enable aktiv aktiviert actif active activo act
     beschaeftigt angestellt imdienst enposte enservice empleado contratado trabalhando assunto inservizio
     indienst zatrudniony zatrudniona recovery passwordexpired passwordreset confirmed forcechangepassword
     resetrequired activated bypass owner primaryowner admin member guest multichannelguest singlechannelguest
-    yes true 1 有効 在籍 在籍中 在職 在職中 利用中"""
+    yes true 1 有効 在籍 在籍中 在職 在職中 利用中
+    работает активен активна 在职 正常 启用"""
 _INACTIVE_WORDS = """inactive disabled disable deactivated deactivate deprovisioned deprovisioning terminated
     deleted softdeleted pendingdeletion pendingdelete inaktiv deaktiviert gesperrt geloescht ausgeschieden
     ausgetreten gekuendigt beendet imruhestand blocked inactif inactive desactive desactivee supprime sorti
@@ -40,7 +41,7 @@ _INACTIVE_WORDS = """inactive disabled disable deactivated deactivate deprovisio
     zablokowany usuniety wylaczony notactive notemployed nolongeremployed exemployee dismissed fired laidoff
     deceased left leaver former retired resigned exited separated offboarded revoked expired closed staged
     removed departed banned blockedpendingapproval ldapblocked alumni no false 0 退職 退職済 退職済み 退職者
-    無効 削除 削除済み 離職"""
+    無効 削除 削除済み 離職 уволен уволена уволенный 离职 已离职 停用 禁用"""
 _SUSPENDED_WORDS = """suspended suspend onhold lockedout locked paused frozen suspendiert suspendu suspendue
     suspendido suspendida suspenso suspensa sospeso sospesa opgeschort zawieszony zawieszona 停止 停止中
     一時停止 利用停止 ロック"""
@@ -201,13 +202,15 @@ _KINDS: dict[str, Callable[[str], UserStatus | None]] = {
     "employment": _employment,
 }
 _COLUMNS = {
-    "state": "state estado zustand statut situacao situacion stato 状態 ステータス 在籍区分 在職区分 在籍状況"
+    "state": "state etat статус 状态 在职状态 员工状态 estado zustand statut situacao situacion stato"
+    " 状態 ステータス 在籍区分 在職区分 在籍状況"
     " アカウント状態",
     "employment": "beschaeftigungsstatus anstellungsstatus arbeitsstatus personalstatus statutemploye statutsalarie"
     " estadolaboral estadoempleado estadodelempleado situacaofuncional statuszatrudnienia statuspracownika 雇用状況"
     " 従業員ステータス employmentstate currentstatus",
     "in use": "enabled accountenabled active isactive isenabled useractive useraccountenabled loginenabled"
-    " signinallowed signinenabled currentlyactive activestatus activated aktiv aktiviert actif"
+    " signinallowed signinenabled employed isemployed currentlyemployed stillemployed"
+    " currentemployee currentlyactive activestatus activated aktiv aktiviert actif"
     " habilitado activo ativo attivo aktywny orclisenabled 有効 有効フラグ",
     "disabled": "prohibitlogin desactive desactivado disattivato bloque bloqueado"
     " disabled isdisabled accountdisabled useraccountdisabled blocked isblocked signinblocked"
@@ -215,7 +218,9 @@ _COLUMNS = {
     " isterminated deleted isdeleted gesperrt deaktiviert accountinactive msdsuseraccountdisabled nsaccountlock"
     " logindisabled dspwpaccountdisabled ibmpwdaccountlocked preserved softdeleted loginblocked leaver isleaver"
     " inactif"
-    " inactivo inativo inaktiv bloqueada 無効 無効フラグ 退職フラグ",
+    " inactivo inativo inaktiv bloqueada resigned hasleft exemployee isgone ausgeschieden"
+    " ausgetreten removed isremoved banned isbanned offboarded"
+    " isoffboarded retired isretired deceased isdeceased 無効 無効フラグ 退職 退職フラグ",
     "suspended": "suspended issuspended locked islocked accountlocked isaccountlocked lockedout islockedout userlocked",
     "archived": "archived isarchived",
     "locked at": "pwdaccountlockedtime deletedat deactivatedat disabledat terminatedat deletiontime deleteddatetime"
@@ -224,7 +229,8 @@ _COLUMNS = {
     "account control": "useraccountcontrol",
     "samba flags": "sambaacctflags",
     "last day": "shadowexpire",
-    "word": "inetuserstatus accountstatus userstatus employmentstatus employeestatus workerstatus kontostatus",
+    "word": "emplstatus hrstatus inetuserstatus accountstatus userstatus employmentstatus employeestatus"
+    " workerstatus kontostatus",
 }
 
 
@@ -245,11 +251,11 @@ _SUBJECTS = (
 )
 #: Columns of when an account was taken out of use: `deleted_at`, `deactivationDate`.
 _OF_TIMES = re.compile(
-    r"(delet|deactivat|disabl|suspend|suspens|block|bann?|lock|remov|offboard)(?:e|ed|ion)?"
+    r"(delet|deactivat|inactiv|archiv|disabl|suspend|suspens|block|bann?|lock|remov|offboard)(?:e|ed|ion|ing)?"
     r"(?:at|on|date|time|datetime|dateutc|timestamp|since)"
 )
 #: What a column of states is called, in several languages.
-_STATES = "status|state|statut|zustand|estado|situacao|situacion|situation|stato|stan"
+_STATES = "status|etat|state|statut|zustand|estado|situacao|situacion|situation|stato|stan"
 _OF_STATES = re.compile(_STATES)
 #: A column of states of one of these is about the account; of one of the others unless "state" may be of an address.
 _ACCOUNTS = re.compile(r"(?:benutzer)?kontos?|useraccount|account|login|signin|compte|cuenta|conta|konta")

@@ -21,7 +21,12 @@ _LONGEST_NAME = 200
 WRAPPERS = frozenset(("data", "node", "resource", "source", "document", "content", "record", "fields", "properties"))
 #: What interfaces put of a user beside the rest, as an object or as pairs of name and value.
 _ATTRIBUTES = frozenset(("attributes", "customattributes", "userattributes", "customfields"))
-_OPEN = WRAPPERS | _ATTRIBUTES | (SECTIONS - {"profile", "emails"}) | {"employments", "positions"}
+_OPEN = (
+    WRAPPERS
+    | _ATTRIBUTES
+    | (SECTIONS - {"profile", "emails"})
+    | {"employments", "positions", "hr", "hrinfo", "dates", "flags"}
+)
 #: Parts that are of other people, other accounts, or of the person's private life: nothing in them is a field.
 _OTHERS = ("manager", "supervisor", "private", "personal", "home", "emergency", "alternate", "secondary", "recovery",
            "createdby", "updatedby", "modifiedby", "company", "group", "location", "address", "spouse")  # fmt: skip
@@ -104,7 +109,7 @@ def _laid_open(name: str, given: Json, above: tuple[str, ...], depth: int) -> It
         known, meant = _BY_TYPE[kind]
         yield meant, _of_kind(given, known)
         return
-    if kind in ("organizations", "employments", "positions") and isinstance(given, list):
+    if kind in ("organizations", "employments", "employment", "positions", "jobs") and isinstance(given, list):
         given = _main_one(given)
     field = _field(full) or (_field(name) if not above else None)
     if _state_kind(full) and isinstance(given, dict | list):
@@ -257,9 +262,12 @@ def _pairs(value: Json) -> Json:
     """What some keep as lists of one value each, or as pairs of name and value, as an object."""
     if isinstance(value, list):
         pairs = [{key.lower(): one for key, one in pair.items()} for pair in value if isinstance(pair, dict)]
-        if not value or len(pairs) < len(value) or not all({"name", "value"} <= pair.keys() for pair in pairs):
+        named = next(
+            (one for one in ("name", "key") if pairs and all({one, "value"} <= pair.keys() for pair in pairs)), ""
+        )
+        if len(pairs) < len(value) or not named:
             return value
-        value = {str(pair["name"]): pair["value"] for pair in pairs}
+        value = {str(pair[named]): pair["value"] for pair in pairs}
     if not isinstance(value, dict):
         return value
     return {key: one[0] if isinstance(one, list) and len(one) == 1 else one for key, one in value.items()}
