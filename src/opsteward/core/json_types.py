@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -11,3 +12,18 @@ else:
     Json = Any
 
 JsonObject: TypeAlias = dict[str, Json]
+
+
+def depth_of(value: Mapping[str, Json] | list[Json]) -> int:
+    """How many levels of objects and lists there are, found without recursion."""
+    level: list[Mapping[str, Json] | list[Json]] = [value]
+    deepest = 0
+    while level:
+        deepest += 1
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, Mapping) else one)
+            if isinstance(inner, Mapping | list)
+        ]
+    return deepest

@@ -183,7 +183,8 @@ USER_FIELDS = (
         check="instant",
         says="when the account ends: `2031-12-31`, better with time and zone; `expires_at:dmy`, `:mdy` say the order",
         ldif="opstewardExpiresAt",
-        best_aliases="terminationdate leavedate leavingdate dateofleaving employeeleavedatetime relievingdate"
+        best_aliases="terminationdate termdate dateleft leftdate lefton leftat leaverdate lastdayworked terminatedon"
+        " ausgeschiedenam 離職日 leavedate leavingdate dateofleaving employeeleavedatetime relievingdate"
         " exitdate"
         " separationdate terminationeffectivedate lastdayofwork lastworkingday lastworkingdate lastday austrittsdatum"
         " austritt austrittam datedesortie datesortie datededepart datedepart fechadebaja fechabaja fechadesalida"

@@ -59,6 +59,7 @@ def test_no_end_at_all(text: str) -> None:
     [
         ("03/04/2031", "may be 2031-03-04 or 2031-04-03"), ("3-4-2031", "may be 2031-03-04"),
         ("31/12/26", "two digits"), ("26-12-31", "two digits"), ("99.99.2031", "no day of the calendar"),
+        ("31.12.99", "1999 or of 2099"), ("31-Dec-70", "1970 or of 2070"),
         ("12345", "is a number"), ("123456789", "is a number"), ("20319931", "no day of the calendar"),
         ("99999999999999", "is no date"), ("31 Foo 2031", "no month"), ("12/31/2031 25:00", "on no clock"),
         ("soon", "is no date"), ("1699-01-01", "outside"), ("", "is no date"),

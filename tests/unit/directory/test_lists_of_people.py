@@ -189,3 +189,85 @@ def test_address_books_are_read() -> None:
     assert (found.failed, found.skipped) == (0, 1)
     cut = Checked(VCARDS[:60].encode(), "vcard")
     assert "ends within this card" in cut.problems[-1].reason
+
+
+@pytest.mark.parametrize("name", [
+    "alumni", "retired", "retirees", "ausgeschiedene", "ehemaligeMitarbeiter", "departed", "dismissed", "left",
+    "locked", "exEmployees", "laidOff", "notEmployed", "Anciens salariés", "jubilado", "退職者",
+])  # fmt: skip
+def test_lists_of_those_who_are_gone_are_never_users(name: str) -> None:
+    for value in ({"employees": [], name: [ADA]}, {"data": {name: [ADA, BO]}}, {name: [{"username": "ada"}]}):
+        found = Checked(json.dumps(value).encode(), "json")
+        assert not found.users, value
+    found = Checked(json.dumps({"employees": [BO], name: [ADA]}).encode(), "json")
+    assert list(found.users) == ["bo"] and f"the list {name} is left out" in found.notes
+
+
+@pytest.mark.parametrize("name", ["departments", "executives", "externals", "experts", "staff", "normal", "admins"])
+def test_lists_with_other_names_are_taken(name: str) -> None:
+    assert list(Checked(json.dumps({"data": {name: [ADA, BO]}}).encode(), "json").users) == ["ada", "bo"]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"status": "terminated"},
+        {"state": "Former"},
+        {"active": False},
+        {"disabled": True},
+        {"employmentStatus": "Left"},
+    ],
+)
+def test_a_state_beside_the_list_is_not_dropped(beside: dict[str, object]) -> None:
+    for value in (
+        [{**beside, "employees": [ADA]}, {"status": "active", "employees": [BO]}],
+        {"groups of people": [{**beside, "employees": [ADA]}, {"employees": [BO]}]},
+        {**beside, "data": {"employees": [ADA, BO]}},
+    ):
+        found = Checked(json.dumps(value).encode(), "json")
+        assert not found.users and "beside the list" in found.problems[0].reason, value
+    one = "<e><uid>a</uid><mail>a@c.test</mail></e>"
+    xml = f"<r><staff status='left'>{one}{one}</staff></r>"
+    assert "beside the list" in Checked(xml.encode(), "xml").problems[0].reason
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"status": "success"}, {"status": "ok"}, {"status": 0}, {"status": "0"}, {"deleted": 3}, {"active": True},
+        {"state": "done"},
+    ],
+)  # fmt: skip
+def test_what_an_answer_says_of_itself_is_no_state_of_people(beside: dict[str, object]) -> None:
+    assert list(Checked(json.dumps({**beside, "users": [ADA, BO]}).encode(), "json").users) == ["ada", "bo"]
+
+
+def card(*lines: str, end: str = "END:VCARD\r\n") -> str:
+    return "".join(f"{line}\r\n" for line in ("BEGIN:VCARD", "VERSION:4.0", *lines)) + end
+
+
+def test_the_address_that_is_preferred_most_is_taken() -> None:
+    cards = card("FN:A", "EMAIL;PREF=100:z@c.test", "EMAIL;PREF=1:a@c.test", "EMAIL;PREF=50:y@c.test")
+    cards += card("FN:B", "EMAIL:z@c.test", "EMAIL;TYPE=INTERNET,pref:b@c.test")
+    assert list(Checked(cards.encode(), "vcard").users) == ["a@c.test", "b@c.test"]
+
+
+def test_a_card_without_an_end_is_refused_and_the_next_is_read() -> None:
+    found = Checked((card("FN:A", "EMAIL:a@c.test", end="") + card("FN:B", "EMAIL:b@c.test")).encode(), "vcard")
+    assert (list(found.users), found.failed) == (["b@c.test"], 1) and "END:VCARD" in found.problems[0].reason
+
+
+def test_quoted_text_is_read_in_the_charset_that_it_names() -> None:
+    quoted = "FN;CHARSET={};ENCODING=QUOTED-PRINTABLE:J=FCrgen"
+    found = Checked(card(quoted.format("ISO-8859-1"), "EMAIL:j@c.test").encode(), "vcard")
+    assert found.users["j@c.test"]["full_name"] == "Jürgen"
+    for charset in ("UTF-8", "X-NONE"):
+        found = Checked(card(quoted.format(charset), "EMAIL:j@c.test").encode(), "vcard")
+        assert (found.failed, "FN is no text in" in found.problems[0].reason) == (1, True)
+
+
+def test_xml_fields_that_are_repeated_are_refused() -> None:
+    fields = "<field name='username'>ada</field><field name='email'>a@c.test</field><field name='status'>left</field>"
+    user = f"<user>{fields}<field name='status'>active</field></user>"
+    found = Checked(f"<users>{user}</users>".encode(), "xml")
+    assert (found.users, found.problems[0].field) == ({}, "status")

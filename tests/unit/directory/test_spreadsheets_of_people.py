@@ -57,6 +57,7 @@ AROUND: dict[str, tuple[str, list[str], int]] = {
         "+-----+-------+\n| login | email |\n+-----+-------+\n| ada | a@c.test |\n+-----+-------+\n",
         ["ada"], 0,
     ),
+    "a total of several": ("Username,Email,Name,Hours\nada,a@c.test,A,1\nGesamt: 2,,,1.320\nTotals,,,9\n", ["ada"], 2),
     "comments above": ("# people\n# of today\nlogin|mail|cn\nada|a@c.test|A\n", ["ada"], 0),
     "a user of that name": ("username,email,full_name\ntotal,t@c.test,Total Control\n", ["total"], 0),
 }  # fmt: skip
@@ -118,3 +119,16 @@ def test_a_column_of_users_that_has_names_of_people_is_one_of_names() -> None:
     found = Checked(content.encode(), "csv")
     assert found.statuses == {"a@c.test": "active", "b@c.test": "inactive"}
     assert found.users["a@c.test"]["full_name"] == "Ada Lang"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "sommer,,Anna Sommer,inactive", "summers,,Jo,inactive", "total,,Anna Total,inactive",
+        "Total Rewards,,bo,inactive",
+        "Sommer,a@c.test,Anna,active,x,y", "count,a@c.test,Anna,active,x,y", "sommer,a@c.test,Anna", "summe,s@c.test",
+    ],
+)  # fmt: skip
+def test_a_person_who_is_called_like_a_total_is_refused_and_not_left_out(row: str) -> None:
+    found = Checked(f"username,email,full_name,status\nada,b@c.test,Ada,active\n{row}\n".encode(), "csv")
+    assert (list(found.users), found.failed, found.skipped) == (["ada"], 1, 0), found.users

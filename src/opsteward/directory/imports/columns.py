@@ -18,7 +18,7 @@ EXPIRES_ORDERS = {"expires_at:dmy": True, "expires_at:mdy": False}
 #: From here on an alias is a plain one; before it stand those that go before any other.
 _PLAIN = 100
 #: From here on an alias is a weak one: it gives way to a better one without a question.
-_WEAK = 1000
+WEAK = 1000
 #: Characters: a longer name is remembered nowhere, and no part of it is looked for.
 _NAME_OF_USE = 200
 #: Names of directories that say nothing about a user, or that nobody needs a note of.
@@ -46,9 +46,7 @@ _OF_A_PERSON = re.compile(r"(?:employee|user|worker|person|staff|member|associat
 _OF_PEOPLE = frozenset(("email", "full_name", "first_name", "last_name", "department", "expires_at", "manager"))
 #: A name that is one of an account, and an id that is none.
 _ACCOUNT_NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]*").fullmatch
-_OPAQUE_ID = re.compile(
-    r".*[|:].*|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|(?=.*\d)[0-9A-Za-z_-]{20,}"
-).fullmatch
+_UUID_OR_LONG = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|(?=.*\d)[0-9A-Za-z_-]{20,}").fullmatch
 _NAMES = ("full_name", "first_name", "last_name", "last_name_first")
 #: Letters of other scripts that look like Latin ones.
 _LOOKALIKES = str.maketrans("аеорсухіјѕԁһкмнтвοανικρτυχε", "aeopcyxijsdhkmhtboavikptuxe")
@@ -76,6 +74,10 @@ def _without_remark(name: str) -> str:
     return text[:start].rstrip() if start >= 0 else name
 
 
+def _is_opaque(text: str) -> bool:
+    return "|" in text or ":" in text or _UUID_OR_LONG(text) is not None
+
+
 class Alias(NamedTuple):
     """The field that a name means, and how well: less is better."""
 
@@ -90,7 +92,7 @@ def _aliases() -> dict[str, Alias]:
         known |= {plain_name(name): Alias(field.name, rank) for rank, name in enumerate(field.best_aliases.split())}
         known |= {plain_name(name): Alias(field.name, _PLAIN + rank) for rank, name in enumerate(names)}
         weak = enumerate(field.weak_aliases.split())
-        known |= {plain_name(name): Alias(field.name, _WEAK + rank) for rank, name in weak}
+        known |= {plain_name(name): Alias(field.name, WEAK + rank) for rank, name in weak}
     return known
 
 
@@ -103,9 +105,9 @@ LDIF_ALIASES: dict[str, Alias] = {
 
 
 #: Names of columns that mean something else where a better one is there for their field.
-_SECOND = {"userid": Alias("number", _WEAK), "personid": Alias("number", _WEAK),
-           "userprincipalname": Alias("email", 2 * _WEAK),
-           "upn": Alias("email", 2 * _WEAK)}  # fmt: skip
+_SECOND = {"userid": Alias("number", WEAK), "personid": Alias("number", WEAK),
+           "userprincipalname": Alias("email", 2 * WEAK),
+           "upn": Alias("email", 2 * WEAK)}  # fmt: skip
 
 
 def _by_form(name: str, plain: str, aliases: Mapping[str, Alias]) -> Alias | None:
@@ -113,14 +115,14 @@ def _by_form(name: str, plain: str, aliases: Mapping[str, Alias]) -> Alias | Non
     if len(name) > _NAME_OF_USE or standing_kind(plain) is not None:
         return None
     if _MANAGER_NUMBER.fullmatch(plain):
-        return Alias("manager_id", _WEAK)
+        return Alias("manager_id", WEAK)
     if (owned := _OF_A_PERSON.fullmatch(plain)) and (alias := aliases.get(owned[1])) and alias.field in _OF_PEOPLE:
-        return alias._replace(rank=_WEAK + alias.rank)
+        return alias._replace(rank=WEAK + alias.rank)
     parts = [part for part in _LEVELS.split(name) if part and not part.isdigit()]
     while len(parts) > 1 and plain_name(parts[0]) in SECTIONS:
         parts = parts[1:]
         if (alias := aliases.get(plain_name(".".join(parts)))) is not None:
-            return alias._replace(rank=_WEAK + alias.rank)
+            return alias._replace(rank=WEAK + alias.rank)
     return None
 
 
@@ -220,7 +222,7 @@ class Columns:
                 values[field] = cells[place]
         if self._login is not None and _ACCOUNT_NAME(str(cells[self._login])):
             values["username"] = cells[self._login]
-        if self._id is not None and _OPAQUE_ID(str(cells[self._id])) and values.get("email"):
+        if self._id is not None and _is_opaque(str(cells[self._id])) and values.get("email"):
             values["username"] = values["email"]
             values.setdefault("number", cells[self._id])
         if self._profile:
@@ -242,7 +244,7 @@ class Columns:
         ranks = alias.rank, before[1]
         if first == second and not self._tolerant:
             raise Unreadable(f"two columns are named {shown(first)!r}: rename one of them, or take it out")
-        if alias.rank == -1 or not (self._tolerant or max(ranks) >= _WEAK or min(ranks) < _PLAIN):
+        if alias.rank == -1 or not (self._tolerant or max(ranks) >= WEAK or min(ranks) < _PLAIN):
             raise Unreadable(
                 f"the columns {shown(first)!r} and {shown(second)!r} both mean {alias.field}: map one of them"
             )

@@ -46,14 +46,17 @@ def csv_records(blocks: Blocks, reading: Reading, note: Callable[[str], None]) -
 
 _NAMES_OF_PEOPLE = ("full_name", "first_name", "last_name", "last_name_first")
 _TOTAL = re.compile(
-    r"\(?\d+ (?:rows?|records?|users?|entries|zeilen)\)?$|(?:grand |sub)?total|summe|gesamt|anzahl"
-    r"|count\b|somme|suma\b|razem|合計|rows?\b|records?\b|end of (?:report|file)|ende des berichts",
+    r"\(?\d+ (?:rows?|records?|users?|entries|zeilen)\)?$|(?:(?:grand |sub)?totals?|(?:gesamt|zwischen)?summe"
+    r"|gesamt(?:zahl)?|anzahl|count|somme|suma|razem|rows?|records?"
+    r"|end of (?:report|file)|ende des berichts)(?!\w)|合計",
     re.IGNORECASE,
 )
 _OF_SQL = re.compile(r"(?:-- (?:MySQL|MariaDB|PostgreSQL|Dump)|/\*!|INSERT INTO |CREATE TABLE |SET )", re.IGNORECASE)
 #: What stands between rows where a table is drawn.
 _FRAME = re.compile(r"[-+=|\s]{3,}")
 #: Files of accounts by how many parts their lines have.
+#: How many characters may be given back and read again, for each that there is.
+_READ_AGAIN = 50
 _OF_ACCOUNTS = {7: "/etc/passwd", 9: "/etc/shadow", 4: "/etc/group"}
 
 
@@ -63,30 +66,42 @@ class _Rows:
     def __init__(self, text: Iterator[str], dialect: Dialect) -> None:
         self._text = text
         self._back: list[str] = []
+        self._new = self._again = 0
+        self._row = 0
         self.lines: list[str] = []
         self.begins = dialect.before
         self.format = {"delimiter": dialect.delimiter, "quotechar": dialect.quote, "skipinitialspace": dialect.spaced}
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Read on as from a first line: what was open before is closed."""
         self.read = csv.reader(self._next_line(), strict=True, **self.format)  # type: ignore[arg-type]
 
     def _next_line(self) -> Iterator[str]:
-        while True:
+        while self._row <= MAX_RECORD:  # else the row ends here, whatever is open
             if self._back:
                 line = self._back.pop()
             elif (found := next(self._text, None)) is not None:
                 line = found
+                self._new += len(line)
             else:
                 return
             self.lines.append(line)
+            self._row += len(line)
             yield line
 
     def begin(self) -> int:
         """Forget the lines of the row before; the number of the line that comes next."""
         self.begins += len(self.lines)
         self.lines.clear()
+        self._row = 0
         return self.begins + 1
 
     def give_back(self) -> None:
-        """All lines but the first come again."""
+        """All lines but the first come again. Raises Unreadable where that happens over and over."""
+        self._again += self._row
+        if self._again > _READ_AGAIN * self._new + MAX_RECORD:
+            raise Unreadable("has quotes that do not end: mend them, or export the file again", line=self.begins + 1)
         self._back += reversed(self.lines[1:])
         del self.lines[1:]
 
@@ -103,16 +118,16 @@ def _records(
 ) -> Iterator[Record]:
     number = blank = 0
     width, least = columns.width, columns.least_width
-    read = rows.read
     while True:
         line = rows.begin()
         try:
-            cells = next(read)
+            cells = next(rows.read)
             problem = ""
         except StopIteration:
             break
         except csv.Error:
             cells, problem = [], CSV_PROBLEM
+            rows.begin_anew()
         if len(rows.lines[-1]) > MAX_RECORD:
             problem = f"is longer than {MAX_RECORD} characters"
         if not problem and (not any(cells) or (len(cells) < width and _FRAME.fullmatch("".join(cells)))):
@@ -125,7 +140,7 @@ def _records(
             if len(rows.lines) > 1 and (not cells or any(rows.fits(one, width) for one in rows.lines[1:])):
                 problem = "has a quote that does not end: the rows after it are read on their own"
                 rows.give_back()
-                read = rows.read = csv.reader(rows._next_line(), strict=True, **rows.format)  # type: ignore[arg-type]
+                rows.begin_anew()
             yield Record(number, line, None, problem)
             continue
         if marked:
@@ -186,16 +201,19 @@ def _no_user(cells: list[str], values: Mapping[str, Json], classes_at: int | Non
 def _is_total(cells: list[str], values: Mapping[str, Json]) -> bool:
     """Whether a row sums up those above it: it names nobody, and begins with a word that says so."""
     filled = [cell.strip() for cell in cells if cell.strip()]
-    if "@" in str(values.get("email", "")) or (values.get("username") and len(filled) > 2):
+    email, username = str(values.get("email") or ""), values.get("username")
+    if not filled or "@" in email or not _TOTAL.match(filled[0]):
         return False
-    return bool(filled and _TOTAL.match(filled[0]))
+    # a user of this name has more than figures beside it
+    return not username or (username == cells[0] and not any(map(str.isalpha, "".join(filled[1:]))))
 
 
 def _fitted(cells: list[str], width: int, least: int) -> tuple[list[str], str]:
     """(the cells that the first row names, why there are none such)."""
     if len(cells) > width and not any(cells[width:]):
         return cells[:width], ""  # a spreadsheet's empty columns to the right
-    if least <= len(cells) < width or (cells and _TOTAL.match(cells[0].strip())):
+    totals = len(cells) < width and cells and _TOTAL.match(cells[0].strip()) and "@" not in "".join(cells)
+    if least <= len(cells) < width or totals:
         return [*cells, *[""] * (width - len(cells))], ""
     return cells, f"has {len(cells)} cells, the first row has {width}"
 

@@ -22,13 +22,17 @@ _NAMED_MONTH = re.compile(
     r"(?:[^\W\d]+,? )?([^\W\d]+)\.?[ -](\d{1,2})(?:st|nd|rd|th)?,?[ -](\d{4})(?:[ ,]+(?:at )?(\d.*))?"
 )
 _CLOCK = re.compile(
-    r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?\s*([ap])?\.?m?\.?\s*(Z|UTC|GMT|[+-]\d{2}:?\d{2})?", re.IGNORECASE
+    r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?(?:\s*([ap])\.?m?\.?)?\s*(Z|UTC|GMT|[+-]\d{2}:?\d{2})?", re.IGNORECASE
 )
 _GENERALIZED = re.compile(r"(\d{8})(\d{2})(\d{2})?(\d{2})?(?:[.,]\d+)?(Z|[+-]\d{4})")
 _OF_JAVASCRIPT = re.compile(r"/Date\((-?\d+)(?:[+-]\d{4})?\)/")
 _DAY_IN_ZONE = re.compile(r"(\d{4}-\d{2}-\d{2})(Z|[+-]\d{2}:\d{2})")
 _WITH_ZONE = re.compile(r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}(?::\d{2})?(?:\.\d+)?) ?(?:UTC|GMT)")
 _YEARS = range(1900, 3000)
+#: Characters of a date with its time.
+_LONGEST = 100
+#: Years of two digits from here on may be of the last century.
+_LAST_CENTURY = 70
 #: Active Directory counts from here, in tenths of microseconds, and has two numbers for "never".
 _FILETIME = datetime(1601, 1, 1, tzinfo=UTC)
 _FILETIME_DIGITS = (17, 18)
@@ -92,7 +96,12 @@ def is_never(text: str) -> bool:
 def instant_of(text: str, order: Callable[[], DayOrder] = DayOrder) -> tuple[datetime, str]:
     """(the instant, what was assumed to read it). `order` is asked where a date needs it. Raises ValueError that says
     why there is none."""
-    value, assumed = _read(text, order)
+    if len(text) > _LONGEST:
+        raise ValueError(f"is no date, but {len(text)} characters: write it as YYYY-MM-DD")
+    try:
+        value, assumed = _read(text, order)
+    except OverflowError:
+        raise ValueError("lies outside of the years 1900 to 2999") from None
     if value.tzinfo is None:
         value = value.replace(tzinfo=UTC)
         assumed = assumed or f"has no zone: read as {value.isoformat()}"
@@ -152,10 +161,7 @@ def _number(text: str) -> tuple[datetime, str]:
 
 
 def _counted(seconds: float) -> tuple[datetime, str]:
-    try:
-        value = _EPOCH + timedelta(seconds=seconds)
-    except OverflowError:
-        raise ValueError("lies outside of the years 1900 to 2999") from None
+    value = _EPOCH + timedelta(seconds=seconds)
     return value, f"is counted from 1970: read as {value.isoformat()}"
 
 
@@ -176,6 +182,9 @@ def _in_order(found: re.Match[str], order: Callable[[], DayOrder]) -> tuple[int,
 
 
 def _year(text: str) -> int:
+    """Raises ValueError for two digits that may be of this century or of the one before."""
+    if len(text) == 2 and int(text) >= _LAST_CENTURY:
+        raise ValueError(f"may be of 19{text} or of 20{text}: write it as YYYY-MM-DD")
     return int(text) + (2000 if len(text) == 2 else 0)
 
 

@@ -12,13 +12,15 @@ from typing import NoReturn
 from pydantic_core import from_json
 
 from opsteward.core.format_words import json_problem
-from opsteward.core.json_types import Json
+from opsteward.core.json_types import Json, depth_of
 from opsteward.directory.imports.people_lists import Ambiguous, people_in
 from opsteward.directory.imports.records import MAX_RECORD, Blocks, Note, Record, Unreadable
 from opsteward.directory.imports.text_encoding import codec_of, lines
 
 #: White space, and the separator of RFC 7464.
 _BETWEEN = re.compile(r"[ \t\r\n\ufeff\x1e]*")
+#: Levels of objects and lists in a record.
+_DEEPEST = 150
 
 
 def _no_number(name: str) -> NoReturn:
@@ -120,7 +122,7 @@ def ndjson_records(blocks: Blocks, encoding: str, note: Note) -> Iterator[Record
             except ValueError:
                 pass
             else:
-                if type(value) is dict and "username" in value:
+                if type(value) is dict and "username" in value and not _is_too_deep(value, text, 0, len(text)):
                     row += 1
                     yield Record(row, number, value)
                     continue
@@ -157,6 +159,8 @@ def _of_line(text: str, note: Note) -> tuple[list[Json], str]:
         value = from_json(text, allow_inf_nan=False)
     except ValueError:
         return _with_reason(text, note)
+    if _is_too_deep(value, text, 0, len(text)):
+        return [], "is nested too deep"
     if type(value) is dict and "username" in value:
         return [value], ""
     try:
@@ -171,7 +175,10 @@ def _with_reason(text: str, note: Note) -> tuple[list[Json], str]:
     at = 0
     try:
         while at < len(text):
+            begins = at
             value, at = _DECODER.raw_decode(text, at)
+            if _is_too_deep(value, text, begins, at):
+                return [], "is nested too deep"
             found += _users_in(value, note)
             between = _BETWEEN.match(text, at)
             at = between.end() if between else at
@@ -198,6 +205,13 @@ def _users_in(value: Json, note: Note) -> list[Json]:
     for one in found.notes:
         note(one)
     return found.listed
+
+
+def _is_too_deep(value: Json, text: str, begins: int, ends: int) -> bool:
+    """Whether a value that stands there in the text is nested so deep that some step after this one can't follow."""
+    if not isinstance(value, dict | list) or text.count("{", begins, ends) + text.count("[", begins, ends) <= _DEEPEST:
+        return False
+    return depth_of(value) > _DEEPEST
 
 
 def _record(row: int, line: int | None, value: Json) -> Record:
@@ -233,6 +247,8 @@ class _Growing:
                 value: Json
                 value, end = _DECODER.raw_decode(self._text, self.at)
                 if end < len(self._text) or self._over:  # a number at the very end may go on
+                    if _is_too_deep(value, self._text, self.at, end):
+                        raise Unreadable("is nested too deep", row=row)
                     self.at = end
                     return value
             except RecursionError:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import reduce
 from typing import NamedTuple
 
 from opsteward.core.json_types import Json, JsonObject
-from opsteward.directory.imports.account_status import standing_kind
+from opsteward.directory.imports.account_status import less_active, standing_kind
 from opsteward.directory.imports.columns import LDIF_ALIASES, ColumnsByShape, plain_name
 from opsteward.directory.imports.ldif_lines import SEARCH_LINES, Entry, Value, entries
 from opsteward.directory.imports.person_classes import no_person
@@ -92,17 +93,19 @@ class _Fields:
         found: JsonObject = {}
         for field, value in columns.named(cells).items():
             several = value if isinstance(value, list) else [value]
-            kept = several if field in _SEVERAL else several[:1]
+            kept = several if field in (*_SEVERAL, "status") else several[:1]
             if len(kept) < len(several):
                 self.columns.note(f"{field} has several values in some entries: the first of each is taken")
             if bad := next((one.problem for one in kept if isinstance(one, Value) and one.problem), ""):
                 return Record(row, entry.line, None, f"{bad} for {field}")
-            if isinstance(value, dict):
+            if field == "status" and len(several) > 1:
+                found[field] = _least_active("word", several)
+            elif isinstance(value, dict):
                 found[field] = {name: _texts(more) for name, more in value.items()}
             else:
                 found[field] = _texts(kept) if field == "tags" else _first(value)
         found["dn"] = entry.first("dn")
-        said = [one._replace(value=_first(one.value)) for one in columns.said(cells)]
+        said = [one._replace(value=_least_active(one.kind, one.value)) for one in columns.said(cells)]
         return Record(row, entry.line, found, hints=entry.hints, said=said)
 
     def _without_options(self, values: Mapping[str, list[Value]]) -> dict[str, list[Value]]:
@@ -128,6 +131,12 @@ class _Fields:
 def _first(value: object) -> str:
     one = value[0] if isinstance(value, list) else value
     return one.text if isinstance(one, Value) else ""
+
+
+def _least_active(kind: str, value: object) -> str:
+    """Of several values of a state the one that takes most, or the one that can't be read."""
+    texts = [_first(one) for one in value] if isinstance(value, list) else [_first(value)]
+    return reduce(lambda one, other: less_active(kind, one, other), texts)
 
 
 def _texts(value: object) -> Json:

@@ -8,20 +8,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from opsteward.core.json_types import Json, JsonObject
+from opsteward.directory.imports.account_status import Said, standing_kind, standing_of, word_status
 from opsteward.directory.imports.columns import ALIASES, plain_name
 from opsteward.directory.imports.flat_objects import WRAPPERS, flat
+from opsteward.directory.types import UserStatus
 
 #: Where interfaces put the list of users, in the order of preference.
 ENVELOPES = ("users", "value", "resources", "data", "results", "items", "employees", "members", "entries")
 _MAX_DEPTH = 10
+#: Characters: a longer name says nothing.
+_LONGEST_NAME = 200
+_STATES = ("status", "state")
 _LOOKED_AT = 20
 #: Lists of those who are no users any more, or not yet.
 _GONE = re.compile(
     r"delet|remov|former|terminat|inactive|archiv|trash|purg|offboard|disabled|suspend|blocked|reject|failed|error"
-    r"|invalid|leaver|resigned|expired|revoked|banned|previous|invit|pending|declined"
+    r"|invalid|leaver|resign|expired|revoked|banned|previous|invit|pending|declined|retire|departed|dismiss|separat|alumn"
+    r"|ausgeschied|ausgetret|ehemalig|gekuendigt|^ancien|^exemp|^exmitarbeiter|^exstaff|^quit|^gone|^laidoff|no(?:longer|t)"
 )
+#: Letters of a word for a state that a list may be called.
+_SHORTEST_STATE = 4
+#: How much of paths is said.
+_SAID_PATHS, _SAID_PART, _SAID_NOTES = 5, 60, 100
 #: Lists of what belongs to the entries of another list.
 _BESIDE = frozenset(("included", "includes", "expansions", "groups", "roles", "contacts", "serviceaccounts"))
 #: What no person has.
@@ -62,14 +73,14 @@ def people_in(value: Json) -> People | None:
         return _by_its_name(value)
     usable = {path: one for path, one in found.items() if not _is_aside(path)}
     if not usable:
-        gone = ", ".join(".".join(path) for path in found)
+        gone = ", ".join(_said_path(path) for path in islice(found, _SAID_PATHS))
         raise Ambiguous(f"holds no list of users but {gone[:200]}: send the users, or that list alone if it is meant")
     if len(usable) > 1:
-        every = ", ".join(f"{'.'.join(path)} ({len(one.entries)})" for path, one in usable.items())
+        several = islice(usable.items(), _SAID_PATHS)
+        every = ", ".join(f"{_said_path(path)} ({len(one.entries)})" for path, one in several)
         raise Ambiguous(f"holds several lists of people: {every[:300]}: send the one that is meant by itself")
     [(path, place)] = usable.items()
-    aside = [".".join(one) for one in found if one != path]
-    notes = [f"the list {name} is left out" for name in aside]
+    notes = [f"the list {_said_path(one)} is left out" for one in islice(found, _SAID_NOTES) if one != path]
     return People(place.entries, notes)
 
 
@@ -93,7 +104,33 @@ def _is_named(value: JsonObject) -> bool:
 
 
 def _is_aside(path: tuple[str, ...]) -> bool:
-    return any(_GONE.search(plain_name(name)) or plain_name(name) in _BESIDE for name in path)
+    return any(_is_name_aside(plain_name(name[:_LONGEST_NAME])) for name in path)
+
+
+def _is_name_aside(plain: str) -> bool:
+    if plain in _BESIDE or _GONE.search(plain):
+        return True
+    said = word_status(plain) if len(plain) >= _SHORTEST_STATE or not plain.isascii() else None
+    return said not in (None, UserStatus.ACTIVE)
+
+
+def _said_path(path: tuple[str, ...]) -> str:
+    return ".".join(part[:_SAID_PART] for part in path)
+
+
+def _out_of_use(value: JsonObject) -> str:
+    """What an object says of all people in it: that they are not in use; empty where it says nothing of the kind."""
+    for name, one in value.items():
+        flag = isinstance(one, bool)
+        if len(name) > _LONGEST_NAME or not (flag or (isinstance(one, str) and not one.isdecimal())):
+            continue
+        plain = plain_name(name)
+        if (kind := "word" if plain in _STATES and not flag else standing_kind(plain)) is None:
+            continue
+        status, bad = standing_of([Said(name, kind, one)])
+        if bad is None and status in (UserStatus.INACTIVE, UserStatus.SUSPENDED, UserStatus.ARCHIVED):
+            return f"{name[:_SAID_PART]} ({str(one)[:_SAID_PART]})"
+    return ""
 
 
 def _lists(value: Json, path: tuple[str, ...], depth: int) -> Iterator[tuple[tuple[str, ...], list[Json]]]:
@@ -116,9 +153,13 @@ def _lists(value: Json, path: tuple[str, ...], depth: int) -> Iterator[tuple[tup
         if path and is_person(value):
             yield path, [value]  # a list of one, as XML writes it
             return
+        said = "" if _is_aside(path) else _out_of_use(value)
         for name, inner in value.items():
             if isinstance(inner, dict | list):
-                yield from _lists(inner, (*path, name), depth + 1)
+                for found in _lists(inner, (*path, name), depth + 1):
+                    if said and not _is_aside(found[0]):
+                        raise Ambiguous(f"has {said} beside the list {_said_path(found[0])}: give each person a status")
+                    yield found
 
 
 def _by_key(value: JsonObject) -> list[Json] | None:
@@ -145,5 +186,5 @@ def _by_its_name(value: JsonObject) -> People | None:
     found = next((lists[name] for name in ENVELOPES if name in lists), None)
     if found is None and len(lists) == 1 and not any(isinstance(one, str) and "@" in one for one in named.values()):
         [(name, alone)] = lists.items()  # nothing else here can be users, and this is none itself
-        found = None if _GONE.search(plain_name(name)) else alone or None
+        found = None if _is_aside((name,)) else alone or None
     return People(found) if found is not None and all(isinstance(one, dict) for one in found) else None

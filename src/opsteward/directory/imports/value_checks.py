@@ -13,7 +13,7 @@ from datetime import datetime
 from uuid import UUID
 
 from opsteward.core.clock import iso
-from opsteward.core.json_types import Json
+from opsteward.core.json_types import Json, depth_of
 from opsteward.core.name_keys import email_key, folded, name_problem
 from opsteward.directory.imports.account_status import Said, standing_of
 from opsteward.directory.imports.batches import Building, array_text
@@ -264,23 +264,9 @@ def _json_text(record: Record, field: str, data: Mapping[str, Json], batch: Buil
     except (ValueError, TypeError, RecursionError):
         text, plain = "{}", False
     problem = None if plain else free_data_problem(data)
-    if problem is None and text.count("[") + text.count("{") > _MAX_DEPTH and _depth(data) > _MAX_DEPTH:
+    if problem is None and text.count("[") + text.count("{") > _MAX_DEPTH and depth_of(data) > _MAX_DEPTH:
         problem = f"is nested deeper than {_MAX_DEPTH}"
     if problem is not None:
         batch.problems.append(error(record, field, problem))
         return "{}"
     return text
-
-
-def _depth(value: Mapping[str, Json] | list[Json]) -> int:
-    level: list[Mapping[str, Json] | list[Json]] = [value]
-    deepest = 0
-    while level:
-        deepest += 1
-        level = [
-            inner
-            for one in level
-            for inner in (one.values() if isinstance(one, Mapping) else one)
-            if isinstance(inner, Mapping | list)
-        ]
-    return deepest

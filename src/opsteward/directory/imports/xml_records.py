@@ -5,13 +5,14 @@ A document with a type declaration is refused: entities could make a small file 
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from xml.parsers import expat
 
 from opsteward.core.json_types import Json, JsonObject
 from opsteward.directory.imports.people_lists import Ambiguous, people_in
 from opsteward.directory.imports.records import Blocks, Note, Record, Unreadable
-from opsteward.directory.imports.text_encoding import lines
+from opsteward.directory.imports.text_encoding import codec_of
 
 #: Most characters of a document: it is held as a whole.
 MAX_DOCUMENT = 64 * 1024 * 1024
@@ -23,7 +24,7 @@ _NAMED = frozenset(("field", "attribute", "attr", "property", "param", "string",
 
 def xml_records(blocks: Blocks, encoding: str, note: Note) -> Iterator[Record]:
     """One record for each person of the document. Raises Unreadable for what is no XML, or has no list of people."""
-    tree = _tree(lines(blocks, encoding))
+    tree = _tree(codecs.iterdecode(blocks, *codec_of(encoding)))
     try:
         people = people_in(tree)
     except Ambiguous as problem:
@@ -54,11 +55,12 @@ class _Element:
 
     def take(self, name: str, child: _Element) -> None:
         """A child by its name: repeated ones are a list, and ones that name their values are those values."""
+        value: Json
         naming = next((child.attributes[one] for one in _NAMING if child.attributes.get(one)), "")
         if name.lower() in _NAMED and naming and not child.values:
-            self.values[naming] = "".join(child.text).strip() or None
-            return
-        value = child.value()
+            name, value = naming, "".join(child.text).strip() or None
+        else:
+            value = child.value()
         before = self.values.get(name)
         if name not in self.values:
             self.values[name] = value
@@ -95,11 +97,11 @@ def _tree(text: Iterator[str]) -> JsonObject:
     parser.StartDoctypeDeclHandler = refuse
     size = 0
     try:
-        for line in text:
-            size += len(line)
+        for part in text:
+            size += len(part)
             if size > MAX_DOCUMENT:
                 raise Unreadable(f"is longer than {MAX_DOCUMENT} characters: export it as CSV, or in parts")
-            parser.Parse(line)
+            parser.Parse(part)
         parser.Parse("", True)
     except expat.ExpatError as error:
         raise Unreadable(f"is no XML: it can't be read at line {error.lineno}", line=error.lineno) from None
